@@ -1,0 +1,80 @@
+"""What a board and a core are. Loaded from ``boards/*.toml`` and ``boards/cores.toml`` by ``tinyserve.boards``."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Core(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A processor core as toolchains and emulators know it."""
+
+    name: str  # "cortex-m4"
+    zig_target: str  # "thumb-freestanding-eabihf"; empty for host and Xtensa
+    zig_cpu: str  # "cortex_m4+vfp4d16sp"
+    gcc_flags: list[str]  # ["-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
+    features: list[str]  # see codegen.program.Target
+    unicorn_cpu: str = ""  # "CORTEX_M4"; empty: not in Unicorn
+    cycle_model: str = ""  # name of the cycle table, empty: none
+
+
+class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A memory region: address and bytes."""
+
+    origin: int
+    bytes: int
+
+
+class Power(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Power figures for the energy estimate, with where they came from."""
+
+    supply_v: float
+    active_ua_per_mhz: float
+    sleep_ua: float
+    source: str
+
+
+class PlatformIO(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How PlatformIO names the board."""
+
+    platform: str
+    board: str
+    framework: str = "arduino"
+    upload_protocol: str = ""
+    build_flags: list[str] = []
+
+
+class Usb(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """USB vendor and product ids that the board's serial port shows, application and bootloader."""
+
+    vid: int
+    pid: int
+    role: str = "application"
+
+
+class Emulator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How the board runs without hardware. ``kind``: unicorn, qemu, host; ``machine``: QEMU's machine name."""
+
+    kind: str
+    machine: str = ""
+
+
+class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One board. ``id`` is the file's stem; sizes are bytes; ``sources`` name where the figures were looked up."""
+
+    id: str
+    name: str
+    vendor: str
+    mcu: str
+    core: Core
+    clock_hz: int
+    flash: Region | None
+    ram: Region | None
+    emulators: list[Emulator]
+    sources: list[str]
+    platformio: PlatformIO | None = None
+    power: Power | None = None
+    usb: list[Usb] = []
+    touch_1200: bool = False
+    flash_wait_states: int = 0
+    aliases: list[str] = []
+    notes: str = ""

@@ -1,0 +1,89 @@
+"""Every error that a user can cause or meet, with what to try next and the exit status of the CLI.
+
+Exit statuses are part of the interface (docs/guide/errors.md):
+
+====  ==========================================================
+0     success
+1     an internal error: a bug in tinyserve
+2     wrong usage: unknown option, unknown board, bad argument
+3     a budget or baseline was broken (``bench``)
+4     the model: unreadable, invalid, or uses what is unsupported
+5     the data: calibration or data set missing, malformed, mismatched
+6     a tool is missing or failed (compiler, emulator, PlatformIO)
+7     the model does not fit the board
+8     the device: no answer, garbage, crash, vanished
+9     the file system: no permission, disk full, path in the way
+130   interrupted
+====  ==========================================================
+"""
+
+from __future__ import annotations
+
+
+class TinyserveError(Exception):
+    """Base of all expected errors: ``message`` says what and where, ``hint`` says what to try.
+
+    A hint may be empty where nothing can be tried.
+    """
+
+    exit_status = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  try: {self.hint}" if self.hint else self.message
+
+
+class UsageError(TinyserveError):
+    """The command line or a configuration file asks for something that does not exist."""
+
+    exit_status = 2
+
+
+class BudgetError(TinyserveError):
+    """A measured figure is beyond its budget or worse than its baseline."""
+
+    exit_status = 3
+
+
+class ModelError(TinyserveError):
+    """The model file is unreadable, invalid, or cannot be compiled."""
+
+    exit_status = 4
+
+
+class UnsupportedError(ModelError):
+    """The model is valid but uses an operator, type or option that the engine does not have."""
+
+
+class DataError(TinyserveError):
+    """Representative data or a data set is missing, malformed or does not match the model."""
+
+    exit_status = 5
+
+
+class ToolError(TinyserveError):
+    """A tool that the road needs is missing or failed."""
+
+    exit_status = 6
+
+
+class FitError(TinyserveError):
+    """The firmware does not fit the board's flash or RAM."""
+
+    exit_status = 7
+
+
+class DeviceError(TinyserveError):
+    """The device or emulator hung, crashed, answered garbage or vanished."""
+
+    exit_status = 8
+
+
+class FileSystemError(TinyserveError):
+    """A file or directory can't be read, written or replaced."""
+
+    exit_status = 9

@@ -1,0 +1,75 @@
+"""What an operator module provides, and what lowering provides to it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from tinyserve.codegen.program import Buffer, Constant, KernelCall, Operand, Target
+from tinyserve.errors import UnsupportedError
+from tinyserve.graph.types import Operator, Options, Tensor
+
+
+class Lowering(Protocol):
+    """The program under construction, as an operator's ``lower`` sees it."""
+
+    @property
+    def target(self) -> Target: ...
+
+    def operand(self, tensor: Tensor) -> Operand:
+        """The buffer of an activation, or the constant of a constant tensor."""
+        ...
+
+    def buffer(self, tensor: Tensor) -> Buffer:
+        """The buffer of an activation (a constant tensor gets copied into none: raises UnsupportedError)."""
+        ...
+
+    def constant(self, name: str, values: npt.NDArray[Any], comment: str = "", alignment: int = 4) -> Constant:
+        """Adds read-only data; equal data is stored once. The C type follows the numpy dtype."""
+        ...
+
+    def scratch(self, name: str, nbytes: int, alignment: int = 4) -> Buffer:
+        """Working memory of one call, in the arena."""
+        ...
+
+    def state(self, name: str, nbytes: int, initial: bytes | None = None, alignment: int = 4) -> Buffer:
+        """Memory that lives across inferences, set to ``initial`` (zeros without) by init and reset."""
+        ...
+
+    def alias(self, output: Tensor, input: Tensor) -> None:
+        """``output`` is the same bytes as ``input``: no code (reshape and its like)."""
+        ...
+
+    def call(self, call: KernelCall) -> None:
+        """Appends a kernel call."""
+        ...
+
+
+class Op:
+    """Base of an operator's description. A module ``tinyserve/ops/<op>.py`` ends in ``OPS = (Conv2D(),)``."""
+
+    name: str = ""
+    custom: bool = False
+
+    def attributes(self, options: Options) -> Any:
+        """The operator's attributes as a frozen dataclass (None where it has none)."""
+        return None
+
+    def check(self, op: Operator) -> None:
+        """Raises UnsupportedError (what, why, what to do) for types or options that no kernel has, and
+        ModelError for shapes that contradict each other. Must accept hostile operators without a traceback."""
+        raise NotImplementedError
+
+    def macs(self, op: Operator) -> int:
+        """Multiply-accumulate operations of one inference (0 for operators without any)."""
+        return 0
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        """Adds the kernel calls of a checked operator."""
+        raise NotImplementedError
+
+
+def unsupported(op: Operator, reason: str, hint: str) -> UnsupportedError:
+    """The error for an operator that no kernel covers, worded the same everywhere."""
+    return UnsupportedError(f"{op.location}: {reason}", hint)
