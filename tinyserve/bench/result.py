@@ -1,0 +1,251 @@
+"""What a bench run found, and all that is needed to repeat it. The JSON form is docs/bench-schema.md.
+
+Measured and estimated figures are different types: nothing that is an ``Estimate`` can end in a column of
+measurements. But for ``created_utc`` and the wall-clock figures of real devices, the same bundle, board and
+version give the same bytes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tinyserve.bench.statistics import Statistics
+from tinyserve.errors import DataError, FileSystemError
+
+SCHEMA = 1
+
+Scenario = Literal["single-stream", "multi-stream", "server", "offline"]
+
+
+class ModelIdentity(msgspec.Struct, frozen=True):
+    """The model that was run. ``macs`` are of the program as compiled, ``model_macs`` of the model as it came."""
+
+    name: str
+    sha256: str
+    source: str
+    source_sha256: str
+    framework: str
+    quantize: str
+    macs: int
+    model_macs: int
+    mlperf_id: str = ""
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """Everything else that the figures depend on. ``device``: unicorn, qemu, host or serial."""
+
+    board: str
+    board_name: str
+    board_sha256: str
+    core: str
+    clock_hz: int
+    device: str
+    emulated: bool
+    engine: str
+    optimize: str
+    toolchain: str
+    flags: list[str]
+    firmware_sha256: str
+    tinyserve: str
+    tools: dict[str, str]
+    seed: int
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """A figure from a model, not from a measurement: a range, the unit, and the model's name."""
+
+    low: float
+    high: float
+    unit: str
+    model: str
+
+
+class Part(msgspec.Struct, frozen=True):
+    """A named part of flash or RAM."""
+
+    name: str
+    bytes: int
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """Flash and RAM of the whole firmware against the board's; limits are None where there is no limit.
+
+    ``ram_bytes`` counts the arena, all other static data, and the stack that is reserved.
+    ``stack_used_bytes`` is the high-water mark that the device reported, ``invoke_stack_bytes`` the invoke's
+    own worst case as computed from the ELF file.
+    """
+
+    flash_bytes: int
+    ram_bytes: int
+    arena_bytes: int
+    flash_limit_bytes: int | None = None
+    ram_limit_bytes: int | None = None
+    stack_used_bytes: int | None = None
+    stack_size_bytes: int | None = None
+    invoke_stack_bytes: int | None = None
+    flash_parts: list[Part] = []
+    ram_parts: list[Part] = []
+
+
+class Check(msgspec.Struct, frozen=True):
+    """The device's output bytes against the bundle's expected ones. ``expected_from`` made the latter."""
+
+    samples: int
+    equal: int
+    expected_from: str
+    first_difference: str = ""
+
+
+class Accuracy(msgspec.Struct, frozen=True):
+    """Top-1 accuracy on the device. ``confusion[label][prediction]`` counts samples."""
+
+    dataset: str
+    dataset_sha256: str
+    samples: int
+    correct: int
+    confusion: list[list[int]]
+
+    @property
+    def top1(self) -> float:
+        return self.correct / self.samples
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """One layer's part of an inference; ``ticks`` in the latency's unit."""
+
+    index: int
+    name: str
+    op: str
+    ticks: int
+    macs: int
+    variant: str = ""
+    reason: str = ""
+    bytes_read: int = 0
+    bytes_written: int = 0
+
+
+class ArenaBlock(msgspec.Struct, frozen=True):
+    """A buffer's place in the arena (bytes) and the layers from which to which it is kept (inclusive)."""
+
+    name: str
+    kind: str
+    offset: int
+    bytes: int
+    first: int
+    last: int
+
+
+class EnergyTrace(msgspec.Struct, frozen=True):
+    """A current trace thinned for drawing, with the windows of inference that were cut from it."""
+
+    time_us: list[float]
+    current_ua: list[float]
+    windows: list[tuple[float, float]]
+
+
+class Energy(msgspec.Struct, frozen=True, kw_only=True):
+    """Energy as a meter measured it: per inference above idle, with idle shown."""
+
+    meter: str
+    per_inference_uj: float
+    per_inference_with_idle_uj: float
+    average_mw: float
+    idle_mw: float
+    supply_v: float
+    inferences: int
+    samples: int
+    dropped_samples: int = 0
+    calibration: str = ""
+    trace: EnergyTrace | None = None
+
+
+class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The metric of a scenario. ``method``: ``measured`` (single-stream), ``loadgen``, or ``simulated``
+    (discrete events over the measured latencies). Latencies are in us; queue and compute time add up to them."""
+
+    name: Scenario
+    method: str
+    metric: str
+    value: float
+    unit: str
+    queries: int
+    latency_bound_us: float | None = None
+    latency: Statistics | None = None
+    queue: Statistics | None = None
+    compute: Statistics | None = None
+    valid: bool = True
+    note: str = ""
+
+
+class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One cell: one model on one board in one scenario."""
+
+    schema: int = SCHEMA
+    created_utc: str
+    model: ModelIdentity
+    setup: Setup
+    memory: Memory
+    latency: Statistics
+    latencies: list[float]
+    scenario: ScenarioResult | None = None
+    latency_ms: Estimate | None = None
+    energy_uj: Estimate | None = None
+    energy: Energy | None = None
+    check: Check | None = None
+    accuracy: Accuracy | None = None
+    float_top1: float | None = None
+    layers: list[Layer] = []
+    arena: list[ArenaBlock] = []
+    notes: list[str] = []
+
+    @property
+    def title(self) -> str:
+        return f"{self.model.name} on {self.setup.board}"
+
+
+class FailedCell(msgspec.Struct, frozen=True):
+    """A cell of a matrix that ended in an error."""
+
+    model: str
+    board: str
+    error: str
+    exit_status: int
+
+
+class BenchReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What `bench --json` writes: the cells of a matrix, or the only one."""
+
+    schema: int = SCHEMA
+    results: list[BenchResult]
+    failures: list[FailedCell] = []
+
+
+def encode(report: BenchReport) -> bytes:
+    """The report as indented JSON, keys in schema order: equal reports are equal bytes."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+def load(path: Path) -> BenchReport:
+    """Reads a report that `bench --json` wrote. Raises FileSystemError or DataError."""
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise FileSystemError(f"{path}: {error.strerror}", "check the path of the bench result") from error
+    hint = "write it with `tinyserve bench --json`"
+    try:
+        schema = msgspec.json.decode(raw, type=_Versioned).schema
+        if schema != SCHEMA:
+            raise DataError(
+                f"{path}: schema {schema}, but this version reads {SCHEMA}",
+                "run the bench again with this version",
+            )
+        return msgspec.json.decode(raw, type=BenchReport)
+    except msgspec.DecodeError as error:
+        raise DataError(f"{path} is not a bench result: {error}", hint) from error
+
+
+class _Versioned(msgspec.Struct):
+    schema: int

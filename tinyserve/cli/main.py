@@ -1,0 +1,156 @@
+"""The `tinyserve` command: a table of commands that are imported when called, and one place for errors.
+
+Nothing heavy is imported here: `tinyserve --help` and shell completion answer within 0.3 s.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+
+import click
+
+from tinyserve import __version__
+from tinyserve.errors import FileSystemError, TinyserveError
+
+# Command -> what `tinyserve --help` says of it. The module is tinyserve/cli/<command>.py and holds a click
+# command named `command`; it is imported only when the command is run.
+SECTIONS: dict[str, dict[str, str]] = {
+    "The road": {
+        "convert": "Quantize a trained model and check it: makes a bundle.",
+        "inspect": "Show layers, shapes, MACs, the arena, flash, and the boards it fits.",
+        "compile": "Write standalone C for your own firmware.",
+        "build": "Build the firmware for a board, with a size report.",
+        "bench": "Measure latency, memory, energy and accuracy on a board or its twin.",
+    },
+    "Boards": {
+        "boards": "List the boards, or those that a model fits.",
+        "device": "Leave an emulated board standing on a pty.",
+    },
+    "Results": {
+        "compare": "Compare two bench results.",
+        "profile": "Count instructions per layer and per function.",
+        "energy": "Record a current trace with a meter, or estimate.",
+    },
+}
+
+
+_VERBOSE = ("-v", "--verbose")
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are found in SECTIONS and imported when they are run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for section in SECTIONS.values() for name in section]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if not any(cmd_name in section for section in SECTIONS.values()):
+            return None
+        module = importlib.import_module(f"tinyserve.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and name not in self.list_commands(ctx):
+            import difflib
+
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=3)
+            hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            ctx.fail(f"no such command: {name}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="tinyserve")
+@click.option("-v", "--verbose", is_flag=True, help="Show tracebacks; may stand anywhere on the line.")
+def group(verbose: bool) -> None:
+    """From a trained model to a measured firmware on a microcontroller.
+
+    Each command does the steps before it that are missing: `tinyserve bench model.keras --board nano33
+    --emulate` converts, compiles, builds and measures.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit status (see tinyserve/errors.py)."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    verbose = any(argument in _VERBOSE for argument in arguments)
+    arguments = [argument for argument in arguments if argument not in _VERBOSE]
+    previous = signal.signal(signal.SIGTERM, _terminate) if hasattr(signal, "SIGTERM") else None
+    try:
+        result = group.main(args=list(arguments), prog_name="tinyserve", standalone_mode=False)
+        sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output has gone (`tinyserve boards | head`); keep Python from saying so again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except TinyserveError as error:
+        return _report(error, verbose)
+    except OSError as error:
+        return _report(_file_system_error(error), verbose)
+    except Exception as error:
+        traceback.print_exc()
+        click.echo(f"error: internal error: {error!r}\n  try: report it with the lines above", err=True)
+        return 1
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
+
+
+def _report(error: TinyserveError, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exception(error)
+    click.echo(f"error: {error}", err=True)
+    return error.exit_status
+
+
+_OS_HINTS = {
+    errno.EACCES: "choose another directory, or change its permissions",
+    errno.EPERM: "choose another directory, or change its permissions",
+    errno.EROFS: "the file system is read-only: choose another directory",
+    errno.ENOSPC: "free some space, or choose a directory on another disk",
+    errno.EDQUOT: "free some space, or choose a directory on another disk",
+    errno.ENOENT: "check the path",
+    errno.EEXIST: "choose another name, or move what is there away",
+    errno.ENOTDIR: "a part of the path is a file: choose another one",
+    errno.EISDIR: "a directory is in the way: choose another name",
+}
+
+
+def _file_system_error(error: OSError) -> FileSystemError:
+    where = f"{error.filename}: " if error.filename is not None else ""
+    message = f"{where}{error.strerror or error}"
+    converted = FileSystemError(message, _OS_HINTS.get(error.errno or 0, ""))
+    converted.__cause__ = error
+    return converted
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    """SIGTERM unwinds the stack, so that emulators and temporary files go."""
+    raise SystemExit(128 + number)

@@ -1,0 +1,73 @@
+"""Progress on stderr: a line that moves when a person watches, one line per stage when a log is written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+class Reporter(Protocol):
+    """What the road calls as it goes: a stage's name, and how far it is (0 of 0: unknown)."""
+
+    def __call__(self, stage: str, done: int = 0, total: int = 0) -> None: ...
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Reporter]:
+    """Yields the reporter of one command."""
+    if quiet:
+        yield _silent
+    elif sys.stderr.isatty():
+        with _rich_progress() as bar:
+            yield _Live(bar)
+    else:
+        yield _Log()
+
+
+def _silent(stage: str, done: int = 0, total: int = 0) -> None:
+    return
+
+
+def _rich_progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn(),
+        console=Console(stderr=True), transient=True,
+    )  # fmt: skip
+
+
+class _Live:
+    """One task per stage; the one before it is done when the next begins."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar = bar
+        self._stage = ""
+        self._task: TaskID | None = None
+
+    def __call__(self, stage: str, done: int = 0, total: int = 0) -> None:
+        if stage != self._stage:
+            if self._task is not None:
+                self._bar.remove_task(self._task)
+            self._stage = stage
+            self._task = self._bar.add_task(stage, total=total or None)
+        assert self._task is not None
+        self._bar.update(self._task, completed=done, total=total or None)
+
+
+class _Log:
+    """Each stage once: logs of CI machines stay short."""
+
+    def __init__(self) -> None:
+        self._stage = ""
+
+    def __call__(self, stage: str, done: int = 0, total: int = 0) -> None:
+        if stage != self._stage:
+            self._stage = stage
+            print(f"… {stage}", file=sys.stderr, flush=True)
