@@ -21,7 +21,7 @@ Scenario = Literal["single-stream", "multi-stream", "server", "offline"]
 
 
 class ModelIdentity(msgspec.Struct, frozen=True):
-    """The model that was run. ``macs`` are of the program as compiled, ``model_macs`` of the model as it came."""
+    """The model that was run. ``macs`` are of the compiled program, ``model_macs`` of the model as it came."""
 
     name: str
     sha256: str
@@ -164,7 +164,7 @@ class Energy(msgspec.Struct, frozen=True, kw_only=True):
 
 class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     """The metric of a scenario. ``method``: ``measured`` (single-stream), ``loadgen``, or ``simulated``
-    (discrete events over the measured latencies). Latencies are in us; queue and compute time add up to them."""
+    (discrete events over the measured latencies). Latencies are in us: queue time plus compute time."""
 
     name: Scenario
     method: str

@@ -1,4 +1,4 @@
-"""Statistics of repeated measurements: nearest-rank percentiles, so that each figure is one that was measured."""
+"""Statistics of repeated measurements. Percentiles are nearest-rank: each figure is one that was measured."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Statistics(msgspec.Struct, frozen=True):
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
     """The nearest-rank percentile of values in ascending order: the smallest value such that at least
-    ``percent`` % of all are no larger. Raises ValueError for an empty sequence or a percent outside 0..100."""
+    ``percent`` % of all are no larger. Raises ValueError for no values or a percent outside 0..100."""
     if not ordered:
         raise ValueError("no values")
     if not 0 <= percent <= 100:

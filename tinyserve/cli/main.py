@@ -98,29 +98,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = group.main(args=list(arguments), prog_name="tinyserve", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        return 130
-    except BrokenPipeError:
-        # The reader of our output has gone (`tinyserve boards | head`); keep Python from saying so again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except TinyserveError as error:
-        return _report(error, verbose)
-    except OSError as error:
-        return _report(_file_system_error(error), verbose)
-    except Exception as error:
-        traceback.print_exc()
-        click.echo(f"error: internal error: {error!r}\n  try: report it with the lines above", err=True)
-        return 1
+    except (Exception, KeyboardInterrupt) as error:
+        return _explain(error, verbose)
     finally:
         if previous is not None:
             signal.signal(signal.SIGTERM, previous)
+
+
+def _explain(error: BaseException, verbose: bool) -> int:
+    """Says on stderr what went wrong and what to try, and returns the exit status."""
+    status = 1
+    if isinstance(error, click.exceptions.Exit):
+        status = error.exit_code
+    elif isinstance(error, click.ClickException):
+        error.show()
+        status = 2
+    elif isinstance(error, KeyboardInterrupt | click.Abort):
+        click.echo("interrupted", err=True)
+        status = 130
+    elif isinstance(error, BrokenPipeError):
+        # The reader of our output has gone (`tinyserve boards | head`); keep Python from saying so again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
+    elif isinstance(error, TinyserveError):
+        status = _report(error, verbose)
+    elif isinstance(error, OSError):
+        status = _report(_file_system_error(error), verbose)
+    else:
+        traceback.print_exception(error)
+        click.echo(f"error: internal error: {error!r}\n  try: report it with the lines above", err=True)
+    return status
 
 
 def _report(error: TinyserveError, verbose: bool) -> int:
