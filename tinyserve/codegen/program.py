@@ -123,7 +123,11 @@ class KernelCall:
 
 @dataclass(eq=False)
 class Program:
-    """Calls in order over buffers. Inputs and outputs are buffers or, for folded models, constants."""
+    """Calls in order over buffers. Inputs and outputs are buffers or, for folded models, constants.
+
+    ``initial`` holds the values of state buffers that do not start as zeros. ``values`` says where each
+    tensor of the graph lives: several tensors share one operand where a reshape needs no code.
+    """
 
     name: str
     target: Target
@@ -135,6 +139,8 @@ class Program:
     input_tensors: list[Tensor]
     output_tensors: list[Tensor]
     model_sha256: str
+    initial: dict[Buffer, Constant] = field(default_factory=dict)
+    values: dict[Tensor, Operand] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
