@@ -5,13 +5,20 @@
     build/kws/
       model.tflite       what is compiled
       manifest.json      Manifest, below
-      samples.npz        held samples: input_0.. (quantized, N first), expected_0.., float_input_0.., label (optional)
+      samples.npz        held samples: input_0.. (quantized, N first), expected_0..;
+                         float_input_0.., label (both optional)
 
 It is written to a temporary sibling and renamed, so that a half-written bundle never exists.
 """
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,12 +98,17 @@ class Manifest(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True)
 class Samples:
-    """Held samples: per input and per output one array with the sample axis first (batch axis dropped into it:
-    shape (N, *tensor.shape[1:]) for batch 1)."""
+    """Held samples: per input and per output one array with the sample axis first (batch axis dropped into
+    it: shape (N, *tensor.shape[1:]) for batch 1).
+
+    ``inputs`` and ``expected`` have the model's own types; ``float_inputs`` are the same samples in real
+    units.
+    """
 
     inputs: list[npt.NDArray[Any]]
     expected: list[npt.NDArray[Any]]
     labels: npt.NDArray[Any] | None = None
+    float_inputs: list[npt.NDArray[Any]] | None = None
 
     def __len__(self) -> int:
         return len(self.inputs[0]) if self.inputs else 0
@@ -119,16 +131,19 @@ class Bundle:
     def samples(self) -> Samples:
         """The held samples. Raises ModelError where the file is missing or malformed."""
         path = self.path / SAMPLES_FILE
+        inputs, outputs = range(len(self.manifest.inputs)), range(len(self.manifest.outputs))
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 named = {key: arrays[key] for key in arrays.files}
-        except (OSError, ValueError) as error:
+            floats = [named[f"float_input_{i}"] for i in inputs] if "float_input_0" in named else None
+            return Samples(
+                inputs=[named[f"input_{i}"] for i in inputs],
+                expected=[named[f"expected_{i}"] for i in outputs],
+                labels=named.get("label"),
+                float_inputs=floats,
+            )
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
             raise ModelError(f"{path}: cannot read the held samples: {error}", "convert again") from error
-        return Samples(
-            inputs=[named[f"input_{i}"] for i in range(len(self.manifest.inputs))],
-            expected=[named[f"expected_{i}"] for i in range(len(self.manifest.outputs))],
-            labels=named.get("label"),
-        )
 
 
 def load(path: Path) -> Bundle:
@@ -145,3 +160,95 @@ def load(path: Path) -> Bundle:
     except msgspec.DecodeError as error:
         raise ModelError(f"{manifest_path}: {error}", "convert again with this version") from error
     return Bundle(path, manifest)
+
+
+def write(path: Path, manifest: Manifest, model: bytes, samples: Samples) -> Bundle:
+    """Writes a bundle in one step: what stood at ``path`` stays whole until the new bundle is.
+
+    An older bundle or an empty directory is replaced. Anything else in the way, and a parent that can't be
+    written, is a FileSystemError. Returns the bundle as it now is on disk.
+    """
+    if path.exists() and not _replaceable(path):
+        raise FileSystemError(
+            f"{path} is in the way: it exists and is not a bundle",
+            "choose another output directory or remove it",
+        )
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _staging(path) as staged:
+            _fill(staged, manifest, model, samples)
+            _swap(staged, path)
+    except OSError as error:
+        where = error.filename or path
+        raise FileSystemError(
+            f"cannot write the bundle {path}: {error.strerror or error}: {where}",
+            "check permissions and free space, or choose another output directory",
+        ) from error
+    return Bundle(path, manifest)
+
+
+def _replaceable(path: Path) -> bool:
+    return path.is_dir() and ((path / MANIFEST_FILE).is_file() or not any(path.iterdir()))
+
+
+@contextlib.contextmanager
+def _staging(path: Path) -> Iterator[Path]:
+    """A temporary sibling directory (same file system, so that a rename is atomic), gone at the end."""
+    parent = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    try:
+        yield parent / "new"
+    finally:
+        shutil.rmtree(parent, ignore_errors=True)
+
+
+def _fill(directory: Path, manifest: Manifest, model: bytes, samples: Samples) -> None:
+    directory.mkdir()
+    (directory / MODEL_FILE).write_bytes(model)
+    (directory / MANIFEST_FILE).write_bytes(
+        msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+    )
+    arrays = {f"input_{i}": array for i, array in enumerate(samples.inputs)}
+    arrays |= {f"expected_{i}": array for i, array in enumerate(samples.expected)}
+    arrays |= {f"float_input_{i}": array for i, array in enumerate(samples.float_inputs or [])}
+    if samples.labels is not None:
+        arrays["label"] = samples.labels
+    with (directory / SAMPLES_FILE).open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _swap(staged: Path, path: Path) -> None:
+    """Puts ``staged`` at ``path``; an older bundle moves into the staging directory and dies with it."""
+    if not path.exists():
+        staged.rename(path)
+        return
+    old = staged.with_name("old")
+    path.rename(old)
+    try:
+        staged.rename(path)
+    except BaseException:
+        old.rename(path)
+        raise
+
+
+def quantize(values: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:
+    """Real values as a tensor's own type: round half away from zero (as TFLM's QUANTIZE), saturated.
+
+    Unquantized tensors (scale 0.0) are cast.
+    """
+    dtype = np.dtype(info.dtype)
+    if info.scale == 0.0:
+        return values.astype(dtype)
+    scaled = values.astype(np.float32) / np.float32(info.scale)
+    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled))
+    limits = np.iinfo(dtype)
+    quantized: npt.NDArray[Any] = np.clip(rounded + info.zero_point, limits.min, limits.max).astype(dtype)
+    return quantized
+
+
+def dequantize(values: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:
+    """A tensor's values in real units (float32); unquantized tensors are cast."""
+    if info.scale == 0.0:
+        return values.astype(np.float32)
+    shifted = values.astype(np.int32) - np.int32(info.zero_point)
+    real: npt.NDArray[Any] = shifted.astype(np.float32) * np.float32(info.scale)
+    return real
