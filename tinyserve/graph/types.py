@@ -11,44 +11,66 @@ import numpy.typing as npt
 
 
 class DType(Enum):
-    """Element types of TFLite tensors that tinyserve knows. The value is the type's name in dumps."""
+    """Element types of TFLite tensors. The value is the type's name in dumps.
+
+    Types that are not ``supported`` can be read and named in messages; no engine computes with them.
+    """
 
     FLOAT32 = "float32"
+    FLOAT16 = "float16"
     INT32 = "int32"
     UINT8 = "uint8"
     INT64 = "int64"
+    STRING = "string"
     BOOL = "bool"
     INT16 = "int16"
+    COMPLEX64 = "complex64"
     INT8 = "int8"
-    INT4 = "int4"  # two values per byte, low nibble first; constants only
+    FLOAT64 = "float64"
+    COMPLEX128 = "complex128"
+    UINT64 = "uint64"
+    RESOURCE = "resource"  # handle of a resource variable, has no bytes
+    VARIANT = "variant"
     UINT32 = "uint32"
     UINT16 = "uint16"
-    RESOURCE = "resource"  # handle of a resource variable, has no bytes
+    INT4 = "int4"  # two values per byte, low nibble first; constants only
+    BFLOAT16 = "bfloat16"
+    INT2 = "int2"
+    UINT4 = "uint4"
+    FLOAT8_E4M3FN = "float8_e4m3fn"
+    FLOAT8_E5M2 = "float8_e5m2"
+
+    @property
+    def supported(self) -> bool:
+        """Whether an engine can compute with it."""
+        return self in _C_TYPE
 
     @property
     def itemsize(self) -> int:
-        """Bytes per element in the arena (INT4 is stored unpacked, one value per byte)."""
-        return _ITEMSIZE[self]
+        """Bytes per element in the arena (INT4 is stored unpacked, one value per byte; 0 where unsupported)."""
+        return _ITEMSIZE.get(self, 0)
 
     @property
     def numpy(self) -> np.dtype[Any]:
-        """The numpy dtype that holds this type's values."""
-        return np.dtype(_NUMPY[self])
+        """The numpy dtype that holds this type's values (raw bytes where unsupported)."""
+        return np.dtype(_NUMPY.get(self, "uint8"))
 
     @property
     def c_type(self) -> str:
-        """The C11 fixed-width type of one element."""
+        """The C11 fixed-width type of one element. KeyError for types that are not supported."""
         return _C_TYPE[self]
 
 
 _ITEMSIZE = {
     DType.FLOAT32: 4, DType.INT32: 4, DType.UINT8: 1, DType.INT64: 8, DType.BOOL: 1, DType.INT16: 2,
     DType.INT8: 1, DType.INT4: 1, DType.UINT32: 4, DType.UINT16: 2, DType.RESOURCE: 0,
+    DType.FLOAT16: 2, DType.FLOAT64: 8, DType.UINT64: 8,
 }  # fmt: skip
 _NUMPY = {
     DType.FLOAT32: "float32", DType.INT32: "int32", DType.UINT8: "uint8", DType.INT64: "int64",
     DType.BOOL: "bool", DType.INT16: "int16", DType.INT8: "int8", DType.INT4: "int8",
     DType.UINT32: "uint32", DType.UINT16: "uint16", DType.RESOURCE: "int32",
+    DType.FLOAT16: "float16", DType.FLOAT64: "float64", DType.UINT64: "uint64",
 }  # fmt: skip
 _C_TYPE = {
     DType.FLOAT32: "float", DType.INT32: "int32_t", DType.UINT8: "uint8_t", DType.INT64: "int64_t",
@@ -174,13 +196,19 @@ class Operator:
 
 @dataclass(eq=False)
 class Graph:
-    """One subgraph: operators in execution order, tensors by identity."""
+    """One subgraph: operators in execution order, tensors by identity.
+
+    ``input_names`` and ``output_names`` are what the model's signature calls inputs and outputs (the tensors'
+    names where it has none).
+    """
 
     name: str
     tensors: list[Tensor]
     operators: list[Operator]
     inputs: list[Tensor]
     outputs: list[Tensor]
+    input_names: list[str] = field(default_factory=list)
+    output_names: list[str] = field(default_factory=list)
 
 
 @dataclass(eq=False)
