@@ -41,17 +41,11 @@ def wrong_file(data: bytes) -> ModelError:
 def _kind(data: bytes) -> tuple[str, str]:
     if not data:
         return "an empty file", "export the model again"
+    if data.startswith(b"PK\x03\x04"):
+        return _zip_kind(data)
     for signature, kind, hint in _SIGNATURES:
         if data.startswith(signature):
             return kind, hint
-    if data.startswith(b"PK\x03\x04"):
-        for member, kind, hint in _ZIP_MEMBERS:
-            if member in data:
-                return kind, hint
-        return (
-            "a zip archive",
-            "unpack it, or convert it with `tinyserve convert` if it holds a trained model",
-        )
     if _is_onnx(data):
         return "an ONNX model", _CONVERT
     if data[4:7] == b"TFL" and data[7:8] != b"3":
@@ -62,8 +56,15 @@ def _kind(data: bytes) -> tuple[str, str]:
     return _text_kind(data) or ("neither TFLite nor another format that tinyserve knows", _EXPORT)
 
 
+def _zip_kind(data: bytes) -> tuple[str, str]:
+    for member, kind, hint in _ZIP_MEMBERS:
+        if member in data:
+            return kind, hint
+    return "a zip archive", "unpack it, or convert it with `tinyserve convert` if it holds a trained model"
+
+
 def _is_onnx(data: bytes) -> bool:
-    """ModelProto starts with ir_version (field 1, varint 3..127), then mostly the producer's name (field 2)."""
+    """ModelProto starts with ir_version (field 1, 3..127), then mostly the producer's name (field 2)."""
     return len(data) > 4 and data[0] == 0x08 and 3 <= data[1] < 0x80 and data[2] in (0x12, 0x1A, 0x3A, 0x42)
 
 

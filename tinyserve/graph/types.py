@@ -47,7 +47,7 @@ class DType(Enum):
 
     @property
     def itemsize(self) -> int:
-        """Bytes per element in the arena (INT4 is stored unpacked, one value per byte; 0 where unsupported)."""
+        """Bytes per element in the arena (INT4 is unpacked, one value per byte; 0 where unsupported)."""
         return _ITEMSIZE.get(self, 0)
 
     @property
@@ -213,7 +213,7 @@ class Graph:
 
 @dataclass(eq=False)
 class Model:
-    """A whole model: the main graph first, then subgraphs of control flow. ``sha256`` is of the file's bytes."""
+    """A model: the main graph first, then subgraphs of control flow. ``sha256`` is of the file's bytes."""
 
     graphs: list[Graph]
     description: str

@@ -1,8 +1,9 @@
-"""What must hold for every graph, whatever its operators: indices, order of execution, quantization, subgraphs."""
+"""What must hold for every graph, whatever its operators: order of execution, quantization, subgraphs."""
 
 from __future__ import annotations
 
 import math
+from graphlib import CycleError, TopologicalSorter
 
 from tinyserve.errors import ModelError
 from tinyserve.graph.types import DType, Graph, Model, Operator, Quantization, Tensor
@@ -84,20 +85,13 @@ def _check_order(graph: Graph) -> None:
 
 def _check_calls(model: Model) -> None:
     """Subgraphs exist and do not call themselves, directly or through others."""
-    calls: list[set[int]] = []
-    for graph in model.graphs:
-        called = set()
-        for operator in graph.operators:
-            for number in subgraphs_called(operator):
-                if not 0 <= number < len(model.graphs):
-                    raise ModelError(
-                        f"{operator.location} runs subgraph {number} of {len(model.graphs)}", _EXPORT
-                    )
-                called.add(number)
-        calls.append(called)
-    finished: set[int] = set()
-    while len(finished) < len(calls):
-        ended = {n for n, called in enumerate(calls) if n not in finished and called <= finished}
-        if not ended:
-            raise ModelError("a subgraph runs itself", _EXPORT)
-        finished |= ended
+    calls: dict[int, set[int]] = {}
+    for caller, graph in enumerate(model.graphs):
+        calls[caller] = {called for operator in graph.operators for called in subgraphs_called(operator)}
+        for number in calls[caller]:
+            if not 0 <= number < len(model.graphs):
+                raise ModelError(f"{graph.name} runs subgraph {number} of {len(model.graphs)}", _EXPORT)
+    try:
+        TopologicalSorter(calls).prepare()
+    except CycleError as error:
+        raise ModelError("a subgraph runs itself", _EXPORT) from error
