@@ -21,7 +21,7 @@ Scenario = Literal["single-stream", "multi-stream", "server", "offline"]
 
 
 class ModelIdentity(msgspec.Struct, frozen=True):
-    """The model that was run. ``macs`` are of the compiled program, ``model_macs`` of the model as it came."""
+    """The model. ``macs`` are of the compiled program, ``model_macs`` of the model as it came."""
 
     name: str
     sha256: str

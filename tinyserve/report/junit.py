@@ -1,0 +1,75 @@
+"""JUnit XML for CI systems: a suite per cell, a case per check, budget limit and baseline metric."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from tinyserve.bench.budget import Violation
+from tinyserve.bench.compare import Change
+from tinyserve.bench.metrics import METRICS
+from tinyserve.bench.result import BenchReport, BenchResult
+from tinyserve.report import text
+from tinyserve.report.verdicts import regression_text, violation_text
+
+
+def encode(report: BenchReport, violations: list[Violation], changes: list[Change]) -> bytes:
+    """The report as JUnit XML (the `testsuites` form that GitHub, GitLab and Jenkins read)."""
+    root = ElementTree.Element("testsuites", name="tinyserve bench")
+    for result in report.results:
+        _suite(root, result, violations, changes)
+    for failure in report.failures:
+        suite = ElementTree.SubElement(root, "testsuite", name=f"{failure.model} on {failure.board}")
+        case = _case(suite, suite.get("name", ""), "bench")
+        ElementTree.SubElement(case, "error", message=_first_line(failure.error)).text = failure.error
+    for suite in root:
+        suite.set("tests", str(len(suite.findall("testcase"))))
+        suite.set("failures", str(len(suite.findall("testcase/failure"))))
+        suite.set("errors", str(len(suite.findall("testcase/error"))))
+    ElementTree.indent(root)
+    return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _suite(
+    root: ElementTree.Element, result: BenchResult, violations: list[Violation], changes: list[Change]
+) -> None:
+    suite = ElementTree.SubElement(
+        root, "testsuite", name=result.title, timestamp=result.created_utc.rstrip("Z")
+    )
+    properties = ElementTree.SubElement(suite, "properties")
+    for metric in METRICS:
+        value = metric.get(result)
+        if value is not None:
+            ElementTree.SubElement(properties, "property", name=metric.name, value=f"{value:g}")
+    if result.check is not None:
+        case = _case(suite, result.title, "outputs equal the expected bytes")
+        if result.check.equal != result.check.samples:
+            wrong = f"{result.check.samples - result.check.equal} of {result.check.samples} samples differ"
+            _fail(case, f"{wrong}: {result.check.first_difference}")
+    else:
+        _case(suite, result.title, "bench")
+    for violation in violations:
+        if violation.cell == result.title:
+            case = _case(suite, result.title, f"budget: {violation.limit.metric.name}")
+            _fail(case, violation_text(violation))
+    for change in changes:
+        if change.cell == result.title:
+            case = _case(suite, result.title, f"baseline: {change.metric.name}")
+            if change.regressed:
+                _fail(case, regression_text(change))
+    ElementTree.SubElement(
+        suite, "system-out"
+    ).text = f"{text.headline(result)} p90, {text.runs(result.latency)}, {text.how(result)}"
+
+
+def _case(suite: ElementTree.Element, cell: str, name: str) -> ElementTree.Element:
+    return ElementTree.SubElement(
+        suite, "testcase", classname=f"tinyserve.{cell}".replace(" ", "_"), name=name
+    )
+
+
+def _fail(case: ElementTree.Element, message: str) -> None:
+    ElementTree.SubElement(case, "failure", message=_first_line(message)).text = message
+
+
+def _first_line(message: str) -> str:
+    return message.splitlines()[0] if message else ""

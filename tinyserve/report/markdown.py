@@ -1,0 +1,83 @@
+"""Markdown for job summaries (GitHub's $GITHUB_STEP_SUMMARY, GitLab notes)."""
+
+from __future__ import annotations
+
+from tinyserve.bench.budget import Violation
+from tinyserve.bench.compare import Comparison
+from tinyserve.bench.result import BenchReport, BenchResult
+from tinyserve.report import text
+from tinyserve.report.verdicts import change_text, value_text, violation_text
+
+
+_COLUMNS = (
+    "model", "board", "instructions p90", "time p90", "estimate", "flash", "RAM", "arena", "outputs", "accuracy",
+)  # fmt: skip
+
+
+def encode(report: BenchReport, violations: list[Violation], comparison: Comparison | None) -> str:
+    """The report as GitHub-flavoured Markdown."""
+    lines = ["## tinyserve bench", "", *_results(report)]
+    if violations:
+        lines += ["", "### ❌ Broken budgets", ""]
+        lines += [f"- **{_cell(item.cell)}**: {_cell(violation_text(item))}" for item in violations]
+    if comparison is not None:
+        lines += ["", "### Against the baseline", "", *_comparison(comparison)]
+    for failure in report.failures:
+        lines += ["", f"❌ **{_cell(failure.model)} on {_cell(failure.board)}** failed:", "", "```"]
+        lines += [failure.error.replace("```", "'''"), "```"]
+    return "\n".join(lines) + "\n"
+
+
+def _results(report: BenchReport) -> list[str]:
+    lines = [_row(_COLUMNS), _row(["---", "---", *["---:"] * 6, "---", "---:"])]
+    return lines + [_row(_result(result)) for result in report.results]
+
+
+def _result(result: BenchResult) -> list[str]:
+    latency, memory = result.latency, result.memory
+    counted = latency.unit == "instructions"
+    return [
+        result.model.name,
+        f"{result.setup.board} ({text.how(result)})",
+        text.number(latency.p90) if counted else "",
+        "" if counted else text.headline(result),
+        text.estimate(result.latency_ms) if result.latency_ms else "",
+        text.size(memory.flash_bytes),
+        text.size(memory.ram_bytes),
+        text.size(memory.arena_bytes),
+        _outputs(result),
+        f"{100 * result.accuracy.top1:.1f} %" if result.accuracy else "",
+    ]
+
+
+def _outputs(result: BenchResult) -> str:
+    if result.check is None:
+        return ""
+    mark = "✅" if result.check.equal == result.check.samples else "❌"
+    return f"{mark} {result.check.equal}/{result.check.samples} equal"
+
+
+def _comparison(comparison: Comparison) -> list[str]:
+    columns = ("cell", "metric", "before", "after", "change", "")
+    lines = [_row(columns), _row(["---", "---", "---:", "---:", "---:", "---"])]
+    for change in comparison.changes:
+        mark = "❌ " if change.regressed else ""
+        lines.append(_row([
+            change.cell, change.metric.name, value_text(change.before), value_text(change.after),
+            change_text(change), f"{mark}{change.verdict}",
+        ]))  # fmt: skip
+    lines += ["", *(f"- {_cell(difference)}" for difference in comparison.differences)]
+    lines += [f"- only in the baseline: {_cell(title)}" for title in comparison.only_before]
+    lines += [f"- new: {_cell(title)}" for title in comparison.only_after]
+    return lines
+
+
+def _row(cells: list[str] | tuple[str, ...]) -> str:
+    return "| " + " | ".join(_cell(cell) for cell in cells) + " |"
+
+
+def _cell(value: str) -> str:
+    """Text that cannot break out of a table cell or become markup."""
+    for character in ("\\", "|", "`", "*", "_", "<", "[", "]"):
+        value = value.replace(character, f"\\{character}" if character != "<" else "&lt;")
+    return value.replace("\n", " ")

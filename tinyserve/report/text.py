@@ -1,0 +1,60 @@
+"""How figures are written, the same in every report."""
+
+from __future__ import annotations
+
+from tinyserve.bench.result import BenchResult, Estimate
+from tinyserve.bench.statistics import Statistics
+
+_UNITS = {"instructions": "instructions", "cycles": "cycles", "us": "µs", "ns": "ns", "uJ": "µJ", "ms": "ms"}
+
+
+def unit(name: str) -> str:
+    """The unit as people write it."""
+    return _UNITS.get(name, name)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure with thousands separators; whole numbers and those from 1000 on without decimals."""
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:,.{digits}g}"
+
+
+def size(count: int) -> str:
+    """Bytes, exact, and in KiB from 10,000 on."""
+    return f"{count:,} B" if count < 10_000 else f"{count:,} B ({count / 1024:,.1f} KiB)"
+
+
+def percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "—"
+
+
+def spread(low: float, high: float) -> str:
+    """A range; one figure where both ends read the same."""
+    ends = number(low), number(high)
+    return ends[0] if ends[0] == ends[1] else "–".join(ends)
+
+
+def estimate(value: Estimate) -> str:
+    return f"{spread(value.low, value.high)} {unit(value.unit)}"
+
+
+def clock(hertz: int) -> str:
+    return f"{hertz / 1e6:g} MHz" if hertz else "no fixed clock"
+
+
+def how(result: BenchResult) -> str:
+    """Where the figures come from, in a few words: the emulator, or the board itself."""
+    setup = result.setup
+    return f"emulated by {setup.device}" if setup.emulated else f"on the {setup.device}"
+
+
+def headline(result: BenchResult) -> str:
+    """The p90 latency in its own unit."""
+    return f"{number(result.latency.p90)} {unit(result.latency.unit)}"
+
+
+def runs(statistics: Statistics) -> str:
+    """'10 runs after 1 warm-up'."""
+    plural = "" if statistics.runs == 1 else "s"
+    return f"{statistics.runs} run{plural} after {statistics.warmup} warm-up"
