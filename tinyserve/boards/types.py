@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+
+class Registers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Addresses that the emulated port uses (docs/architecture.md, memory map of the emulated port).
+
+    ``timer_kind`` says what lies at ``timer`` and how it converts to instructions under QEMU's ``-icount shift=8``.
+    """
+
+    uart: int
+    timer: int
+    timer_kind: Literal["cmsdk", "sse", "minstret"]
+    marker: int
 
 
 class Core(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -13,8 +27,12 @@ class Core(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     zig_cpu: str  # "cortex_m4+vfp4d16sp"
     gcc_flags: list[str]  # ["-mcpu=cortex-m4", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard"]
     features: list[str]  # see codegen.program.Target
+    port: Literal["host", "cortex_m", "riscv", ""] = (
+        ""  # directory of the emulated port's templates; empty: none
+    )
     unicorn_cpu: str = ""  # "CORTEX_M4"; empty: not in Unicorn
     cycle_model: str = ""  # name of the cycle table, empty: none
+    registers: Registers | None = None
 
 
 class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +72,7 @@ class Usb(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Emulator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the board runs without hardware. ``kind``: unicorn, qemu, host; ``machine``: QEMU's machine name."""
 
-    kind: str
+    kind: Literal["unicorn", "qemu", "host"]
     machine: str = ""
 
 
@@ -78,3 +96,4 @@ class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flash_wait_states: int = 0
     aliases: list[str] = []
     notes: str = ""
+    vectors: Region | None = None  # where the vector table lies when it is not at the start of flash

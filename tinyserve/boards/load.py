@@ -1,0 +1,143 @@
+"""Reads ``boards/*.toml``. A board file is checked strictly: an error names file, key and reason."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tinyserve.boards.types import Board, Core, Region
+from tinyserve.data import data_directory
+from tinyserve.errors import FileSystemError, UsageError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CORES_FILE = "cores.toml"
+
+
+def load(name: str) -> Board:
+    """The board of that id or alias; a path to a .toml file loads that file instead.
+
+    Raises UsageError for an unknown name (with the nearest ones) and for a bad file.
+    """
+    if name.endswith(".toml"):
+        return load_file(Path(name))
+    wanted = name.lower()
+    boards = all_boards()
+    for board in boards:
+        if wanted == board.id or wanted in board.aliases:
+            return board
+    names = [known for board in boards for known in (board.id, *board.aliases)]
+    near = difflib.get_close_matches(wanted, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise UsageError(
+        f'unknown board "{name}"', f"{hint}`tinyserve boards` lists all; a path to your own .toml works too"
+    )
+
+
+def all_boards() -> list[Board]:
+    """Every board of the package, by id. Raises UsageError for a bad file."""
+    return list(_all_boards(data_directory("boards")))
+
+
+@cache
+def _all_boards(directory: Path) -> tuple[Board, ...]:
+    boards = [load_file(path) for path in sorted(directory.glob("*.toml")) if path.name != CORES_FILE]
+    owners: dict[str, str] = {}
+    for board in boards:
+        for name in (board.id, *board.aliases):
+            if name in owners:
+                raise UsageError(
+                    f'{board.id}.toml: aliases: "{name}" is taken by {owners[name]}.toml', "rename one"
+                )
+            owners[name] = board.id
+    return tuple(boards)
+
+
+def load_file(path: Path) -> Board:
+    """One board file. Its stem is the board's id. Raises FileSystemError or UsageError."""
+    fields = _read_toml(path)
+    known = cores()
+    core = fields.get("core")
+    if not isinstance(core, str) or core not in known:
+        raise _bad(path, "core", f"{core!r} is none of: {', '.join(known)}")
+    if "id" in fields:
+        raise _bad(path, "id", "is the file's name, it can't be set")
+    try:
+        board = msgspec.convert(fields | {"id": path.stem, "core": msgspec.to_builtins(known[core])}, Board)
+    except msgspec.ValidationError as error:
+        raise _bad(path, *_key_and_reason(error)) from error
+    _check(path, board)
+    return board
+
+
+@cache
+def cores() -> dict[str, Core]:
+    """The cores of ``boards/cores.toml`` by name."""
+    path = data_directory("boards") / CORES_FILE
+    try:
+        return {
+            name: msgspec.convert({"name": name, **fields}, Core) for name, fields in _read_toml(path).items()
+        }
+    except msgspec.ValidationError as error:
+        raise _bad(path, *_key_and_reason(error)) from error
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileSystemError(f"{path}: {error.strerror}", "check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path}: not valid TOML: {error}", "mend the line that the message names"
+        ) from error
+
+
+def _key_and_reason(error: msgspec.ValidationError) -> tuple[str, str]:
+    """Splits msgspec's "reason - at `$.key`" into the key and the reason."""
+    reason, _, place = str(error).partition(" - at `")
+    key = place.rstrip("`").removeprefix("$").lstrip(".")
+    if not key and reason.count("`") >= 2:
+        key = reason.split("`")[1]
+    return key or "(top level)", reason
+
+
+def _check(path: Path, board: Board) -> None:
+    """What types alone can't say."""
+    if board.clock_hz <= 0:
+        raise _bad(path, "clock_hz", "must be positive")
+    if not board.sources:
+        raise _bad(path, "sources", "name at least one document that the figures come from")
+    emulated = board.core.port in ("cortex_m", "riscv")
+    if emulated and (board.flash is None or board.ram is None):
+        raise _bad(path, "flash, ram", "a board that runs without an operating system needs both regions")
+    for key, region in (("flash", board.flash), ("ram", board.ram), ("vectors", board.vectors)):
+        if region is None:
+            continue
+        if region.bytes <= 0 or region.origin < 0 or region.origin + region.bytes > 1 << 32:
+            raise _bad(path, key, "must be a non-empty part of the 32-bit address space")
+        if region.origin % 4 or region.bytes % 4:
+            raise _bad(path, key, "origin and bytes must be multiples of 4")
+    if board.flash and board.ram and _overlap(board.flash, board.ram):
+        raise _bad(path, "ram", "overlaps flash")
+    for emulator in board.emulators:
+        if emulator.kind == "unicorn" and not board.core.unicorn_cpu:
+            raise _bad(path, "emulators", f"Unicorn has no {board.core.name}")
+        if (emulator.kind == "qemu") != bool(emulator.machine):
+            raise _bad(path, "emulators", "QEMU needs a machine, the others take none")
+
+
+def _overlap(a: Region, b: Region) -> bool:
+    return a.origin < b.origin + b.bytes and b.origin < a.origin + a.bytes
+
+
+def _bad(path: Path, key: str, reason: str) -> UsageError:
+    return UsageError(f"{path}: {key}: {reason}", "boards/nano33.toml is a complete example")
