@@ -8,9 +8,9 @@ from tinyserve.bench.result import BenchReport, BenchResult
 from tinyserve.report import text
 from tinyserve.report.verdicts import change_text, value_text, violation_text
 
-
 _COLUMNS = (
-    "model", "board", "instructions p90", "time p90", "estimate", "flash", "RAM", "arena", "outputs", "accuracy",
+    "model", "board", "instructions p90", "time p90", "estimate", "flash", "RAM", "arena", "outputs",
+    "accuracy",
 )  # fmt: skip
 
 
