@@ -92,13 +92,14 @@ def cores() -> dict[str, Core]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        fields: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise FileSystemError(f"{path}: {error.strerror}", "check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
             f"{path}: not valid TOML: {error}", "mend the line that the message names"
         ) from error
+    return fields
 
 
 def _key_and_reason(error: msgspec.ValidationError) -> tuple[str, str]:

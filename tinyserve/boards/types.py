@@ -1,4 +1,4 @@
-"""What a board and a core are. Loaded from ``boards/*.toml`` and ``boards/cores.toml`` by ``tinyserve.boards``."""
+"""What a board and a core are: the contents of ``boards/*.toml`` and ``boards/cores.toml``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 class Registers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Addresses that the emulated port uses (docs/architecture.md, memory map of the emulated port).
 
-    ``timer_kind`` says what lies at ``timer`` and how it converts to instructions under QEMU's ``-icount shift=8``.
+    ``timer_kind`` says what lies at ``timer`` and how its ticks become instructions under QEMU's ``-icount``.
     """
 
     uart: int
@@ -70,14 +70,14 @@ class Usb(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Emulator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the board runs without hardware. ``kind``: unicorn, qemu, host; ``machine``: QEMU's machine name."""
+    """How the board runs without hardware. ``machine``: QEMU's name, for kind qemu."""
 
     kind: Literal["unicorn", "qemu", "host"]
     machine: str = ""
 
 
 class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One board. ``id`` is the file's stem; sizes are bytes; ``sources`` name where the figures were looked up."""
+    """One board. ``id`` is the file's stem; ``sources`` name where the figures were looked up."""
 
     id: str
     name: str
@@ -85,10 +85,10 @@ class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mcu: str
     core: Core
     clock_hz: int
-    flash: Region | None
-    ram: Region | None
     emulators: list[Emulator]
     sources: list[str]
+    flash: Region | None = None
+    ram: Region | None = None
     platformio: PlatformIO | None = None
     power: Power | None = None
     usb: list[Usb] = []
