@@ -72,7 +72,7 @@ class Constant:
 
 Operand = Buffer | Constant
 ParamValue = int | float | bool | str | tuple[int, ...] | tuple[float, ...] | Constant | None
-"""A field of a parameter struct: a number, a C identifier (str), an inline array, a pointer to a constant, NULL."""
+"""A parameter: a number, a C identifier (str), an inline array, a pointer to a constant, NULL."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,8 +145,10 @@ class Program:
 
 @dataclass(frozen=True)
 class Lifetime:
-    """First and last call index (inclusive) at which a buffer's bytes must be kept. -1 is before the first call;
-    ``len(calls)`` is after the last."""
+    """First and last call index (inclusive) at which a buffer's bytes must be kept.
+
+    -1 is before the first call; ``len(calls)`` is after the last.
+    """
 
     first: int
     last: int

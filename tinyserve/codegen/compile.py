@@ -1,0 +1,88 @@
+"""From a .tflite file's bytes to C sources, and those to a directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyserve import passes
+from tinyserve.codegen.emit import MARK, Sources, emit
+from tinyserve.codegen.lower import lower
+from tinyserve.codegen.planner import plan
+from tinyserve.codegen.program import PORTABLE, MemoryPlan, Program, Target
+from tinyserve.errors import FileSystemError
+from tinyserve.graph.types import Model
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A compiled model with every stage that led to its sources. ``data`` is the .tflite file."""
+
+    name: str
+    data: bytes
+    model: Model
+    report: passes.PassReport
+    program: Program
+    plan: MemoryPlan
+    sources: Sources
+
+
+def compile_model(
+    data: bytes, target: Target = PORTABLE, name: str = "model", *, optimize_graph: bool = True
+) -> Compiled:
+    """Compiles a .tflite file.
+
+    ``name`` becomes part of files' and functions' names. Without ``optimize_graph`` every operator of the
+    file is kept, so that each of its tensors exists. Raises ModelError for what cannot be compiled.
+    """
+    model = passes.load(data)
+    report = passes.optimize(model) if optimize_graph else passes.PassReport()
+    program = lower(model, target, name)
+    memory = plan(program)
+    return Compiled(program.name, data, model, report, program, memory, emit(program, memory))
+
+
+def write(compiled: Compiled, directory: Path) -> list[Path]:
+    """Writes the sources below ``directory`` and returns their paths.
+
+    Every file is complete before the first takes its place. Files that tinyserve did not write are left
+    alone: one in the way raises FileSystemError, as does a directory that cannot be written.
+    """
+    files = compiled.sources.files
+    try:
+        for path in files:
+            _refuse_foreign(directory / path)
+        directory.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".tinyserve-", dir=directory))
+        try:
+            for path, content in files.items():
+                staged = staging / path
+                staged.parent.mkdir(parents=True, exist_ok=True)
+                staged.write_bytes(content.encode() if isinstance(content, str) else content)
+            for path in files:
+                (directory / path).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(staging / path, directory / path)  # noqa: PTH105 (also replaces on Windows)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        raise FileSystemError(
+            f"cannot write the sources: {error.strerror}: {error.filename or directory}",
+            "choose another directory with -o, or make this one writable",
+        ) from error
+    return [directory / path for path in files]
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raises FileSystemError where something lies at ``path`` that no compilation wrote."""
+    if path.is_symlink() or path.exists():
+        if path.is_file():
+            with path.open("rb") as file:
+                if MARK.encode() in file.readline(500):
+                    return
+        raise FileSystemError(
+            f"{path} is in the way and was not written by tinyserve",
+            "move it, or choose another directory with -o",
+        )

@@ -1,0 +1,331 @@
+"""The emitter: a program and its memory plan as C that a person can read.
+
+Four files (``model.c``, ``model.h``, ``weights.c``, ``weights.h``; with another name than "model"
+``kws.c``, ``kws.h``, ``kws_weights.c``, ``kws_weights.h``) and a copy of each kernel file that they need.
+The text depends on the program alone: the same bytes on every machine and in every directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from tinyserve import __version__
+from tinyserve.codegen.ctext import array_lines, number, shape_text
+from tinyserve.codegen.kernel_files import KERNEL_DIRECTORY, collect
+from tinyserve.codegen.names import UniqueNames, short_name
+from tinyserve.codegen.program import Buffer, Constant, KernelCall, MemoryPlan, Operand, ParamValue, Program
+from tinyserve.graph.types import Tensor
+
+MARK = "tinyserve"
+"""A word in the first line of every generated file, by which a later run knows the file as its own."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Generated files by path (relative, with ``/``), and those of them that a compiler must be given."""
+
+    files: dict[str, str | bytes]
+    compile: tuple[str, ...]
+
+
+def emit(program: Program, plan: MemoryPlan) -> Sources:
+    """The C sources of a program."""
+    return _Emitter(program, plan).sources()
+
+
+class _Emitter:
+    """Writes one program. ``prefix`` is ts_<name>_, ``macro`` is TS_<NAME>_."""
+
+    def __init__(self, program: Program, plan: MemoryPlan) -> None:
+        self.program = program
+        self.plan = plan
+        self.prefix = f"ts_{program.name}_"
+        self.macro = self.prefix.upper()
+        self.weights = "weights" if program.name == "model" else f"{program.name}_weights"
+        self.arena = f"{self.prefix}arena"
+        names = UniqueNames("layers", "layer_names", "null")
+        self.layers = [names.take(_layer_name(call)) for call in program.calls]
+
+    def sources(self) -> Sources:
+        name = self.program.name
+        headers = [call.header for call in self.program.calls]
+        extra = list(chain.from_iterable(call.sources for call in self.program.calls))
+        files: dict[str, str | bytes] = {
+            f"{name}.c": _text(self.model_c()),
+            f"{name}.h": _text(self.model_h()),
+            f"{self.weights}.c": _text(self.weights_c()),
+            f"{self.weights}.h": _text(self.weights_h()),
+            **collect(headers + extra),
+        }
+        compiled = [f"{KERNEL_DIRECTORY}/{source}" for source in dict.fromkeys(extra)]
+        return Sources(files, (f"{name}.c", f"{self.weights}.c", *compiled))
+
+    # --- model.h
+
+    def model_h(self) -> Iterator[str]:
+        yield from self.banner("the interface")
+        guard = f"{self.macro}H"
+        yield from (f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "")
+        yield f'#define {self.macro}SHA256 "{self.program.model_sha256}"'
+        yield f"#define {self.macro}ARENA_BYTES {self.plan.arena_bytes}"
+        yield f"#define {self.macro}LAYER_COUNT {len(self.program.calls)}"
+        yield from self.port_macros("INPUT", self.program.input_tensors)
+        yield from self.port_macros("OUTPUT", self.program.output_tensors)
+        yield from ("", "#ifdef __cplusplus", 'extern "C" {', "#endif", "")
+        yield from self.prototypes()
+        yield from ("", "#ifdef __cplusplus", "}", "#endif", "", f"#endif /* {guard} */")
+
+    def port_macros(self, kind: str, tensors: list[Tensor]) -> Iterator[str]:
+        """Macros of each input (output), and lists over all of them for firmware that knows no model."""
+        base = f"#define {self.macro}{kind}_"
+        yield ""
+        yield f"{base}COUNT {len(tensors)}"
+        for index, tensor in enumerate(tensors):
+            one = f"{base}{index}_"
+            yield f"{one}BYTES {tensor.nbytes}"
+            yield f"{one}RANK {len(tensor.shape)}"
+            yield f"{one}SHAPE {_braces(tensor.shape or (1,))}"
+            yield f"{one}TYPE {tensor.dtype.c_type}"
+            yield f"{one}SCALE {number(_scale(tensor))}"
+            yield f"{one}ZERO_POINT {tensor.zero_point}"
+        yield f"/* Of all {kind.lower()}s; kinds are i(nteger), u(nsigned), f(loat). */"
+        yield f"{base}BYTES {_braces([tensor.nbytes for tensor in tensors])}"
+        yield f"{base}ITEM_BYTES {_braces([tensor.dtype.itemsize for tensor in tensors])}"
+        yield f"{base}KINDS {_braces([repr(tensor.dtype.c_type[0]) for tensor in tensors])}"
+        yield f"{base}SCALES {_braces([number(_scale(tensor)) for tensor in tensors])}"
+        yield f"{base}ZERO_POINTS {_braces([tensor.zero_point for tensor in tensors])}"
+
+    def prototypes(self) -> Iterator[str]:
+        p = self.prefix
+        yield "/* Call once before anything else. Also resets state. */"
+        yield f"void {p}init(void);"
+        yield "/* Where to write an input (NULL: none such). Valid until the next invoke, which may overwrite it. */"
+        yield f"void *{p}input(uint32_t index);"
+        yield "/* Runs the model once. Returns 0 on success. */"
+        yield f"int {p}invoke(void);"
+        yield "/* Where to read an output (NULL: none such). Valid until inputs are written again. */"
+        yield f"const void *{p}output(uint32_t index);"
+        yield "/* Sets what the model remembers between inferences back to its initial values. */"
+        yield f"void {p}reset(void);"
+        yield from ("", f"#ifdef {self.macro}PROFILE")
+        yield "/* One layer at a time, in order from 0: the same code as invoke, for profiles and traces. */"
+        yield f"void {p}invoke_layer(uint32_t layer);"
+        yield f"const char *{p}layer_name(uint32_t layer);"
+        yield f"const uint8_t *{p}arena_start(void);"
+        yield "#endif"
+
+    # --- weights.c and weights.h
+
+    def weights_h(self) -> Iterator[str]:
+        yield from self.banner("declarations of the constants")
+        guard = f"{self.macro}WEIGHTS_H"
+        yield from (f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "")
+        for constant in self.program.constants:
+            yield f"extern {self.declaration(constant)};"
+        yield from ("", f"#endif /* {guard} */")
+
+    def weights_c(self) -> Iterator[str]:
+        yield from self.banner("the constants")
+        yield f'#include "{self.weights}.h"'
+        for constant in self.program.constants:
+            about = ", ".join(
+                filter(
+                    None, [shape_text(constant.values.shape), f"{constant.nbytes} bytes", constant.comment]
+                )
+            )
+            yield ""
+            yield f"/* {_comment(about)} */"
+            yield f"_Alignas({constant.alignment}) {self.declaration(constant)} = {{"
+            yield from array_lines(constant.values)
+            yield "};"
+
+    def declaration(self, constant: Constant) -> str:
+        return f"const {constant.c_type} {self.prefix}{constant.name}[{max(1, constant.values.size)}]"
+
+    # --- model.c
+
+    def model_c(self) -> Iterator[str]:
+        yield from self.banner("the model")
+        yield from (f'#include "{self.program.name}.h"', "", "#include <stddef.h>", "")
+        if self.program.constants:
+            yield f'#include "{self.weights}.h"'
+        for header in sorted({call.header for call in self.program.calls}):
+            yield f'#include "{KERNEL_DIRECTORY}/{header}"'
+        yield from self.arena_definition()
+        for name, call in zip(self.layers, self.program.calls, strict=True):
+            yield from self.layer(name, call)
+        yield from self.interface()
+        yield from self.profile()
+
+    def arena_definition(self) -> Iterator[str]:
+        yield from ("", "/* Where the arena lies may be chosen: a section, a bank. */")
+        yield from (f"#ifndef {self.macro}ARENA_ATTRIBUTE", f"#define {self.macro}ARENA_ATTRIBUTE", "#endif")
+        size = f"{self.macro}ARENA_BYTES" if self.plan.arena_bytes else "1"
+        alignment = f"_Alignas({self.plan.alignment})"
+        yield f"static {alignment} uint8_t {self.arena}[{size}] {self.macro}ARENA_ATTRIBUTE;"
+        yield ""
+        yield "/* The arena's map: where each value lies, its bytes, and the first and last layer of its life"
+        yield f"   (-1: before the first, {len(self.program.calls)}: after the last). */"
+        yield from self.arena_map()
+        yield ""
+        yield from ("#if defined(__GNUC__)", "#define TS_LAYER static __attribute__((noinline)) void")
+        yield from ("#else", "#define TS_LAYER static void", "#endif")
+
+    def arena_map(self) -> Iterator[str]:
+        plan = self.plan
+        order = sorted(plan.offsets, key=lambda b: (plan.lifetimes[b].first, plan.offsets[b], b.name))
+        if not order:
+            return
+        width = max(len(buffer.name) for buffer in order)
+        yield "enum {"
+        for buffer in order:
+            life = plan.lifetimes[buffer]
+            place = f"at_{buffer.name:<{width}} = {plan.offsets[buffer]},"
+            about = f"{buffer.nbytes:>7} bytes, layers {life.first}..{life.last}, {buffer.kind}"
+            yield f"  {place:<{width + 14}} /* {about} */"
+        yield "};"
+
+    def layer(self, name: str, call: KernelCall) -> Iterator[str]:
+        yield ""
+        yield f"/* {_comment(call.op + (': ' + call.comment if call.comment else ''))}{_work(call)} */"
+        yield f"TS_LAYER {name}(void) {{"
+        arguments = [self.argument(arg) for arg in call.args]
+        if call.params_type:
+            yield f"  static const {call.params_type} params = {{"
+            for field, value in call.params.items():
+                yield f"      .{field} = {self.value(value)},"
+            yield "  };"
+            arguments.insert(0, "&params")
+        yield f"  {call.function}({', '.join(arguments)});"
+        yield "}"
+
+    def argument(self, operand: Operand | None) -> str:
+        if operand is None:
+            return "NULL"
+        if isinstance(operand, Constant):
+            return self.prefix + operand.name
+        return f"(void *)({self.arena} + at_{operand.name})"
+
+    def value(self, value: ParamValue) -> str:
+        if value is None:
+            return "NULL"
+        if isinstance(value, str):
+            return value
+        if isinstance(value, Constant):
+            return self.prefix + value.name
+        if isinstance(value, tuple):
+            return _braces([number(item) for item in value])
+        return number(value)
+
+    def interface(self) -> Iterator[str]:
+        p = self.prefix
+        yield from ("", f"void {p}init(void) {{ {p}reset(); }}")
+        yield from ("", f"void {p}reset(void) {{", *self.reset_state(), "}")
+        inputs: list[Operand] = [self.program.values[tensor] for tensor in self.program.input_tensors]
+        yield from ("", f"void *{p}input(uint32_t index) {{", *self.selection(inputs), "}")
+        yield from (
+            "",
+            f"int {p}invoke(void) {{",
+            *(f"  {name}();" for name in self.layers),
+            "  return 0;",
+            "}",
+        )
+        yield from (
+            "",
+            f"const void *{p}output(uint32_t index) {{",
+            *self.selection(self.program.outputs),
+            "}",
+        )
+
+    def reset_state(self) -> Iterator[str]:
+        for buffer in self.program.buffers:
+            if buffer.kind == "state":
+                initial = self.program.initial.get(buffer)
+                source = f"{self.prefix}{initial.name}[i]" if initial else "0"
+                yield f"  for (uint32_t i = 0; i < {buffer.nbytes}u; i++) {{"
+                yield f"    {self.arena}[at_{buffer.name} + i] = {source};"
+                yield "  }"
+
+    def selection(self, operands: list[Operand]) -> Iterator[str]:
+        yield "  switch (index) {"
+        for index, operand in enumerate(operands):
+            place = (
+                f"{self.arena} + at_{operand.name}" if isinstance(operand, Buffer) else self.argument(operand)
+            )
+            yield f"    case {index}: return {place};"
+        yield from ("    default: return NULL;", "  }")
+
+    def profile(self) -> Iterator[str]:
+        p = self.prefix
+        yield from ("", f"#ifdef {self.macro}PROFILE")
+        if self.layers:
+            yield "static void (*const layers[])(void) = {"
+            yield from (f"    {name}," for name in self.layers)
+            yield from ("};", "", "static const char *const layer_names[] = {")
+            yield from (f'    "{name}",' for name in self.layers)
+            yield from ("};", "")
+        count = f"{self.macro}LAYER_COUNT"
+        run = f"  if (layer < {count}) {{ layers[layer](); }}" if self.layers else "  (void)layer;"
+        name = f"layer < {count} ? layer_names[layer] : NULL" if self.layers else "layer ? NULL : NULL"
+        yield from (f"void {p}invoke_layer(uint32_t layer) {{", run, "}", "")
+        yield f"const char *{p}layer_name(uint32_t layer) {{ return {name}; }}"
+        yield f"const uint8_t *{p}arena_start(void) {{ return {self.arena}; }}"
+        yield "#endif"
+
+    # --- what all files begin with
+
+    def banner(self, role: str) -> Iterator[str]:
+        program = self.program
+        yield f"/* {program.name}: {role}. Written by {MARK} {__version__}; compile again rather than edit."
+        yield " *"
+        yield f" * model   sha256 {program.model_sha256}"
+        for kind, tensors in (("input", program.input_tensors), ("output", program.output_tensors)):
+            for index, tensor in enumerate(tensors):
+                yield f" * {kind} {index}  {_comment(describe(tensor))}"
+        yield f" * arena   {self.plan.arena_bytes} bytes"
+        yield f" * flash   {sum(c.nbytes for c in program.constants)} bytes of constants"
+        yield f" * work    {sum(call.macs for call in program.calls):,} multiply-accumulates"
+        yield " */"
+
+
+def describe(tensor: Tensor) -> str:
+    """A tensor in a line: ``serving_default_x: int8 1x49x10x1, scale 0.58470287, zero point 83``."""
+    line = f"{tensor.name}: {tensor.dtype.value} {shape_text(tensor.shape)}"
+    if tensor.quantization is None or tensor.quantization.per_channel:
+        return line
+    return f"{line}, scale {number(_scale(tensor)).rstrip('f')}, zero point {tensor.zero_point}"
+
+
+def _layer_name(call: KernelCall) -> str:
+    """Kernels and buffers have prefixes of their own, which no layer may take."""
+    name = short_name(call.layer)
+    return f"layer_{name}" if name.lower().startswith(("ts_", "at_")) else name
+
+
+def _scale(tensor: Tensor) -> float:
+    return tensor.quantization.scale if tensor.quantization else 0.0
+
+
+def _work(call: KernelCall) -> str:
+    return f", {call.macs:,} MACs" if call.macs else ""
+
+
+def _comment(text: str) -> str:
+    """Text that cannot end a C comment, or start a line splice or another comment in it."""
+    return (
+        "".join(c if c.isprintable() else "?" for c in text)
+        .replace("*/", "* /")
+        .replace("/*", "/ *")
+        .rstrip("\\")
+    )
+
+
+def _braces(values: object) -> str:
+    assert isinstance(values, (list, tuple))
+    return "{" + ", ".join(str(value) for value in values) + "}"
+
+
+def _text(lines: Iterator[str]) -> str:
+    return "\n".join(lines) + "\n"

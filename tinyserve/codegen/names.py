@@ -1,0 +1,67 @@
+"""Names: from what a model calls its tensors to unique, readable C identifiers."""
+
+from __future__ import annotations
+
+import re
+
+# Parts of TFLite tensor names that say which TensorFlow operator made the tensor, not which layer it is.
+_OPERATOR_PARTS_TEXT = """
+    Add AddV2 AvgPool BiasAdd Conv2D ConcatV2 FusedBatchNormV3 MatMul MaxPool Mean Mul
+    PartitionedCall Relu Relu6 Reshape Sigmoid Softmax Squeeze Tanh add concat depthwise mul
+    separable_conv2d
+"""
+_OPERATOR_PARTS = frozenset(_OPERATOR_PARTS_TEXT.split())
+
+# Keywords, and functions that compilers know as builtins and warn about when something else takes their name.
+_RESERVED_NAMES = """
+    alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const
+    constexpr continue default delete do double else enum explicit export extern false float for
+    friend goto if inline int long mutable namespace new not not_eq nullptr operator or or_eq
+    private protected public register restrict return short signed sizeof static struct switch
+    template this throw true try typedef typename typeof union unsigned using virtual void volatile
+    wchar_t while xor xor_eq abort abs acos acosh alloca asin asinh atan atan2 atanh bcmp bcopy
+    bzero calloc cbrt ceil conj copysign cos cosh creal drem erf erfc exit exp exp2 exp10 expm1 fabs
+    fdim ffs floor fma fmax fmin fmod fputc fputs free frexp gamma hypot ilogb index isalnum isalpha
+    isdigit isinf islower isnan isprint isspace isupper j0 j1 jn labs ldexp lgamma llabs llrint
+    llround log log10 log1p log2 logb lrint lround main malloc memchr memcmp memcpy memmove memset
+    modf nan nearbyint nextafter pow printf putchar puts realloc remainder remquo rindex rint round
+    scalb scalbln scalbn scanf signbit significand sin sincos sinh sqrt stpcpy strcat strchr strcmp
+    strcpy strcspn strdup strlen strncat strncmp strncpy strpbrk strrchr strspn strstr tan tanh
+    tgamma tolower toupper trunc vprintf y0 y1 yn
+"""
+_RESERVED = frozenset(_RESERVED_NAMES.split())
+_MAX_LENGTH = 48
+
+
+def short_name(name: str) -> str:
+    """The layer in a tensor's name: ``model/conv2d_1/Relu;model/bn/...`` gives ``conv2d_1``."""
+    parts = [part for part in re.split("[;:]", name)[0].split("/") if part]
+    while len(parts) > 1 and parts[-1] in _OPERATOR_PARTS:
+        parts.pop()
+    return "_".join(parts[1:] if len(parts) > 1 else parts)
+
+
+def identifier(text: str) -> str:
+    """``text`` as a C identifier: never a keyword, never a builtin function, without a leading _."""
+    plain = re.sub(r"[^0-9A-Za-z]+", "_", text).strip("_")[:_MAX_LENGTH].rstrip("_")
+    if not plain:
+        return "unnamed"
+    if plain[0].isdigit():
+        plain = f"n{plain}"
+    return f"{plain}_" if plain in _RESERVED else plain
+
+
+class UniqueNames:
+    """Hands out each identifier once: the second ``add`` is ``add_2``. Case alone tells no two apart."""
+
+    def __init__(self, *taken: str) -> None:
+        self._taken = set(taken)
+
+    def take(self, text: str) -> str:
+        base = identifier(text)
+        name, count = base, 1
+        while name.lower() in self._taken:
+            count += 1
+            name = f"{base}_{count}"
+        self._taken.add(name.lower())
+        return name
