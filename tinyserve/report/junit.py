@@ -39,7 +39,7 @@ def _suite(
     for metric in METRICS:
         value = metric.get(result)
         if value is not None:
-            ElementTree.SubElement(properties, "property", name=metric.name, value=f"{value:g}")
+            ElementTree.SubElement(properties, "property", name=metric.name, value=f"{value:.12g}")
     if result.check is not None:
         case = _case(suite, result.title, "outputs equal the expected bytes")
         if result.check.equal != result.check.samples:

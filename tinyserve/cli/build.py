@@ -1,0 +1,48 @@
+"""tinyserve build"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyserve.cli import options
+from tinyserve.cli.options import PATH, SOURCE_HELP
+
+
+@click.command(name="build", epilog=SOURCE_HELP)
+@click.argument("source", type=PATH)
+@click.option(
+    "--board", required=True, metavar="NAME", help="A board's name (see `tinyserve boards`) or a .toml."
+)
+@click.option("--emulate", is_flag=True, help="Build for the board's twin.")
+@click.option(
+    "-o", "--output", type=PATH, metavar="DIR", help="Where the project goes.  [default: BUNDLE/BOARD/]"
+)
+@options.optimize
+@options.engine
+@options.conversion
+def command(
+    *,
+    source: Path,
+    board: str,
+    emulate: bool,
+    output: Path | None,
+    optimize: str,
+    engine: str,
+    representative: Path | None,
+    quantize: str,
+    bundle: Path | None,
+) -> None:
+    """Build the firmware for a board and report its size by part."""
+    from tinyserve import boards, road
+    from tinyserve.cli.console import stdout
+    from tinyserve.cli.progress import progress
+    from tinyserve.report.firmware import firmware_panel
+
+    chosen = boards.load(board)
+    with progress() as report:
+        made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
+        compiled = road.to_compiled(made, chosen, optimize, report)
+        firmware = road.to_firmware(made, compiled, chosen, road.Build(optimize, engine, output), report)
+    stdout().print(firmware_panel(firmware, chosen))

@@ -1,0 +1,67 @@
+"""Options that several commands share, and what they turn into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PATH = click.Path(path_type=Path)
+SOURCE_HELP = "SOURCE is a trained model (.keras, .h5, SavedModel), a .tflite, or a bundle."
+
+
+def _chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def conversion(function: F) -> F:
+    """--representative, --quantize, --bundle: for commands that may have to convert first."""
+    return _chain(
+        click.option(
+            "--representative", type=PATH, metavar="DATA",
+            help="Typical inputs for quantization: .npz, .npy or a directory of .npy.",
+        ),
+        click.option(
+            "--quantize", default="int8", show_default=True, metavar="TYPE", help="int8 or float32."
+        ),
+        click.option(
+            "--bundle", type=PATH, metavar="DIR",
+            help="Where a converted model goes.  [default: build/NAME.bundle]",
+        ),
+    )(function)  # fmt: skip
+
+
+def optimize(function: F) -> F:
+    """--optimize: what the compiler prefers where it has a choice."""
+    return click.option(
+        "--optimize", type=click.Choice(["balanced", "speed", "size", "ram"]), default="balanced",
+        show_default=True, help="What to prefer where there is a choice.",
+    )(function)  # fmt: skip
+
+
+def engine(function: F) -> F:
+    """--engine: ahead-of-time compiled C, or the TFLM interpreter."""
+    return click.option(
+        "--engine", type=click.Choice(["aot", "tflm"]), default="aot", show_default=True,
+        help="Compiled C, or the TensorFlow Lite Micro interpreter.",
+    )(function)  # fmt: skip
+
+
+def device(function: F) -> F:
+    """--emulate, --emulator, --port: what runs the firmware."""
+    return _chain(
+        click.option("--emulate", is_flag=True, help="Use the board's twin: same core, flash and RAM."),
+        click.option(
+            "--emulator", metavar="KIND", help="unicorn, qemu or host, where the board has several."
+        ),
+        click.option("--port", metavar="PORT", help="Serial port of a real board; 'auto' finds it."),
+    )(function)

@@ -1,0 +1,87 @@
+"""One self-contained HTML page: pictures are inline SVG, nothing is loaded from anywhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+import jinja2
+from markupsafe import Markup
+
+from tinyserve import __version__
+from tinyserve.bench.budget import Violation
+from tinyserve.bench.compare import Comparison
+from tinyserve.bench.result import BenchReport, BenchResult, Layer
+from tinyserve.report import svg, text
+from tinyserve.report.verdicts import change_text, value_text
+
+_CONFUSION_CLASSES = 40  # more do not fit a page
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A result with its pictures."""
+
+    result: BenchResult
+    anchor: str
+    share: float  # of the largest latency in its unit, in %
+    histogram: Markup
+    arena: Markup
+    trace: Markup
+    layers: list[tuple[Layer, str, str]]  # layer, share of the sum in %, bar length in % of the longest
+    confusion: list[list[tuple[int, float]]]  # count, share of its row
+
+
+def encode(report: BenchReport, violations: list[Violation], comparison: Comparison | None) -> str:
+    """The page as text."""
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(
+        files("tinyserve.report").joinpath("page.html.j2").read_text(encoding="utf-8")
+    )
+    title = report.results[0].title if len(report.results) == 1 else "tinyserve bench"
+    return template.render(
+        title=title, version=__version__, created=max((r.created_utc for r in report.results), default=""),
+        cells=[_cell(result, index, report) for index, result in enumerate(report.results)],
+        matrix=len(report.results) + len(report.failures) > 1,
+        failures=report.failures, violations=violations, comparison=comparison,
+        text=text, value_text=value_text, change_text=change_text, outputs=_outputs, of=_of,
+    )  # fmt: skip
+
+
+def _cell(result: BenchResult, index: int, report: BenchReport) -> _Cell:
+    unit = result.latency.unit
+    largest = max(other.latency.p90 for other in report.results if other.latency.unit == unit)
+    trace = result.energy.trace if result.energy else None
+    return _Cell(
+        result=result,
+        anchor=f"cell-{index}",
+        share=round(100 * result.latency.p90 / largest, 2) if largest else 0,
+        histogram=Markup(svg.histogram(result.latencies, unit)) if result.latencies else Markup(),
+        arena=Markup(svg.arena(result.arena)) if result.arena else Markup(),
+        trace=Markup(svg.energy_trace(trace)) if trace and trace.time_us else Markup(),
+        layers=_layers(result.layers),
+        confusion=_confusion(result),
+    )
+
+
+def _layers(layers: list[Layer]) -> list[tuple[Layer, str, str]]:
+    total = sum(layer.ticks for layer in layers) or 1
+    longest = max((layer.ticks for layer in layers), default=0) or 1
+    return [
+        (layer, f"{100 * layer.ticks / total:.1f}", f"{100 * layer.ticks / longest:.2f}") for layer in layers
+    ]
+
+
+def _confusion(result: BenchResult) -> list[list[tuple[int, float]]]:
+    rows = result.accuracy.confusion if result.accuracy else []
+    if len(rows) > _CONFUSION_CLASSES:
+        return []
+    return [[(count, round(count / (sum(row) or 1), 3)) for count in row] for row in rows]
+
+
+def _outputs(result: BenchResult) -> str:
+    return f"{result.check.equal} of {result.check.samples} equal" if result.check else ""
+
+
+def _of(used: int, limit: int | None) -> str:
+    return f"{text.percent(used, limit)} of {limit:,}" if limit else ""

@@ -1,0 +1,196 @@
+"""Does the steps that are missing: from a source model, a .tflite or a bundle to what a command needs.
+
+Steps whose inputs have not changed are skipped: a conversion is known by the hash of the model, the data and
+the options (kept in the bundle's ``road.json``); builds are cached by content in ``firmware/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from tinyserve import __version__, bundle
+from tinyserve.bundle import MANIFEST_FILE, Bundle
+from tinyserve.codegen.program import Optimize, Target
+from tinyserve.errors import FileSystemError, UsageError
+
+if TYPE_CHECKING:
+    from tinyserve.boards.types import Board
+    from tinyserve.codegen.compile import Compiled
+    from tinyserve.firmware.build import Firmware
+
+BUILD_DIRECTORY = Path("build")
+ROAD_FILE = "road.json"
+
+
+class Progress(Protocol):
+    """Called with a stage's name as it begins, and with how far it is (0 of 0: unknown)."""
+
+    def __call__(self, stage: str, done: int = 0, total: int = 0) -> None: ...
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How a source model becomes a bundle. ``output`` None: build/<model's name>.bundle."""
+
+    representative: Path | None = None
+    quantize: str = "int8"
+    output: Path | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Build:
+    """How a bundle becomes firmware. ``directory`` None: <bundle>/<board>/."""
+
+    optimize: Optimize = "balanced"
+    engine: str = "aot"
+    directory: Path | None = None
+
+
+class _Done(msgspec.Struct):
+    """road.json: the inputs that the bundle beside it was made from."""
+
+    key: str
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether ``path`` is a bundle directory (one with a manifest)."""
+    return (path / MANIFEST_FILE).is_file()
+
+
+def to_bundle(source: Path, conversion: Conversion, progress: Progress) -> Bundle:
+    """The bundle itself, or the conversion of a model; an unchanged conversion is not repeated.
+
+    Raises FileSystemError for a missing source and what ``convert`` raises.
+    """
+    if is_bundle(source):
+        return bundle.load(source)
+    _require(source)
+    output = conversion.output or BUILD_DIRECTORY / f"{source.stem}.bundle"
+    key = _conversion_key(source, conversion)
+    if is_bundle(output) and _done_key(output) == key:
+        return bundle.load(output)
+    from tinyserve.convert import convert
+
+    made = convert(
+        source=source,
+        representative=conversion.representative,
+        quantize=conversion.quantize,
+        output=output,
+        progress=progress,
+        name=conversion.name,
+    )
+    (output / ROAD_FILE).write_bytes(msgspec.json.encode(_Done(key)))
+    return made
+
+
+def model_bytes(source: Path, conversion: Conversion, progress: Progress) -> tuple[bytes, str]:
+    """The .tflite to compile and its name, for commands that need no held samples: a .tflite is taken as it
+    is, a bundle gives its model, anything else is converted first."""
+    if source.is_file() and source.suffix == ".tflite":
+        return source.read_bytes(), conversion.name or source.stem
+    made = to_bundle(source, conversion, progress)
+    return made.model_bytes(), conversion.name or made.manifest.name
+
+
+def target(board: Board | None, optimize: Optimize) -> Target:
+    """What the compiler may use on a board; the portable kernels without one."""
+    return Target(frozenset(board.core.features if board else ()), optimize)
+
+
+def to_compiled(made: Bundle, board: Board | None, optimize: Optimize, progress: Progress) -> Compiled:
+    """The bundle's model as C for a board. The name is ``model``: firmware carries one model."""
+    from tinyserve.codegen.compile import compile_model
+
+    progress("compiling")
+    return compile_model(made.model_bytes(), target(board, optimize), "model")
+
+
+def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, progress: Progress) -> Firmware:
+    """The firmware of a compiled model for a board."""
+    from tinyserve.firmware.build import build as build_project
+    from tinyserve.firmware.render import render
+
+    directory = build.directory or made.path / board.id
+    progress("rendering firmware")
+    project = render(compiled, board, directory, engine=build.engine)
+    progress("building firmware")
+    return build_project(project)
+
+
+def choose_emulator(board: Board, emulate: bool, emulator: str | None, port: str | None) -> str | None:
+    """The emulator to use, or None for a real board at ``port``.
+
+    Raises UsageError where the options contradict each other or the board has no such emulator.
+    """
+    kinds = [known.kind for known in board.emulators]
+    if port is not None:
+        if emulate or emulator:
+            raise UsageError("--port names a real board, --emulate and --emulator a twin", "give one of them")
+        return None
+    if emulator is not None:
+        if emulator not in kinds:
+            known = f"use one of: {', '.join(kinds)}" if kinds else "bench it on real hardware with --port"
+            raise UsageError(f"{board.id} does not run in {emulator}", known)
+        return emulator
+    if emulate or board.platformio is None:
+        if not kinds:
+            raise UsageError(f"{board.id} has no emulator", "bench it on real hardware with --port auto")
+        return kinds[0]
+    raise UsageError(
+        f"{board.id} is a real board, and no port is named",
+        "add --emulate for its twin, or --port auto for the board itself",
+    )
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """SHA-256 over files and directory trees: names relative to each path, and contents, in sorted order."""
+    total = hashlib.sha256()
+    for path in paths:
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        for file in files:
+            total.update(f"{file.relative_to(path).as_posix()}\0".encode())
+            total.update(hashlib.sha256(_read(file)).digest())
+    return total.hexdigest()
+
+
+@cache
+def package_digest() -> str:
+    """SHA-256 of the package's own files: results of another version of the code are not this one's."""
+    package = Path(__file__).parent
+    kept = [path for path in package.rglob("*") if path.suffix in {".py", ".h", ".c", ".S", ".toml", ".j2"}]
+    return digest(sorted(kept))
+
+
+def _conversion_key(source: Path, conversion: Conversion) -> str:
+    inputs = [source] + ([conversion.representative] if conversion.representative else [])
+    for path in inputs:
+        _require(path)
+    options = f"{__version__}\0{conversion.quantize}\0{conversion.name or source.stem}\0{digest(inputs)}"
+    return hashlib.sha256(options.encode()).hexdigest()
+
+
+def _done_key(directory: Path) -> str:
+    try:
+        return msgspec.json.decode((directory / ROAD_FILE).read_bytes(), type=_Done).key
+    except (OSError, msgspec.DecodeError):
+        return ""
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise FileSystemError(f"{path}: no such file or directory", "check the path")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileSystemError(f"{path}: {error.strerror}", "check the path and its permissions") from error
