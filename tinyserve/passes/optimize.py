@@ -1,0 +1,65 @@
+"""Runs the passes over a model until none of them finds anything to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tinyserve.graph.types import Graph, Model, Operator
+from tinyserve.passes import constant_folding, dead_code
+from tinyserve.passes.edit import all_operators
+from tinyserve.passes.load import macs
+from tinyserve.passes.report import PassReport, PassResult
+
+_PASSES = (constant_folding, dead_code)
+_MAX_ROUNDS = 20
+
+
+@dataclass
+class _Tally:
+    """What one pass did over all rounds."""
+
+    name: str
+    run: Callable[[Graph, Model], int]
+    macs_before: int = -1
+    macs_after: int = -1
+    changes: int = 0
+    removed: list[str] = field(default_factory=list)
+
+
+def optimize(model: Model) -> PassReport:
+    """Rewrites ``model`` in place. Every pass is exact: outputs keep their bytes."""
+    macs_before, operators_before = macs(model), len(all_operators(model))
+    tallies = [_Tally(module.NAME, module.run) for module in _PASSES]
+    for _ in range(_MAX_ROUNDS):
+        changes = [_apply(tally, model) for tally in tallies]
+        if not any(changes):
+            break
+    return PassReport(
+        passes=tuple(
+            PassResult(tally.name, tally.changes, tally.macs_before, tally.macs_after, tuple(tally.removed))
+            for tally in tallies
+        ),
+        macs_before=macs_before,
+        macs_after=macs(model),
+        operators_before=operators_before,
+        operators_after=len(all_operators(model)),
+    )
+
+
+def _apply(tally: _Tally, model: Model) -> int:
+    before = all_operators(model)
+    cost = macs(model)
+    changes = sum(tally.run(graph, model) for graph in model.graphs)
+    if tally.macs_before < 0:
+        tally.macs_before = cost
+    if changes or tally.macs_after < 0:
+        tally.macs_after = macs(model)
+    tally.changes += changes
+    tally.removed += _gone(before, all_operators(model))
+    return changes
+
+
+def _gone(before: list[Operator], after: list[Operator]) -> list[str]:
+    left = {id(operator) for operator in after}
+    return [operator.location for operator in before if id(operator) not in left]
