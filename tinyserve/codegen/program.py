@@ -84,11 +84,15 @@ class Overlap:
     never overwrites an input byte that it still has to read. lead_bytes = 0 is an elementwise in-place
     operator; a 3x3 convolution leads by a row and a bit; an operator whose output grows faster than its
     input leads by the difference.
+
+    With ``in_place`` the output may only be the input itself, at the same offset: a kernel that works channel
+    by channel may overwrite what it has read, but nothing else.
     """
 
     input: Buffer
     output: Buffer
     lead_bytes: int = 0
+    in_place: bool = False
 
 
 @dataclass(eq=False)
