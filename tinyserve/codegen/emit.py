@@ -101,7 +101,7 @@ class _Emitter:
         p = self.prefix
         yield "/* Call once before anything else. Also resets state. */"
         yield f"void {p}init(void);"
-        yield "/* Where to write an input (NULL: none such). Valid until the next invoke, which may overwrite it. */"
+        yield "/* Where to write an input (NULL: none such). The next invoke may overwrite it. */"
         yield f"void *{p}input(uint32_t index);"
         yield "/* Runs the model once. Returns 0 on success. */"
         yield f"int {p}invoke(void);"

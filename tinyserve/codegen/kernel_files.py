@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 KERNEL_DIRECTORY = "kernels"
 """Where the copies lie, relative to the generated model.c."""
 
 _ROOT = Path(__file__).resolve().parent.parent / "kernels"
-_INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
+_INCLUDE = re.compile(r'^([ \t]*#[ \t]*include[ \t]+")([^"]+)(")', re.MULTILINE)
 
 
 def collect(paths: list[str]) -> dict[str, str]:
     """Texts of these kernel files (relative to ``tinyserve/kernels``) and of all that they include.
 
-    Keys are paths below the output directory. Raises FileNotFoundError for a kernel that does not exist.
+    Keys are paths below the output directory. An include is found beside its file or from the root of the
+    kernels; in the copy it is relative to its file, so that compilers need no include path. Raises
+    FileNotFoundError for a kernel that does not exist.
     """
     found: dict[str, str] = {}
     waiting = list(paths)
@@ -24,19 +27,19 @@ def collect(paths: list[str]) -> dict[str, str]:
         if path in found:
             continue
         text = (_ROOT / path).read_text(encoding="utf-8")
-        found[path] = text
-        waiting.extend(_resolve(path, name) for name in _INCLUDE.findall(text))
+        waiting.extend(_resolve(path, match[1]) for match in _INCLUDE.findall(text))
+        found[path] = _INCLUDE.sub(lambda match, path=path: _relative(path, match), text)  # type: ignore[misc]
     return {
         f"{KERNEL_DIRECTORY}/{path}": f"/* A kernel of tinyserve. */\n{found[path]}" for path in sorted(found)
     }
 
 
 def _resolve(includer: str, name: str) -> str:
-    """The path of an include, which is relative to the file that has it."""
-    parts: list[str] = []
-    for part in (PurePosixPath(includer).parent / name).parts:
-        if part == ".." and parts:
-            parts.pop()
-        elif part != ".":
-            parts.append(part)
-    return "/".join(parts)
+    """The path of an included file from the root of the kernels."""
+    beside = posixpath.normpath(posixpath.join(posixpath.dirname(includer), name))
+    return beside if (_ROOT / beside).is_file() else posixpath.normpath(name)
+
+
+def _relative(includer: str, match: re.Match[str]) -> str:
+    path = posixpath.relpath(_resolve(includer, match[2]), posixpath.dirname(includer) or ".")
+    return f"{match[1]}{path}{match[3]}"

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve import ops
-from tinyserve.codegen.names import UniqueNames, identifier, short_name
+from tinyserve.codegen.names import UniqueNames, constant_name, identifier, short_name
 from tinyserve.codegen.program import Buffer, BufferKind, Constant, KernelCall, Operand, Program, Target
 from tinyserve.errors import UnsupportedError
 from tinyserve.graph.types import DType, Graph, Model, Tensor
@@ -69,7 +69,7 @@ class GraphLowering:
                 known = self._new_buffer(tensor, self._kind_of(tensor))
             else:
                 data = np.asarray(tensor.data, dtype=tensor.dtype.numpy)
-                known = self.constant(short_name(tensor.name), data, comment=tensor.name)
+                known = self.constant(tensor.name, data, comment=tensor.name)
             self._values[tensor] = known
         return known
 
@@ -96,7 +96,7 @@ class GraphLowering:
         if stored is not None:
             stored.alignment = max(stored.alignment, alignment)
             return stored
-        unique = self._constant_names.take(name.partition(";")[0])
+        unique = self._constant_names.take(constant_name(name))
         constant = Constant(unique, values, c_type, comment, alignment)
         self._stored[key] = constant
         self._constants.append(constant)

@@ -41,6 +41,14 @@ def short_name(name: str) -> str:
     return "_".join(parts[1:] if len(parts) > 1 else parts)
 
 
+def constant_name(name: str) -> str:
+    """Short name of a constant that is called after a tensor: ``model/conv2d/Conv2D;bn_shifts`` gives
+    ``conv2d_shifts``."""
+    suffix = re.search(r"(_[a-z]+)?$", name)
+    assert suffix is not None
+    return short_name(name[: suffix.start()]) + suffix.group()
+
+
 def identifier(text: str) -> str:
     """``text`` as a C identifier: never a keyword, never a builtin function, without a leading _."""
     plain = re.sub(r"[^0-9A-Za-z]+", "_", text).strip("_")[:_MAX_LENGTH].rstrip("_")

@@ -1,0 +1,31 @@
+"""Where tinyserve keeps what can be made again: built libraries, build results."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+
+def cache_directory() -> Path:
+    """The user's cache directory for tinyserve: ``TINYSERVE_CACHE``, else the system's own place."""
+    override = os.environ.get("TINYSERVE_CACHE")
+    if override:
+        return Path(override)
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local"))
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library/Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "tinyserve"
+
+
+def keep_newest(directory: Path, count: int) -> None:
+    """Removes all but the ``count`` most recently made files of a directory. Never raises."""
+    try:
+        files = sorted((path.stat().st_mtime_ns, path) for path in directory.iterdir() if path.is_file())
+        for _, path in files[: max(0, len(files) - count)]:
+            path.unlink(missing_ok=True)
+    except OSError:
+        pass
