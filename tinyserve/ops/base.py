@@ -25,7 +25,9 @@ class Lowering(Protocol):
         """The buffer of an activation (a constant tensor gets copied into none: raises UnsupportedError)."""
         ...
 
-    def constant(self, name: str, values: npt.NDArray[Any], comment: str = "", alignment: int = 4) -> Constant:
+    def constant(
+        self, name: str, values: npt.NDArray[Any], comment: str = "", alignment: int = 4
+    ) -> Constant:
         """Adds read-only data; equal data is stored once. The C type follows the numpy dtype."""
         ...
 
@@ -58,7 +60,7 @@ class Op:
 
     def check(self, op: Operator) -> None:
         """Raises UnsupportedError (what, why, what to do) for types or options that no kernel has, and
-        ModelError for shapes that contradict each other. Must accept hostile operators without a traceback."""
+        ModelError for shapes that contradict each other. Must accept hostile operators, never a traceback."""
         raise NotImplementedError
 
     def macs(self, op: Operator) -> int:

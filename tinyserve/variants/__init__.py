@@ -1,8 +1,9 @@
 """Faster kernels per instruction-set feature, offered to an operator's ``lower`` as candidates.
 
-``tinyserve/variants/<feature>/<op>.py`` defines ``candidates(op, lowering) -> list[Candidate]`` for the operator module
-of the same name: an empty list where the variant does not apply (shape, type, a bound that the weights break). A feature
-without a package and a package without the operator's module are fine: the portable kernel stays.
+``tinyserve/variants/<feature>/<op>.py`` defines ``candidates(op, lowering) -> list[Candidate]`` for the
+operator module of the same name: an empty list where the variant does not apply (shape, type, a bound that
+the weights break). A feature without a package and a package without the operator's module are fine: the
+portable kernel stays.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from tinyserve.ops.base import Lowering
 class Candidate:
     """One way to compute an operator.
 
-    ``cost`` is the estimated number of instructions of one inference, comparable among candidates of one operator.
-    ``reason`` says why it applies, for reports. ``lower`` adds the kernel calls.
+    ``cost`` is the estimated number of instructions of one inference, comparable among candidates of one
+    operator. ``reason`` says why it applies, for reports. ``lower`` adds the kernel calls.
     """
 
     variant: str
@@ -51,7 +52,9 @@ def candidates(name: str, op: Operator, lowering: Lowering) -> list[Candidate]:
 
 
 def lower_cheapest(name: str, op: Operator, lowering: Lowering) -> bool:
-    """Lowers ``op`` with its cheapest variant. False where none applies and the portable kernel is to be used."""
+    """Lowers ``op`` with its cheapest variant. False where none applies and the portable kernel is to be
+    used.
+    """
     for candidate in candidates(name, op, lowering)[:1]:
         candidate.lower()
         return True

@@ -1,0 +1,166 @@
+/* DEPTHWISE_CONV_2D. Input [batches][height][width][channels], weights [height][width][channels * depth_multiplier],
+ * output [batches][height][width][channels * depth_multiplier]: output channel c * depth_multiplier + m reads input
+ * channel c only. Taps outside the image are left out. */
+#ifndef TS_DEPTHWISE_CONV_2D_H
+#define TS_DEPTHWISE_CONV_2D_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/fixed_point.h"
+#include "common/window.h"
+
+/* multiplier_step is 1 for a multiplier and shift per output channel, 0 for one of each. bias may be NULL. */
+typedef struct {
+    int32_t batches;
+    int32_t input_height, input_width, input_channels;
+    int32_t filter_height, filter_width, depth_multiplier;
+    int32_t output_height, output_width;
+    int32_t stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
+    int32_t input_offset, output_offset, activation_min, activation_max;
+    const int8_t *weights;
+    const int32_t *bias;
+    int32_t multiplier_step;
+    const int32_t *multipliers;
+    const int8_t *shifts;
+} ts_depthwise_conv_2d_s8_params;
+
+/* int8, equal to TFLM's reference_integer_ops::DepthwiseConvPerChannel. */
+static inline void ts_depthwise_conv_2d_s8(const ts_depthwise_conv_2d_s8_params *p, const int8_t *input, int8_t *output)
+{
+    const int32_t output_channels = p->input_channels * p->depth_multiplier;
+    const int32_t input_row = p->input_width * p->input_channels;
+    const int32_t filter_row = p->filter_width * output_channels;
+    const int32_t tap_step = p->dilation_width * p->input_channels;
+
+    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * input_row) {
+        for (int32_t oy = 0; oy < p->output_height; oy++) {
+            const int32_t y0 = oy * p->stride_height - p->pad_top;
+            const ts_taps rows = ts_taps_inside(y0, p->input_height, p->filter_height, p->dilation_height);
+            for (int32_t ox = 0; ox < p->output_width; ox++) {
+                const int32_t x0 = ox * p->stride_width - p->pad_left;
+                const ts_taps columns = ts_taps_inside(x0, p->input_width, p->filter_width, p->dilation_width);
+                int32_t oc = 0;
+                for (int32_t ic = 0; ic < p->input_channels; ic++) {
+                    for (int32_t m = 0; m < p->depth_multiplier; m++, oc++) {
+                        int32_t sum = 0;
+                        for (int32_t fy = rows.begin; fy < rows.end; fy++) {
+                            const int8_t *in = input + (y0 + fy * p->dilation_height) * input_row +
+                                               x0 * p->input_channels + columns.begin * tap_step + ic;
+                            const int8_t *w = p->weights + fy * filter_row + columns.begin * output_channels + oc;
+                            for (int32_t fx = columns.begin; fx < columns.end; fx++) {
+                                sum += *w * (*in + p->input_offset);
+                                in += tap_step;
+                                w += output_channels;
+                            }
+                        }
+                        if (p->bias != NULL) {
+                            sum = ts_wrap_add(sum, p->bias[oc]);
+                        }
+                        const int32_t k = oc * p->multiplier_step;
+                        sum = ts_wrap_add(ts_requantize(sum, p->multipliers[k], p->shifts[k]), p->output_offset);
+                        *output++ = (int8_t)ts_clamp(sum, p->activation_min, p->activation_max);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/* As above without offsets: 16-bit activations are symmetric. */
+typedef struct {
+    int32_t batches;
+    int32_t input_height, input_width, input_channels;
+    int32_t filter_height, filter_width, depth_multiplier;
+    int32_t output_height, output_width;
+    int32_t stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
+    int32_t activation_min, activation_max;
+    const int8_t *weights;
+    const int64_t *bias;
+    int32_t multiplier_step;
+    const int32_t *multipliers;
+    const int8_t *shifts;
+} ts_depthwise_conv_2d_s16_params;
+
+/* int16 activations, int8 weights, int64 accumulator: TFLM's reference_integer_ops::DepthwiseConvPerChannel. */
+static inline void ts_depthwise_conv_2d_s16(const ts_depthwise_conv_2d_s16_params *p, const int16_t *input,
+                                            int16_t *output)
+{
+    const int32_t output_channels = p->input_channels * p->depth_multiplier;
+    const int32_t input_row = p->input_width * p->input_channels;
+
+    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * input_row) {
+        for (int32_t oy = 0; oy < p->output_height; oy++) {
+            const int32_t y0 = oy * p->stride_height - p->pad_top;
+            const ts_taps rows = ts_taps_inside(y0, p->input_height, p->filter_height, p->dilation_height);
+            for (int32_t ox = 0; ox < p->output_width; ox++) {
+                const int32_t x0 = ox * p->stride_width - p->pad_left;
+                const ts_taps columns = ts_taps_inside(x0, p->input_width, p->filter_width, p->dilation_width);
+                for (int32_t oc = 0; oc < output_channels; oc++) {
+                    int64_t sum = 0;
+                    for (int32_t fy = rows.begin; fy < rows.end; fy++) {
+                        const int16_t *in =
+                            input + (y0 + fy * p->dilation_height) * input_row + oc / p->depth_multiplier;
+                        const int8_t *w = p->weights + fy * p->filter_width * output_channels + oc;
+                        for (int32_t fx = columns.begin; fx < columns.end; fx++) {
+                            sum += w[fx * output_channels] * in[(x0 + fx * p->dilation_width) * p->input_channels];
+                        }
+                    }
+                    if (p->bias != NULL) {
+                        sum += p->bias[oc];
+                    }
+                    const int32_t k = oc * p->multiplier_step;
+                    const int32_t scaled = ts_requantize_s64(sum, p->multipliers[k], p->shifts[k]);
+                    *output++ = (int16_t)ts_clamp(scaled, p->activation_min, p->activation_max);
+                }
+            }
+        }
+    }
+}
+
+typedef struct {
+    int32_t batches;
+    int32_t input_height, input_width, input_channels;
+    int32_t filter_height, filter_width, depth_multiplier;
+    int32_t output_height, output_width;
+    int32_t stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
+    float activation_min, activation_max;
+    const float *weights;
+    const float *bias;
+} ts_depthwise_conv_2d_f32_params;
+
+/* float32, the sums in the order of TFLM's reference_ops::DepthwiseConv. */
+static inline void ts_depthwise_conv_2d_f32(const ts_depthwise_conv_2d_f32_params *p, const float *input, float *output)
+{
+    const int32_t output_channels = p->input_channels * p->depth_multiplier;
+    const int32_t input_row = p->input_width * p->input_channels;
+
+    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * input_row) {
+        for (int32_t oy = 0; oy < p->output_height; oy++) {
+            const int32_t y0 = oy * p->stride_height - p->pad_top;
+            const ts_taps rows = ts_taps_inside(y0, p->input_height, p->filter_height, p->dilation_height);
+            for (int32_t ox = 0; ox < p->output_width; ox++) {
+                const int32_t x0 = ox * p->stride_width - p->pad_left;
+                const ts_taps columns = ts_taps_inside(x0, p->input_width, p->filter_width, p->dilation_width);
+                for (int32_t oc = 0; oc < output_channels; oc++) {
+                    float sum = 0.0f;
+                    for (int32_t fy = rows.begin; fy < rows.end; fy++) {
+                        const float *in =
+                            input + (y0 + fy * p->dilation_height) * input_row + oc / p->depth_multiplier;
+                        const float *w = p->weights + fy * p->filter_width * output_channels + oc;
+                        for (int32_t fx = columns.begin; fx < columns.end; fx++) {
+                            sum += w[fx * output_channels] * in[(x0 + fx * p->dilation_width) * p->input_channels];
+                        }
+                    }
+                    if (p->bias != NULL) {
+                        sum += p->bias[oc];
+                    }
+                    sum = sum > p->activation_min ? sum : p->activation_min;
+                    *output++ = sum < p->activation_max ? sum : p->activation_max;
+                }
+            }
+        }
+    }
+}
+
+#endif

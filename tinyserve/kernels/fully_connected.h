@@ -1,0 +1,97 @@
+/* FULLY_CONNECTED. Input [batches][depth], weights [channels][depth], output [batches][channels]. */
+#ifndef TS_FULLY_CONNECTED_H
+#define TS_FULLY_CONNECTED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/fixed_point.h"
+
+/* multiplier_step is 1 for a multiplier and shift per output channel, 0 for one of each. bias may be NULL. */
+typedef struct {
+    int32_t batches, depth, channels;
+    int32_t input_offset, output_offset, activation_min, activation_max;
+    const int8_t *weights;
+    const int32_t *bias;
+    int32_t multiplier_step;
+    const int32_t *multipliers;
+    const int8_t *shifts;
+} ts_fully_connected_s8_params;
+
+/* int8, equal to TFLM's reference_integer_ops::FullyConnected and FullyConnectedPerChannel. */
+static inline void ts_fully_connected_s8(const ts_fully_connected_s8_params *p, const int8_t *input, int8_t *output)
+{
+    for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
+        const int8_t *w = p->weights;
+        for (int32_t c = 0; c < p->channels; c++, w += p->depth) {
+            int32_t sum = 0;
+            for (int32_t i = 0; i < p->depth; i++) {
+                sum += w[i] * (input[i] + p->input_offset);
+            }
+            if (p->bias != NULL) {
+                sum = ts_wrap_add(sum, p->bias[c]);
+            }
+            const int32_t m = c * p->multiplier_step;
+            sum = ts_wrap_add(ts_requantize(sum, p->multipliers[m], p->shifts[m]), p->output_offset);
+            *output++ = (int8_t)ts_clamp(sum, p->activation_min, p->activation_max);
+        }
+    }
+}
+
+typedef struct {
+    int32_t batches, depth, channels;
+    int32_t activation_min, activation_max;
+    const int8_t *weights;
+    const int64_t *bias;
+    int32_t multiplier_step;
+    const int32_t *multipliers;
+    const int8_t *shifts;
+} ts_fully_connected_s16_params;
+
+/* int16 activations, int8 weights, int64 accumulator: TFLM's reference_integer_ops::FullyConnected<int64_t>. */
+static inline void ts_fully_connected_s16(const ts_fully_connected_s16_params *p, const int16_t *input, int16_t *output)
+{
+    for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
+        const int8_t *w = p->weights;
+        for (int32_t c = 0; c < p->channels; c++, w += p->depth) {
+            int64_t sum = 0;
+            for (int32_t i = 0; i < p->depth; i++) {
+                sum += w[i] * input[i];
+            }
+            if (p->bias != NULL) {
+                sum += p->bias[c];
+            }
+            const int32_t m = c * p->multiplier_step;
+            const int32_t scaled = ts_requantize_s64(sum, p->multipliers[m], p->shifts[m]);
+            *output++ = (int16_t)ts_clamp(scaled, p->activation_min, p->activation_max);
+        }
+    }
+}
+
+typedef struct {
+    int32_t batches, depth, channels;
+    float activation_min, activation_max;
+    const float *weights;
+    const float *bias;
+} ts_fully_connected_f32_params;
+
+/* float32, the sums in the order of TFLM's reference_ops::FullyConnected. */
+static inline void ts_fully_connected_f32(const ts_fully_connected_f32_params *p, const float *input, float *output)
+{
+    for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
+        const float *w = p->weights;
+        for (int32_t c = 0; c < p->channels; c++, w += p->depth) {
+            float sum = 0.0f;
+            for (int32_t i = 0; i < p->depth; i++) {
+                sum += w[i] * input[i];
+            }
+            if (p->bias != NULL) {
+                sum += p->bias[c];
+            }
+            sum = sum > p->activation_min ? sum : p->activation_min;
+            *output++ = sum < p->activation_max ? sum : p->activation_max;
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,165 @@
+/* CONV_2D, int8, per channel or per tensor, for Helium: three output pixels times two channels at a time.
+ *
+ * Input  [input_height, input_width, input_channels], output [output_height, output_width, output_channels], NHWC, batch 1.
+ * Equals ts_conv_2d_s8 (and so TFLM's reference_integer_ops::ConvPerChannel) byte for byte, for right shifts only.
+ *
+ * Output pixels are computed in ascending order, three at a time; all inputs of the three are read, or copied to the
+ * patch, before the first of them is written.
+ */
+#ifndef TS_KERNELS_MVE_CONV_2D_H
+#define TS_KERNELS_MVE_CONV_2D_H
+
+#include "matmul.h"
+
+typedef struct {
+  const int8_t *weights; /* see matmul.h: pairs of output channels, interleaved by 16 */
+  const int32_t *requant;
+  int32_t input_height, input_width, input_channels;
+  int32_t output_height, output_width, output_channels;
+  int32_t kernel_height, kernel_width;
+  int32_t stride_height, stride_width;
+  int32_t dilation_height, dilation_width;
+  int32_t pad_top, pad_left;
+  int32_t input_zero_point;
+  ts_mve_output output;
+} ts_mve_conv_2d_params;
+
+TS_MVE_INLINE void ts_mve_copy(int8_t *to, const int8_t *from, int32_t count) {
+  for (int32_t left = count; left > 0; left -= 16) {
+    const mve_pred16_t lanes = vctp8q((uint32_t)left);
+    vstrbq_p_s8(to, vldrbq_z_s8(from, lanes), lanes);
+    to += 16;
+    from += 16;
+  }
+}
+
+TS_MVE_INLINE void ts_mve_fill(int8_t *to, int8_t value, int32_t count) {
+  const int8x16_t values = vdupq_n_s8(value);
+  for (int32_t left = count; left > 0; left -= 16) {
+    vstrbq_p_s8(to, values, vctp8q((uint32_t)left));
+    to += 16;
+  }
+}
+
+/* One kernel row of a patch, taken from the input row `row` (NULL above and below the input). */
+TS_MVE_INLINE void ts_mve_patch_row(const ts_mve_conv_2d_params *p, const int8_t *row, int32_t left, int8_t *patch) {
+  const int32_t channels = p->input_channels;
+  const int8_t zero = (int8_t)p->input_zero_point;
+  const int32_t right = left + p->kernel_width;
+  if (row == 0) {
+    ts_mve_fill(patch, zero, p->kernel_width * channels);
+  } else if (p->dilation_width != 1) {
+    for (int32_t x = left; x < left + p->kernel_width * p->dilation_width; x += p->dilation_width) {
+      if (x < 0 || x >= p->input_width) {
+        ts_mve_fill(patch, zero, channels);
+      } else {
+        ts_mve_copy(patch, row + x * channels, channels);
+      }
+      patch += channels;
+    }
+  } else if (left >= 0 && right <= p->input_width) {
+    ts_mve_copy(patch, row + left * channels, p->kernel_width * channels);
+  } else {
+    const int32_t before = left < 0 ? -left : 0;
+    const int32_t after = right > p->input_width ? right - p->input_width : 0;
+    const int32_t inside = p->kernel_width - before - after;
+    ts_mve_fill(patch, zero, before * channels);
+    ts_mve_copy(patch + before * channels, row + (left + before) * channels, inside * channels);
+    ts_mve_fill(patch + (before + inside) * channels, zero, after * channels);
+  }
+}
+
+/* The inputs of output pixel (y, x) as one row: kernel_height x kernel_width x input_channels. */
+static __attribute__((noinline, unused)) void ts_mve_patch(const ts_mve_conv_2d_params *p, const int8_t *input, int32_t y,
+                                                           int32_t x, int8_t *patch) {
+  const int32_t left = x * p->stride_width - p->pad_left;
+  const int32_t row_bytes = p->input_width * p->input_channels;
+  int32_t in_y = y * p->stride_height - p->pad_top;
+  for (int32_t ky = 0; ky < p->kernel_height; ++ky) {
+    const int8_t *row = in_y < 0 || in_y >= p->input_height ? 0 : input + in_y * row_bytes;
+    ts_mve_patch_row(p, row, left, patch);
+    patch += p->kernel_width * p->input_channels;
+    in_y += p->dilation_height;
+  }
+}
+
+/* `blocks` is the patch's length in vectors; a constant where the compiler shall unroll. */
+TS_MVE_INLINE void ts_mve_conv_2d_pixels(const ts_mve_conv_2d_params *p, const int8_t *const row[3], int32_t pixels,
+                                         const int32_t blocks, const int32_t exact_ties, int8_t *output) {
+  if (pixels == 3) {
+    ts_mve_pixels(row, 3, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, output);
+    return;
+  }
+  for (int32_t pixel = 0; pixel < pixels; ++pixel) {
+    const int8_t *const one[3] = {row[pixel], 0, 0};
+    ts_mve_pixels(one, 1, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties,
+                  output + pixel * p->output_channels);
+  }
+}
+
+/* Any kernel: each pixel's inputs are gathered into a patch. `patches` is scratch of 3 x blocks x 16 bytes. */
+TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const int8_t *input, int8_t *output,
+                                          int8_t *patches, const int32_t blocks, const int32_t exact_ties) {
+  const int8_t *const row[3] = {patches, patches + blocks * 16, patches + blocks * 32};
+  const int32_t pixels = p->output_height * p->output_width;
+  int32_t y = 0, x = 0;
+  for (int32_t first = 0; first < pixels; first += 3) {
+    const int32_t count = pixels - first < 3 ? pixels - first : 3;
+    for (int32_t pixel = 0; pixel < count; ++pixel) {
+      ts_mve_patch(p, input, y, x, patches + pixel * blocks * 16);
+      if (++x == p->output_width) {
+        x = 0;
+        ++y;
+      }
+    }
+    ts_mve_conv_2d_pixels(p, row, count, blocks, exact_ties, output + first * p->output_channels);
+  }
+}
+
+/* 1x1, stride 1, no padding: the inputs are the rows. `patches` holds the last pixels where a vector would read beyond
+ * the input. */
+TS_MVE_INLINE void ts_mve_conv_2d_pointwise(const ts_mve_conv_2d_params *p, const int8_t *input, int8_t *output,
+                                            int8_t *patches, const int32_t blocks, const int32_t exact_ties) {
+  const int32_t channels = p->input_channels;
+  const int32_t pixels = p->output_height * p->output_width;
+  const int32_t overread = blocks * 16 - channels;
+  int32_t first = 0;
+  for (; first + 3 <= pixels && (first + 3) * channels + overread <= pixels * channels; first += 3) {
+    const int8_t *from = input + first * channels;
+    const int8_t *const row[3] = {from, from + channels, from + 2 * channels};
+    ts_mve_pixels(row, 3, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties,
+                  output + first * p->output_channels);
+  }
+  for (; first < pixels; ++first) {
+    const int8_t *const row[3] = {patches, 0, 0};
+    ts_mve_copy(patches, input + first * channels, channels);
+    ts_mve_conv_2d_pixels(p, row, 1, blocks, exact_ties, output + first * p->output_channels);
+  }
+}
+
+/* One function per patch length and rounding: short rows are unrolled, which saves the pointer arithmetic. */
+#define TS_MVE_CONV_2D(suffix, blocks, exact_ties)                                                                  \
+  TS_MVE_KERNEL void ts_mve_conv_2d_patches_##suffix(const ts_mve_conv_2d_params *p, const int8_t *input,          \
+                                                     int8_t *output, int8_t *patches) {                             \
+    ts_mve_conv_2d_patches(p, input, output, patches, blocks, exact_ties);                                          \
+  }                                                                                                                 \
+  TS_MVE_KERNEL void ts_mve_conv_2d_pointwise_##suffix(const ts_mve_conv_2d_params *p, const int8_t *input,        \
+                                                       int8_t *output, int8_t *patches) {                           \
+    ts_mve_conv_2d_pointwise(p, input, output, patches, blocks, exact_ties);                                        \
+  }
+
+#define TS_MVE_PATCH_BLOCKS ((p->kernel_height * p->kernel_width * p->input_channels + 15) / 16)
+
+TS_MVE_CONV_2D(1, 1, 0)
+TS_MVE_CONV_2D(2, 2, 0)
+TS_MVE_CONV_2D(3, 3, 0)
+TS_MVE_CONV_2D(4, 4, 0)
+TS_MVE_CONV_2D(8, 8, 0)
+TS_MVE_CONV_2D(9, 9, 0)
+TS_MVE_CONV_2D(any, TS_MVE_PATCH_BLOCKS, 0)
+TS_MVE_CONV_2D(1_ties, 1, 1)
+TS_MVE_CONV_2D(2_ties, 2, 1)
+TS_MVE_CONV_2D(9_ties, 9, 1)
+TS_MVE_CONV_2D(any_ties, TS_MVE_PATCH_BLOCKS, 1)
+
+#endif

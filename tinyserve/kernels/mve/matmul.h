@@ -1,0 +1,124 @@
+/* Shared by the Helium convolutions: dot products of int8 rows and the requantization of four channels.
+ *
+ * Weights lie in the order in which they are read: for each pair of output channels, 16 bytes of the one, then 16
+ * bytes of the other, and so on along the row, which is padded with zeros to a multiple of 16: loops need no
+ * tail, since what a vector reads beyond the end of an input row is multiplied by zero.
+ *
+ * Accumulators are requantized as TFLM's MultiplyByQuantizedMultiplier does it: a doubling high multiply (VQRDMULH),
+ * then a rounding division by a power of two. VRSHL is the latter but for ties of negative numbers, which
+ * TFLM rounds away from zero: those get 1 subtracted first. Where the output's zero point is the activation minimum,
+ * negative values are clamped away, the difference can't be seen, and `exact_ties` is 0.
+ */
+#ifndef TS_KERNELS_MVE_MATMUL_H
+#define TS_KERNELS_MVE_MATMUL_H
+
+#include <arm_mve.h>
+#include <stdint.h>
+
+#if !defined(__ARM_FEATURE_MVE)
+#error "the Helium kernels need -mcpu=cortex-m55 or another core with MVE"
+#endif
+
+#define TS_MVE_INLINE static inline __attribute__((always_inline))
+#define TS_MVE_KERNEL static __attribute__((noinline, unused))
+
+/* Requantization tables hold, for every four output channels, four biases (with the input's zero point folded in), four
+ * multipliers and four negated right shifts. */
+#define TS_MVE_REQUANT4 12
+
+typedef struct {
+  int32_t zero_point;
+  int32_t activation_min;
+  int32_t activation_max;
+  int32_t exact_ties;
+} ts_mve_output;
+
+/* Requantizes four channels of one pixel and stores them as int8. */
+TS_MVE_INLINE void ts_mve_store4(int32x4_t acc, int32x4_t multiplier, int32x4_t shift, const ts_mve_output output,
+                                 const int32_t exact_ties, mve_pred16_t lanes, int8_t *destination) {
+  int32x4_t value = vqrdmulhq_s32(acc, multiplier);
+  if (exact_ties) {
+    value = vaddq_s32(value, vshrq_n_s32(value, 31));
+  }
+  value = vrshlq_s32(value, shift);
+  value = vaddq_n_s32(value, output.zero_point);
+  value = vmaxq_s32(value, vdupq_n_s32(output.activation_min));
+  value = vminq_s32(value, vdupq_n_s32(output.activation_max));
+  if (__builtin_constant_p(lanes) && lanes == 0xFFFF) {
+    vstrbq_s32(destination, value);
+  } else {
+    vstrbq_p_s32(destination, value, lanes);
+  }
+}
+
+/* `pixels` (1 to 3) input rows of `blocks` x 16 int8 times one pair of weight rows; results at acc[0], acc[1] of
+ * each pixel, `acc_stride` apart. Returns the weights that follow. */
+TS_MVE_INLINE const int8_t *ts_mve_dot_pair(const int8_t *const row[3], const int32_t pixels, const int8_t *weights,
+                                            const int32_t blocks, int32_t *acc, const int32_t acc_stride) {
+  const int8_t *row0 = row[0];
+  const int8_t *row1 = pixels > 1 ? row[1] : row[0];
+  const int8_t *row2 = pixels > 2 ? row[2] : row[0];
+  /* Hides from the compiler that the inputs are the same for every pair: it would load them all once and spill them. */
+  __asm volatile("" : "+r"(row0), "+r"(row1), "+r"(row2));
+  int32_t a00 = 0, a01 = 0, a10 = 0, a11 = 0, a20 = 0, a21 = 0;
+#pragma clang loop unroll_count(9)
+  for (int32_t block = 0; block < blocks; ++block) {
+    const int8x16_t w0 = vldrbq_s8(weights);
+    const int8x16_t w1 = vldrbq_s8(weights + 16);
+    const int8x16_t x0 = vldrbq_s8(row0 + block * 16);
+    weights += 32;
+    a00 = vmladavaq_s8(a00, x0, w0);
+    a01 = vmladavaq_s8(a01, x0, w1);
+    if (pixels > 1) {
+      const int8x16_t x1 = vldrbq_s8(row1 + block * 16);
+      a10 = vmladavaq_s8(a10, x1, w0);
+      a11 = vmladavaq_s8(a11, x1, w1);
+    }
+    if (pixels > 2) {
+      const int8x16_t x2 = vldrbq_s8(row2 + block * 16);
+      a20 = vmladavaq_s8(a20, x2, w0);
+      a21 = vmladavaq_s8(a21, x2, w1);
+    }
+  }
+  acc[0] = a00;
+  acc[1] = a01;
+  if (pixels > 1) {
+    acc[acc_stride] = a10;
+    acc[acc_stride + 1] = a11;
+  }
+  if (pixels > 2) {
+    acc[2 * acc_stride] = a20;
+    acc[2 * acc_stride + 1] = a21;
+  }
+  return weights;
+}
+
+#define TS_MVE_CHANNEL_BLOCK 16
+
+/* All `channels` outputs of 1 to 3 pixels: rows of inputs to int8 results, `output_stride` bytes apart. */
+TS_MVE_INLINE void ts_mve_pixels(const int8_t *const row[3], const int32_t pixels, const int8_t *weights,
+                                 const int32_t blocks, const int32_t channels, const int32_t *requant,
+                                 const ts_mve_output output, const int32_t exact_ties, int8_t *destination) {
+  int32_t acc[3 * TS_MVE_CHANNEL_BLOCK] __attribute__((aligned(16)));
+  for (int32_t first = 0; first < channels; first += TS_MVE_CHANNEL_BLOCK) {
+    const int32_t left = channels - first;
+    const int32_t count = left < TS_MVE_CHANNEL_BLOCK ? left : TS_MVE_CHANNEL_BLOCK;
+    for (int32_t channel = 0; channel < count; channel += 2) {
+      weights = ts_mve_dot_pair(row, pixels, weights, blocks, acc + channel, TS_MVE_CHANNEL_BLOCK);
+    }
+    for (int32_t channel = 0; channel < count; channel += 4) {
+      const int32x4_t bias = vldrwq_s32(requant);
+      const int32x4_t multiplier = vldrwq_s32(requant + 4);
+      const int32x4_t shift = vldrwq_s32(requant + 8);
+      const mve_pred16_t lanes = vctp32q((uint32_t)(count - channel));
+      int8_t *to = destination + first + channel;
+      requant += TS_MVE_REQUANT4;
+#pragma clang loop unroll(full)
+      for (int32_t pixel = 0; pixel < pixels; ++pixel) {
+        const int32x4_t sum = vldrwq_s32(acc + pixel * TS_MVE_CHANNEL_BLOCK + channel);
+        ts_mve_store4(vaddq_s32(sum, bias), multiplier, shift, output, exact_ties, lanes, to + pixel * channels);
+      }
+    }
+  }
+}
+#endif

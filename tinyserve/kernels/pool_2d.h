@@ -1,0 +1,164 @@
+/* AVERAGE_POOL_2D and MAX_POOL_2D over [batches][height][width][channels]. Padding takes part in neither: the window
+ * is cut at the border. Input and output share scale and zero point. */
+#ifndef TS_POOL_2D_H
+#define TS_POOL_2D_H
+
+#include <stdint.h>
+
+#include "common/fixed_point.h"
+#include "common/window.h"
+
+typedef struct {
+    int32_t batches;
+    int32_t input_height, input_width, channels;
+    int32_t filter_height, filter_width;
+    int32_t output_height, output_width;
+    int32_t stride_height, stride_width, pad_top, pad_left;
+    int32_t activation_min, activation_max;
+} ts_pool_2d_params;
+
+typedef struct {
+    int32_t batches;
+    int32_t input_height, input_width, channels;
+    int32_t filter_height, filter_width;
+    int32_t output_height, output_width;
+    int32_t stride_height, stride_width, pad_top, pad_left;
+    float activation_min, activation_max;
+} ts_pool_2d_f32_params;
+
+/* Calls REDUCE(window, taps below and to the right) for each output element in ascending order. */
+#define TS_POOL_2D_FOR_EACH(T, REDUCE)                                                                              \
+    const int32_t row_elements = p->input_width * p->channels;                                                      \
+    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {                             \
+        for (int32_t oy = 0; oy < p->output_height; oy++) {                                                         \
+            const int32_t y0 = oy * p->stride_height - p->pad_top;                                                  \
+            const ts_taps rows = ts_taps_inside(y0, p->input_height, p->filter_height, 1);                          \
+            for (int32_t ox = 0; ox < p->output_width; ox++) {                                                      \
+                const int32_t x0 = ox * p->stride_width - p->pad_left;                                              \
+                const ts_taps columns = ts_taps_inside(x0, p->input_width, p->filter_width, 1);                     \
+                const T *window = input + (y0 + rows.begin) * row_elements + (x0 + columns.begin) * p->channels;    \
+                for (int32_t c = 0; c < p->channels; c++) {                                                         \
+                    *output++ = REDUCE(p, window + c, rows.end - rows.begin, columns.end - columns.begin);          \
+                }                                                                                                   \
+            }                                                                                                       \
+        }                                                                                                           \
+    }
+
+/* The mean of count values, rounded to nearest with ties away from zero. */
+static inline int32_t ts_pool_2d_mean(int32_t sum, int32_t count)
+{
+    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
+}
+
+static inline int8_t ts_pool_2d_average_window_s8(const ts_pool_2d_params *p, const int8_t *in, int32_t height,
+                                                  int32_t width)
+{
+    int32_t sum = 0;
+    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+        for (int32_t x = 0; x < width; x++) {
+            sum += in[x * p->channels];
+        }
+    }
+    return (int8_t)ts_clamp(ts_pool_2d_mean(sum, height * width), p->activation_min, p->activation_max);
+}
+
+static inline int16_t ts_pool_2d_average_window_s16(const ts_pool_2d_params *p, const int16_t *in, int32_t height,
+                                                    int32_t width)
+{
+    int32_t sum = 0;
+    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+        for (int32_t x = 0; x < width; x++) {
+            sum += in[x * p->channels];
+        }
+    }
+    return (int16_t)ts_clamp(ts_pool_2d_mean(sum, height * width), p->activation_min, p->activation_max);
+}
+
+static inline float ts_pool_2d_average_window_f32(const ts_pool_2d_f32_params *p, const float *in, int32_t height,
+                                                  int32_t width)
+{
+    float sum = 0.0f;
+    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+        for (int32_t x = 0; x < width; x++) {
+            sum += in[x * p->channels];
+        }
+    }
+    const float mean = sum / (float)(height * width);
+    const float low = mean > p->activation_min ? mean : p->activation_min;
+    return low < p->activation_max ? low : p->activation_max;
+}
+
+static inline int8_t ts_pool_2d_max_window_s8(const ts_pool_2d_params *p, const int8_t *in, int32_t height,
+                                              int32_t width)
+{
+    int32_t max = INT8_MIN;
+    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+        for (int32_t x = 0; x < width; x++) {
+            max = ts_max(max, in[x * p->channels]);
+        }
+    }
+    return (int8_t)ts_clamp(max, p->activation_min, p->activation_max);
+}
+
+static inline int16_t ts_pool_2d_max_window_s16(const ts_pool_2d_params *p, const int16_t *in, int32_t height,
+                                                int32_t width)
+{
+    int32_t max = INT16_MIN;
+    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+        for (int32_t x = 0; x < width; x++) {
+            max = ts_max(max, in[x * p->channels]);
+        }
+    }
+    return (int16_t)ts_clamp(max, p->activation_min, p->activation_max);
+}
+
+static inline float ts_pool_2d_max_window_f32(const ts_pool_2d_f32_params *p, const float *in, int32_t height,
+                                              int32_t width)
+{
+    float max = in[0];
+    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+        for (int32_t x = 0; x < width; x++) {
+            max = in[x * p->channels] > max ? in[x * p->channels] : max;
+        }
+    }
+    const float low = max > p->activation_min ? max : p->activation_min;
+    return low < p->activation_max ? low : p->activation_max;
+}
+
+/* int8, equal to TFLM's reference_integer_ops::AveragePool. */
+static inline void ts_average_pool_2d_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
+{
+    TS_POOL_2D_FOR_EACH(int8_t, ts_pool_2d_average_window_s8)
+}
+
+/* int16, equal to TFLM's reference_integer_ops::AveragePool. */
+static inline void ts_average_pool_2d_s16(const ts_pool_2d_params *p, const int16_t *input, int16_t *output)
+{
+    TS_POOL_2D_FOR_EACH(int16_t, ts_pool_2d_average_window_s16)
+}
+
+/* float32, as TFLM's reference_ops::AveragePool. */
+static inline void ts_average_pool_2d_f32(const ts_pool_2d_f32_params *p, const float *input, float *output)
+{
+    TS_POOL_2D_FOR_EACH(float, ts_pool_2d_average_window_f32)
+}
+
+/* int8, equal to TFLM's reference_integer_ops::MaxPool. */
+static inline void ts_max_pool_2d_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
+{
+    TS_POOL_2D_FOR_EACH(int8_t, ts_pool_2d_max_window_s8)
+}
+
+/* int16, equal to TFLM's reference_integer_ops::MaxPool. */
+static inline void ts_max_pool_2d_s16(const ts_pool_2d_params *p, const int16_t *input, int16_t *output)
+{
+    TS_POOL_2D_FOR_EACH(int16_t, ts_pool_2d_max_window_s16)
+}
+
+/* float32, as TFLM's reference_ops::MaxPool. */
+static inline void ts_max_pool_2d_f32(const ts_pool_2d_f32_params *p, const float *input, float *output)
+{
+    TS_POOL_2D_FOR_EACH(float, ts_pool_2d_max_window_f32)
+}
+
+#endif

@@ -1,0 +1,90 @@
+"""FULLY_CONNECTED: a matrix times each row of the input. Kernels in ``kernels/fully_connected.h``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyserve import variants
+from tinyserve.codegen.program import ParamValue
+from tinyserve.graph.types import DType, Operator, Options, Tensor
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering, Op, unsupported
+from tinyserve.ops.calls import add_call
+from tinyserve.ops.conv_2d import check_convolution, convolution_params, suffix
+from tinyserve.ops.overlap import lead_bytes, overlaps
+from tinyserve.ops.quantize_params import Activation, fully_connected_requantization
+
+
+@dataclass(frozen=True)
+class FullyConnectedAttributes:
+    """``keep_num_dims`` only says which shape the output has; the output tensor has it already."""
+
+    activation: Activation = Activation.NONE
+    keep_num_dims: bool = False
+    weights_format: int = 0
+
+
+class FullyConnected(Op):
+    """Weights [channels][depth]; the input is taken as rows of depth values whatever its shape."""
+
+    name = "FULLY_CONNECTED"
+
+    def attributes(self, options: Options) -> FullyConnectedAttributes:
+        return FullyConnectedAttributes(
+            Activation.read(options, 0), keep_num_dims=options.boolean(2), weights_format=options.int8(1)
+        )
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2, 3)
+        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        checks.rank(op, weights, 2, "weights")
+        if op.attributes.weights_format:
+            raise unsupported(op, "shuffled weights", "convert the model without weight shuffling")
+        channels, depth = weights.shape
+        if input.elements % depth:
+            raise checks.invalid(op, f"input {list(input.shape)} is not made of rows of {depth} values")
+        checks.elements(op, output, input.elements // depth * channels, "output")
+        check_convolution(op, axis=0, channels=channels)
+        if input.dtype is not DType.FLOAT32:
+            fully_connected_requantization(op, input, weights, output)
+
+    def macs(self, op: Operator) -> int:
+        return op.outputs[0].elements * checks.required(op, 1).shape[1]
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if variants.lower_cheapest("fully_connected", op, lowering):
+            return
+        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        channels, depth = weights.shape
+        quantized = input.dtype is not DType.FLOAT32
+        factors = fully_connected_requantization(op, input, weights, output) if quantized else None
+        params: dict[str, ParamValue] = {
+            "batches": input.elements // depth,
+            "depth": depth,
+            "channels": channels,
+            **convolution_params(op, lowering, op.attributes.activation, factors),
+        }
+        source, target = lowering.operand(input), lowering.buffer(output)
+        add_call(
+            op,
+            lowering,
+            f"ts_fully_connected_{suffix(input)}",
+            "fully_connected.h",
+            params=params,
+            inputs=[source],
+            outputs=[target],
+            overlaps=overlaps(source, target, row_lead(depth, channels, input, output)),
+            macs=self.macs(op),
+        )
+
+
+def row_lead(depth: int, channels: int, input: Tensor, output: Tensor) -> int:
+    """Lead of kernels that compute each output from the whole row, one after the other."""
+    rows = np.repeat(np.arange(input.elements // depth, dtype=np.int64), channels)
+    ends = np.arange(1, output.elements + 1, dtype=np.int64)
+    return lead_bytes(rows * (depth * input.dtype.itemsize), ends * output.dtype.itemsize)
+
+
+OPS = (FullyConnected(),)

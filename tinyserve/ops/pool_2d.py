@@ -1,0 +1,107 @@
+"""AVERAGE_POOL_2D and MAX_POOL_2D. Kernels in ``kernels/pool_2d.h``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyserve import variants
+from tinyserve.codegen.program import ParamValue
+from tinyserve.graph.types import DType, Operator, Options
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering, Op, unsupported
+from tinyserve.ops.calls import add_call
+from tinyserve.ops.conv_2d import suffix
+from tinyserve.ops.depthwise_conv_2d import channelwise_lead
+from tinyserve.ops.overlap import NOTHING_READ, overlaps
+from tinyserve.ops.quantize_params import Activation, activation_range, check_activation, float_range
+from tinyserve.ops.window import Window, read_padding, window
+
+_SCALE_TOLERANCE = 1e-6  # TFLM's PoolingPrepare
+
+
+@dataclass(frozen=True)
+class Pool2DAttributes:
+    padding: str = "VALID"
+    stride_height: int = 1
+    stride_width: int = 1
+    filter_height: int = 1
+    filter_width: int = 1
+    activation: Activation = Activation.NONE
+
+
+class _Pool2D(Op):
+    """Every window must hold at least one element of the input. Kernel ``ts_<kernel>_<type>``."""
+
+    kernel: str
+
+    def attributes(self, options: Options) -> Pool2DAttributes:
+        return Pool2DAttributes(
+            padding=read_padding(options, 0),
+            stride_width=options.int32(1),
+            stride_height=options.int32(2),
+            filter_width=options.int32(3),
+            filter_height=options.int32(4),
+            activation=Activation.read(options, 5),
+        )
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 1)
+        input, output = checks.required(op, 0), op.outputs[0]
+        checks.dtype(op, input, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
+        checks.same_dtype(op, input, output)
+        checks.rank(op, input, 4, "input")
+        checks.rank(op, output, 4, "output")
+        checks.shape(op, output, (*output.shape[:3], input.shape[3]), "output")
+        check_activation(op, op.attributes.activation)
+        if input.dtype is not DType.FLOAT32:
+            checks.same_quantization(op, input, output, _SCALE_TOLERANCE)
+            activation_range(op, op.attributes.activation, output)
+        if (_window(op).first_reads() >= NOTHING_READ).any():
+            raise unsupported(op, "a window lies wholly in the padding", "use a smaller stride or no padding")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if variants.lower_cheapest("pool_2d", op, lowering):
+            return
+        input, output = checks.required(op, 0), op.outputs[0]
+        view = _window(op)
+        activation = op.attributes.activation
+        params: dict[str, ParamValue] = {**view.params(), "channels": input.shape[3]}
+        if input.dtype is DType.FLOAT32:
+            params["activation_min"], params["activation_max"] = float_range(activation)
+        else:
+            params["activation_min"], params["activation_max"] = activation_range(op, activation, output)
+        source, target = lowering.operand(input), lowering.buffer(output)
+        add_call(
+            op,
+            lowering,
+            f"ts_{self.kernel}_{suffix(input)}",
+            "pool_2d.h",
+            params=params,
+            inputs=[source],
+            outputs=[target],
+            params_type="ts_pool_2d_f32_params" if input.dtype is DType.FLOAT32 else "ts_pool_2d_params",
+            overlaps=overlaps(source, target, channelwise_lead(view, input, output)),
+        )
+
+
+def _window(op: Operator) -> Window:
+    attributes: Pool2DAttributes = op.attributes
+    return window(
+        op,
+        (attributes.filter_height, attributes.filter_width),
+        (attributes.stride_height, attributes.stride_width),
+        attributes.padding,
+    )
+
+
+class AveragePool2D(_Pool2D):
+    name = "AVERAGE_POOL_2D"
+    kernel = "average_pool_2d"
+
+
+class MaxPool2D(_Pool2D):
+    name = "MAX_POOL_2D"
+    kernel = "max_pool_2d"
+
+
+OPS = (AveragePool2D(), MaxPool2D())
