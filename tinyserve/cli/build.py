@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyserve.cli import options
 from tinyserve.cli.options import PATH, SOURCE_HELP
+
+if TYPE_CHECKING:
+    from tinyserve.codegen.program import Optimize
 
 
 @click.command(name="build", epilog=SOURCE_HELP)
@@ -28,7 +32,7 @@ def command(
     board: str,
     emulate: bool,
     output: Path | None,
-    optimize: str,
+    optimize: Optimize,
     engine: str,
     representative: Path | None,
     quantize: str,

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyserve.cli import options
 from tinyserve.cli.options import PATH, SOURCE_HELP
+
+if TYPE_CHECKING:
+    from tinyserve.codegen.program import Optimize
 
 
 @click.command(name="compile", epilog=SOURCE_HELP)
@@ -30,7 +34,7 @@ def command(
     output: Path,
     name: str,
     board: str | None,
-    optimize: str,
+    optimize: Optimize,
     representative: Path | None,
     quantize: str,
     bundle: Path | None,

@@ -1,0 +1,61 @@
+"""tinyserve inspect"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyserve.cli import options
+from tinyserve.cli.options import PATH, SOURCE_HELP
+
+if TYPE_CHECKING:
+    from tinyserve.codegen.program import Optimize
+
+
+@click.command(name="inspect", epilog=SOURCE_HELP)
+@click.argument("source", type=PATH)
+@click.option(
+    "--board", "--target", metavar="NAME", help="Compile for this board's core.  [default: portable C]"
+)
+@click.option(
+    "--stage",
+    type=click.Choice(["graph", "program", "memory", "c"]),
+    help="Print one stage of the compiler in full.",
+)
+@click.option("--picture", type=PATH, metavar="FILE", help="Draw the arena over time (.png, .svg or .pdf).")
+@options.optimize
+@options.conversion
+def command(
+    *,
+    source: Path,
+    board: str | None,
+    stage: str | None,
+    picture: Path | None,
+    optimize: Optimize,
+    representative: Path | None,
+    quantize: str,
+    bundle: Path | None,
+) -> None:
+    """Show layers, shapes, MACs, what each pass did, the arena, flash, and the boards it fits."""
+    from tinyserve import boards, road
+    from tinyserve.cli.console import stdout
+    from tinyserve.cli.progress import progress
+    from tinyserve.codegen.compile import compile_model
+    from tinyserve.report import inspection
+
+    chosen = boards.load(board) if board else None
+    with progress() as report:
+        data, name = road.model_bytes(source, road.Conversion(representative, quantize, bundle), report)
+        report("compiling")
+        compiled = compile_model(data, road.target(chosen, optimize), "model")
+    if picture is not None:
+        inspection.draw_arena(compiled, picture, name)
+        click.echo(f"wrote {picture}", err=True)
+    if stage is not None:
+        from tinyserve.codegen.dump import dump
+
+        click.echo(dump(compiled, stage))
+    elif picture is None:
+        stdout().print(inspection.summary(compiled, name, boards.all_boards()))

@@ -1,0 +1,97 @@
+"""What `inspect` says of a compiled model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tinyserve.boards.types import Board
+from tinyserve.codegen.compile import Compiled
+from tinyserve.fit import Fit, demand, fit
+from tinyserve.graph.types import Tensor
+from tinyserve.report import text
+from tinyserve.report.program import arena_blocks, constant_bytes, layer_name, layer_table, pass_table
+
+
+def summary(compiled: Compiled, name: str, boards: Sequence[Board]) -> RenderableType:
+    """Everything at a glance: inputs, layers, passes, memory, boards."""
+    report = compiled.report
+    parts: list[RenderableType] = [
+        Text(name, style="bold")
+        + Text(f"  SHA-256 {compiled.model.sha256[:16]}…, {compiled.model.description}", style="dim"),
+        Text(),
+        _tensors(compiled),
+        Text(),
+        layer_table(compiled),
+        Text(),
+        pass_table(report),
+        Text(
+            f"{report.operators_before} operators become {len(compiled.program.calls)} kernel calls; "
+            f"{report.macs_before:,} MACs become {report.macs_after:,}"
+        ),
+        Text(),
+        _memory(compiled),
+        Text(),
+        _boards(compiled, boards),
+    ]
+    return Group(*parts)
+
+
+def draw_arena(compiled: Compiled, path: Path, name: str) -> None:
+    """The arena over time as a picture file."""
+    from tinyserve.report.arena_picture import draw
+
+    layers = [layer_name(call) for call in compiled.program.calls]
+    total = compiled.plan.arena_bytes
+    draw(arena_blocks(compiled), layers, total, path, f"{name}: arena over time")
+
+
+def _tensors(compiled: Compiled) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("", "name", "shape", "type", "quantization"):
+        table.add_column(column)
+    program = compiled.program
+    for kind, tensors in (("input", program.input_tensors), ("output", program.output_tensors)):
+        for tensor in tensors:
+            shape = "×".join(map(str, tensor.shape))
+            table.add_row(kind, tensor.name, shape, tensor.dtype.value, _quantization(tensor))
+    return table
+
+
+def _quantization(tensor: Tensor) -> str:
+    if tensor.quantization is None or tensor.quantization.per_channel:
+        return ""
+    return f"{tensor.scale:.6g} × (q − {tensor.zero_point})"
+
+
+def _memory(compiled: Compiled) -> RenderableType:
+    plan = compiled.plan
+    separate = sum(buffer.nbytes for buffer in plan.offsets)
+    return Group(
+        Text(f"arena      {text.size(plan.arena_bytes)} for {text.size(separate)} of buffers"),
+        Text(f"constants  {text.size(constant_bytes(compiled))} in flash"),
+    )
+
+
+def _boards(compiled: Compiled, boards: Sequence[Board]) -> RenderableType:
+    """The boards by how well the firmware fits, by name only."""
+    needs = demand(compiled)
+    groups: dict[Fit, list[str]] = {"fits": [], "tight": [], "too large": []}
+    for board in boards:
+        groups[fit(needs, board)].append(board.id)
+    lines = [
+        Text(
+            f"about {text.size(needs.flash_bytes)} of flash and {text.size(needs.ram_bytes)} of RAM with the "
+            "bench firmware (`build` tells exactly)",
+            style="dim",
+        )
+    ]
+    styles: dict[Fit, str] = {"fits": "green", "tight": "yellow", "too large": "red"}
+    for verdict, style in styles.items():
+        if groups[verdict]:
+            lines.append(Text(f"{verdict:10} ", style=style) + Text(", ".join(groups[verdict])))
+    return Group(*lines)
