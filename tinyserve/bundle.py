@@ -168,23 +168,35 @@ def write(path: Path, manifest: Manifest, model: bytes, samples: Samples) -> Bun
     An older bundle or an empty directory is replaced. Anything else in the way, and a parent that can't be
     written, is a FileSystemError. Returns the bundle as it now is on disk.
     """
-    if path.exists() and not _replaceable(path):
-        raise FileSystemError(
-            f"{path} is in the way: it exists and is not a bundle",
-            "choose another output directory or remove it",
-        )
+    with _explained(path), _staging(path) as staged:
+        _fill(staged, manifest, model, samples)
+        _swap(staged, path)
+    return Bundle(path, manifest)
+
+
+def check_place(path: Path) -> None:
+    """Raises the FileSystemError that ``write`` would raise, before hours of work are lost to it."""
+    with _explained(path), _staging(path):
+        pass
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Refuses a path that is taken; makes FileSystemError of what the system refuses."""
     try:
+        if path.exists() and not _replaceable(path):
+            raise FileSystemError(
+                f"{path} is in the way: it exists and is not a bundle",
+                "choose another output directory or remove it",
+            )
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _staging(path) as staged:
-            _fill(staged, manifest, model, samples)
-            _swap(staged, path)
+        yield
     except OSError as error:
         where = error.filename or path
         raise FileSystemError(
             f"cannot write the bundle {path}: {error.strerror or error}: {where}",
             "check permissions and free space, or choose another output directory",
         ) from error
-    return Bundle(path, manifest)
 
 
 def _replaceable(path: Path) -> bool:
@@ -207,7 +219,7 @@ def _fill(directory: Path, manifest: Manifest, model: bytes, samples: Samples) -
     (directory / MANIFEST_FILE).write_bytes(
         msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
     )
-    arrays = {f"input_{i}": array for i, array in enumerate(samples.inputs)}
+    arrays: dict[str, Any] = {f"input_{i}": array for i, array in enumerate(samples.inputs)}
     arrays |= {f"expected_{i}": array for i, array in enumerate(samples.expected)}
     arrays |= {f"float_input_{i}": array for i, array in enumerate(samples.float_inputs or [])}
     if samples.labels is not None:
@@ -228,6 +240,11 @@ def _swap(staged: Path, path: Path) -> None:
     except BaseException:
         old.rename(path)
         raise
+
+
+def sample_shape(info: TensorInfo) -> tuple[int, ...]:
+    """The shape of one sample: the tensor's without the batch axis of 1 (an unbatched tensor's own)."""
+    return tuple(info.shape[1:] if info.shape[:1] == [1] else info.shape)
 
 
 def quantize(values: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:

@@ -1,0 +1,339 @@
+"""Representative data and data sets: what a user has on disk, as one array per model input.
+
+Nothing here needs TensorFlow. Every failure is a DataError that says what, where and what to try.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve import bundle
+from tinyserve.bundle import InputStatistics, TensorInfo
+from tinyserve.errors import DataError
+
+Array = npt.NDArray[Any]
+
+RANDOM = "random"
+LABEL_NAMES = frozenset({"y", "y_test", "y_train", "label", "labels", "target", "targets"})
+INPUT_NAMES = ("x", "x_test", "x_train", "input", "inputs", "data", "samples", "images", "features")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Samples in real units: per model input one array (N, *sample shape), labels (N,) where known.
+
+    ``origin`` says for messages and the manifest where the samples came from.
+    """
+
+    inputs: list[Array]
+    labels: Array | None
+    origin: str
+    synthetic: bool = False
+
+    def __len__(self) -> int:
+        return len(self.inputs[0])
+
+    def take(self, indices: npt.NDArray[np.intp]) -> Dataset:
+        """The samples at ``indices``, in that order."""
+        labels = None if self.labels is None else self.labels[indices]
+        return replace(self, inputs=[array[indices] for array in self.inputs], labels=labels)
+
+
+@dataclass(frozen=True)
+class Named:
+    """Arrays as a file or directory has them, before they are matched with the model's inputs."""
+
+    arrays: dict[str, Array]
+    labels: Array | None
+    origin: str
+
+
+def load(where: Path | str, inputs: Sequence[TensorInfo]) -> Dataset:
+    """Samples from a .npz, a .npy or a directory of .npy files, matched with the model's ``inputs``.
+
+    "random" gives random samples (of use to try the road, and not for calibration).
+
+    Raises DataError where the data is missing, unreadable, empty, not finite, or of another shape or type
+    than the inputs.
+    """
+    if str(where) == RANDOM:
+        from tinyserve.convert import synthetic
+
+        return synthetic.random(inputs)
+    return match(read(Path(where)), inputs)
+
+
+def read(path: Path) -> Named:
+    """The arrays at ``path``. Label arrays are recognised by name (``y``, ``label``, ``labels``, ...)."""
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such file or directory", "give a .npz, a .npy or a directory of .npy files"
+        )
+    if path.is_dir():
+        return _read_directory(path)
+    if path.suffix == ".npz":
+        return _read_npz(path)
+    if path.suffix == ".npy":
+        return Named({path.stem: _read_array(path)}, None, str(path))
+    raise DataError(
+        f"{path}: representative data of type '{path.suffix or 'none'}' is not known",
+        "give a .npz (named arrays), a .npy (one array, samples first) or a directory of .npy files",
+    )
+
+
+def match(named: Named, inputs: Sequence[TensorInfo]) -> Dataset:
+    """Assigns arrays to inputs (by name, else by order of likely names, else by shape) and checks them."""
+    chosen = _assign(named, inputs)
+    arrays = [_fit(chosen[info.name], info, named.origin) for info in inputs]
+    counts = {info.name: len(array) for info, array in zip(inputs, arrays, strict=True)}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        raise DataError(
+            f"{named.origin}: the inputs have different numbers of samples ({listed})",
+            "give one array per input, all with the same first dimension",
+        )
+    return Dataset(arrays, _fit_labels(named, len(arrays[0])), named.origin)
+
+
+def statistics(dataset: Dataset, inputs: Sequence[TensorInfo]) -> list[InputStatistics]:
+    """Minimum, maximum, mean and percentiles of each input, in real units."""
+    marks = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.9)
+    found = []
+    for info, array in zip(inputs, dataset.inputs, strict=True):
+        values = np.percentile(array, marks)
+        found.append(
+            InputStatistics(
+                name=info.name,
+                samples=len(array),
+                minimum=float(array.min()),
+                maximum=float(array.max()),
+                mean=float(array.mean(dtype=np.float64)),
+                percentiles={f"{mark:g}": float(value) for mark, value in zip(marks, values, strict=True)},
+            )
+        )
+    return found
+
+
+def spread(dataset: Dataset, count: int) -> Dataset:
+    """Up to ``count`` samples, evenly spread over the data set."""
+    if len(dataset) <= count:
+        return dataset
+    return dataset.take(np.linspace(0, len(dataset) - 1, count).astype(np.intp))
+
+
+def split(dataset: Dataset, held: int) -> tuple[Dataset, Dataset]:
+    """Calibration samples and up to ``held`` samples held out for checks (a fifth, evenly spread).
+
+    With fewer than 10 samples both are the whole data set: too few to spare any.
+    """
+    count = len(dataset)
+    if count < 10:
+        return dataset, dataset
+    wanted = min(held, count // 5)
+    chosen = np.unique(np.linspace(0, count - 1, wanted).astype(np.intp))
+    rest = np.setdiff1d(np.arange(count), chosen)
+    return dataset.take(rest), dataset.take(chosen)
+
+
+def _read_npz(path: Path) -> Named:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    labels = [arrays.pop(name) for name in list(arrays) if name.lower() in LABEL_NAMES]
+    return Named(arrays, labels[0] if labels else None, str(path))
+
+
+def _read_directory(path: Path) -> Named:
+    """A directory of .npy files is one input; a directory of directories has one per input."""
+    files = sorted(path.glob("*.npy"))
+    labels = [file for file in files if file.stem.lower() in LABEL_NAMES]
+    samples = [file for file in files if file not in labels]
+    label = _read_array(labels[0]) if labels else None
+    if samples:
+        return Named({path.name: _join(samples, path)}, label, str(path))
+    folders = {
+        folder.name: sorted(folder.glob("*.npy")) for folder in sorted(path.iterdir()) if folder.is_dir()
+    }
+    arrays = {name: _join(found, path / name) for name, found in folders.items() if found}
+    if not arrays:
+        raise DataError(f"{path}: there is no .npy file in this directory", "save samples with numpy.save")
+    return Named(arrays, label, str(path))
+
+
+def _join(files: list[Path], where: Path) -> Array:
+    """Files of equal shape are one sample each; files that differ in the first dimension are batches."""
+    arrays = [_read_array(file) for file in files]
+    shapes = {array.shape for array in arrays}
+    if len(files) == 1:
+        return arrays[0]
+    if len(shapes) == 1:
+        return np.stack(arrays)
+    if len({shape[1:] for shape in shapes}) == 1 and all(shapes):
+        return np.concatenate(arrays)
+    odd = next(file for file, array in zip(files, arrays, strict=True) if array.shape != arrays[0].shape)
+    raise DataError(
+        f"{where}: the files differ in shape ({files[0].name}: {arrays[0].shape}, {odd.name}: "
+        f"{_read_array(odd).shape})",
+        "save every sample with the same shape",
+    )
+
+
+def _read_array(path: Path) -> Array:
+    try:
+        array: Array = np.load(path, allow_pickle=False)
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from error
+    return array
+
+
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    SyntaxError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+
+
+def _unreadable(path: Path, error: BaseException) -> DataError:
+    text = str(error)
+    if "allow_pickle" in text or "Object arrays" in text:
+        return DataError(
+            f"{path}: holds Python objects (a pickle), which would run code on loading",
+            "save plain numeric arrays: numpy.savez(path, x=numpy.asarray(samples, dtype='float32'))",
+        )
+    return DataError(
+        f"{path}: cannot be read as numpy data: {text or type(error).__name__}",
+        "the file may be truncated or of another type: write it again with numpy.savez or numpy.save",
+    )
+
+
+def _assign(named: Named, inputs: Sequence[TensorInfo]) -> dict[str, Array]:
+    """One array per input name."""
+    if not named.arrays:
+        raise DataError(
+            f"{named.origin}: holds no samples", "save the model's inputs as arrays, samples first"
+        )
+    if len(inputs) == 1:
+        return {inputs[0].name: _only(named, inputs[0])}
+    by_name = {info.name: named.arrays[info.name] for info in inputs if info.name in named.arrays}
+    if len(by_name) == len(inputs):
+        return by_name
+    by_number = [f"input_{i}" for i in range(len(inputs))]
+    if all(name in named.arrays for name in by_number):
+        return {info.name: named.arrays[key] for info, key in zip(inputs, by_number, strict=True)}
+    by_shape: dict[str, Array] = {}
+    for info in inputs:
+        fitting = [array for array in named.arrays.values() if _sample_shape_fits(array, info)]
+        if len(fitting) != 1:
+            raise DataError(
+                f"{named.origin}: which array is the input '{info.name}'? (holds {_listed(named)})",
+                "name the arrays after the inputs: " + ", ".join(f"'{info.name}'" for info in inputs),
+            )
+        by_shape[info.name] = fitting[0]
+    return by_shape
+
+
+def _only(named: Named, info: TensorInfo) -> Array:
+    """The array of a model with one input."""
+    arrays = named.arrays
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    lower = {name.lower(): array for name, array in arrays.items()}
+    for name in (info.name.lower(), "input_0", *INPUT_NAMES):
+        if name in lower:
+            return lower[name]
+    fitting = [array for array in arrays.values() if _sample_shape_fits(array, info)]
+    if len(fitting) == 1:
+        return fitting[0]
+    raise DataError(
+        f"{named.origin}: which array is the input '{info.name}'? (holds {_listed(named)})",
+        f"name the samples 'x' or '{info.name}', and labels 'y'",
+    )
+
+
+def _listed(named: Named) -> str:
+    return ", ".join(f"'{name}' {array.shape}" for name, array in named.arrays.items())
+
+
+def _squeezed(shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(extent for extent in shape if extent != 1)
+
+
+def _sample_shape_fits(array: Array, info: TensorInfo) -> bool:
+    """Whether samples lie along the first axis, and fit but for axes of extent 1."""
+    return array.ndim >= 1 and _squeezed(array.shape[1:]) == _squeezed(bundle.sample_shape(info))
+
+
+def _fit(array: Array, info: TensorInfo, origin: str) -> Array:
+    """The array as (N, *sample shape) of the input's type, checked."""
+    wanted = bundle.sample_shape(info)
+    where = f"{origin}: data for input '{info.name}'"
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{where} is of type {array.dtype}, not numbers", f"save it as {info.dtype}")
+    if array.size == 0:
+        raise DataError(f"{where} is empty (shape {array.shape})", "give at least 100 typical samples")
+    if not _sample_shape_fits(array, info):
+        single = _squeezed(array.shape) == _squeezed(wanted)
+        hint = (
+            "this looks like a single sample: add a sample axis in front, array[None]"
+            if single
+            else f"save an array of shape (N, {', '.join(map(str, wanted))}), preprocessed as in training"
+        )
+        raise DataError(
+            f"{where} has shape {array.shape}, the model takes (N, {', '.join(map(str, wanted))})", hint
+        )
+    return _cast(array.reshape(len(array), *wanted), info, where)
+
+
+def _cast(array: Array, info: TensorInfo, where: str) -> Array:
+    """Real values in the type a user of the original model would pass: float32, or the input's integers."""
+    if array.dtype.kind == "f":
+        bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        if bad.any():
+            raise DataError(
+                f"{where} is not finite: {int(bad.sum())} of {len(array)} samples hold NaN or infinity, "
+                f"the first is sample {int(np.argmax(bad))}",
+                "remove these samples, or mend the preprocessing that made them",
+            )
+    if info.scale != 0.0 and array.dtype == np.dtype(info.dtype) and info.dtype != "uint8":
+        return bundle.dequantize(array, info)  # quantized already; uint8 is more often raw pixels
+    if info.scale != 0.0 or info.dtype == "float32":
+        return array.astype(np.float32)
+    dtype = np.dtype(info.dtype)
+    if dtype.kind == "b":
+        return array.astype(dtype)
+    limits = np.iinfo(dtype)
+    if (array != np.trunc(array)).any() or array.min() < limits.min or array.max() > limits.max:
+        raise DataError(
+            f"{where} does not fit the input's type {info.dtype}",
+            f"save integers in {limits.min}..{limits.max}",
+        )
+    return array.astype(dtype)
+
+
+def _fit_labels(named: Named, samples: int) -> Array | None:
+    labels = named.labels
+    if labels is None:
+        return None
+    if len(labels.shape) == 2 and labels.shape[1] > 1 and labels.dtype.kind in "fiub":
+        labels = labels.argmax(axis=1)  # one-hot
+    if labels.shape[:1] != (samples,) or labels.size != samples:
+        raise DataError(
+            f"{named.origin}: {labels.shape} labels for {samples} samples",
+            "give one label per sample, in order",
+        )
+    return labels.reshape(samples)

@@ -1,0 +1,33 @@
+"""What the compiler says of a model: MACs and arena, for the manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyserve.codegen.compile import compile_model
+from tinyserve.errors import UnsupportedError, UsageError
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one inference with the portable kernels and default options."""
+
+    macs: int
+    arena_bytes: int
+
+
+def figures(data: bytes, engine: str, notes: list[str]) -> Figures:
+    """Compiles the model to find out. With the engine "tflm" operators that the compiler lacks are noted.
+
+    Raises UnsupportedError, which names all of them, with the engine "aot".
+    """
+    if engine not in ("aot", "tflm"):
+        raise UsageError(f"--engine {engine}: not known", "use aot or tflm")
+    try:
+        compiled = compile_model(data)
+    except UnsupportedError as error:
+        if engine == "aot":
+            raise
+        notes.append(f"only for the engine tflm: {error.message}")
+        return Figures(0, 0)
+    return Figures(sum(call.macs for call in compiled.program.calls), compiled.plan.arena_bytes)

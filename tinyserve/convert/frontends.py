@@ -1,0 +1,55 @@
+"""From a trained model of any kind to a .tflite, through the worker where a framework is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyserve.convert import messages, tflite
+from tinyserve.convert.child import Worker
+from tinyserve.convert.options import Options, Record
+from tinyserve.convert.sources import SourceModel
+from tinyserve.convert.tflite import Inspected
+from tinyserve.errors import UsageError
+
+_LEGACY = "TF_USE_LEGACY_KERAS"
+
+
+@dataclass(frozen=True)
+class Front:
+    """The source as .tflite. ``has_original``: the worker can run it in its own framework."""
+
+    model: Inspected
+    framework: str
+    has_original: bool
+
+
+def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Record) -> Front:
+    """Raises ModelError, UnsupportedError, UsageError or ToolError."""
+    if source.kind == "tflite":
+        if options.input_shapes:
+            raise UsageError("--input-shape is for models that are not .tflite yet", "leave it out")
+        return Front(tflite.inspect(source.path.read_bytes(), str(source.path)), "tflite", False)
+    request = messages.LoadModel(
+        frontend=source.kind,
+        source=source.path.absolute(),
+        tflite=worker.path(".tflite"),
+        input_shapes=[list(shape) for shape in options.input_shapes],
+        signature=options.signature,
+        custom=list(options.custom),
+    )
+    done = _load(worker, request, record)
+    record.tools.update(done.tools)
+    record.notes.extend(done.notes)
+    model = tflite.inspect(request.tflite.read_bytes(), f"{source.path} as .tflite")
+    return Front(model, done.framework, done.has_original)
+
+
+def _load(worker: Worker, request: messages.LoadModel, record: Record) -> messages.Done:
+    """Loads with Keras 3; a file of Keras 2 that it refuses is loaded by tf-keras in a worker of its own."""
+    try:
+        return worker.ask(request, "load the model")
+    except messages.NeedsLegacyKeras:
+        worker.stop()
+        worker.environment[_LEGACY] = "1"
+        record.notes.append("saved by Keras 2: loaded with tf-keras")
+        return worker.ask(request, "load the model with Keras 2")

@@ -1,0 +1,121 @@
+"""What the conversion's parent and its worker process say to each other: one JSON object per line.
+
+TensorFlow, LiteRT and TFLM run in the worker alone: their output on stderr is kept away from the user, a
+crash of theirs is an error and not the end of the program, and a time-out or Ctrl-C really ends them.
+Arrays travel as .npz files (``array_0``, ``array_1``, ... in the order of the model's inputs or outputs).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from tinyserve.errors import ModelError
+
+
+class LoadModel(msgspec.Struct, frozen=True, tag=True):
+    """Load a trained model with the front end ``frontend`` and write it as float32 .tflite to ``tflite``.
+
+    ``input_shapes``: per input the full shape with batch 1, empty to take the model's own.
+    """
+
+    frontend: str
+    source: Path
+    tflite: Path
+    input_shapes: list[list[int]] = []
+    signature: str = ""
+    custom: list[str] = []
+
+
+class RunOriginal(msgspec.Struct, frozen=True, tag=True):
+    """Run the model that was loaded last, in its own framework."""
+
+    inputs: Path
+    outputs: Path
+
+
+class Quantize(msgspec.Struct, frozen=True, tag=True):
+    """Quantize the float32 .tflite ``source`` with ``samples``; see ``quantizer``."""
+
+    source: Path
+    output: Path
+    samples: Path
+    scheme: str
+    per_channel: bool = True
+    keep_float: list[str] = []
+    clip_percentile: float = 100.0
+
+
+class RunTflite(msgspec.Struct, frozen=True, tag=True):
+    """Run a .tflite: ``runtime`` is "litert" or "tflm". Inputs have the model's own types.
+
+    With ``tensors``, ``outputs`` gets every tensor that the model computes as ``tensor_INDEX`` (litert only).
+    """
+
+    runtime: str
+    model: Path
+    inputs: Path
+    outputs: Path
+    tensors: bool = False
+
+
+class Close(msgspec.Struct, frozen=True, tag=True):
+    """End of the conversation."""
+
+
+Request = LoadModel | RunOriginal | Quantize | RunTflite | Close
+
+
+class Step(msgspec.Struct, frozen=True, tag=True):
+    """Progress: ``done`` of ``total`` (0: unknown) of a stage."""
+
+    stage: str
+    done: int
+    total: int
+
+
+class Done(msgspec.Struct, frozen=True, tag=True):
+    """Success. ``tools`` are the versions of what did the work; ``notes`` are for the manifest."""
+
+    framework: str = ""
+    has_original: bool = False
+    tools: dict[str, str] = {}
+    notes: list[str] = []
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """A failure. ``kind`` is the name of an exception class. ``unexpected``: the log may tell more."""
+
+    kind: str
+    message: str
+    hint: str
+    unexpected: bool = False
+
+
+Reply = Step | Done | Failed
+
+
+class NeedsLegacyKeras(ModelError):
+    """The file was saved by Keras 2 and this worker's Keras 3 can't load it."""
+
+
+def encode(message: Request | Reply) -> bytes:
+    """One line of the conversation."""
+    return msgspec.json.encode(message, enc_hook=str) + b"\n"
+
+
+def decode_request(line: bytes) -> Request:
+    """What ``encode`` wrote. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(line, type=Request, dec_hook=_path)  # type: ignore[no-any-return]
+
+
+def decode_reply(line: bytes) -> Reply:
+    """What ``encode`` wrote. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(line, type=Reply, dec_hook=_path)  # type: ignore[no-any-return]
+
+
+def _path(kind: type, value: object) -> Path:
+    """Paths, the one type that JSON lacks."""
+    assert kind is Path
+    return Path(str(value))

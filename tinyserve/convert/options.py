@@ -1,0 +1,37 @@
+"""What a conversion may be told, and what it notes on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tinyserve import __version__
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a conversion may be told beyond its source, data and output.
+
+    ``input_shapes``: per input, for models with open dimensions. ``signature``: of a SavedModel that has
+    several. ``custom``: "module:Name" of layers that Keras does not know. ``keep_float``: tensors whose
+    operators stay in float32. ``engine`` "tflm" lets operators pass that the AOT compiler lacks.
+    """
+
+    input_shapes: Sequence[Sequence[int]] = ()
+    signature: str = ""
+    custom: Sequence[str] = ()
+    per_channel: bool = True
+    keep_float: Sequence[str] = ()
+    clip_percentile: float = 100.0
+    engine: str = "aot"
+    mlperf_id: str = ""
+    held_samples: int = 50
+    timeout_s: float = 600.0
+
+
+@dataclass
+class Record:
+    """What a conversion gathers for the manifest on its way."""
+
+    tools: dict[str, str] = field(default_factory=lambda: {"tinyserve": __version__})
+    notes: list[str] = field(default_factory=list)

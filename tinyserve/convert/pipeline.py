@@ -1,0 +1,146 @@
+"""Conversion from end to end: a trained model and samples to a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyserve import bundle
+from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source
+from tinyserve.convert import check, data, sources, synthetic, tflite
+from tinyserve.convert.child import Progress
+from tinyserve.convert.data import Dataset
+from tinyserve.convert.figures import figures
+from tinyserve.convert.options import Options
+from tinyserve.convert.session import Session, opened
+from tinyserve.convert.tflite import Inspected
+from tinyserve.errors import DataError, UsageError
+
+SCHEMES = ("int8", "int16x8", "float32")
+_DEFAULTS = Options()
+
+
+def convert(
+    source: Path,
+    *,
+    output: Path,
+    representative: Path | str | None = None,
+    quantize: str = "int8",
+    progress: Progress = lambda stage, done, total: None,
+    name: str | None = None,
+    samples: Path | str | None = None,
+    options: Options = _DEFAULTS,
+) -> Bundle:
+    """Converts a trained model, checks the result against the original, and writes the bundle ``output``.
+
+    ``representative``: typical inputs in real units, preprocessed as in training (see ``data.load``).
+    ``samples``: a data set to check with, instead of a part of the representative data that is held out.
+    ``quantize``: int8 (full integer, int8 inputs and outputs), int16x8 or float32. A .tflite that is
+    quantized already is checked and passed through.
+
+    Raises UsageError, ModelError, UnsupportedError, DataError, ToolError or FileSystemError; then nothing is
+    written.
+    """
+    _check_scheme(quantize)
+    model = sources.identify(source)
+    bundle.check_place(output)
+    with opened(model, options, progress) as session:
+        inputs = session.original.inputs
+        dataset = None if representative is None else data.load(representative, inputs)
+        calibration, held = _split(session, dataset, samples)
+        converted = _quantized(session, calibration, quantize)
+        measured = figures(converted.data, options.engine, session.record.notes)
+        checked = _check(session, converted, held)
+    manifest = Manifest(
+        name=name or source.stem,
+        model_sha256=converted.model.sha256,
+        source=Source(source.name, model.sha256, session.front.framework),
+        quantize=converted.scheme,
+        inputs=converted.inputs,
+        outputs=converted.outputs,
+        ops=converted.ops,
+        macs=measured.macs,
+        arena_bytes=measured.arena_bytes,
+        samples=len(checked.samples),
+        expected_from=checked.expected_from,
+        tools=dict(sorted(session.record.tools.items())),
+        accuracy=checked.accuracy,
+        representative=data.statistics(dataset, inputs) if dataset else [],
+        mlperf_id=options.mlperf_id or tflite.mlperf_id(converted.inputs, converted.outputs),
+        notes=session.record.notes,
+    )
+    progress("write the bundle", 0, 0)
+    return bundle.write(output, manifest, converted.data, checked.samples)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """The held samples with what they must give, and how close the converted model is to the original."""
+
+    samples: Samples
+    expected_from: str
+    accuracy: list[OutputAccuracy]
+
+
+def _check_scheme(quantize: str) -> None:
+    if quantize == "dynamic":
+        raise UsageError(
+            "dynamic-range quantization keeps activations in float and quantizes them anew in every "
+            "inference; microcontroller kernels do not do that",
+            "use --quantize int8 with --representative DATA",
+        )
+    if quantize not in SCHEMES:
+        raise UsageError(f"--quantize {quantize}: not known", f"use one of: {', '.join(SCHEMES)}")
+
+
+def _split(
+    session: Session, dataset: Dataset | None, samples: Path | str | None
+) -> tuple[Dataset | None, Dataset]:
+    """What to calibrate with, and what to check with."""
+    inputs, most, notes = session.original.inputs, session.options.held_samples, session.record.notes
+    if samples is not None:
+        return dataset, data.spread(data.load(samples, inputs), most)
+    if dataset is None:
+        notes.append("held samples are synthetic: no data was given, so they say nothing of accuracy")
+        return None, synthetic.pattern(inputs)
+    calibration, held = data.split(dataset, most)
+    if calibration is held:
+        notes.append(f"checked with the {len(held)} samples it was calibrated with: too few to hold any out")
+    return calibration, held
+
+
+def _quantized(session: Session, calibration: Dataset | None, quantize: str) -> Inspected:
+    """The model in the scheme asked for; one that is quantized already stays as it is."""
+    original = session.original
+    if original.scheme != "float32":
+        if quantize == "float32":
+            raise UsageError(
+                f"the model is quantized already ({original.scheme}): float32 can't be had from it",
+                "convert the original float model",
+            )
+        if quantize != original.scheme:
+            session.record.notes.append(f"already quantized as {original.scheme}: kept, not {quantize}")
+        return original
+    if quantize == "float32":
+        return original
+    if calibration is None:
+        raise DataError(
+            f"{quantize} needs representative data, and none was given",
+            "--representative DATA (.npz, .npy, directory of .npy) with some 100 typical inputs, "
+            "preprocessed as in training; --representative random only to try the road",
+        )
+    if calibration.synthetic:
+        session.record.notes.append("calibrated with random data: its accuracy says nothing")
+    return session.quantize(calibration, quantize, session.options)
+
+
+def _check(session: Session, converted: Inspected, held: Dataset) -> _Checked:
+    """Runs both models over the held samples. The original runs first: TFLM may bring the worker down."""
+    quantized = [bundle.quantize(a, info) for a, info in zip(held.inputs, converted.inputs, strict=True)]
+    reference = session.reference(held.inputs) if session.original.scheme == "float32" else None
+    expected, expected_from = session.expected(converted, quantized)
+    accuracy = []
+    if reference is not None:
+        real = [bundle.dequantize(a, info) for a, info in zip(expected, converted.outputs, strict=True)]
+        accuracy = check.compare(reference, real, converted.inputs, converted.outputs)
+    return _Checked(Samples(quantized, expected, held.labels, held.inputs), expected_from, accuracy)

@@ -1,0 +1,84 @@
+"""Post-training quantization of a float32 .tflite with TensorFlow's own quantizer. Worker process only.
+
+All front ends come through here: each makes a float32 .tflite, and one quantizer makes integers of it. It is
+what ``tf.lite.TFLiteConverter`` does after its own conversion (calibrate by running LiteRT over the samples,
+then MLIR quantization), so a float .tflite from elsewhere quantizes as well as its source would.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinyserve.convert import tensorflow
+from tinyserve.convert.messages import Quantize
+from tinyserve.convert.worker import Arrays, Say
+
+
+def tools() -> dict[str, str]:
+    """The quantizer's version."""
+    for package in ("tensorflow-cpu", "tensorflow"):
+        try:
+            return {"tensorflow": importlib.metadata.version(package)}
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {}
+
+
+def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
+    """int8 or int16x8 .tflite with integer inputs and outputs, weights per channel unless told otherwise.
+
+    ``samples``: per input (N, *sample shape) in the order of the model's inputs.
+    Raises ModelError or UnsupportedError where an operator has no integer form.
+    """
+    tf = tensorflow.load()
+    calibrator = importlib.import_module("tensorflow.lite.python.optimize.calibrator")
+    try:
+        model = calibrator.add_intermediate_tensors(request.source.read_bytes())
+        if request.scheme == "int16x8":
+            return _int16x8(tf, calibrator.Calibrator(model), samples, request, say)
+        calibrated = calibrator.Calibrator(model).calibrate(lambda: _feed(samples, say))
+        return _int8(tf, bytes(calibrated), request)
+    except (RuntimeError, ValueError) as error:
+        raise tensorflow.conversion_error(error) from error
+
+
+def _feed(samples: Arrays, say: Say) -> Iterator[Arrays]:
+    """One sample at a time, each input with its batch axis of 1."""
+    count = len(samples[0])
+    for index in range(count):
+        yield [np.ascontiguousarray(array[index : index + 1]) for array in samples]
+        if index % 16 == 15 or index == count - 1:
+            say("calibrate", index + 1, count)
+
+
+def _int8(tf: Any, calibrated: bytes, request: Quantize) -> bytes:
+    convert = importlib.import_module("tensorflow.lite.python.convert")
+    return bytes(
+        convert.mlir_quantize(
+            calibrated,
+            disable_per_channel=not request.per_channel,
+            input_data_type=tf.int8,
+            output_data_type=tf.int8,
+            denylisted_nodes=request.keep_float or None,
+        )
+    )
+
+
+def _int16x8(tf: Any, calibrator: Any, samples: Arrays, request: Quantize, say: Say) -> bytes:
+    """Activations of 16 bits, symmetric; weights of 8 bits; biases of 64."""
+    return bytes(
+        calibrator.calibrate_and_quantize(
+            lambda: _feed(samples, say),
+            tf.int16,
+            tf.int16,
+            False,
+            tf.int16,
+            tf.int64,
+            disable_per_channel=not request.per_channel,
+        )
+    )

@@ -1,0 +1,79 @@
+"""One trained model under conversion: the float original, and the variants made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy.typing as npt
+
+from tinyserve.convert import expectation, frontends, messages, tflite
+from tinyserve.convert.child import Progress, Worker
+from tinyserve.convert.data import Dataset
+from tinyserve.convert.options import Options, Record
+from tinyserve.convert.sources import SourceModel
+from tinyserve.convert.tflite import Inspected
+from tinyserve.convert.worker import save_arrays
+
+Array = npt.NDArray[Any]
+
+
+class Session:
+    """The model as .tflite (float32, or quantized already), with the worker that loaded it.
+
+    Make it with ``opened``. ``record`` gathers tool versions and notes for the manifest.
+    """
+
+    def __init__(self, worker: Worker, source: SourceModel, options: Options) -> None:
+        self.worker = worker
+        self.options = options
+        self.record = Record()
+        self.front = frontends.to_tflite(worker, source, options, self.record)
+
+    @property
+    def original(self) -> Inspected:
+        return self.front.model
+
+    def quantize(self, calibration: Dataset, scheme: str, options: Options) -> Inspected:
+        """The original in integers. Raises ModelError or UnsupportedError where the quantizer can't."""
+        source, target, samples = (self.worker.path(suffix) for suffix in (".tflite", ".tflite", ".npz"))
+        source.write_bytes(self.original.data)
+        save_arrays(samples, calibration.inputs)
+        request = messages.Quantize(
+            source=source,
+            output=target,
+            samples=samples,
+            scheme=scheme,
+            per_channel=options.per_channel,
+            keep_float=list(options.keep_float),
+            clip_percentile=options.clip_percentile,
+        )
+        self.record.tools.update(self.worker.ask(request, "quantize").tools)
+        return tflite.inspect(target.read_bytes(), "the quantized model")
+
+    def reference(self, inputs: list[Array]) -> list[Array]:
+        """The original's outputs: from its own framework where that has loaded it, else from LiteRT."""
+        if self.front.has_original:
+            outputs, _ = self.worker.run(messages.RunOriginal, inputs, "run the original")
+            return outputs
+        model = self.worker.path(".tflite")
+        model.write_bytes(self.original.data)
+        outputs, done = self.worker.run(
+            lambda sent, received: messages.RunTflite("litert", model, sent, received),
+            inputs,
+            "run the original",
+        )
+        self.record.tools.update(done.tools)
+        return outputs
+
+    def expected(self, model: Inspected, inputs: list[Array]) -> tuple[list[Array], str]:
+        """What a converted model must give for inputs of its own types, and what says so."""
+        return expectation.expected(self.worker, model, inputs, self.record)
+
+
+@contextmanager
+def opened(source: SourceModel, options: Options, progress: Progress) -> Iterator[Session]:
+    """A session whose worker process ends with the ``with`` block, however it ends."""
+    with Worker(progress, options.timeout_s) as worker:
+        yield Session(worker, source, options)

@@ -1,0 +1,94 @@
+"""What kind of trained model a path is, by content rather than by suffix alone."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tinyserve.errors import FileSystemError, ModelError
+from tinyserve.graph import sniff
+
+Kind = Literal["tflite", "keras", "saved_model"]
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_GIVE = "give a .keras, .h5, .tflite file or a SavedModel directory"
+
+
+@dataclass(frozen=True)
+class SourceModel:
+    """A trained model on disk. ``sha256`` covers the file, or the names and contents of the directory."""
+
+    path: Path
+    kind: Kind
+    sha256: str
+
+
+def identify(path: Path) -> SourceModel:
+    """Raises FileSystemError where ``path`` can't be read, ModelError where it is no model that is known."""
+    if not path.exists():
+        raise FileSystemError(f"{path}: no such file or directory", "check the path")
+    try:
+        kind = _directory_kind(path) if path.is_dir() else _file_kind(path)
+        return SourceModel(path, kind, _sha256(path))
+    except OSError as error:
+        raise FileSystemError(f"{path}: {error.strerror}", "check its permissions") from error
+
+
+def _directory_kind(path: Path) -> Kind:
+    if (path / "saved_model.pb").is_file():
+        return "saved_model"
+    if (path / "fingerprint.pb").exists() or (path / "variables").is_dir():
+        raise ModelError(
+            f"{path}: a SavedModel without saved_model.pb: the copy is incomplete",
+            "copy the whole directory again",
+        )
+    raise ModelError(f"{path}: this directory holds no saved_model.pb", _GIVE)
+
+
+def _file_kind(path: Path) -> Kind:
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if not head:
+        raise ModelError(f"{path}: the file is empty", "export or copy the model again")
+    if head[4:8] == b"TFL3":
+        return "tflite"
+    if head.startswith(_HDF5):
+        return "keras"
+    if head.startswith(b"PK\x03\x04"):
+        return _zip_kind(path)
+    if path.name == "saved_model.pb":
+        raise ModelError(f"{path}: part of a SavedModel", f"give its directory: {path.parent}")
+    if path.suffix in {".keras", ".h5", ".hdf5"}:
+        wrong = sniff.wrong_file(head)
+        raise ModelError(
+            f"{path}: {wrong.message.replace('a .tflite model', 'a Keras model')}",
+            "the download or copy may have failed: save it again with model.save()",
+        )
+    wrong = sniff.wrong_file(head)
+    raise ModelError(f"{path}: {wrong.message}", wrong.hint or _GIVE)
+
+
+def _zip_kind(path: Path) -> Kind:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except zipfile.BadZipFile:
+        raise ModelError(
+            f"{path}: an archive that ends too early or is damaged",
+            "the download or copy may have failed: get or save it again",
+        ) from None
+    if "config.json" in names:
+        return "keras"
+    raise ModelError(f"{path}: a zip archive that is not a Keras model", _GIVE)
+
+
+def _sha256(path: Path) -> str:
+    if path.is_file():
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    total = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        total.update(f"{file.relative_to(path).as_posix()}\0".encode())
+        total.update(hashlib.sha256(file.read_bytes()).digest())
+    return total.hexdigest()

@@ -1,0 +1,97 @@
+"""What the TensorFlow front ends share. Worker process only: nothing else may import TensorFlow."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from tinyserve.errors import ModelError, ToolError, UnsupportedError, UsageError
+
+INSTALL = "pip install 'tinyserve[convert]'"
+
+
+def load() -> Any:
+    """The TensorFlow module. Raises ToolError with the command that installs it."""
+    try:
+        tf = importlib.import_module("tensorflow")
+    except ImportError as error:
+        raise ToolError(f"TensorFlow is needed to convert this model: {error}", INSTALL) from error
+    tf.get_logger().setLevel("ERROR")
+    return tf
+
+
+def static_shapes(
+    names: Sequence[str],
+    shapes: Sequence[tuple[int | None, ...]],
+    wanted: Sequence[Sequence[int]],
+    where: str,
+) -> list[tuple[int, ...]]:
+    """The input shapes with batch 1 and no open dimension.
+
+    ``wanted`` are the user's shapes, with or without the batch, or empty. Raises UsageError where an open
+    dimension has no answer.
+    """
+    if wanted and len(wanted) != len(shapes):
+        raise UsageError(
+            f"{where}: {len(wanted)} input shapes given for {len(shapes)} inputs ({', '.join(names)})",
+            "give --input-shape once per input, in this order",
+        )
+    result = []
+    for index, (name, shape) in enumerate(zip(names, shapes, strict=True)):
+        given = tuple(wanted[index]) if wanted else None
+        result.append(_static_shape(name, shape, given, where))
+    return result
+
+
+def _static_shape(
+    name: str, shape: tuple[int | None, ...], given: tuple[int, ...] | None, where: str
+) -> tuple[int, ...]:
+    if given is not None:
+        full = given if len(given) == len(shape) else (1, *given)
+        fits = len(full) == len(shape) and all(
+            b in (None, a) for a, b in zip(full[1:], shape[1:], strict=False)
+        )
+        if not fits:
+            raise UsageError(f"{where}: input '{name}' has shape {shape}, not {given}", "mend --input-shape")
+        return (1, *full[1:])
+    fixed = tuple(extent for extent in shape[1:] if extent is not None)
+    if len(fixed) != len(shape[1:]):
+        example = ",".join("N" if extent is None else str(extent) for extent in shape[1:])
+        raise UsageError(
+            f"{where}: input '{name}' has open dimensions {shape}; a microcontroller needs a fixed shape",
+            f"give --input-shape {example} with numbers",
+        )
+    return (1, *fixed)
+
+
+def to_tflite(tf: Any, function: Any, root: Any) -> bytes:
+    """A concrete function as float32 .tflite. Raises UnsupportedError where TFLite has no such operator."""
+    try:
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([_frozen(function)], root)
+        return bytes(converter.convert())
+    except Exception as error:
+        raise conversion_error(error) from error
+
+
+def _frozen(function: Any) -> Any:
+    """The function with its variables as constants; one that assigns to variables has state and stays."""
+    if any(node.op.startswith("Assign") for node in function.graph.as_graph_def().node):
+        return function
+    framework = importlib.import_module("tensorflow.python.framework.convert_to_constants")
+    return framework.convert_variables_to_constants_v2(function)
+
+
+def conversion_error(error: Exception) -> ModelError:
+    """The converter's exception in a sentence: the operators it has no equivalent for, or its first line."""
+    text = str(error)
+    missing = sorted(set(re.findall(r"tf\.([A-Za-z0-9]+)\(", text)))
+    if "Flex ops" in text or "custom op" in text or missing:
+        names = ", ".join(missing) or "unknown ones"
+        return UnsupportedError(
+            f"the model uses TensorFlow operators that TFLite does not have: {names}",
+            "replace the layers that bring them (string, random, complex and dynamic-shape operators do)",
+        )
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return ModelError(f"TensorFlow's converter refused the model: {lines[0][:300] if lines else error!r}")

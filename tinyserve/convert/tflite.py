@@ -1,0 +1,128 @@
+"""What a .tflite is, as far as conversion cares: how it is quantized, its inputs and outputs, its weights.
+
+Needs numpy and our own reader, no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tinyserve.bundle import TensorInfo
+from tinyserve.errors import ModelError, UnsupportedError
+from tinyserve.graph import reader
+from tinyserve.graph.types import DType, Graph, Model, Operator, Tensor
+
+Scheme = Literal["float32", "int8", "int16x8"]
+_INTEGERS = (DType.INT8, DType.INT16, DType.UINT8, DType.INT4)
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A .tflite that was read and found sound."""
+
+    data: bytes
+    model: Model
+    scheme: Scheme
+    inputs: list[TensorInfo]
+    outputs: list[TensorInfo]
+    ops: dict[str, int]
+
+
+def inspect(data: bytes, where: str) -> Inspected:
+    """Reads and classifies a .tflite. ``where`` names it in messages.
+
+    Raises ModelError where it is damaged or has weights that are not finite, UnsupportedError where it mixes
+    integer weights with float activations (dynamic-range quantization), which no microcontroller engine runs.
+    """
+    try:
+        model = reader.read(data)
+    except ModelError as error:
+        raise type(error)(f"{where}: {error.message}", error.hint) from error
+    _check_finite(model, where)
+    _refuse_hybrid(model, where)
+    graph = model.main
+    return Inspected(
+        data=data,
+        model=model,
+        scheme=_scheme(graph),
+        inputs=[_info(t, name) for t, name in zip(graph.inputs, graph.input_names, strict=True)],
+        outputs=[_info(t, name) for t, name in zip(graph.outputs, graph.output_names, strict=True)],
+        ops=dict(sorted(Counter(op.name for op in graph.operators).items())),
+    )
+
+
+def mlperf_id(inputs: list[TensorInfo], outputs: list[TensorInfo]) -> str:
+    """The MLPerf Tiny model id whose input and output shapes these are, or ''."""
+    if len(inputs) != 1 or len(outputs) != 1:
+        return ""
+    return _MLPERF.get((tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])), "")
+
+
+_MLPERF: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {
+    ((640,), (640,)): "ad01",
+    ((49, 10, 1), (12,)): "kws01",
+    ((32, 32, 3), (10,)): "ic01",
+    ((96, 96, 3), (2,)): "vww01",
+}
+
+
+def _info(tensor: Tensor, name: str) -> TensorInfo:
+    quantized = tensor.quantization is not None and tensor.dtype in _INTEGERS
+    return TensorInfo(
+        name=name,
+        shape=list(tensor.shape),
+        dtype=tensor.dtype.value,
+        scale=tensor.scale if quantized else 0.0,
+        zero_point=tensor.zero_point if quantized else 0,
+    )
+
+
+def _scheme(graph: Graph) -> Scheme:
+    """By the quantized activations; constants and plain integers (indices, shapes) do not count."""
+    found = {
+        tensor.dtype
+        for tensor in graph.tensors
+        if tensor.quantization is not None and not tensor.is_constant and tensor.dtype in _INTEGERS
+    }
+    if DType.INT8 in found or DType.UINT8 in found:
+        return "int8"
+    return "int16x8" if DType.INT16 in found else "float32"
+
+
+def _check_finite(model: Model, where: str) -> None:
+    for graph in model.graphs:
+        for tensor in graph.tensors:
+            if (
+                tensor.data is not None
+                and tensor.dtype is DType.FLOAT32
+                and not np.isfinite(tensor.data).all()
+            ):
+                bad = int(np.count_nonzero(~np.isfinite(tensor.data)))
+                raise ModelError(
+                    f'{where}: the weights "{tensor.name}" hold {bad} values that are NaN or infinite',
+                    "training diverged: take an earlier checkpoint, or train with a lower learning rate",
+                )
+
+
+def _refuse_hybrid(model: Model, where: str) -> None:
+    hybrid = [op for graph in model.graphs for op in graph.operators if _is_hybrid(op)]
+    if hybrid:
+        raise UnsupportedError(
+            f"{where}: dynamic-range quantized: {len(hybrid)} operators have integer weights but float "
+            f"activations, first {hybrid[0].location}. Such a model quantizes its activations anew in every "
+            "inference, which microcontroller kernels do not do",
+            "convert the original model again with --representative DATA for full-integer int8",
+        )
+
+
+def _is_hybrid(op: Operator) -> bool:
+    if op.name == "DEQUANTIZE":
+        return False
+    tensors = [tensor for tensor in op.inputs if tensor is not None]
+    return any(t.dtype is DType.FLOAT32 and not t.is_constant for t in tensors) and any(
+        t.is_constant and t.quantization is not None and t.dtype in _INTEGERS for t in tensors
+    )
