@@ -20,10 +20,14 @@ def add_call(
     outputs: Sequence[Buffer],
     params_type: str | None = None,
     overlaps: Sequence[Overlap] = (),
-    scratch: Sequence[Buffer] = (),
+    scratch: Sequence[Buffer | None] = (),
     macs: int = 0,
+    variant: str = "portable",
+    reason: str = "",
+    sources: tuple[str, ...] = (),
 ) -> None:
-    """Appends ``function(&params, inputs..., outputs..., scratch...)`` of portable kernel ``header``."""
+    """Appends ``function(&params, inputs..., outputs..., scratch...)`` of kernel ``header``; None is passed as NULL."""
+    working = [buffer for buffer in scratch if buffer is not None]
     lowering.call(
         KernelCall(
             function=function,
@@ -31,13 +35,16 @@ def add_call(
             params_type=params_type or f"{function}_params",
             params=params,
             args=[*inputs, *outputs, *scratch],
-            reads=[operand for operand in inputs if isinstance(operand, Buffer)] + list(scratch),
-            writes=[*outputs, *scratch],
+            reads=[operand for operand in inputs if isinstance(operand, Buffer)] + working,
+            writes=[*outputs, *working],
             layer=op.outputs[0].name,
             op=op.name,
             comment=shapes(op),
             macs=macs,
             overlaps=list(overlaps),
+            variant=variant,
+            reason=reason,
+            sources=sources,
         )
     )
 

@@ -24,15 +24,6 @@ typedef struct {
   ts_mve_output output;
 } ts_mve_conv_2d_params;
 
-TS_MVE_INLINE void ts_mve_copy(int8_t *to, const int8_t *from, int32_t count) {
-  for (int32_t left = count; left > 0; left -= 16) {
-    const mve_pred16_t lanes = vctp8q((uint32_t)left);
-    vstrbq_p_s8(to, vldrbq_z_s8(from, lanes), lanes);
-    to += 16;
-    from += 16;
-  }
-}
-
 TS_MVE_INLINE void ts_mve_fill(int8_t *to, int8_t value, int32_t count) {
   const int8x16_t values = vdupq_n_s8(value);
   for (int32_t left = count; left > 0; left -= 16) {

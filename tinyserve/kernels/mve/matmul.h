@@ -33,6 +33,15 @@ typedef struct {
   int32_t exact_ties;
 } ts_mve_output;
 
+TS_MVE_INLINE void ts_mve_copy(int8_t *to, const int8_t *from, int32_t count) {
+  for (int32_t left = count; left > 0; left -= 16) {
+    const mve_pred16_t lanes = vctp8q((uint32_t)left);
+    vstrbq_p_s8(to, vldrbq_z_s8(from, lanes), lanes);
+    to += 16;
+    from += 16;
+  }
+}
+
 /* Requantizes four channels of one pixel and stores them as int8. */
 TS_MVE_INLINE void ts_mve_store4(int32x4_t acc, int32x4_t multiplier, int32x4_t shift, const ts_mve_output output,
                                  const int32_t exact_ties, mve_pred16_t lanes, int8_t *destination) {

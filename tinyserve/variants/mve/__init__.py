@@ -1,0 +1,1 @@
+"""Helium (MVE integer) kernels: Cortex-M55 and M85. C with intrinsics in ``kernels/mve``."""

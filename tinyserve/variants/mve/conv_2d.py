@@ -1,0 +1,106 @@
+"""CONV_2D on Helium: three pixels times two channels of VMLADAV."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyserve.codegen.program import ParamValue
+from tinyserve.graph.types import Operator
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering
+from tinyserve.ops.calls import add_call
+from tinyserve.ops.conv_2d import conv_window
+from tinyserve.ops.overlap import NOTHING_READ, lead_bytes, overlaps
+from tinyserve.ops.quantize_params import convolution_requantization
+from tinyserve.ops.window import Window
+from tinyserve.variants import Candidate
+from tinyserve.variants.mve import packing
+
+PIXELS = 3
+REASON = "int8 dot products of 16 lanes"
+_UNROLLED = {False: (1, 2, 3, 4, 8, 9), True: (1, 2, 9)}
+"""Row lengths in vectors that the header has unrolled functions for, without and with exact ties."""
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for ungrouped int8 convolutions of batch 1 whose factors are below one."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    if not packing.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+        return []
+    if not packing.rounding_applies(op, convolution_requantization(op, input, weights, output)):
+        return []
+    macs = output.elements * weights.elements // weights.shape[0]
+    return [Candidate("mve", macs * 0.16, REASON, lambda: _lower(op, lowering))]
+
+
+def _lower(op: Operator, lowering: Lowering) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    assert weights.data is not None
+    view = conv_window(op)
+    taps = weights.data.reshape(weights.shape[0], -1)
+    blocks = -(-taps.shape[1] // packing.LANES)
+    factors = convolution_requantization(op, input, weights, output)
+    table = packing.requantization_table(packing.folded_bias(op, taps), factors)
+    pointwise = _is_pointwise(view)
+    # A pointwise convolution only copies the pixels whose vectors would end beyond the input.
+    needs_patches = not pointwise or input.shape[3] % packing.LANES != 0
+    patches = (
+        lowering.scratch(f"{output.name}_patches", PIXELS * blocks * packing.LANES) if needs_patches else None
+    )
+    source, target = lowering.operand(input), lowering.buffer(output)
+    params: dict[str, ParamValue] = {
+        **packing.weight_constants(op, lowering, packing.interleaved(taps, 2), table),
+        **_shape_fields(view, input.shape[3], output.shape[3]),
+        "input_zero_point": input.zero_point,
+        **packing.output_fields(op),
+    }
+    add_call(
+        op, lowering, _function(pointwise, blocks, packing.needs_exact_ties(op)), "mve/conv_2d.h", params,
+        [source], [target], scratch=[patches], params_type="ts_mve_conv_2d_params",
+        macs=output.elements * taps.shape[1], variant="mve", reason=REASON,
+        overlaps=overlaps(source, target, _lead(view, input.shape[3], output.shape[3])),
+    )  # fmt: skip
+
+
+def _is_pointwise(view: Window) -> bool:
+    strides = (view.stride_height, view.stride_width)
+    return (view.filter_height, view.filter_width) == (1, 1) == strides and view.pad_top == view.pad_left == 0
+
+
+def _function(pointwise: bool, blocks: int, exact_ties: bool) -> str:
+    kind = "pointwise" if pointwise else "patches"
+    length = str(blocks) if blocks in _UNROLLED[exact_ties] else "any"
+    return f"ts_mve_conv_2d_{kind}_{length}{'_ties' if exact_ties else ''}"
+
+
+def _shape_fields(view: Window, input_channels: int, output_channels: int) -> dict[str, ParamValue]:
+    return {
+        "input_height": view.input_height,
+        "input_width": view.input_width,
+        "input_channels": input_channels,
+        "output_height": view.output_height,
+        "output_width": view.output_width,
+        "output_channels": output_channels,
+        "kernel_height": view.filter_height,
+        "kernel_width": view.filter_width,
+        "stride_height": view.stride_height,
+        "stride_width": view.stride_width,
+        "dilation_height": view.dilation_height,
+        "dilation_width": view.dilation_width,
+        "pad_top": view.pad_top,
+        "pad_left": view.pad_left,
+    }
+
+
+def _lead(view: Window, input_channels: int, output_channels: int) -> int:
+    """Three pixels are read, then written; where there is no patch, all channels are read again for each block
+    of 16 outputs, so the group's first input is needed until its last output is written."""
+    reads = view.first_reads()
+    groups = -(-view.pixels // PIXELS)
+    first = np.full(groups * PIXELS, NOTHING_READ, dtype=np.int64)
+    first[: view.pixels] = reads
+    group_reads = first.reshape(groups, PIXELS).min(axis=1) * input_channels
+    ends = np.minimum(np.arange(1, groups + 1, dtype=np.int64) * PIXELS, view.pixels) * output_channels
+    if not _is_pointwise(view):
+        return lead_bytes(group_reads, ends)
+    return lead_bytes(np.repeat(group_reads, 2), np.repeat(ends, 2))
