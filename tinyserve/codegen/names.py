@@ -34,11 +34,26 @@ _MAX_LENGTH = 48
 
 
 def short_name(name: str) -> str:
-    """The layer in a tensor's name: ``model/conv2d_1/Relu;model/bn/...`` gives ``conv2d_1``."""
-    parts = [part for part in re.split("[;:]", name)[0].split("/") if part]
-    while len(parts) > 1 and parts[-1] in _OPERATOR_PARTS:
+    """The layer in a tensor's name: ``model/activation/Relu;model/conv2d_1/BiasAdd`` gives ``conv2d_1``.
+
+    TensorFlow's converter names a fused tensor after all that went into it. The layer that has the weights
+    says most, then one that does more than activate.
+    """
+    fused = [part.split(":")[0] for part in name.split(";")]
+    path = min(fused, key=lambda part: _telling(part.split("/")))
+    parts = [part for part in path.split("/") if part]
+    while len(parts) > 1 and (parts[-1] in _OPERATOR_PARTS):
         parts.pop()
     return "_".join(parts[1:] if len(parts) > 1 else parts)
+
+
+def _telling(path: list[str]) -> int:
+    """How little a part of a fused name says about the layer."""
+    if path[-1] == "BiasAdd":
+        return 0
+    if re.fullmatch(r"(Conv2D|depthwise|MatMul)\d*", path[-1]):
+        return 1
+    return 3 if path[-1].startswith(("Relu", "FusedBatchNorm", "ReadVariableOp", "resource")) else 2
 
 
 def constant_name(name: str) -> str:

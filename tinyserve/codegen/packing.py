@@ -3,7 +3,8 @@
 Every constraint is about two pieces. If both are needed at one time, then either ``b`` starts at least
 ``above[a][b]`` bytes after ``a``, or ``a`` starts at least ``above[b][a]`` bytes after ``b``. For pieces that
 may not share bytes these distances are the lower piece's size; where a kernel may write its output over
-its input the distance from output to input is the kernel's lead.
+its input the distance from output to input is the kernel's lead (negative where the output may even start
+inside the input).
 
 An optimal placement, its pieces sorted by offset, is found again by placing the pieces in that order, each
 at the lowest offset that its placed neighbours allow. So the search is over orders.
@@ -45,12 +46,12 @@ class Packing:
 
 def pack(problem: Problem) -> Packing:
     """Offsets of small total. Deterministic, of bounded effort; optimal where ``total == bound``."""
-    bound = lower_bound(problem)
     total, offsets, order = min(
         (_extent(problem, offsets), offsets, order)
         for order in _orders(problem)
         for offsets in [first_fit(problem, order)]
     )
+    bound = lower_bound(problem, total)
     if total > bound:
         total, offsets = _improve(problem, order, total, offsets, bound)
     return Packing(offsets, total, bound)
@@ -70,7 +71,9 @@ def _lowest(problem: Problem, offsets: list[int], piece: int) -> int:
     for other, distance in above[piece].items():
         place = offsets[other]
         if place >= 0:
-            forbidden.append((place - distance, place + above[other][piece]))
+            start, end = place - distance, place + above[other][piece]
+            if start < end:
+                forbidden.append((start, end))
     forbidden.sort()
     alignment = problem.alignments[piece]
     lowest = 0
@@ -138,8 +141,55 @@ def _improve(
     return best_total, best_offsets
 
 
-def lower_bound(problem: Problem) -> int:
-    """Bytes that no placement can go below: the most that one moment needs by itself."""
+def lower_bound(problem: Problem, reached: int) -> int:
+    """Bytes that no placement can go below, given a placement that needs ``reached``.
+
+    The most that one moment needs by itself, raised as far as propagation refutes smaller totals.
+    """
+    low = _moment_bound(problem)
+    high = reached
+    while low < high:
+        middle = (low + high) // 2
+        if _refuted(problem, middle):
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def _refuted(problem: Problem, total: int) -> bool:
+    """Whether arc consistency shows that ``total`` bytes are too few. Exact where the pieces form a chain.
+
+    Each piece keeps a range of offsets. Of a neighbour's range only the ends matter: what is too close to
+    both of them is too close to all between.
+    """
+    low = [0] * len(problem.sizes)
+    high = [
+        (total - size) // alignment * alignment
+        for size, alignment in zip(problem.sizes, problem.alignments, strict=True)
+    ]
+    waiting = list(range(len(low)))
+    steps = _EFFORT // 20
+    while waiting and steps > 0:
+        other = waiting.pop()
+        for piece, distance in problem.above[other].items():
+            steps -= 1
+            start, end = high[other] - problem.above[piece][other], low[other] + distance
+            alignment = problem.alignments[piece]
+            before = low[piece], high[piece]
+            if start < low[piece] < end:
+                low[piece] = -(-end // alignment) * alignment
+            if start < high[piece] < end:
+                high[piece] = start // alignment * alignment
+            if low[piece] > high[piece]:
+                return True
+            if (low[piece], high[piece]) != before:
+                waiting.append(piece)
+    return any(first > last for first, last in zip(low, high, strict=True))
+
+
+def _moment_bound(problem: Problem) -> int:
+    """The most that the pieces of one moment need by themselves."""
     best = 0
     by_load = sorted(problem.cliques, key=lambda c: (-sum(problem.sizes[p] for p in c), sorted(c)))
     for clique in by_load:
@@ -152,9 +202,15 @@ def lower_bound(problem: Problem) -> int:
 
 def _clique_bound(problem: Problem, clique: frozenset[int], load: int) -> int:
     """The least extent of pieces that are all needed at once, alignments set aside."""
-    sizes, above = problem.sizes, problem.above
-    sharing = {a for a in clique for b in clique if a != b and above[a][b] < sizes[a]}
-    sharing |= {b for a in clique for b in clique if a != b and above[a][b] < sizes[a]}
+    sizes = problem.sizes
+    # A negative lead ties neither order down: such a pair is left unconstrained.
+    above = {
+        (a, b): max(0, problem.above[a][b]) if problem.above[b][a] > 0 else 0
+        for a in clique
+        for b in clique
+        if a != b
+    }
+    sharing = {piece for pair, distance in above.items() if distance < sizes[pair[0]] for piece in pair}
     if not sharing:
         return load
     if len(clique) > _EXACT_PIECES:
@@ -168,7 +224,7 @@ def _clique_bound(problem: Problem, clique: frozenset[int], load: int) -> int:
             best = min(best, extent)
             return
         for piece in sorted(clique - placed.keys()):
-            offset = max((at + above[other][piece] for other, at in placed.items()), default=0)
+            offset = max((at + above[other, piece] for other, at in placed.items()), default=0)
             reach = max(extent, offset + sizes[piece])
             if reach < best:
                 extend({**placed, piece: offset}, reach)

@@ -67,7 +67,7 @@ def leads(program: Program, lives: dict[Buffer, Lifetime]) -> dict[tuple[Buffer,
             if overlap.output is overlap.input or overlap.in_place:
                 continue
             if lives[overlap.input].last == index and lives[overlap.output].first == index:
-                found[pair] = max(found.get(pair, 0), overlap.lead_bytes)
+                found[pair] = max(found.get(pair, overlap.lead_bytes), overlap.lead_bytes)
     return found
 
 
