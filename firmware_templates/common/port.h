@@ -1,0 +1,24 @@
+/* What a port provides: the board-specific part of the firmware, as thin as it can be. */
+#ifndef PORT_H
+#define PORT_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void port_init(void);
+int port_getc(void); /* waits for a byte; -1: the line is closed for good */
+void port_putc(char c);
+uint64_t port_ticks(void); /* counts up from any start, in the unit that config.h names */
+uint64_t port_timestamp_us(void);
+void port_marker(int on); /* visible to meters and emulators: 1 right before, 0 right after what is measured */
+uint32_t port_stack_size(void); /* 0: unknown, then the next one means nothing */
+uint32_t port_stack_used(void); /* high-water since reset, bytes */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

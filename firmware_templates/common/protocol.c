@@ -1,0 +1,621 @@
+#include "protocol.h"
+
+#include <stddef.h>
+
+#include "config.h"
+#include "model_io.h"
+#include "port.h"
+#include "print.h"
+
+#define LINE_BYTES 1100u /* "db " and 512 bytes in hex fit */
+#define ECHO_BYTES 32u /* how much of a wrong command an error repeats */
+#define PRINT_BYTES 32u /* per line of db print */
+#define OUTPUT_BYTES 256u /* per line of ts-output */
+#ifndef MAX_RUNS
+#define MAX_RUNS 1000000u /* per command: a wrong digit must not occupy the device for days */
+#endif
+#define DEFAULT_WARMUP 10u /* of MLPerf Tiny's reference firmware */
+
+static char line[LINE_BYTES + 1u];
+static uint32_t line_length;
+static int line_too_long;
+
+/* Copies of the inputs: an invoke may overwrite the model's own. Inputs lie one behind the other. */
+static uint8_t inputs[MODEL_INPUT_BYTES + 1u];
+static uint32_t expected[MODEL_INPUT_COUNT + 1u];
+static uint32_t loaded[MODEL_INPUT_COUNT + 1u];
+static uint32_t selected;
+static int has_result;
+
+/* ---- answers ---- */
+
+static void say(const char *text)
+{
+    print_text(text);
+    print_line_end();
+}
+
+static void say_number(const char *before, uint64_t number, const char *after)
+{
+    print_text(before);
+    print_unsigned(number);
+    say(after);
+}
+
+static void say_progress(void)
+{
+    print_text("m-[");
+    print_unsigned(loaded[selected]);
+    print_text(" of ");
+    print_unsigned(expected[selected]);
+    say(" bytes]");
+}
+
+/* An error that repeats what was wrong, as far as it is printable. */
+static void fail(const char *what, const char *culprit)
+{
+    print_text("e-[");
+    print_text(what);
+    if (culprit != NULL) {
+        print_text(": ");
+        for (uint32_t i = 0; i < ECHO_BYTES && culprit[i] != '\0'; i++) {
+            const char c = culprit[i];
+            port_putc(c >= ' ' && c <= '~' && c != ']' ? c : '?');
+        }
+    }
+    say("]");
+}
+
+static void fail_number(const char *what, uint64_t number)
+{
+    print_text("e-[");
+    print_text(what);
+    say_number(": ", number, "]");
+}
+
+/* ---- words and numbers ---- */
+
+static int is_space(char c)
+{
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/* Cuts the next word off the cursor; "" at the end. */
+static char *next_word(char **cursor)
+{
+    char *at = *cursor;
+    while (is_space(*at)) {
+        at++;
+    }
+    char *const word = at;
+    while (*at != '\0' && !is_space(*at)) {
+        at++;
+    }
+    if (*at != '\0') {
+        *at++ = '\0';
+    }
+    *cursor = at;
+    return word;
+}
+
+static int equal(const char *a, const char *b)
+{
+    while (*a != '\0' && *a == *b) {
+        a++;
+        b++;
+    }
+    return *a == *b;
+}
+
+static int parse_unsigned(const char *word, uint32_t *value)
+{
+    uint64_t number = 0;
+    if (*word == '\0') {
+        return 0;
+    }
+    for (; *word != '\0'; word++) {
+        if (*word < '0' || *word > '9') {
+            return 0;
+        }
+        number = number * 10u + (uint64_t)(*word - '0');
+        if (number > UINT32_MAX) {
+            return 0;
+        }
+    }
+    *value = (uint32_t)number;
+    return 1;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'a' && c <= 'f') {
+        return c - 'a' + 10;
+    }
+    if (c >= 'A' && c <= 'F') {
+        return c - 'A' + 10;
+    }
+    return -1;
+}
+
+/* The index argument of ts-select and ts-output: below count, 0 where it is left out. */
+static int parse_index(char *args, uint32_t count, uint32_t *index)
+{
+    const char *const word = next_word(&args);
+    *index = 0;
+    if ((*word != '\0' && !parse_unsigned(word, index)) || *index >= count) {
+        fail("index out of range", word);
+        return 0;
+    }
+    return 1;
+}
+
+/* The arguments N W of infer and ts-infer. */
+static int parse_runs(char *args, uint32_t *runs, uint32_t *warmup)
+{
+    const char *const first = next_word(&args);
+    const char *const second = next_word(&args);
+    *runs = 1;
+    *warmup = DEFAULT_WARMUP;
+    if ((*first != '\0' && !parse_unsigned(first, runs)) || *runs == 0u || *runs > MAX_RUNS) {
+        fail("inferences must be 1 to 1000000", first);
+        return 0;
+    }
+    if ((*second != '\0' && !parse_unsigned(second, warmup)) || *warmup > MAX_RUNS) {
+        fail("warm-up runs must be 0 to 1000000", second);
+        return 0;
+    }
+    return 1;
+}
+
+/* ---- inputs ---- */
+
+static uint8_t *input_copy(uint32_t index)
+{
+    uint8_t *copy = inputs;
+    for (uint32_t i = 0; i < index; i++) {
+        copy += model_inputs[i].bytes;
+    }
+    return copy;
+}
+
+static int inputs_complete(void)
+{
+    for (uint32_t i = 0; i < MODEL_INPUT_COUNT; i++) {
+        if (loaded[i] != expected[i]) {
+            fail_number("input incomplete", i);
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static void give_inputs_to_model(void)
+{
+    for (uint32_t i = 0; i < MODEL_INPUT_COUNT; i++) {
+        const uint8_t *const from = input_copy(i);
+        uint8_t *const to = model_input(i);
+        for (uint32_t k = 0; k < model_inputs[i].bytes; k++) {
+            to[k] = from[k];
+        }
+    }
+}
+
+static void load_begin(const char *word)
+{
+    const uint32_t bytes = model_inputs[selected].bytes;
+    uint32_t count;
+    if (!parse_unsigned(word, &count)) {
+        fail("db load needs a number of bytes", word);
+    } else if (count != bytes) {
+        fail_number("db load: the input's size in bytes is", bytes);
+    } else {
+        expected[selected] = count;
+        loaded[selected] = 0;
+        say_number("m-[Expecting ", count, " bytes]");
+    }
+}
+
+/* All or nothing: a line with a bad digit or too many bytes changes nothing. */
+static void load_hex(const char *word)
+{
+    uint32_t digits = 0;
+    for (; word[digits] != '\0'; digits++) {
+        if (hex_digit(word[digits]) < 0) {
+            fail("db: not hexadecimal", word);
+            return;
+        }
+    }
+    if (digits % 2u != 0u) {
+        fail("db: odd number of hexadecimal digits", NULL);
+        return;
+    }
+    if (digits / 2u > expected[selected] - loaded[selected]) {
+        fail_number("db: more bytes than expected, room is left for", expected[selected] - loaded[selected]);
+        return;
+    }
+    uint8_t *const to = input_copy(selected) + loaded[selected];
+    for (uint32_t i = 0; i < digits; i += 2u) {
+        to[i / 2u] = (uint8_t)(hex_digit(word[i]) << 4 | hex_digit(word[i + 1u]));
+    }
+    loaded[selected] += digits / 2u;
+    if (loaded[selected] == expected[selected]) {
+        say("m-load-done");
+    } else {
+        say_progress();
+    }
+}
+
+static void print_buffer(void)
+{
+    const uint8_t *const copy = input_copy(selected);
+    for (uint32_t at = 0; at < loaded[selected]; at += PRINT_BYTES) {
+        const uint32_t rest = loaded[selected] - at;
+        print_text("m-buffer-");
+        print_hex(copy + at, rest < PRINT_BYTES ? rest : PRINT_BYTES);
+        print_line_end();
+    }
+}
+
+static void command_db(char *args)
+{
+    const char *const word = next_word(&args);
+    if (*word == '\0') {
+        say_progress();
+    } else if (MODEL_INPUT_COUNT == 0u) {
+        fail("the model has no input", NULL);
+    } else if (equal(word, "load")) {
+        load_begin(next_word(&args));
+    } else if (equal(word, "print")) {
+        print_buffer();
+    } else if (*next_word(&args) != '\0') {
+        fail("db: one word of hexadecimal digits", NULL);
+    } else {
+        load_hex(word);
+    }
+}
+
+static void command_select(char *args)
+{
+    uint32_t index;
+    if (parse_index(args, MODEL_INPUT_COUNT, &index)) {
+        selected = index;
+    }
+}
+
+/* ---- inference ---- */
+
+static int infer_once(void)
+{
+    give_inputs_to_model();
+    const int status = model_invoke();
+    if (status != 0) {
+        fail("the model's invoke failed", NULL);
+    }
+    has_result = status == 0;
+    return has_result;
+}
+
+/* The ticks that reading the clock takes itself, the least of a few tries. */
+static uint64_t clock_cost(void)
+{
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < 8; i++) {
+        const uint64_t before = port_ticks();
+        const uint64_t after = port_ticks();
+        if (after - before < least) {
+            least = after - before;
+        }
+    }
+    return least;
+}
+
+static uint64_t without(uint64_t ticks, uint64_t cost)
+{
+    return ticks > cost ? ticks - cost : 0u;
+}
+
+static int run_warmup(uint32_t runs)
+{
+    for (uint32_t i = 0; i < runs; i++) {
+        if (!infer_once()) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int64_t element(const uint8_t *at, const tensor_io *t)
+{
+    uint64_t bits = 0;
+    for (uint32_t i = 0; i < t->element_bytes; i++) {
+        bits |= (uint64_t)at[i] << (8u * i);
+    }
+    if (t->kind == ELEMENT_SIGNED && t->element_bytes < 8u) {
+        const uint64_t sign = UINT64_C(1) << (8u * t->element_bytes - 1u);
+        return (int64_t)(bits ^ sign) - (int64_t)sign;
+    }
+    return (int64_t)bits;
+}
+
+static void print_value(const uint8_t *at, const tensor_io *t)
+{
+    if (t->kind == ELEMENT_FLOAT) {
+        union {
+            uint32_t bits;
+            float real;
+        } cast = {(uint32_t)element(at, t)};
+        print_float(cast.real);
+        return;
+    }
+    const int64_t stored = element(at, t);
+    const int negative = stored < t->zero_point;
+    const uint64_t distance =
+        negative ? (uint64_t)t->zero_point - (uint64_t)stored : (uint64_t)stored - (uint64_t)t->zero_point;
+    print_scaled(negative, distance * t->scale_mantissa, t->scale_exponent);
+}
+
+static void print_results(void)
+{
+    const tensor_io *const t = &model_outputs[0];
+    const uint8_t *const values = model_output(0);
+    print_text("m-results-[");
+    for (uint32_t at = 0; at < t->bytes; at += t->element_bytes) {
+        if (at > 0u) {
+            port_putc(',');
+        }
+        print_value(values + at, t);
+    }
+    say("]");
+}
+
+static void command_infer(char *args)
+{
+    uint32_t runs, warmup;
+    if (!parse_runs(args, &runs, &warmup) || !inputs_complete()) {
+        return;
+    }
+    say_number("m-warmup-start-", warmup, "");
+    if (!run_warmup(warmup)) {
+        return;
+    }
+    say("m-warmup-done");
+    say_number("m-infer-start-", runs, "");
+    say_number("m-lap-us-", port_timestamp_us(), "");
+    port_marker(1);
+    for (uint32_t i = 0; i < runs; i++) {
+        if (!infer_once()) {
+            port_marker(0);
+            return;
+        }
+    }
+    port_marker(0);
+    const uint64_t end = port_timestamp_us();
+    say("m-infer-done");
+    say_number("m-lap-us-", end, "");
+    print_results();
+}
+
+static void command_results(char *args)
+{
+    (void)args;
+    if (has_result) {
+        print_results();
+    } else {
+        fail("no inference yet", NULL);
+    }
+}
+
+static void command_ts_infer(char *args)
+{
+    uint32_t runs, warmup;
+    if (!parse_runs(args, &runs, &warmup) || !inputs_complete() || !run_warmup(warmup)) {
+        return;
+    }
+    const uint64_t cost = clock_cost();
+    for (uint32_t i = 0; i < runs; i++) {
+        give_inputs_to_model();
+        port_marker(1);
+        const uint64_t start = port_ticks();
+        const int status = model_invoke();
+        const uint64_t end = port_ticks();
+        port_marker(0);
+        if (status != 0) {
+            fail("the model's invoke failed", NULL);
+            return;
+        }
+        has_result = 1;
+        say_number("ts-ticks-[", without(end - start, cost), "]");
+    }
+}
+
+static void command_ts_profile(char *args)
+{
+    (void)args;
+    if (!inputs_complete()) {
+        return;
+    }
+    const uint64_t cost = clock_cost();
+    give_inputs_to_model();
+    for (uint32_t i = 0; i < MODEL_LAYER_COUNT; i++) {
+        const uint64_t start = port_ticks();
+        model_invoke_layer(i);
+        const uint64_t end = port_ticks();
+        print_text("ts-layer-[");
+        print_unsigned(i);
+        port_putc(',');
+        print_text(model_layer_name(i));
+        say_number(",", without(end - start, cost), "]");
+    }
+    has_result = 1;
+}
+
+static void command_ts_output(char *args)
+{
+    uint32_t index;
+    if (!has_result) {
+        fail("no inference yet", NULL);
+    } else if (parse_index(args, MODEL_OUTPUT_COUNT, &index)) {
+        const uint8_t *const values = model_output(index);
+        const uint32_t bytes = model_outputs[index].bytes;
+        for (uint32_t at = 0; at < bytes; at += OUTPUT_BYTES) {
+            print_text("ts-output-[");
+            print_hex(values + at, bytes - at < OUTPUT_BYTES ? bytes - at : OUTPUT_BYTES);
+            say("]");
+        }
+        say("ts-output-done");
+    }
+}
+
+static void command_ts_reset(char *args)
+{
+    (void)args;
+    model_reset();
+    has_result = 0;
+}
+
+/* ---- identity ---- */
+
+static void command_name(char *args)
+{
+    (void)args;
+    say("m-name-dut-[tinyserve]");
+}
+
+static void command_profile(char *args)
+{
+    (void)args;
+    say("m-profile-[ULPMark for tinyML Firmware V0.0.1]");
+    say("m-model-[" CONFIG_MODEL_ID "]");
+}
+
+static void command_timestamp(char *args)
+{
+    (void)args;
+    say_number("m-lap-us-", port_timestamp_us(), "");
+}
+
+static void say_sizes(const char *name, const tensor_io *tensors, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        print_text("ts-info-[");
+        print_text(name);
+        print_unsigned(i);
+        say_number("_bytes=", tensors[i].bytes, "]");
+    }
+}
+
+static void command_ts_info(char *args)
+{
+    (void)args;
+    say("ts-info-[protocol=1]");
+    say("ts-info-[version=" CONFIG_VERSION "]");
+    say("ts-info-[model_sha256=" MODEL_SHA256 "]");
+    say("ts-info-[engine=" CONFIG_ENGINE "]");
+    say("ts-info-[board=" CONFIG_BOARD "]");
+    say("ts-info-[core=" CONFIG_CORE "]");
+    say_number("ts-info-[inputs=", MODEL_INPUT_COUNT, "]");
+    say_number("ts-info-[outputs=", MODEL_OUTPUT_COUNT, "]");
+    say_sizes("input_", model_inputs, MODEL_INPUT_COUNT);
+    say_sizes("output_", model_outputs, MODEL_OUTPUT_COUNT);
+    say("ts-info-[tick_unit=" CONFIG_TICK_UNIT "]");
+    say_number("ts-info-[tick_hz=", CONFIG_TICK_HZ, "]");
+    say_number("ts-info-[arena_bytes=", MODEL_ARENA_BYTES, "]");
+    say_number("ts-info-[layers=", MODEL_LAYER_COUNT, "]");
+    say_number("ts-info-[line_bytes=", LINE_BYTES, "]");
+}
+
+static void command_ts_memory(char *args)
+{
+    (void)args;
+    say_number("ts-memory-[arena=", MODEL_ARENA_BYTES, "]");
+    if (port_stack_size() > 0u) {
+        say_number("ts-memory-[stack_used=", port_stack_used(), "]");
+        say_number("ts-memory-[stack_size=", port_stack_size(), "]");
+    }
+}
+
+/* ---- commands ---- */
+
+static void command_help(char *args);
+
+static const struct {
+    const char *name;
+    void (*run)(char *args);
+    const char *help;
+} commands[] = {
+    {"name", command_name, "name: the device's name"},
+    {"profile", command_profile, "profile: firmware profile and model"},
+    {"timestamp", command_timestamp, "timestamp: microseconds since start"},
+    {"db", command_db, "db [load N | HEX | print]: the input buffer"},
+    {"infer", command_infer, "infer N W: W warm-up runs, N timed runs"},
+    {"results", command_results, "results: values of output 0"},
+    {"help", command_help, "help: this list"},
+    {"ts-info", command_ts_info, "ts-info: what runs here"},
+    {"ts-select", command_select, "ts-select I: the input that db load fills"},
+    {"ts-infer", command_ts_infer, "ts-infer N W: ticks of each of N runs"},
+    {"ts-output", command_ts_output, "ts-output I: bytes of output I"},
+    {"ts-memory", command_ts_memory, "ts-memory: arena and stack in bytes"},
+    {"ts-profile", command_ts_profile, "ts-profile: ticks per layer"},
+    {"ts-reset", command_ts_reset, "ts-reset: state to its initial values"},
+};
+
+static void command_help(char *args)
+{
+    (void)args;
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        print_text("m-help-[");
+        print_text(commands[i].help);
+        say("]");
+    }
+}
+
+static void run_command(char *text)
+{
+    const char *const name = next_word(&text);
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (equal(name, commands[i].name)) {
+            commands[i].run(text);
+            return;
+        }
+    }
+    fail("unknown command, try help%", name);
+}
+
+void protocol_start(void)
+{
+    line_length = 0;
+    line_too_long = 0;
+    selected = 0;
+    has_result = 0;
+    for (uint32_t i = 0; i < MODEL_INPUT_COUNT; i++) {
+        expected[i] = 0;
+        loaded[i] = 0;
+    }
+    say("m-timestamp-mode-performance");
+    say("m-init-done");
+    say("m-ready");
+}
+
+void protocol_receive(char c)
+{
+    if (c == '%') {
+        line[line_length] = '\0';
+        if (line_too_long) {
+            fail_number("command too long, the limit in characters is", LINE_BYTES);
+        } else {
+            run_command(line);
+        }
+        say("m-ready");
+        line_length = 0;
+        line_too_long = 0;
+    } else if (line_length == 0u && is_space(c)) {
+        return; /* white space between commands */
+    } else if (line_length == LINE_BYTES) {
+        line_too_long = 1;
+    } else {
+        line[line_length++] = c == '\0' ? '?' : c;
+    }
+}

@@ -1,0 +1,16 @@
+/* The device's side of the serial protocol: MLPerf Tiny's commands and the ts- commands. */
+#ifndef PROTOCOL_H
+#define PROTOCOL_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void protocol_start(void); /* says that the device is ready */
+void protocol_receive(char c); /* takes one character; runs the command when it is complete */
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,100 @@
+/* Vector table and reset of an emulated Cortex-M. */
+#include <stdint.h>
+
+#include "print.h"
+
+extern uint32_t __stack_bottom[], __stack_top[];
+extern uint32_t __data_start[], __data_end[], __data_load[];
+extern uint32_t __bss_start[], __bss_end[];
+
+int main(void);
+void Reset_Handler(void);
+void Fault_Handler(void);
+void start_c(void);
+void ts_firmware_fault(const uint32_t *frame);
+
+#define STACK_PAINT 0xa5a5a5a5u
+
+/* What lies above the vector table's first 16 entries are interrupts, which this firmware does not use. */
+typedef union {
+    uint32_t *stack;
+    void (*handler)(void);
+} vector;
+
+__attribute__((section(".vectors"), used)) static const vector vectors[16] = {
+    {.stack = __stack_top},     {.handler = Reset_Handler}, {.handler = Fault_Handler}, {.handler = Fault_Handler},
+    {.handler = Fault_Handler}, {.handler = Fault_Handler}, {.handler = Fault_Handler}, {.handler = Fault_Handler},
+    {.handler = Fault_Handler}, {.handler = Fault_Handler}, {.handler = Fault_Handler}, {.handler = Fault_Handler},
+    {.handler = Fault_Handler}, {.handler = Fault_Handler}, {.handler = Fault_Handler}, {.handler = Fault_Handler},
+};
+
+/* Naked, because a compiler may use FPU or MVE registers anywhere in C: their coprocessor is enabled (CPACR) first. */
+__attribute__((naked, noreturn, used)) void Reset_Handler(void)
+{
+    __asm volatile(
+#if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
+        "ldr r0, 1f\n"
+        "ldr r1, [r0]\n"
+        "movs r2, #15\n"
+        "lsls r2, r2, #20\n"
+        "orrs r1, r2\n"
+        "str r1, [r0]\n"
+        "dsb\n"
+        "isb\n"
+#endif
+        "bl start_c\n"
+        "b .\n"
+#if defined(__ARM_FP) || defined(__ARM_FEATURE_MVE)
+        ".balign 4\n"
+        "1: .word 0xe000ed88\n"
+#endif
+    );
+}
+
+/* Memory as C expects it, and the free stack painted for the high-water mark. */
+void start_c(void)
+{
+    volatile uint32_t *paint = __stack_bottom;
+    volatile uint32_t *const here = (volatile uint32_t *)__builtin_frame_address(0) - 16;
+    while (paint < here) {
+        *paint++ = STACK_PAINT;
+    }
+    volatile uint32_t *to = __data_start;
+    for (const volatile uint32_t *from = __data_load; to < __data_end;) {
+        *to++ = *from++;
+    }
+    for (to = __bss_start; to < __bss_end;) {
+        *to++ = 0;
+    }
+    (void)main();
+    for (;;) {
+    }
+}
+
+/* The exception frame is r0-r3, r12, lr, pc, xpsr; bit 2 of EXC_RETURN would pick the process stack, never used here. */
+__attribute__((naked, noreturn, used)) void Fault_Handler(void)
+{
+    __asm volatile("mov r0, sp\n"
+                   "ldr r1, 1f\n"
+                   "bx r1\n"
+                   ".balign 4\n"
+                   "1: .word ts_firmware_fault\n");
+}
+
+static void print_word(uint32_t word)
+{
+    const uint8_t bytes[4] = {(uint8_t)(word >> 24), (uint8_t)(word >> 16), (uint8_t)(word >> 8), (uint8_t)word};
+    print_text("0x");
+    print_hex(bytes, 4);
+}
+
+__attribute__((noreturn, used)) void ts_firmware_fault(const uint32_t *frame)
+{
+    print_text("e-[fault pc=");
+    print_word(frame[6]);
+    print_text(" lr=");
+    print_word(frame[5]);
+    print_text("]\r\n");
+    for (;;) {
+    }
+}

@@ -1,0 +1,2 @@
+/* empty for now */
+typedef int soft_float_is_linked;

@@ -1,0 +1,199 @@
+"""Builds a rendered project: to an ELF for the board's core, or to a program of this computer."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from tinyserve import __version__
+from tinyserve.cache import cache_directory, keep_newest
+from tinyserve.errors import FileSystemError, ToolError, UsageError
+from tinyserve.firmware.overflow import overflow_error
+from tinyserve.firmware.process import Finished, run, run_all
+from tinyserve.firmware.render import LINKER_SCRIPT, Part, Project, SourceFile, linker_script
+from tinyserve.firmware.sizes import Sizes, read_host_sizes, read_sizes
+from tinyserve.firmware.stack import StackReport, worst_case
+from tinyserve.firmware.toolchain import Name, Toolchain, toolchain_for
+
+ELF_FILE = "firmware.elf"
+COMPILE_TIMEOUT_S = 300.0
+CACHED_OBJECTS = 4000
+CACHED_FIRMWARES = 60
+HEADROOM_BYTES = 64 << 20
+_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
+_OVERFLOW = re.compile(r"overflowed by")
+
+# The model's own code for speed; what surrounds it for size.
+_OPTIMIZE: dict[Part, str] = {
+    "model": "-O2",
+    "weights": "-Os",
+    "firmware": "-Os",
+    "startup": "-Os",
+    "runtime": "-O2",
+}
+
+
+@dataclass(frozen=True)
+class Firmware:
+    """A built firmware. ``elf`` is what a device runs (for the host: an executable).
+
+    ``sizes`` and ``stack`` are None where the format of the file does not tell.
+    """
+
+    elf: Path
+    project: Project
+    sizes: Sizes | None
+    stack: StackReport | None
+    toolchain: str
+    flags: tuple[str, ...]
+    cached: bool
+
+
+def build(
+    project: Project, toolchain: Name = "zig", *, optimize: str = "-O2", timeout_s: float = COMPILE_TIMEOUT_S
+) -> Firmware:
+    """Compiles and links the project; an unchanged one is taken from the cache.
+
+    ``optimize`` is the level of the model's code. Raises ToolError when a tool is missing, fails or takes longer than
+    ``timeout_s``, and FitError when flash or RAM overflow.
+    """
+    if project.port == "arduino":
+        raise UsageError(
+            f"{project.board.id}: the Arduino port is built by PlatformIO",
+            f"pio run -d {project.directory}, or build the board's twin with --emulate",
+        )
+    tools = toolchain_for(project.board.core, toolchain)
+    levels = {**_OPTIMIZE, "model": optimize}
+    jobs = [_Job(project, tools, source, levels[source.part]) for source in project.sources]
+    key = _firmware_key(project, tools, jobs)
+    elf = project.directory / ELF_FILE
+    stored = cache_directory() / "firmware" / f"{key}.elf"
+    cached = stored.is_file()
+    try:
+        if not cached:
+            _compile(jobs, project, timeout_s)
+            _link(jobs, project, tools, stored, timeout_s)
+        _install(stored, elf)
+    except OSError as error:
+        raise FileSystemError(
+            f"cannot write the firmware: {error.strerror}: {error.filename}", "check space and permissions"
+        ) from error
+    host = project.port == "host"
+    return Firmware(
+        elf=elf,
+        project=project,
+        sizes=read_host_sizes(elf) if host else read_sizes(elf),
+        stack=None if host else worst_case(elf, project.model.name, project.compiled.program),
+        toolchain=tools.identity,
+        flags=(*tools.target_flags, *tools.compile_flags, optimize),
+        cached=cached,
+    )
+
+
+class _Job:
+    """One source file and its object. The object's name holds the hash of all that went into it."""
+
+    def __init__(self, project: Project, tools: Toolchain, source: SourceFile, level: str) -> None:
+        flags = [*tools.target_flags, *tools.compile_flags, level]
+        flags += [f"-D{name}={value}" for name, value in project.defines.items()]
+        self.part = source.part
+        digest = _content_hash(project, source.path, f"{__version__} {tools.identity} {' '.join(flags)}")
+        name = f"{source.part}_{PurePosixPath(source.path).stem}-{digest}.o"
+        self.key = name
+        self.object = cache_directory() / "objects" / name
+        includes = [f"-I{directory}" for directory in project.include]
+        self.command = [*tools.compiler, *flags, *includes, "-c", source.path, "-o"]
+
+
+def _content_hash(project: Project, path: str, settings: str) -> str:
+    """Hash of a source with everything that it includes from the project. Includes are looked up by the last part
+    of their path: more than needed may count, never less."""
+    total = hashlib.sha256(settings.encode())
+    by_name: dict[str, list[Path]] = {}
+    for file in sorted((project.directory / "src").rglob("*")):
+        by_name.setdefault(file.name, []).append(file)
+    waiting, seen = [project.directory / path], set[Path]()
+    while waiting:
+        file = waiting.pop()
+        if file in seen:
+            continue
+        seen.add(file)
+        data = file.read_bytes()
+        total.update(file.relative_to(project.directory).as_posix().encode() + b"\0" + data + b"\0")
+        for name in _INCLUDE.findall(data):
+            waiting.extend(by_name.get(PurePosixPath(name.decode(errors="replace")).name, []))
+    return total.hexdigest()[:24]
+
+
+def _firmware_key(project: Project, tools: Toolchain, jobs: list[_Job]) -> str:
+    total = hashlib.sha256(
+        "\0".join([tools.identity, *tools.link_flags, *(job.key for job in jobs)]).encode()
+    )
+    script = project.directory / LINKER_SCRIPT
+    if script.is_file():
+        total.update(script.read_bytes())
+    return total.hexdigest()[:32]
+
+
+def _compile(jobs: list[_Job], project: Project, timeout_s: float) -> None:
+    """Compiles what the cache does not hold. An object appears under its name only when it is complete."""
+    todo = [job for job in jobs if not job.object.is_file()]
+    if not todo:
+        return
+    objects = cache_directory() / "objects"
+    objects.mkdir(parents=True, exist_ok=True)
+    # Longest first, so that the last one to end is a short one.
+    todo.sort(key=lambda job: job.part not in ("model", "weights"))
+    with tempfile.TemporaryDirectory(prefix=".build-", dir=objects) as scratch:
+        made = [Path(scratch) / job.object.name for job in todo]
+        commands = [[*job.command, str(path)] for job, path in zip(todo, made, strict=True)]
+        for finished in run_all(commands, project.directory, timeout_s):
+            _check(finished, "compiling")
+        for job, path in zip(todo, made, strict=True):
+            path.replace(job.object)
+    keep_newest(objects, CACHED_OBJECTS)
+
+
+def _link(jobs: list[_Job], project: Project, tools: Toolchain, stored: Path, timeout_s: float) -> None:
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    command = [*tools.compiler, *tools.target_flags, *(str(job.object) for job in jobs)]
+    with tempfile.TemporaryDirectory(prefix=".link-", dir=stored.parent) as scratch:
+        made = Path(scratch) / ELF_FILE
+        script = ["-T", str(project.directory / LINKER_SCRIPT)] if project.port != "host" else []
+        finished = run([*command, *script, *tools.link_flags, "-o", str(made)], project.directory, timeout_s)
+        if finished.status != 0 and _OVERFLOW.search(finished.output):
+            # Once more with room, to know all sizes.
+            roomy = Path(scratch) / "roomy.ld"
+            roomy.write_text(
+                linker_script(project.board, project.stack_bytes, HEADROOM_BYTES), encoding="utf-8"
+            )
+            options = ["-T", str(roomy), "-Wl,--no-check-sections", *tools.link_flags]
+            _check(run([*command, *options, "-o", str(made)], project.directory, timeout_s), "linking")
+            raise overflow_error(project, read_sizes(made))
+        _check(finished, "linking")
+        made.replace(stored)
+    keep_newest(stored.parent, CACHED_FIRMWARES)
+
+
+def _check(finished: Finished, what: str) -> None:
+    if finished.status == 0:
+        return
+    lines = [line for line in finished.output.splitlines() if line.strip()]
+    errors = [line for line in lines if "error:" in line or "undefined" in line] or lines[-3:]
+    words = Path(finished.command[0]).name
+    raise ToolError(
+        f"{words} failed {what} the firmware (status {finished.status}):\n  " + "\n  ".join(errors[:5]),
+        "the whole command: " + " ".join(finished.command),
+    )
+
+
+def _install(stored: Path, elf: Path) -> None:
+    """Puts the firmware into the project in one step: a device may be running the old one."""
+    temporary = elf.with_name(f".{elf.name}.{os.getpid()}")
+    shutil.copy2(stored, temporary)
+    temporary.replace(elf)

@@ -1,0 +1,95 @@
+"""What to say when a firmware does not fit its board."""
+
+from __future__ import annotations
+
+from tinyserve.boards import all_boards
+from tinyserve.boards.types import Board
+from tinyserve.codegen.program import MemoryPlan, Program
+from tinyserve.errors import FitError
+from tinyserve.firmware.render import Project
+from tinyserve.firmware.sizes import Sizes
+
+NAMED_BOARDS = 4
+
+
+def overflow_error(project: Project, sizes: Sizes) -> FitError:
+    """By how much it does not fit, what takes the most, which boards would do, and what would shrink it."""
+    board = project.board
+    assert board.flash is not None and board.ram is not None
+    program, plan = project.compiled.program, project.compiled.plan
+    facts, remedies = [], []
+    over_flash = sizes.flash_bytes - board.flash.bytes
+    over_ram = sizes.ram_bytes - board.ram.bytes
+    if over_flash > 0:
+        facts.append(
+            f"flash is {over_flash:,} bytes over: {sizes.flash_bytes:,} of {board.flash.bytes:,}"
+            f" (weights {sizes.weights_bytes:,}, kernels and model {sizes.model_bytes:,})"
+        )
+        remedies += _flash_remedies(program)
+    if over_ram > 0:
+        facts.append(
+            f"RAM is {over_ram:,} bytes over: {sizes.ram_bytes:,} of {board.ram.bytes:,}"
+            f" (arena {sizes.arena_bytes:,}, stack {sizes.stack_bytes:,}, input copy {project.model.input_bytes:,})"
+        )
+        facts += _peak(program, plan)
+        remedies += _ram_remedies(program, plan)
+    fitting = _boards_that_fit(sizes)
+    remedies.append(
+        f"a board that it fits: {', '.join(fitting)}" if fitting else "no known board would fit it"
+    )
+    return FitError(
+        f"{project.model.name} does not fit {board.id}: " + "; ".join(facts), "; or ".join(remedies)
+    )
+
+
+def peak_call(program: Program, plan: MemoryPlan) -> tuple[int, int] | None:
+    """The kernel call during which the arena holds the most, and how many bytes are live then."""
+    live = [
+        sum(buffer.nbytes for buffer, life in plan.lifetimes.items() if life.first <= index <= life.last)
+        for index in range(len(program.calls))
+    ]
+    return max(enumerate(live), key=lambda item: item[1]) if live else None
+
+
+def _peak(program: Program, plan: MemoryPlan) -> list[str]:
+    peak = peak_call(program, plan)
+    if peak is None:
+        return []
+    call = program.calls[peak[0]]
+    return [f'the arena peaks at layer "{call.layer}" ({call.op}, {peak[1]:,} bytes live)']
+
+
+def _flash_remedies(program: Program) -> list[str]:
+    remedies = ["--optimize size"]
+    if program.constants:
+        largest = max(program.constants, key=lambda constant: constant.nbytes)
+        remedies.append(
+            f'fewer channels where the largest weights are ("{largest.name}", {largest.nbytes:,} bytes)'
+        )
+    if any(str(constant.values.dtype) == "float32" for constant in program.constants):
+        remedies.append("--quantize int8, a quarter of float32's weights")
+    return remedies
+
+
+def _ram_remedies(program: Program, plan: MemoryPlan) -> list[str]:
+    remedies = ["--optimize ram"]
+    peak = peak_call(program, plan)
+    if peak is not None:
+        remedies.append(f'a smaller input or a larger stride before layer "{program.calls[peak[0]].layer}"')
+    return remedies
+
+
+def _boards_that_fit(sizes: Sizes) -> list[str]:
+    """The smallest real boards first."""
+    fitting = [board for board in all_boards() if board.platformio and _fits(board, sizes)]
+    fitting.sort(key=lambda board: board.ram.bytes if board.ram else 0)
+    return [board.id for board in fitting[:NAMED_BOARDS]]
+
+
+def _fits(board: Board, sizes: Sizes) -> bool:
+    return (
+        board.flash is not None
+        and board.ram is not None
+        and sizes.flash_bytes <= board.flash.bytes
+        and sizes.ram_bytes <= board.ram.bytes
+    )

@@ -1,0 +1,196 @@
+"""Renders a firmware project: compiled model, board and templates to a directory that a person can read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import jinja2
+
+from tinyserve import __version__
+from tinyserve.boards.types import Board
+from tinyserve.codegen.compile import Compiled
+from tinyserve.data import data_directory
+from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.firmware.interface import ModelInterface, interface_of
+
+Part = Literal["startup", "firmware", "runtime", "model", "weights"]
+Port = Literal["host", "cortex_m", "riscv", "arduino"]
+
+LINKER_SCRIPT = "board.ld"
+DEFAULT_STACK_BYTES = 4096
+
+_COMMON = (
+    "config.h",
+    "main.c",
+    "model_io.c",
+    "model_io.h",
+    "port.h",
+    "print.c",
+    "print.h",
+    "protocol.c",
+    "protocol.h",
+)
+_SHIM = ("memory.c", "integer.c", "soft_float.c")
+_PORT_FILES: dict[Port, tuple[str, ...]] = {
+    "host": ("port.c",),
+    "cortex_m": ("port.c", "startup.c"),
+    "riscv": ("port.c", "startup.c"),
+    "arduino": ("port.cpp",),
+}
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that the compiler is given. ``path`` is relative to the project."""
+
+    path: str
+    part: Part
+
+
+@dataclass(frozen=True)
+class Project:
+    """A rendered firmware project. ``sources`` are compiled; headers lie beside them and in ``include``."""
+
+    directory: Path
+    board: Board
+    port: Port
+    engine: str
+    model: ModelInterface
+    compiled: Compiled
+    sources: tuple[SourceFile, ...]
+    include: tuple[str, ...] = ("src", "src/model")
+    defines: dict[str, str] = field(default_factory=dict)
+    stack_bytes: int = 0
+
+
+def port_of(board: Board, emulate: bool) -> Port:
+    """The port that a build for the board uses. Raises UsageError where there is none."""
+    core_port = board.core.port
+    if core_port == "host":
+        return "host"
+    if board.platformio is not None and not emulate:
+        return "arduino"
+    if core_port == "":
+        raise UsageError(f"{board.id}: a {board.core.name} can't be emulated", "build for the board itself")
+    return core_port
+
+
+def render(
+    compiled: Compiled,
+    board: Board,
+    directory: Path,
+    engine: str = "aot",
+    *,
+    emulate: bool = False,
+    model_id: str = "",
+    stack_bytes: int | None = None,
+) -> Project:
+    """Writes the firmware project of a compiled model for a board into ``directory``.
+
+    ``emulate`` renders the board's twin (same core and memory, the emulated port) instead of the Arduino
+    port; boards that exist only in an emulator have no other. ``model_id`` is what the ``profile``
+    command answers. Files that did not change are not touched. Raises UsageError and FileSystemError.
+    """
+    port = port_of(board, emulate)
+    model = interface_of(compiled)
+    stack = stack_bytes or _default_stack(board)
+    context = {
+        "board": board,
+        "model": model,
+        "model_id": model_id or model.name,
+        "engine": engine,
+        "version": __version__,
+        "registers": board.core.registers if port in ("cortex_m", "riscv") else None,
+        **_ticks(port, board),
+    }
+    files: dict[str, str | bytes] = {}
+    sources: list[SourceFile] = []
+    for name in _COMMON:
+        files[f"src/{name}"] = _template(f"common/{name}", context)
+    sources += [SourceFile(f"src/{name}", "firmware") for name in _COMMON if name.endswith(".c")]
+    for name in _PORT_FILES[port]:
+        files[f"src/{name}"] = _template(f"{port}/{name}", context)
+        sources.append(SourceFile(f"src/{name}", "startup" if name == "startup.c" else "firmware"))
+    if port in ("cortex_m", "riscv"):
+        files[LINKER_SCRIPT] = linker_script(board, stack)
+        for name in _SHIM:
+            files[f"src/runtime/{name}"] = _template(f"shim/{name}", context)
+            sources.append(SourceFile(f"src/runtime/{name}", "runtime"))
+    for name, content in compiled.sources.files.items():
+        files[f"src/model/{name}"] = content
+    for name in compiled.sources.compile:
+        part: Part = "weights" if PurePosixPath(name).stem.endswith("weights") else "model"
+        sources.append(SourceFile(f"src/model/{name}", part))
+    _write(directory, files)
+    defines = {f"TS_{model.name.upper()}_PROFILE": "1"}
+    return Project(
+        directory, board, port, engine, model, compiled, tuple(sources), defines=defines, stack_bytes=stack
+    )
+
+
+def linker_script(board: Board, stack_bytes: int, headroom_bytes: int = 0) -> str:
+    """The linker script of a board. With headroom the regions are larger than the board's: a link that overflowed is
+    repeated so, to find out by how much."""
+    assert board.flash is not None and board.ram is not None
+    return _template(
+        "common/link.ld",
+        {
+            "board": board,
+            "stack_bytes": stack_bytes,
+            "flash_bytes": board.flash.bytes + headroom_bytes,
+            "ram_bytes": board.ram.bytes + headroom_bytes,
+        },
+    )
+
+
+def _default_stack(board: Board) -> int:
+    """4 KB, less on boards with little RAM."""
+    if board.ram is None:
+        return DEFAULT_STACK_BYTES
+    return min(DEFAULT_STACK_BYTES, board.ram.bytes // 8 // 16 * 16)
+
+
+def _ticks(port: Port, board: Board) -> dict[str, str | int]:
+    """Unit and frequency of the port's clock. Instructions are no time: their frequency is 0."""
+    if port == "host":
+        return {"tick_unit": "ns", "tick_hz": 1_000_000_000}
+    if port != "arduino":
+        return {"tick_unit": "instructions", "tick_hz": 0}
+    if board.core.name.startswith("cortex-m") and "thumb1" not in board.core.features:
+        return {"tick_unit": "cycles", "tick_hz": board.clock_hz}
+    return {"tick_unit": "us", "tick_hz": 1_000_000}
+
+
+def _template(name: str, context: dict[str, object]) -> str:
+    """A template's text; files without a .j2 are taken as they are."""
+    root = data_directory("firmware_templates")
+    plain = root / name
+    if plain.is_file():
+        return plain.read_text(encoding="utf-8")
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(root),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,
+    )
+    return environment.get_template(f"{name}.j2").render(context)
+
+
+def _write(directory: Path, files: dict[str, str | bytes]) -> None:
+    try:
+        for name, content in files.items():
+            path = directory / name
+            data = content.encode() if isinstance(content, str) else content
+            if path.is_file() and path.read_bytes() == data:
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+    except OSError as error:
+        raise FileSystemError(
+            f"cannot write the firmware project: {error.strerror}: {error.filename or directory}",
+            "choose another directory, or make this one writable",
+        ) from error

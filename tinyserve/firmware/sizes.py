@@ -1,0 +1,82 @@
+"""How much flash and RAM each part of a firmware takes, read off the ELF's sections (templates: link.ld)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes by part. Initialised data lies in both memories.
+
+    ``model_bytes`` is kernels, generated code and parameter tables; ``runtime_bytes`` the arithmetic that the
+    core lacks; ``arena_bytes`` all of the model's own RAM; ``other_*`` protocol buffers and the rest.
+    """
+
+    weights_bytes: int
+    model_bytes: int
+    runtime_bytes: int
+    firmware_bytes: int
+    startup_bytes: int
+    data_bytes: int
+    other_flash_bytes: int
+    arena_bytes: int
+    stack_bytes: int
+    other_ram_bytes: int
+
+    @property
+    def flash_bytes(self) -> int:
+        return (
+            self.weights_bytes
+            + self.model_bytes
+            + self.runtime_bytes
+            + self.firmware_bytes
+            + self.startup_bytes
+            + self.data_bytes
+            + self.other_flash_bytes
+        )
+
+    @property
+    def ram_bytes(self) -> int:
+        return self.arena_bytes + self.stack_bytes + self.data_bytes + self.other_ram_bytes
+
+
+def read_sizes(elf: Path) -> Sizes:
+    """The sizes of a firmware that was linked with our linker script."""
+    with elf.open("rb") as file:
+        size = {section.name: int(section["sh_size"]) for section in ELFFile(file).iter_sections()}
+    return Sizes(
+        weights_bytes=size.get(".weights", 0),
+        model_bytes=size.get(".model", 0),
+        runtime_bytes=size.get(".runtime", 0),
+        firmware_bytes=size.get(".firmware", 0),
+        startup_bytes=size.get(".vectors", 0) + size.get(".startup", 0),
+        data_bytes=size.get(".data", 0),
+        other_flash_bytes=size.get(".other", 0),
+        arena_bytes=size.get(".arena", 0),
+        stack_bytes=size.get(".stack", 0),
+        other_ram_bytes=size.get(".bss", 0),
+    )
+
+
+def read_host_sizes(elf: Path) -> Sizes | None:
+    """A program of the computer: no parts, its sections as they are; None where it is no ELF file (macOS)."""
+    with elf.open("rb") as file:
+        if file.read(4) != b"\x7fELF":
+            return None
+        size = {section.name: int(section["sh_size"]) for section in ELFFile(file).iter_sections()}
+    return Sizes(
+        weights_bytes=size.get(".rodata", 0),
+        model_bytes=size.get(".text", 0),
+        runtime_bytes=0,
+        firmware_bytes=0,
+        startup_bytes=0,
+        data_bytes=size.get(".data", 0),
+        other_flash_bytes=0,
+        arena_bytes=size.get(".bss", 0),
+        stack_bytes=0,
+        other_ram_bytes=0,
+    )

@@ -1,0 +1,191 @@
+"""The deepest stack of a firmware, found without running it: frame sizes and the call graph, from the ELF.
+
+Frame sizes come from the compiler's .stack_sizes section where it wrote one (clang), else from the instructions that
+move the stack pointer. Calls are decoded from the machine code. An indirect call is taken to reach every function whose
+address lies in a table; recursion and a call into nowhere known make the result a lower bound.
+"""
+
+from __future__ import annotations
+
+import struct
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from tinyserve.codegen.program import Program
+from tinyserve.firmware import riscv_code, thumb_code
+from tinyserve.firmware.code import Transfer
+
+_EM_ARM = "EM_ARM"
+
+
+@dataclass(frozen=True)
+class StackReport:
+    """Stack bytes of one invoke and of the whole firmware (from reset), with the deepest chain of calls.
+
+    ``complete`` is False where recursion or an unknown target was met: the figures are lower bounds then.
+    """
+
+    invoke_bytes: int
+    total_bytes: int
+    invoke_path: tuple[str, ...]
+    complete: bool
+
+
+@dataclass
+class _Function:
+    name: str
+    address: int
+    size: int
+    frame: int = 0
+    calls: set[int] = field(default_factory=set)
+    indirect: bool = False
+
+
+def worst_case(elf: Path, model_name: str, program: Program | None = None) -> StackReport | None:
+    """The stack need of a firmware, None where it has no invoke (stripped). ``program`` names the frames of
+    assembly kernels."""
+    with elf.open("rb") as file:
+        image = _Image(ELFFile(file))
+    if program is not None:
+        for call in program.calls:
+            if call.stack_bytes is not None and call.function in image.by_name:
+                image.by_name[call.function].frame = call.stack_bytes
+    invoke = image.by_name.get(f"ts_{model_name}_invoke")
+    if invoke is None:
+        return None
+    walk = _Walk(image)
+    depth, path = walk.deepest(invoke.address)
+    complete = walk.complete
+    reset = image.by_name.get("Reset_Handler")
+    total = walk.deepest(reset.address)[0] if reset else depth
+    return StackReport(depth, total, path, complete)
+
+
+class _Image:
+    """Functions of an ELF with frames and calls."""
+
+    def __init__(self, elf: ELFFile) -> None:
+        arm = elf["e_machine"] == _EM_ARM
+        decoder = thumb_code if arm else riscv_code
+        self._sections = [
+            (s["sh_addr"], s.data())
+            for s in elf.iter_sections()
+            if s["sh_flags"] & 2 and s["sh_type"] == "SHT_PROGBITS"
+        ]
+        symbols = elf.get_section_by_name(".symtab")
+        entries = list(symbols.iter_symbols()) if isinstance(symbols, SymbolTableSection) else []
+        self.functions: dict[int, _Function] = {}
+        for entry in entries:
+            if entry["st_info"]["type"] == "STT_FUNC" and entry["st_shndx"] != "SHN_UNDEF":
+                address = entry["st_value"] & ~1 if arm else entry["st_value"]
+                self.functions.setdefault(address, _Function(entry.name, address, entry["st_size"]))
+        self.by_name = {f.name: f for f in self.functions.values()}
+        _give_sizes(self.functions, [address + len(data) for address, data in self._sections])
+        data_marks = sorted(e["st_value"] for e in entries if e.name.startswith("$d"))
+        code_marks = sorted(e["st_value"] for e in entries if e.name.startswith(("$t", "$x")))
+        for function in self.functions.values():
+            code = self._bytes(function.address, _code_size(function, data_marks, code_marks))
+            function.frame = decoder.frame_bytes(code)
+            for transfer in decoder.transfers(code, function.address):
+                self._add(function, transfer)
+        self.table_targets = self._functions_in_tables(entries)
+        for address, size in _stack_sizes(elf):
+            if address & ~1 in self.functions:
+                self.functions[address & ~1].frame = size
+
+    def _add(self, function: _Function, transfer: Transfer) -> None:
+        if transfer.target is None:
+            function.indirect = True
+        elif not function.address <= transfer.target < function.address + function.size:
+            function.calls.add(transfer.target)
+
+    def _bytes(self, address: int, size: int) -> bytes:
+        for start, data in self._sections:
+            if start <= address < start + len(data):
+                return bytes(data[address - start : address - start + size])
+        return b""
+
+    def _functions_in_tables(self, entries: list[object]) -> set[int]:
+        """Functions whose address is stored in a constant: what an indirect call can reach."""
+        found: set[int] = set()
+        for entry in entries:
+            if entry["st_info"]["type"] != "STT_OBJECT":  # type: ignore[index]
+                continue
+            data = self._bytes(entry["st_value"], entry["st_size"])  # type: ignore[index]
+            for (word,) in struct.iter_unpack("<I", data[: len(data) // 4 * 4]):
+                if word & ~1 in self.functions:
+                    found.add(word & ~1)
+        return found
+
+
+class _Walk:
+    """Depth-first over the call graph. ``complete`` turns False where the result is a lower bound."""
+
+    def __init__(self, image: _Image) -> None:
+        self._image = image
+        self._known: dict[int, tuple[int, tuple[str, ...]]] = {}
+        self._open: set[int] = set()
+        self.complete = True
+
+    def deepest(self, address: int) -> tuple[int, tuple[str, ...]]:
+        if address in self._known:
+            return self._known[address]
+        function = self._image.functions.get(address)
+        if function is None or address in self._open:
+            self.complete = False
+            return 0, ()
+        self._open.add(address)
+        below: tuple[int, tuple[str, ...]] = (0, ())
+        targets = set(function.calls)
+        if function.indirect:
+            targets |= self._image.table_targets
+        for target in sorted(targets):
+            below = max(below, self.deepest(target), key=lambda item: item[0])
+        self._open.discard(address)
+        result = (function.frame + below[0], (function.name, *below[1]))
+        self._known[address] = result
+        return result
+
+
+def _give_sizes(functions: dict[int, _Function], section_ends: list[int]) -> None:
+    """Assembly without .size directives: a function ends where the next one, or the section, begins."""
+    starts = sorted({*functions, *section_ends})
+    for function in functions.values():
+        if function.size == 0:
+            after = bisect_right(starts, function.address)
+            function.size = starts[after] - function.address if after < len(starts) else 0
+
+
+def _code_size(function: _Function, data_marks: list[int], code_marks: list[int]) -> int:
+    """Bytes before the literal pool, where the rest of the function is one."""
+    at = bisect_right(data_marks, function.address)
+    if at < len(data_marks) and data_marks[at] < function.address + function.size:
+        again = bisect_right(code_marks, data_marks[at])
+        resumes = again < len(code_marks) and code_marks[again] < function.address + function.size
+        if not resumes:
+            return data_marks[at] - function.address
+    return function.size
+
+
+def _stack_sizes(elf: ELFFile) -> Iterator[tuple[int, int]]:
+    """Entries of .stack_sizes: the address of a function, then its frame as ULEB128 (LLVM's documentation)."""
+    section = elf.get_section_by_name(".stack_sizes")
+    data = section.data() if section else b""
+    at = 0
+    while at + 5 <= len(data):
+        (address,) = struct.unpack_from("<I", data, at)
+        at += 4
+        size = shift = 0
+        while at < len(data):
+            byte = data[at]
+            at += 1
+            size |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                break
+        yield address, size

@@ -1,0 +1,113 @@
+"""Compilers: where they are and which flags a core needs. Facts behind the flags: docs/architecture.md."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from tinyserve.boards.types import Core
+from tinyserve.errors import ToolError, UsageError
+from tinyserve.firmware.process import run
+
+Name = Literal["zig", "gcc"]
+VERSION_TIMEOUT_S = 20.0
+
+_COMMON = ("-std=c11", "-g", "-ffunction-sections", "-fdata-sections")
+_BARE = (
+    "-ffreestanding",
+    "-fomit-frame-pointer",
+    "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables",
+)
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A compiler driver set up for one core. ``identity`` changes when its output could."""
+
+    name: str
+    compiler: tuple[str, ...]
+    target_flags: tuple[str, ...]
+    compile_flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+    identity: str
+
+
+def toolchain_for(core: Core, name: Name = "zig") -> Toolchain:
+    """The toolchain that builds for the core: the system's C compiler for the host, else ``name``.
+
+    Raises ToolError where it is not installed and UsageError where it has no such core.
+    """
+    if core.port == "host":
+        return _host()
+    if name == "gcc":
+        return _gcc(core)
+    return _zig(core)
+
+
+def _host() -> Toolchain:
+    for candidate in ("cc", "gcc", "clang"):
+        path = shutil.which(candidate)
+        if path:
+            flags = (*_COMMON, "-fno-math-errno")
+            return Toolchain(candidate, (path,), (), flags, ("-Wl,--gc-sections", "-lm"), _identity(path))
+    raise ToolError(
+        "no C compiler for this computer", "apt install gcc (or clang), or xcode-select --install"
+    )
+
+
+def _zig(core: Core) -> Toolchain:
+    if not core.zig_target:
+        raise UsageError(
+            f"zig can't compile for {core.name}", "build with PlatformIO, which brings its compiler"
+        )
+    path = zig_path()
+    return Toolchain(
+        name="zig",
+        compiler=(str(path), "cc"),
+        target_flags=("-target", core.zig_target, f"-mcpu={core.zig_cpu}"),
+        compile_flags=(*_COMMON, *_BARE, "-fstack-size-section"),
+        link_flags=("-nostdlib", "-Wl,--gc-sections", "-Wl,--entry=Reset_Handler"),
+        identity=_identity(str(path), "version"),
+    )
+
+
+def zig_path() -> Path:
+    """The zig binary of the ziglang package. Raises ToolError where it is not installed."""
+    spec = importlib.util.find_spec("ziglang")
+    if spec is not None and spec.origin is not None:
+        for name in ("zig", "zig.exe"):
+            path = Path(spec.origin).parent / name
+            if path.is_file():
+                return path
+    raise ToolError("the cross compiler (ziglang) is not installed", "pip install 'tinyserve[embedded]'")
+
+
+def _gcc(core: Core) -> Toolchain:
+    riscv = core.port == "riscv"
+    candidates = ("riscv64-unknown-elf-gcc", "riscv-none-elf-gcc") if riscv else ("arm-none-eabi-gcc",)
+    for candidate in candidates:
+        path = shutil.which(candidate)
+        if path and core.gcc_flags:
+            return Toolchain(
+                name="gcc",
+                compiler=(path,),
+                target_flags=tuple(core.gcc_flags),
+                compile_flags=(*_COMMON, *_BARE, "-fno-tree-loop-distribute-patterns"),
+                link_flags=("-nostdlib", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments"),
+                identity=_identity(path),
+            )
+    package = "gcc-riscv64-unknown-elf" if riscv else "gcc-arm-none-eabi"
+    raise ToolError(
+        f"{candidates[0]} is not installed", f"apt install {package}, or --toolchain zig (pip only)"
+    )
+
+
+@cache
+def _identity(path: str, argument: str = "--version") -> str:
+    finished = run([path, argument], Path.cwd(), VERSION_TIMEOUT_S)
+    return f"{path} {finished.output.strip()}"
