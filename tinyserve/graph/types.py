@@ -189,8 +189,11 @@ class Operator:
 
     @property
     def location(self) -> str:
-        """Where the operator stands, for messages: 'CONV_2D #3 (writes "conv1/Relu")'."""
-        written = ", ".join(f'"{t.name}"' for t in self.outputs)
+        """Where the operator stands, for messages: 'CONV_2D #3 (writes "conv1/Relu")'.
+
+        Converters join the names of fused layers by semicolons: the first one is enough.
+        """
+        written = ", ".join(f'"{t.name.split(";")[0]}"' for t in self.outputs)
         return f"{self.name} #{self.index} (writes {written})"
 
 

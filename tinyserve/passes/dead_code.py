@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyserve.graph.types import Graph, Model
-from tinyserve.passes.edit import forget_unused_tensors, is_pure
+from tinyserve.passes.edit import is_pure, refresh_tensors
 
 NAME = "dead code"
 
@@ -19,5 +19,5 @@ def run(graph: Graph, model: Model) -> int:
         needed.update(id(tensor) for tensor in operator.inputs if tensor is not None)
     removed = len(graph.operators) - len(kept)
     graph.operators = kept[::-1]
-    forget_unused_tensors(graph)
+    refresh_tensors(graph)
     return removed

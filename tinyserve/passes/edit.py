@@ -75,14 +75,14 @@ def bypass(graph: Graph, operator: Operator) -> bool:
     return True
 
 
-def forget_unused_tensors(graph: Graph) -> int:
-    """Drops tensors that no operator touches and the graph neither takes nor returns."""
-    used = {id(tensor) for tensor in (*graph.inputs, *graph.outputs)}
+def refresh_tensors(graph: Graph) -> None:
+    """Lists the tensors in use: drops what nothing touches any more, adds what passes have made."""
+    used = {id(tensor): tensor for tensor in (*graph.inputs, *graph.outputs)}
     for operator in graph.operators:
-        used.update(id(tensor) for tensor in _touched(operator))
-    before = len(graph.tensors)
+        used.update((id(tensor), tensor) for tensor in _touched(operator))
+    listed = {id(tensor) for tensor in graph.tensors}
     graph.tensors = [tensor for tensor in graph.tensors if id(tensor) in used]
-    return before - len(graph.tensors)
+    graph.tensors += [tensor for key, tensor in used.items() if key not in listed]
 
 
 def all_operators(model: Model) -> list[Operator]:

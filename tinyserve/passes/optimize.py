@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tinyserve.graph.types import Graph, Model, Operator
-from tinyserve.passes import constant_folding, dead_code
+from tinyserve.passes import constant_folding, dead_channels, dead_code
+from tinyserve.passes.channels.state import channel_count
 from tinyserve.passes.edit import all_operators
 from tinyserve.passes.load import macs
 from tinyserve.passes.report import PassReport, PassResult
 
-_PASSES = (constant_folding, dead_code)
+_PASSES = (constant_folding, dead_channels, dead_code)
 _MAX_ROUNDS = 20
 
 
@@ -48,7 +49,7 @@ def optimize(model: Model) -> PassReport:
 
 
 def _apply(tally: _Tally, model: Model) -> int:
-    before = all_operators(model)
+    before = _snapshot(model)
     cost = macs(model)
     changes = sum(tally.run(graph, model) for graph in model.graphs)
     if tally.macs_before < 0:
@@ -56,10 +57,23 @@ def _apply(tally: _Tally, model: Model) -> int:
     if changes or tally.macs_after < 0:
         tally.macs_after = macs(model)
     tally.changes += changes
-    tally.removed += _gone(before, all_operators(model))
+    tally.removed += _gone(before, model)
     return changes
 
 
-def _gone(before: list[Operator], after: list[Operator]) -> list[str]:
-    left = {id(operator) for operator in after}
-    return [operator.location for operator in before if id(operator) not in left]
+def _snapshot(model: Model) -> list[tuple[Operator, int]]:
+    """Every operator with the channels of its output."""
+    return [(op, channel_count(op.outputs[0]) if op.outputs else 0) for op in all_operators(model)]
+
+
+def _gone(before: list[tuple[Operator, int]], model: Model) -> list[str]:
+    """What a pass took away: whole operators, and channels of those that stayed."""
+    left = {id(operator) for operator in all_operators(model)}
+    lines = []
+    for operator, channels in before:
+        if id(operator) not in left:
+            lines.append(operator.location)
+        elif operator.outputs and channel_count(operator.outputs[0]) < channels:
+            removed = channels - channel_count(operator.outputs[0])
+            lines.append(f"{operator.location}: {removed} of {channels} channels")
+    return lines

@@ -1,0 +1,24 @@
+"""How channels flow through operators: the rules that dead-channel elimination is made of.
+
+A channel is an index into a tensor's last axis. Each rule answers three questions for its operators: which
+output channels hold one known value everywhere, which input channels the kept outputs need, and what changes
+in the operator when channels go.
+"""
+
+from __future__ import annotations
+
+from tinyserve.graph.types import Operator
+from tinyserve.passes.channels.depthwise import Depthwise
+from tinyserve.passes.channels.mixing import Mixing
+from tinyserve.passes.channels.moving import Concatenation, Elementwise, Flatten
+from tinyserve.passes.channels.state import Pinned, Rule
+
+_RULES: tuple[Rule, ...] = (Mixing(), Depthwise(), Elementwise(), Flatten(), Concatenation())
+_PINNED = Pinned()
+
+
+def rule_for(operator: Operator) -> Rule:
+    """The rule that covers an operator; one that keeps all channels where none does."""
+    if operator.custom:
+        return _PINNED
+    return next((rule for rule in _RULES if rule.covers(operator)), _PINNED)
