@@ -1,0 +1,86 @@
+"""CONV_2D against TFLM: strides, dilations, paddings, groups, per-channel and per-tensor scales."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.ops.generate import ACTIVATIONS, Random, case
+from tests.support.differential import Case, Tolerance, check
+from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+
+CASES = 120
+
+
+def output_size(extent: int, taps: int, stride: int, dilation: int, padding: str) -> int:
+    """Output extent of a window, 0 where it does not fit."""
+    reach = (taps - 1) * dilation + 1
+    return -(-extent // stride) if padding == "SAME" else max(0, (extent - reach) // stride + 1)
+
+
+def weights_of(
+    r: Random, graph: GraphBuilder, shape: tuple[int, ...], axis: int, dtype: str, input_scale: float
+) -> tuple[TensorRef, TensorRef | None, float]:
+    """Weights, bias or none, and an output scale: mostly fitting the sums, now and then far too small."""
+    channels = shape[axis]
+    taps = int(np.prod(shape)) // channels
+    if dtype == "float32":
+        weights = graph.constant(r.values(shape, "float32"))
+        return weights, graph.constant(r.values((channels,), "float32")) if r.chance(0.8) else None, 0.0
+    low = -8 if r.chance(0.15) and dtype == "int4" else -127
+    values = r.rng.integers(low, 128 if low == -127 else 8, shape).astype(np.int8)
+    scales = [r.scale(1e-3, 0.1) for _ in range(channels if r.chance(0.8) else 1)]
+    weights = graph.constant(values, scale=scales, zero_point=[0] * len(scales), axis=axis)
+    typical = input_scale * float(np.mean(scales)) * 127 * 60 * np.sqrt(taps) / 100
+    output_scale = float(np.float32(typical * r.choice((1.0, 1.0, 1.0, 0.1, 1e-3, 30.0))))
+    if not r.chance(0.85):
+        return weights, None, output_scale
+    wide = r.chance(0.1)
+    span = 2**31 - 1 if wide and dtype == "int8" else 20000
+    bias = r.rng.integers(-span, span, channels).astype("int32" if dtype == "int8" else "int64")
+    return weights, graph.constant(bias, scale=[input_scale * s for s in scales], axis=0), output_scale
+
+
+def random_case(index: int, dtype: str) -> Case:
+    r = Random(index, 1)
+    batches, groups = r.choice((1, 1, 1, 2)), r.choice((1, 1, 1, 2, 3))
+    height, width = r.integer(1, 9), r.integer(1, 9)
+    per_group, channels = r.integer(1, 5), groups * r.integer(1, 4)
+    padding = r.choice(("SAME", "VALID"))
+    stride, dilation = (r.integer(1, 3), r.integer(1, 3)), (r.integer(1, 2), r.integer(1, 2))
+    taps = (r.integer(1, 4), r.integer(1, 4))
+    size = [
+        output_size(extent, taps[i], stride[i], dilation[i], padding) for i, extent in enumerate((height, width))
+    ]
+    if 0 in size:
+        padding, size = "SAME", [-(-height // stride[0]), -(-width // stride[1])]
+    activation = r.choice(ACTIVATIONS)
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        quantization = r.quantization(dtype)
+        x = graph.input((batches, height, width, per_group * groups), dtype, **quantization)
+        weights, bias, scale = weights_of(
+            r, graph, (channels, *taps, per_group), 0, dtype, quantization.get("scale", 0.0)
+        )
+        out = {} if dtype == "float32" else {"scale": scale, "zero_point": r.zero_point(dtype)}
+        y = graph.tensor((batches, *size, channels), dtype, **out)
+        inputs = [x, weights, bias] if bias is not None else [x, weights]
+        graph.op(
+            "CONV_2D", inputs, [y], padding=padding, activation=activation, stride_h=stride[0], stride_w=stride[1],
+            dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
+        )  # fmt: skip
+        return [x], [y]
+
+    return case(f"conv {dtype} #{index}", r, build)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
+    check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_float_is_close_to_tflm(tmp_path: Path) -> None:
+    cases = [random_case(index, "float32") for index in range(CASES)]
+    check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-5, 1e-5))

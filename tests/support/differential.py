@@ -1,0 +1,422 @@
+"""Runs many small models through TFLM and through our compiled C, and compares every byte.
+
+All cases of a test go into one C program, compiled once under ASan and UBSan with all warnings as errors, and run
+once. TFLM runs in a child process, which may abort on a case without taking the test along. Every buffer of a case
+lies in a heap block of its exact size, so that ASan sees each access out of bounds; a case of a single kernel call
+runs once more for each overlap that the call permits, with the output as close to the input as permitted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.codegen.ctext import array_lines, number
+from tinyserve.codegen.host_build import find_compiler
+from tinyserve.codegen.lower import lower
+from tinyserve.codegen.program import (
+    PORTABLE,
+    Buffer,
+    Constant,
+    KernelCall,
+    Operand,
+    Overlap,
+    ParamValue,
+    Program,
+    Target,
+)
+from tinyserve.errors import UnsupportedError
+from tinyserve.graph.types import Model
+from tinyserve.passes.load import load
+
+Array = npt.NDArray[Any]
+KERNELS = Path(__file__).resolve().parents[2] / "tinyserve" / "kernels"
+_FLAGS = (
+    "-std=c11 -O1 -Wall -Wextra -Wconversion -Werror -ffp-contract=off -fno-strict-aliasing "
+    "-fsanitize=address,undefined -fno-sanitize-recover=all"
+).split()
+_COMPILE_TIMEOUT_S, _RUN_TIMEOUT_S, _TFLM_TIMEOUT_S = 300, 120, 240
+
+
+@dataclass
+class Case:
+    """A model and inputs for it: each sample is one array per input of the model."""
+
+    label: str
+    model: bytes
+    samples: list[list[Array]]
+
+
+@dataclass
+class Comparison:
+    """What became of the cases. ``differences`` are messages; a test wants none of them."""
+
+    compared: int = 0
+    refused_by_tflm: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Of float32 outputs: |ours - theirs| <= absolute + relative * |theirs|."""
+
+    absolute: float = 0.0
+    relative: float = 0.0
+
+
+EXACT = Tolerance()
+
+
+def check(
+    cases: Sequence[Case],
+    directory: Path,
+    *,
+    at_least: int,
+    tolerance: Tolerance = EXACT,
+    prepare: Callable[[Model], object] | None = None,
+    target: Target = PORTABLE,
+) -> None:
+    """Asserts that TFLM ran at least so many cases, that we compile all of those, and that no output differs.
+
+    ``prepare`` may change each loaded model before it is lowered: a pass under test.
+    """
+    result = compare(cases, directory, tolerance, prepare, target)
+    shown = "\n".join(result.differences[:8])
+    assert not result.differences, f"{len(result.differences)} of {len(cases)} cases differ:\n{shown}"
+    assert result.compared >= at_least, (
+        f"only {result.compared} of {len(cases)} cases ran in TFLM, e.g. not: {result.refused_by_tflm[:5]}"
+    )
+
+
+def compare(
+    cases: Sequence[Case],
+    directory: Path,
+    tolerance: Tolerance = EXACT,
+    prepare: Callable[[Model], object] | None = None,
+    target: Target = PORTABLE,
+) -> Comparison:
+    """Runs the cases both ways."""
+    result = Comparison()
+    theirs = run_tflm(cases)
+    lowered: list[tuple[Case, Program, list[list[Array]]]] = []
+    for case, expected in zip(cases, theirs, strict=True):
+        if isinstance(expected, str):
+            result.refused_by_tflm.append(f"{case.label}: {expected}")
+            continue
+        try:
+            model = load(case.model)
+            if prepare is not None:
+                prepare(model)
+            lowered.append((case, lower(model, target, "case"), expected))
+        except UnsupportedError as error:
+            result.differences.append(f"{case.label}: TFLM runs it, we do not: {error}")
+    ours = run_c([(program, case.samples) for case, program, _ in lowered], directory)
+    for (case, program, expected), got in zip(lowered, ours, strict=True):
+        result.compared += 1
+        result.differences.extend(_differences(case, program, expected, got, tolerance))
+    return result
+
+
+def _differences(
+    case: Case, program: Program, expected: list[list[Array]], got: list[_Run], tolerance: Tolerance
+) -> Iterator[str]:
+    for run in got:
+        for index, (want, have) in enumerate(zip(expected[run.sample], run.outputs, strict=True)):
+            have = have.reshape(want.shape)
+            bad = _wrong(want, have, tolerance)
+            if bad.any():
+                where = np.argwhere(bad)[0]
+                at = tuple(int(i) for i in where)
+                variant = ", ".join(call.function for call in program.calls)
+                yield (
+                    f"{case.label}, sample {run.sample}, output {index}{run.layout}: {int(bad.sum())} of "
+                    f"{bad.size} differ, first at {at}: TFLM {want[at]}, ours {have[at]} ({variant})"
+                )
+                return
+
+
+def _wrong(want: Array, have: Array, tolerance: Tolerance) -> Array:
+    if want.dtype.kind != "f" or tolerance == EXACT:
+        return np.asarray(want != have) & ~(_nan(want) & _nan(have))
+    with np.errstate(invalid="ignore"):
+        close = np.abs(have - want) <= tolerance.absolute + tolerance.relative * np.abs(want)
+    return ~(close | (want == have) | (_nan(want) & _nan(have)))
+
+
+def _nan(values: Array) -> Array:
+    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=bool)
+
+
+# --- TFLM, in a child process
+
+
+def run_tflm(cases: Sequence[Case]) -> list[list[list[Array]] | str]:
+    """Per case the outputs of each sample, or a word on why TFLM has none ("refused", "aborted")."""
+    results: list[list[list[Array]] | str] = []
+    while len(results) < len(cases):
+        done = _tflm_child(cases[len(results) :])
+        results.extend(done)
+        if len(results) < len(cases):
+            results.append("aborted")
+    return results
+
+
+def _tflm_child(cases: Sequence[Case]) -> list[list[list[Array]] | str]:
+    """Results up to the case that the child died of, if it did."""
+    child = subprocess.run(
+        [sys.executable, "-m", "tests.support.differential"],
+        input=pickle.dumps([(case.model, case.samples) for case in cases]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).resolve().parents[2],
+        timeout=_TFLM_TIMEOUT_S,
+        check=False,
+    )
+    results, position = [], 0
+    while position + 8 <= len(child.stdout):
+        size = int.from_bytes(child.stdout[position : position + 8], "little")
+        results.append(pickle.loads(child.stdout[position + 8 : position + 8 + size]))  # noqa: S301
+        position += 8 + size
+    if child.returncode == 0 and len(results) != len(cases):
+        raise RuntimeError(f"TFLM child: {child.stderr.decode(errors='replace')[-2000:]}")
+    if not results and child.returncode == 1:
+        raise RuntimeError(f"TFLM child failed: {child.stderr.decode(errors='replace')[-2000:]}")
+    return results
+
+
+def _serve() -> None:
+    """The child: models and samples in, one frame per case out, as soon as it is done."""
+    from tests.support.tflm import Tflm
+
+    for model, samples in pickle.load(sys.stdin.buffer):  # noqa: S301
+        try:
+            interpreter = Tflm(model)
+            outputs: Any = []
+            for sample in samples:
+                interpreter.invoke(sample)
+                outputs.append([interpreter.output(index) for index in range(_output_count(model))])
+        except (RuntimeError, ValueError) as error:
+            outputs = f"refused ({error})"
+        frame = pickle.dumps(outputs)
+        sys.stdout.buffer.write(len(frame).to_bytes(8, "little") + frame)
+        sys.stdout.buffer.flush()
+
+
+def _output_count(model: bytes) -> int:
+    from ai_edge_litert import schema_py_generated as schema
+
+    subgraph = schema.Model.GetRootAs(model, 0).Subgraphs(0)
+    assert subgraph is not None
+    return int(subgraph.OutputsLength())
+
+
+# --- our C
+
+
+@dataclass
+class _Run:
+    """One inference of one sample, in one layout of its memory."""
+
+    sample: int
+    layout: str
+    outputs: list[Array]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Which buffers share memory: ``output`` lies at ``start``, ``input`` at ``start + lead``. None: none do."""
+
+    overlap: Overlap | None = None
+
+    @property
+    def label(self) -> str:
+        if self.overlap is None:
+            return ""
+        return f" (output {self.overlap.lead_bytes} bytes before input {self.overlap.input.name})"
+
+
+def run_c(programs: Sequence[tuple[Program, list[list[Array]]]], directory: Path) -> list[list[_Run]]:
+    """Compiles all programs into one, runs each sample in each layout. RuntimeError for compiler or sanitizer."""
+    source = "\n".join(_source([program for program, _ in programs])) + "\n"
+    name = hashlib.sha256(source.encode()).hexdigest()[:16]
+    path = directory / f"cases-{name}.c"
+    path.write_text(source)
+    binary = path.with_suffix("")
+    compiler = find_compiler(True)
+    built = subprocess.run(
+        [*compiler, *_FLAGS, "-I", str(KERNELS), str(path), "-o", str(binary)],
+        capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S, check=False,
+    )  # fmt: skip
+    if built.returncode:
+        raise RuntimeError(f"{path}:\n{built.stderr[:4000]}")
+    runs: list[list[_Run]] = []
+    stream: list[bytes] = []
+    for index, (program, samples) in enumerate(programs):
+        for number_of_layout, _ in enumerate(_layouts(program)):
+            for position, sample in enumerate(samples):
+                header = np.array([index, number_of_layout, position == 0], dtype=np.int32)
+                stream.append(header.tobytes() + b"".join(_raw(value) for value in sample))
+    ran = subprocess.run(
+        [str(binary)], input=b"".join(stream), capture_output=True, timeout=_RUN_TIMEOUT_S, check=False
+    )
+    if ran.returncode:
+        raise RuntimeError(f"{path}:\n{ran.stderr.decode(errors='replace')[:4000]}")
+    position = 0
+    for program, samples in programs:
+        of_program: list[_Run] = []
+        for layout in _layouts(program):
+            for sample in range(len(samples)):
+                outputs = []
+                for tensor in program.output_tensors:
+                    raw = ran.stdout[position : position + tensor.nbytes]
+                    outputs.append(np.frombuffer(raw, dtype=tensor.dtype.numpy).reshape(tensor.shape))
+                    position += tensor.nbytes
+                of_program.append(_Run(sample, layout.label, outputs))
+        runs.append(of_program)
+    return runs
+
+
+def _raw(value: Array) -> bytes:
+    return np.ascontiguousarray(value).tobytes()
+
+
+def _layouts(program: Program) -> list[_Layout]:
+    """Apart, and each permitted overlap of a program that is a single call."""
+    layouts = [_Layout()]
+    if len(program.calls) == 1:
+        layouts.extend(_Layout(overlap) for overlap in program.calls[0].overlaps)
+    return layouts
+
+
+def _source(programs: Iterable[Program]) -> Iterator[str]:
+    programs = list(programs)
+    yield from ("#include <stdint.h>", "#include <stdio.h>", "#include <stdlib.h>", "#include <string.h>")
+    yield from sorted({f'#include "{call.header}"' for program in programs for call in program.calls})
+    yield _READ
+    for index, program in enumerate(programs):
+        yield from _program_source(f"case{index}", program)
+    yield "static void (*const cases[])(int32_t, int32_t) = {"
+    yield from (f"    case{index}," for index in range(len(programs)))
+    yield from ("};", _MAIN)
+
+
+_READ = """
+static void *block(size_t bytes)
+{
+    void *memory = malloc(bytes ? bytes : 1);
+    if (memory == NULL) { exit(2); }
+    memset(memory, 0x5a, bytes);
+    return memory;
+}
+static void fill(void *target, size_t bytes) { if (fread(target, 1, bytes, stdin) != bytes) { exit(3); } }
+static void show(const void *source, size_t bytes) { if (fwrite(source, 1, bytes, stdout) != bytes) { exit(4); } }
+"""
+
+_MAIN = """
+int main(void)
+{
+    int32_t header[3];
+    while (fread(header, sizeof header, 1, stdin) == 1) { cases[header[0]](header[1], header[2]); }
+    return 0;
+}
+"""
+
+
+def _program_source(name: str, program: Program) -> Iterator[str]:
+    """A function that reads the inputs, runs the calls and writes the outputs, in the given layout."""
+    buffers = {buffer: f"b{index}" for index, buffer in enumerate(program.buffers)}
+    constants = {id(c): f"{name}_c{index}" for index, c in enumerate(program.constants)}
+    for constant in program.constants:
+        size = max(1, constant.values.size)
+        yield f"static const {constant.c_type} {constants[id(constant)]}[{size}] = {{"
+        yield from (*array_lines(constant.values), "};")
+    state = [buffer for buffer in program.buffers if buffer.kind == "state"]
+    yield f"static void {name}(int32_t layout, int32_t first) {{"
+    yield "    (void)layout; (void)first;"
+    for buffer in state:
+        yield f"    static uint8_t {buffers[buffer]}[{max(1, buffer.nbytes)}] __attribute__((aligned(16)));"
+        initial = program.initial.get(buffer)
+        source = f"memcpy({buffers[buffer]}, {constants[id(initial)]}" if initial else ""
+        reset = f"{source}, {buffer.nbytes})" if initial else f"memset({buffers[buffer]}, 0, {buffer.nbytes})"
+        yield f"    if (first) {{ {reset}; }}"
+    heap = [buffer for buffer in program.buffers if buffer.kind != "state"]
+    for buffer in heap:
+        yield f"    uint8_t *{buffers[buffer]} = NULL;"
+    yield "    void *blocks[64]; int32_t used = 0;"
+    for number_of_layout, layout in enumerate(_layouts(program)):
+        yield f"    if (layout == {number_of_layout}) {{"
+        yield from _allocation(layout, heap, buffers)
+        yield "    }"
+    for tensor in program.input_tensors:
+        place = program.values[tensor]
+        assert isinstance(place, Buffer)
+        yield f"    fill({buffers[place]}, {tensor.nbytes});"
+    for call in program.calls:
+        yield from _call_source(call, buffers, constants)
+    for operand, tensor in zip(program.outputs, program.output_tensors, strict=True):
+        yield f"    show({_name(operand, buffers, constants)}, {tensor.nbytes});"
+    yield "    while (used > 0) { free(blocks[--used]); }"
+    yield "}"
+
+
+def _allocation(layout: _Layout, heap: list[Buffer], buffers: dict[Buffer, str]) -> Iterator[str]:
+    shared: dict[Buffer, int] = {}
+    if layout.overlap is not None:
+        output, input = layout.overlap.output, layout.overlap.input
+        item = max(1, min(output.dtype.itemsize, 4)) if output.dtype.itemsize >= input.dtype.itemsize else 1
+        item = max(item, input.dtype.itemsize)
+        lead = -(-layout.overlap.lead_bytes // item) * item
+        shared = {output: 0, input: lead}
+        total = max(output.nbytes, lead + input.nbytes)
+        yield f"        uint8_t *both = block({total}); blocks[used++] = both;"
+    for buffer in heap:
+        if buffer in shared:
+            yield f"        {buffers[buffer]} = both + {shared[buffer]};"
+        else:
+            yield f"        {buffers[buffer]} = block({buffer.nbytes}); blocks[used++] = {buffers[buffer]};"
+
+
+def _call_source(
+    call: KernelCall, buffers: dict[Buffer, str], constants: dict[int, str]
+) -> Iterator[str]:
+    arguments = [
+        "NULL" if operand is None else f"(const void *){_name(operand, buffers, constants)}"
+        if isinstance(operand, Constant) else f"(void *){_name(operand, buffers, constants)}"
+        for operand in call.args
+    ]  # fmt: skip
+    yield "    {"
+    if call.params_type:
+        yield f"        static const {call.params_type} params = {{"
+        for key, value in call.params.items():
+            yield f"            .{key} = {_value(value, constants)},"
+        yield "        };"
+        arguments.insert(0, "&params")
+    yield f"        {call.function}({', '.join(arguments)});"
+    yield "    }"
+
+
+def _name(operand: Operand, buffers: dict[Buffer, str], constants: dict[int, str]) -> str:
+    return buffers[operand] if isinstance(operand, Buffer) else constants[id(operand)]
+
+
+def _value(value: ParamValue, constants: dict[int, str]) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, Constant):
+        return constants[id(value)]
+    if isinstance(value, tuple):
+        return "{" + ", ".join(number(item) for item in value) + "}"
+    return value if isinstance(value, str) else number(value)
+
+
+if __name__ == "__main__":
+    _serve()
