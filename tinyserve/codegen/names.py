@@ -42,7 +42,7 @@ def short_name(name: str) -> str:
     fused = [part.split(":")[0] for part in name.split(";")]
     path = min(fused, key=lambda part: _telling(part.split("/")))
     parts = [part for part in path.split("/") if part]
-    while len(parts) > 1 and (parts[-1] in _OPERATOR_PARTS):
+    if len(parts) > 1 and parts[-1] in _OPERATOR_PARTS:
         parts.pop()
     return "_".join(parts[1:] if len(parts) > 1 else parts)
 

@@ -24,6 +24,7 @@ class Problem:
     """Pieces by number: sizes and alignments in bytes, and the least distances between neighbours.
 
     ``above[a][b]``: how far ``b`` must start after ``a`` where it lies above it.
+    ``together[a]``: neighbours that may also start exactly where ``a`` does.
     ``born`` and ``dies``: the calls between which a piece is needed. ``cliques``: pieces needed at one time.
     """
 
@@ -32,6 +33,7 @@ class Problem:
     born: list[int]
     dies: list[int]
     above: list[dict[int, int]]
+    together: list[set[int]]
     cliques: list[frozenset[int]] = field(default_factory=list)
 
 
@@ -67,12 +69,14 @@ def first_fit(problem: Problem, order: list[int]) -> list[int]:
 
 def _lowest(problem: Problem, offsets: list[int], piece: int) -> int:
     forbidden = []
-    above = problem.above
+    above, together = problem.above, problem.together[piece]
     for other, distance in above[piece].items():
         place = offsets[other]
         if place >= 0:
             start, end = place - distance, place + above[other][piece]
-            if start < end:
+            if other in together:
+                forbidden += [(start, place), (place, end)]
+            elif start < end:
                 forbidden.append((start, end))
     forbidden.sort()
     alignment = problem.alignments[piece]
@@ -175,12 +179,16 @@ def _refuted(problem: Problem, total: int) -> bool:
         for piece, distance in problem.above[other].items():
             steps -= 1
             start, end = high[other] - problem.above[piece][other], low[other] + distance
+            gaps = [(start, end)]
+            if piece in problem.together[other]:
+                gaps = [(start, min(end, low[other])), (max(start, high[other]), end)]
             alignment = problem.alignments[piece]
             before = low[piece], high[piece]
-            if start < low[piece] < end:
-                low[piece] = -(-end // alignment) * alignment
-            if start < high[piece] < end:
-                high[piece] = start // alignment * alignment
+            for start, end in gaps:
+                if start < low[piece] < end:
+                    low[piece] = -(-end // alignment) * alignment
+                if start < high[piece] < end:
+                    high[piece] = start // alignment * alignment
             if low[piece] > high[piece]:
                 return True
             if (low[piece], high[piece]) != before:
@@ -203,13 +211,12 @@ def _moment_bound(problem: Problem) -> int:
 def _clique_bound(problem: Problem, clique: frozenset[int], load: int) -> int:
     """The least extent of pieces that are all needed at once, alignments set aside."""
     sizes = problem.sizes
-    # A negative lead ties neither order down: such a pair is left unconstrained.
-    above = {
-        (a, b): max(0, problem.above[a][b]) if problem.above[b][a] > 0 else 0
-        for a in clique
-        for b in clique
-        if a != b
-    }
+    pairs = [(a, b) for a in clique for b in clique if a != b]
+    # Where two may start together, or a negative lead ties down neither order, they are left unconstrained.
+    above = dict.fromkeys(pairs, 0)
+    for a, b in pairs:
+        if b not in problem.together[a] and problem.above[a][b] >= 0 and problem.above[b][a] >= 0:
+            above[a, b] = problem.above[a][b]
     sharing = {piece for pair, distance in above.items() if distance < sizes[pair[0]] for piece in pair}
     if not sharing:
         return load

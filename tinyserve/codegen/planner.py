@@ -8,7 +8,7 @@ inputs are alive from before the first call, so that all may be filled, and may 
 from __future__ import annotations
 
 from tinyserve.codegen.packing import Packing, Problem, pack
-from tinyserve.codegen.program import Buffer, Lifetime, MemoryPlan, Program
+from tinyserve.codegen.program import Buffer, Lifetime, MemoryPlan, Overlap, Program
 
 
 def plan(program: Program) -> MemoryPlan:
@@ -55,73 +55,64 @@ def lifetimes(program: Program) -> dict[Buffer, Lifetime]:
     return {buffer: Lifetime(first[buffer], last[buffer]) for buffer in program.buffers}
 
 
-def leads(program: Program, lives: dict[Buffer, Lifetime]) -> dict[tuple[Buffer, Buffer], int]:
-    """For each (output, input) that may share bytes: how many bytes the output must start before the input.
+def permissions(program: Program, lives: dict[Buffer, Lifetime]) -> dict[tuple[Buffer, Buffer], Overlap]:
+    """For each (output, input) that may share bytes: how.
 
     A permission counts where the input dies at the call that brings the output to life.
     """
-    found: dict[tuple[Buffer, Buffer], int] = {}
+    found: dict[tuple[Buffer, Buffer], Overlap] = {}
     for index, call in enumerate(program.calls):
         for overlap in call.overlaps:
             pair = (overlap.output, overlap.input)
-            if overlap.output is overlap.input or overlap.in_place:
+            if lives[overlap.input].last != index or lives[overlap.output].first != index:
                 continue
-            if lives[overlap.input].last == index and lives[overlap.output].first == index:
-                found[pair] = max(found.get(pair, overlap.lead_bytes), overlap.lead_bytes)
+            if overlap.output is overlap.input:
+                continue
+            if pair not in found or _strictness(overlap) > _strictness(found[pair]):
+                found[pair] = overlap
     return found
 
 
-def merges(program: Program, lives: dict[Buffer, Lifetime]) -> dict[Buffer, Buffer]:
-    """Each output that takes its input's very place, and that input.
-
-    Chains of in-place calls end in one place. Sharing it never costs: the two are never needed apart.
-    """
-    found: dict[Buffer, Buffer] = {}
-    for index, call in enumerate(program.calls):
-        for overlap in call.overlaps:
-            output, source = overlap.output, overlap.input
-            dies_here = lives[source].last == index and lives[output].first == index
-            if overlap.in_place and dies_here and output.nbytes <= source.nbytes and output not in found:
-                found[output] = found.get(source, source)
-    return found
+def _strictness(overlap: Overlap) -> tuple[bool, int]:
+    """Where a call's operands repeat (x + x), the stricter permission holds."""
+    return overlap.in_place, overlap.lead_bytes
 
 
 def solve(program: Program, lives: dict[Buffer, Lifetime]) -> Packing:
     """The packing of the program's buffers (offsets in the order of ``program.buffers``)."""
     buffers = program.buffers
-    merged = merges(program, lives)
-    places = [buffer for buffer in buffers if buffer not in merged]
-    number = {buffer: places.index(merged.get(buffer, buffer)) for buffer in buffers}
-    sharers = [[buffer for buffer in buffers if merged.get(buffer, buffer) is place] for place in places]
+    number = {buffer: index for index, buffer in enumerate(buffers)}
     problem = Problem(
-        sizes=[place.nbytes for place in places],
-        alignments=[max(buffer.alignment for buffer in sharing) for sharing in sharers],
-        born=[min(lives[buffer].first for buffer in sharing) for sharing in sharers],
-        dies=[max(lives[buffer].last for buffer in sharing) for sharing in sharers],
-        above=[{} for _ in places],
+        sizes=[buffer.nbytes for buffer in buffers],
+        alignments=[buffer.alignment for buffer in buffers],
+        born=[lives[buffer].first for buffer in buffers],
+        dies=[lives[buffer].last for buffer in buffers],
+        above=[{} for _ in buffers],
+        together=[set() for _ in buffers],
     )
     alive: set[frozenset[int]] = set()
     for time in range(-1, len(program.calls) + 1):
-        now = frozenset(p for p in range(len(places)) if problem.born[p] <= time <= problem.dies[p])
+        now = frozenset(p for p in range(len(buffers)) if problem.born[p] <= time <= problem.dies[p])
         alive.add(now)
         for a in now:
             for b in now - {a}:
                 problem.above[a][b] = problem.sizes[a]
-    for (output, source), lead in leads(program, lives).items():
+    for (output, source), overlap in permissions(program, lives).items():
         a, b = number[output], number[source]
-        if a != b and problem.dies[b] == problem.born[a] == lives[output].first:
-            problem.above[a][b] = min(lead, problem.sizes[a])
+        if overlap.in_place:
+            problem.together[a].add(b)
+            problem.together[b].add(a)
+        else:
+            problem.above[a][b] = min(overlap.lead_bytes, problem.sizes[a])
     problem.cliques = sorted(alive, key=sorted)
-    packing = pack(problem)
-    return Packing([packing.offsets[number[buffer]] for buffer in buffers], packing.total, packing.bound)
+    return pack(problem)
 
 
 def check(program: Program, plan: MemoryPlan) -> list[str]:
-    """What is wrong with a plan, in words; empty for a valid one. Shares no code with the search."""
+    """What is wrong with a plan, in words; empty for a valid one. Knows nothing of the search."""
     faults = []
     lives = lifetimes(program)
-    allowed = leads(program, lives)
-    in_place = {frozenset((o.input, o.output)) for call in program.calls for o in call.overlaps if o.in_place}
+    allowed = permissions(program, lives)
     for buffer in program.buffers:
         offset = plan.offsets[buffer]
         if offset < 0 or offset + buffer.nbytes > plan.arena_bytes:
@@ -135,16 +126,16 @@ def check(program: Program, plan: MemoryPlan) -> list[str]:
             start_a, start_b = plan.offsets[a], plan.offsets[b]
             if start_a + a.nbytes <= start_b or start_b + b.nbytes <= start_a:
                 continue
-            if start_a == start_b and frozenset((a, b)) in in_place and _meet(lives[a], lives[b]):
-                continue
-            if (a, b) in allowed and start_a + allowed[a, b] <= start_b:
-                continue
-            if (b, a) in allowed and start_b + allowed[b, a] <= start_a:
+            if _permits(allowed.get((a, b)), start_a, start_b) or _permits(
+                allowed.get((b, a)), start_b, start_a
+            ):
                 continue
             faults.append(f"{a.name} at {start_a} and {b.name} at {start_b} are alive together and overlap")
     return faults
 
 
-def _meet(a: Lifetime, b: Lifetime) -> bool:
-    """One dies in the very call that brings the other to life."""
-    return a.last == b.first or b.last == a.first
+def _permits(overlap: Overlap | None, output: int, source: int) -> bool:
+    """Whether an output may lie at an offset over its input at another."""
+    if overlap is None:
+        return False
+    return output == source if overlap.in_place else output + overlap.lead_bytes <= source
