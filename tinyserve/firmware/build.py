@@ -59,8 +59,8 @@ def build(
 ) -> Firmware:
     """Compiles and links the project; an unchanged one is taken from the cache.
 
-    ``optimize`` is the level of the model's code. Raises ToolError when a tool is missing, fails or takes longer than
-    ``timeout_s``, and FitError when flash or RAM overflow.
+    ``optimize`` is the level of the model's code. Raises ToolError when a tool is missing, fails or takes
+    longer than ``timeout_s``, and FitError when flash or RAM overflow.
     """
     if project.port == "arduino":
         raise UsageError(
@@ -111,8 +111,10 @@ class _Job:
 
 
 def _content_hash(project: Project, path: str, settings: str) -> str:
-    """Hash of a source with everything that it includes from the project. Includes are looked up by the last part
-    of their path: more than needed may count, never less."""
+    """Hash of a source with everything that it includes from the project.
+
+    Includes are looked up by the last part of their path: more than needed may count, never less.
+    """
     total = hashlib.sha256(settings.encode())
     by_name: dict[str, list[Path]] = {}
     for file in sorted((project.directory / "src").rglob("*")):
@@ -164,7 +166,7 @@ def _link(jobs: list[_Job], project: Project, tools: Toolchain, stored: Path, ti
     command = [*tools.compiler, *tools.target_flags, *(str(job.object) for job in jobs)]
     with tempfile.TemporaryDirectory(prefix=".link-", dir=stored.parent) as scratch:
         made = Path(scratch) / ELF_FILE
-        script = ["-T", str(project.directory / LINKER_SCRIPT)] if project.port != "host" else []
+        script = ["-T", LINKER_SCRIPT] if project.port != "host" else []
         finished = run([*command, *script, *tools.link_flags, "-o", str(made)], project.directory, timeout_s)
         if finished.status != 0 and _OVERFLOW.search(finished.output):
             # Once more with room, to know all sizes.
