@@ -1,7 +1,8 @@
-"""A tiny model with the generated C's interface, written by hand: firmware can be tested without the compiler.
+"""A tiny model with the generated C's interface, written by hand, so that firmware is tested alone.
 
-Inputs: ``a`` int8[8] (scale 0.5, zero point -1) and ``b`` int8[4]. Outputs: ``sum`` int8[4] = a[i] + a[i+4] + b[i]
-saturated (scale 0.00390625, zero point -128), and ``count`` int32[1]: invokes since the last reset.
+Inputs: ``a`` int8[8] (scale 0.5, zero point -1) and ``b`` int8[4]. Outputs: ``sum`` int8[4] =
+a[i] + a[i+4] + b[i] + i saturated (scale 1/256, zero point -128), and ``count`` int32[1]: invokes since
+the last reset.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ def overflow_error(project: Project, sizes: Sizes) -> FitError:
     if over_ram > 0:
         facts.append(
             f"RAM is {over_ram:,} bytes over: {sizes.ram_bytes:,} of {board.ram.bytes:,}"
-            f" (arena {sizes.arena_bytes:,}, stack {sizes.stack_bytes:,}, input copy {project.model.input_bytes:,})"
+            f" (arena {sizes.arena_bytes:,}, stack {sizes.stack_bytes:,},"
+            f" input copy {project.model.input_bytes:,})"
         )
         facts += _peak(program, plan)
         remedies += _ram_remedies(program, plan)

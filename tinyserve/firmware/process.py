@@ -40,10 +40,10 @@ class _Running:
 def run_all(
     commands: Sequence[Sequence[str]], directory: Path, timeout_s: float, jobs: int | None = None
 ) -> list[Finished]:
-    """Runs the commands in ``directory``, up to ``jobs`` at once (default: one per CPU), results in their order.
+    """Runs the commands in ``directory``, up to ``jobs`` at once (default: one per CPU).
 
-    Stops starting more when one fails: the results of those that never ran are left out. Raises ToolError
-    when a program is not there or takes longer than ``timeout_s``.
+    Results come in the commands' order. When one fails no more are started, and the results of those that
+    never ran are left out. Raises ToolError when a program is not there or takes longer than ``timeout_s``.
     """
     waiting = [(index, tuple(command)) for index, command in enumerate(commands)]
     waiting.reverse()

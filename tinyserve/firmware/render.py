@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -131,8 +132,11 @@ def render(
 
 
 def linker_script(board: Board, stack_bytes: int, headroom_bytes: int = 0) -> str:
-    """The linker script of a board. With headroom the regions are larger than the board's: a link that overflowed is
-    repeated so, to find out by how much."""
+    """The linker script of a board.
+
+    With headroom the regions are larger than the board's: a link that overflowed is repeated so, to find
+    out by how much.
+    """
     assert board.flash is not None and board.ram is not None
     return _template(
         "common/link.ld",
@@ -163,7 +167,7 @@ def _ticks(port: Port, board: Board) -> dict[str, str | int]:
     return {"tick_unit": "us", "tick_hz": 1_000_000}
 
 
-def _template(name: str, context: dict[str, object]) -> str:
+def _template(name: str, context: Mapping[str, object]) -> str:
     """A template's text; files without a .j2 are taken as they are."""
     root = data_directory("firmware_templates")
     plain = root / name

@@ -31,9 +31,8 @@ def transfers(code: bytes, address: int) -> Iterator[Transfer]:
                     yield Transfer(None)
         elif word & 3 == 1 and word >> 13 in (0b001, 0b101):  # C.JAL, C.J
             yield Transfer(pc + _cj_offset(word))
-        elif word & 3 == 2 and word >> 13 == 0b100 and word >> 2 & 31 == 0 and word >> 7 & 31:  # C.JR, C.JALR
-            if word >> 12 & 1 or word >> 7 & 31 != _RA:
-                yield Transfer(None)
+        elif word & 0xE07F == 0x8002 and word >> 7 & 31:  # C.JR, C.JALR
+            yield from () if word & 0x1F80 == _RA << 7 else (Transfer(None),)
 
 
 def frame_bytes(code: bytes) -> int:

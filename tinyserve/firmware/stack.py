@@ -1,8 +1,9 @@
 """The deepest stack of a firmware, found without running it: frame sizes and the call graph, from the ELF.
 
-Frame sizes come from the compiler's .stack_sizes section where it wrote one (clang), else from the instructions that
-move the stack pointer. Calls are decoded from the machine code. An indirect call is taken to reach every function whose
-address lies in a table; recursion and a call into nowhere known make the result a lower bound.
+Frame sizes come from the compiler's .stack_sizes section where it wrote one (clang), else from the
+instructions that move the stack pointer. Calls are decoded from the machine code. An indirect call is taken
+to reach every function whose address lies in a table; recursion and a call into nowhere known make the result
+a lower bound.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
@@ -110,13 +112,13 @@ class _Image:
                 return bytes(data[address - start : address - start + size])
         return b""
 
-    def _functions_in_tables(self, entries: list[object]) -> set[int]:
+    def _functions_in_tables(self, entries: list[Any]) -> set[int]:
         """Functions whose address is stored in a constant: what an indirect call can reach."""
         found: set[int] = set()
         for entry in entries:
-            if entry["st_info"]["type"] != "STT_OBJECT":  # type: ignore[index]
+            if entry["st_info"]["type"] != "STT_OBJECT":
                 continue
-            data = self._bytes(entry["st_value"], entry["st_size"])  # type: ignore[index]
+            data = self._bytes(entry["st_value"], entry["st_size"])
             for (word,) in struct.iter_unpack("<I", data[: len(data) // 4 * 4]):
                 if word & ~1 in self.functions:
                     found.add(word & ~1)
@@ -173,7 +175,7 @@ def _code_size(function: _Function, data_marks: list[int], code_marks: list[int]
 
 
 def _stack_sizes(elf: ELFFile) -> Iterator[tuple[int, int]]:
-    """Entries of .stack_sizes: the address of a function, then its frame as ULEB128 (LLVM's documentation)."""
+    """Entries of .stack_sizes: the address of a function, then its frame as ULEB128 (see LLVM)."""
     section = elf.get_section_by_name(".stack_sizes")
     data = section.data() if section else b""
     at = 0

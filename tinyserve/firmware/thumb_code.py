@@ -1,6 +1,7 @@
 """Calls and stack use in Thumb-2 machine code (Armv6-M to Armv8.1-M): just enough to follow calls.
 
-Encodings are of the Armv8-M Architecture Reference Manual (DDI 0553). MVE and FPU instructions pass as 32-bit ones.
+Encodings are of the Armv8-M Architecture Reference Manual (DDI 0553). MVE and FPU instructions pass as 32-bit
+ones.
 """
 
 from __future__ import annotations
@@ -15,9 +16,7 @@ def transfers(code: bytes, address: int) -> Iterator[Transfer]:
     for at, first, second in _instructions(code):
         pc = address + at + 4
         if second is not None:
-            if first >> 11 == 0b11110 and second >> 14 == 0b11 and second >> 12 & 1:  # BL
-                yield Transfer(pc + _long_offset(first, second))
-            elif first >> 11 == 0b11110 and second >> 14 == 0b10 and second >> 12 & 1:  # B.W
+            if first >> 11 == 0b11110 and second & 0x9000 == 0x9000:  # BL, B.W
                 yield Transfer(pc + _long_offset(first, second))
         elif first >> 11 == 0b11100:  # B
             offset = (first & 0x7FF) << 1
