@@ -6,13 +6,33 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tinyserve.graph.types import Graph, Model, Operator
-from tinyserve.passes import constant_folding, dead_channels, dead_code
+from tinyserve.passes import (
+    activations,
+    common_subexpressions,
+    constant_folding,
+    dead_channels,
+    dead_code,
+    no_ops,
+    padding,
+    quantize_pairs,
+    reshapes,
+)
 from tinyserve.passes.channels.state import channel_count
 from tinyserve.passes.edit import all_operators
 from tinyserve.passes.load import macs
 from tinyserve.passes.report import PassReport, PassResult
 
-_PASSES = (constant_folding, dead_channels, dead_code)
+_PASSES = (
+    constant_folding,
+    no_ops,
+    quantize_pairs,
+    reshapes,
+    padding,
+    activations,
+    common_subexpressions,
+    dead_channels,
+    dead_code,
+)
 _MAX_ROUNDS = 20
 
 
