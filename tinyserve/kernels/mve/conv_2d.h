@@ -24,6 +24,8 @@ typedef struct {
   ts_mve_output output;
 } ts_mve_conv_2d_params;
 
+#define TS_MVE_PATCH_SLACK 16
+
 TS_MVE_INLINE void ts_mve_fill(int8_t *to, int8_t value, int32_t count) {
   const int8x16_t values = vdupq_n_s8(value);
   for (int32_t left = count; left > 0; left -= 16) {
@@ -60,17 +62,43 @@ TS_MVE_INLINE void ts_mve_patch_row(const ts_mve_conv_2d_params *p, const int8_t
   }
 }
 
-/* The inputs of output pixel (y, x) as one row: kernel_height x kernel_width x input_channels. */
-static __attribute__((noinline, unused)) void ts_mve_patch(const ts_mve_conv_2d_params *p, const int8_t *input, int32_t y,
-                                                           int32_t x, int8_t *patch) {
-  const int32_t left = x * p->stride_width - p->pad_left;
+/* A patch that touches no border and whose kernel rows are neighbours in memory. A row of fewer than 16 bytes is copied
+ * with what follows it, which the next row or patch overwrites: see TS_MVE_PATCH_SLACK. */
+TS_MVE_INLINE void ts_mve_patch_inside(const int8_t *from, int32_t kernel_height, int32_t row_bytes, int32_t step,
+                                       int8_t *patch) {
+  if (row_bytes % 16 == 0) {
+    do {
+      for (int32_t left = row_bytes; left > 0; left -= 16) {
+        vstrbq_s8(patch, vldrbq_s8(from));
+        patch += 16;
+        from += 16;
+      }
+      from += step - row_bytes;
+    } while (--kernel_height > 0);
+  } else if (row_bytes < 16) {
+    do {
+      vstrbq_s8(patch, vldrbq_s8(from));
+      patch += row_bytes;
+      from += step;
+    } while (--kernel_height > 0);
+  } else {
+    do {
+      ts_mve_copy(patch, from, row_bytes);
+      patch += row_bytes;
+      from += step;
+    } while (--kernel_height > 0);
+  }
+}
+
+/* Any patch: kernel_height x kernel_width x input_channels, from row `top` and column `left` of the input on. */
+TS_MVE_KERNEL void ts_mve_patch_border(const ts_mve_conv_2d_params *p, const int8_t *input, int32_t top, int32_t left,
+                                       int8_t *patch) {
   const int32_t row_bytes = p->input_width * p->input_channels;
-  int32_t in_y = y * p->stride_height - p->pad_top;
   for (int32_t ky = 0; ky < p->kernel_height; ++ky) {
+    const int32_t in_y = top + ky * p->dilation_height;
     const int8_t *row = in_y < 0 || in_y >= p->input_height ? 0 : input + in_y * row_bytes;
     ts_mve_patch_row(p, row, left, patch);
     patch += p->kernel_width * p->input_channels;
-    in_y += p->dilation_height;
   }
 }
 
@@ -88,23 +116,38 @@ TS_MVE_INLINE void ts_mve_conv_2d_pixels(const ts_mve_conv_2d_params *p, const i
   }
 }
 
-/* Any kernel: each pixel's inputs are gathered into a patch. `patches` is scratch of 3 x blocks x 16 bytes. */
+/* Any kernel: each pixel's inputs are gathered into a patch. `patches` is scratch of 3 x blocks x 16 bytes and
+ * TS_MVE_PATCH_SLACK. The last row of the input is left to the border's copy, which never reads beyond it. */
 TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const int8_t *input, int8_t *output,
                                           int8_t *patches, const int32_t blocks, const int32_t exact_ties) {
   const int8_t *const row[3] = {patches, patches + blocks * 16, patches + blocks * 32};
-  const int32_t pixels = p->output_height * p->output_width;
-  int32_t y = 0, x = 0;
-  for (int32_t first = 0; first < pixels; first += 3) {
-    const int32_t count = pixels - first < 3 ? pixels - first : 3;
-    for (int32_t pixel = 0; pixel < count; ++pixel) {
-      ts_mve_patch(p, input, y, x, patches + pixel * blocks * 16);
-      if (++x == p->output_width) {
-        x = 0;
-        ++y;
+  const int32_t channels = p->input_channels;
+  const int32_t row_bytes = p->kernel_width * channels;
+  const int32_t step = p->dilation_height * p->input_width * channels;
+  const int32_t last_row = row_bytes < 16 ? p->input_height - 1 : p->input_height;
+  const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->kernel_width : -1;
+  int32_t filled = 0;
+  int32_t top = -p->pad_top;
+  for (int32_t y = 0; y < p->output_height; ++y) {
+    const int32_t rows_inside = top >= 0 && top + (p->kernel_height - 1) * p->dilation_height < last_row;
+    int32_t left = -p->pad_left;
+    for (int32_t x = 0; x < p->output_width; ++x) {
+      int8_t *patch = patches + filled * blocks * 16;
+      if (rows_inside && left >= 0 && left <= last_left) {
+        ts_mve_patch_inside(input + (top * p->input_width + left) * channels, p->kernel_height, row_bytes, step, patch);
+      } else {
+        ts_mve_patch_border(p, input, top, left, patch);
+      }
+      left += p->stride_width;
+      if (++filled == 3) {
+        ts_mve_conv_2d_pixels(p, row, 3, blocks, exact_ties, output);
+        output += 3 * p->output_channels;
+        filled = 0;
       }
     }
-    ts_mve_conv_2d_pixels(p, row, count, blocks, exact_ties, output + first * p->output_channels);
+    top += p->stride_height;
   }
+  ts_mve_conv_2d_pixels(p, row, filled, blocks, exact_ties, output);
 }
 
 /* 1x1, stride 1, no padding: the inputs are the rows. `patches` holds the last pixels where a vector would read beyond

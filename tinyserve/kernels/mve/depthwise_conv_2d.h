@@ -106,8 +106,10 @@ TS_MVE_INLINE void ts_mve_depthwise_block(const ts_mve_depthwise_conv_2d_params 
   TS_MVE_CHANNEL(channel) TS_MVE_CHANNEL((channel) + 1) TS_MVE_CHANNEL((channel) + 2) TS_MVE_CHANNEL((channel) + 3)
   TS_MVE_CHANNELS4(0)
   TS_MVE_CHANNELS4(4)
-  TS_MVE_CHANNELS4(8)
-  TS_MVE_CHANNELS4(12)
+  if (count > 8) {
+    TS_MVE_CHANNELS4(8)
+    TS_MVE_CHANNELS4(12)
+  }
 #undef TS_MVE_CHANNELS4
 #undef TS_MVE_CHANNEL
   const int32_t *requant = p->requant + first / 4 * TS_MVE_REQUANT4;

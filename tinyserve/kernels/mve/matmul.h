@@ -67,8 +67,11 @@ TS_MVE_INLINE const int8_t *ts_mve_dot_pair(const int8_t *const row[3], const in
   const int8_t *row0 = row[0];
   const int8_t *row1 = pixels > 1 ? row[1] : row[0];
   const int8_t *row2 = pixels > 2 ? row[2] : row[0];
-  /* Hides from the compiler that the inputs are the same for every pair: it would load them all once and spill them. */
-  __asm volatile("" : "+r"(row0), "+r"(row1), "+r"(row2));
+  /* Long rows: hides from the compiler that the inputs are the same for every pair, or it would load them all once and
+   * spill them. */
+  if (!__builtin_constant_p(blocks) || blocks > 2) {
+    __asm volatile("" : "+r"(row0), "+r"(row1), "+r"(row2));
+  }
   int32_t a00 = 0, a01 = 0, a10 = 0, a11 = 0, a20 = 0, a21 = 0;
 #pragma clang loop unroll_count(9)
   for (int32_t block = 0; block < blocks; ++block) {
@@ -104,30 +107,81 @@ TS_MVE_INLINE const int8_t *ts_mve_dot_pair(const int8_t *const row[3], const in
 
 #define TS_MVE_CHANNEL_BLOCK 16
 
-/* All `channels` outputs of 1 to 3 pixels: rows of inputs to int8 results, `output_stride` bytes apart. */
+/* Up to 16 channels of three pixels. Functions of their own, one per short row length, so that all registers are
+ * theirs; they return the weights that follow. */
+#define TS_MVE_DOTS(suffix, blocks)                                                                             \
+  TS_MVE_KERNEL const int8_t *ts_mve_dots_##suffix(const int8_t *const row[3], const int8_t *weights,           \
+                                                   int32_t length, int32_t channels, int32_t *acc) {            \
+    const int8_t *const rows[3] = {row[0], row[1], row[2]};                                                     \
+    (void)length;                                                                                               \
+    for (int32_t channel = 0; channel < channels; channel += 2) {                                               \
+      weights = ts_mve_dot_pair(rows, 3, weights, blocks, acc + channel, TS_MVE_CHANNEL_BLOCK);                 \
+    }                                                                                                           \
+    return weights;                                                                                             \
+  }
+
+TS_MVE_DOTS(3, 3)
+TS_MVE_DOTS(4, 4)
+TS_MVE_DOTS(8, 8)
+TS_MVE_DOTS(9, 9)
+TS_MVE_DOTS(any, length)
+
+/* The compiler resolves the choice: `blocks` is a constant where there is a function for it. */
+TS_MVE_INLINE const int8_t *ts_mve_dots(const int8_t *const row[3], const int32_t pixels, const int8_t *weights,
+                                        const int32_t blocks, int32_t channels, int32_t *acc) {
+  if (pixels != 3 || (__builtin_constant_p(blocks) && blocks <= 2)) {
+    for (int32_t channel = 0; channel < channels; channel += 2) {
+      weights = ts_mve_dot_pair(row, pixels, weights, blocks, acc + channel, TS_MVE_CHANNEL_BLOCK);
+    }
+    return weights;
+  }
+  if (__builtin_constant_p(blocks)) {
+    switch (blocks) {
+      case 3: return ts_mve_dots_3(row, weights, blocks, channels, acc);
+      case 4: return ts_mve_dots_4(row, weights, blocks, channels, acc);
+      case 8: return ts_mve_dots_8(row, weights, blocks, channels, acc);
+      case 9: return ts_mve_dots_9(row, weights, blocks, channels, acc);
+      default: break;
+    }
+  }
+  return ts_mve_dots_any(row, weights, blocks, channels, acc);
+}
+
+/* Requantizes `count` channels of 1 to 3 pixels, `stride` bytes apart, from acc; returns the rest of the table. */
+TS_MVE_INLINE const int32_t *ts_mve_requantize_block(const int32_t *acc, const int32_t pixels, const int32_t count,
+                                                     const int32_t *requant, const ts_mve_output output,
+                                                     const int32_t exact_ties, int8_t *destination, int32_t stride) {
+  for (int32_t channel = 0; channel < count; channel += 4) {
+    const int32x4_t bias = vldrwq_s32(requant);
+    const int32x4_t multiplier = vldrwq_s32(requant + 4);
+    const int32x4_t shift = vldrwq_s32(requant + 8);
+    const mve_pred16_t lanes =
+        __builtin_constant_p(count) && count % 4 == 0 ? 0xFFFF : vctp32q((uint32_t)(count - channel));
+    requant += TS_MVE_REQUANT4;
+#pragma clang loop unroll(full)
+    for (int32_t pixel = 0; pixel < pixels; ++pixel) {
+      const int32x4_t sum = vldrwq_s32(acc + pixel * TS_MVE_CHANNEL_BLOCK + channel);
+      ts_mve_store4(vaddq_s32(sum, bias), multiplier, shift, output, exact_ties, lanes, destination + pixel * stride);
+    }
+    destination += 4;
+  }
+  return requant;
+}
+
+/* All `channels` outputs of 1 to 3 pixels: rows of inputs to int8 results. */
 TS_MVE_INLINE void ts_mve_pixels(const int8_t *const row[3], const int32_t pixels, const int8_t *weights,
                                  const int32_t blocks, const int32_t channels, const int32_t *requant,
                                  const ts_mve_output output, const int32_t exact_ties, int8_t *destination) {
   int32_t acc[3 * TS_MVE_CHANNEL_BLOCK] __attribute__((aligned(16)));
-  for (int32_t first = 0; first < channels; first += TS_MVE_CHANNEL_BLOCK) {
-    const int32_t left = channels - first;
-    const int32_t count = left < TS_MVE_CHANNEL_BLOCK ? left : TS_MVE_CHANNEL_BLOCK;
-    for (int32_t channel = 0; channel < count; channel += 2) {
-      weights = ts_mve_dot_pair(row, pixels, weights, blocks, acc + channel, TS_MVE_CHANNEL_BLOCK);
-    }
-    for (int32_t channel = 0; channel < count; channel += 4) {
-      const int32x4_t bias = vldrwq_s32(requant);
-      const int32x4_t multiplier = vldrwq_s32(requant + 4);
-      const int32x4_t shift = vldrwq_s32(requant + 8);
-      const mve_pred16_t lanes = vctp32q((uint32_t)(count - channel));
-      int8_t *to = destination + first + channel;
-      requant += TS_MVE_REQUANT4;
-#pragma clang loop unroll(full)
-      for (int32_t pixel = 0; pixel < pixels; ++pixel) {
-        const int32x4_t sum = vldrwq_s32(acc + pixel * TS_MVE_CHANNEL_BLOCK + channel);
-        ts_mve_store4(vaddq_s32(sum, bias), multiplier, shift, output, exact_ties, lanes, to + pixel * channels);
-      }
-    }
+  int32_t left = channels;
+  for (; left >= TS_MVE_CHANNEL_BLOCK; left -= TS_MVE_CHANNEL_BLOCK) {
+    weights = ts_mve_dots(row, pixels, weights, blocks, TS_MVE_CHANNEL_BLOCK, acc);
+    requant = ts_mve_requantize_block(acc, pixels, TS_MVE_CHANNEL_BLOCK, requant, output, exact_ties, destination, channels);
+    destination += TS_MVE_CHANNEL_BLOCK;
+  }
+  if (left > 0) {
+    ts_mve_dots(row, pixels, weights, blocks, left, acc);
+    ts_mve_requantize_block(acc, pixels, left, requant, output, exact_ties, destination, channels);
   }
 }
 #endif

@@ -36,7 +36,15 @@ def _lower(op: Operator, lowering: Lowering) -> None:
     }
     sources, target = [lowering.operand(input1), lowering.operand(input2)], lowering.buffer(output)
     add_call(
-        op, lowering, "ts_mve_add_s8", "mve/add.h", params, sources, [target],
-        params_type="ts_mve_add_params", variant="mve", reason=REASON,
+        op,
+        lowering,
+        "ts_mve_add_s8",
+        "mve/add.h",
+        params=params,
+        inputs=sources,
+        outputs=[target],
+        params_type="ts_mve_add_params",
+        variant="mve",
+        reason=REASON,
         overlaps=broadcast_overlaps(op, [input1, input2], sources, target),
-    )  # fmt: skip
+    )

@@ -17,6 +17,8 @@ from tinyserve.variants import Candidate
 from tinyserve.variants.mve import packing
 
 PIXELS = 3
+SLACK = 16
+"""TS_MVE_PATCH_SLACK: short rows are copied by whole vectors."""
 REASON = "int8 dot products of 16 lanes"
 _UNROLLED = {False: (1, 2, 3, 4, 8, 9), True: (1, 2, 9)}
 """Row lengths in vectors that the header has unrolled functions for, without and with exact ties."""
@@ -45,7 +47,9 @@ def _lower(op: Operator, lowering: Lowering) -> None:
     # A pointwise convolution only copies the pixels whose vectors would end beyond the input.
     needs_patches = not pointwise or input.shape[3] % packing.LANES != 0
     patches = (
-        lowering.scratch(f"{output.name}_patches", PIXELS * blocks * packing.LANES) if needs_patches else None
+        lowering.scratch(f"{output.name}_patches", PIXELS * blocks * packing.LANES + SLACK)
+        if needs_patches
+        else None
     )
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
@@ -55,11 +59,20 @@ def _lower(op: Operator, lowering: Lowering) -> None:
         **packing.output_fields(op),
     }
     add_call(
-        op, lowering, _function(pointwise, blocks, packing.needs_exact_ties(op)), "mve/conv_2d.h", params,
-        [source], [target], scratch=[patches], params_type="ts_mve_conv_2d_params",
-        macs=output.elements * taps.shape[1], variant="mve", reason=REASON,
+        op,
+        lowering,
+        _function(pointwise, blocks, packing.needs_exact_ties(op)),
+        "mve/conv_2d.h",
+        params=params,
+        inputs=[source],
+        outputs=[target],
+        scratch=[patches],
+        params_type="ts_mve_conv_2d_params",
+        macs=output.elements * taps.shape[1],
+        variant="mve",
+        reason=REASON,
         overlaps=overlaps(source, target, _lead(view, input.shape[3], output.shape[3])),
-    )  # fmt: skip
+    )
 
 
 def _is_pointwise(view: Window) -> bool:
@@ -93,8 +106,11 @@ def _shape_fields(view: Window, input_channels: int, output_channels: int) -> di
 
 
 def _lead(view: Window, input_channels: int, output_channels: int) -> int:
-    """Three pixels are read, then written; where there is no patch, all channels are read again for each block
-    of 16 outputs, so the group's first input is needed until its last output is written."""
+    """Three pixels are read, then written.
+
+    Where there is no patch, they are read again for each block of 16 outputs: the group's first input is needed
+    until its last output is written.
+    """
     reads = view.first_reads()
     groups = -(-view.pixels // PIXELS)
     first = np.full(groups * PIXELS, NOTHING_READ, dtype=np.int64)

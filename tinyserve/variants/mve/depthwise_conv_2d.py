@@ -66,14 +66,24 @@ def _lower(op: Operator, lowering: Lowering) -> None:
     }
     ties = "_ties" if packing.needs_exact_ties(op) else ""
     add_call(
-        op, lowering, f"ts_mve_depthwise_conv_2d_s{stride}{ties}", "mve/depthwise_conv_2d.h", params,
-        [source], [target], scratch=[words], params_type="ts_mve_depthwise_conv_2d_params",
-        macs=output.elements * 9, variant="mve", reason=REASON, overlaps=_overlaps(source, target, view),
-    )  # fmt: skip
+        op,
+        lowering,
+        f"ts_mve_depthwise_conv_2d_s{stride}{ties}",
+        "mve/depthwise_conv_2d.h",
+        params=params,
+        inputs=[source],
+        outputs=[target],
+        scratch=[words],
+        params_type="ts_mve_depthwise_conv_2d_params",
+        macs=output.elements * 9,
+        variant="mve",
+        reason=REASON,
+        overlaps=_overlaps(source, target, view),
+    )
 
 
 def scratch_bytes(output_width: int, stride: int) -> int:
-    """TS_MVE_DEPTHWISE_SCRATCH_BYTES: three rows of 64 bytes per pair of outputs (stride 1) or output (stride 2)."""
+    """TS_MVE_DEPTHWISE_SCRATCH_BYTES: three rows of 64 bytes per two outputs, at stride 2 per output."""
     return 3 * 64 * ((output_width + 1) // 2 if stride == 1 else output_width)
 
 
@@ -86,7 +96,7 @@ def _packed(taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
 
 
 def _overlaps(source: Operand, target: Buffer, view: Window) -> list[Overlap]:
-    """In place where each output row is written over an input row that was read: blocks of channels are apart."""
+    """In place where each output row is written over an input row that was read; channels are apart."""
     same_rows = (view.input_height, view.input_width) == (view.output_height, view.output_width)
     if isinstance(source, Buffer) and same_rows and view.stride_height == 1 and view.pad_top >= 1:
         return [Overlap(source, target, in_place=True)]

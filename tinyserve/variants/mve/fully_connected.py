@@ -45,8 +45,17 @@ def _lower(op: Operator, lowering: Lowering) -> None:
     }
     ties = "_ties" if packing.needs_exact_ties(op) else ""
     add_call(
-        op, lowering, f"ts_mve_fully_connected_s8{ties}", "mve/fully_connected.h", params,
-        [source], [target], scratch=[row], params_type="ts_mve_fully_connected_params",
-        macs=output.elements * depth, variant="mve", reason=REASON,
+        op,
+        lowering,
+        f"ts_mve_fully_connected_s8{ties}",
+        "mve/fully_connected.h",
+        params=params,
+        inputs=[source],
+        outputs=[target],
+        scratch=[row],
+        params_type="ts_mve_fully_connected_params",
+        macs=output.elements * depth,
+        variant="mve",
+        reason=REASON,
         overlaps=overlaps(source, target, row_lead(depth, channels, input, output)),
-    )  # fmt: skip
+    )

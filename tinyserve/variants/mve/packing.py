@@ -29,7 +29,8 @@ def interleaved(weights: npt.NDArray[np.int8], channels: int) -> npt.NDArray[np.
     groups = -(-outputs // channels)
     padded = np.zeros((groups * channels, blocks * LANES), dtype=np.int8)
     padded[:outputs, :depth] = weights
-    return padded.reshape(groups, channels, blocks, LANES).transpose(0, 2, 1, 3).reshape(-1)
+    by_vector = padded.reshape(groups, channels, blocks, LANES).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(by_vector).reshape(-1)
 
 
 def folded_bias(op: Operator, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
@@ -41,7 +42,7 @@ def folded_bias(op: Operator, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int3
     sums = taps.reshape(taps.shape[0], -1).astype(np.int64).sum(axis=1)
     start = np.zeros(len(sums), np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
     folded = start.astype(np.int64) - checks.required(op, 0).zero_point * sums
-    return folded.astype(np.uint64).astype(np.uint32).view(np.int32)
+    return np.asarray(folded & 0xFFFFFFFF, dtype=np.uint32).view(np.int32)
 
 
 def requantization_table(bias: npt.NDArray[np.int32], factors: Requantization) -> npt.NDArray[np.int32]:
@@ -49,10 +50,11 @@ def requantization_table(bias: npt.NDArray[np.int32], factors: Requantization) -
     channels = len(bias)
     per_channel = factors.per_channel(channels)
     table = np.zeros((-(-channels // 4), 3, 4), dtype=np.int32)
-    for row, values in enumerate((bias, per_channel.multipliers, per_channel.shifts)):
+    rows = (bias, per_channel.multipliers, per_channel.shifts.astype(np.int32))
+    for index, values in enumerate(rows):
         padded = np.zeros(table.shape[0] * 4, dtype=np.int32)
         padded[:channels] = values
-        table[:, row] = padded.reshape(-1, 4)
+        table[:, index, :] = padded.reshape(-1, 4)
     return table
 
 
@@ -91,6 +93,6 @@ def weight_constants(
     return {
         "weights": lowering.constant(f"{name}_mve", packed, "in the order of kernels/mve/matmul.h"),
         "requant": lowering.constant(
-            f"{name}_requant", table.reshape(-1), "bias, multiplier, shift by fours"
+            f"{name}_requant", table.reshape(-1), "bias, multiplier, shift, by fours"
         ),
     }
