@@ -1,0 +1,206 @@
+"""Runs C and assembly functions on an emulated Cortex-M, one call at a time, and counts their instructions exactly.
+
+Memory is mapped by the page, and each block of a caller ends at the end of its pages, so that an access beyond it faults.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import capstone
+import unicorn
+from elftools.elf.elffile import ELFFile
+from unicorn import arm_const
+
+KERNELS = Path(__file__).resolve().parents[2] / "tinyserve" / "kernels"
+CPUS = {
+    "cortex-m4": ("thumb-freestanding-eabihf", "cortex_m4+vfp4d16sp", arm_const.UC_CPU_ARM_CORTEX_M4),
+    "cortex-m7": ("thumb-freestanding-eabihf", "cortex_m7+fp_armv8d16", arm_const.UC_CPU_ARM_CORTEX_M7),
+    "cortex-m33": (
+        "thumb-freestanding-eabihf",
+        "cortex_m33+dsp+fp_armv8d16sp",
+        arm_const.UC_CPU_ARM_CORTEX_M33,
+    ),
+}
+_FLAGS = (
+    "-std=c11 -ffreestanding -O2 -g -fomit-frame-pointer -fno-unwind-tables -fno-asynchronous-unwind-tables "
+    "-ffunction-sections -fdata-sections -Wall -Wextra -Wconversion -Werror"
+).split()
+_SCRIPT = """
+SECTIONS {
+  . = 0x10000; .text : { KEEP_FUNCTIONS *(.text*) *(.rodata*) }
+  . = 0x20000000; .data : { *(.data*) *(.bss*) *(COMMON) }
+  /DISCARD/ : { *(.ARM.exidx*) *(.ARM.extab*) }
+}
+"""
+_PAGE = 0x1000
+_STACK_TOP, _STACK_BYTES, _HEAP = 0x30010000, 0x10000, 0x60000000
+_EXIT = 0x08000000
+_FILL = 0xA5
+
+# What a C compiler for a bare machine may call.
+_SUPPORT = """
+#include <stddef.h>
+void *memcpy(void *restrict to, const void *restrict from, size_t bytes);
+void *memset(void *to, int value, size_t bytes);
+void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
+{ for (size_t i = 0; i < bytes; i++) { ((volatile char *)to)[i] = ((const char *)from)[i]; } return to; }
+void *memset(void *to, int value, size_t bytes)
+{ for (size_t i = 0; i < bytes; i++) { ((volatile char *)to)[i] = (char)value; } return to; }
+void __aeabi_memcpy4(void *to, const void *from, size_t bytes);
+void __aeabi_memcpy(void *to, const void *from, size_t bytes);
+void __aeabi_memcpy4(void *to, const void *from, size_t bytes) { memcpy(to, from, bytes); }
+void __aeabi_memcpy(void *to, const void *from, size_t bytes) { memcpy(to, from, bytes); }
+void __aeabi_memset(void *to, size_t bytes, int value);
+void __aeabi_memset4(void *to, size_t bytes, int value);
+void __aeabi_memclr4(void *to, size_t bytes);
+void __aeabi_memclr(void *to, size_t bytes);
+void __aeabi_memset(void *to, size_t bytes, int value) { memset(to, value, bytes); }
+void __aeabi_memset4(void *to, size_t bytes, int value) { memset(to, value, bytes); }
+void __aeabi_memclr4(void *to, size_t bytes) { memset(to, 0, bytes); }
+void __aeabi_memclr(void *to, size_t bytes) { memset(to, 0, bytes); }
+"""
+
+
+def build(sources: Sequence[Path], directory: Path, keep: Sequence[str], cpu: str = "cortex-m4") -> Path:
+    """Compiles and links C and assembly for a core. ``keep``: functions to be called. RuntimeError on failure."""
+    target, mcpu, _ = CPUS[cpu]
+    script, support = directory / "link.ld", directory / "support.c"
+    kept = " ".join(f"KEEP(*(.text.{name}))" for name in keep)
+    script.write_text(_SCRIPT.replace("KEEP_FUNCTIONS", kept))
+    support.write_text(_SUPPORT)
+    elf = directory / f"{cpu}.elf"
+    command = [
+        sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={mcpu}", *_FLAGS, "-nostdlib", "-I", str(KERNELS),
+        "-T", str(script), "-Wl,--gc-sections", f"-Wl,--entry={keep[0]}",
+        *map(str, sources), str(support), "-o", str(elf),
+    ]  # fmt: skip
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    if built.returncode:
+        raise RuntimeError(f"{' '.join(command)}\n{built.stderr[:6000]}")
+    return elf
+
+
+@dataclass
+class Counts:
+    """What one call executed: instructions, how often each basic block ran, the stack it used."""
+
+    instructions: int = 0
+    blocks: dict[tuple[int, int], int] = field(default_factory=dict)
+    stack_bytes: int = 0
+
+
+class ArmImage:
+    """A linked image in an emulated core."""
+
+    def __init__(self, elf: Path, cpu: str = "cortex-m4") -> None:
+        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+        self._uc.ctl_set_cpu_model(CPUS[cpu][2])
+        self.disassembler = capstone.Cs(
+            capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS
+        )
+        self._lengths: dict[tuple[int, int], int] = {}
+        self._blocks: dict[tuple[int, int], int] = {}
+        self._heap = _HEAP
+        self._blocks_of_memory: list[tuple[int, int, int, int]] = []
+        with elf.open("rb") as file:
+            image = ELFFile(file)
+            for segment in image.iter_segments():
+                if segment["p_type"] == "PT_LOAD" and segment["p_memsz"]:
+                    self._map(segment["p_vaddr"], segment["p_memsz"], bool(segment["p_flags"] & 2))
+                    self._uc.mem_write(segment["p_vaddr"], segment.data())
+            table = image.get_section_by_name(".symtab")
+            self.symbols = {s.name: (s["st_value"], s["st_size"]) for s in table.iter_symbols() if s.name}
+        self._uc.mem_map(_STACK_TOP - _STACK_BYTES, _STACK_BYTES)
+        self._uc.mem_map(_EXIT, _PAGE)
+        self._uc.hook_add(unicorn.UC_HOOK_BLOCK, self._on_block)
+
+    def _map(self, start: int, size: int, writable: bool) -> None:
+        low = start & -_PAGE
+        high = (start + size + _PAGE - 1) & -_PAGE
+        access = unicorn.UC_PROT_ALL if writable else unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC
+        self._uc.mem_map(low, high - low, access)
+
+    def allocate(self, size: int, alignment: int = 4) -> int:
+        """Memory whose last byte is as near to the end of mapped memory as the alignment allows."""
+        room = max(1, -(-size // _PAGE)) * _PAGE
+        self._uc.mem_map(self._heap, room)
+        self._uc.mem_write(self._heap, bytes([_FILL]) * room)
+        address = (self._heap + room - size) & -alignment
+        self._blocks_of_memory.append((self._heap, room, address, size))
+        self._heap += room + _PAGE
+        return address
+
+    def check_margins(self) -> None:
+        """Raises RuntimeError where something was written beside allocated memory."""
+        for start, room, address, size in self._blocks_of_memory:
+            before, after = (
+                self.read(start, address - start),
+                self.read(address + size, start + room - address - size),
+            )
+            if before.strip(bytes([_FILL])) or after.strip(bytes([_FILL])):
+                raise RuntimeError(f"bytes beside a block of {size} were written")
+
+    def release(self) -> None:
+        """Unmaps all that was allocated."""
+        for start, room, _, _ in self._blocks_of_memory:
+            self._uc.mem_unmap(start, room)
+        self._blocks_of_memory.clear()
+        self._heap = _HEAP
+
+    def write(self, address: int, data: bytes) -> None:
+        self._uc.mem_write(address, data)
+
+    def read(self, address: int, size: int) -> bytes:
+        return bytes(self._uc.mem_read(address, size))
+
+    def call(self, function: str, *arguments: int) -> Counts:
+        """Calls a function with up to four words. Raises UcError where it faults, RuntimeError where it hangs."""
+        uc = self._uc
+        for register, value in zip(
+            range(arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R3 + 1), arguments, strict=False
+        ):
+            uc.reg_write(register, value & 0xFFFFFFFF)
+        saved = {
+            register: 0x1000 + register
+            for register in range(arm_const.UC_ARM_REG_R4, arm_const.UC_ARM_REG_R11 + 1)
+        }
+        for register, value in saved.items():
+            uc.reg_write(register, value)
+        uc.mem_write(_STACK_TOP - _STACK_BYTES, bytes([_FILL]) * _STACK_BYTES)
+        uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_TOP)
+        uc.reg_write(arm_const.UC_ARM_REG_LR, _EXIT | 1)
+        self._blocks = {}
+        uc.emu_start(self.symbols[function][0] | 1, _EXIT, count=0, timeout=60_000_000)
+        if uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1 != _EXIT:
+            raise RuntimeError(f"{function} did not return")
+        assert uc.reg_read(arm_const.UC_ARM_REG_SP) == _STACK_TOP, f"{function} lost the stack"
+        for register, value in saved.items():
+            assert uc.reg_read(register) == value, f"{function} did not restore a register"
+        untouched = self.read(_STACK_TOP - _STACK_BYTES, _STACK_BYTES)
+        stack = _STACK_BYTES - next((i for i, b in enumerate(untouched) if b != _FILL), _STACK_BYTES)
+        instructions = sum(self._length(block) * runs for block, runs in self._blocks.items())
+        return Counts(instructions, dict(self._blocks), stack)
+
+    def _on_block(self, uc: unicorn.Uc, address: int, size: int, data: object) -> None:
+        key = (address, size)
+        self._blocks[key] = self._blocks.get(key, 0) + 1
+
+    def _length(self, block: tuple[int, int]) -> int:
+        if block[0] & ~1 == _EXIT:
+            return 0
+        if block not in self._lengths:
+            self._lengths[block] = len(self.instructions(block))
+        return self._lengths[block]
+
+    def instructions(self, block: tuple[int, int]) -> list[capstone.CsInsn]:
+        """The instructions of a basic block (address, bytes)."""
+        code = self.read(block[0] & ~1, block[1])
+        found = list(self.disassembler.disasm(code, block[0] & ~1))
+        if sum(one.size for one in found) != block[1]:
+            raise RuntimeError(f"block at {block[0]:#x} does not disassemble")
+        return found

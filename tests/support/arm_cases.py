@@ -1,0 +1,189 @@
+"""One-operator models, compiled for an instruction-set feature and portably, side by side on an emulated core.
+
+Every buffer lies in memory of its own that ends where mapped memory ends. A case of one kernel call runs once more for
+each overlap that the call permits. All memory around what a kernel may write is checked to be as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tests.support.arm import KERNELS, ArmImage, build
+from tests.support.differential import Case
+from tinyserve.codegen.ctext import array_lines, number
+from tinyserve.codegen.lower import lower
+from tinyserve.codegen.program import (
+    PORTABLE,
+    Buffer,
+    Constant,
+    KernelCall,
+    Overlap,
+    ParamValue,
+    Program,
+    Target,
+)
+from tinyserve.errors import UnsupportedError
+from tinyserve.passes.load import load
+
+_FILL = 0xA5
+
+
+@dataclass
+class Comparison:
+    """``variants``: cases that the feature's kernels took. ``differences`` are messages; a test wants none."""
+
+    compared: int = 0
+    variants: int = 0
+    stack_bytes: int = 0
+    differences: list[str] | None = None
+
+
+def check(
+    cases: Sequence[Case], directory: Path, cpu: str, features: frozenset[str], *, variant: str, at_least: int
+) -> Comparison:
+    """Asserts that the variant took at least so many cases and that no output byte differs from the portable kernel's."""
+    result = compare(cases, directory, cpu, features, variant)
+    shown = "\n".join((result.differences or [])[:8])
+    assert not result.differences, f"{len(result.differences or [])} differences:\n{shown}"
+    assert result.variants >= at_least, f"the variant took only {result.variants} of {len(cases)} cases"
+    return result
+
+
+def compare(
+    cases: Sequence[Case], directory: Path, cpu: str, features: frozenset[str], variant: str
+) -> Comparison:
+    """Runs all samples of all cases, portably and with the features."""
+    programs: list[tuple[Case, Program, Program]] = []
+    for case in cases:
+        try:
+            fast = lower(load(case.model), Target(features), "case")
+            programs.append((case, lower(load(case.model), PORTABLE, "case"), fast))
+        except UnsupportedError:
+            continue
+    image = link([program for _, *both in programs for program in both], directory, cpu)
+    result = Comparison(differences=[])
+    assert result.differences is not None
+    for index, (case, portable, fast) in enumerate(programs):
+        result.compared += 1
+        result.variants += any(call.variant == variant for call in fast.calls)
+        for number_of_sample, sample in enumerate(case.samples):
+            inputs = [np.ascontiguousarray(value).tobytes() for value in sample]
+            expected, _ = run(image, 2 * index, portable, inputs, None)
+            for overlap in [None, *_overlaps(fast)]:
+                where = f"{case.label}, sample {number_of_sample}{_label(overlap)}"
+                try:
+                    got, stack = run(image, 2 * index + 1, fast, inputs, overlap)
+                except Exception as error:
+                    result.differences.append(f"{where}: {error!r}")
+                    continue
+                result.stack_bytes = max(result.stack_bytes, stack)
+                if got != expected:
+                    result.differences.append(f"{where}: {_difference(expected, got)}")
+    return result
+
+
+def _overlaps(program: Program) -> list[Overlap]:
+    return program.calls[0].overlaps if len(program.calls) == 1 else []
+
+
+def _label(overlap: Overlap | None) -> str:
+    return "" if overlap is None else f", output {overlap.lead_bytes} bytes before the input"
+
+
+def _difference(expected: list[bytes], got: list[bytes]) -> str:
+    for want, have in zip(expected, got, strict=True):
+        wrong = np.flatnonzero(np.frombuffer(want, np.int8) != np.frombuffer(have, np.int8))
+        if wrong.size:
+            first = int(wrong[0])
+            return f"{wrong.size} of {len(want)} bytes differ, first at {first}: {have[first]} is not {want[first]}"
+    return "no difference"
+
+
+def run(
+    image: ArmImage, index: int, program: Program, inputs: Sequence[bytes], overlap: Overlap | None
+) -> tuple[list[bytes], int]:
+    """Outputs of one inference and the stack that it used. RuntimeError where bytes outside of buffers changed."""
+    places = _places(image, program, overlap)
+    for tensor, data in zip(program.input_tensors, inputs, strict=True):
+        operand = program.values[tensor]
+        assert isinstance(operand, Buffer)
+        image.write(places[operand], data)
+    table = image.allocate(4 * len(program.buffers))
+    image.write(table, b"".join(places[buffer].to_bytes(4, "little") for buffer in program.buffers))
+    counts = image.call(f"case{index}", table)
+    image.check_margins()
+    outputs = []
+    for operand, tensor in zip(program.outputs, program.output_tensors, strict=True):
+        assert isinstance(operand, Buffer)
+        outputs.append(image.read(places[operand], tensor.nbytes))
+    image.release()
+    return outputs, counts.stack_bytes
+
+
+def _places(image: ArmImage, program: Program, overlap: Overlap | None) -> dict[Buffer, int]:
+    places: dict[Buffer, int] = {}
+    if overlap is not None:
+        lead = 0 if overlap.in_place else -(-overlap.lead_bytes // 4) * 4
+        both = image.allocate(max(overlap.output.nbytes, lead + overlap.input.nbytes))
+        places = {overlap.output: both, overlap.input: both + lead}
+    for buffer in program.buffers:
+        if buffer not in places:
+            places[buffer] = image.allocate(buffer.nbytes, buffer.alignment)
+    return places
+
+
+def link(programs: Sequence[Program], directory: Path, cpu: str) -> ArmImage:
+    """All programs in one image: function caseN(buffers) runs program N."""
+    path = directory / "cases.c"
+    path.write_text("\n".join(_source(programs)) + "\n")
+    sources = sorted({source for program in programs for call in program.calls for source in call.sources})
+    keep = [f"case{index}" for index in range(len(programs))]
+    return ArmImage(build([path, *(KERNELS / source for source in sources)], directory, keep, cpu), cpu)
+
+
+def _source(programs: Sequence[Program]) -> Iterator[str]:
+    yield "#include <stddef.h>"
+    yield "#include <stdint.h>"
+    yield from sorted({f'#include "{call.header}"' for program in programs for call in program.calls})
+    for index, program in enumerate(programs):
+        names = {id(constant): f"case{index}_{constant.name}" for constant in program.constants}
+        for constant in program.constants:
+            size = max(1, constant.values.size)
+            yield f"_Alignas({constant.alignment}) static const {constant.c_type} {names[id(constant)]}[{size}] = {{"
+            yield from (*array_lines(constant.values), "};")
+        yield f"void case{index}(uint8_t *const *b);"
+        yield f"void case{index}(uint8_t *const *b) {{"
+        for call in program.calls:
+            yield from _call(call, program, names)
+        yield "}"
+
+
+def _call(call: KernelCall, program: Program, names: dict[int, str]) -> Iterator[str]:
+    arguments = [
+        "NULL" if operand is None
+        else f"(const void *){names[id(operand)]}" if isinstance(operand, Constant)
+        else f"(void *)b[{program.buffers.index(operand)}]"
+        for operand in call.args
+    ]  # fmt: skip
+    yield "    {"
+    if call.params_type:
+        yield f"        static const {call.params_type} params = {{"
+        yield from (f"            .{key} = {_value(value, names)}," for key, value in call.params.items())
+        yield "        };"
+        arguments.insert(0, "&params")
+    yield f"        {call.function}({', '.join(arguments)});"
+    yield "    }"
+
+
+def _value(value: ParamValue, names: dict[int, str]) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, Constant):
+        return names[id(value)]
+    if isinstance(value, tuple):
+        return "{" + ", ".join(number(item) for item in value) + "}"
+    return value if isinstance(value, str) else number(value)

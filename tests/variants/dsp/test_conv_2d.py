@@ -1,0 +1,57 @@
+"""CONV_2D with SMLAD on emulated cores, against the portable kernel: shapes, borders, tails, overlaps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.ops.generate import Random, case
+from tests.ops.test_conv_2d import output_size
+from tests.support.arm_cases import check
+from tests.support.differential import Case
+from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.variants.dsp.layers import quantized_weights
+
+FEATURES = frozenset({"dsp", "fpu"})
+STACK_LIMIT = 400
+
+
+def conv_case(seed: int) -> Case:
+    r = Random(seed, 77)
+    batches = r.choice((1, 1, 1, 2))
+    height, width = r.integer(1, 11), r.integer(1, 11)
+    input_channels = r.choice((1, 2, 3, 4, 5, 6, 7, 8, 12, 16, 20))
+    channels = r.choice((2, 2, 3, 4, 5, 6, 8, 10))
+    taps = r.choice(((1, 1), (1, 1), (3, 3), (3, 3), (2, 3), (5, 1), (10, 4), (4, 4)))
+    stride = r.choice(((1, 1), (1, 1), (2, 2), (1, 2), (3, 1)))
+    dilation = r.choice(((1, 1), (1, 1), (1, 1), (2, 2), (1, 2)))
+    padding = r.choice(("SAME", "SAME", "VALID"))
+    sizes = [output_size(e, t, s, d, padding) for e, t, s, d in zip((height, width), taps, stride, dilation)]
+    if 0 in sizes:
+        padding, sizes = "SAME", [-(-height // stride[0]), -(-width // stride[1])]
+    relu = r.chance(0.5)
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        x = graph.input(
+            (batches, height, width, input_channels), "int8", scale=0.05, zero_point=r.zero_point()
+        )
+        weights, bias, scale = quantized_weights(r, graph, (channels, *taps, input_channels), 0.05)
+        zero_point = -128 if relu else r.integer(-127, 127)
+        y = graph.tensor((batches, *sizes, channels), "int8", scale=scale, zero_point=zero_point)
+        graph.op(
+            "CONV_2D", [x, weights, bias], [y], padding=padding, activation="RELU" if relu else "NONE",
+            stride_h=stride[0], stride_w=stride[1], dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
+        )  # fmt: skip
+        return [x], [y]
+
+    return case(f"conv #{seed}", r, build)
+
+
+@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7", "cortex-m33"])
+def test_bytes_equal_the_portable_kernel(cpu: str, tmp_path: Path) -> None:
+    first = {"cortex-m4": 0, "cortex-m7": 1000, "cortex-m33": 2000}[cpu]
+    count = 60 if cpu == "cortex-m4" else 15
+    cases = [conv_case(first + seed) for seed in range(count)]
+    result = check(cases, tmp_path, cpu, FEATURES, variant="dsp", at_least=count * 3 // 4)
+    assert result.stack_bytes <= STACK_LIMIT

@@ -1,0 +1,62 @@
+/* Assembly that the DSP kernels share: widened patches of activations, and their products with packed weights.
+ * See matmul.S and patch.S. */
+#ifndef TS_DSP_MATMUL_H
+#define TS_DSP_MATMUL_H
+
+#include <stdint.h>
+
+#if defined(__ARM_ARCH) && !defined(__ARM_FEATURE_DSP)
+#error "these kernels need the DSP extension: build for cortex-m4, m7 or m33+dsp, or compile the model without it"
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a product needs to know; a kernel's parameters begin with these fields. steps: pairs of taps per pixel.
+ * output_stride: bytes between pixels, which is the number of channels. rounding: twice the output's zero point plus
+ * one. weights_bytes: of the records of whole pairs; with odd, one more follows for the last two channels. */
+#define TS_DSP_MATMUL_FIELDS                \
+    int32_t steps, output_stride, rounding; \
+    const uint32_t *weights;                \
+    int32_t weights_bytes, odd;
+
+typedef struct {
+    TS_DSP_MATMUL_FIELDS
+} ts_dsp_matmul;
+
+/* Runs of taps that one pixel reads: quads of bytes and a tail of 0 to 3 in each, how many runs, and the bytes between
+ * the end of one and the start of the next. */
+typedef struct {
+    int32_t quads, tail, runs, gap;
+} ts_dsp_runs;
+
+typedef void ts_dsp_matmul_function(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
+
+/* All output channels of 4 pixels and of 1 pixel; relu: the output's zero point is -128. */
+void ts_dsp_matmul_4_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
+void ts_dsp_matmul_4_relu_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
+void ts_dsp_matmul_1_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
+void ts_dsp_matmul_1_relu_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
+
+/* Products with all records. */
+static inline void ts_dsp_multiply(ts_dsp_matmul_function *multiply, const ts_dsp_matmul *matmul, const int32_t *patch,
+                                   int8_t *output)
+{
+    multiply(matmul, patch, output);
+    if (matmul->odd) {
+        const ts_dsp_matmul last = {matmul->steps, matmul->output_stride, matmul->rounding,
+                                    matmul->weights + matmul->weights_bytes / 4, 4 * (matmul->steps + 4), 0};
+        multiply(&last, patch, output + matmul->output_stride - 2);
+    }
+}
+
+/* Widen runs into a patch of 4 pixels or 1; return its end. */
+int32_t *ts_dsp_patch_4_s8(int32_t *patch, const int8_t *const *runs, const ts_dsp_runs *shape);
+int32_t *ts_dsp_patch_1_s8(int32_t *patch, const int8_t *run, const ts_dsp_runs *shape);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,134 @@
+"""CONV_2D with SMLAD: patches of 4 pixels times pairs of output channels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyserve.codegen.program import ParamValue
+from tinyserve.graph.types import Operator
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering
+from tinyserve.ops.calls import add_call
+from tinyserve.ops.conv_2d import conv_window
+from tinyserve.ops.overlap import lead_bytes, overlaps
+from tinyserve.ops.quantize_params import convolution_requantization
+from tinyserve.ops.window import Window
+from tinyserve.variants import Candidate
+from tinyserve.variants.dsp import packing
+
+PIXELS = 4
+REASON = "SMLAD on two taps of 4 pixels x 2 channels, two weights per half-word"
+SOURCES = ("dsp/matmul.S", "dsp/patch.S")
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for ungrouped int8 convolutions whose accumulators are small enough to pack two weights."""
+    input, weights = checks.required(op, 0), checks.required(op, 1)
+    if not packing.applies(op) or weights.shape[3] != input.shape[3]:
+        return []
+    packed = _packed(op)
+    if packed is None:
+        return []
+    cost = _cost(conv_window(op), packed)
+    return [Candidate("dsp", cost, REASON, lambda: _lower(op, lowering, packed))]
+
+
+def run_length(view: Window, channels: int) -> int:
+    """Taps that lie side by side in input and weights: a row of the filter, or one position where it is dilated."""
+    return channels * (view.filter_width if view.dilation_width == 1 else 1)
+
+
+def _packed(op: Operator) -> packing.Matmul | None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    assert weights.data is not None
+    taps = weights.data.reshape(weights.shape[0], -1)
+    steps = packing.in_steps(taps, run_length(conv_window(op), input.shape[3]))
+    factors = convolution_requantization(op, input, weights, output)
+    return packing.matmul(op, steps, packing.folded_bias(op, taps), factors)
+
+
+def _cost(view: Window, packed: packing.Matmul) -> float:
+    pairs = packed.pairs + packed.odd
+    block = pairs * (13.4 * packed.steps + 66) + 8.5 * packed.steps + 60 * view.filter_height
+    return block * view.pixels / PIXELS
+
+
+def _is_pointwise(view: Window) -> bool:
+    strides = (view.stride_height, view.stride_width)
+    return (view.filter_height, view.filter_width) == (1, 1) == strides and view.pad_top == view.pad_left == 0
+
+
+def _lower(op: Operator, lowering: Lowering, packed: packing.Matmul) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    view = conv_window(op)
+    pointwise = _is_pointwise(view)
+    suffix = "relu_s8" if packed.relu else "s8"
+    params: dict[str, ParamValue] = {
+        "steps": packed.steps,
+        "output_stride": output.shape[3],
+        "rounding": packed.rounding,
+        "weights": lowering.constant(f"{weights.name}_packed", packed.weights, "see kernels/dsp/matmul.S"),
+        "weights_bytes": 4 * packed.pairs * (packed.steps + 4),
+        "odd": int(packed.odd),
+        "multiply_4": f"ts_dsp_matmul_4_{suffix}",
+        "multiply_1": f"ts_dsp_matmul_1_{suffix}",
+    }
+    scratch_words = PIXELS * packed.steps
+    if pointwise:
+        params["pixels"] = view.pixels
+        params["input_bytes"] = input.shape[3]
+    else:
+        row_words = -(-run_length(view, input.shape[3]) // 4)
+        params |= _window_params(view, input.shape[3])
+        params["input_zero_point"] = input.zero_point
+        params["patch_words"] = scratch_words
+        params["row_words"] = row_words
+        scratch_words += row_words * (5 if _has_partial_rows(view, input.shape[3]) else 1)
+    source, target = lowering.operand(input), lowering.buffer(output)
+    add_call(
+        op, lowering, f"ts_conv_2d{'_1x1' if pointwise else ''}_dsp_s8", "dsp/conv_2d.h", params=params, inputs=[source], outputs=[target],
+        scratch=[lowering.scratch(f"{output.name}_patch", 4 * scratch_words)],
+        overlaps=overlaps(source, target, _lead(view, input.shape[3], output.shape[3])),
+        macs=output.elements * weights.elements // weights.shape[0],
+        sources=SOURCES, variant="dsp", reason=REASON,
+    )  # fmt: skip
+
+
+def _window_params(view: Window, channels: int) -> dict[str, ParamValue]:
+    return {
+        "batches": view.batches,
+        "input_height": view.input_height,
+        "input_width": view.input_width,
+        "input_channels": channels,
+        "filter_height": view.filter_height,
+        "filter_width": view.filter_width,
+        "output_height": view.output_height,
+        "output_width": view.output_width,
+        "stride_height": view.stride_height,
+        "stride_width": view.stride_width,
+        "dilation_height": view.dilation_height,
+        "dilation_width": view.dilation_width,
+        "pad_top": view.pad_top,
+        "pad_left": view.pad_left,
+    }
+
+
+def _has_partial_rows(view: Window, channels: int) -> bool:
+    """Whether rows of taps may be copied bytewise: part of a row outside, and taps that are no whole words."""
+    reach = (view.output_width - 1) * view.stride_width - view.pad_left + view.filter_width
+    outside = view.pad_left > 0 or reach > view.input_width
+    return outside and channels % 4 != 0 and view.dilation_width == 1 and view.filter_width > 1
+
+
+def _lead(view: Window, input_channels: int, output_channels: int) -> int:
+    """Four pixels (the last ones singly) are read, then written; blocks do not span images, nor need they."""
+    reads = view.first_reads().reshape(view.batches, -1)
+    if _is_pointwise(view):
+        reads = reads.reshape(1, -1)
+    per_image = reads.shape[1]
+    block = np.minimum(np.arange(per_image) // PIXELS, per_image // PIXELS)
+    block = np.where(block < per_image // PIXELS, block, np.arange(per_image))
+    starts = np.flatnonzero(np.diff(block, prepend=-1))
+    first = np.minimum.reduceat(reads, starts, axis=1).reshape(-1) * input_channels
+    ends = np.append(starts[1:], per_image) + np.arange(len(reads))[:, None] * per_image
+    return lead_bytes(first, ends.reshape(-1) * output_channels)
