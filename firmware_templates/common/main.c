@@ -1,12 +1,10 @@
 /* Firmware: the model behind the serial protocol. The same for every board. */
-#include "model_io.h"
 #include "port.h"
 #include "protocol.h"
 
 int main(void)
 {
     port_init();
-    model_init();
     protocol_start();
     for (int c = port_getc(); c >= 0; c = port_getc()) {
         protocol_receive((char)c);

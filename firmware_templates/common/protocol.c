@@ -586,6 +586,7 @@ static void run_command(char *text)
 
 void protocol_start(void)
 {
+    model_init();
     line_length = 0;
     line_too_long = 0;
     selected = 0;

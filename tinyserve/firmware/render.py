@@ -20,11 +20,11 @@ Part = Literal["startup", "firmware", "runtime", "model", "weights"]
 Port = Literal["host", "cortex_m", "riscv", "arduino"]
 
 LINKER_SCRIPT = "board.ld"
+PLATFORMIO_FILE = "platformio.ini"
 DEFAULT_STACK_BYTES = 4096
 
 _COMMON = (
     "config.h",
-    "main.c",
     "model_io.c",
     "model_io.h",
     "port.h",
@@ -35,10 +35,10 @@ _COMMON = (
 )
 _SHIM = ("memory.c", "integer.c", "soft_float.c")
 _PORT_FILES: dict[Port, tuple[str, ...]] = {
-    "host": ("port.c",),
-    "cortex_m": ("port.c", "startup.c"),
-    "riscv": ("port.c", "startup.c"),
-    "arduino": ("port.cpp",),
+    "host": ("common/main.c", "host/port.c"),
+    "cortex_m": ("common/main.c", "cortex_m/port.c", "cortex_m/startup.c"),
+    "riscv": ("common/main.c", "riscv/port.c", "riscv/startup.c"),
+    "arduino": ("arduino/main.cpp", "arduino/port.cpp"),
 }
 
 
@@ -106,26 +106,29 @@ def render(
         "registers": board.core.registers if port in ("cortex_m", "riscv") else None,
         **_ticks(port, board),
     }
+    defines = {f"TS_{model.name.upper()}_PROFILE": "1"}
     files: dict[str, str | bytes] = {}
     sources: list[SourceFile] = []
     for name in _COMMON:
         files[f"src/{name}"] = _template(f"common/{name}", context)
     sources += [SourceFile(f"src/{name}", "firmware") for name in _COMMON if name.endswith(".c")]
-    for name in _PORT_FILES[port]:
-        files[f"src/{name}"] = _template(f"{port}/{name}", context)
+    for template in _PORT_FILES[port]:
+        name = PurePosixPath(template).name
+        files[f"src/{name}"] = _template(template, context)
         sources.append(SourceFile(f"src/{name}", "startup" if name == "startup.c" else "firmware"))
     if port in ("cortex_m", "riscv"):
         files[LINKER_SCRIPT] = linker_script(board, stack)
         for name in _SHIM:
             files[f"src/runtime/{name}"] = _template(f"shim/{name}", context)
             sources.append(SourceFile(f"src/runtime/{name}", "runtime"))
+    if port == "arduino":
+        files[PLATFORMIO_FILE] = _template(f"arduino/{PLATFORMIO_FILE}", {**context, "defines": defines})
     for name, content in compiled.sources.files.items():
         files[f"src/model/{name}"] = content
     for name in compiled.sources.compile:
         part: Part = "weights" if PurePosixPath(name).stem.endswith("weights") else "model"
         sources.append(SourceFile(f"src/model/{name}", part))
     _write(directory, files)
-    defines = {f"TS_{model.name.upper()}_PROFILE": "1"}
     return Project(
         directory, board, port, engine, model, compiled, tuple(sources), defines=defines, stack_bytes=stack
     )
