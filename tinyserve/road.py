@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,20 +19,16 @@ from tinyserve import __version__, bundle
 from tinyserve.bundle import MANIFEST_FILE, Bundle
 from tinyserve.codegen.program import Optimize, Target
 from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.progress import Progress
 
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
     from tinyserve.codegen.compile import Compiled
     from tinyserve.firmware.build import Firmware
+    from tinyserve.firmware.toolchain import Name as ToolchainName
 
 BUILD_DIRECTORY = Path("build")
 ROAD_FILE = "road.json"
-
-
-class Progress(Protocol):
-    """Called with a stage's name as it begins, and with how far it is (0 of 0: unknown)."""
-
-    def __call__(self, stage: str, done: int = 0, total: int = 0) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -51,6 +47,8 @@ class Build:
 
     optimize: Optimize = "balanced"
     engine: str = "aot"
+    toolchain: ToolchainName = "zig"
+    emulate: bool = False
     directory: Path | None = None
 
 
@@ -118,11 +116,23 @@ def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, pr
     from tinyserve.firmware.build import build as build_project
     from tinyserve.firmware.render import render
 
-    directory = build.directory or made.path / board.id
+    directory = build.directory or made.path / _variant(board, build)
     progress("rendering firmware")
-    project = render(compiled, board, directory, engine=build.engine)
+    project = render(
+        compiled, board, directory, build.engine, emulate=build.emulate,
+        model_id=made.manifest.mlperf_id or made.manifest.name,
+    )  # fmt: skip
     progress("building firmware")
-    return build_project(project)
+    return build_project(project, build.toolchain)
+
+
+def _variant(board: Board, build: Build) -> str:
+    """The directory's name: the board's and what differs from the defaults, so that cells keep apart."""
+    options = [build.optimize, build.engine, build.toolchain]
+    return "-".join([board.id, *(option for option in options if option not in _DEFAULTS)])
+
+
+_DEFAULTS = ("balanced", "aot", "zig")
 
 
 def choose_emulator(board: Board, emulate: bool, emulator: str | None, port: str | None) -> str | None:
@@ -148,6 +158,11 @@ def choose_emulator(board: Board, emulate: bool, emulator: str | None, port: str
         f"{board.id} is a real board, and no port is named",
         "add --emulate for its twin, or --port auto for the board itself",
     )
+
+
+def is_twin(board: Board, emulator: str | None) -> bool:
+    """Whether firmware for the emulator is built for the board's twin."""
+    return emulator is not None and board.core.port != "host"
 
 
 def digest(paths: Iterable[Path]) -> str:

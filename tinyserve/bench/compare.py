@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tinyserve.bench.metrics import METRICS, Metric
+from tinyserve.bench.metrics import METRICS, Metric, named
 from tinyserve.bench.result import BenchReport, BenchResult
+from tinyserve.errors import UsageError
 
 Verdict = Literal["equal", "better", "worse", "within tolerance", "missing"]
 
@@ -86,6 +87,24 @@ def compare(
     changes = [change for pair in pairs for change in _changes(*pair, tolerances or {})]
     differences = [line for pair in pairs for line in _differences(*pair)]
     return Comparison(changes, only_before, only_after, differences)
+
+
+def parse_tolerances(texts: Iterable[str]) -> dict[str, float]:
+    """'METRIC=PERCENT' of the command line. Raises UsageError for anything else."""
+    found = {}
+    for text in texts:
+        name, separator, percent = text.partition("=")
+        if named(name) is None:
+            names = ", ".join(metric.name for metric in METRICS)
+            raise UsageError(f"--tolerance {text}: no such metric: {name}", f"use one of {names}")
+        try:
+            value = float(percent.removesuffix("%"))
+        except ValueError:
+            value = -1
+        if not separator or not value >= 0:
+            raise UsageError(f"--tolerance {text}: expected METRIC=PERCENT", f"for example {name}=2.5")
+        found[name] = value
+    return found
 
 
 def _changes(before: BenchResult, after: BenchResult, tolerances: Mapping[str, float]) -> list[Change]:

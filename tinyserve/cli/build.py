@@ -12,6 +12,7 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
 
 if TYPE_CHECKING:
     from tinyserve.codegen.program import Optimize
+    from tinyserve.firmware.toolchain import Name as ToolchainName
 
 
 @click.command(name="build", epilog=SOURCE_HELP)
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 )
 @options.optimize
 @options.engine
+@options.toolchain
 @options.conversion
 def command(
     *,
@@ -34,6 +36,7 @@ def command(
     output: Path | None,
     optimize: Optimize,
     engine: str,
+    toolchain: ToolchainName,
     representative: Path | None,
     quantize: str,
     bundle: Path | None,
@@ -48,5 +51,6 @@ def command(
     with progress() as report:
         made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
         compiled = road.to_compiled(made, chosen, optimize, report)
-        firmware = road.to_firmware(made, compiled, chosen, road.Build(optimize, engine, output), report)
-    stdout().print(firmware_panel(firmware, chosen))
+        choices = road.Build(optimize, engine, toolchain, emulate, output)
+        firmware = road.to_firmware(made, compiled, chosen, choices, report)
+    stdout().print(firmware_panel(made.manifest.name, firmware, chosen))

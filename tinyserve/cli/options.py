@@ -48,11 +48,27 @@ def optimize(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def optimizes(function: F) -> F:
+    """--optimize, repeatable: one cell per preference."""
+    return click.option(
+        "--optimize", type=click.Choice(["balanced", "speed", "size", "ram"]), multiple=True,
+        default=["balanced"], show_default=True, help="What to prefer; repeatable.",
+    )(function)  # fmt: skip
+
+
 def engine(function: F) -> F:
     """--engine: ahead-of-time compiled C, or the TFLM interpreter."""
     return click.option(
         "--engine", type=click.Choice(["aot", "tflm"]), default="aot", show_default=True,
         help="Compiled C, or the TensorFlow Lite Micro interpreter.",
+    )(function)  # fmt: skip
+
+
+def toolchain(function: F) -> F:
+    """--toolchain: which compiler builds the firmware."""
+    return click.option(
+        "--toolchain", type=click.Choice(["zig", "gcc"]), default="zig", show_default=True,
+        help="The compiler for emulated boards.",
     )(function)  # fmt: skip
 
 
@@ -65,3 +81,20 @@ def device(function: F) -> F:
         ),
         click.option("--port", metavar="PORT", help="Serial port of a real board; 'auto' finds it."),
     )(function)
+
+
+def reports(function: F) -> F:
+    """Where results go, and what they are held against."""
+    return _chain(
+        click.option("--json", type=PATH, metavar="FILE", help="Write the result for machines."),
+        click.option("--html", type=PATH, metavar="FILE", help="Write a page with pictures."),
+        click.option("--junit", type=PATH, metavar="FILE", help="Write JUnit XML."),
+        click.option("--markdown", type=PATH, metavar="FILE", help="Write Markdown."),
+        click.option("--github-summary", is_flag=True, help="Add Markdown to the GitHub job's summary."),
+        click.option("--budget", type=PATH, metavar="TOML", help="Limits; status 3 where one is broken."),
+        click.option("--baseline", type=PATH, metavar="JSON", help="Earlier result; status 3 if it was better."),
+        click.option(
+            "--tolerance", "tolerances", multiple=True, metavar="METRIC=PERCENT",
+            help="How much worse than the baseline a metric may be; repeatable.",
+        ),
+    )(function)  # fmt: skip

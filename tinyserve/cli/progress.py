@@ -5,32 +5,25 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from tinyserve.progress import Progress as Reporter
+from tinyserve.progress import silent
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
-
-
-class Reporter(Protocol):
-    """What the road calls as it goes: a stage's name, and how far it is (0 of 0: unknown)."""
-
-    def __call__(self, stage: str, done: int = 0, total: int = 0) -> None: ...
 
 
 @contextmanager
 def progress(quiet: bool = False) -> Iterator[Reporter]:
     """Yields the reporter of one command."""
     if quiet:
-        yield _silent
+        yield silent
     elif sys.stderr.isatty():
         with _rich_progress() as bar:
             yield _Live(bar)
     else:
         yield _Log()
-
-
-def _silent(stage: str, done: int = 0, total: int = 0) -> None:
-    return
 
 
 def _rich_progress() -> Progress:

@@ -9,12 +9,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tinyserve.bench.layers import arena_blocks
 from tinyserve.boards.types import Board
 from tinyserve.codegen.compile import Compiled
 from tinyserve.fit import Fit, demand, fit
 from tinyserve.graph.types import Tensor
 from tinyserve.report import text
-from tinyserve.report.program import arena_blocks, constant_bytes, layer_name, layer_table, pass_table
+from tinyserve.report.program import constant_bytes, layer_name, layer_table, pass_table
 
 
 def summary(compiled: Compiled, name: str, boards: Sequence[Board]) -> RenderableType:

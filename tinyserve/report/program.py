@@ -8,25 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tinyserve.bench.result import ArenaBlock
 from tinyserve.codegen.compile import Compiled
 from tinyserve.codegen.names import short_name
 from tinyserve.codegen.program import Buffer, KernelCall
 from tinyserve.passes import PassReport
 from tinyserve.report import text
-
-
-def arena_blocks(compiled: Compiled) -> list[ArenaBlock]:
-    """The memory plan as blocks over time, lowest offset first."""
-    plan = compiled.plan
-    blocks = [
-        ArenaBlock(
-            short_name(buffer.name), buffer.kind, offset, buffer.nbytes,
-            plan.lifetimes[buffer].first, plan.lifetimes[buffer].last,
-        )
-        for buffer, offset in plan.offsets.items()
-    ]  # fmt: skip
-    return sorted(blocks, key=lambda block: (block.offset, block.first, block.name))
 
 
 def compiled_summary(compiled: Compiled, directory: Path) -> RenderableType:

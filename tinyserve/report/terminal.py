@@ -34,7 +34,7 @@ def result_panel(result: BenchResult) -> RenderableType:
     estimates = _estimates(result)
     if estimates.row_count:
         parts += [Text(), estimates]
-    parts += [Text(), _memory_table(result.memory), Text(), _verdicts(result)]
+    parts += [Text(), memory_table(result.memory), Text(), _verdicts(result)]
     return Panel(Group(*parts), title=f"[bold]{result.title}[/bold]", title_align="left", expand=False)
 
 
@@ -103,7 +103,8 @@ def _estimates(result: BenchResult) -> Table:
     return table
 
 
-def _memory_table(memory: Memory) -> Table:
+def memory_table(memory: Memory) -> Table:
+    """Flash, RAM, arena and stack against the board's."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("memory")
     table.add_column("bytes", justify="right")

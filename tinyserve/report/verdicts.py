@@ -83,3 +83,12 @@ def comparison_table(comparison: Comparison) -> Table:
             value_text(change.after), change_text(change), f"[{style}]{change.verdict}[/{style}]",
         )  # fmt: skip
     return table
+
+
+def comparison_lines(comparison: Comparison) -> list[str]:
+    """What a table has no room for: how the two sides differ in the making, and cells without a partner."""
+    return [
+        *comparison.differences,
+        *(f"only in the first: {title}" for title in comparison.only_before),
+        *(f"only in the second: {title}" for title in comparison.only_after),
+    ]

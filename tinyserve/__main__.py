@@ -1,0 +1,7 @@
+"""`python -m tinyserve` is the `tinyserve` command."""
+
+import sys
+
+from tinyserve.cli.main import main
+
+sys.exit(main())

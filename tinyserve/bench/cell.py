@@ -1,0 +1,91 @@
+"""One cell of a bench: a model on a board with options. A pure function of its inputs, so that it may run in
+another process or on another machine."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import msgspec
+
+from tinyserve import boards, road
+from tinyserve.bench import dataset, single_stream
+from tinyserve.bench.result import BenchResult, FailedCell
+from tinyserve.bench.setup import board_digest
+from tinyserve.boards.types import Board
+from tinyserve.bundle import SAMPLES_FILE, Bundle
+from tinyserve.cache import cache_directory, keep_newest
+from tinyserve.errors import TinyserveError
+from tinyserve.files import write
+from tinyserve.progress import Progress
+
+CACHED_RESULTS = 2000
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What to run. ``emulator`` None and ``port`` None: what `road.choose_emulator` chooses."""
+
+    source: Path
+    board: str
+    conversion: road.Conversion = field(default_factory=road.Conversion)
+    build: road.Build = field(default_factory=road.Build)
+    runs: int = 10
+    warmup: int = 1
+    emulator: str | None = None
+    port: str | None = None
+    dataset: Path | None = None
+    limit: int | None = None
+    use_cache: bool = False
+
+    @property
+    def model(self) -> str:
+        return self.source.stem
+
+
+def run(cell: Cell, progress: Progress) -> BenchResult:
+    """Does all steps of a cell, or takes the result of an equal one from the cache. Raises TinyserveError."""
+    board = boards.load(cell.board)
+    emulator = road.choose_emulator(board, cell.build.emulate, cell.emulator, cell.port)
+    made = road.to_bundle(cell.source, cell.conversion, progress)
+    cached = _cache_path(cell, made, board, emulator) if cell.use_cache and emulator in _EXACT else None
+    if cached is not None and cached.is_file():
+        return msgspec.json.decode(cached.read_bytes(), type=BenchResult)
+    build = replace(cell.build, emulate=road.is_twin(board, emulator))
+    compiled = road.to_compiled(made, board, build.optimize, progress)
+    firmware = road.to_firmware(made, compiled, board, build, progress)
+    data = dataset.load(cell.dataset, made.manifest, cell.limit) if cell.dataset else None
+    options = single_stream.Options(
+        cell.runs, cell.warmup, emulator, cell.port, data, optimize=build.optimize
+    )
+    result = single_stream.run(made, firmware, options, progress)
+    if cached is not None:
+        write(cached, msgspec.json.encode(result))
+        keep_newest(cached.parent, CACHED_RESULTS)
+    return result
+
+
+def attempt(cell: Cell, progress: Progress) -> BenchResult | FailedCell:
+    """A cell's result, or why there is none."""
+    try:
+        return run(cell, progress)
+    except TinyserveError as error:
+        return FailedCell(cell.model, cell.board, str(error), error.exit_status)
+
+
+_EXACT = ("unicorn", "qemu")  # devices whose results depend on nothing but the cell
+
+
+def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) -> Path:
+    """Where the result of an equal cell is kept: named by everything that it depends on."""
+    inputs = [
+        road.package_digest(),
+        made.manifest.model_sha256,
+        road.digest([made.path / SAMPLES_FILE]),
+        board_digest(board),
+        f"{emulator} {cell.runs} {cell.warmup} {cell.limit} {made.manifest.name}",
+        f"{cell.build.optimize} {cell.build.engine} {cell.build.toolchain}",
+        road.digest([cell.dataset]) if cell.dataset else "",
+    ]
+    return cache_directory() / "bench" / f"{hashlib.sha256(chr(0).join(inputs).encode()).hexdigest()}.json"

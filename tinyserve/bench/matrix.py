@@ -1,0 +1,135 @@
+"""Many cells at once: a process for each, so that one that breaks or hangs takes no other with it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from tinyserve.bench.cell import Cell, attempt
+from tinyserve.bench.result import BenchReport, BenchResult, FailedCell
+from tinyserve.progress import silent
+
+CELL_TIMEOUT_S = 3600.0
+Outcome = BenchResult | FailedCell
+Finished = Callable[[int, int, str], None]
+"""Called with the number of cells that are done, the number of all, and what was done last."""
+
+
+def run(
+    cells: Sequence[Cell], jobs: int, finished: Finished, timeout_s: float = CELL_TIMEOUT_S
+) -> BenchReport:
+    """Runs the cells in up to ``jobs`` processes. Results come in the order of the cells.
+
+    On any exception (Ctrl-C) the processes are ended before it goes on.
+    """
+    outcomes: dict[int, Outcome] = {}
+    waiting = list(enumerate(cells))
+    running: dict[int, _Worker] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                index, cell = waiting.pop(0)
+                running[index] = _Worker(cell, timeout_s)
+            for index in _ready(running):
+                worker = running.pop(index)
+                outcomes[index] = worker.outcome()
+                finished(len(outcomes), len(cells), f"{worker.cell.model} on {worker.cell.board}")
+    finally:
+        for worker in running.values():
+            worker.kill()
+    return collect([outcomes[index] for index in range(len(cells))])
+
+
+def collect(outcomes: Sequence[Outcome]) -> BenchReport:
+    """Results and failures as one report."""
+    return BenchReport(
+        results=[outcome for outcome in outcomes if isinstance(outcome, BenchResult)],
+        failures=[outcome for outcome in outcomes if isinstance(outcome, FailedCell)],
+    )
+
+
+def default_jobs() -> int:
+    """One process per CPU: an emulator keeps one busy."""
+    return max(1, os.cpu_count() or 1)
+
+
+def _ready(running: dict[int, _Worker]) -> list[int]:
+    """The workers that have ended, said something, or used up their time."""
+    first = min(worker.deadline for worker in running.values())
+    handles = [worker.connection for worker in running.values()]
+    talking = wait(handles, max(0.0, first - time.monotonic()))
+    now = time.monotonic()
+    return [
+        index for index, worker in running.items() if worker.connection in talking or worker.deadline <= now
+    ]
+
+
+@dataclass(frozen=True)
+class _Died:
+    """What became of a worker that said nothing."""
+
+    code: int | None
+
+    def __str__(self) -> str:
+        if self.code is None:
+            return "took too long and was ended\n  try: fewer --runs, or a larger time limit"
+        said = f"its process ended with status {self.code} and said nothing"
+        return f"{said}\n  try: this cell alone, with --verbose"
+
+
+class _Worker:
+    """The process of one cell."""
+
+    def __init__(self, cell: Cell, timeout_s: float) -> None:
+        self.cell = cell
+        self.deadline = time.monotonic() + timeout_s
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe(duplex=False)
+        self._process: SpawnProcess = context.Process(
+            target=_work, args=(cell, theirs, Path.cwd()), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def outcome(self) -> Outcome:
+        """The result, or a failure where the process died or is still at it."""
+        try:
+            if self.connection.poll(0):
+                outcome: Outcome = self.connection.recv()
+                return outcome
+            death = _Died(None)
+        except EOFError:
+            self._process.join(5)
+            death = _Died(self._process.exitcode)
+        finally:
+            self.kill()
+        return FailedCell(self.cell.model, self.cell.board, str(death), 1 if death.code is not None else 8)
+
+    def kill(self) -> None:
+        """Ends the process: first so that it can clean up (SIGTERM unwinds it), then for sure."""
+        self.connection.close()
+        self._process.terminate()
+        self._process.join(5)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._process.close()
+
+
+def _work(cell: Cell, connection: Connection, directory: Path) -> None:
+    """The worker's life: one cell, one message."""
+    import signal
+
+    def stop(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us in order
+    os.chdir(directory)
+    connection.send(attempt(cell, silent))

@@ -1,0 +1,126 @@
+"""The single-stream scenario on a device: one inference after the other, outputs checked byte by byte."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from tinyserve.bench import dataset as datasets
+from tinyserve.bench import estimates
+from tinyserve.bench.layers import arena_blocks, layers_of
+from tinyserve.bench.memory import memory_of
+from tinyserve.bench.result import Accuracy, BenchResult, Check, ScenarioResult
+from tinyserve.bench.setup import model_identity, setup_of
+from tinyserve.bench.statistics import summarize
+from tinyserve.bundle import Bundle, Samples
+from tinyserve.devices import open_device
+from tinyserve.dut import Client
+from tinyserve.errors import DataError
+from tinyserve.firmware.build import Firmware
+from tinyserve.progress import Progress
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to measure. ``emulator`` and ``port`` choose the device; ``data`` is run for accuracy.
+
+    ``runs`` inferences of the first held sample are timed, after ``warmup`` that are not.
+    """
+
+    runs: int = 10
+    warmup: int = 1
+    emulator: str | None = None
+    port: str | None = None
+    data: datasets.LabelledData | None = None
+    profile: bool = True
+    optimize: str = "balanced"
+    seed: int = 0
+
+
+def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress) -> BenchResult:
+    """Runs a bundle's firmware on its device. Raises DeviceError where that hangs, crashes or vanishes."""
+    compiled, board = firmware.project.compiled, firmware.project.board
+    samples = bundle.samples()
+    if not len(samples):
+        raise DataError(f"{bundle.path}: the bundle holds no samples", "convert again with --representative")
+    with open_device(firmware, board, emulator=options.emulator, port=options.port) as device:
+        client = Client(device.link)
+        info = client.identify()
+        client.expect_model(bundle.manifest.model_sha256)
+        unit = device.tick_unit or info.tick_unit
+        check = _check(client, bundle, samples, progress)
+        progress("measuring", 0, 0)
+        _load(client, [array[0].tobytes() for array in samples.inputs])
+        ticks = client.infer(options.runs, options.warmup)
+        latency = estimates.latency_ms(device, board)
+        memory = client.memory()
+        layers = layers_of(compiled, client.profile()) if options.profile else []
+        accuracy = _accuracy(client, bundle, options.data, progress) if options.data else None
+    latencies = [float(value) for value in ticks]
+    statistics = summarize(latencies, unit, options.warmup)
+    kind = options.emulator or "serial"
+    return BenchResult(
+        created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        model=model_identity(bundle, compiled),
+        setup=setup_of(firmware, board, kind, options.optimize, options.seed),
+        memory=memory_of(firmware, board, memory.stack_used, memory.stack_size),
+        latency=statistics,
+        latencies=latencies,
+        scenario=ScenarioResult(
+            name="single-stream", method="measured", metric="p90 latency", value=statistics.p90,
+            unit=unit, queries=options.runs,
+        ),
+        latency_ms=latency,
+        energy_uj=estimates.energy_uj(latency, board),
+        check=check,
+        accuracy=accuracy,
+        layers=layers,
+        arena=arena_blocks(compiled),
+    )  # fmt: skip
+
+
+def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress) -> Check:
+    """Every held sample through the device, every byte of every output compared."""
+    equal, first = 0, ""
+    for index in range(len(samples)):
+        progress("checking outputs", index, len(samples))
+        _load(client, [array[index].tobytes() for array in samples.inputs])
+        client.infer(1, 0)
+        expected = [array[index].tobytes() for array in samples.expected]
+        difference = _difference(client.outputs(), expected)
+        equal += not difference
+        first = first or (f"sample {index}: {difference}" if difference else "")
+        client.reset()
+    return Check(len(samples), equal, bundle.manifest.expected_from, first)
+
+
+def _difference(got: list[bytes], expected: list[bytes]) -> str:
+    """Where outputs first differ, '' where they are equal."""
+    for number, (one, other) in enumerate(zip(got, expected, strict=True)):
+        if len(one) != len(other):
+            return f"output {number} has {len(one)} bytes, expected {len(other)}"
+        places = [place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
+        if places:
+            place = places[0]
+            return (
+                f"output {number}: {len(places)} of {len(one)} bytes differ, "
+                f"the first at {place}: {one[place]:#04x}, expected {other[place]:#04x}"
+            )
+    return ""
+
+
+def _accuracy(client: Client, bundle: Bundle, data: datasets.LabelledData, progress: Progress) -> Accuracy:
+    output = bundle.manifest.outputs[0]
+    predictions = []
+    for index in range(len(data)):
+        progress("accuracy on the device", index, len(data))
+        _load(client, data.sample(index))
+        client.infer(1, 0)
+        predictions.append(datasets.predicted_class(client.outputs()[0], output))
+        client.reset()
+    return datasets.accuracy(data, predictions, datasets.class_count(output))
+
+
+def _load(client: Client, inputs: list[bytes]) -> None:
+    for index, data in enumerate(inputs):
+        client.load(data, index)

@@ -1,0 +1,113 @@
+"""tinyserve bench"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyserve.cli import options
+from tinyserve.cli.options import PATH, SOURCE_HELP
+
+if TYPE_CHECKING:
+    from tinyserve.bench.cell import Cell
+    from tinyserve.bench.result import BenchReport
+    from tinyserve.codegen.program import Optimize
+    from tinyserve.firmware.toolchain import Name as ToolchainName
+
+
+@click.command(name="bench", epilog=SOURCE_HELP)
+@click.argument("sources", type=PATH, nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--board", "boards", multiple=True, required=True, metavar="NAME", help="A board; repeatable.")
+@options.device
+@click.option("--runs", type=click.IntRange(min=1), default=10, show_default=True, help="Inferences to time.")
+@click.option(
+    "--warmup", type=click.IntRange(min=0), default=1, show_default=True, help="Inferences before them."
+)
+@click.option(
+    "--dataset", type=PATH, metavar="NPZ", help="Samples 'x' and labels 'y': accuracy on the device."
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N samples of the data set."
+)
+@options.optimizes
+@options.engine
+@options.toolchain
+@options.conversion
+@options.reports
+@click.option("--jobs", type=click.IntRange(min=1), help="Cells at a time.  [default: one per CPU]")
+@click.option("--fresh", is_flag=True, help="Measure cells of a matrix again even where nothing changed.")
+def command(
+    *,
+    sources: tuple[Path, ...],
+    boards: tuple[str, ...],
+    emulate: bool,
+    emulator: str | None,
+    port: str | None,
+    runs: int,
+    warmup: int,
+    dataset: Path | None,
+    limit: int | None,
+    optimize: tuple[Optimize, ...],
+    engine: str,
+    toolchain: ToolchainName,
+    representative: Path | None,
+    quantize: str,
+    bundle: Path | None,
+    jobs: int | None,
+    fresh: bool,
+    **reports: object,
+) -> int:
+    """Measure latency, memory and accuracy on a board or its twin; several sources and boards are a matrix.
+
+    Outputs are compared byte for byte with what the bundle expects. Instructions from an emulator are exact;
+    milliseconds that come from a cycle model are called estimates.
+    """
+    from tinyserve import road
+    from tinyserve.bench.cell import Cell
+    from tinyserve.cli.outcome import Outputs, conclude
+
+    outputs = Outputs(**reports)  # type: ignore[arg-type]
+    outputs.check()
+    cells = [
+        Cell(
+            source,
+            board,
+            road.Conversion(representative, quantize, bundle),
+            road.Build(preference, engine, toolchain, emulate),
+            runs,
+            warmup,
+            emulator,
+            port,
+            dataset,
+            limit,
+        )
+        for source in sources
+        for board in boards
+        for preference in optimize
+    ]
+    report = _run(cells, jobs, fresh)
+    return conclude(report, outputs)
+
+
+def _run(cells: list[Cell], jobs: int | None, fresh: bool) -> BenchReport:
+    """One cell in this process; several in processes of their own, after their sources were converted."""
+    from dataclasses import replace
+
+    from tinyserve import boards, road
+    from tinyserve.bench import cell, matrix
+    from tinyserve.bench.result import BenchReport
+    from tinyserve.cli.progress import progress
+
+    with progress() as say:
+        if len(cells) == 1:
+            return BenchReport(results=[cell.run(cells[0], say)])
+        for name in dict.fromkeys(one.board for one in cells):
+            boards.load(name)
+        for one in {one.source: one for one in cells}.values():
+            road.to_bundle(one.source, one.conversion, say)
+        cells = [replace(one, use_cache=not fresh) for one in cells]
+        workers = min(len(cells), jobs or matrix.default_jobs())
+        say(f"{len(cells)} cells in {workers} processes", 0, len(cells))
+        return matrix.run(cells, workers, lambda done, total, what: say("cells", done, total))

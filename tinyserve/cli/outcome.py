@@ -1,0 +1,114 @@
+"""What a bench ends in: the report in every form that was asked for, and the exit status."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyserve.bench import budget as budgets
+from tinyserve.bench import compare, result
+from tinyserve.bench.budget import Violation
+from tinyserve.bench.compare import Comparison
+from tinyserve.bench.result import BenchReport
+from tinyserve.cli.console import stdout
+from tinyserve.errors import BudgetError, UsageError
+from tinyserve.files import check_writable, write
+
+SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The options of `options.reports`."""
+
+    json: Path | None
+    html: Path | None
+    junit: Path | None
+    markdown: Path | None
+    github_summary: bool
+    budget: Path | None
+    baseline: Path | None
+    tolerances: tuple[str, ...]
+
+    def check(self) -> None:
+        """Finds before the run what would fail after it: paths that can't be written, bad budget files."""
+        for path in (self.json, self.html, self.junit, self.markdown):
+            if path is not None:
+                check_writable(path)
+        if self.github_summary and not os.environ.get(SUMMARY_VARIABLE):
+            raise UsageError(
+                f"--github-summary: ${SUMMARY_VARIABLE} is not set",
+                "use --markdown FILE outside GitHub Actions",
+            )
+        if self.budget is not None:
+            budgets.load(self.budget)
+        if self.baseline is not None:
+            result.load(self.baseline)
+        compare.parse_tolerances(self.tolerances)
+
+
+def conclude(report: BenchReport, outputs: Outputs) -> int:
+    """Prints and writes the report. Raises BudgetError for broken budgets, regressions and wrong outputs;
+    returns the exit status of the first cell that failed, 0 where none did."""
+    violations = _violations(report, outputs)
+    comparison = _comparison(report, outputs)
+    _print(report, violations, comparison)
+    _write(report, violations, comparison, outputs)
+    wrong = [item for item in report.results if item.check and item.check.equal != item.check.samples]
+    regressions = comparison.regressions if comparison else []
+    broken = [
+        f"{len(violations)} budget limits broken" if violations else "",
+        f"{len(regressions)} figures worse than the baseline" if regressions else "",
+        f"wrong outputs: {', '.join(item.title for item in wrong)}" if wrong else "",
+    ]
+    if any(broken):
+        raise BudgetError("; ".join(part for part in broken if part))
+    return report.failures[0].exit_status if report.failures else 0
+
+
+def _violations(report: BenchReport, outputs: Outputs) -> list[Violation]:
+    if outputs.budget is None:
+        return []
+    limits = budgets.load(outputs.budget)
+    return [violation for item in report.results for violation in limits.check(item)]
+
+
+def _comparison(report: BenchReport, outputs: Outputs) -> Comparison | None:
+    if outputs.baseline is None:
+        return None
+    tolerances = compare.parse_tolerances(outputs.tolerances)
+    return compare.compare(result.load(outputs.baseline), report, tolerances)
+
+
+def _print(report: BenchReport, violations: list[Violation], comparison: Comparison | None) -> None:
+    from tinyserve.report import terminal
+    from tinyserve.report.verdicts import comparison_lines, comparison_table, violations_table
+
+    console = stdout()
+    terminal.show(report, console)
+    if comparison is not None:
+        console.print(comparison_table(comparison))
+        for line in comparison_lines(comparison):
+            console.print(line, markup=False)
+    if violations:
+        console.print(violations_table(violations))
+
+
+def _write(
+    report: BenchReport, violations: list[Violation], comparison: Comparison | None, outputs: Outputs
+) -> None:
+    from tinyserve.report import html, junit, markdown
+
+    if outputs.json is not None:
+        write(outputs.json, result.encode(report))
+    if outputs.html is not None:
+        write(outputs.html, html.encode(report, violations, comparison).encode())
+    if outputs.junit is not None:
+        changes = comparison.changes if comparison else []
+        write(outputs.junit, junit.encode(report, violations, changes))
+    if outputs.markdown is not None:
+        write(outputs.markdown, markdown.encode(report, violations, comparison).encode())
+    if outputs.github_summary:
+        with Path(os.environ[SUMMARY_VARIABLE]).open("a", encoding="utf-8") as summary:
+            summary.write(markdown.encode(report, violations, comparison))

@@ -1,0 +1,40 @@
+"""Result files: complete or not there at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from tinyserve.errors import FileSystemError
+
+
+def check_writable(path: Path) -> None:
+    """Raises FileSystemError where ``path`` could not be written: better before a long run than after it."""
+    if path.is_dir():
+        raise FileSystemError(f"{path} is a directory", "name a file")
+    parent = next((folder for folder in path.absolute().parents if folder.exists()), None)
+    if parent is None or not parent.is_dir():
+        raise FileSystemError(f"{path}: {parent} is not a directory", "choose another place")
+    target = path if path.exists() else parent
+    if not os.access(target, os.W_OK):
+        raise FileSystemError(f"{path}: no permission to write {target}", "choose another place")
+
+
+def write(path: Path, content: bytes) -> None:
+    """Writes a file in one step, with the directories above it. Raises FileSystemError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        staged = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+            staged.chmod(0o644)
+            staged.replace(path)
+        finally:
+            staged.unlink(missing_ok=True)
+    except OSError as error:
+        raise FileSystemError(
+            f"cannot write {path}: {error.strerror or error}", "check permissions and free space"
+        ) from error
