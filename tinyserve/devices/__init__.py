@@ -1,0 +1,95 @@
+"""Devices: real boards on serial ports, and boards in emulators that look like one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from tinyserve.boards.types import Board, Emulator
+from tinyserve.errors import ToolError, UsageError
+
+if TYPE_CHECKING:
+    from tinyserve.devices.device import Device
+
+__all__ = ["open_device", "select_emulator"]
+
+
+class HasElf(Protocol):
+    """What a device needs of a built firmware (firmware.build.Firmware)."""
+
+    @property
+    def elf(self) -> Path: ...
+
+
+@contextmanager
+def open_device(
+    firmware: HasElf | None, board: Board, emulator: str | None = None, port: str | None = None
+) -> Iterator[Device]:
+    """Starts ``firmware`` in an emulator or opens the real board that runs it already; ends it on exit.
+
+    ``port`` names a serial port (or pyserial URL), "auto" finds the board's. Without it the board is
+    emulated, by ``emulator`` ("unicorn", "qemu", "host"; default: the board's first). ``firmware`` may be
+    None only for a real board, and serves to name functions there.
+
+    Raises UsageError for what the board can't do, ToolError when an emulator is missing, DeviceError when the
+    device doesn't start.
+    """
+    if port is not None:
+        device = _open_serial(firmware, board, port)
+    elif firmware is None:
+        raise UsageError(f"{board.id}: an emulator needs a firmware to run", "build it first")
+    else:
+        device = _start(firmware.elf, board, select_emulator(board, emulator))
+    try:
+        yield device
+    finally:
+        device.close()
+
+
+def select_emulator(board: Board, kind: str | None = None) -> Emulator:
+    """The emulator of that kind, else the board's first. Any Cortex-M or RV32 board runs in Unicorn as a
+    twin.
+
+    Raises UsageError when there is none.
+    """
+    for emulator in board.emulators:
+        if kind in (None, emulator.kind):
+            return emulator
+    if kind in (None, "unicorn") and board.core.unicorn_cpu:
+        return Emulator("unicorn")
+    kinds = [emulator.kind for emulator in board.emulators]
+    if kind is None or not kinds:
+        raise UsageError(f"{board.id}: no emulator runs it", "connect the board and pass --port auto")
+    raise UsageError(f'{board.id}: emulator "{kind}" does not run it', f"use {' or '.join(kinds)}")
+
+
+def _start(elf: Path, board: Board, emulator: Emulator) -> Device:
+    from tinyserve.devices.symbols import Symbols
+
+    if emulator.kind == "host":
+        from tinyserve.devices.host import HostDevice
+
+        return HostDevice(elf, board)
+    symbols = Symbols(elf)
+    if emulator.kind == "qemu":
+        from tinyserve.devices.qemu import QemuDevice
+
+        return QemuDevice(symbols, board, emulator)
+    try:
+        from tinyserve.devices.unicorn import UnicornDevice
+    except ImportError as error:
+        raise ToolError(f"{error.name} is not installed", "pip install 'tinyserve[embedded]'") from error
+    return UnicornDevice(symbols, board)
+
+
+def _open_serial(firmware: HasElf | None, board: Board, port: str) -> Device:
+    try:
+        from tinyserve.devices.serial import SerialDevice, find_port
+    except ImportError as error:
+        raise ToolError(f"{error.name} is not installed", "pip install 'tinyserve[embedded]'") from error
+    from tinyserve.devices.symbols import Symbols
+
+    symbols = Symbols(firmware.elf) if firmware else None
+    return SerialDevice(find_port(board) if port == "auto" else port, board, symbols)

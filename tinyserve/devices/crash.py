@@ -71,7 +71,7 @@ def explain(
     symbols: Symbols,
     board: Board,
 ) -> Crash:
-    """The crash that ended a run at ``pc``: the ``access`` that was refused or QEMU's ``exception`` number."""
+    """The crash that ended a run at ``pc``: the ``access`` refused or QEMU's ``exception`` number."""
     riscv = board.core.port == "riscv"
     # A byte back is within the call that set the link register.
     lr = (int(uc.reg_read(riscv_const.UC_RISCV_REG_RA if riscv else arm_const.UC_ARM_REG_LR)) & ~1) - 1

@@ -25,6 +25,7 @@ class Device(ABC):
         self.description = description
         self.tick_unit = tick_unit
         self.symbols = symbols
+        link.symbols = symbols
 
     def explain_failure(self) -> str:
         """Why the device stopped answering, as far as it is known: the place of a crash, the emulator's own

@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 
+from tinyserve.devices.symbols import Symbols
 from tinyserve.errors import DeviceError
 
 MAX_LINE_BYTES = 1 << 16
@@ -51,11 +52,18 @@ class Transcript:
 
 
 class Link(ABC):
-    """A serial-like connection. Not thread-safe: one user at a time."""
+    """A serial-like connection. Not thread-safe: one user at a time.
+
+    ``is_wire`` says that it is a real line: bytes may be lost on it, and the device may be running already
+    (where it is False the firmware starts with the link and every byte arrives).
+    """
+
+    is_wire = False
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.transcript = Transcript()
+        self.symbols: Symbols | None = None
         self._pending = bytearray()
         self._closed = False
 
@@ -88,6 +96,15 @@ class Link(ABC):
         self.transcript.received(line)
         return line.decode("ascii", errors="backslashreplace")
 
+    def read_some(self, timeout_s: float) -> bytes:
+        """What came, not put into lines; b"" if nothing did within ``timeout_s``. Raises as ``read_line``
+        does."""
+        if self._pending:
+            data = bytes(self._pending)
+            self._pending.clear()
+            return data
+        return self._receive(timeout_s)
+
     def discard_input(self) -> None:
         """Drops what was received and not read yet."""
         self._pending.clear()
@@ -105,12 +122,16 @@ class Link(ABC):
         """What the device is doing, for errors: emulators know it, '' where nobody does."""
         return ""
 
+    def place(self, address: int) -> str:
+        """Where a code address lies; devices that know the firmware's symbols set ``symbols``."""
+        return self.symbols.place(address) if self.symbols else f"{address:#010x}"
+
     @abstractmethod
     def _send(self, data: bytes) -> None: ...
 
     @abstractmethod
     def _receive(self, timeout_s: float) -> bytes:
-        """At least one byte, or b"" once ``timeout_s`` has passed. Raises LinkClosed at the stream's end."""
+        """Some bytes, or b"" after at most ``timeout_s``. Raises LinkClosed at the stream's end."""
 
     def _endless_line(self) -> DeviceError:
         head = _shorten(bytes(self._pending))

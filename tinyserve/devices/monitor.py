@@ -6,8 +6,9 @@ on which no C compiler runs).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntFlag
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from unicorn import Uc
@@ -30,18 +31,19 @@ class Stop(IntFlag):
     OUTPUT = 16
 
 
-class Block(NamedTuple):
-    """A straight run of instructions that was executed ``runs`` times."""
+@dataclass(frozen=True)
+class Block:
+    """A straight run of instructions that was executed ``count`` times."""
 
     address: int
     bytes: int
     instructions: int
-    runs: int
+    count: int
 
     @property
     def executed(self) -> int:
         """Instructions executed in it."""
-        return self.instructions * self.runs
+        return self.instructions * self.count
 
 
 class Monitor(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -20,6 +19,7 @@ import unicorn
 from unicorn.unicorn_py3 import unicorn as binding  # the pinned version's handle of libunicorn
 
 from tinyserve.boards.types import Core
+from tinyserve.cache import cache_directory
 from tinyserve.devices.monitor import CYCCNT, PAGE_BYTES, Block, Stop
 from tinyserve.errors import ToolError
 
@@ -182,20 +182,6 @@ class NativeMonitor:
         _check(
             binding.uclib.uc_mmio_map(self._uc._uch, address, size, read_function, user, write_function, user)
         )
-
-
-def cache_directory() -> Path:
-    """Where built libraries are kept for the user: ``TINYSERVE_CACHE``, else the system's own place."""
-    override = os.environ.get("TINYSERVE_CACHE")
-    if override:
-        return Path(override)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library/Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "tinyserve"
 
 
 @cache

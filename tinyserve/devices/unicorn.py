@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import unicorn
 from unicorn import arm_const, riscv_const
@@ -107,10 +107,10 @@ class Machine:
         """Counts per basic block of the last marked inference, clock read to clock read; [] without one."""
         if self.window is None:
             return []
-        before = {(b.address, b.bytes): b.runs for b in self.monitor.blocks(self.window.first)}
+        before = {(b.address, b.bytes): b.count for b in self.monitor.blocks(self.window.first)}
         after = self.monitor.blocks(self.window.last)
-        ran = (b._replace(runs=b.runs - before.get((b.address, b.bytes), 0)) for b in after)
-        return [block for block in ran if block.runs]
+        ran = (replace(b, count=b.count - before.get((b.address, b.bytes), 0)) for b in after)
+        return [block for block in ran if block.count]
 
     def _map_memory(self) -> None:
         board = self.board

@@ -1,0 +1,130 @@
+"""Boards in QEMU: a system emulator as a child process, its serial port and monitor on sockets.
+
+With ``-icount`` the emulated time is the number of instructions, so that the firmware's timer counts them
+exactly (docs/architecture.md, memory map of the emulated port).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+from tinyserve.boards.types import Board, Emulator
+from tinyserve.devices import qmp
+from tinyserve.devices.device import Device
+from tinyserve.devices.process import ChildProcess
+from tinyserve.devices.qmp import Qmp
+from tinyserve.devices.sockets import Listener, SocketLink
+from tinyserve.devices.symbols import Symbols
+from tinyserve.errors import DeviceError, ToolError
+
+START_TIMEOUT_S = 20.0
+ICOUNT_SHIFT = 8  # 256 ns per instruction: what the firmware's division takes for granted
+_SOCKET = "host=127.0.0.1,server=off,nodelay=on"
+# The program counter and, where a trap led nowhere, where it came from.
+_PLACES = (re.compile(r"(?:R15=|\bpc\s+)([0-9a-fA-F]{8})"), re.compile(r"\bmepc\s+([0-9a-fA-F]{8})"))
+
+
+class QemuDevice(Device):
+    """A board in QEMU. Raises ToolError when QEMU is missing, DeviceError when it doesn't start."""
+
+    def __init__(self, symbols: Symbols, board: Board, emulator: Emulator) -> None:
+        self._qemu = Qemu(symbols, board, emulator)
+        super().__init__(
+            SocketLink(f"{board.id} in QEMU", self._qemu.serial, self._qemu),
+            f"{board.id} emulated by QEMU (machine {emulator.machine}, {board.core.name})",
+            "instructions",
+            symbols,
+        )
+
+    def close(self) -> None:
+        self.link.close()
+        self._qemu.close()
+
+    def _own_words(self) -> str:
+        return self._qemu.where() or self._qemu.ended()
+
+
+class Qemu:
+    """The running emulator: its process, serial port and monitor."""
+
+    def __init__(self, symbols: Symbols, board: Board, emulator: Emulator) -> None:
+        self._symbols = symbols
+        program = _program(board)
+        serial, monitor = Listener(), Listener()
+        try:
+            command = [
+                *_machine(program, board, emulator, symbols.path),
+                "-chardev", f"socket,id=monitor,port={monitor.port},{_SOCKET}",
+                "-mon", "chardev=monitor,mode=control",
+                "-chardev", f"socket,id=serial,port={serial.port},{_SOCKET}",
+                "-serial", "chardev:serial",
+            ]  # fmt: skip
+            self._process = ChildProcess(command)
+            try:
+                self._monitor = Qmp(self._connect(monitor))
+                self.serial = self._connect(serial)
+            except BaseException:
+                self._process.close()
+                raise
+        finally:
+            serial.close()
+            monitor.close()
+
+    def ended(self) -> str:
+        """Why QEMU ended: its own first line, and the place of a lockup."""
+        self._process.wait(qmp.TIMEOUT_S)
+        words = self._process.words()
+        lines = [line for line in words.splitlines() if ": warning: " not in line]
+        first = lines[0] if lines else f"exit status {self._process.exit_code}"
+        place = self._place(words)
+        return f"QEMU ended: {first}" + (f", in {place}" if place else "")
+
+    def where(self) -> str:
+        """The function that runs now, asked of QEMU's monitor."""
+        with suppress(DeviceError):
+            place = self._place(self._monitor.human("info registers"))
+            return f"running {place}" if place else "running what is no function of the firmware"
+        return ""
+
+    def poke(self) -> None:
+        with suppress(DeviceError):
+            self._monitor.poke()
+
+    def close(self) -> None:
+        self._monitor.close()
+        self._process.close()
+
+    def _connect(self, listener: Listener) -> socket.socket:
+        connection = listener.accept(START_TIMEOUT_S, lambda: self._process.exit_code is None)
+        if connection is None:
+            raise DeviceError(f"QEMU did not start: {self._process.words() or 'it said nothing'}")
+        return connection
+
+    def _place(self, words: str) -> str:
+        addresses = [int(match[1], 16) for place in _PLACES if (match := place.search(words))]
+        known = (address for address in addresses if self._symbols.function(address))
+        return next((self._symbols.place(address) for address in known), "")
+
+
+def _program(board: Board) -> str:
+    name = "qemu-system-riscv32" if board.core.port == "riscv" else "qemu-system-arm"
+    path = shutil.which(name)
+    if path is None:
+        package = "qemu-system-misc" if board.core.port == "riscv" else "qemu-system-arm"
+        raise ToolError(
+            f"{name} is not installed, and {board.id} needs it",
+            f"apt install {package} (Debian, Ubuntu) or brew install qemu (macOS)",
+        )
+    return path
+
+
+def _machine(program: str, board: Board, emulator: Emulator, elf: Path) -> list[str]:
+    bios = ["-bios", "none"] if board.core.port == "riscv" else []
+    return [
+        program, "-M", emulator.machine, *bios, "-kernel", str(elf), "-icount", f"shift={ICOUNT_SHIFT}",
+        "-display", "none", "-nodefaults",
+    ]  # fmt: skip

@@ -1,0 +1,206 @@
+"""Real boards on serial ports: finding the port, opening it for us alone, surviving what cables do."""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import serial
+from serial.tools import list_ports
+
+from tinyserve.boards.types import Board, Usb
+from tinyserve.devices.device import Device
+from tinyserve.devices.link import Link, LinkClosed, NoAnswer
+from tinyserve.devices.symbols import Symbols
+from tinyserve.errors import DeviceError
+
+BAUD = 115200
+WRITE_TIMEOUT_S = 10.0
+POLL_S = 0.1
+TOUCH_BAUD = 1200
+APPEAR_TIMEOUT_S = 15.0
+
+
+class Port(Protocol):
+    """A serial port as pyserial lists it."""
+
+    device: str
+    vid: int | None
+    pid: int | None
+    serial_number: str | None
+    description: str
+
+
+ListPorts = Callable[[], Iterable[Port]]
+
+
+class SerialLink(Link):
+    """A serial port, locked so that a second program can't take bytes from us. ``port`` may be a pyserial
+    URL.
+
+    Raises DeviceError when it can't be opened: missing, in use, no permission.
+    """
+
+    is_wire = True
+
+    def __init__(self, port: str, board: Board, baud: int = BAUD) -> None:
+        super().__init__(f"{board.id} at {port}")
+        self._serial = _open(port, board, baud)
+
+    def close(self) -> None:
+        super().close()
+        self._serial.close()
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._serial.write(data)
+        except serial.SerialTimeoutException as error:
+            raise NoAnswer(self.describe(f"it took no bytes for {WRITE_TIMEOUT_S:g} s")) from error
+        except OSError as error:
+            raise self._vanished() from error
+
+    def _receive(self, timeout_s: float) -> bytes:
+        try:
+            waiting = self._serial.in_waiting
+            return bytes(self._serial.read(max(1, waiting)))
+        except (OSError, TypeError) as error:  # pyserial: TypeError when closed under our feet
+            raise self._vanished() from error
+
+    def _vanished(self) -> LinkClosed:
+        return LinkClosed(
+            self.describe("the device vanished"), "check the cable and power, then run the command again"
+        )
+
+
+class SerialDevice(Device):
+    """A real board. Opening its port may reset it. What a tick is only its firmware knows."""
+
+    def __init__(self, port: str, board: Board, symbols: Symbols | None = None, baud: int = BAUD) -> None:
+        super().__init__(SerialLink(port, board, baud), f"{board.name} at {port}", None, symbols)
+
+    def close(self) -> None:
+        self.link.close()
+
+
+def find_port(board: Board, ports: ListPorts = list_ports.comports, role: str = "application") -> str:
+    """The port that shows the board's USB ids. Raises DeviceError naming the ports when there is none or
+    several."""
+    seen = list(ports())
+    ids = [usb for usb in board.usb if usb.role == role]
+    matches = [port for port in seen if _has_id(port, ids)]
+    if not ids:
+        matches = [port for port in seen if port.vid is not None]
+    if len(matches) == 1:
+        return matches[0].device
+    if matches:
+        raise DeviceError(
+            f"{board.id}: {len(matches)} ports could be it: {_describe(matches)}",
+            f"choose one: --port {matches[0].device}",
+        )
+    wanted = ", ".join(f"{usb.vid:04x}:{usb.pid:04x}" for usb in ids)
+    raise DeviceError(
+        f"{board.id}: no port shows {f'its USB id ({wanted})' if ids else 'a USB id'};"
+        f" ports seen: {_describe(seen) or 'none'}",
+        "connect the board with a data cable, or name its port with --port",
+    )
+
+
+def touch_1200(port: str, board: Board) -> None:
+    """Opens and closes the port at 1200 baud with DTR low, which makes boards with native USB enter their
+    bootloader."""
+    touched = _open(port, board, TOUCH_BAUD)
+    try:
+        touched.dtr = False
+    except OSError:
+        pass  # it is gone already: that is what we want
+    finally:
+        touched.close()
+
+
+def await_port(
+    board: Board,
+    role: str = "application",
+    timeout_s: float = APPEAR_TIMEOUT_S,
+    ports: ListPorts = list_ports.comports,
+) -> str:
+    """The board's port once it has enumerated (again), as after an upload or a touch.
+
+    Raises DeviceError when it does not appear, or is ambiguous, within ``timeout_s``.
+    """
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return find_port(board, ports, role)
+        except DeviceError as error:
+            if time.monotonic() >= deadline:
+                raise DeviceError(
+                    f"{error.message} (waited {timeout_s:g} s)", "press the board's reset button"
+                ) from error
+        time.sleep(POLL_S)
+
+
+def await_gone(
+    port: str, timeout_s: float = APPEAR_TIMEOUT_S, ports: ListPorts = list_ports.comports
+) -> bool:
+    """True once ``port`` is no longer listed; False if it still is after ``timeout_s``."""
+    deadline = time.monotonic() + timeout_s
+    while any(seen.device == port for seen in ports()):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def udev_rule(board: Board) -> str:
+    """The udev rules that let the user at the machine open the board's ports."""
+    return "\n".join(
+        f'SUBSYSTEM=="tty", ATTRS{{idVendor}}=="{usb.vid:04x}", ATTRS{{idProduct}}=="{usb.pid:04x}",'
+        ' MODE="0660", GROUP="dialout", TAG+="uaccess"'
+        for usb in board.usb
+    )
+
+
+def _open(port: str, board: Board, baud: int) -> serial.SerialBase:
+    lock = {} if "://" in port else {"exclusive": True}
+    try:
+        return serial.serial_for_url(
+            port, baudrate=baud, timeout=POLL_S, write_timeout=WRITE_TIMEOUT_S, **lock
+        )
+    except (OSError, ValueError) as error:
+        raise _cannot_open(port, board, error) from error
+
+
+def _cannot_open(port: str, board: Board, error: Exception) -> DeviceError:
+    code = getattr(error, "errno", None)
+    what = f"{board.id}: cannot open {port}"
+    if code == errno.EACCES:
+        rule = udev_rule(board)
+        hint = "sudo usermod -aG dialout $USER, then log in again"
+        if rule:
+            hint += f"; or put this into /etc/udev/rules.d/99-tinyserve.rules:\n{rule}"
+        return DeviceError(f"{what}: no permission", hint)
+    if code in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in str(error):
+        return DeviceError(
+            f"{what}: another program has it open", "close serial monitors and other tinyserve commands"
+        )
+    if code == errno.ENOENT:
+        ports = _describe(list_ports.comports()) or "none"
+        return DeviceError(f"{what}: there is no such port; ports seen: {ports}", "pass --port auto")
+    return DeviceError(f"{what}: {error}", "pass --port auto, or another port")
+
+
+def _has_id(port: Port, ids: list[Usb]) -> bool:
+    return any((port.vid, port.pid) == (usb.vid, usb.pid) for usb in ids)
+
+
+def _describe(ports: Iterable[Port]) -> str:
+    return ", ".join(_describe_one(port) for port in ports)
+
+
+def _describe_one(port: Port) -> str:
+    if port.vid is None or port.pid is None:
+        return port.device
+    number = f", serial number {port.serial_number}" if port.serial_number else ""
+    return f"{port.device} ({port.vid:04x}:{port.pid:04x}{number})"

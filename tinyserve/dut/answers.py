@@ -1,0 +1,160 @@
+"""What a device answers, as data: parses the lines of docs/protocol.md. Raises DeviceError for malformed
+ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tinyserve.errors import DeviceError
+
+_PAIR = re.compile(r"ts-(?:info|memory)-\[(\w+)=(.*)\]")
+_LAYER = re.compile(r"ts-layer-\[(\d+),(.*),(\d+)\]")
+DEFAULT_LINE_BYTES = 80
+"""Longest command for firmware that does not say: 32 bytes of data as hex fit, as MLPerf Tiny's runner
+sends."""
+
+
+@dataclass(frozen=True)
+class DeviceInfo:
+    """What runs on the device (``ts-info%``). Sizes are bytes; ``tick_hz`` is 0 where ticks are no time."""
+
+    protocol: int
+    version: str
+    model_sha256: str
+    engine: str
+    board: str
+    core: str
+    input_bytes: tuple[int, ...]
+    output_bytes: tuple[int, ...]
+    tick_unit: str
+    tick_hz: int
+    arena_bytes: int
+    layers: int
+    line_bytes: int
+
+
+@dataclass(frozen=True)
+class MemoryUse:
+    """RAM on the device in bytes. The stack is None where the device can't tell."""
+
+    arena: int
+    stack_used: int | None
+    stack_size: int | None
+
+
+@dataclass(frozen=True)
+class LayerTicks:
+    """Ticks of one layer in one inference."""
+
+    index: int
+    name: str
+    ticks: int
+
+
+@dataclass(frozen=True)
+class MlperfRun:
+    """What MLPerf Tiny's ``infer`` answers: microseconds of all runs, and the values of output 0."""
+
+    elapsed_us: int
+    results: list[float]
+
+
+def parse_info(lines: list[str]) -> DeviceInfo:
+    """From the lines of ``ts-info%``."""
+    pairs = _pairs(lines)
+    try:
+        inputs, outputs = int(pairs["inputs"]), int(pairs["outputs"])
+        return DeviceInfo(
+            protocol=int(pairs["protocol"]),
+            version=pairs["version"],
+            model_sha256=pairs["model_sha256"].lower(),
+            engine=pairs["engine"],
+            board=pairs["board"],
+            core=pairs["core"],
+            input_bytes=tuple(int(pairs[f"input_{i}_bytes"]) for i in range(inputs)),
+            output_bytes=tuple(int(pairs[f"output_{i}_bytes"]) for i in range(outputs)),
+            tick_unit=pairs["tick_unit"],
+            tick_hz=int(pairs["tick_hz"]),
+            arena_bytes=int(pairs["arena_bytes"]),
+            layers=int(pairs["layers"]),
+            line_bytes=int(pairs.get("line_bytes", DEFAULT_LINE_BYTES)),
+        )
+    except KeyError as error:
+        raise DeviceError(
+            f"the device's ts-info lacks {error.args[0]}; it said {lines!r}", "flash this version's firmware"
+        ) from error
+    except ValueError as error:
+        raise DeviceError(f"the device's ts-info holds no number: {error}; it said {lines!r}") from error
+
+
+def parse_memory(lines: list[str]) -> MemoryUse:
+    """From the lines of ``ts-memory%``."""
+    pairs = _pairs(lines)
+    try:
+        stack = {name: int(pairs[name]) for name in ("stack_used", "stack_size") if name in pairs}
+        return MemoryUse(int(pairs["arena"]), stack.get("stack_used"), stack.get("stack_size"))
+    except (KeyError, ValueError) as error:
+        raise malformed("ts-memory", lines) from error
+
+
+def parse_profile(lines: list[str]) -> list[LayerTicks]:
+    """From the lines of ``ts-profile%``. A layer's name may hold commas."""
+    matches = [match for line in lines if (match := _LAYER.fullmatch(line))]
+    layers = [LayerTicks(int(m[1]), m[2], int(m[3])) for m in matches]
+    if [layer.index for layer in layers] != list(range(len(layers))):
+        raise malformed("ts-profile", lines)
+    return layers
+
+
+def parse_bytes(lines: list[str], expected: int) -> bytes:
+    """The bytes of ``ts-output%``: hex in pieces, then ts-output-done."""
+    try:
+        data = b"".join(bytes.fromhex(piece) for piece in bracketed(lines, "ts-output-"))
+    except ValueError as error:
+        raise malformed("ts-output", lines) from error
+    if "ts-output-done" not in lines or len(data) != expected:
+        raise DeviceError(f"the device sent {len(data)} of {expected} bytes of an output", "run it again")
+    return data
+
+
+def parse_results(lines: list[str]) -> list[float]:
+    """The values of ``m-results-[...]``."""
+    try:
+        return [float(value) for value in one(bracketed(lines, "m-results-"), lines).split(",") if value]
+    except ValueError as error:
+        raise malformed("results", lines) from error
+
+
+def parse_mlperf_run(lines: list[str]) -> MlperfRun:
+    """From the lines of ``infer N W%``: two time stamps and the results."""
+    stamps = [line.removeprefix("m-lap-us-") for line in lines if line.startswith("m-lap-us-")]
+    try:
+        start, end = (int(stamp) for stamp in stamps)
+    except ValueError as error:
+        raise malformed("infer", lines) from error
+    return MlperfRun(end - start, parse_results(lines))
+
+
+def bracketed(lines: Iterable[str], prefix: str) -> list[str]:
+    """What stands in the brackets of the lines ``prefix[...]``."""
+    return [line[len(prefix) + 1 : -1] for line in lines if line.startswith(prefix + "[") and line[-1] == "]"]
+
+
+def one(values: list[str], lines: list[str]) -> str:
+    """The only value. Raises DeviceError where there are more or none."""
+    if len(values) != 1:
+        raise malformed("the command", lines)
+    return values[0]
+
+
+def malformed(command: str, lines: list[str]) -> DeviceError:
+    """The error for an answer that does not have its form."""
+    return DeviceError(
+        f"the device's answer to {command} is malformed: {lines[-3:]!r}", "check the cable and the firmware"
+    )
+
+
+def _pairs(lines: list[str]) -> dict[str, str]:
+    return {match[1]: match[2] for line in lines if (match := _PAIR.fullmatch(line))}
