@@ -21,6 +21,7 @@ Port = Literal["host", "cortex_m", "riscv", "arduino"]
 
 LINKER_SCRIPT = "board.ld"
 PLATFORMIO_FILE = "platformio.ini"
+RENDERED_FILE = ".rendered"
 DEFAULT_STACK_BYTES = 4096
 
 _COMMON = (
@@ -188,7 +189,10 @@ def _template(name: str, context: Mapping[str, object]) -> str:
 
 
 def _write(directory: Path, files: dict[str, str | bytes]) -> None:
+    """Writes what changed, and removes what an earlier rendering wrote and this one does not: PlatformIO
+    compiles every source that it finds."""
     try:
+        _remove_stale(directory, files)
         for name, content in files.items():
             path = directory / name
             data = content.encode() if isinstance(content, str) else content
@@ -196,8 +200,19 @@ def _write(directory: Path, files: dict[str, str | bytes]) -> None:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
+        (directory / RENDERED_FILE).write_text("".join(f"{name}\n" for name in files), encoding="utf-8")
     except OSError as error:
         raise FileSystemError(
             f"cannot write the firmware project: {error.strerror}: {error.filename or directory}",
             "choose another directory, or make this one writable",
         ) from error
+
+
+def _remove_stale(directory: Path, files: dict[str, str | bytes]) -> None:
+    listed = directory / RENDERED_FILE
+    if not listed.is_file():
+        return
+    for name in listed.read_text(encoding="utf-8").splitlines():
+        inside = (directory / name).resolve().is_relative_to(directory.resolve())
+        if name not in files and inside:
+            (directory / name).unlink(missing_ok=True)

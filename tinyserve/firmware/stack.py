@@ -2,8 +2,8 @@
 
 Frame sizes come from the compiler's .stack_sizes section where it wrote one (clang), else from the
 instructions that move the stack pointer. Calls are decoded from the machine code. An indirect call is taken
-to reach every function whose address lies in a table; recursion and a call into nowhere known make the result
-a lower bound.
+to reach every function whose address lies in a constant of the same part of the firmware (model, protocol);
+recursion and a call into nowhere known make the result a lower bound.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ class _Image:
     def __init__(self, elf: ELFFile) -> None:
         arm = elf["e_machine"] == _EM_ARM
         decoder = thumb_code if arm else riscv_code
+        self._thumb = int(arm)
         self._sections = [
             (s["sh_addr"], s.data())
             for s in elf.iter_sections()
@@ -95,7 +96,7 @@ class _Image:
             function.frame = decoder.frame_bytes(code)
             for transfer in decoder.transfers(code, function.address):
                 self._add(function, transfer)
-        self.table_targets = self._functions_in_tables(entries)
+        self._table_targets = self._functions_in_tables(entries)
         for address, size in _stack_sizes(elf):
             if address & ~1 in self.functions:
                 self.functions[address & ~1].frame = size
@@ -106,22 +107,41 @@ class _Image:
         elif not function.address <= transfer.target < function.address + function.size:
             function.calls.add(transfer.target)
 
+    def indirect_targets(self, function: _Function) -> set[int]:
+        """What an indirect call in ``function`` can reach."""
+        return self._table_targets.get(self._section(function.address), set())
+
+    def _section(self, address: int) -> int | None:
+        for start, data in self._sections:
+            if start <= address < start + len(data):
+                return start
+        return None
+
     def _bytes(self, address: int, size: int) -> bytes:
         for start, data in self._sections:
             if start <= address < start + len(data):
                 return bytes(data[address - start : address - start + size])
         return b""
 
-    def _functions_in_tables(self, entries: list[Any]) -> set[int]:
-        """Functions whose address is stored in a constant: what an indirect call can reach."""
-        found: set[int] = set()
+    def _functions_in_tables(self, entries: list[Any]) -> dict[int | None, set[int]]:
+        """Functions whose address is stored in a constant of the same section, by that section.
+
+        A number that happens to be such an address counts too: the result is an upper bound.
+        """
+        found: dict[int | None, set[int]] = {}
         for entry in entries:
             if entry["st_info"]["type"] != "STT_OBJECT":
                 continue
+            section = self._section(entry["st_value"])
             data = self._bytes(entry["st_value"], entry["st_size"])
             for (word,) in struct.iter_unpack("<I", data[: len(data) // 4 * 4]):
-                if word & ~1 in self.functions:
-                    found.add(word & ~1)
+                address = word & ~1
+                if (
+                    address in self.functions
+                    and self._section(address) == section
+                    and word & 1 == self._thumb
+                ):
+                    found.setdefault(section, set()).add(address)
         return found
 
 
@@ -145,7 +165,7 @@ class _Walk:
         below: tuple[int, tuple[str, ...]] = (0, ())
         targets = set(function.calls)
         if function.indirect:
-            targets |= self._image.table_targets
+            targets |= self._image.indirect_targets(function)
         for target in sorted(targets):
             below = max(below, self.deepest(target), key=lambda item: item[0])
         self._open.discard(address)
