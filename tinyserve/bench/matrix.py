@@ -16,6 +16,7 @@ from tinyserve.bench.result import BenchReport, BenchResult, FailedCell
 from tinyserve.progress import silent
 
 CELL_TIMEOUT_S = 3600.0
+_GRACE_S = 10.0
 Outcome = BenchResult | FailedCell
 Finished = Callable[[int, int, str], None]
 """Called with the number of cells that are done, the number of all, and what was done last."""
@@ -102,10 +103,11 @@ class _Worker:
         try:
             if self.connection.poll(0):
                 outcome: Outcome = self.connection.recv()
+                self._process.join(_GRACE_S)
                 return outcome
             death = _Died(None)
         except EOFError:
-            self._process.join(5)
+            self._process.join(_GRACE_S)
             death = _Died(self._process.exitcode)
         finally:
             self.kill()
@@ -114,8 +116,9 @@ class _Worker:
     def kill(self) -> None:
         """Ends the process: first so that it can clean up (SIGTERM unwinds it), then for sure."""
         self.connection.close()
-        self._process.terminate()
-        self._process.join(5)
+        if self._process.is_alive():
+            self._process.terminate()
+            self._process.join(_GRACE_S)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()

@@ -92,7 +92,7 @@ def reports(function: F) -> F:
         click.option("--markdown", type=PATH, metavar="FILE", help="Write Markdown."),
         click.option("--github-summary", is_flag=True, help="Add Markdown to the GitHub job's summary."),
         click.option("--budget", type=PATH, metavar="TOML", help="Limits; status 3 where one is broken."),
-        click.option("--baseline", type=PATH, metavar="JSON", help="Earlier result; status 3 if it was better."),
+        click.option("--baseline", type=PATH, metavar="JSON", help="Earlier result; status 3 if now worse."),
         click.option(
             "--tolerance", "tolerances", multiple=True, metavar="METRIC=PERCENT",
             help="How much worse than the baseline a metric may be; repeatable.",

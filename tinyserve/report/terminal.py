@@ -163,11 +163,11 @@ def _verdicts(result: BenchResult) -> RenderableType:
 
 def matrix_table(report: BenchReport) -> Table:
     """One row per cell. Instructions and time have columns of their own."""
-    table = Table(header_style="dim")
+    table = Table(header_style="dim", box=None, pad_edge=False, caption="instructions and time are p90")
     for column in ("model", "board", "device"):
-        table.add_column(column)
-    for column in ("instructions p90", "time p90", "estimated ms", "flash", "RAM", "arena"):
-        table.add_column(column, justify="right")
+        table.add_column(column, no_wrap=True)
+    for column in ("instructions", "time", "estimated ms", "flash", "RAM", "arena"):
+        table.add_column(column, justify="right", no_wrap=True)
     table.add_column("outputs")
     for result in report.results:
         latency, memory = result.latency, result.memory

@@ -50,8 +50,23 @@ def how(result: BenchResult) -> str:
 
 
 def headline(result: BenchResult) -> str:
-    """The p90 latency in its own unit."""
-    return f"{number(result.latency.p90)} {unit(result.latency.unit)}"
+    """The p90 latency: a count as it is, a time in the unit that suits its size."""
+    return quantity(result.latency.p90, result.latency.unit)
+
+
+def quantity(value: float, name: str) -> str:
+    """A figure with its unit; nanoseconds and microseconds become larger units where they are many."""
+    times = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3}
+    if name not in times:
+        return f"{number(value)} {unit(name)}"
+    seconds = value * times[name]
+    size, written = next(
+        ((size, written) for size, written in _TIME_UNITS if seconds >= size), _TIME_UNITS[-1]
+    )
+    return f"{seconds / size:.4g} {written}"
+
+
+_TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
 def runs(statistics: Statistics) -> str:
