@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -38,6 +38,7 @@ class Worker:
     """A context manager around one worker process. The process starts with the first request.
 
     ``environment`` is added to this process's own. ``timeout_s`` bounds the silence between two replies.
+    ``command`` starts the process.
     """
 
     def __init__(
@@ -45,12 +46,12 @@ class Worker:
         progress: Progress,
         timeout_s: float = 600.0,
         environment: Mapping[str, str] | None = None,
-        python: Path = Path(sys.executable),
+        command: Sequence[str] = (sys.executable, "-m", "tinyserve.convert.worker"),
     ) -> None:
         self.progress = progress
         self.timeout_s = timeout_s
         self.environment = dict(environment or {})
-        self.python = python
+        self.command = list(command)
         self._process: subprocess.Popen[bytes] | None = None
         self._replies: queue.Queue[bytes] = queue.Queue()
 
@@ -116,14 +117,14 @@ class Worker:
         environment = {**os.environ, **QUIET, **self.environment}
         try:
             process = subprocess.Popen(
-                [self.python, "-m", "tinyserve.convert.worker"],
+                self.command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._log,
                 env=environment,
             )
         except OSError as error:
-            raise errors.ToolError(f"cannot start {self.python}: {error}") from error
+            raise errors.ToolError(f"cannot start {self.command[0]}: {error}") from error
         self._replies = queue.Queue()
         threading.Thread(target=_pump, args=(process.stdout, self._replies), daemon=True).start()
         return process

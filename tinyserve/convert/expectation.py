@@ -7,7 +7,6 @@ from typing import Any
 import numpy.typing as npt
 
 from tinyserve import bundle
-from tinyserve.codegen.compile import compile_model
 from tinyserve.convert import messages
 from tinyserve.convert.child import Worker
 from tinyserve.convert.options import Record
@@ -38,6 +37,7 @@ def expected(worker: Worker, model: Inspected, inputs: Arrays, record: Record) -
 
 
 def _from_host(model: Inspected, inputs: Arrays) -> Arrays:
+    from tinyserve.codegen.compile import compile_model
     from tinyserve.codegen.host import HostModel
 
     shaped = [a.reshape(len(a), *info.shape) for a, info in zip(inputs, model.inputs, strict=True)]

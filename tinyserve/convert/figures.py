@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.codegen.compile import compile_model
 from tinyserve.errors import UnsupportedError, UsageError
 
 
@@ -21,6 +20,8 @@ def figures(data: bytes, engine: str, notes: list[str]) -> Figures:
 
     Raises UnsupportedError, which names all of them, with the engine "aot".
     """
+    from tinyserve.codegen.compile import compile_model  # not at the top: the worker does without a compiler
+
     if engine not in ("aot", "tflm"):
         raise UsageError(f"--engine {engine}: not known", "use aot or tflm")
     try:

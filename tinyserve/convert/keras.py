@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -84,7 +85,7 @@ def _load_model(tf: Any, request: LoadModel) -> Any:
             ) from error
         if "Unknown layer" in text or "Could not locate" in text or "not registered" in text:
             raise ModelError(
-                f"{request.source}: the model has a layer or function of its own: {_first_line(text)}",
+                f"{request.source}: the model has a layer or function of its own: {_unknown(text)}",
                 "name it with --custom module:Name (its module must be importable)",
             ) from error
         if "lambda" in text.lower():
@@ -106,6 +107,12 @@ def _require_tf_keras(source: Path) -> None:
             f"{source} was saved by Keras 2 and does not load in Keras 3; tf-keras is not installed",
             "pip install tf-keras",
         ) from error
+
+
+def _unknown(text: str) -> str:
+    """The name of what Keras could not find."""
+    found = re.search(r"(?:Could not locate \w+|Unknown layer:?) '?(\w+)'?", text)
+    return found.group(1) if found else _first_line(text)
 
 
 def _first_line(text: str) -> str:

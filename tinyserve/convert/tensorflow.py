@@ -93,5 +93,10 @@ def conversion_error(error: Exception) -> ModelError:
             f"the model uses TensorFlow operators that TFLite does not have: {names}",
             "replace the layers that bring them (string, random, complex and dynamic-shape operators do)",
         )
+    if "READ_VARIABLE" in text or "VAR_HANDLE" in text:
+        return UnsupportedError(
+            "the model keeps weights or state in variables, which can't be calibrated",
+            "convert the Keras model or SavedModel itself: its variables become constants",
+        )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return ModelError(f"TensorFlow's converter refused the model: {lines[0][:300] if lines else error!r}")

@@ -1,0 +1,80 @@
+"""Writes the trained models of the tests into a directory: ``python make_models.py DIRECTORY``.
+
+A process of its own, so that TensorFlow stays out of the tests' process, as it stays out of tinyserve's.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+
+@keras.saving.register_keras_serializable("test")
+class Twice(layers.Layer):
+    """A layer that Keras does not know when it loads the model."""
+
+    def call(self, x):
+        return 2.0 * x
+
+
+def main(out: Path) -> None:
+    keras.utils.set_random_seed(1)
+    cnn = keras.Sequential(
+        [
+            layers.Input((8, 8, 1), name="image"),
+            layers.Conv2D(4, 3, activation="relu"),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    cnn.save(out / "cnn.keras")
+    cnn.save(out / "cnn.h5")
+    cnn.export(out / "cnn_saved", verbose=False)
+    save_two_inputs(out)
+    save_two_signatures(out)
+    keras.Sequential([layers.Input((4,)), Twice(), layers.Dense(2)]).save(out / "custom.keras")
+    keras.Sequential([layers.Input((4,)), layers.Lambda(lambda x: x * 2)]).save(out / "lambda.keras")
+    open_shape = keras.Sequential(
+        [layers.Input((None, None, 1)), layers.Conv2D(2, 3), layers.GlobalAveragePooling2D()]
+    )
+    open_shape.save(out / "open_shape.keras")
+    save_tflite(out, cnn)
+    cnn.layers[-1].bias.assign([0.0, np.nan, 0.0])
+    cnn.save(out / "nan.keras")
+
+
+def save_two_inputs(out: Path) -> None:
+    """Tells whether inputs are swapped: y = [first, relu(second)]."""
+    b, a = layers.Input((4,), name="second"), layers.Input((4,), name="first")
+    keras.Model([b, a], layers.Concatenate()([a, layers.ReLU()(b)])).save(out / "two_inputs.keras")
+
+
+def save_two_signatures(out: Path) -> None:
+    module = tf.Module()
+    spec = tf.TensorSpec([None, 4], tf.float32, name="x")
+    module.weights = tf.Variable(tf.eye(4))
+    double = tf.function(lambda x: {"y": tf.matmul(x, module.weights) * 2.0}, input_signature=[spec])
+    triple = tf.function(lambda x: {"y": tf.matmul(x, module.weights) * 3.0}, input_signature=[spec])
+    tf.saved_model.save(module, str(out / "two_signatures"), signatures={"double": double, "triple": triple})
+
+
+def save_tflite(out: Path, model: keras.Model) -> None:
+    """A float model with an open batch, a dynamic-range one, and one that keeps its weights in variables."""
+    converter = tf.lite.TFLiteConverter.from_keras_model(model)
+    (out / "float.tflite").write_bytes(converter.convert())
+    wide = keras.Sequential([layers.Input((64,)), layers.Dense(32)])  # small weights are left in float
+    converter = tf.lite.TFLiteConverter.from_keras_model(wide)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    (out / "dynamic.tflite").write_bytes(converter.convert())
+    function = tf.function(model).get_concrete_function(tf.TensorSpec([None, 8, 8, 1]))
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], model)
+    (out / "variables.tflite").write_bytes(converter.convert())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
