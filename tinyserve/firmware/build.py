@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from tinyserve import __version__
@@ -25,6 +25,8 @@ COMPILE_TIMEOUT_S = 300.0
 CACHED_OBJECTS = 4000
 CACHED_FIRMWARES = 60
 HEADROOM_BYTES = 64 << 20
+STACK_MARGIN_BYTES = 64  # an exception's frame
+STACK_STEP_BYTES = 256
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
 _OVERFLOW = re.compile(r"overflowed by")
 
@@ -59,8 +61,9 @@ def build(
 ) -> Firmware:
     """Compiles and links the project; an unchanged one is taken from the cache.
 
-    ``optimize`` is the level of the model's code. Raises ToolError when a tool is missing, fails or takes
-    longer than ``timeout_s``, and FitError when flash or RAM overflow.
+    Where the deepest stack turns out larger than what the linker script reserves, it is linked again with
+    more. ``optimize`` is the level of the model's code. Raises ToolError when a tool is missing, fails or
+    takes longer than ``timeout_s``, and FitError when flash or RAM overflow.
     """
     if project.port == "arduino":
         raise UsageError(
@@ -68,6 +71,24 @@ def build(
             f"pio run -d {project.directory}, or build the board's twin with --emulate",
         )
     tools = toolchain_for(project.board.core, toolchain)
+    firmware = _build(project, tools, optimize, timeout_s)
+    needed = firmware.stack.total_bytes + STACK_MARGIN_BYTES if firmware.stack else 0
+    if needed <= project.stack_bytes:
+        return firmware
+    larger = replace(project, stack_bytes=-(-needed // STACK_STEP_BYTES) * STACK_STEP_BYTES)
+    _write_linker_script(larger)
+    return _build(larger, tools, optimize, timeout_s)
+
+
+def _write_linker_script(project: Project) -> None:
+    path = project.directory / LINKER_SCRIPT
+    try:
+        path.write_text(linker_script(project.board, project.stack_bytes), encoding="utf-8")
+    except OSError as error:
+        raise FileSystemError(f"{path}: {error.strerror}", "make the directory writable") from error
+
+
+def _build(project: Project, tools: Toolchain, optimize: str, timeout_s: float) -> Firmware:
     levels = {**_OPTIMIZE, "model": optimize}
     jobs = [_Job(project, tools, source, levels[source.part]) for source in project.sources]
     key = _firmware_key(project, tools, jobs)
@@ -106,8 +127,10 @@ class _Job:
         name = f"{source.part}_{PurePosixPath(source.path).stem}-{digest}.o"
         self.key = name
         self.object = cache_directory() / "objects" / name
-        includes = [f"-I{directory}" for directory in project.include]
-        self.command = [*tools.compiler, *flags, *includes, "-c", source.path, "-o"]
+        # Paths in the debug information are relative: the same bytes wherever the project lies.
+        places = [f"-I{directory}" for directory in project.include]
+        places += [f"-ffile-prefix-map={project.directory.resolve()}=."]
+        self.command = [*tools.compiler, *flags, *places, "-c", source.path, "-o"]
 
 
 def _content_hash(project: Project, path: str, settings: str) -> str:

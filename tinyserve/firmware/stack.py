@@ -23,6 +23,8 @@ from tinyserve.firmware import riscv_code, thumb_code
 from tinyserve.firmware.code import Transfer
 
 _EM_ARM = "EM_ARM"
+_LAYER_TABLE = "layers"  # in model.c, for profiles
+_LAYER_CALLER = "_invoke_layer"
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,8 @@ class _Image:
 
     def indirect_targets(self, function: _Function) -> set[int]:
         """What an indirect call in ``function`` can reach."""
-        return self._table_targets.get(self._section(function.address), set())
+        layers = function.name.endswith(_LAYER_CALLER)
+        return self._table_targets.get((self._section(function.address), layers), set())
 
     def _section(self, address: int) -> int | None:
         for start, data in self._sections:
@@ -123,12 +126,14 @@ class _Image:
                 return bytes(data[address - start : address - start + size])
         return b""
 
-    def _functions_in_tables(self, entries: list[Any]) -> dict[int | None, set[int]]:
-        """Functions whose address is stored in a constant of the same section, by that section.
+    def _functions_in_tables(self, entries: list[Any]) -> dict[tuple[int | None, bool], set[int]]:
+        """Functions whose address is stored in a constant of the same section.
 
-        A number that happens to be such an address counts too: the result is an upper bound.
+        The key is that section and whether the constant is the profile's table of layers, which only
+        ts_<name>_invoke_layer calls through: a kernel that calls through a pointer never reaches a layer. A
+        number that happens to be an address counts too: the result is an upper bound.
         """
-        found: dict[int | None, set[int]] = {}
+        found: dict[tuple[int | None, bool], set[int]] = {}
         for entry in entries:
             if entry["st_info"]["type"] != "STT_OBJECT":
                 continue
@@ -141,7 +146,7 @@ class _Image:
                     and self._section(address) == section
                     and word & 1 == self._thumb
                 ):
-                    found.setdefault(section, set()).add(address)
+                    found.setdefault((section, entry.name == _LAYER_TABLE), set()).add(address)
         return found
 
 
