@@ -140,29 +140,23 @@ def choose_emulator(board: Board, emulate: bool, emulator: str | None, port: str
 
     Raises UsageError where the options contradict each other or the board has no such emulator.
     """
-    kinds = [known.kind for known in board.emulators]
     if port is not None:
         if emulate or emulator:
             raise UsageError("--port names a real board, --emulate and --emulator a twin", "give one of them")
         return None
-    if emulator is not None:
-        if emulator not in kinds:
-            known = f"use one of: {', '.join(kinds)}" if kinds else "bench it on real hardware with --port"
-            raise UsageError(f"{board.id} does not run in {emulator}", known)
-        return emulator
-    if emulate or board.platformio is None:
-        if not kinds:
-            raise UsageError(f"{board.id} has no emulator", "bench it on real hardware with --port auto")
-        return kinds[0]
+    if emulate or emulator or board.platformio is None:
+        from tinyserve.devices import select_emulator
+
+        return select_emulator(board, emulator).kind
     raise UsageError(
         f"{board.id} is a real board, and no port is named",
         "add --emulate for its twin, or --port auto for the board itself",
     )
 
 
-def is_twin(board: Board, emulator: str | None) -> bool:
-    """Whether firmware for the emulator is built for the board's twin."""
-    return emulator is not None and board.core.port != "host"
+def is_twin(board: Board) -> bool:
+    """Whether bench firmware is built for the board's twin: everywhere but on this computer."""
+    return board.core.port != "host"
 
 
 def digest(paths: Iterable[Path]) -> str:

@@ -52,7 +52,7 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
     cached = _cache_path(cell, made, board, emulator) if cell.use_cache and emulator in _EXACT else None
     if cached is not None and cached.is_file():
         return msgspec.json.decode(cached.read_bytes(), type=BenchResult)
-    build = replace(cell.build, emulate=road.is_twin(board, emulator))
+    build = replace(cell.build, emulate=road.is_twin(board))
     compiled = road.to_compiled(made, board, build.optimize, progress)
     firmware = road.to_firmware(made, compiled, board, build, progress)
     data = dataset.load(cell.dataset, made.manifest, cell.limit) if cell.dataset else None

@@ -29,4 +29,4 @@ def energy_uj(latency: Estimate | None, board: Board) -> Estimate | None:
     power = board.power
     microwatts = power.supply_v * power.active_ua_per_mhz * board.clock_hz / 1e6
     low, high = (round(microwatts * time / 1000, 6) for time in (latency.low, latency.high))
-    return Estimate(low, high, "uJ", f"power figures of {board.id} ({power.source}) over the estimated time")
+    return Estimate(low, high, "uJ", f"{board.id}'s power figures over the estimated time")

@@ -14,6 +14,7 @@ from tinyserve.boards.types import Board
 from tinyserve.bundle import Bundle
 from tinyserve.codegen.compile import Compiled
 from tinyserve.devices.symbols import Symbols
+from tinyserve.dut import DeviceInfo
 from tinyserve.errors import ToolError
 from tinyserve.firmware.build import Firmware
 
@@ -54,6 +55,18 @@ def setup_of(firmware: Firmware, board: Board, device: str, optimize: str, seed:
         tinyserve=__version__,
         tools=_versions(_PACKAGES.get(device, ())),
         seed=seed,
+    )
+
+
+def as_flashed(setup: Setup, info: DeviceInfo) -> Setup:
+    """The setup of a real board: what it runs was built and flashed before, so only it can tell."""
+    return msgspec.structs.replace(
+        setup,
+        engine=info.engine,
+        toolchain="as flashed",
+        flags=[],
+        firmware_sha256="",
+        tinyserve=info.version,
     )
 
 

@@ -10,7 +10,7 @@ from tinyserve.bench import estimates
 from tinyserve.bench.layers import arena_blocks, layers_of
 from tinyserve.bench.memory import memory_of
 from tinyserve.bench.result import Accuracy, BenchResult, Check, ScenarioResult
-from tinyserve.bench.setup import model_identity, setup_of
+from tinyserve.bench.setup import as_flashed, model_identity, setup_of
 from tinyserve.bench.statistics import summarize
 from tinyserve.bundle import Bundle, Samples
 from tinyserve.devices import open_device
@@ -18,6 +18,9 @@ from tinyserve.dut import Client
 from tinyserve.errors import DataError
 from tinyserve.firmware.build import Firmware
 from tinyserve.progress import Progress
+
+
+TWIN_SIZES = "flash and RAM are those of the twin's firmware, not of what is on the board"
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
     samples = bundle.samples()
     if not len(samples):
         raise DataError(f"{bundle.path}: the bundle holds no samples", "convert again with --representative")
-    with open_device(firmware, board, emulator=options.emulator, port=options.port) as device:
+    real = options.port is not None
+    with open_device(None if real else firmware, board, options.emulator, options.port) as device:
         client = Client(device.link)
         info = client.identify()
         client.expect_model(bundle.manifest.model_sha256)
@@ -58,11 +62,13 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         accuracy = _accuracy(client, bundle, options.data, progress) if options.data else None
     latencies = [float(value) for value in ticks]
     statistics = summarize(latencies, unit, options.warmup)
-    kind = options.emulator or "serial"
+    setup = setup_of(firmware, board, options.emulator or "serial", options.optimize, options.seed)
+    if real:
+        setup = as_flashed(setup, info)
     return BenchResult(
         created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         model=model_identity(bundle, compiled),
-        setup=setup_of(firmware, board, kind, options.optimize, options.seed),
+        setup=setup,
         memory=memory_of(firmware, board, memory.stack_used, memory.stack_size),
         latency=statistics,
         latencies=latencies,
@@ -76,6 +82,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         accuracy=accuracy,
         layers=layers,
         arena=arena_blocks(compiled),
+        notes=[TWIN_SIZES] if real else [],
     )  # fmt: skip
 
 

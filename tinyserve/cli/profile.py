@@ -1,0 +1,64 @@
+"""tinyserve profile"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyserve.cli import options
+from tinyserve.cli.options import PATH, SOURCE_HELP
+
+if TYPE_CHECKING:
+    from tinyserve.codegen.program import Optimize
+    from tinyserve.firmware.toolchain import Name as ToolchainName
+
+
+@click.command(name="profile", epilog=SOURCE_HELP)
+@click.argument("source", type=PATH)
+@click.option("--board", required=True, metavar="NAME", help="The board, or its twin for a real one.")
+@click.option("--emulator", metavar="KIND", help="unicorn, qemu or host, where the board has several.")
+@click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the profile for machines.")
+@options.optimize
+@options.engine
+@options.toolchain
+@options.conversion
+def command(
+    *,
+    source: Path,
+    board: str,
+    emulator: str | None,
+    as_json: Path | None,
+    optimize: Optimize,
+    engine: str,
+    toolchain: ToolchainName,
+    representative: Path | None,
+    quantize: str,
+    bundle: Path | None,
+) -> None:
+    """Count instructions per layer and per function of one inference, with bytes read and written.
+
+    Functions are counted in Unicorn; QEMU and the host give layers.
+    """
+    import msgspec
+
+    from tinyserve import boards, files, road
+    from tinyserve.bench import profiling
+    from tinyserve.cli.console import stdout
+    from tinyserve.cli.progress import progress
+    from tinyserve.report.profile import profile_view
+
+    if as_json is not None:
+        files.check_writable(as_json)
+    chosen = boards.load(board)
+    kind = road.choose_emulator(chosen, True, emulator, None) or ""
+    with progress() as report:
+        made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
+        compiled = road.to_compiled(made, chosen, optimize, report)
+        build = road.Build(optimize, engine, toolchain, road.is_twin(chosen))
+        firmware = road.to_firmware(made, compiled, chosen, build, report)
+        profile = profiling.run(made, firmware, kind, optimize, report)
+    stdout().print(profile_view(profile))
+    if as_json is not None:
+        files.write(as_json, msgspec.json.format(msgspec.json.encode(profile), indent=2) + b"\n")

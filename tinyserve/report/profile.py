@@ -1,0 +1,70 @@
+"""A profile for people."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tinyserve.bench.profiling import FunctionCount, Profile
+from tinyserve.bench.result import Layer
+from tinyserve.report import text
+
+_BAR_CELLS = 12
+_SMALL_SHARE = 0.0005
+
+
+def profile_view(profile: Profile) -> RenderableType:
+    """Layers in order, then functions by weight."""
+    setup = profile.setup
+    parts: list[RenderableType] = [
+        Text(f"{profile.model.name} on {setup.board}", style="bold")
+        + Text(f"  {setup.device}, one inference: {text.quantity(profile.total, profile.unit)}", style="dim"),
+        Text(),
+        _layer_table(profile.layers, profile.unit),
+        Text(),
+    ]
+    if profile.functions:
+        parts.append(_function_table(profile.functions))
+    else:
+        parts.append(Text(f"functions: {setup.device} counts no blocks; use --emulator unicorn", style="dim"))
+    return Group(*parts)
+
+
+def _layer_table(layers: list[Layer], unit: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("#", justify="right")
+    for column in ("layer", "operator", "kernel"):
+        table.add_column(column, no_wrap=True)
+    for column in (text.unit(unit), "share", "per MAC", "MACs", "read", "written"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    total = sum(layer.ticks for layer in layers) or 1
+    longest = max((layer.ticks for layer in layers), default=1) or 1
+    for layer in layers:
+        table.add_row(
+            str(layer.index), layer.name, layer.op, layer.variant, f"{layer.ticks:,}",
+            text.percent(layer.ticks, total), f"{layer.ticks / layer.macs:.2f}" if layer.macs else "",
+            f"{layer.macs:,}" if layer.macs else "", f"{layer.bytes_read:,}", f"{layer.bytes_written:,}",
+            Text("█" * round(_BAR_CELLS * layer.ticks / longest), style="green"),
+        )  # fmt: skip
+    sums = (f"{total:,}", "", "", f"{sum(layer.macs for layer in layers):,}")
+    table.add_row("", "sum", "", "", *sums, style="bold")
+    return table
+
+
+def _function_table(functions: list[FunctionCount]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("function", no_wrap=True)
+    table.add_column("instructions", justify="right", no_wrap=True)
+    table.add_column("share", justify="right", no_wrap=True)
+    total = sum(function.instructions for function in functions) or 1
+    large = [one for one in functions if one.instructions >= _SMALL_SHARE * total]
+    for function in large:
+        share = text.percent(function.instructions, total)
+        table.add_row(function.name, f"{function.instructions:,}", share)
+    if len(large) < len(functions):
+        rest = total - sum(one.instructions for one in large)
+        name = f"{len(functions) - len(large)} others"
+        table.add_row(name, f"{rest:,}", text.percent(rest, total), style="dim")
+    return table
