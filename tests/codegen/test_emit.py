@@ -204,7 +204,8 @@ def counter_program() -> Program:
     return Program(
         "model", PORTABLE, [call], [source, state], [initial, constant, one],
         [source], [source, constant, state], [x],
-        [x, table, Tensor(2, "count", (4,), DType.INT8, quantization)], "00" * 32, {state: initial}, {x: source},
+        [x, table, Tensor(2, "count", (4,), DType.INT8, quantization)], "00" * 32,
+        {state: initial}, {x: source},
     )  # fmt: skip
 
 
