@@ -26,7 +26,7 @@ def add_call(
     reason: str = "",
     sources: tuple[str, ...] = (),
 ) -> None:
-    """Appends ``function(&params, inputs..., outputs..., scratch...)`` of kernel ``header``; None is passed as NULL."""
+    """Appends ``function(&params, inputs..., outputs..., scratch...)``; None is passed as NULL."""
     working = [buffer for buffer in scratch if buffer is not None]
     lowering.call(
         KernelCall(

@@ -1,0 +1,146 @@
+/* DEPTHWISE_CONV_2D, int8, 3x3, channel multiplier 1, dilation 1, stride 1 or 2, for Armv6-M.
+ *
+ * Input [input_height, input_width, channels], output [output_height, output_width, channels], NHWC, batch 1.
+ * Equals ts_depthwise_conv_2d_s8 (and so TFLM's reference_integer_ops::DepthwiseConvPerChannel) byte for byte, for right
+ * shifts and bounded accumulators (see requantize.h).
+ *
+ * One channel at a time: each of its input rows is widened once to a row of words, with its padding, and kept
+ * for the three output rows that read it. At stride 2 the even columns come first and then the odd ones, so
+ * that the inputs of neighbouring outputs are neighbours for every tap.
+ *
+ * An input row is read before the output row that may lie in its place is written, and no channel reads what
+ * another wrote: the output may be the input at stride 1.
+ */
+#ifndef TS_KERNELS_THUMB1_DEPTHWISE_CONV_2D_H
+#define TS_KERNELS_THUMB1_DEPTHWISE_CONV_2D_H
+
+#include "requantize.h"
+
+typedef struct {
+    const int8_t *weights;  /* [channels][3][3]; at stride 2 the columns of a row in the order 0, 2, 1 */
+    const int32_t *requant; /* ts_thumb1_channel, 7 words each */
+    int32_t input_height, input_width, channels;
+    int32_t output_height, output_width;
+    int32_t pad_top, pad_left;
+    int32_t input_zero_point;
+    int32_t activation_min, activation_max;
+} ts_thumb1_depthwise_conv_2d_params;
+
+typedef struct {
+    const int32_t *row[3];
+    int32_t second, third;
+} ts_thumb1_row5_args;
+
+/* row5.S */
+void ts_thumb1_row5(const ts_thumb1_row5_args *args, const int8_t *weights, int32_t groups, int32_t *acc);
+
+/* Words of one widened row, and of all scratch: three rows and the sums of an output row. */
+#define TS_THUMB1_ROW_WORDS(output_width, stride) ((stride) * (((output_width) + 4) / 5 * 5 + 2))
+#define TS_THUMB1_DEPTHWISE_SCRATCH_WORDS(output_width, stride) \
+    (3 * TS_THUMB1_ROW_WORDS(output_width, stride) + ((output_width) + 4) / 5 * 5)
+
+/* Widens row `y` of one channel, from column -pad_left on. `half` is the words of one plane at stride 2. */
+TS_THUMB1_INLINE void ts_thumb1_widen_row(const ts_thumb1_depthwise_conv_2d_params *p, const int8_t *input, int32_t y,
+                                          int32_t words, const int32_t stride, int32_t *to)
+{
+    const int32_t zero = p->input_zero_point;
+    const int32_t half = words / stride;
+    if (y < 0 || y >= p->input_height) {
+        for (int32_t i = 0; i < words; ++i) {
+            to[i] = zero;
+        }
+        return;
+    }
+    const int8_t *from = input + y * p->input_width * p->channels;
+    int32_t at = 0;
+    for (; at < p->pad_left; ++at) {
+        to[stride == 1 ? at : (at & 1) * half + at / 2] = zero;
+    }
+    int32_t left = words - at < p->input_width ? words - at : p->input_width;
+    if (stride == 1) {
+        int32_t *word = to + at;
+        at += left;
+        for (; left > 0; --left) {
+            *word++ = *from;
+            from += p->channels;
+        }
+    } else {
+        int32_t *here = to + (at & 1) * half + at / 2;
+        int32_t *next = to + ((at + 1) & 1) * half + (at + 1) / 2;
+        at += left;
+        for (; left > 1; left -= 2) {
+            *here++ = *from;
+            from += p->channels;
+            *next++ = *from;
+            from += p->channels;
+        }
+        if (left > 0) {
+            *here = *from;
+        }
+    }
+    for (; at < words; ++at) {
+        to[stride == 1 ? at : (at & 1) * half + at / 2] = zero;
+    }
+}
+
+TS_THUMB1_INLINE void ts_thumb1_depthwise_channel(const ts_thumb1_depthwise_conv_2d_params *p, const int8_t *input,
+                                                  int8_t *output, int32_t *scratch, const int8_t *weights,
+                                                  const ts_thumb1_channel *channel, const int32_t stride,
+                                                  const int32_t limbs, const int32_t ties)
+{
+    const int32_t words = TS_THUMB1_ROW_WORDS(p->output_width, stride);
+    const int32_t groups = (p->output_width + 4) / 5;
+    int32_t *row[3] = {scratch, scratch + words, scratch + 2 * words};
+    int32_t *acc = scratch + 3 * words;
+    /* Bytes from the end of a tap's five words to the next tap. */
+    ts_thumb1_row5_args args = {{row[0], row[1], row[2]}, -16, stride == 1 ? -16 : (words / 2 - 1) * 4 - 20};
+    int32_t y = -p->pad_top;
+    ts_thumb1_widen_row(p, input, y++, words, stride, row[0]);
+    if (stride == 1) {
+        ts_thumb1_widen_row(p, input, y++, words, stride, row[1]);
+    }
+    for (int32_t left = p->output_height; left > 0; --left) {
+        if (stride == 2) {
+            ts_thumb1_widen_row(p, input, y++, words, stride, row[1]);
+        }
+        ts_thumb1_widen_row(p, input, y++, words, stride, row[2]);
+        args.row[0] = row[0];
+        args.row[1] = row[1];
+        args.row[2] = row[2];
+        ts_thumb1_row5(&args, weights, groups, acc);
+        for (int32_t x = 0; x < p->output_width; ++x) {
+            *output = ts_thumb1_requantize(acc[x], channel, limbs, ties, p->activation_min, p->activation_max);
+            output += p->channels;
+        }
+        int32_t *const oldest = row[0];
+        if (stride == 1) {
+            row[0] = row[1];
+            row[1] = row[2];
+        } else {
+            row[0] = row[2];
+        }
+        row[2] = oldest;
+    }
+}
+
+#define TS_THUMB1_DEPTHWISE(suffix, stride, limbs, ties)                                                               \
+    TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_##suffix(const ts_thumb1_depthwise_conv_2d_params *p,            \
+                                                               const int8_t *input, int8_t *output, int32_t *scratch)  \
+    {                                                                                                                  \
+        const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;                       \
+        for (int32_t c = 0; c < p->channels; ++c) {                                                                    \
+            ts_thumb1_depthwise_channel(p, input + c, output + c, scratch, p->weights + 9 * c, channel + c, stride,    \
+                                        limbs, ties);                                                                  \
+        }                                                                                                              \
+    }
+
+TS_THUMB1_DEPTHWISE(s1_3, 1, 3, 0)
+TS_THUMB1_DEPTHWISE(s1_4, 1, 4, 0)
+TS_THUMB1_DEPTHWISE(s1_3_ties, 1, 3, 1)
+TS_THUMB1_DEPTHWISE(s1_4_ties, 1, 4, 1)
+TS_THUMB1_DEPTHWISE(s2_3, 2, 3, 0)
+TS_THUMB1_DEPTHWISE(s2_4, 2, 4, 0)
+TS_THUMB1_DEPTHWISE(s2_3_ties, 2, 3, 1)
+TS_THUMB1_DEPTHWISE(s2_4_ties, 2, 4, 1)
+
+#endif

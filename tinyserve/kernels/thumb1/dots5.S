@@ -1,0 +1,99 @@
+/* Five pixels times one output channel at a time, for Armv6-M, which has neither a multiply-accumulate nor a
+ * signed byte load with an immediate offset.
+ *
+ *   void ts_thumb1_dots5(const int32_t *patch, const uint8_t *weights, uint32_t blocks, const int32_t start[5],
+ *                        int32_t *acc, uint32_t channels);
+ *
+ * patch    [blocks * 8 taps][5 pixels] inputs, widened so that one LDM fetches a tap of all five pixels
+ * weights  [channels][blocks * 8 taps], stored as weight + 128, since unsigned bytes load with an immediate offset
+ * start    first value of the five accumulators: -128 times the sum of each pixel's inputs undoes the 128
+ * acc      [channels][5] sums
+ *
+ * r0-r4 hold a tap's inputs, r5 the weight, r6 and r7 point to patch and weights, r8-r12 accumulate.
+ */
+    .syntax unified
+    .thumb
+    .section .text.ts_thumb1_dots5, "ax", %progbits
+    .balign 4
+    .weak ts_thumb1_dots5
+    .type ts_thumb1_dots5, %function
+    .thumb_func
+
+#define PATCH 0
+#define START 4
+#define ACC 44
+#define CHANNELS 48
+
+.macro TAP offset
+    ldm r6!, {r0-r4}
+    ldrb r5, [r7, #\offset]
+    muls r0, r5, r0
+    add r8, r8, r0
+    muls r1, r5, r1
+    add r9, r9, r1
+    muls r2, r5, r2
+    add r10, r10, r2
+    muls r3, r5, r3
+    add r11, r11, r3
+    muls r4, r5, r4
+    add r12, r12, r4
+.endm
+
+ts_thumb1_dots5:
+    push {r4-r7, lr}
+    mov r4, r8
+    mov r5, r9
+    mov r6, r10
+    mov r7, r11
+    push {r4-r7}
+    sub sp, sp, #8
+    str r0, [sp, #PATCH]
+    str r3, [sp, #START]
+    mov r7, r1
+    movs r4, #160 /* bytes of patch per block */
+    muls r2, r4, r2
+    adds r2, r2, r0
+    mov lr, r2
+.Lchannel:
+    ldr r6, [sp, #START]
+    ldm r6!, {r0-r4}
+    mov r8, r0
+    mov r9, r1
+    mov r10, r2
+    mov r11, r3
+    mov r12, r4
+    ldr r6, [sp, #PATCH]
+.Ltaps:
+    TAP 0
+    TAP 1
+    TAP 2
+    TAP 3
+    TAP 4
+    TAP 5
+    TAP 6
+    TAP 7
+    adds r7, r7, #8
+    cmp r6, lr
+    bne .Ltaps
+    ldr r6, [sp, #ACC]
+    mov r0, r8
+    mov r1, r9
+    mov r2, r10
+    mov r3, r11
+    mov r4, r12
+    stm r6!, {r0-r4}
+    str r6, [sp, #ACC]
+    ldr r0, [sp, #CHANNELS]
+    subs r0, r0, #1
+    str r0, [sp, #CHANNELS]
+    beq .Ldone
+    b .Lchannel
+.Ldone:
+    add sp, sp, #8
+    pop {r4-r7}
+    mov r8, r4
+    mov r9, r5
+    mov r10, r6
+    mov r11, r7
+    pop {r4-r7, pc}
+    .size ts_thumb1_dots5, . - ts_thumb1_dots5

@@ -1,0 +1,104 @@
+/* One row of a 3x3 depthwise convolution of one channel, five outputs at a time, for Armv6-M.
+ *
+ *   void ts_thumb1_row5(const ts_thumb1_row5_args *args, const int8_t *weights, int32_t groups, int32_t *acc);
+ *
+ * args     {const int32_t *row[3]; int32_t second, third;}: three rows of widened inputs of one channel; `second` and
+ *          `third` are the bytes from the end of a tap's five inputs to the start of the next tap's
+ * weights  nine int8, by rows, in the order in which the taps of a row are visited
+ * groups   of five outputs
+ * acc      [groups][5] sums
+ *
+ * r0-r4 hold a tap's inputs, r5 the weight, r6 points to the inputs, r7 to the weights; r8-r12 accumulate; lr is how
+ * far the group lies from the start of the row.
+ */
+    .syntax unified
+    .thumb
+    .section .text.ts_thumb1_row5, "ax", %progbits
+    .balign 4
+    .weak ts_thumb1_row5
+    .type ts_thumb1_row5, %function
+    .thumb_func
+
+#define ARGS 0
+#define GROUPS 4
+#define ACC 8
+
+.macro MULTIPLY offset
+    ldm r6!, {r0-r4}
+    movs r5, #\offset
+    ldrsb r5, [r7, r5]
+    muls r0, r5, r0
+    add r8, r8, r0
+    muls r1, r5, r1
+    add r9, r9, r1
+    muls r2, r5, r2
+    add r10, r10, r2
+    muls r3, r5, r3
+    add r11, r11, r3
+    muls r4, r5, r4
+    add r12, r12, r4
+.endm
+
+.macro ROW number
+    ldr r5, [sp, #ARGS]
+    ldr r6, [r5, #\number * 4]
+    add r6, r6, lr
+    MULTIPLY \number * 3
+    ldr r5, [sp, #ARGS]
+    ldr r5, [r5, #12]
+    adds r6, r6, r5
+    MULTIPLY \number * 3 + 1
+    ldr r5, [sp, #ARGS]
+    ldr r5, [r5, #16]
+    adds r6, r6, r5
+    MULTIPLY \number * 3 + 2
+.endm
+
+ts_thumb1_row5:
+    push {r4-r7, lr}
+    mov r4, r8
+    mov r5, r9
+    mov r6, r10
+    mov r7, r11
+    push {r4-r7}
+    sub sp, sp, #12
+    str r0, [sp, #ARGS]
+    str r2, [sp, #GROUPS]
+    str r3, [sp, #ACC]
+    mov r7, r1
+    movs r0, #0
+    mov lr, r0
+.Lgroup:
+    movs r0, #0
+    mov r8, r0
+    mov r9, r0
+    mov r10, r0
+    mov r11, r0
+    mov r12, r0
+    ROW 0
+    ROW 1
+    ROW 2
+    ldr r6, [sp, #ACC]
+    mov r0, r8
+    mov r1, r9
+    mov r2, r10
+    mov r3, r11
+    mov r4, r12
+    stm r6!, {r0-r4}
+    str r6, [sp, #ACC]
+    movs r0, #20
+    add lr, lr, r0
+    ldr r0, [sp, #GROUPS]
+    subs r0, r0, #1
+    str r0, [sp, #GROUPS]
+    beq .Ldone
+    b .Lgroup
+.Ldone:
+    add sp, sp, #12
+    pop {r4-r7}
+    mov r8, r4
+    mov r9, r5
+    mov r10, r6
+    mov r11, r7
+    pop {r4-r7, pc}
+    .size ts_thumb1_row5, . - ts_thumb1_row5

@@ -1,0 +1,91 @@
+"""CONV_2D on Armv6-M: five pixels times one channel, inputs widened to words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyserve.codegen.program import ParamValue
+from tinyserve.graph.types import Operator
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering
+from tinyserve.ops.calls import add_call
+from tinyserve.ops.conv_2d import conv_window
+from tinyserve.ops.overlap import NOTHING_READ, lead_bytes, overlaps
+from tinyserve.ops.quantize_params import convolution_requantization
+from tinyserve.ops.window import Window
+from tinyserve.variants import Candidate
+from tinyserve.variants.thumb1 import packing
+
+PIXELS = 5
+REASON = "five pixels share each weight; inputs widened to words for LDM"
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for ungrouped int8 convolutions of batch 1 whose accumulators are bounded."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    if not packing.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+        return []
+    assert weights.data is not None
+    taps = weights.data.reshape(weights.shape[0], -1)
+    limbs = packing.limbs(op, taps, convolution_requantization(op, input, weights, output))
+    if limbs is None:
+        return []
+    macs = output.elements * taps.shape[1]
+    return [Candidate("thumb1", macs * 3.0, REASON, lambda: _lower(op, lowering, limbs))]
+
+
+def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    assert weights.data is not None
+    view = conv_window(op)
+    taps = weights.data.reshape(weights.shape[0], -1)
+    padded = -(-taps.shape[1] // packing.TAPS) * packing.TAPS
+    factors = convolution_requantization(op, input, weights, output)
+    patch = lowering.scratch(f"{output.name}_patch", 4 * PIXELS * padded)
+    source, target = lowering.operand(input), lowering.buffer(output)
+    table = packing.channel_table(op, taps, factors, limbs)
+    params: dict[str, ParamValue] = {
+        **packing.layer_constants(op, lowering, packing.unsigned_rows(taps, taps.shape[0]), table),
+        "input_height": view.input_height,
+        "input_width": view.input_width,
+        "input_channels": input.shape[3],
+        "output_height": view.output_height,
+        "output_width": view.output_width,
+        "output_channels": output.shape[3],
+        "kernel_height": view.filter_height,
+        "kernel_width": view.filter_width,
+        "stride_height": view.stride_height,
+        "stride_width": view.stride_width,
+        "dilation_height": view.dilation_height,
+        "dilation_width": view.dilation_width,
+        "pad_top": view.pad_top,
+        "pad_left": view.pad_left,
+        "input_zero_point": input.zero_point,
+        **packing.clamp_fields(op),
+    }
+    add_call(
+        op,
+        lowering,
+        f"ts_thumb1_conv_2d_{limbs}{'_ties' if packing.needs_exact_ties(op) else ''}",
+        "thumb1/conv_2d.h",
+        params=params,
+        inputs=[source],
+        outputs=[target],
+        scratch=[patch],
+        params_type="ts_thumb1_conv_2d_params",
+        macs=output.elements * taps.shape[1],
+        variant="thumb1",
+        reason=REASON,
+        sources=("thumb1/dots5.S",),
+        overlaps=overlaps(source, target, lead(view, PIXELS, input.shape[3], output.shape[3])),
+    )
+
+
+def lead(view: Window, pixels: int, input_channels: int, output_channels: int) -> int:
+    """Lead of kernels that copy the inputs of ``pixels`` outputs before they write the first of them."""
+    groups = -(-view.pixels // pixels)
+    first = np.full(groups * pixels, NOTHING_READ, dtype=np.int64)
+    first[: view.pixels] = view.first_reads()
+    reads = first.reshape(groups, pixels).min(axis=1) * input_channels
+    ends = np.minimum(np.arange(1, groups + 1, dtype=np.int64) * pixels, view.pixels) * output_channels
+    return lead_bytes(reads, ends)

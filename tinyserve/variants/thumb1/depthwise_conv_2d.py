@@ -1,0 +1,100 @@
+"""DEPTHWISE_CONV_2D on Armv6-M: 3x3, one channel's rows widened to words, five outputs at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyserve.codegen.program import Buffer, Operand, Overlap, ParamValue
+from tinyserve.graph.types import Operator
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering
+from tinyserve.ops.calls import add_call
+from tinyserve.ops.conv_2d import conv_window
+from tinyserve.ops.quantize_params import convolution_requantization
+from tinyserve.ops.window import Window
+from tinyserve.variants import Candidate
+from tinyserve.variants.thumb1 import packing
+
+REASON = "rows of one channel widened to words, five outputs share each weight"
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for int8 3x3 of batch 1, stride 1 or 2, multiplier 1, whose accumulators are bounded."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    if not packing.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+        return []
+    if not window_applies(conv_window(op)):
+        return []
+    assert weights.data is not None
+    taps = weights.data.reshape(9, -1).T
+    limbs = packing.limbs(op, taps, convolution_requantization(op, input, weights, output))
+    if limbs is None:
+        return []
+    return [Candidate("thumb1", output.elements * 70.0, REASON, lambda: _lower(op, lowering, limbs))]
+
+
+def window_applies(view: Window) -> bool:
+    """3x3, stride 1 or 2, undilated, padded by at most two."""
+    strides = (view.stride_height, view.stride_width)
+    return (
+        (view.filter_height, view.filter_width) == (3, 3)
+        and (view.dilation_height, view.dilation_width) == (1, 1)
+        and strides in ((1, 1), (2, 2))
+        and view.pad_top <= 2
+        and view.pad_left <= 2
+    )
+
+
+def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    assert weights.data is not None
+    view = conv_window(op)
+    stride = view.stride_height
+    taps = np.ascontiguousarray(weights.data.reshape(9, -1).T)
+    factors = convolution_requantization(op, input, weights, output)
+    order = [0, 1, 2] if stride == 1 else [0, 2, 1]
+    packed = np.ascontiguousarray(taps.reshape(-1, 3, 3)[:, :, order]).reshape(-1)
+    words = lowering.scratch(f"{output.name}_rows", 4 * scratch_words(view.output_width, stride))
+    source, target = lowering.operand(input), lowering.buffer(output)
+    params: dict[str, ParamValue] = {
+        **packing.layer_constants(op, lowering, packed, packing.channel_table(op, taps, factors, limbs)),
+        "input_height": view.input_height,
+        "input_width": view.input_width,
+        "channels": input.shape[3],
+        "output_height": view.output_height,
+        "output_width": view.output_width,
+        "pad_top": view.pad_top,
+        "pad_left": view.pad_left,
+        "input_zero_point": input.zero_point,
+        **packing.clamp_fields(op),
+    }
+    add_call(
+        op,
+        lowering,
+        f"ts_thumb1_depthwise_conv_2d_s{stride}_{limbs}{'_ties' if packing.needs_exact_ties(op) else ''}",
+        "thumb1/depthwise_conv_2d.h",
+        params=params,
+        inputs=[source],
+        outputs=[target],
+        scratch=[words],
+        params_type="ts_thumb1_depthwise_conv_2d_params",
+        macs=output.elements * 9,
+        variant="thumb1",
+        reason=REASON,
+        sources=("thumb1/row5.S",),
+        overlaps=channelwise_overlaps(source, target, view),
+    )
+
+
+def scratch_words(output_width: int, stride: int) -> int:
+    """TS_THUMB1_DEPTHWISE_SCRATCH_WORDS: three widened rows and the sums of one output row."""
+    rounded = -(-output_width // 5) * 5
+    return 3 * stride * (rounded + 2) + rounded
+
+
+def channelwise_overlaps(source: Operand, target: Buffer, view: Window) -> list[Overlap]:
+    """In place where each output row is written over an input row that was read; channels are apart."""
+    same_rows = (view.input_height, view.input_width) == (view.output_height, view.output_width)
+    if isinstance(source, Buffer) and same_rows and view.stride_height == 1 and view.pad_top >= 1:
+        return [Overlap(source, target, in_place=True)]
+    return []

@@ -1,0 +1,65 @@
+"""FULLY_CONNECTED on Armv6-M: the row widened to words, two channels at a time."""
+
+from __future__ import annotations
+
+from tinyserve.codegen.program import ParamValue
+from tinyserve.graph.types import Operator
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering
+from tinyserve.ops.calls import add_call
+from tinyserve.ops.fully_connected import row_lead
+from tinyserve.ops.overlap import overlaps
+from tinyserve.ops.quantize_params import fully_connected_requantization
+from tinyserve.variants import Candidate
+from tinyserve.variants.thumb1 import packing
+
+REASON = "inputs widened to words for LDM, two channels share them"
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for int8 weights and activations whose accumulators have a small enough bound."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    if not packing.int8_only(op):
+        return []
+    assert weights.data is not None
+    factors = fully_connected_requantization(op, input, weights, output)
+    limbs = packing.limbs(op, weights.data, factors)
+    if limbs is None:
+        return []
+    macs = output.elements * weights.shape[1]
+    return [Candidate("thumb1", macs * 3.5, REASON, lambda: _lower(op, lowering, limbs))]
+
+
+def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    assert weights.data is not None
+    channels, depth = weights.shape
+    factors = fully_connected_requantization(op, input, weights, output)
+    row = lowering.scratch(f"{output.name}_row", 4 * -(-depth // packing.TAPS) * packing.TAPS)
+    source, target = lowering.operand(input), lowering.buffer(output)
+    table = packing.channel_table(op, weights.data, factors, limbs)
+    params: dict[str, ParamValue] = {
+        **packing.layer_constants(
+            op, lowering, packing.unsigned_rows(weights.data, channels + channels % 2), table
+        ),
+        "batches": input.elements // depth,
+        "depth": depth,
+        "channels": channels,
+        **packing.clamp_fields(op),
+    }
+    add_call(
+        op,
+        lowering,
+        f"ts_thumb1_fully_connected_{limbs}{'_ties' if packing.needs_exact_ties(op) else ''}",
+        "thumb1/fully_connected.h",
+        params=params,
+        inputs=[source],
+        outputs=[target],
+        scratch=[row],
+        params_type="ts_thumb1_fully_connected_params",
+        macs=output.elements * depth,
+        variant="thumb1",
+        reason=REASON,
+        sources=("thumb1/dots2.S",),
+        overlaps=overlaps(source, target, row_lead(depth, channels, input, output)),
+    )
