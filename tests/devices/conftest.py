@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -38,12 +39,17 @@ class Probe:
     elf: Path
 
 
+BuildProbe = Callable[[str], tuple[Probe, Board]]
+
+
 @pytest.fixture(scope="session")
-def build_probe(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Probe, Board]]:
+def build_probe(tmp_path_factory: pytest.TempPathFactory) -> BuildProbe:
     """``build_probe("cortex-m4")`` gives the probe's firmware and its board."""
 
+    lock = threading.Lock()
+
     @cache
-    def build(name: str) -> tuple[Probe, Board]:
+    def build_once(name: str) -> tuple[Probe, Board]:
         board = boards.load(name)
         directory = tmp_path_factory.mktemp(f"probe-{name}")
         script = directory / "probe.ld"
@@ -60,5 +66,9 @@ def build_probe(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tup
             check=True, timeout=120,
         )  # fmt: skip
         return Probe(elf), board
+
+    def build(name: str) -> tuple[Probe, Board]:
+        with lock:
+            return build_once(name)
 
     return build

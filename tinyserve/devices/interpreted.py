@@ -69,7 +69,7 @@ class InterpretedMonitor:
 
     def blocks(self, snapshot: Any = None) -> list[Block]:
         counts = self._counts if snapshot is None else snapshot
-        return [Block(key[0], key[1], self._lengths[key], count) for key, count in counts.items()]
+        return [Block(key[0], key[1], self._lengths[key], count) for key, count in counts.items() if count]
 
     def _enter(self, key: tuple[int, int]) -> None:
         if key not in self._lengths:

@@ -130,7 +130,7 @@ class NativeMonitor:
         return int(self._library.ts_monitor_split(ctypes.byref(self._state), self._uc._uch, pc, size))
 
     def snapshot(self) -> Any:
-        return self._table[self._table["key"] != 0]
+        return self._table[self._table["count"] != 0]
 
     def blocks(self, snapshot: Any = None) -> list[Block]:
         used = self.snapshot() if snapshot is None else snapshot

@@ -70,6 +70,11 @@ class Symbols:
     def is_thumb(self) -> bool:
         return self.machine == "EM_ARM"
 
+    def functions(self) -> list[tuple[int, str, int]]:
+        """(address, name, bytes) of every function, by address."""
+        pairs = zip(self._addresses, self._functions, strict=True)
+        return [(address, name, size) for address, (name, size) in pairs]
+
     def function(self, address: int) -> str | None:
         """Name of the function that holds ``address``, None if none does."""
         index = bisect_right(self._addresses, address) - 1
