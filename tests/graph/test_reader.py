@@ -195,6 +195,7 @@ def _set(path: str, value):
         (_set("subgraphs.0.tensors.0.shape", [-1, 4, 4, 2]), "not static"),
         (_set("subgraphs.0.tensors.0.shape", [1] * 9), "rank 9"),
         (_set("subgraphs.0.tensors.0.shape", [65536, 65536]), "too many elements"),
+        (_set("subgraphs.0.tensors.0.shape", [0, 2**31 - 1, 2**31 - 1]), "too many elements"),
         (_set("subgraphs.0.tensors.0.type", 99), "unknown element type 99"),
         (_set("subgraphs.0.tensors.0.buffer", 99), "buffer 99 of"),
         (_set("subgraphs.0.tensors.1.shape", [4, 2, 1, 3]), "needs 24"),

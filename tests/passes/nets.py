@@ -31,7 +31,8 @@ class Net:
         self.x: TensorRef
 
     def input(self, shape: tuple[int, ...], dtype: str = "int8", zero_point: int | None = None) -> TensorRef:
-        self.x = self.graph.input(shape, dtype, *self._quantized(dtype, zero_point))
+        scale, point = self._quantized(dtype, zero_point)
+        self.x = self.graph.input(shape, dtype, scale or None, point)
         self._remember(self.x)
         self.inputs.append(self.x)
         return self.x
@@ -62,6 +63,7 @@ class Net:
         dead_inputs: float = 0.0,
         bias: bool = True,
         zero_point: int | None = None,
+        like: TensorRef | None = None,
     ) -> TensorRef:
         """CONV_2D with per-channel weights; dead shares are of channels whose weights are all zero."""
         _, height, width, depth = self.x.shape
@@ -69,7 +71,7 @@ class Net:
         weights[self.rng.random(channels) < dead_outputs] = 0
         weights[..., self.rng.random(depth) < dead_inputs] = 0
         shape = (1, *_window(height, width, size, stride, padding), channels)
-        y = self.tensor(shape, self.x.dtype, zero_point=zero_point)
+        y = self.tensor(shape, self.x.dtype, zero_point=zero_point, like=like)
         operands = self._weighted(weights, channels, 0, bias)
         self.graph.op(
             "CONV_2D", operands, [y], padding=padding, stride_w=stride, stride_h=stride, activation=activation
@@ -131,6 +133,48 @@ class Net:
     def reshape(self, shape: tuple[int, ...]) -> TensorRef:
         y = self.tensor(shape, self.x.dtype, like=self.x)
         self.graph.op("RESHAPE", [self.x, self.graph.constant(np.array(shape, np.int32))], [y])
+        self.x = y
+        return y
+
+    def unary(self, name: str, *, same: bool = False, **quantization: Any) -> TensorRef:
+        """An elementwise operator; with ``same`` the output is quantized as the input."""
+        if name == "LOGISTIC":
+            y = self.graph.tensor(self.x.shape, "int8", 1 / 256, -128)
+            self._remember(y)
+        else:
+            y = self.tensor(self.x.shape, self.x.dtype, like=self.x if same else None, **quantization)
+        self.graph.op(name, [self.x], [y])
+        self.x = y
+        return y
+
+    def pad(self, top: int, bottom: int, left: int, right: int) -> TensorRef:
+        """PAD over height and width, quantized as its input."""
+        _, height, width, depth = self.x.shape
+        y = self.tensor((1, height + top + bottom, width + left + right, depth), self.x.dtype, like=self.x)
+        table = np.array([[0, 0], [top, bottom], [left, right], [0, 0]], np.int32)
+        self.graph.op("PAD", [self.x, self.graph.constant(table)], [y])
+        self.x = y
+        return y
+
+    def mean(self) -> TensorRef:
+        """MEAN over height and width, quantized otherwise than its input."""
+        y = self.tensor((1, self.x.shape[3]), self.x.dtype)
+        self.graph.op("MEAN", [self.x, self.graph.constant(np.array([1, 2], np.int32))], [y], keep_dims=False)
+        self.x = y
+        return y
+
+    def concat(self, *parts: TensorRef, axis: int = 3) -> TensorRef:
+        """CONCATENATION of tensors of one quantization."""
+        shape = list(parts[0].shape)
+        shape[axis] = sum(part.shape[axis] for part in parts)
+        y = self.tensor(tuple(shape), parts[0].dtype, like=parts[0])
+        self.graph.op("CONCATENATION", list(parts), [y], axis=axis)
+        self.x = y
+        return y
+
+    def transpose(self, *order: int) -> TensorRef:
+        y = self.tensor(tuple(self.x.shape[axis] for axis in order), self.x.dtype, like=self.x)
+        self.graph.op("TRANSPOSE", [self.x, self.graph.constant(np.array(order, np.int32))], [y])
         self.x = y
         return y
 

@@ -61,6 +61,29 @@ def test_branches_sums_and_flattening_keep_their_bytes(tmp_path: Path) -> None:
     assert sum(changes) > 24
 
 
+def test_operators_that_treat_channels_alike_keep_their_bytes(tmp_path: Path) -> None:
+    """Padding, separate activations, pools, concatenations and means between dead channels and readers."""
+    cases = []
+    for seed in range(24):
+        net = Net(np.random.default_rng(300 + seed))
+        net.input((1, 5, 6, 3))
+        trunk = net.conv(6, 3, dead_outputs=0.5, activation="NONE", zero_point=RELU_ZERO_POINT)
+        net.unary(["RELU", "LEAKY_RELU", "LOGISTIC", "HARD_SWISH"][seed % 4])
+        net.pad(1, 0, 0, 1)
+        left = net.conv(5, 2, dead_outputs=0.5, dead_inputs=0.3, padding="VALID", activation="RELU6")
+        net.x = trunk
+        net.pool("MAX_POOL_2D", 1, activation="RELU")
+        right = net.conv(4, 1, dead_outputs=0.5, like=left)
+        net.concat(left, right)
+        net.conv(6, 1, dead_outputs=0.5, dead_inputs=0.4)
+        net.mean()
+        net.dense(4, per_channel=bool(seed % 2))
+        cases.append(net.case(f"seed {seed}"))
+    prepare, changes = applying(dead_channels.run)
+    differential.check(cases, tmp_path, at_least=24, prepare=prepare)
+    assert sum(changes) > 24
+
+
 def test_float_networks_keep_their_bits(tmp_path: Path) -> None:
     """Only what is zero is taken out of sums of floats, so not even their rounding changes."""
     cases = []

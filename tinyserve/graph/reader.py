@@ -268,7 +268,7 @@ def _shape(shape: tuple[int, ...], what: str) -> tuple[int, ...]:
         raise ModelError(
             f"{what}: shape {list(shape)} is not static", "export with a fixed input shape and batch 1"
         )
-    if math.prod(shape) > _MAX_ELEMENTS:
+    if math.prod(max(extent, 1) for extent in shape) > _MAX_ELEMENTS:
         raise ModelError(f"{what}: shape {list(shape)} has too many elements", _EXPORT)
     return shape
 

@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.graph.types import Operator, Tensor
-from tinyserve.passes.channels.state import Mask, State, take
+from tinyserve.passes.channels.state import Int64Array, Mask, State, take
 from tinyserve.passes.channels.weights import (
-    Int64Array,
     add_to_bias,
     bias_of,
     foldable,

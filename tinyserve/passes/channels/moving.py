@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyserve.graph.types import DType, Operator, Tensor
-from tinyserve.ops.quantize_params import activation_range
+from tinyserve.graph.types import Operator, Tensor
 from tinyserve.passes.channels.state import Mask, State, channel_count, take
+from tinyserve.passes.channels.values import after
 
 _POOLS = frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D"})
 _BINARY = frozenset({"ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE", "PRELU"})
@@ -34,10 +34,8 @@ class Elementwise:
 
     def learn(self, op: Operator, state: State) -> None:
         source, output = op.inputs[0], op.outputs[0]
-        if op.name in _POOLS and source is not None:
-            channels = state.of(source)
-            low, high = _bounds(op)
-            state.learn(output, channels.known, np.clip(channels.value, low, high))
+        if op.name not in _BINARY and source is not None:
+            state.learn(output, *after(op, state.of(source)))
 
     def demand(self, op: Operator, state: State) -> None:
         output = op.outputs[0]
@@ -93,48 +91,49 @@ class Concatenation:
     """Along the channels the parts' channels follow each other; along another axis it is elementwise."""
 
     def covers(self, op: Operator) -> bool:
-        if op.name != "CONCATENATION" or any(t is None or t.is_constant for t in op.inputs):
+        if op.name != "CONCATENATION" or not op.outputs[0].shape:
             return False
-        return sum(channel_count(t) for t in op.inputs if t is not None) == channel_count(
-            op.outputs[0]
-        ) or all(channel_count(t) == channel_count(op.outputs[0]) for t in op.inputs if t is not None)
+        return not any(tensor is None or tensor.is_constant for tensor in op.inputs)
 
     def learn(self, op: Operator, state: State) -> None:
-        return
+        """Values are copied as they are. Along another axis they would have to be equal: not tried."""
+        output, parts = op.outputs[0], [state.of(tensor) for tensor, _ in _parts(op)]
+        if not _along_channels(op):
+            return
+        known = np.concatenate([part.known for part in parts])
+        state.learn(output, known, np.concatenate([part.value for part in parts]))
 
     def demand(self, op: Operator, state: State) -> None:
         output = op.outputs[0]
-        for tensor, part in self._parts(op):
-            state.demand(tensor, state.of(output).keep[part])
+        for tensor, part in _parts(op):
             spread: Mask = np.zeros(channel_count(output), np.bool_)
             spread[part] = state.of(tensor).keep
             state.demand(output, spread)
-        for tensor, part in self._parts(op):
+        for tensor, part in _parts(op):
             state.demand(tensor, state.of(output).keep[part])
 
     def shrink(self, op: Operator, state: State) -> None:
         return
 
-    def _parts(self, op: Operator) -> list[tuple[Tensor, slice]]:
-        parts, start = [], 0
-        along = sum(channel_count(t) for t in op.inputs if t is not None) == channel_count(op.outputs[0])
-        for tensor in op.inputs:
-            assert tensor is not None
-            end = start + channel_count(tensor)
-            parts.append((tensor, slice(start, end)))
-            start = end if along else 0
-        return parts
+
+def _along_channels(op: Operator) -> bool:
+    return op.attributes.axis in (-1, len(op.outputs[0].shape) - 1)
+
+
+def _parts(op: Operator) -> list[tuple[Tensor, slice]]:
+    """Each input with the output channels that are its own."""
+    parts, start = [], 0
+    for tensor in op.inputs:
+        assert tensor is not None
+        end = start + channel_count(tensor)
+        parts.append((tensor, slice(start, end)))
+        start = end if _along_channels(op) else 0
+    return parts
 
 
 def _ends(op: Operator) -> tuple[Tensor, Tensor]:
     assert op.inputs[0] is not None
     return op.inputs[0], op.outputs[0]
-
-
-def _bounds(op: Operator) -> tuple[int, int]:
-    """Values are known of float channels only where they are zero, which every activation keeps."""
-    output = op.outputs[0]
-    return (0, 0) if output.dtype is DType.FLOAT32 else activation_range(op, op.attributes.activation, output)
 
 
 def _leaves_channels_alone(op: Operator) -> bool:

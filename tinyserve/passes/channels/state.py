@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tinyserve.graph.types import Graph, Operator, Tensor
 
 Mask = npt.NDArray[np.bool_]
+Int64Array = npt.NDArray[np.int64]
 
 
 @dataclass(eq=False)
@@ -19,7 +20,7 @@ class Channels:
 
     keep: Mask
     known: Mask
-    value: npt.NDArray[np.int64]
+    value: Int64Array
 
 
 class State:
@@ -40,7 +41,7 @@ class State:
             channels.keep |= needed
             self.changed = True
 
-    def learn(self, tensor: Tensor, known: Mask, value: npt.NDArray[np.int64]) -> None:
+    def learn(self, tensor: Tensor, known: Mask, value: Int64Array) -> None:
         """Says which channels hold one value at every position, on every inference."""
         channels = self.of(tensor)
         channels.known, channels.value = known, np.where(known, value, 0)

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
 from tinyserve.graph.types import DType, Operator, Quantization, Tensor
 from tinyserve.ops.conv_2d import conv_window
-from tinyserve.passes.channels.state import Channels, Mask
-from tinyserve.passes.requantize import OutputStage, wrap_int32
-
-Int64Array = npt.NDArray[np.int64]
+from tinyserve.ops.fixed_point import wrap
+from tinyserve.passes.channels.state import Channels, Int64Array, Mask
+from tinyserve.passes.channels.values import output_stage
 
 
 def has_plain_weights(op: Operator) -> bool:
@@ -73,7 +71,7 @@ def known_outputs(op: Operator, constant: Mask, sums: Int64Array) -> Int64Array:
     if output.dtype is not DType.INT8:
         constant &= accumulators == 0
         return values
-    stage = OutputStage(op)
+    stage = output_stage(op)
     for channel in np.flatnonzero(constant).tolist():
         values[channel] = stage(int(accumulators[channel]), channel)
     return values
@@ -95,5 +93,5 @@ def add_to_bias(op: Operator, sums: Int64Array) -> None:
         op.inputs = [*op.inputs[:2], None]
     assert bias.data is not None
     total = bias.data.astype(np.int64).reshape(-1) + sums
-    data = np.array([wrap_int32(int(value)) for value in total], dtype=bias.data.dtype)
+    data = np.array([wrap(int(value)) for value in total], dtype=bias.data.dtype)
     op.inputs[2] = replace(bias, index=-1, data=data.reshape(bias.shape))

@@ -1,0 +1,34 @@
+"""Dead code: operators without readers go, those with effects stay."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.passes.nets import Net
+from tinyserve.passes import dead_code
+from tinyserve.passes.load import load
+
+
+def test_a_branch_that_nobody_reads_goes_with_its_tensors() -> None:
+    net = Net(np.random.default_rng(1))
+    x = net.input((1, 4, 4, 3))
+    kept = net.conv(4, 3)
+    net.x = x
+    net.conv(2, 1)
+    net.conv(2, 1)
+    model = load(net.case("", kept).model)
+    assert dead_code.run(model.main, model) == 2
+    assert [op.index for op in model.main.operators] == [0]
+    assert {tensor.index for tensor in model.main.tensors} == {
+        t.index for t in (*model.main.operators[0].inputs, *model.main.operators[0].outputs)
+    }
+
+
+def test_inputs_stay_even_if_unread() -> None:
+    net = Net(np.random.default_rng(1))
+    net.input((1, 4, 4, 3))
+    net.input((1, 4, 4, 3))
+    net.conv(2, 1)
+    model = load(net.case("").model)
+    dead_code.run(model.main, model)
+    assert len(model.main.inputs) == 2
