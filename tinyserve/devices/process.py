@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,8 @@ class ChildProcess:
     """
 
     def __init__(self, command: list[str], talks: bool = False) -> None:
+        if shutil.which(command[0]) is None:
+            raise ToolError(f"cannot start {command[0]}: there is no such program")
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed by close)
         pipe = subprocess.PIPE if talks else subprocess.DEVNULL
         self._lifeline: int | None = None

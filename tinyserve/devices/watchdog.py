@@ -17,7 +17,10 @@ def main() -> None:
     lifeline = int(sys.argv[1])
     command = sys.argv[2:]
     os.set_inheritable(lifeline, False)
-    child = os.posix_spawn(command[0], command, os.environ)
+    try:
+        child = os.posix_spawn(command[0], command, os.environ)
+    except OSError as error:
+        sys.exit(f"cannot start {command[0]}: {error.strerror}")
     _thread.start_new_thread(_kill_at_end, (lifeline, child))
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
