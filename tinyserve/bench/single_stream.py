@@ -19,7 +19,6 @@ from tinyserve.errors import DataError
 from tinyserve.firmware.build import Firmware
 from tinyserve.progress import Progress
 
-
 TWIN_SIZES = "flash and RAM are those of the twin's firmware, not of what is on the board"
 
 

@@ -46,7 +46,9 @@ def clock(hertz: int) -> str:
 def how(result: BenchResult) -> str:
     """Where the figures come from, in a few words: the emulator, or the board itself."""
     setup = result.setup
-    return f"emulated by {setup.device}" if setup.emulated else f"on the {setup.device}"
+    if setup.emulated:
+        return f"emulated by {setup.device}"
+    return "on the board itself" if setup.device == "serial" else "on this computer"
 
 
 def headline(result: BenchResult) -> str:

@@ -1,0 +1,81 @@
+"""The matrix: order, isolation of what breaks, and no process left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.bench.models import write_classifier
+from tinyserve import road
+from tinyserve.bench import matrix
+from tinyserve.bench.cell import Cell
+from tinyserve.bundle import Bundle
+
+
+def cells(made: Bundle, folder: Path, *boards: str) -> list[Cell]:
+    return [
+        Cell(made.path, board, build=road.Build(emulate=True, directory=folder / board), runs=1)
+        for board in boards
+    ]
+
+
+def ignore(done: int, total: int, what: str) -> None:
+    return
+
+
+def test_results_keep_the_order_of_the_cells_and_a_broken_one_loses_no_other(
+    classifier: Bundle, tmp_path: Path
+) -> None:
+    report = matrix.run(cells(classifier, tmp_path, "cortex-m4", "nowhere", "cortex-m0"), 2, ignore)
+    assert [result.setup.board for result in report.results] == ["cortex-m4", "cortex-m0"]
+    (failure,) = report.failures
+    assert (failure.board, failure.exit_status) == ("nowhere", 2)
+
+
+def test_a_cell_that_takes_too_long_is_ended_and_named(classifier: Bundle, tmp_path: Path) -> None:
+    report = matrix.run(cells(classifier, tmp_path, "cortex-m4"), 1, ignore, timeout_s=0.01)
+    (failure,) = report.failures
+    assert "took too long" in failure.error
+
+
+def children(of: int) -> list[int]:
+    done = subprocess.run(["pgrep", "-P", str(of)], capture_output=True, text=True, check=False)
+    return [int(line) for line in done.stdout.split()]
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_matrix_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    write_classifier(tmp_path / "shapes.tflite")
+    command = [
+        sys.executable, "-m", "tinyserve", "bench", "shapes.tflite", "--board", "cortex-m4",
+        "--board", "cortex-m3", "--runs", "100000", "--jobs", "2", "--fresh",
+    ]  # fmt: skip
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        deadline = time.monotonic() + 60
+        while len(children(process.pid)) < 2 and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.05)
+        workers = children(process.pid)
+        assert len(workers) >= 2
+        process.send_signal(number)
+        process.communicate(timeout=60)
+    assert process.returncode in (130, 143)
+    # multiprocessing's own helper ends by itself once its pipe is closed.
+    deadline = time.monotonic() + 20
+    while any(map(is_running, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not [worker for worker in workers if is_running(worker)]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
