@@ -56,7 +56,7 @@ def _as_declared(operator: Operator, values: list[Array] | None) -> list[Array] 
         if value.shape != output.shape or output.is_variable:
             return None
     return [
-        np.ascontiguousarray(value, dtype=output.dtype.numpy)
+        np.array(value, dtype=output.dtype.numpy, order="C")
         for value, output in zip(values, operator.outputs, strict=True)
     ]
 

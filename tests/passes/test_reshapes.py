@@ -1,0 +1,65 @@
+"""Chains of RESHAPE and TRANSPOSE: only the last shape counts, and what moves no data is a RESHAPE."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tests.passes.nets import Net, applying
+from tests.support import differential
+from tinyserve.graph.reader import read
+from tinyserve.passes import dead_code, no_ops, reshapes
+
+
+def test_chains_of_reshapes_merge_and_bytes_stay(tmp_path: Path) -> None:
+    net = Net(np.random.default_rng(1))
+    net.input((1, 4, 4, 3))
+    net.conv(4, 3)
+    net.reshape((1, 64))
+    net.reshape((2, 32))
+    net.reshape((1, 4, 4, 4))
+    net.conv(2, 1)
+    prepare, changes = applying(reshapes.run, dead_code.run, no_ops.run)
+    differential.check([net.case("chain")], tmp_path, at_least=1, prepare=prepare)
+    assert changes == [2 + 2 + 1]
+
+
+def test_transposes_compose_in_the_right_order() -> None:
+    net = Net(np.random.default_rng(2))
+    net.input((2, 3, 4, 5))
+    net.transpose(1, 2, 3, 0)
+    net.transpose(3, 0, 2, 1)
+    model = read(net.case("").model)
+    values = np.arange(120, dtype=np.int8).reshape(2, 3, 4, 5)
+    expected = values.transpose(1, 2, 3, 0).transpose(3, 0, 2, 1)
+    assert reshapes.run(model.main, model) == 1
+    dead_code.run(model.main, model)
+    (only,) = model.main.operators
+    assert np.array_equal(values.transpose(only.inputs[1].data), expected)
+
+
+def test_transposes_that_cancel_disappear() -> None:
+    net = Net(np.random.default_rng(3))
+    net.input((2, 3, 4, 5))
+    net.unary("RELU", same=True)
+    net.transpose(0, 3, 1, 2)
+    net.transpose(0, 2, 3, 1)
+    net.unary("RELU", same=True)
+    model = read(net.case("").model)
+    for module in (reshapes, no_ops, dead_code):
+        module.run(model.main, model)
+    assert [op.name for op in model.main.operators] == ["RELU", "RELU"]
+
+
+def test_only_a_transpose_that_moves_data_stays() -> None:
+    for order, name in (((0, 3, 1, 2), "TRANSPOSE"), ((0, 2, 1, 3), "RESHAPE"), ((2, 0, 1, 3), "RESHAPE")):
+        net = Net(np.random.default_rng(4))
+        net.input((1, 4, 1, 3))
+        net.transpose(*order)
+        model = read(net.case("").model)
+        reshapes.run(model.main, model)
+        assert model.main.operators[0].name == name
+        values = np.arange(12).reshape(1, 4, 1, 3)
+        kept = np.array_equal(values.transpose(order).reshape(-1), values.reshape(-1))
+        assert kept == (name == "RESHAPE")
