@@ -66,7 +66,13 @@ void __aeabi_memclr(void *to, size_t bytes) { memset(to, 0, bytes); }
 """
 
 
-def build(sources: Sequence[Path], directory: Path, keep: Sequence[str], cpu: str = "cortex-m4") -> Path:
+def build(
+    sources: Sequence[Path],
+    directory: Path,
+    keep: Sequence[str],
+    cpu: str = "cortex-m4",
+    defines: Sequence[str] = (),
+) -> Path:
     """Compiles and links C and assembly for a core. ``keep``: functions to be called. RuntimeError on failure."""
     target, mcpu, _ = CPUS[cpu]
     script, support = directory / "link.ld", directory / "support.c"
@@ -76,7 +82,7 @@ def build(sources: Sequence[Path], directory: Path, keep: Sequence[str], cpu: st
     elf = directory / f"{cpu}.elf"
     command = [
         sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={mcpu}", *_FLAGS, "-nostdlib", "-I", str(KERNELS),
-        "-T", str(script), "-Wl,--gc-sections", f"-Wl,--entry={keep[0]}",
+        "-T", str(script), "-Wl,--gc-sections", f"-Wl,--entry={keep[0]}", *(f"-D{name}" for name in defines),
         *map(str, sources), str(support), "-o", str(elf),
     ]  # fmt: skip
     built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
@@ -106,6 +112,7 @@ class ArmImage:
         self._lengths: dict[tuple[int, int], int] = {}
         self._blocks: dict[tuple[int, int], int] = {}
         self._heap = _HEAP
+        self.result = 0
         self._blocks_of_memory: list[tuple[int, int, int, int]] = []
         with elf.open("rb") as file:
             image = ELFFile(file)
@@ -178,6 +185,7 @@ class ArmImage:
         uc.emu_start(self.symbols[function][0] | 1, _EXIT, count=0, timeout=60_000_000)
         if uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1 != _EXIT:
             raise RuntimeError(f"{function} did not return")
+        self.result = uc.reg_read(arm_const.UC_ARM_REG_R0)
         assert uc.reg_read(arm_const.UC_ARM_REG_SP) == _STACK_TOP, f"{function} lost the stack"
         for register, value in saved.items():
             assert uc.reg_read(register) == value, f"{function} did not restore a register"

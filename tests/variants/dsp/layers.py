@@ -7,6 +7,9 @@ import numpy as np
 from tests.ops.generate import Random
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 
+FEATURES = frozenset({"dsp", "fpu"})
+STACK_LIMIT = 450
+
 
 def quantized_weights(
     r: Random, graph: GraphBuilder, shape: tuple[int, ...], input_scale: float, axis: int = 0

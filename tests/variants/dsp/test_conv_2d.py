@@ -11,10 +11,7 @@ from tests.ops.test_conv_2d import output_size
 from tests.support.arm_cases import check
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
-from tests.variants.dsp.layers import quantized_weights
-
-FEATURES = frozenset({"dsp", "fpu"})
-STACK_LIMIT = 400
+from tests.variants.dsp.layers import FEATURES, STACK_LIMIT, quantized_weights
 
 
 def conv_case(seed: int) -> Case:

@@ -9,12 +9,6 @@
 
 #include "matmul.h"
 
-#if defined(__GNUC__)
-#define TS_DSP_SHARED static __attribute__((noinline, unused)) /* one copy for all layers */
-#else
-#define TS_DSP_SHARED static
-#endif
-
 typedef struct {
     TS_DSP_MATMUL_FIELDS
     ts_dsp_matmul_function *multiply_4, *multiply_1;
@@ -45,8 +39,8 @@ TS_DSP_SHARED void ts_conv_2d_1x1_dsp_s8(const ts_conv_2d_1x1_dsp_s8_params *p, 
     }
 }
 
-/* run_*: a row of the filter, or one tap where taps are apart (dilation) or rows cannot be padded bytewise.
- * A row of padding, run_bytes long, and 4 rows for windows that are partly outside follow the patch in scratch. */
+/* Any filter, stride, dilation and padding. After the patch, scratch holds a row of padding and, where taps lie side
+ * by side, a row for each of 4 windows: row_words each. */
 typedef struct {
     TS_DSP_MATMUL_FIELDS
     ts_dsp_matmul_function *multiply_4, *multiply_1;
@@ -56,106 +50,143 @@ typedef struct {
     int32_t output_height, output_width;
     int32_t stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
     int32_t input_zero_point;
-    int32_t patch_words; /* where the padding row starts in scratch */
-    int32_t row_words;   /* of the padding row */
+    int32_t patch_words, row_words;
 } ts_conv_2d_dsp_s8_params;
 
-/* Where the taps of an output pixel start in the input; both may lie outside. */
+/* A window: where it starts in the input, which may be outside. offset: of its first tap in bytes. */
 typedef struct {
-    int32_t y, x;
-} ts_dsp_origin;
+    int32_t y, x, offset;
+} ts_dsp_window;
 
-/* One tap row of a pixel, widened or not: a pointer to the input where all of it is inside, to the row of padding where
- * none is, else to a copy made in row. */
-static inline const int8_t *ts_dsp_tap_row(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, ts_dsp_origin at,
-                                           int32_t taps, const int8_t *padding, int8_t *row)
+/* A copy of a row of taps with padding in place of what is outside. */
+static inline const int8_t *ts_dsp_padded_row(const ts_conv_2d_dsp_s8_params *p, const int8_t *source, int32_t x,
+                                              int8_t *row)
 {
-    if (at.y < 0 || at.y >= p->input_height || at.x <= -taps || at.x >= p->input_width) {
-        return padding;
-    }
-    const int8_t *source = input + (at.y * p->input_width + at.x) * p->input_channels;
-    if (at.x >= 0 && at.x + taps <= p->input_width) {
-        return source;
-    }
-    const int32_t first = at.x < 0 ? -at.x * p->input_channels : 0;
-    const int32_t inside = (p->input_width - at.x) * p->input_channels;
-    const int32_t bytes = taps * p->input_channels;
-    for (int32_t i = 0; i < bytes; i++) {
-        row[i] = i >= first && i < inside ? source[i] : (int8_t)p->input_zero_point;
+    const int32_t first = -x * p->input_channels;
+    const int32_t last = (p->input_width - x) * p->input_channels;
+    for (int32_t i = 0; i < p->filter_width * p->input_channels; i++) {
+        row[i] = i >= first && i < last ? source[i] : (int8_t)p->input_zero_point;
     }
     return row;
 }
 
-TS_DSP_SHARED void ts_dsp_conv_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_origin *at,
+/* Puts padding in place of taps begin to end (of a row of the filter) in every row of one pixel's patch. */
+static inline void ts_dsp_pad_taps(const ts_conv_2d_dsp_s8_params *p, int32_t begin, int32_t end, int32_t *patch,
+                                   int32_t pixels)
+{
+    const int32_t channels = p->input_channels, bytes = p->filter_width * channels;
+    const int32_t steps = bytes / 4 * 2 + (bytes % 4 == 3 ? 2 : bytes % 4 != 0);
+    const int32_t pair = (int32_t)((uint32_t)p->input_zero_point << 16) | (p->input_zero_point & 0xffff);
+    for (int32_t fy = 0; fy < p->filter_height; fy++, patch += steps * pixels) {
+        if (channels % 4 == 0) {
+            for (int32_t i = begin * channels / 2; i < end * channels / 2; i++) {
+                patch[i * pixels] = pair;
+            }
+            continue;
+        }
+        for (int32_t i = begin * channels; i < end * channels; i++) {
+            const int32_t pair_of_two = bytes % 4 == 2 && i >= bytes - 2;
+            const int32_t step = i / 4 * 2 + (pair_of_two ? 0 : i % 2), half = pair_of_two ? i % 2 : i / 2 % 2;
+            ((int16_t *)(patch + step * pixels))[half] = (int16_t)p->input_zero_point;
+        }
+    }
+}
+
+/* Patches row by row of the filter, for windows that reach over the top or bottom, or beyond the ends of the input. */
+TS_DSP_SHARED void ts_dsp_patch_rows(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
                                      int32_t pixels, int32_t *patch)
 {
     const int32_t row_bytes = p->input_width * p->input_channels;
-    const int8_t *runs[4];
-    int8_t *const padding = (int8_t *)(patch + p->patch_words);
-    const int32_t last_y = (p->filter_height - 1) * p->dilation_height;
-    const int contiguous = p->dilation_width == 1;
-    int inside = contiguous;
-    for (int32_t i = 0; i < pixels; i++) {
-        inside &= at[i].y >= 0 && at[i].y + last_y < p->input_height && at[i].x >= 0 &&
-                  at[i].x + p->filter_width <= p->input_width;
-        runs[i] = input + at[i].y * row_bytes + at[i].x * p->input_channels;
-    }
-    if (inside) {
-        const int32_t bytes = p->filter_width * p->input_channels;
-        const ts_dsp_runs shape = {bytes / 4, bytes % 4, p->filter_height, row_bytes * p->dilation_height - bytes};
-        if (pixels == 4) {
-            ts_dsp_patch_4_s8(patch, runs, &shape);
-        } else {
-            ts_dsp_patch_1_s8(patch, runs[0], &shape);
-        }
-        return;
-    }
-    /* Taps of whole words may be gathered one by one; others only as the row that the weights are packed for. */
-    const int32_t taps = contiguous && p->input_channels % 4 != 0 ? p->filter_width : 1;
+    const int32_t taps = p->dilation_width == 1 ? p->filter_width : 1;
     const int32_t bytes = taps * p->input_channels;
     const ts_dsp_runs shape = {bytes / 4, bytes % 4, 1, 0};
+    int32_t *const padding = patch + p->patch_words;
     for (int32_t fy = 0; fy < p->filter_height; fy++) {
         for (int32_t fx = 0; fx < p->filter_width; fx += taps) {
+            const int8_t *runs[4];
             for (int32_t i = 0; i < pixels; i++) {
-                const ts_dsp_origin tap = {at[i].y + fy * p->dilation_height, at[i].x + fx * p->dilation_width};
-                runs[i] = ts_dsp_tap_row(p, input, tap, taps, padding, padding + (i + 1) * 4 * p->row_words);
+                const int32_t y = at[i].y + fy * p->dilation_height, x = at[i].x + fx * p->dilation_width;
+                const int8_t *source = input + y * row_bytes + x * p->input_channels;
+                if (y < 0 || y >= p->input_height || x <= -taps || x >= p->input_width) {
+                    source = (int8_t *)padding;
+                } else if (x < 0 || x + taps > p->input_width) {
+                    source = ts_dsp_padded_row(p, source, x, (int8_t *)(padding + (i + 1) * p->row_words));
+                }
+                runs[i] = source;
             }
             patch = pixels == 4 ? ts_dsp_patch_4_s8(patch, runs, &shape) : ts_dsp_patch_1_s8(patch, runs[0], &shape);
         }
     }
 }
 
-/* Any filter, stride, dilation and padding. scratch: patch, padding row, and 4 rows more where windows can be partly
- * outside with channels that do not fill words. */
+/* The patch of 4 windows or 1. Windows that are cut off left or right are read across the edge and mended. */
+static inline void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
+                                int32_t pixels, const ts_dsp_runs *shape, int32_t *patch)
+{
+    const int32_t last_x = p->input_width - p->filter_width;
+    const int32_t last_y = p->input_height - 1 - (p->filter_height - 1) * p->dilation_height;
+    const int8_t *runs[4];
+    int cut = 0, rows = p->dilation_width != 1;
+    for (int32_t i = 0; i < pixels; i++) {
+        const int left = at[i].x < 0, right = at[i].x > last_x;
+        cut |= left | right;
+        rows |= at[i].y < left || at[i].y > last_y - right; /* at the first and last row nothing lies across the edge */
+        runs[i] = input + at[i].offset;
+    }
+    if (rows) {
+        ts_dsp_patch_rows(p, input, at, pixels, patch);
+        return;
+    }
+    if (pixels == 4) {
+        ts_dsp_patch_4_s8(patch, runs, shape);
+    } else {
+        ts_dsp_patch_1_s8(patch, runs[0], shape);
+    }
+    for (int32_t i = 0; cut && i < pixels; i++) {
+        const int32_t x = at[i].x;
+        if (x < 0) {
+            ts_dsp_pad_taps(p, 0, -x < p->filter_width ? -x : p->filter_width, patch + i, pixels);
+        }
+        if (x > last_x) {
+            ts_dsp_pad_taps(p, x < p->input_width ? p->input_width - x : 0, p->filter_width, patch + i, pixels);
+        }
+    }
+}
+
 TS_DSP_SHARED void ts_conv_2d_dsp_s8(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, int8_t *output,
                                      int32_t *scratch)
 {
     const ts_dsp_matmul *matmul = (const ts_dsp_matmul *)p;
+    const int32_t row_bytes = p->input_width * p->input_channels;
+    const int32_t filter_bytes = p->filter_width * p->input_channels;
+    const ts_dsp_runs shape = {filter_bytes / 4, filter_bytes % 4, p->filter_height,
+                               row_bytes * p->dilation_height - filter_bytes};
     int8_t *const padding = (int8_t *)(scratch + p->patch_words);
     for (int32_t i = 0; i < 4 * p->row_words; i++) {
         padding[i] = (int8_t)p->input_zero_point;
     }
-    for (int32_t b = 0; b < p->batches; b++) {
+    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_bytes) {
         int32_t left = p->output_height * p->output_width, ox = 0;
-        ts_dsp_origin next = {-p->pad_top, -p->pad_left};
+        ts_dsp_window next = {-p->pad_top, -p->pad_left, -p->pad_top * row_bytes - p->pad_left * p->input_channels};
+        int32_t row_offset = next.offset;
         while (left > 0) {
-            ts_dsp_origin at[4];
+            ts_dsp_window at[4];
             const int32_t pixels = left >= 4 ? 4 : 1;
             for (int32_t i = 0; i < pixels; i++) {
                 at[i] = next;
                 next.x += p->stride_width;
+                next.offset += p->stride_width * p->input_channels;
                 if (++ox == p->output_width) {
                     ox = 0;
-                    next.x = -p->pad_left;
-                    next.y += p->stride_height;
+                    row_offset += p->stride_height * row_bytes;
+                    next = (ts_dsp_window){next.y + p->stride_height, -p->pad_left, row_offset};
                 }
             }
-            ts_dsp_conv_patch(p, input, at, pixels, scratch);
+            ts_dsp_patch(p, input, at, pixels, &shape, scratch);
             ts_dsp_multiply(pixels == 4 ? p->multiply_4 : p->multiply_1, matmul, scratch, output);
             output += pixels * p->output_stride;
             left -= pixels;
         }
-        input += p->input_height * p->input_width * p->input_channels;
     }
 }
 

@@ -5,9 +5,7 @@
 
 #include <stdint.h>
 
-#if defined(__ARM_ARCH) && !defined(__ARM_FEATURE_DSP)
-#error "these kernels need the DSP extension: build for cortex-m4, m7 or m33+dsp, or compile the model without it"
-#endif
+#include "common.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -83,7 +83,7 @@ def _lower(op: Operator, lowering: Lowering, packed: packing.Matmul) -> None:
         params["input_zero_point"] = input.zero_point
         params["patch_words"] = scratch_words
         params["row_words"] = row_words
-        scratch_words += row_words * (5 if _has_partial_rows(view, input.shape[3]) else 1)
+        scratch_words += row_words * (5 if _is_cut(view) else 1)
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
         op, lowering, f"ts_conv_2d{'_1x1' if pointwise else ''}_dsp_s8", "dsp/conv_2d.h", params=params, inputs=[source], outputs=[target],
@@ -113,11 +113,10 @@ def _window_params(view: Window, channels: int) -> dict[str, ParamValue]:
     }
 
 
-def _has_partial_rows(view: Window, channels: int) -> bool:
-    """Whether rows of taps may be copied bytewise: part of a row outside, and taps that are no whole words."""
+def _is_cut(view: Window) -> bool:
+    """Whether rows of taps reach over the left or right edge (dilated taps are gathered one by one)."""
     reach = (view.output_width - 1) * view.stride_width - view.pad_left + view.filter_width
-    outside = view.pad_left > 0 or reach > view.input_width
-    return outside and channels % 4 != 0 and view.dilation_width == 1 and view.filter_width > 1
+    return view.dilation_width == 1 and (view.pad_left > 0 or reach > view.input_width)
 
 
 def _lead(view: Window, input_channels: int, output_channels: int) -> int:

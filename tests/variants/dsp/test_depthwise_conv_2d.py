@@ -1,0 +1,50 @@
+"""DEPTHWISE_CONV_2D 3x3 with SMLAD on emulated cores, against the portable kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.ops.generate import Random, case
+from tests.ops.test_conv_2d import output_size
+from tests.support.arm_cases import check
+from tests.support.differential import Case
+from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.variants.dsp.layers import FEATURES
+
+
+def depthwise_case(seed: int) -> Case:
+    r = Random(seed, 78)
+    batches, stride = r.choice((1, 1, 1, 2)), r.choice((1, 1, 2))
+    height, width, channels = r.integer(1, 13), r.integer(1, 13), r.integer(4, 19)
+    padding = r.choice(("SAME", "SAME", "VALID"))
+    sizes = [output_size(extent, 3, stride, 1, padding) for extent in (height, width)]
+    if 0 in sizes:
+        padding, sizes = "SAME", [-(-height // stride), -(-width // stride)]
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        shape = (batches, height, width, channels)
+        x = graph.input(shape, "int8", scale=0.05, zero_point=r.zero_point())
+        values = r.rng.integers(-127, 128, (1, 3, 3, channels)).astype(np.int8)
+        # Right shifts 3 to 9, the larger of them with any weight.
+        factors = [2.0 ** -r.integer(4, 9) * float(r.rng.uniform(0.51, 0.99)) for _ in range(channels)]
+        weights = graph.constant(values, scale=[f / 0.05 for f in factors], zero_point=[0] * channels, axis=3)
+        bias = graph.constant(r.rng.integers(-9000, 9000, channels).astype("int32"))
+        y = graph.tensor((batches, *sizes, channels), "int8", scale=1.0, zero_point=-128)
+        graph.op(
+            "DEPTHWISE_CONV_2D", [x, weights, bias], [y], padding=padding, activation="RELU",
+            stride_h=stride, stride_w=stride, depth_multiplier=1,
+        )  # fmt: skip
+        return [x], [y]
+
+    return case(f"depthwise #{seed}", r, build)
+
+
+@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7", "cortex-m33"])
+def test_bytes_equal_the_portable_kernel(cpu: str, tmp_path: Path) -> None:
+    first = {"cortex-m4": 0, "cortex-m7": 1000, "cortex-m33": 2000}[cpu]
+    count = 60 if cpu == "cortex-m4" else 15
+    cases = [depthwise_case(first + seed) for seed in range(count)]
+    check(cases, tmp_path, cpu, FEATURES, variant="dsp", at_least=count - 3)

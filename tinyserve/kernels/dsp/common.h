@@ -1,0 +1,16 @@
+/* What the DSP kernels share. */
+#ifndef TS_DSP_COMMON_H
+#define TS_DSP_COMMON_H
+
+#if defined(__ARM_ARCH) && !defined(__ARM_FEATURE_DSP)
+#error "these kernels need the DSP extension: build for cortex-m4, m7 or m33+dsp, or compile the model without it"
+#endif
+
+/* A function that all layers share: one copy, which some models may not need. */
+#if defined(__GNUC__)
+#define TS_DSP_SHARED static __attribute__((noinline, unused))
+#else
+#define TS_DSP_SHARED static
+#endif
+
+#endif
