@@ -98,22 +98,6 @@ TS_THUMB1_KERNEL int32_t ts_thumb1_patch(const ts_thumb1_conv_2d_params *p, cons
     return sum;
 }
 
-/* Writes `count` channels of up to five pixels from their sums. */
-TS_THUMB1_INLINE void ts_thumb1_store(const ts_thumb1_conv_2d_params *p, const int32_t *acc,
-                                      const ts_thumb1_channel *channel, int32_t count, int32_t pixels, const int32_t limbs,
-                                      const int32_t ties, int8_t *output)
-{
-    for (; count > 0; --count) {
-        int8_t *to = output++;
-        for (int32_t pixel = 0; pixel < pixels; ++pixel) {
-            *to = ts_thumb1_requantize(acc[pixel], channel, limbs, ties, p->activation_min, p->activation_max);
-            to += p->output_channels;
-        }
-        acc += TS_THUMB1_PIXELS;
-        ++channel;
-    }
-}
-
 /* All channels of up to five pixels, whose inputs are in the patch. */
 TS_THUMB1_INLINE void ts_thumb1_pixels(const ts_thumb1_conv_2d_params *p, const int32_t *patch, const int32_t *sums,
                                        int32_t blocks, int32_t pixels, const int32_t limbs, const int32_t ties,
@@ -129,7 +113,9 @@ TS_THUMB1_INLINE void ts_thumb1_pixels(const ts_thumb1_conv_2d_params *p, const 
     for (int32_t left = p->output_channels; left > 0; left -= TS_THUMB1_CHANNEL_BLOCK) {
         const int32_t count = left < TS_THUMB1_CHANNEL_BLOCK ? left : TS_THUMB1_CHANNEL_BLOCK;
         ts_thumb1_dots5(patch, weights, (uint32_t)blocks, start, acc, (uint32_t)count);
-        ts_thumb1_store(p, acc, channel, count, pixels, limbs, ties, output);
+        const ts_thumb1_store_args runs = {4 * pixels, p->output_channels, count, 4 * TS_THUMB1_PIXELS, 1,
+                                           (int32_t)sizeof(*channel)};
+        ts_thumb1_store_runs(acc, channel, output, &runs, limbs, ties, p->activation_min, p->activation_max);
         weights += count * blocks * 8;
         channel += count;
         output += count;

@@ -6,7 +6,8 @@
  *
  * One channel at a time: each of its input rows is widened once to a row of words, with its padding, and kept
  * for the three output rows that read it. At stride 2 the even columns come first and then the odd ones, so
- * that the inputs of neighbouring outputs are neighbours for every tap.
+ * that the inputs of neighbouring outputs are neighbours for every tap. A small image at stride 1 is widened whole, so
+ * that rows shorter than five outputs waste nothing.
  *
  * An input row is read before the output row that may lie in its place is written, and no channel reads what
  * another wrote: the output may be the input at stride 1.
@@ -28,7 +29,7 @@ typedef struct {
 
 typedef struct {
     const int32_t *row[3];
-    int32_t second, third;
+    int32_t third;
 } ts_thumb1_row5_args;
 
 /* row5.S */
@@ -38,6 +39,12 @@ void ts_thumb1_row5(const ts_thumb1_row5_args *args, const int8_t *weights, int3
 #define TS_THUMB1_ROW_WORDS(output_width, stride) ((stride) * (((output_width) + 4) / 5 * 5 + 2))
 #define TS_THUMB1_DEPTHWISE_SCRATCH_WORDS(output_width, stride) \
     (3 * TS_THUMB1_ROW_WORDS(output_width, stride) + ((output_width) + 4) / 5 * 5)
+
+/* For small images at stride 1: one channel with its padding as a whole, and its sums. The two sums between rows are of
+ * windows that wrap around; they are computed and not stored. */
+#define TS_THUMB1_PLANE_SUMS(height, width) (((height) * ((width) + 2) + 2) / 5 * 5)
+#define TS_THUMB1_PLANE_SCRATCH_WORDS(height, width) \
+    (((height) + 2) * ((width) + 2) + 5 + TS_THUMB1_PLANE_SUMS(height, width))
 
 /* Widens row `y` of one channel, from column -pad_left on. `half` is the words of one plane at stride 2. */
 TS_THUMB1_INLINE void ts_thumb1_widen_row(const ts_thumb1_depthwise_conv_2d_params *p, const int8_t *input, int32_t y,
@@ -93,7 +100,8 @@ TS_THUMB1_INLINE void ts_thumb1_depthwise_channel(const ts_thumb1_depthwise_conv
     int32_t *row[3] = {scratch, scratch + words, scratch + 2 * words};
     int32_t *acc = scratch + 3 * words;
     /* Bytes from the end of a tap's five words to the next tap. */
-    ts_thumb1_row5_args args = {{row[0], row[1], row[2]}, -16, stride == 1 ? -16 : (words / 2 - 1) * 4 - 20};
+    ts_thumb1_row5_args args = {{row[0], row[1], row[2]}, stride == 1 ? -16 : (words / 2 - 1) * 4 - 20};
+    const ts_thumb1_store_args runs = {4 * p->output_width, p->channels, 1, 0, 0, 0};
     int32_t y = -p->pad_top;
     ts_thumb1_widen_row(p, input, y++, words, stride, row[0]);
     if (stride == 1) {
@@ -108,10 +116,8 @@ TS_THUMB1_INLINE void ts_thumb1_depthwise_channel(const ts_thumb1_depthwise_conv
         args.row[1] = row[1];
         args.row[2] = row[2];
         ts_thumb1_row5(&args, weights, groups, acc);
-        for (int32_t x = 0; x < p->output_width; ++x) {
-            *output = ts_thumb1_requantize(acc[x], channel, limbs, ties, p->activation_min, p->activation_max);
-            output += p->channels;
-        }
+        ts_thumb1_store_runs(acc, channel, output, &runs, limbs, ties, p->activation_min, p->activation_max);
+        output += p->output_width * p->channels;
         int32_t *const oldest = row[0];
         if (stride == 1) {
             row[0] = row[1];
@@ -120,6 +126,44 @@ TS_THUMB1_INLINE void ts_thumb1_depthwise_channel(const ts_thumb1_depthwise_conv
             row[0] = row[2];
         }
         row[2] = oldest;
+    }
+}
+
+/* One channel with a border of one on all sides, widened. The border is there already. */
+TS_THUMB1_INLINE void ts_thumb1_widen_plane(const int8_t *from, int32_t height, int32_t width, int32_t channels,
+                                            int32_t *plane)
+{
+    int32_t *to = plane + width + 3;
+    for (; height > 0; --height) {
+        for (int32_t left = width; left > 0; --left) {
+            *to++ = *from;
+            from += channels;
+        }
+        to += 2;
+    }
+}
+
+/* Stride 1, padded by one on all sides. `plane` is scratch of TS_THUMB1_PLANE_SCRATCH_WORDS. */
+TS_THUMB1_INLINE void ts_thumb1_depthwise_planes(const ts_thumb1_depthwise_conv_2d_params *p, const int8_t *input,
+                                                 int8_t *output, int32_t *plane, const int32_t limbs, const int32_t ties)
+{
+    const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;
+    const int8_t *weights = p->weights;
+    const int32_t row = p->input_width + 2;
+    const int32_t words = (p->input_height + 2) * row + 5;
+    const int32_t groups = TS_THUMB1_PLANE_SUMS(p->input_height, p->input_width) / 5;
+    const ts_thumb1_row5_args args = {{plane, plane + row, plane + 2 * row}, -16};
+    const ts_thumb1_store_args runs = {4 * p->input_width, p->channels, p->input_height, 4 * row,
+                                       p->input_width * p->channels, 0};
+    for (int32_t i = 0; i < words; ++i) {
+        plane[i] = p->input_zero_point;
+    }
+    for (int32_t left = p->channels; left > 0; --left) {
+        ts_thumb1_widen_plane(input++, p->input_height, p->input_width, p->channels, plane);
+        ts_thumb1_row5(&args, weights, groups, plane + words);
+        ts_thumb1_store_runs(plane + words, channel++, output++, &runs, limbs, ties, p->activation_min,
+                             p->activation_max);
+        weights += 9;
     }
 }
 
@@ -133,6 +177,18 @@ TS_THUMB1_INLINE void ts_thumb1_depthwise_channel(const ts_thumb1_depthwise_conv
                                         limbs, ties);                                                                  \
         }                                                                                                              \
     }
+
+#define TS_THUMB1_DEPTHWISE_PLANES(suffix, limbs, ties)                                                                \
+    TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_##suffix(const ts_thumb1_depthwise_conv_2d_params *p,            \
+                                                               const int8_t *input, int8_t *output, int32_t *scratch)  \
+    {                                                                                                                  \
+        ts_thumb1_depthwise_planes(p, input, output, scratch, limbs, ties);                                            \
+    }
+
+TS_THUMB1_DEPTHWISE_PLANES(planes_3, 3, 0)
+TS_THUMB1_DEPTHWISE_PLANES(planes_4, 4, 0)
+TS_THUMB1_DEPTHWISE_PLANES(planes_3_ties, 3, 1)
+TS_THUMB1_DEPTHWISE_PLANES(planes_4_ties, 4, 1)
 
 TS_THUMB1_DEPTHWISE(s1_3, 1, 3, 0)
 TS_THUMB1_DEPTHWISE(s1_4, 1, 4, 0)

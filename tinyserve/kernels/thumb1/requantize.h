@@ -48,4 +48,38 @@ TS_THUMB1_INLINE int8_t ts_thumb1_requantize(int32_t acc, const ts_thumb1_channe
     return (int8_t)(value > activation_max ? activation_max : value);
 }
 
+/* Runs of sums, as the assembly stores them. All in bytes. */
+typedef struct {
+    int32_t run_bytes, step, runs, next_acc, next_output, next_channel;
+} ts_thumb1_store_args;
+
+/* store.S: for outputs clamped to [-128, 127]. */
+typedef void ts_thumb1_store(const int32_t *acc, const ts_thumb1_channel *channel, int8_t *output,
+                             const ts_thumb1_store_args *args);
+ts_thumb1_store ts_thumb1_store_3, ts_thumb1_store_3_ties, ts_thumb1_store_4, ts_thumb1_store_4_ties;
+
+/* Any clamping: the same runs in C where the activation is narrower, else the assembly. */
+TS_THUMB1_INLINE void ts_thumb1_store_runs(const int32_t *acc, const ts_thumb1_channel *channel, int8_t *output,
+                                           const ts_thumb1_store_args *args, const int32_t limbs, const int32_t ties,
+                                           int32_t activation_min, int32_t activation_max)
+{
+    if (activation_min == -128 && activation_max == 127) {
+        ts_thumb1_store *const store =
+            limbs == 3 ? (ties ? ts_thumb1_store_3_ties : ts_thumb1_store_3)
+                       : (ties ? ts_thumb1_store_4_ties : ts_thumb1_store_4);
+        store(acc, channel, output, args);
+        return;
+    }
+    for (int32_t run = args->runs; run > 0; --run) {
+        int8_t *to = output;
+        for (int32_t i = 0; i < args->run_bytes / 4; ++i) {
+            *to = ts_thumb1_requantize(acc[i], channel, limbs, ties, activation_min, activation_max);
+            to += args->step;
+        }
+        acc += args->next_acc / 4;
+        output += args->next_output;
+        channel += args->next_channel / (int32_t)sizeof(*channel);
+    }
+}
+
 #endif

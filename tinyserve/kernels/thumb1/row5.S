@@ -2,8 +2,8 @@
  *
  *   void ts_thumb1_row5(const ts_thumb1_row5_args *args, const int8_t *weights, int32_t groups, int32_t *acc);
  *
- * args     {const int32_t *row[3]; int32_t second, third;}: three rows of widened inputs of one channel; `second` and
- *          `third` are the bytes from the end of a tap's five inputs to the start of the next tap's
+ * args     {const int32_t *row[3]; int32_t third;}: three rows of widened inputs of one channel; `third` is the bytes from
+ *          the end of the second tap's five inputs to the start of the third's; the second's begins one word after the first's
  * weights  nine int8, by rows, in the order in which the taps of a row are visited
  * groups   of five outputs
  * acc      [groups][5] sums
@@ -44,12 +44,10 @@
     ldr r6, [r5, #\number * 4]
     add r6, r6, lr
     MULTIPLY \number * 3
-    ldr r5, [sp, #ARGS]
-    ldr r5, [r5, #12]
-    adds r6, r6, r5
+    subs r6, r6, #16
     MULTIPLY \number * 3 + 1
     ldr r5, [sp, #ARGS]
-    ldr r5, [r5, #16]
+    ldr r5, [r5, #12]
     adds r6, r6, r5
     MULTIPLY \number * 3 + 2
 .endm

@@ -108,8 +108,8 @@ def _shape_fields(view: Window, input_channels: int, output_channels: int) -> di
 def _lead(view: Window, input_channels: int, output_channels: int) -> int:
     """Three pixels are read, then written.
 
-    Where there is no patch, they are read again for each block of 16 outputs: the group's first input is needed
-    until its last output is written.
+    Where there is no patch, they are read again for each block of 16 outputs: the first input of the group is
+    needed until its last output is written.
     """
     reads = view.first_reads()
     groups = -(-view.pixels // PIXELS)

@@ -76,7 +76,7 @@ def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
         macs=output.elements * taps.shape[1],
         variant="thumb1",
         reason=REASON,
-        sources=("thumb1/dots5.S",),
+        sources=("thumb1/dots5.S", "thumb1/store.S"),
         overlaps=overlaps(source, target, lead(view, PIXELS, input.shape[3], output.shape[3])),
     )
 

@@ -16,6 +16,8 @@ from tinyserve.variants import Candidate
 from tinyserve.variants.thumb1 import packing
 
 REASON = "rows of one channel widened to words, five outputs share each weight"
+PLANE_LIMIT_WORDS = 400
+"""Beyond this, rows waste little and planes cost much RAM."""
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
@@ -54,7 +56,10 @@ def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
     factors = convolution_requantization(op, input, weights, output)
     order = [0, 1, 2] if stride == 1 else [0, 2, 1]
     packed = np.ascontiguousarray(taps.reshape(-1, 3, 3)[:, :, order]).reshape(-1)
-    words = lowering.scratch(f"{output.name}_rows", 4 * scratch_words(view.output_width, stride))
+    planes = _fits_as_planes(view)
+    words = plane_scratch_words(view) if planes else scratch_words(view.output_width, stride)
+    scratch = lowering.scratch(f"{output.name}_rows", 4 * words)
+    ties = "_ties" if packing.needs_exact_ties(op) else ""
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
         **packing.layer_constants(op, lowering, packed, packing.channel_table(op, taps, factors, limbs)),
@@ -71,17 +76,17 @@ def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
     add_call(
         op,
         lowering,
-        f"ts_thumb1_depthwise_conv_2d_s{stride}_{limbs}{'_ties' if packing.needs_exact_ties(op) else ''}",
+        f"ts_thumb1_depthwise_conv_2d_{'planes' if planes else f's{stride}'}_{limbs}{ties}",
         "thumb1/depthwise_conv_2d.h",
         params=params,
         inputs=[source],
         outputs=[target],
-        scratch=[words],
+        scratch=[scratch],
         params_type="ts_thumb1_depthwise_conv_2d_params",
         macs=output.elements * 9,
         variant="thumb1",
         reason=REASON,
-        sources=("thumb1/row5.S",),
+        sources=("thumb1/row5.S", "thumb1/store.S"),
         overlaps=channelwise_overlaps(source, target, view),
     )
 
@@ -90,6 +95,19 @@ def scratch_words(output_width: int, stride: int) -> int:
     """TS_THUMB1_DEPTHWISE_SCRATCH_WORDS: three widened rows and the sums of one output row."""
     rounded = -(-output_width // 5) * 5
     return 3 * stride * (rounded + 2) + rounded
+
+
+def plane_scratch_words(view: Window) -> int:
+    """TS_THUMB1_PLANE_SCRATCH_WORDS: one widened channel with its border, and its sums."""
+    row = view.input_width + 2
+    return (view.input_height + 2) * row + 5 + (view.input_height * row + 2) // 5 * 5
+
+
+def _fits_as_planes(view: Window) -> bool:
+    """Same size in and out, padded by one on all sides, and small."""
+    same_size = (view.input_height, view.input_width) == (view.output_height, view.output_width)
+    padded = view.pad_top == view.pad_left == 1
+    return view.stride_height == 1 and same_size and padded and plane_scratch_words(view) <= PLANE_LIMIT_WORDS
 
 
 def channelwise_overlaps(source: Operand, target: Buffer, view: Window) -> list[Overlap]:
