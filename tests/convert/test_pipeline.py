@@ -91,6 +91,7 @@ def test_a_keras_model_becomes_a_checked_int8_bundle(models: Path, images: Path,
     assert {"load the model", "quantize", "run the original", "run TFLM"} <= set(stages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["cnn.h5", "cnn_saved"])
 def test_other_keepings_of_the_same_model_give_the_same_answers(
     models: Path, images: Path, tmp_path: Path, source: str
@@ -101,6 +102,7 @@ def test_other_keepings_of_the_same_model_give_the_same_answers(
     np.testing.assert_array_equal(first.samples().expected[0], other.samples().expected[0])
 
 
+@pytest.mark.slow
 def test_float32_stays_float_and_close_to_keras(models: Path, images: Path, tmp_path: Path) -> None:
     made = convert(models / "cnn.keras", representative=images, output=tmp_path / "b", quantize="float32")
     check_sound(made)
@@ -122,6 +124,7 @@ def test_inputs_keep_their_names_and_are_not_swapped(models: Path, tmp_path: Pat
     np.testing.assert_allclose(outputs[:, 4:], np.maximum(by_name["second"], 0), atol=0.02)
 
 
+@pytest.mark.slow
 def test_a_signature_is_picked_by_name_and_listed_when_it_must_be(models: Path, tmp_path: Path) -> None:
     source = models / "two_signatures"
     np.save(tmp_path / "d.npy", np.random.default_rng(0).uniform(-1, 1, (30, 4)).astype(np.float32))
@@ -148,6 +151,7 @@ def test_open_dimensions_ask_for_a_shape_and_take_it(models: Path, tmp_path: Pat
     assert any("random" in note for note in made.manifest.notes)
 
 
+@pytest.mark.slow
 def test_custom_layers_are_loaded_when_they_are_named(
     models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -167,11 +171,13 @@ def test_custom_layers_are_loaded_when_they_are_named(
         convert(models / "custom.keras", output=tmp_path / "c", options=Options(custom=["mylayers:Thrice"]))
 
 
+@pytest.mark.slow
 def test_code_in_a_model_file_is_not_run(models: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="Lambda"):
         convert(models / "lambda.keras", representative="random", output=tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_weights_that_are_not_finite_are_named(models: Path, images: Path, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="NaN or infinite"):
         convert(models / "nan.keras", representative=images, output=tmp_path / "b")
@@ -265,6 +271,7 @@ def test_a_conversion_can_be_repeated_byte_by_byte(relu: Path, tmp_path: Path) -
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes(), file.name
 
 
+@pytest.mark.slow
 def test_half_a_keras_file_says_so(models: Path, tmp_path: Path) -> None:
     for name in ("cnn.keras", "cnn.h5"):
         whole = (models / name).read_bytes()
@@ -274,6 +281,7 @@ def test_half_a_keras_file_says_so(models: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "b").exists()
 
 
+@pytest.mark.slow
 def test_a_saved_model_without_its_weights_says_so(models: Path, tmp_path: Path) -> None:
     shutil.copytree(models / "cnn_saved", tmp_path / "cut")
     shutil.rmtree(tmp_path / "cut" / "variables")

@@ -20,9 +20,7 @@ import numpy.typing as npt
 from tinyserve import errors
 from tinyserve.convert import messages
 from tinyserve.convert.worker import load_arrays, save_arrays
-
-Progress = Callable[[str, int, int], None]
-"""``progress(stage, done, total)``: a stage's name and how far it is; total 0 where that is not known."""
+from tinyserve.progress import Progress
 
 QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -8,13 +8,13 @@ from pathlib import Path
 from tinyserve import bundle
 from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source
 from tinyserve.convert import check, data, sources, synthetic, tflite
-from tinyserve.convert.child import Progress
 from tinyserve.convert.data import Dataset
 from tinyserve.convert.figures import figures
 from tinyserve.convert.options import Options
 from tinyserve.convert.session import Session, opened
 from tinyserve.convert.tflite import Inspected
 from tinyserve.errors import DataError, UsageError
+from tinyserve.progress import Progress, silent
 
 SCHEMES = ("int8", "int16x8", "float32")
 _DEFAULTS = Options()
@@ -26,7 +26,7 @@ def convert(
     output: Path,
     representative: Path | str | None = None,
     quantize: str = "int8",
-    progress: Progress = lambda stage, done, total: None,
+    progress: Progress = silent,
     name: str | None = None,
     samples: Path | str | None = None,
     options: Options = _DEFAULTS,
@@ -69,7 +69,7 @@ def convert(
         mlperf_id=options.mlperf_id or tflite.mlperf_id(converted.inputs, converted.outputs),
         notes=session.record.notes,
     )
-    progress("write the bundle", 0, 0)
+    progress("write the bundle")
     return bundle.write(output, manifest, converted.data, checked.samples)
 
 

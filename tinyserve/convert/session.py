@@ -9,12 +9,13 @@ from typing import Any
 import numpy.typing as npt
 
 from tinyserve.convert import expectation, frontends, messages, tflite
-from tinyserve.convert.child import Progress, Worker
+from tinyserve.convert.child import Worker
 from tinyserve.convert.data import Dataset
 from tinyserve.convert.options import Options, Record
 from tinyserve.convert.sources import SourceModel
 from tinyserve.convert.tflite import Inspected
 from tinyserve.convert.worker import save_arrays
+from tinyserve.progress import Progress
 
 Array = npt.NDArray[Any]
 

@@ -1,0 +1,75 @@
+"""The examples run as their READMEs say, and make what they promise."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyserve.convert import convert
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+REFERENCE = {  # MLPerf Tiny's id, and the MACs of its reference model
+    "autoencoder": ("ad01", 264_192),
+    "dscnn": ("kws01", 2_656_768),
+    "resnet8": ("ic01", 12_501_632),
+    "mobilenet_v1": ("vww01", 7_489_664),
+}
+
+
+def run(script: str, out: Path, *arguments: str) -> str:
+    command = [sys.executable, str(EXAMPLES / script), "--out", str(out), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def weights(keras_file: Path) -> bytes:
+    with zipfile.ZipFile(keras_file) as archive:
+        return archive.read("model.weights.h5")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REFERENCE)
+def test_an_architecture_is_the_reference_models(name: str, tmp_path: Path) -> None:
+    run(f"{name}/model.py", tmp_path)
+    made = convert(
+        tmp_path / f"{name}.keras", representative=tmp_path / "calib.npz", output=tmp_path / "bundle"
+    )
+    mlperf_id, macs = REFERENCE[name]
+    assert made.manifest.mlperf_id == mlperf_id
+    assert made.manifest.macs == macs
+    sqnr = made.manifest.accuracy[0].sqnr_db
+    assert sqnr is not None and sqnr > 12, "the activations of an untrained model have collapsed"
+
+
+def test_digits_trains_converts_and_does_nothing_the_second_time(tmp_path: Path) -> None:
+    assert "test accuracy" in run("digits/train.py", tmp_path, "--epochs", "4")
+    before = (tmp_path / "digits.keras").read_bytes()
+    assert "up to date" in run("digits/train.py", tmp_path)
+    assert (tmp_path / "digits.keras").read_bytes() == before
+    with np.load(tmp_path / "test.npz") as held, np.load(tmp_path / "calib.npz") as calibration:
+        assert held["x"].shape == (360, 8, 8, 1)
+        assert held["y"].shape == (360,)
+        assert calibration["x"].shape == (300, 8, 8, 1)
+        assert 0 <= held["x"].min() < held["x"].max() <= 1
+
+
+@pytest.mark.slow
+def test_hello_sine_is_the_same_model_each_time(tmp_path: Path) -> None:
+    for name in "ab":
+        run("hello_sine/train.py", tmp_path / name, "--epochs", "2")
+    first, second = (np.frombuffer(weights(tmp_path / n / "hello_sine.keras"), np.uint8) for n in "ab")
+    np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("example", sorted(path.parent.name for path in EXAMPLES.glob("*/README.md")))
+def test_a_readme_names_files_that_exist(example: str) -> None:
+    text = (EXAMPLES / example / "README.md").read_text()
+    scripts = [word for word in text.split() if word.startswith("examples/") and word.endswith(".py")]
+    for script in scripts:
+        assert (EXAMPLES.parent / script).is_file(), script
