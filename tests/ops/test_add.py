@@ -1,0 +1,38 @@
+"""ADD and SUB against TFLM, with broadcasting and constant operands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ops.elementwise import binary_case
+from tests.ops.generate import ACTIVATIONS, Random
+from tests.support.differential import Case, Tolerance, check
+
+CASES = 130
+
+
+def random_case(index: int, op: str, dtype: str) -> Case:
+    r = Random(index, 5, op == "SUB")
+
+    def output(q1: dict[str, Any], q2: dict[str, Any]) -> dict[str, Any]:
+        if not q1:
+            return {}
+        scale = (q1["scale"] + q2["scale"]) * r.choice((1.0, 0.7, 0.1, 5.0))
+        return {"scale": scale, "zero_point": r.zero_point(dtype)}
+
+    return binary_case(f"{op} {dtype} #{index}", r, op, dtype, output, activation=r.choice(ACTIVATIONS))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32"])
+@pytest.mark.parametrize("op", ["ADD", "SUB"])
+def test_integer_bytes_equal_tflm(op: str, dtype: str, tmp_path: Path) -> None:
+    check([random_case(index, op, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+@pytest.mark.parametrize("op", ["ADD", "SUB"])
+def test_float_is_close_to_tflm(op: str, tmp_path: Path) -> None:
+    cases = [random_case(index, op, "float32") for index in range(CASES)]
+    check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-6, 1e-6))

@@ -1,0 +1,42 @@
+"""SOFTMAX against TFLM: int8 to int8 and int16, float32; scales from tiny to so large that only the maximum counts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.ops.generate import Random, case
+from tests.support.differential import Case, Tolerance, check
+from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+
+CASES = 120
+OUTPUT = {
+    "int8": {"scale": 1 / 256, "zero_point": -128},
+    "int16": {"scale": 1 / 65536, "zero_point": -32768},
+    "float32": {},
+}
+
+
+def random_case(index: int, dtype: str, output: str) -> Case:
+    r = Random(index, 11)
+    shape = (*r.shape(r.integer(0, 3), 1, 4), r.integer(1, 40))
+    beta = r.choice((1.0, 1.0, 1.0, 0.5, 2.0))
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        x = graph.input(shape, dtype, **r.quantization(dtype, 1e-4, 30.0))
+        y = graph.tensor(shape, output, **OUTPUT[output])
+        graph.op("SOFTMAX", [x], [y], beta=beta)
+        return [x], [y]
+
+    return case(f"softmax {dtype} to {output} {shape} beta {beta} #{index}", r, build)
+
+
+@pytest.mark.parametrize("output", ["int8", "int16"])
+def test_integer_bytes_equal_tflm(output: str, tmp_path: Path) -> None:
+    check([random_case(index, "int8", output) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_float_is_close_to_tflm(tmp_path: Path) -> None:
+    cases = [random_case(index, "float32", "float32") for index in range(CASES)]
+    check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-6, 1e-5))

@@ -1,0 +1,77 @@
+/* MUL with broadcasting: output = activation(input1 * input2). */
+#ifndef TS_MUL_H
+#define TS_MUL_H
+
+#include <stdint.h>
+
+#include "common/broadcast.h"
+#include "common/fixed_point.h"
+
+/* Offsets are negated zero points. */
+typedef struct {
+    TS_BROADCAST_FIELDS
+    int32_t activation_min, activation_max;
+    int32_t offset1, offset2, output_offset, multiplier, shift;
+} ts_mul_quantized_params;
+
+static inline int32_t ts_mul_element(const ts_mul_quantized_params *p, int32_t a, int32_t b)
+{
+    const int32_t product = (a + p->offset1) * (b + p->offset2);
+    const int32_t result = ts_wrap_add(ts_requantize(product, p->multiplier, p->shift), p->output_offset);
+    return ts_clamp(result, p->activation_min, p->activation_max);
+}
+
+#define TS_MUL_S8(p, a, b) (int8_t)ts_mul_element(p, a, b)
+#define TS_MUL_S16(p, a, b) (int16_t)ts_mul_element(p, a, b)
+
+/* int8, equal to TFLM's reference_integer_ops::Mul and BroadcastMul. */
+static inline void ts_mul_s8(const ts_mul_quantized_params *p, const int8_t *input1, const int8_t *input2,
+                             int8_t *output)
+{
+    TS_BROADCAST_FOR_EACH(int8_t, int8_t, TS_MUL_S8)
+}
+
+/* int16, likewise. */
+static inline void ts_mul_s16(const ts_mul_quantized_params *p, const int16_t *input1, const int16_t *input2,
+                              int16_t *output)
+{
+    TS_BROADCAST_FOR_EACH(int16_t, int16_t, TS_MUL_S16)
+}
+
+typedef struct {
+    TS_BROADCAST_FIELDS
+    int32_t activation_min, activation_max;
+} ts_mul_s32_params;
+
+static inline int32_t ts_mul_element_s32(const ts_mul_s32_params *p, int32_t a, int32_t b)
+{
+    return ts_clamp((int32_t)((uint32_t)a * (uint32_t)b), p->activation_min, p->activation_max);
+}
+
+/* int32 without quantization. */
+static inline void ts_mul_s32(const ts_mul_s32_params *p, const int32_t *input1, const int32_t *input2, int32_t *output)
+{
+    TS_BROADCAST_FOR_EACH(int32_t, int32_t, ts_mul_element_s32)
+}
+
+typedef struct {
+    TS_BROADCAST_FIELDS
+    float activation_min, activation_max;
+} ts_mul_f32_params;
+
+static inline float ts_mul_element_f32(const ts_mul_f32_params *p, float a, float b)
+{
+    const float product = a * b;
+    const float low = product > p->activation_min ? product : p->activation_min;
+    return low < p->activation_max ? low : p->activation_max;
+}
+
+static inline void ts_mul_f32(const ts_mul_f32_params *p, const float *input1, const float *input2, float *output)
+{
+    TS_BROADCAST_FOR_EACH(float, float, ts_mul_element_f32)
+}
+
+#undef TS_MUL_S8
+#undef TS_MUL_S16
+
+#endif

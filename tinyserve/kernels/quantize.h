@@ -1,0 +1,98 @@
+/* QUANTIZE and DEQUANTIZE, and requantization from one integer type to another. 8-bit to 8-bit is a lookup (unary.h). */
+#ifndef TS_QUANTIZE_H
+#define TS_QUANTIZE_H
+
+#include <stdint.h>
+
+#include "common/fixed_point.h"
+#include "common/math.h"
+
+typedef struct {
+    int32_t count;
+    float scale;
+    int32_t zero_point;
+} ts_quantize_f32_params;
+
+/* round(input / scale) + zero_point, saturated. */
+static inline int32_t ts_quantize_element_f32(const ts_quantize_f32_params *p, float value, int32_t low, int32_t high)
+{
+    return p->zero_point + ts_round_to_int(value / p->scale, low - p->zero_point, high - p->zero_point);
+}
+
+/* float32 to int8, equal to TFLM's reference_ops::AffineQuantize. */
+static inline void ts_quantize_f32_s8(const ts_quantize_f32_params *p, const float *input, int8_t *output)
+{
+    for (int32_t i = 0; i < p->count; i++) {
+        output[i] = (int8_t)ts_quantize_element_f32(p, input[i], INT8_MIN, INT8_MAX);
+    }
+}
+
+/* float32 to int16, likewise. */
+static inline void ts_quantize_f32_s16(const ts_quantize_f32_params *p, const float *input, int16_t *output)
+{
+    for (int32_t i = 0; i < p->count; i++) {
+        output[i] = (int16_t)ts_quantize_element_f32(p, input[i], INT16_MIN, INT16_MAX);
+    }
+}
+
+typedef struct {
+    int32_t count;
+    int32_t input_offset, multiplier, shift, output_offset;
+} ts_requantize_params;
+
+static inline int32_t ts_requantize_element(const ts_requantize_params *p, int32_t value, int32_t low, int32_t high)
+{
+    const int32_t scaled = ts_requantize(ts_wrap_add(value, p->input_offset), p->multiplier, p->shift);
+    return ts_clamp(ts_wrap_add(scaled, p->output_offset), low, high);
+}
+
+/* Between integer types, equal to TFLM's reference_ops::Requantize. */
+#define TS_REQUANTIZE(FROM, TO, IN, OUT, LOW, HIGH)                                                              \
+    static inline void ts_quantize_##FROM##_##TO(const ts_requantize_params *p, const IN *input, OUT *output)    \
+    {                                                                                                            \
+        for (int32_t i = 0; i < p->count; i++) {                                                                 \
+            output[i] = (OUT)ts_requantize_element(p, input[i], LOW, HIGH);                                      \
+        }                                                                                                        \
+    }
+
+TS_REQUANTIZE(s8, s16, int8_t, int16_t, INT16_MIN, INT16_MAX)
+TS_REQUANTIZE(s8, s32, int8_t, int32_t, INT32_MIN, INT32_MAX)
+TS_REQUANTIZE(s16, s8, int16_t, int8_t, INT8_MIN, INT8_MAX)
+TS_REQUANTIZE(s16, s16, int16_t, int16_t, INT16_MIN, INT16_MAX)
+TS_REQUANTIZE(s16, s32, int16_t, int32_t, INT32_MIN, INT32_MAX)
+TS_REQUANTIZE(s32, s8, int32_t, int8_t, INT8_MIN, INT8_MAX)
+TS_REQUANTIZE(s32, s16, int32_t, int16_t, INT16_MIN, INT16_MAX)
+
+#undef TS_REQUANTIZE
+
+typedef struct {
+    int32_t count;
+    float scale;
+    int32_t zero_point;
+} ts_dequantize_params;
+
+/* scale * (input - zero_point), equal to TFLM's reference_ops::Dequantize: the product of a float32 and at most 17 bits
+ * is exact in the double that TFLM rounds, so rounding it at once is the same. */
+#define TS_DEQUANTIZE(FROM, IN)                                                                             \
+    static inline void ts_dequantize_##FROM(const ts_dequantize_params *p, const IN *input, float *output)  \
+    {                                                                                                       \
+        for (int32_t i = 0; i < p->count; i++) {                                                            \
+            output[i] = p->scale * (float)(input[i] - p->zero_point);                                       \
+        }                                                                                                   \
+    }
+
+TS_DEQUANTIZE(s8, int8_t)
+TS_DEQUANTIZE(u8, uint8_t)
+TS_DEQUANTIZE(s16, int16_t)
+
+#undef TS_DEQUANTIZE
+
+/* int32 values need the double's digits. */
+static inline void ts_dequantize_s32(const ts_dequantize_params *p, const int32_t *input, float *output)
+{
+    for (int32_t i = 0; i < p->count; i++) {
+        output[i] = (float)((double)p->scale * ((double)input[i] - (double)p->zero_point));
+    }
+}
+
+#endif

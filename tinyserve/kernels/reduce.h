@@ -1,0 +1,121 @@
+/* MEAN, SUM, REDUCE_MAX and REDUCE_MIN over any axes. */
+#ifndef TS_REDUCE_H
+#define TS_REDUCE_H
+
+#include <stdint.h>
+
+#include "common/fixed_point.h"
+
+/* The input as kept dimensions (each of their points gives an output) and reduced ones, up to three of both after
+ * merging, with strides in elements. */
+#define TS_REDUCE_FIELDS                     \
+    int32_t kept[3], kept_strides[3];        \
+    int32_t reduced[3], reduced_strides[3];
+
+/* STEP(accumulator, value) for each reduced value, in the input's order; then *output++ = FINISH(p, accumulator). */
+#define TS_REDUCE_FOR_EACH(T, A, FIRST, STEP, FINISH)                                                            \
+    for (int32_t k0 = 0; k0 < p->kept[0]; k0++) {                                                                \
+        for (int32_t k1 = 0; k1 < p->kept[1]; k1++) {                                                            \
+            for (int32_t k2 = 0; k2 < p->kept[2]; k2++) {                                                        \
+                const T *base =                                                                                  \
+                    input + k0 * p->kept_strides[0] + k1 * p->kept_strides[1] + k2 * p->kept_strides[2];         \
+                A accumulator = FIRST;                                                                           \
+                for (int32_t r0 = 0; r0 < p->reduced[0]; r0++) {                                                 \
+                    for (int32_t r1 = 0; r1 < p->reduced[1]; r1++) {                                             \
+                        const T *value = base + r0 * p->reduced_strides[0] + r1 * p->reduced_strides[1];         \
+                        for (int32_t r2 = 0; r2 < p->reduced[2]; r2++, value += p->reduced_strides[2]) {         \
+                            accumulator = STEP(accumulator, *value);                                             \
+                        }                                                                                        \
+                    }                                                                                            \
+                }                                                                                                \
+                *output++ = FINISH(p, accumulator);                                                              \
+            }                                                                                                    \
+        }                                                                                                        \
+    }
+
+/* sum_offset is the negated zero point times the number of values; a mean's multiplier divides by that number. */
+typedef struct {
+    TS_REDUCE_FIELDS
+    int32_t sum_offset, multiplier, shift, output_offset;
+} ts_reduce_sum_params;
+
+static inline int32_t ts_reduce_finish_sum(const ts_reduce_sum_params *p, int32_t sum, int32_t low, int32_t high)
+{
+    const int32_t scaled = ts_requantize(ts_wrap_add(sum, p->sum_offset), p->multiplier, p->shift);
+    return ts_clamp(ts_wrap_add(scaled, p->output_offset), low, high);
+}
+
+#define TS_REDUCE_SUM_S8(p, sum) (int8_t)ts_reduce_finish_sum(p, sum, INT8_MIN, INT8_MAX)
+#define TS_REDUCE_SUM_S16(p, sum) (int16_t)ts_reduce_finish_sum(p, sum, INT16_MIN, INT16_MAX)
+
+/* int8, equal to TFLM's reference_ops::QuantizedMeanOrSum. */
+static inline void ts_reduce_sum_s8(const ts_reduce_sum_params *p, const int8_t *input, int8_t *output)
+{
+    TS_REDUCE_FOR_EACH(int8_t, int32_t, 0, ts_wrap_add, TS_REDUCE_SUM_S8)
+}
+
+/* int16, likewise. */
+static inline void ts_reduce_sum_s16(const ts_reduce_sum_params *p, const int16_t *input, int16_t *output)
+{
+    TS_REDUCE_FOR_EACH(int16_t, int32_t, 0, ts_wrap_add, TS_REDUCE_SUM_S16)
+}
+
+/* divisor is the number of values for MEAN, 1 for SUM. */
+typedef struct {
+    TS_REDUCE_FIELDS
+    float divisor;
+} ts_reduce_sum_f32_params;
+
+#define TS_REDUCE_ADD(a, b) ((a) + (b))
+#define TS_REDUCE_DIVIDE(p, sum) ((sum) / (p)->divisor)
+
+/* float32, the sums in the order of TFLM's reference_ops::Mean and ReduceSum. */
+static inline void ts_reduce_sum_f32(const ts_reduce_sum_f32_params *p, const float *input, float *output)
+{
+    TS_REDUCE_FOR_EACH(float, float, 0.0f, TS_REDUCE_ADD, TS_REDUCE_DIVIDE)
+}
+
+typedef struct {
+    TS_REDUCE_FIELDS
+} ts_reduce_params;
+
+#define TS_REDUCE_SELF(p, value) (value)
+#define TS_REDUCE_MAX(a, b) ((b) > (a) ? (b) : (a))
+#define TS_REDUCE_MIN(a, b) ((b) < (a) ? (b) : (a))
+
+/* Equal to TFLM's reference_ops::ReduceGeneric with a maximum or minimum; scales do not change. */
+static inline void ts_reduce_max_s8(const ts_reduce_params *p, const int8_t *input, int8_t *output)
+{
+    TS_REDUCE_FOR_EACH(int8_t, int8_t, *base, TS_REDUCE_MAX, TS_REDUCE_SELF)
+}
+
+static inline void ts_reduce_min_s8(const ts_reduce_params *p, const int8_t *input, int8_t *output)
+{
+    TS_REDUCE_FOR_EACH(int8_t, int8_t, *base, TS_REDUCE_MIN, TS_REDUCE_SELF)
+}
+
+static inline void ts_reduce_max_f32(const ts_reduce_params *p, const float *input, float *output)
+{
+    TS_REDUCE_FOR_EACH(float, float, *base, TS_REDUCE_MAX, TS_REDUCE_SELF)
+}
+
+static inline void ts_reduce_min_f32(const ts_reduce_params *p, const float *input, float *output)
+{
+    TS_REDUCE_FOR_EACH(float, float, *base, TS_REDUCE_MIN, TS_REDUCE_SELF)
+}
+
+/* REDUCE_ALL: bool as bytes of 0 and 1. */
+static inline void ts_reduce_all_b8(const ts_reduce_params *p, const uint8_t *input, uint8_t *output)
+{
+    TS_REDUCE_FOR_EACH(uint8_t, uint8_t, 1, TS_REDUCE_MIN, TS_REDUCE_SELF)
+}
+
+#undef TS_REDUCE_SUM_S8
+#undef TS_REDUCE_SUM_S16
+#undef TS_REDUCE_ADD
+#undef TS_REDUCE_DIVIDE
+#undef TS_REDUCE_SELF
+#undef TS_REDUCE_MAX
+#undef TS_REDUCE_MIN
+
+#endif

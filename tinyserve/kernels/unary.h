@@ -1,0 +1,161 @@
+/* Elementwise operators of one input. */
+#ifndef TS_UNARY_H
+#define TS_UNARY_H
+
+#include <stdint.h>
+
+#include "common/fixed_point.h"
+#include "common/math.h"
+
+/* table[b] is the output for the input byte b (int8 values 0 .. 127, -128 .. -1; or uint8). */
+typedef struct {
+    int32_t count;
+    const uint8_t *table;
+} ts_lookup_8_params;
+
+/* Any function of 8-bit values to 8-bit values, tabulated at compile time as TFLM would compute it. */
+static inline void ts_lookup_8(const ts_lookup_8_params *p, const uint8_t *input, uint8_t *output)
+{
+    for (int32_t i = 0; i < p->count; i++) {
+        output[i] = p->table[input[i]];
+    }
+}
+
+/* table holds 513 samples of a function over the range of int16, between which it is interpolated. */
+typedef struct {
+    int32_t count;
+    const int16_t *table;
+} ts_lookup_s16_params;
+
+/* TFLM's LUTLookup for int16. */
+static inline int16_t ts_interpolate_s16(const int16_t *table, int32_t value)
+{
+    const int32_t index = 256 + (value >> 7);
+    const int32_t slope = (int16_t)(table[index + 1] - table[index]);
+    return (int16_t)(table[index] + ((slope * (value & 0x7f) + 64) >> 7));
+}
+
+static inline void ts_lookup_s16(const ts_lookup_s16_params *p, const int16_t *input, int16_t *output)
+{
+    for (int32_t i = 0; i < p->count; i++) {
+        output[i] = ts_interpolate_s16(p->table, input[i]);
+    }
+}
+
+/* sigmoid[i] is logistic(i / 24) in Q0.16; inputs are multiplied and shifted to 1/24 of 2^-9 (2^-8 for tanh). */
+typedef struct {
+    int32_t count, multiplier, shift;
+    const uint16_t *sigmoid;
+} ts_sigmoid_s16_params;
+
+static inline int32_t ts_sigmoid_scaled_s16(const ts_sigmoid_s16_params *p, int32_t value)
+{
+    const int32_t half = p->shift > 0 ? (int32_t)1 << (p->shift - 1) : 0;
+    return (value * p->multiplier + half) >> p->shift;
+}
+
+/* int16 with output scale 2^-15, equal to TFLM's reference_integer_ops::Logistic. */
+static inline void ts_logistic_s16(const ts_sigmoid_s16_params *p, const int16_t *input, int16_t *output)
+{
+    for (int32_t i = 0; i < p->count; i++) {
+        const int32_t scaled = ts_sigmoid_scaled_s16(p, input[i]);
+        const uint32_t magnitude = (uint32_t)(scaled < 0 ? -scaled : scaled);
+        const uint32_t index = magnitude >> 9;
+        uint32_t result = 0x7fffu << 10;
+        if (index < 255) {
+            const uint32_t low = p->sigmoid[index], high = p->sigmoid[index + 1];
+            result = (low << 9) + (magnitude & 0x1ff) * (high - low);
+        }
+        result = scaled >= 0 ? result + (1u << 9) : (1u << 25) - result + (1u << 9) - 1u;
+        output[i] = (int16_t)(result >> 10);
+    }
+}
+
+/* int16 with output scale 2^-15, equal to TFLM's reference_integer_ops::Tanh. */
+static inline void ts_tanh_s16(const ts_sigmoid_s16_params *p, const int16_t *input, int16_t *output)
+{
+    for (int32_t i = 0; i < p->count; i++) {
+        const int32_t scaled = ts_sigmoid_scaled_s16(p, input[i]);
+        const uint32_t magnitude = (uint32_t)(scaled < 0 ? -scaled : scaled);
+        const uint32_t index = magnitude >> 8;
+        int32_t result = 0xffff << 8;
+        if (index < 255) {
+            const uint32_t low = p->sigmoid[index], high = p->sigmoid[index + 1];
+            result = (int32_t)((low << 8) + (magnitude & 0xff) * (high - low));
+        }
+        result = scaled >= 0 ? result - (1 << 23) + (1 << 7) : -result + (1 << 23) + (1 << 7) - 1;
+        output[i] = (int16_t)(result >> 8);
+    }
+}
+
+/* output = clamp(multiplier * f(input - input_offset) + output_offset). */
+typedef struct {
+    int32_t count;
+    int32_t input_offset, output_offset, activation_min, activation_max;
+    int32_t multiplier, shift;
+    int32_t negative_multiplier, negative_shift; /* for values below zero: the slope of LEAKY_RELU */
+} ts_rescale_s16_params;
+
+/* int16 RELU, RELU_N1_TO_1 and LEAKY_RELU, equal to TFLM's ReluQuantized and QuantizeLeakyRelu. */
+static inline void ts_rescale_s16(const ts_rescale_s16_params *p, const int16_t *input, int16_t *output)
+{
+    for (int32_t i = 0; i < p->count; i++) {
+        const int32_t value = input[i] - p->input_offset;
+        const int32_t scaled = value >= 0 ? ts_requantize(value, p->multiplier, p->shift)
+                                          : ts_requantize(value, p->negative_multiplier, p->negative_shift);
+        const int32_t result = ts_wrap_add(scaled, p->output_offset);
+        output[i] = (int16_t)ts_clamp(result, p->activation_min, p->activation_max);
+    }
+}
+
+/* int16 RELU6, as TFLM clamps it without rescaling; also what merely limits values. */
+typedef struct {
+    int32_t count, activation_min, activation_max;
+} ts_clamp_s16_params;
+
+static inline void ts_clamp_s16(const ts_clamp_s16_params *p, const int16_t *input, int16_t *output)
+{
+    for (int32_t i = 0; i < p->count; i++) {
+        output[i] = (int16_t)ts_clamp(input[i], p->activation_min, p->activation_max);
+    }
+}
+
+/* float32. alpha is the slope of LEAKY_RELU. */
+typedef struct {
+    int32_t count;
+    float alpha;
+} ts_unary_f32_params;
+
+#define TS_UNARY_F32(NAME, EXPRESSION)                                                                 \
+    static inline void ts_##NAME##_f32(const ts_unary_f32_params *p, const float *input, float *output) \
+    {                                                                                                  \
+        for (int32_t i = 0; i < p->count; i++) {                                                       \
+            const float x = input[i];                                                                  \
+            output[i] = EXPRESSION;                                                                    \
+        }                                                                                              \
+    }
+
+TS_UNARY_F32(abs, ts_copy_sign(x, 1.0f))
+TS_UNARY_F32(neg, -x)
+TS_UNARY_F32(square, x *x)
+TS_UNARY_F32(sqrt, ts_sqrtf(x))
+TS_UNARY_F32(rsqrt, ts_rsqrtf(x))
+TS_UNARY_F32(exp, ts_expf(x))
+TS_UNARY_F32(log, ts_logf(x))
+TS_UNARY_F32(sin, ts_sinf(x))
+TS_UNARY_F32(cos, ts_cosf(x))
+TS_UNARY_F32(floor, ts_floorf(x))
+TS_UNARY_F32(ceil, ts_ceilf(x))
+TS_UNARY_F32(round, ts_round_to_even(x))
+TS_UNARY_F32(logistic, ts_logisticf(x))
+TS_UNARY_F32(tanh, ts_tanhf(x))
+TS_UNARY_F32(relu, x < 0.0f ? 0.0f : x)
+TS_UNARY_F32(relu6, x > 6.0f ? 6.0f : (x < 0.0f ? 0.0f : x))
+TS_UNARY_F32(relu_n1_to_1, x > 1.0f ? 1.0f : (x < -1.0f ? -1.0f : x))
+TS_UNARY_F32(leaky_relu, x > 0.0f ? x : x *p->alpha)
+TS_UNARY_F32(elu, x < 0.0f ? ts_expf(x) - 1.0f : x)
+TS_UNARY_F32(hard_swish, x *(x + 3.0f < 0.0f ? 0.0f : (x + 3.0f > 6.0f ? 6.0f : x + 3.0f)) / 6.0f)
+
+#undef TS_UNARY_F32
+
+#endif
