@@ -1,0 +1,250 @@
+"""The arithmetic that small cores lack, on the computer and on emulated cores, against Python."""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import subprocess
+from ctypes import c_int32, c_int64, c_uint32, c_uint64
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.firmware.shim_values import float_bits, integer, signed
+from tests.firmware.target_functions import TargetFunctions
+from tinyserve.data import data_directory
+
+SHIM = data_directory("firmware_templates") / "shim"
+M32, M64 = 2**32 - 1, 2**64 - 1
+NAN = 0x7FC00000
+
+
+def _real(bits: int) -> np.float32:
+    return np.array([bits], np.uint32).view(np.float32)[0]
+
+
+def _bits(value: np.floating) -> int:
+    single = np.float32(value)
+    return NAN if np.isnan(single) else int(np.array([single], np.float32).view(np.uint32)[0])
+
+
+def _arithmetic(a: int, b: int) -> dict[str, int]:
+    x, y = _real(a), _real(b)
+    with np.errstate(all="ignore"):
+        return {"add": _bits(x + y), "sub": _bits(x - y), "mul": _bits(x * y), "div": _bits(x / y)}
+
+
+def _same(got: int, expected: int) -> bool:
+    return got == expected or (expected == NAN and got & 0x7FFFFFFF > 0x7F800000)
+
+
+def _truncated(bits: int, low: int, high: int) -> int:
+    value = _real(bits)
+    if np.isnan(value):
+        return 0
+    return low if value < low else high if value > high else min(int(value), high)
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    built = tmp_path_factory.mktemp("shim") / "shim.so"
+    flags = [
+        "-O2",
+        "-ffreestanding",
+        "-fno-builtin",
+        "-shared",
+        "-fPIC",
+        "-Wall",
+        "-Wextra",
+        "-Wconversion",
+        "-Werror",
+    ]
+    checks = ["-fsanitize=undefined", "-fno-sanitize-recover=all"]
+    sources = [str(path) for path in sorted(SHIM.glob("*.c"))]
+    subprocess.run(["cc", *flags, *checks, *sources, "-o", str(built)], check=True, timeout=120)
+    return ctypes.CDLL(str(built))
+
+
+def _call(host: ctypes.CDLL, result: type[Any], name: str, *arguments: Any) -> int:
+    function = host[name]
+    function.restype = result
+    return int(function(*arguments))
+
+
+def test_soft_float_is_ieee_754_on_the_computer(host: ctypes.CDLL) -> None:
+    generator = random.Random(1)
+    for _ in range(20_000):
+        a, b = float_bits(generator), float_bits(generator)
+        for key, expected in _arithmetic(a, b).items():
+            got = _call(host, c_uint32, f"__{key}sf3", c_uint32(a), c_uint32(b))
+            assert _same(got, expected), (key, hex(a), hex(b), hex(got))
+        with np.errstate(all="ignore"):
+            assert _same(_call(host, c_uint32, "shim_sqrtf", c_uint32(a)), _bits(np.sqrt(_real(a)))), hex(a)
+
+
+def test_comparisons_treat_nan_as_unordered_on_the_computer(host: ctypes.CDLL) -> None:
+    generator = random.Random(2)
+    for _ in range(5_000):
+        a, b = float_bits(generator), float_bits(generator)
+        x, y = _real(a), _real(b)
+        order = {
+            name: _call(host, c_int32, f"__{name}sf2", c_uint32(a), c_uint32(b))
+            for name in ("lt", "le", "gt", "ge", "eq", "ne", "unord")
+        }
+        assert (order["lt"] < 0, order["le"] <= 0) == (x < y, x <= y)
+        assert (order["gt"] > 0, order["ge"] >= 0) == (x > y, x >= y)
+        assert (order["eq"] == 0, order["ne"] != 0) == (x == y, x != y)
+        assert bool(order["unord"]) == bool(np.isnan(x) or np.isnan(y))
+
+
+def test_conversions_round_and_truncate_on_the_computer(host: ctypes.CDLL) -> None:
+    generator = random.Random(3)
+    for _ in range(5_000):
+        wide, narrow = integer(generator, 64), integer(generator, 32)
+        for name, argument, value in (
+            ("__floatundisf", c_uint64(wide), np.uint64(wide)),
+            ("__floatdisf", c_int64(signed(wide, 64)), np.int64(signed(wide, 64))),
+            ("__floatunsisf", c_uint32(narrow), np.uint32(narrow)),
+            ("__floatsisf", c_int32(signed(narrow, 32)), np.int32(signed(narrow, 32))),
+        ):
+            assert _call(host, c_uint32, name, argument) == _bits(np.float32(value)), (name, value)
+        a = float_bits(generator)
+        for name, result, low, high in (
+            ("__fixsfdi", c_int64, -(2**63), 2**63 - 1),
+            ("__fixunssfdi", c_uint64, 0, M64),
+            ("__fixsfsi", c_int32, -(2**31), 2**31 - 1),
+            ("__fixunssfsi", c_uint32, 0, M32),
+        ):
+            assert _call(host, result, name, c_uint32(a)) == _truncated(a, low, high), (name, hex(a))
+
+
+@pytest.mark.parametrize("kind", ["memset", "memmove", "memcpy"])
+def test_memory_functions_on_the_computer(host: ctypes.CDLL, kind: str) -> None:
+    generator = random.Random(4)
+    for _ in range(1_000):
+        before = generator.randbytes(96)
+        buffer = ctypes.create_string_buffer(before, 96)
+        base = ctypes.addressof(buffer)
+        to, count = generator.randrange(32), generator.randrange(33)
+        after = bytearray(before)
+        if kind == "memset":
+            value = generator.randrange(-300, 300)
+            host.memset(ctypes.c_void_p(base + to), value, ctypes.c_size_t(count))
+            after[to : to + count] = bytes([value & 255]) * count
+        else:
+            # Only memmove may overlap.
+            start = generator.randrange(64) if kind == "memmove" else generator.randrange(64, 96 - count + 1)
+            host[kind](ctypes.c_void_p(base + to), ctypes.c_void_p(base + start), ctypes.c_size_t(count))
+            after[to : to + count] = before[start : start + count]
+        assert buffer.raw == bytes(after)
+
+
+@pytest.fixture(scope="module", params=["cortex-m0", "cortex-m3", "rv32imc"])
+def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TargetFunctions:
+    directory: Path = tmp_path_factory.mktemp("shim")
+    return TargetFunctions(request.param, sorted(SHIM.glob("*.c")), directory)
+
+
+def test_soft_float_is_ieee_754_on_emulated_cores(target: TargetFunctions) -> None:
+    arm = target.is_arm
+    names = {op: f"__aeabi_f{op}" if arm else f"__{op}sf3" for op in ("add", "sub", "mul", "div")}
+    generator = random.Random(5)
+    for _ in range(500):
+        a, b = float_bits(generator), float_bits(generator)
+        for key, expected in _arithmetic(a, b).items():
+            got = target.call(names[key], a, b)[0]
+            assert _same(got, expected), (key, hex(a), hex(b), hex(got))
+        with np.errstate(all="ignore"):
+            root = target.call("sqrtf" if arm else "shim_sqrtf", a)[0]
+            assert _same(root, _bits(np.sqrt(_real(a)))), hex(a)
+
+
+def test_conversions_on_emulated_cores(target: TargetFunctions) -> None:
+    arm = target.is_arm
+    generator = random.Random(6)
+    for _ in range(500):
+        a, wide, narrow = float_bits(generator), integer(generator, 64), integer(generator, 32)
+        low = target.call("__aeabi_f2iz" if arm else "__fixsfsi", a)[0]
+        assert signed(low, 32) == _truncated(a, -(2**31), 2**31 - 1)
+        assert target.call("__aeabi_f2uiz" if arm else "__fixunssfsi", a)[0] == _truncated(a, 0, M32)
+        halves = target.call("__aeabi_f2lz" if arm else "__fixsfdi", a)
+        assert signed(halves[1] << 32 | halves[0], 64) == _truncated(a, -(2**63), 2**63 - 1)
+        got = target.call("__aeabi_ul2f" if arm else "__floatundisf", wide & M32, wide >> 32)[0]
+        assert got == _bits(np.float32(np.uint64(wide)))
+        got = target.call("__aeabi_i2f" if arm else "__floatsisf", narrow)[0]
+        assert got == _bits(np.float32(np.int32(signed(narrow, 32))))
+
+
+def test_64_bit_division_on_emulated_cores(target: TargetFunctions) -> None:
+    generator = random.Random(7)
+    for _ in range(1_000):
+        a, b = integer(generator, 64), integer(generator, 64)
+        quotient, rest = (a // b, a % b) if b else (M64, a)
+        signed_a, signed_b = signed(a, 64), signed(b, 64)
+        signed_quotient = abs(signed_a) // abs(signed_b) if b else 0
+        if (signed_a < 0) != (signed_b < 0):
+            signed_quotient = -signed_quotient
+        words = (a & M32, a >> 32, b & M32, b >> 32)
+        if target.is_arm:
+            r = target.call("__aeabi_uldivmod", *words)
+            assert (r[1] << 32 | r[0], r[3] << 32 | r[2]) == (quotient, rest)
+            if b:
+                r = target.call("__aeabi_ldivmod", *words)
+                assert r[1] << 32 | r[0] == signed_quotient & M64
+                assert r[3] << 32 | r[2] == signed_a - signed_quotient * signed_b & M64
+        else:
+            assert _wide(target.call("__udivdi3", *words)) == quotient
+            assert _wide(target.call("__umoddi3", *words)) == rest
+            if b:
+                assert _wide(target.call("__divdi3", *words)) == signed_quotient & M64
+                assert _wide(target.call("__moddi3", *words)) == signed_a - signed_quotient * signed_b & M64
+
+
+def _wide(registers: tuple[int, ...]) -> int:
+    return registers[1] << 32 | registers[0]
+
+
+@pytest.fixture(scope="module")
+def cortex_m0(tmp_path_factory: pytest.TempPathFactory) -> TargetFunctions:
+    return TargetFunctions("cortex-m0", sorted(SHIM.glob("*.c")), tmp_path_factory.mktemp("m0"))
+
+
+def test_64_bit_products_on_a_cortex_m0(cortex_m0: TargetFunctions) -> None:
+    generator = random.Random(8)
+    for _ in range(2_000):
+        a, b = integer(generator, 64), integer(generator, 64)
+        got = cortex_m0.call("__aeabi_lmul", a & M32, a >> 32, b & M32, b >> 32)
+        assert _wide(got) == a * b & M64, (hex(a), hex(b))
+
+
+def test_64_bit_shifts_on_a_cortex_m0(cortex_m0: TargetFunctions) -> None:
+    generator = random.Random(9)
+    for shift in range(64):
+        value = integer(generator, 64) | generator.getrandbits(1) << 63
+        words = (value & M32, value >> 32, shift)
+        assert _wide(cortex_m0.call("__aeabi_llsl", *words)) == value << shift & M64
+        assert _wide(cortex_m0.call("__aeabi_llsr", *words)) == value >> shift
+        assert _wide(cortex_m0.call("__aeabi_lasr", *words)) == signed(value, 64) >> shift & M64
+
+
+def test_32_bit_division_on_a_cortex_m0(cortex_m0: TargetFunctions) -> None:
+    generator = random.Random(10)
+    for _ in range(2_000):
+        a, b = integer(generator, 32), integer(generator, 32)
+        assert cortex_m0.call("__aeabi_uidivmod", a, b)[:2] == ((a // b, a % b) if b else (M32, a))
+        if b:
+            x, y = signed(a, 32), signed(b, 32)
+            quotient = abs(x) // abs(y) * (-1 if (x < 0) != (y < 0) else 1)
+            assert cortex_m0.call("__aeabi_idivmod", a, b)[:2] == (quotient & M32, x - quotient * y & M32)
+            assert cortex_m0.call("__aeabi_idiv", a, b)[0] == quotient & M32
+            assert cortex_m0.call("__aeabi_uidiv", a, b)[0] == a // b
+
+
+def test_leading_zeros_on_a_cortex_m0(cortex_m0: TargetFunctions) -> None:
+    for bit in range(32):
+        assert cortex_m0.call("__clzsi2", 1 << bit)[0] == 31 - bit
+        assert cortex_m0.call("__clzsi2", (2 << bit) - 1)[0] == 31 - bit
+        assert cortex_m0.call("__clzdi2", 0, 1 << bit)[0] == 31 - bit
+    assert cortex_m0.call("__clzsi2", 0)[0] == 32
