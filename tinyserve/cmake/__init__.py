@@ -1,0 +1,1 @@
+"""CMake's side of tinyserve: ``tinyserve-config.cmake`` lies beside this file, for ``find_package``."""
