@@ -160,7 +160,6 @@ class Client:
             except (Garbage, NoAnswer, Refused):
                 if not self._link.is_wire or attempt == RETRIES:
                     raise
-                self._exchange.settle()
 
     def _load_once(self, data: bytes, line_bytes: int, progress: Progress | None) -> None:
         self._exchange.ask(f"db load {len(data)}", ANSWER_TIMEOUT_S)

@@ -31,12 +31,16 @@ class Exchange:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._in_step = True  # False from a command to its whole answer: what comes may belong to an old one
 
     def ask(self, command: str, timeout_s: float, on_line: Callable[[str], None] | None = None) -> list[str]:
         """The answer's lines without the final ``m-ready``; ``timeout_s`` is for each line.
 
         Raises Refused, Garbage, NoAnswer and LinkClosed; none is tried again here.
         """
+        if not self._in_step:
+            self.settle()
+        self._in_step = False
         self._link.write(command.encode("ascii") + b"%")
         return self.until_ready(command, timeout_s, on_line)
 
@@ -48,7 +52,6 @@ class Exchange:
             except (Garbage, NoAnswer):
                 if not self._link.is_wire or attempt == RETRIES:
                     raise
-                self.settle()
         raise AssertionError("unreachable")
 
     def until_ready(
@@ -69,6 +72,7 @@ class Exchange:
             lines.append(line)
             if on_line:
                 on_line(line)
+        self._in_step = True
         if refusal:
             raise Refused(f'{self._link.name}: the device refused "{_short(command)}": {refusal}')
         return lines
@@ -80,6 +84,7 @@ class Exchange:
             while True:
                 self._link.read_line(QUIET_S)
         self._link.discard_input()
+        self._in_step = True
 
     def _check_fault(self, line: str) -> None:
         match = _FAULT.match(line)
