@@ -216,12 +216,16 @@ class Graph:
 
 @dataclass(eq=False)
 class Model:
-    """A model: the main graph first, then subgraphs of control flow. ``sha256`` is of the file's bytes."""
+    """A model: the main graph first, then subgraphs of control flow. ``sha256`` is of the file's bytes.
+
+    ``folded`` names operators that computed constants and were evaluated when the model was loaded.
+    """
 
     graphs: list[Graph]
     description: str
     sha256: str
     metadata: dict[str, bytes] = field(default_factory=dict)
+    folded: list[str] = field(default_factory=list)
 
     @property
     def main(self) -> Graph:

@@ -24,12 +24,20 @@ def load(data: bytes) -> Model:
     model = reader.read(data)
     parse_attributes(model)
     if _all_problems(model):
-        for graph in model.graphs:
-            constant_folding.run(graph, model)
+        _fold(model)
         problems = _all_problems(model)
         if problems:
             raise _unsupported(problems)
     return model
+
+
+def _fold(model: Model) -> None:
+    """Folds constants, and remembers what is gone for the report of the passes."""
+    before = [operator for graph in model.graphs for operator in graph.operators]
+    for graph in model.graphs:
+        constant_folding.run(graph, model)
+    left = {id(operator) for graph in model.graphs for operator in graph.operators}
+    model.folded += [operator.location for operator in before if id(operator) not in left]
 
 
 def parse_attributes(model: Model) -> None:

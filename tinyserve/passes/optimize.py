@@ -50,8 +50,10 @@ class _Tally:
 
 def optimize(model: Model) -> PassReport:
     """Rewrites ``model`` in place. Every pass is exact: outputs keep their bytes."""
-    macs_before, operators_before = macs(model), len(all_operators(model))
+    macs_before, operators_before = macs(model), len(all_operators(model)) + len(model.folded)
     tallies = [_Tally(module.NAME, module.run) for module in _PASSES]
+    folding = tallies[_PASSES.index(constant_folding)]  # loading may have done some of it
+    folding.removed, folding.changes = list(model.folded), len(model.folded)
     for _ in range(_MAX_ROUNDS):
         changes = [_apply(tally, model) for tally in tallies]
         if not any(changes):
