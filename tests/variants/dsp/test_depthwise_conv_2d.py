@@ -28,8 +28,9 @@ def depthwise_case(seed: int) -> Case:
         shape = (batches, height, width, channels)
         x = graph.input(shape, "int8", scale=0.05, zero_point=r.zero_point())
         values = r.rng.integers(-127, 128, (1, 3, 3, channels)).astype(np.int8)
-        # Right shifts 3 to 9, the larger of them with any weight.
-        factors = [2.0 ** -r.integer(4, 9) * float(r.rng.uniform(0.51, 0.99)) for _ in range(channels)]
+        # Right shifts 3 to 9 scale exactly; beyond, the compiler fits a multiplier.
+        shifts = [r.integer(10, 16) if r.chance(0.2) else r.integer(3, 9) for _ in range(channels)]
+        factors = [2.0**-shift * float(r.rng.uniform(0.51, 0.99)) for shift in shifts]
         weights = graph.constant(values, scale=[f / 0.05 for f in factors], zero_point=[0] * channels, axis=3)
         bias = graph.constant(r.rng.integers(-9000, 9000, channels).astype("int32"))
         y = graph.tensor((batches, *sizes, channels), "int8", scale=1.0, zero_point=-128)

@@ -36,7 +36,7 @@ void ts_dsp_depthwise_3x3_s2(const ts_dsp_strip *strip);
 }
 #endif
 
-/* weights: 5 words per channel: 9 weights and the scale's exponent d as bytes, bias, multiplier.
+/* weights: 5 words per channel: 9 weights and the scale's exponent d as bytes, bias times 2^d, multiplier.
  * rows_per_strip: 2 output rows for stride 1, 1 for stride 2. slot_pairs: columns of a slot in pairs. */
 typedef struct {
     TS_DSP_GATHER_FIELDS
@@ -51,7 +51,7 @@ typedef struct {
 
 #define TS_DSP_DEPTHWISE_WORDS 9 /* expanded weights of a channel */
 
-/* Weights and bias times 2^d, as the strips read them: (w0, w1), (w1, w2) of each row, bias, multiplier, C. */
+/* Weights times 2^d, as the strips read them: (w0, w1), (w1, w2) of each row, bias, multiplier, C. */
 TS_DSP_SHARED void ts_dsp_depthwise_expand(const uint32_t *record, int32_t *expanded)
 {
     const int8_t *const w = (const int8_t *)record;
@@ -62,7 +62,7 @@ TS_DSP_SHARED void ts_dsp_depthwise_expand(const uint32_t *record, int32_t *expa
         expanded[2 * row] = (int32_t)((w0 & 0xffff) | w1 << 16);
         expanded[2 * row + 1] = (int32_t)((w1 & 0xffff) | w2 << 16);
     }
-    expanded[6] = (int32_t)(record[3] << d);
+    expanded[6] = (int32_t)record[3];
     expanded[7] = (int32_t)record[4];
     /* Zero point -128 and half an output step, both times 2^10; half a unit of the multiplier's product. */
     expanded[8] = -255 * (1 << 9) + (1 << (d - 2));

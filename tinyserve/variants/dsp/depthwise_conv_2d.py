@@ -116,7 +116,7 @@ class _View:
 
 
 def _records(op: Operator, view: _View, factors: Requantization) -> npt.NDArray[np.uint32] | None:
-    """Five words per channel, or None where a scaled weight or sum would leave its type."""
+    """Five words per channel, or None where a channel has no exact form."""
     weights = checks.required(op, 1).data
     assert weights is not None
     channels = weights.shape[3]
@@ -125,20 +125,70 @@ def _records(op: Operator, view: _View, factors: Requantization) -> npt.NDArray[
     bias = packing.folded_bias(op, taps)
     bounds = packing.accumulator_bounds(taps.astype(np.int64).reshape(channels, 9, 1), bias)
     multipliers, shifts = packing.settle(factors, channels, bounds)
-    exponents = np.where(multipliers == 0, 2, _SHIFT + 1 - shifts)
-    dead = multipliers == 0
-    taps, bias, bounds = np.where(dead[:, None], 0, taps), np.where(dead, 0, bias), np.where(dead, 0, bounds)
-    if np.any(exponents < 2) or np.any(exponents > 15):
-        return None
-    scaled = taps.astype(np.int64) << exponents[:, None]
-    if np.any(scaled != scaled.astype(np.int16)) or np.any(bounds << exponents >= 1 << 30):
-        return None
-    record = np.zeros((channels, 20), dtype=np.uint8)
-    record[:, :9] = taps.astype(np.int8).view(np.uint8)
-    record[:, 9] = exponents
-    record[:, 12:16] = bias.astype("<i4").view(np.uint8).reshape(channels, 4)
-    record[:, 16:20] = multipliers.astype("<i4").view(np.uint8).reshape(channels, 4)
+    record = np.zeros((channels, 5), dtype="<i4")
+    for channel in range(channels):
+        scaled = _scaled(
+            taps[channel], int(bias[channel]), int(multipliers[channel]), int(shifts[channel])
+        )
+        if scaled is None:
+            return None
+        weight_bytes = np.zeros(12, np.int8)
+        weight_bytes[:9] = taps[channel] if multipliers[channel] else 0
+        weight_bytes[9] = scaled.exponent
+        record[channel, :3] = weight_bytes.view("<i4")
+        record[channel, 3:] = scaled.bias, scaled.multiplier
     return record.view("<u4").astype(np.uint32).reshape(-1)
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A channel whose weights are multiplied by 2^exponent, so that the shift is 10. ``bias`` is scaled already."""
+
+    exponent: int
+    bias: int
+    multiplier: int
+
+
+def _scaled(taps: npt.NDArray[np.int8], bias: int, multiplier: int, shift: int) -> _Scaled | None:
+    """The scaled form of a channel, or None where none is exact."""
+    if multiplier == 0:
+        return _Scaled(2, 0, 0)
+    largest, total = int(np.abs(taps.astype(int)).max()), int(np.abs(taps.astype(int)).sum())
+    exponent = _SHIFT + 1 - shift
+    if 2 <= exponent <= 15 and largest << exponent < 1 << 15:
+        scaled = _Scaled(exponent, bias << exponent, multiplier)
+        return scaled if (abs(bias) + 128 * total) << exponent < 1 << 30 else None
+    for exponent in range(8, 1, -1):
+        fitted = _fitted(total, bias, multiplier, shift, exponent)
+        if fitted is not None and largest << exponent < 1 << 15:
+            return fitted
+    return None
+
+
+def _fitted(total: int, bias: int, multiplier: int, shift: int, exponent: int) -> _Scaled | None:
+    """A rounded multiplier and a bias that give every possible sum the right output; all of them are tried.
+
+    For shifts that the exponent cannot make 10. ``total``: sum of the weights' magnitudes, so that without bias the
+    accumulator is within 128 times that.
+    """
+    rounded = round(multiplier * 2.0 ** (_SHIFT + 1 - exponent - shift))
+    if shift < 1 or not 0 < rounded < 1 << 31:
+        return None
+    sums = np.arange(-128 * total, 128 * total + 1, dtype=np.int64)
+    high = ((sums + bias) * multiplier + (1 << 30)) >> 31
+    wanted = np.clip((high + (-255 << (shift - 1))) >> shift, -128, 127)
+    constant = (-255 << (_SHIFT - 1)) + (1 << (exponent - 2))
+    unbiased = (sums << exponent) * rounded
+    # Wanted: wanted << 10 <= (unbiased + bias' * rounded >> 32) + constant < wanted + 1 << 10, open at the ends.
+    above = np.where(wanted > -128, ((wanted << _SHIFT) - constant << 32) - unbiased, -(1 << 62))
+    below = np.where(wanted < 127, (((wanted + 1) << _SHIFT) - constant << 32) - unbiased, 1 << 62)
+    low, high_end = -(-int(above.max()) // rounded), (int(below.min()) - 1) // rounded
+    if low > high_end:
+        return None
+    middle = (max(low, -(1 << 30)) + min(high_end, 1 << 30)) // 2
+    if not low <= middle <= high_end or abs(middle) + (128 * total << exponent) >= 1 << 31:
+        return None
+    return _Scaled(exponent, middle, rounded)
 
 
 def _lower(op: Operator, lowering: Lowering, view: _View, records: npt.NDArray[np.uint32]) -> None:
