@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
 from dataclasses import dataclass
 
-from tinyserve.convert import messages, tflite
+from tinyserve.convert import messages, provision, tflite
 from tinyserve.convert.child import Worker
 from tinyserve.convert.options import Options, Record
 from tinyserve.convert.sources import SourceModel
@@ -50,6 +52,15 @@ def _load(worker: Worker, request: messages.LoadModel, record: Record) -> messag
         return worker.ask(request, "load the model")
     except messages.NeedsLegacyKeras:
         worker.stop()
-        worker.environment[_LEGACY] = "1"
+        worker.environment.update(_legacy_environment())
         record.notes.append("saved by Keras 2: loaded with tf-keras")
         return worker.ask(request, "load the model with Keras 2")
+
+
+def _legacy_environment() -> dict[str, str]:
+    """For a worker whose Keras is Keras 2. Raises ToolError with the command that installs tf-keras."""
+    if importlib.util.find_spec("tf_keras") is not None:
+        return {_LEGACY: "1"}
+    overlay = str(provision.require("keras2"))
+    others = os.environ.get("PYTHONPATH")
+    return {_LEGACY: "1", "PYTHONPATH": os.pathsep.join([overlay, others] if others else [overlay])}

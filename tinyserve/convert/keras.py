@@ -17,7 +17,7 @@ from typing import Any
 from tinyserve.convert import tensorflow
 from tinyserve.convert.messages import LoadModel, NeedsLegacyKeras
 from tinyserve.convert.worker import Arrays, Loaded, Say
-from tinyserve.errors import ModelError, ToolError, UsageError
+from tinyserve.errors import ModelError, UsageError
 
 LEGACY = "TF_USE_LEGACY_KERAS"
 
@@ -73,8 +73,6 @@ def _name(tensor: Any, index: int) -> str:
 
 def _load_model(tf: Any, request: LoadModel) -> Any:
     objects = _custom_objects(request.custom)
-    if os.environ.get(LEGACY) == "1":
-        _require_tf_keras(request.source)
     try:
         return tf.keras.models.load_model(request.source, custom_objects=objects, compile=False)
     except Exception as error:
@@ -96,16 +94,6 @@ def _load_model(tf: Any, request: LoadModel) -> Any:
         raise ModelError(
             f"{request.source}: Keras {_keras_version()} cannot load this file: {_first_line(text)}",
             "is the file complete, and was it saved by model.save()? (weights alone are not a model)",
-        ) from error
-
-
-def _require_tf_keras(source: Path) -> None:
-    try:
-        importlib.import_module("tf_keras")
-    except ImportError as error:
-        raise ToolError(
-            f"{source} was saved by Keras 2 and does not load in Keras 3; tf-keras is not installed",
-            "pip install tf-keras",
         ) from error
 
 
