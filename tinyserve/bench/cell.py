@@ -10,8 +10,8 @@ from pathlib import Path
 import msgspec
 
 from tinyserve import boards, road
-from tinyserve.bench import dataset, single_stream
-from tinyserve.bench.result import BenchResult, FailedCell
+from tinyserve.bench import dataset, scenarios, single_stream
+from tinyserve.bench.result import BenchResult, FailedCell, Scenario
 from tinyserve.bench.setup import board_digest
 from tinyserve.boards.types import Board
 from tinyserve.bundle import SAMPLES_FILE, Bundle
@@ -35,6 +35,8 @@ class Cell:
     warmup: int = 1
     emulator: str | None = None
     port: str | None = None
+    scenario: Scenario = "single-stream"
+    latency_bound_ms: float | None = None
     dataset: Path | None = None
     limit: int | None = None
     use_cache: bool = False
@@ -60,6 +62,9 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
         cell.runs, cell.warmup, emulator, cell.port, data, optimize=build.optimize
     )
     result = single_stream.run(made, firmware, options, progress)
+    if cell.scenario != "single-stream":
+        progress(cell.scenario)
+        result = scenarios.add(result, cell.scenario, cell.latency_bound_ms, made, compiled)
     if cached is not None:
         write(cached, msgspec.json.encode(result))
         keep_newest(cached.parent, CACHED_RESULTS)
@@ -85,6 +90,7 @@ def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) ->
         road.digest([made.path / SAMPLES_FILE]),
         board_digest(board),
         f"{emulator} {cell.runs} {cell.warmup} {cell.limit} {made.manifest.name}",
+        f"{cell.scenario} {cell.latency_bound_ms}",
         f"{cell.build.optimize} {cell.build.engine} {cell.build.toolchain}",
         road.digest([cell.dataset]) if cell.dataset else "",
     ]

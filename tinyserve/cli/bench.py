@@ -12,7 +12,7 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
 
 if TYPE_CHECKING:
     from tinyserve.bench.cell import Cell
-    from tinyserve.bench.result import BenchReport
+    from tinyserve.bench.result import BenchReport, Scenario
     from tinyserve.codegen.program import Optimize
     from tinyserve.firmware.toolchain import Name as ToolchainName
 
@@ -30,6 +30,19 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N samples of the data set."
+)
+@click.option(
+    "--scenario",
+    type=click.Choice(["single-stream", "multi-stream", "server", "offline"]),
+    default="single-stream",
+    show_default=True,
+    help="What arrives when.",
+)
+@click.option(
+    "--latency-bound-ms",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MS",
+    help="For server and multi-stream.",
 )
 @options.optimizes
 @options.engine
@@ -49,6 +62,8 @@ def command(
     warmup: int,
     dataset: Path | None,
     limit: int | None,
+    scenario: Scenario,
+    latency_bound_ms: float | None,
     optimize: tuple[Optimize, ...],
     engine: str,
     toolchain: ToolchainName,
@@ -80,6 +95,8 @@ def command(
             warmup,
             emulator,
             port,
+            scenario,
+            latency_bound_ms,
             dataset,
             limit,
         )

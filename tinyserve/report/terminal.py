@@ -41,7 +41,7 @@ def result_panel(result: BenchResult) -> RenderableType:
 def _subtitle(result: BenchResult) -> str:
     setup = result.setup
     return (
-        f"{setup.board_name}, {setup.core} at {text.clock(setup.clock_hz)}, {text.how(result)}; "
+        f"{setup.board_name}, {text.core(result)}, {text.how(result)}; "
         f"engine {setup.engine}, optimized for {setup.optimize}; {result.model.macs:,} MACs"
     )
 

@@ -40,7 +40,13 @@ def estimate(value: Estimate) -> str:
 
 
 def clock(hertz: int) -> str:
-    return f"{hertz / 1e6:g} MHz" if hertz else "no fixed clock"
+    return f"{hertz / 1e6:g} MHz"
+
+
+def core(result: BenchResult) -> str:
+    """The core and its clock; a computer's clock is not known."""
+    setup = result.setup
+    return setup.core if setup.device == "host" else f"{setup.core} at {clock(setup.clock_hz)}"
 
 
 def how(result: BenchResult) -> str:
