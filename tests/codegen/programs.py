@@ -26,7 +26,7 @@ def program(calls: list[KernelCall], inputs: list[Buffer], outputs: list[Buffer]
 
 
 @st.composite
-def programs(draw: st.DrawFn, most_calls: int = 8, most_bytes: int = 40) -> Program:
+def programs(draw: st.DrawFn, most_calls: int = 8, most_bytes: int = 20) -> Program:
     """Calls that read earlier values and write a new one, with random permissions, scratch and state."""
     sizes = st.integers(1, most_bytes)
     alignments = st.sampled_from([1, 1, 4])

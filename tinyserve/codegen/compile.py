@@ -11,6 +11,7 @@ from pathlib import Path
 from tinyserve import passes
 from tinyserve.codegen.emit import MARK, Sources, emit
 from tinyserve.codegen.lower import lower
+from tinyserve.codegen.moves import relocate
 from tinyserve.codegen.planner import plan
 from tinyserve.codegen.program import PORTABLE, MemoryPlan, Program, Target
 from tinyserve.errors import FileSystemError
@@ -41,7 +42,7 @@ def compile_model(
     model = passes.load(data)
     report = passes.optimize(model) if optimize_graph else passes.PassReport()
     program = lower(model, target, name)
-    memory = plan(program)
+    program, memory = relocate(program, plan(program))
     return Compiled(program.name, data, model, report, program, memory, emit(program, memory))
 
 

@@ -15,7 +15,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-_EFFORT = 200_000  # neighbour visits of one search: about 0.1 s of CPython
+EFFORT = 200_000
+"""Neighbour visits of one search: about 0.1 s of CPython."""
 _EXACT_PIECES = 7  # largest set whose optimum the bound finds by trying the orders
 
 
@@ -46,7 +47,7 @@ class Packing:
     bound: int
 
 
-def pack(problem: Problem) -> Packing:
+def pack(problem: Problem, effort: int = EFFORT) -> Packing:
     """Offsets of small total. Deterministic, of bounded effort; optimal where ``total == bound``."""
     total, offsets, order = min(
         (_extent(problem, offsets), offsets, order)
@@ -55,12 +56,11 @@ def pack(problem: Problem) -> Packing:
     )
     bound = lower_bound(problem, total)
     if total > bound:
-        search = _Exact(problem, total, offsets, bound)
+        search = _Exact(problem, total, offsets, bound, effort)
         if search.run():
             return Packing(search.offsets, search.total, search.total)
-        total, offsets = search.total, search.offsets
-    if total > bound:
-        total, offsets = _improve(problem, order, total, offsets, bound)
+        found = Packing(search.offsets, search.total, bound)
+        return found if found.total == bound else _improve(problem, order, found, effort)
     return Packing(offsets, total, bound)
 
 
@@ -129,9 +129,9 @@ class _Exact:
     total known.
     """
 
-    def __init__(self, problem: Problem, total: int, offsets: list[int], bound: int) -> None:
+    def __init__(self, problem: Problem, total: int, offsets: list[int], bound: int, effort: int) -> None:
         self.problem, self.total, self.offsets, self.bound = problem, total, offsets, bound
-        self._effort = _EFFORT
+        self._effort = effort
         self._place = [-1] * len(offsets)
         self._waiting = set(range(len(offsets)))
 
@@ -164,17 +164,16 @@ class _Exact:
             self._place[piece] = -1
 
 
-def _improve(
-    problem: Problem, order: list[int], total: int, offsets: list[int], bound: int
-) -> tuple[int, list[int]]:
+def _improve(problem: Problem, order: list[int], best: Packing, effort: int) -> Packing:
     """Local search over orders: moves a piece at the peak, or one of its neighbours, to an earlier place.
 
     Sideways steps are taken too, so that the search crosses plateaus.
     """
     chance = random.Random(0)
     visits = sum(len(neighbours) for neighbours in problem.above) + len(order)
-    best_total, best_offsets = total, offsets
-    for _ in range(_EFFORT // max(1, visits)):
+    offsets = first_fit(problem, order)
+    total = _extent(problem, offsets)
+    for _ in range(effort // max(1, visits)):
         peak = [p for p in order if offsets[p] + problem.sizes[p] == total]
         piece = chance.choice(peak)
         if chance.random() < 0.5 and problem.above[piece]:
@@ -186,11 +185,11 @@ def _improve(
         extent = _extent(problem, placed)
         if extent <= total:
             order, offsets, total = candidate, placed, extent
-            if total < best_total:
-                best_total, best_offsets = total, placed
-                if total <= bound:
+            if total < best.total:
+                best = Packing(placed, total, best.bound)
+                if total <= best.bound:
                     break
-    return best_total, best_offsets
+    return best
 
 
 def lower_bound(problem: Problem, reached: int) -> int:
@@ -221,7 +220,7 @@ def _refuted(problem: Problem, total: int) -> bool:
         for size, alignment in zip(problem.sizes, problem.alignments, strict=True)
     ]
     waiting = list(range(len(low)))
-    steps = _EFFORT // 20
+    steps = EFFORT // 20
     while waiting and steps > 0:
         other = waiting.pop()
         for piece, distance in problem.above[other].items():

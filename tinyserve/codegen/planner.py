@@ -7,7 +7,7 @@ inputs are alive from before the first call, so that all may be filled, and may 
 
 from __future__ import annotations
 
-from tinyserve.codegen.packing import Packing, Problem, pack
+from tinyserve.codegen.packing import EFFORT, Packing, Problem, pack
 from tinyserve.codegen.program import Buffer, Lifetime, MemoryPlan, Overlap, Program
 
 
@@ -78,7 +78,7 @@ def _strictness(overlap: Overlap) -> tuple[bool, int]:
     return overlap.in_place, overlap.lead_bytes
 
 
-def solve(program: Program, lives: dict[Buffer, Lifetime]) -> Packing:
+def solve(program: Program, lives: dict[Buffer, Lifetime], effort: int = EFFORT) -> Packing:
     """The packing of the program's buffers (offsets in the order of ``program.buffers``)."""
     buffers = program.buffers
     number = {buffer: index for index, buffer in enumerate(buffers)}
@@ -105,7 +105,7 @@ def solve(program: Program, lives: dict[Buffer, Lifetime]) -> Packing:
         else:
             problem.above[a][b] = min(overlap.lead_bytes, problem.sizes[a])
     problem.cliques = sorted(alive, key=sorted)
-    return pack(problem)
+    return pack(problem, effort)
 
 
 def check(program: Program, plan: MemoryPlan) -> list[str]:
