@@ -12,16 +12,16 @@ STACK_LIMIT = 450
 
 
 def quantized_weights(
-    r: Random, graph: GraphBuilder, shape: tuple[int, ...], input_scale: float, axis: int = 0
+    r: Random, graph: GraphBuilder, shape: tuple[int, ...], input_scale: float, per_channel: bool = True
 ) -> tuple[TensorRef, TensorRef, float]:
-    """Weights and bias, per channel or per tensor, and an output scale that uses the range or overflows it."""
-    channels = shape[axis]
+    """Weights with channels first, bias, and an output scale that uses the range or overflows it."""
+    channels = shape[0]
     taps = int(np.prod(shape)) // channels
     values = r.rng.integers(-127, 128, shape).astype(np.int8)
     if r.chance(0.2):
         values[...] = r.choice((-127, 127))
-    scales = [r.scale(0.004, 0.02) for _ in range(channels if r.chance(0.8) else 1)]
-    weights = graph.constant(values, scale=scales, zero_point=[0] * len(scales), axis=axis)
+    scales = [r.scale(0.004, 0.02) for _ in range(channels if per_channel else 1)]
+    weights = graph.constant(values, scale=scales, zero_point=[0] * len(scales), axis=0)
     bias = r.rng.integers(-20000, 20000, channels).astype("int32")
     typical = input_scale * float(np.mean(scales)) * 73 * np.sqrt(taps)
     output_scale = float(np.float32(typical * r.choice((0.3, 1.0, 1.0, 4.0))))

@@ -33,7 +33,9 @@ def conv_case(seed: int) -> Case:
         x = graph.input(
             (batches, height, width, input_channels), "int8", scale=0.05, zero_point=r.zero_point()
         )
-        weights, bias, scale = quantized_weights(r, graph, (channels, *taps, input_channels), 0.05)
+        weights, bias, scale = quantized_weights(
+            r, graph, (channels, *taps, input_channels), 0.05, r.chance(0.8)
+        )
         zero_point = -128 if relu else r.integer(-127, 127)
         y = graph.tensor((batches, *sizes, channels), "int8", scale=scale, zero_point=zero_point)
         graph.op(

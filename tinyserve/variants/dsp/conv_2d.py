@@ -10,7 +10,7 @@ from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering
 from tinyserve.ops.calls import add_call
 from tinyserve.ops.conv_2d import conv_window
-from tinyserve.ops.overlap import lead_bytes, overlaps
+from tinyserve.ops.overlap import IntArray, lead_bytes, overlaps
 from tinyserve.ops.quantize_params import convolution_requantization
 from tinyserve.ops.window import Window
 from tinyserve.variants import Candidate
@@ -47,10 +47,16 @@ def _packed(op: Operator) -> packing.Matmul | None:
     return packing.matmul(op, steps, packing.folded_bias(op, taps), factors)
 
 
-def _cost(view: Window, packed: packing.Matmul) -> float:
+def pointwise_cost(pixels: int, packed: packing.Matmul) -> float:
+    """Instructions of a 1x1 convolution; pixels that make no block of 4 cost more."""
     pairs = packed.pairs + packed.odd
-    block = pairs * (13.4 * packed.steps + 66) + 8.5 * packed.steps + 60 * view.filter_height
-    return block * view.pixels / PIXELS
+    block = pairs * (13.4 * packed.steps + 66) + 8.5 * packed.steps + 60
+    single = pairs * (4.0 * packed.steps + 40) + 2.5 * packed.steps + 60
+    return pixels // PIXELS * block + pixels % PIXELS * single
+
+
+def _cost(view: Window, packed: packing.Matmul) -> float:
+    return pointwise_cost(view.pixels, packed) + view.pixels * 15.0 * view.filter_height
 
 
 def _is_pointwise(view: Window) -> bool:
@@ -59,13 +65,43 @@ def _is_pointwise(view: Window) -> bool:
 
 
 def _lower(op: Operator, lowering: Lowering, packed: packing.Matmul) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input, output = checks.required(op, 0), op.outputs[0]
     view = conv_window(op)
-    pointwise = _is_pointwise(view)
+    if _is_pointwise(view):
+        lower_pointwise(op, lowering, packed, view.pixels, input.shape[3])
+        return
+    row_words = -(-run_length(view, input.shape[3]) // 4)
+    patch_words = PIXELS * packed.steps
+    params = {
+        **_matmul_params(op, lowering, packed),
+        **_window_params(view, input.shape[3]),
+        "input_zero_point": input.zero_point,
+        "patch_words": patch_words,
+        "row_words": row_words,
+    }
+    words = patch_words + row_words * (5 if _is_cut(view) else 1)
+    _call(op, lowering, "ts_conv_2d_dsp_s8", params, 4 * words, _lead(view, input.shape[3], output.shape[3]))
+
+
+def lower_pointwise(
+    op: Operator, lowering: Lowering, packed: packing.Matmul, pixels: int, depth: int
+) -> None:
+    """A 1x1 convolution, or a fully connected layer whose batches are the pixels."""
+    params = {**_matmul_params(op, lowering, packed), "pixels": pixels, "input_bytes": depth}
+    channels = checks.required(op, 1).shape[0]
+    reads = np.arange(pixels, dtype=np.int64)[None, :]
+    _call(
+        op, lowering, "ts_conv_2d_1x1_dsp_s8", params,
+        4 * PIXELS * packed.steps if pixels >= PIXELS else 4 * packed.steps, _block_lead(reads, depth, channels),
+    )  # fmt: skip
+
+
+def _matmul_params(op: Operator, lowering: Lowering, packed: packing.Matmul) -> dict[str, ParamValue]:
+    weights = checks.required(op, 1)
     suffix = "relu_s8" if packed.relu else "s8"
-    params: dict[str, ParamValue] = {
+    return {
         "steps": packed.steps,
-        "output_stride": output.shape[3],
+        "output_stride": weights.shape[0],
         "rounding": packed.rounding,
         "weights": lowering.constant(f"{weights.name}_packed", packed.weights, "see kernels/dsp/matmul.S"),
         "weights_bytes": 4 * packed.pairs * (packed.steps + 4),
@@ -73,22 +109,22 @@ def _lower(op: Operator, lowering: Lowering, packed: packing.Matmul) -> None:
         "multiply_4": f"ts_dsp_matmul_4_{suffix}",
         "multiply_1": f"ts_dsp_matmul_1_{suffix}",
     }
-    scratch_words = PIXELS * packed.steps
-    if pointwise:
-        params["pixels"] = view.pixels
-        params["input_bytes"] = input.shape[3]
-    else:
-        row_words = -(-run_length(view, input.shape[3]) // 4)
-        params |= _window_params(view, input.shape[3])
-        params["input_zero_point"] = input.zero_point
-        params["patch_words"] = scratch_words
-        params["row_words"] = row_words
-        scratch_words += row_words * (5 if _is_cut(view) else 1)
-    source, target = lowering.operand(input), lowering.buffer(output)
+
+
+def _call(
+    op: Operator,
+    lowering: Lowering,
+    function: str,
+    params: dict[str, ParamValue],
+    scratch_bytes: int,
+    lead: int,
+) -> None:
+    weights, output = checks.required(op, 1), op.outputs[0]
+    source, target = lowering.operand(checks.required(op, 0)), lowering.buffer(output)
     add_call(
-        op, lowering, f"ts_conv_2d{'_1x1' if pointwise else ''}_dsp_s8", "dsp/conv_2d.h", params=params, inputs=[source], outputs=[target],
-        scratch=[lowering.scratch(f"{output.name}_patch", 4 * scratch_words)],
-        overlaps=overlaps(source, target, _lead(view, input.shape[3], output.shape[3])),
+        op, lowering, function, "dsp/conv_2d.h", params=params, inputs=[source], outputs=[target],
+        scratch=[lowering.scratch(f"{output.name}_patch", scratch_bytes)],
+        overlaps=overlaps(source, target, lead),
         macs=output.elements * weights.elements // weights.shape[0],
         sources=SOURCES, variant="dsp", reason=REASON,
     )  # fmt: skip
@@ -120,14 +156,16 @@ def _is_cut(view: Window) -> bool:
 
 
 def _lead(view: Window, input_channels: int, output_channels: int) -> int:
-    """Four pixels (the last ones singly) are read, then written; blocks do not span images, nor need they."""
-    reads = view.first_reads().reshape(view.batches, -1)
-    if _is_pointwise(view):
-        reads = reads.reshape(1, -1)
-    per_image = reads.shape[1]
-    block = np.minimum(np.arange(per_image) // PIXELS, per_image // PIXELS)
-    block = np.where(block < per_image // PIXELS, block, np.arange(per_image))
-    starts = np.flatnonzero(np.diff(block, prepend=-1))
-    first = np.minimum.reduceat(reads, starts, axis=1).reshape(-1) * input_channels
-    ends = np.append(starts[1:], per_image) + np.arange(len(reads))[:, None] * per_image
+    return _block_lead(view.first_reads().reshape(view.batches, -1), input_channels, output_channels)
+
+
+def _block_lead(first_reads: IntArray, input_channels: int, output_channels: int) -> int:
+    """Four pixels (the last ones singly) are read, then written; blocks do not span images.
+
+    ``first_reads``: [images][pixels], the first input pixel that each output pixel reads.
+    """
+    images, pixels = first_reads.shape
+    starts = np.array([*range(0, pixels - pixels % PIXELS, PIXELS), *range(pixels - pixels % PIXELS, pixels)])
+    first = np.minimum.reduceat(first_reads, starts, axis=1).reshape(-1) * input_channels
+    ends = np.append(starts[1:], pixels) + np.arange(images)[:, None] * pixels
     return lead_bytes(first, ends.reshape(-1) * output_channels)

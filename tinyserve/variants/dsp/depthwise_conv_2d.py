@@ -127,9 +127,7 @@ def _records(op: Operator, view: _View, factors: Requantization) -> npt.NDArray[
     multipliers, shifts = packing.settle(factors, channels, bounds)
     record = np.zeros((channels, 5), dtype="<i4")
     for channel in range(channels):
-        scaled = _scaled(
-            taps[channel], int(bias[channel]), int(multipliers[channel]), int(shifts[channel])
-        )
+        scaled = _scaled(taps[channel], int(bias[channel]), int(multipliers[channel]), int(shifts[channel]))
         if scaled is None:
             return None
         weight_bytes = np.zeros(12, np.int8)

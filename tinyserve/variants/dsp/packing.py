@@ -76,12 +76,12 @@ def in_steps(taps: npt.NDArray[np.int8], run_length: int) -> Ints:
     runs = taps.astype(np.int64).reshape(channels, count // run_length, run_length)
     padded = np.concatenate([runs, np.zeros((*runs.shape[:2], 1), np.int64)], axis=2)
     order = [[first, run_length if second is None else second] for first, second in tap_pairs(run_length)]
-    return padded[:, :, np.array(order)].reshape(channels, -1, 2)
+    return np.asarray(padded[:, :, np.array(order)].reshape(channels, -1, 2), dtype=np.int64)
 
 
 def accumulator_bounds(steps: Ints, bias: Ints) -> Ints:
     """Per channel, what the accumulator's magnitude cannot exceed for any int8 input."""
-    return np.abs(bias) + 128 * np.abs(steps).sum(axis=(1, 2))
+    return np.asarray(np.abs(bias) + 128 * np.abs(steps).sum(axis=(1, 2)))
 
 
 def settle(factors: Requantization, channels: int, bounds: Ints) -> tuple[Ints, Ints]:
@@ -112,25 +112,41 @@ def matmul(op: Operator, steps: Ints, bias: Ints, factors: Requantization) -> Ma
         return None
     firsts = [*range(0, channels - 1, 2)] + ([channels - 2] if channels % 2 else [])
     first, second = np.array(firsts), np.array(firsts) + 1
-    halves = steps[first] + 256 * steps[second]
-    if np.any(halves != halves.astype(np.int16)):
-        return None
-    if np.any(256 * bounds[second] + bounds[first] >= _INT32):
+    both = np.stack([first, second], axis=1).reshape(-1)
+    words = paired(steps[both], bounds[both])
+    if words is None:
         return None
     records = np.zeros((len(firsts), steps.shape[1] + 4), dtype=np.int64)
     records[:, 0] = bias[first] * 256 + shifts[first] - 1
     records[:, 1] = bias[second] * 256 + shifts[second] + (6 if relu else -1)
-    records[:, 2:-2] = (halves[:, :, 0] & 0xFFFF) | (halves[:, :, 1] & 0xFFFF) << 16
+    records[:, 2:-2] = words
     records[:, -2], records[:, -1] = multipliers[first], multipliers[second]
-    words = (records & 0xFFFFFFFF).astype(np.uint32).reshape(-1)
-    return Matmul(words, steps.shape[1], channels // 2, channels % 2 == 1, relu, rounding)
+    packed = (records & 0xFFFFFFFF).astype(np.uint32).reshape(-1)
+    return Matmul(packed, steps.shape[1], channels // 2, channels % 2 == 1, relu, rounding)
 
 
-def _fits(shifts: Ints, bounds: Ints, bias: Ints, rounding: int, relu: bool) -> bool:
-    """No sum leaves 32 bits, no bias its 24, no shift its range."""
+def paired(steps: Ints, bounds: Ints) -> Ints | None:
+    """[channels][steps][2] weights as [channels / 2][steps] words of halves 256 * w_B + w_A.
+
+    None where a half-word or the sum 256 * B + A could overflow.
+    """
+    halves = steps[0::2] + 256 * steps[1::2]
+    if np.any(halves != halves.astype(np.int16)) or np.any(256 * bounds[1::2] + bounds[0::2] >= _INT32):
+        return None
+    return np.asarray(halves[:, :, 0] & 0xFFFF | (halves[:, :, 1] & 0xFFFF) << 16)
+
+
+def fits_plain(shifts: Ints, bounds: Ints, bias: Ints, rounding: int) -> bool:
+    """No sum leaves 32 bits, no bias its 24, no right shift its range: with ties corrected."""
     if np.any(shifts < 1) or np.any(shifts > 22) or np.any(np.abs(bias) >= 1 << 23):
         return False
     half = abs(rounding) * (np.int64(1) << (shifts - 1))
-    if np.any(2 * bounds + 2 >= _INT32) or np.any(bounds + 2 + half >= _INT32):
+    return not (np.any(2 * bounds + 2 >= _INT32) or np.any(bounds + 2 + half >= _INT32))
+
+
+def _fits(shifts: Ints, bounds: Ints, bias: Ints, rounding: int, relu: bool) -> bool:
+    """As ``fits_plain``; the relu kernels carry 7 more bits."""
+    if not fits_plain(shifts, bounds, bias, rounding):
         return False
+    half = abs(rounding) * (np.int64(1) << (shifts - 1))
     return not relu or not np.any(128 * (bounds + 2 + half) >= _INT32)
