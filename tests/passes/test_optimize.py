@@ -49,14 +49,14 @@ def random_case(seed: int) -> Case:
     """2 to 12 layers with branches, one or two outputs."""
     net = Net(np.random.default_rng(seed))
     zero_point = -128 if seed % 2 else None
-    seen = [
-        net.input((1, int(net.rng.integers(3, 9)), int(net.rng.integers(3, 9)), 3), zero_point=zero_point)
-    ]
-    for _ in range(int(net.rng.integers(2, 13))):
+    net.input((1, int(net.rng.integers(3, 9)), int(net.rng.integers(3, 9)), 3), zero_point=zero_point)
+    # No output is the input under another shape: the comparison may let an operator write over its input.
+    seen = [net.conv(int(net.rng.integers(2, 8)), int(net.rng.integers(1, 4)), dead_outputs=0.3)]
+    for _ in range(int(net.rng.integers(2, 12))):
         grow(net, seen)
     outputs = [seen[-1]]
-    if net.rng.random() < 0.3 and len(seen) > 2:
-        outputs.append(seen[int(net.rng.integers(1, len(seen) - 1))])
+    if net.rng.random() < 0.3:
+        outputs.append(seen[int(net.rng.integers(0, len(seen) - 1))])
     if net.rng.random() < 0.5:
         net.x = seen[-1]
         outputs[0] = net.dense(4, per_channel=bool(net.rng.random() < 0.5))
