@@ -120,7 +120,7 @@ TS_DSP_SHARED void ts_dsp_patch_rows(const ts_conv_2d_dsp_s8_params *p, const in
 }
 
 /* The patch of 4 windows or 1. Windows that are cut off left or right are read across the edge and mended. */
-static inline void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
+TS_DSP_SHARED void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
                                 int32_t pixels, const ts_dsp_runs *shape, int32_t *patch)
 {
     const int32_t last_x = p->input_width - p->filter_width;
@@ -153,14 +153,36 @@ static inline void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t 
     }
 }
 
+/* The next pixels (4 or 1) in reading order, from window next; ox counts columns. */
+static inline ts_dsp_window ts_dsp_next_windows(const ts_conv_2d_dsp_s8_params *p, ts_dsp_window next, int32_t *ox,
+                                                int32_t pixels, ts_dsp_window *at)
+{
+    const int32_t row_bytes = p->input_width * p->input_channels;
+    for (int32_t i = 0; i < pixels; i++) {
+        at[i] = next;
+        next.x += p->stride_width;
+        next.offset += p->stride_width * p->input_channels;
+        if (++*ox == p->output_width) {
+            *ox = 0;
+            next.y += p->stride_height;
+            next.x = -p->pad_left;
+            next.offset = next.y * row_bytes + next.x * p->input_channels;
+        }
+    }
+    return next;
+}
+
 TS_DSP_SHARED void ts_conv_2d_dsp_s8(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, int8_t *output,
                                      int32_t *scratch)
 {
-    const ts_dsp_matmul *matmul = (const ts_dsp_matmul *)p;
-    const int32_t row_bytes = p->input_width * p->input_channels;
+    const ts_dsp_matmul *const matmul = (const ts_dsp_matmul *)p;
+    const int32_t row_bytes = p->input_width * p->input_channels, step = p->stride_width * p->input_channels;
     const int32_t filter_bytes = p->filter_width * p->input_channels;
     const ts_dsp_runs shape = {filter_bytes / 4, filter_bytes % 4, p->filter_height,
                                row_bytes * p->dilation_height - filter_bytes};
+    /* Blocks of 4 pixels in a row that start between these are inside. */
+    const int32_t last_x = p->input_width - p->filter_width - 3 * p->stride_width;
+    const int32_t last_y = p->input_height - 1 - (p->filter_height - 1) * p->dilation_height;
     int8_t *const padding = (int8_t *)(scratch + p->patch_words);
     for (int32_t i = 0; i < 4 * p->row_words; i++) {
         padding[i] = (int8_t)p->input_zero_point;
@@ -168,24 +190,30 @@ TS_DSP_SHARED void ts_conv_2d_dsp_s8(const ts_conv_2d_dsp_s8_params *p, const in
     for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_bytes) {
         int32_t left = p->output_height * p->output_width, ox = 0;
         ts_dsp_window next = {-p->pad_top, -p->pad_left, -p->pad_top * row_bytes - p->pad_left * p->input_channels};
-        int32_t row_offset = next.offset;
-        while (left > 0) {
-            ts_dsp_window at[4];
-            const int32_t pixels = left >= 4 ? 4 : 1;
-            for (int32_t i = 0; i < pixels; i++) {
-                at[i] = next;
-                next.x += p->stride_width;
-                next.offset += p->stride_width * p->input_channels;
-                if (++ox == p->output_width) {
-                    ox = 0;
-                    row_offset += p->stride_height * row_bytes;
-                    next = (ts_dsp_window){next.y + p->stride_height, -p->pad_left, row_offset};
-                }
+        while (left >= 4) {
+            if (next.x >= 0 && next.x <= last_x && next.y >= 0 && next.y <= last_y && ox + 4 < p->output_width &&
+                p->dilation_width == 1) {
+                const int8_t *const first = input + next.offset;
+                const int8_t *const runs[4] = {first, first + step, first + 2 * step, first + 3 * step};
+                ts_dsp_patch_4_s8(scratch, runs, &shape);
+                next.x += 4 * p->stride_width;
+                next.offset += 4 * step;
+                ox += 4;
+            } else {
+                ts_dsp_window at[4];
+                next = ts_dsp_next_windows(p, next, &ox, 4, at);
+                ts_dsp_patch(p, input, at, 4, &shape, scratch);
             }
-            ts_dsp_patch(p, input, at, pixels, &shape, scratch);
-            ts_dsp_multiply(pixels == 4 ? p->multiply_4 : p->multiply_1, matmul, scratch, output);
-            output += pixels * p->output_stride;
-            left -= pixels;
+            ts_dsp_multiply(p->multiply_4, matmul, scratch, output);
+            output += 4 * p->output_stride;
+            left -= 4;
+        }
+        for (; left > 0; left--) {
+            ts_dsp_window at;
+            next = ts_dsp_next_windows(p, next, &ox, 1, &at);
+            ts_dsp_patch(p, input, &at, 1, &shape, scratch);
+            ts_dsp_multiply(p->multiply_1, matmul, scratch, output);
+            output += p->output_stride;
         }
     }
 }
