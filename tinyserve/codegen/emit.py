@@ -137,12 +137,15 @@ class _Emitter:
             )
             yield ""
             yield f"/* {_comment(about)} */"
-            yield f"_Alignas({constant.alignment}) {self.declaration(constant)} = {{"
+            yield f"{self.declaration(constant)} = {{"
             yield from array_lines(constant.values)
             yield "};"
 
     def declaration(self, constant: Constant) -> str:
-        return f"const {constant.c_type} {self.prefix}{constant.name}[{max(1, constant.values.size)}]"
+        """With its alignment at both places: compilers assume the platform's usual one where none is said."""
+        alignment = max(constant.alignment, constant.values.itemsize)
+        size = max(1, constant.values.size)
+        return f"_Alignas({alignment}) const {constant.c_type} {self.prefix}{constant.name}[{size}]"
 
     # --- model.c
 

@@ -52,7 +52,6 @@ def build(compiled: Compiled, sanitize: bool = False) -> Path:
     return path
 
 
-@cache
 def find_compiler(sanitize: bool = False) -> tuple[str, ...]:
     """The command of a C compiler: CC, cc, clang, gcc, or zig's from PyPI (it has no sanitizers)."""
     named = os.environ.get("CC")
