@@ -20,11 +20,6 @@ static int is_nan(uint32_t a)
     return (a & ~SIGN) > INFINITE;
 }
 
-static int is_infinite(uint32_t a)
-{
-    return (a & ~SIGN) == INFINITE;
-}
-
 /* Moves the leading bit of a significand below 2^31 to TOP. */
 static number normalize(number n)
 {
@@ -35,16 +30,6 @@ static number normalize(number n)
         }
     }
     return n;
-}
-
-/* A finite float. */
-static number unpack(uint32_t bits)
-{
-    const uint32_t biased = bits >> 23 & 255u;
-    const uint32_t fraction = bits & (IMPLICIT - 1u);
-    const number n = {bits & SIGN, biased != 0u ? (int32_t)biased - 127 : -126,
-                      (biased != 0u ? fraction | IMPLICIT : fraction) << 7};
-    return normalize(n);
 }
 
 /* Shifts right; what falls off leaves a mark in the last bit, so that rounding sees it. */
@@ -79,6 +64,99 @@ static uint32_t pack(number n)
     }
     /* The leading bit adds one to the exponent; a carry from rounding moves it further, up to infinity. */
     return n.sign | (((uint32_t)(biased - 1) << 23) + rounded);
+}
+
+static uint32_t from_unsigned(uint32_t sign, uint64_t value)
+{
+    int32_t exponent = 30;
+    uint32_t lost = 0;
+    while (value >= (UINT64_C(1) << 31)) {
+        lost |= (uint32_t)value & 1u;
+        value >>= 1;
+        exponent++;
+    }
+    const number n = {sign, exponent, (uint32_t)value};
+    number scaled = normalize(n);
+    scaled.significand |= lost;
+    return pack(scaled);
+}
+
+/* Truncates; saturates where the result does not fit, NaN gives 0. */
+static uint64_t to_unsigned(uint32_t a, uint64_t limit)
+{
+    if (is_nan(a)) {
+        return 0;
+    }
+    const int32_t exponent = (int32_t)(a >> 23 & 255u) - 127;
+    if (exponent < 0) {
+        return 0;
+    }
+    if (exponent > 63) {
+        return limit;
+    }
+    const uint64_t significand = (a & (IMPLICIT - 1u)) | IMPLICIT;
+    const uint64_t value = exponent >= 23 ? significand << (exponent - 23) : significand >> (23 - exponent);
+    return value > limit ? limit : value;
+}
+
+static int64_t to_signed(uint32_t a, uint64_t limit)
+{
+    if ((a & SIGN) != 0u) {
+        return (int64_t)(0u - to_unsigned(a, limit + 1u));
+    }
+    return (int64_t)to_unsigned(a, limit);
+}
+
+static uint64_t magnitude(int64_t value)
+{
+    return value < 0 ? 0u - (uint64_t)value : (uint64_t)value;
+}
+
+#ifdef __arm__
+#define FUNCTION(arm, gnu) arm
+#else
+#define FUNCTION(arm, gnu) gnu
+#endif
+
+/* The names that compilers call. Arm: IHI 0043, section 5.1.2; others: libgcc's. */
+uint32_t FUNCTION(__aeabi_l2f, __floatdisf)(int64_t value);
+uint32_t FUNCTION(__aeabi_l2f, __floatdisf)(int64_t value)
+{
+    return from_unsigned(value < 0 ? SIGN : 0u, magnitude(value));
+}
+
+uint32_t FUNCTION(__aeabi_ul2f, __floatundisf)(uint64_t value);
+uint32_t FUNCTION(__aeabi_ul2f, __floatundisf)(uint64_t value)
+{
+    return from_unsigned(0, value);
+}
+
+int64_t FUNCTION(__aeabi_f2lz, __fixsfdi)(uint32_t a);
+int64_t FUNCTION(__aeabi_f2lz, __fixsfdi)(uint32_t a)
+{
+    return to_signed(a, INT64_MAX);
+}
+
+uint64_t FUNCTION(__aeabi_f2ulz, __fixunssfdi)(uint32_t a);
+uint64_t FUNCTION(__aeabi_f2ulz, __fixunssfdi)(uint32_t a)
+{
+    return (a & SIGN) != 0u ? 0u : to_unsigned(a, UINT64_MAX);
+}
+
+#if !defined(__ARM_FP) && !defined(__riscv_flen)
+static int is_infinite(uint32_t a)
+{
+    return (a & ~SIGN) == INFINITE;
+}
+
+/* A finite float. */
+static number unpack(uint32_t bits)
+{
+    const uint32_t biased = bits >> 23 & 255u;
+    const uint32_t fraction = bits & (IMPLICIT - 1u);
+    const number n = {bits & SIGN, biased != 0u ? (int32_t)biased - 127 : -126,
+                      (biased != 0u ? fraction | IMPLICIT : fraction) << 7};
+    return normalize(n);
 }
 
 static uint32_t add(uint32_t a, uint32_t b)
@@ -217,84 +295,6 @@ static int compare(uint32_t a, uint32_t b)
     return (a < b) != ((a & SIGN) != 0u) ? -1 : 1;
 }
 
-static uint32_t from_unsigned(uint32_t sign, uint64_t value)
-{
-    int32_t exponent = 30;
-    uint32_t lost = 0;
-    while (value >= (UINT64_C(1) << 31)) {
-        lost |= (uint32_t)value & 1u;
-        value >>= 1;
-        exponent++;
-    }
-    const number n = {sign, exponent, (uint32_t)value};
-    number scaled = normalize(n);
-    scaled.significand |= lost;
-    return pack(scaled);
-}
-
-/* Truncates; saturates where the result does not fit, NaN gives 0. */
-static uint64_t to_unsigned(uint32_t a, uint64_t limit)
-{
-    if (is_nan(a)) {
-        return 0;
-    }
-    const int32_t exponent = (int32_t)(a >> 23 & 255u) - 127;
-    if (exponent < 0) {
-        return 0;
-    }
-    if (exponent > 63) {
-        return limit;
-    }
-    const uint64_t significand = (a & (IMPLICIT - 1u)) | IMPLICIT;
-    const uint64_t value = exponent >= 23 ? significand << (exponent - 23) : significand >> (23 - exponent);
-    return value > limit ? limit : value;
-}
-
-static int64_t to_signed(uint32_t a, uint64_t limit)
-{
-    if ((a & SIGN) != 0u) {
-        return (int64_t)(0u - to_unsigned(a, limit + 1u));
-    }
-    return (int64_t)to_unsigned(a, limit);
-}
-
-static uint64_t magnitude(int64_t value)
-{
-    return value < 0 ? 0u - (uint64_t)value : (uint64_t)value;
-}
-
-#ifdef __arm__
-#define FUNCTION(arm, gnu) arm
-#else
-#define FUNCTION(arm, gnu) gnu
-#endif
-
-/* The names that compilers call. Arm: IHI 0043, section 5.1.2; others: libgcc's. */
-uint32_t FUNCTION(__aeabi_l2f, __floatdisf)(int64_t value);
-uint32_t FUNCTION(__aeabi_l2f, __floatdisf)(int64_t value)
-{
-    return from_unsigned(value < 0 ? SIGN : 0u, magnitude(value));
-}
-
-uint32_t FUNCTION(__aeabi_ul2f, __floatundisf)(uint64_t value);
-uint32_t FUNCTION(__aeabi_ul2f, __floatundisf)(uint64_t value)
-{
-    return from_unsigned(0, value);
-}
-
-int64_t FUNCTION(__aeabi_f2lz, __fixsfdi)(uint32_t a);
-int64_t FUNCTION(__aeabi_f2lz, __fixsfdi)(uint32_t a)
-{
-    return to_signed(a, INT64_MAX);
-}
-
-uint64_t FUNCTION(__aeabi_f2ulz, __fixunssfdi)(uint32_t a);
-uint64_t FUNCTION(__aeabi_f2ulz, __fixunssfdi)(uint32_t a)
-{
-    return (a & SIGN) != 0u ? 0u : to_unsigned(a, UINT64_MAX);
-}
-
-#if !defined(__ARM_FP) && !defined(__riscv_flen)
 uint32_t FUNCTION(__aeabi_fadd, __addsf3)(uint32_t a, uint32_t b);
 uint32_t FUNCTION(__aeabi_fadd, __addsf3)(uint32_t a, uint32_t b)
 {

@@ -24,7 +24,6 @@ ELF_FILE = "firmware.elf"
 COMPILE_TIMEOUT_S = 300.0
 CACHED_OBJECTS = 4000
 CACHED_FIRMWARES = 60
-HEADROOM_BYTES = 64 << 20
 STACK_MARGIN_BYTES = 64  # an exception's frame
 STACK_STEP_BYTES = 256
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
@@ -194,10 +193,8 @@ def _link(jobs: list[_Job], project: Project, tools: Toolchain, stored: Path, ti
         if finished.status != 0 and _OVERFLOW.search(finished.output):
             # Once more with room, to know all sizes.
             roomy = Path(scratch) / "roomy.ld"
-            roomy.write_text(
-                linker_script(project.board, project.stack_bytes, HEADROOM_BYTES), encoding="utf-8"
-            )
-            options = ["-T", str(roomy), "-Wl,--no-check-sections", *tools.link_flags]
+            roomy.write_text(linker_script(project.board, project.stack_bytes, roomy=True), encoding="utf-8")
+            options = ["-T", str(roomy), *tools.link_flags]
             _check(run([*command, *options, "-o", str(made)], project.directory, timeout_s), "linking")
             raise overflow_error(project, read_sizes(made))
         _check(finished, "linking")

@@ -10,7 +10,7 @@ from typing import Literal
 import jinja2
 
 from tinyserve import __version__
-from tinyserve.boards.types import Board
+from tinyserve.boards.types import Board, Region
 from tinyserve.codegen.compile import Compiled
 from tinyserve.data import data_directory
 from tinyserve.errors import FileSystemError, UsageError
@@ -135,11 +135,11 @@ def render(
     )
 
 
-def linker_script(board: Board, stack_bytes: int, headroom_bytes: int = 0) -> str:
+def linker_script(board: Board, stack_bytes: int, roomy: bool = False) -> str:
     """The linker script of a board.
 
-    With headroom the regions are larger than the board's: a link that overflowed is repeated so, to find
-    out by how much.
+    A roomy one has regions that hold anything, far from each other: a link that overflowed is repeated so, to
+    find out by how much.
     """
     assert board.flash is not None and board.ram is not None
     return _template(
@@ -147,8 +147,8 @@ def linker_script(board: Board, stack_bytes: int, headroom_bytes: int = 0) -> st
         {
             "board": board,
             "stack_bytes": stack_bytes,
-            "flash_bytes": board.flash.bytes + headroom_bytes,
-            "ram_bytes": board.ram.bytes + headroom_bytes,
+            "flash": Region(0x1000_0000, 0x1000_0000) if roomy else board.flash,
+            "ram": Region(0x2000_0000, 0x4000_0000) if roomy else board.ram,
         },
     )
 
