@@ -182,14 +182,14 @@ def test_truncated_files(tmp_path: Path, suffix: str, keep: int) -> None:
 
 def test_a_file_of_another_type_and_a_missing_one(tmp_path: Path) -> None:
     (tmp_path / "d.txt").write_text("1 2 3")
-    with pytest.raises(DataError, match=r"'\.txt' is not known"):
+    with pytest.raises(DataError, match=r"not known|\(found: \.txt\)"):
         data.load(tmp_path / "d.txt", [IMAGE])
     with pytest.raises(DataError, match="no such file"):
         data.load(tmp_path / "missing.npz", [IMAGE])
 
 
 def test_a_directory_without_arrays_or_with_ragged_ones(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no \.npy file"):
+    with pytest.raises(DataError, match="found: nothing"):
         data.load(tmp_path, [IMAGE])
     np.save(tmp_path / "a.npy", np.zeros((4, 4, 1)))
     np.save(tmp_path / "b.npy", np.zeros((5, 4, 2)))

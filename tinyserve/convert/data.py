@@ -5,24 +5,21 @@ Nothing here needs TensorFlow. Every failure is a DataError that says what, wher
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyserve import bundle
 from tinyserve.bundle import InputStatistics, TensorInfo
+from tinyserve.convert import arrays, audio, generator, images, tables
+from tinyserve.convert.named import AS_IT_IS, Array, Named, Reading
 from tinyserve.errors import DataError
 
-Array = npt.NDArray[Any]
-
 RANDOM = "random"
-LABEL_NAMES = frozenset({"y", "y_test", "y_train", "label", "labels", "target", "targets"})
+_KINDS = "give a .npz, .npy, .csv or .wav, a directory of them or of images, or module:function"
 INPUT_NAMES = ("x", "x_test", "x_train", "input", "inputs", "data", "samples", "images", "features")
 
 
@@ -37,6 +34,8 @@ class Dataset:
     labels: Array | None
     origin: str
     synthetic: bool = False
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.inputs[0])
@@ -47,19 +46,15 @@ class Dataset:
         return replace(self, inputs=[array[indices] for array in self.inputs], labels=labels)
 
 
-@dataclass(frozen=True)
-class Named:
-    """Arrays as a file or directory has them, before they are matched with the model's inputs."""
+def load(where: Path | str, inputs: Sequence[TensorInfo], reading: Reading = AS_IT_IS) -> Dataset:
+    """Samples for the model's ``inputs``, in real units, from
 
-    arrays: dict[str, Array]
-    labels: Array | None
-    origin: str
-
-
-def load(where: Path | str, inputs: Sequence[TensorInfo]) -> Dataset:
-    """Samples from a .npz, a .npy or a directory of .npy files, matched with the model's ``inputs``.
-
-    "random" gives random samples (of use to try the road, and not for calibration).
+    - a .npz, a .npy, a directory of .npy files (in directories named as the inputs, where there are several);
+    - a directory of images, in directories named as the classes or not;
+    - a .csv or a directory of them: windows over the rows;
+    - a .wav or a directory of them: windows over the samples;
+    - "module:function": a function of yours that yields samples;
+    - "random": meaningless, of use to try the road.
 
     Raises DataError where the data is missing, unreadable, empty, not finite, or of another shape or type
     than the inputs.
@@ -68,39 +63,50 @@ def load(where: Path | str, inputs: Sequence[TensorInfo]) -> Dataset:
         from tinyserve.convert import synthetic
 
         return synthetic.random(inputs)
-    return match(read(Path(where)), inputs)
+    if generator.is_name(str(where)):
+        return match(generator.read(str(where), inputs), inputs)
+    return match(_read(Path(where), inputs, reading), inputs)
 
 
-def read(path: Path) -> Named:
-    """The arrays at ``path``. Label arrays are recognised by name (``y``, ``label``, ``labels``, ...)."""
+def _read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
     if not path.exists():
-        raise DataError(
-            f"{path}: no such file or directory", "give a .npz, a .npy or a directory of .npy files"
-        )
-    if path.is_dir():
-        return _read_directory(path)
-    if path.suffix == ".npz":
-        return _read_npz(path)
-    if path.suffix == ".npy":
-        return Named({path.stem: _read_array(path)}, None, str(path))
-    raise DataError(
-        f"{path}: representative data of type '{path.suffix or 'none'}' is not known",
-        "give a .npz (named arrays), a .npy (one array, samples first) or a directory of .npy files",
-    )
+        raise DataError(f"{path}: no such file or directory", _KINDS)
+    suffixes = _suffixes(path)
+    if ".npz" in suffixes and path.is_file():
+        return arrays.read_npz(path)
+    if ".npy" in suffixes:
+        return arrays.read_directory(path) if path.is_dir() else arrays.read_npy(path)
+    if suffixes & images.SUFFIXES:
+        return images.read(path, inputs, reading)
+    if suffixes & tables.SUFFIXES:
+        return tables.read(path, inputs, reading)
+    if suffixes & audio.SUFFIXES:
+        return audio.read(path, inputs, reading)
+    found = ", ".join(sorted(suffix for suffix in suffixes if suffix)) or "nothing"
+    raise DataError(f"{path}: no data of a type that is known (found: {found})", _KINDS)
+
+
+def _suffixes(path: Path) -> set[str]:
+    """Of the file, or of the files in the directory and one below."""
+    if path.is_file():
+        return {path.suffix.lower()}
+    return {file.suffix.lower() for file in (*path.glob("*"), *path.glob("*/*")) if file.is_file()}
 
 
 def match(named: Named, inputs: Sequence[TensorInfo]) -> Dataset:
     """Assigns arrays to inputs (by name, else by order of likely names, else by shape) and checks them."""
     chosen = _assign(named, inputs)
-    arrays = [_fit(chosen[info.name], info, named.origin) for info in inputs]
-    counts = {info.name: len(array) for info, array in zip(inputs, arrays, strict=True)}
+    fitted = [_fit(chosen[info.name], info, named.origin) for info in inputs]
+    counts = {info.name: len(array) for info, array in zip(inputs, fitted, strict=True)}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
         raise DataError(
             f"{named.origin}: the inputs have different numbers of samples ({listed})",
             "give one array per input, all with the same first dimension",
         )
-    return Dataset(arrays, _fit_labels(named, len(arrays[0])), named.origin)
+    return Dataset(
+        fitted, _fit_labels(named, len(fitted[0])), named.origin, classes=named.classes, notes=named.notes
+    )
 
 
 def statistics(dataset: Dataset, inputs: Sequence[TensorInfo]) -> list[InputStatistics]:
@@ -141,84 +147,6 @@ def split(dataset: Dataset, held: int) -> tuple[Dataset, Dataset]:
     chosen = np.unique(np.linspace(0, count - 1, wanted).astype(np.intp))
     rest = np.setdiff1d(np.arange(count), chosen)
     return dataset.take(rest), dataset.take(chosen)
-
-
-def _read_npz(path: Path) -> Named:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
-    labels = [arrays.pop(name) for name in list(arrays) if name.lower() in LABEL_NAMES]
-    return Named(arrays, labels[0] if labels else None, str(path))
-
-
-def _read_directory(path: Path) -> Named:
-    """A directory of .npy files is one input; a directory of directories has one per input."""
-    files = sorted(path.glob("*.npy"))
-    labels = [file for file in files if file.stem.lower() in LABEL_NAMES]
-    samples = [file for file in files if file not in labels]
-    label = _read_array(labels[0]) if labels else None
-    if samples:
-        return Named({path.name: _join(samples, path)}, label, str(path))
-    folders = {
-        folder.name: sorted(folder.glob("*.npy")) for folder in sorted(path.iterdir()) if folder.is_dir()
-    }
-    arrays = {name: _join(found, path / name) for name, found in folders.items() if found}
-    if not arrays:
-        raise DataError(f"{path}: there is no .npy file in this directory", "save samples with numpy.save")
-    return Named(arrays, label, str(path))
-
-
-def _join(files: list[Path], where: Path) -> Array:
-    """Files of equal shape are one sample each; files that differ in the first dimension are batches."""
-    arrays = [_read_array(file) for file in files]
-    shapes = {array.shape for array in arrays}
-    if len(files) == 1:
-        return arrays[0]
-    if len(shapes) == 1:
-        return np.stack(arrays)
-    if len({shape[1:] for shape in shapes}) == 1 and all(shapes):
-        return np.concatenate(arrays)
-    odd = next(file for file, array in zip(files, arrays, strict=True) if array.shape != arrays[0].shape)
-    raise DataError(
-        f"{where}: the files differ in shape ({files[0].name}: {arrays[0].shape}, {odd.name}: "
-        f"{_read_array(odd).shape})",
-        "save every sample with the same shape",
-    )
-
-
-def _read_array(path: Path) -> Array:
-    try:
-        array: Array = np.load(path, allow_pickle=False)
-    except _UNREADABLE as error:
-        raise _unreadable(path, error) from error
-    return array
-
-
-_UNREADABLE = (
-    OSError,
-    ValueError,
-    EOFError,
-    KeyError,
-    MemoryError,
-    SyntaxError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-
-
-def _unreadable(path: Path, error: BaseException) -> DataError:
-    text = str(error)
-    if "allow_pickle" in text or "Object arrays" in text:
-        return DataError(
-            f"{path}: holds Python objects (a pickle), which would run code on loading",
-            "save plain numeric arrays: numpy.savez(path, x=numpy.asarray(samples, dtype='float32'))",
-        )
-    return DataError(
-        f"{path}: cannot be read as numpy data: {text or type(error).__name__}",
-        "the file may be truncated or of another type: write it again with numpy.savez or numpy.save",
-    )
 
 
 def _assign(named: Named, inputs: Sequence[TensorInfo]) -> dict[str, Array]:
@@ -274,8 +202,17 @@ def _squeezed(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _sample_shape_fits(array: Array, info: TensorInfo) -> bool:
-    """Whether samples lie along the first axis, and fit but for axes of extent 1."""
-    return array.ndim >= 1 and _squeezed(array.shape[1:]) == _squeezed(bundle.sample_shape(info))
+    """Whether samples lie along the first axis, and fit but for axes of extent 1 or channels put first."""
+    if array.ndim < 1:
+        return False
+    squeezed = _squeezed(array.shape[1:]) == _squeezed(bundle.sample_shape(info))
+    return squeezed or _has_channels_first(array, info)
+
+
+def _has_channels_first(array: Array, info: TensorInfo) -> bool:
+    """Whether these are images (N, C, H, W) for an input (H, W, C)."""
+    wanted = bundle.sample_shape(info)
+    return len(wanted) == 3 and array.shape[1:] == (wanted[2], *wanted[:2]) and array.shape[1:] != wanted
 
 
 def _fit(array: Array, info: TensorInfo, origin: str) -> Array:
@@ -296,6 +233,8 @@ def _fit(array: Array, info: TensorInfo, origin: str) -> Array:
         raise DataError(
             f"{where} has shape {array.shape}, the model takes (N, {', '.join(map(str, wanted))})", hint
         )
+    if _has_channels_first(array, info):
+        array = np.ascontiguousarray(np.moveaxis(array, 1, -1))
     return _cast(array.reshape(len(array), *wanted), info, where)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import tinyserve
 from tinyserve.convert import messages, provision, tflite
 from tinyserve.convert.child import Worker
 from tinyserve.convert.options import Options, Record
@@ -23,6 +26,31 @@ class Front:
     model: Inspected
     framework: str
     has_original: bool
+
+
+def isolated(source: SourceModel) -> Sequence[str] | None:
+    """The command of the worker that loads this kind of model in an environment of its own; None: any worker.
+
+    Raises ToolError with the command that installs the environment.
+    """
+    if source.kind not in provision.FRONTENDS:
+        return None
+    interpreter = provision.python(provision.require(source.kind))
+    # Not by PYTHONPATH: that would put our own environment's packages before the other's.
+    return (str(interpreter), "-c", _BOOT, str(Path(tinyserve.__file__).parent))
+
+
+_BOOT = """
+import importlib.util, sys
+package = sys.argv[1]
+spec = importlib.util.spec_from_file_location(
+    "tinyserve", package + "/__init__.py", submodule_search_locations=[package])
+module = importlib.util.module_from_spec(spec)
+sys.modules["tinyserve"] = module
+spec.loader.exec_module(module)
+from tinyserve.convert.worker import main
+main()
+"""
 
 
 def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Record) -> Front:

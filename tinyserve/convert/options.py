@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tinyserve import __version__
+from tinyserve.convert.named import AS_IT_IS, Reading
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class Options:
 
     ``input_shapes``: per input, for models with open dimensions. ``signature``: of a SavedModel that has
     several. ``custom``: "module:Name" of layers that Keras does not know. ``keep_float``: tensors whose
-    operators stay in float32. ``engine`` "tflm" lets operators pass that the AOT compiler lacks.
+    operators stay in float32. ``reading``: how samples are made of images, CSV and
+    audio. ``engine`` "tflm" lets operators pass that the AOT compiler lacks.
     """
 
     input_shapes: Sequence[Sequence[int]] = ()
@@ -27,6 +29,7 @@ class Options:
     mlperf_id: str = ""
     held_samples: int = 50
     timeout_s: float = 600.0
+    reading: Reading = AS_IT_IS
 
 
 @dataclass

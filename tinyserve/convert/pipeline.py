@@ -46,7 +46,7 @@ def convert(
     bundle.check_place(output)
     with opened(model, options, progress) as session:
         inputs = session.original.inputs
-        dataset = None if representative is None else data.load(representative, inputs)
+        dataset = None if representative is None else data.load(representative, inputs, options.reading)
         calibration, held = _split(session, dataset, samples)
         converted = _quantized(session, calibration, quantize)
         measured = figures(converted.data, options.engine, session.record.notes)
@@ -98,8 +98,9 @@ def _split(
 ) -> tuple[Dataset | None, Dataset]:
     """What to calibrate with, and what to check with."""
     inputs, most, notes = session.original.inputs, session.options.held_samples, session.record.notes
+    notes.extend(dataset.notes if dataset else ())
     if samples is not None:
-        return dataset, data.spread(data.load(samples, inputs), most)
+        return dataset, data.spread(data.load(samples, inputs, session.options.reading), most)
     if dataset is None:
         notes.append("held samples are synthetic: no data was given, so they say nothing of accuracy")
         return None, synthetic.pattern(inputs)

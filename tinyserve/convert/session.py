@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy.typing as npt
@@ -23,14 +23,16 @@ Array = npt.NDArray[Any]
 class Session:
     """The model as .tflite (float32, or quantized already), with the worker that loaded it.
 
-    Make it with ``opened``. ``record`` gathers tool versions and notes for the manifest.
+    Make it with ``opened``. ``loader`` is the worker that has the source, which may live in an environment
+    of its own; ``worker`` does the rest. ``record`` gathers tool versions and notes for the manifest.
     """
 
-    def __init__(self, worker: Worker, source: SourceModel, options: Options) -> None:
+    def __init__(self, worker: Worker, loader: Worker, source: SourceModel, options: Options) -> None:
         self.worker = worker
+        self.loader = loader
         self.options = options
         self.record = Record()
-        self.front = frontends.to_tflite(worker, source, options, self.record)
+        self.front = frontends.to_tflite(loader, source, options, self.record)
 
     @property
     def original(self) -> Inspected:
@@ -56,7 +58,7 @@ class Session:
     def reference(self, inputs: list[Array]) -> list[Array]:
         """The original's outputs: from its own framework where that has loaded it, else from LiteRT."""
         if self.front.has_original:
-            outputs, _ = self.worker.run(messages.RunOriginal, inputs, "run the original")
+            outputs, _ = self.loader.run(messages.RunOriginal, inputs, "run the original")
             return outputs
         model = self.worker.path(".tflite")
         model.write_bytes(self.original.data)
@@ -75,6 +77,10 @@ class Session:
 
 @contextmanager
 def opened(source: SourceModel, options: Options, progress: Progress) -> Iterator[Session]:
-    """A session whose worker process ends with the ``with`` block, however it ends."""
-    with Worker(progress, options.timeout_s) as worker:
-        yield Session(worker, source, options)
+    """A session whose worker processes end with the ``with`` block, however it ends."""
+    command = frontends.isolated(source)
+    with ExitStack() as stack:
+        worker = loader = stack.enter_context(Worker(progress, options.timeout_s))
+        if command is not None:
+            loader = stack.enter_context(Worker(progress, options.timeout_s, command=command))
+        yield Session(worker, loader, source, options)

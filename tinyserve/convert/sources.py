@@ -11,9 +11,9 @@ from typing import Literal
 from tinyserve.errors import FileSystemError, ModelError
 from tinyserve.graph import sniff
 
-Kind = Literal["tflite", "keras", "saved_model"]
+Kind = Literal["tflite", "keras", "saved_model", "onnx", "pytorch"]
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_GIVE = "give a .keras, .h5, .tflite file or a SavedModel directory"
+_GIVE = "give a .keras, .h5, .onnx, .pt2 or .tflite file, or a SavedModel directory"
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,8 @@ def _file_kind(path: Path) -> Kind:
         return "keras"
     if head.startswith(b"PK\x03\x04"):
         return _zip_kind(path)
+    if path.suffix == ".onnx" and head[:1] == b"\x08":
+        return "onnx"
     if path.name == "saved_model.pb":
         raise ModelError(f"{path}: part of a SavedModel", f"give its directory: {path.parent}")
     if path.suffix in {".keras", ".h5", ".hdf5"}:
@@ -81,7 +83,14 @@ def _zip_kind(path: Path) -> Kind:
         ) from None
     if "config.json" in names:
         return "keras"
-    raise ModelError(f"{path}: a zip archive that is not a Keras model", _GIVE)
+    if any(name.endswith(("models/model.json", "serialized_exported_program.json")) for name in names):
+        return "pytorch"
+    if any(name.endswith("data.pkl") for name in names):
+        raise ModelError(
+            f"{path}: a PyTorch pickle or TorchScript, which would run code on loading",
+            "export the model: torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')",
+        )
+    raise ModelError(f"{path}: a zip archive that is no model that is known", _GIVE)
 
 
 def _sha256(path: Path) -> str:

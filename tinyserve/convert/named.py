@@ -1,0 +1,63 @@
+"""Arrays as a file or directory has them, before they are matched with a model's inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from tinyserve.bundle import TensorInfo
+from tinyserve.errors import DataError
+
+Array = npt.NDArray[Any]
+
+_LABELS = frozenset({"y", "y_test", "y_train", "label", "labels", "class", "target", "targets"})
+
+
+def is_label(name: str) -> bool:
+    """Whether an array or column of this name holds labels."""
+    return name.strip().lower() in _LABELS
+
+
+def only_input(path: Path, inputs: Sequence[TensorInfo]) -> TensorInfo:
+    """The input of a model that has one. Raises DataError for others: such files can't tell inputs apart."""
+    if len(inputs) != 1:
+        raise DataError(
+            f"{path}: one kind of sample for a model with {len(inputs)} inputs",
+            "give a .npz with an array each",
+        )
+    return inputs[0]
+
+
+@dataclass(frozen=True)
+class Named:
+    """Arrays by name, samples first; ``labels`` (N,) where there are any; ``origin`` for messages.
+
+    ``classes`` are the names behind the labels, where the source has names; ``notes`` are for the manifest.
+    """
+
+    arrays: dict[str, Array]
+    labels: Array | None
+    origin: str
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How samples are to be made of what is no array yet.
+
+    ``pixel_range``: what pixel values 0 and 255 become; images are refused without it, since a wrong guess
+    ruins calibration silently. ``stride``: rows (CSV) or audio samples (WAV) from one window to the next; 0
+    is a window's length. ``sample_rate``: that the model was trained with, in Hz; 0 takes any.
+    """
+
+    pixel_range: tuple[float, float] | None = None
+    stride: int = 0
+    sample_rate: int = 0
+
+
+AS_IT_IS = Reading()
