@@ -12,8 +12,16 @@ from tinyserve.firmware.build import Firmware, build
 from tinyserve.firmware.render import render
 
 
+@pytest.fixture(scope="session", autouse=True)
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Builds share what they compile with each other, but not with the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYSERVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
-def host_firmware(tmp_path_factory: pytest.TempPathFactory) -> Firmware:
+def host_firmware(session_cache: None, tmp_path_factory: pytest.TempPathFactory) -> Firmware:
     """The tiny model's firmware as a program of this computer."""
     directory: Path = tmp_path_factory.mktemp("host")
     return build(render(tiny_model(), boards.load("host"), directory, model_id="tiny01"))

@@ -11,7 +11,6 @@ from tinyserve import boards
 from tinyserve.boards.types import Board
 from tinyserve.codegen.compile import Compiled
 from tinyserve.errors import FileSystemError, FitError, ToolError, UsageError
-from tinyserve.firmware import build as build_module
 from tinyserve.firmware import toolchain as toolchain_module
 from tinyserve.firmware.build import Firmware, build
 from tinyserve.firmware.process import run_all
@@ -23,10 +22,11 @@ TWINS = [board for board in ALL if board.core.port in ("cortex_m", "riscv")]
 ONE_PER_CORE = list({board.core.name: board for board in TWINS}.values())
 
 
-@pytest.fixture(autouse=True)
-def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Builds of one test do not see those of another, nor the user's."""
-    monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+@pytest.fixture
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache that holds nothing yet."""
+    monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 def _project(board: str | Board, directory: Path, compiled: Compiled | None = None) -> Project:
@@ -94,7 +94,9 @@ def test_gcc_builds_the_same_project(name: str, tmp_path: Path) -> None:
     assert 100 < firmware.stack.total_bytes < 1_500
 
 
-def test_an_unchanged_project_is_taken_from_the_cache_even_in_another_directory(tmp_path: Path) -> None:
+def test_an_unchanged_project_is_taken_from_the_cache_even_in_another_directory(
+    own_cache: Path, tmp_path: Path
+) -> None:
     first = build(_project("cortex-m4", tmp_path / "a"))
     again = build(_project("cortex-m4", tmp_path / "a"))
     elsewhere = build(_project("cortex-m4", tmp_path / "b"))
@@ -121,7 +123,9 @@ def test_builds_in_two_directories_with_two_caches_are_the_same_bytes(
         ("board.ld", "LENGTH = 4194304", "LENGTH = 4194300"),
     ],
 )
-def test_a_changed_file_is_built_again(path: str, old: str, new: str, tmp_path: Path) -> None:
+def test_a_changed_file_is_built_again(
+    path: str, old: str, new: str, own_cache: Path, tmp_path: Path
+) -> None:
     project = _project("cortex-m4", tmp_path)
     build(project)
     text = (tmp_path / path).read_text()
@@ -130,7 +134,7 @@ def test_a_changed_file_is_built_again(path: str, old: str, new: str, tmp_path: 
     assert not build(project).cached
 
 
-def test_flags_are_part_of_what_the_cache_knows(tmp_path: Path) -> None:
+def test_flags_are_part_of_what_the_cache_knows(own_cache: Path, tmp_path: Path) -> None:
     project = _project("cortex-m4", tmp_path)
     assert not build(project, optimize="-O2").cached
     assert not build(project, optimize="-Os").cached
@@ -208,7 +212,7 @@ def test_a_missing_gcc_comes_with_the_command_that_installs_it(
     assert "apt install" in caught.value.hint
 
 
-def test_a_compiler_that_hangs_is_stopped(tmp_path: Path) -> None:
+def test_a_compiler_that_hangs_is_stopped(own_cache: Path, tmp_path: Path) -> None:
     with pytest.raises(ToolError, match="took longer than"):
         build(_project("cortex-m4", tmp_path), timeout_s=0.0)
 
@@ -259,7 +263,9 @@ def test_the_host_firmware_is_an_executable(tmp_path: Path) -> None:
     assert firmware.stack is None
 
 
-def test_objects_are_named_after_the_part_that_the_linker_script_sorts_by(tmp_path: Path) -> None:
+def test_objects_are_named_after_the_part_that_the_linker_script_sorts_by(
+    own_cache: Path, tmp_path: Path
+) -> None:
     build(_project("cortex-m4", tmp_path))
-    names = {path.name.split("_")[0] for path in (build_module.cache_directory() / "objects").glob("*.o")}
+    names = {path.name.split("_")[0] for path in (own_cache / "objects").glob("*.o")}
     assert names == {"startup", "firmware", "runtime", "model", "weights"}

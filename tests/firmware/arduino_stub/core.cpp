@@ -1,0 +1,94 @@
+/* Runs a sketch as an Arduino core does, until standard input ends. */
+#include "Arduino.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <chrono>
+
+extern void setup();
+extern void loop();
+
+SerialPort Serial;
+
+static int waiting = EOF;
+static int pin_changes;
+
+static unsigned long long now_us()
+{
+    using namespace std::chrono;
+    return (unsigned long long)duration_cast<microseconds>(steady_clock::now().time_since_epoch()).count();
+}
+
+/* The counter starts right before its turn, so that every run goes over it. */
+static const unsigned long long start_us = now_us();
+
+unsigned long micros()
+{
+    return (uint32_t)(now_us() - start_us + 0xffffff00u);
+}
+
+unsigned long millis()
+{
+    return (uint32_t)((now_us() - start_us) / 1000u);
+}
+
+void yield() {}
+
+void pinMode(int pin, int mode)
+{
+    fprintf(stderr, "pin %d mode %d\n", pin, mode);
+}
+
+void digitalWrite(int pin, int value)
+{
+    pin_changes++;
+    fprintf(stderr, "pin %d value %d\n", pin, value);
+}
+
+void SerialPort::begin(unsigned long baud)
+{
+    fprintf(stderr, "baud %lu\n", baud);
+}
+
+int SerialPort::available()
+{
+    if (waiting == EOF) {
+        waiting = getchar();
+        if (waiting == EOF) {
+            fflush(stdout);
+            exit(0);
+        }
+    }
+    return 1;
+}
+
+int SerialPort::read()
+{
+    const int byte = waiting;
+    waiting = EOF;
+    return byte;
+}
+
+size_t SerialPort::write(uint8_t byte)
+{
+    putchar(byte);
+    return 1;
+}
+
+void SerialPort::flush()
+{
+    fflush(stdout);
+}
+
+SerialPort::operator bool()
+{
+    return true;
+}
+
+int main()
+{
+    setup();
+    for (;;) {
+        loop();
+    }
+}

@@ -1,0 +1,74 @@
+"""The Arduino port against a stub of the core: it compiles for every board's features, and runs."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.firmware.conversation import Conversation
+from tests.firmware.tiny_model import tiny_model
+from tinyserve import boards
+from tinyserve.firmware.process import run_all
+from tinyserve.firmware.render import render
+from tinyserve.firmware.toolchain import toolchain_for
+
+STUB = Path(__file__).parent / "arduino_stub"
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
+FLAGS = [*WARNINGS, "-Isrc", "-Isrc/model", f"-I{STUB}", "-DTS_TINY_PROFILE=1"]
+COMPILED = [board for board in boards.all_boards() if board.platformio and board.core.zig_target]
+
+
+@pytest.mark.parametrize("board", COMPILED, ids=lambda board: board.id)
+def test_the_sketch_compiles_for_its_core(board: boards.Board, tmp_path: Path) -> None:
+    project = render(tiny_model(), board, tmp_path)
+    tools = toolchain_for(board.core)
+    zig = tools.compiler[0]
+    base = [*tools.target_flags, "-O2", "-ffreestanding", "-fno-exceptions", *FLAGS]
+    commands = []
+    for source in project.sources:
+        language = [zig, "c++", "-std=c++17"] if source.path.endswith(".cpp") else [zig, "cc", "-std=c11"]
+        if source.part not in ("model", "weights"):
+            commands.append([*language, *base, "-c", source.path, "-o", f"{source.path}.o"])
+    for finished in run_all(commands, tmp_path, 120):
+        assert finished.status == 0, finished.output
+
+
+def _build_on_host(board: str, directory: Path, *flags: str) -> Path:
+    project = render(tiny_model(), boards.load(board), directory)
+    objects = []
+    for source in project.sources:
+        made = f"{source.path}.o"
+        strict = FLAGS if source.part not in ("model", "weights") else [f for f in FLAGS if f not in WARNINGS]
+        compiler = ["g++", "-std=c++17"] if source.path.endswith(".cpp") else ["gcc", "-std=c11"]
+        command = [*compiler, "-O1", *strict, *flags, "-c", source.path, "-o", made]
+        subprocess.run(command, cwd=directory, check=True, timeout=120)
+        objects.append(made)
+    program = directory / "sketch"
+    link = ["g++", "-std=c++17", f"-I{STUB}", *objects, str(STUB / "core.cpp"), "-o", str(program)]
+    subprocess.run(link, cwd=directory, check=True, timeout=120)
+    return program
+
+
+@pytest.mark.parametrize("board", ["pico", "esp32dev"])
+def test_the_sketch_holds_the_same_conversation(board: str, tmp_path: Path) -> None:
+    with Conversation(_build_on_host(board, tmp_path)) as device:
+        assert device.read_answer() == ["m-timestamp-mode-performance", "m-init-done"]
+        assert device.ask("name") == ["m-name-dut-[tinyserve]"]
+        assert f"ts-info-[board={board}]" in device.ask("ts-info")
+        assert "ts-info-[tick_unit=us]" in device.ask("ts-info")
+        device.ask("db load 8")
+        assert device.ask("db 0102030405060708") == ["m-load-done"]
+        assert device.ask("infer 1 0")[-1] == "m-results-[0.523,0.535,0.547,0.559]"
+        first = int(device.ask("timestamp")[0].removeprefix("m-lap-us-"))
+        second = int(device.ask("timestamp")[0].removeprefix("m-lap-us-"))
+        assert 0 <= first <= second < 60_000_000  # micros() turned over at the start
+
+
+def test_the_marker_pin_shows_when_an_inference_runs(tmp_path: Path) -> None:
+    program = _build_on_host("pico", tmp_path, "-DCONFIG_MARKER_PIN=2")
+    finished = subprocess.run([program], input=b"ts-infer 2 1%", capture_output=True, timeout=60, check=True)
+    lines = finished.stderr.decode().splitlines()
+    assert lines[0] == "baud 115200"
+    assert lines[1:] == ["pin 2 mode 1", "pin 2 value 0", *["pin 2 value 1", "pin 2 value 0"] * 2]
