@@ -1,9 +1,9 @@
-"""Instructions and estimated cycles per layer of a model on an emulated Cortex-M4: kernels for DSP against portable.
+"""Instructions and estimated cycles per layer of a model on an emulated core: kernels for DSP or portable.
 
     python benchmarks/kernels_dsp.py [--portable] [--cpu cortex-m4] model.tflite...
 
-Runs the code that ``tinyserve compile`` writes, without firmware. Prints a CRC-32 of the outputs for the input bytes
-x[i] = (int8)(i * 31 + 7), which must not depend on the kernels.
+Runs the code that ``tinyserve compile`` writes, without firmware. Prints a CRC-32 of the outputs for the
+input bytes x[i] = (int8)(i * 31 + 7), which must not depend on the kernels.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import sys
 import tempfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,52 +20,43 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support.arm import ArmImage, Counts, build
+from tinyserve.bench.cycles import estimate
 from tinyserve.codegen.compile import Compiled, compile_model, write
 from tinyserve.codegen.program import PORTABLE, Target
 
 DSP = Target(frozenset({"dsp", "fpu"}))
 
 
-def cycles(image: ArmImage, counts: Counts) -> int:
-    """Cortex-M4 without wait states: TRM table 3-1, taken branches refill in 2 cycles, neighbouring loads overlap."""
-    return sum(_block_cycles(image, block) * runs for block, runs in counts.blocks.items())
+@dataclass(frozen=True)
+class Ran:
+    """A basic block of an image and how often it ran (bench.cycles.Block)."""
+
+    address: int
+    bytes: int
+    instructions: int
+    count: int
 
 
-def _block_cycles(image: ArmImage, block: tuple[int, int], cache: dict[tuple[int, int], int] = {}) -> int:  # noqa: B006
-    if block in cache:
-        return cache[block]
-    total, after_load = 0, False
-    for one in image.instructions(block) if block[0] & ~1 != 0x08000000 else []:
-        name, operands = one.mnemonic.split(".")[0], one.op_str
-        load, store = name.startswith("ldr"), name.startswith("str")
-        single = (load and name != "ldrd") or (store and name != "strd")
-        if name in ("ldrd", "strd"):
-            cost = 3
-        elif name.startswith(("ldm", "stm", "pop", "push")):
-            cost = (
-                1 + sum(2 if "-" not in r else 0 for r in ()) + _registers(operands) + 2 * ("pc" in operands)
-            )
-        elif load:
-            cost = (1 if after_load else 2) + 3 * operands.startswith("pc")
-        elif store:
-            cost = 1
-        elif name in ("sdiv", "udiv"):
-            cost = 8
-        elif name in ("b", "bl", "blx", "bx", "cbz", "cbnz") or (
-            name.startswith("b") and len(name) == 3 and name not in ("bic", "bfi", "bfc")
-        ):
-            cost = 3
-        else:
-            cost = 1
-        after_load = load and single and not operands.startswith("pc")
-        total += cost
-    cache[block] = total
-    return total
+@dataclass(frozen=True)
+class Code:
+    """bench.cycles.Code of an image."""
+
+    image: ArmImage
+
+    def read_memory(self, address: int, size: int) -> bytes:
+        return self.image.read(address, size)
 
 
-def _registers(operands: str) -> int:
-    inside = operands[operands.index("{") + 1 : operands.index("}")]
-    return len(inside.split(","))
+def cycles(image: ArmImage, counts: Counts, cpu: str) -> str:
+    """The estimate's range in thousands, without wait states."""
+    exit_page = 0x08000000
+    blocks = [
+        Ran(address & ~1, size, len(image.instructions((address, size))), runs)
+        for (address, size), runs in counts.blocks.items()
+        if address & ~1 != exit_page
+    ]
+    found = estimate(blocks, Code(image), cpu)
+    return f"{found.low / 1e3:,.0f}-{found.high / 1e3:,.0f}" if found else "?"
 
 
 def measure(compiled: Compiled, cpu: str) -> None:
@@ -93,20 +85,17 @@ def measure(compiled: Compiled, cpu: str) -> None:
     fill(image, prefix, compiled)
     for index, call in enumerate(compiled.program.calls):
         counts = image.call(prefix + "invoke_layer", index)
-        per_mac = (
-            f"{counts.instructions / call.macs:6.2f} {cycles(image, counts) / call.macs:6.2f}"
-            if call.macs
-            else " " * 13
-        )
+        per_mac = f"{counts.instructions / call.macs:6.2f}" if call.macs else " " * 6
         print(
-            f"{call.op:18} {call.comment[:58]:58} {call.variant:9} {call.macs:>9,} {counts.instructions:>10,} {cycles(image, counts):>10,} {per_mac}"
+            f"{call.op[:14]:14} {call.comment[:58]:58} {call.variant:9} {call.macs:>9,} "
+            f"{counts.instructions:>10,} {per_mac} {cycles(image, counts, cpu):>15}"
         )
     macs = sum(call.macs for call in compiled.program.calls)
     constants = sum(c.nbytes for c in compiled.program.constants)
     print(
-        f"{compiled.name}: {macs:,} MACs, {whole.instructions:,} instructions, {cycles(image, whole):,} cycles (estimate), "
-        f"arena {compiled.plan.arena_bytes:,}, constants {constants:,}, code {code - constants:,}, "
-        f"stack {whole.stack_bytes}, crc {crc:08x}\n"
+        f"{compiled.name}: {macs:,} MACs, {whole.instructions:,} instructions, "
+        f"{cycles(image, whole, cpu)} thousand cycles (estimate), arena {compiled.plan.arena_bytes:,}, "
+        f"constants {constants:,}, code {code - constants:,}, {whole.stack_bytes}, crc {crc:08x}\n"
     )
 
 

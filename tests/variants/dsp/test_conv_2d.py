@@ -24,7 +24,8 @@ def conv_case(seed: int) -> Case:
     stride = r.choice(((1, 1), (1, 1), (2, 2), (1, 2), (3, 1)))
     dilation = r.choice(((1, 1), (1, 1), (1, 1), (2, 2), (1, 2)))
     padding = r.choice(("SAME", "SAME", "VALID"))
-    sizes = [output_size(e, t, s, d, padding) for e, t, s, d in zip((height, width), taps, stride, dilation)]
+    axes = zip((height, width), taps, stride, dilation, strict=True)
+    sizes = [output_size(*axis, padding) for axis in axes]
     if 0 in sizes:
         padding, sizes = "SAME", [-(-height // stride[0]), -(-width // stride[1])]
     relu = r.chance(0.5)
@@ -39,8 +40,10 @@ def conv_case(seed: int) -> Case:
         zero_point = -128 if relu else r.integer(-127, 127)
         y = graph.tensor((batches, *sizes, channels), "int8", scale=scale, zero_point=zero_point)
         graph.op(
-            "CONV_2D", [x, weights, bias], [y], padding=padding, activation="RELU" if relu else "NONE",
-            stride_h=stride[0], stride_w=stride[1], dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
+            "CONV_2D", [x, weights, bias], [y],
+            padding=padding, activation="RELU" if relu else "NONE",
+            stride_h=stride[0], stride_w=stride[1],
+            dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
         )  # fmt: skip
         return [x], [y]
 

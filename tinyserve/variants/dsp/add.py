@@ -22,7 +22,7 @@ _LEFT_SHIFT = 20
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """One candidate for int8 inputs of one shape, outputs that may be all of int8, and a factor below one half."""
+    """One candidate for int8 inputs of one shape and outputs that may be all of int8."""
     input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     if output.dtype is not DType.INT8 or input1.shape != output.shape or input2.shape != output.shape:
         return []

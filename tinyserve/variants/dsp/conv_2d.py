@@ -22,7 +22,7 @@ SOURCES = ("dsp/matmul.S", "dsp/patch.S")
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """One candidate for ungrouped int8 convolutions whose accumulators are small enough to pack two weights."""
+    """One candidate for ungrouped int8 convolutions whose sums leave room to pack two weights."""
     input, weights = checks.required(op, 0), checks.required(op, 1)
     if not packing.applies(op) or weights.shape[3] != input.shape[3]:
         return []
@@ -34,7 +34,7 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
 
 
 def run_length(view: Window, channels: int) -> int:
-    """Taps that lie side by side in input and weights: a row of the filter, or one position where it is dilated."""
+    """Taps that lie side by side in input and weights: a row of the filter, or a position if dilated."""
     return channels * (view.filter_width if view.dilation_width == 1 else 1)
 
 
@@ -80,7 +80,8 @@ def _lower(op: Operator, lowering: Lowering, packed: packing.Matmul) -> None:
         "row_words": row_words,
     }
     words = patch_words + row_words * (5 if _is_cut(view) else 1)
-    _call(op, lowering, "ts_conv_2d_dsp_s8", params, 4 * words, _lead(view, input.shape[3], output.shape[3]))
+    lead = _lead(view, input.shape[3], output.shape[3])
+    _call(op, lowering, "ts_conv_2d", params, patch_bytes=4 * words, lead=lead)
 
 
 def lower_pointwise(
@@ -90,15 +91,14 @@ def lower_pointwise(
     params = {**_matmul_params(op, lowering, packed), "pixels": pixels, "input_bytes": depth}
     channels = checks.required(op, 1).shape[0]
     reads = np.arange(pixels, dtype=np.int64)[None, :]
-    _call(
-        op, lowering, "ts_conv_2d_1x1_dsp_s8", params,
-        4 * PIXELS * packed.steps if pixels >= PIXELS else 4 * packed.steps, _block_lead(reads, depth, channels),
-    )  # fmt: skip
+    patch_bytes = 4 * min(pixels, PIXELS) * packed.steps
+    lead = _block_lead(reads, depth, channels)
+    _call(op, lowering, "ts_conv_2d_1x1", params, patch_bytes=patch_bytes, lead=lead)
 
 
 def _matmul_params(op: Operator, lowering: Lowering, packed: packing.Matmul) -> dict[str, ParamValue]:
     weights = checks.required(op, 1)
-    suffix = "relu_s8" if packed.relu else "s8"
+    function = "ts_dsp_matmul_{}_" + ("relu_s8" if packed.relu else "s8")
     return {
         "steps": packed.steps,
         "output_stride": weights.shape[0],
@@ -106,24 +106,25 @@ def _matmul_params(op: Operator, lowering: Lowering, packed: packing.Matmul) -> 
         "weights": lowering.constant(f"{weights.name}_packed", packed.weights, "see kernels/dsp/matmul.S"),
         "weights_bytes": 4 * packed.pairs * (packed.steps + 4),
         "odd": int(packed.odd),
-        "multiply_4": f"ts_dsp_matmul_4_{suffix}",
-        "multiply_1": f"ts_dsp_matmul_1_{suffix}",
+        "multiply_4": function.format(4),
+        "multiply_1": function.format(1),
     }
 
 
 def _call(
     op: Operator,
     lowering: Lowering,
-    function: str,
+    kernel: str,
     params: dict[str, ParamValue],
-    scratch_bytes: int,
+    *,
+    patch_bytes: int,
     lead: int,
 ) -> None:
     weights, output = checks.required(op, 1), op.outputs[0]
     source, target = lowering.operand(checks.required(op, 0)), lowering.buffer(output)
     add_call(
-        op, lowering, function, "dsp/conv_2d.h", params=params, inputs=[source], outputs=[target],
-        scratch=[lowering.scratch(f"{output.name}_patch", scratch_bytes)],
+        op, lowering, f"{kernel}_dsp_s8", "dsp/conv_2d.h", params=params, inputs=[source], outputs=[target],
+        scratch=[lowering.scratch(f"{output.name}_patch", patch_bytes)],
         overlaps=overlaps(source, target, lead),
         macs=output.elements * weights.elements // weights.shape[0],
         sources=SOURCES, variant="dsp", reason=REASON,

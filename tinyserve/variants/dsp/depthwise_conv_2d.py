@@ -140,7 +140,7 @@ def _records(op: Operator, view: _View, factors: Requantization) -> npt.NDArray[
 
 @dataclass(frozen=True)
 class _Scaled:
-    """A channel whose weights are multiplied by 2^exponent, so that the shift is 10. ``bias`` is scaled already."""
+    """A channel whose weights are multiplied by 2^exponent to make its shift 10; ``bias`` is already."""
 
     exponent: int
     bias: int
@@ -166,7 +166,7 @@ def _scaled(taps: npt.NDArray[np.int8], bias: int, multiplier: int, shift: int) 
 def _fitted(total: int, bias: int, multiplier: int, shift: int, exponent: int) -> _Scaled | None:
     """A rounded multiplier and a bias that give every possible sum the right output; all of them are tried.
 
-    For shifts that the exponent cannot make 10. ``total``: sum of the weights' magnitudes, so that without bias the
+    For shifts that the exponent cannot make 10. ``total``: sum of the weights' magnitudes; without bias the
     accumulator is within 128 times that.
     """
     rounded = round(multiplier * 2.0 ** (_SHIFT + 1 - exponent - shift))
@@ -177,7 +177,7 @@ def _fitted(total: int, bias: int, multiplier: int, shift: int, exponent: int) -
     wanted = np.clip((high + (-255 << (shift - 1))) >> shift, -128, 127)
     constant = (-255 << (_SHIFT - 1)) + (1 << (exponent - 2))
     unbiased = (sums << exponent) * rounded
-    # Wanted: wanted << 10 <= (unbiased + bias' * rounded >> 32) + constant < wanted + 1 << 10, open at the ends.
+    # wanted << 10 <= (unbiased + bias' * rounded >> 32) + constant < wanted + 1 << 10, open at the ends.
     above = np.where(wanted > -128, ((wanted << _SHIFT) - constant << 32) - unbiased, -(1 << 62))
     below = np.where(wanted < 127, (((wanted + 1) << _SHIFT) - constant << 32) - unbiased, 1 << 62)
     low, high_end = -(-int(above.max()) // rounded), (int(below.min()) - 1) // rounded

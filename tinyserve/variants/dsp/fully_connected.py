@@ -20,7 +20,7 @@ _GROUP = 8
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """Up to two candidates for int8 layers with constant weights: groups of 8 channels, one-pixel convolution."""
+    """Up to two candidates for int8 layers: groups of 8 channels, and a convolution of one pixel."""
     input, weights = checks.required(op, 0), checks.required(op, 1)
     if weights.data is None or not packing.applies(op):
         return []
@@ -41,7 +41,7 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
 
 
 def _packed(op: Operator, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.uint32] | None:
-    """[groups][words]; the last group overlaps its neighbour where channels do not divide. None where not exact."""
+    """[groups][words]; a last group may overlap its neighbour. None where the sums would not be exact."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     channels, depth = taps.shape
     factors = fully_connected_requantization(op, input, weights, output)

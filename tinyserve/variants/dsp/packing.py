@@ -24,7 +24,7 @@ _INT32 = 1 << 31
 class Matmul:
     """Packed weights of all channels. ``relu`` selects the kernels that clamp negative results away.
 
-    ``weights``: uint32 records. ``pairs``: whole pairs; ``odd``: one more record follows for the last two channels.
+    ``weights``: uint32 records. ``pairs``: whole pairs; ``odd``: one more record, for the last two channels.
     """
 
     weights: npt.NDArray[np.uint32]
@@ -85,9 +85,9 @@ def accumulator_bounds(steps: Ints, bias: Ints) -> Ints:
 
 
 def settle(factors: Requantization, channels: int, bounds: Ints) -> tuple[Ints, Ints]:
-    """Multipliers and right shifts; channels whose result is always the zero point get multiplier 0 and shift 1.
+    """Multipliers and right shifts; channels that always give the zero point get multiplier 0 and shift 1.
 
-    That is so where the scaled accumulator stays below half: such channels have shifts beyond what kernels take.
+    That is so where the scaled accumulator stays below half: their shifts may be beyond what kernels take.
     """
     every = factors.per_channel(channels)
     multipliers, shifts = every.multipliers.astype(np.int64), -every.shifts.astype(np.int64)
