@@ -39,6 +39,8 @@ class Cell:
     latency_bound_ms: float | None = None
     dataset: Path | None = None
     limit: int | None = None
+    meter: str | None = None
+    supply_v: float | None = None
     use_cache: bool = False
 
     @property
@@ -51,7 +53,7 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
     board = boards.load(cell.board)
     emulator = road.choose_emulator(board, cell.build.emulate, cell.emulator, cell.port)
     made = road.to_bundle(cell.source, cell.conversion, progress)
-    cached = _cache_path(cell, made, board, emulator) if cell.use_cache and emulator in _EXACT else None
+    cached = _cache_path(cell, made, board, emulator) if _is_exact(cell, emulator) else None
     if cached is not None and cached.is_file():
         return msgspec.json.decode(cached.read_bytes(), type=BenchResult)
     build = replace(cell.build, emulate=road.is_twin(board))
@@ -59,7 +61,14 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
     firmware = road.to_firmware(made, compiled, board, build, progress)
     data = dataset.load(cell.dataset, made.manifest, cell.limit) if cell.dataset else None
     options = single_stream.Options(
-        cell.runs, cell.warmup, emulator, cell.port, data, optimize=build.optimize
+        cell.runs,
+        cell.warmup,
+        emulator,
+        cell.port,
+        data,
+        cell.meter,
+        cell.supply_v,
+        optimize=build.optimize,
     )
     result = single_stream.run(made, firmware, options, progress)
     if cell.scenario != "single-stream":
@@ -79,7 +88,9 @@ def attempt(cell: Cell, progress: Progress) -> BenchResult | FailedCell:
         return FailedCell(cell.model, cell.board, str(error), error.exit_status)
 
 
-_EXACT = ("unicorn", "qemu")  # devices whose results depend on nothing but the cell
+def _is_exact(cell: Cell, emulator: str | None) -> bool:
+    """Whether the result may be taken from and kept in the cache: it depends on nothing but the cell."""
+    return cell.use_cache and cell.meter is None and emulator in ("unicorn", "qemu")
 
 
 def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) -> Path:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from tinyserve.bench import dataset as datasets
-from tinyserve.bench import estimates
+from tinyserve.bench import energy_run, estimates
 from tinyserve.bench.layers import arena_blocks, layers_of
 from tinyserve.bench.memory import memory_of
 from tinyserve.bench.result import Accuracy, BenchResult, Check, ScenarioResult
@@ -15,6 +16,7 @@ from tinyserve.bench.statistics import summarize
 from tinyserve.bundle import Bundle, Samples
 from tinyserve.devices import open_device
 from tinyserve.dut import Client
+from tinyserve.energy import open_meter
 from tinyserve.errors import DataError
 from tinyserve.firmware.build import Firmware
 from tinyserve.progress import Progress
@@ -26,7 +28,8 @@ TWIN_SIZES = "flash and RAM are those of the twin's firmware, not of what is on 
 class Options:
     """How to measure. ``emulator`` and ``port`` choose the device; ``data`` is run for accuracy.
 
-    ``runs`` inferences of the first held sample are timed, after ``warmup`` that are not.
+    ``runs`` inferences of the first held sample are timed, after ``warmup`` that are not. ``meter`` (see
+    energy.METERS) records the current while another ``runs`` run.
     """
 
     runs: int = 10
@@ -34,6 +37,8 @@ class Options:
     emulator: str | None = None
     port: str | None = None
     data: datasets.LabelledData | None = None
+    meter: str | None = None
+    supply_v: float | None = None
     profile: bool = True
     optimize: str = "balanced"
     seed: int = 0
@@ -46,7 +51,16 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
     if not len(samples):
         raise DataError(f"{bundle.path}: the bundle holds no samples", "convert again with --representative")
     real = options.port is not None
-    with open_device(None if real else firmware, board, options.emulator, options.port) as device:
+    with ExitStack() as stack:
+        # The meter first: it may be what supplies the board.
+        meter = (
+            stack.enter_context(closing(open_meter(options.meter, options.supply_v)))
+            if options.meter
+            else None
+        )
+        device = stack.enter_context(
+            open_device(None if real else firmware, board, options.emulator, options.port)
+        )
         client = Client(device.link)
         info = client.identify()
         client.expect_model(bundle.manifest.model_sha256)
@@ -58,6 +72,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         latency = estimates.latency_ms(device, board)
         memory = client.memory()
         layers = layers_of(compiled, client.profile()) if options.profile else []
+        energy = energy_run.run(meter, client, options.runs) if meter else None
         accuracy = _accuracy(client, bundle, options.data, progress) if options.data else None
     latencies = [float(value) for value in ticks]
     statistics = summarize(latencies, unit, options.warmup)
@@ -76,6 +91,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
             unit=unit, queries=options.runs,
         ),
         latency_ms=latency,
+        energy=energy,
         energy_uj=estimates.energy_uj(latency, board),
         check=check,
         accuracy=accuracy,

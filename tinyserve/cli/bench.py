@@ -44,6 +44,15 @@ if TYPE_CHECKING:
     metavar="MS",
     help="For server and multi-stream.",
 )
+@click.option(
+    "--energy", "meter", metavar="METER", help="Measure energy: ppk2, joulescope, lpm01a:PORT, serial:PORT."
+)
+@click.option(
+    "--supply-v",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="V",
+    help="Supply voltage.  [default: 3.3]",
+)
 @options.optimizes
 @options.engine
 @options.toolchain
@@ -62,6 +71,8 @@ def command(
     warmup: int,
     dataset: Path | None,
     limit: int | None,
+    meter: str | None,
+    supply_v: float | None,
     scenario: Scenario,
     latency_bound_ms: float | None,
     optimize: tuple[Optimize, ...],
@@ -82,9 +93,12 @@ def command(
     from tinyserve import road
     from tinyserve.bench.cell import Cell
     from tinyserve.cli.outcome import Outputs, conclude
+    from tinyserve.errors import UsageError
 
     outputs = Outputs(**reports)  # type: ignore[arg-type]
     outputs.check()
+    if meter is not None and len(sources) * len(boards) * len(optimize) > 1:
+        raise UsageError("one meter measures one cell", "bench one source on one board with --energy")
     cells = [
         Cell(
             source,
@@ -99,6 +113,8 @@ def command(
             latency_bound_ms,
             dataset,
             limit,
+            meter,
+            supply_v,
         )
         for source in sources
         for board in boards

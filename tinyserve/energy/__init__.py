@@ -1,0 +1,42 @@
+"""Energy: current meters, their traces, and what an inference takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyserve.energy.meter import Meter
+from tinyserve.errors import UsageError
+
+METERS = ("ppk2[:PORT]", "joulescope", "lpm01a:PORT", "serial:PORT", "file:TRACE.csv")
+DEFAULT_SUPPLY_V = 3.3
+
+
+def open_meter(text: str, supply_v: float | None = None) -> Meter:
+    """The meter that ``text`` names (one of METERS). ``supply_v`` None: 3.3 V, or what the trace file says.
+
+    Raises UsageError for another name, ToolError where a package is missing, DeviceError where the meter does
+    not answer.
+    """
+    kind, _, place = text.partition(":")
+    volts = supply_v or DEFAULT_SUPPLY_V
+    if kind == "file" and place:
+        from tinyserve.energy.replay import ReplayMeter
+
+        return ReplayMeter(Path(place), supply_v)
+    if kind == "serial" and place:
+        from tinyserve.energy.line_protocol import LineMeter
+
+        return LineMeter(place, volts)
+    if kind == "lpm01a" and place:
+        from tinyserve.energy.lpm01a import Lpm01aMeter
+
+        return Lpm01aMeter(place, volts)
+    if kind == "ppk2":
+        from tinyserve.energy.ppk2 import Ppk2Meter
+
+        return Ppk2Meter(place, volts)
+    if kind == "joulescope":
+        from tinyserve.energy.joulescope import JoulescopeMeter
+
+        return JoulescopeMeter()
+    raise UsageError(f"no such meter: {text}", f"use one of {', '.join(METERS)}")
