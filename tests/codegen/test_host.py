@@ -111,9 +111,10 @@ def test_an_empty_batch_gives_empty_outputs() -> None:
     assert [output.shape for output in host.run_batch([empty, empty])] == [(0, 1, 4), (0, 4)]
 
 
-def test_sanitized_runs_give_the_same() -> None:
+@pytest.mark.parametrize("way", ["sanitize", "fast"])
+def test_other_builds_give_the_same(way: str) -> None:
     compiled = compile_model(add_model())
-    plain, checked = HostModel(compiled), HostModel(compiled, sanitize=True)
+    plain, checked = HostModel(compiled), HostModel(compiled, **{way: True})
     rng = np.random.default_rng(4)
     batch = [rng.integers(-128, 128, (5, 1, 4), dtype=np.int8) for _ in range(2)]
     for one, other in zip(plain.run_batch(batch), checked.run_batch(batch), strict=True):

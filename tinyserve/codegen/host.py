@@ -30,12 +30,13 @@ class HostModel:
 
     Each instance has an arena, and so state, of its own. One instance must not run in two threads at once.
     With ``sanitize`` the code runs under ASan and UBSan in a child process, and a finding is a ToolError;
-    state then starts afresh with every call.
+    state then starts afresh with every call. ``fast`` spends seconds more on a build for this machine's
+    processor, for runs over whole data sets.
     """
 
-    def __init__(self, compiled: Compiled, sanitize: bool = False) -> None:
+    def __init__(self, compiled: Compiled, sanitize: bool = False, fast: bool = False) -> None:
         self._compiled = compiled
-        self._runner: _Runner = _Sanitized(compiled) if sanitize else _Library(compiled)
+        self._runner: _Runner = _Sanitized(compiled) if sanitize else _Library(compiled, fast)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """One inference: arrays of the inputs' shapes and types to arrays of the outputs'."""
@@ -97,9 +98,9 @@ class _Runner(Protocol):
 class _Library:
     """In this process. The library is loaded from a copy, so that no two instances share an arena."""
 
-    def __init__(self, compiled: Compiled) -> None:
+    def __init__(self, compiled: Compiled, fast: bool) -> None:
         self._compiled = compiled
-        built = build(compiled)
+        built = build(compiled, fast=fast)
         handle, name = tempfile.mkstemp(prefix="tinyserve-", suffix=built.suffix)
         os.close(handle)
         try:
