@@ -23,7 +23,7 @@ _SCALARS = {code: struct.Struct("<" + code) for code in ("b", "B", "h", "H", "i"
 
 _WORK_PER_BYTE = 16
 _WORK_BASE = 1 << 20
-_TABLE_WORK = 32
+_TABLE_WORK = 128  # a table is at least 8 bytes, and one of the model's tables 16 or more
 
 
 class FlatBuffer:
@@ -105,7 +105,7 @@ class Table:
         if vector is None:
             return []
         start, count = vector
-        self._buffer.charge(count * _TABLE_WORK, f"{self.what}: {what}")
+        self._buffer.charge(4 * count, f"{self.what}: {what}")
         result = []
         for index in range(count):
             position = start + 4 * index
