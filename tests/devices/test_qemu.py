@@ -55,7 +55,7 @@ def test_the_same_firmware_counts_the_same_in_qemu_and_unicorn(build_probe: Buil
 def test_a_command_that_comes_while_the_firmware_starts_is_not_lost(
     build_probe: BuildProbe, name: str
 ) -> None:
-    # QEMU's main loop sleeps through the UART being switched on: links wake it.
+    # QEMU forgets what comes before the UART is switched on: the link holds it back.
     firmware, board = build_probe(name)
     for _ in range(3):
         with open_device(firmware, board, "qemu") as device:
@@ -113,6 +113,18 @@ def test_a_missing_qemu_comes_with_the_command_that_installs_it(
         open_device(firmware, board, "qemu"),
     ):
         pass
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_byte_arrives_as_it_is(build_probe: BuildProbe, name: str) -> None:
+    # Among them QEMU's escape characters, which would end it.
+    text = bytes(range(1, 256)).replace(b"%", b"").replace(b"\n", b"").replace(b"\r", b"")
+    firmware, board = build_probe(name)
+    with open_device(firmware, board, "qemu") as device:
+        device.link.read_line(20)
+        for part in (text[:120], text[120:], b"\xffx\xff\xffx\x01x"):
+            device.link.write(b"e" + part + b"%")
+            assert device.link.read_line(20) == part.decode("ascii", "backslashreplace")
 
 
 @needs_arm

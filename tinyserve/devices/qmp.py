@@ -25,11 +25,6 @@ class Qmp:
         """The answer of the human monitor to one of its commands."""
         return str(self._execute("human-monitor-command", {"command-line": command}))
 
-    def poke(self) -> None:
-        """Wakes QEMU's main loop: it sleeps through a guest that turns its UART's receiver on, and would
-        not look at the serial port before something else happens."""
-        self._execute("query-name")
-
     def close(self) -> None:
         self._file.close()
         self._socket.close()

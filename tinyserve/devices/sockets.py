@@ -11,7 +11,6 @@ from tinyserve.devices.link import Link, LinkClosed, NoAnswer
 
 SEND_TIMEOUT_S = 30.0
 RECEIVE_BYTES = 1 << 16
-POKE_S = 0.2
 
 
 class Listener:
@@ -54,10 +53,6 @@ class Peer(Protocol):
         """What it is doing, while it is not; '' if that is not known."""
         ...
 
-    def poke(self) -> None:
-        """Called after sending, and now and then while waiting. Must not raise."""
-        ...
-
 
 class SocketLink(Link):
     """A link over a connected socket."""
@@ -82,14 +77,12 @@ class SocketLink(Link):
             raise NoAnswer(self.describe(f"it took no bytes for {SEND_TIMEOUT_S:g} s")) from error
         except OSError as error:
             raise self._gone() from error
-        self._peer.poke()
 
     def _receive(self, timeout_s: float) -> bytes:
-        self._socket.settimeout(min(max(timeout_s, 0.001), POKE_S))
+        self._socket.settimeout(max(timeout_s, 0.001))
         try:
             data = self._socket.recv(RECEIVE_BYTES)
         except TimeoutError:
-            self._peer.poke()
             return b""
         except OSError as error:
             raise self._gone() from error
