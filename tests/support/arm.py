@@ -17,7 +17,11 @@ from elftools.elf.elffile import ELFFile
 from unicorn import arm_const
 
 KERNELS = Path(__file__).resolve().parents[2] / "tinyserve" / "kernels"
+_SHIM = Path(__file__).resolve().parents[2] / "firmware_templates" / "shim"
+SHIM_SOURCES = (_SHIM / "integer.c", _SHIM / "memory.c")
 CPUS = {
+    "cortex-m0": ("thumb-freestanding-eabi", "cortex_m0", arm_const.UC_CPU_ARM_CORTEX_M0),
+    "cortex-m3": ("thumb-freestanding-eabi", "cortex_m3", arm_const.UC_CPU_ARM_CORTEX_M3),
     "cortex-m4": ("thumb-freestanding-eabihf", "cortex_m4+vfp4d16sp", arm_const.UC_CPU_ARM_CORTEX_M4),
     "cortex-m7": ("thumb-freestanding-eabihf", "cortex_m7+fp_armv8d16", arm_const.UC_CPU_ARM_CORTEX_M7),
     "cortex-m33": (
@@ -26,10 +30,7 @@ CPUS = {
         arm_const.UC_CPU_ARM_CORTEX_M33,
     ),
 }
-_FLAGS = (
-    "-std=c11 -ffreestanding -O2 -g -fomit-frame-pointer -fno-unwind-tables -fno-asynchronous-unwind-tables "
-    "-ffunction-sections -fdata-sections -Wall -Wextra -Wconversion -Werror"
-).split()
+_FLAGS = ["-std=c11", "-ffreestanding", "-O2", "-g", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-Wno-unused-function"]
 _SCRIPT = """
 SECTIONS {
   . = 0x10000; .text : { KEEP_FUNCTIONS *(.text*) *(.rodata*) }
@@ -42,29 +43,6 @@ _STACK_TOP, _STACK_BYTES, _HEAP = 0x30010000, 0x10000, 0x60000000
 _EXIT = 0x08000000
 _FILL = 0xA5
 
-# What a C compiler for a bare machine may call.
-_SUPPORT = """
-#include <stddef.h>
-void *memcpy(void *restrict to, const void *restrict from, size_t bytes);
-void *memset(void *to, int value, size_t bytes);
-void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
-{ for (size_t i = 0; i < bytes; i++) { ((volatile char *)to)[i] = ((const char *)from)[i]; } return to; }
-void *memset(void *to, int value, size_t bytes)
-{ for (size_t i = 0; i < bytes; i++) { ((volatile char *)to)[i] = (char)value; } return to; }
-void __aeabi_memcpy4(void *to, const void *from, size_t bytes);
-void __aeabi_memcpy(void *to, const void *from, size_t bytes);
-void __aeabi_memcpy4(void *to, const void *from, size_t bytes) { memcpy(to, from, bytes); }
-void __aeabi_memcpy(void *to, const void *from, size_t bytes) { memcpy(to, from, bytes); }
-void __aeabi_memset(void *to, size_t bytes, int value);
-void __aeabi_memset4(void *to, size_t bytes, int value);
-void __aeabi_memclr4(void *to, size_t bytes);
-void __aeabi_memclr(void *to, size_t bytes);
-void __aeabi_memset(void *to, size_t bytes, int value) { memset(to, value, bytes); }
-void __aeabi_memset4(void *to, size_t bytes, int value) { memset(to, value, bytes); }
-void __aeabi_memclr4(void *to, size_t bytes) { memset(to, 0, bytes); }
-void __aeabi_memclr(void *to, size_t bytes) { memset(to, 0, bytes); }
-"""
-
 
 def build(
     sources: Sequence[Path],
@@ -75,15 +53,14 @@ def build(
 ) -> Path:
     """Compiles and links C and assembly for a core. ``keep``: functions to be called. RuntimeError on failure."""
     target, mcpu, _ = CPUS[cpu]
-    script, support = directory / "link.ld", directory / "support.c"
+    script = directory / "link.ld"
     kept = " ".join(f"KEEP(*(.text.{name}))" for name in keep)
     script.write_text(_SCRIPT.replace("KEEP_FUNCTIONS", kept))
-    support.write_text(_SUPPORT)
     elf = directory / f"{cpu}.elf"
     command = [
         sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={mcpu}", *_FLAGS, "-nostdlib", "-I", str(KERNELS),
         "-T", str(script), "-Wl,--gc-sections", f"-Wl,--entry={keep[0]}", *(f"-D{name}" for name in defines),
-        *map(str, sources), str(support), "-o", str(elf),
+        *map(str, [*sources, *SHIM_SOURCES]), "-o", str(elf),
     ]  # fmt: skip
     built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if built.returncode:

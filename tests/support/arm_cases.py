@@ -73,7 +73,7 @@ def compare(
         for number_of_sample, sample in enumerate(case.samples):
             inputs = [np.ascontiguousarray(value).tobytes() for value in sample]
             expected, _ = run(image, 2 * index, portable, inputs, None)
-            for overlap in [None, *_overlaps(fast)]:
+            for overlap in [None, *overlaps(fast)]:
                 where = f"{case.label}, sample {number_of_sample}{_label(overlap)}"
                 try:
                     got, stack = run(image, 2 * index + 1, fast, inputs, overlap)
@@ -86,7 +86,8 @@ def compare(
     return result
 
 
-def _overlaps(program: Program) -> list[Overlap]:
+def overlaps(program: Program) -> list[Overlap]:
+    """What a program of a single call permits."""
     return program.calls[0].overlaps if len(program.calls) == 1 else []
 
 
@@ -139,13 +140,14 @@ def _places(image: ArmImage, program: Program, overlap: Overlap | None) -> dict[
 def link(programs: Sequence[Program], directory: Path, cpu: str) -> ArmImage:
     """All programs in one image: function caseN(buffers) runs program N."""
     path = directory / "cases.c"
-    path.write_text("\n".join(_source(programs)) + "\n")
+    path.write_text("\n".join(source(programs)) + "\n")
     sources = sorted({source for program in programs for call in program.calls for source in call.sources})
     keep = [f"case{index}" for index in range(len(programs))]
     return ArmImage(build([path, *(KERNELS / source for source in sources)], directory, keep, cpu), cpu)
 
 
-def _source(programs: Sequence[Program]) -> Iterator[str]:
+def source(programs: Sequence[Program]) -> Iterator[str]:
+    """C: function caseN(buffers) runs program N."""
     yield "#include <stddef.h>"
     yield "#include <stdint.h>"
     yield from sorted({f'#include "{call.header}"' for program in programs for call in program.calls})

@@ -1,0 +1,185 @@
+"""Kernels on an emulated Cortex-M55: QEMU has MVE, Unicorn has not. Cases are compared by the firmware itself.
+
+All cases go into one image. Each runs portably and with the features' kernels, and once more for each overlap that
+a single kernel call permits, with guard bytes around what may be written. What differs is printed over semihosting.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tests.support import arm_cases
+from tests.support.arm import KERNELS, SHIM_SOURCES
+from tests.support.differential import Case
+from tinyserve.codegen.ctext import array_lines
+from tinyserve.codegen.lower import lower
+from tinyserve.codegen.program import PORTABLE, Buffer, Overlap, Program, Target
+from tinyserve.passes.load import load
+
+QEMU = "qemu-system-arm"
+_FEATURES = frozenset({"mve", "dsp", "fpu"})
+_FLAGS = ["-std=c11", "-ffreestanding", "-O2", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-ffunction-sections", "-fdata-sections", "-fno-vectorize", "-fno-unroll-loops", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-nostdlib"]
+_SCRIPT = """
+SECTIONS {
+  . = 0x00000000; .text : { KEEP(*(.vectors)) *(.text*) }
+  . = 0x01000000; .rodata : { *(.rodata*) }
+  . = 0x21000000; .data : { *(.data*) *(.bss*) *(COMMON) }
+  /DISCARD/ : { *(.ARM.exidx*) *(.ARM.extab*) }
+}
+"""
+_HARNESS = """
+#include <stdint.h>
+#include <stddef.h>
+static void semihost(int operation, const void *argument)
+{
+    register int r0 __asm("r0") = operation;
+    register const void *r1 __asm("r1") = argument;
+    __asm volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
+}
+__attribute__((noinline)) static void say(const char *text) { semihost(4, text); }
+__attribute__((noinline)) static void say_number(uint32_t value)
+{
+    char digits[12];
+    char *at = digits + 11;
+    *at = 0;
+    do { *--at = (char)('0' + value % 10); value /= 10; } while (value != 0);
+    say(at);
+    say("\\n");
+}
+static void finish(void) { semihost(0x18, (const void *)0x20026); for (;;) {} }
+void run_all(void);
+__attribute__((naked)) void start(void)
+{
+    __asm volatile("ldr r0, =0xE000ED88\\n ldr r1, [r0]\\n orr r1, r1, #0xF00000\\n str r1, [r0]\\n dsb\\n isb\\n b run_all");
+}
+static void fault(void) { say("fault\\n"); finish(); }
+__attribute__((section(".vectors"), used)) static void *const vectors[16] = {
+    (void *)0x21200000, (void *)start, (void *)fault, (void *)fault, (void *)fault, (void *)fault, (void *)fault};
+static uint8_t memory[1 << 20] __attribute__((aligned(16)));
+static uint8_t expected[1 << 17];
+__attribute__((noinline)) static void fill(void) { for (size_t i = 0; i < sizeof memory; i++) { memory[i] = 0xA5; } }
+__attribute__((noinline)) static void copy(void *to, const void *from, size_t count)
+{
+    for (size_t i = 0; i < count; i++) { ((uint8_t *)to)[i] = ((const uint8_t *)from)[i]; }
+}
+__attribute__((noinline)) static uint32_t differences(const uint8_t *a, const uint8_t *b, size_t count)
+{
+    uint32_t found = 0;
+    for (size_t i = 0; i < count; i++) { found += a[i] != b[i]; }
+    return found;
+}
+__attribute__((noinline)) static uint32_t disturbed(const uint8_t *from, const uint8_t *to)
+{
+    uint32_t found = 0;
+    while (from < to) { found += *from++ != 0xA5; }
+    return found;
+}
+"""
+_GUARD = 64
+
+
+def check(cases: Sequence[Case], directory: Path, variant: str, at_least: int) -> None:
+    """Asserts that the variant took at least so many cases and that every byte equals the portable kernel's."""
+    pairs = [
+        (case, lower(load(case.model), PORTABLE, "case"), lower(load(case.model), Target(_FEATURES), "case"))
+        for case in cases
+    ]
+    taken = sum(any(call.variant == variant for call in fast.calls) for _, _, fast in pairs)
+    assert taken >= at_least, f"the variant took only {taken} of {len(cases)} cases"
+    lines = _run(_build(pairs, directory))
+    assert lines[-1:] == ["done"], f"the firmware did not finish: {lines[-3:]}"
+    assert len(lines) == 1, "cases, and how many bytes differ or were disturbed: " + "; ".join(lines[:-1])
+
+
+def _build(pairs: Sequence[tuple[Case, Program, Program]], directory: Path) -> Path:
+    source, script, elf = directory / "cases.c", directory / "link.ld", directory / "cases.elf"
+    source.write_text("\n".join(_source(pairs)) + "\n")
+    script.write_text(_SCRIPT)
+    extra = sorted(
+        {s for _, *both in pairs for program in both for call in program.calls for s in call.sources}
+    )
+    command = [
+        sys.executable, "-m", "ziglang", "cc", "-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m55+mve_fp",
+        *_FLAGS, "-I", str(KERNELS), "-T", str(script), "-Wl,--gc-sections", "-Wl,--entry=start",
+        str(source), *(str(KERNELS / name) for name in extra), *map(str, SHIM_SOURCES), "-o", str(elf),
+    ]  # fmt: skip
+    built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert built.returncode == 0, built.stderr[:6000]
+    return elf
+
+
+def _run(elf: Path) -> list[str]:
+    command = [QEMU, "-M", "mps3-an547", "-nographic", "-semihosting", "-kernel", str(elf)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL
+    )
+    return [line for line in (done.stdout + done.stderr).splitlines() if line]
+
+
+def _source(pairs: Sequence[tuple[Case, Program, Program]]) -> Iterator[str]:
+    yield _HARNESS
+    programs = [program for _, *both in pairs for program in both]
+    yield from arm_cases.source(programs)
+    body: list[str] = []
+    for index, (case, portable, fast) in enumerate(pairs):
+        for number, sample in enumerate(case.samples):
+            names = [f"in_{index}_{number}_{k}" for k in range(len(sample))]
+            for name, value in zip(names, sample, strict=True):
+                raw = np.frombuffer(np.ascontiguousarray(value).tobytes(), np.uint8)
+                yield f"static const uint8_t {name}[{raw.size}] = {{"
+                yield from (*array_lines(raw), "};")
+            body += _execute(2 * index, portable, names, None, "expected")
+            for overlap in [None, *arm_cases.overlaps(fast)]:
+                body += _execute(2 * index + 1, fast, names, overlap, f"{case.label}: ")
+    yield "void run_all(void) {"
+    yield from body
+    yield '    say("done\\n"); finish();'
+    yield "}"
+
+
+def _execute(
+    number: int, program: Program, inputs: Sequence[str], overlap: Overlap | None, label: str
+) -> Iterator[str]:
+    """One inference; ``label`` "expected" keeps its output, any other compares with what was kept."""
+    places, end = _places(program, overlap)
+    output, tensor = program.outputs[0], program.output_tensors[0]
+    assert isinstance(output, Buffer)
+    yield "    fill();"
+    for name, given in zip(inputs, program.input_tensors, strict=True):
+        operand = program.values[given]
+        assert isinstance(operand, Buffer)
+        yield f"    copy(memory + {places[operand]}, {name}, sizeof {name});"
+    table = ", ".join(f"memory + {places[buffer]}" for buffer in program.buffers)
+    yield f"    {{ uint8_t *const buffers[] = {{{table}}}; case{number}(buffers); }}"
+    if label == "expected":
+        yield f"    copy(expected, memory + {places[output]}, {tensor.nbytes});"
+        return
+    spans = sorted((places[b], places[b] + b.nbytes) for b in program.buffers) + [(end, end)]
+    reached, checks = 0, [f"differences(expected, memory + {places[output]}, {tensor.nbytes})"]
+    for start, stop in spans:
+        if start > reached:
+            checks.append(f"disturbed(memory + {reached}, memory + {start})")
+        reached = max(reached, stop)
+    yield f"    {{ const uint32_t wrong = {' + '.join(checks)};"
+    yield f'      if (wrong != 0) {{ say("{label}"); say_number(wrong); }} }}'
+
+
+def _places(program: Program, overlap: Overlap | None) -> tuple[dict[Buffer, int], int]:
+    """Offsets of the buffers, guard bytes between them, and where the last guard ends."""
+    places: dict[Buffer, int] = {}
+    at = _GUARD
+    if overlap is not None:
+        lead = 0 if overlap.in_place else overlap.lead_bytes
+        places = {overlap.output: at, overlap.input: at + lead}
+        at += max(overlap.output.nbytes, lead + overlap.input.nbytes) + _GUARD
+    for buffer in program.buffers:
+        if buffer not in places:
+            at = -(-at // 16) * 16
+            places[buffer] = at
+            at += buffer.nbytes + _GUARD
+    return places, at

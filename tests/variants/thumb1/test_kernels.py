@@ -1,0 +1,29 @@
+"""The Armv6-M kernels on an emulated Cortex-M0, against the portable ones: shapes, borders, tails, overlaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.arm_cases import check
+from tests.support.differential import Case
+from tests.variants import layers
+
+STACK_LIMIT = 600
+
+
+@pytest.mark.parametrize(
+    ("make", "at_least"),
+    [
+        (layers.conv_case, 30),
+        (layers.depthwise_case, 30),
+        (layers.fully_connected_case, 30),
+        (layers.add_case, 30),
+    ],
+)
+def test_bytes_equal_the_portable_kernel(make: Callable[[int], Case], at_least: int, tmp_path: Path) -> None:
+    cases = [make(seed) for seed in range(40)]
+    result = check(cases, tmp_path, "cortex-m0", frozenset({"thumb1"}), variant="thumb1", at_least=at_least)
+    assert result.stack_bytes <= STACK_LIMIT
