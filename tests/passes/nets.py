@@ -1,4 +1,4 @@
-"""Random int8 and float32 networks for the passes' tests, with the sparsity that the passes look for."""
+"""Random int8, int16 and float32 networks for the passes' tests, with the sparsity that passes look for."""
 
 from __future__ import annotations
 
@@ -193,11 +193,14 @@ class Net:
     def _sample(self, x: TensorRef) -> Array:
         if x.dtype == "float32":
             return self.rng.normal(size=x.shape).astype(np.float32)
-        return self.rng.integers(-128, 128, x.shape, dtype=np.int8)
+        limits = np.iinfo(x.dtype)
+        return self.rng.integers(limits.min, limits.max, x.shape, dtype=x.dtype, endpoint=True)
 
     def _quantized(self, dtype: str, zero_point: int | None) -> tuple[Any, int]:
         if dtype == "float32":
             return 0.0, 0
+        if dtype == "int16":
+            return float(np.float32(self.rng.uniform(0.0001, 0.0004))), 0
         point = int(self.rng.integers(-128, 128)) if zero_point is None else zero_point
         return float(np.float32(self.rng.uniform(0.02, 0.1))), point
 
@@ -227,7 +230,8 @@ class Net:
         if not bias:
             return [self.x, stored, None]
         reach = int(2 / (scale * float(scales.mean())))
-        values = self.rng.integers(-reach, reach, channels).astype(np.int32)
+        values = self.rng.integers(-reach, reach, channels)
+        values = values.astype(np.int64 if self.x.dtype == "int16" else np.int32)
         return [self.x, stored, self.graph.constant(values, scale=scales * np.float32(scale))]
 
 

@@ -102,6 +102,21 @@ def test_float_networks_keep_their_bits(tmp_path: Path) -> None:
     assert sum(changes) > 8
 
 
+def test_int16_networks_keep_their_bytes(tmp_path: Path) -> None:
+    cases = []
+    for seed in range(8):
+        net = Net(np.random.default_rng(400 + seed))
+        net.input((1, 6, 6, 3), "int16")
+        net.conv(8, 3, dead_outputs=0.4, bias=bool(seed % 2))
+        net.depthwise()
+        net.conv(4, 1, dead_inputs=0.5)
+        net.dense(3)
+        cases.append(net.case(f"seed {seed}"))
+    prepare, changes = applying(dead_channels.run)
+    differential.check(cases, tmp_path, at_least=8, prepare=prepare)
+    assert sum(changes) > 8
+
+
 def channels_of(model: Model, name: str) -> list[int]:
     return [op.outputs[0].shape[-1] for op in model.main.operators if op.name == name]
 
