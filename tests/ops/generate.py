@@ -78,7 +78,9 @@ def _extreme(random: Random, ref: TensorRef) -> Array:
 
 
 def case(
-    label: str, random: Random, build: Callable[[GraphBuilder], tuple[Sequence[TensorRef], Sequence[TensorRef]]]
+    label: str,
+    random: Random,
+    build: Callable[[GraphBuilder], tuple[Sequence[TensorRef], Sequence[TensorRef]]],
 ) -> Case:
     """A one-graph model: ``build`` adds operators and returns inputs and outputs."""
     model = ModelBuilder()

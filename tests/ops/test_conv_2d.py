@@ -21,7 +21,7 @@ def output_size(extent: int, taps: int, stride: int, dilation: int, padding: str
 
 
 def weights_of(
-    r: Random, graph: GraphBuilder, shape: tuple[int, ...], axis: int, dtype: str, input_scale: float
+    r: Random, graph: GraphBuilder, shape: tuple[int, ...], *, axis: int, dtype: str, input_scale: float
 ) -> tuple[TensorRef, TensorRef | None, float]:
     """Weights, bias or none, and an output scale: mostly fitting the sums, now and then far too small."""
     channels = shape[axis]
@@ -52,7 +52,8 @@ def random_case(index: int, dtype: str) -> Case:
     stride, dilation = (r.integer(1, 3), r.integer(1, 3)), (r.integer(1, 2), r.integer(1, 2))
     taps = (r.integer(1, 4), r.integer(1, 4))
     size = [
-        output_size(extent, taps[i], stride[i], dilation[i], padding) for i, extent in enumerate((height, width))
+        output_size(extent, taps[i], stride[i], dilation[i], padding)
+        for i, extent in enumerate((height, width))
     ]
     if 0 in size:
         padding, size = "SAME", [-(-height // stride[0]), -(-width // stride[1])]
@@ -62,14 +63,19 @@ def random_case(index: int, dtype: str) -> Case:
         quantization = r.quantization(dtype)
         x = graph.input((batches, height, width, per_group * groups), dtype, **quantization)
         weights, bias, scale = weights_of(
-            r, graph, (channels, *taps, per_group), 0, dtype, quantization.get("scale", 0.0)
+            r,
+            graph,
+            (channels, *taps, per_group),
+            axis=0,
+            dtype=dtype,
+            input_scale=quantization.get("scale", 0.0),
         )
         out = {} if dtype == "float32" else {"scale": scale, "zero_point": r.zero_point(dtype)}
         y = graph.tensor((batches, *size, channels), dtype, **out)
         inputs = [x, weights, bias] if bias is not None else [x, weights]
         graph.op(
-            "CONV_2D", inputs, [y], padding=padding, activation=activation, stride_h=stride[0], stride_w=stride[1],
-            dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
+            "CONV_2D", inputs, [y], padding=padding, activation=activation, stride_h=stride[0],
+            stride_w=stride[1], dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
         )  # fmt: skip
         return [x], [y]
 

@@ -22,7 +22,8 @@ def random_case(index: int, dtype: str) -> Case:
     stride, dilation = (r.integer(1, 3), r.integer(1, 3)), (r.integer(1, 2), r.integer(1, 2))
     taps = (r.integer(1, 4), r.integer(1, 4))
     size = [
-        output_size(extent, taps[i], stride[i], dilation[i], padding) for i, extent in enumerate((height, width))
+        output_size(extent, taps[i], stride[i], dilation[i], padding)
+        for i, extent in enumerate((height, width))
     ]
     if 0 in size:
         padding, size = "SAME", [-(-height // stride[0]), -(-width // stride[1])]
@@ -32,7 +33,12 @@ def random_case(index: int, dtype: str) -> Case:
         quantization = r.quantization(dtype)
         x = graph.input((batches, height, width, channels), dtype, **quantization)
         weights, bias, scale = weights_of(
-            r, graph, (1, *taps, channels * multiplier), 3, dtype, quantization.get("scale", 0.0)
+            r,
+            graph,
+            (1, *taps, channels * multiplier),
+            axis=3,
+            dtype=dtype,
+            input_scale=quantization.get("scale", 0.0),
         )
         out = {} if dtype == "float32" else {"scale": scale, "zero_point": r.zero_point(dtype)}
         y = graph.tensor((batches, *size, channels * multiplier), dtype, **out)

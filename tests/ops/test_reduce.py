@@ -36,7 +36,10 @@ def random_case(index: int, op: str, dtype: str) -> Case:
         out = dict(q)
         if q and op in ("MEAN", "SUM") and r.chance(0.7):
             growth = np.sqrt(count) if op == "SUM" else 1.0
-            out = {"scale": q["scale"] * growth * r.choice((1.0, 0.5, 2.3)), "zero_point": r.zero_point(dtype)}
+            out = {
+                "scale": q["scale"] * growth * r.choice((1.0, 0.5, 2.3)),
+                "zero_point": r.zero_point(dtype),
+            }
         y = graph.tensor(kept, dtype, **out)
         graph.op(op, [x, graph.constant(np.array(written, np.int32))], [y], keep_dims=keep)
         return [x], [y]

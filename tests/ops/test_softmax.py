@@ -1,4 +1,4 @@
-"""SOFTMAX against TFLM: int8 to int8 and int16, float32; scales from tiny to so large that only the maximum counts."""
+"""SOFTMAX against TFLM: int8 to int8 and int16, float32; tiny scales to such that only the maximum counts."""
 
 from __future__ import annotations
 

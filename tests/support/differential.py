@@ -1,15 +1,19 @@
 """Runs many small models through TFLM and through our compiled C, and compares every byte.
 
-All cases of a test go into one C program, compiled once under ASan and UBSan with all warnings as errors, and run
-once. TFLM runs in a child process, which may abort on a case without taking the test along. Every buffer of a case
-lies in a heap block of its exact size, so that ASan sees each access out of bounds; a case of a single kernel call
-runs once more for each overlap that the call permits, with the output as close to the input as permitted.
+All cases of a test go into one C program, compiled once under ASan and UBSan with all warnings as errors,
+and run once. TFLM runs in a child process, which may abort on a case without taking the test along. Every
+buffer of a case lies in a heap block of its exact size, so that ASan sees each access out of bounds; a case
+of a single kernel call runs once more for each overlap that the call permits, with the output as close to
+the input as permitted.
 """
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import os
 import pickle
+import select
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -40,11 +44,19 @@ from tinyserve.passes.load import load
 
 Array = npt.NDArray[Any]
 KERNELS = Path(__file__).resolve().parents[2] / "tinyserve" / "kernels"
-_FLAGS = (
-    "-std=c11 -O1 -Wall -Wextra -Wconversion -Werror -ffp-contract=off -fno-strict-aliasing "
-    "-fsanitize=address,undefined -fno-sanitize-recover=all"
-).split()
-_COMPILE_TIMEOUT_S, _RUN_TIMEOUT_S, _TFLM_TIMEOUT_S = 300, 120, 240
+_FLAGS = [
+    "-std=c11",
+    "-O1",
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Werror",
+    "-ffp-contract=off",
+    "-fno-strict-aliasing",
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=all",
+]
+_COMPILE_TIMEOUT_S, _RUN_TIMEOUT_S, _TFLM_TIMEOUT_S = 300, 120, 60
 
 
 @dataclass
@@ -131,15 +143,15 @@ def _differences(
 ) -> Iterator[str]:
     for run in got:
         for index, (want, have) in enumerate(zip(expected[run.sample], run.outputs, strict=True)):
-            have = have.reshape(want.shape)
-            bad = _wrong(want, have, tolerance)
+            mine = have.reshape(want.shape)
+            bad = _wrong(want, mine, tolerance)
             if bad.any():
                 where = np.argwhere(bad)[0]
                 at = tuple(int(i) for i in where)
                 variant = ", ".join(call.function for call in program.calls)
                 yield (
                     f"{case.label}, sample {run.sample}, output {index}{run.layout}: {int(bad.sum())} of "
-                    f"{bad.size} differ, first at {at}: TFLM {want[at]}, ours {have[at]} ({variant})"
+                    f"{bad.size} differ, first at {at}: TFLM {want[at]}, ours {mine[at]} ({variant})"
                 )
                 return
 
@@ -162,53 +174,84 @@ def _nan(values: Array) -> Array:
 def run_tflm(cases: Sequence[Case]) -> list[list[list[Array]] | str]:
     """Per case the outputs of each sample, or a word on why TFLM has none ("refused", "aborted")."""
     results: list[list[list[Array]] | str] = []
-    while len(results) < len(cases):
-        done = _tflm_child(cases[len(results) :])
-        results.extend(done)
-        if len(results) < len(cases):
+    for case in cases:
+        try:
+            results.append(_ORACLE.ask((case.model, case.samples)))
+        except EOFError:
             results.append("aborted")
     return results
 
 
-def _tflm_child(cases: Sequence[Case]) -> list[list[list[Array]] | str]:
-    """Results up to the case that the child died of, if it did."""
-    child = subprocess.run(
-        [sys.executable, "-m", "tests.support.differential"],
-        input=pickle.dumps([(case.model, case.samples) for case in cases]),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        cwd=Path(__file__).resolve().parents[2],
-        timeout=_TFLM_TIMEOUT_S,
-        check=False,
-    )
-    results, position = [], 0
-    while position + 8 <= len(child.stdout):
-        size = int.from_bytes(child.stdout[position : position + 8], "little")
-        results.append(pickle.loads(child.stdout[position + 8 : position + 8 + size]))  # noqa: S301
-        position += 8 + size
-    if child.returncode == 0 and len(results) != len(cases):
-        raise RuntimeError(f"TFLM child: {child.stderr.decode(errors='replace')[-2000:]}")
-    if not results and child.returncode == 1:
-        raise RuntimeError(f"TFLM child failed: {child.stderr.decode(errors='replace')[-2000:]}")
-    return results
+class _Oracle:
+    """A child that lives from the first case to the end of the tests, and is started again when it aborts."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def ask(self, question: object) -> Any:
+        """The child's answer. EOFError where it died of the question."""
+        if self._child is None:
+            self._start()
+        child = self._child
+        assert child is not None and child.stdin is not None and child.stdout is not None
+        try:
+            pickle.dump(question, child.stdin)
+            child.stdin.flush()
+            if not select.select([child.stdout], [], [], _TFLM_TIMEOUT_S)[0]:
+                raise TimeoutError(f"TFLM gave no answer for {_TFLM_TIMEOUT_S} s")
+            return pickle.load(child.stdout)
+        except (EOFError, BrokenPipeError):
+            raise EOFError("TFLM aborted") from None
+        finally:
+            if child.poll() is not None or sys.exc_info()[0] is not None:
+                self.stop()
+
+    def stop(self) -> None:
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+            self._child = None
+
+    def _start(self) -> None:
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.differential"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            cwd=Path(__file__).resolve().parents[2],
+        )
+        if self.ask(None) != "ready":
+            raise RuntimeError("TFLM's child does not start: run `python -m tests.support.differential`")
+
+
+_ORACLE = _Oracle()
+atexit.register(_ORACLE.stop)
 
 
 def _serve() -> None:
-    """The child: models and samples in, one frame per case out, as soon as it is done."""
+    """The child: a model and samples in, outputs or a refusal out, until the input ends."""
     from tests.support.tflm import Tflm
 
-    for model, samples in pickle.load(sys.stdin.buffer):  # noqa: S301
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever else writes to the standard output must not get between the answers
+    while True:
         try:
-            interpreter = Tflm(model)
-            outputs: Any = []
-            for sample in samples:
-                interpreter.invoke(sample)
-                outputs.append([interpreter.output(index) for index in range(_output_count(model))])
-        except (RuntimeError, ValueError) as error:
-            outputs = f"refused ({error})"
-        frame = pickle.dumps(outputs)
-        sys.stdout.buffer.write(len(frame).to_bytes(8, "little") + frame)
-        sys.stdout.buffer.flush()
+            question = pickle.load(sys.stdin.buffer)
+        except EOFError:
+            return
+        answer: Any = "ready"
+        if question is not None:
+            model, samples = question
+            try:
+                interpreter = Tflm(model)
+                answer = []
+                for sample in samples:
+                    interpreter.invoke(sample)
+                    answer.append([interpreter.output(index) for index in range(_output_count(model))])
+            except (RuntimeError, ValueError) as error:
+                answer = f"refused ({error})"
+        pickle.dump(answer, answers)
+        answers.flush()
 
 
 def _output_count(model: bytes) -> int:
@@ -233,7 +276,7 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Layout:
-    """Which buffers share memory: ``output`` lies at ``start``, ``input`` at ``start + lead``. None: none do."""
+    """Which buffers share memory: ``output`` starts ``lead_bytes`` before ``input``. None: none do."""
 
     overlap: Overlap | None = None
 
@@ -245,7 +288,9 @@ class _Layout:
 
 
 def run_c(programs: Sequence[tuple[Program, list[list[Array]]]], directory: Path) -> list[list[_Run]]:
-    """Compiles all programs into one, runs each sample in each layout. RuntimeError for compiler or sanitizer."""
+    """Compiles all programs into one, runs each sample in each layout. RuntimeError for compiler or
+    sanitizer.
+    """
     source = "\n".join(_source([program for program, _ in programs])) + "\n"
     name = hashlib.sha256(source.encode()).hexdigest()[:16]
     path = directory / f"cases-{name}.c"
@@ -317,8 +362,9 @@ static void *block(size_t bytes)
     memset(memory, 0x5a, bytes);
     return memory;
 }
-static void fill(void *target, size_t bytes) { if (fread(target, 1, bytes, stdin) != bytes) { exit(3); } }
-static void show(const void *source, size_t bytes) { if (fwrite(source, 1, bytes, stdout) != bytes) { exit(4); } }
+static void fill(void *to, size_t bytes) { if (fread(to, 1, bytes, stdin) != bytes) { exit(3); } }
+static void show(const void *source, size_t bytes) { if (fwrite(source, 1, bytes, stdout) != bytes) {
+exit(4); } }
 """
 
 _MAIN = """
@@ -385,9 +431,7 @@ def _allocation(layout: _Layout, heap: list[Buffer], buffers: dict[Buffer, str])
             yield f"        {buffers[buffer]} = block({buffer.nbytes}); blocks[used++] = {buffers[buffer]};"
 
 
-def _call_source(
-    call: KernelCall, buffers: dict[Buffer, str], constants: dict[int, str]
-) -> Iterator[str]:
+def _call_source(call: KernelCall, buffers: dict[Buffer, str], constants: dict[int, str]) -> Iterator[str]:
     arguments = [
         "NULL" if operand is None else f"(const void *){_name(operand, buffers, constants)}"
         if isinstance(operand, Constant) else f"(void *){_name(operand, buffers, constants)}"

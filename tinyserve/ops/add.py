@@ -51,6 +51,12 @@ class Add(Op):
             self._multipliers(op)
         elif input1.dtype is DType.INT32 and any(t.quantization for t in (input1, input2)):
             raise unsupported(op, "quantized int32", "use plain int32 or int8")
+        self.check_int32(op)
+
+    def check_int32(self, op: Operator) -> None:
+        """TFLM's int32 ADD leaves the activation out, LiteRT's does not: there is no right answer."""
+        if op.outputs[0].dtype is DType.INT32 and op.attributes.activation is not Activation.NONE:
+            raise unsupported(op, "an activation fused into int32", "use a separate activation layer")
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
         if variants.lower_cheapest("add", op, lowering):
@@ -112,6 +118,9 @@ class Sub(Add):
     """As ADD, but TFLM's CalculateOpDataSub computes the ratios in float32."""
 
     name = "SUB"
+
+    def check_int32(self, op: Operator) -> None:
+        """TFLM's int32 SUB applies the activation."""
 
     def _multipliers(self, op: Operator) -> list[tuple[int, int]]:
         scale1, scale2 = np.float32(checks.required(op, 0).scale), np.float32(checks.required(op, 1).scale)

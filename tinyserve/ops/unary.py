@@ -190,9 +190,19 @@ class Tanh(_Sigmoidal):
 
 
 def sigmoid_table() -> npt.NDArray[np.uint16]:
-    """logistic(i / 24) in Q0.16."""
-    values = [min(65535, round_half_away(65536.0 / (1.0 + math.exp(-i / 24.0)))) for i in range(256)]
-    return np.array(values, dtype=np.uint16)
+    """logistic(i / 24) in Q0.16, plus half of the error that interpolation makes halfway to the next.
+
+    The last entry is the value that the kernels saturate to.
+    """
+
+    def sigmoid(i: float) -> float:
+        return 65536.0 / (1.0 + math.exp(-i / 24.0))
+
+    def entry(i: int) -> int:
+        error = sigmoid(i + 0.5) - (sigmoid(i) + sigmoid(i + 1)) / 2
+        return round_half_away(sigmoid(i) + error / 2)
+
+    return np.array([*(entry(i) for i in range(255)), 65535], dtype=np.uint16)
 
 
 def _sigmoid_scaling(op: Operator, tanh: bool) -> tuple[int, int]:
@@ -311,12 +321,10 @@ class LeakyRelu(_Rectifier):
         return LeakyReluAttributes(options.float32(0))
 
     def rescale(self, op: Operator) -> _Rescale:
-        """TFLM's CalculateOpDataLeakyRelu: the ratios are in float32."""
+        """TFLM's CalculateOpDataLeakyRelu, whose ratios the compiled TFLM computes in float64."""
         input, output = checks.required(op, 0), op.outputs[0]
-        scale, alpha = np.float32(input.scale), np.float32(op.attributes.alpha)
-        with np.errstate(all="ignore"):
-            negative = float(scale * alpha / np.float32(output.scale))
-            positive = float(scale / np.float32(output.scale))
+        positive = ratio(input.scale, output.scale)
+        negative = ratio(input.scale * op.attributes.alpha, output.scale)
         bounds = activation_range(op, Activation.NONE, output)
         return _Rescale(requantization(op, positive), requantization(op, negative), *bounds)
 
