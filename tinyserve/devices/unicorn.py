@@ -2,7 +2,8 @@
 
 The emulator runs when bytes are expected and pauses when the firmware waits for some, so there are no threads
 and the same input gives the same counts. Unicorn has no interrupts and no HardFault: a bad access ends the
-run and is reported as the crash that it is.
+run and is reported as the crash that it is. What it does not notice, and QEMU does: an FPU that was not
+switched on, and unaligned LDRD, LDM and VLDR on cores that load single words unaligned.
 """
 
 from __future__ import annotations
