@@ -20,14 +20,29 @@ static int is_nan(uint32_t a)
     return (a & ~SIGN) > INFINITE;
 }
 
+static int32_t leading_zeros(uint32_t value)
+{
+#if defined(__ARM_FEATURE_CLZ)
+    return __builtin_clz(value);
+#else
+    int32_t zeros = 0;
+    for (int32_t step = 16; step > 0; step /= 2) {
+        if (value >> (32 - step) == 0u) {
+            zeros += step;
+            value <<= step;
+        }
+    }
+    return zeros;
+#endif
+}
+
 /* Moves the leading bit of a significand below 2^31 to TOP. */
 static number normalize(number n)
 {
-    for (int32_t step = 16; step > 0 && n.significand != 0u; step /= 2) {
-        while (n.significand < TOP >> (step - 1)) {
-            n.significand <<= step;
-            n.exponent -= step;
-        }
+    if (n.significand != 0u) {
+        const int32_t shift = leading_zeros(n.significand) - 1;
+        n.significand <<= shift;
+        n.exponent -= shift;
     }
     return n;
 }
@@ -44,9 +59,19 @@ static uint32_t shift_sticky(uint32_t value, int32_t shift)
     return value >> shift | ((value & ((1u << shift) - 1u)) != 0u ? 1u : 0u);
 }
 
+/* biased is the exponent field, at least 1; the leading bit adds one to it, a carry from rounding one more. */
+static uint32_t round_to_float(uint32_t sign, uint32_t biased, uint32_t significand)
+{
+    uint32_t rounded = (significand + 64u) >> 7;
+    if ((significand & 127u) == 64u) {
+        rounded &= ~1u;
+    }
+    return sign | (((biased - 1u) << 23) + rounded);
+}
+
 static uint32_t pack(number n)
 {
-    int32_t biased = n.exponent + 127;
+    const int32_t biased = n.exponent + 127;
     if (n.significand == 0u) {
         return n.sign;
     }
@@ -54,16 +79,9 @@ static uint32_t pack(number n)
         return n.sign | INFINITE;
     }
     if (biased <= 0) {
-        n.significand = shift_sticky(n.significand, 1 - biased);
-        biased = 1;
+        return round_to_float(n.sign, 1u, shift_sticky(n.significand, 1 - biased));
     }
-    const uint32_t rest = n.significand & 127u;
-    uint32_t rounded = (n.significand + 64u) >> 7;
-    if (rest == 64u) {
-        rounded &= ~1u;
-    }
-    /* The leading bit adds one to the exponent; a carry from rounding moves it further, up to infinity. */
-    return n.sign | (((uint32_t)(biased - 1) << 23) + rounded);
+    return round_to_float(n.sign, (uint32_t)biased, n.significand);
 }
 
 static uint32_t from_unsigned(uint32_t sign, uint64_t value)
@@ -159,7 +177,8 @@ static number unpack(uint32_t bits)
     return normalize(n);
 }
 
-static uint32_t add(uint32_t a, uint32_t b)
+/* Any operands: infinite, NaN, zero, subnormal. */
+static uint32_t add_any(uint32_t a, uint32_t b)
 {
     if (is_nan(a) || is_nan(b) || (is_infinite(a) && is_infinite(b) && a != b)) {
         return QUIET_NAN;
@@ -193,7 +212,50 @@ static uint32_t add(uint32_t a, uint32_t b)
     return pack(normalize(x));
 }
 
-static uint32_t multiply(uint32_t a, uint32_t b)
+/* The exponent field of a number that is neither zero, subnormal, infinite nor NaN; 0 for those. */
+static uint32_t normal_exponent(uint32_t a)
+{
+    const uint32_t biased = a >> 23 & 255u;
+    return biased == 255u ? 0u : biased;
+}
+
+/* The way that nearly all additions take. */
+static uint32_t add(uint32_t a, uint32_t b)
+{
+    if ((a & ~SIGN) < (b & ~SIGN)) {
+        const uint32_t swap = a;
+        a = b;
+        b = swap;
+    }
+    uint32_t biased = normal_exponent(a);
+    const uint32_t smaller = normal_exponent(b);
+    if (biased == 0u || smaller == 0u) {
+        return add_any(a, b);
+    }
+    uint32_t x = ((a & (IMPLICIT - 1u)) | IMPLICIT) << 7;
+    const uint32_t y = shift_sticky(((b & (IMPLICIT - 1u)) | IMPLICIT) << 7, (int32_t)(biased - smaller));
+    if (((a ^ b) & SIGN) == 0u) {
+        x += y;
+        if (x >= TOP << 1) {
+            x = x >> 1 | (x & 1u);
+            biased++;
+        }
+    } else {
+        x -= y;
+        if (x == 0u) {
+            return 0u;
+        }
+        const uint32_t shift = (uint32_t)leading_zeros(x) - 1u;
+        if (shift >= biased) {
+            return add_any(a, b);
+        }
+        x <<= shift;
+        biased -= shift;
+    }
+    return biased >= 255u ? (a & SIGN) | INFINITE : round_to_float(a & SIGN, biased, x);
+}
+
+static uint32_t multiply_any(uint32_t a, uint32_t b)
 {
     const uint32_t sign = (a ^ b) & SIGN;
     const int a_zero = (a & ~SIGN) == 0u, b_zero = (b & ~SIGN) == 0u;
@@ -211,10 +273,31 @@ static uint32_t multiply(uint32_t a, uint32_t b)
     number result = {sign, x.exponent + y.exponent + 1,
                      (uint32_t)(product >> 32) | ((uint32_t)product != 0u ? 1u : 0u)};
     if (result.significand < TOP) {
-        result.significand <<= 1; /* the mark for rounding stays in the last but one bit: nothing is lost */
+        result.significand <<= 1; /* the mark for rounding moves up a bit, which rounding does not mind */
         result.exponent--;
     }
     return pack(result);
+}
+
+/* The way that nearly all multiplications take. */
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+    const uint32_t exponent_a = normal_exponent(a), exponent_b = normal_exponent(b);
+    if (exponent_a == 0u || exponent_b == 0u) {
+        return multiply_any(a, b);
+    }
+    const uint64_t product =
+        (uint64_t)(((a & (IMPLICIT - 1u)) | IMPLICIT) << 7) * (((b & (IMPLICIT - 1u)) | IMPLICIT) << 8);
+    uint32_t significand = (uint32_t)(product >> 32) | ((uint32_t)product != 0u ? 1u : 0u);
+    int32_t biased = (int32_t)(exponent_a + exponent_b) - 126;
+    if (significand < TOP) {
+        significand <<= 1; /* the mark for rounding moves up a bit, which rounding does not mind */
+        biased--;
+    }
+    if (biased < 1 || biased > 254) {
+        return multiply_any(a, b);
+    }
+    return round_to_float((a ^ b) & SIGN, (uint32_t)biased, significand);
 }
 
 static uint32_t divide(uint32_t a, uint32_t b)

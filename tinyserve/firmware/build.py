@@ -92,7 +92,7 @@ def _build(project: Project, tools: Toolchain, optimize: str, timeout_s: float) 
     jobs = [_Job(project, tools, source, levels[source.part]) for source in project.sources]
     key = _firmware_key(project, tools, jobs)
     elf = project.directory / ELF_FILE
-    stored = cache_directory() / "firmware" / f"{key}.elf"
+    stored = cache_directory().resolve() / "firmware" / f"{key}.elf"
     cached = stored.is_file()
     try:
         if not cached:
@@ -125,7 +125,7 @@ class _Job:
         digest = _content_hash(project, source.path, f"{__version__} {tools.identity} {' '.join(flags)}")
         name = f"{source.part}_{PurePosixPath(source.path).stem}-{digest}.o"
         self.key = name
-        self.object = cache_directory() / "objects" / name
+        self.object = cache_directory().resolve() / "objects" / name
         # Paths in the debug information are relative: the same bytes wherever the project lies.
         places = [f"-I{directory}" for directory in project.include]
         places += [f"-ffile-prefix-map={project.directory.resolve()}=."]
@@ -169,7 +169,7 @@ def _compile(jobs: list[_Job], project: Project, timeout_s: float) -> None:
     todo = [job for job in jobs if not job.object.is_file()]
     if not todo:
         return
-    objects = cache_directory() / "objects"
+    objects = cache_directory().resolve() / "objects"
     objects.mkdir(parents=True, exist_ok=True)
     # Longest first, so that the last one to end is a short one.
     todo.sort(key=lambda job: job.part not in ("model", "weights"))
