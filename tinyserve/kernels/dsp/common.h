@@ -13,4 +13,11 @@
 #define TS_DSP_SHARED static
 #endif
 
+/* One that little time is spent in, and that unrolled loops would blow up. */
+#if defined(__clang__)
+#define TS_DSP_SMALL TS_DSP_SHARED __attribute__((minsize))
+#else
+#define TS_DSP_SMALL TS_DSP_SHARED
+#endif
+
 #endif

@@ -59,7 +59,7 @@ typedef struct {
 } ts_dsp_window;
 
 /* A copy of a row of taps with padding in place of what is outside. */
-static inline const int8_t *ts_dsp_padded_row(const ts_conv_2d_dsp_s8_params *p, const int8_t *source, int32_t x,
+TS_DSP_SMALL const int8_t *ts_dsp_padded_row(const ts_conv_2d_dsp_s8_params *p, const int8_t *source, int32_t x,
                                               int8_t *row)
 {
     const int32_t first = -x * p->input_channels;
@@ -71,7 +71,7 @@ static inline const int8_t *ts_dsp_padded_row(const ts_conv_2d_dsp_s8_params *p,
 }
 
 /* Puts padding in place of taps begin to end (of a row of the filter) in every row of one pixel's patch. */
-static inline void ts_dsp_pad_taps(const ts_conv_2d_dsp_s8_params *p, int32_t begin, int32_t end, int32_t *patch,
+TS_DSP_SMALL void ts_dsp_pad_taps(const ts_conv_2d_dsp_s8_params *p, int32_t begin, int32_t end, int32_t *patch,
                                    int32_t pixels)
 {
     const int32_t channels = p->input_channels, bytes = p->filter_width * channels;
@@ -93,7 +93,7 @@ static inline void ts_dsp_pad_taps(const ts_conv_2d_dsp_s8_params *p, int32_t be
 }
 
 /* Patches row by row of the filter, for windows that reach over the top or bottom, or beyond the ends of the input. */
-TS_DSP_SHARED void ts_dsp_patch_rows(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
+TS_DSP_SMALL void ts_dsp_patch_rows(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
                                      int32_t pixels, int32_t *patch)
 {
     const int32_t row_bytes = p->input_width * p->input_channels;
@@ -120,7 +120,7 @@ TS_DSP_SHARED void ts_dsp_patch_rows(const ts_conv_2d_dsp_s8_params *p, const in
 }
 
 /* The patch of 4 windows or 1. Windows that are cut off left or right are read across the edge and mended. */
-TS_DSP_SHARED void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
+TS_DSP_SMALL void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
                                 int32_t pixels, const ts_dsp_runs *shape, int32_t *patch)
 {
     const int32_t last_x = p->input_width - p->filter_width;

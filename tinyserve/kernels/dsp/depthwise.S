@@ -2,10 +2,11 @@
  * Armv7E-M with DSP and later.
  *
  * A slot holds two rows as [column pairs][4 channels][2 rows] words; a word is two neighbouring columns as int16.
- * Expanded weights of a channel are 9 words (see ts_dsp_depthwise_expand): for each filter row (w0, w1) and (w1, w2),
- * then bias, multiplier, and C. Weights and bias are scaled by 2^d so that with right shift r the sum
+ * Expanded weights of a channel are 10 words (see ts_dsp_depthwise_expand): for each filter row (w0, w1) and (w1, w2),
+ * then bias, multiplier, C, and the step of a tie. Weights and bias are scaled by 2^d so that with right shift r the sum
  * T = SMMLA(acc, m, C) needs a shift by r + d - 1 = 10 in every channel: floors compose, so this is exactly
- * MultiplyByQuantizedMultiplier where negative results are clamped away (zero point -128). */
+ * MultiplyByQuantizedMultiplier but for negative ties. Where the zero point is -128 those are clamped away; the other
+ * kernels add the step -2^(d - 1) to negative results. */
 
         .syntax unified
         .thumb
@@ -118,7 +119,9 @@
         .equ    LANES, 48
         .equ    BYTES, 52
         .equ    ODD, 56
-        .equ    FRAME, 60
+        .equ    TIE, 60
+        .equ    POINTERS, 64
+        .equ    FRAME, 76
 
         /* Copies the job to the frame. */
         .macro  ENTER
@@ -138,10 +141,11 @@
         .macro  NEXT_CHANNEL
         ldr     r0, [sp, #RECORD]
         ldm     r0!, {r8-r12, lr}
-        ldm     r0!, {r2-r4}
+        ldm     r0!, {r2-r5}
         str     r0, [sp, #RECORD]
         strd    r2, r3, [sp, #BIAS]
         str     r4, [sp, #MULTIPLIER + 4]
+        str     r5, [sp, #TIE]
         ldrd    r2, r3, [sp, #FIRST]
         strd    r2, r3, [sp, #OUTPUT]
         add     r2, r2, #1
@@ -165,11 +169,12 @@
         pop     {r4-r11, pc}
         .endm
 
-        /* void ts_dsp_depthwise_3x3_s1(const strip *job): two output rows of up to 4 channels, stride 1.
+        /* void name(const strip *job): two output rows of up to 4 channels, stride 1.
          * job: slot of input rows 0 and 1, slot of rows 2 and 3, expanded weights, outputs of row 0 and row 1 (the same
          * where there is no row 1), bytes between output columns, channels, bytes of whole pairs of columns in a slot, 1
-         * if a single last column follows. r4, r5: left and right output of row 0; r6, r7: of row 1. Stack: 96 bytes. */
-        BEGIN_FUNCTION ts_dsp_depthwise_3x3_s1
+         * if a single last column follows. r4, r5: left and right output of row 0; r6, r7: of row 1. Stack: 112 bytes. */
+        .macro  STRIP_STRIDE_1 name, relu
+        BEGIN_FUNCTION \name
         ENTER
 0:
         NEXT_CHANNEL
@@ -206,10 +211,21 @@
         smlabt  r6, r3, lr, r6
         smlad   r7, r3, lr, r7
         ldrd    r2, r3, [sp, #MULTIPLIER]
+        .if     \relu
         smmla   r4, r4, r2, r3
         smmla   r5, r5, r2, r3
         smmla   r6, r6, r2, r3
         smmla   r7, r7, r2, r3
+        .else
+        strd    r0, r1, [sp, #POINTERS]
+        ldr     r0, [sp, #TIE]
+        .irp    acc, r4, r5, r6, r7
+        and     r1, r0, \acc, asr #31
+        smmla   \acc, \acc, r2, r3
+        add     \acc, \acc, r1
+        .endr
+        ldrd    r0, r1, [sp, #POINTERS]
+        .endif
         ssat    r4, #8, r4, asr #SHIFT
         ssat    r5, #8, r5, asr #SHIFT
         ssat    r6, #8, r6, asr #SHIFT
@@ -246,9 +262,18 @@
         smlabt  r4, r2, lr, r4
         smlabt  r6, r2, r11, r6
         smlabt  r6, r3, lr, r6
+        .ifeq   \relu
+        ldr     r2, [sp, #TIE]
+        and     r5, r2, r4, asr #31
+        and     r7, r2, r6, asr #31
+        .endif
         ldrd    r2, r3, [sp, #MULTIPLIER]
         smmla   r4, r4, r2, r3
         smmla   r6, r6, r2, r3
+        .ifeq   \relu
+        add     r4, r4, r5
+        add     r6, r6, r7
+        .endif
         ssat    r4, #8, r4, asr #SHIFT
         ssat    r6, #8, r6, asr #SHIFT
         ldrd    r2, r3, [sp, #OUTPUT]
@@ -256,11 +281,16 @@
         strb    r4, [r2]
 3:
         LEAVE   0b
-        END_FUNCTION ts_dsp_depthwise_3x3_s1
+        END_FUNCTION \name
+        .endm
 
-        /* void ts_dsp_depthwise_3x3_s2(const strip *job): one output row of up to 4 channels, stride 2.
+        STRIP_STRIDE_1 ts_dsp_depthwise_3x3_s1, 0
+        STRIP_STRIDE_1 ts_dsp_depthwise_3x3_s1_relu, 1
+
+        /* void name(const strip *job): one output row of up to 4 channels, stride 2.
          * As above with one output row: "whole pairs" are output columns, each at an even input column. */
-        BEGIN_FUNCTION ts_dsp_depthwise_3x3_s2
+        .macro  STRIP_STRIDE_2 name, relu
+        BEGIN_FUNCTION \name
         ENTER
 0:
         NEXT_CHANNEL
@@ -281,12 +311,24 @@
         ldr     r3, [r1]
         smlad   r4, r2, r12, r4
         smlabt  r4, r3, lr, r4
+        .ifeq   \relu
+        ldr     r5, [sp, #TIE]
+        and     r5, r5, r4, asr #31
+        .endif
         ldrd    r2, r3, [sp, #MULTIPLIER]
         smmla   r4, r4, r2, r3
+        .ifeq   \relu
+        add     r4, r4, r5
+        ldr     r5, [sp, #BIAS]
+        .endif
         ssat    r4, #8, r4, asr #SHIFT
         strb    r4, [r6]
         add     r6, r6, r7
         cmp     r0, r11
         bne     1b
         LEAVE   0b
-        END_FUNCTION ts_dsp_depthwise_3x3_s2
+        END_FUNCTION \name
+        .endm
+
+        STRIP_STRIDE_2 ts_dsp_depthwise_3x3_s2, 0
+        STRIP_STRIDE_2 ts_dsp_depthwise_3x3_s2_relu, 1

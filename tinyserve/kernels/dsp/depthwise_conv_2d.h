@@ -1,4 +1,4 @@
-/* DEPTHWISE_CONV_2D int8 3x3, multiplier 1, strides 1 and 2, for outputs with zero point -128 (any ReLU).
+/* DEPTHWISE_CONV_2D int8 3x3, multiplier 1, strides 1 and 2. All of int8 must be allowed as output.
  *
  * Works on 4 channels at a time, down the image two rows at a time: rows are widened, padded and sorted by channel in
  * scratch ("slots", see depthwise.S), so that the output may take the input's place where both have one shape.
@@ -29,15 +29,18 @@ typedef struct {
 } ts_dsp_strip;
 
 void ts_dsp_depthwise_gather(int32_t *slot, const int8_t *row0, const int8_t *row1, const ts_dsp_gather *gather);
+/* relu: for outputs with zero point -128. */
 void ts_dsp_depthwise_3x3_s1(const ts_dsp_strip *strip);
+void ts_dsp_depthwise_3x3_s1_relu(const ts_dsp_strip *strip);
 void ts_dsp_depthwise_3x3_s2(const ts_dsp_strip *strip);
+void ts_dsp_depthwise_3x3_s2_relu(const ts_dsp_strip *strip);
 
 #ifdef __cplusplus
 }
 #endif
 
 /* weights: 5 words per channel: 9 weights and the scale's exponent d as bytes, bias times 2^d, multiplier.
- * rows_per_strip: 2 output rows for stride 1, 1 for stride 2. slot_pairs: columns of a slot in pairs. */
+ * rounding: twice the output's zero point plus one. rows_per_strip: 2 output rows for stride 1, 1 for stride 2. slot_pairs: columns of a slot in pairs. */
 typedef struct {
     TS_DSP_GATHER_FIELDS
     void (*strip)(const ts_dsp_strip *strip);
@@ -46,13 +49,15 @@ typedef struct {
     int32_t output_rows, output_row_step, output_column_step, output_bytes;
     int32_t rows_per_strip, pad_rows, slot_pairs;
     int32_t strip_pairs, odd;
+    int32_t rounding;
     const uint32_t *weights;
 } ts_depthwise_conv_2d_dsp_s8_params;
 
-#define TS_DSP_DEPTHWISE_WORDS 9 /* expanded weights of a channel */
+#define TS_DSP_DEPTHWISE_WORDS 10 /* expanded weights of a channel */
 
-/* Weights times 2^d, as the strips read them: (w0, w1), (w1, w2) of each row, bias, multiplier, C. */
-TS_DSP_SHARED void ts_dsp_depthwise_expand(const uint32_t *record, int32_t *expanded)
+/* Weights times 2^d, as the strips read them: (w0, w1), (w1, w2) of each row, bias, multiplier, C, step
+ * of a tie. */
+TS_DSP_SHARED void ts_dsp_depthwise_expand(const uint32_t *record, int32_t rounding, int32_t *expanded)
 {
     const int8_t *const w = (const int8_t *)record;
     const int32_t d = w[9];
@@ -64,8 +69,9 @@ TS_DSP_SHARED void ts_dsp_depthwise_expand(const uint32_t *record, int32_t *expa
     }
     expanded[6] = (int32_t)record[3];
     expanded[7] = (int32_t)record[4];
-    /* Zero point -128 and half an output step, both times 2^10; half a unit of the multiplier's product. */
-    expanded[8] = -255 * (1 << 9) + (1 << (d - 2));
+    /* Zero point and half an output step, times 2^10; half a unit of the multiplier's product. */
+    expanded[8] = rounding * (1 << 9) + (1 << (d - 2));
+    expanded[9] = -(1 << (d - 1));
 }
 
 /* Rows y and y + 1 of 4 channels to a slot; rows outside are padding. */
@@ -104,7 +110,7 @@ TS_DSP_SHARED void ts_depthwise_conv_2d_dsp_s8(const ts_depthwise_conv_2d_dsp_s8
         const int32_t first = channel + lanes - 4 < 0 ? 0 : 4 - lanes;
         const int8_t *const source = input + channel - first;
         for (int32_t i = 0; i < lanes; i++) {
-            ts_dsp_depthwise_expand(p->weights + (channel + i) * 5, scratch + i * TS_DSP_DEPTHWISE_WORDS);
+            ts_dsp_depthwise_expand(p->weights + (channel + i) * 5, p->rounding, scratch + i * TS_DSP_DEPTHWISE_WORDS);
         }
         int32_t *top = scratch + 4 * TS_DSP_DEPTHWISE_WORDS, *bottom = top + 8 * p->slot_pairs;
         ts_dsp_depthwise_slot(p, source, -p->pad_rows, top);

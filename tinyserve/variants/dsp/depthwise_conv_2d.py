@@ -24,11 +24,11 @@ _LANES = 4
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """One candidate for int8 3x3, strides 1 or 2, multiplier 1, ReLU outputs and at least 4 channels."""
+    """One candidate for int8 3x3, strides 1 or 2, multiplier 1 and at least 4 channels."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     if not packing.applies(op) or weights.shape[3] != input.shape[3] or input.shape[3] < _LANES:
         return []
-    if output.zero_point != -128 or not _window_applies(conv_window(op)):
+    if not _window_applies(conv_window(op)):
         return []
     factors = convolution_requantization(op, input, weights, output)
     views = [_View.of(conv_window(op), input.shape[3], turned) for turned in (False, True)]
@@ -86,7 +86,7 @@ class _View:
 
     @property
     def scratch_bytes(self) -> int:
-        return 4 * (_LANES * 9 + 2 * 8 * self.slot_pairs)
+        return 4 * (_LANES * 10 + 2 * 8 * self.slot_pairs)
 
     @property
     def cost(self) -> float:
@@ -127,7 +127,13 @@ def _records(op: Operator, view: _View, factors: Requantization) -> npt.NDArray[
     multipliers, shifts = packing.settle(factors, channels, bounds)
     record = np.zeros((channels, 5), dtype="<i4")
     for channel in range(channels):
-        scaled = _scaled(taps[channel], int(bias[channel]), int(multipliers[channel]), int(shifts[channel]))
+        scaled = _scaled(
+            taps[channel],
+            int(bias[channel]),
+            int(multipliers[channel]),
+            int(shifts[channel]),
+            op.outputs[0].zero_point == -128,
+        )
         if scaled is None:
             return None
         weight_bytes = np.zeros(12, np.int8)
@@ -147,46 +153,46 @@ class _Scaled:
     multiplier: int
 
 
-def _scaled(taps: npt.NDArray[np.int8], bias: int, multiplier: int, shift: int) -> _Scaled | None:
+def _scaled(taps: npt.NDArray[np.int8], bias: int, multiplier: int, shift: int, relu: bool) -> _Scaled | None:
     """The scaled form of a channel, or None where none is exact."""
     if multiplier == 0:
         return _Scaled(2, 0, 0)
-    largest, total = int(np.abs(taps.astype(int)).max()), int(np.abs(taps.astype(int)).sum())
+    magnitudes = np.abs(taps.astype(np.int64))
+    largest, most = int(magnitudes.max()), 128 * int(magnitudes.sum())
     exponent = _SHIFT + 1 - shift
     if 2 <= exponent <= 15 and largest << exponent < 1 << 15:
         scaled = _Scaled(exponent, bias << exponent, multiplier)
-        return scaled if (abs(bias) + 128 * total) << exponent < 1 << 30 else None
+        return scaled if (abs(bias) + most) << exponent < 1 << 30 else None
+    if shift < 1 or not relu:
+        return None
+    # All sums of products that there can be, and the outputs that they must give.
+    sums = np.arange(-most, most + 1, dtype=np.int64)
+    high = ((sums + bias) * multiplier + (1 << 30)) >> 31
+    wanted = np.clip((high + (-255 << (shift - 1))) >> shift, -128, 127)
     for exponent in range(8, 1, -1):
-        fitted = _fitted(total, bias, multiplier, shift, exponent)
+        fitted = _fitted(sums, wanted, multiplier * 2.0**-shift, exponent)
         if fitted is not None and largest << exponent < 1 << 15:
             return fitted
     return None
 
 
-def _fitted(total: int, bias: int, multiplier: int, shift: int, exponent: int) -> _Scaled | None:
-    """A rounded multiplier and a bias that give every possible sum the right output; all of them are tried.
-
-    For shifts that the exponent cannot make 10. ``total``: sum of the weights' magnitudes; without bias the
-    accumulator is within 128 times that.
-    """
-    rounded = round(multiplier * 2.0 ** (_SHIFT + 1 - exponent - shift))
-    if shift < 1 or not 0 < rounded < 1 << 31:
+def _fitted(sums: packing.Ints, wanted: packing.Ints, factor: float, exponent: int) -> _Scaled | None:
+    """A rounded multiplier and a bias that give every sum the wanted output."""
+    rounded = round(factor * 2.0 ** (_SHIFT + 1 - exponent))
+    if not 0 < rounded < 1 << 31:
         return None
-    sums = np.arange(-128 * total, 128 * total + 1, dtype=np.int64)
-    high = ((sums + bias) * multiplier + (1 << 30)) >> 31
-    wanted = np.clip((high + (-255 << (shift - 1))) >> shift, -128, 127)
     constant = (-255 << (_SHIFT - 1)) + (1 << (exponent - 2))
     unbiased = (sums << exponent) * rounded
     # wanted << 10 <= (unbiased + bias' * rounded >> 32) + constant < wanted + 1 << 10, open at the ends.
-    above = np.where(wanted > -128, ((wanted << _SHIFT) - constant << 32) - unbiased, -(1 << 62))
-    below = np.where(wanted < 127, (((wanted + 1) << _SHIFT) - constant << 32) - unbiased, 1 << 62)
-    low, high_end = -(-int(above.max()) // rounded), (int(below.min()) - 1) // rounded
-    if low > high_end:
+    above = ((wanted << _SHIFT) - constant << 32) - unbiased
+    below = ((wanted + 1 << _SHIFT) - constant << 32) - unbiased
+    least = int(np.max(above, where=wanted > -128, initial=-(1 << 62)))
+    most = int(np.min(below, where=wanted < 127, initial=1 << 62)) - 1
+    low, high = max(-(-least // rounded), -(1 << 30)), min(most // rounded, 1 << 30)
+    bias = (low + high) // 2
+    if low > high or abs(bias) + (int(sums[-1]) << exponent) >= 1 << 31:
         return None
-    middle = (max(low, -(1 << 30)) + min(high_end, 1 << 30)) // 2
-    if not low <= middle <= high_end or abs(middle) + (128 * total << exponent) >= 1 << 31:
-        return None
-    return _Scaled(exponent, middle, rounded)
+    return _Scaled(exponent, bias, rounded)
 
 
 def _lower(op: Operator, lowering: Lowering, view: _View, records: npt.NDArray[np.uint32]) -> None:
@@ -198,7 +204,7 @@ def _lower(op: Operator, lowering: Lowering, view: _View, records: npt.NDArray[n
         "column_step": column_step,
         "padding": int(np.full(4, input.zero_point, np.int8).view("<i4")[0]),
         **view.gather(),
-        "strip": f"ts_dsp_depthwise_3x3_s{view.stride}",
+        "strip": f"ts_dsp_depthwise_3x3_s{view.stride}" + ("_relu" if output.zero_point == -128 else ""),
         "batches": input.shape[0],
         "channels": view.channels,
         "input_rows": view.input_rows,
@@ -213,6 +219,7 @@ def _lower(op: Operator, lowering: Lowering, view: _View, records: npt.NDArray[n
         "slot_pairs": view.slot_pairs,
         "strip_pairs": view.output_columns // 2 if one else view.output_columns,
         "odd": view.output_columns % 2 if one else 0,
+        "rounding": 2 * output.zero_point + 1,
         "weights": lowering.constant(f"{weights.name}_packed", records, "see kernels/dsp/depthwise.S"),
     }
     source, target = lowering.operand(input), lowering.buffer(output)
