@@ -7,7 +7,7 @@ the options (kept in the bundle's ``road.json``); builds are cached by content i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,11 +19,13 @@ from tinyserve import __version__, bundle
 from tinyserve.bundle import MANIFEST_FILE, Bundle
 from tinyserve.codegen.program import Optimize, Target
 from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.files import write
 from tinyserve.progress import Progress
 
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
     from tinyserve.codegen.compile import Compiled
+    from tinyserve.convert.options import Options as ConvertOptions
     from tinyserve.firmware.build import Firmware
     from tinyserve.firmware.toolchain import Name as ToolchainName
 
@@ -33,12 +35,17 @@ ROAD_FILE = "road.json"
 
 @dataclass(frozen=True)
 class Conversion:
-    """How a source model becomes a bundle. ``output`` None: build/<model's name>.bundle."""
+    """How a source model becomes a bundle. ``output`` None: build/<model's name>.bundle.
 
-    representative: Path | None = None
+    ``representative`` and ``samples`` are what ``convert.data.load`` takes: paths, module:function, "random".
+    """
+
+    representative: str | None = None
     quantize: str = "int8"
     output: Path | None = None
     name: str | None = None
+    samples: str | None = None
+    options: ConvertOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -73,19 +80,23 @@ def to_bundle(source: Path, conversion: Conversion, progress: Progress) -> Bundl
     _require(source)
     output = conversion.output or BUILD_DIRECTORY / f"{source.stem}.bundle"
     key = _conversion_key(source, conversion)
-    if is_bundle(output) and _done_key(output) == key:
+    if key and is_bundle(output) and _done_key(output) == key:
         return bundle.load(output)
     from tinyserve.convert import convert
 
+    chosen = {"options": conversion.options} if conversion.options else {}
     made = convert(
-        source=source,
+        source,
+        output=output,
         representative=conversion.representative,
         quantize=conversion.quantize,
-        output=output,
         progress=progress,
         name=conversion.name,
+        samples=conversion.samples,
+        **chosen,
     )
-    (output / ROAD_FILE).write_bytes(msgspec.json.encode(_Done(key)))
+    if key:
+        write(output / ROAD_FILE, msgspec.json.encode(_Done(key)))
     return made
 
 
@@ -101,6 +112,23 @@ def model_bytes(source: Path, conversion: Conversion, progress: Progress) -> tup
 def target(board: Board | None, optimize: Optimize) -> Target:
     """What the compiler may use on a board; the portable kernels without one."""
     return Target(frozenset(board.core.features if board else ()), optimize)
+
+
+def boards_that_fit(
+    source: Path, conversion: Conversion, optimize: Optimize, boards: Sequence[Board], progress: Progress
+) -> list[Board]:
+    """The boards with enough flash and RAM for the model's bench firmware, compiled for each core once."""
+    from tinyserve.codegen.compile import compile_model
+    from tinyserve.fit import demand, fit
+
+    data, _ = model_bytes(source, conversion, progress)
+    needs = {}
+    for index, board in enumerate(boards):
+        chosen = target(board, optimize)
+        if chosen not in needs:
+            progress("compiling for each core", index, len(boards))
+            needs[chosen] = demand(compile_model(data, chosen, "model"))
+    return [board for board in boards if fit(needs[target(board, optimize)], board) != "too large"]
 
 
 def to_compiled(made: Bundle, board: Board | None, optimize: Optimize, progress: Progress) -> Compiled:
@@ -179,11 +207,19 @@ def package_digest() -> str:
 
 
 def _conversion_key(source: Path, conversion: Conversion) -> str:
-    inputs = [source] + ([conversion.representative] if conversion.representative else [])
-    for path in inputs:
-        _require(path)
-    options = f"{__version__}\0{conversion.quantize}\0{conversion.name or source.stem}\0{digest(inputs)}"
-    return hashlib.sha256(options.encode()).hexdigest()
+    """What a conversion depends on: the code, the files by content, everything else by its name.
+
+    Functions that yield samples may change unseen, and so have no key: they are always called.
+    """
+    names = [name for name in (conversion.representative, conversion.samples) if name]
+    files = [source, *(Path(name) for name in names if Path(name).exists())]
+    if any(":" in name and not Path(name).exists() for name in names):
+        return ""
+    settings = [
+        __version__, conversion.quantize, conversion.name or source.stem, repr(names),
+        repr(conversion.options), digest(files),
+    ]  # fmt: skip
+    return hashlib.sha256("\0".join(settings).encode()).hexdigest()
 
 
 def _done_key(directory: Path) -> str:

@@ -23,7 +23,7 @@ class FunctionCount(msgspec.Struct, frozen=True):
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """One inference taken apart. ``total`` is the inference as a whole, in ``unit``; the layers are timed one
-    by one, so their sum differs from it by the reading of the clock. ``functions`` is empty on devices that
+    by one, so their sum differs from it by the reading of the clock, as does that of the functions. ``functions`` is empty on devices that
     count no blocks."""
 
     model: ModelIdentity

@@ -78,7 +78,7 @@ def command(
     optimize: tuple[Optimize, ...],
     engine: str,
     toolchain: ToolchainName,
-    representative: Path | None,
+    representative: str | None,
     quantize: str,
     bundle: Path | None,
     jobs: int | None,

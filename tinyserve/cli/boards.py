@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
+
+from tinyserve.cli import options
+from tinyserve.cli.options import PATH
+
+if TYPE_CHECKING:
+    from tinyserve.codegen.program import Optimize
 
 
 @click.command(name="boards")
+@click.option("--fits", type=PATH, metavar="SOURCE", help="Only boards that this model's firmware fits.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(as_json: bool) -> None:
+@options.optimize
+@options.conversion
+def command(
+    *,
+    fits: Path | None,
+    as_json: bool,
+    optimize: Optimize,
+    representative: str | None,
+    quantize: str,
+    bundle: Path | None,
+) -> None:
     """List the boards: core, clock, memory, and what emulates them.
+
+    With --fits the model is compiled for each core; weights and arena are exact, code is allowed for.
 
     Your own board is a .toml file: give its path wherever a board's name goes.
     """
-    from tinyserve import boards
+    from tinyserve import boards, road
+    from tinyserve.cli.progress import progress
 
     chosen = boards.all_boards()
+    if fits is not None:
+        conversion = road.Conversion(representative, quantize, bundle)
+        with progress() as report:
+            chosen = road.boards_that_fit(fits, conversion, optimize, chosen, report)
     if as_json:
         import msgspec
 

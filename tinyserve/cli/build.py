@@ -37,7 +37,7 @@ def command(
     optimize: Optimize,
     engine: str,
     toolchain: ToolchainName,
-    representative: Path | None,
+    representative: str | None,
     quantize: str,
     bundle: Path | None,
 ) -> None:

@@ -35,7 +35,7 @@ def command(
     name: str,
     board: str | None,
     optimize: Optimize,
-    representative: Path | None,
+    representative: str | None,
     quantize: str,
     bundle: Path | None,
 ) -> None:

@@ -6,28 +6,93 @@ from pathlib import Path
 
 import click
 
-from tinyserve.cli.options import PATH, SOURCE_HELP
+from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOURCE_HELP
 
 
 @click.command(name="convert", epilog=SOURCE_HELP)
 @click.argument("source", type=PATH)
-@click.option(
-    "--representative", type=PATH, metavar="DATA",
-    help="Typical inputs for quantization: .npz, .npy or a directory of .npy.",
-)  # fmt: skip
-@click.option("--quantize", default="int8", show_default=True, metavar="TYPE", help="int8 or float32.")
+@click.option("--representative", metavar="DATA", help=REPRESENTATIVE_HELP)
+@click.option("--quantize", default="int8", show_default=True, metavar="TYPE", help=QUANTIZE_HELP)
 @click.option("-o", "--output", type=PATH, metavar="DIR", help="The bundle.  [default: build/NAME.bundle]")
 @click.option("--name", help="The model's name.  [default: the file's]")
+@click.option(
+    "--samples", metavar="DATA", help="Check with these, not with a part of the representative data."
+)
+@click.option(
+    "--input-shape",
+    "shapes",
+    multiple=True,
+    metavar="SHAPE",
+    help="1x49x10x1, for open dimensions; per input.",
+)
+@click.option("--signature", default="", help="Of a SavedModel that has several.")
+@click.option("--custom", multiple=True, metavar="MODULE:NAME", help="A layer that Keras does not know.")
+@click.option(
+    "--keep-float", multiple=True, metavar="TENSOR", help="Leave the operator that writes it in float32."
+)
+@click.option(
+    "--pixel-range",
+    type=float,
+    nargs=2,
+    metavar="LOW HIGH",
+    help="What pixels 0 and 255 become; needed for images.",
+)
+@click.option(
+    "--stride",
+    type=click.IntRange(min=0),
+    default=0,
+    help="Rows or audio samples between windows.  [default: a window]",
+)
+@click.option(
+    "--sample-rate", type=click.IntRange(min=0), default=0, help="Hz that the model was trained with."
+)
+@click.option(
+    "--mlperf-id", default="", metavar="ID", help="ad01, kws01, ic01 or vww01, where it can't be guessed."
+)
 def command(
-    *, source: Path, representative: Path | None, quantize: str, output: Path | None, name: str | None
+    *,
+    source: Path,
+    representative: str | None,
+    quantize: str,
+    output: Path | None,
+    name: str | None,
+    samples: str | None,
+    shapes: tuple[str, ...],
+    signature: str,
+    custom: tuple[str, ...],
+    keep_float: tuple[str, ...],
+    pixel_range: tuple[float, float] | None,
+    stride: int,
+    sample_rate: int,
+    mlperf_id: str,
 ) -> None:
     """Quantize a trained model, check it against the original, and write a bundle."""
     from tinyserve import road
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
+    from tinyserve.convert.named import Reading
+    from tinyserve.convert.options import Options
     from tinyserve.report.bundle import bundle_panel
 
-    conversion = road.Conversion(representative, quantize, output, name)
+    options = Options(
+        input_shapes=tuple(_shape(text) for text in shapes),
+        signature=signature,
+        custom=custom,
+        keep_float=keep_float,
+        mlperf_id=mlperf_id,
+        reading=Reading(pixel_range, stride, sample_rate),
+    )
+    conversion = road.Conversion(representative, quantize, output, name, samples, options)
     with progress() as report:
         made = road.to_bundle(source, conversion, report)
     stdout().print(bundle_panel(made))
+
+
+def _shape(text: str) -> tuple[int, ...]:
+    """'1x49x10x1' as extents. Raises UsageError."""
+    from tinyserve.errors import UsageError
+
+    parts = text.replace("×", "x").replace(",", "x").split("x")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise UsageError(f"--input-shape {text}: not a shape", "write it as 1x49x10x1")
+    return tuple(int(part) for part in parts)

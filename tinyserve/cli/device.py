@@ -33,7 +33,7 @@ def command(
     optimize: Optimize,
     engine: str,
     toolchain: ToolchainName,
-    representative: Path | None,
+    representative: str | None,
     quantize: str,
     bundle: Path | None,
 ) -> None:

@@ -34,7 +34,7 @@ def command(
     stage: str | None,
     picture: Path | None,
     optimize: Optimize,
-    representative: Path | None,
+    representative: str | None,
     quantize: str,
     bundle: Path | None,
 ) -> None:

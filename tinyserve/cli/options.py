@@ -11,6 +11,11 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 PATH = click.Path(path_type=Path)
+REPRESENTATIVE_HELP = (
+    "Typical inputs for quantization: .npz, .npy, .csv, .wav, a directory of them or of images, "
+    "module:function, or 'random'."
+)
+QUANTIZE_HELP = "int8, int16x8 or float32."
 SOURCE_HELP = "SOURCE is a trained model (.keras, .h5, SavedModel), a .tflite, or a bundle."
 
 
@@ -26,12 +31,9 @@ def _chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 def conversion(function: F) -> F:
     """--representative, --quantize, --bundle: for commands that may have to convert first."""
     return _chain(
+        click.option("--representative", metavar="DATA", help=REPRESENTATIVE_HELP),
         click.option(
-            "--representative", type=PATH, metavar="DATA",
-            help="Typical inputs for quantization: .npz, .npy or a directory of .npy.",
-        ),
-        click.option(
-            "--quantize", default="int8", show_default=True, metavar="TYPE", help="int8 or float32."
+            "--quantize", default="int8", show_default=True, metavar="TYPE", help=QUANTIZE_HELP
         ),
         click.option(
             "--bundle", type=PATH, metavar="DIR",
