@@ -44,7 +44,7 @@ class Quantize(msgspec.Struct, frozen=True, tag=True):
     scheme: str
     per_channel: bool = True
     keep_float: list[str] = []
-    clip_percentile: float = 100.0
+    clip: str = ""
 
 
 class RunTflite(msgspec.Struct, frozen=True, tag=True):

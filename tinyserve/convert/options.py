@@ -15,8 +15,10 @@ class Options:
 
     ``input_shapes``: per input, for models with open dimensions. ``signature``: of a SavedModel that has
     several. ``custom``: "module:Name" of layers that Keras does not know. ``keep_float``: tensors whose
-    operators stay in float32. ``reading``: how samples are made of images, CSV and
-    audio. ``engine`` "tflm" lets operators pass that the AOT compiler lacks.
+    operators stay in float32. ``clip``: ranges of activations at a percentile ("99.9") or where the
+    error is least ("mse"), instead of the minimum and maximum.
+    ``reading``: how samples are made of images, CSV and audio. ``engine`` "tflm" lets operators pass that
+    the AOT compiler lacks.
     """
 
     input_shapes: Sequence[Sequence[int]] = ()
@@ -24,7 +26,7 @@ class Options:
     custom: Sequence[str] = ()
     per_channel: bool = True
     keep_float: Sequence[str] = ()
-    clip_percentile: float = 100.0
+    clip: str = ""
     engine: str = "aot"
     mlperf_id: str = ""
     held_samples: int = 50

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyserve.convert import tensorflow
+from tinyserve.convert import ranges, tensorflow
 from tinyserve.convert.messages import Quantize
 from tinyserve.convert.worker import Arrays, Say
 
@@ -41,8 +41,10 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
         model = calibrator.add_intermediate_tensors(request.source.read_bytes())
         if request.scheme == "int16x8":
             return _int16x8(tf, calibrator.Calibrator(model), samples, request, say)
-        calibrated = calibrator.Calibrator(model).calibrate(lambda: _feed(samples, say))
-        return _int8(tf, bytes(calibrated), request)
+        calibrated = bytes(calibrator.Calibrator(model).calibrate(lambda: _feed(samples, say)))
+        if request.clip:
+            calibrated = ranges.clipped(calibrated, ranges.observe(model, samples, say), request.clip)
+        return _int8(tf, calibrated, request)
     except (RuntimeError, ValueError) as error:
         raise tensorflow.conversion_error(error) from error
 

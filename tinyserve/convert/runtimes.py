@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyserve.convert.worker import Arrays, Say
 from tinyserve.errors import ToolError
@@ -96,23 +97,25 @@ def _count_outputs(interpreter: Any) -> int:
         count += 1
 
 
-def trace_litert(model: bytes, inputs: Arrays, output: Path, say: Say) -> None:
-    """Every tensor that the model computes, over all samples, as ``tensor_INDEX`` (N, ...)."""
+def each_trace(model: bytes, inputs: Arrays, say: Say) -> Iterator[dict[int, npt.NDArray[Any]]]:
+    """Per sample the tensors that operators write, by index, from LiteRT."""
     interpreter = _interpreter(model, experimental_preserve_all_tensors=True)
     details = interpreter.get_input_details()
-    wanted: dict[int, Arrays] = {}
+    written = sorted({int(i) for op in interpreter._get_ops_details() for i in op["outputs"]})
     for index in range(len(inputs[0])):
         for detail, array in zip(details, inputs, strict=True):
             value = array[index : index + 1].reshape(detail["shape"]).astype(detail["dtype"])
             interpreter.set_tensor(detail["index"], value)
         interpreter.invoke()
-        for tensor in _readable(interpreter):
-            wanted.setdefault(tensor, []).append(interpreter.get_tensor(tensor))
+        yield {tensor: interpreter.get_tensor(tensor) for tensor in written}
         say("trace", index + 1, len(inputs[0]))
+
+
+def trace(model: bytes, inputs: Arrays, output: Path, say: Say) -> None:
+    """Writes every tensor that the model computes, over all samples, as ``tensor_INDEX`` (N, ...)."""
+    values: dict[int, Arrays] = {}
+    for tensors in each_trace(model, inputs, say):
+        for index, value in tensors.items():
+            values.setdefault(index, []).append(value)
     with output.open("wb") as file:
-        np.savez(file, **{f"tensor_{i}": np.stack(values) for i, values in wanted.items()})  # type: ignore[arg-type]
-
-
-def _readable(interpreter: Any) -> list[int]:
-    """Indices of the tensors that operators write."""
-    return [int(i) for op in interpreter._get_ops_details() for i in op["outputs"]]
+        np.savez(file, **{f"tensor_{i}": np.stack(v) for i, v in values.items()})  # type: ignore[arg-type]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from tinyserve.convert.options import Options, Record
 from tinyserve.convert.sources import SourceModel
 from tinyserve.convert.tflite import Inspected
 from tinyserve.convert.worker import save_arrays
+from tinyserve.errors import UsageError
 from tinyserve.progress import Progress
 
 Array = npt.NDArray[Any]
@@ -40,6 +42,7 @@ class Session:
 
     def quantize(self, calibration: Dataset, scheme: str, options: Options) -> Inspected:
         """The original in integers. Raises ModelError or UnsupportedError where the quantizer can't."""
+        self._check_kept(options)
         source, target, samples = (self.worker.path(suffix) for suffix in (".tflite", ".tflite", ".npz"))
         source.write_bytes(self.original.data)
         save_arrays(samples, calibration.inputs)
@@ -50,10 +53,20 @@ class Session:
             scheme=scheme,
             per_channel=options.per_channel,
             keep_float=list(options.keep_float),
-            clip_percentile=options.clip_percentile,
+            clip=options.clip,
         )
         self.record.tools.update(self.worker.ask(request, "quantize").tools)
         return tflite.inspect(target.read_bytes(), "the quantized model")
+
+    def _check_kept(self, options: Options) -> None:
+        """Raises UsageError for a layer to be kept in float that is not in the model."""
+        names = [tensor.name for op in self.original.model.main.operators for tensor in op.outputs]
+        for name in options.keep_float:
+            if name not in names:
+                near = difflib.get_close_matches(name, names, 3, 0.0)
+                raise UsageError(
+                    f"no layer writes a tensor '{name}'", f"name one of the model's: {', '.join(near)}"
+                )
 
     def reference(self, inputs: list[Array]) -> list[Array]:
         """The original's outputs: from its own framework where that has loaded it, else from LiteRT."""

@@ -98,7 +98,7 @@ class Server:
 
         data, inputs = request.model.read_bytes(), load_arrays(request.inputs)
         if request.tensors:
-            runtimes.trace_litert(data, inputs, request.outputs, self.say)
+            runtimes.trace(data, inputs, request.outputs, self.say)
             return messages.Done(tools=runtimes.tools("litert"))
         save_arrays(request.outputs, each_sample(runtimes.runner(request.runtime, data), inputs, self.say))
         return messages.Done(tools=runtimes.tools(request.runtime))
