@@ -16,10 +16,11 @@ from tinyserve.passes.load import load
 def twin_convolutions(net: Net, seed: int, second_seed: int) -> tuple[TensorRef, TensorRef]:
     """Two convolutions of one input with weights drawn from the two seeds, quantized alike."""
     x = net.input((1, 5, 5, 3))
+    quantized = net.tensor((1,), zero_point=-128)
     net.rng = np.random.default_rng(seed)
-    left = net.conv(4, 3, zero_point=-128)
+    left = net.conv(4, 3, like=quantized)
     net.x, net.rng = x, np.random.default_rng(second_seed)
-    right = net.conv(4, 3, zero_point=-128)
+    right = net.conv(4, 3, like=quantized)
     return left, right
 
 
