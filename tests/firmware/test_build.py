@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,14 @@ def test_flags_are_part_of_what_the_cache_knows(own_cache: Path, tmp_path: Path)
     project = _project("cortex-m4", tmp_path)
     assert not build(project, optimize="-O2").cached
     assert not build(project, optimize="-Os").cached
+
+
+def test_a_model_compiled_for_size_is_built_for_size(tmp_path: Path) -> None:
+    fast = tiny_model()
+    small = tiny_model()
+    small.program.target = replace(small.program.target, optimize="size")
+    assert build(_project("cortex-m4", tmp_path / "a", fast)).flags[-1] == "-O2"
+    assert build(_project("cortex-m4", tmp_path / "b", small)).flags[-1] == "-Os"
 
 
 def test_too_much_flash_says_by_how_much_and_what_would_help(tmp_path: Path) -> None:
