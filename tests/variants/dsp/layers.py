@@ -11,6 +11,14 @@ FEATURES = frozenset({"dsp", "fpu"})
 STACK_LIMIT = 450
 
 
+def activation_of(r: Random) -> tuple[str, int]:
+    """An activation and the output's zero point: mostly those that converters make, now and then any."""
+    activation = r.choice(("NONE", "RELU", "RELU", "RELU6", "RELU_N1_TO_1"))
+    if activation == "NONE" or r.chance(0.25):
+        return activation, r.integer(-127, 127)
+    return activation, -128
+
+
 def quantized_weights(
     r: Random, graph: GraphBuilder, shape: tuple[int, ...], input_scale: float, per_channel: bool = True
 ) -> tuple[TensorRef, TensorRef, float]:

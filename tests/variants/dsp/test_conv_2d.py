@@ -11,7 +11,7 @@ from tests.ops.test_conv_2d import output_size
 from tests.support.arm_cases import check
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
-from tests.variants.dsp.layers import FEATURES, STACK_LIMIT, quantized_weights
+from tests.variants.dsp.layers import FEATURES, STACK_LIMIT, activation_of, quantized_weights
 
 
 def conv_case(seed: int) -> Case:
@@ -28,7 +28,7 @@ def conv_case(seed: int) -> Case:
     sizes = [output_size(*axis, padding) for axis in axes]
     if 0 in sizes:
         padding, sizes = "SAME", [-(-height // stride[0]), -(-width // stride[1])]
-    relu = r.chance(0.5)
+    activation, zero_point = activation_of(r)
 
     def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
         x = graph.input(
@@ -37,11 +37,10 @@ def conv_case(seed: int) -> Case:
         weights, bias, scale = quantized_weights(
             r, graph, (channels, *taps, input_channels), 0.05, r.chance(0.8)
         )
-        zero_point = -128 if relu else r.integer(-127, 127)
         y = graph.tensor((batches, *sizes, channels), "int8", scale=scale, zero_point=zero_point)
         graph.op(
             "CONV_2D", [x, weights, bias], [y],
-            padding=padding, activation="RELU" if relu else "NONE",
+            padding=padding, activation=activation,
             stride_h=stride[0], stride_w=stride[1],
             dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
         )  # fmt: skip

@@ -12,7 +12,7 @@ from tests.ops.test_conv_2d import output_size
 from tests.support.arm_cases import check
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
-from tests.variants.dsp.layers import FEATURES
+from tests.variants.dsp.layers import FEATURES, activation_of
 
 
 def depthwise_case(seed: int) -> Case:
@@ -20,8 +20,7 @@ def depthwise_case(seed: int) -> Case:
     batches, stride = r.choice((1, 1, 1, 2)), r.choice((1, 1, 2))
     height, width, channels = r.integer(1, 13), r.integer(1, 13), r.integer(4, 19)
     padding = r.choice(("SAME", "SAME", "VALID"))
-    relu = r.chance(0.6)
-    zero_point = -128 if relu else r.integer(-127, 127)
+    activation, zero_point = activation_of(r)
     sizes = [output_size(extent, 3, stride, 1, padding) for extent in (height, width)]
     if 0 in sizes:
         padding, sizes = "SAME", [-(-height // stride), -(-width // stride)]
@@ -31,14 +30,14 @@ def depthwise_case(seed: int) -> Case:
         x = graph.input(shape, "int8", scale=0.05, zero_point=r.zero_point())
         values = r.rng.integers(-127, 128, (1, 3, 3, channels)).astype(np.int8)
         # Right shifts 3 to 9 scale exactly; beyond, the compiler fits a multiplier.
-        fitted = [relu and r.chance(0.2) for _ in range(channels)]
+        fitted = [zero_point == -128 and r.chance(0.2) for _ in range(channels)]
         shifts = [r.integer(10, 16) if one else r.integer(3, 9) for one in fitted]
         factors = [2.0**-shift * float(r.rng.uniform(0.51, 0.99)) for shift in shifts]
         weights = graph.constant(values, scale=[f / 0.05 for f in factors], zero_point=[0] * channels, axis=3)
         bias = graph.constant(r.rng.integers(-9000, 9000, channels).astype("int32"))
         y = graph.tensor((batches, *sizes, channels), "int8", scale=1.0, zero_point=zero_point)
         graph.op(
-            "DEPTHWISE_CONV_2D", [x, weights, bias], [y], padding=padding, activation="RELU" if relu else "NONE",
+            "DEPTHWISE_CONV_2D", [x, weights, bias], [y], padding=padding, activation=activation,
             stride_h=stride, stride_w=stride, depth_multiplier=1,
         )  # fmt: skip
         return [x], [y]

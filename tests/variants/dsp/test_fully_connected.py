@@ -10,7 +10,7 @@ from tests.ops.generate import Random, case
 from tests.support.arm_cases import check
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
-from tests.variants.dsp.layers import FEATURES, quantized_weights
+from tests.variants.dsp.layers import FEATURES, activation_of, quantized_weights
 
 
 def fully_connected_case(seed: int) -> Case:
@@ -20,10 +20,9 @@ def fully_connected_case(seed: int) -> Case:
     def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
         x = graph.input((batches, depth), "int8", scale=0.05, zero_point=r.zero_point())
         weights, bias, scale = quantized_weights(r, graph, (channels, depth), 0.05, per_channel=r.chance(0.2))
-        relu = r.chance(0.5)
-        zero_point = -128 if relu else r.integer(-127, 127)
+        activation, zero_point = activation_of(r)
         y = graph.tensor((batches, channels), "int8", scale=scale, zero_point=zero_point)
-        graph.op("FULLY_CONNECTED", [x, weights, bias], [y], activation="RELU" if relu else "NONE")
+        graph.op("FULLY_CONNECTED", [x, weights, bias], [y], activation=activation)
         return [x], [y]
 
     return case(f"fully connected #{seed}", r, build)

@@ -14,7 +14,7 @@ from tinyserve.ops.overlap import IntArray, lead_bytes, overlaps
 from tinyserve.ops.quantize_params import convolution_requantization
 from tinyserve.ops.window import Window
 from tinyserve.variants import Candidate
-from tinyserve.variants.dsp import packing
+from tinyserve.variants.dsp import clamp, packing
 
 PIXELS = 4
 REASON = "SMLAD on two taps of 4 pixels x 2 channels, two weights per half-word"
@@ -29,7 +29,7 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     packed = _packed(op)
     if packed is None:
         return []
-    cost = _cost(conv_window(op), packed)
+    cost = _cost(conv_window(op), packed) + clamp.cost(op)
     return [Candidate("dsp", cost, REASON, lambda: _lower(op, lowering, packed))]
 
 
@@ -129,6 +129,7 @@ def _call(
         macs=output.elements * weights.elements // weights.shape[0],
         sources=SOURCES, variant="dsp", reason=REASON,
     )  # fmt: skip
+    clamp.add_clamp(op, lowering)
 
 
 def _window_params(view: Window, channels: int) -> dict[str, ParamValue]:

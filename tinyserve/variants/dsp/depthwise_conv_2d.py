@@ -16,7 +16,7 @@ from tinyserve.ops.conv_2d import conv_window
 from tinyserve.ops.quantize_params import Requantization, convolution_requantization
 from tinyserve.ops.window import Window
 from tinyserve.variants import Candidate
-from tinyserve.variants.dsp import packing
+from tinyserve.variants.dsp import clamp, packing
 
 REASON = "SMLAD on neighbouring columns, 4 channels sorted apart at a time"
 _SHIFT = 10  # of the scaled products, in depthwise.S
@@ -36,7 +36,7 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     records = _records(op, view, factors)
     if records is None:
         return []
-    return [Candidate("dsp", view.cost, REASON, lambda: _lower(op, lowering, view, records))]
+    return [Candidate("dsp", view.cost + clamp.cost(op), REASON, lambda: _lower(op, lowering, view, records))]
 
 
 def _window_applies(view: Window) -> bool:
@@ -230,6 +230,7 @@ def _lower(op: Operator, lowering: Lowering, view: _View, records: npt.NDArray[n
         overlaps=_overlaps(source, target, view), macs=output.elements * 9,
         sources=("dsp/depthwise.S",), variant="dsp", reason=REASON,
     )  # fmt: skip
+    clamp.add_clamp(op, lowering)
 
 
 def _overlaps(source: Operand, target: Buffer, view: _View) -> list[Overlap]:

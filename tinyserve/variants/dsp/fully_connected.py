@@ -13,7 +13,7 @@ from tinyserve.ops.calls import add_call
 from tinyserve.ops.overlap import lead_bytes, overlaps
 from tinyserve.ops.quantize_params import fully_connected_requantization
 from tinyserve.variants import Candidate
-from tinyserve.variants.dsp import conv_2d, packing
+from tinyserve.variants.dsp import clamp, conv_2d, packing
 
 REASON = "SMLAD on four taps x 8 channels, two weights per half-word"
 _GROUP = 8
@@ -29,13 +29,13 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     found = []
     packed = _packed(op, taps)
     if packed is not None:
-        cost = batches * len(packed) * (1.0 * depth * _GROUP + 75)
+        cost = batches * len(packed) * (1.0 * depth * _GROUP + 75) + clamp.cost(op)
         found.append(Candidate("dsp", cost, REASON, lambda: _lower(op, lowering, packed)))
     factors = fully_connected_requantization(op, input, weights, op.outputs[0])
     steps = packing.in_steps(taps, depth)
     product = packing.matmul(op, steps, packing.folded_bias(op, taps), factors)
     if product is not None:
-        cost = conv_2d.pointwise_cost(batches, product)
+        cost = conv_2d.pointwise_cost(batches, product) + clamp.cost(op)
         found.append(Candidate("dsp", cost, conv_2d.REASON, lambda: _lower_pointwise(op, lowering, product)))
     return found
 
@@ -92,6 +92,7 @@ def _lower(op: Operator, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> 
         overlaps=overlaps(source, target, _lead(input.elements // depth, depth, channels, len(packed))),
         macs=output.elements * depth, sources=("dsp/fully_connected.S",), variant="dsp", reason=REASON,
     )  # fmt: skip
+    clamp.add_clamp(op, lowering)
 
 
 def _lead(batches: int, depth: int, channels: int, groups: int) -> int:

@@ -12,9 +12,7 @@ import numpy.typing as npt
 
 from tinyserve.graph.types import DType, Operator
 from tinyserve.ops import checks
-from tinyserve.ops.conv_2d import Conv2DAttributes
-from tinyserve.ops.fully_connected import FullyConnectedAttributes
-from tinyserve.ops.quantize_params import Requantization, activation_range
+from tinyserve.ops.quantize_params import Requantization
 
 Ints = npt.NDArray[np.int64]
 _INT32 = 1 << 31
@@ -36,12 +34,9 @@ class Matmul:
 
 
 def applies(op: Operator) -> bool:
-    """int8 activations and weights, and an activation that allows all that int8 holds."""
+    """int8 activations and weights."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not input.dtype is weights.dtype is DType.INT8 or output.dtype is not DType.INT8:
-        return False
-    attributes: Conv2DAttributes | FullyConnectedAttributes = op.attributes
-    return activation_range(op, attributes.activation, output) == (-128, 127)
+    return input.dtype is weights.dtype is output.dtype is DType.INT8
 
 
 def folded_bias(op: Operator, taps: npt.NDArray[np.int8]) -> Ints:
