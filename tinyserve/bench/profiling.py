@@ -22,9 +22,9 @@ class FunctionCount(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """One inference taken apart. ``total`` is the inference as a whole, in ``unit``; the layers are timed one
-    by one, so their sum differs from it by the reading of the clock, as does that of the functions. ``functions`` is empty on devices that
-    count no blocks."""
+    """One inference taken apart. ``total`` is the inference as a whole, in ``unit``. The layers are timed one
+    by one and the functions counted whole, so that their sums hold the reading of the clock and it does not.
+    ``functions`` is empty on devices that count no blocks."""
 
     model: ModelIdentity
     setup: Setup
