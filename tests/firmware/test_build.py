@@ -171,7 +171,7 @@ def test_too_much_ram_names_the_layer_where_the_arena_peaks(tmp_path: Path) -> N
         build(_project(board, tmp_path / "p", compiled))
     message, hint = caught.value.message, caught.value.hint
     assert "RAM is " in message and "arena 20,000" in message and "flash" not in message
-    assert 'peaks at layer "sum"' in message
+    assert 'peaks at layer "sum" (ADD, 20 bytes in use)' in message
     assert "--optimize ram" in hint
 
 

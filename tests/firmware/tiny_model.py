@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from tinyserve.codegen.compile import Compiled
 from tinyserve.codegen.emit import Sources
-from tinyserve.codegen.program import PORTABLE, Buffer, KernelCall, MemoryPlan, Program
+from tinyserve.codegen.program import PORTABLE, Buffer, KernelCall, Lifetime, MemoryPlan, Program
 from tinyserve.graph.types import DType, Graph, Model, Quantization, Tensor
 from tinyserve.passes import PassReport
 
@@ -91,7 +91,10 @@ def tiny_model(arena_bytes: int = 32, weight_bytes: int = 4) -> Compiled:
         [total, count],
         SHA256,
     )
-    plan = MemoryPlan(dict(zip(buffers, (0, 8, 12, 16), strict=True)), {}, arena_bytes)
+    lifetimes = dict(
+        zip(buffers, (Lifetime(-1, 0), Lifetime(-1, 0), Lifetime(0, 2), Lifetime(-1, 2)), strict=True)
+    )
+    plan = MemoryPlan(dict(zip(buffers, (0, 8, 12, 16), strict=True)), lifetimes, arena_bytes)
     files: dict[str, str | bytes] = {
         "tiny.h": _HEADER,
         "tiny.c": _MODEL.replace("ARENA_BYTES", str(arena_bytes)),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tinyserve.boards import all_boards
 from tinyserve.boards.types import Board
+from tinyserve.codegen.names import short_name
 from tinyserve.codegen.program import MemoryPlan, Program
 from tinyserve.errors import FitError
 from tinyserve.firmware.render import Project
@@ -44,12 +47,25 @@ def overflow_error(project: Project, sizes: Sizes) -> FitError:
 
 
 def peak_call(program: Program, plan: MemoryPlan) -> tuple[int, int] | None:
-    """The kernel call during which the arena holds the most, and how many bytes are live then."""
+    """The kernel call during which the most of the arena is in use, and how many bytes are."""
     live = [
-        sum(buffer.nbytes for buffer, life in plan.lifetimes.items() if life.first <= index <= life.last)
+        _covered(
+            (plan.offsets[buffer], plan.offsets[buffer] + buffer.nbytes)
+            for buffer, life in plan.lifetimes.items()
+            if life.first <= index <= life.last
+        )
         for index in range(len(program.calls))
     ]
     return max(enumerate(live), key=lambda item: item[1]) if live else None
+
+
+def _covered(intervals: Iterable[tuple[int, int]]) -> int:
+    """Bytes that the intervals cover: buffers that share bytes (in-place operators) count once."""
+    total = reached = 0
+    for start, end in sorted(intervals):
+        total += max(0, end - max(start, reached))
+        reached = max(reached, end)
+    return total
 
 
 def _peak(program: Program, plan: MemoryPlan) -> list[str]:
@@ -57,7 +73,7 @@ def _peak(program: Program, plan: MemoryPlan) -> list[str]:
     if peak is None:
         return []
     call = program.calls[peak[0]]
-    return [f'the arena peaks at layer "{call.layer}" ({call.op}, {peak[1]:,} bytes live)']
+    return [f'the arena peaks at layer "{short_name(call.layer)}" ({call.op}, {peak[1]:,} bytes in use)']
 
 
 def _flash_remedies(program: Program) -> list[str]:
@@ -76,7 +92,9 @@ def _ram_remedies(program: Program, plan: MemoryPlan) -> list[str]:
     remedies = ["--optimize ram"]
     peak = peak_call(program, plan)
     if peak is not None:
-        remedies.append(f'a smaller input or a larger stride before layer "{program.calls[peak[0]].layer}"')
+        remedies.append(
+            f'a smaller input or a larger stride before layer "{short_name(program.calls[peak[0]].layer)}"'
+        )
     return remedies
 
 
