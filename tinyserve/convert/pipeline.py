@@ -132,7 +132,11 @@ def _quantized(session: Session, calibration: Dataset | None, quantize: str) -> 
         )
     if calibration.synthetic:
         session.record.notes.append("calibrated with random data: its accuracy says nothing")
-    return session.quantize(calibration, quantize, session.options)
+    converted = session.quantize(calibration, quantize, session.options)
+    floats = tflite.left_in_float(converted.model)
+    if floats:
+        session.record.notes.append(f"stays in float32: {', '.join(floats)}")
+    return converted
 
 
 def _check(session: Session, converted: Inspected, held: Dataset) -> _Checked:

@@ -18,6 +18,8 @@ from tinyserve.convert import ranges, tensorflow
 from tinyserve.convert.messages import Quantize
 from tinyserve.convert.worker import Arrays, Say
 
+_KEEP_CONSTANTS = b"keep_stablehlo_constant"
+
 
 def tools() -> dict[str, str]:
     """The quantizer's version."""
@@ -38,7 +40,7 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
     tf = tensorflow.load()
     calibrator = importlib.import_module("tensorflow.lite.python.optimize.calibrator")
     try:
-        model = calibrator.add_intermediate_tensors(request.source.read_bytes())
+        model = _plain(calibrator.add_intermediate_tensors(request.source.read_bytes()))
         if request.scheme == "int16x8":
             return _int16x8(tf, calibrator.Calibrator(model), samples, request, say)
         calibrated = bytes(calibrator.Calibrator(model).calibrate(lambda: _feed(samples, say)))
@@ -47,6 +49,19 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
         return _int8(tf, calibrated, request)
     except (RuntimeError, ValueError) as error:
         raise tensorflow.conversion_error(error) from error
+
+
+def _plain(model: bytes) -> bytes:
+    """The model without the mark by which litert-torch keeps the quantizer away from constants."""
+    if _KEEP_CONSTANTS not in model:
+        return model
+    schema = importlib.import_module("tensorflow.lite.python.schema_py_generated")
+    flatbuffers = importlib.import_module("flatbuffers")
+    unpacked = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    unpacked.metadata = [entry for entry in unpacked.metadata if entry.name != _KEEP_CONSTANTS]
+    builder = flatbuffers.Builder(len(model) + 1024)
+    builder.Finish(unpacked.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
 
 
 def _feed(samples: Arrays, say: Say) -> Iterator[Arrays]:

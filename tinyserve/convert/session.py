@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -42,7 +42,7 @@ class Session:
 
     def quantize(self, calibration: Dataset, scheme: str, options: Options) -> Inspected:
         """The original in integers. Raises ModelError or UnsupportedError where the quantizer can't."""
-        self._check_kept(options)
+        kept = self._kept(options.keep_float, scheme)
         source, target, samples = (self.worker.path(suffix) for suffix in (".tflite", ".tflite", ".npz"))
         source.write_bytes(self.original.data)
         save_arrays(samples, calibration.inputs)
@@ -52,21 +52,26 @@ class Session:
             samples=samples,
             scheme=scheme,
             per_channel=options.per_channel,
-            keep_float=list(options.keep_float),
+            keep_float=kept,
             clip=options.clip,
         )
         self.record.tools.update(self.worker.ask(request, "quantize").tools)
         return tflite.inspect(target.read_bytes(), "the quantized model")
 
-    def _check_kept(self, options: Options) -> None:
-        """Raises UsageError for a layer to be kept in float that is not in the model."""
-        names = [tensor.name for op in self.original.model.main.operators for tensor in op.outputs]
-        for name in options.keep_float:
-            if name not in names:
-                near = difflib.get_close_matches(name, names, 3, 0.0)
-                raise UsageError(
-                    f"no layer writes a tensor '{name}'", f"name one of the model's: {', '.join(near)}"
-                )
+    def _kept(self, names: Sequence[str], scheme: str) -> list[str]:
+        """The tensors whose operators stay in float, by their full names (a fused layer has several, of which
+        one is enough). Raises UsageError for a layer that is not in the model."""
+        if names and scheme != "int8":
+            raise UsageError(f"{scheme} keeps no layer in float", "use int8, or leave out the layers to keep")
+        tensors = [tensor.name for op in self.original.model.main.operators for tensor in op.outputs]
+        kept = []
+        for name in names:
+            found = [tensor for tensor in tensors if tensor == name or name in tensor.split(";")]
+            if not found:
+                near = ", ".join(difflib.get_close_matches(name, tensors, 3, 0.0))
+                raise UsageError(f"no layer writes a tensor '{name}'", f"name one of the model's: {near}")
+            kept.extend(found)
+        return kept
 
     def reference(self, inputs: list[Array]) -> list[Array]:
         """The original's outputs: from its own framework where that has loaded it, else from LiteRT."""

@@ -55,6 +55,15 @@ def inspect(data: bytes, where: str) -> Inspected:
     )
 
 
+def left_in_float(model: Model) -> list[str]:
+    """Operators that compute in float32, by their places."""
+    computing = [op for graph in model.graphs for op in graph.operators if op.name not in _CONVERSIONS]
+    return [op.location for op in computing if any(tensor.dtype is DType.FLOAT32 for tensor in op.outputs)]
+
+
+_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
+
+
 def mlperf_id(inputs: list[TensorInfo], outputs: list[TensorInfo]) -> str:
     """The MLPerf Tiny model id whose input and output shapes these are, or ''."""
     if len(inputs) != 1 or len(outputs) != 1:
