@@ -1,6 +1,7 @@
-"""Runs C and assembly functions on an emulated Cortex-M, one call at a time, and counts their instructions exactly.
+"""Runs C and assembly functions on an emulated Cortex-M, one call at a time, and counts their instructions.
 
-Memory is mapped by the page, and each block of a caller ends at the end of its pages, so that an access beyond it faults.
+Memory is mapped by the page, and each block of a caller ends at the end of its pages, so that an access
+beyond it faults.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ CPUS = {
         arm_const.UC_CPU_ARM_CORTEX_M33,
     ),
 }
-_FLAGS = ["-std=c11", "-ffreestanding", "-O2", "-g", "-fomit-frame-pointer", "-fno-unwind-tables", "-fno-asynchronous-unwind-tables", "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-Wno-unused-function"]
+_FLAGS = [
+    "-std=c11", "-ffreestanding", "-O2", "-g", "-fomit-frame-pointer", "-fno-unwind-tables",
+    "-fno-asynchronous-unwind-tables", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off",
+    "-Wall", "-Wextra", "-Wconversion", "-Werror", "-Wno-unused-function",
+]  # fmt: skip
 _SCRIPT = """
 SECTIONS {
   . = 0x10000; .text : { KEEP_FUNCTIONS *(.text*) *(.rodata*) }
@@ -51,14 +56,18 @@ def build(
     cpu: str = "cortex-m4",
     defines: Sequence[str] = (),
 ) -> Path:
-    """Compiles and links C and assembly for a core. ``keep``: functions to be called. RuntimeError on failure."""
+    """Compiles and links C and assembly for a core. ``keep``: functions to be called.
+
+    Raises RuntimeError with the compiler's words.
+    """
     target, mcpu, _ = CPUS[cpu]
     script = directory / "link.ld"
     kept = " ".join(f"KEEP(*(.text.{name}))" for name in keep)
     script.write_text(_SCRIPT.replace("KEEP_FUNCTIONS", kept))
     elf = directory / f"{cpu}.elf"
     command = [
-        sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={mcpu}", *_FLAGS, "-nostdlib", "-I", str(KERNELS),
+        sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={mcpu}", *_FLAGS, "-nostdlib",
+        "-I", str(KERNELS),
         "-T", str(script), "-Wl,--gc-sections", f"-Wl,--entry={keep[0]}", *(f"-D{name}" for name in defines),
         *map(str, [*sources, *SHIM_SOURCES]), "-o", str(elf),
     ]  # fmt: skip
@@ -143,7 +152,7 @@ class ArmImage:
         return bytes(self._uc.mem_read(address, size))
 
     def call(self, function: str, *arguments: int) -> Counts:
-        """Calls a function with up to four words. Raises UcError where it faults, RuntimeError where it hangs."""
+        """Calls a function with up to four words. Raises UcError for a fault, RuntimeError for a hang."""
         uc = self._uc
         for register, value in zip(
             range(arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R3 + 1), arguments, strict=False

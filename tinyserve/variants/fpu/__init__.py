@@ -1,0 +1,1 @@
+"""float32 kernels for cores with a single-precision FPU: Cortex-M4F, M7 and M33."""
