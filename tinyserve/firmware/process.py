@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,12 +38,17 @@ class _Running:
 
 
 def run_all(
-    commands: Sequence[Sequence[str]], directory: Path, timeout_s: float, jobs: int | None = None
+    commands: Sequence[Sequence[str]],
+    directory: Path,
+    timeout_s: float,
+    jobs: int | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> list[Finished]:
     """Runs the commands in ``directory``, up to ``jobs`` at once (default: one per CPU).
 
     Results come in the commands' order. When one fails no more are started, and the results of those that
-    never ran are left out. Raises ToolError when a program is not there or takes longer than ``timeout_s``.
+    never ran are left out. ``environment`` replaces this process's. Raises ToolError when a program is not
+    there or takes longer than ``timeout_s``.
     """
     waiting = [(index, tuple(command)) for index, command in enumerate(commands)]
     waiting.reverse()
@@ -53,7 +58,7 @@ def run_all(
     try:
         while running or (waiting and not failed):
             while waiting and not failed and len(running) < (jobs or os.cpu_count() or 1):
-                running.append(_start(*waiting.pop(), directory, timeout_s))
+                running.append(_start(*waiting.pop(), directory, timeout_s, environment))
             for job in list(running):
                 if job.process.poll() is not None:
                     running.remove(job)
@@ -72,18 +77,27 @@ def run_all(
     return [finished[index] for index in sorted(finished)]
 
 
-def run(command: Sequence[str], directory: Path, timeout_s: float) -> Finished:
+def run(
+    command: Sequence[str], directory: Path, timeout_s: float, environment: Mapping[str, str] | None = None
+) -> Finished:
     """Runs one command. Raises as ``run_all`` does."""
-    return run_all([command], directory, timeout_s)[0]
+    return run_all([command], directory, timeout_s, environment=environment)[0]
 
 
-def _start(index: int, command: tuple[str, ...], directory: Path, timeout_s: float) -> _Running:
+def _start(
+    index: int,
+    command: tuple[str, ...],
+    directory: Path,
+    timeout_s: float,
+    environment: Mapping[str, str] | None,
+) -> _Running:
     # A file, not a pipe: what fills a pipe that nobody reads would hang.
     output = tempfile.TemporaryFile()  # noqa: SIM115 (closed when the process has ended)
     try:
         process = subprocess.Popen(
             command,
             cwd=directory,
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -37,6 +37,44 @@ class Toolchain:
     identity: str
 
 
+@dataclass(frozen=True)
+class Flags:
+    """What a compiler driver is told for one core, for builds that others run (PlatformIO, exports)."""
+
+    target: tuple[str, ...]
+    compile: tuple[str, ...]
+    link: tuple[str, ...]
+
+
+def zig_flags(core: Core) -> Flags:
+    """For zig. Raises UsageError where it has no such core."""
+    if not core.zig_target:
+        raise UsageError(
+            f"zig can't compile for {core.name}", "build with PlatformIO, which brings its compiler"
+        )
+    return Flags(
+        target=("-target", core.zig_target, f"-mcpu={core.zig_cpu}"),
+        compile=(*_COMMON, *_BARE, "-fstack-size-section"),
+        link=("-nostdlib", "-Wl,--gc-sections", "-Wl,--entry=Reset_Handler"),
+    )
+
+
+def gcc_flags(core: Core) -> Flags:
+    """For a bare-metal GCC."""
+    return Flags(
+        target=tuple(core.gcc_flags),
+        compile=(*_COMMON, *_BARE, "-fno-tree-loop-distribute-patterns"),
+        link=("-nostdlib", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments"),
+    )
+
+
+def gcc_names(core: Core) -> tuple[str, ...]:
+    """The names under which a bare-metal GCC for the core is looked for."""
+    if core.port == "riscv":
+        return ("riscv64-unknown-elf-gcc", "riscv-none-elf-gcc")
+    return ("arm-none-eabi-gcc",)
+
+
 def toolchain_for(core: Core, name: Name = "zig") -> Toolchain:
     """The toolchain that builds for the core: the system's C compiler for the host, else ``name``.
 
@@ -61,19 +99,10 @@ def _host() -> Toolchain:
 
 
 def _zig(core: Core) -> Toolchain:
-    if not core.zig_target:
-        raise UsageError(
-            f"zig can't compile for {core.name}", "build with PlatformIO, which brings its compiler"
-        )
+    flags = zig_flags(core)
     path = zig_path()
-    return Toolchain(
-        name="zig",
-        compiler=(str(path), "cc"),
-        target_flags=("-target", core.zig_target, f"-mcpu={core.zig_cpu}"),
-        compile_flags=(*_COMMON, *_BARE, "-fstack-size-section"),
-        link_flags=("-nostdlib", "-Wl,--gc-sections", "-Wl,--entry=Reset_Handler"),
-        identity=_identity(str(path), "version"),
-    )
+    identity = _identity(str(path), "version")
+    return Toolchain("zig", (str(path), "cc"), flags.target, flags.compile, flags.link, identity)
 
 
 def zig_path() -> Path:
@@ -88,23 +117,14 @@ def zig_path() -> Path:
 
 
 def _gcc(core: Core) -> Toolchain:
-    riscv = core.port == "riscv"
-    candidates = ("riscv64-unknown-elf-gcc", "riscv-none-elf-gcc") if riscv else ("arm-none-eabi-gcc",)
-    for candidate in candidates:
-        path = shutil.which(candidate)
+    names = gcc_names(core)
+    for name in names:
+        path = shutil.which(name)
         if path and core.gcc_flags:
-            return Toolchain(
-                name="gcc",
-                compiler=(path,),
-                target_flags=tuple(core.gcc_flags),
-                compile_flags=(*_COMMON, *_BARE, "-fno-tree-loop-distribute-patterns"),
-                link_flags=("-nostdlib", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments"),
-                identity=_identity(path),
-            )
-    package = "gcc-riscv64-unknown-elf" if riscv else "gcc-arm-none-eabi"
-    raise ToolError(
-        f"{candidates[0]} is not installed", f"apt install {package}, or --toolchain zig (pip only)"
-    )
+            flags = gcc_flags(core)
+            return Toolchain("gcc", (path,), flags.target, flags.compile, flags.link, _identity(path))
+    package = "gcc-riscv64-unknown-elf" if core.port == "riscv" else "gcc-arm-none-eabi"
+    raise ToolError(f"{names[0]} is not installed", f"apt install {package}, or --toolchain zig (pip only)")
 
 
 @cache
