@@ -42,10 +42,10 @@ def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
         **os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
     }  # fmt: skip
+    command = ["bash", "-e", "-c", script]
     return subprocess.run(
-        ["bash", "-e", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=False,
-        timeout=200,
-    )  # fmt: skip
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=200
+    )
 
 
 def test_the_github_bench_step_runs_first_without_and_then_with_a_baseline(project: Path) -> None:

@@ -91,12 +91,21 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True):
-    """The device's output bytes against the bundle's expected ones. ``expected_from`` made the latter."""
+    """The device's outputs against the bundle's expected ones, which ``expected_from`` made.
+
+    Integers are equal byte for byte. ``float_tolerance`` is 0.0 for them, else how far float32 values may be
+    off, as a part of the largest expected value: fused multiply-adds round otherwise than a PC does.
+    """
 
     samples: int
     equal: int
     expected_from: str
     first_difference: str = ""
+    float_tolerance: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        return self.equal == self.samples
 
 
 class Accuracy(msgspec.Struct, frozen=True):

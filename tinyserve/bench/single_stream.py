@@ -10,6 +10,7 @@ from tinyserve.bench import dataset as datasets
 from tinyserve.bench import energy_run, estimates
 from tinyserve.bench.layers import arena_blocks, layers_of
 from tinyserve.bench.memory import memory_of
+from tinyserve.bench.outputs import FLOAT_TOLERANCE, difference
 from tinyserve.bench.result import Accuracy, BenchResult, Check, ScenarioResult
 from tinyserve.bench.setup import as_flashed, model_identity, setup_of
 from tinyserve.bench.statistics import summarize
@@ -102,33 +103,19 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
 
 
 def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress) -> Check:
-    """Every held sample through the device, every byte of every output compared."""
+    """Every held sample through the device, every output compared."""
     equal, first = 0, ""
     for index in range(len(samples)):
         progress("checking outputs", index, len(samples))
         _load(client, [array[index].tobytes() for array in samples.inputs])
         client.infer(1, 0)
-        expected = [array[index].tobytes() for array in samples.expected]
-        difference = _difference(client.outputs(), expected)
-        equal += not difference
-        first = first or (f"sample {index}: {difference}" if difference else "")
+        found = difference(client.outputs(), [array[index] for array in samples.expected])
+        equal += not found
+        first = first or (f"sample {index}: {found}" if found else "")
         client.reset()
-    return Check(len(samples), equal, bundle.manifest.expected_from, first)
-
-
-def _difference(got: list[bytes], expected: list[bytes]) -> str:
-    """Where outputs first differ, '' where they are equal."""
-    for number, (one, other) in enumerate(zip(got, expected, strict=True)):
-        if len(one) != len(other):
-            return f"output {number} has {len(one)} bytes, expected {len(other)}"
-        places = [place for place, (a, b) in enumerate(zip(one, other, strict=True)) if a != b]
-        if places:
-            place = places[0]
-            return (
-                f"output {number}: {len(places)} of {len(one)} bytes differ, "
-                f"the first at {place}: {one[place]:#04x}, expected {other[place]:#04x}"
-            )
-    return ""
+    is_float = any(array.dtype.kind == "f" for array in samples.expected)
+    tolerance = FLOAT_TOLERANCE if is_float else 0.0
+    return Check(len(samples), equal, bundle.manifest.expected_from, first, tolerance)
 
 
 def _accuracy(client: Client, bundle: Bundle, data: datasets.LabelledData, progress: Progress) -> Accuracy:

@@ -55,7 +55,7 @@ def conclude(report: BenchReport, outputs: Outputs) -> int:
     comparison = _comparison(report, outputs)
     _print(report, violations, comparison)
     _write(report, violations, comparison, outputs)
-    wrong = [item for item in report.results if item.check and item.check.equal != item.check.samples]
+    wrong = [item for item in report.results if item.check and not item.check.passed]
     regressions = comparison.regressions if comparison else []
     broken = [
         f"{len(violations)} budget limits broken" if violations else "",

@@ -53,7 +53,7 @@ def _result(result: BenchResult) -> list[str]:
 def _outputs(result: BenchResult) -> str:
     if result.check is None:
         return ""
-    mark = "✅" if result.check.equal == result.check.samples else "❌"
+    mark = "✅" if result.check.passed else "❌"
     return f"{mark} {result.check.equal}/{result.check.samples} equal"
 
 

@@ -137,14 +137,13 @@ def _verdicts(result: BenchResult) -> RenderableType:
     """Outputs, accuracy, energy and notes: a line each."""
     lines: list[Text] = []
     check = result.check
-    if check is not None and check.equal == check.samples:
+    if check is not None and check.passed:
         lines.append(
-            Text(f"✓ outputs: {check.samples} of {check.samples} samples equal byte for byte", style="green")
+            Text(f"✓ outputs: {text.outputs(check)}", style="green")
             + Text(f" (expected from {check.expected_from})", style="dim")
         )
     elif check is not None:
-        wrong = f"✗ outputs: {check.samples - check.equal} of {check.samples} samples differ"
-        lines.append(Text(f"{wrong}: {check.first_difference}", style="bold red"))
+        lines.append(Text(f"✗ outputs: {text.outputs(check)}", style="bold red"))
     if result.accuracy is not None:
         accuracy = result.accuracy
         lines.append(
@@ -187,5 +186,5 @@ def matrix_table(report: BenchReport) -> Table:
 def _equal(result: BenchResult) -> str:
     if result.check is None:
         return ""
-    good = result.check.equal == result.check.samples
+    good = result.check.passed
     return "[green]equal[/green]" if good else "[red]differ[/red]"

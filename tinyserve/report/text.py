@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tinyserve.bench.result import BenchResult, Estimate
+from tinyserve.bench.result import BenchResult, Check, Estimate
 from tinyserve.bench.statistics import Statistics
 
 _UNITS = {"instructions": "instructions", "cycles": "cycles", "us": "µs", "ns": "ns", "uJ": "µJ", "ms": "ms"}
@@ -75,6 +75,18 @@ def quantity(value: float, name: str) -> str:
 
 
 _TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def outputs(check: Check) -> str:
+    """How the outputs compare with the expected ones, and where they first differ."""
+    if not check.passed:
+        return f"{check.samples - check.equal} of {check.samples} samples differ: {check.first_difference}"
+    how_well = (
+        f"within {check.float_tolerance:g} of the largest value"
+        if check.float_tolerance
+        else "equal byte for byte"
+    )
+    return f"{check.samples} of {check.samples} samples {how_well}"
 
 
 def runs(statistics: Statistics) -> str:
