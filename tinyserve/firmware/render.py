@@ -111,19 +111,21 @@ def render(
     files: dict[str, str | bytes] = {}
     sources: list[SourceFile] = []
     for name in _COMMON:
-        files[f"src/{name}"] = _template(f"common/{name}", context)
+        files[f"src/{name}"] = render_template(f"common/{name}", context)
     sources += [SourceFile(f"src/{name}", "firmware") for name in _COMMON if name.endswith(".c")]
     for template in _PORT_FILES[port]:
         name = PurePosixPath(template).name
-        files[f"src/{name}"] = _template(template, context)
+        files[f"src/{name}"] = render_template(template, context)
         sources.append(SourceFile(f"src/{name}", "startup" if name == "startup.c" else "firmware"))
     if port in ("cortex_m", "riscv"):
         files[LINKER_SCRIPT] = linker_script(board, stack)
         for name in _SHIM:
-            files[f"src/runtime/{name}"] = _template(f"shim/{name}", context)
+            files[f"src/runtime/{name}"] = render_template(f"shim/{name}", context)
             sources.append(SourceFile(f"src/runtime/{name}", "runtime"))
     if port == "arduino":
-        files[PLATFORMIO_FILE] = _template(f"arduino/{PLATFORMIO_FILE}", {**context, "defines": defines})
+        files[PLATFORMIO_FILE] = render_template(
+            f"arduino/{PLATFORMIO_FILE}", {**context, "defines": defines}
+        )
     for name, content in compiled.sources.files.items():
         files[f"src/model/{name}"] = content
     for name in compiled.sources.compile:
@@ -142,7 +144,7 @@ def linker_script(board: Board, stack_bytes: int, roomy: bool = False) -> str:
     find out by how much.
     """
     assert board.flash is not None and board.ram is not None
-    return _template(
+    return render_template(
         "common/link.ld",
         {
             "board": board,
@@ -171,7 +173,7 @@ def _ticks(port: Port, board: Board) -> dict[str, str | int]:
     return {"tick_unit": "us", "tick_hz": 1_000_000}
 
 
-def _template(name: str, context: Mapping[str, object]) -> str:
+def render_template(name: str, context: Mapping[str, object]) -> str:
     """A template's text; files without a .j2 are taken as they are."""
     root = data_directory("firmware_templates")
     plain = root / name
