@@ -5,6 +5,7 @@
     build/kws/
       model.tflite       what is compiled
       manifest.json      Manifest, below
+      original.tflite    the float model that it was quantized from (where there is one)
       samples.npz        held samples: input_0.. (quantized, N first), expected_0..;
                          float_input_0.., label (both optional)
 
@@ -33,6 +34,7 @@ FORMAT = 1
 MODEL_FILE = "model.tflite"
 MANIFEST_FILE = "manifest.json"
 SAMPLES_FILE = "samples.npz"
+ORIGINAL_FILE = "original.tflite"
 
 
 class TensorInfo(msgspec.Struct, frozen=True):
@@ -128,6 +130,11 @@ class Bundle:
     def model_bytes(self) -> bytes:
         return self.model_path.read_bytes()
 
+    def original_path(self) -> Path | None:
+        """The float model that the model was quantized from; None where it came quantized, or is float."""
+        path = self.path / ORIGINAL_FILE
+        return path if path.is_file() else None
+
     def samples(self) -> Samples:
         """The held samples. Raises ModelError where the file is missing or malformed."""
         path = self.path / SAMPLES_FILE
@@ -162,7 +169,9 @@ def load(path: Path) -> Bundle:
     return Bundle(path, manifest)
 
 
-def write(path: Path, manifest: Manifest, model: bytes, samples: Samples) -> Bundle:
+def write(
+    path: Path, manifest: Manifest, model: bytes, samples: Samples, original: bytes | None = None
+) -> Bundle:
     """Writes a bundle in one step: what stood at ``path`` stays whole until the new bundle is.
 
     An older bundle or an empty directory is replaced. Anything else in the way, and a parent that can't be
@@ -170,6 +179,8 @@ def write(path: Path, manifest: Manifest, model: bytes, samples: Samples) -> Bun
     """
     with _explained(path), _staging(path) as staged:
         _fill(staged, manifest, model, samples)
+        if original is not None:
+            (staged / ORIGINAL_FILE).write_bytes(original)
         _swap(staged, path)
     return Bundle(path, manifest)
 

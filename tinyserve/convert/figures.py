@@ -9,10 +9,12 @@ from tinyserve.errors import UnsupportedError, UsageError
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one inference with the portable kernels and default options."""
+    """Of one inference with the portable kernels and default options. ``constant_bytes``: weights and
+    tables in flash."""
 
     macs: int
     arena_bytes: int
+    constant_bytes: int
 
 
 def figures(data: bytes, engine: str, notes: list[str]) -> Figures:
@@ -30,5 +32,10 @@ def figures(data: bytes, engine: str, notes: list[str]) -> Figures:
         if engine == "aot":
             raise
         notes.append(f"only for the engine tflm: {error.message}")
-        return Figures(0, 0)
-    return Figures(sum(call.macs for call in compiled.program.calls), compiled.plan.arena_bytes)
+        return Figures(0, 0, len(data))
+    program = compiled.program
+    return Figures(
+        macs=sum(call.macs for call in program.calls),
+        arena_bytes=compiled.plan.arena_bytes,
+        constant_bytes=sum(constant.nbytes for constant in program.constants),
+    )

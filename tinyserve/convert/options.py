@@ -13,12 +13,19 @@ from tinyserve.convert.named import AS_IT_IS, Reading
 class Options:
     """What a conversion may be told beyond its source, data and output.
 
-    ``input_shapes``: per input, for models with open dimensions. ``signature``: of a SavedModel that has
-    several. ``custom``: "module:Name" of layers that Keras does not know. ``keep_float``: tensors whose
-    operators stay in float32. ``clip``: ranges of activations at a percentile ("99.9") or where the
-    error is least ("mse"), instead of the minimum and maximum.
-    ``reading``: how samples are made of images, CSV and audio. ``engine`` "tflm" lets operators pass that
-    the AOT compiler lacks.
+    - ``input_shapes``: per input, for models with open dimensions.
+    - ``signature``: of a SavedModel that has several.
+    - ``custom``: "module:Name" of layers that Keras does not know.
+    - ``per_channel``: weights have a scale per output channel.
+    - ``keep_float``: tensors whose operators stay in float32.
+    - ``clip``: ranges of activations at a percentile ("99.9") or where the error is least ("mse"), instead
+      of the minimum and maximum.
+    - ``engine``: "tflm" lets operators pass that the AOT compiler lacks.
+    - ``mlperf_id``: what the firmware answers to MLPerf Tiny's runner; '' to know it by the shapes.
+    - ``held_samples``: how many samples are kept for checks, at most.
+    - ``min_accuracy``: what "auto" must hold (see ``auto``).
+    - ``timeout_s``: how long a converter may be silent.
+    - ``reading``: how samples are made of images, CSV and audio.
     """
 
     input_shapes: Sequence[Sequence[int]] = ()
@@ -30,6 +37,7 @@ class Options:
     engine: str = "aot"
     mlperf_id: str = ""
     held_samples: int = 50
+    min_accuracy: float = 0.98
     timeout_s: float = 600.0
     reading: Reading = AS_IT_IS
 

@@ -7,16 +7,18 @@ from pathlib import Path
 
 from tinyserve import bundle
 from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source
-from tinyserve.convert import check, data, sources, synthetic, tflite
+from tinyserve.convert import auto, check, data, sources, synthetic, tflite
 from tinyserve.convert.data import Dataset
 from tinyserve.convert.figures import figures
 from tinyserve.convert.options import Options
 from tinyserve.convert.session import Session, opened
 from tinyserve.convert.tflite import Inspected
+from tinyserve.convert.variants import Judge, ladder
 from tinyserve.errors import DataError, UsageError
 from tinyserve.progress import Progress, silent
 
-SCHEMES = ("int8", "int16x8", "float32")
+AUTO = "auto"
+SCHEMES = ("int8", "int16x8", "float32", AUTO)
 _DEFAULTS = Options()
 
 
@@ -35,7 +37,8 @@ def convert(
 
     ``representative``: typical inputs in real units, preprocessed as in training (see ``data.load``).
     ``samples``: a data set to check with, instead of a part of the representative data that is held out.
-    ``quantize``: int8 (full integer, int8 inputs and outputs), int16x8 or float32. A .tflite that is
+    ``quantize``: int8 (full integer, int8 inputs and outputs), int16x8, float32, or auto (the cheapest that
+    holds ``options.min_accuracy``). A .tflite that is
     quantized already is checked and passed through.
 
     Raises UsageError, ModelError, UnsupportedError, DataError, ToolError or FileSystemError; then nothing is
@@ -48,7 +51,7 @@ def convert(
         inputs = session.original.inputs
         dataset = None if representative is None else data.load(representative, inputs, options.reading)
         calibration, held = _split(session, dataset, samples)
-        converted = _quantized(session, calibration, quantize)
+        converted = _quantized(session, calibration, held, quantize)
         measured = figures(converted.data, options.engine, session.record.notes)
         checked = _check(session, converted, held)
     manifest = Manifest(
@@ -70,7 +73,8 @@ def convert(
         notes=session.record.notes,
     )
     progress("write the bundle")
-    return bundle.write(output, manifest, converted.data, checked.samples)
+    kept = session.original.data if converted is not session.original else None
+    return bundle.write(output, manifest, converted.data, checked.samples, kept)
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ def _split(
     return calibration, held
 
 
-def _quantized(session: Session, calibration: Dataset | None, quantize: str) -> Inspected:
+def _quantized(session: Session, calibration: Dataset | None, held: Dataset, quantize: str) -> Inspected:
     """The model in the scheme asked for; one that is quantized already stays as it is."""
     original = session.original
     if original.scheme != "float32":
@@ -119,7 +123,7 @@ def _quantized(session: Session, calibration: Dataset | None, quantize: str) -> 
                 f"the model is quantized already ({original.scheme}): float32 can't be had from it",
                 "convert the original float model",
             )
-        if quantize != original.scheme:
+        if quantize not in (original.scheme, AUTO):
             session.record.notes.append(f"already quantized as {original.scheme}: kept, not {quantize}")
         return original
     if quantize == "float32":
@@ -132,9 +136,15 @@ def _quantized(session: Session, calibration: Dataset | None, quantize: str) -> 
         )
     if calibration.synthetic:
         session.record.notes.append("calibrated with random data: its accuracy says nothing")
-    converted = session.quantize(calibration, quantize, session.options)
+    if quantize == AUTO:
+        judge = Judge(session, calibration, held)
+        outcomes = judge.outcomes(ladder(session.options))
+        converted, lines = auto.choose(outcomes, session.options.min_accuracy, judge.original_score())
+        session.record.notes.extend(lines)
+    else:
+        converted = session.quantize(calibration, quantize, session.options)
     floats = tflite.left_in_float(converted.model)
-    if floats:
+    if floats and converted.scheme != "float32":
         session.record.notes.append(f"stays in float32: {', '.join(floats)}")
     return converted
 

@@ -1,0 +1,73 @@
+"""Which layer loses the accuracy, and what would help: each remedy is made and measured before it is named."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyserve.bundle import Bundle
+from tinyserve.convert import data, quality, sources
+from tinyserve.convert.options import Options
+from tinyserve.convert.quality import LayerQuality
+from tinyserve.convert.session import opened
+from tinyserve.convert.variants import Judge, Outcome, suggestions
+from tinyserve.errors import UsageError
+from tinyserve.progress import Progress, silent
+
+_SUSPECTS = 3
+_LOSS_DB = 3.0
+_DEFAULTS = Options()
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """``layers`` in the model's order; ``suspects`` are those that lose most, worst first.
+
+    ``outcomes``: what the remedies gave and cost, the first being int8 as it would be converted by default;
+    empty without representative data.
+    """
+
+    layers: list[LayerQuality]
+    suspects: list[LayerQuality]
+    outcomes: list[Outcome]
+
+
+def diagnose(
+    made: Bundle,
+    representative: Path | str | None = None,
+    samples: int = 50,
+    options: Options = _DEFAULTS,
+    progress: Progress = silent,
+) -> Diagnosis:
+    """Compares every tensor with the float model's; with ``representative`` data tries what may help.
+
+    Raises UsageError where the bundle has no float original, and what ``data.load`` raises.
+    """
+    layers = quality.per_layer(made, samples, progress)
+    suspects = suspected(layers)
+    outcomes = [] if representative is None else _try(made, representative, suspects, options, progress)
+    return Diagnosis(layers, suspects, outcomes)
+
+
+def suspected(layers: list[LayerQuality]) -> list[LayerQuality]:
+    """Up to three layers that lose 3 dB or more themselves, worst first."""
+    losing = [layer for layer in layers if layer.loss_db is not None and layer.loss_db >= _LOSS_DB]
+    return sorted(losing, key=lambda layer: -(layer.loss_db or 0.0))[:_SUSPECTS]
+
+
+def _try(
+    made: Bundle,
+    representative: Path | str,
+    suspects: list[LayerQuality],
+    options: Options,
+    progress: Progress,
+) -> list[Outcome]:
+    path = made.original_path()
+    if path is None:
+        raise UsageError(f"{made.path}: has no float original", "convert from the float model")
+    with opened(sources.identify(path), options, progress) as session:
+        dataset = data.load(representative, session.original.inputs, options.reading)
+        calibration, held = data.split(dataset, options.held_samples)
+        judge = Judge(session, calibration, held)
+        worst = [layer.tensor for layer in suspects]
+        return list(judge.outcomes(suggestions(options, worst, len(calibration))))

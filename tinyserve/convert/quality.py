@@ -1,0 +1,141 @@
+"""Which layer loses the accuracy: each tensor of the quantized model beside the float one's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve import bundle
+from tinyserve.bundle import Bundle, TensorInfo
+from tinyserve.convert import check, messages, tflite
+from tinyserve.convert.child import Worker
+from tinyserve.convert.tflite import Inspected
+from tinyserve.convert.worker import save_arrays
+from tinyserve.errors import DataError, UsageError
+from tinyserve.graph.types import Operator, Tensor
+from tinyserve.progress import Progress, silent
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class LayerQuality:
+    """What a layer writes, quantized against float, over the samples.
+
+    ``saturated``: share of values that lie at an end of the quantized range while the float value lies
+    beyond it. ``loss_db``: how much lower the SQNR is than that of the layer's worst input (what this layer
+    loses itself; None where one of them has no value).
+    """
+
+    index: int
+    op: str
+    tensor: str
+    sqnr_db: float | None
+    cosine: float | None
+    max_error: float
+    saturated: float
+    loss_db: float | None
+
+
+def per_layer(made: Bundle, samples: int = 50, progress: Progress = silent) -> list[LayerQuality]:
+    """Runs both models over held samples and compares every tensor that both have, in the model's order.
+
+    The quantized values are the compiled model's own, and so those of the device. Raises UsageError where
+    the bundle has no float original, DataError where it has no held samples in real units.
+    """
+    path = made.original_path()
+    if path is None:
+        raise UsageError(
+            f"{made.path}: has no float original to compare with",
+            "convert from the float model; a .tflite that was quantized elsewhere has lost it",
+        )
+    held = made.samples()
+    if held.float_inputs is None:
+        raise DataError(f"{made.path}: has no samples in real units", "convert again with this version")
+    original = tflite.inspect(path.read_bytes(), str(path))
+    quantized = tflite.inspect(made.model_bytes(), str(made.model_path))
+    wanted = _traced_float(original, [array[:samples] for array in held.float_inputs], progress)
+    got = _traced_quantized(quantized, [array[:samples] for array in held.inputs], progress)
+    return _compare(quantized, wanted, got)
+
+
+def _traced_float(model: Inspected, inputs: list[Array], progress: Progress) -> dict[str, Array]:
+    """Every tensor that the float model computes, by name (N, ...)."""
+    with Worker(progress) as worker:
+        source, sent, received = worker.path(".tflite"), worker.path(".npz"), worker.path(".npz")
+        source.write_bytes(model.data)
+        save_arrays(sent, inputs)
+        worker.ask(messages.RunTflite("litert", source, sent, received, tensors=True), "trace the original")
+        names = {f"tensor_{tensor.index}": tensor.name for tensor in model.model.main.tensors}
+        with np.load(received) as arrays:
+            return {names[key]: arrays[key] for key in arrays.files if key in names}
+
+
+def _traced_quantized(model: Inspected, inputs: list[Array], progress: Progress) -> dict[str, Array]:
+    """Every tensor that the compiled model computes, in real units, by name (N, ...)."""
+    from tinyserve.codegen.compile import compile_model
+    from tinyserve.codegen.host import HostModel
+
+    host = HostModel(compile_model(model.data, optimize_graph=False))
+    tensors = {tensor.index: tensor for tensor in model.model.main.tensors}
+    rows: dict[int, list[Array]] = {}
+    count = len(inputs[0])
+    for sample in range(count):
+        values = [array[sample].reshape(info.shape) for array, info in zip(inputs, model.inputs, strict=True)]
+        for index, value in host.trace(values).items():
+            rows.setdefault(index, []).append(_real(value, tensors[index]))
+        progress("trace the compiled model", sample + 1, count)
+    return {tensors[index].name: np.stack(values) for index, values in rows.items()}
+
+
+def _real(value: Array, tensor: Tensor) -> Array:
+    return bundle.dequantize(value, _info(tensor))
+
+
+def _info(tensor: Tensor) -> TensorInfo:
+    quantized = tensor.quantization is not None
+    scale, zero_point = (tensor.scale, tensor.zero_point) if quantized else (0.0, 0)
+    return TensorInfo(tensor.name, list(tensor.shape), tensor.dtype.value, scale, zero_point)
+
+
+def _compare(model: Inspected, wanted: dict[str, Array], got: dict[str, Array]) -> list[LayerQuality]:
+    layers: list[LayerQuality] = []
+    sqnr: dict[str, float] = {}
+    for op in model.model.main.operators:
+        for tensor in op.outputs:
+            if tensor.name in wanted and tensor.name in got:
+                layer = _layer(op, tensor, wanted[tensor.name], got[tensor.name], sqnr)
+                layers.append(layer)
+                if layer.sqnr_db is not None:
+                    sqnr[tensor.name] = layer.sqnr_db
+    return layers
+
+
+def _layer(op: Operator, tensor: Tensor, wanted: Array, got: Array, sqnr: dict[str, float]) -> LayerQuality:
+    got = got.reshape(wanted.shape)
+    ratio = check.sqnr_db(wanted, got)
+    before = [sqnr[source.name] for source in op.inputs if source is not None and source.name in sqnr]
+    return LayerQuality(
+        index=op.index,
+        op=op.name,
+        tensor=tensor.name,
+        sqnr_db=ratio,
+        cosine=check.cosine(wanted, got),
+        max_error=check.max_error(wanted, got),
+        saturated=_saturated(tensor, wanted),
+        loss_db=min(before) - ratio if before and ratio is not None else None,
+    )
+
+
+def _saturated(tensor: Tensor, wanted: Array) -> float:
+    """Share of float values beyond the range that the tensor can hold, by more than half a step."""
+    info = _info(tensor)
+    if info.scale == 0.0 or wanted.size == 0:
+        return 0.0
+    limits = np.iinfo(np.dtype(info.dtype))
+    low, high = ((end - info.zero_point) * info.scale for end in (limits.min, limits.max))
+    beyond = (wanted < low - info.scale / 2) | (wanted > high + info.scale / 2)
+    return float(beyond.mean())
