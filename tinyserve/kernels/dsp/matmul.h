@@ -31,7 +31,7 @@ typedef struct {
 
 typedef void ts_dsp_matmul_function(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
 
-/* All output channels of 4 pixels and of 1 pixel; relu: the output's zero point is -128. */
+/* All output channels of 4 pixels and of 1 pixel (a kernel's parameters have NULL for the one it never calls); relu: the output's zero point is -128. */
 void ts_dsp_matmul_4_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
 void ts_dsp_matmul_4_relu_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
 void ts_dsp_matmul_1_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);

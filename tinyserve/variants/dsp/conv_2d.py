@@ -73,7 +73,7 @@ def _lower(op: Operator, lowering: Lowering, packed: packing.Matmul) -> None:
     row_words = -(-run_length(view, input.shape[3]) // 4)
     patch_words = PIXELS * packed.steps
     params = {
-        **_matmul_params(op, lowering, packed),
+        **_matmul_params(op, lowering, packed, view.pixels // max(1, view.batches)),
         **_window_params(view, input.shape[3]),
         "input_zero_point": input.zero_point,
         "patch_words": patch_words,
@@ -88,7 +88,7 @@ def lower_pointwise(
     op: Operator, lowering: Lowering, packed: packing.Matmul, pixels: int, depth: int
 ) -> None:
     """A 1x1 convolution, or a fully connected layer whose batches are the pixels."""
-    params = {**_matmul_params(op, lowering, packed), "pixels": pixels, "input_bytes": depth}
+    params = {**_matmul_params(op, lowering, packed, pixels), "pixels": pixels, "input_bytes": depth}
     channels = checks.required(op, 1).shape[0]
     reads = np.arange(pixels, dtype=np.int64)[None, :]
     patch_bytes = 4 * min(pixels, PIXELS) * packed.steps
@@ -96,7 +96,10 @@ def lower_pointwise(
     _call(op, lowering, "ts_conv_2d_1x1", params, patch_bytes=patch_bytes, lead=lead)
 
 
-def _matmul_params(op: Operator, lowering: Lowering, packed: packing.Matmul) -> dict[str, ParamValue]:
+def _matmul_params(
+    op: Operator, lowering: Lowering, packed: packing.Matmul, pixels: int
+) -> dict[str, ParamValue]:
+    """``pixels``: of one image. Kernels that it does not need are not linked."""
     weights = checks.required(op, 1)
     function = "ts_dsp_matmul_{}_" + ("relu_s8" if packed.relu else "s8")
     return {
@@ -106,8 +109,8 @@ def _matmul_params(op: Operator, lowering: Lowering, packed: packing.Matmul) -> 
         "weights": lowering.constant(f"{weights.name}_packed", packed.weights, "see kernels/dsp/matmul.S"),
         "weights_bytes": 4 * packed.pairs * (packed.steps + 4),
         "odd": int(packed.odd),
-        "multiply_4": function.format(4),
-        "multiply_1": function.format(1),
+        "multiply_4": function.format(4) if pixels >= PIXELS else None,
+        "multiply_1": function.format(1) if pixels % PIXELS else None,
     }
 
 
