@@ -48,13 +48,14 @@
         .endm
 
         /* void ts_dsp_depthwise_gather(int32_t *slot, const int8_t *row0, const int8_t *row1, const gather *shape)
-         * shape: bytes between columns, padding (4 zero points), 1 if a column of padding comes first, whole pairs,
-         * 1 if a last column stands alone, pairs of padding after it. Reads 4 bytes per column. Stack: 40 bytes. */
+         * shape: words: bytes between columns, padding (4 zero points); half-words: 1 if a column of padding comes
+         * first, whole pairs, 1 if a last column stands alone, pairs of padding after it. Reads 4 bytes per column.
+         * Stack: 40 bytes. */
         BEGIN_FUNCTION ts_dsp_depthwise_gather
         push    {r3-r11, lr}
         mov     r12, r3
         ldr     r3, [r12]
-        ldr     lr, [r12, #8]
+        ldrh    lr, [r12, #8]
         cmp     lr, #0
         beq     1f
         ldr     r8, [r12, #4]
@@ -66,7 +67,7 @@
         STORE_PAIR
         ldr     r12, [sp]
 1:
-        ldr     lr, [r12, #12]
+        ldrh    lr, [r12, #10]
         cmp     lr, #0
         beq     3f
 2:
@@ -81,7 +82,7 @@
         bne     2b
 3:
         ldr     r12, [sp]
-        ldr     lr, [r12, #16]
+        ldrh    lr, [r12, #12]
         cmp     lr, #0
         beq     4f
         ldr     r8, [r1]
@@ -91,7 +92,7 @@
         STORE_PAIR
         ldr     r12, [sp]
 4:
-        ldr     lr, [r12, #20]
+        ldrh    lr, [r12, #14]
         cmp     lr, #0
         beq     6f
         ldr     r4, [r12, #4]

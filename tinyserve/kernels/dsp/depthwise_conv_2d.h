@@ -16,7 +16,9 @@ extern "C" {
 
 /* How a row is gathered, in columns. padding: 4 zero points. first_padding: 1 if a column of padding comes first.
  * pairs: whole pairs after it. single: 1 if a last column stands alone. padding_pairs: pairs of padding at the end. */
-#define TS_DSP_GATHER_FIELDS int32_t column_step, padding, first_padding, pairs, single, padding_pairs;
+#define TS_DSP_GATHER_FIELDS      \
+    int32_t column_step, padding; \
+    int16_t first_padding, pairs, single, padding_pairs;
 
 typedef struct {
     TS_DSP_GATHER_FIELDS
@@ -40,17 +42,17 @@ void ts_dsp_depthwise_3x3_s2_relu(const ts_dsp_strip *strip);
 #endif
 
 /* weights: 5 words per channel: 9 weights and the scale's exponent d as bytes, bias times 2^d, multiplier.
- * rounding: twice the output's zero point plus one. rows_per_strip: 2 output rows for stride 1, 1 for stride 2. slot_pairs: columns of a slot in pairs. */
+ * rounding: twice the output's zero point plus one. rows_per_strip: output rows, 2 for stride 1 and 1 for stride 2.
+ * slot_pairs: columns of a slot in pairs. strip_pairs: pairs of output columns (stride 2: output columns). */
 typedef struct {
     TS_DSP_GATHER_FIELDS
     void (*strip)(const ts_dsp_strip *strip);
-    int32_t batches, channels;
-    int32_t input_rows, input_row_step, input_bytes;
-    int32_t output_rows, output_row_step, output_column_step, output_bytes;
-    int32_t rows_per_strip, pad_rows, slot_pairs;
-    int32_t strip_pairs, odd;
-    int32_t rounding;
     const uint32_t *weights;
+    int32_t input_row_step, input_bytes;
+    int32_t output_row_step, output_column_step, output_bytes;
+    int16_t batches, channels, input_rows, output_rows;
+    int16_t rows_per_strip, pad_rows, slot_pairs, strip_pairs, odd;
+    int16_t rounding;
 } ts_depthwise_conv_2d_dsp_s8_params;
 
 #define TS_DSP_DEPTHWISE_WORDS 10 /* expanded weights of a channel */

@@ -26,7 +26,11 @@ _LANES = 4
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3, strides 1 or 2, multiplier 1 and at least 4 channels."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not packing.applies(op) or weights.shape[3] != input.shape[3] or input.shape[3] < _LANES:
+    if (
+        not packing.applies(op)
+        or weights.shape[3] != input.shape[3]
+        or not _LANES <= input.shape[3] < 1 << 15
+    ):
         return []
     if not _window_applies(conv_window(op)):
         return []
@@ -46,6 +50,7 @@ def _window_applies(view: Window) -> bool:
         and (view.dilation_height, view.dilation_width) == (1, 1)
         and strides in ((1, 1), (2, 2))
         and max(view.pad_top, view.pad_left) <= 1
+        and max(view.batches, view.input_height, view.input_width) < 1 << 14
     )
 
 
