@@ -16,6 +16,7 @@ from tinyserve import road
 from tinyserve.bench import matrix
 from tinyserve.bench.cell import Cell
 from tinyserve.bundle import Bundle
+from tinyserve.progress import silent
 
 
 def cells(made: Bundle, folder: Path, *boards: str) -> list[Cell]:
@@ -36,6 +37,17 @@ def test_results_keep_the_order_of_the_cells_and_a_broken_one_loses_no_other(
     assert [result.setup.board for result in report.results] == ["cortex-m4", "cortex-m0"]
     (failure,) = report.failures
     assert (failure.board, failure.exit_status) == ("nowhere", 2)
+
+
+def test_a_source_that_cannot_be_converted_fails_its_own_cells_alone(
+    classifier: Bundle, tmp_path: Path
+) -> None:
+    (tmp_path / "broken.tflite").write_bytes(b"TFL3, but not really")
+    good = Cell(classifier.path, "cortex-m4")
+    bad = Cell(tmp_path / "broken.tflite", "cortex-m4", road.Conversion(output=tmp_path / "out"))
+    ready, failures = matrix.converted([bad, good, bad], silent)
+    assert [cell.source for cell in ready] == [classifier.path]
+    assert [(failure.model, failure.exit_status) for failure in failures] == [("broken", 4)] * 2
 
 
 def test_a_cell_that_takes_too_long_is_ended_and_named(classifier: Bundle, tmp_path: Path) -> None:

@@ -6,14 +6,16 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
+from tinyserve import road
 from tinyserve.bench.cell import Cell, attempt
 from tinyserve.bench.result import BenchReport, BenchResult, FailedCell
-from tinyserve.progress import silent
+from tinyserve.errors import TinyserveError
+from tinyserve.progress import Progress, silent
 
 CELL_TIMEOUT_S = 3600.0
 _GRACE_S = 10.0
@@ -45,6 +47,26 @@ def run(
         for worker in running.values():
             worker.kill()
     return collect([outcomes[index] for index in range(len(cells))])
+
+
+def converted(cells: Sequence[Cell], progress: Progress) -> tuple[list[Cell], list[FailedCell]]:
+    """The cells with bundles as their sources, each source converted once; a source that can't be converted
+    fails its own cells alone."""
+    made: dict[Path, Path | TinyserveError] = {}
+    for cell in cells:
+        if cell.source not in made:
+            try:
+                made[cell.source] = road.to_bundle(cell.source, cell.conversion, progress).path
+            except TinyserveError as error:
+                made[cell.source] = error
+    ready, failures = [], []
+    for cell in cells:
+        outcome = made[cell.source]
+        if isinstance(outcome, Path):
+            ready.append(replace(cell, source=outcome))
+        else:
+            failures.append(FailedCell(cell.model, cell.board, str(outcome), outcome.exit_status))
+    return ready, failures
 
 
 def collect(outcomes: Sequence[Outcome]) -> BenchReport:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 @options.conversion
 @options.reports
 @click.option("--jobs", type=click.IntRange(min=1), help="Cells at a time.  [default: one per CPU]")
+@click.option("--scheduler", metavar="ADDRESS", help="Run the cells on a Dask cluster: tcp://HOST:PORT.")
 @click.option("--fresh", is_flag=True, help="Measure cells of a matrix again even where nothing changed.")
 def command(
     *,
@@ -82,6 +83,7 @@ def command(
     quantize: str,
     bundle: Path | None,
     jobs: int | None,
+    scheduler: str | None,
     fresh: bool,
     **reports: object,
 ) -> int:
@@ -120,27 +122,39 @@ def command(
         for board in boards
         for preference in optimize
     ]
-    report = _run(cells, jobs, fresh)
+    report = _run(cells, jobs, fresh, scheduler)
     return conclude(report, outputs)
 
 
-def _run(cells: list[Cell], jobs: int | None, fresh: bool) -> BenchReport:
-    """One cell in this process; several in processes of their own, after their sources were converted."""
+def _run(cells: list[Cell], jobs: int | None, fresh: bool, scheduler: str | None) -> BenchReport:
+    """One cell in this process; several in processes of their own, or on a cluster."""
     from dataclasses import replace
 
-    from tinyserve import boards, road
+    from tinyserve import boards
     from tinyserve.bench import cell, matrix
     from tinyserve.bench.result import BenchReport
     from tinyserve.cli.progress import progress
 
     with progress() as say:
-        if len(cells) == 1:
+        if len(cells) == 1 and scheduler is None:
             return BenchReport(results=[cell.run(cells[0], say)])
         for name in dict.fromkeys(one.board for one in cells):
             boards.load(name)
-        for one in {one.source: one for one in cells}.values():
-            road.to_bundle(one.source, one.conversion, say)
-        cells = [replace(one, use_cache=not fresh) for one in cells]
-        workers = min(len(cells), jobs or matrix.default_jobs())
-        say(f"{len(cells)} cells in {workers} processes", 0, len(cells))
-        return matrix.run(cells, workers, lambda done, total, what: say("cells", done, total))
+        ready, failures = matrix.converted([replace(one, use_cache=not fresh) for one in cells], say)
+        workers = min(len(ready), jobs or matrix.default_jobs())
+        say(
+            f"{len(ready)} cells {f'on {scheduler}' if scheduler else f'in {workers} processes'}",
+            0,
+            len(ready),
+        )
+
+        def finished(done: int, total: int, what: str) -> None:
+            say("cells", done, total)
+
+        if scheduler is None:
+            report = matrix.run(ready, workers, finished)
+        else:
+            from tinyserve.bench import cluster
+
+            report = cluster.run(ready, scheduler, finished)
+        return BenchReport(results=report.results, failures=[*failures, *report.failures])

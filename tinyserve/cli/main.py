@@ -27,6 +27,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "inspect": "Show layers, shapes, MACs, the arena, flash, and the boards it fits.",
         "compile": "Write standalone C for your own firmware.",
         "build": "Build the firmware for a board, with a size report.",
+        "flash": "Build with PlatformIO, upload to the board, and check that it answers.",
         "bench": "Measure latency, memory, energy and accuracy on a board or its twin.",
     },
     "Boards": {

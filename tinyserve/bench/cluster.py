@@ -1,0 +1,100 @@
+"""The same matrix on a Dask cluster: a cell is sent with its files, workers share nothing but the code."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tinyserve.bench.cell import Cell, attempt
+from tinyserve.bench.matrix import Finished, Outcome, collect
+from tinyserve.bench.result import BenchReport, FailedCell
+from tinyserve.bundle import MANIFEST_FILE, MODEL_FILE, SAMPLES_FILE
+from tinyserve.errors import DeviceError, ToolError
+from tinyserve.progress import silent
+
+CONNECT_TIMEOUT_S = 20
+_BUNDLE = (MANIFEST_FILE, MODEL_FILE, SAMPLES_FILE)
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A cell whose source is a bundle, with the contents of every file that it names."""
+
+    cell: Cell
+    bundle: dict[str, bytes]
+    dataset: bytes | None
+    board_file: bytes | None
+
+
+def pack(cell: Cell) -> Parcel:
+    """The cell as a parcel. Its source must be a bundle already. Raises OSError for unreadable files."""
+    return Parcel(
+        cell,
+        {name: (cell.source / name).read_bytes() for name in _BUNDLE},
+        cell.dataset.read_bytes() if cell.dataset else None,
+        Path(cell.board).read_bytes() if cell.board.endswith(".toml") else None,
+    )
+
+
+def deliver(parcel: Parcel) -> Outcome:
+    """Unpacks a parcel in a directory of its own, runs its cell there, and removes it all."""
+    with tempfile.TemporaryDirectory(prefix="tinyserve-cell-") as name:
+        folder = Path(name)
+        cell = parcel.cell
+        source = folder / cell.source.name
+        source.mkdir()
+        for file, content in parcel.bundle.items():
+            (source / file).write_bytes(content)
+        cell = replace(cell, source=source, build=replace(cell.build, directory=folder / "firmware"))
+        if parcel.dataset is not None and cell.dataset is not None:
+            data = folder / cell.dataset.name
+            data.write_bytes(parcel.dataset)
+            cell = replace(cell, dataset=data)
+        if parcel.board_file is not None:
+            board = folder / Path(cell.board).name
+            board.write_bytes(parcel.board_file)
+            cell = replace(cell, board=str(board))
+        return attempt(cell, silent)
+
+
+def run(cells: Sequence[Cell], scheduler: str, finished: Finished) -> BenchReport:
+    """Runs the cells on the cluster of ``scheduler`` (tcp://host:port). Results keep the cells' order.
+
+    A cell whose worker dies is a failure; no other is lost. Raises ToolError without dask.distributed, and
+    DeviceError where the scheduler does not answer.
+    """
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise ToolError("--scheduler needs dask.distributed", "pip install 'tinyserve[cluster]'") from error
+    try:
+        client = Client(scheduler, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise DeviceError(
+            f"no Dask scheduler answers at {scheduler}: {error}",
+            "start one: dask scheduler; dask worker ADDRESS",
+        ) from error
+    with client, client.as_current():
+        # pure=False: a cell that is asked for again is run again, our own cache decides otherwise.
+        futures = [client.submit(deliver, pack(cell), pure=False, retries=0) for cell in cells]
+        index = {future.key: number for number, future in enumerate(futures)}
+        outcomes: dict[int, Outcome] = {}
+        try:
+            for future in as_completed(futures):
+                number = index[future.key]
+                outcomes[number] = _outcome(future, cells[number])
+                finished(len(outcomes), len(cells), f"{cells[number].model} on {cells[number].board}")
+        finally:
+            client.cancel(futures)
+    return collect([outcomes[number] for number in range(len(cells))])
+
+
+def _outcome(future: object, cell: Cell) -> Outcome:
+    try:
+        result: Outcome = future.result()  # type: ignore[attr-defined]
+    except Exception as error:  # whatever ended the worker, this cell alone has failed
+        said = f"{type(error).__name__}: {error}"
+        return FailedCell(cell.model, cell.board, f"its worker failed: {said}\n  try: this cell alone", 8)
+    return result
