@@ -31,12 +31,14 @@ from tinyserve.codegen.program import (
     PORTABLE,
     Buffer,
     Constant,
+    ControlCall,
     KernelCall,
     Operand,
     Overlap,
     ParamValue,
     Program,
     Target,
+    every_call,
 )
 from tinyserve.errors import UnsupportedError
 from tinyserve.graph.types import Model
@@ -345,7 +347,14 @@ def _layouts(program: Program) -> list[_Layout]:
 def _source(programs: Iterable[Program]) -> Iterator[str]:
     programs = list(programs)
     yield from ("#include <stdint.h>", "#include <stdio.h>", "#include <stdlib.h>", "#include <string.h>")
-    yield from sorted({f'#include "{call.header}"' for program in programs for call in program.calls})
+    yield from sorted(
+        {
+            f'#include "{call.header}"'
+            for program in programs
+            for call in every_call(program.calls)
+            if call.header
+        }
+    )
     yield _READ
     for index, program in enumerate(programs):
         yield from _program_source(f"case{index}", program)
@@ -379,7 +388,8 @@ int main(void)
 
 def _program_source(name: str, program: Program) -> Iterator[str]:
     """A function that reads the inputs, runs the calls and writes the outputs, in the given layout."""
-    buffers = {buffer: f"b{index}" for index, buffer in enumerate(program.buffers)}
+    everything = [*program.buffers, *_block_buffers(program)]
+    buffers = {buffer: f"b{index}" for index, buffer in enumerate(everything)}
     constants = {id(c): f"{name}_c{index}" for index, c in enumerate(program.constants)}
     for constant in program.constants:
         size = max(1, constant.values.size)
@@ -394,10 +404,10 @@ def _program_source(name: str, program: Program) -> Iterator[str]:
         source = f"memcpy({buffers[buffer]}, {constants[id(initial)]}" if initial else ""
         reset = f"{source}, {buffer.nbytes})" if initial else f"memset({buffers[buffer]}, 0, {buffer.nbytes})"
         yield f"    if (first) {{ {reset}; }}"
-    heap = [buffer for buffer in program.buffers if buffer.kind != "state"]
+    heap = [buffer for buffer in everything if buffer.kind != "state"]
     for buffer in heap:
         yield f"    uint8_t *{buffers[buffer]} = NULL;"
-    yield "    void *blocks[64]; int32_t used = 0;"
+    yield "    void *blocks[400]; int32_t used = 0;"
     for number_of_layout, layout in enumerate(_layouts(program)):
         yield f"    if (layout == {number_of_layout}) {{"
         yield from _allocation(layout, heap, buffers)
@@ -412,6 +422,12 @@ def _program_source(name: str, program: Program) -> Iterator[str]:
         yield f"    show({_name(operand, buffers, constants)}, {tensor.nbytes});"
     yield "    while (used > 0) { free(blocks[--used]); }"
     yield "}"
+
+
+def _block_buffers(program: Program) -> list[Buffer]:
+    """Buffers of subgraphs, each of which lies in a heap block of its own like all others."""
+    calls = [call for call in every_call(program.calls) if isinstance(call, ControlCall)]
+    return [buffer for call in calls for block in call.blocks for buffer in block.buffers]
 
 
 def _allocation(layout: _Layout, heap: list[Buffer], buffers: dict[Buffer, str]) -> Iterator[str]:
@@ -432,6 +448,9 @@ def _allocation(layout: _Layout, heap: list[Buffer], buffers: dict[Buffer, str])
 
 
 def _call_source(call: KernelCall, buffers: dict[Buffer, str], constants: dict[int, str]) -> Iterator[str]:
+    if isinstance(call, ControlCall):
+        yield from _control_source(call, buffers, constants)
+        return
     arguments = [
         "NULL" if operand is None else f"(const void *){_name(operand, buffers, constants)}"
         if isinstance(operand, Constant) else f"(void *){_name(operand, buffers, constants)}"
@@ -446,6 +465,28 @@ def _call_source(call: KernelCall, buffers: dict[Buffer, str], constants: dict[i
         arguments.insert(0, "&params")
     yield f"        {call.function}({', '.join(arguments)});"
     yield "    }"
+
+
+def _control_source(
+    call: ControlCall, buffers: dict[Buffer, str], constants: dict[int, str]
+) -> Iterator[str]:
+    """Blocks in place: ``while`` computes its test in the first one."""
+    test = f"*(const uint8_t *){_name(call.test, buffers, constants)}"
+    blocks = [
+        [line for inner in block.calls for line in _call_source(inner, buffers, constants)]
+        for block in call.blocks
+    ]
+    if call.control == "if":
+        yield from (f"    if ({test}) {{", *blocks[0], "    } else {", *blocks[1], "    }")
+    elif call.control == "while":
+        yield from ("    for (;;) {", *blocks[0], f"    if (!{test}) {{ break; }}", *blocks[1], "    }")
+    else:
+        yield from (
+            f"    if (!{test}) {{",
+            f"    *(uint8_t *){_name(call.test, buffers, constants)} = 1;",
+            *blocks[0],
+            "    }",
+        )
 
 
 def _name(operand: Operand, buffers: dict[Buffer, str], constants: dict[int, str]) -> str:

@@ -15,7 +15,18 @@ from tinyserve import __version__
 from tinyserve.codegen.ctext import array_lines, number, shape_text
 from tinyserve.codegen.kernel_files import KERNEL_DIRECTORY, collect
 from tinyserve.codegen.names import UniqueNames, short_name
-from tinyserve.codegen.program import Buffer, Constant, KernelCall, MemoryPlan, Operand, ParamValue, Program
+from tinyserve.codegen.program import (
+    Block,
+    Buffer,
+    Constant,
+    ControlCall,
+    KernelCall,
+    MemoryPlan,
+    Operand,
+    ParamValue,
+    Program,
+    every_call,
+)
 from tinyserve.graph.types import Tensor
 
 MARK = "tinyserve"
@@ -47,11 +58,18 @@ class _Emitter:
         self.arena = f"{self.prefix}arena"
         names = UniqueNames("layers", "layer_names", "null")
         self.layers = [names.take(_layer_name(call)) for call in program.calls]
+        self.calls = list(every_call(program.calls))
+        self.names = dict(zip(program.calls, self.layers, strict=True))
+        for call in self.calls:
+            if call not in self.names:
+                self.names[call] = names.take(_layer_name(call))
+        blocks = [block for call in self.calls if isinstance(call, ControlCall) for block in call.blocks]
+        self.blocks = {block: names.take(f"run_{block.name}") for block in blocks}
 
     def sources(self) -> Sources:
         name = self.program.name
-        headers = [call.header for call in self.program.calls]
-        extra = list(chain.from_iterable(call.sources for call in self.program.calls))
+        headers = [call.header for call in self.calls if call.header]
+        extra = list(chain.from_iterable(call.sources for call in self.calls))
         files: dict[str, str | bytes] = {
             f"{name}.c": _text(self.model_c()),
             f"{name}.h": _text(self.model_h()),
@@ -154,11 +172,11 @@ class _Emitter:
         yield from (f'#include "{self.program.name}.h"', "", "#include <stddef.h>", "")
         if self.program.constants:
             yield f'#include "{self.weights}.h"'
-        for header in sorted({call.header for call in self.program.calls}):
+        for header in sorted({call.header for call in self.calls if call.header}):
             yield f'#include "{KERNEL_DIRECTORY}/{header}"'
         yield from self.arena_definition()
-        for name, call in zip(self.layers, self.program.calls, strict=True):
-            yield from self.layer(name, call)
+        for call in self.program.calls:
+            yield from self.layer(call)
         yield from self.interface()
         yield from self.profile()
 
@@ -171,13 +189,12 @@ class _Emitter:
         yield ""
         yield "/* The arena's map: where each value lies, its bytes, and the first and last layer of its life"
         yield f"   (-1: before the first, {len(self.program.calls)}: after the last). */"
-        yield from self.arena_map()
+        yield from self.arena_map(self.plan, "")
         yield ""
         yield from ("#if defined(__GNUC__)", "#define TS_LAYER static __attribute__((noinline)) void")
         yield from ("#else", "#define TS_LAYER static void", "#endif")
 
-    def arena_map(self) -> Iterator[str]:
-        plan = self.plan
+    def arena_map(self, plan: MemoryPlan, base: str) -> Iterator[str]:
         order = sorted(plan.offsets, key=lambda b: (plan.lifetimes[b].first, plan.offsets[b], b.name))
         if not order:
             return
@@ -185,15 +202,21 @@ class _Emitter:
         yield "enum {"
         for buffer in order:
             life = plan.lifetimes[buffer]
-            place = f"at_{buffer.name:<{width}} = {plan.offsets[buffer]},"
+            place = f"at_{buffer.name:<{width}} = {base}{plan.offsets[buffer]},"
             about = f"{buffer.nbytes:>7} bytes, layers {life.first}..{life.last}, {buffer.kind}"
-            yield f"  {place:<{width + 14}} /* {about} */"
+            yield f"  {place:<{width + 14 + len(base)}} /* {about} */"
         yield "};"
 
-    def layer(self, name: str, call: KernelCall) -> Iterator[str]:
+    def layer(self, call: KernelCall) -> Iterator[str]:
+        if isinstance(call, ControlCall):
+            for block in call.blocks:
+                yield from self.block(block, call.region)
         yield ""
         yield f"/* {_comment(call.op + (': ' + call.comment if call.comment else ''))}{_work(call)} */"
-        yield f"TS_LAYER {name}(void) {{"
+        yield f"TS_LAYER {self.names[call]}(void) {{"
+        if isinstance(call, ControlCall):
+            yield from (*self.control(call), "}")
+            return
         arguments = [self.argument(arg) for arg in call.args]
         if call.params_type:
             yield f"  static const {call.params_type} params = {{"
@@ -203,6 +226,28 @@ class _Emitter:
             arguments.insert(0, "&params")
         yield f"  {call.function}({', '.join(arguments)});"
         yield "}"
+
+    def block(self, block: Block, region: Buffer) -> Iterator[str]:
+        """A subgraph: its part of the arena's map, its layers, and the function that runs them."""
+        yield from ("", f"/* Subgraph {_comment(block.name)}: layers 0..{len(block.calls) - 1}. */")
+        yield from self.arena_map(block.plan, f"at_{region.name} + ")
+        for call in block.calls:
+            yield from self.layer(call)
+        yield from ("", f"static void {self.blocks[block]}(void) {{")
+        yield from (f"  {self.names[call]}();" for call in block.calls)
+        yield "}"
+
+    def control(self, call: ControlCall) -> Iterator[str]:
+        """The body of a layer that runs subgraphs."""
+        test = f"*(const uint8_t *){self.argument(call.test)}"
+        runs = [f"{self.blocks[block]}();" for block in call.blocks]
+        if call.control == "if":
+            yield from (f"  if ({test}) {{", f"    {runs[0]}", "  } else {", f"    {runs[1]}", "  }")
+        elif call.control == "while":
+            yield from (f"  {runs[0]}", f"  while ({test}) {{", f"    {runs[1]}", f"    {runs[0]}", "  }")
+        else:
+            yield from (f"  if (!{test}) {{", f"    *(uint8_t *){self.argument(call.test)} = 1;")
+            yield from (f"    {runs[0]}", "  }")
 
     def argument(self, operand: Operand | None) -> str:
         if operand is None:

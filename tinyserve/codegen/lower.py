@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tinyserve import ops
+from tinyserve.codegen.moves import move
 from tinyserve.codegen.names import UniqueNames, constant_name, identifier, short_name
-from tinyserve.codegen.program import Buffer, BufferKind, Constant, KernelCall, Operand, Program, Target
-from tinyserve.errors import UnsupportedError
+from tinyserve.codegen.planner import plan
+from tinyserve.codegen.program import (
+    Block,
+    Buffer,
+    BufferKind,
+    Constant,
+    ControlCall,
+    KernelCall,
+    Operand,
+    Program,
+    Target,
+    every_call,
+)
+from tinyserve.errors import ModelError, UnsupportedError
 from tinyserve.graph.types import DType, Graph, Model, Tensor
 
 _C_TYPE = {
@@ -19,47 +34,71 @@ _C_TYPE = {
 }  # fmt: skip
 
 
+_MOST_BLOCKS = 200
+_SUBGRAPH_HINT = "export the model again, or use --engine tflm"
+
+
 def lower(model: Model, target: Target, name: str) -> Program:
-    """The program of the model's main graph.
+    """The program of the model's main graph, with subgraphs as blocks of the calls that run them.
 
     ``name`` becomes part of the C identifiers. Raises UnsupportedError for operators that have no lowering.
     """
-    return lower_graph(model.main, target, identifier(name).lower(), model.sha256)
+    lowering = GraphLowering(model.main, _Shared(model, target))
+    lowering.lower_operators()
+    return lowering.finish(identifier(name).lower(), model.sha256)
 
 
-def lower_graph(graph: Graph, target: Target, name: str, sha256: str) -> Program:
-    """The program of one subgraph."""
-    lowering = GraphLowering(graph, target)
-    registry = ops.registry()
-    for op in graph.operators:
-        description = registry.get(op.name)
-        if description is None:
-            raise UnsupportedError(f"{op.location}: no kernel for this operator", "build with --engine tflm")
-        description.lower(op, lowering)
-    return lowering.finish(name, sha256)
+@dataclass(eq=False)
+class _Shared:
+    """What all graphs of a model have in common: names, constants, and state, which outlives every block."""
+
+    model: Model
+    target: Target
+    constants: list[Constant] = field(default_factory=list)
+    stored: dict[tuple[str, bytes], Constant] = field(default_factory=dict)
+    states: list[Buffer] = field(default_factory=list)
+    initial: dict[Buffer, Constant] = field(default_factory=dict)
+    variables: dict[str, Buffer] = field(default_factory=dict)
+    buffer_names: UniqueNames = field(default_factory=UniqueNames)
+    constant_names: UniqueNames = field(default_factory=UniqueNames)
+    blocks: int = 0
 
 
 class GraphLowering:
-    """Collects what the operators of one graph ask for. Implements ``ops.base.Lowering``."""
+    """Collects what the operators of one graph ask for. Implements ``ops.base.Lowering``.
 
-    def __init__(self, graph: Graph, target: Target) -> None:
+    A subgraph's lowering knows no buffers but its own: calls that touch others, too, list them in
+    ``_foreign``, so that the call which runs the block can say so.
+    """
+
+    def __init__(self, graph: Graph, shared: _Shared, bound: dict[Tensor, Operand] | None = None) -> None:
         self._graph = graph
-        self._target = target
+        self._shared = shared
         self._calls: list[KernelCall] = []
         self._buffers: list[Buffer] = []
-        self._constants: list[Constant] = []
-        self._initial: dict[Buffer, Constant] = {}
-        self._values: dict[Tensor, Operand] = {}
-        self._stored: dict[tuple[str, bytes], Constant] = {}
-        self._buffer_names = UniqueNames()
-        self._constant_names = UniqueNames()
-        for tensor in graph.inputs:
-            if tensor not in self._values:
+        self._values: dict[Tensor, Operand] = dict(bound or {})
+        self._handles: dict[Tensor, str] = {}
+        self._foreign_reads: list[Buffer] = []
+        self._foreign_writes: list[Buffer] = []
+        self._is_main = bound is None
+        if self._is_main:
+            for tensor in graph.inputs:
                 self._values[tensor] = self._new_buffer(tensor, "input")
+
+    def lower_operators(self) -> None:
+        """Lowers every operator of the graph, in order."""
+        registry = ops.registry()
+        for op in self._graph.operators:
+            description = registry.get(op.name)
+            if description is None:
+                raise UnsupportedError(
+                    f"{op.location}: no kernel for this operator", "build with --engine tflm"
+                )
+            description.lower(op, self)
 
     @property
     def target(self) -> Target:
-        return self._target
+        return self._shared.target
 
     def operand(self, tensor: Tensor) -> Operand:
         """The buffer of an activation, or the constant of a constant tensor."""
@@ -92,29 +131,35 @@ class GraphLowering:
             raise TypeError(f"constant {name}: no C type for numpy's {values.dtype}")
         c_type = _C_TYPE[values.dtype.name]
         key = (c_type, values.tobytes())
-        stored = self._stored.get(key)
+        stored = self._shared.stored.get(key)
         if stored is not None:
             stored.alignment = max(stored.alignment, alignment)
             return stored
-        unique = self._constant_names.take(constant_name(name))
+        unique = self._shared.constant_names.take(constant_name(name))
         constant = Constant(unique, values, c_type, comment, alignment)
-        self._stored[key] = constant
-        self._constants.append(constant)
+        self._shared.stored[key] = constant
+        self._shared.constants.append(constant)
         return constant
 
     def scratch(self, name: str, nbytes: int, alignment: int = 4) -> Buffer:
         """Working memory of one call, in the arena."""
-        return self._add(Buffer(self._buffer_names.take(name), nbytes, DType.UINT8, "scratch", alignment))
+        return self._add(
+            Buffer(self._shared.buffer_names.take(name), nbytes, DType.UINT8, "scratch", alignment)
+        )
 
     def state(self, name: str, nbytes: int, initial: bytes | None = None, alignment: int = 4) -> Buffer:
         """Memory that lives across inferences. ``initial`` (zeros without) is what init and reset write."""
-        unique = self._buffer_names.take(name)
-        buffer = self._add(Buffer(unique, nbytes, DType.UINT8, "state", alignment))
+        unique = self._shared.buffer_names.take(name)
+        buffer = Buffer(unique, nbytes, DType.UINT8, "state", alignment)
+        self._shared.states.append(buffer)
         self._set_initial(buffer, initial)
         return buffer
 
     def alias(self, output: Tensor, input: Tensor) -> None:
         """``output`` is the same bytes as ``input``: no code."""
+        if input.dtype is DType.RESOURCE:
+            self._handles[output] = self._variable_name(input)
+            return
         if output in self._values:
             raise AssertionError(f'tensor "{output.name}" already has a place of its own')
         operand = self.operand(input)
@@ -124,24 +169,124 @@ class GraphLowering:
 
     def call(self, call: KernelCall) -> None:
         """Appends a kernel call."""
+        if not self._is_main:
+            own = set(self._buffers)
+            self._foreign_reads += [buffer for buffer in call.reads if buffer not in own]
+            self._foreign_writes += [buffer for buffer in call.writes if buffer not in own]
+            call.reads = [buffer for buffer in call.reads if buffer in own]
+            call.writes = [buffer for buffer in call.writes if buffer in own]
+            call.overlaps = [o for o in call.overlaps if o.input in own and o.output in own]
         self._calls.append(call)
+
+    def block(self, subgraph: int, inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Block:
+        """Lowers a subgraph: it reads ``inputs`` where they are, its outputs are copied to ``results``."""
+        self._shared.blocks += 1
+        if self._shared.blocks > _MOST_BLOCKS:
+            raise UnsupportedError(f"subgraphs are run from more than {_MOST_BLOCKS} places", _SUBGRAPH_HINT)
+        graph = self._shared.model.graphs[subgraph]
+        _check_interface(graph, "inputs", graph.inputs, inputs)
+        if results:
+            _check_interface(graph, "outputs", graph.outputs, results)
+        plain = [pair for pair in zip(graph.inputs, inputs, strict=True) if not _is_handle(pair[0])]
+        inner = GraphLowering(graph, self._shared, {tensor: self.operand(given) for tensor, given in plain})
+        for tensor, given in zip(graph.inputs, inputs, strict=True):
+            if _is_handle(tensor):
+                inner._handles[tensor] = self._variable_name(given)
+        inner.lower_operators()
+        for tensor, result in zip(graph.outputs, results, strict=False):
+            if _is_handle(tensor) and self._handles.setdefault(
+                result, inner._variable_name(tensor)
+            ) != inner._variable_name(tensor):
+                raise UnsupportedError(
+                    f'{graph.name}: which variable "{result.name}" is depends on data', _SUBGRAPH_HINT
+                )
+        return inner._finish_block(
+            [None if _is_handle(tensor) else self.buffer(tensor) for tensor in results]
+        )
+
+    def declare_variable(self, handle: Tensor, name: str) -> None:
+        """``handle`` stands for the resource variable of this name."""
+        self._handles[handle] = name
+
+    def variable(self, handle: Tensor, value: Tensor) -> Buffer:
+        """The state of a resource variable. It starts with every byte the zero point, as TFLM has it."""
+        name = self._variable_name(handle)
+        known = self._shared.variables.get(name)
+        if known is None:
+            byte = value.zero_point % 256
+            known = self.state(
+                f"variable_{short_name(name)}", value.nbytes, bytes([byte]) * value.nbytes, _alignment(value)
+            )
+            self._shared.variables[name] = known
+        if known.nbytes != value.nbytes:
+            raise UnsupportedError(
+                f'variable "{name}" holds {known.nbytes} bytes here and {value.nbytes} there',
+                "give each variable one shape and type",
+            )
+        return known
+
+    def _variable_name(self, handle: Tensor) -> str:
+        if handle not in self._handles:
+            raise UnsupportedError(
+                f'"{handle.name}" is the handle of no known variable', "get handles from VAR_HANDLE operators"
+            )
+        return self._handles[handle]
+
+    def _finish_block(self, targets: Sequence[Buffer | None]) -> Block:
+        """The block, ending with copies of the graph's outputs to ``targets``: first those of what another
+        copy overwrites."""
+        outputs = [None if _is_handle(tensor) else self.operand(tensor) for tensor in self._graph.outputs]
+        pairs = [
+            (source, target)
+            for source, target in zip(outputs, targets, strict=False)
+            if source is not None and target is not None and source is not target
+        ]
+        staged: list[tuple[Operand, Buffer]] = []
+        for source, target in pairs:
+            if isinstance(source, Buffer) and any(source is other for _, other in pairs):
+                kept = self.scratch(f"{source.name}_kept", source.nbytes)
+                self.call(move(source, kept, f"keep_{source.name}"))
+                staged.append((kept, target))
+            else:
+                staged.append((source, target))
+        for source, target in staged:
+            self.call(move(source, target, f"store_{target.name}"))
+        own = set(self._buffers)
+        program = self._program("block", [o for o in outputs if isinstance(o, Buffer) and o in own])
+        return Block(
+            name=short_name(self._graph.name),
+            calls=self._calls,
+            buffers=self._buffers,
+            plan=plan(program),
+            outputs=outputs,
+            reads=list(dict.fromkeys(self._foreign_reads)),
+            writes=list(dict.fromkeys(self._foreign_writes)),
+        )
 
     def finish(self, name: str, sha256: str) -> Program:
         """The program, once every operator has been lowered."""
         outputs = [self.operand(tensor) for tensor in self._graph.outputs]
         inputs = [self._values[tensor] for tensor in self._graph.inputs]
+        program = self._program(name, outputs)
+        program.buffers = self._buffers + self._shared.states
+        program.constants = self._used_constants(outputs)
+        program.inputs = [buffer for buffer in inputs if isinstance(buffer, Buffer)]
+        program.model_sha256 = sha256
+        program.initial = self._shared.initial
+        return program
+
+    def _program(self, name: str, outputs: Sequence[Operand]) -> Program:
         return Program(
             name=name,
-            target=self._target,
+            target=self._shared.target,
             calls=self._calls,
             buffers=self._buffers,
-            constants=self._used_constants(outputs),
-            inputs=[buffer for buffer in inputs if isinstance(buffer, Buffer)],
-            outputs=outputs,
+            constants=[],
+            inputs=[],
+            outputs=list(outputs),
             input_tensors=list(self._graph.inputs),
             output_tensors=list(self._graph.outputs),
-            model_sha256=sha256,
-            initial=self._initial,
+            model_sha256="",
             values=self._values,
         )
 
@@ -150,11 +295,15 @@ class GraphLowering:
 
         An operator may look at a constant operand and then store its values in another form.
         """
-        used = {id(operand) for operand in outputs} | {id(constant) for constant in self._initial.values()}
-        for call in self._calls:
+        used = {id(operand) for operand in outputs} | {
+            id(constant) for constant in self._shared.initial.values()
+        }
+        for call in every_call(self._calls):
+            if isinstance(call, ControlCall):
+                used.add(id(call.test))
             used.update(id(arg) for arg in call.args)
             used.update(id(value) for value in call.params.values())
-        return [constant for constant in self._constants if id(constant) in used]
+        return [constant for constant in self._shared.constants if id(constant) in used]
 
     def _kind_of(self, tensor: Tensor) -> BufferKind:
         if tensor.is_variable:
@@ -162,9 +311,14 @@ class GraphLowering:
         return "output" if tensor in self._graph.outputs else "activation"
 
     def _new_buffer(self, tensor: Tensor, kind: BufferKind) -> Buffer:
-        name = self._buffer_names.take(short_name(tensor.name))
-        alignment = max(4, tensor.dtype.itemsize)
-        return self._add(Buffer(name, tensor.nbytes, tensor.dtype, kind, alignment, tensor))
+        name = self._shared.buffer_names.take(short_name(tensor.name))
+        buffer = Buffer(name, tensor.nbytes, tensor.dtype, kind, _alignment(tensor), tensor)
+        if kind != "state":
+            return self._add(buffer)
+        self._shared.states.append(buffer)
+        if tensor.dtype is DType.INT8:  # TFLM starts other types with zeros
+            self._set_initial(buffer, bytes([tensor.zero_point % 256]) * tensor.nbytes)
+        return buffer
 
     def _add(self, buffer: Buffer) -> Buffer:
         self._buffers.append(buffer)
@@ -176,4 +330,25 @@ class GraphLowering:
         if len(initial) != buffer.nbytes:
             raise ValueError(f"state {buffer.name}: {len(initial)} initial bytes for {buffer.nbytes}")
         values = np.frombuffer(initial, dtype=np.uint8)
-        self._initial[buffer] = self.constant(f"{buffer.name}_initial", values, "initial state")
+        self._shared.initial[buffer] = self.constant(f"{buffer.name}_initial", values, "initial state")
+
+
+def _alignment(tensor: Tensor) -> int:
+    return max(4, tensor.dtype.itemsize)
+
+
+def _is_handle(tensor: Tensor) -> bool:
+    return tensor.dtype is DType.RESOURCE
+
+
+def _check_interface(graph: Graph, role: str, inside: Sequence[Tensor], outside: Sequence[Tensor]) -> None:
+    """Raises ModelError unless a subgraph's tensors are those of the operator that runs it."""
+    if len(inside) != len(outside):
+        raise ModelError(f"{graph.name} has {len(inside)} {role}, is run with {len(outside)}", _SUBGRAPH_HINT)
+    for tensor, other in zip(inside, outside, strict=True):
+        if (tensor.dtype, tensor.nbytes) != (other.dtype, other.nbytes):
+            raise ModelError(
+                f'{graph.name}: "{tensor.name}" is {tensor.dtype.value} {list(tensor.shape)}, is run with '
+                f"{other.dtype.value} {list(other.shape)}",
+                _SUBGRAPH_HINT,
+            )

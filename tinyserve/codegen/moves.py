@@ -13,7 +13,16 @@ from dataclasses import replace
 from tinyserve.codegen.names import short_name
 from tinyserve.codegen.packing import EFFORT
 from tinyserve.codegen.planner import lifetimes, plan, solve
-from tinyserve.codegen.program import Buffer, KernelCall, MemoryPlan, Operand, Optimize, Overlap, Program
+from tinyserve.codegen.program import (
+    Buffer,
+    ControlCall,
+    KernelCall,
+    MemoryPlan,
+    Operand,
+    Optimize,
+    Overlap,
+    Program,
+)
 
 _WORTH = {"ram": 0.002, "balanced": 0.02}  # of the arena: what moves must save
 _SPEED_SHARE = 0.004  # bytes moved per multiply-accumulate that "balanced" spends
@@ -30,6 +39,8 @@ def relocate(program: Program, memory: MemoryPlan) -> tuple[Program, MemoryPlan]
     "ram" takes as many as the smallest arena needs; "balanced" one, if it costs next to no time.
     """
     optimize: Optimize = program.target.optimize
+    if any(isinstance(call, ControlCall) for call in program.calls):
+        return program, memory  # what blocks read stays where they look for it
     candidates = _candidates(program)
     if optimize not in _WORTH or not 0 < len(candidates) <= _MOST_TRIALS:
         return program, memory
@@ -90,26 +101,29 @@ def with_moves(program: Program, moves: Iterable[Move]) -> Program:
         for buffer in planned.get(index, []):
             source = now.get(buffer, buffer)
             target = replace(buffer, name=f"{buffer.name}_moved_{index}", kind="activation")
-            calls.append(_move(source, target))
+            about = f"{source.nbytes} bytes to another place, so that the arena is smaller"
+            calls.append(move(source, target, f"move_{short_name(source.name)}", about))
             buffers.append(target)
             now[buffer] = target
         calls.append(_renamed(call, now))
     return replace(program, calls=calls, buffers=buffers)
 
 
-def _move(source: Buffer, target: Buffer) -> KernelCall:
+def move(source: Operand, target: Buffer, layer: str, comment: str = "") -> KernelCall:
+    """A copy of all bytes of ``source``."""
+    reads = [source] if isinstance(source, Buffer) else []
     return KernelCall(
         function="ts_move",
         header="move.h",
         params_type="ts_move_params",
         params={"bytes": source.nbytes},
         args=[source, target],
-        reads=[source],
+        reads=reads,
         writes=[target],
-        layer=f"move_{short_name(source.name)}",
+        layer=layer,
         op="MOVE",
-        comment=f"{source.nbytes} bytes to another place, so that the arena is smaller",
-        overlaps=[Overlap(source, target, lead_bytes=-source.nbytes)],
+        comment=comment or f"{source.nbytes} bytes",
+        overlaps=[Overlap(buffer, target, lead_bytes=-buffer.nbytes) for buffer in reads],
     )
 
 

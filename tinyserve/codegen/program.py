@@ -5,6 +5,7 @@ Lowering makes it, the planner gives each buffer its place in the arena, the emi
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -123,6 +124,47 @@ class KernelCall:
     variant: str = "portable"
     reason: str = ""
     stack_bytes: int | None = None
+
+
+@dataclass(eq=False)
+class Block:
+    """A subgraph as one control-flow call runs it.
+
+    Its own buffers lie in the call's region, where ``plan`` says; all others belong to the graphs around it.
+    ``reads`` and ``writes`` are those. ``outputs`` are the subgraph's (None for handles of variables).
+    """
+
+    name: str
+    calls: list[KernelCall]
+    buffers: list[Buffer]
+    plan: MemoryPlan
+    outputs: list[Operand | None]
+    reads: list[Buffer]
+    writes: list[Buffer]
+
+
+@dataclass(eq=False, kw_only=True)
+class ControlCall(KernelCall):
+    """Runs blocks, depending on ``test``, the place of a bool.
+
+    ``if``: the first block where test is true, else the second. ``while``: the first block computes test, and
+    as long as it is true the second runs. ``once``: the block runs unless test is true, which it becomes.
+    Blocks share ``region``, as no two of them run at a time.
+    """
+
+    control: Literal["if", "while", "once"]
+    test: Operand
+    blocks: tuple[Block, ...]
+    region: Buffer
+
+
+def every_call(calls: Iterable[KernelCall]) -> Iterator[KernelCall]:
+    """The calls and those in the blocks that they run."""
+    for call in calls:
+        if isinstance(call, ControlCall):
+            for block in call.blocks:
+                yield from every_call(block.calls)
+        yield call
 
 
 @dataclass(eq=False)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from tinyserve.codegen.program import Buffer, Constant, KernelCall, Operand, Target
+from tinyserve.codegen.program import Block, Buffer, Constant, KernelCall, Operand, Target
 from tinyserve.errors import UnsupportedError
 from tinyserve.graph.types import Operator, Options, Tensor
 
@@ -45,6 +46,19 @@ class Lowering(Protocol):
 
     def call(self, call: KernelCall) -> None:
         """Appends a kernel call."""
+        ...
+
+    def block(self, subgraph: int, inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Block:
+        """Lowers a subgraph for a ControlCall: it reads ``inputs`` where they are, and its outputs are copied
+        to ``results`` at its end (none where ``results`` is empty)."""
+        ...
+
+    def declare_variable(self, handle: Tensor, name: str) -> None:
+        """``handle`` stands for the resource variable of this name."""
+        ...
+
+    def variable(self, handle: Tensor, value: Tensor) -> Buffer:
+        """The state that holds a resource variable whose values are like ``value``."""
         ...
 
 

@@ -21,4 +21,6 @@ def rule_for(operator: Operator) -> Rule:
     """The rule that covers an operator; one that keeps all channels where none does."""
     if operator.custom:
         return _PINNED
+    if not operator.inputs or not operator.outputs:
+        return _PINNED
     return next((rule for rule in _RULES if rule.covers(operator)), _PINNED)

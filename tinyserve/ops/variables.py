@@ -1,0 +1,64 @@
+"""VAR_HANDLE, READ_VARIABLE and ASSIGN_VARIABLE: values that live across inferences, copied by ``move.h``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyserve.codegen.moves import move
+from tinyserve.graph.types import DType, Operator, Options
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering, Op
+
+
+@dataclass(frozen=True)
+class VariableAttributes:
+    container: str
+    shared_name: str
+
+
+class VarHandle(Op):
+    """Variables are told apart by container and name."""
+
+    name = "VAR_HANDLE"
+
+    def attributes(self, options: Options) -> VariableAttributes:
+        return VariableAttributes(options.string(0), options.string(1))
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 0)
+        checks.dtype(op, op.outputs[0], (DType.RESOURCE,), "output")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        attributes: VariableAttributes = op.attributes
+        lowering.declare_variable(op.outputs[0], f"{attributes.container}/{attributes.shared_name}")
+
+
+class ReadVariable(Op):
+    name = "READ_VARIABLE"
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 1)
+        checks.dtype(op, checks.required(op, 0), (DType.RESOURCE,), "input")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        output = op.outputs[0]
+        state = lowering.variable(checks.required(op, 0), output)
+        lowering.call(move(state, lowering.buffer(output), output.name, "the variable's value"))
+
+
+class AssignVariable(Op):
+    name = "ASSIGN_VARIABLE"
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2, outputs=0)
+        checks.dtype(op, checks.required(op, 0), (DType.RESOURCE,), "input 0")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        value = checks.required(op, 1)
+        state = lowering.variable(checks.required(op, 0), value)
+        lowering.call(
+            move(lowering.operand(value), state, f"assign_{value.name}", "the variable's new value")
+        )
+
+
+OPS = (VarHandle(), ReadVariable(), AssignVariable())
