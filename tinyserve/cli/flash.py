@@ -51,8 +51,11 @@ def command(
     """
     from tinyserve import boards, road
     from tinyserve.cli.progress import progress
+    from tinyserve.errors import UsageError
     from tinyserve.platformio import core, deploy
 
+    if emulate and port != "auto":
+        raise UsageError("--port names a real board, --emulate its twin", "give one of them")
     chosen = boards.load(board)
     twin = deploy.check_board(chosen, board, emulate)
     with progress() as report:

@@ -33,11 +33,14 @@ SECTIONS: dict[str, dict[str, str]] = {
     "Boards": {
         "boards": "List the boards, or those that a model fits.",
         "device": "Leave an emulated board standing on a pty.",
+        "monitor": "Show what a board says on its serial port.",
+        "doctor": "Show what this machine has and lacks, and how to get it.",
+        "setup": "Install front ends that need an environment of their own.",
     },
     "Results": {
         "compare": "Compare two bench results.",
         "profile": "Count instructions per layer and per function.",
-        "energy": "Record a current trace with a meter, or estimate.",
+        "energy": "Record a current trace with a meter; energy per inference of one.",
     },
 }
 

@@ -1,0 +1,83 @@
+"""`device --pty` and `monitor`: long-running commands, talked to over ptys and ended by signals."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.bench.models import write_classifier
+from tinyserve.boards import load
+from tinyserve.devices import open_device
+from tinyserve.dut import Client
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs ptys")
+
+WAIT_S = 60
+
+
+@contextmanager
+def running(*arguments: str, cwd: Path) -> Iterator[subprocess.Popen[str]]:
+    """A tinyserve command; killed at the end if it has not ended by then."""
+    command = [sys.executable, "-m", "tinyserve", *arguments]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=cwd, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def line_of(process: subprocess.Popen[str], wanted: Callable[[str], bool]) -> str:
+    """The first line on stdout that is wanted."""
+    assert process.stdout
+    deadline = time.monotonic() + WAIT_S
+    while time.monotonic() < deadline:
+        line = process.stdout.readline()
+        if wanted(line):
+            return line.strip()
+        assert line or process.poll() is None, process.stderr.read() if process.stderr else ""
+    raise AssertionError("the line did not come")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_device_on_a_pty_serves_runners_one_after_the_other_until_a_signal(
+    tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    write_classifier(tmp_path / "shapes.tflite")
+    with running("device", "shapes.tflite", "--board", "cortex-m4", "--pty", cwd=tmp_path) as process:
+        port = line_of(process, lambda line: line.startswith("/dev/"))
+        for _ in range(2):
+            with open_device(None, load("cortex-m4"), port=port) as device:
+                client = Client(device.link)
+                assert client.name() == "tinyserve"
+                client.mlperf_load(bytes(64))
+                assert len(client.mlperf_infer(1).results) == 3
+        process.send_signal(number)
+        assert process.wait(WAIT_S) == status
+
+
+def test_monitor_shows_lines_with_their_meaning(tmp_path: Path) -> None:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    try:
+        with running("monitor", "--board", "cortex-m4", "--port", os.ttyname(slave), cwd=tmp_path) as process:
+            assert process.stderr
+            assert "Ctrl-C ends" in process.stderr.readline()
+            os.write(master, b"m-lap-us-2500000\r\n")
+            assert select.select([process.stdout], [], [], WAIT_S)[0]
+            assert line_of(process, bool) == "m-lap-us-2500000    its clock: 2.500000 s"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(WAIT_S) == 130
+    finally:
+        os.close(master)
+        os.close(slave)

@@ -1,0 +1,117 @@
+"""What this machine has of what the road needs, and the command that mends each thing that is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyserve.boards.types import Board
+from tinyserve.errors import TinyserveError
+from tinyserve.firmware.process import run
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked for. ``needed``: without it the board (or, without a board, the default road)
+    does not work; else it only adds something."""
+
+    name: str
+    purpose: str
+    found: str
+    remedy: str
+    needed: bool
+
+    @property
+    def ok(self) -> bool:
+        return bool(self.found)
+
+
+VERSION_TIMEOUT_S = 20.0
+_EXTRAS = {
+    "ziglang": ("embedded", "compiles firmware"),
+    "unicorn": ("embedded", "emulates Cortex-M and RV32 boards"),
+    "pyelftools": ("embedded", "reads sizes and symbols of firmware"),
+    "capstone": ("embedded", "prices instructions for estimates"),
+    "pyserial": ("embedded", "talks to real boards and meters"),
+    "platformio": ("embedded", "builds and uploads for real boards"),
+    "tensorflow-cpu": ("convert", "converts Keras and SavedModel"),
+    "ai-edge-litert": ("convert", "runs float models for the accuracy check"),
+    "tflite-micro": ("convert", "the reference for expected outputs"),
+    "matplotlib": ("report", "draws the arena"),
+    "mlcommons-loadgen": ("bench", "scenarios on this computer"),
+    "ppk2-api": ("energy", "the PPK2 current meter"),
+}
+_ALWAYS = frozenset({"ziglang", "unicorn", "pyelftools"})
+
+
+def examine(board: Board | None = None) -> list[Finding]:
+    """Everything that is looked for; with a board, what that board needs is marked as needed."""
+    return [*_packages(board), *_programs(board), *_frontends()]
+
+
+def _packages(board: Board | None) -> Iterator[Finding]:
+    kinds = {emulator.kind for emulator in board.emulators} if board else set()
+    needed = set(_ALWAYS)
+    if board is not None and board.core.port == "host":
+        needed = set()
+    elif board is not None and "unicorn" not in kinds and not board.core.unicorn_cpu:
+        needed -= {"unicorn"}
+    for package, (extra, purpose) in _EXTRAS.items():
+        yield Finding(
+            package, purpose, _version(package), f"pip install 'tinyserve[{extra}]'", package in needed
+        )
+
+
+def _programs(board: Board | None) -> Iterator[Finding]:
+    machines = [emulator for emulator in board.emulators if emulator.kind == "qemu"] if board else []
+    only_qemu = bool(machines) and not (board and board.core.unicorn_cpu)
+    riscv = board is not None and board.core.port == "riscv"
+    host = board is not None and board.core.port == "host"
+    yield _program(("cc", "gcc", "clang"), "a C compiler for this computer", "apt install gcc", host)
+    yield _program(
+        ("qemu-system-arm",), "emulates Cortex-M55 and MPS2 boards", "apt install qemu-system-arm",
+        only_qemu and not riscv,
+    )  # fmt: skip
+    yield _program(
+        ("qemu-system-riscv32",), "emulates RV32 boards", "apt install qemu-system-misc", only_qemu and riscv
+    )
+    yield _program(("arm-none-eabi-gcc",), "--toolchain gcc", "apt install gcc-arm-none-eabi", False)
+
+
+def _program(names: Sequence[str], purpose: str, remedy: str, needed: bool) -> Finding:
+    path = next((found for name in names if (found := shutil.which(name))), "")
+    return Finding(names[0], purpose, _first_line(path) if path else "", remedy, needed)
+
+
+def _first_line(program: str) -> str:
+    """The program's own words on its version; where it lies if it has none."""
+    try:
+        done = run([program, "--version"], Path.cwd(), VERSION_TIMEOUT_S)
+    except TinyserveError:
+        return program
+    lines = done.output.splitlines()
+    return lines[0].strip() if lines else program
+
+
+def _frontends() -> Iterator[Finding]:
+    from tinyserve.convert import provision
+
+    for frontend in provision.FRONTENDS.values():
+        place = provision.find(frontend.name)
+        yield Finding(
+            f"front end {frontend.name}", frontend.about, str(place) if place else "",
+            f"tinyserve setup --frontend {frontend.name}", False,
+        )  # fmt: skip
+
+
+def _version(package: str) -> str:
+    names = [package, "tensorflow"] if package == "tensorflow-cpu" else [package]
+    for name in names:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return ""
