@@ -28,7 +28,7 @@ def overflow_error(project: Project, sizes: Sizes) -> FitError:
             f"flash is {over_flash:,} bytes over: {sizes.flash_bytes:,} of {board.flash.bytes:,}"
             f" (weights {sizes.weights_bytes:,}, kernels and model {sizes.model_bytes:,})"
         )
-        remedies += _flash_remedies(program)
+        remedies += flash_remedies(program)
     if over_ram > 0:
         facts.append(
             f"RAM is {over_ram:,} bytes over: {sizes.ram_bytes:,} of {board.ram.bytes:,}"
@@ -36,7 +36,7 @@ def overflow_error(project: Project, sizes: Sizes) -> FitError:
             f" input copy {project.model.input_bytes:,})"
         )
         facts += _peak(program, plan)
-        remedies += _ram_remedies(program, plan)
+        remedies += ram_remedies(program, plan)
     fitting = _boards_that_fit(sizes)
     remedies.append(
         f"a board that it fits: {', '.join(fitting)}" if fitting else "no known board would fit it"
@@ -76,7 +76,8 @@ def _peak(program: Program, plan: MemoryPlan) -> list[str]:
     return [f'the arena peaks at layer "{short_name(call.layer)}" ({call.op}, {peak[1]:,} bytes in use)']
 
 
-def _flash_remedies(program: Program) -> list[str]:
+def flash_remedies(program: Program) -> list[str]:
+    """What would make the flash smaller."""
     remedies = ["--optimize size"]
     if program.constants:
         largest = max(program.constants, key=lambda constant: constant.nbytes)
@@ -88,7 +89,8 @@ def _flash_remedies(program: Program) -> list[str]:
     return remedies
 
 
-def _ram_remedies(program: Program, plan: MemoryPlan) -> list[str]:
+def ram_remedies(program: Program, plan: MemoryPlan) -> list[str]:
+    """What would make the RAM smaller."""
     remedies = ["--optimize ram"]
     peak = peak_call(program, plan)
     if peak is not None:

@@ -1,0 +1,1 @@
+"""Real boards and twins through PlatformIO: its private core directory, its packages, builds and uploads."""

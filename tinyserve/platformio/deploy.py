@@ -1,0 +1,70 @@
+"""A compiled model to a running board in one call: render, provision, build, upload, check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyserve.boards.types import Board
+from tinyserve.codegen.compile import Compiled
+from tinyserve.errors import UsageError
+from tinyserve.platformio import core as cores
+from tinyserve.platformio import flash
+from tinyserve.platformio.pio import Pio
+from tinyserve.platformio.platform import is_emulated
+from tinyserve.platformio.project import render_project
+from tinyserve.progress import Progress, silent
+
+
+def check_board(board: Board, name: str, emulate: bool) -> bool:
+    """Whether the board is emulated here. Raises UsageError for what PlatformIO can't build.
+
+    ``name`` is what the user called it: a .toml of their own has no entry in our development platform.
+    """
+    twin = emulate or board.platformio is None
+    if twin and not is_emulated(board):
+        raise UsageError(
+            f"{board.id}: PlatformIO has nothing to upload to",
+            "tinyserve bench runs models on this computer"
+            if board.core.port == "host"
+            else f"without --emulate: a {board.core.name} can't be emulated",
+        )
+    if twin and name.endswith(".toml"):
+        raise UsageError(
+            f"{name}: PlatformIO builds twins of the boards that `tinyserve boards` lists",
+            f"tinyserve bench --board {name} --emulate",
+        )
+    return twin
+
+
+def deploy(
+    compiled: Compiled,
+    board: Board,
+    directory: Path,
+    core: Path,
+    *,
+    engine: str = "aot",
+    emulate: bool = False,
+    model_id: str = "",
+    port: str = flash.AUTO,
+    progress: Progress = silent,
+) -> list[str]:
+    """Leaves the board (or its twin, once) running the model; lines that say so.
+
+    Raises what rendering, ``flash.flash`` and ``flash.run_on_emulator`` raise.
+    """
+    progress("rendering firmware")
+    project = render_project(compiled, board, directory, engine=engine, emulate=emulate, model_id=model_id)
+    pio = Pio(core)
+    if core == cores.private_core():
+        cores.provision(core)
+    if emulate:
+        return [*flash.run_on_emulator(project, pio, progress), f"project: {directory}"]
+    flash.require_packages(project, pio, progress)
+    flashed = flash.flash(project, pio, port, progress)
+    info = flashed.info
+    return [
+        f"{board.name} at {flashed.port}: m-ready",
+        f"model {info.model_sha256[:12]}, engine {info.engine}, arena {info.arena_bytes:,} bytes",
+        f"project: {directory}",
+        f"next: tinyserve bench --board {board.id} --port {flashed.port}",
+    ]

@@ -1,0 +1,39 @@
+"""PlatformIO projects: a real board's Arduino project, or an emulated board's for our own platform."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyserve.boards.types import Board
+from tinyserve.codegen.compile import Compiled
+from tinyserve.errors import UsageError
+from tinyserve.files import write
+from tinyserve.firmware.render import PLATFORMIO_FILE, Project, render, render_template
+from tinyserve.platformio import platform
+
+
+def render_project(
+    compiled: Compiled,
+    board: Board,
+    directory: Path,
+    *,
+    engine: str = "aot",
+    emulate: bool = False,
+    model_id: str = "",
+    platform_name: str = platform.NAME,
+) -> Project:
+    """Writes the PlatformIO project of a compiled model for a board, or for its twin with ``emulate``.
+
+    ``platform_name`` is how an emulated board's platformio.ini names our platform. Raises UsageError for what
+    PlatformIO has no part in, and FileSystemError.
+    """
+    project = render(compiled, board, directory, engine, emulate=emulate, model_id=model_id)
+    if project.port == "host":
+        raise UsageError(
+            f"{board.id}: PlatformIO has no part in programs of this computer", "tinyserve bench"
+        )
+    if project.port != "arduino":
+        context = {"board": board, "defines": project.defines, "platform": platform_name}
+        content = render_template(f"platformio/{PLATFORMIO_FILE}", context)
+        write(directory / PLATFORMIO_FILE, content.encode())
+    return project
