@@ -1,4 +1,4 @@
-"""Which layer loses the accuracy, and what would help: each remedy is made and measured before it is named."""
+"""Which layer loses the accuracy, and what would help: each remedy is made and measured first."""
 
 from __future__ import annotations
 

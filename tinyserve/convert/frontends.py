@@ -59,6 +59,11 @@ def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Rec
         if options.input_shapes:
             raise UsageError("--input-shape is for models that are not .tflite yet", "leave it out")
         return Front(tflite.inspect(source.path.read_bytes(), str(source.path)), "tflite", False)
+    if source.kind == "sklearn" and not options.trust:
+        raise UsageError(
+            f"{source.path}: loading a pickle runs whatever code is in it",
+            "add --trust if you made this file yourself, or have it from someone you trust",
+        )
     request = messages.LoadModel(
         frontend=source.kind,
         source=source.path.absolute(),

@@ -24,6 +24,7 @@ class Options:
     - ``mlperf_id``: what the firmware answers to MLPerf Tiny's runner; '' to know it by the shapes.
     - ``held_samples``: how many samples are kept for checks, at most.
     - ``min_accuracy``: what "auto" must hold (see ``auto``).
+    - ``trust``: pickles may run their code when they are loaded (scikit-learn).
     - ``timeout_s``: how long a converter may be silent.
     - ``reading``: how samples are made of images, CSV and audio.
     """
@@ -38,6 +39,7 @@ class Options:
     mlperf_id: str = ""
     held_samples: int = 50
     min_accuracy: float = 0.98
+    trust: bool = False
     timeout_s: float = 600.0
     reading: Reading = AS_IT_IS
 

@@ -11,9 +11,10 @@ from typing import Literal
 from tinyserve.errors import FileSystemError, ModelError
 from tinyserve.graph import sniff
 
-Kind = Literal["tflite", "keras", "saved_model", "onnx", "pytorch"]
+Kind = Literal["tflite", "keras", "saved_model", "onnx", "pytorch", "sklearn"]
+_PICKLES = frozenset({".joblib", ".pkl", ".pickle"})
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_GIVE = "give a .keras, .h5, .onnx, .pt2 or .tflite file, or a SavedModel directory"
+_GIVE = "give a .keras, .h5, .onnx, .pt2, .joblib or .tflite file, or a SavedModel directory"
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,8 @@ def _file_kind(path: Path) -> Kind:
         return "keras"
     if head.startswith(b"PK\x03\x04"):
         return _zip_kind(path)
+    if path.suffix in _PICKLES:
+        return "sklearn"
     if path.suffix == ".onnx" and head[:1] == b"\x08":
         return "onnx"
     if path.name == "saved_model.pb":

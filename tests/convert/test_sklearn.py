@@ -1,0 +1,114 @@
+"""scikit-learn pipelines as dense layers: the same answers, and no code run unasked."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.neural_network import MLPClassifier, MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
+from sklearn.svm import LinearSVC
+
+from tinyserve.bundle import Bundle
+from tinyserve.convert import Options, convert
+from tinyserve.errors import ModelError, UnsupportedError, UsageError
+
+X, Y = load_iris(return_X_y=True)
+TRUSTED = Options(trust=True)
+
+
+@pytest.fixture
+def iris(tmp_path: Path) -> Path:
+    np.savez(tmp_path / "iris.npz", x=X.astype(np.float32), y=Y)
+    return tmp_path / "iris.npz"
+
+
+def converted(pipeline: Any, iris: Path, scheme: str = "float32") -> Bundle:
+    path = iris.parent / "pipeline.joblib"
+    joblib.dump(pipeline, path)
+    output = iris.parent / "bundle"
+    return convert(path, representative=iris, output=output, quantize=scheme, options=TRUSTED)
+
+
+PIPELINES: dict[str, Any] = {
+    "scaled MLP": make_pipeline(
+        StandardScaler(), MLPClassifier((8,), solver="lbfgs", max_iter=30, random_state=0, tol=1)
+    ),
+    "binary MLP, two scalers": make_pipeline(
+        MinMaxScaler(),
+        MaxAbsScaler(),
+        MLPClassifier((4,), activation="tanh", solver="lbfgs", max_iter=30, random_state=0, tol=1),
+    ),
+    "logistic regression": make_pipeline(StandardScaler(with_mean=False), LogisticRegression(max_iter=500)),
+    "binary logistic regression": LogisticRegression(),
+    "linear SVC": LinearSVC(),
+    "ridge": Ridge(),
+    "MLP regressor": MLPRegressor(
+        hidden_layer_sizes=(4,), solver="lbfgs", max_iter=30, random_state=0, tol=1
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PIPELINES)
+def test_layers_answer_as_the_pipeline_does(name: str, iris: Path) -> None:
+    count = 100 if "binary" in name else 150
+    made = converted(PIPELINES[name].fit(X[:count], Y[:count]), iris)
+    assert made.manifest.source.framework == "scikit-learn"
+    assert made.manifest.accuracy[0].max_error < 1e-3
+
+
+def test_an_int8_classifier_keeps_its_classes(iris: Path) -> None:
+    made = converted(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y), iris, "int8")
+    assert made.manifest.inputs[0].dtype == "int8"
+    agreement = made.manifest.accuracy[0].top1_agreement
+    assert agreement is not None and agreement >= 0.9
+    assert "classes in order: 0, 1, 2" in made.manifest.notes
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "message"),
+    [
+        (RandomForestClassifier(2), "RandomForestClassifier has no form"),
+        (make_pipeline(PCA(2), LogisticRegression()), "PCA has no form"),
+    ],
+)
+def test_what_has_no_form_as_layers_is_named(pipeline: Any, message: str, iris: Path) -> None:
+    with pytest.raises(UnsupportedError, match=message):
+        converted(pipeline.fit(X, Y), iris)
+
+
+class Bomb:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("suffix", [".joblib", ".pkl"])
+def test_a_pickle_is_not_loaded_unless_it_is_trusted(tmp_path: Path, suffix: str) -> None:
+    path, trace = tmp_path / f"model{suffix}", tmp_path / "ran"
+    path.write_bytes(pickle.dumps(Bomb(trace)))
+    with pytest.raises(UsageError, match="runs whatever code") as caught:
+        convert(path, representative="random", output=tmp_path / "b")
+    assert "--trust" in caught.value.hint
+    assert not trace.exists()
+
+
+@pytest.mark.slow
+def test_a_damaged_pickle(tmp_path: Path) -> None:
+    (tmp_path / "m.joblib").write_bytes(b"\x80\x04half")
+    with pytest.raises(ModelError, match=r"m\.joblib: cannot be loaded"):
+        convert(tmp_path / "m.joblib", representative="random", output=tmp_path / "b", options=TRUSTED)
