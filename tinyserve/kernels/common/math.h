@@ -52,6 +52,24 @@ static inline float ts_ceilf(float x)
     return -ts_floorf(-x);
 }
 
+/* The exact remainder of a / b with the sign of a, as fmodf: a binary long division. */
+static inline float ts_remainderf(float a, float b)
+{
+    const float divisor = ts_copy_sign(b, 1.0f);
+    float rest = ts_copy_sign(a, 1.0f);
+    if (!(divisor > 0.0f) || rest - rest != 0.0f) {
+        return __builtin_nanf("");
+    }
+    while (rest >= divisor) {
+        float multiple = divisor;
+        while (multiple <= rest * 0.5f) {
+            multiple += multiple;
+        }
+        rest -= multiple;
+    }
+    return ts_copy_sign(rest, a);
+}
+
 /* To the nearest integer, ties to even. */
 static inline float ts_round_to_even(float x)
 {

@@ -41,13 +41,13 @@ void ts_dsp_depthwise_3x3_s2_relu(const ts_dsp_strip *strip);
 }
 #endif
 
-/* weights: 5 words per channel: 9 weights and the scale's exponent d as bytes, bias times 2^d, multiplier.
+/* weights: 9 half-words per channel: 9 weights and the scale's exponent d as bytes, bias times 2^d, multiplier.
  * rounding: twice the output's zero point plus one. rows_per_strip: output rows, 2 for stride 1 and 1 for stride 2.
  * slot_pairs: columns of a slot in pairs. strip_pairs: pairs of output columns (stride 2: output columns). */
 typedef struct {
     TS_DSP_GATHER_FIELDS
     void (*strip)(const ts_dsp_strip *strip);
-    const uint32_t *weights;
+    const uint16_t *weights;
     int32_t input_row_step, input_bytes;
     int32_t output_row_step, output_column_step, output_bytes;
     int16_t batches, channels, input_rows, output_rows;
@@ -59,7 +59,7 @@ typedef struct {
 
 /* Weights times 2^d, as the strips read them: (w0, w1), (w1, w2) of each row, bias, multiplier, C, step
  * of a tie. */
-TS_DSP_SHARED void ts_dsp_depthwise_expand(const uint32_t *record, int32_t rounding, int32_t *expanded)
+TS_DSP_SHARED void ts_dsp_depthwise_expand(const uint16_t *record, int32_t rounding, int32_t *expanded)
 {
     const int8_t *const w = (const int8_t *)record;
     const int32_t d = w[9];
@@ -69,8 +69,8 @@ TS_DSP_SHARED void ts_dsp_depthwise_expand(const uint32_t *record, int32_t round
         expanded[2 * row] = (int32_t)((w0 & 0xffff) | w1 << 16);
         expanded[2 * row + 1] = (int32_t)((w1 & 0xffff) | w2 << 16);
     }
-    expanded[6] = (int32_t)record[3];
-    expanded[7] = (int32_t)record[4];
+    expanded[6] = (int32_t)(record[5] | (uint32_t)record[6] << 16);
+    expanded[7] = (int32_t)(record[7] | (uint32_t)record[8] << 16);
     /* Zero point and half an output step, times 2^10; half a unit of the multiplier's product. */
     expanded[8] = rounding * (1 << 9) + (1 << (d - 2));
     expanded[9] = -(1 << (d - 1));
@@ -112,7 +112,7 @@ TS_DSP_SHARED void ts_depthwise_conv_2d_dsp_s8(const ts_depthwise_conv_2d_dsp_s8
         const int32_t first = channel + lanes - 4 < 0 ? 0 : 4 - lanes;
         const int8_t *const source = input + channel - first;
         for (int32_t i = 0; i < lanes; i++) {
-            ts_dsp_depthwise_expand(p->weights + (channel + i) * 5, p->rounding, scratch + i * TS_DSP_DEPTHWISE_WORDS);
+            ts_dsp_depthwise_expand(p->weights + (channel + i) * 9, p->rounding, scratch + i * TS_DSP_DEPTHWISE_WORDS);
         }
         int32_t *top = scratch + 4 * TS_DSP_DEPTHWISE_WORDS, *bottom = top + 8 * p->slot_pairs;
         ts_dsp_depthwise_slot(p, source, -p->pad_rows, top);

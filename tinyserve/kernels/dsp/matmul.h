@@ -37,14 +37,19 @@ void ts_dsp_matmul_4_relu_s8(const ts_dsp_matmul *matmul, const int32_t *patch, 
 void ts_dsp_matmul_1_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
 void ts_dsp_matmul_1_relu_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
 
+/* The same with widened weights, for zero point -128, see matmul_wide.S. */
+void ts_dsp_matmul_4_wide_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
+void ts_dsp_matmul_1_wide_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
+
 /* Products with all records. */
 static inline void ts_dsp_multiply(ts_dsp_matmul_function *multiply, const ts_dsp_matmul *matmul, const int32_t *patch,
                                    int8_t *output)
 {
     multiply(matmul, patch, output);
     if (matmul->odd) {
+        const int32_t record_bytes = matmul->weights_bytes / (matmul->output_stride / 2);
         const ts_dsp_matmul last = {matmul->steps, matmul->output_stride, matmul->rounding,
-                                    matmul->weights + matmul->weights_bytes / 4, 4 * (matmul->steps + 4), 0};
+                                    matmul->weights + matmul->weights_bytes / 4, record_bytes, 0};
         multiply(&last, patch, output + matmul->output_stride - 2);
     }
 }

@@ -102,17 +102,21 @@ TS_MVE_KERNEL void ts_mve_patch_border(const ts_mve_conv_2d_params *p, const int
   }
 }
 
-/* `blocks` is the patch's length in vectors; a constant where the compiler shall unroll. */
-TS_MVE_INLINE void ts_mve_conv_2d_pixels(const ts_mve_conv_2d_params *p, const int8_t *const row[3], int32_t pixels,
-                                         const int32_t blocks, const int32_t exact_ties, int8_t *output) {
-  if (pixels == 3) {
-    ts_mve_pixels(row, 3, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, output);
-    return;
-  }
+/* What is left when three pixels can't be had: rows of `blocks` vectors side by side in `patches`, one after the other.
+ * A function of its own, and the same for all lengths: it runs at most three times per layer. */
+TS_MVE_KERNEL void ts_mve_conv_2d_rest(const ts_mve_conv_2d_params *p, const int8_t *patches, int32_t pixels, int32_t *acc,
+                                       int8_t *output) {
+  const int32_t blocks = (p->kernel_height * p->kernel_width * p->input_channels + 15) / 16;
   for (int32_t pixel = 0; pixel < pixels; ++pixel) {
-    const int8_t *const one[3] = {row[pixel], 0, 0};
-    ts_mve_pixels(one, 1, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties,
-                  output + pixel * p->output_channels);
+    const int8_t *const row[3] = {patches + pixel * blocks * 16, 0, 0};
+    const int8_t *weights = p->weights;
+    const int32_t *requant = p->requant;
+    for (int32_t left = p->output_channels; left > 0; left -= TS_MVE_CHANNEL_BLOCK) {
+      const int32_t count = left < TS_MVE_CHANNEL_BLOCK ? left : TS_MVE_CHANNEL_BLOCK;
+      weights = ts_mve_dots(row, 1, weights, blocks, count, acc);
+      requant = ts_mve_requantize_block(acc, 1, count, requant, p->output, p->output.exact_ties, output, 0);
+      output += count;
+    }
   }
 }
 
@@ -126,6 +130,7 @@ TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const 
   const int32_t step = p->dilation_height * p->input_width * channels;
   const int32_t last_row = row_bytes < 16 ? p->input_height - 1 : p->input_height;
   const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->kernel_width : -1;
+  int32_t acc[TS_MVE_ACC_WORDS] __attribute__((aligned(16)));
   int32_t filled = 0;
   int32_t top = -p->pad_top;
   for (int32_t y = 0; y < p->output_height; ++y) {
@@ -140,14 +145,14 @@ TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const 
       }
       left += p->stride_width;
       if (++filled == 3) {
-        ts_mve_conv_2d_pixels(p, row, 3, blocks, exact_ties, output);
+        ts_mve_pixels(row, 3, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, acc, output);
         output += 3 * p->output_channels;
         filled = 0;
       }
     }
     top += p->stride_height;
   }
-  ts_mve_conv_2d_pixels(p, row, filled, blocks, exact_ties, output);
+  ts_mve_conv_2d_rest(p, patches, filled, acc, output);
 }
 
 /* 1x1, stride 1, no padding: the inputs are the rows. `patches` holds the last pixels where a vector would read beyond
@@ -157,17 +162,17 @@ TS_MVE_INLINE void ts_mve_conv_2d_pointwise(const ts_mve_conv_2d_params *p, cons
   const int32_t channels = p->input_channels;
   const int32_t pixels = p->output_height * p->output_width;
   const int32_t overread = blocks * 16 - channels;
+  int32_t acc[TS_MVE_ACC_WORDS] __attribute__((aligned(16)));
   int32_t first = 0;
   for (; first + 3 <= pixels && (first + 3) * channels + overread <= pixels * channels; first += 3) {
     const int8_t *from = input + first * channels;
     const int8_t *const row[3] = {from, from + channels, from + 2 * channels};
-    ts_mve_pixels(row, 3, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties,
+    ts_mve_pixels(row, 3, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, acc,
                   output + first * p->output_channels);
   }
   for (; first < pixels; ++first) {
-    const int8_t *const row[3] = {patches, 0, 0};
     ts_mve_copy(patches, input + first * channels, channels);
-    ts_mve_conv_2d_pixels(p, row, 1, blocks, exact_ties, output + first * p->output_channels);
+    ts_mve_conv_2d_rest(p, patches, 1, acc, output + first * p->output_channels);
   }
 }
 

@@ -168,11 +168,16 @@ TS_MVE_INLINE const int32_t *ts_mve_requantize_block(const int32_t *acc, const i
   return requant;
 }
 
-/* All `channels` outputs of 1 to 3 pixels: rows of inputs to int8 results. */
+/* All `channels` outputs of 1 to 3 pixels: rows of inputs to int8 results. `acc` is working memory of
+ * TS_MVE_ACC_WORDS: the caller's, or each place where this is inlined would have its own on the stack. */
+#define TS_MVE_ACC_WORDS (3 * TS_MVE_CHANNEL_BLOCK)
+
 TS_MVE_INLINE void ts_mve_pixels(const int8_t *const row[3], const int32_t pixels, const int8_t *weights,
                                  const int32_t blocks, const int32_t channels, const int32_t *requant,
-                                 const ts_mve_output output, const int32_t exact_ties, int8_t *destination) {
-  int32_t acc[3 * TS_MVE_CHANNEL_BLOCK] __attribute__((aligned(16)));
+                                 const ts_mve_output output, const int32_t exact_ties, int32_t *acc,
+                                 int8_t *destination) {
+  /* Hides that these are the same for every pixel: the compiler would load them once and spill them to the stack. */
+  __asm volatile("" : "+r"(weights), "+r"(requant));
   int32_t left = channels;
   for (; left >= TS_MVE_CHANNEL_BLOCK; left -= TS_MVE_CHANNEL_BLOCK) {
     weights = ts_mve_dots(row, pixels, weights, blocks, TS_MVE_CHANNEL_BLOCK, acc);

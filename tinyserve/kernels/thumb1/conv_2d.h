@@ -1,10 +1,12 @@
 /* CONV_2D, int8, per channel or per tensor, for Armv6-M: five output pixels times one channel at a time.
+ * Up to `groups` times five pixels are gathered first, where rows are short, so that a channel's constants are loaded once
+ * for all of them.
  *
  * Input [input_height, input_width, input_channels], output [output_height, output_width, output_channels], NHWC, batch 1.
- * Equals ts_conv_2d_s8 (and so TFLM's reference_integer_ops::ConvPerChannel) byte for byte, for right shifts and bounded
- * accumulators (see requantize.h).
+ * Equals ts_conv_2d_s8 (and so TFLM's reference_integer_ops::ConvPerChannel) byte for byte, for the factors and
+ * accumulators that requantize.h takes.
  *
- * Output pixels are computed in ascending order, five at a time; all their inputs are copied to the patch before
+ * Output pixels are computed in ascending order, groups x 5 at a time; all their inputs are copied to the patches before
  * the first of them is written.
  */
 #ifndef TS_KERNELS_THUMB1_CONV_2D_H
@@ -14,10 +16,11 @@
 
 #define TS_THUMB1_PIXELS 5
 #define TS_THUMB1_CHANNEL_BLOCK 8
+#define TS_THUMB1_MOST_GROUPS 4
 
 typedef struct {
     const uint8_t *weights; /* weight + 128, rows padded to a multiple of 8 taps */
-    const int32_t *requant; /* ts_thumb1_channel, 7 words each */
+    const int32_t *requant; /* ts_thumb1_channel, 8 words each */
     int32_t input_height, input_width, input_channels;
     int32_t output_height, output_width, output_channels;
     int32_t kernel_height, kernel_width;
@@ -26,34 +29,19 @@ typedef struct {
     int32_t pad_top, pad_left;
     int32_t input_zero_point;
     int32_t activation_min, activation_max;
+    int32_t groups;
 } ts_thumb1_conv_2d_params;
 
 /* dots5.S */
 void ts_thumb1_dots5(const int32_t *patch, const uint8_t *weights, uint32_t blocks, const int32_t start[5], int32_t *acc,
-                     uint32_t channels);
+                     uint32_t channels, uint32_t acc_step);
 
-/* `count` neighbouring inputs to every fifth word; returns 128 times their sum. */
-TS_THUMB1_INLINE int32_t ts_thumb1_widen(const int8_t *from, int32_t count, int32_t *to)
-{
-    int32_t sum = 0;
-    for (; count >= 4; count -= 4) {
-        const int32_t a = from[0], b = from[1], c = from[2], d = from[3];
-        to[0] = a;
-        to[5] = b;
-        to[10] = c;
-        to[15] = d;
-        sum += a + b + c + d;
-        to += 20;
-        from += 4;
-    }
-    for (; count > 0; --count) {
-        const int32_t a = *from++;
-        *to = a;
-        sum += a;
-        to += 5;
-    }
-    return sum;
-}
+typedef struct {
+    int32_t rows, row_bytes, step;
+} ts_thumb1_widen_args;
+
+/* widen5.S */
+int32_t ts_thumb1_widen5(const int8_t *from, int32_t *to, const ts_thumb1_widen_args *args);
 
 TS_THUMB1_INLINE int32_t ts_thumb1_pad(int32_t value, int32_t count, int32_t *to)
 {
@@ -65,103 +53,102 @@ TS_THUMB1_INLINE int32_t ts_thumb1_pad(int32_t value, int32_t count, int32_t *to
     return sum;
 }
 
-/* The inputs of the output pixel whose window starts at row `top` and column `left`, to one column of the patch.
- * Returns their sum. */
-TS_THUMB1_KERNEL int32_t ts_thumb1_patch(const ts_thumb1_conv_2d_params *p, const int8_t *input, int32_t top, int32_t left,
-                                         int32_t *patch)
+/* The inputs of a window that reaches beyond the input or is dilated, from row `top` and column `left` on, to one column
+ * of the patch. Returns their sum. */
+TS_THUMB1_KERNEL int32_t ts_thumb1_border_patch(const ts_thumb1_conv_2d_params *p, const int8_t *input, int32_t top,
+                                                int32_t left, int32_t *patch)
 {
     const int32_t channels = p->input_channels;
-    const int32_t row_taps = p->kernel_width * channels;
-    const int32_t row_bytes = p->input_width * channels;
-    const int32_t contiguous = p->dilation_width == 1 && left >= 0 && left + p->kernel_width <= p->input_width;
+    const ts_thumb1_widen_args pixel = {1, channels, channels};
     int32_t sum = 0;
     for (int32_t ky = 0; ky < p->kernel_height; ++ky) {
         const int32_t y = top + ky * p->dilation_height;
-        if (y < 0 || y >= p->input_height) {
-            sum += ts_thumb1_pad(p->input_zero_point, row_taps, patch);
-        } else if (contiguous) {
-            sum += ts_thumb1_widen(input + y * row_bytes + left * channels, row_taps, patch);
-        } else {
-            int32_t *to = patch;
-            for (int32_t kx = 0; kx < p->kernel_width; ++kx) {
-                const int32_t x = left + kx * p->dilation_width;
-                if (x < 0 || x >= p->input_width) {
-                    sum += ts_thumb1_pad(p->input_zero_point, channels, to);
-                } else {
-                    sum += ts_thumb1_widen(input + y * row_bytes + x * channels, channels, to);
-                }
-                to += channels * TS_THUMB1_PIXELS;
+        for (int32_t kx = 0; kx < p->kernel_width; ++kx) {
+            const int32_t x = left + kx * p->dilation_width;
+            if (y < 0 || y >= p->input_height || x < 0 || x >= p->input_width) {
+                sum += ts_thumb1_pad(p->input_zero_point, channels, patch);
+            } else {
+                sum += ts_thumb1_widen5(input + (y * p->input_width + x) * channels, patch, &pixel);
             }
+            patch += channels * TS_THUMB1_PIXELS;
         }
-        patch += row_taps * TS_THUMB1_PIXELS;
     }
     return sum;
 }
 
-/* All channels of up to five pixels, whose inputs are in the patch. */
-TS_THUMB1_INLINE void ts_thumb1_pixels(const ts_thumb1_conv_2d_params *p, const int32_t *patch, const int32_t *sums,
-                                       int32_t blocks, int32_t pixels, const int32_t limbs, const int32_t ties,
-                                       int8_t *output)
+/* All channels of the gathered pixels: patches of `patch_words`, and sums of each pixel's inputs. */
+TS_THUMB1_KERNEL void ts_thumb1_pixels(const ts_thumb1_conv_2d_params *p, const int32_t *patches, int32_t patch_words,
+                                       const int32_t *sums, int32_t pixels, int32_t *acc, int8_t *output)
 {
-    int32_t start[TS_THUMB1_PIXELS];
-    int32_t acc[TS_THUMB1_CHANNEL_BLOCK * TS_THUMB1_PIXELS];
     const uint8_t *weights = p->weights;
     const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;
-    for (int32_t pixel = 0; pixel < TS_THUMB1_PIXELS; ++pixel) {
-        start[pixel] = -128 * sums[pixel];
-    }
+    const uint32_t blocks = (uint32_t)patch_words / (8 * TS_THUMB1_PIXELS);
+    const int32_t acc_words = p->groups * TS_THUMB1_PIXELS;
+    ts_thumb1_store_args runs = {4 * pixels, p->output_channels, 0, 4 * acc_words, 1, (int32_t)sizeof(*channel)};
     for (int32_t left = p->output_channels; left > 0; left -= TS_THUMB1_CHANNEL_BLOCK) {
         const int32_t count = left < TS_THUMB1_CHANNEL_BLOCK ? left : TS_THUMB1_CHANNEL_BLOCK;
-        ts_thumb1_dots5(patch, weights, (uint32_t)blocks, start, acc, (uint32_t)count);
-        const ts_thumb1_store_args runs = {4 * pixels, p->output_channels, count, 4 * TS_THUMB1_PIXELS, 1,
-                                           (int32_t)sizeof(*channel)};
-        ts_thumb1_store_runs(acc, channel, output, &runs, limbs, ties, p->activation_min, p->activation_max);
-        weights += count * blocks * 8;
+        const int32_t *patch = patches;
+        for (int32_t first = 0; first < pixels; first += TS_THUMB1_PIXELS) {
+            ts_thumb1_dots5(patch, weights, blocks, sums + first, acc + first, (uint32_t)count, (uint32_t)(4 * acc_words));
+            patch += patch_words;
+        }
+        runs.runs = count;
+        ts_thumb1_store_runs(acc, channel, output, &runs, p->activation_min, p->activation_max);
+        weights += count * (patch_words / TS_THUMB1_PIXELS);
         channel += count;
         output += count;
     }
 }
 
-/* `patch` is scratch of five words per tap, the taps rounded up to a multiple of 8. */
-TS_THUMB1_INLINE void ts_thumb1_conv_2d(const ts_thumb1_conv_2d_params *p, const int8_t *input, int8_t *output,
-                                        int32_t *patch, const int32_t limbs, const int32_t ties)
+/* Words of scratch: patches of five words per tap, taps rounded up to a multiple of 8; sums of 8 channels. */
+#define TS_THUMB1_CONV_2D_SCRATCH_WORDS(taps, groups) (5 * (groups) * (((taps) + 7) / 8 * 8 + TS_THUMB1_CHANNEL_BLOCK))
+
+TS_THUMB1_KERNEL void ts_thumb1_conv_2d_s8(const ts_thumb1_conv_2d_params *p, const int8_t *input, int8_t *output,
+                                           int32_t *scratch)
 {
-    const int32_t taps = p->kernel_height * p->kernel_width * p->input_channels;
-    const int32_t blocks = (taps + 7) / 8;
-    int32_t sums[TS_THUMB1_PIXELS] = {0, 0, 0, 0, 0};
-    int32_t filled = 0;
+    const int32_t channels = p->input_channels;
+    const int32_t row_taps = p->kernel_width * channels;
+    const int32_t patch_words = (p->kernel_height * row_taps + 7) / 8 * 8 * TS_THUMB1_PIXELS;
+    const int32_t most = p->groups * TS_THUMB1_PIXELS;
+    const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->kernel_width : -1;
+    const int32_t reach = (p->kernel_height - 1) * p->dilation_height;
+    const ts_thumb1_widen_args window = {p->kernel_height, row_taps, p->dilation_height * p->input_width * channels};
+    int32_t *const acc = scratch + p->groups * patch_words;
+    /* Of pixels that a last, incomplete group lacks, sums and outputs are computed from what is there and not stored. */
+    int32_t sums[TS_THUMB1_MOST_GROUPS * TS_THUMB1_PIXELS];
+    int32_t filled = 0, column = 0;
+    int32_t *patch = scratch;
     int32_t top = -p->pad_top;
-    for (int32_t i = 0; i < blocks * 8 * TS_THUMB1_PIXELS; ++i) {
-        patch[i] = 0;
+    for (int32_t i = 0; i < p->groups * patch_words; ++i) {
+        scratch[i] = 0;
     }
     for (int32_t y = 0; y < p->output_height; ++y) {
+        const int32_t rows_inside = top >= 0 && top + reach < p->input_height;
         int32_t left = -p->pad_left;
+        const int8_t *from = input + (top * p->input_width + left) * channels;
         for (int32_t x = 0; x < p->output_width; ++x) {
-            sums[filled] = ts_thumb1_patch(p, input, top, left, patch + filled);
+            const int32_t sum = rows_inside && left >= 0 && left <= last_left
+                                    ? ts_thumb1_widen5(from, patch + column, &window)
+                                    : ts_thumb1_border_patch(p, input, top, left, patch + column);
+            sums[filled] = -128 * sum; /* undoes the 128 in each weight */
             left += p->stride_width;
-            if (++filled == TS_THUMB1_PIXELS) {
-                ts_thumb1_pixels(p, patch, sums, blocks, filled, limbs, ties, output);
-                output += TS_THUMB1_PIXELS * p->output_channels;
+            from += p->stride_width * channels;
+            if (++column == TS_THUMB1_PIXELS) {
+                column = 0;
+                patch += patch_words;
+            }
+            if (++filled == most) {
+                ts_thumb1_pixels(p, scratch, patch_words, sums, filled, acc, output);
+                output += most * p->output_channels;
                 filled = 0;
+                patch = scratch;
             }
         }
         top += p->stride_height;
     }
     if (filled > 0) {
-        ts_thumb1_pixels(p, patch, sums, blocks, filled, limbs, ties, output);
+        ts_thumb1_pixels(p, scratch, patch_words, sums, filled, acc, output);
     }
 }
-
-#define TS_THUMB1_CONV_2D(suffix, limbs, ties)                                                                         \
-    TS_THUMB1_KERNEL void ts_thumb1_conv_2d_##suffix(const ts_thumb1_conv_2d_params *p, const int8_t *input,          \
-                                                     int8_t *output, int32_t *patch)                                  \
-    {                                                                                                                  \
-        ts_thumb1_conv_2d(p, input, output, patch, limbs, ties);                                                      \
-    }
-
-TS_THUMB1_CONV_2D(3, 3, 0)
-TS_THUMB1_CONV_2D(4, 4, 0)
-TS_THUMB1_CONV_2D(3_ties, 3, 1)
-TS_THUMB1_CONV_2D(4_ties, 4, 1)
 
 #endif

@@ -19,7 +19,7 @@
 
 typedef struct {
     const int8_t *weights;  /* [channels][3][3]; at stride 2 the columns of a row in the order 0, 2, 1 */
-    const int32_t *requant; /* ts_thumb1_channel, 7 words each */
+    const int32_t *requant; /* ts_thumb1_channel, 8 words each */
     int32_t input_height, input_width, channels;
     int32_t output_height, output_width;
     int32_t pad_top, pad_left;
@@ -92,8 +92,7 @@ TS_THUMB1_INLINE void ts_thumb1_widen_row(const ts_thumb1_depthwise_conv_2d_para
 
 TS_THUMB1_INLINE void ts_thumb1_depthwise_channel(const ts_thumb1_depthwise_conv_2d_params *p, const int8_t *input,
                                                   int8_t *output, int32_t *scratch, const int8_t *weights,
-                                                  const ts_thumb1_channel *channel, const int32_t stride,
-                                                  const int32_t limbs, const int32_t ties)
+                                                  const ts_thumb1_channel *channel, const int32_t stride)
 {
     const int32_t words = TS_THUMB1_ROW_WORDS(p->output_width, stride);
     const int32_t groups = (p->output_width + 4) / 5;
@@ -116,7 +115,7 @@ TS_THUMB1_INLINE void ts_thumb1_depthwise_channel(const ts_thumb1_depthwise_conv
         args.row[1] = row[1];
         args.row[2] = row[2];
         ts_thumb1_row5(&args, weights, groups, acc);
-        ts_thumb1_store_runs(acc, channel, output, &runs, limbs, ties, p->activation_min, p->activation_max);
+        ts_thumb1_store_runs(acc, channel, output, &runs, p->activation_min, p->activation_max);
         output += p->output_width * p->channels;
         int32_t *const oldest = row[0];
         if (stride == 1) {
@@ -144,8 +143,8 @@ TS_THUMB1_INLINE void ts_thumb1_widen_plane(const int8_t *from, int32_t height, 
 }
 
 /* Stride 1, padded by one on all sides. `plane` is scratch of TS_THUMB1_PLANE_SCRATCH_WORDS. */
-TS_THUMB1_INLINE void ts_thumb1_depthwise_planes(const ts_thumb1_depthwise_conv_2d_params *p, const int8_t *input,
-                                                 int8_t *output, int32_t *plane, const int32_t limbs, const int32_t ties)
+TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_planes_s8(const ts_thumb1_depthwise_conv_2d_params *p, const int8_t *input,
+                                                 int8_t *output, int32_t *plane)
 {
     const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;
     const int8_t *weights = p->weights;
@@ -161,42 +160,86 @@ TS_THUMB1_INLINE void ts_thumb1_depthwise_planes(const ts_thumb1_depthwise_conv_
     for (int32_t left = p->channels; left > 0; --left) {
         ts_thumb1_widen_plane(input++, p->input_height, p->input_width, p->channels, plane);
         ts_thumb1_row5(&args, weights, groups, plane + words);
-        ts_thumb1_store_runs(plane + words, channel++, output++, &runs, limbs, ties, p->activation_min,
+        ts_thumb1_store_runs(plane + words, channel++, output++, &runs, p->activation_min,
                              p->activation_max);
         weights += 9;
     }
 }
 
-#define TS_THUMB1_DEPTHWISE(suffix, stride, limbs, ties)                                                               \
+/* Stride 2, small images: the channel is split by the parity of rows and columns into four planes, even rows first and even
+ * columns first, so that the inputs of neighbouring outputs are neighbours for every tap. A plane's rows are one
+ * longer than the output's; the sums between rows are computed and not stored. */
+#define TS_THUMB1_SPLIT_SUMS(height, width) (((height) * ((width) + 1) + 3) / 5 * 5)
+#define TS_THUMB1_SPLIT_SCRATCH_WORDS(height, width) \
+    (2 * (2 * (height) + 1) * ((width) + 1) + 5 + TS_THUMB1_SPLIT_SUMS(height, width))
+
+/* One channel without its padding, which is there already. */
+TS_THUMB1_INLINE void ts_thumb1_widen_split(const ts_thumb1_depthwise_conv_2d_params *p, const int8_t *input,
+                                            int32_t *planes)
+{
+    const int32_t row = p->output_width + 1;
+    const int32_t odd_rows = (p->output_height + 1) * row;
+    const int32_t odd_columns = (2 * p->output_height + 1) * row;
+    const int32_t most_rows = 2 * p->output_height + 1 - p->pad_top;
+    const int32_t most_columns = 2 * p->output_width + 1 - p->pad_left;
+    const int32_t height = p->input_height < most_rows ? p->input_height : most_rows;
+    const int32_t width = p->input_width < most_columns ? p->input_width : most_columns;
+    for (int32_t y = 0; y < height; ++y) {
+        const int32_t at = y + p->pad_top;
+        int32_t *even = planes + (at & 1) * odd_rows + at / 2 * row;
+        int32_t *odd = even + odd_columns;
+        int32_t *here = p->pad_left & 1 ? odd + p->pad_left / 2 : even + p->pad_left / 2;
+        int32_t *next = p->pad_left & 1 ? even + p->pad_left / 2 + 1 : odd + p->pad_left / 2;
+        const int8_t *from = input + y * p->input_width * p->channels;
+        int32_t left = width;
+        for (; left > 1; left -= 2) {
+            *here++ = *from;
+            from += p->channels;
+            *next++ = *from;
+            from += p->channels;
+        }
+        if (left > 0) {
+            *here = *from;
+        }
+    }
+}
+
+/* `planes` is scratch of TS_THUMB1_SPLIT_SCRATCH_WORDS. */
+TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_split_s8(const ts_thumb1_depthwise_conv_2d_params *p,
+                                                           const int8_t *input, int8_t *output, int32_t *planes)
+{
+    const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;
+    const int8_t *weights = p->weights;
+    const int32_t row = p->output_width + 1;
+    const int32_t odd_rows = (p->output_height + 1) * row;
+    const int32_t odd_columns = (2 * p->output_height + 1) * row;
+    const int32_t words = 2 * odd_columns + 5;
+    const int32_t groups = TS_THUMB1_SPLIT_SUMS(p->output_height, p->output_width) / 5;
+    const ts_thumb1_row5_args args = {{planes, planes + odd_rows, planes + row}, 4 * odd_columns - 24};
+    const ts_thumb1_store_args runs = {4 * p->output_width, p->channels, p->output_height, 4 * row,
+                                       p->output_width * p->channels, 0};
+    for (int32_t i = 0; i < words; ++i) {
+        planes[i] = p->input_zero_point;
+    }
+    for (int32_t left = p->channels; left > 0; --left) {
+        ts_thumb1_widen_split(p, input++, planes);
+        ts_thumb1_row5(&args, weights, groups, planes + words);
+        ts_thumb1_store_runs(planes + words, channel++, output++, &runs, p->activation_min, p->activation_max);
+        weights += 9;
+    }
+}
+
+#define TS_THUMB1_DEPTHWISE(suffix, stride)                                                                            \
     TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_##suffix(const ts_thumb1_depthwise_conv_2d_params *p,            \
                                                                const int8_t *input, int8_t *output, int32_t *scratch)  \
     {                                                                                                                  \
         const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;                       \
         for (int32_t c = 0; c < p->channels; ++c) {                                                                    \
-            ts_thumb1_depthwise_channel(p, input + c, output + c, scratch, p->weights + 9 * c, channel + c, stride,    \
-                                        limbs, ties);                                                                  \
+            ts_thumb1_depthwise_channel(p, input + c, output + c, scratch, p->weights + 9 * c, channel + c, stride);   \
         }                                                                                                              \
     }
 
-#define TS_THUMB1_DEPTHWISE_PLANES(suffix, limbs, ties)                                                                \
-    TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_##suffix(const ts_thumb1_depthwise_conv_2d_params *p,            \
-                                                               const int8_t *input, int8_t *output, int32_t *scratch)  \
-    {                                                                                                                  \
-        ts_thumb1_depthwise_planes(p, input, output, scratch, limbs, ties);                                            \
-    }
-
-TS_THUMB1_DEPTHWISE_PLANES(planes_3, 3, 0)
-TS_THUMB1_DEPTHWISE_PLANES(planes_4, 4, 0)
-TS_THUMB1_DEPTHWISE_PLANES(planes_3_ties, 3, 1)
-TS_THUMB1_DEPTHWISE_PLANES(planes_4_ties, 4, 1)
-
-TS_THUMB1_DEPTHWISE(s1_3, 1, 3, 0)
-TS_THUMB1_DEPTHWISE(s1_4, 1, 4, 0)
-TS_THUMB1_DEPTHWISE(s1_3_ties, 1, 3, 1)
-TS_THUMB1_DEPTHWISE(s1_4_ties, 1, 4, 1)
-TS_THUMB1_DEPTHWISE(s2_3, 2, 3, 0)
-TS_THUMB1_DEPTHWISE(s2_4, 2, 4, 0)
-TS_THUMB1_DEPTHWISE(s2_3_ties, 2, 3, 1)
-TS_THUMB1_DEPTHWISE(s2_4_ties, 2, 4, 1)
+TS_THUMB1_DEPTHWISE(s1_s8, 1)
+TS_THUMB1_DEPTHWISE(s2_s8, 2)
 
 #endif

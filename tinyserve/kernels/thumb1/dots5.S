@@ -2,12 +2,12 @@
  * signed byte load with an immediate offset.
  *
  *   void ts_thumb1_dots5(const int32_t *patch, const uint8_t *weights, uint32_t blocks, const int32_t start[5],
- *                        int32_t *acc, uint32_t channels);
+ *                        int32_t *acc, uint32_t channels, uint32_t acc_step);
  *
  * patch    [blocks * 8 taps][5 pixels] inputs, widened so that one LDM fetches a tap of all five pixels
  * weights  [channels][blocks * 8 taps], stored as weight + 128, since unsigned bytes load with an immediate offset
  * start    first value of the five accumulators: -128 times the sum of each pixel's inputs undoes the 128
- * acc      [channels][5] sums
+ * acc      five sums per channel, acc_step bytes apart
  *
  * r0-r4 hold a tap's inputs, r5 the weight, r6 and r7 point to patch and weights, r8-r12 accumulate.
  */
@@ -23,6 +23,7 @@
 #define START 4
 #define ACC 44
 #define CHANNELS 48
+#define ACC_STEP 52
 
 .macro TAP offset
     ldm r6!, {r0-r4}
@@ -82,6 +83,9 @@ ts_thumb1_dots5:
     mov r3, r11
     mov r4, r12
     stm r6!, {r0-r4}
+    subs r6, r6, #20
+    ldr r0, [sp, #ACC_STEP]
+    adds r6, r6, r0
     str r6, [sp, #ACC]
     ldr r0, [sp, #CHANNELS]
     subs r0, r0, #1

@@ -13,7 +13,7 @@
 
 typedef struct {
     const uint8_t *weights; /* weight + 128, rows padded to a multiple of 8 taps, an even number of rows */
-    const int32_t *requant; /* ts_thumb1_channel, 7 words each */
+    const int32_t *requant; /* ts_thumb1_channel, 8 words each */
     int32_t batches, depth, channels;
     int32_t activation_min, activation_max;
 } ts_thumb1_fully_connected_params;
@@ -23,8 +23,8 @@ void ts_thumb1_dots2(const int32_t *row, const uint8_t *weights, uint32_t blocks
                      uint32_t pairs);
 
 /* `row` is scratch of one word per tap, the taps rounded up to a multiple of 8. */
-TS_THUMB1_INLINE void ts_thumb1_fully_connected(const ts_thumb1_fully_connected_params *p, const int8_t *input,
-                                                int8_t *output, int32_t *row, const int32_t limbs, const int32_t ties)
+TS_THUMB1_KERNEL void ts_thumb1_fully_connected_s8(const ts_thumb1_fully_connected_params *p, const int8_t *input,
+                                                int8_t *output, int32_t *row)
 {
     const int32_t blocks = (p->depth + 7) / 8;
     for (int32_t batch = 0; batch < p->batches; ++batch) {
@@ -45,24 +45,12 @@ TS_THUMB1_INLINE void ts_thumb1_fully_connected(const ts_thumb1_fully_connected_
             ts_thumb1_dots2(row, weights, (uint32_t)blocks, -128 * sum, acc, (uint32_t)pairs);
             for (int32_t i = 0; i < count; ++i) {
                 *output++ =
-                    ts_thumb1_requantize(acc[i], channel, limbs, ties, p->activation_min, p->activation_max);
+                    ts_thumb1_requantize(acc[i], channel, p->activation_min, p->activation_max);
                 ++channel;
             }
             weights += pairs * blocks * 16;
         }
     }
 }
-
-#define TS_THUMB1_FULLY_CONNECTED(suffix, limbs, ties)                                                                 \
-    TS_THUMB1_KERNEL void ts_thumb1_fully_connected_##suffix(const ts_thumb1_fully_connected_params *p,                \
-                                                             const int8_t *input, int8_t *output, int32_t *row)        \
-    {                                                                                                                  \
-        ts_thumb1_fully_connected(p, input, output, row, limbs, ties);                                                 \
-    }
-
-TS_THUMB1_FULLY_CONNECTED(3, 3, 0)
-TS_THUMB1_FULLY_CONNECTED(4, 4, 0)
-TS_THUMB1_FULLY_CONNECTED(3_ties, 3, 1)
-TS_THUMB1_FULLY_CONNECTED(4_ties, 4, 1)
 
 #endif

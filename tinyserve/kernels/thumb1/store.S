@@ -1,13 +1,13 @@
 /* Requantizes sums and stores them as int8 in [-128, 127], for Armv6-M. requantize.h explains the arithmetic.
  *
- *   void ts_thumb1_store_<limbs>[_ties](const int32_t *acc, const ts_thumb1_channel *channel, int8_t *output,
- *                                       const ts_thumb1_store_args *args);
+ *   void ts_thumb1_store(const int32_t *acc, const ts_thumb1_channel *channel, int8_t *output,
+ *                        const ts_thumb1_store_args *args);
  *
  * args  {bytes of a run of sums, bytes between outputs of a run, number of runs,
  *        then the bytes from one run to the next: of sums, of outputs, of channels}
  *
- * r0 is the sum, r1 the product, r2 a copy; r3-r5 the lower limbs; r6 and r7 point to sums and outputs. r8 bias,
- * r9 the highest limb or the rounding of the product, r10 rounding, r11 shift, r12 step of the outputs, lr end of the run.
+ * r0 is the sum, r1 the result, r2 a copy; r3-r5 the lower limbs, or with two limbs r5 the shift; r6 and r7 point to
+ * sums and outputs. r8 offset, r9 fourth limb, r10 bias, r11 shift, r12 step of the outputs, lr end of the run.
  */
     .syntax unified
     .thumb
@@ -26,21 +26,33 @@
 #define ARGS 12
 #define LEFT 16
 
-.macro PRODUCT_3
+.macro SCALE_2
     movs r1, r0
     muls r1, r3, r1
     asrs r1, r1, #10
+    muls r0, r4, r0
+    adds r1, r1, r0
+    add r1, r1, r8
+    asrs r1, r1, r5
+.endm
+
+.macro SCALE_3
+    movs r1, r0
+    muls r1, r3, r1
+    asrs r1, r1, #8
     movs r2, r0
     muls r2, r4, r2
     adds r1, r1, r2
-    asrs r1, r1, #10
+    asrs r1, r1, #8
     muls r0, r5, r0
     adds r1, r1, r0
-    add r1, r1, r9
-    asrs r1, r1, #11
+    add r1, r1, r8
+    mov r2, r11
+    asrs r1, r1, r2
 .endm
 
-.macro PRODUCT_4
+.macro SCALE_EXACT
+    add r0, r0, r10
     movs r1, r0
     muls r1, r3, r1
     asrs r1, r1, #8
@@ -57,35 +69,40 @@
     adds r1, r1, r0
     adds r1, r1, #64
     asrs r1, r1, #7
-.endm
-
-.macro TIES
-    asrs r2, r1, #31
+    asrs r2, r1, #31 /* negative ties round away from zero */
     adds r1, r1, r2
+    add r1, r1, r8
+    mov r2, r11
+    asrs r1, r1, r2
 .endm
 
-.macro NO_TIES
+/* One run of sums, scaled and clamped. */
+.macro RUN scale
+1:
+    ldm r6!, {r0}
+    \scale
+    sxtb r2, r1
+    cmp r2, r1
+    bne 3f
+2:
+    strb r1, [r7]
+    add r7, r7, r12
+    cmp r6, lr
+    bne 1b
+    b .Lnext
+3:  /* Saturates: -128 for negative values, 127 for others. */
+    asrs r1, r1, #31
+    movs r2, #127
+    eors r1, r1, r2
+    b 2b
 .endm
 
-/* What r9 holds: 1 << 10, or the fourth limb. r2 points behind the third limb. */
-.macro LAST_3
-    movs r0, #1
-    lsls r0, r0, #10
-    mov r9, r0
-.endm
-
-.macro LAST_4
-    ldr r0, [r2]
-    mov r9, r0
-.endm
-
-.macro STORE name product last ties
-    .section .text.\name, "ax", %progbits
+    .section .text.ts_thumb1_store, "ax", %progbits
     .balign 4
-    .weak \name
-    .type \name, %function
+    .weak ts_thumb1_store
+    .type ts_thumb1_store, %function
     .thumb_func
-\name:
+ts_thumb1_store:
     push {r4-r7, lr}
     mov r4, r8
     mov r5, r9
@@ -101,40 +118,36 @@
     str r0, [sp, #LEFT]
     ldr r0, [r3, #STEP]
     mov r12, r0
-1:
-    ldr r2, [sp, #CHANNEL]
-    ldm r2!, {r1, r3-r5}
-    mov r8, r1
-    \last
-    ldr r0, [r2, #4]
-    mov r10, r0
-    ldr r0, [r2, #8]
-    mov r11, r0
+.Lrun:
     ldr r6, [sp, #ACC]
     ldr r7, [sp, #OUTPUT]
     ldr r1, [sp, #ARGS]
     ldr r0, [r1, #RUN_BYTES]
     adds r0, r0, r6
     mov lr, r0
-2:
-    ldm r6!, {r0}
-    add r0, r0, r8
-    \product
-    \ties
-    add r1, r1, r10
-    mov r2, r11
-    asrs r1, r1, r2
-    sxtb r2, r1
-    cmp r2, r1
-    bne 4f
-3:
-    strb r1, [r7]
-    add r7, r7, r12
-    cmp r6, lr
-    bne 2b
+    ldr r2, [sp, #CHANNEL]
+    ldm r2!, {r1, r3-r5}
+    ldr r0, [r2, #4]
+    mov r8, r0
+    ldr r0, [r2, #8]
+    cmp r1, #1
+    bcs .Llonger
+    movs r5, r0
+    RUN SCALE_2
+.Llonger:
+    mov r11, r0
+    bne .Lexact
+    RUN SCALE_3
+.Lexact:
+    ldr r0, [r2]
+    mov r9, r0
+    ldr r0, [r2, #12]
+    mov r10, r0
+    RUN SCALE_EXACT
+.Lnext:
     ldr r0, [sp, #LEFT]
     subs r0, r0, #1
-    beq 5f
+    beq .Ldone
     str r0, [sp, #LEFT]
     ldr r3, [sp, #ARGS]
     ldr r0, [sp, #ACC]
@@ -149,13 +162,8 @@
     ldr r1, [r3, #NEXT_CHANNEL]
     adds r0, r0, r1
     str r0, [sp, #CHANNEL]
-    b 1b
-4:  /* Saturates: -128 for negative values, 127 for others. */
-    asrs r1, r1, #31
-    movs r2, #127
-    eors r1, r1, r2
-    b 3b
-5:
+    b .Lrun
+.Ldone:
     add sp, sp, #20
     pop {r4-r7}
     mov r8, r4
@@ -163,10 +171,4 @@
     mov r10, r6
     mov r11, r7
     pop {r4-r7, pc}
-    .size \name, . - \name
-.endm
-
-    STORE ts_thumb1_store_3 PRODUCT_3 LAST_3 NO_TIES
-    STORE ts_thumb1_store_3_ties PRODUCT_3 LAST_3 TIES
-    STORE ts_thumb1_store_4 PRODUCT_4 LAST_4 NO_TIES
-    STORE ts_thumb1_store_4_ties PRODUCT_4 LAST_4 TIES
+    .size ts_thumb1_store, . - ts_thumb1_store

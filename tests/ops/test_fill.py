@@ -1,0 +1,38 @@
+"""FILL and ZEROS_LIKE against TFLM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.ops.generate import Random, case
+from tests.support.differential import Case, check
+from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+
+CASES = 105
+
+
+def random_case(index: int, op: str, dtype: str) -> Case:
+    r = Random(index, 54)
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        shape, q = r.shape(r.integer(1, 4), 1, 5), r.quantization(dtype)
+        y = graph.tensor(shape, dtype, **q)
+        x = graph.input(() if op == "FILL" else shape, dtype, **q)
+        dims = [graph.constant(np.array(shape, np.int32))] if op == "FILL" else []
+        graph.op(op, [*dims, x], [y])
+        return [x], [y]
+
+    return case(f"{op} {dtype} #{index}", r, build)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "float32"])
+def test_fill_equals_tflm(dtype: str, tmp_path: Path) -> None:
+    check([random_case(index, "FILL", dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "float32"])
+def test_zeros_equal_tflm(dtype: str, tmp_path: Path) -> None:
+    check([random_case(index, "ZEROS_LIKE", dtype) for index in range(CASES)], tmp_path, at_least=100)

@@ -1,0 +1,45 @@
+"""GATHER against TFLM, with constant and computed positions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.ops.generate import Random
+from tests.support.differential import Case, check
+from tests.support.flatbuffer_builder import ModelBuilder
+
+CASES = 110
+
+
+def random_case(index: int, dtype: str) -> Case:
+    r = Random(index, 49)
+    shape = r.shape(r.integer(1, 4), 1, 5)
+    axis = r.integer(0, len(shape) - 1)
+    batch = r.integer(0, axis) if r.chance(0.3) else 0
+    positions = (*shape[:batch], *r.shape(r.integer(0 if batch else 1, 2), 1, 4))
+    out = (*shape[:axis], *positions[batch:], *shape[axis + 1 :])
+    model = ModelBuilder()
+    graph = model.graph()
+    q = r.quantization(dtype)
+    x = graph.input(shape, dtype, **q)
+
+    def draw() -> Any:
+        return r.rng.integers(0, shape[axis], positions).astype("int32")
+
+    constant = r.chance(0.5)
+    coordinates = graph.constant(draw()) if constant else graph.input(positions, "int32")
+    y = graph.tensor(out, dtype, **q)
+    graph.op("GATHER", [x, coordinates], [y], axis=axis, batch_dims=batch)
+    graph.output(y)
+    samples = [[r.values(shape, dtype), *([] if constant else [draw()])] for _ in range(3)]
+    return Case(
+        f"gather {dtype} {shape} {positions} axis {axis} batch {batch} #{index}", model.build(), samples
+    )
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_values_equal_tflm(dtype: str, tmp_path: Path) -> None:
+    check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)

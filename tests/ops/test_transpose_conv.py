@@ -1,0 +1,55 @@
+"""TRANSPOSE_CONV against TFLM."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.ops.generate import ACTIVATIONS, Random, case
+from tests.ops.test_conv_2d import weights_of
+from tests.support.differential import Case, Tolerance, check
+from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+
+CASES = 120
+
+
+def random_case(index: int, dtype: str) -> Case:
+    r = Random(index, 47)
+    batches, channels, depth = r.choice((1, 1, 2)), r.integer(1, 5), r.integer(1, 5)
+    height, width = r.integer(1, 5), r.integer(1, 5)
+    stride, taps = (r.integer(1, 3), r.integer(1, 3)), (r.integer(1, 4), r.integer(1, 4))
+    padding = r.choice(("SAME", "VALID"))
+    if padding == "SAME":
+        size = [height * stride[0], width * stride[1]]
+    else:
+        size = [(height - 1) * stride[0] + taps[0], (width - 1) * stride[1] + taps[1]]
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        q = r.quantization(dtype)
+        x = graph.input((batches, height, width, depth), dtype, **q)
+        weights, bias, scale = weights_of(
+            r, graph, (channels, *taps, depth), axis=0, dtype=dtype, input_scale=q.get("scale", 0.0)
+        )
+        out = {} if dtype == "float32" else {"scale": scale, "zero_point": r.zero_point(dtype)}
+        y = graph.tensor((batches, *size, channels), dtype, **out)
+        shape = graph.constant(np.array((batches, *size, channels), np.int32))
+        operands = [shape, weights, x] + ([bias] if bias is not None else [])
+        graph.op(
+            "TRANSPOSE_CONV", operands, [y], padding=padding, stride_h=stride[0], stride_w=stride[1],
+            activation=r.choice(ACTIVATIONS),
+        )  # fmt: skip
+        return [x], [y]
+
+    return case(f"transpose conv {dtype} #{index}", r, build)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
+    check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=80)
+
+
+def test_float_is_close_to_tflm(tmp_path: Path) -> None:
+    cases = [random_case(index, "float32") for index in range(CASES)]
+    check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-5, 1e-5))

@@ -1,0 +1,83 @@
+/* BATCH_MATMUL: products of matrices that are computed at run time. */
+#ifndef TS_BATCH_MATMUL_H
+#define TS_BATCH_MATMUL_H
+
+#include <stdint.h>
+
+#include "common/fixed_point.h"
+
+/* output[b][r][c] = sum over d of left[b][r][d] * right[b][d][c]. Strides in elements; up to three batch dimensions,
+ * with stride 0 where an operand is repeated. */
+#define TS_BATCH_MATMUL_FIELDS                                     \
+    int32_t batch[3], left_batch[3], right_batch[3];               \
+    int32_t rows, columns, depth;                                  \
+    int32_t left_row, left_depth, right_depth, right_column;
+
+/* *output++ = FINISH(p, sum of TERM(p, left, right)) in the output's order. */
+#define TS_BATCH_MATMUL_FOR_EACH(T, A, TERM, FINISH)                                                          \
+    for (int32_t b0 = 0; b0 < p->batch[0]; b0++) {                                                            \
+        for (int32_t b1 = 0; b1 < p->batch[1]; b1++) {                                                        \
+            for (int32_t b2 = 0; b2 < p->batch[2]; b2++) {                                                    \
+                const T *l0 = left + b0 * p->left_batch[0] + b1 * p->left_batch[1] + b2 * p->left_batch[2];   \
+                const T *r0 = right + b0 * p->right_batch[0] + b1 * p->right_batch[1] + b2 * p->right_batch[2]; \
+                for (int32_t row = 0; row < p->rows; row++) {                                                 \
+                    for (int32_t column = 0; column < p->columns; column++) {                                 \
+                        const T *l = l0 + row * p->left_row;                                                  \
+                        const T *r = r0 + column * p->right_column;                                           \
+                        A sum = 0;                                                                            \
+                        for (int32_t d = 0; d < p->depth; d++, l += p->left_depth, r += p->right_depth) {     \
+                            sum += TERM(p, *l, *r);                                                           \
+                        }                                                                                     \
+                        *output++ = FINISH(p, sum);                                                           \
+                    }                                                                                         \
+                }                                                                                             \
+            }                                                                                                 \
+        }                                                                                                     \
+    }
+
+/* Offsets are negated zero points. */
+typedef struct {
+    TS_BATCH_MATMUL_FIELDS
+    int32_t left_offset, right_offset, output_offset, multiplier, shift;
+} ts_batch_matmul_quantized_params;
+
+#define TS_MATMUL_TERM_S8(p, l, r) (((l) + (p)->left_offset) * ((r) + (p)->right_offset))
+#define TS_MATMUL_S8(p, sum)                                                                                       \
+    (int8_t)ts_clamp(ts_wrap_add(ts_requantize(sum, (p)->multiplier, (p)->shift), (p)->output_offset), INT8_MIN, \
+                     INT8_MAX)
+#define TS_MATMUL_TERM(p, l, r) ((l) * (r))
+#define TS_MATMUL_S16(p, sum) (int16_t)ts_clamp(ts_requantize_s64(sum, (p)->multiplier, (p)->shift), INT16_MIN, INT16_MAX)
+#define TS_MATMUL_F32(p, sum) (sum)
+
+/* int8, equal to TFLM's reference_ops::BatchMatMul<int8_t, int32_t>. */
+static inline void ts_batch_matmul_s8(const ts_batch_matmul_quantized_params *p, const int8_t *left,
+                                      const int8_t *right, int8_t *output)
+{
+    TS_BATCH_MATMUL_FOR_EACH(int8_t, int32_t, TS_MATMUL_TERM_S8, TS_MATMUL_S8)
+}
+
+/* int16, equal to TFLM's reference_ops::BatchMatMul<int16_t, int64_t>. */
+static inline void ts_batch_matmul_s16(const ts_batch_matmul_quantized_params *p, const int16_t *left,
+                                       const int16_t *right, int16_t *output)
+{
+    TS_BATCH_MATMUL_FOR_EACH(int16_t, int64_t, TS_MATMUL_TERM, TS_MATMUL_S16)
+}
+
+typedef struct {
+    TS_BATCH_MATMUL_FIELDS
+} ts_batch_matmul_f32_params;
+
+/* float32, the sums in the order of TFLM's reference_ops::BatchMatMul. */
+static inline void ts_batch_matmul_f32(const ts_batch_matmul_f32_params *p, const float *left, const float *right,
+                                       float *output)
+{
+    TS_BATCH_MATMUL_FOR_EACH(float, float, TS_MATMUL_TERM, TS_MATMUL_F32)
+}
+
+#undef TS_MATMUL_TERM_S8
+#undef TS_MATMUL_S8
+#undef TS_MATMUL_TERM
+#undef TS_MATMUL_S16
+#undef TS_MATMUL_F32
+
+#endif

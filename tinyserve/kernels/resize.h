@@ -1,0 +1,104 @@
+/* RESIZE_NEAREST_NEIGHBOR and RESIZE_BILINEAR over [batches][height][width][channels]. */
+#ifndef TS_RESIZE_H
+#define TS_RESIZE_H
+
+#include <stdint.h>
+
+/* rows[y] and columns[x] are the input pixel that output pixel (y, x) is a copy of. */
+typedef struct {
+    int32_t batches, input_height, input_width, channels, output_height, output_width;
+    const uint16_t *rows;
+    const uint16_t *columns;
+} ts_resize_nearest_params;
+
+/* Equal to TFLM's reference_ops::ResizeNearestNeighbor. */
+#define TS_RESIZE_NEAREST(SUFFIX, T)                                                                            \
+    static inline void ts_resize_nearest_##SUFFIX(const ts_resize_nearest_params *p, const T *input, T *output) \
+    {                                                                                                           \
+        for (int32_t b = 0; b < p->batches; b++) {                                                              \
+            for (int32_t y = 0; y < p->output_height; y++) {                                                    \
+                const T *row = input + (b * p->input_height + p->rows[y]) * p->input_width * p->channels;       \
+                for (int32_t x = 0; x < p->output_width; x++) {                                                 \
+                    const T *pixel = row + p->columns[x] * p->channels;                                         \
+                    for (int32_t c = 0; c < p->channels; c++) {                                                 \
+                        *output++ = pixel[c];                                                                   \
+                    }                                                                                           \
+                }                                                                                               \
+            }                                                                                                   \
+        }                                                                                                       \
+    }
+
+TS_RESIZE_NEAREST(s8, int8_t)
+TS_RESIZE_NEAREST(s16, int16_t)
+TS_RESIZE_NEAREST(f32, float)
+
+#undef TS_RESIZE_NEAREST
+
+/* Output row y lies between input rows low_rows[y] and high_rows[y], row_fractions[y] / 1024 from the first; likewise
+ * columns. A fraction is negative before the first row. */
+typedef struct {
+    int32_t batches, input_height, input_width, channels, output_height, output_width;
+    const uint16_t *low_rows;
+    const uint16_t *high_rows;
+    const int16_t *row_fractions;
+    const uint16_t *low_columns;
+    const uint16_t *high_columns;
+    const int16_t *column_fractions;
+} ts_resize_bilinear_s8_params;
+
+/* int8, equal to TFLM's reference_ops::ResizeBilinearInteger. */
+static inline void ts_resize_bilinear_s8(const ts_resize_bilinear_s8_params *p, const int8_t *input, int8_t *output)
+{
+    const int32_t row_elements = p->input_width * p->channels;
+    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {
+        for (int32_t y = 0; y < p->output_height; y++) {
+            const int8_t *low = input + p->low_rows[y] * row_elements;
+            const int8_t *high = input + p->high_rows[y] * row_elements;
+            const int32_t down = p->row_fractions[y];
+            for (int32_t x = 0; x < p->output_width; x++) {
+                const int32_t left = p->low_columns[x] * p->channels, right = p->high_columns[x] * p->channels;
+                const int32_t across = p->column_fractions[x];
+                for (int32_t c = 0; c < p->channels; c++) {
+                    const int32_t upper = low[left + c] * (1024 - across) + low[right + c] * across;
+                    const int32_t lower = high[left + c] * (1024 - across) + high[right + c] * across;
+                    const int32_t sum = upper * (1024 - down) + lower * down;
+                    *output++ = (int8_t)((sum + (sum > 0 ? 1 << 19 : -(1 << 19))) / (1 << 20));
+                }
+            }
+        }
+    }
+}
+
+typedef struct {
+    int32_t batches, input_height, input_width, channels, output_height, output_width;
+    const uint16_t *low_rows;
+    const uint16_t *high_rows;
+    const float *row_fractions;
+    const uint16_t *low_columns;
+    const uint16_t *high_columns;
+    const float *column_fractions;
+} ts_resize_bilinear_f32_params;
+
+/* float32, as TFLM's reference_ops::ResizeBilinear. */
+static inline void ts_resize_bilinear_f32(const ts_resize_bilinear_f32_params *p, const float *input, float *output)
+{
+    const int32_t row_elements = p->input_width * p->channels;
+    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {
+        for (int32_t y = 0; y < p->output_height; y++) {
+            const float *low = input + p->low_rows[y] * row_elements;
+            const float *high = input + p->high_rows[y] * row_elements;
+            const float down = p->row_fractions[y];
+            for (int32_t x = 0; x < p->output_width; x++) {
+                const int32_t left = p->low_columns[x] * p->channels, right = p->high_columns[x] * p->channels;
+                const float across = p->column_fractions[x];
+                for (int32_t c = 0; c < p->channels; c++) {
+                    *output++ = low[left + c] * (1.0f - down) * (1.0f - across) +
+                                high[left + c] * down * (1.0f - across) + low[right + c] * (1.0f - down) * across +
+                                high[right + c] * down * across;
+                }
+            }
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,56 @@
+"""ARG_MAX and ARG_MIN along one axis. Kernels in ``kernels/arg_max.h``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyserve.codegen.program import ParamValue
+from tinyserve.graph.types import DType, Operator
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering, Op
+from tinyserve.ops.calls import add_call
+from tinyserve.ops.slice import integers, resolved_axis
+
+
+class ArgMax(Op):
+    """Input 1 holds the axis; the output is int32."""
+
+    name = "ARG_MAX"
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2)
+        input, output = checks.required(op, 0), op.outputs[0]
+        checks.dtype(op, input, (DType.INT8, DType.FLOAT32), "input")
+        checks.dtype(op, output, (DType.INT32,), "output")
+        extent = input.shape[self._axis(op)]
+        checks.elements(op, output, input.elements // extent, "output")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        input = checks.required(op, 0)
+        axis = self._axis(op)
+        params: dict[str, ParamValue] = {
+            "outer": int(np.prod(input.shape[:axis], dtype=np.int64)),
+            "extent": input.shape[axis],
+            "inner": int(np.prod(input.shape[axis + 1 :], dtype=np.int64)),
+        }
+        kind = "s8" if input.dtype is DType.INT8 else "f32"
+        add_call(
+            op,
+            lowering,
+            f"ts_{self.name.lower()}_{kind}",
+            "arg_max.h",
+            params=params,
+            inputs=[lowering.operand(input)],
+            outputs=[lowering.buffer(op.outputs[0])],
+            params_type="ts_arg_max_params",
+        )
+
+    def _axis(self, op: Operator) -> int:
+        return resolved_axis(op, integers(op, 1, "the axis", 1)[0], len(checks.required(op, 0).shape))
+
+
+class ArgMin(ArgMax):
+    name = "ARG_MIN"
+
+
+OPS = (ArgMax(), ArgMin())

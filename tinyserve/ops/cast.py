@@ -1,0 +1,36 @@
+"""CAST between number types. Kernels in ``kernels/cast.h``."""
+
+from __future__ import annotations
+
+from tinyserve.graph.types import DType, Operator
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering, Op, unsupported
+from tinyserve.ops.unary import add_elementwise
+
+_SUFFIX = {
+    DType.INT8: "s8", DType.UINT8: "u8", DType.INT16: "s16", DType.INT32: "s32", DType.UINT32: "u32",
+    DType.BOOL: "b8", DType.FLOAT32: "f32",
+}  # fmt: skip
+
+
+class Cast(Op):
+    """Values as they are: quantization plays no part."""
+
+    name = "CAST"
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 1)
+        input, output = checks.required(op, 0), op.outputs[0]
+        checks.dtype(op, input, _SUFFIX, "input")
+        checks.dtype(op, output, _SUFFIX, "output")
+        checks.elements(op, output, input.elements, "output")
+        if input.dtype is DType.FLOAT32 and output.dtype is DType.UINT32:
+            raise unsupported(op, "from float32 to uint32", "cast to int32")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        input, output = checks.required(op, 0), op.outputs[0]
+        function = f"ts_cast_{_SUFFIX[input.dtype]}_{_SUFFIX[output.dtype]}"
+        add_elementwise(op, lowering, function, {}, header="cast.h", kind="ts_cast")
+
+
+OPS = (Cast(),)

@@ -1,0 +1,136 @@
+"""TRANSPOSE_CONV. Kernels in ``kernels/transpose_conv.h``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tinyserve import variants
+from tinyserve.codegen.program import ParamValue
+from tinyserve.graph.types import Operator, Options
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering, Op
+from tinyserve.ops.calls import add_call
+from tinyserve.ops.conv_2d import check_convolution, convolution_params, suffix
+from tinyserve.ops.overlap import NOTHING_READ, IntArray, lead_bytes, overlaps
+from tinyserve.ops.quantize_params import Activation
+from tinyserve.ops.window import read_padding
+
+
+@dataclass(frozen=True)
+class TransposeConvAttributes:
+    padding: str = "VALID"
+    stride_height: int = 1
+    stride_width: int = 1
+    activation: Activation = Activation.NONE
+
+
+class TransposeConv(Op):
+    """Inputs: output shape (not read: the output tensor has it), weights, input, bias or none."""
+
+    name = "TRANSPOSE_CONV"
+
+    def attributes(self, options: Options) -> TransposeConvAttributes:
+        return TransposeConvAttributes(
+            padding=read_padding(options, 0),
+            stride_width=options.int32(1),
+            stride_height=options.int32(2),
+            activation=Activation.read(options, 3),
+        )
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 3, 4)
+        weights, input, output = checks.required(op, 1), checks.required(op, 2), op.outputs[0]
+        for tensor, role in ((input, "input"), (weights, "weights"), (output, "output")):
+            checks.rank(op, tensor, 4, role)
+        attributes: TransposeConvAttributes = op.attributes
+        if min(attributes.stride_height, attributes.stride_width) < 1 or attributes.padding == "?":
+            raise checks.invalid(op, "stride or padding is not valid")
+        channels = weights.shape[0]
+        if weights.shape[3] != input.shape[3]:
+            raise checks.invalid(op, f"weights {list(weights.shape)}, input {list(input.shape)}")
+        checks.shape(op, output, (input.shape[0], *output.shape[1:3], channels), "output")
+        check_convolution(as_convolution(op), axis=0, channels=channels)
+
+    def macs(self, op: Operator) -> int:
+        weights, input = checks.required(op, 1), checks.required(op, 2)
+        return input.elements * weights.elements // weights.shape[3]
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if variants.lower_cheapest("transpose_conv", op, lowering):
+            return
+        weights, input, output = checks.required(op, 1), checks.required(op, 2), op.outputs[0]
+        attributes: TransposeConvAttributes = op.attributes
+        pad_top, pad_left = _pad(op, 1), _pad(op, 2)
+        params: dict[str, ParamValue] = {
+            "batches": input.shape[0],
+            "input_height": input.shape[1],
+            "input_width": input.shape[2],
+            "input_channels": input.shape[3],
+            "filter_height": weights.shape[1],
+            "filter_width": weights.shape[2],
+            "output_height": output.shape[1],
+            "output_width": output.shape[2],
+            "output_channels": output.shape[3],
+            "stride_height": attributes.stride_height,
+            "stride_width": attributes.stride_width,
+            "pad_top": pad_top,
+            "pad_left": pad_left,
+            **convolution_params(as_convolution(op), lowering, attributes.activation),
+        }
+        source, target = lowering.operand(input), lowering.buffer(output)
+        add_call(
+            op,
+            lowering,
+            f"ts_transpose_conv_{suffix(input)}",
+            "transpose_conv.h",
+            params=params,
+            inputs=[source],
+            outputs=[target],
+            overlaps=overlaps(source, target, _lead(op)),
+            macs=self.macs(op),
+        )
+
+
+def as_convolution(op: Operator) -> Operator:
+    """The same operator with input, weights and bias where a convolution has them."""
+    return replace(op, inputs=[op.inputs[2], op.inputs[1], *op.inputs[3:]])
+
+
+def _pad(op: Operator, axis: int) -> int:
+    """Padding of the convolution that this one transposes, whose input is this one's output."""
+    attributes: TransposeConvAttributes = op.attributes
+    if attributes.padding == "VALID":
+        return 0
+    extent, taps = op.outputs[0].shape[axis], checks.required(op, 1).shape[axis]
+    stride = attributes.stride_height if axis == 1 else attributes.stride_width
+    return max((-(-extent // stride) - 1) * stride + taps - extent, 0) // 2
+
+
+def _first_sources(op: Operator, axis: int) -> IntArray:
+    """Per output position, the first input position that contributes."""
+    attributes: TransposeConvAttributes = op.attributes
+    stride = attributes.stride_height if axis == 1 else attributes.stride_width
+    taps, extent = checks.required(op, 1).shape[axis], checks.required(op, 2).shape[axis]
+    reach = np.arange(op.outputs[0].shape[axis])[:, None] + _pad(op, axis) - np.arange(taps)
+    inside = (reach >= 0) & (reach % stride == 0) & (reach // stride < extent)
+    first: IntArray = np.min(np.where(inside, reach // stride, NOTHING_READ), axis=1)
+    return first
+
+
+def _lead(op: Operator) -> int:
+    input, output = checks.required(op, 2), op.outputs[0]
+    rows, columns = _first_sources(op, 1)[:, None], _first_sources(op, 2)
+    images = np.arange(input.shape[0], dtype=np.int64)[:, None, None] * input.shape[1]
+    pixels = (images + rows) * input.shape[2] + columns
+    nothing = (rows >= NOTHING_READ) | (columns >= NOTHING_READ)
+    reads = np.where(nothing, NOTHING_READ, pixels * (input.shape[3] * input.dtype.itemsize)).reshape(-1)
+    channels, count = output.shape[3], len(reads)
+    order = np.arange(count, dtype=np.int64)
+    # Two steps per pixel: before the last channel the pixel's window is read once more, after it never again.
+    ends = np.stack([order * channels + channels - 1, (order + 1) * channels], axis=1).reshape(-1)
+    return lead_bytes(np.repeat(reads, 2), ends * output.dtype.itemsize)
+
+
+OPS = (TransposeConv(),)
