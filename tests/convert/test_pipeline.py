@@ -142,7 +142,7 @@ def test_a_signature_is_picked_by_name_and_listed_when_it_must_be(models: Path, 
 def test_open_dimensions_ask_for_a_shape_and_take_it(models: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="open dimensions") as caught:
         convert(models / "open_shape.keras", representative="random", output=tmp_path / "b")
-    assert "--input-shape N,N,1" in caught.value.hint
+    assert "--input-shape NxNx1" in caught.value.hint
     options = Options(input_shapes=[(6, 7, 1)])
     made = convert(
         models / "open_shape.keras", representative="random", output=tmp_path / "b", options=options

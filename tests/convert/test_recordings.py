@@ -67,7 +67,7 @@ def test_images_are_refused_until_somebody_says_how_they_are_normalised(tmp_path
     save_image(tmp_path / "a.png", np.zeros((4, 6)))
     with pytest.raises(DataError, match="normalised") as caught:
         data.load(tmp_path, [GREY])
-    assert "--pixels 0..1" in caught.value.hint
+    assert "--pixel-range 0 1" in caught.value.hint
 
 
 def test_a_broken_image_is_named(tmp_path: Path) -> None:

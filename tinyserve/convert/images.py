@@ -28,7 +28,7 @@ def read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
     if reading.pixel_range is None:
         raise DataError(
             f"{path}: how were pixels normalised in training?",
-            "say what 0 and 255 become: --pixels 0..1, --pixels -1..1 or --pixels 0..255",
+            "say what 0 and 255 become: --pixel-range 0 1, -1 1 or 0 255",
         )
     files, classes = image_files(path)
     pixels = [open_image(file, shape, mode, reading.pixel_range) for file in files]
@@ -54,7 +54,7 @@ def open_image(file: Path, shape: tuple[int, ...], mode: str, pixel_range: tuple
     try:
         pillow: Any = importlib.import_module("PIL.Image")
     except ImportError as error:
-        raise ToolError("Pillow is needed to read images", "pip install pillow") from error
+        raise ToolError("Pillow is needed to read images", "pip install 'tinyserve[data]'") from error
     try:
         with pillow.open(file) as image:
             resized = image.convert(mode).resize((shape[1], shape[0]), pillow.Resampling.BILINEAR)

@@ -58,7 +58,7 @@ def _static_shape(
         return (1, *full[1:])
     fixed = tuple(extent for extent in shape[1:] if extent is not None)
     if len(fixed) != len(shape[1:]):
-        example = ",".join("N" if extent is None else str(extent) for extent in shape[1:])
+        example = "x".join("N" if extent is None else str(extent) for extent in shape[1:])
         raise UsageError(
             f"{where}: input '{name}' has open dimensions {shape}; a microcontroller needs a fixed shape",
             f"give --input-shape {example} with numbers",
