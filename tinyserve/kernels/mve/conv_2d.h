@@ -108,15 +108,17 @@ TS_MVE_KERNEL void ts_mve_conv_2d_rest(const ts_mve_conv_2d_params *p, const int
                                        int8_t *output) {
   const int32_t blocks = (p->kernel_height * p->kernel_width * p->input_channels + 15) / 16;
   for (int32_t pixel = 0; pixel < pixels; ++pixel) {
-    const int8_t *const row[3] = {patches + pixel * blocks * 16, 0, 0};
     const int8_t *weights = p->weights;
     const int32_t *requant = p->requant;
     for (int32_t left = p->output_channels; left > 0; left -= TS_MVE_CHANNEL_BLOCK) {
       const int32_t count = left < TS_MVE_CHANNEL_BLOCK ? left : TS_MVE_CHANNEL_BLOCK;
-      weights = ts_mve_dots(row, 1, weights, blocks, count, acc);
+      for (int32_t channel = 0; channel < count; channel += 2) {
+        weights = ts_mve_dot_single(patches, weights, blocks, acc + channel);
+      }
       requant = ts_mve_requantize_block(acc, 1, count, requant, p->output, p->output.exact_ties, output, 0);
       output += count;
     }
+    patches += blocks * 16;
   }
 }
 
@@ -145,7 +147,7 @@ TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const 
       }
       left += p->stride_width;
       if (++filled == 3) {
-        ts_mve_pixels(row, 3, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, acc, output);
+        ts_mve_pixels(row, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, acc, output);
         output += 3 * p->output_channels;
         filled = 0;
       }
@@ -167,7 +169,7 @@ TS_MVE_INLINE void ts_mve_conv_2d_pointwise(const ts_mve_conv_2d_params *p, cons
   for (; first + 3 <= pixels && (first + 3) * channels + overread <= pixels * channels; first += 3) {
     const int8_t *from = input + first * channels;
     const int8_t *const row[3] = {from, from + channels, from + 2 * channels};
-    ts_mve_pixels(row, 3, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, acc,
+    ts_mve_pixels(row, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, acc,
                   output + first * p->output_channels);
   }
   for (; first < pixels; ++first) {

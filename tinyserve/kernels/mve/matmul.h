@@ -60,13 +60,15 @@ TS_MVE_INLINE void ts_mve_store4(int32x4_t acc, int32x4_t multiplier, int32x4_t 
   }
 }
 
-/* `pixels` (1 to 3) input rows of `blocks` x 16 int8 times one pair of weight rows; results at acc[0], acc[1] of
- * each pixel, `acc_stride` apart. Returns the weights that follow. */
-TS_MVE_INLINE const int8_t *ts_mve_dot_pair(const int8_t *const row[3], const int32_t pixels, const int8_t *weights,
-                                            const int32_t blocks, int32_t *acc, const int32_t acc_stride) {
+/* Three input rows of `blocks` x 16 int8 times one pair of weight rows; results at acc[0], acc[1] of each row,
+ * TS_MVE_CHANNEL_BLOCK apart. Returns the weights that follow. */
+#define TS_MVE_CHANNEL_BLOCK 16
+
+TS_MVE_INLINE const int8_t *ts_mve_dot_pair(const int8_t *const row[3], const int8_t *weights, const int32_t blocks,
+                                            int32_t *acc) {
   const int8_t *row0 = row[0];
-  const int8_t *row1 = pixels > 1 ? row[1] : row[0];
-  const int8_t *row2 = pixels > 2 ? row[2] : row[0];
+  const int8_t *row1 = row[1];
+  const int8_t *row2 = row[2];
   /* Long rows: hides from the compiler that the inputs are the same for every pair, or it would load them all once and
    * spill them. */
   if (!__builtin_constant_p(blocks) || blocks > 2) {
@@ -78,34 +80,40 @@ TS_MVE_INLINE const int8_t *ts_mve_dot_pair(const int8_t *const row[3], const in
     const int8x16_t w0 = vldrbq_s8(weights);
     const int8x16_t w1 = vldrbq_s8(weights + 16);
     const int8x16_t x0 = vldrbq_s8(row0 + block * 16);
+    const int8x16_t x1 = vldrbq_s8(row1 + block * 16);
+    const int8x16_t x2 = vldrbq_s8(row2 + block * 16);
     weights += 32;
     a00 = vmladavaq_s8(a00, x0, w0);
     a01 = vmladavaq_s8(a01, x0, w1);
-    if (pixels > 1) {
-      const int8x16_t x1 = vldrbq_s8(row1 + block * 16);
-      a10 = vmladavaq_s8(a10, x1, w0);
-      a11 = vmladavaq_s8(a11, x1, w1);
-    }
-    if (pixels > 2) {
-      const int8x16_t x2 = vldrbq_s8(row2 + block * 16);
-      a20 = vmladavaq_s8(a20, x2, w0);
-      a21 = vmladavaq_s8(a21, x2, w1);
-    }
+    a10 = vmladavaq_s8(a10, x1, w0);
+    a11 = vmladavaq_s8(a11, x1, w1);
+    a20 = vmladavaq_s8(a20, x2, w0);
+    a21 = vmladavaq_s8(a21, x2, w1);
   }
   acc[0] = a00;
   acc[1] = a01;
-  if (pixels > 1) {
-    acc[acc_stride] = a10;
-    acc[acc_stride + 1] = a11;
-  }
-  if (pixels > 2) {
-    acc[2 * acc_stride] = a20;
-    acc[2 * acc_stride + 1] = a21;
-  }
+  acc[TS_MVE_CHANNEL_BLOCK] = a10;
+  acc[TS_MVE_CHANNEL_BLOCK + 1] = a11;
+  acc[2 * TS_MVE_CHANNEL_BLOCK] = a20;
+  acc[2 * TS_MVE_CHANNEL_BLOCK + 1] = a21;
   return weights;
 }
 
-#define TS_MVE_CHANNEL_BLOCK 16
+/* One input row; otherwise as ts_mve_dot_pair. */
+TS_MVE_INLINE const int8_t *ts_mve_dot_single(const int8_t *row, const int8_t *weights, int32_t blocks, int32_t *acc) {
+  int32_t a0 = 0, a1 = 0;
+#pragma clang loop unroll(disable)
+  for (int32_t block = 0; block < blocks; ++block) {
+    const int8x16_t x = vldrbq_s8(row);
+    a0 = vmladavaq_s8(a0, x, vldrbq_s8(weights));
+    a1 = vmladavaq_s8(a1, x, vldrbq_s8(weights + 16));
+    weights += 32;
+    row += 16;
+  }
+  acc[0] = a0;
+  acc[1] = a1;
+  return weights;
+}
 
 /* Up to 16 channels of three pixels. Functions of their own, one per short row length, so that all registers are
  * theirs; they return the weights that follow. */
@@ -115,7 +123,7 @@ TS_MVE_INLINE const int8_t *ts_mve_dot_pair(const int8_t *const row[3], const in
     const int8_t *const rows[3] = {row[0], row[1], row[2]};                                                     \
     (void)length;                                                                                               \
     for (int32_t channel = 0; channel < channels; channel += 2) {                                               \
-      weights = ts_mve_dot_pair(rows, 3, weights, blocks, acc + channel, TS_MVE_CHANNEL_BLOCK);                 \
+      weights = ts_mve_dot_pair(rows, weights, blocks, acc + channel);                                          \
     }                                                                                                           \
     return weights;                                                                                             \
   }
@@ -127,11 +135,11 @@ TS_MVE_DOTS(9, 9)
 TS_MVE_DOTS(any, length)
 
 /* The compiler resolves the choice: `blocks` is a constant where there is a function for it. */
-TS_MVE_INLINE const int8_t *ts_mve_dots(const int8_t *const row[3], const int32_t pixels, const int8_t *weights,
-                                        const int32_t blocks, int32_t channels, int32_t *acc) {
-  if (pixels != 3 || (__builtin_constant_p(blocks) && blocks <= 2)) {
+TS_MVE_INLINE const int8_t *ts_mve_dots(const int8_t *const row[3], const int8_t *weights, const int32_t blocks,
+                                        int32_t channels, int32_t *acc) {
+  if (__builtin_constant_p(blocks) && blocks <= 2) {
     for (int32_t channel = 0; channel < channels; channel += 2) {
-      weights = ts_mve_dot_pair(row, pixels, weights, blocks, acc + channel, TS_MVE_CHANNEL_BLOCK);
+      weights = ts_mve_dot_pair(row, weights, blocks, acc + channel);
     }
     return weights;
   }
@@ -147,7 +155,7 @@ TS_MVE_INLINE const int8_t *ts_mve_dots(const int8_t *const row[3], const int32_
   return ts_mve_dots_any(row, weights, blocks, channels, acc);
 }
 
-/* Requantizes `count` channels of 1 to 3 pixels, `stride` bytes apart, from acc; returns the rest of the table. */
+/* Requantizes `count` channels of 1 or 3 pixels, `stride` bytes apart, from acc; returns the rest of the table. */
 TS_MVE_INLINE const int32_t *ts_mve_requantize_block(const int32_t *acc, const int32_t pixels, const int32_t count,
                                                      const int32_t *requant, const ts_mve_output output,
                                                      const int32_t exact_ties, int8_t *destination, int32_t stride) {
@@ -168,25 +176,24 @@ TS_MVE_INLINE const int32_t *ts_mve_requantize_block(const int32_t *acc, const i
   return requant;
 }
 
-/* All `channels` outputs of 1 to 3 pixels: rows of inputs to int8 results. `acc` is working memory of
- * TS_MVE_ACC_WORDS: the caller's, or each place where this is inlined would have its own on the stack. */
+/* All `channels` outputs of three pixels: rows of inputs to int8 results. `acc` is working memory of TS_MVE_ACC_WORDS:
+ * the caller's, or each place where this is inlined would have its own on the stack. */
 #define TS_MVE_ACC_WORDS (3 * TS_MVE_CHANNEL_BLOCK)
 
-TS_MVE_INLINE void ts_mve_pixels(const int8_t *const row[3], const int32_t pixels, const int8_t *weights,
-                                 const int32_t blocks, const int32_t channels, const int32_t *requant,
-                                 const ts_mve_output output, const int32_t exact_ties, int32_t *acc,
-                                 int8_t *destination) {
+TS_MVE_INLINE void ts_mve_pixels(const int8_t *const row[3], const int8_t *weights, const int32_t blocks,
+                                 const int32_t channels, const int32_t *requant, const ts_mve_output output,
+                                 const int32_t exact_ties, int32_t *acc, int8_t *destination) {
   /* Hides that these are the same for every pixel: the compiler would load them once and spill them to the stack. */
   __asm volatile("" : "+r"(weights), "+r"(requant));
   int32_t left = channels;
   for (; left >= TS_MVE_CHANNEL_BLOCK; left -= TS_MVE_CHANNEL_BLOCK) {
-    weights = ts_mve_dots(row, pixels, weights, blocks, TS_MVE_CHANNEL_BLOCK, acc);
-    requant = ts_mve_requantize_block(acc, pixels, TS_MVE_CHANNEL_BLOCK, requant, output, exact_ties, destination, channels);
+    weights = ts_mve_dots(row, weights, blocks, TS_MVE_CHANNEL_BLOCK, acc);
+    requant = ts_mve_requantize_block(acc, 3, TS_MVE_CHANNEL_BLOCK, requant, output, exact_ties, destination, channels);
     destination += TS_MVE_CHANNEL_BLOCK;
   }
   if (left > 0) {
-    ts_mve_dots(row, pixels, weights, blocks, left, acc);
-    ts_mve_requantize_block(acc, pixels, left, requant, output, exact_ties, destination, channels);
+    ts_mve_dots(row, weights, blocks, left, acc);
+    ts_mve_requantize_block(acc, 3, left, requant, output, exact_ties, destination, channels);
   }
 }
 #endif
