@@ -11,6 +11,11 @@ from tinyserve import boards, doctor
 from tinyserve.cli.main import main
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "cache"))
+
+
 def finding(name: str, board: str | None = None) -> doctor.Finding:
     found = doctor.examine(boards.load(board) if board else None)
     return next(one for one in found if one.name == name)

@@ -37,6 +37,7 @@ _EXTRAS = {
     "capstone": ("embedded", "prices instructions for estimates"),
     "pyserial": ("embedded", "talks to real boards and meters"),
     "platformio": ("embedded", "builds and uploads for real boards"),
+    "scons": ("embedded", "PlatformIO builds with it"),
     "tensorflow-cpu": ("convert", "converts Keras and SavedModel"),
     "ai-edge-litert": ("convert", "runs float models for the accuracy check"),
     "tflite-micro": ("convert", "the reference for expected outputs"),
@@ -45,16 +46,30 @@ _EXTRAS = {
     "ppk2-api": ("energy", "the PPK2 current meter"),
 }
 _ALWAYS = frozenset({"ziglang", "unicorn", "pyelftools"})
+_REAL_BOARDS = frozenset({"platformio", "scons", "pyserial"})
 
 
-def examine(board: Board | None = None) -> list[Finding]:
-    """Everything that is looked for; with a board, what that board needs is marked as needed."""
-    return [*_packages(board), *_programs(board), *_frontends()]
+def examine(board: Board | None = None, emulate: bool = False) -> list[Finding]:
+    """Everything that is looked for; with a board, what that board needs is marked as needed.
+
+    ``emulate``: what its twin needs, not the board itself.
+    """
+    real = board is not None and board.platformio is not None and not emulate
+    return [*_packages(board, real), *_programs(board), *(_board(board) if real else ()), *_frontends()]
 
 
-def _packages(board: Board | None) -> Iterator[Finding]:
+def _board(board: Board | None) -> Iterator[Finding]:
+    assert board is not None
+    try:
+        from tinyserve.platformio.findings import board_findings
+    except ImportError:
+        return  # pyserial is missing, and found to be so among the packages
+    yield from board_findings(board)
+
+
+def _packages(board: Board | None, real: bool) -> Iterator[Finding]:
     kinds = {emulator.kind for emulator in board.emulators} if board else set()
-    needed = set(_ALWAYS)
+    needed = set(_ALWAYS | _REAL_BOARDS if real else _ALWAYS)
     if board is not None and board.core.port == "host":
         needed = set()
     elif board is not None and "unicorn" not in kinds and not board.core.unicorn_cpu:

@@ -7,15 +7,16 @@ import click
 
 @click.command(name="doctor")
 @click.option("--board", metavar="NAME", help="Mark what this board needs.")
+@click.option("--emulate", is_flag=True, help="What the board's twin needs, not the board itself.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(*, board: str | None, as_json: bool) -> int:
+def command(*, board: str | None, emulate: bool, as_json: bool) -> int:
     """Show what this machine has, what is missing, and the command that mends each.
 
     Ends in exit status 6 where something needed is missing.
     """
     from tinyserve import boards, doctor
 
-    findings = doctor.examine(boards.load(board) if board else None)
+    findings = doctor.examine(boards.load(board) if board else None, emulate)
     if as_json:
         import msgspec
 

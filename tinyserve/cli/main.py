@@ -24,6 +24,7 @@ from tinyserve.errors import FileSystemError, TinyserveError
 SECTIONS: dict[str, dict[str, str]] = {
     "The road": {
         "convert": "Quantize a trained model and check it: makes a bundle.",
+        "debug": "Find the layer that loses accuracy, and what would help.",
         "inspect": "Show layers, shapes, MACs, the arena, flash, and the boards it fits.",
         "compile": "Write standalone C for your own firmware.",
         "build": "Build the firmware for a board, with a size report.",
@@ -35,7 +36,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "device": "Leave an emulated board standing on a pty.",
         "monitor": "Show what a board says on its serial port.",
         "doctor": "Show what this machine has and lacks, and how to get it.",
-        "setup": "Install front ends that need an environment of their own.",
+        "setup": "Install what a board or a front end needs.",
     },
     "Results": {
         "compare": "Compare two bench results.",

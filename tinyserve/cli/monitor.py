@@ -6,16 +6,22 @@ import click
 
 
 @click.command(name="monitor")
-@click.option("--board", required=True, metavar="NAME", help="The board on the port.")
+@click.option("--board", metavar="NAME", help="The board on the port.  [default: any]")
 @click.option("--port", default="auto", show_default=True, metavar="PORT", help="Its serial port.")
-def command(*, board: str, port: str) -> None:
-    """Show what a board says, decoded, until Ctrl-C."""
+def command(*, board: str | None, port: str) -> None:
+    """Show what a board says, decoded, until Ctrl-C.
+
+    Without --board, 'auto' takes the only port with a USB id.
+    """
+    from msgspec.structs import replace
+
     from tinyserve import boards
     from tinyserve.devices import open_device
     from tinyserve.devices.link import NoAnswer
     from tinyserve.report.protocol import explain
 
-    with open_device(None, boards.load(board), port=port) as device:
+    chosen = boards.load(board) if board else replace(boards.load("host"), id="board", name="Board", usb=[])
+    with open_device(None, chosen, port=port) as device:
         click.echo(f"{device.description}; Ctrl-C ends", err=True)
         while True:
             try:

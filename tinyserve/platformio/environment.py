@@ -1,0 +1,51 @@
+"""A board's PlatformIO environment without a model, to look up and install beforehand what it needs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tinyserve.boards.types import Board
+from tinyserve.firmware.render import PLATFORMIO_FILE
+from tinyserve.platformio import core as cores
+from tinyserve.platformio import packages
+from tinyserve.platformio.pio import Pio
+from tinyserve.progress import Progress, silent
+
+
+def lacking(board: Board) -> list[str]:
+    """What PlatformIO has not installed of what a real board needs ("platform nordicnrf52"); no network.
+
+    Raises ToolError where PlatformIO itself is missing or broken.
+    """
+    with _project(board) as (directory, pio):
+        return packages.missing_packages(directory, board.id, pio)
+
+
+def install(board: Board, progress: Progress = silent) -> list[str]:
+    """Installs what is lacking for a real board and names it. Raises ToolError."""
+    with _project(board) as (directory, pio):
+        names = packages.missing_packages(directory, board.id, pio)
+        if names:
+            progress(f"missing {', '.join(names)}")
+            packages.install(directory, board.id, names, board, pio)
+        return names
+
+
+@contextmanager
+def _project(board: Board) -> Iterator[tuple[Path, Pio]]:
+    assert board.platformio is not None
+    core = cores.core_for(emulated=False)
+    if core == cores.private_core():
+        cores.provision(core)
+    settings = board.platformio
+    with tempfile.TemporaryDirectory(prefix="tinyserve-") as name:
+        directory = Path(name)
+        (directory / PLATFORMIO_FILE).write_text(
+            f"[env:{board.id}]\nplatform = {settings.platform}\nboard = {settings.board}\n"
+            f"framework = {settings.framework}\n",
+            encoding="utf-8",
+        )
+        yield directory, Pio(core)
