@@ -107,6 +107,7 @@ TS_MVE_KERNEL void ts_mve_patch_border(const ts_mve_conv_2d_params *p, const int
 TS_MVE_KERNEL void ts_mve_conv_2d_rest(const ts_mve_conv_2d_params *p, const int8_t *patches, int32_t pixels, int32_t *acc,
                                        int8_t *output) {
   const int32_t blocks = (p->kernel_height * p->kernel_width * p->input_channels + 15) / 16;
+  const int32_t exact_ties = p->output.activation_min < p->output.zero_point;
   for (int32_t pixel = 0; pixel < pixels; ++pixel) {
     const int8_t *weights = p->weights;
     const int32_t *requant = p->requant;
@@ -115,7 +116,7 @@ TS_MVE_KERNEL void ts_mve_conv_2d_rest(const ts_mve_conv_2d_params *p, const int
       for (int32_t channel = 0; channel < count; channel += 2) {
         weights = ts_mve_dot_single(patches, weights, blocks, acc + channel);
       }
-      requant = ts_mve_requantize_block(acc, 1, count, requant, p->output, p->output.exact_ties, output, 0);
+      requant = ts_mve_requantize_block(acc, 1, count, requant, p->output, exact_ties, output, 0);
       output += count;
     }
     patches += blocks * 16;

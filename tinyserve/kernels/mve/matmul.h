@@ -30,7 +30,6 @@ typedef struct {
   int32_t zero_point;
   int32_t activation_min;
   int32_t activation_max;
-  int32_t exact_ties;
 } ts_mve_output;
 
 TS_MVE_INLINE void ts_mve_copy(int8_t *to, const int8_t *from, int32_t count) {
