@@ -42,7 +42,7 @@ void ts_dsp_matmul_4_wide_s8(const ts_dsp_matmul *matmul, const int32_t *patch, 
 void ts_dsp_matmul_1_wide_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
 
 /* Products with all records. */
-static inline void ts_dsp_multiply(ts_dsp_matmul_function *multiply, const ts_dsp_matmul *matmul, const int32_t *patch,
+TS_DSP_SHARED void ts_dsp_multiply(ts_dsp_matmul_function *multiply, const ts_dsp_matmul *matmul, const int32_t *patch,
                                    int8_t *output)
 {
     multiply(matmul, patch, output);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyserve.codegen.program import ParamValue
+from tinyserve.codegen.program import Optimize, ParamValue
 from tinyserve.graph.types import Operator
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering
@@ -14,23 +14,25 @@ from tinyserve.ops.overlap import IntArray, lead_bytes, overlaps
 from tinyserve.ops.quantize_params import convolution_requantization
 from tinyserve.ops.window import Window
 from tinyserve.variants import Candidate
-from tinyserve.variants.dsp import clamp, packing
+from tinyserve.variants.dsp import clamp, packing, wide
 
 PIXELS = 4
 REASON = "SMLAD on two taps of 4 pixels x 2 channels, two weights per half-word"
-SOURCES = ("dsp/matmul.S", "dsp/patch.S")
+WIDE_GAIN = 70.0
+"""Instructions per inference that a byte of flash must save where neither size nor speed comes first."""
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """One candidate for ungrouped int8 convolutions whose sums leave room to pack two weights."""
+    """Up to two candidates for ungrouped int8 convolutions: weights packed by twos, and widened weights."""
     input, weights = checks.required(op, 0), checks.required(op, 1)
     if not packing.applies(op) or weights.shape[3] != input.shape[3]:
         return []
-    packed = _packed(op)
-    if packed is None:
-        return []
-    cost = _cost(conv_window(op), packed) + clamp.cost(op)
-    return [Candidate("dsp", cost, REASON, lambda: _lower(op, lowering, packed))]
+    return [_candidate(op, lowering, form) for form in _forms(op, lowering.target.optimize)]
+
+
+def _candidate(op: Operator, lowering: Lowering, form: packing.Matmul) -> Candidate:
+    cost = _cost(conv_window(op), form) + clamp.cost(op)
+    return Candidate("dsp", cost, REASON, lambda: _lower(op, lowering, form))
 
 
 def run_length(view: Window, channels: int) -> int:
@@ -38,19 +40,30 @@ def run_length(view: Window, channels: int) -> int:
     return channels * (view.filter_width if view.dilation_width == 1 else 1)
 
 
-def _packed(op: Operator) -> packing.Matmul | None:
+def _forms(op: Operator, optimize: Optimize) -> list[packing.Matmul]:
+    """The forms of the weights that are exact and whose flash the target allows."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[0], -1)
     steps = packing.in_steps(taps, run_length(conv_window(op), input.shape[3]))
     factors = convolution_requantization(op, input, weights, output)
-    return packing.matmul(op, steps, packing.folded_bias(op, taps), factors)
+    bias = packing.folded_bias(op, taps)
+    packed = packing.matmul(op, steps, bias, factors)
+    if optimize == "size":
+        return [packed] if packed else []
+    widened = wide.matmul(op, steps, bias, factors)
+    forms = [form for form in (packed, widened) if form is not None]
+    if len(forms) == 2 and optimize != "speed":
+        bytes_more = forms[1].weights.nbytes - forms[0].weights.nbytes
+        saved = _cost(conv_window(op), forms[0]) - _cost(conv_window(op), forms[1])
+        return forms if saved > WIDE_GAIN * bytes_more else forms[:1]
+    return forms
 
 
 def pointwise_cost(pixels: int, packed: packing.Matmul) -> float:
     """Instructions of a 1x1 convolution; pixels that make no block of 4 cost more."""
-    pairs = packed.pairs + packed.odd
-    block = pairs * (13.4 * packed.steps + 66) + 8.5 * packed.steps + 60
+    pairs = len(packed.weights)
+    block = pairs * (packed.cost_per_step * packed.steps + packed.cost_per_pair) + 8.5 * packed.steps + 60
     single = pairs * (4.0 * packed.steps + 40) + 2.5 * packed.steps + 60
     return pixels // PIXELS * block + pixels % PIXELS * single
 
@@ -81,7 +94,7 @@ def _lower(op: Operator, lowering: Lowering, packed: packing.Matmul) -> None:
     }
     words = patch_words + row_words * (5 if _is_cut(view) else 1)
     lead = _lead(view, input.shape[3], output.shape[3])
-    _call(op, lowering, "ts_conv_2d", params, patch_bytes=4 * words, lead=lead)
+    _call(op, lowering, packed, "ts_conv_2d", params, patch_bytes=4 * words, lead=lead)
 
 
 def lower_pointwise(
@@ -93,7 +106,7 @@ def lower_pointwise(
     reads = np.arange(pixels, dtype=np.int64)[None, :]
     patch_bytes = 4 * min(pixels, PIXELS) * packed.steps
     lead = _block_lead(reads, depth, channels)
-    _call(op, lowering, "ts_conv_2d_1x1", params, patch_bytes=patch_bytes, lead=lead)
+    _call(op, lowering, packed, "ts_conv_2d_1x1", params, patch_bytes=patch_bytes, lead=lead)
 
 
 def _matmul_params(
@@ -101,13 +114,16 @@ def _matmul_params(
 ) -> dict[str, ParamValue]:
     """``pixels``: of one image. Kernels that it does not need are not linked."""
     weights = checks.required(op, 1)
-    function = "ts_dsp_matmul_{}_" + ("relu_s8" if packed.relu else "s8")
+    function = "ts_dsp_matmul_{}_" + packed.kernel
+    whole = len(packed.weights) - packed.odd
     return {
         "steps": packed.steps,
         "output_stride": weights.shape[0],
         "rounding": packed.rounding,
-        "weights": lowering.constant(f"{weights.name}_packed", packed.weights, "see kernels/dsp/matmul.S"),
-        "weights_bytes": 4 * packed.pairs * (packed.steps + 4),
+        "weights": lowering.constant(
+            f"{weights.name}_packed", packed.weights, f"see kernels/dsp/{packed.source}"
+        ),
+        "weights_bytes": 4 * whole * packed.weights.shape[1],
         "odd": int(packed.odd),
         "multiply_4": function.format(4) if pixels >= PIXELS else None,
         "multiply_1": function.format(1) if pixels % PIXELS else None,
@@ -117,6 +133,7 @@ def _matmul_params(
 def _call(
     op: Operator,
     lowering: Lowering,
+    packed: packing.Matmul,
     kernel: str,
     params: dict[str, ParamValue],
     *,
@@ -130,7 +147,7 @@ def _call(
         scratch=[lowering.scratch(f"{output.name}_patch", patch_bytes)],
         overlaps=overlaps(source, target, lead),
         macs=output.elements * weights.elements // weights.shape[0],
-        sources=SOURCES, variant="dsp", reason=REASON,
+        sources=(f"dsp/{packed.source}", "dsp/patch.S"), variant="dsp", reason=REASON,
     )  # fmt: skip
     clamp.add_clamp(op, lowering)
 

@@ -16,7 +16,7 @@ from tinyserve.ops.conv_2d import conv_window
 from tinyserve.ops.quantize_params import Requantization, convolution_requantization
 from tinyserve.ops.window import Window
 from tinyserve.variants import Candidate
-from tinyserve.variants.dsp import clamp, packing
+from tinyserve.variants.dsp import clamp, packing, scaling
 
 REASON = "SMLAD on neighbouring columns, 4 channels sorted apart at a time"
 _SHIFT = 10  # of the scaled products, in depthwise.S
@@ -120,8 +120,8 @@ class _View:
         return (across, along) if self.turned else (along, across)
 
 
-def _records(op: Operator, view: _View, factors: Requantization) -> npt.NDArray[np.uint32] | None:
-    """Five words per channel, or None where a channel has no exact form."""
+def _records(op: Operator, view: _View, factors: Requantization) -> npt.NDArray[np.uint16] | None:
+    """Nine half-words per channel, or None where a channel has no exact form."""
     weights = checks.required(op, 1).data
     assert weights is not None
     channels = weights.shape[3]
@@ -130,77 +130,25 @@ def _records(op: Operator, view: _View, factors: Requantization) -> npt.NDArray[
     bias = packing.folded_bias(op, taps)
     bounds = packing.accumulator_bounds(taps.astype(np.int64).reshape(channels, 9, 1), bias)
     multipliers, shifts = packing.settle(factors, channels, bounds)
-    record = np.zeros((channels, 5), dtype="<i4")
+    records = np.zeros((channels, 18), dtype=np.int8)
     for channel in range(channels):
-        scaled = _scaled(
-            taps[channel],
+        scaled = scaling.scaled(
+            taps[channel].astype(np.int64),
             int(bias[channel]),
             int(multipliers[channel]),
             int(shifts[channel]),
-            op.outputs[0].zero_point == -128,
+            total_shift=_SHIFT,
+            relu=op.outputs[0].zero_point == -128,
         )
         if scaled is None:
             return None
-        weight_bytes = np.zeros(12, np.int8)
-        weight_bytes[:9] = taps[channel] if multipliers[channel] else 0
-        weight_bytes[9] = scaled.exponent
-        record[channel, :3] = weight_bytes.view("<i4")
-        record[channel, 3:] = scaled.bias, scaled.multiplier
-    return record.view("<u4").astype(np.uint32).reshape(-1)
+        records[channel, :9] = taps[channel] if multipliers[channel] else 0
+        records[channel, 9] = scaled.exponent
+        records[channel, 10:] = np.array([scaled.bias, scaled.multiplier], dtype="<i4").view(np.int8)
+    return records.view("<u2").astype(np.uint16)
 
 
-@dataclass(frozen=True)
-class _Scaled:
-    """A channel whose weights are multiplied by 2^exponent to make its shift 10; ``bias`` is already."""
-
-    exponent: int
-    bias: int
-    multiplier: int
-
-
-def _scaled(taps: npt.NDArray[np.int8], bias: int, multiplier: int, shift: int, relu: bool) -> _Scaled | None:
-    """The scaled form of a channel, or None where none is exact."""
-    if multiplier == 0:
-        return _Scaled(2, 0, 0)
-    magnitudes = np.abs(taps.astype(np.int64))
-    largest, most = int(magnitudes.max()), 128 * int(magnitudes.sum())
-    exponent = _SHIFT + 1 - shift
-    if 2 <= exponent <= 15 and largest << exponent < 1 << 15:
-        scaled = _Scaled(exponent, bias << exponent, multiplier)
-        return scaled if (abs(bias) + most) << exponent < 1 << 30 else None
-    if shift < 1 or not relu:
-        return None
-    # All sums of products that there can be, and the outputs that they must give.
-    sums = np.arange(-most, most + 1, dtype=np.int64)
-    high = ((sums + bias) * multiplier + (1 << 30)) >> 31
-    wanted = np.clip((high + (-255 << (shift - 1))) >> shift, -128, 127)
-    for exponent in range(8, 1, -1):
-        fitted = _fitted(sums, wanted, multiplier * 2.0**-shift, exponent)
-        if fitted is not None and largest << exponent < 1 << 15:
-            return fitted
-    return None
-
-
-def _fitted(sums: packing.Ints, wanted: packing.Ints, factor: float, exponent: int) -> _Scaled | None:
-    """A rounded multiplier and a bias that give every sum the wanted output."""
-    rounded = round(factor * 2.0 ** (_SHIFT + 1 - exponent))
-    if not 0 < rounded < 1 << 31:
-        return None
-    constant = (-255 << (_SHIFT - 1)) + (1 << (exponent - 2))
-    unbiased = (sums << exponent) * rounded
-    # wanted << 10 <= (unbiased + bias' * rounded >> 32) + constant < wanted + 1 << 10, open at the ends.
-    above = ((wanted << _SHIFT) - constant << 32) - unbiased
-    below = ((wanted + 1 << _SHIFT) - constant << 32) - unbiased
-    least = int(np.max(above, where=wanted > -128, initial=-(1 << 62)))
-    most = int(np.min(below, where=wanted < 127, initial=1 << 62)) - 1
-    low, high = max(-(-least // rounded), -(1 << 30)), min(most // rounded, 1 << 30)
-    bias = (low + high) // 2
-    if low > high or abs(bias) + (int(sums[-1]) << exponent) >= 1 << 31:
-        return None
-    return _Scaled(exponent, bias, rounded)
-
-
-def _lower(op: Operator, lowering: Lowering, view: _View, records: npt.NDArray[np.uint32]) -> None:
+def _lower(op: Operator, lowering: Lowering, view: _View, records: npt.NDArray[np.uint16]) -> None:
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     row_step, column_step = view.steps(input.shape[2])
     output_row_step, output_column_step = view.steps(output.shape[2])

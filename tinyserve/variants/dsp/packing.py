@@ -20,17 +20,20 @@ _INT32 = 1 << 31
 
 @dataclass(frozen=True)
 class Matmul:
-    """Packed weights of all channels. ``relu`` selects the kernels that clamp negative results away.
+    """Weights of all channels for the kernels ``ts_dsp_matmul_<pixels>_<kernel>`` in ``source``.
 
-    ``weights``: uint32 records. ``pairs``: whole pairs; ``odd``: one more record, for the last two channels.
+    ``weights``: records of pairs of channels, [pairs][words]; with an odd number of channels one more, for
+    the last two. Costs are instructions per block of 4 pixels, per step and pair, and per pair beside.
     """
 
     weights: npt.NDArray[np.uint32]
     steps: int
-    pairs: int
     odd: bool
-    relu: bool
     rounding: int
+    kernel: str
+    source: str
+    cost_per_step: float
+    cost_per_pair: float
 
 
 def applies(op: Operator) -> bool:
@@ -105,19 +108,38 @@ def matmul(op: Operator, steps: Ints, bias: Ints, factors: Requantization) -> Ma
     multipliers, shifts = settle(factors, channels, bounds)
     if not _fits(shifts, bounds, bias, rounding, relu):
         return None
-    firsts = [*range(0, channels - 1, 2)] + ([channels - 2] if channels % 2 else [])
-    first, second = np.array(firsts), np.array(firsts) + 1
-    both = np.stack([first, second], axis=1).reshape(-1)
+    both = in_pairs(channels)
+    first, second = both[0::2], both[1::2]
     words = paired(steps[both], bounds[both])
     if words is None:
         return None
-    records = np.zeros((len(firsts), steps.shape[1] + 4), dtype=np.int64)
+    records = np.zeros((len(first), steps.shape[1] + 4), dtype=np.int64)
     records[:, 0] = bias[first] * 256 + shifts[first] - 1
     records[:, 1] = bias[second] * 256 + shifts[second] + (6 if relu else -1)
     records[:, 2:-2] = words
     records[:, -2], records[:, -1] = multipliers[first], multipliers[second]
-    packed = (records & 0xFFFFFFFF).astype(np.uint32).reshape(-1)
-    return Matmul(packed, steps.shape[1], channels // 2, channels % 2 == 1, relu, rounding)
+    kernel, cost_per_pair = ("relu_s8", 66.0) if relu else ("s8", 78.0)
+    return Matmul(
+        unsigned(records),
+        steps.shape[1],
+        channels % 2 == 1,
+        rounding,
+        kernel,
+        "matmul.S",
+        13.375,
+        cost_per_pair,
+    )
+
+
+def in_pairs(channels: int) -> Ints:
+    """The channels of each pair in turn; the last pair overlaps its neighbour where the number is odd."""
+    whole = np.arange(channels - channels % 2, dtype=np.int64)
+    return np.append(whole, [channels - 2, channels - 1]) if channels % 2 else whole
+
+
+def unsigned(records: Ints) -> npt.NDArray[np.uint32]:
+    """Words as C stores them."""
+    return (records & 0xFFFFFFFF).astype(np.uint32)
 
 
 def paired(steps: Ints, bounds: Ints) -> Ints | None:
