@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tinyserve import __version__, bundle
+from tinyserve import bundle
 from tinyserve.bundle import MANIFEST_FILE, Bundle
 from tinyserve.codegen.program import Optimize, Target
 from tinyserve.errors import FileSystemError, UsageError
@@ -131,8 +131,18 @@ def boards_that_fit(
     return [board for board in boards if fit(needs[target(board, optimize)], board) != "too large"]
 
 
-def to_compiled(made: Bundle, board: Board | None, optimize: Optimize, progress: Progress) -> Compiled:
-    """The bundle's model as C for a board. The name is ``model``: firmware carries one model."""
+def to_compiled(
+    made: Bundle, board: Board | None, optimize: Optimize, progress: Progress, engine: str = "aot"
+) -> Compiled:
+    """The bundle's model as C for a board. The name is ``model``: firmware carries one model.
+
+    With the engine "tflm" it is the model's file, and the interpreter's glue.
+    """
+    if engine == "tflm":
+        from tinyserve.tflm import interpret
+
+        progress("sizing the arena")
+        return interpret(made.model_bytes(), target(board, optimize), "model")
     from tinyserve.codegen.compile import compile_model
 
     progress("compiling")
@@ -216,7 +226,7 @@ def _conversion_key(source: Path, conversion: Conversion) -> str:
     if any(":" in name and not Path(name).exists() for name in names):
         return ""
     settings = [
-        __version__, conversion.quantize, conversion.name or source.stem, repr(names),
+        package_digest(), conversion.quantize, conversion.name or source.stem, repr(names),
         repr(conversion.options), digest(files),
     ]  # fmt: skip
     return hashlib.sha256("\0".join(settings).encode()).hexdigest()

@@ -12,20 +12,24 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.bench.result import Accuracy
-from tinyserve.bundle import Manifest, TensorInfo, dequantize, quantize
-from tinyserve.errors import DataError
+from tinyserve.bundle import Bundle, Manifest, TensorInfo, dequantize, quantize
+from tinyserve.errors import DataError, TinyserveError
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
 class LabelledData:
-    """Samples in the model's own types, ready for the device, with their labels (class indices)."""
+    """Samples in the model's own types, ready for the device, with their labels (class indices).
+
+    ``real_inputs`` are the same samples in real units (float32), for the float original.
+    """
 
     name: str
     sha256: str
     inputs: list[Array]
     labels: npt.NDArray[np.int64]
+    real_inputs: list[Array]
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -52,7 +56,8 @@ def load(path: Path, manifest: Manifest, limit: int | None = None) -> LabelledDa
         for array, info in zip(found.inputs, manifest.inputs, strict=True)
     ]
     labels = _class_indices(found.labels[:limit], path, manifest)
-    return LabelledData(path.name, _digest(inputs, labels), inputs, labels)
+    real = [array[:limit] for array in found.inputs]
+    return LabelledData(path.name, _digest(inputs, labels), inputs, labels, real)
 
 
 def _class_indices(labels: Array, path: Path, manifest: Manifest) -> npt.NDArray[np.int64]:
@@ -100,3 +105,22 @@ def accuracy(data: LabelledData, predictions: Sequence[int], classes: int) -> Ac
         correct=int(np.trace(confusion)),
         confusion=confusion.tolist(),
     )
+
+
+def float_top1(bundle: Bundle, data: LabelledData) -> float | None:
+    """Top-1 accuracy of the float original that the bundle was quantized from, run on this computer by our
+    own float32 kernels; None where the bundle has none or it can't be compiled."""
+    path = bundle.original_path()
+    if path is None:
+        return None
+    from tinyserve.codegen.compile import compile_model
+    from tinyserve.codegen.host import HostModel
+
+    try:
+        model = HostModel(compile_model(path.read_bytes()))
+        outputs = model.run_batch([array.astype(np.float32)[:, None] for array in data.real_inputs])[0]
+    except TinyserveError:
+        return None
+    flat = outputs.reshape(len(data), -1)
+    predicted = flat.argmax(axis=1) if flat.shape[1] > 1 else (flat[:, 0] > 0.5).astype(np.int64)
+    return float((predicted == data.labels).mean())

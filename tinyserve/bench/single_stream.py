@@ -96,6 +96,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         energy_uj=estimates.energy_uj(latency, board),
         check=check,
         accuracy=accuracy,
+        float_top1=datasets.float_top1(bundle, options.data) if options.data else None,
         layers=layers,
         arena=arena_blocks(compiled),
         notes=[TWIN_SIZES] if real else [],

@@ -28,8 +28,29 @@ from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOUR
 @click.option("--signature", default="", help="Of a SavedModel that has several.")
 @click.option("--custom", multiple=True, metavar="MODULE:NAME", help="A layer that Keras does not know.")
 @click.option(
-    "--keep-float", multiple=True, metavar="TENSOR", help="Leave the operator that writes it in float32."
+    "--per-layer",
+    "layers",
+    multiple=True,
+    metavar="keep=TENSOR:float32",
+    help="Leave the operator that writes a tensor in float32; repeatable.",
 )
+@click.option(
+    "--per-tensor", is_flag=True, help="One scale for all of a layer's weights, not one per channel."
+)
+@click.option(
+    "--clip",
+    default="",
+    metavar="HOW",
+    help="Activation ranges: a percentile (99.9), or 'mse' for the least error.",
+)
+@click.option(
+    "--min-accuracy",
+    type=click.FloatRange(0, 1),
+    default=0.98,
+    show_default=True,
+    help="What --quantize auto must hold, of the original's.",
+)
+@click.option("--trust", is_flag=True, help="Load pickles (scikit-learn), which may run code.")
 @click.option(
     "--pixel-range",
     type=float,
@@ -60,7 +81,11 @@ def command(
     shapes: tuple[str, ...],
     signature: str,
     custom: tuple[str, ...],
-    keep_float: tuple[str, ...],
+    layers: tuple[str, ...],
+    per_tensor: bool,
+    clip: str,
+    min_accuracy: float,
+    trust: bool,
     pixel_range: tuple[float, float] | None,
     stride: int,
     sample_rate: int,
@@ -78,7 +103,11 @@ def command(
         input_shapes=tuple(_shape(text) for text in shapes),
         signature=signature,
         custom=custom,
-        keep_float=keep_float,
+        keep_float=tuple(_kept(text) for text in layers),
+        per_channel=not per_tensor,
+        clip=clip,
+        min_accuracy=min_accuracy,
+        trust=trust,
         mlperf_id=mlperf_id,
         reading=Reading(pixel_range, stride, sample_rate),
     )
@@ -86,6 +115,18 @@ def command(
     with progress() as report:
         made = road.to_bundle(source, conversion, report)
     stdout().print(bundle_panel(made))
+
+
+def _kept(text: str) -> str:
+    """The tensor of 'keep=TENSOR:float32'. Raises UsageError."""
+    from tinyserve.errors import UsageError
+
+    tensor = text.removeprefix("keep=").removesuffix(":float32")
+    if f"keep={tensor}:float32" != text or not tensor:
+        raise UsageError(
+            f"--per-layer {text}: expected keep=TENSOR:float32", "--per-layer keep=softmax:float32"
+        )
+    return tensor
 
 
 def _shape(text: str) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ REPRESENTATIVE_HELP = (
     "Typical inputs for quantization: .npz, .npy, .csv, .wav, a directory of them or of images, "
     "module:function, or 'random'."
 )
-QUANTIZE_HELP = "int8, int16x8 or float32."
+QUANTIZE_HELP = "int8, int16x8, float32, or auto: the cheapest that is good enough."
 SOURCE_HELP = "SOURCE is a trained model (.keras, .h5, SavedModel), a .tflite, or a bundle."
 
 
@@ -59,11 +60,25 @@ def optimizes(function: F) -> F:
 
 
 def engine(function: F) -> F:
-    """--engine: ahead-of-time compiled C, or the TFLM interpreter."""
-    return click.option(
-        "--engine", type=click.Choice(["aot", "tflm"]), default="aot", show_default=True,
-        help="Compiled C, or the TensorFlow Lite Micro interpreter.",
+    """--engine and --tflm: ahead-of-time compiled C, or the TFLM interpreter and where it is.
+
+    --tflm is left in the environment, which builds in worker processes inherit.
+    """
+    return _chain(
+        click.option(
+            "--engine", type=click.Choice(["aot", "tflm"]), default="aot", show_default=True,
+            help="Compiled C, or the TensorFlow Lite Micro interpreter.",
+        ),
+        click.option(
+            "--tflm", metavar="DIR", expose_value=False, callback=_set_tflm,
+            help="TFLM's sources or built library; for real boards also a PlatformIO library.",
+        ),
     )(function)  # fmt: skip
+
+
+def _set_tflm(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        os.environ["TINYSERVE_TFLM"] = value
 
 
 def toolchain(function: F) -> F:

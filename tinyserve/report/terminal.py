@@ -148,7 +148,7 @@ def _verdicts(result: BenchResult) -> RenderableType:
         accuracy = result.accuracy
         lines.append(
             Text(f"  accuracy on the device: {100 * accuracy.top1:.1f} % ", style="bold")
-            + Text(f"({accuracy.correct} of {accuracy.samples}, {accuracy.dataset})")
+            + Text(f"({accuracy.correct} of {accuracy.samples}, {accuracy.dataset}){_float(result)}")
         )
     if result.energy is not None:
         energy = result.energy
@@ -158,6 +158,10 @@ def _verdicts(result: BenchResult) -> RenderableType:
         )
     lines += [Text(f"  note: {note}", style="dim") for note in result.notes]
     return Group(*lines)
+
+
+def _float(result: BenchResult) -> str:
+    return "" if result.float_top1 is None else f"; the float model: {100 * result.float_top1:.1f} %"
 
 
 def matrix_table(report: BenchReport) -> Table:
