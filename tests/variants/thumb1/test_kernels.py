@@ -1,4 +1,4 @@
-"""The Armv6-M kernels on an emulated Cortex-M0, against the portable ones: shapes, borders, tails, overlaps."""
+"""The Armv6-M kernels on an emulated Cortex-M0, against the portable ones: shapes, borders, tails."""
 
 from __future__ import annotations
 

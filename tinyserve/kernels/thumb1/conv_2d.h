@@ -19,7 +19,7 @@
 #define TS_THUMB1_MOST_GROUPS 4
 
 typedef struct {
-    const uint8_t *weights; /* weight + 128, rows padded to a multiple of 8 taps */
+    const uint8_t *weights; /* weight + 128, rows padded to a multiple of 4 taps */
     const int32_t *requant; /* ts_thumb1_channel, 8 words each */
     int32_t input_height, input_width, input_channels;
     int32_t output_height, output_width, output_channels;
@@ -33,7 +33,7 @@ typedef struct {
 } ts_thumb1_conv_2d_params;
 
 /* dots5.S */
-void ts_thumb1_dots5(const int32_t *patch, const uint8_t *weights, uint32_t blocks, const int32_t start[5], int32_t *acc,
+void ts_thumb1_dots5(const int32_t *patch, const uint8_t *weights, uint32_t taps, const int32_t start[5], int32_t *acc,
                      uint32_t channels, uint32_t acc_step);
 
 typedef struct {
@@ -82,14 +82,15 @@ TS_THUMB1_KERNEL void ts_thumb1_pixels(const ts_thumb1_conv_2d_params *p, const 
 {
     const uint8_t *weights = p->weights;
     const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;
-    const uint32_t blocks = (uint32_t)patch_words / (8 * TS_THUMB1_PIXELS);
+    const uint32_t taps = (uint32_t)patch_words / TS_THUMB1_PIXELS;
     const int32_t acc_words = p->groups * TS_THUMB1_PIXELS;
+    const uint32_t acc_step = (uint32_t)(4 * (acc_words - TS_THUMB1_PIXELS));
     ts_thumb1_store_args runs = {4 * pixels, p->output_channels, 0, 4 * acc_words, 1, (int32_t)sizeof(*channel)};
     for (int32_t left = p->output_channels; left > 0; left -= TS_THUMB1_CHANNEL_BLOCK) {
         const int32_t count = left < TS_THUMB1_CHANNEL_BLOCK ? left : TS_THUMB1_CHANNEL_BLOCK;
         const int32_t *patch = patches;
         for (int32_t first = 0; first < pixels; first += TS_THUMB1_PIXELS) {
-            ts_thumb1_dots5(patch, weights, blocks, sums + first, acc + first, (uint32_t)count, (uint32_t)(4 * acc_words));
+            ts_thumb1_dots5(patch, weights, taps, sums + first, acc + first, (uint32_t)count, acc_step);
             patch += patch_words;
         }
         runs.runs = count;
@@ -100,15 +101,15 @@ TS_THUMB1_KERNEL void ts_thumb1_pixels(const ts_thumb1_conv_2d_params *p, const 
     }
 }
 
-/* Words of scratch: patches of five words per tap, taps rounded up to a multiple of 8; sums of 8 channels. */
-#define TS_THUMB1_CONV_2D_SCRATCH_WORDS(taps, groups) (5 * (groups) * (((taps) + 7) / 8 * 8 + TS_THUMB1_CHANNEL_BLOCK))
+/* Words of scratch: patches of five words per tap, taps rounded up to a multiple of 4; sums of 8 channels. */
+#define TS_THUMB1_CONV_2D_SCRATCH_WORDS(taps, groups) (5 * (groups) * (((taps) + 3) / 4 * 4 + TS_THUMB1_CHANNEL_BLOCK))
 
 TS_THUMB1_KERNEL void ts_thumb1_conv_2d_s8(const ts_thumb1_conv_2d_params *p, const int8_t *input, int8_t *output,
                                            int32_t *scratch)
 {
     const int32_t channels = p->input_channels;
     const int32_t row_taps = p->kernel_width * channels;
-    const int32_t patch_words = (p->kernel_height * row_taps + 7) / 8 * 8 * TS_THUMB1_PIXELS;
+    const int32_t patch_words = (p->kernel_height * row_taps + 3) / 4 * 4 * TS_THUMB1_PIXELS;
     const int32_t most = p->groups * TS_THUMB1_PIXELS;
     const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->kernel_width : -1;
     const int32_t reach = (p->kernel_height - 1) * p->dilation_height;

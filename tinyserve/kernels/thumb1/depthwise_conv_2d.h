@@ -34,6 +34,7 @@ typedef struct {
 
 /* row5.S */
 void ts_thumb1_row5(const ts_thumb1_row5_args *args, const int8_t *weights, int32_t groups, int32_t *acc);
+void ts_thumb1_row5_split(const ts_thumb1_row5_args *args, const int8_t *weights, int32_t groups, int32_t *acc);
 
 /* Words of one widened row, and of all scratch: three rows and the sums of an output row. */
 #define TS_THUMB1_ROW_WORDS(output_width, stride) ((stride) * (((output_width) + 4) / 5 * 5 + 2))
@@ -67,6 +68,17 @@ TS_THUMB1_INLINE void ts_thumb1_widen_row(const ts_thumb1_depthwise_conv_2d_para
     if (stride == 1) {
         int32_t *word = to + at;
         at += left;
+        for (; left >= 4; left -= 4) {
+            word[0] = *from;
+            from += p->channels;
+            word[1] = *from;
+            from += p->channels;
+            word[2] = *from;
+            from += p->channels;
+            word[3] = *from;
+            from += p->channels;
+            word += 4;
+        }
         for (; left > 0; --left) {
             *word++ = *from;
             from += p->channels;
@@ -98,8 +110,8 @@ TS_THUMB1_INLINE void ts_thumb1_depthwise_channel(const ts_thumb1_depthwise_conv
     const int32_t groups = (p->output_width + 4) / 5;
     int32_t *row[3] = {scratch, scratch + words, scratch + 2 * words};
     int32_t *acc = scratch + 3 * words;
-    /* Bytes from the end of a tap's five words to the next tap. */
-    ts_thumb1_row5_args args = {{row[0], row[1], row[2]}, stride == 1 ? -16 : (words / 2 - 1) * 4 - 20};
+    /* At stride 2, bytes from the end of the second tap's five words to the third's, in the plane of odd columns. */
+    ts_thumb1_row5_args args = {{row[0], row[1], row[2]}, (words / 2 - 1) * 4 - 20};
     const ts_thumb1_store_args runs = {4 * p->output_width, p->channels, 1, 0, 0, 0};
     int32_t y = -p->pad_top;
     ts_thumb1_widen_row(p, input, y++, words, stride, row[0]);
@@ -114,7 +126,11 @@ TS_THUMB1_INLINE void ts_thumb1_depthwise_channel(const ts_thumb1_depthwise_conv
         args.row[0] = row[0];
         args.row[1] = row[1];
         args.row[2] = row[2];
-        ts_thumb1_row5(&args, weights, groups, acc);
+        if (stride == 1) {
+            ts_thumb1_row5(&args, weights, groups, acc);
+        } else {
+            ts_thumb1_row5_split(&args, weights, groups, acc);
+        }
         ts_thumb1_store_runs(acc, channel, output, &runs, p->activation_min, p->activation_max);
         output += p->output_width * p->channels;
         int32_t *const oldest = row[0];
@@ -151,7 +167,7 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_planes_s8(const ts_thumb1_dept
     const int32_t row = p->input_width + 2;
     const int32_t words = (p->input_height + 2) * row + 5;
     const int32_t groups = TS_THUMB1_PLANE_SUMS(p->input_height, p->input_width) / 5;
-    const ts_thumb1_row5_args args = {{plane, plane + row, plane + 2 * row}, -16};
+    const ts_thumb1_row5_args args = {{plane, plane + row, plane + 2 * row}, 0};
     const ts_thumb1_store_args runs = {4 * p->input_width, p->channels, p->input_height, 4 * row,
                                        p->input_width * p->channels, 0};
     for (int32_t i = 0; i < words; ++i) {
@@ -223,7 +239,7 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_split_s8(const ts_thumb1_depth
     }
     for (int32_t left = p->channels; left > 0; --left) {
         ts_thumb1_widen_split(p, input++, planes);
-        ts_thumb1_row5(&args, weights, groups, planes + words);
+        ts_thumb1_row5_split(&args, weights, groups, planes + words);
         ts_thumb1_store_runs(planes + words, channel++, output++, &runs, p->activation_min, p->activation_max);
         weights += 9;
     }

@@ -1,13 +1,13 @@
 /* Five pixels times one output channel at a time, for Armv6-M, which has neither a multiply-accumulate nor a
  * signed byte load with an immediate offset.
  *
- *   void ts_thumb1_dots5(const int32_t *patch, const uint8_t *weights, uint32_t blocks, const int32_t start[5],
+ *   void ts_thumb1_dots5(const int32_t *patch, const uint8_t *weights, uint32_t taps, const int32_t start[5],
  *                        int32_t *acc, uint32_t channels, uint32_t acc_step);
  *
- * patch    [blocks * 8 taps][5 pixels] inputs, widened so that one LDM fetches a tap of all five pixels
- * weights  [channels][blocks * 8 taps], stored as weight + 128, since unsigned bytes load with an immediate offset
+ * patch    [taps][5 pixels] inputs; taps are a multiple of 4, widened so that one LDM fetches a tap of all five pixels
+ * weights  [channels][taps], stored as weight + 128, since unsigned bytes load with an immediate offset
  * start    first value of the five accumulators: -128 times the sum of each pixel's inputs undoes the 128
- * acc      five sums per channel, acc_step bytes apart
+ * acc      five sums per channel, acc_step bytes from the end of one channel's to the next
  *
  * r0-r4 hold a tap's inputs, r5 the weight, r6 and r7 point to patch and weights, r8-r12 accumulate.
  */
@@ -21,9 +21,10 @@
 
 #define PATCH 0
 #define START 4
-#define ACC 44
-#define CHANNELS 48
-#define ACC_STEP 52
+#define ENTRY 8
+#define ACC 48
+#define CHANNELS 52
+#define ACC_STEP 56
 
 .macro TAP offset
     ldm r6!, {r0-r4}
@@ -47,11 +48,18 @@ ts_thumb1_dots5:
     mov r6, r10
     mov r7, r11
     push {r4-r7}
-    sub sp, sp, #8
+    sub sp, sp, #12
     str r0, [sp, #PATCH]
     str r3, [sp, #START]
     mov r7, r1
-    movs r4, #160 /* bytes of patch per block */
+    adr r4, .Ltaps
+    lsls r5, r2, #29 /* negative for an odd number of fours: the loop is entered in its middle */
+    bpl .Lwhole
+    adr r4, .Lhalf
+.Lwhole:
+    adds r4, r4, #1 /* Thumb */
+    str r4, [sp, #ENTRY]
+    movs r4, #20 /* bytes of patch per tap */
     muls r2, r4, r2
     adds r2, r2, r0
     mov lr, r2
@@ -64,11 +72,19 @@ ts_thumb1_dots5:
     mov r11, r3
     mov r12, r4
     ldr r6, [sp, #PATCH]
+    ldr r0, [sp, #ENTRY]
+    bx r0
+    .balign 4
+.Lhalf:
+    subs r7, r7, #4
+    b .Lfourth
+    .balign 4
 .Ltaps:
     TAP 0
     TAP 1
     TAP 2
     TAP 3
+.Lfourth:
     TAP 4
     TAP 5
     TAP 6
@@ -83,7 +99,6 @@ ts_thumb1_dots5:
     mov r3, r11
     mov r4, r12
     stm r6!, {r0-r4}
-    subs r6, r6, #20
     ldr r0, [sp, #ACC_STEP]
     adds r6, r6, r0
     str r6, [sp, #ACC]
@@ -93,7 +108,7 @@ ts_thumb1_dots5:
     beq .Ldone
     b .Lchannel
 .Ldone:
-    add sp, sp, #8
+    add sp, sp, #12
     pop {r4-r7}
     mov r8, r4
     mov r9, r5

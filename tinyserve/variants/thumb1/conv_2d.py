@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import Operator
@@ -17,6 +18,12 @@ from tinyserve.variants import Candidate
 from tinyserve.variants.thumb1 import packing
 
 PIXELS = 5
+TAPS = 4
+CHANNEL_BLOCK = 8
+_MOST_GROUPS = 4
+_PATCHES_BYTES = 1280  # of short rows: more groups share a channel's constants
+
+Ints = npt.NDArray[np.int32]
 REASON = "five pixels share each weight; inputs widened to words for LDM"
 
 
@@ -27,25 +34,24 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
         return []
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[0], -1)
-    limbs = packing.limbs(op, taps, convolution_requantization(op, input, weights, output))
-    if limbs is None:
+    table = packing.channel_table(op, taps, convolution_requantization(op, input, weights, output))
+    if table is None:
         return []
     macs = output.elements * taps.shape[1]
-    return [Candidate("thumb1", macs * 3.0, REASON, lambda: _lower(op, lowering, limbs))]
+    return [Candidate("thumb1", macs * 3.0, REASON, lambda: _lower(op, lowering, table))]
 
 
-def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
+def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     assert weights.data is not None
     view = conv_window(op)
     taps = weights.data.reshape(weights.shape[0], -1)
-    padded = -(-taps.shape[1] // packing.TAPS) * packing.TAPS
-    factors = convolution_requantization(op, input, weights, output)
-    patch = lowering.scratch(f"{output.name}_patch", 4 * PIXELS * padded)
+    padded = packing.rounded_up(taps.shape[1], TAPS)
+    groups = _groups(padded)
+    patch = lowering.scratch(f"{output.name}_patch", 4 * PIXELS * groups * (padded + CHANNEL_BLOCK))
     source, target = lowering.operand(input), lowering.buffer(output)
-    table = packing.channel_table(op, taps, factors, limbs)
     params: dict[str, ParamValue] = {
-        **packing.layer_constants(op, lowering, packing.unsigned_rows(taps, taps.shape[0]), table),
+        **packing.layer_constants(op, lowering, packing.unsigned_rows(taps, taps.shape[0], TAPS), table),
         "input_height": view.input_height,
         "input_width": view.input_width,
         "input_channels": input.shape[3],
@@ -62,11 +68,12 @@ def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
         "pad_left": view.pad_left,
         "input_zero_point": input.zero_point,
         **packing.clamp_fields(op),
+        "groups": groups,
     }
     add_call(
         op,
         lowering,
-        f"ts_thumb1_conv_2d_{limbs}{'_ties' if packing.needs_exact_ties(op) else ''}",
+        "ts_thumb1_conv_2d_s8",
         "thumb1/conv_2d.h",
         params=params,
         inputs=[source],
@@ -76,9 +83,14 @@ def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
         macs=output.elements * taps.shape[1],
         variant="thumb1",
         reason=REASON,
-        sources=("thumb1/dots5.S", "thumb1/store.S"),
-        overlaps=overlaps(source, target, lead(view, PIXELS, input.shape[3], output.shape[3])),
+        sources=("thumb1/dots5.S", "thumb1/store.S", "thumb1/widen5.S"),
+        overlaps=overlaps(source, target, lead(view, PIXELS * groups, input.shape[3], output.shape[3])),
     )
+
+
+def _groups(taps: int) -> int:
+    """How many times five pixels are gathered at once."""
+    return max(1, min(_MOST_GROUPS, _PATCHES_BYTES // (4 * PIXELS * taps)))
 
 
 def lead(view: Window, pixels: int, input_channels: int, output_channels: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyserve.codegen.program import Buffer, Operand, Overlap, ParamValue
 from tinyserve.graph.types import Operator
@@ -15,9 +16,11 @@ from tinyserve.ops.window import Window
 from tinyserve.variants import Candidate
 from tinyserve.variants.thumb1 import packing
 
+Ints = npt.NDArray[np.int32]
 REASON = "rows of one channel widened to words, five outputs share each weight"
 PLANE_LIMIT_WORDS = 400
-"""Beyond this, rows waste little and planes cost much RAM."""
+SPLIT_LIMIT_WORDS = 850
+"""Beyond these, rows waste little and whole channels cost much RAM."""
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
@@ -29,10 +32,10 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
         return []
     assert weights.data is not None
     taps = weights.data.reshape(9, -1).T
-    limbs = packing.limbs(op, taps, convolution_requantization(op, input, weights, output))
-    if limbs is None:
+    table = packing.channel_table(op, taps, convolution_requantization(op, input, weights, output))
+    if table is None:
         return []
-    return [Candidate("thumb1", output.elements * 70.0, REASON, lambda: _lower(op, lowering, limbs))]
+    return [Candidate("thumb1", output.elements * 70.0, REASON, lambda: _lower(op, lowering, table))]
 
 
 def window_applies(view: Window) -> bool:
@@ -47,22 +50,19 @@ def window_applies(view: Window) -> bool:
     )
 
 
-def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
+def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     assert weights.data is not None
     view = conv_window(op)
     stride = view.stride_height
     taps = np.ascontiguousarray(weights.data.reshape(9, -1).T)
-    factors = convolution_requantization(op, input, weights, output)
     order = [0, 1, 2] if stride == 1 else [0, 2, 1]
     packed = np.ascontiguousarray(taps.reshape(-1, 3, 3)[:, :, order]).reshape(-1)
-    planes = _fits_as_planes(view)
-    words = plane_scratch_words(view) if planes else scratch_words(view.output_width, stride)
+    layout, words = _layout(view)
     scratch = lowering.scratch(f"{output.name}_rows", 4 * words)
-    ties = "_ties" if packing.needs_exact_ties(op) else ""
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
-        **packing.layer_constants(op, lowering, packed, packing.channel_table(op, taps, factors, limbs)),
+        **packing.layer_constants(op, lowering, packed, table),
         "input_height": view.input_height,
         "input_width": view.input_width,
         "channels": input.shape[3],
@@ -76,7 +76,7 @@ def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
     add_call(
         op,
         lowering,
-        f"ts_thumb1_depthwise_conv_2d_{'planes' if planes else f's{stride}'}_{limbs}{ties}",
+        f"ts_thumb1_depthwise_conv_2d_{layout}_s8",
         "thumb1/depthwise_conv_2d.h",
         params=params,
         inputs=[source],
@@ -91,23 +91,37 @@ def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
     )
 
 
-def scratch_words(output_width: int, stride: int) -> int:
+def _layout(view: Window) -> tuple[str, int]:
+    """How a channel is widened, and words of scratch: whole where it is small, else row by row."""
+    stride = view.stride_height
+    same_size = (view.input_height, view.input_width) == (view.output_height, view.output_width)
+    if stride == 1 and same_size and view.pad_top == view.pad_left == 1:
+        words = _plane_words(view)
+        if words <= PLANE_LIMIT_WORDS:
+            return "planes", words
+    if stride == 2 and view.pad_top <= 1 and view.pad_left <= 1:
+        words = _split_words(view)
+        if words <= SPLIT_LIMIT_WORDS:
+            return "split", words
+    return f"s{stride}", _row_words(view.output_width, stride)
+
+
+def _row_words(output_width: int, stride: int) -> int:
     """TS_THUMB1_DEPTHWISE_SCRATCH_WORDS: three widened rows and the sums of one output row."""
     rounded = -(-output_width // 5) * 5
     return 3 * stride * (rounded + 2) + rounded
 
 
-def plane_scratch_words(view: Window) -> int:
+def _plane_words(view: Window) -> int:
     """TS_THUMB1_PLANE_SCRATCH_WORDS: one widened channel with its border, and its sums."""
     row = view.input_width + 2
     return (view.input_height + 2) * row + 5 + (view.input_height * row + 2) // 5 * 5
 
 
-def _fits_as_planes(view: Window) -> bool:
-    """Same size in and out, padded by one on all sides, and small."""
-    same_size = (view.input_height, view.input_width) == (view.output_height, view.output_width)
-    padded = view.pad_top == view.pad_left == 1
-    return view.stride_height == 1 and same_size and padded and plane_scratch_words(view) <= PLANE_LIMIT_WORDS
+def _split_words(view: Window) -> int:
+    """TS_THUMB1_SPLIT_SCRATCH_WORDS: one widened channel in four planes, and its sums."""
+    row = view.output_width + 1
+    return 2 * (2 * view.output_height + 1) * row + 5 + (view.output_height * row + 3) // 5 * 5
 
 
 def channelwise_overlaps(source: Operand, target: Buffer, view: Window) -> list[Overlap]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
 from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import Operator
 from tinyserve.ops import checks
@@ -13,6 +16,8 @@ from tinyserve.ops.quantize_params import fully_connected_requantization
 from tinyserve.variants import Candidate
 from tinyserve.variants.thumb1 import packing
 
+Ints = npt.NDArray[np.int32]
+TAPS = 8
 REASON = "inputs widened to words for LDM, two channels share them"
 
 
@@ -23,24 +28,22 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
         return []
     assert weights.data is not None
     factors = fully_connected_requantization(op, input, weights, output)
-    limbs = packing.limbs(op, weights.data, factors)
-    if limbs is None:
+    table = packing.channel_table(op, weights.data, factors)
+    if table is None:
         return []
     macs = output.elements * weights.shape[1]
-    return [Candidate("thumb1", macs * 3.5, REASON, lambda: _lower(op, lowering, limbs))]
+    return [Candidate("thumb1", macs * 3.5, REASON, lambda: _lower(op, lowering, table))]
 
 
-def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
+def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     assert weights.data is not None
     channels, depth = weights.shape
-    factors = fully_connected_requantization(op, input, weights, output)
-    row = lowering.scratch(f"{output.name}_row", 4 * -(-depth // packing.TAPS) * packing.TAPS)
+    row = lowering.scratch(f"{output.name}_row", 4 * packing.rounded_up(depth, TAPS))
     source, target = lowering.operand(input), lowering.buffer(output)
-    table = packing.channel_table(op, weights.data, factors, limbs)
     params: dict[str, ParamValue] = {
         **packing.layer_constants(
-            op, lowering, packing.unsigned_rows(weights.data, channels + channels % 2), table
+            op, lowering, packing.unsigned_rows(weights.data, channels + channels % 2, TAPS), table
         ),
         "batches": input.elements // depth,
         "depth": depth,
@@ -50,7 +53,7 @@ def _lower(op: Operator, lowering: Lowering, limbs: int) -> None:
     add_call(
         op,
         lowering,
-        f"ts_thumb1_fully_connected_{limbs}{'_ties' if packing.needs_exact_ties(op) else ''}",
+        "ts_thumb1_fully_connected_s8",
         "thumb1/fully_connected.h",
         params=params,
         inputs=[source],
