@@ -29,8 +29,8 @@ def test_every_option_arrives(told: list[road.Conversion]) -> None:
     text = (
         "convert m.keras --representative random --quantize auto -o out --name kws --samples held.npz "
         "--input-shape 1x49x10x1 --signature serve --custom mine:Layer --per-layer keep=softmax:float32 "
-        "--per-tensor --clip mse --min-accuracy 0.9 --trust --pixel-range -1 1 --stride 5 --sample-rate 16000 "
-        "--mlperf-id kws01"
+        "--per-tensor --clip mse --min-accuracy 0.9 --trust --pixel-range -1 1 --stride 5 "
+        "--sample-rate 16000 --mlperf-id kws01"
     )
     assert main(text.split()) == 5
     (conversion,) = told
