@@ -11,7 +11,7 @@ from tinyserve.bench.result import BenchReport, BenchResult, Memory
 from tinyserve.bench.statistics import Statistics
 from tinyserve.report import text
 
-_BAR_CELLS = 20
+_BAR_CELLS = 12
 
 
 def show(report: BenchReport, console: Console) -> None:
@@ -48,7 +48,7 @@ def _subtitle(result: BenchResult) -> str:
 
 def _latency_table(result: BenchResult) -> Table:
     latency = result.latency
-    table = _statistics_table(f"per inference ({text.runs(latency)})")
+    table = _statistics_table(text.runs(latency))
     _statistics_row(table, text.unit(latency.unit), latency)
     if result.model.macs:
         per_mac = [value / result.model.macs for value in _figures(latency)]
@@ -108,7 +108,7 @@ def memory_table(memory: Memory) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("memory")
     table.add_column("bytes", justify="right")
-    table.add_column("of the board's", justify="right")
+    table.add_column("of the board's", justify="right", no_wrap=True)
     table.add_column("")
     for name, used, limit in (
         ("flash", memory.flash_bytes, memory.flash_limit_bytes),
@@ -120,7 +120,7 @@ def memory_table(memory: Memory) -> Table:
         reserved = f"{memory.stack_size_bytes:,} reserved" if memory.stack_size_bytes else ""
         table.add_row("  stack used", f"{memory.stack_used_bytes:,}", reserved, "")
     if memory.invoke_stack_bytes is not None:
-        table.add_row("  stack of an invoke, worst case", f"{memory.invoke_stack_bytes:,}", "", "")
+        table.add_row("  stack of an invoke (bound)", f"{memory.invoke_stack_bytes:,}", "", "")
     return table
 
 

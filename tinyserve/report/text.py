@@ -90,6 +90,6 @@ def outputs(check: Check) -> str:
 
 
 def runs(statistics: Statistics) -> str:
-    """'10 runs after 1 warm-up'."""
+    """'10 runs, 1 warm-up'."""
     plural = "" if statistics.runs == 1 else "s"
-    return f"{statistics.runs} run{plural} after {statistics.warmup} warm-up"
+    return f"{statistics.runs} run{plural}, {statistics.warmup} warm-up"
