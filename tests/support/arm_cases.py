@@ -1,7 +1,8 @@
-"""One-operator models, compiled for an instruction-set feature and portably, side by side on an emulated core.
+"""One-operator models, compiled for a target and portably, side by side on an emulated core.
 
-Every buffer lies in memory of its own that ends where mapped memory ends. A case of one kernel call runs once more for
-each overlap that the call permits. All memory around what a kernel may write is checked to be as it was.
+Every buffer lies in memory of its own that ends where mapped memory ends. A case of one kernel call runs once
+more for each overlap that the call permits. All memory around what a kernel may write is checked to be as it
+was.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tinyserve.codegen.program import (
     Buffer,
     Constant,
     KernelCall,
+    Optimize,
     Overlap,
     ParamValue,
     Program,
@@ -34,7 +36,7 @@ _FILL = 0xA5
 
 @dataclass
 class Comparison:
-    """``variants``: cases that the feature's kernels took. ``differences`` are messages; a test wants none."""
+    """``variants``: cases that the variant took. ``differences`` are messages; a test wants none."""
 
     compared: int = 0
     variants: int = 0
@@ -43,24 +45,29 @@ class Comparison:
 
 
 def check(
-    cases: Sequence[Case], directory: Path, cpu: str, features: frozenset[str], *, variant: str, at_least: int
+    cases: Sequence[Case],
+    directory: Path,
+    cpu: str,
+    features: frozenset[str],
+    *,
+    variant: str,
+    at_least: int,
+    optimize: Optimize = "balanced",
 ) -> Comparison:
-    """Asserts that the variant took at least so many cases and that no output byte differs from the portable kernel's."""
-    result = compare(cases, directory, cpu, features, variant)
+    """Asserts that the variant took so many cases and that no byte differs from the portable kernel's."""
+    result = compare(cases, directory, cpu, Target(features, optimize), variant)
     shown = "\n".join((result.differences or [])[:8])
     assert not result.differences, f"{len(result.differences or [])} differences:\n{shown}"
     assert result.variants >= at_least, f"the variant took only {result.variants} of {len(cases)} cases"
     return result
 
 
-def compare(
-    cases: Sequence[Case], directory: Path, cpu: str, features: frozenset[str], variant: str
-) -> Comparison:
-    """Runs all samples of all cases, portably and with the features."""
+def compare(cases: Sequence[Case], directory: Path, cpu: str, target: Target, variant: str) -> Comparison:
+    """Runs all samples of all cases, portably and for the target."""
     programs: list[tuple[Case, Program, Program]] = []
     for case in cases:
         try:
-            fast = lower(load(case.model), Target(features), "case")
+            fast = lower(load(case.model), target, "case")
             programs.append((case, lower(load(case.model), PORTABLE, "case"), fast))
         except UnsupportedError:
             continue
@@ -107,7 +114,7 @@ def _difference(expected: list[bytes], got: list[bytes]) -> str:
 def run(
     image: ArmImage, index: int, program: Program, inputs: Sequence[bytes], overlap: Overlap | None
 ) -> tuple[list[bytes], int]:
-    """Outputs of one inference and the stack that it used. RuntimeError where bytes outside of buffers changed."""
+    """Outputs of one inference and the stack it used. RuntimeError where bytes beside buffers changed."""
     places = _places(image, program, overlap)
     for tensor, data in zip(program.input_tensors, inputs, strict=True):
         operand = program.values[tensor]
@@ -155,7 +162,8 @@ def source(programs: Sequence[Program]) -> Iterator[str]:
         names = {id(constant): f"case{index}_{constant.name}" for constant in program.constants}
         for constant in program.constants:
             size = max(1, constant.values.size)
-            yield f"_Alignas({constant.alignment}) static const {constant.c_type} {names[id(constant)]}[{size}] = {{"
+            kind = f"_Alignas({constant.alignment}) static const {constant.c_type}"
+            yield f"{kind} {names[id(constant)]}[{size}] = {{"
             yield from (*array_lines(constant.values), "};")
         yield f"void case{index}(uint8_t *const *b);"
         yield f"void case{index}(uint8_t *const *b) {{"

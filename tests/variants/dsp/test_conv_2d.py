@@ -49,6 +49,11 @@ def conv_case(seed: int) -> Case:
     return case(f"conv #{seed}", r, build)
 
 
+def test_widened_weights_give_the_same_bytes(tmp_path: Path) -> None:
+    cases = [conv_case(3000 + seed) for seed in range(40)]
+    check(cases, tmp_path, "cortex-m4", FEATURES, variant="dsp-wide", at_least=12, optimize="speed")
+
+
 @pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7", "cortex-m33"])
 def test_bytes_equal_the_portable_kernel(cpu: str, tmp_path: Path) -> None:
     first = {"cortex-m4": 0, "cortex-m7": 1000, "cortex-m33": 2000}[cpu]

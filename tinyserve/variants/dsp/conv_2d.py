@@ -32,7 +32,7 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
 
 def _candidate(op: Operator, lowering: Lowering, form: packing.Matmul) -> Candidate:
     cost = _cost(conv_window(op), form) + clamp.cost(op)
-    return Candidate("dsp", cost, REASON, lambda: _lower(op, lowering, form))
+    return Candidate(form.variant, cost, REASON, lambda: _lower(op, lowering, form))
 
 
 def run_length(view: Window, channels: int) -> int:
@@ -147,7 +147,7 @@ def _call(
         scratch=[lowering.scratch(f"{output.name}_patch", patch_bytes)],
         overlaps=overlaps(source, target, lead),
         macs=output.elements * weights.elements // weights.shape[0],
-        sources=(f"dsp/{packed.source}", "dsp/patch.S"), variant="dsp", reason=REASON,
+        sources=(f"dsp/{packed.source}", "dsp/patch.S"), variant=packed.variant, reason=REASON,
     )  # fmt: skip
     clamp.add_clamp(op, lowering)
 

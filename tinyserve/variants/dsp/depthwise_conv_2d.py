@@ -36,7 +36,8 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
         return []
     factors = convolution_requantization(op, input, weights, output)
     views = [_View.of(conv_window(op), input.shape[3], turned) for turned in (False, True)]
-    view = min(views, key=lambda one: one.cost)
+    short = lowering.target.optimize == "ram"
+    view = min(views, key=lambda one: (one.scratch_bytes if short else 0, one.cost))
     records = _records(op, view, factors)
     if records is None:
         return []

@@ -32,6 +32,7 @@ class Matmul:
     rounding: int
     kernel: str
     source: str
+    variant: str
     cost_per_step: float
     cost_per_pair: float
 
@@ -120,15 +121,9 @@ def matmul(op: Operator, steps: Ints, bias: Ints, factors: Requantization) -> Ma
     records[:, -2], records[:, -1] = multipliers[first], multipliers[second]
     kernel, cost_per_pair = ("relu_s8", 66.0) if relu else ("s8", 78.0)
     return Matmul(
-        unsigned(records),
-        steps.shape[1],
-        channels % 2 == 1,
-        rounding,
-        kernel,
-        "matmul.S",
-        13.375,
-        cost_per_pair,
-    )
+        unsigned(records), steps.shape[1], channels % 2 == 1, rounding, kernel, "matmul.S",
+        "dsp", 13.375, cost_per_pair,
+    )  # fmt: skip
 
 
 def in_pairs(channels: int) -> Ints:

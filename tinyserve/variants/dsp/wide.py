@@ -49,5 +49,5 @@ def matmul(op: Operator, steps: Ints, bias: Ints, factors: Requantization) -> pa
     )  # fmt: skip
     return packing.Matmul(
         packing.unsigned(records), steps.shape[1], channels % 2 == 1, 2 * zero_point + 1,
-        "wide_s8", "matmul_wide.S", 13.75, 40.0,
+        "wide_s8", "matmul_wide.S", "dsp-wide", 13.75, 40.0,
     )  # fmt: skip
