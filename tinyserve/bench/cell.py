@@ -57,7 +57,7 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
     if cached is not None and cached.is_file():
         return msgspec.json.decode(cached.read_bytes(), type=BenchResult)
     build = replace(cell.build, emulate=road.is_twin(board))
-    compiled = road.to_compiled(made, board, build.optimize, progress)
+    compiled = road.to_compiled(made, board, build.optimize, progress, build.engine)
     firmware = road.to_firmware(made, compiled, board, build, progress)
     data = dataset.load(cell.dataset, made.manifest, cell.limit) if cell.dataset else None
     options = single_stream.Options(
@@ -89,8 +89,12 @@ def attempt(cell: Cell, progress: Progress) -> BenchResult | FailedCell:
 
 
 def _is_exact(cell: Cell, emulator: str | None) -> bool:
-    """Whether the result may be taken from and kept in the cache: it depends on nothing but the cell."""
-    return cell.use_cache and cell.meter is None and emulator in ("unicorn", "qemu")
+    """Whether the result may be taken from and kept in the cache: it depends on nothing but the cell.
+
+    With the engine tflm it depends on a library that the cell does not know.
+    """
+    repeats = cell.build.engine == "aot" and emulator in ("unicorn", "qemu")
+    return repeats and cell.use_cache and cell.meter is None
 
 
 def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) -> Path:

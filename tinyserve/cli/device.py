@@ -50,7 +50,7 @@ def command(
     kind = road.choose_emulator(chosen, True, emulator, None)
     with progress() as report:
         made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
-        compiled = road.to_compiled(made, chosen, optimize, report)
+        compiled = road.to_compiled(made, chosen, optimize, report, engine)
         build = road.Build(optimize, engine, toolchain, road.is_twin(chosen))
         firmware = road.to_firmware(made, compiled, chosen, build, report)
     with open_device(firmware, chosen, emulator=kind) as device:

@@ -47,15 +47,18 @@ def command(
     from tinyserve.bench import profiling
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
+    from tinyserve.errors import UsageError
     from tinyserve.report.profile import profile_view
 
+    if engine == "tflm":
+        raise UsageError("--engine tflm has no layers to profile: the interpreter runs whole models", "bench")
     if as_json is not None:
         files.check_writable(as_json)
     chosen = boards.load(board)
     kind = road.choose_emulator(chosen, True, emulator, None) or ""
     with progress() as report:
         made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
-        compiled = road.to_compiled(made, chosen, optimize, report)
+        compiled = road.to_compiled(made, chosen, optimize, report, engine)
         build = road.Build(optimize, engine, toolchain, road.is_twin(chosen))
         firmware = road.to_firmware(made, compiled, chosen, build, report)
         profile = profiling.run(made, firmware, kind, optimize, report)

@@ -18,6 +18,7 @@ from tinyserve.firmware.process import Finished, run, run_all
 from tinyserve.firmware.render import LINKER_SCRIPT, Part, Project, SourceFile, linker_script
 from tinyserve.firmware.sizes import Sizes, read_host_sizes, read_sizes
 from tinyserve.firmware.stack import StackReport, worst_case
+from tinyserve.firmware.tflm_library import TflmLibrary, built, find_library
 from tinyserve.firmware.toolchain import Name, Toolchain, toolchain_for
 
 ELF_FILE = "firmware.elf"
@@ -96,7 +97,8 @@ def _write_linker_script(project: Project) -> None:
 
 def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> Firmware:
     levels: dict[Part, str] = {**_OPTIMIZE, "model": level}
-    jobs = [_Job(project, tools, source, levels[source.part]) for source in project.sources]
+    library = _library(project, tools)
+    jobs = [_Job(project, tools, source, levels[source.part], library) for source in project.sources]
     key = _firmware_key(project, tools, jobs)
     elf = project.directory / ELF_FILE
     stored = cache_directory().resolve() / "firmware" / f"{key}.elf"
@@ -104,7 +106,10 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
     try:
         if not cached:
             _compile(jobs, project, timeout_s)
-            _link(jobs, project, tools, stored, timeout_s)
+            options = [*tools.link_flags, *_libraries(project, tools, library, timeout_s)]
+            objects = [str(job.object) for job in jobs]
+            command = [*tools.compiler, *tools.target_flags, *objects, *options]
+            _link(command, project, stored, timeout_s)
         _install(stored, elf)
     except OSError as error:
         raise FileSystemError(
@@ -122,21 +127,61 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
     )
 
 
+def _library(project: Project, tools: Toolchain) -> TflmLibrary | None:
+    """The interpreter's library where the project needs one. It wants a C and C++ library beside it."""
+    if project.engine != "tflm":
+        return None
+    if tools.name == "zig":
+        raise UsageError(
+            "--engine tflm can't be built by zig: it has no C++ library for bare metal",
+            "--toolchain gcc (it and newlib are what PlatformIO's toolchains are, too)",
+        )
+    return find_library(project.board.core)
+
+
+def _libraries(
+    project: Project, tools: Toolchain, library: TflmLibrary | None, timeout_s: float
+) -> list[str]:
+    """What is linked after the objects."""
+    if library is None:
+        return []
+    archive = str(built(library, tools, timeout_s))
+    if project.port == "host":
+        return [archive, "-lstdc++", "-lm"]
+    system = ["-lstdc++_nano", "-lm", "-lc_nano", "-lgcc", "-lnosys"]
+    return ["-Wl,--start-group", archive, *system, "-Wl,--end-group", "-Wl,--defsym=end=__bss_end"]
+
+
 class _Job:
     """One source file and its object. The object's name holds the hash of all that went into it."""
 
-    def __init__(self, project: Project, tools: Toolchain, source: SourceFile, level: str) -> None:
-        flags = [*tools.target_flags, *tools.compile_flags, level]
+    def __init__(
+        self,
+        project: Project,
+        tools: Toolchain,
+        source: SourceFile,
+        level: str,
+        library: TflmLibrary | None = None,
+    ) -> None:
+        cxx = source.path.endswith(".cpp")
+        compiler = tools.cxx_compiler if cxx else tools.compiler
+        flags = [*tools.target_flags, *(tools.cxx_flags if cxx else tools.compile_flags), level]
         flags += [f"-D{name}={value}" for name, value in project.defines.items()]
         self.part = source.part
-        digest = _content_hash(project, source.path, f"{__version__} {tools.identity} {' '.join(flags)}")
+        settings = f"{__version__} {tools.identity} {' '.join(flags)}"
+        if library is not None and cxx:
+            settings += library.identity
+        digest = _content_hash(project, source.path, settings)
         name = f"{source.part}_{PurePosixPath(source.path).stem}-{digest}.o"
         self.key = name
         self.object = cache_directory().resolve() / "objects" / name
         # Paths in the debug information are relative: the same bytes wherever the project lies.
         places = [f"-I{directory}" for directory in project.include]
         places += [f"-ffile-prefix-map={project.directory.resolve()}=."]
-        self.command = [*tools.compiler, *flags, *places, "-c", source.path, "-o"]
+        if library is not None and cxx:
+            places += [f"-isystem{path}" for path in library.include]
+            flags.append("-DTF_LITE_STATIC_MEMORY")
+        self.command = [*compiler, *flags, *places, "-c", source.path, "-o"]
 
 
 def _content_hash(project: Project, path: str, settings: str) -> str:
@@ -190,19 +235,18 @@ def _compile(jobs: list[_Job], project: Project, timeout_s: float) -> None:
     keep_newest(objects, CACHED_OBJECTS)
 
 
-def _link(jobs: list[_Job], project: Project, tools: Toolchain, stored: Path, timeout_s: float) -> None:
+def _link(command: list[str], project: Project, stored: Path, timeout_s: float) -> None:
     stored.parent.mkdir(parents=True, exist_ok=True)
-    command = [*tools.compiler, *tools.target_flags, *(str(job.object) for job in jobs)]
     with tempfile.TemporaryDirectory(prefix=".link-", dir=stored.parent) as scratch:
         made = Path(scratch) / ELF_FILE
         script = ["-T", LINKER_SCRIPT] if project.port != "host" else []
-        finished = run([*command, *script, *tools.link_flags, "-o", str(made)], project.directory, timeout_s)
+        finished = run([*command, *script, "-o", str(made)], project.directory, timeout_s)
         if finished.status != 0 and _OVERFLOW.search(finished.output):
             # Once more with room, to know all sizes.
             roomy = Path(scratch) / "roomy.ld"
             roomy.write_text(linker_script(project.board, project.stack_bytes, roomy=True), encoding="utf-8")
-            options = ["-T", str(roomy), *tools.link_flags]
-            _check(run([*command, *options, "-o", str(made)], project.directory, timeout_s), "linking")
+            script = ["-T", str(roomy)]
+            _check(run([*command, *script, "-o", str(made)], project.directory, timeout_s), "linking")
             raise overflow_error(project, read_sizes(made))
         _check(finished, "linking")
         made.replace(stored)

@@ -15,6 +15,7 @@ from tinyserve.codegen.compile import Compiled
 from tinyserve.data import data_directory
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.firmware.interface import ModelInterface, interface_of
+from tinyserve.firmware.tflm_library import lib_deps
 
 Part = Literal["startup", "firmware", "runtime", "model", "weights"]
 Port = Literal["host", "cortex_m", "riscv", "arduino"]
@@ -107,6 +108,7 @@ def render(
         "registers": board.core.registers if port in ("cortex_m", "riscv") else None,
         **_ticks(port, board),
     }
+    interpreted = engine == "tflm"
     defines = {f"TS_{model.name.upper()}_PROFILE": "1"}
     files: dict[str, str | bytes] = {}
     sources: list[SourceFile] = []
@@ -119,12 +121,14 @@ def render(
         sources.append(SourceFile(f"src/{name}", "startup" if name == "startup.c" else "firmware"))
     if port in ("cortex_m", "riscv"):
         files[LINKER_SCRIPT] = linker_script(board, stack)
-        for name in _SHIM:
+        # The interpreter is linked with the C library, which has these functions.
+        for name in () if interpreted else _SHIM:
             files[f"src/runtime/{name}"] = render_template(f"shim/{name}", context)
             sources.append(SourceFile(f"src/runtime/{name}", "runtime"))
     if port == "arduino":
         files[PLATFORMIO_FILE] = render_template(
-            f"arduino/{PLATFORMIO_FILE}", {**context, "defines": defines}
+            f"arduino/{PLATFORMIO_FILE}",
+            {**context, "defines": defines, "lib_deps": lib_deps() if interpreted else ""},
         )
     for name, content in compiled.sources.files.items():
         files[f"src/model/{name}"] = content

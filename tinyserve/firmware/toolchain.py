@@ -36,6 +36,28 @@ class Toolchain:
     link_flags: tuple[str, ...]
     identity: str
 
+    @property
+    def cxx_compiler(self) -> tuple[str, ...]:
+        """The C++ compiler that belongs to the C compiler."""
+        path = Path(self.compiler[0])
+        if self.name == "zig":
+            return (str(path), "c++")
+        name = {"cc": "c++", "clang": "clang++"}.get(path.name, path.name.replace("gcc", "g++"))
+        return (str(path.with_name(name)),)
+
+    @property
+    def cxx_flags(self) -> tuple[str, ...]:
+        """The flags for C++ as interpreters for small targets are built: no exceptions, no RTTI."""
+        kept = (flag for flag in self.compile_flags if flag not in ("-std=c11", "-ffreestanding"))
+        return (*kept, "-std=c++17", "-fno-exceptions", "-fno-rtti", "-fno-threadsafe-statics")
+
+    @property
+    def archiver(self) -> str:
+        """The ar that belongs to a GCC; the system's own for the host."""
+        path = Path(self.compiler[0])
+        prefix, gcc, _ = path.name.rpartition("gcc")
+        return str(path.with_name(f"{prefix}ar")) if gcc and prefix else "ar"
+
 
 @dataclass(frozen=True)
 class Flags:
