@@ -23,19 +23,26 @@ def read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
 
     Raises DataError where an image can't be read, and where nobody said how pixels are normalised.
     """
-    info = only_input(path, inputs)
-    shape, mode = _target(path, info)
+    files, classes = image_files(path)
+    return read_files(files, classes, inputs, reading, str(path))
+
+
+def read_files(
+    files: Sequence[Path], classes: Sequence[str], inputs: Sequence[TensorInfo], reading: Reading, origin: str
+) -> Named:
+    """As ``read``, of these files; ``origin`` names them in messages."""
+    info = only_input(Path(origin), inputs)
+    shape, mode = _target(origin, info)
     if reading.pixel_range is None:
         raise DataError(
-            f"{path}: how were pixels normalised in training?",
+            f"{origin}: how were pixels normalised in training?",
             "say what 0 and 255 become: --pixel-range 0 1, -1 1 or 0 255",
         )
-    files, classes = image_files(path)
     pixels = [open_image(file, shape, mode, reading.pixel_range) for file in files]
     labels = np.array([classes.index(file.parent.name) for file in files]) if classes else None
     low, high = reading.pixel_range
     note = f"images resized to {shape[1]}x{shape[0]}, pixels 0..255 taken as {low:g}..{high:g}"
-    return Named({info.name: np.stack(pixels)}, labels, str(path), tuple(classes), (note,))
+    return Named({info.name: np.stack(pixels)}, labels, origin, tuple(classes), (note,))
 
 
 def image_files(path: Path) -> tuple[list[Path], list[str]]:
@@ -68,13 +75,13 @@ def open_image(file: Path, shape: tuple[int, ...], mode: str, pixel_range: tuple
     return scaled.astype(np.float32)
 
 
-def _target(path: Path, info: TensorInfo) -> tuple[tuple[int, ...], str]:
+def _target(origin: str, info: TensorInfo) -> tuple[tuple[int, ...], str]:
     shape = bundle.sample_shape(info)
     if len(shape) == 2:
         shape = (*shape, 1)
     if len(shape) != 3 or shape[2] not in _MODES:
         raise DataError(
-            f"{path}: images for the input '{info.name}' of shape {info.shape}, which is no image (H, W, C)",
+            f"{origin}: the input '{info.name}' of shape {info.shape} is no image (H, W, C)",
             "give a .npz with arrays of the input's shape",
         )
     return shape, _MODES[shape[2]]

@@ -1,0 +1,130 @@
+"""Data sets in pieces: the same samples as when they are read whole, in little memory."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from tinyserve.bundle import TensorInfo
+from tinyserve.convert.data import Dataset
+from tinyserve.convert.named import Reading
+from tinyserve.convert.stream import open_stream
+from tinyserve.errors import DataError
+
+VECTOR = TensorInfo("x", [1, 3], "float32")
+IMAGE = TensorInfo("image", [1, 2, 2, 1], "float32")
+VALUES = np.random.default_rng(0).uniform(-1, 1, (25, 3)).astype(np.float32)
+LABELS = np.arange(25) % 4
+
+
+def read(path: Path, *inputs: TensorInfo, piece: int = 10, reading: Reading | None = None) -> list[Dataset]:
+    stream = open_stream(path, inputs or [VECTOR], piece, *([reading] if reading else []))
+    pieces = list(stream.pieces)
+    assert sum(map(len, pieces)) == stream.total
+    return pieces
+
+
+def together(pieces: list[Dataset], index: int = 0) -> np.ndarray:
+    return np.concatenate([piece.inputs[index] for piece in pieces])
+
+
+def labels(pieces: list[Dataset]) -> list[int]:
+    return [int(label) for piece in pieces if piece.labels is not None for label in piece.labels]
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_npz_in_pieces(tmp_path: Path, save: object) -> None:
+    save(tmp_path / "d.npz", x=VALUES, y=LABELS)  # type: ignore[operator]
+    pieces = read(tmp_path / "d.npz")
+    assert [len(piece) for piece in pieces] == [10, 10, 5]
+    np.testing.assert_array_equal(together(pieces), VALUES)
+    assert labels(pieces) == LABELS.tolist()
+
+
+def test_npy_in_pieces(tmp_path: Path) -> None:
+    np.save(tmp_path / "d.npy", VALUES)
+    np.testing.assert_array_equal(together(read(tmp_path / "d.npy")), VALUES)
+
+
+def test_parquet_with_a_column_per_feature_or_a_list_column(tmp_path: Path) -> None:
+    columns = {f"f{i}": VALUES[:, i] for i in range(3)}
+    pq.write_table(pa.table({**columns, "label": LABELS}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"x": VALUES.tolist(), "label": LABELS}), tmp_path / "b.parquet")
+    for name in ("a", "b"):
+        pieces = read(tmp_path / f"{name}.parquet")
+        np.testing.assert_array_equal(together(pieces), VALUES)
+        assert labels(pieces) == LABELS.tolist()
+
+
+def test_parquet_of_several_inputs_and_flat_images(tmp_path: Path) -> None:
+    flat = np.arange(100, dtype=np.float32).reshape(25, 4)
+    pq.write_table(pa.table({"image": flat.tolist(), "x": VALUES.tolist()}), tmp_path / "d.parquet")
+    pieces = read(tmp_path / "d.parquet", VECTOR, IMAGE)
+    np.testing.assert_array_equal(together(pieces, 1), flat.reshape(25, 2, 2, 1))
+    np.testing.assert_array_equal(together(pieces, 0), VALUES)
+
+
+def test_images_in_pieces(tmp_path: Path) -> None:
+    for index in range(5):
+        folder = tmp_path / f"class{index % 2}"
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(np.full((2, 2), 50 * index, np.uint8)).save(folder / f"{index}.png")
+    pieces = read(tmp_path, IMAGE, piece=2, reading=Reading(pixel_range=(0, 255)))
+    assert [len(piece) for piece in pieces] == [2, 2, 1]
+    assert labels(pieces) == [0, 0, 0, 1, 1]
+    assert together(pieces)[:, 0, 0, 0].tolist() == [0, 100, 200, 50, 150]
+
+
+def test_other_data_is_read_whole_and_cut(tmp_path: Path) -> None:
+    (tmp_path / "d.csv").write_text("\n".join(",".join(map(str, row)) for row in VALUES.tolist()))
+    np.testing.assert_allclose(together(read(tmp_path / "d.csv")), VALUES, rtol=1e-6)
+
+
+def test_memory_is_that_of_a_piece(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "d.npz", x=np.zeros((400_000, 3), np.float32))  # 4.8 MB
+    tracemalloc.start()
+    for _ in open_stream(tmp_path / "d.npz", [VECTOR], 1000).pieces:
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1_500_000
+
+
+def test_a_bad_sample_is_named_with_its_piece(tmp_path: Path) -> None:
+    values = VALUES.copy()
+    values[17, 1] = np.nan
+    np.savez(tmp_path / "d.npz", x=values)
+    with pytest.raises(DataError, match=r"samples 10 to 19.*the first is sample 7"):
+        read(tmp_path / "d.npz")
+
+
+@pytest.mark.parametrize("name", ["d.npz", "d.npy", "d.parquet"])
+@pytest.mark.parametrize("keep", [0, 20, 200])
+def test_truncated_files(tmp_path: Path, name: str, keep: int) -> None:
+    path = tmp_path / name
+    if name == "d.npz":
+        np.savez(path, x=VALUES)
+    elif name == "d.npy":
+        np.save(path, VALUES)
+    else:
+        pq.write_table(pa.table({"x": VALUES.tolist()}), path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match=name):
+        read(path)
+
+
+def test_arrays_of_different_length_and_empty_ones(tmp_path: Path) -> None:
+    np.savez(tmp_path / "d.npz", x=VALUES, y=LABELS[:3])
+    with pytest.raises(DataError, match="differ in length"):
+        read(tmp_path / "d.npz")
+    np.savez(tmp_path / "d.npz", x=VALUES[:0])
+    with pytest.raises(DataError, match="no samples"):
+        read(tmp_path / "d.npz")
+    with pytest.raises(DataError, match="no such file"):
+        read(tmp_path / "missing.npz")

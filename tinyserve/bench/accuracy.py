@@ -1,0 +1,302 @@
+"""Accuracy over data sets of any size: the compiled model as a library on this machine, on all cores.
+
+The library gives the bytes that the device gives. Data is read in pieces while earlier pieces run, so that
+memory is that of a few pieces; predictions go to Parquet, and a run that was stopped is taken up again.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve import bundle
+from tinyserve.bench.predictions import Piece, Store, describe
+from tinyserve.bundle import Bundle, TensorInfo
+from tinyserve.codegen.compile import Compiled, compile_model
+from tinyserve.codegen.host import HostModel
+from tinyserve.convert.child import Worker
+from tinyserve.convert.data import Dataset
+from tinyserve.convert.messages import RunTflite
+from tinyserve.convert.named import AS_IT_IS, Reading
+from tinyserve.convert.stream import open_stream
+from tinyserve.errors import DataError, DeviceError, ToolError, UsageError
+from tinyserve.progress import Progress, silent
+
+Array = npt.NDArray[Any]
+Infer = Callable[[list[Array]], Array]
+"""Inputs (N, *sample shape) in the model's own types to the first output (N, ...)."""
+
+PIECE = 256
+_MOST_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A run over a data set.
+
+    ``confusion[label, prediction]`` counts samples; None without labels or with more than 1,000 classes.
+    ``resumed`` samples were done by an earlier run; ``seconds`` are of the others.
+    """
+
+    samples: int
+    labelled: int
+    correct: int
+    confusion: npt.NDArray[np.int64] | None
+    seconds: float
+    resumed: int = 0
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of right predictions; None without labels."""
+        return self.correct / self.labelled if self.labelled else None
+
+    @property
+    def samples_per_second(self) -> float:
+        """Of this run, data reading included."""
+        return (self.samples - self.resumed) / self.seconds if self.seconds > 0 else 0.0
+
+
+def run(
+    made: Bundle,
+    dataset: Path,
+    *,
+    predictions: Path | None = None,
+    jobs: int | None = None,
+    piece: int = PIECE,
+    scheduler: str = "",
+    reading: Reading = AS_IT_IS,
+    progress: Progress = silent,
+) -> Summary:
+    """Runs a bundle's model over ``dataset`` (see ``convert.stream``) and counts right predictions.
+
+    ``predictions``: a directory for Parquet files; what an earlier run of the same model over the same data
+    left there is not run again. ``jobs``: threads, one per core by default. ``scheduler``: a Dask scheduler
+    that does the work instead. Raises DataError, ToolError, FileSystemError, DeviceError.
+    """
+    stream = open_stream(dataset, made.manifest.inputs, piece, reading)
+    store = None
+    if predictions is not None:
+        store = Store(predictions, describe(dataset, made.model_bytes(), stream.total, piece))
+    tally = _Tally(made.manifest.outputs[0])
+    waiting = _unfinished(stream.pieces, made.manifest.inputs, store, tally)
+    executed = _executed(made, waiting, jobs, scheduler)
+    started = time.monotonic()
+    for work, output in executed:
+        found = _piece(work, output, made.manifest.outputs[0])
+        if store is not None:
+            store.save(work.index, found)
+        tally.add(found)
+        progress("run the data set", tally.samples, stream.total)
+    return tally.summary(time.monotonic() - started)
+
+
+def run_reference(
+    made: Bundle,
+    dataset: Path,
+    engine: Literal["float", "tflm"],
+    *,
+    limit: int = 1000,
+    reading: Reading = AS_IT_IS,
+    progress: Progress = silent,
+) -> Summary:
+    """The same over the first ``limit`` samples by another engine, to compare with: the bundle's float
+    original in LiteRT, or the quantized model in TFLM's interpreter.
+
+    Raises UsageError where the bundle has no float original, and what ``run`` raises.
+    """
+    is_float = engine == "float"
+    model = made.original_path() if is_float else made.model_path
+    if model is None:
+        raise UsageError(f"{made.path}: has no float original", "convert from the float model")
+    stream = open_stream(dataset, made.manifest.inputs, min(PIECE, limit), reading)
+    output = made.manifest.outputs[0]
+    info = TensorInfo(output.name, output.shape, "float32") if is_float else output
+    tally = _Tally(output)
+    started = time.monotonic()
+    with Worker(progress) as worker:
+        for part in stream.pieces:
+            kept = part.take(np.arange(min(len(part), limit - tally.samples)))
+            work = _Work(0, tally.samples, _inputs(kept, made.manifest.inputs, is_float), kept.labels)
+            tally.add(_piece(work, _interpreted(worker, model, "litert" if is_float else "tflm", work), info))
+            if tally.samples >= limit:
+                break
+    return tally.summary(time.monotonic() - started)
+
+
+def _inputs(part: Dataset, inputs: Sequence[TensorInfo], is_float: bool) -> list[Array]:
+    if is_float:
+        return part.inputs
+    return [bundle.quantize(array, info) for array, info in zip(part.inputs, inputs, strict=True)]
+
+
+def _interpreted(worker: Worker, model: Path, runtime: str, work: _Work) -> Array:
+    outputs, _ = worker.run(
+        lambda sent, received: RunTflite(runtime, model.absolute(), sent, received), work.inputs, "run"
+    )
+    return outputs[0]
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A piece that is to be run."""
+
+    index: int
+    first: int
+    inputs: list[Array]
+    labels: Array | None
+
+
+def _unfinished(
+    pieces: Iterable[Dataset], inputs: Sequence[TensorInfo], store: Store | None, tally: _Tally
+) -> Iterator[_Work]:
+    """Pieces in the model's own types; those that an earlier run finished are counted and left out."""
+    first = 0
+    for index, part in enumerate(pieces):
+        done = store.load(index) if store is not None else None
+        if done is not None:
+            tally.add(done, resumed=True)
+        else:
+            yield _Work(index, first, _inputs(part, inputs, False), part.labels)
+        first += len(part)
+
+
+def _executed(
+    made: Bundle, waiting: Iterator[_Work], jobs: int | None, scheduler: str
+) -> Iterator[tuple[_Work, Array]]:
+    if scheduler:
+        return _on_cluster(made.model_bytes(), waiting, scheduler)
+    compiled = compile_model(made.model_bytes())
+    HostModel(compiled, fast=True)  # builds the library, before the clock runs
+    return _on_threads(compiled, waiting, jobs or os.cpu_count() or 1)
+
+
+def _on_threads(compiled: Compiled, waiting: Iterator[_Work], jobs: int) -> Iterator[tuple[_Work, Array]]:
+    """In order. The C code runs without Python's lock; each thread has an arena of its own."""
+    local = threading.local()
+
+    def infer(inputs: list[Array]) -> Array:
+        if not hasattr(local, "model"):
+            local.model = HostModel(compiled, fast=True)
+        return run_host(local.model, compiled, inputs)
+
+    with ThreadPoolExecutor(jobs, thread_name_prefix="accuracy") as pool:
+        running: deque[tuple[_Work, Future[Array]]] = deque()
+        try:
+            for work in waiting:
+                running.append((work, pool.submit(infer, work.inputs)))
+                if len(running) > 2 * jobs:
+                    oldest, future = running.popleft()
+                    yield oldest, future.result()
+            while running:
+                oldest, future = running.popleft()
+                yield oldest, future.result()
+        finally:
+            for _, future in running:
+                future.cancel()
+
+
+def run_host(model: HostModel, compiled: Compiled, inputs: list[Array]) -> Array:
+    """The first output (N, ...) of samples (N, *sample shape); state starts afresh with each."""
+    tensors = compiled.program.input_tensors
+    shaped = [array.reshape(len(array), *t.shape) for array, t in zip(inputs, tensors, strict=True)]
+    return model.run_batch(shaped)[0]
+
+
+def _on_cluster(model: bytes, waiting: Iterator[_Work], scheduler: str) -> Iterator[tuple[_Work, Array]]:
+    """In order, on the workers of a Dask scheduler, which need tinyserve and a C compiler."""
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise ToolError("--scheduler needs dask.distributed", "pip install 'tinyserve[cluster]'") from error
+    try:
+        client = Client(scheduler, timeout=20, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise DeviceError(
+            f"no Dask scheduler answers at {scheduler}: {error}",
+            "start one: dask scheduler; dask worker ADDRESS",
+        ) from error
+    with client:
+        sent = client.scatter(model, broadcast=True)
+        most = 2 * max(1, sum(client.nthreads().values()))
+        running: deque[tuple[_Work, Any]] = deque()
+        try:
+            for work in waiting:
+                running.append((work, client.submit(infer_remotely, sent, work.inputs, pure=False)))
+                if len(running) > most:
+                    oldest, future = running.popleft()
+                    yield oldest, future.result()
+            while running:
+                oldest, future = running.popleft()
+                yield oldest, future.result()
+        finally:
+            client.cancel([future for _, future in running])
+
+
+def infer_remotely(model: bytes, inputs: list[Array]) -> Array:
+    """What a cluster's worker does with a piece."""
+    compiled, host, lock = _remote_model(model)
+    with lock:
+        return run_host(host, compiled, inputs)
+
+
+@lru_cache(maxsize=4)
+def _remote_model(model: bytes) -> tuple[Compiled, HostModel, threading.Lock]:
+    compiled = compile_model(model)
+    return compiled, HostModel(compiled, fast=True), threading.Lock()
+
+
+def _piece(work: _Work, output: Array, info: TensorInfo) -> Piece:
+    flat = output.reshape(len(output), -1)
+    real = bundle.dequantize(flat, info)
+    # One value is the probability of the second of two classes.
+    predicted = flat.argmax(axis=1) if flat.shape[1] > 1 else real[:, 0] > 0.5
+    return Piece(work.first, predicted.astype(np.int64), _labels(work, info), real.max(axis=1))
+
+
+def _labels(work: _Work, info: TensorInfo) -> npt.NDArray[np.int64]:
+    """Class indices; -1 for all where the data has none. Raises DataError for labels that are no class."""
+    if work.labels is None:
+        return np.full(len(work.inputs[0]), -1, np.int64)
+    labels = work.labels
+    classes = max(2, int(np.prod(info.shape)))
+    whole = labels.astype(np.int64) if labels.dtype.kind in "fiub" else np.full(len(labels), -1)
+    if (whole != labels).any() or whole.min() < 0 or whole.max() >= classes:
+        bad = int(np.argmax((whole < 0) | (whole >= classes) | (whole != labels)))
+        raise DataError(
+            f"the label of sample {work.first + bad} is {labels[bad]!s}, classes are 0 to {classes - 1}",
+            "give class indices from 0",
+        )
+    return whole
+
+
+class _Tally:
+    """Counts predictions as they come."""
+
+    def __init__(self, output: TensorInfo) -> None:
+        self.samples = self._resumed = self._labelled = self._correct = 0
+        classes = max(2, int(np.prod(output.shape)))
+        self._confusion = np.zeros((classes, classes), np.int64) if classes <= _MOST_CLASSES else None
+
+    def add(self, piece: Piece, resumed: bool = False) -> None:
+        known = piece.labels >= 0
+        self.samples += len(piece)
+        self._resumed += len(piece) if resumed else 0
+        self._labelled += int(known.sum())
+        self._correct += int((piece.predicted == piece.labels)[known].sum())
+        if self._confusion is not None:
+            np.add.at(self._confusion, (piece.labels[known], piece.predicted[known]), 1)
+
+    def summary(self, seconds: float) -> Summary:
+        confusion = self._confusion if self._labelled else None
+        return Summary(self.samples, self._labelled, self._correct, confusion, seconds, self._resumed)
