@@ -10,13 +10,18 @@ from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 
 
-def broadcast_shapes(r: Random, max_rank: int = 4) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Two shapes that broadcast: often equal, else with ones or missing dimensions on one side or both."""
+def broadcast_shapes(
+    r: Random, max_rank: int = 4, scalars: bool = False
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Two shapes that broadcast: often equal, else with ones or missing dimensions on one side or both.
+
+    ``scalars`` also gives shapes without dimensions, which TFLM's Python wrapper cannot set as inputs.
+    """
     shape = r.shape(r.integer(1, max_rank), 1, 5)
     kind = r.choice(("equal", "equal", "scalar", "short", "ones", "both"))
     first, second = shape, shape
     if kind == "scalar":
-        second = (1,) if r.chance(0.5) else ()
+        second = () if scalars and r.chance(0.5) else (1,)
     elif kind == "short":
         second = shape[r.integer(0, len(shape) - 1) :]
     elif kind == "ones":
@@ -47,12 +52,14 @@ def binary_case(
     **options: Any,
 ) -> Case:
     """One operator on two inputs, one of which is sometimes constant."""
-    first, second = broadcast_shapes(r, max_rank)
+    first, second = broadcast_shapes(r, max_rank, scalars=True)
+    if first == ():
+        first, second = second, first
 
     def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
         q1, q2 = r.quantization(dtype, 0.005, 0.5), r.quantization(dtype, 0.005, 0.5)
         a = graph.input(first, dtype, **q1)
-        constant = r.chance(0.3)
+        constant = second == () or r.chance(0.3)
         b = graph.constant(r.values(second, dtype), **q2) if constant else graph.input(second, dtype, **q2)
         out = output_quantization(q1, q2)
         y = graph.tensor(output_shape(first, second), output_dtype or dtype, **out)

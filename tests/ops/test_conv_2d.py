@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from tests.ops.generate import ACTIVATIONS, Random, case
 from tests.support.differential import Case, Tolerance, check
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tinyserve.graph.types import Model
 
 CASES = 120
 
@@ -90,3 +92,43 @@ def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
 def test_float_is_close_to_tflm(tmp_path: Path) -> None:
     cases = [random_case(index, "float32") for index in range(CASES)]
     check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-5, 1e-5))
+
+
+def padded_case(index: int) -> Case:
+    """A PAD with the zero point before an unpadded convolution."""
+    r = Random(index, 61)
+    height, width, depth, channels = r.integer(1, 6), r.integer(1, 6), r.integer(1, 4), r.integer(1, 4)
+    pads = np.array([[0, 0], [r.integer(0, 3), r.integer(0, 3)], [r.integer(0, 3), r.integer(0, 3)], [0, 0]])
+    padded = np.array((1, height, width, depth)) + pads.sum(axis=1)
+    taps = (r.integer(1, min(4, int(padded[1]))), r.integer(1, min(4, int(padded[2]))))
+    stride = (r.integer(1, 3), r.integer(1, 3))
+    size = [output_size(int(padded[i + 1]), taps[i], stride[i], 1, "VALID") for i in range(2)]
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        q = r.quantization("int8")
+        x = graph.input((1, height, width, depth), "int8", **q)
+        wide = graph.tensor(padded, "int8", **q)
+        graph.op("PAD", [x, graph.constant(pads.astype(np.int32))], [wide])
+        weights, bias, scale = weights_of(
+            r, graph, (channels, *taps, depth), axis=0, dtype="int8", input_scale=q["scale"]
+        )
+        y = graph.tensor((1, *size, channels), "int8", scale=scale, zero_point=r.zero_point())
+        inputs = [wide, weights, bias] if bias is not None else [wide, weights]
+        graph.op("CONV_2D", inputs, [y], padding="VALID", stride_h=stride[0], stride_w=stride[1])
+        return [x], [y]
+
+    return case(f"pad {pads.tolist()} and conv #{index}", r, build)
+
+
+def merge_pad(model: Model) -> None:
+    """What a pass does: the convolution takes over the padding."""
+    pad, conv = model.main.operators
+    table = np.asarray(pad.inputs[1].data)
+    (top, bottom), (left, right) = ([int(amount) for amount in table[axis]] for axis in (1, 2))
+    conv.attributes = replace(conv.attributes, pad_top=top, pad_bottom=bottom, pad_left=left, pad_right=right)
+    conv.inputs[0] = pad.inputs[0]
+    model.main.operators = [conv]
+
+
+def test_explicit_padding_equals_a_pad_before_the_convolution(tmp_path: Path) -> None:
+    check([padded_case(index) for index in range(CASES)], tmp_path, at_least=100, prepare=merge_pad)

@@ -293,6 +293,8 @@ def run_c(programs: Sequence[tuple[Program, list[list[Array]]]], directory: Path
     """Compiles all programs into one, runs each sample in each layout. RuntimeError for compiler or
     sanitizer.
     """
+    if not programs:
+        return []
     source = "\n".join(_source([program for program, _ in programs])) + "\n"
     name = hashlib.sha256(source.encode()).hexdigest()[:16]
     path = directory / f"cases-{name}.c"

@@ -48,6 +48,10 @@ class Lowering(Protocol):
         """Appends a kernel call."""
         ...
 
+    def offer(self, op: Operator, variants: Sequence[str]) -> None:
+        """Notes the kernel variants that the operator's layer can have, for those who choose among them."""
+        ...
+
     def block(self, subgraph: int, inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Block:
         """Lowers a subgraph for a ControlCall: it reads ``inputs`` where they are, and its outputs are copied
         to ``results`` at its end (none where ``results`` is empty)."""

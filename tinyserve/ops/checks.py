@@ -9,6 +9,7 @@ from tinyserve.graph.types import DType, Operator, Tensor
 from tinyserve.ops.base import unsupported
 from tinyserve.ops.quantize_params import INTEGER_RANGE
 
+_MAX_ELEMENTS = 1 << 24
 _CORRUPT = "export the model again: the file is damaged or was written by a faulty converter"
 
 
@@ -18,7 +19,9 @@ def invalid(op: Operator, reason: str) -> ModelError:
 
 
 def arity(op: Operator, minimum: int, maximum: int | None = None, outputs: int = 1) -> None:
-    """Number of inputs and outputs; the first ``minimum`` inputs are there; no tensor is empty."""
+    """Number of inputs and outputs; the first ``minimum`` inputs are there; no tensor is empty or absurdly
+    large.
+    """
     maximum = minimum if maximum is None else maximum
     if not minimum <= len(op.inputs) <= maximum:
         wanted = str(minimum) if minimum == maximum else f"{minimum} to {maximum}"
@@ -33,6 +36,12 @@ def arity(op: Operator, minimum: int, maximum: int | None = None, outputs: int =
                 op,
                 f'tensor "{tensor.name}" has shape {list(tensor.shape)}, which holds no element',
                 "give the model static shapes without zeros when converting it",
+            )
+        if tensor is not None and tensor.elements > _MAX_ELEMENTS:
+            raise unsupported(
+                op,
+                f'tensor "{tensor.name}" of {tensor.elements} values is beyond any microcontroller',
+                "use a smaller model",
             )
 
 

@@ -8,11 +8,11 @@ from tinyserve import variants
 from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import DType, Operator, Options
 from tinyserve.ops import checks
-from tinyserve.ops.base import Lowering, Op, unsupported
+from tinyserve.ops.base import Lowering, Op
 from tinyserve.ops.calls import add_call
 from tinyserve.ops.conv_2d import suffix
 from tinyserve.ops.depthwise_conv_2d import channelwise_lead
-from tinyserve.ops.overlap import NOTHING_READ, overlaps
+from tinyserve.ops.overlap import overlaps
 from tinyserve.ops.quantize_params import Activation, activation_range, check_activation, float_range
 from tinyserve.ops.window import Window, read_padding, window
 
@@ -30,7 +30,7 @@ class Pool2DAttributes:
 
 
 class _Pool2D(Op):
-    """Every window must hold at least one element of the input. Kernel ``ts_<kernel>_<type>``."""
+    """SAME and VALID windows always hold at least one element. Kernel ``ts_<kernel>_<type>``."""
 
     kernel: str
 
@@ -56,8 +56,7 @@ class _Pool2D(Op):
         if input.dtype is not DType.FLOAT32:
             checks.same_quantization(op, input, output, _SCALE_TOLERANCE)
             activation_range(op, op.attributes.activation, output)
-        if (_window(op).first_reads() >= NOTHING_READ).any():
-            raise unsupported(op, "a window lies wholly in the padding", "use a smaller stride or no padding")
+        _window(op)
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
         if variants.lower_cheapest("pool_2d", op, lowering):

@@ -113,9 +113,10 @@ def _first_sources(op: Operator, axis: int) -> IntArray:
     attributes: TransposeConvAttributes = op.attributes
     stride = attributes.stride_height if axis == 1 else attributes.stride_width
     taps, extent = checks.required(op, 1).shape[axis], checks.required(op, 2).shape[axis]
-    reach = np.arange(op.outputs[0].shape[axis])[:, None] + _pad(op, axis) - np.arange(taps)
-    inside = (reach >= 0) & (reach % stride == 0) & (reach // stride < extent)
-    first: IntArray = np.min(np.where(inside, reach // stride, NOTHING_READ), axis=1)
+    reach = np.arange(op.outputs[0].shape[axis], dtype=np.int64) + _pad(op, axis)
+    source = np.maximum(0, -((taps - 1 - reach) // stride))  # the first whose last tap gets here
+    inside = (source * stride <= reach) & (source < extent)
+    first: IntArray = np.where(inside, source, NOTHING_READ)
     return first
 
 

@@ -85,13 +85,10 @@ class Window:
 
 def _first_inside(outputs: int, *, stride: int, pad: int, taps: int, dilation: int, extent: int) -> IntArray:
     """Per output position, the first input position that a tap reads."""
-    positions = (
-        np.arange(outputs, dtype=np.int64)[:, None] * stride
-        - pad
-        + np.arange(taps, dtype=np.int64) * dilation
-    )
-    inside = (positions >= 0) & (positions < extent)
-    first: IntArray = np.min(np.where(inside, positions, NOTHING_READ), axis=1)
+    origins = np.arange(outputs, dtype=np.int64) * stride - pad
+    tap = np.maximum(0, -(origins // dilation))  # the first that is not before the image
+    positions = origins + tap * dilation
+    first: IntArray = np.where((tap < taps) & (positions < extent), positions, NOTHING_READ)
     return first
 
 
