@@ -6,6 +6,7 @@
 
 #include "common/fixed_point.h"
 #include "common/math.h"
+#include "common/sigmoid.h"
 
 /* table[b] is the output for the input byte b (int8 values 0 .. 127, -128 .. -1; or uint8). */
 typedef struct {
@@ -54,37 +55,19 @@ static inline int32_t ts_sigmoid_scaled_s16(const ts_sigmoid_s16_params *p, int3
     return (value * p->multiplier + half) >> p->shift;
 }
 
-/* int16 with output scale 2^-15, equal to TFLM's reference_integer_ops::Logistic. */
+/* int16 with output scale 2^-15. */
 static inline void ts_logistic_s16(const ts_sigmoid_s16_params *p, const int16_t *input, int16_t *output)
 {
     for (int32_t i = 0; i < p->count; i++) {
-        const int32_t scaled = ts_sigmoid_scaled_s16(p, input[i]);
-        const uint32_t magnitude = (uint32_t)(scaled < 0 ? -scaled : scaled);
-        const uint32_t index = magnitude >> 9;
-        uint32_t result = 0x7fffu << 10;
-        if (index < 255) {
-            const uint32_t low = p->sigmoid[index], high = p->sigmoid[index + 1];
-            result = (low << 9) + (magnitude & 0x1ff) * (high - low);
-        }
-        result = scaled >= 0 ? result + (1u << 9) : (1u << 25) - result + (1u << 9) - 1u;
-        output[i] = (int16_t)(result >> 10);
+        output[i] = ts_logistic_of_scaled_s16(p->sigmoid, ts_sigmoid_scaled_s16(p, input[i]));
     }
 }
 
-/* int16 with output scale 2^-15, equal to TFLM's reference_integer_ops::Tanh. */
+/* int16 with output scale 2^-15. */
 static inline void ts_tanh_s16(const ts_sigmoid_s16_params *p, const int16_t *input, int16_t *output)
 {
     for (int32_t i = 0; i < p->count; i++) {
-        const int32_t scaled = ts_sigmoid_scaled_s16(p, input[i]);
-        const uint32_t magnitude = (uint32_t)(scaled < 0 ? -scaled : scaled);
-        const uint32_t index = magnitude >> 8;
-        int32_t result = 0xffff << 8;
-        if (index < 255) {
-            const uint32_t low = p->sigmoid[index], high = p->sigmoid[index + 1];
-            result = (int32_t)((low << 8) + (magnitude & 0xff) * (high - low));
-        }
-        result = scaled >= 0 ? result - (1 << 23) + (1 << 7) : -result + (1 << 23) + (1 << 7) - 1;
-        output[i] = (int16_t)(result >> 8);
+        output[i] = ts_tanh_of_scaled_s16(p->sigmoid, ts_sigmoid_scaled_s16(p, input[i]));
     }
 }
 

@@ -1,0 +1,107 @@
+/* SVDF: each filter keeps the last results of its features over time and weighs them; units sum their filters. */
+#ifndef TS_SVDF_H
+#define TS_SVDF_H
+
+#include <stdint.h>
+
+#include "common/fixed_point.h"
+
+/* feature_weights [units * rank][inputs], time_weights [units * rank][memory], bias [units]. Offsets are negated
+ * zero points but for state_zero_point and output_zero_point. */
+#define TS_SVDF_PARAMS(SUFFIX, T)                             \
+    typedef struct {                                          \
+        int32_t batches, inputs, units, rank, memory;         \
+        const int8_t *feature_weights;                        \
+        const T *time_weights;                                \
+        const int32_t *bias;                                  \
+        int32_t input_offset, state_zero_point;               \
+        int32_t feature_multiplier, feature_shift;            \
+        int32_t output_multiplier, output_shift;              \
+        int32_t output_zero_point;                            \
+    } ts_svdf_##SUFFIX##_params;
+
+/* state [batches][units * rank][memory], the newest result last. Equal to TFLM's integer SVDF. */
+#define TS_SVDF(SUFFIX, T, MIN, MAX)                                                                                  \
+    static inline int32_t ts_svdf_filter_##SUFFIX(const ts_svdf_##SUFFIX##_params *p, int32_t filter,                 \
+                                                  const int8_t *input, T *state)                                      \
+    {                                                                                                                 \
+        const int8_t *features = p->feature_weights + filter * p->inputs;                                             \
+        const T *times = p->time_weights + filter * p->memory;                                                        \
+        int32_t feature = 0, sum = 0;                                                                                 \
+        for (int32_t i = 0; i < p->inputs; i++) {                                                                     \
+            feature = ts_wrap_add(feature, features[i] * (input[i] + p->input_offset));                               \
+        }                                                                                                             \
+        feature = ts_requantize(feature, p->feature_multiplier, p->feature_shift);                                    \
+        for (int32_t i = 0; i < p->memory - 1; i++) {                                                                 \
+            state[i] = state[i + 1];                                                                                  \
+        }                                                                                                             \
+        state[p->memory - 1] = (T)ts_clamp(ts_wrap_add(feature, p->state_zero_point), MIN, MAX);                      \
+        for (int32_t i = 0; i < p->memory; i++) {                                                                     \
+            sum = ts_wrap_add(sum, times[i] * (state[i] - p->state_zero_point));                                      \
+        }                                                                                                             \
+        return sum;                                                                                                   \
+    }                                                                                                                 \
+                                                                                                                      \
+    static inline void ts_svdf_##SUFFIX(const ts_svdf_##SUFFIX##_params *p, const int8_t *input, int8_t *output,      \
+                                        T *state)                                                                     \
+    {                                                                                                                 \
+        for (int32_t b = 0; b < p->batches; b++, input += p->inputs) {                                                \
+            for (int32_t unit = 0; unit < p->units; unit++) {                                                         \
+                int32_t sum = p->bias[unit];                                                                          \
+                for (int32_t r = 0; r < p->rank; r++, state += p->memory) {                                           \
+                    sum = ts_wrap_add(sum, ts_svdf_filter_##SUFFIX(p, unit * p->rank + r, input, state));             \
+                }                                                                                                     \
+                sum = ts_requantize(sum, p->output_multiplier, p->output_shift);                                      \
+                *output++ = (int8_t)ts_clamp(ts_wrap_add(sum, p->output_zero_point), INT8_MIN, INT8_MAX);             \
+            }                                                                                                         \
+        }                                                                                                             \
+    }
+
+TS_SVDF_PARAMS(s8, int8_t)
+TS_SVDF_PARAMS(s16, int16_t) /* int16 is the type of the state and of its weights */
+TS_SVDF(s8, int8_t, INT8_MIN, INT8_MAX)
+TS_SVDF(s16, int16_t, INT16_MIN, INT16_MAX)
+
+#undef TS_SVDF
+#undef TS_SVDF_PARAMS
+
+typedef struct {
+    int32_t batches, inputs, units, rank, memory;
+    const float *feature_weights, *time_weights;
+    const float *bias; /* NULL: none */
+    float activation_min, activation_max;
+} ts_svdf_f32_params;
+
+static inline float ts_svdf_filter_f32(const ts_svdf_f32_params *p, int32_t filter, const float *input, float *state)
+{
+    const float *features = p->feature_weights + filter * p->inputs;
+    const float *times = p->time_weights + filter * p->memory;
+    float feature = 0.0f, sum = 0.0f;
+    for (int32_t i = 0; i < p->inputs; i++) {
+        feature += features[i] * input[i];
+    }
+    for (int32_t i = 0; i < p->memory - 1; i++) {
+        state[i] = state[i + 1];
+    }
+    state[p->memory - 1] = feature;
+    for (int32_t i = 0; i < p->memory; i++) {
+        sum += times[i] * state[i];
+    }
+    return sum;
+}
+
+static inline void ts_svdf_f32(const ts_svdf_f32_params *p, const float *input, float *output, float *state)
+{
+    for (int32_t b = 0; b < p->batches; b++, input += p->inputs) {
+        for (int32_t unit = 0; unit < p->units; unit++) {
+            float sum = p->bias ? p->bias[unit] : 0.0f;
+            for (int32_t r = 0; r < p->rank; r++, state += p->memory) {
+                sum += ts_svdf_filter_f32(p, unit * p->rank + r, input, state);
+            }
+            sum = sum > p->activation_min ? sum : p->activation_min;
+            *output++ = sum < p->activation_max ? sum : p->activation_max;
+        }
+    }
+}
+
+#endif

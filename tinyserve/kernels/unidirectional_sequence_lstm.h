@@ -1,0 +1,180 @@
+/* UNIDIRECTIONAL_SEQUENCE_LSTM: the plain LSTM, without peepholes, projection and layer normalization. */
+#ifndef TS_UNIDIRECTIONAL_SEQUENCE_LSTM_H
+#define TS_UNIDIRECTIONAL_SEQUENCE_LSTM_H
+
+#include <stdint.h>
+
+#include "common/fixed_point.h"
+#include "common/math.h"
+#include "common/sigmoid.h"
+
+enum { TS_LSTM_INPUT, TS_LSTM_FORGET, TS_LSTM_CELL, TS_LSTM_OUTPUT, TS_LSTM_GATES };
+
+/* Rows of input and output are [batches][steps], or [steps][batches] where time_major. A gate's weights are
+ * [units][inputs] and [units][units]; biases [units] include the zero points. Gates are in Q3.12 before their
+ * activation and in Q0.15 after it; cell_to_sigmoid scales the cell to the argument of tanh. cell_clip 0: none. */
+#define TS_LSTM_PARAMS(SUFFIX, BIAS)                                                   \
+    typedef struct {                                                                   \
+        const int8_t *input_weights, *recurrent_weights;                               \
+        const BIAS *input_bias, *recurrent_bias;                                       \
+        int32_t input_multiplier, input_shift;                                         \
+        int32_t recurrent_multiplier, recurrent_shift;                                 \
+    } ts_lstm_gate_##SUFFIX;                                                           \
+                                                                                       \
+    typedef struct {                                                                   \
+        int32_t batches, steps, inputs, units, time_major;                             \
+        ts_lstm_gate_##SUFFIX gates[TS_LSTM_GATES];                                    \
+        const uint16_t *sigmoid;                                                       \
+        int32_t forget_multiplier, forget_shift; /* forget gate times cell */          \
+        int32_t update_multiplier, update_shift; /* input gate times cell gate */      \
+        int32_t hidden_multiplier, hidden_shift; /* output gate times tanh(cell) */    \
+        int32_t hidden_zero_point, cell_clip, cell_to_sigmoid;                         \
+    } ts_unidirectional_sequence_lstm_##SUFFIX##_params;
+
+static inline int32_t ts_lstm_saturate_s16(int32_t value)
+{
+    return ts_clamp(value, INT16_MIN, INT16_MAX);
+}
+
+/* Equal to TFLM's integer LSTM. */
+#define TS_LSTM(SUFFIX, T, BIAS, MULTIPLY_ADD, REQUANTIZE, MIN, MAX)                                                  \
+    static inline int32_t ts_lstm_dot_##SUFFIX(const int8_t *weights, const T *values, int32_t count, BIAS sum,       \
+                                               int32_t multiplier, int32_t shift)                                     \
+    {                                                                                                                 \
+        for (int32_t i = 0; i < count; i++) {                                                                         \
+            sum = MULTIPLY_ADD(sum, weights[i], values[i]);                                                           \
+        }                                                                                                             \
+        return ts_lstm_saturate_s16(REQUANTIZE(sum, multiplier, shift));                                              \
+    }                                                                                                                 \
+                                                                                                                      \
+    static inline int32_t ts_lstm_gate_value_##SUFFIX(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p,     \
+                                                      int32_t gate, int32_t unit, const T *input, const T *hidden)    \
+    {                                                                                                                 \
+        const ts_lstm_gate_##SUFFIX *const g = &p->gates[gate];                                                       \
+        const int32_t from_input = ts_lstm_dot_##SUFFIX(g->input_weights + unit * p->inputs, input, p->inputs,        \
+                                                        g->input_bias[unit], g->input_multiplier, g->input_shift);    \
+        const int32_t recurrent =                                                                                     \
+            ts_lstm_dot_##SUFFIX(g->recurrent_weights + unit * p->units, hidden, p->units, g->recurrent_bias[unit],   \
+                                 g->recurrent_multiplier, g->recurrent_shift);                                        \
+        const int32_t scaled = 3 * ts_lstm_saturate_s16(from_input + recurrent);                                      \
+        return gate == TS_LSTM_CELL ? ts_tanh_of_scaled_s16(p->sigmoid, scaled)                                       \
+                                    : ts_logistic_of_scaled_s16(p->sigmoid, scaled);                                  \
+    }                                                                                                                 \
+                                                                                                                      \
+    static inline void ts_lstm_step_##SUFFIX(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p,              \
+                                             const T *input, T *output, T *hidden, int16_t *cell)                     \
+    {                                                                                                                 \
+        for (int32_t unit = 0; unit < p->units; unit++) {                                                             \
+            int32_t gates[TS_LSTM_GATES];                                                                             \
+            for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++) {                                                    \
+                gates[gate] = ts_lstm_gate_value_##SUFFIX(p, gate, unit, input, hidden);                              \
+            }                                                                                                         \
+            const int32_t kept = ts_lstm_saturate_s16(                                                                \
+                ts_requantize(gates[TS_LSTM_FORGET] * cell[unit], p->forget_multiplier, p->forget_shift));            \
+            const int32_t update = ts_lstm_saturate_s16(ts_requantize(gates[TS_LSTM_INPUT] * gates[TS_LSTM_CELL],     \
+                                                                      p->update_multiplier, p->update_shift));        \
+            int32_t now = ts_lstm_saturate_s16(kept + update);                                                        \
+            if (p->cell_clip > 0) {                                                                                   \
+                now = ts_clamp(now, -p->cell_clip, p->cell_clip);                                                     \
+            }                                                                                                         \
+            cell[unit] = (int16_t)now;                                                                                \
+            const int32_t seen = ts_tanh_of_scaled_s16(p->sigmoid, now * p->cell_to_sigmoid);                         \
+            const int32_t next =                                                                                      \
+                ts_requantize(seen * gates[TS_LSTM_OUTPUT], p->hidden_multiplier, p->hidden_shift);                   \
+            output[unit] = (T)ts_clamp(ts_wrap_add(next, p->hidden_zero_point), MIN, MAX);                            \
+        }                                                                                                             \
+        for (int32_t unit = 0; unit < p->units; unit++) {                                                             \
+            hidden[unit] = output[unit];                                                                              \
+        }                                                                                                             \
+    }                                                                                                                 \
+                                                                                                                      \
+    static inline void ts_unidirectional_sequence_lstm_##SUFFIX(                                                      \
+        const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p, const T *input, T *output, T *hidden,             \
+        int16_t *cell)                                                                                                \
+    {                                                                                                                 \
+        for (int32_t b = 0; b < p->batches; b++, hidden += p->units, cell += p->units) {                              \
+            for (int32_t t = 0; t < p->steps; t++) {                                                                  \
+                const int32_t row = p->time_major ? t * p->batches + b : b * p->steps + t;                            \
+                ts_lstm_step_##SUFFIX(p, input + row * p->inputs, output + row * p->units, hidden, cell);             \
+            }                                                                                                         \
+        }                                                                                                             \
+    }
+
+static inline int32_t ts_lstm_multiply_add_s8(int32_t sum, int32_t weight, int32_t value)
+{
+    return ts_wrap_add(sum, weight * value);
+}
+
+static inline int64_t ts_lstm_multiply_add_s16(int64_t sum, int32_t weight, int32_t value)
+{
+    return sum + weight * value;
+}
+
+TS_LSTM_PARAMS(s8, int32_t)
+TS_LSTM_PARAMS(s16, int64_t)
+TS_LSTM(s8, int8_t, int32_t, ts_lstm_multiply_add_s8, ts_requantize, INT8_MIN, INT8_MAX)
+TS_LSTM(s16, int16_t, int64_t, ts_lstm_multiply_add_s16, ts_requantize_s64, INT16_MIN, INT16_MAX)
+
+#undef TS_LSTM
+#undef TS_LSTM_PARAMS
+
+typedef struct {
+    const float *input_weights, *recurrent_weights, *input_bias;
+} ts_lstm_gate_f32;
+
+typedef struct {
+    int32_t batches, steps, inputs, units, time_major;
+    ts_lstm_gate_f32 gates[TS_LSTM_GATES];
+    float cell_clip;
+} ts_unidirectional_sequence_lstm_f32_params;
+
+static inline float ts_lstm_gate_value_f32(const ts_unidirectional_sequence_lstm_f32_params *p, int32_t gate,
+                                           int32_t unit, const float *input, const float *hidden)
+{
+    const ts_lstm_gate_f32 *const g = &p->gates[gate];
+    const float *input_weights = g->input_weights + unit * p->inputs;
+    const float *recurrent_weights = g->recurrent_weights + unit * p->units;
+    float from_input = 0.0f, recurrent = 0.0f;
+    for (int32_t i = 0; i < p->inputs; i++) {
+        from_input += input_weights[i] * input[i];
+    }
+    for (int32_t i = 0; i < p->units; i++) {
+        recurrent += recurrent_weights[i] * hidden[i];
+    }
+    const float sum = from_input + g->input_bias[unit] + recurrent;
+    return gate == TS_LSTM_CELL ? ts_tanhf(sum) : ts_logisticf(sum);
+}
+
+static inline void ts_lstm_step_f32(const ts_unidirectional_sequence_lstm_f32_params *p, const float *input,
+                                    float *output, float *hidden, float *cell)
+{
+    for (int32_t unit = 0; unit < p->units; unit++) {
+        float gates[TS_LSTM_GATES];
+        for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++) {
+            gates[gate] = ts_lstm_gate_value_f32(p, gate, unit, input, hidden);
+        }
+        float now = gates[TS_LSTM_FORGET] * cell[unit] + gates[TS_LSTM_INPUT] * gates[TS_LSTM_CELL];
+        if (p->cell_clip > 0.0f) {
+            now = now < p->cell_clip ? now : p->cell_clip;
+            now = now > -p->cell_clip ? now : -p->cell_clip;
+        }
+        cell[unit] = now;
+        output[unit] = ts_tanhf(now) * gates[TS_LSTM_OUTPUT];
+    }
+    for (int32_t unit = 0; unit < p->units; unit++) {
+        hidden[unit] = output[unit];
+    }
+}
+
+static inline void ts_unidirectional_sequence_lstm_f32(const ts_unidirectional_sequence_lstm_f32_params *p,
+                                                       const float *input, float *output, float *hidden, float *cell)
+{
+    for (int32_t b = 0; b < p->batches; b++, hidden += p->units, cell += p->units) {
+        for (int32_t t = 0; t < p->steps; t++) {
+            const int32_t row = p->time_major ? t * p->batches + b : b * p->steps + t;
+            ts_lstm_step_f32(p, input + row * p->inputs, output + row * p->units, hidden, cell);
+        }
+    }
+}
+
+#endif
