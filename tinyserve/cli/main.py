@@ -24,9 +24,11 @@ from tinyserve.errors import FileSystemError, TinyserveError
 SECTIONS: dict[str, dict[str, str]] = {
     "The road": {
         "convert": "Quantize a trained model and check it: makes a bundle.",
+        "accuracy": "Top-1 accuracy: float, compiled, and on the device.",
         "debug": "Find the layer that loses accuracy, and what would help.",
         "inspect": "Show layers, shapes, MACs, the arena, flash, and the boards it fits.",
         "compile": "Write standalone C for your own firmware.",
+        "export": "Write a PlatformIO, Arduino, CMake or Zephyr project that stands alone.",
         "build": "Build the firmware for a board, with a size report.",
         "flash": "Build with PlatformIO, upload to the board, and check that it answers.",
         "bench": "Measure latency, memory, energy and accuracy on a board or its twin.",

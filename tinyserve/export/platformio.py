@@ -1,0 +1,33 @@
+"""A PlatformIO project: of a real board for its platform; of an emulated one with our platform inside."""
+
+from __future__ import annotations
+
+from tinyserve.errors import UsageError
+from tinyserve.export.source import Request, rendered
+from tinyserve.firmware.render import PLATFORMIO_FILE, render_template
+from tinyserve.platformio.platform import is_emulated, platform_files
+
+PLATFORM_DIRECTORY = "platform"
+
+
+def files(request: Request) -> dict[str, bytes]:
+    """The project's files. Raises UsageError for a board that PlatformIO has no part in."""
+    board = request.board
+    emulated = board.platformio is None
+    if emulated and not is_emulated(board):
+        raise UsageError(f"{board.id}: PlatformIO has no part in it", "export --as cmake for this computer")
+    source = rendered(request, board)
+    made = dict(source.files)
+    context = {
+        "board": board,
+        "defines": source.project.defines,
+        "model": source.project.model,
+        "model_id": request.model_id,
+        "emulated": emulated,
+        "platform": f"symlink://{PLATFORM_DIRECTORY}",
+    }
+    if emulated:
+        made[PLATFORMIO_FILE] = render_template(f"platformio/{PLATFORMIO_FILE}", context).encode()
+        made |= {f"{PLATFORM_DIRECTORY}/{name}": content for name, content in platform_files([board]).items()}
+    made["README.md"] = render_template("export/platformio/README.md", context).encode()
+    return made
