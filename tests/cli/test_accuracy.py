@@ -1,0 +1,39 @@
+"""`tinyserve accuracy`: the float model, the compiled one and the device side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.bench.models import write_classifier, write_dataset
+from tinyserve.cli.main import main
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    write_classifier(tmp_path / "shapes.tflite")
+    write_dataset(tmp_path / "test.npz")
+    return tmp_path
+
+
+def right(shown: str, row: str) -> str:
+    """The counts of a row."""
+    line = next(line for line in shown.splitlines() if row in line)
+    return " ".join(line.split()[-4:])
+
+
+@pytest.mark.usefixtures("here")
+def test_the_compiled_model_and_the_device_agree(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["accuracy", "shapes.tflite", "--dataset", "test.npz", "--board", "cortex-m4"]
+    assert main(command) == 0
+    shown = capsys.readouterr().out
+    assert right(shown, "compiled (int8)") == right(shown, "cortex-m4, emulated")
+    assert "12 samples" in shown
+
+
+@pytest.mark.usefixtures("here")
+def test_a_data_set_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["accuracy", "shapes.tflite", "--dataset", "none.npz"]) == 5
+    assert "none.npz" in capsys.readouterr().err
