@@ -59,8 +59,10 @@ def command(
     chosen = boards.load(board)
     twin = deploy.check_board(chosen, board, emulate)
     with progress() as report:
+        if not twin:
+            deploy.require(chosen, port, report)
         made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
-        compiled = road.to_compiled(made, chosen, optimize, report)
+        compiled = road.to_compiled(made, chosen, optimize, report, engine)
         identity = made.manifest.mlperf_id or made.manifest.name
         directory = output or made.path / f"{chosen.id}-platformio"
         place = core.core_for(emulated=twin)
