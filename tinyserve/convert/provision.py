@@ -124,6 +124,8 @@ def _making(place: Path) -> Iterator[None]:
         place.parent.mkdir(parents=True, exist_ok=True)
         lock.touch(exist_ok=False)
     except FileExistsError:
+        if not place.parent.is_dir():
+            raise FileSystemError(f"{place.parent} is a file", f"set {_ENVIRONMENT} to a directory") from None
         raise ToolError(
             f"another process is installing {place.name}",
             f"wait for it, or remove {lock} where there is none",
