@@ -154,4 +154,4 @@ def test_the_1200_baud_touch(terminal: tuple[int, str]) -> None:
 def test_every_id_of_a_board_has_its_rule() -> None:
     rules = ports.udev_rule(NANO33).splitlines()
     assert len(rules) == len(NANO33.usb)
-    assert all(rule.startswith('SUBSYSTEM=="tty"') for rule in rules)
+    assert all(rule.startswith('SUBSYSTEMS=="usb"') for rule in rules)

@@ -117,6 +117,32 @@ def test_a_board_that_does_not_come_back_is_said_so(project: Project, fake_pio: 
         flash.flash(project, fake_pio(), ports=lambda: next(seen, []), appear_timeout_s=0.01)
 
 
+def test_a_port_that_is_listed_longer_than_it_lives_is_looked_for_again(
+    project: Project, fake_pio: FakePio, nano33_twin: Firmware
+) -> None:
+    with standing(nano33_twin) as path:
+        stale, fresh = [FakePort("/dev/gone", *APPLICATION)], [FakePort(path, *APPLICATION)]
+        seen = iter([stale, stale])
+        assert flash.flash(project, fake_pio(), ports=lambda: next(seen, fresh)).port == path
+
+
+def test_a_port_that_comes_and_goes_is_said_to(project: Project, fake_pio: FakePio) -> None:
+    once = [FakePort("/dev/gone", *APPLICATION)]
+    seen = iter([once, *[once, []] * flash.RECONNECTS])
+    with pytest.raises(DeviceError, match="comes and goes"):
+        flash.flash(project, fake_pio(), ports=lambda: next(seen))
+
+
+def test_a_named_port_may_come_back_under_another_name(
+    project: Project, fake_pio: FakePio, nano33_twin: Firmware
+) -> None:
+    with standing(nano33_twin) as path:
+        ports = listing(FakePort(path, *APPLICATION))
+        assert flash.flash(project, fake_pio(), "/dev/gone", ports=ports).port == path
+    with pytest.raises(DeviceError, match="/dev/gone did not come back"):
+        flash.flash(project, fake_pio(), "/dev/gone", ports=listing(), appear_timeout_s=0.01)
+
+
 def test_a_board_in_its_bootloader_is_taken() -> None:
     assert flash.upload_port(NANO33, "auto", listing(FakePort("/dev/b", *BOOTLOADER))) == "/dev/b"
 

@@ -13,7 +13,7 @@ from tests.firmware.tiny_model import tiny_model
 from tests.platformio.conftest import FakePio
 from tinyserve import boards
 from tinyserve.errors import ToolError
-from tinyserve.platformio import flash, packages
+from tinyserve.platformio import environment, packages
 from tinyserve.platformio.pio import Pio
 from tinyserve.platformio.project import render_project
 
@@ -31,13 +31,10 @@ def test_every_real_board_s_project_is_a_platformio_project(board: boards.Board,
     assert section["framework"] == "arduino"
 
 
-def test_a_platform_that_is_not_installed_is_named_offline(
-    core: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_platform_that_is_not_installed_is_named_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "registry_is_reachable", lambda: False)
-    project = render_project(tiny_model(), boards.load("nano33"), tmp_path)
     with pytest.raises(ToolError, match=r"not installed: platform nordicnrf52.*can't be reached") as caught:
-        flash.require_packages(project, Pio(core))
+        environment.install(boards.load("nano33"))
     assert "tinyserve setup --board nano33" in caught.value.hint
 
 

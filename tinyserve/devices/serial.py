@@ -154,9 +154,10 @@ def await_gone(
 
 
 def udev_rule(board: Board) -> str:
-    """The udev rules that let the user at the machine open the board's ports."""
+    """The udev rules that let the user at the machine open the board's ports and its debug probe or
+    bootloader."""
     return "\n".join(
-        f'SUBSYSTEM=="tty", ATTRS{{idVendor}}=="{usb.vid:04x}", ATTRS{{idProduct}}=="{usb.pid:04x}",'
+        f'SUBSYSTEMS=="usb", ATTRS{{idVendor}}=="{usb.vid:04x}", ATTRS{{idProduct}}=="{usb.pid:04x}",'
         ' MODE="0660", GROUP="dialout", TAG+="uaccess"'
         for usb in board.usb
     )

@@ -8,7 +8,7 @@ from tinyserve.boards.types import Board
 from tinyserve.codegen.compile import Compiled
 from tinyserve.errors import UsageError
 from tinyserve.platformio import core as cores
-from tinyserve.platformio import flash
+from tinyserve.platformio import environment, flash
 from tinyserve.platformio.pio import Pio
 from tinyserve.platformio.platform import is_emulated
 from tinyserve.platformio.project import render_project
@@ -36,6 +36,19 @@ def check_board(board: Board, name: str, emulate: bool) -> bool:
     return twin
 
 
+def require(board: Board, port: str, progress: Progress = silent) -> None:
+    """What a real board needs, before the work is done that would be in vain: packages, then the port.
+
+    Raises ToolError and DeviceError: no board, several, another one, no permission, or a port that is in use.
+    """
+    from tinyserve.devices.serial import SerialLink
+
+    environment.install(board, progress)
+    found = flash.upload_port(board, port)
+    if found is not None:
+        SerialLink(found, board).close()
+
+
 def deploy(
     compiled: Compiled,
     board: Board,
@@ -59,7 +72,6 @@ def deploy(
         cores.provision(core)
     if emulate:
         return [*flash.run_on_emulator(project, pio, progress), f"project: {directory}"]
-    flash.require_packages(project, pio, progress)
     flashed = flash.flash(project, pio, port, progress)
     info = flashed.info
     return [

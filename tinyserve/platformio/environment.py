@@ -25,7 +25,7 @@ def lacking(board: Board) -> list[str]:
 
 
 def install(board: Board, progress: Progress = silent) -> list[str]:
-    """Installs what is lacking for a real board and names it. Raises ToolError."""
+    """Installs what is lacking for a real board and names it. Raises ToolError, in a second when offline."""
     with _project(board) as (directory, pio):
         names = packages.missing_packages(directory, board.id, pio)
         if names:
@@ -43,9 +43,13 @@ def _project(board: Board) -> Iterator[tuple[Path, Pio]]:
     settings = board.platformio
     with tempfile.TemporaryDirectory(prefix="tinyserve-") as name:
         directory = Path(name)
-        (directory / PLATFORMIO_FILE).write_text(
-            f"[env:{board.id}]\nplatform = {settings.platform}\nboard = {settings.board}\n"
-            f"framework = {settings.framework}\n",
-            encoding="utf-8",
-        )
+        lines = [
+            f"[env:{board.id}]",
+            f"platform = {settings.platform}",
+            f"board = {settings.board}",
+            f"framework = {settings.framework}",
+        ]
+        if settings.upload_protocol:  # some platforms want another uploader for it
+            lines.append(f"upload_protocol = {settings.upload_protocol}")
+        (directory / PLATFORMIO_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
         yield directory, Pio(core)

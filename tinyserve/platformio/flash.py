@@ -1,13 +1,15 @@
-"""Puts a rendered project on its board: packages, build, upload, and the proof that the firmware answers."""
+"""Puts a rendered project on its board: build, upload, and the proof that its firmware answers."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from serial.tools import list_ports
 
 from tinyserve.boards import all_boards
 from tinyserve.boards.types import Board
+from tinyserve.devices.link import LinkClosed
 from tinyserve.devices.serial import (
     APPEAR_TIMEOUT_S,
     ListPorts,
@@ -20,12 +22,13 @@ from tinyserve.dut import Client
 from tinyserve.dut.answers import DeviceInfo
 from tinyserve.errors import DeviceError, ToolError
 from tinyserve.firmware.render import Project
-from tinyserve.platformio import failures, packages
+from tinyserve.platformio import failures
 from tinyserve.platformio.pio import BUILD_TIMEOUT_S, UPLOAD_TIMEOUT_S, Pio
 from tinyserve.progress import Progress, silent
 
 AUTO = "auto"
 NO_PORT = "none"
+RECONNECTS = 3
 _SELF_CHECK = ("m-ready", "model ", "inference: ")
 
 
@@ -35,14 +38,6 @@ class Flashed:
 
     port: str
     info: DeviceInfo
-
-
-def require_packages(project: Project, pio: Pio, progress: Progress = silent) -> None:
-    """Installs what PlatformIO lacks for a real board. Raises ToolError: within a second when offline."""
-    lacking = packages.missing_packages(project.directory, project.board.id, pio)
-    if lacking:
-        progress(f"missing {', '.join(lacking)}")
-        packages.install(project.directory, project.board.id, lacking, project.board, pio)
 
 
 def flash(
@@ -70,9 +65,20 @@ def flash(
     progress("uploading")
     _upload(project, pio, before, ports)
     progress("waiting for m-ready")
-    named = port not in (AUTO, NO_PORT)
-    after = port if named else await_port(board, timeout_s=appear_timeout_s, ports=ports)
-    return Flashed(after, _identify(project, after))
+    named = port if port not in (AUTO, NO_PORT) else None
+    for _ in range(RECONNECTS):
+        after = _port_after(board, named, ports, appear_timeout_s)
+        try:
+            return Flashed(after, _identify(project, after))
+        except DeviceError as error:
+            gone = isinstance(error, LinkClosed) or not any(seen.device == after for seen in ports())
+            if named or not gone:
+                raise
+    # The old port may be listed a moment longer than it lives; not this often.
+    raise DeviceError(
+        f"{board.id}: its port comes and goes: the firmware seems to restart again and again",
+        f"look with `tinyserve monitor --board {board.id}`; a supply that is too weak does this too",
+    )
 
 
 def run_on_emulator(project: Project, pio: Pio, progress: Progress = silent) -> list[str]:
@@ -117,6 +123,21 @@ def upload_port(board: Board, port: str, ports: ListPorts = list_ports.comports)
         raise DeviceError(
             absent.message, f"{absent.hint}; a new board that shows no port yet: --port none"
         ) from absent
+
+
+def _port_after(board: Board, named: str | None, ports: ListPorts, timeout_s: float) -> str:
+    """The board's port after the upload. A named one may come back under another name, or not be listed at
+    all (a pty, a pyserial URL)."""
+    if named is None:
+        return await_port(board, timeout_s=timeout_s, ports=ports)
+    if "://" in named or Path(named).exists():
+        return named
+    try:
+        return await_port(board, timeout_s=timeout_s, ports=ports)
+    except DeviceError as error:
+        raise DeviceError(
+            f"{named} did not come back after the upload; {error.message}", error.hint
+        ) from error
 
 
 def _refuse_other_board(board: Board, port: str, ports: ListPorts) -> None:
@@ -184,6 +205,8 @@ def _identify(project: Project, port: str) -> DeviceInfo:
         client = Client(device.link)
         try:
             client.connect()
+        except LinkClosed:
+            raise
         except DeviceError as error:
             raise DeviceError(
                 f"{board.id} at {port}: uploaded, but the firmware never said m-ready: {error.message}",

@@ -8,7 +8,8 @@ from tinyserve.boards.types import Board
 from tinyserve.codegen.compile import Compiled
 from tinyserve.errors import UsageError
 from tinyserve.files import write
-from tinyserve.firmware.render import PLATFORMIO_FILE, Project, render, render_template
+from tinyserve.firmware.render import PLATFORMIO_FILE, Project, render
+from tinyserve.firmware.templates import render_template
 from tinyserve.platformio import platform
 
 
