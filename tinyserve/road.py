@@ -17,7 +17,7 @@ import msgspec
 
 from tinyserve import bundle
 from tinyserve.bundle import MANIFEST_FILE, Bundle
-from tinyserve.codegen.program import Optimize, Target
+from tinyserve.codegen.program import Choice, Optimize, Target
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.files import write
 from tinyserve.progress import Progress
@@ -50,13 +50,14 @@ class Conversion:
 
 @dataclass(frozen=True)
 class Build:
-    """How a bundle becomes firmware. ``directory`` None: <bundle>/<board>/."""
+    """How a bundle becomes firmware. ``directory`` None: <bundle>/<board>/. ``choices``: kernels by layer."""
 
     optimize: Optimize = "balanced"
     engine: str = "aot"
     toolchain: ToolchainName = "zig"
     emulate: bool = False
     directory: Path | None = None
+    choices: tuple[Choice, ...] = ()
 
 
 class _Done(msgspec.Struct):
@@ -109,9 +110,9 @@ def model_bytes(source: Path, conversion: Conversion, progress: Progress) -> tup
     return made.model_bytes(), conversion.name or made.manifest.name
 
 
-def target(board: Board | None, optimize: Optimize) -> Target:
+def target(board: Board | None, optimize: Optimize, choices: tuple[Choice, ...] = ()) -> Target:
     """What the compiler may use on a board; the portable kernels without one."""
-    return Target(frozenset(board.core.features if board else ()), optimize)
+    return Target(frozenset(board.core.features if board else ()), optimize, choices)
 
 
 def boards_that_fit(
@@ -132,7 +133,13 @@ def boards_that_fit(
 
 
 def to_compiled(
-    made: Bundle, board: Board | None, optimize: Optimize, progress: Progress, engine: str = "aot"
+    made: Bundle,
+    board: Board | None,
+    optimize: Optimize,
+    progress: Progress,
+    engine: str = "aot",
+    *,
+    choices: tuple[Choice, ...] = (),
 ) -> Compiled:
     """The bundle's model as C for a board. The name is ``model``: firmware carries one model.
 
@@ -146,7 +153,7 @@ def to_compiled(
     from tinyserve.codegen.compile import compile_model
 
     progress("compiling")
-    return compile_model(made.model_bytes(), target(board, optimize), "model")
+    return compile_model(made.model_bytes(), target(board, optimize, choices), "model")
 
 
 def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, progress: Progress) -> Firmware:
@@ -166,7 +173,7 @@ def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, pr
 
 def _variant(board: Board, build: Build) -> str:
     """The directory's name: the board's and what differs from the defaults, so that cells keep apart."""
-    options = [build.optimize, build.engine, build.toolchain]
+    options = [build.optimize, build.engine, build.toolchain, "chosen" if build.choices else "balanced"]
     return "-".join([board.id, *(option for option in options if option not in _DEFAULTS)])
 
 

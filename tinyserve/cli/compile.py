@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     help="Use the instructions of this board's core.  [default: portable C]",
 )
 @options.optimize
+@options.choices
 @options.conversion
 def command(
     *,
@@ -35,6 +36,8 @@ def command(
     name: str,
     board: str | None,
     optimize: Optimize,
+    variants: tuple[str, ...],
+    tuned: Path | None,
     representative: str | None,
     quantize: str,
     bundle: Path | None,
@@ -50,6 +53,7 @@ def command(
     with progress() as report:
         data, _ = road.model_bytes(source, road.Conversion(representative, quantize, bundle), report)
         report("compiling")
-        compiled = compile_model(data, road.target(chosen, optimize), name)
+        choices = options.chosen_variants(variants, tuned, data)
+        compiled = compile_model(data, road.target(chosen, optimize, choices), name)
         write(compiled, output)
     stdout().print(compiled_summary(compiled, output))

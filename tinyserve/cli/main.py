@@ -42,6 +42,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "Results": {
         "compare": "Compare two bench results.",
+        "tune": "Find the fastest kernel variant of each layer by counting.",
         "profile": "Count instructions per layer and per function.",
         "energy": "Record a current trace with a meter; energy per inference of one.",
     },

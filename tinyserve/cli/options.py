@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from tinyserve.codegen.program import Choice
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -59,6 +63,37 @@ def optimizes(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def choices(function: F) -> F:
+    """--variant, --tuned: kernels by layer, against the compiler's choice."""
+    return _chain(
+        click.option(
+            "--variant", "variants", multiple=True, metavar="LAYER=VARIANT",
+            help="Kernel variant of a layer, e.g. conv2d_1=portable; repeatable. `profile` names them.",
+        ),
+        click.option("--tuned", type=PATH, metavar="FILE", help="Take the variants that `tune` found."),
+    )(function)  # fmt: skip
+
+
+def chosen_variants(variants: tuple[str, ...], tuned: Path | None, model: bytes) -> tuple[Choice, ...]:
+    """The choices of both options; --variant counts where they differ.
+
+    Raises UsageError and DataError for what cannot be understood.
+    """
+    from tinyserve.bench.tuning import load
+    from tinyserve.codegen.program import Choice
+    from tinyserve.errors import UsageError
+
+    found = load(tuned, hashlib.sha256(model).hexdigest()).choices() if tuned else ()
+    for text in variants:
+        layer, equals, variant = text.rpartition("=")
+        if not (layer and equals and variant):
+            raise UsageError(
+                f"--variant {text}: not LAYER=VARIANT", "for example --variant conv2d_1=portable"
+            )
+        found += (Choice(layer, variant),)
+    return found
+
+
 def engine(function: F) -> F:
     """--engine and --tflm: ahead-of-time compiled C, or the TFLM interpreter and where it is.
 
@@ -94,7 +129,7 @@ def device(function: F) -> F:
     return _chain(
         click.option("--emulate", is_flag=True, help="Use the board's twin: same core, flash and RAM."),
         click.option(
-            "--emulator", metavar="KIND", help="unicorn, qemu or host, where the board has several."
+            "--emulator", metavar="KIND", help="unicorn, qemu, renode or host."
         ),
         click.option("--port", metavar="PORT", help="Serial port of a real board; 'auto' finds it."),
     )(function)

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 @click.command(name="profile", epilog=SOURCE_HELP)
 @click.argument("source", type=PATH)
 @click.option("--board", required=True, metavar="NAME", help="The board, or its twin for a real one.")
-@click.option("--emulator", metavar="KIND", help="unicorn, qemu or host, where the board has several.")
+@click.option("--emulator", metavar="KIND", help="unicorn, qemu, renode or host.")
 @click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the profile for machines.")
 @options.optimize
+@options.choices
 @options.engine
 @options.toolchain
 @options.conversion
@@ -31,6 +32,8 @@ def command(
     emulator: str | None,
     as_json: Path | None,
     optimize: Optimize,
+    variants: tuple[str, ...],
+    tuned: Path | None,
     engine: str,
     toolchain: ToolchainName,
     representative: str | None,
@@ -58,8 +61,9 @@ def command(
     kind = road.choose_emulator(chosen, True, emulator, None) or ""
     with progress() as report:
         made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
-        compiled = road.to_compiled(made, chosen, optimize, report, engine)
-        build = road.Build(optimize, engine, toolchain, road.is_twin(chosen))
+        choices = options.chosen_variants(variants, tuned, made.model_bytes())
+        compiled = road.to_compiled(made, chosen, optimize, report, engine, choices=choices)
+        build = road.Build(optimize, engine, toolchain, road.is_twin(chosen), choices=choices)
         firmware = road.to_firmware(made, compiled, chosen, build, report)
         profile = profiling.run(made, firmware, kind, optimize, report)
     stdout().print(profile_view(profile))

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyserve import passes
+from tinyserve.codegen.choose import program_for
 from tinyserve.codegen.emit import MARK, Sources, emit
-from tinyserve.codegen.lower import lower
-from tinyserve.codegen.moves import relocate
-from tinyserve.codegen.planner import plan
 from tinyserve.codegen.program import PORTABLE, MemoryPlan, Program, Target
 from tinyserve.errors import FileSystemError
 from tinyserve.graph.types import Model
@@ -41,8 +39,7 @@ def compile_model(
     """
     model = passes.load(data)
     report = passes.optimize(model) if optimize_graph else passes.PassReport()
-    program = lower(model, target, name)
-    program, memory = relocate(program, plan(program))
+    program, memory = program_for(model, target, name)
     return Compiled(program.name, data, model, report, program, memory, emit(program, memory))
 
 

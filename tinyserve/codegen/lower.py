@@ -26,7 +26,7 @@ from tinyserve.codegen.program import (
     every_call,
 )
 from tinyserve.errors import ModelError, UnsupportedError
-from tinyserve.graph.types import DType, Graph, Model, Tensor
+from tinyserve.graph.types import DType, Graph, Model, Operator, Tensor
 
 _C_TYPE = {
     "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
@@ -61,6 +61,7 @@ class _Shared:
     variables: dict[str, Buffer] = field(default_factory=dict)
     buffer_names: UniqueNames = field(default_factory=UniqueNames)
     constant_names: UniqueNames = field(default_factory=UniqueNames)
+    offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     blocks: int = 0
 
 
@@ -178,6 +179,10 @@ class GraphLowering:
             call.overlaps = [o for o in call.overlaps if o.input in own and o.output in own]
         self._calls.append(call)
 
+    def offer(self, op: Operator, variants: Sequence[str]) -> None:
+        """Notes the kernel variants that the operator's layer can have."""
+        self._shared.offers[short_name(op.outputs[0].name)] = tuple(variants)
+
     def block(self, subgraph: int, inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Block:
         """Lowers a subgraph: it reads ``inputs`` where they are, its outputs are copied to ``results``."""
         self._shared.blocks += 1
@@ -273,6 +278,7 @@ class GraphLowering:
         program.inputs = [buffer for buffer in inputs if isinstance(buffer, Buffer)]
         program.model_sha256 = sha256
         program.initial = self._shared.initial
+        program.offers = self._shared.offers
         return program
 
     def _program(self, name: str, outputs: Sequence[Operand]) -> Program:

@@ -19,6 +19,14 @@ BufferKind = Literal["input", "output", "activation", "scratch", "state"]
 
 
 @dataclass(frozen=True)
+class Choice:
+    """Overrules the chooser: the layer of this short name gets this variant ("portable": the plain C)."""
+
+    layer: str
+    variant: str
+
+
+@dataclass(frozen=True)
 class Target:
     """What lowering may use: instruction-set features of the core and what to optimize for.
 
@@ -28,6 +36,11 @@ class Target:
 
     features: frozenset[str] = frozenset()
     optimize: Optimize = "balanced"
+    choices: tuple[Choice, ...] = ()
+
+    def choice(self, layer: str) -> str | None:
+        """The variant that was chosen for a layer by its short name; the last word counts."""
+        return next((one.variant for one in reversed(self.choices) if one.layer == layer), None)
 
 
 PORTABLE = Target()
@@ -172,7 +185,8 @@ class Program:
     """Calls in order over buffers. Inputs and outputs are buffers or, for folded models, constants.
 
     ``initial`` holds the values of state buffers that do not start as zeros. ``values`` says where each
-    tensor of the graph lives: several tensors share one operand where a reshape needs no code.
+    tensor of the graph lives: several tensors share one operand where a reshape needs no code. ``offers`` are
+    the kernel variants that layers (by short name) can have on the target, the estimated cheapest first.
     """
 
     name: str
@@ -187,6 +201,7 @@ class Program:
     model_sha256: str
     initial: dict[Buffer, Constant] = field(default_factory=dict)
     values: dict[Tensor, Operand] = field(default_factory=dict)
+    offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
+from tinyserve.codegen.names import short_name
+from tinyserve.errors import UsageError
 from tinyserve.graph.types import Operator
 from tinyserve.ops.base import Lowering
+
+PORTABLE_VARIANT = "portable"
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,18 @@ def candidates(name: str, op: Operator, lowering: Lowering) -> list[Candidate]:
 
 
 def lower_cheapest(name: str, op: Operator, lowering: Lowering) -> bool:
-    """Lowers ``op`` with its cheapest variant. False where none applies and the portable kernel is to be
-    used.
+    """Lowers ``op`` with its cheapest variant, or the one that the target's choices name.
+
+    False where none applies or the choice is "portable". Raises UsageError for a choice that does not apply.
     """
-    for candidate in candidates(name, op, lowering)[:1]:
+    found = candidates(name, op, lowering)
+    names = [*dict.fromkeys(one.variant for one in found), PORTABLE_VARIANT]
+    lowering.offer(op, names)
+    layer = short_name(op.outputs[0].name)
+    chosen = lowering.target.choice(layer) or names[0]
+    if chosen not in names:
+        raise UsageError(f"layer {layer} has no kernel variant {chosen!r}", f"it has {', '.join(names)}")
+    for candidate in (one for one in found if one.variant == chosen):
         candidate.lower()
         return True
     return False

@@ -1,0 +1,82 @@
+"""Autotuning: every variant is counted, the choice is never worse, and files of others are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.bench.models import write_classifier
+from tinyserve import boards, road
+from tinyserve.bench import tuning
+from tinyserve.bench.tuning import TunedLayer, Tuning
+from tinyserve.cli.main import main
+from tinyserve.codegen.program import Choice
+from tinyserve.errors import DataError
+
+
+def silent(step: str, done: int = 0, total: int = 0) -> None:
+    """No progress is shown."""
+
+
+@pytest.fixture
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "cache"))
+    write_classifier(tmp_path / "shapes.tflite")
+    return tmp_path
+
+
+def made_up(sha256: str) -> Tuning:
+    layers = [TunedLayer(layer="edges", variant="portable", ticks={"dsp": 9, "portable": 8})]
+    return Tuning(
+        model_sha256=sha256, board="cortex-m4", core="cortex-m4", optimize="balanced", unit="instructions",
+        default_ticks=9, tuned_ticks=8, layers=layers,
+    )  # fmt: skip
+
+
+def test_tuning_counts_every_variant_and_keeps_the_cheapest(workshop: Path) -> None:
+    made = road.to_bundle(Path("shapes.tflite"), road.Conversion(), silent)
+    build = road.Build(emulate=True)
+    found = tuning.run(made, boards.load("cortex-m4"), build, "unicorn", silent)
+    assert {"edges", "logits"} <= {layer.layer for layer in found.layers}
+    assert all({"dsp", "portable"} <= set(layer.ticks) for layer in found.layers)
+    assert 0 < found.tuned_ticks <= found.default_ticks
+
+
+def test_a_tuning_is_taken_from_the_cache(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = road.to_bundle(Path("shapes.tflite"), road.Conversion(), silent)
+    known = made_up(made.manifest.model_sha256)
+    monkeypatch.setattr(tuning, "_measured", lambda *arguments: known)
+    assert tuning.run(made, boards.load("cortex-m4"), road.Build(), "unicorn", silent) == known
+    monkeypatch.delattr(tuning, "_measured")
+    assert tuning.run(made, boards.load("cortex-m4"), road.Build(), "unicorn", silent) == known
+
+
+def test_a_written_tuning_is_read_back_as_choices(tmp_path: Path) -> None:
+    (tmp_path / "tune.json").write_bytes(msgspec.json.encode(made_up("ab")))
+    assert tuning.load(tmp_path / "tune.json", "ab").choices() == (Choice("edges", "portable"),)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"not json"])
+def test_what_is_no_tuning_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "tune.json").write_bytes(content)
+    with pytest.raises(DataError, match="not a tuning"):
+        tuning.load(tmp_path / "tune.json", "ab")
+
+
+def test_the_tuning_of_another_model_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "tune.json").write_bytes(msgspec.json.encode(made_up("ab")))
+    with pytest.raises(DataError, match="another model"):
+        tuning.load(tmp_path / "tune.json", "cd")
+
+
+def test_tune_writes_what_compile_takes(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tune", "shapes.tflite", "--board", "cortex-m4", "-o", "tune.json"]) == 0
+    assert "as compiled" in capsys.readouterr().out
+    given = ["--board", "cortex-m4", "--tuned", "tune.json", "--variant", "edges=portable"]
+    assert main(["compile", "shapes.tflite", "-o", "out", *given]) == 0
+    assert "ts_conv_2d_s8(" in Path("out/model.c").read_text()
+    assert main(["compile", "shapes.tflite", "-o", "out", "--variant", "edges"]) == 2
+    assert "not LAYER=VARIANT" in capsys.readouterr().err
