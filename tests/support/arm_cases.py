@@ -107,7 +107,8 @@ def _difference(expected: list[bytes], got: list[bytes]) -> str:
         wrong = np.flatnonzero(np.frombuffer(want, np.int8) != np.frombuffer(have, np.int8))
         if wrong.size:
             first = int(wrong[0])
-            return f"{wrong.size} of {len(want)} bytes differ, first at {first}: {have[first]} is not {want[first]}"
+            values = f"{have[first]} is not {want[first]}"
+            return f"{wrong.size} of {len(want)} bytes differ, first at {first}: {values}"
     return "no difference"
 
 

@@ -13,12 +13,16 @@ from tests.support.arm_cases import check
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 from tests.variants.dsp.layers import FEATURES, activation_of
+from tinyserve.codegen.lower import lower
+from tinyserve.codegen.program import Target
+from tinyserve.passes.load import load
 
 
-def depthwise_case(seed: int) -> Case:
+def depthwise_case(seed: int, smallest: int = 1) -> Case:
     r = Random(seed, 78)
     batches, stride = r.choice((1, 1, 1, 2)), r.choice((1, 1, 2))
-    height, width, channels = r.integer(1, 13), r.integer(1, 13), r.integer(4, 19)
+    height, width = r.integer(smallest, 13), r.integer(smallest, 13)
+    channels = r.integer(4, 19) * (4 if smallest > 1 else 1)
     padding = r.choice(("SAME", "SAME", "VALID"))
     activation, zero_point = activation_of(r)
     sizes = [output_size(extent, 3, stride, 1, padding) for extent in (height, width)]
@@ -43,6 +47,15 @@ def depthwise_case(seed: int) -> Case:
         return [x], [y]
 
     return case(f"depthwise #{seed}", r, build)
+
+
+def test_last_rows_of_wide_images(tmp_path: Path) -> None:
+    """Large enough for the kernel of single rows."""
+    cases = [depthwise_case(4000 + seed, smallest=11) for seed in range(30)]
+    programs = [lower(load(case.model), Target(FEATURES), "case") for case in cases]
+    last = [call.params.get("last_strip") for program in programs for call in program.calls]
+    assert {"ts_dsp_depthwise_3x3_single", "ts_dsp_depthwise_3x3_single_relu"} <= set(last)
+    check(cases, tmp_path, "cortex-m4", FEATURES, variant="dsp", at_least=30)
 
 
 @pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7", "cortex-m33"])

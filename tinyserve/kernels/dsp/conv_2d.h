@@ -190,7 +190,7 @@ TS_DSP_SHARED void ts_conv_2d_dsp_s8(const ts_conv_2d_dsp_s8_params *p, const in
     for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_bytes) {
         int32_t left = p->output_height * p->output_width, ox = 0;
         ts_dsp_window next = {-p->pad_top, -p->pad_left, -p->pad_top * row_bytes - p->pad_left * p->input_channels};
-        while (left >= 4) {
+        while (left >= 4 && p->multiply_4 != 0) {
             if (next.x >= 0 && next.x <= last_x && next.y >= 0 && next.y <= last_y && ox + 4 < p->output_width &&
                 p->dilation_width == 1) {
                 const int8_t *const first = input + next.offset;

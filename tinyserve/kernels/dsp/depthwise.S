@@ -111,17 +111,18 @@
         /* Frame of the strips. */
         .equ    BIAS, 0
         .equ    MULTIPLIER, 4
-        .equ    OUTPUT, 12
-        .equ    STEP, 20
+        .equ    TIE, 12
+        .equ    OUTPUT, 16
         .equ    END, 24
-        .equ    SLOTS, 28
-        .equ    RECORD, 36
-        .equ    FIRST, 40
-        .equ    LANES, 48
-        .equ    BYTES, 52
-        .equ    ODD, 56
-        .equ    TIE, 60
-        .equ    POINTERS, 64
+        .equ    POINTERS, 28
+        .equ    JOB, 36
+        .equ    SLOTS, 36
+        .equ    RECORD, 44
+        .equ    FIRST, 48
+        .equ    STEP, 56
+        .equ    LANES, 60
+        .equ    BYTES, 64
+        .equ    ODD, 68
         .equ    FRAME, 76
 
         /* Copies the job to the frame. */
@@ -129,13 +130,8 @@
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
         ldm     r0, {r1-r9}
-        strd    r1, r2, [sp, #SLOTS]
-        str     r3, [sp, #RECORD]
-        strd    r4, r5, [sp, #FIRST]
-        str     r6, [sp, #STEP]
-        str     r7, [sp, #LANES]
-        str     r8, [sp, #BYTES]
-        str     r9, [sp, #ODD]
+        add     r0, sp, #JOB
+        stm     r0, {r1-r9}
         .endm
 
         /* The next channel: weights to r8-r12 and lr, its slots to r0 and r1. */
@@ -144,9 +140,7 @@
         ldm     r0!, {r8-r12, lr}
         ldm     r0!, {r2-r5}
         str     r0, [sp, #RECORD]
-        strd    r2, r3, [sp, #BIAS]
-        str     r4, [sp, #MULTIPLIER + 4]
-        str     r5, [sp, #TIE]
+        stm     sp, {r2-r5}
         ldrd    r2, r3, [sp, #FIRST]
         strd    r2, r3, [sp, #OUTPUT]
         add     r2, r2, #1
@@ -287,6 +281,92 @@
 
         STRIP_STRIDE_1 ts_dsp_depthwise_3x3_s1, 0
         STRIP_STRIDE_1 ts_dsp_depthwise_3x3_s1_relu, 1
+
+        /* void name(const strip *job): one output row of up to 4 channels, stride 1: the last of an odd number.
+         * r4, r5: left and right output, r6: where they go, r7: bias. Stack: 112 bytes. */
+        .macro  STRIP_SINGLE name, relu
+        BEGIN_FUNCTION \name
+        ENTER
+0:
+        NEXT_CHANNEL
+        ldr     r6, [sp, #OUTPUT]
+        ldr     r7, [sp, #BIAS]
+        cmp     r2, #0
+        beq     2f
+1:
+        ldrd    r2, r3, [r0], #SLOT_PAIR
+        smlad   r4, r2, r8, r7
+        smlatb  r5, r2, r8, r7
+        smlad   r4, r3, r10, r4
+        smlatb  r5, r3, r10, r5
+        ldrd    r2, r3, [r0]
+        smlabt  r4, r2, r9, r4
+        smlad   r5, r2, r9, r5
+        smlabt  r4, r3, r11, r4
+        smlad   r5, r3, r11, r5
+        ldr     r2, [r1], #SLOT_PAIR
+        ldr     r3, [r1]
+        smlad   r4, r2, r12, r4
+        smlatb  r5, r2, r12, r5
+        smlabt  r4, r3, lr, r4
+        smlad   r5, r3, lr, r5
+        .if     \relu
+        ldrd    r2, r3, [sp, #MULTIPLIER]
+        smmla   r4, r4, r2, r3
+        smmla   r5, r5, r2, r3
+        .else
+        str     r6, [sp, #OUTPUT]
+        ldr     r7, [sp, #TIE]
+        and     r6, r7, r4, asr #31
+        and     r7, r7, r5, asr #31
+        ldrd    r2, r3, [sp, #MULTIPLIER]
+        smmla   r4, r4, r2, r3
+        smmla   r5, r5, r2, r3
+        add     r4, r4, r6
+        add     r5, r5, r7
+        ldr     r6, [sp, #OUTPUT]
+        ldr     r7, [sp, #BIAS]
+        .endif
+        ssat    r4, #8, r4, asr #SHIFT
+        ssat    r5, #8, r5, asr #SHIFT
+        ldr     r2, [sp, #STEP]
+        strb    r4, [r6]
+        strb    r5, [r6, r2]
+        add     r6, r6, r2, lsl #1
+        ldr     r2, [sp, #END]
+        cmp     r0, r2
+        bne     1b
+2:
+        ldr     r2, [sp, #ODD]
+        cbz     r2, 3f
+        ldrd    r2, r3, [r0], #SLOT_PAIR
+        smlad   r4, r2, r8, r7
+        smlad   r4, r3, r10, r4
+        ldrd    r2, r3, [r0]
+        smlabt  r4, r2, r9, r4
+        smlabt  r4, r3, r11, r4
+        ldr     r2, [r1], #SLOT_PAIR
+        ldr     r3, [r1]
+        smlad   r4, r2, r12, r4
+        smlabt  r4, r3, lr, r4
+        .ifeq   \relu
+        ldr     r5, [sp, #TIE]
+        and     r5, r5, r4, asr #31
+        .endif
+        ldrd    r2, r3, [sp, #MULTIPLIER]
+        smmla   r4, r4, r2, r3
+        .ifeq   \relu
+        add     r4, r4, r5
+        .endif
+        ssat    r4, #8, r4, asr #SHIFT
+        strb    r4, [r6]
+3:
+        LEAVE   0b
+        END_FUNCTION \name
+        .endm
+
+        STRIP_SINGLE ts_dsp_depthwise_3x3_single, 0
+        STRIP_SINGLE ts_dsp_depthwise_3x3_single_relu, 1
 
         /* void name(const strip *job): one output row of up to 4 channels, stride 2.
          * As above with one output row: "whole pairs" are output columns, each at an even input column. */

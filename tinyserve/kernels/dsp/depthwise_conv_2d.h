@@ -31,9 +31,11 @@ typedef struct {
 } ts_dsp_strip;
 
 void ts_dsp_depthwise_gather(int32_t *slot, const int8_t *row0, const int8_t *row1, const ts_dsp_gather *gather);
-/* relu: for outputs with zero point -128. */
+/* Two rows of stride 1, a single one, one of stride 2. relu: for outputs with zero point -128. */
 void ts_dsp_depthwise_3x3_s1(const ts_dsp_strip *strip);
 void ts_dsp_depthwise_3x3_s1_relu(const ts_dsp_strip *strip);
+void ts_dsp_depthwise_3x3_single(const ts_dsp_strip *strip);
+void ts_dsp_depthwise_3x3_single_relu(const ts_dsp_strip *strip);
 void ts_dsp_depthwise_3x3_s2(const ts_dsp_strip *strip);
 void ts_dsp_depthwise_3x3_s2_relu(const ts_dsp_strip *strip);
 
@@ -43,10 +45,10 @@ void ts_dsp_depthwise_3x3_s2_relu(const ts_dsp_strip *strip);
 
 /* weights: 9 half-words per channel: 9 weights and the scale's exponent d as bytes, bias times 2^d, multiplier.
  * rounding: twice the output's zero point plus one. rows_per_strip: output rows, 2 for stride 1 and 1 for stride 2.
- * slot_pairs: columns of a slot in pairs. strip_pairs: pairs of output columns (stride 2: output columns). */
+ * last_strip: for the last strip. slot_pairs: columns of a slot in pairs. strip_pairs: pairs of output columns (stride 2: output columns). */
 typedef struct {
     TS_DSP_GATHER_FIELDS
-    void (*strip)(const ts_dsp_strip *strip);
+    void (*strip)(const ts_dsp_strip *strip), (*last_strip)(const ts_dsp_strip *strip);
     const uint16_t *weights;
     int32_t input_row_step, input_bytes;
     int32_t output_row_step, output_column_step, output_bytes;
@@ -123,7 +125,7 @@ TS_DSP_SHARED void ts_depthwise_conv_2d_dsp_s8(const ts_depthwise_conv_2d_dsp_s8
             int8_t *const next = oy + 1 < p->output_rows ? row + p->output_row_step : row;
             const ts_dsp_strip strip = {top + 2 * first, bottom + 2 * first,    scratch,           row,    next,
                                         p->output_column_step, lanes, p->strip_pairs * 32, p->odd};
-            p->strip(&strip);
+            (oy + p->rows_per_strip < p->output_rows ? p->strip : p->last_strip)(&strip);
             row += p->rows_per_strip * p->output_row_step;
             int32_t *const swap = top;
             top = bottom;

@@ -19,18 +19,13 @@
         .syntax unified
         .thumb
 
-        .equ    STEPS, 0
-        .equ    STRIDE, 4
-        .equ    ROUNDING, 8
-        .equ    WEIGHTS, 12
-        .equ    BYTES, 16
-
-        /* Stack frame of both kernels. */
+        /* Stack frame of both kernels. Steps take the stride's place where there is one pixel. */
         .equ    SHIFTS, 0
         .equ    PATCH, 8
         .equ    WEIGHTS_END, 12
         .equ    OUTPUT, 16
         .equ    OUTPUT_STRIDE, 20
+        .equ    STEPS, 20
         .equ    HALF, 24
         .equ    PATCH_END, 28
         .equ    ENTRY, 32
@@ -73,19 +68,13 @@
         BEGIN_FUNCTION \name
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
-        ldr     r3, [r0, #STEPS]
-        ldr     r4, [r0, #STRIDE]
-        ldr     r5, [r0, #ROUNDING]
-        ldr     r6, [r0, #BYTES]
-        ldr     r0, [r0, #WEIGHTS]
-        add     r6, r6, r0
+        ldm     r0, {r3-r7}
+        mov     r0, r6
+        add     r7, r7, r6
+        strd    r1, r7, [sp, #PATCH]
+        strd    r2, r4, [sp, #OUTPUT]
         add     r7, r1, r3, lsl #4
-        str     r1, [sp, #PATCH]
-        str     r6, [sp, #WEIGHTS_END]
-        str     r2, [sp, #OUTPUT]
-        str     r4, [sp, #OUTPUT_STRIDE]
-        str     r5, [sp, #HALF]
-        str     r7, [sp, #PATCH_END]
+        strd    r5, r7, [sp, #HALF]
         /* After the first step, enter the loop of 8 where a multiple of 8 remains; past it if none does. */
         adr.w   r8, 2f
         subs    r3, r3, #1
@@ -212,15 +201,11 @@
         BEGIN_FUNCTION \name
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
-        ldr     r3, [r0, #STEPS]
-        ldr     r5, [r0, #ROUNDING]
-        ldr     r6, [r0, #BYTES]
-        ldr     r0, [r0, #WEIGHTS]
-        add     r6, r6, r0
-        str     r1, [sp, #PATCH]
-        str     r6, [sp, #WEIGHTS_END]
-        str     r2, [sp, #OUTPUT]
-        str     r3, [sp, #OUTPUT_STRIDE]
+        ldm     r0, {r3-r7}
+        mov     r0, r6
+        add     r7, r7, r6
+        strd    r1, r7, [sp, #PATCH]
+        strd    r2, r3, [sp, #OUTPUT]
         str     r5, [sp, #HALF]
 0:
         ldrd    r4, r5, [r0], #8
@@ -228,7 +213,7 @@
         asr     r3, r4, #8
         bic     r2, r5, #255
         add     r2, r2, r3
-        ldr     r12, [sp, #OUTPUT_STRIDE]
+        ldr     r12, [sp, #STEPS]
         subs    r12, r12, #4
         blo     2f
 1:

@@ -13,11 +13,6 @@
         .syntax unified
         .thumb
 
-        .equ    STEPS, 0
-        .equ    STRIDE, 4
-        .equ    WEIGHTS, 12
-        .equ    BYTES, 16
-
         .equ    PATCH, 0
         .equ    WEIGHTS_END, 4
         .equ    OUTPUT, 8
@@ -64,14 +59,12 @@
         BEGIN_FUNCTION ts_dsp_matmul_4_wide_s8
         push    {r4-r11, lr}
         sub     sp, sp, #FRAME
-        ldr     r3, [r0, #STEPS]
-        ldr     r4, [r0, #STRIDE]
-        ldr     r6, [r0, #BYTES]
-        ldr     r0, [r0, #WEIGHTS]
-        add     r6, r6, r0
-        add     r7, r1, r3, lsl #4
-        strd    r1, r6, [sp, #PATCH]
+        ldm     r0, {r3-r7}
+        mov     r0, r6
+        add     r7, r7, r6
+        strd    r1, r7, [sp, #PATCH]
         strd    r2, r4, [sp, #OUTPUT]
+        add     r7, r1, r3, lsl #4
         str     r7, [sp, #PATCH_END]
         adr.w   r8, 2f
         subs    r3, r3, #1
@@ -144,10 +137,9 @@
         BEGIN_FUNCTION ts_dsp_matmul_1_wide_s8
         push    {r4-r10, lr}
         mov     r8, r1
-        ldr     r3, [r0, #STEPS]
-        ldr     r7, [r0, #BYTES]
-        ldr     r0, [r0, #WEIGHTS]
-        add     r7, r7, r0
+        ldm     r0, {r3-r7}
+        mov     r0, r6
+        add     r7, r7, r6
 0:
         ldrd    r9, r10, [r0], #8
         mov     r12, r3

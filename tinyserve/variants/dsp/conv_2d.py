@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from tinyserve.codegen.program import Optimize, ParamValue
@@ -18,6 +20,7 @@ from tinyserve.variants.dsp import clamp, packing, wide
 
 PIXELS = 4
 REASON = "SMLAD on two taps of 4 pixels x 2 channels, two weights per half-word"
+REASON_SINGLE = "SMLAD on two taps of 1 pixel x 2 channels: a smaller patch at the arena's peak"
 WIDE_GAIN = 70.0
 """Instructions per inference that a byte of flash must save where neither size nor speed comes first."""
 
@@ -27,12 +30,23 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     input, weights = checks.required(op, 0), checks.required(op, 1)
     if not packing.applies(op) or weights.shape[3] != input.shape[3]:
         return []
-    return [_candidate(op, lowering, form) for form in _forms(op, lowering.target.optimize)]
+    forms = _forms(op, lowering.target.optimize)
+    found = [_candidate(op, lowering, form) for form in forms]
+    if forms and lowering.target.optimize == "ram" and not _is_pointwise(conv_window(op)):
+        found.append(_single_candidate(op, lowering, forms[0]))
+    return found
 
 
 def _candidate(op: Operator, lowering: Lowering, form: packing.Matmul) -> Candidate:
     cost = _cost(conv_window(op), form) + clamp.cost(op)
     return Candidate(form.variant, cost, REASON, lambda: _lower(op, lowering, form))
+
+
+def _single_candidate(op: Operator, lowering: Lowering, form: packing.Matmul) -> Candidate:
+    """One pixel at a time: a quarter of the patch, a quarter more instructions."""
+    single = replace(form, variant=f"{form.variant}-single")
+    cost = 1.3 * _cost(conv_window(op), form) + clamp.cost(op)
+    return Candidate(single.variant, cost, REASON_SINGLE, lambda: _lower(op, lowering, single, pixels=1))
 
 
 def run_length(view: Window, channels: int) -> int:
@@ -77,23 +91,24 @@ def _is_pointwise(view: Window) -> bool:
     return (view.filter_height, view.filter_width) == (1, 1) == strides and view.pad_top == view.pad_left == 0
 
 
-def _lower(op: Operator, lowering: Lowering, packed: packing.Matmul) -> None:
+def _lower(op: Operator, lowering: Lowering, packed: packing.Matmul, pixels: int = PIXELS) -> None:
+    """``pixels``: of a patch, 4 or 1."""
     input, output = checks.required(op, 0), op.outputs[0]
     view = conv_window(op)
     if _is_pointwise(view):
         lower_pointwise(op, lowering, packed, view.pixels, input.shape[3])
         return
     row_words = -(-run_length(view, input.shape[3]) // 4)
-    patch_words = PIXELS * packed.steps
+    patch_words = pixels * packed.steps
     params = {
-        **_matmul_params(op, lowering, packed, view.pixels // max(1, view.batches)),
+        **_matmul_params(op, lowering, packed, view.pixels // max(1, view.batches) if pixels > 1 else 1),
         **_window_params(view, input.shape[3]),
         "input_zero_point": input.zero_point,
         "patch_words": patch_words,
         "row_words": row_words,
     }
-    words = patch_words + row_words * (5 if _is_cut(view) else 1)
-    lead = _lead(view, input.shape[3], output.shape[3])
+    words = patch_words + row_words * (1 + pixels if _is_cut(view) else 1)
+    lead = _lead(view, input.shape[3], output.shape[3], pixels)
     _call(op, lowering, packed, "ts_conv_2d", params, patch_bytes=4 * words, lead=lead)
 
 
@@ -147,7 +162,8 @@ def _call(
         scratch=[lowering.scratch(f"{output.name}_patch", patch_bytes)],
         overlaps=overlaps(source, target, lead),
         macs=output.elements * weights.elements // weights.shape[0],
-        sources=(f"dsp/{packed.source}", "dsp/patch.S"), variant=packed.variant, reason=REASON,
+        sources=(f"dsp/{packed.source}", "dsp/patch.S"), variant=packed.variant,
+        reason=REASON_SINGLE if packed.variant.endswith("-single") else REASON,
     )  # fmt: skip
     clamp.add_clamp(op, lowering)
 
@@ -177,17 +193,19 @@ def _is_cut(view: Window) -> bool:
     return view.dilation_width == 1 and (view.pad_left > 0 or reach > view.input_width)
 
 
-def _lead(view: Window, input_channels: int, output_channels: int) -> int:
-    return _block_lead(view.first_reads().reshape(view.batches, -1), input_channels, output_channels)
+def _lead(view: Window, input_channels: int, output_channels: int, block: int) -> int:
+    reads = view.first_reads().reshape(view.batches, -1)
+    return _block_lead(reads, input_channels, output_channels, block)
 
 
-def _block_lead(first_reads: IntArray, input_channels: int, output_channels: int) -> int:
-    """Four pixels (the last ones singly) are read, then written; blocks do not span images.
+def _block_lead(first_reads: IntArray, input_channels: int, output_channels: int, block: int = PIXELS) -> int:
+    """A block of pixels (the last ones singly) is read, then written; blocks do not span images.
 
     ``first_reads``: [images][pixels], the first input pixel that each output pixel reads.
     """
     images, pixels = first_reads.shape
-    starts = np.array([*range(0, pixels - pixels % PIXELS, PIXELS), *range(pixels - pixels % PIXELS, pixels)])
+    whole = pixels - pixels % block
+    starts = np.array([*range(0, whole, block), *range(whole, pixels)])
     first = np.minimum.reduceat(first_reads, starts, axis=1).reshape(-1) * input_channels
     ends = np.append(starts[1:], pixels) + np.arange(images)[:, None] * pixels
     return lead_bytes(first, ends.reshape(-1) * output_channels)

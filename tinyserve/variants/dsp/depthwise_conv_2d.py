@@ -21,6 +21,8 @@ from tinyserve.variants.dsp import clamp, packing, scaling
 REASON = "SMLAD on neighbouring columns, 4 channels sorted apart at a time"
 _SHIFT = 10  # of the scaled products, in depthwise.S
 _LANES = 4
+_SINGLE_ROW_GAIN = 5000.0
+"""Instructions that make up for the flash of the kernel for single rows."""
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
@@ -86,6 +88,12 @@ class _View:
         return -(-self.output_rows // 2) if self.stride == 1 else self.output_rows
 
     @property
+    def spared(self) -> float:
+        """Instructions that a kernel of its own saves where the last strip of two rows has but one."""
+        single = self.stride == 1 and self.output_rows % 2 == 1
+        return 10.0 * self.output_columns * self.channels if single else 0.0
+
+    @property
     def slot_pairs(self) -> int:
         """Pairs of columns in a slot: each block of outputs reads its own and the next."""
         return (-(-self.output_columns // 2) if self.stride == 1 else self.output_columns) + 1
@@ -100,7 +108,8 @@ class _View:
         blocks = 25 * self.output_columns + 30 if self.stride == 1 else 17 * self.output_columns + 30
         groups = -(-self.channels // _LANES)
         gather = 26 * self.slot_pairs + 110
-        return groups * (gather + self.strips * (gather + _LANES * blocks + 60)) + self.channels * 60.0
+        work = gather + self.strips * (gather + _LANES * blocks + 60)
+        return groups * work + self.channels * 60.0 - self.spared
 
     def gather(self) -> dict[str, ParamValue]:
         """How a row's columns fall into pairs: ``ts_dsp_gather``."""
@@ -154,11 +163,14 @@ def _lower(op: Operator, lowering: Lowering, view: _View, records: npt.NDArray[n
     row_step, column_step = view.steps(input.shape[2])
     output_row_step, output_column_step = view.steps(output.shape[2])
     one = view.stride == 1
+    single = view.spared > _SINGLE_ROW_GAIN and lowering.target.optimize != "size"
+    strip = "ts_dsp_depthwise_3x3_{}" + ("_relu" if output.zero_point == -128 else "")
     params: dict[str, ParamValue] = {
         "column_step": column_step,
         "padding": int(np.full(4, input.zero_point, np.int8).view("<i4")[0]),
         **view.gather(),
-        "strip": f"ts_dsp_depthwise_3x3_s{view.stride}" + ("_relu" if output.zero_point == -128 else ""),
+        "strip": strip.format(f"s{view.stride}"),
+        "last_strip": strip.format("single" if single else f"s{view.stride}"),
         "batches": input.shape[0],
         "channels": view.channels,
         "input_rows": view.input_rows,
