@@ -137,8 +137,8 @@ def to_compiled(
     board: Board | None,
     optimize: Optimize,
     progress: Progress,
-    engine: str = "aot",
     *,
+    engine: str = "aot",
     choices: tuple[Choice, ...] = (),
 ) -> Compiled:
     """The bundle's model as C for a board. The name is ``model``: firmware carries one model.

@@ -57,7 +57,7 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
     if cached is not None and cached.is_file():
         return msgspec.json.decode(cached.read_bytes(), type=BenchResult)
     build = replace(cell.build, emulate=road.is_twin(board))
-    compiled = road.to_compiled(made, board, build.optimize, progress, build.engine)
+    compiled = road.to_compiled(made, board, build.optimize, progress, engine=build.engine)
     firmware = road.to_firmware(made, compiled, board, build, progress)
     data = dataset.load(cell.dataset, made.manifest, cell.limit) if cell.dataset else None
     options = single_stream.Options(

@@ -122,7 +122,9 @@ def _with(build: road.Build, taken: dict[str, str]) -> road.Build:
 def _profile(
     bundle: Bundle, board: Board, build: road.Build, emulator: str, progress: Progress
 ) -> profiling.Profile:
-    compiled = road.to_compiled(bundle, board, build.optimize, progress, build.engine, choices=build.choices)
+    compiled = road.to_compiled(
+        bundle, board, build.optimize, progress, engine=build.engine, choices=build.choices
+    )
     firmware = road.to_firmware(bundle, compiled, board, build, progress)
     return profiling.run(bundle, firmware, emulator, build.optimize, progress)
 

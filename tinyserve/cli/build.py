@@ -50,7 +50,7 @@ def command(
     chosen = boards.load(board)
     with progress() as report:
         made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
-        compiled = road.to_compiled(made, chosen, optimize, report, engine)
+        compiled = road.to_compiled(made, chosen, optimize, report, engine=engine)
         choices = road.Build(optimize, engine, toolchain, emulate, output)
         firmware = road.to_firmware(made, compiled, chosen, choices, report)
     stdout().print(firmware_panel(made.manifest.name, firmware, chosen))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(name="device", epilog=SOURCE_HELP)
 @click.argument("source", type=PATH)
 @click.option("--board", required=True, metavar="NAME", help="The board whose twin is started.")
-@click.option("--emulator", metavar="KIND", help="unicorn, qemu or host, where the board has several.")
+@click.option("--emulator", metavar="KIND", help="unicorn, qemu, renode or host.")
 @click.option("--pty", is_flag=True, help="Serve on a pseudo-terminal, until Ctrl-C.", required=True)
 @options.optimize
 @options.engine
@@ -50,7 +50,7 @@ def command(
     kind = road.choose_emulator(chosen, True, emulator, None)
     with progress() as report:
         made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
-        compiled = road.to_compiled(made, chosen, optimize, report, engine)
+        compiled = road.to_compiled(made, chosen, optimize, report, engine=engine)
         build = road.Build(optimize, engine, toolchain, road.is_twin(chosen))
         firmware = road.to_firmware(made, compiled, chosen, build, report)
     with open_device(firmware, chosen, emulator=kind) as device:

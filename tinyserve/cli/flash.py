@@ -62,7 +62,7 @@ def command(
         if not twin:
             deploy.require(chosen, port, report)
         made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
-        compiled = road.to_compiled(made, chosen, optimize, report, engine)
+        compiled = road.to_compiled(made, chosen, optimize, report, engine=engine)
         identity = made.manifest.mlperf_id or made.manifest.name
         directory = output or made.path / f"{chosen.id}-platformio"
         place = core.core_for(emulated=twin)

@@ -62,7 +62,7 @@ def command(
     with progress() as report:
         made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
         choices = options.chosen_variants(variants, tuned, made.model_bytes())
-        compiled = road.to_compiled(made, chosen, optimize, report, engine, choices=choices)
+        compiled = road.to_compiled(made, chosen, optimize, report, engine=engine, choices=choices)
         build = road.Build(optimize, engine, toolchain, road.is_twin(chosen), choices=choices)
         firmware = road.to_firmware(made, compiled, chosen, build, report)
         profile = profiling.run(made, firmware, kind, optimize, report)
