@@ -87,7 +87,7 @@ def suggestions(options: Options, worst: Sequence[str], calibration: int) -> lis
         found.append(
             Variant(
                 f"int8, {short} in float",
-                f"--keep-float {short}",
+                f"--per-layer keep={short}:float32",
                 "int8",
                 replace(options, keep_float=(*options.keep_float, tensor)),
             )
