@@ -39,7 +39,7 @@ class Tflm:
     def invoke(self, inputs: Sequence[npt.NDArray[Any]]) -> None:
         """Sets the inputs (in the model's types and shapes) and runs one inference."""
         for index, value in enumerate(inputs):
-            self._interpreter.set_input(np.ascontiguousarray(value), index)
+            self._interpreter.set_input(np.asarray(value, order="C"), index)
         self._interpreter.invoke()
 
     def output(self, index: int = 0) -> npt.NDArray[Any]:

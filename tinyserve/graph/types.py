@@ -76,6 +76,7 @@ _C_TYPE = {
     DType.FLOAT32: "float", DType.INT32: "int32_t", DType.UINT8: "uint8_t", DType.INT64: "int64_t",
     DType.BOOL: "uint8_t", DType.INT16: "int16_t", DType.INT8: "int8_t", DType.INT4: "int8_t",
     DType.UINT32: "uint32_t", DType.UINT16: "uint16_t", DType.RESOURCE: "int32_t",
+    DType.UINT64: "uint64_t",
 }  # fmt: skip
 
 
