@@ -38,7 +38,7 @@ def model_identity(bundle: Bundle, compiled: Compiled) -> ModelIdentity:
 
 
 def setup_of(firmware: Firmware, board: Board, device: str, optimize: str, seed: int) -> Setup:
-    """Board, device and tools. ``device``: unicorn, qemu, host or serial."""
+    """Board, device and tools. ``device``: unicorn, qemu, renode, host or serial."""
     return Setup(
         board=board.id,
         board_name=board.name,
@@ -46,12 +46,12 @@ def setup_of(firmware: Firmware, board: Board, device: str, optimize: str, seed:
         core=board.core.name,
         clock_hz=board.clock_hz,
         device=device,
-        emulated=device in ("unicorn", "qemu"),
+        emulated=device in ("unicorn", "qemu", "renode"),
         engine=firmware.project.engine,
         optimize=optimize,
         toolchain=toolchain_text(firmware),
         flags=list(firmware.flags),
-        firmware_sha256=image_digest(firmware.elf),
+        firmware_sha256=image_digest(firmware.elf) if firmware.sizes else "",
         tinyserve=__version__,
         tools=_versions(_PACKAGES.get(device, ())),
         seed=seed,

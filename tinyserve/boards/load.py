@@ -132,8 +132,10 @@ def _check(path: Path, board: Board) -> None:
     for emulator in board.emulators:
         if emulator.kind == "unicorn" and not board.core.unicorn_cpu:
             raise _bad(path, "emulators", f"Unicorn has no {board.core.name}")
-        if (emulator.kind == "qemu") != bool(emulator.machine):
-            raise _bad(path, "emulators", "QEMU needs a machine, the others take none")
+        if (emulator.kind in ("qemu", "renode")) != bool(emulator.machine):
+            raise _bad(path, "emulators", "QEMU and Renode need a machine, the others take none")
+        if emulator.kind == "renode" and not board.core.renode_cpu:
+            raise _bad(path, "emulators", f"Renode has no {board.core.name}")
 
 
 def _overlap(a: Region, b: Region) -> bool:

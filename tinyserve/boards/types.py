@@ -31,6 +31,7 @@ class Core(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ""  # directory of the emulated port's templates; empty: none
     )
     unicorn_cpu: str = ""  # "CORTEX_M4"; empty: not in Unicorn
+    renode_cpu: str = ""  # "cortex-m4f"; empty: not in Renode
     cycle_model: str = ""  # name of the cycle table, empty: none
     registers: Registers | None = None
 
@@ -70,10 +71,15 @@ class Usb(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Emulator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How the board runs without hardware. ``machine``: QEMU's name, for kind qemu."""
+    """How the board runs without hardware.
 
-    kind: Literal["unicorn", "qemu", "host"]
+    ``machine``: QEMU's name, for kind qemu; for kind renode the platform file that Renode has of the board,
+    and ``without`` names what of it lies where a twin has its registers.
+    """
+
+    kind: Literal["unicorn", "qemu", "renode", "host"]
     machine: str = ""
+    without: list[str] = []
 
 
 class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -30,8 +30,8 @@ def open_device(
     """Starts ``firmware`` in an emulator or opens the real board that runs it already; ends it on exit.
 
     ``port`` names a serial port (or pyserial URL), "auto" finds the board's. Without it the board is
-    emulated, by ``emulator`` ("unicorn", "qemu", "host"; default: the board's first). ``firmware`` may be
-    None only for a real board, and serves to name functions there.
+    emulated, by ``emulator`` ("unicorn", "qemu", "renode", "host"; default: the board's first).
+    ``firmware`` may be None only for a real board, and serves to name functions there.
 
     Raises UsageError for what the board can't do, ToolError when an emulator is missing, DeviceError when the
     device doesn't start.
@@ -49,8 +49,8 @@ def open_device(
 
 
 def select_emulator(board: Board, kind: str | None = None) -> Emulator:
-    """The emulator of that kind, else the board's first. Any Cortex-M or RV32 board runs in Unicorn as a
-    twin.
+    """The emulator of that kind, else the board's first. Any Cortex-M or RV32 board runs in Unicorn and
+    Renode as a twin.
 
     Raises UsageError when there is none.
     """
@@ -59,6 +59,8 @@ def select_emulator(board: Board, kind: str | None = None) -> Emulator:
             return emulator
     if kind in (None, "unicorn") and board.core.unicorn_cpu:
         return Emulator("unicorn")
+    if kind == "renode" and board.core.renode_cpu:
+        return Emulator("renode")
     kinds = [emulator.kind for emulator in board.emulators]
     if kind is None or not kinds:
         raise UsageError(f"{board.id}: no emulator runs it", "connect the board and pass --port auto")
@@ -77,6 +79,10 @@ def _start(elf: Path, board: Board, emulator: Emulator) -> Device:
         from tinyserve.devices.qemu import QemuDevice
 
         return QemuDevice(symbols, board, emulator)
+    if emulator.kind == "renode":
+        from tinyserve.devices.renode import RenodeDevice
+
+        return RenodeDevice(symbols, board)
     try:
         from tinyserve.devices.unicorn import UnicornDevice
     except ImportError as error:

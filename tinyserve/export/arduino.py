@@ -6,7 +6,8 @@ import re
 
 from tinyserve.errors import UsageError
 from tinyserve.export.source import Request, rendered
-from tinyserve.firmware.render import PLATFORMIO_FILE, render_template
+from tinyserve.firmware.render import PLATFORMIO_FILE
+from tinyserve.firmware.templates import render_template
 
 _SKETCH_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyserve.errors import UsageError
 from tinyserve.export.source import Request, rendered
-from tinyserve.firmware.render import render_template
+from tinyserve.firmware.templates import render_template
 from tinyserve.firmware.toolchain import gcc_flags, gcc_names
 
 

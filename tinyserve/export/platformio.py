@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tinyserve.errors import UsageError
 from tinyserve.export.source import Request, rendered
-from tinyserve.firmware.render import PLATFORMIO_FILE, render_template
+from tinyserve.firmware.render import PLATFORMIO_FILE
+from tinyserve.firmware.templates import render_template
 from tinyserve.platformio.platform import is_emulated, platform_files
 
 PLATFORM_DIRECTORY = "platform"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from tinyserve.export.source import Request, rendered
-from tinyserve.firmware.render import DEFAULT_STACK_BYTES, render_template
+from tinyserve.firmware.render import DEFAULT_STACK_BYTES
+from tinyserve.firmware.templates import render_template
 
 # Zephyr's configuration has a macro of that name, which every source sees.
 _OWN_NAME = b"#undef CONFIG_BOARD\n#define CONFIG_BOARD"

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-import jinja2
-
 from tinyserve import __version__
 from tinyserve.boards.types import Board, Region
 from tinyserve.codegen.compile import Compiled
-from tinyserve.data import data_directory
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.firmware.interface import ModelInterface, interface_of
+from tinyserve.firmware.renode import renode_files
+from tinyserve.firmware.templates import render_template
 from tinyserve.firmware.tflm_library import lib_deps
 
 Part = Literal["startup", "firmware", "runtime", "model", "weights"]
@@ -125,6 +123,7 @@ def render(
         for name in () if interpreted else _SHIM:
             files[f"src/runtime/{name}"] = render_template(f"shim/{name}", context)
             sources.append(SourceFile(f"src/runtime/{name}", "runtime"))
+        files |= renode_files(board, model)
     if port == "arduino":
         files[PLATFORMIO_FILE] = render_template(
             f"arduino/{PLATFORMIO_FILE}",
@@ -175,23 +174,6 @@ def _ticks(port: Port, board: Board) -> dict[str, str | int]:
     if board.core.name.startswith("cortex-m") and "thumb1" not in board.core.features:
         return {"tick_unit": "cycles", "tick_hz": board.clock_hz}
     return {"tick_unit": "us", "tick_hz": 1_000_000}
-
-
-def render_template(name: str, context: Mapping[str, object]) -> str:
-    """A template's text; files without a .j2 are taken as they are."""
-    root = data_directory("firmware_templates")
-    plain = root / name
-    if plain.is_file():
-        return plain.read_text(encoding="utf-8")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(root),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,
-    )
-    return environment.get_template(f"{name}.j2").render(context)
 
 
 def _write(directory: Path, files: dict[str, str | bytes]) -> None:

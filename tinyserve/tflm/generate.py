@@ -11,7 +11,7 @@ from tinyserve.codegen.emit import Sources
 from tinyserve.codegen.names import identifier
 from tinyserve.codegen.program import Buffer, Constant, MemoryPlan, Program, Target
 from tinyserve.errors import UnsupportedError
-from tinyserve.firmware.render import render_template
+from tinyserve.firmware.templates import render_template
 from tinyserve.graph.reader import read
 from tinyserve.graph.types import Model, Tensor
 from tinyserve.passes.load import macs
