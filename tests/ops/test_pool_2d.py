@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D and MAX_POOL_2D against TFLM."""
+"""AVERAGE_POOL_2D, MAX_POOL_2D and L2_POOL_2D against TFLM."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_integer_bytes_equal_tflm(op: str, dtype: str, tmp_path: Path) -> None:
     check([random_case(index, op, dtype) for index in range(CASES)], tmp_path, at_least=100)
 
 
-@pytest.mark.parametrize("op", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
+@pytest.mark.parametrize("op", ["AVERAGE_POOL_2D", "MAX_POOL_2D", "L2_POOL_2D"])
 def test_float_is_close_to_tflm(op: str, tmp_path: Path) -> None:
     cases = [random_case(index, op, "float32") for index in range(CASES)]
     check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-6, 1e-6))

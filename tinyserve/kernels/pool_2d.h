@@ -1,4 +1,4 @@
-/* AVERAGE_POOL_2D and MAX_POOL_2D over [batches][height][width][channels]. Padding takes part in neither: the window
+/* AVERAGE_POOL_2D, MAX_POOL_2D and L2_POOL_2D over [batches][height][width][channels]. Padding takes part in neither: the window
  * is cut at the border. Input and output share scale and zero point. */
 #ifndef TS_POOL_2D_H
 #define TS_POOL_2D_H
@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/math.h"
 #include "common/window.h"
 
 typedef struct {
@@ -88,6 +89,20 @@ static inline float ts_pool_2d_average_window_f32(const ts_pool_2d_f32_params *p
     return low < p->activation_max ? low : p->activation_max;
 }
 
+static inline float ts_pool_2d_l2_window_f32(const ts_pool_2d_f32_params *p, const float *in, int32_t height,
+                                             int32_t width)
+{
+    float sum = 0.0f;
+    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+        for (int32_t x = 0; x < width; x++) {
+            sum += in[x * p->channels] * in[x * p->channels];
+        }
+    }
+    const float norm = ts_sqrtf(sum / (float)(height * width));
+    const float low = norm > p->activation_min ? norm : p->activation_min;
+    return low < p->activation_max ? low : p->activation_max;
+}
+
 static inline int8_t ts_pool_2d_max_window_s8(const ts_pool_2d_params *p, const int8_t *in, int32_t height,
                                               int32_t width)
 {
@@ -141,6 +156,12 @@ static inline void ts_average_pool_2d_s16(const ts_pool_2d_params *p, const int1
 static inline void ts_average_pool_2d_f32(const ts_pool_2d_f32_params *p, const float *input, float *output)
 {
     TS_POOL_2D_FOR_EACH(float, ts_pool_2d_average_window_f32)
+}
+
+/* float32, as TFLM's reference_ops::L2Pool: the root of the mean of squares. */
+static inline void ts_l2_pool_2d_f32(const ts_pool_2d_f32_params *p, const float *input, float *output)
+{
+    TS_POOL_2D_FOR_EACH(float, ts_pool_2d_l2_window_f32)
 }
 
 /* int8, equal to TFLM's reference_integer_ops::MaxPool. */

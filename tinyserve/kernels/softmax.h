@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/interpolate.h"
 #include "common/math.h"
 #include "common/reciprocal.h"
 
@@ -76,6 +77,45 @@ static inline void ts_softmax_s8_s16(const ts_softmax_s8_params *p, const int8_t
         for (int32_t i = 0; i < p->depth; i++) {
             const int32_t value = ts_softmax_value(p, &row, input[i], 16);
             *output++ = (int16_t)ts_min(value + INT16_MIN, INT16_MAX);
+        }
+    }
+}
+
+/* exp_table samples e^x for x in [-10, 0], reciprocal_table 1 / (1 + x) for x in [0, 1], both at 513 points in Q0.15
+ * over the range of int16. Differences times multiplier and shift are in units of 10 / 65535. */
+typedef struct {
+    int32_t rows, depth;
+    int32_t multiplier, shift;
+    const int16_t *exp_table;
+    const int16_t *reciprocal_table;
+} ts_softmax_s16_params;
+
+/* int16 with output scale 1/32768, equal to TFLM's reference_ops::SoftmaxInt16. The output holds the exponentials
+ * until their sum is known. */
+static inline void ts_softmax_s16(const ts_softmax_s16_params *p, const int16_t *input, int16_t *output)
+{
+    for (int32_t r = 0; r < p->rows; r++, input += p->depth, output += p->depth) {
+        int32_t max = INT16_MIN;
+        for (int32_t i = 0; i < p->depth; i++) {
+            max = ts_max(max, input[i]);
+        }
+        int32_t sum = 0; /* Q16.15 */
+        for (int32_t i = 0; i < p->depth; i++) {
+            const int32_t scaled = ts_requantize(input[i] - max, p->multiplier, p->shift);
+            output[i] = ts_interpolate_s16(p->exp_table, ts_clamp(ts_wrap_add(scaled, 32767), INT16_MIN, INT16_MAX));
+            sum += output[i];
+        }
+        int32_t leading_zeros = 0;
+        while (((uint32_t)sum << leading_zeros) < 0x80000000u && leading_zeros < 31) {
+            leading_zeros++;
+        }
+        const int32_t normal = (int32_t)((((int64_t)sum << (leading_zeros - 1)) + (1 << 13)) >> 14);
+        const int32_t argument = ts_clamp(normal - (1 << 15) - (1 << 16), INT16_MIN, INT16_MAX);
+        const int64_t scale = ts_interpolate_s16(p->reciprocal_table, argument);
+        const int32_t bits = 31 - leading_zeros;
+        for (int32_t i = 0; i < p->depth; i++) {
+            const int64_t product = output[i] * scale + ((int64_t)1 << (bits - 1));
+            output[i] = (int16_t)ts_clamp((int32_t)(product >> bits), 0, INT16_MAX);
         }
     }
 }

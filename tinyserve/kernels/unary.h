@@ -22,27 +22,6 @@ static inline void ts_lookup_8(const ts_lookup_8_params *p, const uint8_t *input
     }
 }
 
-/* table holds 513 samples of a function over the range of int16, between which it is interpolated. */
-typedef struct {
-    int32_t count;
-    const int16_t *table;
-} ts_lookup_s16_params;
-
-/* TFLM's LUTLookup for int16. */
-static inline int16_t ts_interpolate_s16(const int16_t *table, int32_t value)
-{
-    const int32_t index = 256 + (value >> 7);
-    const int32_t slope = (int16_t)(table[index + 1] - table[index]);
-    return (int16_t)(table[index] + ((slope * (value & 0x7f) + 64) >> 7));
-}
-
-static inline void ts_lookup_s16(const ts_lookup_s16_params *p, const int16_t *input, int16_t *output)
-{
-    for (int32_t i = 0; i < p->count; i++) {
-        output[i] = ts_interpolate_s16(p->table, input[i]);
-    }
-}
-
 /* sigmoid[i] is logistic(i / 24) in Q0.16; inputs are multiplied and shifted to 1/24 of 2^-9 (2^-8 for tanh). */
 typedef struct {
     int32_t count, multiplier, shift;

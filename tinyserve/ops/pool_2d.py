@@ -1,4 +1,4 @@
-"""AVERAGE_POOL_2D and MAX_POOL_2D. Kernels in ``kernels/pool_2d.h``."""
+"""AVERAGE_POOL_2D, MAX_POOL_2D and L2_POOL_2D. Kernels in ``kernels/pool_2d.h``."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class _Pool2D(Op):
     """SAME and VALID windows always hold at least one element. Kernel ``ts_<kernel>_<type>``."""
 
     kernel: str
+    types: tuple[DType, ...] = (DType.INT8, DType.INT16, DType.FLOAT32)
 
     def attributes(self, options: Options) -> Pool2DAttributes:
         return Pool2DAttributes(
@@ -47,7 +48,7 @@ class _Pool2D(Op):
     def check(self, op: Operator) -> None:
         checks.arity(op, 1)
         input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
+        checks.dtype(op, input, self.types, "input")
         checks.same_dtype(op, input, output)
         checks.rank(op, input, 4, "input")
         checks.rank(op, output, 4, "output")
@@ -103,4 +104,12 @@ class MaxPool2D(_Pool2D):
     kernel = "max_pool_2d"
 
 
-OPS = (AveragePool2D(), MaxPool2D())
+class L2Pool2D(_Pool2D):
+    """The root of the mean of squares, for float32 alone."""
+
+    name = "L2_POOL_2D"
+    kernel = "l2_pool_2d"
+    types = (DType.FLOAT32,)
+
+
+OPS = (AveragePool2D(), MaxPool2D(), L2Pool2D())
