@@ -75,6 +75,16 @@ class InputStatistics(msgspec.Struct, frozen=True):
     percentiles: dict[str, float]
 
 
+class WeightStatistics(msgspec.Struct, frozen=True):
+    """The weights of a layer: what pruning (``zeros``) and clustering (``distinct`` values) left of them."""
+
+    name: str
+    dtype: str
+    elements: int
+    zeros: int
+    distinct: int
+
+
 class Manifest(msgspec.Struct, kw_only=True):
     """manifest.json. ``arena_bytes`` is of the portable build with default options."""
 
@@ -93,6 +103,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     tools: dict[str, str]
     accuracy: list[OutputAccuracy] = []
     representative: list[InputStatistics] = []
+    weights: list[WeightStatistics] = []
     mlperf_id: str = ""
     input_layout: str = "NHWC"
     notes: list[str] = []

@@ -64,10 +64,13 @@ def save_two_signatures(out: Path) -> None:
 
 
 def save_tflite(out: Path, model: keras.Model) -> None:
-    """A float model with an open batch, a dynamic-range one, and one that keeps its weights in variables."""
+    """With an open batch; pruned; of dynamic range; with its weights in variables."""
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     (out / "float.tflite").write_bytes(converter.convert())
     wide = keras.Sequential([layers.Input((64,)), layers.Dense(32)])  # small weights are left in float
+    kernel = wide.layers[0].kernel.numpy()
+    wide.layers[0].kernel.assign(np.where(np.abs(kernel) < np.median(np.abs(kernel)), 0, kernel))
+    (out / "pruned.tflite").write_bytes(tf.lite.TFLiteConverter.from_keras_model(wide).convert())
     converter = tf.lite.TFLiteConverter.from_keras_model(wide)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     (out / "dynamic.tflite").write_bytes(converter.convert())

@@ -26,6 +26,7 @@ class Front:
     model: Inspected
     framework: str
     has_original: bool
+    input_layout: str = "NHWC"
 
 
 def isolated(source: SourceModel) -> Sequence[str] | None:
@@ -76,7 +77,7 @@ def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Rec
     record.tools.update(done.tools)
     record.notes.extend(done.notes)
     model = tflite.inspect(request.tflite.read_bytes(), f"{source.path} as .tflite")
-    return Front(model, done.framework, done.has_original)
+    return Front(model, done.framework, done.has_original, done.input_layout)
 
 
 def _load(worker: Worker, request: messages.LoadModel, record: Record) -> messages.Done:

@@ -80,6 +80,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
 
     framework: str = ""
     has_original: bool = False
+    input_layout: str = "NHWC"
     tools: dict[str, str] = {}
     notes: list[str] = []
 

@@ -35,11 +35,12 @@ def load(request: LoadModel, say: Say) -> Loaded:
     )
     say("convert", 0, 0)
     tflite = _convert(request.source, dict(zip(names, shapes, strict=True)))
-    notes = []
+    layout, notes = "NHWC", []
     if any(len(shape) == 4 for shape in shapes):
+        layout = "NHWC (NCHW in the source)"
         notes.append("channels first in the source, last here: data is taken in either layout")
     tools = {name: importlib.metadata.version(name) for name in ("onnx", "onnx2tf", "onnxruntime")}
-    return Loaded(tflite, "onnx", tools, _original(request.source, tflite, names), notes)
+    return Loaded(tflite, "onnx", tools, _original(request.source, tflite, names), notes, layout)
 
 
 def _checked(onnx: Any, path: Path) -> Any:

@@ -70,6 +70,8 @@ def convert(
         accuracy=checked.accuracy,
         representative=data.statistics(dataset, inputs) if dataset else [],
         mlperf_id=options.mlperf_id or tflite.mlperf_id(converted.inputs, converted.outputs),
+        weights=tflite.weights(converted.model),
+        input_layout=session.front.input_layout,
         notes=session.record.notes,
     )
     progress("write the bundle")

@@ -47,7 +47,8 @@ def load(request: LoadModel, say: Say) -> Loaded:
         return [output.numpy() for output in flat]
 
     tools = {name: importlib.metadata.version(name) for name in ("torch", "litert-torch")}
-    return Loaded(tflite, "pytorch", tools, original)
+    layout = "NCHW" if any(example.dim() == 4 for example in examples) else "NHWC"
+    return Loaded(tflite, "pytorch", tools, original, input_layout=layout)
 
 
 def _program(torch: Any, path: Path) -> Any:

@@ -11,12 +11,13 @@ from typing import Literal
 
 import numpy as np
 
-from tinyserve.bundle import TensorInfo
+from tinyserve.bundle import TensorInfo, WeightStatistics
 from tinyserve.errors import ModelError, UnsupportedError
 from tinyserve.graph import reader
 from tinyserve.graph.types import DType, Graph, Model, Operator, Tensor
 
 Scheme = Literal["float32", "int8", "int16x8"]
+_WEIGHTS = (DType.FLOAT32, DType.INT8, DType.INT16, DType.INT4, DType.UINT8)
 _INTEGERS = (DType.INT8, DType.INT16, DType.UINT8, DType.INT4)
 
 
@@ -53,6 +54,24 @@ def inspect(data: bytes, where: str) -> Inspected:
         outputs=[_info(t, name) for t, name in zip(graph.outputs, graph.output_names, strict=True)],
         ops=dict(sorted(Counter(op.name for op in graph.operators).items())),
     )
+
+
+def weights(model: Model) -> list[WeightStatistics]:
+    """Of every constant of rank 2 or more that an operator computes with, in the model's order."""
+    found: dict[int, WeightStatistics] = {}
+    for graph in model.graphs:
+        for tensor in (tensor for op in graph.operators for tensor in op.inputs if tensor is not None):
+            if tensor.data is None or tensor.data.ndim < 2 or tensor.dtype not in _WEIGHTS:
+                continue
+            if id(tensor) not in found:
+                found[id(tensor)] = WeightStatistics(
+                    name=tensor.name,
+                    dtype=tensor.dtype.value,
+                    elements=int(tensor.data.size),
+                    zeros=int(tensor.data.size - np.count_nonzero(tensor.data)),
+                    distinct=len(np.unique(tensor.data)),
+                )
+    return list(found.values())
 
 
 def left_in_float(model: Model) -> list[str]:

@@ -28,6 +28,7 @@ Say = Callable[[str, int, int], None]
 class Loaded:
     """What a front end makes of a trained model.
 
+    ``input_layout`` is that of the .tflite's images, and what it was in the source where that differs.
     ``original`` runs one sample (each input with its batch axis of 1) in the model's own framework.
     """
 
@@ -36,6 +37,7 @@ class Loaded:
     tools: dict[str, str]
     original: Callable[[Arrays], Arrays] | None = None
     notes: list[str] = field(default_factory=list)
+    input_layout: str = "NHWC"
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:
@@ -77,6 +79,7 @@ class Server:
         return messages.Done(
             framework=loaded.framework,
             has_original=loaded.original is not None,
+            input_layout=loaded.input_layout,
             tools=loaded.tools,
             notes=loaded.notes,
         )

@@ -1,0 +1,106 @@
+"""What a .tflite is: its scheme, what is wrong with it, and what its weights are like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve.bundle import TensorInfo
+from tinyserve.convert import convert
+from tinyserve.convert.tflite import inspect, left_in_float, mlperf_id, weights
+from tinyserve.errors import ModelError, TinyserveError, UnsupportedError
+
+WEIGHTS = np.array([[0, 2, 0], [2, 0, -1]], np.int8)
+
+
+def fully_connected(
+    activations: str = "int8", values: np.ndarray = WEIGHTS, quantized_weights: bool = True
+) -> bytes:
+    """y = x W^T."""
+    scale = None if activations == "float32" else 0.5
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, 3), activations, scale=scale)
+    w = graph.constant(values, scale=0.25 if quantized_weights else None)
+    y = graph.tensor((1, 2), activations, scale=scale)
+    graph.op("FULLY_CONNECTED", [x, w, None], [y])
+    graph.output(y)
+    return model.build()
+
+
+@pytest.mark.parametrize(("activations", "scheme"), [("int8", "int8"), ("int16", "int16x8")])
+def test_the_scheme_is_that_of_the_activations(activations: str, scheme: str) -> None:
+    found = inspect(fully_connected(activations), "m")
+    assert found.scheme == scheme
+    assert found.inputs == [TensorInfo(found.inputs[0].name, [1, 3], activations, 0.5, 0)]
+    assert found.ops == {"FULLY_CONNECTED": 1}
+
+
+def test_float_models_are_float() -> None:
+    data = fully_connected("float32", WEIGHTS.astype(np.float32), quantized_weights=False)
+    found = inspect(data, "m")
+    assert found.scheme == "float32"
+    assert found.inputs[0].scale == 0.0
+    assert len(left_in_float(found.model)) == 1
+    assert left_in_float(inspect(fully_connected(), "m").model) == []
+
+
+def test_integer_weights_under_float_activations_are_refused() -> None:
+    with pytest.raises(UnsupportedError, match=r"m: dynamic-range.*FULLY_CONNECTED #0") as caught:
+        inspect(fully_connected("float32"), "m")
+    assert "original" in caught.value.hint
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_finite(value: float) -> None:
+    values = WEIGHTS.astype(np.float32)
+    values[1, 1] = value
+    with pytest.raises(ModelError, match="hold 1 values that are NaN or infinite"):
+        inspect(fully_connected("float32", values, quantized_weights=False), "m")
+
+
+def test_pruned_and_clustered_weights_are_reported(tmp_path: Path) -> None:
+    found = weights(inspect(fully_connected(), "m").model)
+    assert [(w.elements, w.zeros, w.distinct, w.dtype) for w in found] == [(6, 3, 3, "int8")]
+    (tmp_path / "m.tflite").write_bytes(fully_connected())
+    assert convert(tmp_path / "m.tflite", output=tmp_path / "b").manifest.weights == found
+
+
+def test_pruned_weights_stay_pruned(models: Path, tmp_path: Path) -> None:
+    made = convert(models / "pruned.tflite", representative="random", output=tmp_path / "b")
+    quantized = next(w for w in made.manifest.weights if w.elements == 64 * 32)
+    assert quantized.dtype == "int8"
+    assert quantized.zeros >= 64 * 32 // 2
+
+
+def test_known_benchmark_models_are_told_by_their_shapes() -> None:
+    def info(*shape: int) -> list[TensorInfo]:
+        return [TensorInfo("t", list(shape), "int8")]
+
+    assert mlperf_id(info(1, 49, 10, 1), info(1, 12)) == "kws01"
+    assert mlperf_id(info(1, 640), info(1, 640)) == "ad01"
+    assert mlperf_id(info(1, 640), info(1, 10)) == ""
+    assert mlperf_id(info(1, 640) * 2, info(1, 640)) == ""
+
+
+@pytest.mark.parametrize("keep", [8, 9, 15, 16, 40, 100, 200, 300])
+def test_truncated_files_end_in_one_message(tmp_path: Path, keep: int) -> None:
+    (tmp_path / "cut.tflite").write_bytes(fully_connected()[:keep])
+    with pytest.raises(ModelError, match=r"cut\.tflite"):
+        convert(tmp_path / "cut.tflite", output=tmp_path / "b")
+    assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_hostile_files_never_end_in_a_traceback(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    data = bytearray(fully_connected())
+    for place in generator.integers(8, len(data), 6):
+        data[place] = generator.integers(0, 256)
+    try:
+        inspect(bytes(data), "m")
+    except TinyserveError as error:
+        assert error.message.startswith("m:")
