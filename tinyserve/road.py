@@ -171,6 +171,22 @@ def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, pr
     return build_project(project, build.toolchain)
 
 
+def as_flashed(made: Bundle, compiled: Compiled, board: Board, build: Build) -> Firmware:
+    """Stands for the firmware that PlatformIO has put on a board whose core has no twin: no size is known."""
+    from tinyserve.firmware.build import ELF_FILE, Firmware
+    from tinyserve.firmware.render import render
+
+    directory = build.directory or made.path / f"{board.id}-platformio"
+    identity = made.manifest.mlperf_id or made.manifest.name
+    project = render(compiled, board, directory, build.engine, model_id=identity)
+    return Firmware(directory / ELF_FILE, project, None, None, "as flashed", (), False)
+
+
+def has_twin(board: Board) -> bool:
+    """Whether firmware for the board's core can be built and emulated here, or run on this computer."""
+    return board.core.port != ""
+
+
 def _variant(board: Board, build: Build) -> str:
     """The directory's name: the board's and what differs from the defaults, so that cells keep apart."""
     options = [build.optimize, build.engine, build.toolchain, "chosen" if build.choices else "balanced"]

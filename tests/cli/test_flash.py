@@ -49,6 +49,7 @@ def test_a_real_board_s_missing_platform_ends_in_6_without_a_network(
     [
         (["--board", "host"], "nothing to upload to"),
         (["--board", "esp32dev", "--emulate"], "can't be emulated"),
+        (["--board", "cortex-m4", "--engine", "tflm"], "engine aot"),
         (["--board", "nano33", "--emulate", "--port", "/dev/ttyACM0"], "give one of them"),
     ],
 )

@@ -58,7 +58,10 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
         return msgspec.json.decode(cached.read_bytes(), type=BenchResult)
     build = replace(cell.build, emulate=road.is_twin(board))
     compiled = road.to_compiled(made, board, build.optimize, progress, engine=build.engine)
-    firmware = road.to_firmware(made, compiled, board, build, progress)
+    if road.has_twin(board):
+        firmware = road.to_firmware(made, compiled, board, build, progress)
+    else:
+        firmware = road.as_flashed(made, compiled, board, build)
     data = dataset.load(cell.dataset, made.manifest, cell.limit) if cell.dataset else None
     options = single_stream.Options(
         cell.runs,

@@ -51,7 +51,7 @@ def setup_of(firmware: Firmware, board: Board, device: str, optimize: str, seed:
         optimize=optimize,
         toolchain=toolchain_text(firmware),
         flags=list(firmware.flags),
-        firmware_sha256=image_digest(firmware.elf) if firmware.sizes else "",
+        firmware_sha256=image_digest(firmware.elf) if firmware.elf.is_file() else "",
         tinyserve=__version__,
         tools=_versions(_PACKAGES.get(device, ())),
         seed=seed,

@@ -22,6 +22,7 @@ from tinyserve.errors import DataError
 from tinyserve.firmware.build import Firmware
 from tinyserve.progress import Progress
 
+NO_SIZES = "flash and RAM are unknown: only the board's own toolchain builds for its core"
 TWIN_SIZES = "flash and RAM are those of the twin's firmware, not of what is on the board"
 
 
@@ -99,7 +100,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         float_top1=datasets.float_top1(bundle, options.data) if options.data else None,
         layers=layers,
         arena=arena_blocks(compiled),
-        notes=[TWIN_SIZES] if real else [],
+        notes=[TWIN_SIZES if firmware.sizes else NO_SIZES] if real else [],
     )  # fmt: skip
 
 

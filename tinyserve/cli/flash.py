@@ -57,7 +57,7 @@ def command(
     if emulate and port != "auto":
         raise UsageError("--port names a real board, --emulate its twin", "give one of them")
     chosen = boards.load(board)
-    twin = deploy.check_board(chosen, board, emulate)
+    twin = deploy.check_board(chosen, board, emulate, engine)
     with progress() as report:
         if not twin:
             deploy.require(chosen, port, report)

@@ -15,7 +15,7 @@ from tinyserve.platformio.project import render_project
 from tinyserve.progress import Progress, silent
 
 
-def check_board(board: Board, name: str, emulate: bool) -> bool:
+def check_board(board: Board, name: str, emulate: bool, engine: str = "aot") -> bool:
     """Whether the board is emulated here. Raises UsageError for what PlatformIO can't build.
 
     ``name`` is what the user called it: a .toml of their own has no entry in our development platform.
@@ -32,6 +32,11 @@ def check_board(board: Board, name: str, emulate: bool) -> bool:
         raise UsageError(
             f"{name}: PlatformIO builds twins of the boards that `tinyserve boards` lists",
             f"tinyserve bench --board {name} --emulate",
+        )
+    if twin and engine != "aot":
+        raise UsageError(
+            f"PlatformIO builds twins with the engine aot, not {engine}",
+            f"tinyserve bench --board {name} --emulate --engine {engine}",
         )
     return twin
 

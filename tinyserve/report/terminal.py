@@ -114,7 +114,9 @@ def memory_table(memory: Memory) -> Table:
         ("flash", memory.flash_bytes, memory.flash_limit_bytes),
         ("RAM", memory.ram_bytes, memory.ram_limit_bytes),
     ):
-        table.add_row(name, f"{used:,}", f"{limit:,}" if limit else "—", _bar(used, limit))
+        table.add_row(
+            name, f"{used:,}" if used else "unknown", f"{limit:,}" if limit else "—", _bar(used, limit)
+        )
     table.add_row("  arena", f"{memory.arena_bytes:,}", "", "")
     if memory.stack_used_bytes is not None:
         reserved = f"{memory.stack_size_bytes:,} reserved" if memory.stack_size_bytes else ""
