@@ -61,7 +61,13 @@ def test_choices_that_the_model_does_not_have_are_refused(
 
 @pytest.mark.models
 @pytest.mark.parametrize(
-    ("name", "arena_bytes"), [("ad01_int8", 768), ("kws_ref_model", 9000), ("vww_96_int8", 40_000)]
+    ("name", "arena_bytes"),
+    [
+        ("ad01_int8", 768),
+        ("kws_ref_model", 9000),
+        ("pretrainedResnet_quant", 34_000),
+        ("vww_96_int8", 40_000),
+    ],
 )
 def test_ram_has_the_smallest_arenas_of_the_known_models(name: str, arena_bytes: int) -> None:
     assert compile_model(model_bytes(name), Target(DSP, "ram")).plan.arena_bytes <= arena_bytes

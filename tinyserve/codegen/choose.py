@@ -9,11 +9,12 @@ from tinyserve.codegen.lower import lower
 from tinyserve.codegen.moves import relocate
 from tinyserve.codegen.names import short_name
 from tinyserve.codegen.planner import plan
-from tinyserve.codegen.program import Choice, MemoryPlan, Program, Target
+from tinyserve.codegen.program import Choice, KernelCall, MemoryPlan, Program, Target
 from tinyserve.errors import UsageError
 from tinyserve.graph.types import Model
 
 _WORTH = 0.01  # of the arena: what another kernel must save at least
+_SLOWER_VARIANT = 0.05  # how much a variant loses, where the portable kernel loses 1
 _MOST_TRIALS = 60  # lowerings; each takes up to a quarter of a second
 
 
@@ -37,7 +38,18 @@ def offers(data: bytes, target: Target) -> dict[str, tuple[str, ...]]:
 
 def _planned(model: Model, target: Target, name: str) -> tuple[Program, MemoryPlan]:
     program = lower(model, target, name)
+    for call in program.calls:
+        call.reason = call.reason or _why_portable(call, program)
     return relocate(program, plan(program))
+
+
+def _why_portable(call: KernelCall, program: Program) -> str:
+    layer = short_name(call.layer)
+    if program.target.choice(layer) is not None:
+        return "chosen for this layer"
+    if program.target.features and len(program.offers.get(layer, ())) < 2:
+        return "no kernel with the core's own instructions takes this layer"
+    return "the core's plain instructions"
 
 
 def _check(target: Target, program: Program) -> None:
@@ -58,8 +70,9 @@ def _smallest(
 ) -> tuple[Program, MemoryPlan]:
     """Greedy: while another variant of a layer at the peak is worth it, the one that saves most is taken.
 
-    Such kernels may take several times as long. So they must save a larger part of the arena than the layer's
-    part of the multiplications. Layers of equal peaks only help together: those are tried as a group, too.
+    Portable kernels take several times as long. So they must save a larger part of the arena than the layer's
+    part of the multiplications; variants with the core's instructions, a twentieth of it. Layers of equal
+    peaks only help together: those are tried as a group, too.
     """
     trials = 0
     while trials < _MOST_TRIALS:
@@ -85,9 +98,9 @@ def _smallest(
 
 
 def _share(program: Program, chosen: list[Choice]) -> float:
-    """The part of all multiplications that the chosen layers do."""
-    layers = {choice.layer for choice in chosen}
-    macs = sum(call.macs for call in program.calls if short_name(call.layer) in layers)
+    """The part of all multiplications that the chosen layers do, by how much slower they become."""
+    weights = {one.layer: 1.0 if one.variant == "portable" else _SLOWER_VARIANT for one in chosen}
+    macs = sum(call.macs * weights.get(short_name(call.layer), 0.0) for call in program.calls)
     return macs / max(1, sum(call.macs for call in program.calls))
 
 

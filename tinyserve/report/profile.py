@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -22,6 +24,8 @@ def profile_view(profile: Profile) -> RenderableType:
         + Text(f"  {setup.device}, one inference: {text.quantity(profile.total, profile.unit)}", style="dim"),
         Text(),
         _layer_table(profile.layers, profile.unit),
+        Text(),
+        _reason_table(profile.layers),
         Text(),
     ]
     if profile.functions:
@@ -50,6 +54,18 @@ def _layer_table(layers: list[Layer], unit: str) -> Table:
         )  # fmt: skip
     sums = (f"{total:,}", "", "", f"{sum(layer.macs for layer in layers):,}")
     table.add_row("", "sum", "", "", *sums, style="bold")
+    return table
+
+
+def _reason_table(layers: list[Layer]) -> Table:
+    """Why layers have the kernels that they have, each reason once."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("kernel", no_wrap=True)
+    table.add_column("why")
+    table.add_column("layers", justify="right", no_wrap=True)
+    counted = Counter((layer.variant, layer.reason) for layer in layers if layer.reason)
+    for (variant, reason), count in counted.items():
+        table.add_row(variant, reason, str(count))
     return table
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.ops.generate import Random, case
 from tests.ops.test_conv_2d import output_size
-from tests.support.arm_cases import check
+from tests.support.arm_cases import check, compare
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 from tests.variants.dsp.layers import FEATURES, STACK_LIMIT, activation_of, quantized_weights
+from tinyserve.codegen.lower import lower
+from tinyserve.codegen.program import Choice, Target
+from tinyserve.passes.load import load
 
 
 def conv_case(seed: int) -> Case:
@@ -52,6 +56,18 @@ def conv_case(seed: int) -> Case:
 def test_widened_weights_give_the_same_bytes(tmp_path: Path) -> None:
     cases = [conv_case(3000 + seed) for seed in range(40)]
     check(cases, tmp_path, "cortex-m4", FEATURES, variant="dsp-wide", at_least=12, optimize="speed")
+
+
+def test_one_pixel_at_a_time_gives_the_same_bytes(tmp_path: Path) -> None:
+    ram = Target(FEATURES, "ram")
+    cases = [conv_case(4000 + seed) for seed in range(40)]
+    offers = [lower(load(case.model), ram, "case").offers for case in cases]
+    taken = [case for case, offer in zip(cases, offers, strict=True) if "dsp-single" in str(offer)]
+    layers = {layer for offer in offers for layer, names in offer.items() if "dsp-single" in names}
+    single = replace(ram, choices=tuple(Choice(layer, "dsp-single") for layer in sorted(layers)))
+    result = compare(taken, tmp_path, "cortex-m4", single, "dsp-single")
+    assert not result.differences
+    assert result.variants == len(taken) >= 20
 
 
 @pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m7", "cortex-m33"])
