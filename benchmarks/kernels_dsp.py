@@ -95,7 +95,7 @@ def measure(compiled: Compiled, cpu: str) -> None:
     print(
         f"{compiled.name}: {macs:,} MACs, {whole.instructions:,} instructions, "
         f"{cycles(image, whole, cpu)} thousand cycles (estimate), arena {compiled.plan.arena_bytes:,}, "
-        f"constants {constants:,}, code {code - constants:,}, {whole.stack_bytes}, crc {crc:08x}\n"
+        f"constants {constants:,}, code {code - constants:,}, stack {whole.stack_bytes}, crc {crc:08x}\n"
     )
 
 
