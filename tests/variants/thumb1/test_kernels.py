@@ -27,3 +27,9 @@ def test_bytes_equal_the_portable_kernel(make: Callable[[int], Case], at_least: 
     cases = [make(seed) for seed in range(40)]
     result = check(cases, tmp_path, "cortex-m0", frozenset({"thumb1"}), variant="thumb1", at_least=at_least)
     assert result.stack_bytes <= STACK_LIMIT
+
+
+def test_cortex_m3_runs_them_too(tmp_path: Path) -> None:
+    makes = (layers.conv_case, layers.depthwise_case, layers.fully_connected_case, layers.add_case)
+    cases = [make(seed) for make in makes for seed in range(100, 105)]
+    check(cases, tmp_path, "cortex-m3", frozenset({"thumb1"}), variant="thumb1", at_least=14)
