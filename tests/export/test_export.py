@@ -17,6 +17,7 @@ from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.export import KINDS, export
 from tinyserve.platformio import core as cores
 from tinyserve.platformio.pio import Pio
+from tinyserve.platformio.project import render_project
 from tinyserve.platformio.self_check import self_check
 
 ARDUINO_STUB = Path(__file__).parent.parent / "firmware" / "arduino_stub"
@@ -55,14 +56,19 @@ def converse(program: Path, board: str) -> None:
 
 
 def test_platformio_builds_an_emulated_board_with_the_platform_inside(tmp_path: Path) -> None:
-    """With nothing of ours in the core directory but what starts SCons."""
+    """With nothing of ours in the core directory but what starts SCons, or everything."""
     project = make("platformio", "cortex-m4", tmp_path / "kws")
     core = tmp_path / "core"
     cores.provision(core)
-    (core / "platforms" / "tinyserve.pio-link").unlink()
-    shutil.rmtree(cores.platform_directory(core))
+    link, platform = core / "platforms" / "tinyserve.pio-link", cores.platform_directory(core)
+    link.rename(tmp_path / "link")
+    platform.rename(tmp_path / "platform")
     done = Pio(core).run("run", directory=project, timeout_s=120)
     assert done.status == 0, done.output
+    (tmp_path / "link").rename(link)
+    (tmp_path / "platform").rename(platform)
+    render_project(tiny_model(), boards.load("cortex-m0"), tmp_path / "other")
+    assert Pio(core).run("run", directory=tmp_path / "other", timeout_s=120).status == 0
     assert self_check(project / ".pio/build/cortex-m4/firmware.elf", "cortex-m4")
 
 

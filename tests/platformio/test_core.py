@@ -19,12 +19,19 @@ def test_provisioning_twice_changes_nothing(core: Path) -> None:
     before = snapshot()
     cores.provision(core)
     assert {path: time for path, time in snapshot().items() if path in before} == before
-    assert cores.is_provisioned(core)
+
+
+def test_what_platformio_adds_to_its_state_stays(tmp_path: Path) -> None:
+    cores.provision(tmp_path)
+    path = tmp_path / "appstate.json"
+    state = json.loads(path.read_text()) | {"cid": "x", "settings": {"check_prune_system_threshold": 1024}}
+    path.write_text(json.dumps(state))
+    cores.provision(tmp_path)
+    assert json.loads(path.read_text()) == state
 
 
 def test_another_version_s_state_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "appstate.json").write_text('{"last_version": "5.0.0"}')
-    assert not cores.is_provisioned(tmp_path)
     cores.provision(tmp_path)
     assert json.loads((tmp_path / "appstate.json").read_text())["last_version"] == cores.platformio_version()
 

@@ -8,8 +8,6 @@ from tinyserve.firmware.render import PLATFORMIO_FILE
 from tinyserve.firmware.templates import render_template
 from tinyserve.platformio.platform import is_emulated, platform_files
 
-PLATFORM_DIRECTORY = "platform"
-
 
 def files(request: Request) -> dict[str, bytes]:
     """The project's files. Raises UsageError for a board that PlatformIO has no part in."""
@@ -17,6 +15,8 @@ def files(request: Request) -> dict[str, bytes]:
     emulated = board.platformio is None
     if emulated and not is_emulated(board):
         raise UsageError(f"{board.id}: PlatformIO has no part in it", "export --as cmake for this computer")
+    # Not just "platform": PlatformIO keeps one link per name.
+    platform = f"tinyserve-{board.id}"
     source = rendered(request, board)
     made = dict(source.files)
     context = {
@@ -25,10 +25,12 @@ def files(request: Request) -> dict[str, bytes]:
         "model": source.project.model,
         "model_id": request.model_id,
         "emulated": emulated,
-        "platform": f"symlink://{PLATFORM_DIRECTORY}",
+        "platform": f"symlink://{platform}",
+        "directory": platform,
     }
     if emulated:
         made[PLATFORMIO_FILE] = render_template(f"platformio/{PLATFORMIO_FILE}", context).encode()
-        made |= {f"{PLATFORM_DIRECTORY}/{name}": content for name, content in platform_files([board]).items()}
+        inside = platform_files([board], platform)
+        made |= {f"{platform}/{name}": content for name, content in inside.items()}
     made["README.md"] = render_template("export/platformio/README.md", context).encode()
     return made

@@ -66,6 +66,12 @@ class _LastCheck(msgspec.Struct):
     prune_system: int
 
 
+class _Version(msgspec.Struct):
+    """What is read of ``appstate.json``, to which PlatformIO adds as it goes."""
+
+    last_version: str
+
+
 class _State(msgspec.Struct):
     """``appstate.json``. Of another version it would start an update over the network."""
 
@@ -107,9 +113,7 @@ def provision(core: Path) -> None:
     What is there already is not touched. Raises ToolError and FileSystemError.
     """
     version = platformio_version()
-    state = _State(
-        version, {"enable_telemetry": False, "check_platformio_interval": False}, _LastCheck(_now(), _now())
-    )
+    state = _State(version, {"enable_telemetry": False}, _LastCheck(_now(), _now()))
     if _version_of_state(core / "appstate.json") != version:
         write(core / "appstate.json", msgspec.json.encode(state))
     _provision_scons(core / "packages" / _SCONS)
@@ -117,13 +121,6 @@ def provision(core: Path) -> None:
     platform.write_platform(directory, boards.all_boards())
     link = _Link("/", _Spec(None, None, platform.NAME, None, f"symlink://{directory}"))
     _write_once(core / "platforms" / f"{platform.NAME}.pio-link", msgspec.json.encode(link))
-
-
-def is_provisioned(core: Path) -> bool:
-    """Whether ``provision`` has run for this version of PlatformIO."""
-    return _version_of_state(core / "appstate.json") == platformio_version() and (
-        (core / "platforms" / f"{platform.NAME}.pio-link").is_file()
-    )
 
 
 def scons_is_installed() -> bool:
@@ -153,7 +150,7 @@ def _write_once(path: Path, content: bytes) -> None:
 
 def _version_of_state(path: Path) -> str:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_State).last_version
+        return msgspec.json.decode(path.read_bytes(), type=_Version).last_version
     except (OSError, msgspec.MsgspecError):
         return ""
 

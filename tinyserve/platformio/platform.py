@@ -16,7 +16,8 @@ from tinyserve.firmware.toolchain import Flags, gcc_flags, gcc_names, zig_flags
 
 NAME = "tinyserve"
 URL = "https://tinyserve.readthedocs.io"
-STATIC_FILES = ("platform.json", "platform.py", "builder/main.py")
+MANIFEST = "platform.json"
+BUILDER = "builder/main.py"
 
 
 class Compiler(msgspec.Struct, omit_defaults=True):
@@ -62,10 +63,15 @@ def is_emulated(board: Board) -> bool:
     return board.core.port in ("cortex_m", "riscv")
 
 
-def platform_files(boards: Iterable[Board]) -> dict[str, bytes]:
-    """The platform's files by path, with a board file for each board."""
+def platform_files(boards: Iterable[Board], name: str = NAME) -> dict[str, bytes]:
+    """The platform's files by path, with a board file for each board. Platforms of one ``name`` in one core
+    directory hide each other."""
     root = data_directory("firmware_templates") / "platformio"
-    files = {name: (root / name).read_bytes() for name in STATIC_FILES}
+    manifest = msgspec.json.decode((root / MANIFEST).read_bytes()) | {"name": name}
+    files = {
+        MANIFEST: msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n",
+        BUILDER: (root / BUILDER).read_bytes(),
+    }
     files |= {f"boards/{board.id}.json": _board_file(board) for board in boards if is_emulated(board)}
     return files
 
