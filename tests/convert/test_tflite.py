@@ -54,6 +54,19 @@ def test_integer_weights_under_float_activations_are_refused() -> None:
     assert "original" in caught.value.hint
 
 
+def test_half_precision_is_refused() -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, 3), "float32")
+    w = graph.constant(WEIGHTS.astype(np.float16))
+    wide, y = graph.tensor((2, 3), "float32"), graph.tensor((1, 2), "float32")
+    graph.op("DEQUANTIZE", [w], [wide])
+    graph.op("FULLY_CONNECTED", [x, wide, None], [y])
+    graph.output(y)
+    with pytest.raises(UnsupportedError, match="half precision"):
+        inspect(model.build(), "m")
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_weights_that_are_not_finite(value: float) -> None:
     values = WEIGHTS.astype(np.float32)

@@ -44,6 +44,7 @@ def inspect(data: bytes, where: str) -> Inspected:
     except ModelError as error:
         raise type(error)(f"{where}: {error.message}", error.hint) from error
     _check_finite(model, where)
+    _refuse_half_precision(model, where)
     _refuse_hybrid(model, where)
     graph = model.main
     return Inspected(
@@ -134,6 +135,18 @@ def _check_finite(model: Model, where: str) -> None:
                     f'{where}: the weights "{tensor.name}" hold {bad} values that are NaN or infinite',
                     "training diverged: take an earlier checkpoint, or train with a lower learning rate",
                 )
+
+
+def _refuse_half_precision(model: Model, where: str) -> None:
+    halves = [
+        t for graph in model.graphs for t in graph.tensors if t.dtype in (DType.FLOAT16, DType.BFLOAT16)
+    ]
+    if halves:
+        raise UnsupportedError(
+            f'{where}: {len(halves)} tensors are of half precision, first "{halves[0].name}"; '
+            "microcontroller kernels compute in float32 or integers",
+            "convert the original model, or export it again without the float16 optimization",
+        )
 
 
 def _refuse_hybrid(model: Model, where: str) -> None:
