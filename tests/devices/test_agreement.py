@@ -1,0 +1,60 @@
+"""Unicorn and QEMU agree: the same firmware gives the same bytes and the same number of instructions.
+
+For the cores that QEMU has a machine of with the emulated port's registers. Cortex-M0 and M33 have none (QEMU's
+microbit and AN505 have other memory and serial ports), Cortex-M55 is not in Unicorn.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.bench.models import write_classifier
+from tinyserve import boards
+from tinyserve.boards.types import Board
+from tinyserve.codegen.compile import compile_model
+from tinyserve.devices import open_device
+from tinyserve.dut import Client
+from tinyserve.firmware.build import Firmware, build
+from tinyserve.firmware.render import render
+from tinyserve.road import target
+
+IN_BOTH = [
+    board
+    for board in boards.all_boards()
+    if {"unicorn", "qemu"} <= {emulator.kind for emulator in board.emulators}
+]
+
+
+def measure(firmware: Firmware, board: Board, emulator: str) -> tuple[list[bytes], list[int], list[int]]:
+    """Outputs, instructions of two inferences, instructions of each layer."""
+    with open_device(firmware, board, emulator) as device:
+        client = Client(device.link)
+        info = client.identify()
+        assert info.tick_unit == "instructions"
+        size = firmware.project.model.inputs[0].nbytes
+        client.load(np.random.default_rng(7).integers(0, 256, size, np.uint8).tobytes(), 0)
+        ticks = [int(count) for count in client.infer(2, 1)]
+        outputs = [bytes(output) for output in client.outputs()]
+        return outputs, ticks, [layer.ticks for layer in client.profile()]
+
+
+def test_every_generic_core_that_both_have_is_compared() -> None:
+    assert {board.core.name for board in IN_BOTH} == {"cortex-m3", "cortex-m4", "cortex-m7", "rv32imc"}
+
+
+@pytest.mark.parametrize("board", IN_BOTH, ids=lambda board: board.id)
+def test_bytes_and_instructions_are_the_same(board: Board, tmp_path: Path) -> None:
+    program = "qemu-system-riscv32" if board.core.port == "riscv" else "qemu-system-arm"
+    if shutil.which(program) is None:
+        pytest.skip(f"needs {program}")
+    write_classifier(tmp_path / "shapes.tflite")
+    data = (tmp_path / "shapes.tflite").read_bytes()
+    compiled = compile_model(data, target(board, "balanced"), "model")
+    firmware = build(render(compiled, board, tmp_path / "firmware", emulate=True))
+    unicorn, qemu = (measure(firmware, board, emulator) for emulator in ("unicorn", "qemu"))
+    assert unicorn == qemu
+    assert unicorn[1][0] == unicorn[1][1] > 1000 and len(unicorn[2]) > 1
