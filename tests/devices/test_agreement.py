@@ -1,7 +1,7 @@
 """Unicorn and QEMU agree: the same firmware gives the same bytes and the same number of instructions.
 
-For the cores that QEMU has a machine of with the emulated port's registers. Cortex-M0 and M33 have none (QEMU's
-microbit and AN505 have other memory and serial ports), Cortex-M55 is not in Unicorn.
+For the cores that QEMU has a machine of with the emulated port's registers. Cortex-M0 and M33 have none
+(QEMU's microbit and AN505 have other memory and serial ports), Cortex-M55 is not in Unicorn.
 """
 
 from __future__ import annotations

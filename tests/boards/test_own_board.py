@@ -1,0 +1,48 @@
+"""The guide's "Add your own", done: its example becomes a twin that runs and a project that renders."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.bench.models import write_classifier
+from tests.firmware.tiny_model import tiny_model
+from tinyserve import boards
+from tinyserve.cli.main import main
+from tinyserve.firmware.render import render
+
+GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "boards.md"
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that the guide shows, under the name that it gives, in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    section = GUIDE.read_text(encoding="utf-8").split("## Add your own")[1]
+    example = re.search(r"`([\w-]+\.toml)`:\n\n```toml\n(.*?)```", section, re.DOTALL)
+    assert example
+    path = Path(example[1])
+    path.write_text(example[2], encoding="utf-8")
+    return path
+
+
+def test_its_twin_is_benched(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_classifier(Path("shapes.tflite"))
+    assert main(["bench", "shapes.tflite", "--board", str(own), "--emulate"]) == 0
+    shown = capsys.readouterr().out
+    assert "equal byte for byte" in shown and "ItsyBitsy" in shown
+
+
+def test_its_project_is_rendered_for_platformio(own: Path) -> None:
+    board = boards.load(str(own))
+    render(tiny_model(), board, Path("project"))
+    ini = Path("project/platformio.ini").read_text()
+    assert "board = adafruit_itsybitsy_m4" in ini and f"[env:{own.stem}]" in ini
+
+
+def test_a_mistake_names_file_key_and_reason(own: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own.write_text(own.read_text().replace('core = "cortex-m4"', 'core = "cortex-m99"'))
+    assert main(["bench", "x.tflite", "--board", str(own), "--emulate"]) == 2
+    assert re.search(rf"{own}: core: 'cortex-m99' is none of: .*cortex-m4", capsys.readouterr().err)
