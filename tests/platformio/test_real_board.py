@@ -17,9 +17,15 @@ from pathlib import Path
 import pytest
 
 from tests.bench.models import write_classifier
+from tests.firmware.tiny_model import tiny_model
+from tinyserve import boards
 from tinyserve.cli.main import main
+from tinyserve.errors import ToolError
+from tinyserve.firmware.render import PLATFORMIO_FILE
 from tinyserve.platformio import core as cores
-from tinyserve.platformio import packages
+from tinyserve.platformio import environment, packages
+from tinyserve.platformio.pio import Pio
+from tinyserve.platformio.project import render_project
 
 HERE = Path(__file__).parent
 FRAMEWORK = "framework-arduinoespressif32"
@@ -108,6 +114,18 @@ def test_an_upload_that_fails_ends_in_8_with_the_board_s_state(
     with board_on_a_pty(tmp_path / "board") as port:
         assert flash(port) == 8
     assert "broke off half-way" in capsys.readouterr().err
+
+
+def test_a_library_that_is_missing_is_named_before_the_build(
+    installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "registry_is_reachable", lambda: False)
+    project = render_project(tiny_model(), boards.load("esp32dev"), tmp_path / "project")
+    ini = tmp_path / "project" / PLATFORMIO_FILE
+    local = f"symlink://{tmp_path / 'library'}"
+    ini.write_text(f"{ini.read_text()}lib_deps =\n    someone/Interpreter@^1.0.0\n    {local}\n")
+    with pytest.raises(ToolError, match=r"not installed: library someone/Interpreter@\^1\.0\.0;"):
+        environment.install_for(project, Pio(installed))
 
 
 def test_a_framework_that_is_missing_is_named_before_the_build(

@@ -77,6 +77,8 @@ def deploy(
         cores.provision(core)
     if emulate:
         return [*flash.run_on_emulator(project, pio, progress), f"project: {directory}"]
+    if engine != "aot":  # the interpreter is a library that the project names
+        environment.install_for(project, pio, progress)
     flashed = flash.flash(project, pio, port, progress)
     info = flashed.info
     return [

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tinyserve.boards.types import Board
-from tinyserve.firmware.render import PLATFORMIO_FILE
+from tinyserve.firmware.render import PLATFORMIO_FILE, Project
 from tinyserve.platformio import core as cores
 from tinyserve.platformio import packages
 from tinyserve.platformio.pio import Pio
@@ -27,11 +27,20 @@ def lacking(board: Board) -> list[str]:
 def install(board: Board, progress: Progress = silent) -> list[str]:
     """Installs what is lacking for a real board and names it. Raises ToolError, in a second when offline."""
     with _project(board) as (directory, pio):
-        names = packages.missing_packages(directory, board.id, pio)
-        if names:
-            progress(f"missing {', '.join(names)}")
-            packages.install(directory, board.id, names, board, pio)
-        return names
+        return _install(directory, board, pio, progress)
+
+
+def install_for(project: Project, pio: Pio, progress: Progress = silent) -> list[str]:
+    """The same for a rendered project, with the libraries that it names."""
+    return _install(project.directory, project.board, pio, progress)
+
+
+def _install(directory: Path, board: Board, pio: Pio, progress: Progress) -> list[str]:
+    names = packages.missing_packages(directory, board.id, pio)
+    if names:
+        progress(f"missing {', '.join(names)}")
+        packages.install(directory, board.id, names, board, pio)
+    return names
 
 
 @contextmanager

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
+
+_LOCAL = ("symlink://", "file://")
 
 
 def missing(environment: str) -> list[str]:
@@ -33,7 +36,23 @@ def missing(environment: str) -> list[str]:
     for name, options in platform.packages.items():
         if not options.get("optional") and not platform.get_package(name):
             lacking.append(f"{platform.get_package_type(name) or 'package'} {name}")
-    return lacking
+    return lacking + _missing_libraries(environment)
+
+
+def _missing_libraries(environment: str) -> list[str]:
+    """Entries of ``lib_deps`` that are not there yet and don't lie on this computer."""
+    from platformio.package.manager.library import LibraryPackageManager
+    from platformio.package.meta import PackageSpec
+    from platformio.project.config import ProjectConfig
+
+    config = ProjectConfig.get_instance()
+    installed = LibraryPackageManager(str(Path(config.get("platformio", "libdeps_dir")) / environment))
+    specs = {entry: PackageSpec(entry) for entry in config.get(f"env:{environment}", "lib_deps")}
+    return [
+        f"library {entry}"
+        for entry, spec in specs.items()
+        if not (spec.uri or "").startswith(_LOCAL) and not installed.get_package(spec)
+    ]
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ def install(directory: Path, environment: str, lacking: list[str], board: Board,
     if not registry_is_reachable():
         raise ToolError(
             f"{board.id}: not installed: {names}; and PlatformIO's registry can't be reached",
-            f"tinyserve setup --board {board.id} on a network (HTTPS_PROXY is heeded), or set"
+            "run it again on a network, or name a directory that has the library"
+            if all(name.startswith("library ") for name in lacking)
+            else f"tinyserve setup --board {board.id} on a network (HTTPS_PROXY is heeded), or set"
             " PLATFORMIO_CORE_DIR to a core directory that has them; meanwhile --emulate runs its twin",
         )
     done = pio.run("pkg", "install", "-e", environment, directory=directory, timeout_s=INSTALL_TIMEOUT_S)
