@@ -1,0 +1,101 @@
+"""CUMSUM along one axis. Kernels in ``kernels/cumsum.h``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tinyserve.codegen.program import ParamValue
+from tinyserve.graph.types import DType, Operator, Options, Tensor
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering, Op, unsupported
+from tinyserve.ops.calls import add_call
+from tinyserve.ops.overlap import overlaps
+from tinyserve.ops.quantize_params import ratio, requantization
+
+_SUFFIX = {DType.INT8: "s8", DType.FLOAT32: "f32"}
+_MORE_BITS = 20  # of the values that are summed
+
+
+@dataclass(frozen=True)
+class CumsumAttributes:
+    exclusive: bool = False
+    reverse: bool = False
+
+
+class Cumsum(Op):
+    """Input 1 is the constant axis."""
+
+    name = "CUMSUM"
+
+    def attributes(self, options: Options) -> CumsumAttributes:
+        return CumsumAttributes(options.boolean(0), options.boolean(1))
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2)
+        input, output = checks.required(op, 0), op.outputs[0]
+        checks.dtype(op, input, _SUFFIX, "input")
+        checks.same_dtype(op, input, output)
+        checks.shape(op, output, input.shape, "output")
+        _axis(op)
+        if input.dtype is DType.INT8:
+            checks.per_tensor(op, input, output)
+            sum_rescaling(op, input, output)
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        input, output = checks.required(op, 0), op.outputs[0]
+        axis = _axis(op)
+        params: dict[str, ParamValue] = {
+            "outer": math.prod(input.shape[:axis]),
+            "extent": input.shape[axis],
+            "inner": math.prod(input.shape[axis + 1 :]),
+            "exclusive": int(op.attributes.exclusive),
+            "reverse": int(op.attributes.reverse),
+        }
+        if input.dtype is DType.INT8:
+            params |= sum_rescaling(op, input, output)
+        source, target = lowering.operand(input), lowering.buffer(output)
+        same_place = [] if source is target else overlaps(source, target, 0)
+        add_call(
+            op,
+            lowering,
+            f"ts_cumsum_{_SUFFIX[input.dtype]}",
+            "cumsum.h",
+            params=params,
+            inputs=[source],
+            outputs=[target],
+            params_type="ts_cumsum_params",
+            overlaps=[replace(overlap, in_place=True) for overlap in same_place],
+        )
+
+
+def sum_rescaling(op: Operator, input: Tensor, output: Tensor) -> dict[str, ParamValue]:
+    """Offsets, multipliers and shifts of TFLM's int8 sums: inputs are halved, with 20 bits more."""
+    twice = 2 * input.scale
+    multiplier, shift = requantization(op, ratio(input.scale, twice))
+    final, final_shift = requantization(op, ratio(twice, (1 << _MORE_BITS) * output.scale))
+    if final_shift > 0:
+        raise unsupported(
+            op, f"the input's scale is {input.scale / output.scale:.3g} times the output's", "quantize again"
+        )
+    return {
+        "input_offset": -input.zero_point, "output_offset": output.zero_point,
+        "input_multiplier": multiplier, "input_shift": shift,
+        "output_multiplier": final, "output_shift": final_shift,
+    }  # fmt: skip
+
+
+def _axis(op: Operator) -> int:
+    tensor, rank = checks.required(op, 1), len(checks.required(op, 0).shape)
+    checks.constant(op, tensor, "the axis")
+    checks.dtype(op, tensor, (DType.INT32,), "the axis")
+    checks.elements(op, tensor, 1, "the axis")
+    axis = int(np.asarray(tensor.data).reshape(-1)[0])
+    if not -rank <= axis < rank:
+        raise checks.invalid(op, f"axis {axis} of an input with {rank} dimensions")
+    return axis % rank
+
+
+OPS = (Cumsum(),)
