@@ -18,15 +18,18 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
+from elftools.elf.elffile import ELFFile
 from rich.console import Console
 from rich.table import Table
 
 from tinyserve import boards, road
 from tinyserve.bench.cycles import estimate
 from tinyserve.codegen.compile import Compiled, compile_model
+from tinyserve.codegen.names import short_name
 from tinyserve.codegen.program import Optimize
 from tinyserve.devices import open_device
 from tinyserve.devices.device import Device
@@ -70,8 +73,8 @@ CELLS = (
 class Measurement(msgspec.Struct, frozen=True, kw_only=True):
     """One inference of a cell. Cycles are estimates without wait states.
 
-    ``flash_bytes`` is weights, tables, kernels and generated code, ``code_bytes`` that without the weights'
-    section; neither holds the bench firmware.
+    ``code_bytes`` is kernels, parameters and generated code, without what profiles alone need (names of
+    layers); ``flash_bytes`` adds the weights and their tables. Neither holds the bench firmware.
     """
 
     model: str
@@ -131,9 +134,9 @@ def measure(cell: Cell, models: Path) -> Measurement:
             (instructions,) = client.infer(1, 1)
             cycles = _cycles(device, board.core.cycle_model) if cell.core == _CYCLES else None
             crc = zlib.crc32(b"".join(client.outputs()))
-    if crc != INT8_CRC.get(cell.model, crc):
-        raise RuntimeError(f"{cell.model} on {cell.core}: the outputs' CRC-32 is {crc:08x}, not TFLM's")
-    return _measurement(cell, firmware, instructions, cycles)
+        if crc != INT8_CRC.get(cell.model, crc):
+            raise RuntimeError(f"{cell.model} on {cell.core}: the outputs' CRC-32 is {crc:08x}, not TFLM's")
+        return _measurement(cell, firmware, instructions, cycles)
 
 
 def _measurement(
@@ -141,7 +144,7 @@ def _measurement(
 ) -> Measurement:
     sizes, stack = firmware.sizes, firmware.stack
     assert sizes is not None and stack is not None, "an emulated core's firmware has sizes and a stack"
-    code = sizes.model_bytes + sizes.runtime_bytes
+    code = sizes.model_bytes - _profile_bytes(firmware)
     return Measurement(
         model=cell.model,
         core=cell.core,
@@ -154,6 +157,19 @@ def _measurement(
         flash_bytes=code + sizes.weights_bytes,
         stack_bytes=stack.invoke_bytes,
     )
+
+
+def _profile_bytes(firmware: Firmware) -> int:
+    """What the model's part of the firmware has for profiles, which a compiled model has not by itself."""
+    prefix = f"ts_{firmware.project.compiled.name}_"
+    names = {"layers", "layer_names"} | {
+        prefix + name for name in ("invoke_layer", "layer_name", "arena_start")
+    }
+    with firmware.elf.open("rb") as file:
+        table: Any = ELFFile(file).get_section_by_name(".symtab")
+        symbols = sum(symbol["st_size"] for symbol in table.iter_symbols() if symbol.name in names)
+    layers = {short_name(call.layer) for call in firmware.project.compiled.program.calls}
+    return int(symbols) + sum(len(layer) + 1 for layer in layers)
 
 
 def _patterns(compiled: Compiled) -> list[bytes]:
@@ -279,7 +295,8 @@ def main() -> int:
     for line in worse:
         errors.print(f"worse than the baseline: {line}", style="red")
     if arguments.update:
-        kept = [old for old in load_baseline() if arguments.only and old.model not in arguments.only]
+        old = load_baseline() if arguments.only and BASELINE_FILE.exists() else []
+        kept = [one for one in old if one.model not in arguments.only]
         BASELINE_FILE.write_bytes(
             msgspec.json.format(msgspec.json.encode([*kept, *measured]), indent=1) + b"\n"
         )
