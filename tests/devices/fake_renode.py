@@ -62,9 +62,9 @@ class FakeRenode:
                 self.file(path)
             case ["sysbus", "LoadELF", path]:
                 self.elf = self.file(path)
-            case ["cpu", "VectorTableOffset", offset]:
+            case ["sysbus.cpu", "VectorTableOffset", offset]:
                 int(offset, 16)
-            case ["cpu", "PC"]:
+            case ["sysbus.cpu", "PC"]:
                 return os.environ.get("FAKE_RENODE_PC", "0x0")
             case ["emulation", "CreateServerSocketTerminal", port, '"ts_terminal"', "false"]:
                 self.terminal = socket.create_server(("127.0.0.1", int(port)))

@@ -97,7 +97,7 @@ def test_renode_s_own_platform_is_used_where_it_has_one() -> None:
 def test_the_script_and_the_robot_test_are_well_formed(board: Board) -> None:
     files = files_of(board)
     commands = [line for line in files["renode/run.resc"].splitlines() if line and line[0] not in ":#$"]
-    vectors = ["cpu"] if board.core.port == "cortex_m" else []
+    vectors = ["sysbus.cpu"] if board.core.port == "cortex_m" else []
     expected = ["mach", "machine", "sysbus", *vectors, "emulation", "connector"]
     assert [command.split()[0] for command in commands] == expected
     robot = files["renode/twin.robot"]

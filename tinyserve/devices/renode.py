@@ -90,7 +90,7 @@ class Renode:
     def where(self) -> str:
         """The function that runs now, asked of Renode's monitor."""
         with suppress(DeviceError):
-            address = _ADDRESS.search(self._monitor.execute("cpu PC", _END_S))
+            address = _ADDRESS.search(self._monitor.execute("sysbus.cpu PC", _END_S))
             if address:
                 return f"running {self._symbols.place(int(address[1], 16) & ~1)}"
         return ""
