@@ -439,7 +439,7 @@ static void command_ts_profile(char *args)
     }
     const uint64_t cost = clock_cost();
     give_inputs_to_model();
-    for (uint32_t i = 0; i < MODEL_LAYER_COUNT; i++) {
+    for (uint32_t i = 0; i != MODEL_LAYER_COUNT; i++) { /* interpreters have none */
         const uint64_t start = port_ticks();
         model_invoke_layer(i);
         const uint64_t end = port_ticks();

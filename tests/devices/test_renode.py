@@ -10,7 +10,7 @@ import pytest
 
 from tests.bench.models import write_classifier
 from tests.firmware.tiny_model import tiny_model
-from tinyserve import boards
+from tinyserve import boards, doctor
 from tinyserve.cli.main import main
 from tinyserve.devices import open_device, select_emulator
 from tinyserve.devices.link import LinkClosed
@@ -131,3 +131,9 @@ def test_only_cores_that_renode_has_are_run_by_it() -> None:
     assert select_emulator(boards.load("nano33"), "renode").machine.endswith("arduino_nano_33_ble.repl")
     with pytest.raises(UsageError):
         select_emulator(boards.load("host"), "renode")
+
+
+def test_doctor_says_how_to_get_it_and_that_it_is_not_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    (finding,) = (found for found in doctor.examine(boards.load("cortex-m4")) if found.name == "renode")
+    assert not finding.ok and not finding.needed and "renode/releases" in finding.remedy

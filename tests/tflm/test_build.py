@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.tflm.models import add_model, toy_tree
+from tests.firmware.conversation import Conversation
+from tests.firmware.test_arduino import STUB
+from tests.tflm.models import TOY, add_model, toy_tree
 from tinyserve import boards
 from tinyserve.boards.types import Core
 from tinyserve.cli.main import main
@@ -96,3 +99,36 @@ def test_platformio_gets_the_library_as_a_dependency(
     monkeypatch.delenv("TINYSERVE_TFLM")
     with pytest.raises(UsageError, match="as a PlatformIO library"):
         render(compiled, boards.load("nano33"), tmp_path / "p", "tflm")
+
+
+def test_the_sketch_of_a_real_board_runs_the_interpreter(tree: Path, tmp_path: Path) -> None:
+    """Against a stub of the Arduino core, with the language that its toolchains have at the least."""
+    project = render(interpret(add_model(), PORTABLE), boards.load("pico"), tmp_path / "p", "tflm")
+    flags = ["-Wall", "-Wextra", "-Werror", "-Isrc", "-Isrc/model", f"-I{STUB}", f"-isystem{tree}"]
+    objects = []
+    for source in project.sources:
+        compiler = ["g++", "-std=c++11"] if source.path.endswith(".cpp") else ["gcc", "-std=c11"]
+        command = [
+            *compiler,
+            "-O1",
+            *flags,
+            "-DTS_MODEL_PROFILE=1",
+            "-c",
+            source.path,
+            "-o",
+            f"{source.path}.o",
+        ]
+        subprocess.run(command, cwd=project.directory, check=True, timeout=120)
+        objects.append(f"{source.path}.o")
+    program = tmp_path / "sketch"
+    core = [str(STUB / "core.cpp"), str(TOY)]
+    link = ["g++", "-std=c++17", f"-I{STUB}", f"-isystem{tree}", *objects, *core, "-o", str(program)]
+    subprocess.run(link, cwd=project.directory, check=True, timeout=120)
+    with Conversation(program) as device:
+        device.read_answer()
+        assert "ts-info-[engine=tflm]" in device.ask("ts-info")
+        device.ask("db load 8")
+        assert device.ask("db 0001020304050607") == ["m-load-done"]
+        assert device.ask("ts-infer 1 0")[0].startswith("ts-ticks-[")
+        assert device.ask("ts-output 0")[0] == "ts-output-[0101020304050601]"
+        assert device.ask("ts-profile") == []
