@@ -57,6 +57,7 @@ static inline void ts_conv_2d_s8(const ts_conv_2d_s8_params *p, const int8_t *in
                                            (x0 + columns.begin * p->dilation_width) * p->input_channels + group_offset;
                         const int8_t *w = filter + (fy * p->filter_width + columns.begin) * p->filter_channels;
                         for (int32_t r = 0; r < runs; r++) {
+#pragma GCC unroll 4
                             for (int32_t i = 0; i < run; i++) {
                                 sum += w[i] * (in[i] + p->input_offset);
                             }

@@ -25,6 +25,7 @@ static inline void ts_fully_connected_s8(const ts_fully_connected_s8_params *p, 
         const int8_t *w = p->weights;
         for (int32_t c = 0; c < p->channels; c++, w += p->depth) {
             int32_t sum = 0;
+#pragma GCC unroll 4
             for (int32_t i = 0; i < p->depth; i++) {
                 sum += w[i] * (input[i] + p->input_offset);
             }
