@@ -57,7 +57,9 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
     if cached is not None and cached.is_file():
         return msgspec.json.decode(cached.read_bytes(), type=BenchResult)
     build = replace(cell.build, emulate=road.is_twin(board))
-    compiled = road.to_compiled(made, board, build.optimize, progress, engine=build.engine)
+    compiled = road.to_compiled(
+        made, board, build.optimize, progress, engine=build.engine, choices=build.choices
+    )
     if road.has_twin(board):
         firmware = road.to_firmware(made, compiled, board, build, progress)
     else:
@@ -109,7 +111,7 @@ def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) ->
         board_digest(board),
         f"{emulator} {cell.runs} {cell.warmup} {cell.limit} {made.manifest.name}",
         f"{cell.scenario} {cell.latency_bound_ms}",
-        f"{cell.build.optimize} {cell.build.engine} {cell.build.toolchain}",
+        f"{cell.build.optimize} {cell.build.engine} {cell.build.toolchain} {cell.build.choices}",
         road.digest([cell.dataset]) if cell.dataset else "",
     ]
     return cache_directory() / "bench" / f"{hashlib.sha256(chr(0).join(inputs).encode()).hexdigest()}.json"

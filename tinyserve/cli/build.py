@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     "-o", "--output", type=PATH, metavar="DIR", help="Where the project goes.  [default: BUNDLE/BOARD/]"
 )
 @options.optimize
+@options.choices
 @options.engine
 @options.toolchain
 @options.conversion
@@ -35,6 +36,8 @@ def command(
     emulate: bool,
     output: Path | None,
     optimize: Optimize,
+    variants: tuple[str, ...],
+    tuned: Path | None,
     engine: str,
     toolchain: ToolchainName,
     representative: str | None,
@@ -50,7 +53,8 @@ def command(
     chosen = boards.load(board)
     with progress() as report:
         made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
-        compiled = road.to_compiled(made, chosen, optimize, report, engine=engine)
-        choices = road.Build(optimize, engine, toolchain, emulate, output)
-        firmware = road.to_firmware(made, compiled, chosen, choices, report)
+        choices = options.chosen_variants(variants, tuned, made.model_bytes())
+        compiled = road.to_compiled(made, chosen, optimize, report, engine=engine, choices=choices)
+        how = road.Build(optimize, engine, toolchain, emulate, output, choices)
+        firmware = road.to_firmware(made, compiled, chosen, how, report)
     stdout().print(firmware_panel(made.manifest.name, firmware, chosen))
