@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import configparser
+import errno
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,35 @@ def test_rendering_removes_what_an_earlier_rendering_left_and_nothing_else(tmp_p
     assert not (tmp_path / "src" / "startup.c").exists()
     assert not (tmp_path / "board.ld").exists()
     assert (tmp_path / "src" / "notes.txt").read_text() == "mine"
+
+
+def test_files_that_it_did_not_render_are_never_overwritten(tmp_path: Path) -> None:
+    own = tmp_path / "src" / "main.c"
+    own.parent.mkdir()
+    own.write_text("mine")
+    with pytest.raises(FileSystemError, match=r"main\.c is in the way"):
+        render(tiny_model(), ALL["cortex-m4"], tmp_path)
+    assert own.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [own.parent]
+
+
+def test_a_rendering_that_broke_off_is_completed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Path.write_bytes
+
+    def disk_is_full(path: Path, data: bytes) -> int:
+        if path.name == "port.c":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return whole(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", disk_is_full)
+        with pytest.raises(FileSystemError, match="No space left"):
+            render(tiny_model(), ALL["cortex-m4"], tmp_path)
+    assert (tmp_path / "src" / "config.h").exists()
+    render(tiny_model(), ALL["cortex-m4"], tmp_path)
+    assert (tmp_path / "src" / "port.c").exists()
 
 
 def test_a_list_of_rendered_files_cannot_make_it_delete_outside(tmp_path: Path) -> None:

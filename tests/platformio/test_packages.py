@@ -12,7 +12,7 @@ import pytest
 from tests.firmware.tiny_model import tiny_model
 from tests.platformio.conftest import FakePio
 from tinyserve import boards
-from tinyserve.errors import ToolError
+from tinyserve.errors import FileSystemError, ToolError
 from tinyserve.platformio import environment, packages
 from tinyserve.platformio.pio import Pio
 from tinyserve.platformio.project import render_project
@@ -36,6 +36,16 @@ def test_a_platform_that_is_not_installed_is_named_offline(monkeypatch: pytest.M
     with pytest.raises(ToolError, match=r"not installed: platform nordicnrf52.*can't be reached") as caught:
         environment.install(boards.load("nano33"))
     assert "tinyserve setup --board nano33" in caught.value.hint
+
+
+@pytest.mark.parametrize("board", ["nano33", "cortex-m4"])
+def test_a_project_of_the_user_s_is_left_alone(board: str, tmp_path: Path) -> None:
+    ini = tmp_path / "platformio.ini"
+    ini.write_text("mine")
+    with pytest.raises(FileSystemError, match="in the way"):
+        render_project(tiny_model(), boards.load(board), tmp_path)
+    assert ini.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [ini]
 
 
 def test_of_an_installed_platform_its_packages_are_named(core: Path, tmp_path: Path) -> None:

@@ -178,9 +178,13 @@ def _ticks(port: Port, board: Board) -> dict[str, str | int]:
 
 def _write(directory: Path, files: dict[str, str | bytes]) -> None:
     """Writes what changed, and removes what an earlier rendering wrote and this one does not: PlatformIO
-    compiles every source that it finds."""
+    compiles every source that it finds. Files of others are never overwritten."""
     try:
+        _refuse_foreign(directory, files)
         _remove_stale(directory, files)
+        # First, so that what a broken-off rendering leaves behind is known to be ours.
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / RENDERED_FILE).write_text("".join(f"{name}\n" for name in files), encoding="utf-8")
         for name, content in files.items():
             path = directory / name
             data = content.encode() if isinstance(content, str) else content
@@ -188,12 +192,22 @@ def _write(directory: Path, files: dict[str, str | bytes]) -> None:
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        (directory / RENDERED_FILE).write_text("".join(f"{name}\n" for name in files), encoding="utf-8")
     except OSError as error:
         raise FileSystemError(
             f"cannot write the firmware project: {error.strerror}: {error.filename or directory}",
             "choose another directory, or make this one writable",
         ) from error
+
+
+def _refuse_foreign(directory: Path, files: dict[str, str | bytes]) -> None:
+    if (directory / RENDERED_FILE).is_file():
+        return
+    for name in files:
+        if (directory / name).exists():
+            raise FileSystemError(
+                f"{directory / name} is in the way and was not rendered by tinyserve",
+                "choose another directory for the firmware project",
+            )
 
 
 def _remove_stale(directory: Path, files: dict[str, str | bytes]) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from tinyserve.boards.types import Board
 from tinyserve.codegen.compile import Compiled
-from tinyserve.errors import UsageError
+from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.files import write
-from tinyserve.firmware.render import PLATFORMIO_FILE, Project, render
+from tinyserve.firmware.render import PLATFORMIO_FILE, RENDERED_FILE, Project, render
 from tinyserve.firmware.templates import render_template
 from tinyserve.platformio import platform
 
@@ -28,6 +28,12 @@ def render_project(
     ``platform_name`` is how an emulated board's platformio.ini names our platform. Raises UsageError for what
     PlatformIO has no part in, and FileSystemError.
     """
+    ini = directory / PLATFORMIO_FILE
+    if ini.exists() and not (directory / RENDERED_FILE).exists():
+        raise FileSystemError(
+            f"{ini} is in the way and was not rendered by tinyserve",
+            "choose another directory for the firmware project",
+        )
     project = render(compiled, board, directory, engine, emulate=emulate, model_id=model_id)
     if project.port == "host":
         raise UsageError(
@@ -36,5 +42,5 @@ def render_project(
     if project.port != "arduino":
         context = {"board": board, "defines": project.defines, "platform": platform_name}
         content = render_template(f"platformio/{PLATFORMIO_FILE}", context)
-        write(directory / PLATFORMIO_FILE, content.encode())
+        write(ini, content.encode())
     return project
