@@ -54,7 +54,9 @@ def command(
     from tinyserve.report.profile import profile_view
 
     if engine == "tflm":
-        raise UsageError("--engine tflm has no layers to profile: the interpreter runs whole models", "--engine aot")
+        raise UsageError(
+            "--engine tflm has no layers to profile: the interpreter runs whole models", "--engine aot"
+        )
     if as_json is not None:
         files.check_writable(as_json)
     chosen = boards.load(board)
