@@ -105,8 +105,12 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
 
 
 def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress) -> Check:
-    """Every held sample through the device, every output compared."""
+    """Every held sample through the device, every output compared.
+
+    State is kept from sample to sample, as it was when the expected outputs were made.
+    """
     equal, first = 0, ""
+    client.reset()
     for index in range(len(samples)):
         progress("checking outputs", index, len(samples))
         _load(client, [array[index].tobytes() for array in samples.inputs])
@@ -114,7 +118,6 @@ def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress)
         found = difference(client.outputs(), [array[index] for array in samples.expected])
         equal += not found
         first = first or (f"sample {index}: {found}" if found else "")
-        client.reset()
     is_float = any(array.dtype.kind == "f" for array in samples.expected)
     tolerance = FLOAT_TOLERANCE if is_float else 0.0
     return Check(len(samples), equal, bundle.manifest.expected_from, first, tolerance)

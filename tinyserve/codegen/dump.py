@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 
@@ -10,7 +10,7 @@ from tinyserve import ops
 from tinyserve.codegen.compile import Compiled
 from tinyserve.codegen.ctext import shape_text
 from tinyserve.codegen.names import short_name
-from tinyserve.codegen.program import Buffer, Constant, KernelCall
+from tinyserve.codegen.program import Buffer, Constant, ControlCall, KernelCall
 from tinyserve.errors import UsageError
 from tinyserve.graph.types import Operator, Tensor
 
@@ -65,7 +65,7 @@ def program_text(compiled: Compiled) -> str:
     header = (
         f"{program.name}: {len(program.calls)} calls for {features}, optimized for {program.target.optimize}"
     )
-    rows = [_call_row(number, call) for number, call in enumerate(program.calls)]
+    rows = list(_call_rows(program.calls, ""))
     total = sum(call.macs for call in program.calls)
     flash = sum(constant.nbytes for constant in program.constants)
     footer = f"{total:,} MACs, {len(program.constants)} constants of {flash:,} bytes"
@@ -73,10 +73,19 @@ def program_text(compiled: Compiled) -> str:
     return "\n".join([header, "", _table(columns, rows), "", footer])
 
 
-def _call_row(number: int, call: KernelCall) -> list[str]:
+def _call_rows(calls: list[KernelCall], path: str) -> Iterator[list[str]]:
+    """A row per call; calls of subgraphs follow the call that runs them: ``3.body.0``."""
+    for number, call in enumerate(calls):
+        yield _call_row(f"{path}{number}", call)
+        if isinstance(call, ControlCall):
+            for block in call.blocks:
+                yield from _call_rows(block.calls, f"{path}{number}.{block.name}.")
+
+
+def _call_row(number: str, call: KernelCall) -> list[str]:
     constants = {id(v): v for v in [*call.params.values(), *call.args] if isinstance(v, Constant)}
     return [
-        str(number),
+        number,
         short_name(call.layer),
         call.op,
         call.function,

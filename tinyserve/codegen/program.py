@@ -163,7 +163,7 @@ class ControlCall(KernelCall):
 
     ``if``: the first block where test is true, else the second. ``while``: the first block computes test, and
     as long as it is true the second runs. ``once``: the block runs unless test is true, which it becomes.
-    Blocks share ``region``, as no two of them run at a time.
+    Blocks share ``region``, as no two of them run at a time. ``macs`` counts each block once.
     """
 
     control: Literal["if", "while", "once"]

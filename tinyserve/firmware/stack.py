@@ -18,7 +18,7 @@ from typing import Any
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from tinyserve.codegen.program import Program
+from tinyserve.codegen.program import Program, every_call
 from tinyserve.firmware import riscv_code, thumb_code
 from tinyserve.firmware.code import Transfer
 
@@ -56,7 +56,7 @@ def worst_case(elf: Path, model_name: str, program: Program | None = None) -> St
     with elf.open("rb") as file:
         image = _Image(ELFFile(file))
     if program is not None:
-        for call in program.calls:
+        for call in every_call(program.calls):
             if call.stack_bytes is not None and call.function in image.by_name:
                 image.by_name[call.function].frame = call.stack_bytes
     invoke = image.by_name.get(f"ts_{model_name}_invoke")

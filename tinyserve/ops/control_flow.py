@@ -60,6 +60,7 @@ class While(Op):
     """
 
     name = "WHILE"
+    limits = "shapes stay the same from turn to turn"
 
     def attributes(self, options: Options) -> WhileAttributes:
         return WhileAttributes(options.int32(0), options.int32(1))
@@ -144,6 +145,7 @@ def _add_control(
             layer=op.outputs[0].name if op.outputs else f"initialize_{subgraphs}",
             op=op.name,
             comment=f"{shapes(op)}; runs {subgraphs}",
+            macs=sum(call.macs for block in blocks for call in block.calls),
             control=control,
             test=test,
             blocks=tuple(blocks),
