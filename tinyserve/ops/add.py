@@ -34,6 +34,8 @@ class Add(Op):
     """Quantized inputs are brought to twice the larger scale with 20 (int8) or 15 (int16) extra bits."""
 
     name = "ADD"
+    types = SUFFIX
+    limits = "int32 without a fused activation; up to 6 dimensions"
 
     def attributes(self, options: Options) -> AddAttributes:
         return AddAttributes(Activation.read(options, 0))
@@ -118,6 +120,8 @@ class Sub(Add):
     """As ADD, but TFLM's CalculateOpDataSub computes the ratios in float32."""
 
     name = "SUB"
+    types = SUFFIX
+    limits = "up to 6 dimensions"
 
     def check_int32(self, op: Operator) -> None:
         """TFLM's int32 SUB applies the activation."""

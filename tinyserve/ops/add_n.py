@@ -17,6 +17,7 @@ class AddN(Op):
     """Inputs of one shape and one quantization. int8 is summed in a scratch buffer of int32."""
 
     name = "ADD_N"
+    types = _SUFFIX
 
     def check(self, op: Operator) -> None:
         checks.arity(op, max(2, len(op.inputs)), _MOST_INPUTS)

@@ -16,6 +16,8 @@ class ArgMax(Op):
     """Input 1 holds the axis; the output is int32."""
 
     name = "ARG_MAX"
+    types = (DType.INT8, DType.FLOAT32)
+    limits = "a constant axis; int32 output"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 2)
@@ -51,6 +53,8 @@ class ArgMax(Op):
 
 class ArgMin(ArgMax):
     name = "ARG_MIN"
+    types = (DType.INT8, DType.FLOAT32)
+    limits = "a constant axis; int32 output"
 
 
 OPS = (ArgMax(), ArgMin())

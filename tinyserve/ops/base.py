@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 import numpy.typing as npt
 
 from tinyserve.codegen.program import Block, Buffer, Constant, KernelCall, Operand, Target
 from tinyserve.errors import UnsupportedError
-from tinyserve.graph.types import Operator, Options, Tensor
+from tinyserve.graph.types import DType, Operator, Options, Tensor
 
 
 class Lowering(Protocol):
@@ -71,6 +71,10 @@ class Op:
 
     name: str = ""
     custom: bool = False
+    types: Collection[DType] = ()
+    """What the kernels take as the values worked on (empty: every type), for the page of operators."""
+    limits: str = ""
+    """What else ``check`` asks for, in one line."""
 
     def attributes(self, options: Options) -> Any:
         """The operator's attributes as a frozen dataclass (None where it has none)."""

@@ -31,6 +31,8 @@ class BatchMatmul(Op):
     """Batch dimensions broadcast. TFLM multiplies the scales in float32: GetQuantizedConvolutionMultipler."""
 
     name = "BATCH_MATMUL"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "2 to 5 dimensions; both sides of one type; int16 with zero points of 0"
 
     def attributes(self, options: Options) -> BatchMatmulAttributes:
         return BatchMatmulAttributes(options.boolean(0), options.boolean(1))

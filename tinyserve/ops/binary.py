@@ -23,6 +23,7 @@ class Binary(Op):
 
     kernel: str
     header: str
+    limits = "up to 6 dimensions"
     suffixes: Mapping[DType, str]
     params_of: Mapping[DType, str]
     output_dtype: DType | None = None  # None: that of the inputs

@@ -17,6 +17,8 @@ class Cast(Op):
     """Values as they are: quantization plays no part."""
 
     name = "CAST"
+    types = _SUFFIX
+    limits = "not from float32 to uint32"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 1)

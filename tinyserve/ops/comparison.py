@@ -23,7 +23,9 @@ class Comparison(Binary):
     """int8 operands are scaled to real values first: TFLM's ComparisonsPrepare, for scales below 1."""
 
     header = "comparison"
+    limits = "up to 6 dimensions; int8 scales below 1"
     suffixes = _ORDERED
+    types = suffixes
     params_of = _PARAMS
     output_dtype = DType.BOOL
 
@@ -59,14 +61,18 @@ class Equality(Comparison):
     """Booleans can be equal, too, but not greater."""
 
     suffixes = _EQUALITY
+    types = suffixes
 
 
 class Logical(Comparison):
+    limits = "up to 6 dimensions"
     suffixes = _LOGICAL
+    types = suffixes
 
 
 class LogicalNot(Op):
     name = "LOGICAL_NOT"
+    types = (DType.BOOL,)
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 1)

@@ -23,6 +23,8 @@ class Concatenation(Op):
     """Quantized inputs must have the output's scale and zero point, since TFLM copies them as they are."""
 
     name = "CONCATENATION"
+    types = SUFFIX
+    limits = "no fused activation; quantized inputs have the scale of the output"
 
     def attributes(self, options: Options) -> ConcatenationAttributes:
         return ConcatenationAttributes(options.int32(0), Activation.read(options, 1))
@@ -69,6 +71,8 @@ class Pack(Op):
     """Inputs of one shape along a new axis."""
 
     name = "PACK"
+    types = SUFFIX
+    limits = "quantized inputs have the scale of the output"
 
     def attributes(self, options: Options) -> PackAttributes:
         return PackAttributes(options.int32(0), options.int32(1))

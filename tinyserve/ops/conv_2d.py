@@ -56,6 +56,8 @@ class Conv2D(Op):
     """
 
     name = "CONV_2D"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "constant weights and bias; int8 weights (int4 with int8 activations)"
 
     def attributes(self, options: Options) -> Conv2DAttributes:
         return Conv2DAttributes(

@@ -29,6 +29,7 @@ class Cumsum(Op):
     """Input 1 is the constant axis."""
 
     name = "CUMSUM"
+    types = _SUFFIX
 
     def attributes(self, options: Options) -> CumsumAttributes:
         return CumsumAttributes(options.boolean(0), options.boolean(1))

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyserve import variants
 from tinyserve.codegen.program import ParamValue
-from tinyserve.graph.types import Operator, Options, Tensor
+from tinyserve.graph.types import DType, Operator, Options, Tensor
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering, Op
 from tinyserve.ops.calls import add_call
@@ -33,6 +33,8 @@ class DepthwiseConv2D(Op):
     """Weights [1][height][width][input channels * multiplier]; bias as in CONV_2D."""
 
     name = "DEPTHWISE_CONV_2D"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "constant weights and bias; int8 weights (int4 with int8 activations)"
 
     def attributes(self, options: Options) -> DepthwiseConv2DAttributes:
         return DepthwiseConv2DAttributes(

@@ -23,6 +23,7 @@ class Div(Binary):
     kernel = "div"
     header = "div"
     suffixes = _SUFFIXES
+    types = suffixes
     params_of = _PARAMS
 
     def attributes(self, options: Options) -> DivAttributes:

@@ -16,6 +16,8 @@ class Fill(Op):
     """The output tensor carries the shape, input 0 is not read. Input 1 is the value."""
 
     name = "FILL"
+    types = SUFFIX
+    limits = "output shape known when compiling"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 2)
@@ -32,6 +34,7 @@ class ZerosLike(Op):
     """Plain zeros, whatever the zero point: as TFLM."""
 
     name = "ZEROS_LIKE"
+    types = SUFFIX
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 1)

@@ -53,6 +53,7 @@ class _Signal(Op):
     custom = True
     inputs: tuple[DType, ...] = (DType.UINT32,)
     outputs: tuple[DType, ...] = (DType.UINT32,)
+    types = inputs
 
     def attributes(self, options: Options) -> SignalAttributes:
         return read_attributes(options)
@@ -75,6 +76,7 @@ class Energy(_Signal):
 
     name = "SignalEnergy"
     inputs = (DType.INT16,)
+    types = inputs[:1]
 
     def params(self, op: Operator) -> dict[str, ParamValue]:
         count = op.outputs[0].elements
@@ -91,6 +93,7 @@ class FilterBank(_Signal):
 
     name = "SignalFilterBank"
     inputs = (DType.UINT32, *[DType.INT16] * 5)
+    types = inputs[:1]
     outputs = (DType.UINT64,)
     _tables = ("weights", "unweights", "frequency_starts", "weight_starts", "widths")
 
@@ -123,6 +126,7 @@ class FilterBankSquareRoot(_Signal):
 
     name = "SignalFilterBankSquareRoot"
     inputs = (DType.UINT64, DType.INT32)
+    types = inputs[:1]
 
     def params(self, op: Operator) -> dict[str, ParamValue]:
         checks.elements(op, checks.required(op, 0), op.outputs[0].elements, "input")
@@ -178,6 +182,7 @@ class Pcan(_Signal):
 
     name = "SignalPCAN"
     inputs = (DType.UINT32, DType.UINT32, DType.INT16)
+    types = inputs[:1]
     _gains = 125  # 4 * 32 bits - 6, and the 3 of the last parabola
 
     def params(self, op: Operator) -> dict[str, ParamValue]:

@@ -4,6 +4,8 @@ SignalFramer, SignalStacker, SignalDelay, SignalOverlapAdd. Kernels in ``kernels
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from tinyserve.codegen.program import Buffer, ParamValue
@@ -21,6 +23,7 @@ class _Framing(Op):
     """Base. Inputs and the first output are int16; rows are all dimensions but the last."""
 
     custom = True
+    types: Collection[DType] = (DType.INT16,)
     inputs = 1
     outputs = 1
 
@@ -173,6 +176,7 @@ class OverlapAdd(_Framing):
     """[..][frames][frame_size] to [..][frames * frame_step], summed where they overlap; int16 or float32."""
 
     name = "SignalOverlapAdd"
+    types = (DType.INT16, DType.FLOAT32)
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 1)

@@ -30,6 +30,8 @@ class FullyConnected(Op):
     """Weights [channels][depth]; the input is taken as rows of depth values whatever its shape."""
 
     name = "FULLY_CONNECTED"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "constant weights and bias; int8 weights (int4 with int8 activations); no shuffled weights"
 
     def attributes(self, options: Options) -> FullyConnectedAttributes:
         return FullyConnectedAttributes(

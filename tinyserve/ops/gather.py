@@ -25,6 +25,8 @@ class Gather(Op):
     """Positions may be computed at run time; those outside of the axis read its nearest end."""
 
     name = "GATHER"
+    types = SUFFIX
+    limits = "int32 positions"
 
     def attributes(self, options: Options) -> GatherAttributes:
         return GatherAttributes(options.int32(0), options.int32(1))

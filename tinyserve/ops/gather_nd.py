@@ -20,6 +20,8 @@ class GatherNd(Op):
     """Positions [..][depth] to [..] slices of the input's remaining dimensions."""
 
     name = "GATHER_ND"
+    types = (DType.INT8, DType.FLOAT32)
+    limits = "int32 positions"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 2)
@@ -59,6 +61,8 @@ class EmbeddingLookup(Op):
     """Positions [n] to rows of a table, input 1; an int8 table may become float32."""
 
     name = "EMBEDDING_LOOKUP"
+    types = (DType.INT8, DType.FLOAT32)
+    limits = "int32 positions; int8 tables with float32 output too"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 2)
@@ -106,6 +110,7 @@ class DynamicUpdateSlice(Op):
     """Input 0 with input 1 written over it where input 2 says, moved inside where it would reach out."""
 
     name = "DYNAMIC_UPDATE_SLICE"
+    types = _SUFFIX
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 3)

@@ -22,6 +22,7 @@ class L2Normalization(Op):
     """int8 outputs are 1/128 per step around 0, which TFLM takes for granted."""
 
     name = "L2_NORMALIZATION"
+    types = (DType.INT8, DType.FLOAT32)
 
     def attributes(self, options: Options) -> L2NormalizationAttributes:
         return L2NormalizationAttributes(Activation.read(options, 0))

@@ -18,6 +18,8 @@ class LogSoftmax(Op):
     """int8 and float32. TFLM takes the int8 output's scale 1/16 and zero point 127 for granted."""
 
     name = "LOG_SOFTMAX"
+    types = (DType.INT8, DType.FLOAT32)
+    limits = "int8 output with scale 1/16 and zero point 127"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 1)

@@ -23,6 +23,8 @@ class Maximum(Binary):
     kernel = "maximum"
     header = "maximum"
     suffixes = _SUFFIXES
+    types = suffixes
+    limits = "up to 6 dimensions; quantized inputs as the output"
     params_of = _PARAMS
 
     def check_values(self, op: Operator) -> None:

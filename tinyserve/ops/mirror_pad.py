@@ -29,6 +29,8 @@ class MirrorPad(Op):
     """Input 1 holds [rank][2] numbers of elements before and after, no more than there is to mirror."""
 
     name = "MIRROR_PAD"
+    types = SUFFIX
+    limits = "up to 6 dimensions; constant paddings"
 
     def attributes(self, options: Options) -> MirrorPadAttributes:
         return MirrorPadAttributes(options.int8(0) == 1)

@@ -32,6 +32,8 @@ class Mul(Op):
     """The product of the scales over the output's, in float64: TFLM's CalculateOpDataMul."""
 
     name = "MUL"
+    types = SUFFIX
+    limits = "up to 6 dimensions"
 
     def attributes(self, options: Options) -> MulAttributes:
         return MulAttributes(Activation.read(options, 0))

@@ -22,6 +22,8 @@ class Pad(Op):
     """Input 1 holds [rank][2] numbers of elements before and after; PADV2's input 2 is the value."""
 
     name = "PAD"
+    types = SUFFIX
+    limits = "up to 6 dimensions; constant paddings"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 2, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from tinyserve import variants
@@ -33,7 +34,8 @@ class _Pool2D(Op):
     """SAME and VALID windows always hold at least one element. Kernel ``ts_<kernel>_<type>``."""
 
     kernel: str
-    types: tuple[DType, ...] = (DType.INT8, DType.INT16, DType.FLOAT32)
+    types: Collection[DType] = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "input and output quantized alike"
 
     def attributes(self, options: Options) -> Pool2DAttributes:
         return Pool2DAttributes(
@@ -110,6 +112,7 @@ class L2Pool2D(_Pool2D):
     name = "L2_POOL_2D"
     kernel = "l2_pool_2d"
     types = (DType.FLOAT32,)
+    limits = ""
 
 
 OPS = (AveragePool2D(), MaxPool2D(), L2Pool2D())

@@ -20,6 +20,7 @@ class Prelu(Binary):
     kernel = "prelu"
     header = "prelu"
     suffixes = _SUFFIXES
+    types = suffixes
     params_of = _PARAMS
 
     def check(self, op: Operator) -> None:

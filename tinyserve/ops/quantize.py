@@ -30,6 +30,8 @@ class Quantize(Op):
     """TFLM's AffineQuantize and Requantize."""
 
     name = "QUANTIZE"
+    types = (DType.INT8, DType.UINT8, DType.INT16, DType.INT32, DType.FLOAT32)
+    limits = "float32 to int8 and int16; between int8, int16, int32 and uint8 as TFLM has it"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 1)
@@ -78,6 +80,8 @@ class Dequantize(Op):
     """scale * (value - zero point)."""
 
     name = "DEQUANTIZE"
+    types = (DType.INT8, DType.UINT8, DType.INT16, DType.INT32)
+    limits = "to float32"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 1)

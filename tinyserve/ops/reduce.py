@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +46,8 @@ class Reduction:
 class _Reduce(Op):
     """Input 1 holds the axes, constant. Sub-classes say what happens to the values."""
 
-    types: tuple[DType, ...] = (DType.INT8, DType.FLOAT32)
+    types: Collection[DType] = (DType.INT8, DType.FLOAT32)
+    limits = "up to 6 dimensions; constant axes"
 
     def attributes(self, options: Options) -> ReduceAttributes:
         return ReduceAttributes(options.boolean(0))

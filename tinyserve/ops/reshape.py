@@ -11,6 +11,7 @@ class Reshape(Op):
     """The output tensor carries the new shape; the input that may hold it, too, is not read."""
 
     name = "RESHAPE"
+    limits = "static shapes"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 1, 2)

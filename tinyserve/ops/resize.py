@@ -41,7 +41,7 @@ class Axis:
 
 
 class _Resize(Op):
-    types: tuple[DType, ...]
+    limits = "a constant size; up to 32768 rows or columns"
 
     def attributes(self, options: Options) -> ResizeAttributes:
         return ResizeAttributes(*self.flags(options))

@@ -33,6 +33,8 @@ class Rfft(Op):
     """
 
     name = "SignalRfft"
+    types = _SUFFIX
+    limits = "powers of two as lengths"
     custom = True
     kernel = "rfft"
     inverse = False

@@ -15,6 +15,8 @@ class SelectV2(Op):
     """All three inputs broadcast. Quantized values are copied as they are."""
 
     name = "SELECT_V2"
+    types = SUFFIX
+    limits = "up to 6 dimensions"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 3)

@@ -89,6 +89,8 @@ class Slice(_Slicing):
     """Begin and size per dimension; a size of -1 reaches to the end."""
 
     name = "SLICE"
+    types = SUFFIX
+    limits = "up to 6 dimensions; constant begin and size"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 3)
@@ -126,6 +128,8 @@ class StridedSlice(_Slicing):
     """
 
     name = "STRIDED_SLICE"
+    types = SUFFIX
+    limits = "up to 6 dimensions; constant slices without ellipsis, new axis or offset"
 
     def attributes(self, options: Options) -> StridedSliceAttributes:
         return StridedSliceAttributes(
@@ -200,6 +204,8 @@ class Split(_Slicing):
     """Equal parts along the axis that input 0 holds."""
 
     name = "SPLIT"
+    types = SUFFIX
+    limits = "up to 6 dimensions; a constant axis"
 
     def attributes(self, options: Options) -> SplitAttributes:
         return SplitAttributes(options.int32(0))
@@ -222,6 +228,8 @@ class SplitV(_Slicing):
     """Parts of the sizes that input 1 holds, along the axis in input 2; one size may be -1: the rest."""
 
     name = "SPLIT_V"
+    types = SUFFIX
+    limits = "up to 6 dimensions; a constant axis and sizes"
 
     def attributes(self, options: Options) -> SplitAttributes:
         return SplitAttributes(options.int32(0))
@@ -249,6 +257,8 @@ class Unpack(_Slicing):
     """One output for each position along an axis."""
 
     name = "UNPACK"
+    types = SUFFIX
+    limits = "up to 6 dimensions"
 
     def attributes(self, options: Options) -> UnpackAttributes:
         return UnpackAttributes(options.int32(0), options.int32(1))
@@ -267,6 +277,8 @@ class ReverseV2(_Slicing):
     """The order along one axis (or several) turned around."""
 
     name = "REVERSE_V2"
+    types = SUFFIX
+    limits = "up to 6 dimensions; constant axes"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 2)

@@ -42,6 +42,8 @@ class Softmax(Op):
     """
 
     name = "SOFTMAX"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "int8 to int8 or int16; the scale and zero point of the output are those that TFLM wants"
 
     def attributes(self, options: Options) -> SoftmaxAttributes:
         return SoftmaxAttributes(options.float32(0))

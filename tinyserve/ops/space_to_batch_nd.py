@@ -29,6 +29,8 @@ class SpaceToBatchNd(Op):
     """Input of rank 4, or 3 (no width); inputs 1 and 2 are the constant block sizes and paddings."""
 
     name = "SPACE_TO_BATCH_ND"
+    types = _SUFFIX
+    limits = "3 or 4 dimensions; constant blocks and borders"
     kernel = "space_to_batch_nd"
 
     def check(self, op: Operator) -> None:

@@ -23,6 +23,7 @@ class SquaredDifference(Binary):
     kernel = "squared_difference"
     header = "squared_difference"
     suffixes = SUFFIX
+    types = suffixes
     params_of = _PARAMS
 
     def check_values(self, op: Operator) -> None:

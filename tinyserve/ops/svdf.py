@@ -44,6 +44,8 @@ class Svdf(Op):
     """
 
     name = "SVDF"
+    types = (DType.INT8, DType.FLOAT32)
+    limits = "int8 weights with int8 or int16 state; constant weights"
 
     def attributes(self, options: Options) -> SvdfAttributes:
         return SvdfAttributes(options.int32(0), Activation.read(options, 1))

@@ -36,6 +36,8 @@ class Transpose(_Reordering):
     """Input 1 holds the permutation."""
 
     name = "TRANSPOSE"
+    types = SUFFIX
+    limits = "up to 6 dimensions; a constant permutation"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 2)
@@ -65,6 +67,8 @@ class DepthToSpace(_Reordering):
     """Channels [block][block][depth] become blocks of pixels."""
 
     name = "DEPTH_TO_SPACE"
+    types = SUFFIX
+    limits = "4 dimensions"
 
     def attributes(self, options: Options) -> BlockAttributes:
         return BlockAttributes(options.int32(0))
@@ -89,6 +93,8 @@ class SpaceToDepth(_Reordering):
     """Blocks of pixels become channels [block][block][depth]."""
 
     name = "SPACE_TO_DEPTH"
+    types = SUFFIX
+    limits = "4 dimensions"
 
     def attributes(self, options: Options) -> BlockAttributes:
         return BlockAttributes(options.int32(0))
@@ -121,6 +127,8 @@ class BroadcastTo(_Reordering):
     """The output tensor carries the shape; input 1, which holds it, too, is not read."""
 
     name = "BROADCAST_TO"
+    types = SUFFIX
+    limits = "up to 6 dimensions"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 2)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinyserve import variants
 from tinyserve.codegen.program import ParamValue
-from tinyserve.graph.types import Operator, Options
+from tinyserve.graph.types import DType, Operator, Options
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering, Op
 from tinyserve.ops.calls import add_call
@@ -30,6 +30,8 @@ class TransposeConv(Op):
     """Inputs: output shape (not read: the output tensor has it), weights, input, bias or none."""
 
     name = "TRANSPOSE_CONV"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "constant weights and bias; int8 weights (int4 with int8 activations)"
 
     def attributes(self, options: Options) -> TransposeConvAttributes:
         return TransposeConvAttributes(

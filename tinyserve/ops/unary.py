@@ -7,7 +7,7 @@ of the kernel's own. int16 has arithmetic of its own where TFLM has it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,12 +79,12 @@ class Unary(Op):
     does.
     """
 
-    quantized: tuple[DType, ...] = ()
+    types: Collection[DType] = (DType.FLOAT32,)
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 1)
         input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, (DType.FLOAT32, *self.quantized), "input")
+        checks.dtype(op, input, self.types, "input")
         checks.same_dtype(op, input, output)
         checks.elements(op, output, input.elements, "output")
         if input.dtype is DType.FLOAT32:
@@ -124,7 +124,7 @@ class Unary(Op):
 class _Sigmoidal(Unary):
     """Output scale and zero point are fixed by the function."""
 
-    quantized = (DType.INT8, DType.INT16)
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
     integer_bits = 4
     output_zero_point = 0
 
@@ -166,6 +166,7 @@ class _Sigmoidal(Unary):
 
 class Logistic(_Sigmoidal):
     name = "LOGISTIC"
+    limits = "the output's scale and zero point are those of the function"
 
     def function(self, raw: int) -> int:
         return fixed_point.logistic(raw, self.integer_bits)
@@ -181,6 +182,7 @@ class Logistic(_Sigmoidal):
 
 class Tanh(_Sigmoidal):
     name = "TANH"
+    limits = "the output's scale and zero point are those of the function"
 
     def function(self, raw: int) -> int:
         return fixed_point.tanh(raw, self.integer_bits)
@@ -238,7 +240,7 @@ class _Rescale:
 
 
 class _Rectifier(Unary):
-    quantized = (DType.INT8, DType.INT16)
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
     activation = Activation.NONE
 
     def rescale(self, op: Operator) -> _Rescale:
@@ -292,7 +294,7 @@ class Relu6(Unary):
     """TFLM clamps in the input's quantization and never rescales to the output's."""
 
     name = "RELU6"
-    quantized = (DType.INT8, DType.INT16)
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
 
     def table(self, op: Operator) -> Table:
         low, high = self._bounds(op)
@@ -335,7 +337,7 @@ class LeakyRelu(_Rectifier):
 class _RealFunction(Unary):
     """int8 through TFLM's LUTPopulate: dequantize, apply, quantize, all in float32."""
 
-    quantized = (DType.INT8,)
+    types = (DType.INT8, DType.FLOAT32)
 
     def real(self, value: np.float32) -> np.float32:
         raise NotImplementedError
@@ -364,7 +366,7 @@ class HardSwish(Unary):
     """int8 in the 16-bit fixed point of TFLM's reference_ops::HardSwish."""
 
     name = "HARD_SWISH"
-    quantized = (DType.INT8,)
+    types = (DType.INT8, DType.FLOAT32)
 
     def table(self, op: Operator) -> Table:
         input, output = checks.required(op, 0), op.outputs[0]
@@ -422,7 +424,7 @@ class Abs(Unary):
     """The sign of the centered value is dropped; scales may differ."""
 
     name = "ABS"
-    quantized = (DType.INT8, DType.INT16)
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
 
     def table(self, op: Operator) -> Table:
         input, output = checks.required(op, 0), op.outputs[0]

@@ -45,6 +45,8 @@ class UnidirectionalSequenceLstm(Op):
     """
 
     name = "UNIDIRECTIONAL_SEQUENCE_LSTM"
+    types = _SUFFIX
+    limits = "no peepholes, projection or layer normalization; int8 weights"
 
     def attributes(self, options: Options) -> LstmAttributes:
         return LstmAttributes(Activation.read(options, 0), options.float32(1), options.boolean(3))

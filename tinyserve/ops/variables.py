@@ -20,6 +20,7 @@ class VarHandle(Op):
     """Variables are told apart by container and name."""
 
     name = "VAR_HANDLE"
+    types = (DType.RESOURCE,)
 
     def attributes(self, options: Options) -> VariableAttributes:
         return VariableAttributes(options.string(0), options.string(1))
@@ -35,6 +36,8 @@ class VarHandle(Op):
 
 class ReadVariable(Op):
     name = "READ_VARIABLE"
+    types = (DType.RESOURCE,)
+    limits = "values of any type"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 1)
@@ -48,6 +51,8 @@ class ReadVariable(Op):
 
 class AssignVariable(Op):
     name = "ASSIGN_VARIABLE"
+    types = (DType.RESOURCE,)
+    limits = "values of any type"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 2, outputs=0)

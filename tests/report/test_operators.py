@@ -1,0 +1,22 @@
+"""The page of operators."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tinyserve import ops
+from tinyserve.report.operators import page
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "operators.md"
+
+
+def test_the_page_is_what_the_code_says() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "stale: python -m tinyserve.report.operators > docs/operators.md"
+    )
+
+
+def test_each_operator_has_a_row_with_every_column() -> None:
+    rows = [line for line in page().splitlines() if line.startswith("| ")]
+    assert {row.count("|") for row in rows} == {6}
+    assert set(ops.registry()) <= {row.split("|")[1].strip() for row in rows}

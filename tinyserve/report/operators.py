@@ -1,0 +1,53 @@
+"""The page ``docs/operators.md``: ``python -m tinyserve.report.operators > docs/operators.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from tinyserve.graph.types import DType
+from tinyserve.ops import registry
+from tinyserve.tflm.operators import CUSTOM_METHODS, METHODS
+
+_INTRODUCTION = """\
+# Operators
+
+Written by `python -m tinyserve.report.operators`; do not edit.
+
+`aot` (the default) compiles to C, `tflm` takes the TensorFlow Lite Micro interpreter along
+(`--engine tflm`). Types are those of the values worked on that the compiler has kernels for; weights,
+positions and conditions may have types of their own. A model that asks for more ends in one message
+that names every such layer. An operator that neither has can be added from outside:
+[an operator of your own](guide/custom-operators.md).
+
+| operator | aot | tflm | types (aot) | limits (aot) |
+|---|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The page as Markdown: one row per operator that either engine has, sorted by name."""
+    ours, theirs = registry(), METHODS.keys() | CUSTOM_METHODS.keys()
+    rows = []
+    for name in sorted(ours.keys() | theirs, key=str.upper):
+        op = ours.get(name)
+        types, limits = (_types(op.types), op.limits) if op else ("", "")
+        rows.append(f"| {name} | {_yes(op is not None)} | {_yes(name in theirs)} | {types} | {limits} |\n")
+    return _INTRODUCTION + "".join(rows)
+
+
+def _types(types: Collection[DType]) -> str:
+    """What models are made of comes first."""
+    return ", ".join(dtype.value for dtype in sorted(types, key=_place)) if types else "any"
+
+
+def _place(dtype: DType) -> tuple[int, str]:
+    common = (DType.INT8, DType.INT16, DType.FLOAT32, DType.INT32, DType.INT64, DType.BOOL)
+    return (common.index(dtype) if dtype in common else len(common), dtype.value)
+
+
+def _yes(has: bool) -> str:
+    return "yes" if has else "—"
+
+
+if __name__ == "__main__":
+    print(page(), end="")
