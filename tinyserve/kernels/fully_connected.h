@@ -18,23 +18,36 @@ typedef struct {
     const int8_t *shifts;
 } ts_fully_connected_s8_params;
 
-/* int8, equal to TFLM's reference_integer_ops::FullyConnected and FullyConnectedPerChannel. */
+static inline int8_t ts_fully_connected_output_s8(const ts_fully_connected_s8_params *p, int32_t channel, int32_t sum)
+{
+    if (p->bias != NULL) {
+        sum = ts_wrap_add(sum, p->bias[channel]);
+    }
+    const int32_t m = channel * p->multiplier_step;
+    sum = ts_wrap_add(ts_requantize(sum, p->multipliers[m], p->shifts[m]), p->output_offset);
+    return (int8_t)ts_clamp(sum, p->activation_min, p->activation_max);
+}
+
+/* int8, equal to TFLM's reference_integer_ops::FullyConnected and FullyConnectedPerChannel. Two channels at a time share
+ * the loads of the input; an odd last one is its own pair. */
 static inline void ts_fully_connected_s8(const ts_fully_connected_s8_params *p, const int8_t *input, int8_t *output)
 {
     for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
         const int8_t *w = p->weights;
-        for (int32_t c = 0; c < p->channels; c++, w += p->depth) {
-            int32_t sum = 0;
+        for (int32_t c = 0; c < p->channels; c += 2, w += 2 * p->depth) {
+            const int32_t pair = c + 1 < p->channels;
+            const int8_t *next = pair ? w + p->depth : w;
+            int32_t sum = 0, next_sum = 0;
 #pragma GCC unroll 4
             for (int32_t i = 0; i < p->depth; i++) {
-                sum += w[i] * (input[i] + p->input_offset);
+                const int32_t x = input[i] + p->input_offset;
+                sum += w[i] * x;
+                next_sum += next[i] * x;
             }
-            if (p->bias != NULL) {
-                sum = ts_wrap_add(sum, p->bias[c]);
+            *output++ = ts_fully_connected_output_s8(p, c, sum);
+            if (pair) {
+                *output++ = ts_fully_connected_output_s8(p, c + 1, next_sum);
             }
-            const int32_t m = c * p->multiplier_step;
-            sum = ts_wrap_add(ts_requantize(sum, p->multipliers[m], p->shifts[m]), p->output_offset);
-            *output++ = (int8_t)ts_clamp(sum, p->activation_min, p->activation_max);
         }
     }
 }
