@@ -25,8 +25,8 @@ static int cyccnt_counts; /* under Unicorn it does, and counts instructions; und
 static uint32_t last_reading;
 static uint64_t elapsed;
 
-#if defined(CONFIG_TIMER_CMSDK)
-/* CMSDK APB timer, counting down at 25 MHz: 6.4 ticks per instruction at 256 ns each (-icount shift=8). */
+#if defined(CONFIG_TIMER_CMSDK) || defined(CONFIG_TIMER_CMSDK20)
+/* CMSDK APB timer, counting down at 25 (20) MHz: 6.4 (5.12) ticks per instruction at 256 ns each (-icount shift=8). */
 static void timer_start(void)
 {
     REGISTER(CONFIG_TIMER + 0x8u) = 0xffffffffu;
@@ -41,7 +41,11 @@ static uint32_t timer_read(void)
 
 static uint64_t instructions(uint64_t ticks)
 {
+#if defined(CONFIG_TIMER_CMSDK20)
+    return (ticks * 25u + 64u) / 128u;
+#else
     return (ticks * 5u + 16u) / 32u;
+#endif
 }
 #elif defined(CONFIG_TIMER_SSE)
 /* SSE system counter, counting up at 32 MHz: 8.192 ticks per instruction at 256 ns each. */

@@ -15,7 +15,7 @@ class Registers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     uart: int
     timer: int
-    timer_kind: Literal["cmsdk", "sse", "minstret"]
+    timer_kind: Literal["cmsdk", "cmsdk20", "sse", "minstret"]
     marker: int
 
 
