@@ -276,7 +276,7 @@ class _Emitter:
         yield from (
             "",
             f"int {p}invoke(void) {{",
-            *(f"  {name}();" for name in self.layers),
+            *chain.from_iterable(self.step(call) for call in self.program.calls),
             "  return 0;",
             "}",
         )
@@ -286,6 +286,12 @@ class _Emitter:
             *self.selection(self.program.outputs),
             "}",
         )
+
+    def step(self, call: KernelCall) -> Iterator[str]:
+        """A layer, and the end of the inference where it says so."""
+        yield f"  {self.names[call]}();"
+        if call.continues is not None:
+            yield f"  if (!*(const uint8_t *){self.argument(call.continues)}) {{ return 0; }}"
 
     def reset_state(self) -> Iterator[str]:
         for buffer in self.program.buffers:

@@ -170,6 +170,8 @@ class GraphLowering:
 
     def call(self, call: KernelCall) -> None:
         """Appends a kernel call."""
+        if call.continues is not None and not self._is_main:
+            raise UnsupportedError(f"{call.op} in subgraph {self._graph.name}", "move it to the main graph")
         if not self._is_main:
             own = set(self._buffers)
             self._foreign_reads += [buffer for buffer in call.reads if buffer not in own]

@@ -52,6 +52,8 @@ def lifetimes(program: Program) -> dict[Buffer, Lifetime]:
             if output not in first:
                 raise AssertionError(f"output {output.name} is never written")
             last[output] = after
+            if any(call.continues for call in program.calls):
+                first[output] = -1  # where an inference ends early, the outputs of the last whole one stay
     return {buffer: Lifetime(first[buffer], last[buffer]) for buffer in program.buffers}
 
 

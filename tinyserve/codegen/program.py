@@ -119,7 +119,8 @@ class KernelCall:
     ``args`` are passed as pointers, in order, after the params; None is passed as NULL. Reads and writes say
     which of the buffers in args are read and written (scratch is in both).
     ``layer`` names the model's layer for people; ``comment`` says shapes and what the call computes;
-    ``variant`` names the kernel variant and ``reason`` why it was chosen.
+    ``variant`` names the kernel variant and ``reason`` why it was chosen. Where ``continues`` is a bool that
+    the call sets to false, the inference ends after it, and outputs stay what they were.
     """
 
     function: str
@@ -138,6 +139,7 @@ class KernelCall:
     variant: str = "portable"
     reason: str = ""
     stack_bytes: int | None = None
+    continues: Buffer | None = None
 
 
 @dataclass(eq=False)

@@ -60,7 +60,7 @@ def subgraphs_called(operator: Operator) -> tuple[int, ...]:
 
 
 def _check_order(graph: Graph) -> None:
-    """Every tensor is written once, before it is read; constants and inputs never are."""
+    """Every tensor but variables is written once, before it is read; constants and inputs never are."""
     ready = {id(tensor) for tensor in graph.tensors if tensor.is_constant or tensor.is_variable}
     for tensor in graph.inputs:
         if tensor.is_constant:
@@ -73,7 +73,7 @@ def _check_order(graph: Graph) -> None:
             if read is not None and id(read) not in ready:
                 raise ModelError(f'{operator.location} reads "{read.name}" before anything wrote it', _EXPORT)
         for written in operator.outputs:
-            if id(written) in ready:
+            if id(written) in ready and not written.is_variable:
                 raise ModelError(
                     f'{operator.location} writes "{written.name}", which has a value already', _EXPORT
                 )
