@@ -72,7 +72,7 @@ def test_a_keras_model_becomes_a_checked_int8_bundle(models: Path, images: Path,
         models / "cnn.keras",
         representative=images,
         output=tmp_path / "b",
-        progress=lambda stage, done, total: stages.append(stage),
+        progress=lambda stage, done=0, total=0: stages.append(stage),
     )
     check_sound(made)
     manifest = made.manifest

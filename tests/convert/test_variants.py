@@ -103,6 +103,19 @@ def test_a_diagnosis_has_every_layer_and_measured_remedies(made: Bundle, images:
     assert by_name["float32"].constant_bytes > by_name["int8"].constant_bytes
 
 
+def test_instructions_are_counted_where_somebody_counts(made: Bundle, images: Path) -> None:
+    counted: list[bytes] = []
+
+    def count(model: bytes) -> int:
+        counted.append(model)
+        return 1234
+
+    found = debug.diagnose(made, images, samples=2, options=Options(count=count))
+    assert {outcome.instructions for outcome in found.outcomes if outcome.macs} == {1234}
+    assert "1,234 instructions" in auto.describe(found.outcomes[0])
+    assert len(counted) == len([outcome for outcome in found.outcomes if outcome.macs])
+
+
 def test_without_data_a_diagnosis_still_has_the_layers(made: Bundle) -> None:
     found = debug.diagnose(made, samples=4)
     assert found.layers

@@ -34,9 +34,11 @@ def describe(outcome: Outcome) -> str:
     if outcome.model is None or outcome.score is None:
         return f"{outcome.variant.name}: {outcome.failed}"
     sqnr = "" if outcome.sqnr_db is None else f", {outcome.sqnr_db:.1f} dB"
+    counted = "" if outcome.instructions is None else f", {outcome.instructions:,} instructions"
     return (
         f"{outcome.variant.name}: {outcome.score.kind} {outcome.score.value:.4f}{sqnr}; "
-        f"{outcome.constant_bytes:,} B of constants, arena {outcome.arena_bytes:,} B, {outcome.macs:,} MACs"
+        f"{outcome.constant_bytes:,} B of constants, arena {outcome.arena_bytes:,} B, "
+        f"{outcome.macs:,} MACs{counted}"
     )
 
 

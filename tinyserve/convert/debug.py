@@ -68,6 +68,6 @@ def _try(
     with opened(sources.identify(path), options, progress) as session:
         dataset = data.load(representative, session.original.inputs, options.reading)
         calibration, held = data.split(dataset, options.held_samples)
-        judge = Judge(session, calibration, held)
+        judge = Judge(session, calibration, held, options.count)
         worst = [layer.tensor for layer in suspects]
         return list(judge.outcomes(suggestions(options, worst, len(calibration))))

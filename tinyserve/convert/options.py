@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tinyserve import __version__
@@ -26,6 +26,7 @@ class Options:
     - ``min_accuracy``: what "auto" must hold (see ``auto``).
     - ``trust``: pickles may run their code when they are loaded (scikit-learn).
     - ``timeout_s``: how long a converter may be silent.
+    - ``count``: instructions of one inference of a .tflite, for the costs of variants; None: not counted.
     - ``reading``: how samples are made of images, CSV and audio.
     """
 
@@ -41,6 +42,7 @@ class Options:
     min_accuracy: float = 0.98
     trust: bool = False
     timeout_s: float = 600.0
+    count: Callable[[bytes], int] | None = None
     reading: Reading = AS_IT_IS
 
 

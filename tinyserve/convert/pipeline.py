@@ -139,7 +139,7 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
     if calibration.synthetic:
         session.record.notes.append("calibrated with random data: its accuracy says nothing")
     if quantize == AUTO:
-        judge = Judge(session, calibration, held)
+        judge = Judge(session, calibration, held, session.options.count)
         outcomes = judge.outcomes(ladder(session.options))
         converted, lines = auto.choose(outcomes, session.options.min_accuracy, judge.original_score())
         session.record.notes.extend(lines)

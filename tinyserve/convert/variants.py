@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,7 +15,7 @@ from tinyserve.convert.named import Array
 from tinyserve.convert.options import Options
 from tinyserve.convert.session import Session
 from tinyserve.convert.tflite import Inspected
-from tinyserve.errors import DataError, ModelError, ToolError
+from tinyserve.errors import DataError, FitError, ModelError, ToolError
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Outcome:
     """A variant that was made: how good it is and what it costs. ``model`` None: ``failed`` says why.
 
     ``constant_bytes``: weights and tables in flash. ``macs`` and ``arena_bytes``: 0 where the ahead-of-time
-    compiler lacks an operator of it (``notes``).
+    compiler lacks an operator of it (``notes``). ``instructions`` of one inference, where somebody counts.
     """
 
     variant: Variant
@@ -56,6 +56,7 @@ class Outcome:
     constant_bytes: int = 0
     arena_bytes: int = 0
     macs: int = 0
+    instructions: int | None = None
     failed: str = ""
     notes: tuple[str, ...] = ()
 
@@ -99,10 +100,19 @@ def suggestions(options: Options, worst: Sequence[str], calibration: int) -> lis
     return found
 
 
-class Judge:
-    """Makes variants of one model and measures them against the original's outputs on held samples."""
+Count = Callable[[bytes], int]
 
-    def __init__(self, session: Session, calibration: Dataset, held: Dataset) -> None:
+
+class Judge:
+    """Makes variants of one model and measures them against the original's outputs on held samples.
+
+    ``count`` says how many instructions an inference of a .tflite takes (``bench.count.instructions``).
+    """
+
+    def __init__(
+        self, session: Session, calibration: Dataset, held: Dataset, count: Count | None = None
+    ) -> None:
+        self._count = count
         self._session = session
         self._calibration = calibration
         self._held = held
@@ -113,7 +123,7 @@ class Judge:
         for variant in variants:
             try:
                 yield self._outcome(variant)
-            except (ModelError, ToolError, DataError) as error:
+            except (ModelError, ToolError, DataError, FitError) as error:
                 yield Outcome(variant, None, failed=error.message.splitlines()[0])
 
     def original_score(self) -> Score:
@@ -140,6 +150,7 @@ class Judge:
             constant_bytes=measured.constant_bytes,
             arena_bytes=measured.arena_bytes,
             macs=measured.macs,
+            instructions=self._count(model.data) if self._count and measured.macs else None,
             notes=tuple(notes),
         )
 
