@@ -2,8 +2,8 @@
 
     TINYSERVE_MODELS=directory python benchmarks/tool_speed.py
 
-Needs the MLPerf Tiny models for all but the first line. The best of three runs counts, since other work on the
-machine only ever makes it slower.
+Needs the MLPerf Tiny models for all but the first line. The best of three runs counts, since other work on
+the machine only ever makes it slower.
 """
 
 from __future__ import annotations

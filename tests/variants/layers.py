@@ -15,7 +15,7 @@ _INPUT_SCALE = 0.05
 def _weights(
     r: Random, graph: GraphBuilder, shape: tuple[int, ...], axis: int
 ) -> tuple[TensorRef, TensorRef, float]:
-    """Weights and bias, per channel or per tensor, and an output scale that uses the range or overflows it."""
+    """Weights and bias, per channel or per tensor, and an output scale that uses or overflows the range."""
     channels = shape[axis]
     taps = int(np.prod(shape)) // channels
     values = r.rng.integers(-127, 128, shape).astype(np.int8)
@@ -33,7 +33,7 @@ def _weights(
 
 
 def _output(r: Random, graph: GraphBuilder, shape: tuple[int, ...], scale: float) -> tuple[TensorRef, str]:
-    """The output tensor and its activation: with RELU at the lowest zero point negative ties are never seen."""
+    """The output and its activation: with RELU at the lowest zero point negative ties are never seen."""
     if r.chance(0.5):
         return graph.tensor(shape, "int8", scale=scale, zero_point=-128), "RELU"
     activation = r.choice(("NONE", "NONE", "RELU", "RELU6"))
@@ -50,7 +50,10 @@ def conv_case(seed: int) -> Case:
     stride = r.choice(((1, 1), (1, 1), (2, 2), (1, 2), (3, 1)))
     dilation = r.choice(((1, 1), (1, 1), (1, 1), (2, 2), (1, 2)))
     padding = r.choice(("SAME", "SAME", "VALID"))
-    sizes = [output_size(e, t, s, d, padding) for e, t, s, d in zip((height, width), taps, stride, dilation)]
+    sizes = [
+        output_size(e, t, s, d, padding)
+        for e, t, s, d in zip((height, width), taps, stride, dilation, strict=True)
+    ]
     if 0 in sizes:
         padding, sizes = "SAME", [-(-height // stride[0]), -(-width // stride[1])]
 
@@ -60,7 +63,8 @@ def conv_case(seed: int) -> Case:
         y, activation = _output(r, graph, (1, *sizes, channels), scale)
         graph.op(
             "CONV_2D", [x, weights, bias], [y], padding=padding, activation=activation,
-            stride_h=stride[0], stride_w=stride[1], dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
+            stride_h=stride[0], stride_w=stride[1],
+            dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
         )  # fmt: skip
         return [x], [y]
 

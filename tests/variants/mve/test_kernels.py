@@ -1,4 +1,4 @@
-"""The Helium kernels on an emulated Cortex-M55, against the portable ones: shapes, borders, tails, overlaps."""
+"""The Helium kernels on an emulated Cortex-M55, against the portable ones: shapes, borders, tails."""
 
 from __future__ import annotations
 
