@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 )
 @options.optimizes
 @options.engine
+@options.operators
 @options.toolchain
 @options.conversion
 @options.reports

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     "-o", "--output", type=PATH, metavar="DIR", help="Where the project goes.  [default: BUNDLE/BOARD/]"
 )
 @options.optimize
+@options.operators
 @options.choices
 @options.engine
 @options.toolchain

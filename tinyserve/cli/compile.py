@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     help="Use the instructions of this board's core.  [default: portable C]",
 )
 @options.optimize
+@options.operators
 @options.choices
 @options.conversion
 def command(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 )
 @click.option("--picture", type=PATH, metavar="FILE", help="Draw the arena over time (.png, .svg or .pdf).")
 @options.optimize
+@options.operators
 @options.conversion
 def command(
     *,

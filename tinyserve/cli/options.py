@@ -116,6 +116,22 @@ def _set_tflm(context: click.Context, option: click.Parameter, value: str | None
         os.environ["TINYSERVE_TFLM"] = value
 
 
+def operators(function: F) -> F:
+    """--ops: operators from outside, left in the environment as --tflm is."""
+    return click.option(
+        "--ops", multiple=True, type=PATH, metavar="DIR", expose_value=False, callback=_use_operators,
+        help="Your own operators: a directory with a .py and a .h of each; repeatable.",
+    )(function)  # fmt: skip
+
+
+def _use_operators(context: click.Context, option: click.Parameter, value: tuple[Path, ...]) -> None:
+    if value:
+        from tinyserve.ops import external
+
+        for directory in value:
+            external.use(directory)
+
+
 def toolchain(function: F) -> F:
     """--toolchain: which compiler builds the firmware."""
     return click.option(
@@ -128,9 +144,7 @@ def device(function: F) -> F:
     """--emulate, --emulator, --port: what runs the firmware."""
     return _chain(
         click.option("--emulate", is_flag=True, help="Use the board's twin: same core, flash and RAM."),
-        click.option(
-            "--emulator", metavar="KIND", help="unicorn, qemu, renode or host."
-        ),
+        click.option("--emulator", metavar="KIND", help="unicorn, qemu, renode or host."),
         click.option("--port", metavar="PORT", help="Serial port of a real board; 'auto' finds it."),
     )(function)
 

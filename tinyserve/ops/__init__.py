@@ -5,16 +5,34 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from functools import cache
+from pathlib import Path
 
+from tinyserve.errors import UsageError
+from tinyserve.ops import external
 from tinyserve.ops.base import Op
 
 
-@cache
 def registry() -> dict[str, Op]:
-    """All operators, by TFLite builtin name or custom code."""
+    """All operators, by TFLite builtin name or custom code: the package's, and those of the directories that
+    ``external.use`` added.
+
+    Raises UsageError where a directory has an operator whose name is taken.
+    """
+    return _registry(external.directories())
+
+
+@cache
+def _registry(directories: tuple[Path, ...]) -> dict[str, Op]:
     found: dict[str, Op] = {}
     for info in pkgutil.iter_modules(__path__):
         module = importlib.import_module(f"{__name__}.{info.name}")
         for op in getattr(module, "OPS", ()):
             found[op.name] = op
+    for directory in directories:
+        for name, op in external.operators(directory).items():
+            if name in found:
+                raise UsageError(
+                    f"{directory}: there is an operator {name} already", "give yours another name"
+                )
+            found[name] = op
     return found

@@ -11,7 +11,10 @@ from tinyserve.graph.types import DType, Graph, Model, Operator, Tensor
 from tinyserve.ops.base import Op
 from tinyserve.passes import constant_folding
 
-_ENGINE_HINT = "use `--engine tflm` if TFLM has it, or replace the layer before converting"
+_TFLM_HINT = "use `--engine tflm`, which has it"
+_NO_ENGINE_HINT = (
+    "TFLM lacks it, too: replace the layer before converting, or add the operator with `--ops DIR`"
+)
 
 
 def load(data: bytes) -> Model:
@@ -74,7 +77,7 @@ def _problems(graph: Graph) -> Iterator[UnsupportedError]:
         known = _registered(operator)
         if known is None:
             kind = "custom operator" if operator.custom else "operator"
-            yield UnsupportedError(f"{operator.location}: no kernel for this {kind}", _ENGINE_HINT)
+            yield UnsupportedError(f"{operator.location}: no kernel for this {kind}", _missing_hint(operator))
             continue
         bad_type = _unsupported_type(operator)
         if bad_type is not None:
@@ -95,6 +98,12 @@ def _problems(graph: Graph) -> Iterator[UnsupportedError]:
             yield UnsupportedError(
                 f'input or output "{tensor.name}" is {tensor.dtype.value}', "use int8, int16 or float32"
             )
+
+
+def _missing_hint(operator: Operator) -> str:
+    from tinyserve.tflm.operators import has  # which imports this package
+
+    return _TFLM_HINT if has(operator) else _NO_ENGINE_HINT
 
 
 def _unsupported_type(operator: Operator) -> UnsupportedError | None:

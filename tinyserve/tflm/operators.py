@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinyserve.errors import UnsupportedError
-from tinyserve.graph.types import Model
+from tinyserve.graph.types import Model, Operator
 
 # Methods whose names are not the operator's in CamelCase (micro_mutable_op_resolver.h).
 _IRREGULAR = {
@@ -44,6 +44,11 @@ CUSTOM_METHODS = {
     "TFLite_Detection_PostProcess": "AddDetectionPostprocess",
     **{f"Signal{name}": f"Add{name}" for name in _SIGNAL_NAMES.split()},
 }
+
+
+def has(operator: Operator) -> bool:
+    """Whether TFLM has an operator of this name, for some types at least."""
+    return operator.name in (CUSTOM_METHODS if operator.custom else METHODS)
 
 
 def resolver_methods(model: Model) -> Sequence[str]:

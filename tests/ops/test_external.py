@@ -1,0 +1,89 @@
+"""Operators from outside: the example's is compiled, run on this computer and on an emulated board."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tinyserve import ops
+from tinyserve.cli.main import main
+from tinyserve.codegen.compile import compile_model
+from tinyserve.codegen.host import HostModel
+from tinyserve.errors import UnsupportedError, UsageError
+from tinyserve.ops import external
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "custom_op"
+OPS = EXAMPLE / "ops"
+
+
+@pytest.fixture(autouse=True)
+def nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(external.VARIABLE, "")
+
+
+@pytest.fixture
+def shuffle(tmp_path: Path) -> Path:
+    command = [sys.executable, str(EXAMPLE / "model.py"), "--out", str(tmp_path)]
+    subprocess.run(command, check=True, timeout=60, capture_output=True)
+    return tmp_path / "shuffle.tflite"
+
+
+def test_the_examples_operator_computes_what_numpy_does(shuffle: Path) -> None:
+    external.use(OPS)
+    values = np.random.default_rng(1).integers(-128, 128, (1, 4, 4, 12)).astype(np.int8)
+    (output,) = HostModel(compile_model(shuffle.read_bytes())).run([values])
+    expected = values.reshape(1, 4, 4, 3, 4).swapaxes(3, 4).reshape(values.shape)
+    np.testing.assert_array_equal(output, expected)
+
+
+def test_it_benches_on_an_emulated_board(
+    shuffle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command = ["bench", str(shuffle), "--ops", str(OPS), "--board", "cortex-m4", "--json", "bench.json"]
+    assert main(command) == 0
+    assert "equal byte for byte" in capsys.readouterr().out
+    assert json.loads(Path("bench.json").read_text())["results"]
+
+
+def test_without_the_directory_the_message_names_the_option(shuffle: Path) -> None:
+    assert "ChannelShuffle" not in ops.registry()
+    with pytest.raises(UnsupportedError, match="ChannelShuffle") as caught:
+        compile_model(shuffle.read_bytes())
+    assert "--ops DIR" in caught.value.hint
+
+
+def test_what_is_no_operator_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    def refused(directory: Path, match: str) -> None:
+        with pytest.raises(UsageError, match=match):
+            external.use(directory)
+
+    refused(tmp_path / "nowhere", "no such directory")
+    (empty := tmp_path / "empty").mkdir()
+    refused(empty, "no Python file")
+    (broken := tmp_path / "broken").mkdir()
+    (broken / "op.py").write_text("OPS = (1 / 0,)\n")
+    refused(broken, "ZeroDivisionError")
+    (wrong := tmp_path / "wrong").mkdir()
+    (wrong / "op.py").write_text("OPS = ('text',)\n")
+    refused(wrong, "no Op with a name")
+    (taken := tmp_path / "taken").mkdir()
+    (taken / "conv_2d.h").write_text("")
+    refused(taken, "has this name")
+    assert external.directories() == ()
+
+
+def test_an_operator_that_tinyserve_has_is_not_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "op.py").write_text(
+        "from tinyserve.ops.base import Op\nclass Mine(Op):\n    name = 'ADD'\nOPS = (Mine(),)\n"
+    )
+    monkeypatch.setenv(external.VARIABLE, str(tmp_path))
+    with pytest.raises(UsageError, match="ADD already"):
+        ops.registry()

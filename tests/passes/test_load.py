@@ -1,0 +1,34 @@
+"""What is said of operators that the engine lacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve import ops
+from tinyserve.errors import UnsupportedError
+from tinyserve.passes.load import load
+
+
+def model(operator: str) -> bytes:
+    built = ModelBuilder()
+    graph = built.graph()
+    x, y = graph.input((1, 4), "float32"), graph.tensor((1, 4), "float32")
+    graph.op(operator, [x], [y])
+    graph.output(y)
+    return built.build()
+
+
+def test_the_interpreter_is_named_where_it_has_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {name: op for name, op in ops.registry().items() if name != "NEG"}
+    monkeypatch.setattr(ops, "registry", lambda: known)
+    with pytest.raises(UnsupportedError, match="NEG") as caught:
+        load(model("NEG"))
+    assert "--engine tflm" in caught.value.hint
+
+
+def test_it_is_not_named_where_it_lacks_the_operator_too() -> None:
+    with pytest.raises(UnsupportedError, match="GELU") as caught:
+        load(model("GELU"))
+    assert "--engine" not in caught.value.hint
+    assert "--ops" in caught.value.hint
