@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from tests.passes.nets import Net
+from tests.support.fuzz_seed import fuzz_seed
 from tests.support.models import INT8_CRC, model_bytes
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -59,6 +60,7 @@ def fuzz(seeds: list[bytes], first: int, count: int, emit: bool) -> int:
 
     Returns how many of them were accepted.
     """
+    first += 100_000 * sum(fuzz_seed())
     job = pickle.dumps((seeds, first, count, emit, _EXTRA_BYTES, _CPU_SECONDS))
     child = subprocess.run(
         [sys.executable, "-c", _CHILD], input=job, capture_output=True, cwd=_ROOT, timeout=1500, check=False

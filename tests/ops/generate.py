@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, ModelBuilder, TensorRef
+from tests.support.fuzz_seed import fuzz_seed
 
 Array = npt.NDArray[Any]
 RANGES = {"int8": (-128, 127), "int16": (-32768, 32767), "uint8": (0, 255), "int32": (-(2**31), 2**31 - 1)}
@@ -20,7 +21,7 @@ class Random:
     """A seeded source of everything that a case needs."""
 
     def __init__(self, *seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
+        self.rng = np.random.default_rng((*seed, *fuzz_seed()))
 
     def integer(self, low: int, high: int) -> int:
         """low <= value <= high."""
