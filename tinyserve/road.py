@@ -20,6 +20,7 @@ from tinyserve.bundle import MANIFEST_FILE, Bundle
 from tinyserve.codegen.program import Choice, Optimize, Target
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.files import write
+from tinyserve.ops import external
 from tinyserve.progress import Progress
 
 if TYPE_CHECKING:
@@ -231,9 +232,15 @@ def digest(paths: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
-@cache
 def package_digest() -> str:
-    """SHA-256 of the package's own files: results of another version of the code are not this one's."""
+    """SHA-256 of the package's own files and of operators from outside: results of another version of the
+    code are not this one's."""
+    outside = [file for directory in external.directories() for file in sorted(directory.glob("*.[hp]*"))]
+    return _own_digest() + digest(outside) if outside else _own_digest()
+
+
+@cache
+def _own_digest() -> str:
     package = Path(__file__).parent
     kept = [path for path in package.rglob("*") if path.suffix in {".py", ".h", ".c", ".S", ".toml", ".j2"}]
     return digest(sorted(kept))
