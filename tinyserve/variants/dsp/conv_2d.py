@@ -19,7 +19,7 @@ from tinyserve.variants import Candidate
 from tinyserve.variants.dsp import clamp, packing, wide
 
 PIXELS = 4
-REASON = "SMLAD on two taps of 4 pixels x 2 channels, two weights per half-word"
+REASON = "SMLAD on two taps of 4 pixels x 2 channels; dsp: two weights per half-word, dsp-wide: widened"
 REASON_SINGLE = "SMLAD on two taps of 1 pixel x 2 channels: a smaller patch at the arena's peak"
 WIDE_GAIN = 70.0
 """Instructions per inference that a byte of flash must save where neither size nor speed comes first."""
