@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyserve import ops
+from tinyserve import ops, road
 from tinyserve.cli.main import main
 from tinyserve.codegen.compile import compile_model
 from tinyserve.codegen.host import HostModel
@@ -56,6 +57,15 @@ def test_without_the_directory_the_message_names_the_option(shuffle: Path) -> No
     with pytest.raises(UnsupportedError, match="ChannelShuffle") as caught:
         compile_model(shuffle.read_bytes())
     assert "--ops DIR" in caught.value.hint
+
+
+def test_results_are_cached_apart_for_other_operators(tmp_path: Path) -> None:
+    without = road.package_digest()
+    directory = Path(shutil.copytree(OPS, tmp_path / "ops"))
+    external.use(directory)
+    first = road.package_digest()
+    (directory / "channel_shuffle.h").write_text("/* changed */\n")
+    assert len({without, first, road.package_digest()}) == 3
 
 
 def test_what_is_no_operator_is_refused_and_changes_nothing(tmp_path: Path) -> None:
