@@ -13,7 +13,7 @@ from tinyserve.ops.conv_2d import conv_window
 from tinyserve.ops.overlap import NOTHING_READ, lead_bytes, overlaps
 from tinyserve.ops.quantize_params import convolution_requantization
 from tinyserve.ops.window import Window
-from tinyserve.variants import Candidate
+from tinyserve.variants import Candidate, layers
 from tinyserve.variants.mve import packing
 
 PIXELS = 3
@@ -27,7 +27,7 @@ _UNROLLED = {False: (1, 2, 3, 4, 8, 9), True: (1, 2, 9)}
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped int8 convolutions of batch 1 whose factors are below one."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not packing.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+    if not layers.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
         return []
     if not packing.rounding_applies(op, convolution_requantization(op, input, weights, output)):
         return []
@@ -42,7 +42,7 @@ def _lower(op: Operator, lowering: Lowering) -> None:
     taps = weights.data.reshape(weights.shape[0], -1)
     blocks = -(-taps.shape[1] // packing.LANES)
     factors = convolution_requantization(op, input, weights, output)
-    table = packing.requantization_table(packing.folded_bias(op, taps), factors)
+    table = packing.requantization_table(layers.folded_bias(op, taps), factors)
     pointwise = _is_pointwise(view)
     # A pointwise convolution only copies the pixels whose vectors would end beyond the input.
     needs_patches = not pointwise or input.shape[3] % packing.LANES != 0
@@ -54,8 +54,7 @@ def _lower(op: Operator, lowering: Lowering) -> None:
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
         **packing.weight_constants(op, lowering, packing.interleaved(taps, 2), table),
-        **_shape_fields(view, input.shape[3], output.shape[3]),
-        "input_zero_point": input.zero_point,
+        **layers.convolution_fields(op, view),
         **packing.output_fields(op),
     }
     add_call(
@@ -84,25 +83,6 @@ def _function(pointwise: bool, blocks: int, exact_ties: bool) -> str:
     kind = "pointwise" if pointwise else "patches"
     length = str(blocks) if blocks in _UNROLLED[exact_ties] else "any"
     return f"ts_mve_conv_2d_{kind}_{length}{'_ties' if exact_ties else ''}"
-
-
-def _shape_fields(view: Window, input_channels: int, output_channels: int) -> dict[str, ParamValue]:
-    return {
-        "input_height": view.input_height,
-        "input_width": view.input_width,
-        "input_channels": input_channels,
-        "output_height": view.output_height,
-        "output_width": view.output_width,
-        "output_channels": output_channels,
-        "kernel_height": view.filter_height,
-        "kernel_width": view.filter_width,
-        "stride_height": view.stride_height,
-        "stride_width": view.stride_width,
-        "dilation_height": view.dilation_height,
-        "dilation_width": view.dilation_width,
-        "pad_top": view.pad_top,
-        "pad_left": view.pad_left,
-    }
 
 
 def _lead(view: Window, input_channels: int, output_channels: int) -> int:

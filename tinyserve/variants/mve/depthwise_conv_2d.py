@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.codegen.program import Buffer, Operand, Overlap, ParamValue
+from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import Operator
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering
 from tinyserve.ops.calls import add_call
 from tinyserve.ops.conv_2d import conv_window
 from tinyserve.ops.quantize_params import convolution_requantization
-from tinyserve.ops.window import Window
-from tinyserve.variants import Candidate
+from tinyserve.variants import Candidate, layers
 from tinyserve.variants.mve import packing
 
 REASON = "3x3 windows of 16 channels interleaved, one dot product each"
@@ -22,24 +21,13 @@ REASON = "3x3 windows of 16 channels interleaved, one dot product each"
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3 of batch 1, stride 1 or 2, multiplier 1, whose factors are below one."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not packing.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+    if not layers.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
         return []
-    if not _window_applies(conv_window(op)):
+    if not layers.is_3x3(conv_window(op)):
         return []
     if not packing.rounding_applies(op, convolution_requantization(op, input, weights, output)):
         return []
     return [Candidate("mve", output.elements * 9.0, REASON, lambda: _lower(op, lowering))]
-
-
-def _window_applies(view: Window) -> bool:
-    strides = (view.stride_height, view.stride_width)
-    return (
-        (view.filter_height, view.filter_width) == (3, 3)
-        and (view.dilation_height, view.dilation_width) == (1, 1)
-        and strides in ((1, 1), (2, 2))
-        and view.pad_top <= 2
-        and view.pad_left <= 2
-    )
 
 
 def _lower(op: Operator, lowering: Lowering) -> None:
@@ -49,19 +37,12 @@ def _lower(op: Operator, lowering: Lowering) -> None:
     stride = view.stride_height
     taps = np.ascontiguousarray(weights.data.reshape(9, -1).T)
     factors = convolution_requantization(op, input, weights, output)
-    table = packing.requantization_table(packing.folded_bias(op, taps), factors)
+    table = packing.requantization_table(layers.folded_bias(op, taps), factors)
     words = lowering.scratch(f"{output.name}_words", scratch_bytes(view.output_width, stride))
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
         **packing.weight_constants(op, lowering, _packed(taps), table),
-        "input_height": view.input_height,
-        "input_width": view.input_width,
-        "channels": input.shape[3],
-        "output_height": view.output_height,
-        "output_width": view.output_width,
-        "pad_top": view.pad_top,
-        "pad_left": view.pad_left,
-        "input_zero_point": input.zero_point,
+        **layers.depthwise_fields(op, view),
         **packing.output_fields(op),
     }
     ties = "_ties" if packing.needs_exact_ties(op) else ""
@@ -78,7 +59,7 @@ def _lower(op: Operator, lowering: Lowering) -> None:
         macs=output.elements * 9,
         variant="mve",
         reason=REASON,
-        overlaps=_overlaps(source, target, view),
+        overlaps=layers.channelwise_overlaps(source, target, view),
     )
 
 
@@ -93,11 +74,3 @@ def _packed(taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
     packed = np.zeros((-(-channels // packing.LANES) * packing.LANES, 4, 4), dtype=np.int8)
     packed[:channels, :3, :3] = taps.reshape(channels, 3, 3)
     return packed.reshape(-1)
-
-
-def _overlaps(source: Operand, target: Buffer, view: Window) -> list[Overlap]:
-    """In place where each output row is written over an input row that was read; channels are apart."""
-    same_rows = (view.input_height, view.input_width) == (view.output_height, view.output_width)
-    if isinstance(source, Buffer) and same_rows and view.stride_height == 1 and view.pad_top >= 1:
-        return [Overlap(source, target, in_place=True)]
-    return []

@@ -10,7 +10,7 @@ from tinyserve.ops.calls import add_call
 from tinyserve.ops.fully_connected import row_lead
 from tinyserve.ops.overlap import overlaps
 from tinyserve.ops.quantize_params import fully_connected_requantization
-from tinyserve.variants import Candidate
+from tinyserve.variants import Candidate, layers
 from tinyserve.variants.mve import packing
 
 REASON = "int8 dot products of 16 lanes, four channels at a time"
@@ -19,7 +19,7 @@ REASON = "int8 dot products of 16 lanes, four channels at a time"
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 weights and activations whose factors are below one."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not packing.int8_only(op):
+    if not layers.int8_only(op):
         return []
     if not packing.rounding_applies(op, fully_connected_requantization(op, input, weights, output)):
         return []
@@ -32,7 +32,7 @@ def _lower(op: Operator, lowering: Lowering) -> None:
     assert weights.data is not None
     channels, depth = weights.shape
     factors = fully_connected_requantization(op, input, weights, output)
-    table = packing.requantization_table(packing.folded_bias(op, weights.data), factors)
+    table = packing.requantization_table(layers.folded_bias(op, weights.data), factors)
     padded = -(-depth // packing.LANES) * packing.LANES
     row = lowering.scratch(f"{output.name}_row", padded) if padded != depth else None
     source, target = lowering.operand(input), lowering.buffer(output)

@@ -6,20 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.codegen.program import ParamValue
-from tinyserve.graph.types import DType, Operator, Tensor
+from tinyserve.graph.types import Operator, Tensor
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering
-from tinyserve.ops.conv_2d import Conv2DAttributes
-from tinyserve.ops.fully_connected import FullyConnectedAttributes
-from tinyserve.ops.quantize_params import Requantization, activation_range
+from tinyserve.ops.quantize_params import Requantization
+from tinyserve.variants.layers import output_range
 
 LANES = 16
-
-
-def int8_only(op: Operator) -> bool:
-    """int8 activations and int8 weights: what these kernels compute."""
-    input, weights = checks.required(op, 0), checks.required(op, 1)
-    return input.dtype is DType.INT8 and weights.dtype is DType.INT8
 
 
 def interleaved(weights: npt.NDArray[np.int8], channels: int) -> npt.NDArray[np.int8]:
@@ -31,18 +24,6 @@ def interleaved(weights: npt.NDArray[np.int8], channels: int) -> npt.NDArray[np.
     padded[:outputs, :depth] = weights
     by_vector = padded.reshape(groups, channels, blocks, LANES).transpose(0, 2, 1, 3)
     return np.ascontiguousarray(by_vector).reshape(-1)
-
-
-def folded_bias(op: Operator, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
-    """The bias with the input's zero point folded in: sum(w * (x - z)) = sum(w * x) - z * sum(w).
-
-    ``taps`` has the output channels first. Wraps around as the kernels' int32 accumulators do.
-    """
-    bias = checks.optional(op, 2)
-    sums = taps.reshape(taps.shape[0], -1).astype(np.int64).sum(axis=1)
-    start = np.zeros(len(sums), np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
-    folded = start.astype(np.int64) - checks.required(op, 0).zero_point * sums
-    return np.asarray(folded & 0xFFFFFFFF, dtype=np.uint32).view(np.int32)
 
 
 def requantization_table(bias: npt.NDArray[np.int32], factors: Requantization) -> npt.NDArray[np.int32]:
@@ -67,12 +48,6 @@ def needs_exact_ties(op: Operator) -> bool:
 def rounding_applies(op: Operator, factors: Requantization) -> bool:
     """VRSHL takes right shifts; the correction of ties needs at least one bit to be shifted out."""
     return bool(np.all(factors.shifts <= (-1 if needs_exact_ties(op) else 0)))
-
-
-def output_range(op: Operator) -> tuple[int, int]:
-    """The activation's quantized bounds."""
-    attributes: Conv2DAttributes | FullyConnectedAttributes = op.attributes
-    return activation_range(op, attributes.activation, op.outputs[0])
 
 
 def output_fields(op: Operator) -> dict[str, ParamValue]:

@@ -14,7 +14,7 @@ from tinyserve.ops.conv_2d import conv_window
 from tinyserve.ops.overlap import NOTHING_READ, lead_bytes, overlaps
 from tinyserve.ops.quantize_params import convolution_requantization
 from tinyserve.ops.window import Window
-from tinyserve.variants import Candidate
+from tinyserve.variants import Candidate, layers
 from tinyserve.variants.thumb1 import packing
 
 PIXELS = 5
@@ -30,7 +30,7 @@ REASON = "five pixels share each weight; inputs widened to words for LDM"
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped int8 convolutions of batch 1 whose accumulators are bounded."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not packing.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+    if not layers.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
         return []
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[0], -1)
@@ -52,21 +52,7 @@ def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
         **packing.layer_constants(op, lowering, packing.unsigned_rows(taps, taps.shape[0], TAPS), table),
-        "input_height": view.input_height,
-        "input_width": view.input_width,
-        "input_channels": input.shape[3],
-        "output_height": view.output_height,
-        "output_width": view.output_width,
-        "output_channels": output.shape[3],
-        "kernel_height": view.filter_height,
-        "kernel_width": view.filter_width,
-        "stride_height": view.stride_height,
-        "stride_width": view.stride_width,
-        "dilation_height": view.dilation_height,
-        "dilation_width": view.dilation_width,
-        "pad_top": view.pad_top,
-        "pad_left": view.pad_left,
-        "input_zero_point": input.zero_point,
+        **layers.convolution_fields(op, view),
         **packing.clamp_fields(op),
         "groups": groups,
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.codegen.program import Buffer, Operand, Overlap, ParamValue
+from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import Operator
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering
@@ -13,7 +13,7 @@ from tinyserve.ops.calls import add_call
 from tinyserve.ops.conv_2d import conv_window
 from tinyserve.ops.quantize_params import convolution_requantization
 from tinyserve.ops.window import Window
-from tinyserve.variants import Candidate
+from tinyserve.variants import Candidate, layers
 from tinyserve.variants.thumb1 import packing
 
 Ints = npt.NDArray[np.int32]
@@ -26,9 +26,9 @@ SPLIT_LIMIT_WORDS = 850
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3 of batch 1, stride 1 or 2, multiplier 1, whose accumulators are bounded."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not packing.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+    if not layers.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
         return []
-    if not window_applies(conv_window(op)):
+    if not layers.is_3x3(conv_window(op)):
         return []
     assert weights.data is not None
     taps = weights.data.reshape(9, -1).T
@@ -36,18 +36,6 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     if table is None:
         return []
     return [Candidate("thumb1", output.elements * 70.0, REASON, lambda: _lower(op, lowering, table))]
-
-
-def window_applies(view: Window) -> bool:
-    """3x3, stride 1 or 2, undilated, padded by at most two."""
-    strides = (view.stride_height, view.stride_width)
-    return (
-        (view.filter_height, view.filter_width) == (3, 3)
-        and (view.dilation_height, view.dilation_width) == (1, 1)
-        and strides in ((1, 1), (2, 2))
-        and view.pad_top <= 2
-        and view.pad_left <= 2
-    )
 
 
 def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
@@ -63,14 +51,7 @@ def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
         **packing.layer_constants(op, lowering, packed, table),
-        "input_height": view.input_height,
-        "input_width": view.input_width,
-        "channels": input.shape[3],
-        "output_height": view.output_height,
-        "output_width": view.output_width,
-        "pad_top": view.pad_top,
-        "pad_left": view.pad_left,
-        "input_zero_point": input.zero_point,
+        **layers.depthwise_fields(op, view),
         **packing.clamp_fields(op),
     }
     add_call(
@@ -87,7 +68,7 @@ def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
         variant="thumb1",
         reason=REASON,
         sources=("thumb1/row5.S", "thumb1/store.S"),
-        overlaps=channelwise_overlaps(source, target, view),
+        overlaps=layers.channelwise_overlaps(source, target, view),
     )
 
 
@@ -122,11 +103,3 @@ def _split_words(view: Window) -> int:
     """TS_THUMB1_SPLIT_SCRATCH_WORDS: one widened channel in four planes, and its sums."""
     row = view.output_width + 1
     return 2 * (2 * view.output_height + 1) * row + 5 + (view.output_height * row + 3) // 5 * 5
-
-
-def channelwise_overlaps(source: Operand, target: Buffer, view: Window) -> list[Overlap]:
-    """In place where each output row is written over an input row that was read; channels are apart."""
-    same_rows = (view.input_height, view.input_width) == (view.output_height, view.output_width)
-    if isinstance(source, Buffer) and same_rows and view.stride_height == 1 and view.pad_top >= 1:
-        return [Overlap(source, target, in_place=True)]
-    return []

@@ -13,7 +13,7 @@ from tinyserve.ops.calls import add_call
 from tinyserve.ops.fully_connected import row_lead
 from tinyserve.ops.overlap import overlaps
 from tinyserve.ops.quantize_params import fully_connected_requantization
-from tinyserve.variants import Candidate
+from tinyserve.variants import Candidate, layers
 from tinyserve.variants.thumb1 import packing
 
 Ints = npt.NDArray[np.int32]
@@ -24,7 +24,7 @@ REASON = "inputs widened to words for LDM, two channels share them"
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 weights and activations whose accumulators have a small enough bound."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not packing.int8_only(op):
+    if not layers.int8_only(op):
         return []
     assert weights.data is not None
     factors = fully_connected_requantization(op, input, weights, output)

@@ -9,11 +9,9 @@ from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import Operator
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering
-from tinyserve.ops.quantize_params import Requantization, activation_range
-from tinyserve.variants.mve.packing import folded_bias, int8_only
+from tinyserve.ops.quantize_params import Requantization
+from tinyserve.variants.layers import folded_bias, output_range
 from tinyserve.variants.thumb1.steps import Channel, scaling
-
-__all__ = ["channel_table", "clamp_fields", "int8_only", "layer_constants", "rounded_up", "unsigned_rows"]
 
 
 def channel_table(
@@ -38,11 +36,6 @@ def channel_table(
             return None
         rows.append(found.words)
     return np.array(rows, dtype=np.int32).reshape(-1)
-
-
-def output_range(op: Operator) -> tuple[int, int]:
-    """The activation's quantized bounds."""
-    return activation_range(op, op.attributes.activation, op.outputs[0])
 
 
 def rounded_up(count: int, multiple: int) -> int:

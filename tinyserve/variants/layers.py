@@ -1,0 +1,92 @@
+"""What the variants of several instruction sets ask of a layer and say of it in the same words."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.codegen.program import Buffer, Operand, Overlap, ParamValue
+from tinyserve.graph.types import DType, Operator
+from tinyserve.ops import checks
+from tinyserve.ops.quantize_params import activation_range
+from tinyserve.ops.window import Window
+
+
+def int8_only(op: Operator) -> bool:
+    """int8 activations and int8 weights."""
+    input, weights = checks.required(op, 0), checks.required(op, 1)
+    return input.dtype is DType.INT8 and weights.dtype is DType.INT8
+
+
+def output_range(op: Operator) -> tuple[int, int]:
+    """The fused activation's quantized bounds."""
+    return activation_range(op, op.attributes.activation, op.outputs[0])
+
+
+def folded_bias(op: Operator, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
+    """The bias with the input's zero point folded in: sum(w * (x - z)) = sum(w * x) - z * sum(w).
+
+    ``taps`` has the output channels first. Wraps around as the kernels' int32 accumulators do.
+    """
+    bias = checks.optional(op, 2)
+    sums = taps.reshape(taps.shape[0], -1).astype(np.int64).sum(axis=1)
+    start = np.zeros(len(sums), np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
+    folded = start.astype(np.int64) - checks.required(op, 0).zero_point * sums
+    return np.asarray(folded & 0xFFFFFFFF, dtype=np.uint32).view(np.int32)
+
+
+def is_3x3(view: Window) -> bool:
+    """3x3, stride 1 or 2, undilated, padded by at most two."""
+    strides = (view.stride_height, view.stride_width)
+    return (
+        (view.filter_height, view.filter_width) == (3, 3)
+        and (view.dilation_height, view.dilation_width) == (1, 1)
+        and strides in ((1, 1), (2, 2))
+        and view.pad_top <= 2
+        and view.pad_left <= 2
+    )
+
+
+def depthwise_fields(op: Operator, view: Window) -> dict[str, ParamValue]:
+    """The geometry of a depthwise layer of multiplier 1, by its C names."""
+    input = checks.required(op, 0)
+    return {
+        "input_height": view.input_height,
+        "input_width": view.input_width,
+        "channels": input.shape[3],
+        "output_height": view.output_height,
+        "output_width": view.output_width,
+        "pad_top": view.pad_top,
+        "pad_left": view.pad_left,
+        "input_zero_point": input.zero_point,
+    }
+
+
+def convolution_fields(op: Operator, view: Window) -> dict[str, ParamValue]:
+    """The geometry of a convolution, by its C names."""
+    input, output = checks.required(op, 0), op.outputs[0]
+    return {
+        "input_height": view.input_height,
+        "input_width": view.input_width,
+        "input_channels": input.shape[3],
+        "output_height": view.output_height,
+        "output_width": view.output_width,
+        "output_channels": output.shape[3],
+        "kernel_height": view.filter_height,
+        "kernel_width": view.filter_width,
+        "stride_height": view.stride_height,
+        "stride_width": view.stride_width,
+        "dilation_height": view.dilation_height,
+        "dilation_width": view.dilation_width,
+        "pad_top": view.pad_top,
+        "pad_left": view.pad_left,
+        "input_zero_point": input.zero_point,
+    }
+
+
+def channelwise_overlaps(source: Operand, target: Buffer, view: Window) -> list[Overlap]:
+    """In place where each output row is written over an input row that was read; channels are apart."""
+    same_rows = (view.input_height, view.input_width) == (view.output_height, view.output_width)
+    if isinstance(source, Buffer) and same_rows and view.stride_height == 1 and view.pad_top >= 1:
+        return [Overlap(source, target, in_place=True)]
+    return []
