@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from pathlib import Path
 
 import msgspec
@@ -16,7 +18,7 @@ from tinyserve.codegen.program import Choice
 from tinyserve.errors import DataError
 
 
-def silent(step: str, done: int = 0, total: int = 0) -> None:
+def silent(stage: str, done: int = 0, total: int = 0) -> None:
     """No progress is shown."""
 
 
@@ -80,3 +82,27 @@ def test_tune_writes_what_compile_takes(workshop: Path, capsys: pytest.CaptureFi
     assert "ts_conv_2d_s8(" in Path("out/model.c").read_text()
     assert main(["compile", "shapes.tflite", "-o", "out", "--variant", "edges"]) == 2
     assert "not LAYER=VARIANT" in capsys.readouterr().err
+
+
+def test_bench_runs_the_kernels_that_are_named(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = hashlib.sha256(Path("shapes.tflite").read_bytes()).hexdigest()
+    Path("tune.json").write_bytes(msgspec.json.encode(made_up(model)))
+    bench = ["bench", "shapes.tflite", "--board", "cortex-m4", "--runs", "1", "--json"]
+    assert main([*bench, "chosen.json"]) == 0
+    assert main([*bench, "portable.json", "--variant", "edges=portable"]) == 0
+    assert main([*bench, "tuned.json", "--tuned", "tune.json"]) == 0
+    assert instructions("chosen.json") < instructions("portable.json") == instructions("tuned.json")
+    capsys.readouterr()
+    assert main([*bench, "none.json", "--variant", "edges=fastest"]) == 2
+    assert "edges" in capsys.readouterr().err
+
+
+def test_bench_takes_choices_for_one_model_alone(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    two = ["bench", "shapes.tflite", "shapes.tflite", "--board", "cortex-m4"]
+    assert main([*two, "--variant", "edges=portable"]) == 2
+    assert "one model" in capsys.readouterr().err
+
+
+def instructions(path: str) -> float:
+    """The median of a bench result."""
+    return float(json.loads(Path(path).read_text())["results"][0]["latency"]["median"])

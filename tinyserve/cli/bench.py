@@ -13,8 +13,9 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
 if TYPE_CHECKING:
     from tinyserve.bench.cell import Cell
     from tinyserve.bench.result import BenchReport, Scenario
-    from tinyserve.codegen.program import Optimize
+    from tinyserve.codegen.program import Choice, Optimize
     from tinyserve.firmware.toolchain import Name as ToolchainName
+    from tinyserve.road import Conversion
 
 
 @click.command(name="bench", epilog=SOURCE_HELP)
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 @options.optimizes
 @options.engine
 @options.operators
+@options.choices
 @options.toolchain
 @options.conversion
 @options.reports
@@ -78,6 +80,8 @@ def command(
     scenario: Scenario,
     latency_bound_ms: float | None,
     optimize: tuple[Optimize, ...],
+    variants: tuple[str, ...],
+    tuned: Path | None,
     engine: str,
     toolchain: ToolchainName,
     representative: str | None,
@@ -102,12 +106,14 @@ def command(
     outputs.check()
     if meter is not None and len(sources) * len(boards) * len(optimize) > 1:
         raise UsageError("one meter measures one cell", "bench one source on one board with --energy")
+    conversion = road.Conversion(representative, quantize, bundle)
+    sources, choices = _chosen(sources, conversion, variants, tuned)
     cells = [
         Cell(
             source,
             board,
-            road.Conversion(representative, quantize, bundle),
-            road.Build(preference, engine, toolchain, emulate),
+            conversion,
+            road.Build(preference, engine, toolchain, emulate, choices=choices),
             runs,
             warmup,
             emulator,
@@ -125,6 +131,29 @@ def command(
     ]
     report = _run(cells, jobs, fresh, scheduler)
     return conclude(report, outputs)
+
+
+def _chosen(
+    sources: tuple[Path, ...], conversion: Conversion, variants: tuple[str, ...], tuned: Path | None
+) -> tuple[tuple[Path, ...], tuple[Choice, ...]]:
+    """The choices of kernels. A tuning is checked against the model, so that the source becomes its bundle.
+
+    Raises UsageError for several sources: layers are those of one model.
+    """
+    from tinyserve import road
+    from tinyserve.cli.progress import progress
+    from tinyserve.errors import UsageError
+
+    if not variants and tuned is None:
+        return sources, ()
+    if len(sources) > 1:
+        raise UsageError(
+            "--variant and --tuned name the layers of one model, and there are several",
+            "bench one source at a time with them",
+        )
+    with progress() as say:
+        made = road.to_bundle(sources[0], conversion, say)
+    return (made.path,), options.chosen_variants(variants, tuned, made.model_bytes())
 
 
 def _run(cells: list[Cell], jobs: int | None, fresh: bool, scheduler: str | None) -> BenchReport:
