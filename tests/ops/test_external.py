@@ -52,6 +52,27 @@ def test_it_benches_on_an_emulated_board(
     assert json.loads(Path("bench.json").read_text())["results"]
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["accuracy", "--dataset", "data.npz"], "compiled"),
+        (["profile", "--board", "cortex-m4"], "ChannelShuffle"),
+        (["export", "--as", "cmake", "-o", "project"], "project"),
+    ],
+)
+def test_the_other_commands_take_it_too(
+    command: list[str],
+    said: str,
+    shuffle: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(shuffle.parent)
+    np.savez("data.npz", x=np.zeros((3, 4, 4, 12), np.float32), y=np.zeros(3, np.int64))
+    assert main([command[0], str(shuffle), "--ops", str(OPS), *command[1:]]) == 0
+    assert said in capsys.readouterr().out
+
+
 def test_without_the_directory_the_message_names_the_option(shuffle: Path) -> None:
     assert "ChannelShuffle" not in ops.registry()
     with pytest.raises(UnsupportedError, match="ChannelShuffle") as caught:

@@ -23,6 +23,7 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
 @click.option(
     "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Samples for the board."
 )
+@options.operators
 @options.conversion
 def command(
     *,

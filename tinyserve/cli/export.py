@@ -22,6 +22,7 @@ KINDS = ("platformio", "arduino", "cmake", "zephyr")
 @click.option("--board", metavar="NAME", help="A board.  [default for cmake: this computer]")
 @click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Where the project goes.")
 @options.optimize
+@options.operators
 @options.conversion
 def command(
     *,

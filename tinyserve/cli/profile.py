@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @click.option("--emulator", metavar="KIND", help="unicorn, qemu, renode or host.")
 @click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the profile for machines.")
 @options.optimize
+@options.operators
 @options.choices
 @options.engine
 @options.toolchain
