@@ -1,4 +1,4 @@
-"""DIV, FLOOR_DIV and FLOOR_MOD of float32 against TFLM."""
+"""DIV, FLOOR_DIV and FLOOR_MOD against TFLM."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.ops.elementwise import binary_case
+from tests.ops.elementwise import binary_case, broadcast_shapes, output_shape
 from tests.ops.generate import ACTIVATIONS, Random
 from tests.support.differential import Case, Tolerance, check
+from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve.codegen.lower import lower
+from tinyserve.codegen.program import PORTABLE
+from tinyserve.errors import UnsupportedError
+from tinyserve.passes.load import load
 
 CASES = 115
 
@@ -20,6 +25,31 @@ class NonZero(Random):
 
     def values(self, shape: Any, dtype: str) -> Any:
         return (super().values(shape, dtype) * 4).round() / 4 + np.float32(0.125)
+
+
+def div_s8_case(index: int) -> Case:
+    r = Random(index, 45)
+    first, second = broadcast_shapes(r)
+    scale1, scale2 = r.scale(0.005, 0.5), r.scale(0.005, 0.5)
+    factor = r.scale(100.0, 4000.0)
+    zero_point = r.zero_point()
+    constant = r.chance(0.3)
+
+    def divisors() -> Any:
+        values = r.values(second, "int8")
+        return np.where(values == zero_point, values ^ 1, values).astype(np.int8)
+
+    model = ModelBuilder()
+    graph = model.graph()
+    a = graph.input(first, "int8", scale=scale1, zero_point=r.zero_point())
+    q2: dict[str, Any] = {"scale": scale2, "zero_point": zero_point}
+    b = graph.constant(divisors(), **q2) if constant else graph.input(second, "int8", **q2)
+    scale = float(np.float32(scale1 / scale2 / factor))
+    y = graph.tensor(output_shape(first, second), "int8", scale=scale, zero_point=r.zero_point())
+    graph.op("DIV", [a, b], [y], activation=r.choice(ACTIVATIONS))
+    graph.output(y)
+    samples = [[r.values(first, "int8"), *([] if constant else [divisors()])] for _ in range(3)]
+    return Case(f"DIV int8 x{factor:g} #{index}", model.build(), samples)
 
 
 def random_case(index: int, op: str) -> Case:
@@ -32,3 +62,36 @@ def random_case(index: int, op: str) -> Case:
 def test_float_is_close_to_tflm(op: str, tmp_path: Path) -> None:
     cases = [random_case(index, op) for index in range(CASES)]
     check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-6, 1e-6))
+
+
+def test_int8_bytes_equal_tflm(tmp_path: Path) -> None:
+    check([div_s8_case(index) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def every_quotient(zero_point: int, scale: float) -> bytes:
+    """A model that divides all values by all but 0."""
+    model = ModelBuilder()
+    graph = model.graph()
+    a = graph.input((256, 1), "int8", scale=0.5, zero_point=3)
+    divisors = np.array([b for b in range(-128, 128) if b != zero_point], dtype=np.int8)
+    b = graph.constant(divisors, scale=0.5, zero_point=zero_point)
+    y = graph.tensor((256, 255), "int8", scale=scale, zero_point=-5)
+    graph.op("DIV", [a, b], [y], activation="NONE")
+    graph.output(y)
+    return model.build()
+
+
+@pytest.mark.parametrize("zero_point", [-128, 0, 127])
+def test_every_int8_quotient_equals_tflm(zero_point: int, tmp_path: Path) -> None:
+    values = np.arange(-128, 128, dtype=np.int8).reshape(256, 1)
+    cases = [
+        Case(f"divisor's zero point {zero_point}, {scale}", every_quotient(zero_point, scale), [[values]])
+        for scale in (1 / 64, 2 / 255, 1 / 5000)
+    ]
+    check(cases, tmp_path, at_least=len(cases))
+
+
+@pytest.mark.parametrize("scale, word", [(1 / 50, "large"), (2.0**-24, "small")])
+def test_int8_scales_beyond_tflms_shifts_are_refused(scale: float, word: str) -> None:
+    with pytest.raises(UnsupportedError, match=f"output scale .* is too {word}"):
+        lower(load(every_quotient(0, scale)), PORTABLE, "case")

@@ -1,11 +1,51 @@
-/* DIV, FLOOR_DIV and FLOOR_MOD with broadcasting, of float32. */
+/* DIV, FLOOR_DIV and FLOOR_MOD with broadcasting. */
 #ifndef TS_DIV_H
 #define TS_DIV_H
 
 #include <stdint.h>
 
 #include "common/broadcast.h"
+#include "common/fixed_point.h"
 #include "common/math.h"
+#include "common/reciprocal.h"
+
+/* Offsets are negated zero points. */
+typedef struct {
+    TS_BROADCAST_FIELDS
+    int32_t activation_min, activation_max;
+    int32_t offset1, offset2, output_offset, multiplier, shift;
+} ts_div_s8_params;
+
+/* Zeros above the highest bit of 0 <= value < 2^31, the sign's own not counted. */
+static inline int32_t ts_div_headroom(int32_t value)
+{
+    int32_t bits = 0;
+    while (bits < 31 && value < ((int32_t)1 << (30 - bits))) {
+        bits++;
+    }
+    return bits;
+}
+
+/* int8, equal to TFLM's DivElementwise: the dividend times the divisor's reciprocal, both with all their bits. A
+   divisor of 0, which TFLM leaves undefined, counts as 1. */
+static inline int8_t ts_div_element_s8(const ts_div_s8_params *p, int32_t a, int32_t b)
+{
+    const int32_t sign = b + p->offset2 < 0 ? -1 : 1;
+    const int32_t dividend = (a + p->offset1) * sign;
+    const int32_t divisor = ts_max((b + p->offset2) * sign, 1);
+    const int32_t room = ts_div_headroom(divisor);
+    const int32_t reciprocal = ts_one_over_one_plus_x((int32_t)(((uint32_t)divisor << (room + 1)) - 0x80000000u));
+    const int32_t headroom = ts_div_headroom(dividend < 0 ? -dividend - 1 : dividend);
+    const int32_t quotient = ts_multiply_high(ts_wrap_shift_left(dividend, headroom), reciprocal);
+    const int32_t right = 30 - room + headroom - p->shift;
+    const int32_t scaled = ts_divide_by_power_of_two(ts_multiply_high(quotient, p->multiplier), right);
+    return (int8_t)ts_clamp(ts_wrap_add(scaled, p->output_offset), p->activation_min, p->activation_max);
+}
+
+static inline void ts_div_s8(const ts_div_s8_params *p, const int8_t *input1, const int8_t *input2, int8_t *output)
+{
+    TS_BROADCAST_FOR_EACH(int8_t, int8_t, ts_div_element_s8)
+}
 
 typedef struct {
     TS_BROADCAST_FIELDS

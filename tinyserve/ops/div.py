@@ -1,4 +1,4 @@
-"""DIV, FLOOR_DIV and FLOOR_MOD with broadcasting, of float32. Kernels in ``kernels/div.h``."""
+"""DIV, FLOOR_DIV and FLOOR_MOD with broadcasting. Kernels in ``kernels/div.h``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,23 @@ from dataclasses import dataclass
 
 from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import DType, Operator, Options
+from tinyserve.ops import checks
+from tinyserve.ops.base import unsupported
 from tinyserve.ops.binary import Binary
-from tinyserve.ops.quantize_params import Activation, check_activation, float_range
+from tinyserve.ops.quantize_params import (
+    Activation,
+    activation_range,
+    check_activation,
+    float_range,
+    ratio,
+    requantization,
+)
 
-_SUFFIXES = {DType.FLOAT32: "f32"}
-_PARAMS = {DType.FLOAT32: "div_f32"}
+_FLOAT_SUFFIXES = {DType.FLOAT32: "f32"}
+_SUFFIXES = {DType.INT8: "s8", **_FLOAT_SUFFIXES}
+_PARAMS = {DType.INT8: "div_s8", DType.FLOAT32: "div_f32"}
+_SHIFTS = range(7, 24)
+"""Of the output's factor: with others TFLM shifts some quotients by less than 0 or more than 31 bits."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +31,12 @@ class DivAttributes:
 
 
 class Div(Binary):
+    """The first input's scale over the product of the others, in float64: TFLM's CalculateOpDataDiv."""
+
     name = "DIV"
     kernel = "div"
     header = "div"
+    limits = "up to 6 dimensions; int8 with scale1 / (scale2 * output scale) of at least 64"
     suffixes = _SUFFIXES
     types = suffixes
     params_of = _PARAMS
@@ -31,10 +46,42 @@ class Div(Binary):
 
     def check_values(self, op: Operator) -> None:
         check_activation(op, op.attributes.activation)
+        input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        if output.dtype is DType.INT8:
+            checks.per_tensor(op, input1, input2, output)
+            activation_range(op, op.attributes.activation, output)
+            _, shift = _factor(op)
+            if shift not in _SHIFTS:
+                size = "large" if shift < _SHIFTS.start else "small"
+                raise unsupported(
+                    op,
+                    f"int8 output scale {output.scale:.3g} is too {size} for inputs of scales "
+                    f"{input1.scale:.3g} and {input2.scale:.3g}: TFLM's own results are undefined",
+                    "keep this layer in float32",
+                )
 
     def params(self, op: Operator) -> dict[str, ParamValue]:
-        low, high = float_range(op.attributes.activation)
-        return {"activation_min": low, "activation_max": high}
+        input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        activation: Activation = op.attributes.activation
+        if output.dtype is DType.FLOAT32:
+            low, high = float_range(activation)
+            return {"activation_min": low, "activation_max": high}
+        minimum, maximum = activation_range(op, activation, output)
+        multiplier, shift = _factor(op)
+        return {
+            "activation_min": minimum,
+            "activation_max": maximum,
+            "offset1": -input1.zero_point,
+            "offset2": -input2.zero_point,
+            "output_offset": output.zero_point,
+            "multiplier": multiplier,
+            "shift": shift,
+        }
+
+
+def _factor(op: Operator) -> tuple[int, int]:
+    scale1, scale2 = checks.required(op, 0).scale, checks.required(op, 1).scale
+    return requantization(op, ratio(scale1, scale2 * op.outputs[0].scale))
 
 
 class FloorDiv(Div):
@@ -42,6 +89,9 @@ class FloorDiv(Div):
 
     name = "FLOOR_DIV"
     kernel = "floor_div"
+    limits = Binary.limits
+    suffixes = _FLOAT_SUFFIXES
+    types = suffixes
 
     def attributes(self, options: Options) -> DivAttributes:
         return DivAttributes()
