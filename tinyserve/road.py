@@ -18,7 +18,7 @@ import msgspec
 from tinyserve import bundle
 from tinyserve.bundle import MANIFEST_FILE, Bundle
 from tinyserve.codegen.program import Choice, Optimize, Target
-from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.errors import FileSystemError, ModelError, UsageError
 from tinyserve.files import write
 from tinyserve.ops import external
 from tinyserve.progress import Progress
@@ -104,9 +104,14 @@ def to_bundle(source: Path, conversion: Conversion, progress: Progress) -> Bundl
 
 def model_bytes(source: Path, conversion: Conversion, progress: Progress) -> tuple[bytes, str]:
     """The .tflite to compile and its name, for commands that need no held samples: a .tflite is taken as it
-    is, a bundle gives its model, anything else is converted first."""
+    is, a bundle gives its model, anything else is converted first.
+
+    Raises FileSystemError where it is missing, ModelError with the file's name where it is damaged.
+    """
     if source.is_file() and source.suffix == ".tflite":
-        return source.read_bytes(), conversion.name or source.stem
+        data = _read(source)
+        _check_model(source, data)
+        return data, conversion.name or source.stem
     made = to_bundle(source, conversion, progress)
     return made.model_bytes(), conversion.name or made.manifest.name
 
@@ -267,6 +272,16 @@ def _done_key(directory: Path) -> str:
         return msgspec.json.decode((directory / ROAD_FILE).read_bytes(), type=_Done).key
     except (OSError, msgspec.DecodeError):
         return ""
+
+
+def _check_model(path: Path, data: bytes) -> None:
+    """Reads the model once more than the compiler does: only here is it known which file it came from."""
+    from tinyserve.graph import reader
+
+    try:
+        reader.read(data)
+    except ModelError as error:
+        raise type(error)(f"{path}: {error.message}", error.hint) from error
 
 
 def _require(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import subprocess
@@ -9,9 +10,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from rich.console import Console
 
 from tests.bench.models import write_classifier, write_dataset
+from tinyserve import boards
 from tinyserve.cli.main import main
+from tinyserve.report.boards import board_table
 
 pytestmark = pytest.mark.usefixtures("workshop")
 
@@ -168,6 +172,31 @@ def test_boards_lists_and_filters(capsys: pytest.CaptureFixture[str]) -> None:
     assert "nano33" in capsys.readouterr().out
     assert main(["boards", "--fits", "shapes.tflite", "--json"]) == 0
     assert "nano33" in [board["id"] for board in json.loads(capsys.readouterr().out)]
+
+
+@pytest.mark.parametrize("command", ["compile", "inspect", "build"])
+def test_a_damaged_model_is_named_and_nothing_is_written(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("cut.tflite").write_bytes(Path("shapes.tflite").read_bytes()[:-600])
+    more = {"compile": ["-o", "out"], "inspect": [], "build": ["--board", "cortex-m4"]}[command]
+    assert main([command, "cut.tflite", *more]) == 4
+    assert "error: cut.tflite: " in capsys.readouterr().err
+    assert not Path("out").exists()
+    assert not list(Path().glob("build/*"))
+
+
+def test_the_list_of_boards_cuts_no_figures_off_on_a_narrow_terminal() -> None:
+    chosen = boards.all_boards()
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(board_table(chosen, console.width))
+    lines = console.export_text().splitlines()
+    assert not any("…" in line for line in lines)
+    for board in chosen:
+        line = next(line for line in lines if line.split()[:1] == [board.id])
+        if board.flash and board.ram:
+            assert f"{board.flash.bytes // 1024:,} KiB" in line
+            assert f"{board.ram.bytes // 1024:,} KiB" in line
 
 
 @pytest.mark.parametrize(

@@ -50,4 +50,5 @@ def command(
     from tinyserve.cli.console import stdout
     from tinyserve.report.boards import board_table
 
-    stdout().print(board_table(chosen))
+    console = stdout()
+    console.print(board_table(chosen, console.width))
