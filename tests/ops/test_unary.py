@@ -11,6 +11,8 @@ import pytest
 from tests.ops.generate import Random
 from tests.support.differential import Case, Tolerance, check
 from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve.ops.unary import Rsqrt
+from tinyserve.passes.load import load
 
 CASES = 105
 FIXED_OUTPUT: dict[str, dict[str, Any]] = {
@@ -38,11 +40,13 @@ def random_case(index: int, op: str, dtype: str) -> Case:
     out = FIXED_OUTPUT.get(f"{op} {dtype}")
     if out is None:
         factor = r.choice((1.0, 1.0, 0.8, 3.0))
-        out = {"scale": float(np.float32(q["scale"] * factor)), "zero_point": r.zero_point(dtype)}
+        unit = q["scale"] ** -0.5 / 128 if op == "RSQRT" else q["scale"]
+        out = {"scale": float(np.float32(unit * factor)), "zero_point": r.zero_point(dtype)}
     model = ModelBuilder()
     graph = model.graph()
     if dtype == "int8":
-        values = np.arange(-128, 128, dtype=np.int8)
+        lowest = q["zero_point"] if op == "RSQRT" else -128
+        values = np.arange(lowest, 128, dtype=np.int8)
     else:
         values = r.rng.integers(-32768, 32768, 300).astype(np.int16)
         values[:4] = (-32768, 32767, 0, -1)
@@ -70,7 +74,7 @@ def float_case(index: int, op: str) -> Case:
 
 
 @pytest.mark.parametrize(
-    "op", ["LOGISTIC", "TANH", "RELU", "RELU6", "LEAKY_RELU", "ELU", "HARD_SWISH", "ABS"]
+    "op", ["LOGISTIC", "TANH", "RELU", "RELU6", "LEAKY_RELU", "ELU", "HARD_SWISH", "ABS", "RSQRT"]
 )
 def test_int8_bytes_equal_tflm(op: str, tmp_path: Path) -> None:
     check([random_case(index, op, "int8") for index in range(CASES)], tmp_path, at_least=100)
@@ -85,3 +89,16 @@ def test_int16_bytes_equal_tflm(op: str, tmp_path: Path) -> None:
 def test_float_is_close_to_tflm(op: str, tmp_path: Path) -> None:
     cases = [float_case(index, op) for index in range(CASES)]
     check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-6, 2e-6))
+
+
+def test_int8_rsqrt_below_the_zero_point_is_that_of_zero() -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((4,), "int8", scale=0.5, zero_point=3)
+    y = graph.tensor((4,), "int8", scale=0.02, zero_point=-128)
+    graph.op("RSQRT", [x], [y])
+    graph.output(y)
+    [operator] = load(model.build()).main.operators
+    table = Rsqrt().table(operator)
+    assert table[0] == table[3] == table[128] == table[255] == 127
+    assert table[4] != 127

@@ -96,6 +96,28 @@ def one_minus_x_over_one_plus_x(a: int) -> int:
     return _shift_left(_newton_reciprocal(a) - (1 << 29), 2)
 
 
+def inverse_sqrt(value: int) -> tuple[int, int]:
+    """1 / sqrt(value) of an integer >= 0, 0 as if it were 1, as a multiplier and a shift:
+    GetInvSqrtQuantizedMultiplierExp. Five Newton steps in Q3 on the value scaled to [2^27, 2^29).
+    """
+    if value <= 1:
+        return ONE, 0
+    right = 11
+    while value >= 1 << 29:
+        value, right = value // 4, right + 1
+    while value < 1 << 27:
+        value, right = value * 4, right - 1
+    half = divide_by_power_of_two(value >> 1, 1)
+    three_halves, half_sqrt_2 = (1 << 28) + (1 << 27), 1518500250
+    estimate = 1 << 28
+    for _ in range(5):
+        cube = _shift_left(multiply_high(multiply_high(estimate, estimate), estimate), 6)
+        step = multiply_high(three_halves, estimate) - multiply_high(half, cube)
+        estimate = _shift_left(wrap(step), 3)
+    multiplier = multiply_high(estimate, half_sqrt_2)
+    return wrap(multiplier << max(-right, 0)), -max(right, 0)
+
+
 def logistic(raw: int, integer_bits: int) -> int:
     """1 / (1 + exp(-a)) of a Q``integer_bits`` number, Q0."""
     if raw == 0:

@@ -462,6 +462,34 @@ class Abs(Unary):
         return requantization(op, ratio(input.scale, output.scale))
 
 
+class Rsqrt(Unary):
+    """int8 in fixed point with 20 bits of fraction. 0 gives the largest value.
+
+    Values below the zero point, for which TFLM ends the inference with an error, count as 0.
+    """
+
+    name = "RSQRT"
+    types = (DType.INT8, DType.FLOAT32)
+    limits = "int8 below the zero point counts as 0"
+
+    def table(self, op: Operator) -> Table:
+        input, output = checks.required(op, 0), op.outputs[0]
+        multiplier, shift = requantization(op, ratio(1.0, math.sqrt(input.scale) * output.scale))
+        if shift < -11:
+            raise unsupported(op, "the output's scale is too large", "quantize the model again")
+
+        def value(quantized: int) -> int:
+            centered = quantized - input.zero_point
+            if centered <= 0:
+                return 127
+            factor, exponent = fixed_point.inverse_sqrt(centered)
+            root = fixed_point.requantize(1, factor, exponent + 20)
+            scaled = fixed_point.requantize(root, multiplier, shift - 20)
+            return saturate(fixed_point.wrap(scaled + output.zero_point))
+
+        return byte_table(DType.INT8, value)
+
+
 # --- float32 alone
 
 
@@ -473,8 +501,8 @@ class _Float(Unary):
 
 
 OPS = (
-    Logistic(), Tanh(), Relu(), ReluN1To1(), Relu6(), LeakyRelu(), Elu(), HardSwish(), Abs(),
+    Logistic(), Tanh(), Relu(), ReluN1To1(), Relu6(), LeakyRelu(), Elu(), HardSwish(), Abs(), Rsqrt(),
     *map(_Float, (
-        "NEG", "SQUARE", "SQRT", "RSQRT", "EXP", "LOG", "SIN", "COS", "FLOOR", "CEIL", "ROUND",
+        "NEG", "SQUARE", "SQRT", "EXP", "LOG", "SIN", "COS", "FLOOR", "CEIL", "ROUND",
     )),
 )  # fmt: skip
