@@ -1,0 +1,131 @@
+"""Every tensor of a compiled model on an emulated core: the firmware keeps the CRC-32 of what layers wrote."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import unicorn
+from elftools.elf.elffile import ELFFile
+from unicorn import arm_const
+
+from tests.support.arm import CPUS, SHIM_SOURCES
+from tests.support.tflm import Tflm
+from tinyserve.codegen.compile import Compiled, write
+from tinyserve.codegen.ctext import array_lines
+from tinyserve.codegen.program import Buffer
+from tinyserve.graph.types import Tensor
+
+Array = npt.NDArray[Any]
+_FLAGS = (
+    "-std=c11 -ffreestanding -O2 -fomit-frame-pointer -fno-unwind-tables -fno-asynchronous-unwind-tables "
+    "-ffunction-sections -fdata-sections -nostdlib -Wall -Wextra -Wconversion -DTS_MODEL_PROFILE"
+)
+_SCRIPT = """
+SECTIONS {
+  . = 0x00000000; .text : { KEEP(*(.vectors)) *(.text*) }
+  . = 0x01000000; .rodata : { *(.rodata*) }
+  . = 0x21000000; .data : { *(.data*) *(.bss*) *(COMMON) }
+  /DISCARD/ : { *(.ARM.exidx*) *(.ARM.extab*) }
+}
+"""
+_M55 = ("thumb-freestanding-eabihf", "cortex_m55+mve_fp")
+_MEMORY = ((0x0, 0x80000), (0x01000000, 0x200000), (0x21000000, 0x400000))
+_STACK_TOP = 0x21200000
+
+
+def written(compiled: Compiled) -> list[list[tuple[Tensor, Buffer]]]:
+    """For each layer the tensors of the file that it computes, and where they lie."""
+    values = compiled.program.values.items()
+    return [
+        [(t, b) for t, b in values if isinstance(b, Buffer) and t.index >= 0 and b in call.writes]
+        for call in compiled.program.calls
+    ]
+
+
+def expected(data: bytes, compiled: Compiled, samples: Sequence[Array]) -> list[int]:
+    """The CRC-32 of the same tensors in TFLM, sample after sample."""
+    oracle = Tflm(data, preserve=True)
+    found = []
+    for sample in samples:
+        oracle.invoke([sample])
+        for layer in written(compiled):
+            found += [zlib.crc32(oracle.tensor(tensor.index).tobytes()) for tensor, _ in layer]
+    return found
+
+
+def emulated(compiled: Compiled, samples: Sequence[Array], cpu: str, directory: Path) -> list[int]:
+    """The CRC-32 of every tensor on the core, sample after sample."""
+    (directory / "traces.h").write_text("\n".join(_header(compiled, samples)) + "\n")
+    elf = _build(compiled, cpu, directory)
+    count = len(samples) * sum(map(len, written(compiled)))
+    return _in_qemu(elf) if cpu == "cortex-m55" else _in_unicorn(elf, cpu, count)
+
+
+def _header(compiled: Compiled, samples: Sequence[Array]) -> Iterator[str]:
+    layers = written(compiled)
+    raw = [np.frombuffer(np.ascontiguousarray(sample).tobytes(), np.uint8) for sample in samples]
+    yield f"#define SAMPLES {len(raw)}u"
+    yield f"#define TENSORS {sum(map(len, layers))}u"
+    yield f"static const uint8_t samples[SAMPLES][{raw[0].size}] = {{"
+    for sample in raw:
+        yield from ("{", *array_lines(sample), "},")
+    yield "};"
+    first = np.cumsum([0, *map(len, layers)])
+    yield f"static const uint32_t layer_first[] = {{{', '.join(map(str, first))}}};"
+    yield "static const struct { uint32_t offset, bytes; } places[] = {"
+    for layer in layers:
+        for tensor, buffer in layer:
+            assert buffer.layout == "nhwc"
+            yield f"{{{compiled.plan.offsets[buffer]}, {tensor.nbytes}}},"
+    yield "};"
+
+
+def _build(compiled: Compiled, cpu: str, directory: Path) -> Path:
+    write(compiled, directory / "model")
+    script, elf = directory / "link.ld", directory / "traced.elf"
+    script.write_text(_SCRIPT)
+    target, mcpu = _M55 if cpu == "cortex-m55" else CPUS[cpu][:2]
+    entry = ["-DSEMIHOSTING", "-Wl,--entry=start"] if cpu == "cortex-m55" else ["-Wl,--entry=run_all"]
+    sources = [directory / "model" / name for name in compiled.sources.compile]
+    command = [
+        sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={mcpu}", *_FLAGS.split(), *entry,
+        "-I", str(directory), "-I", str(directory / "model"), "-T", str(script), "-Wl,--gc-sections",
+        *map(str, [Path(__file__).with_suffix(".c"), *sources, *SHIM_SOURCES]), "-o", str(elf),
+    ]  # fmt: skip
+    built = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert built.returncode == 0, built.stderr[:6000]
+    return elf
+
+
+def _in_qemu(elf: Path) -> list[int]:
+    command = ["qemu-system-arm", "-M", "mps3-an547", "-nographic", "-semihosting", "-kernel", str(elf)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=200, check=False, stdin=subprocess.DEVNULL
+    )
+    return [int(line, 16) for line in (done.stdout + done.stderr).split()]
+
+
+def _in_unicorn(elf: Path, cpu: str, count: int) -> list[int]:
+    uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+    uc.ctl_set_cpu_model(CPUS[cpu][2])
+    for start, size in _MEMORY:
+        uc.mem_map(start, size)
+    with elf.open("rb") as file:
+        image = ELFFile(file)
+        for segment in image.iter_segments():
+            if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]:
+                uc.mem_write(segment["p_vaddr"], segment.data())
+        symbols = {s.name: s["st_value"] for s in image.get_section_by_name(".symtab").iter_symbols()}
+    # The firmware ends in an endless loop that is not a branch to itself: stop when the results are complete.
+    last = symbols["results"] + 4 * (count - 1)
+    uc.hook_add(unicorn.UC_HOOK_MEM_WRITE, lambda uc, *_: uc.emu_stop(), begin=last, end=last + 3)
+    uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_TOP)
+    uc.emu_start(symbols["run_all"] | 1, 0xFFFFFFFE, timeout=200_000_000)
+    return np.frombuffer(bytes(uc.mem_read(symbols["results"], 4 * count)), dtype="<u4").tolist()
