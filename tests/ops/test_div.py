@@ -10,7 +10,7 @@ import pytest
 
 from tests.ops.elementwise import binary_case, broadcast_shapes, output_shape
 from tests.ops.generate import ACTIVATIONS, Random
-from tests.support.differential import Case, Tolerance, check
+from tests.support.differential import Case, Tolerance, check, run_c
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve.codegen.lower import lower
 from tinyserve.codegen.program import PORTABLE
@@ -25,6 +25,20 @@ class NonZero(Random):
 
     def values(self, shape: Any, dtype: str) -> Any:
         return (super().values(shape, dtype) * 4).round() / 4 + np.float32(0.125)
+
+
+class Int32Divisors(Random):
+    """int32 values but for 0, small and large ones, which serve as dividends, too."""
+
+    def values(self, shape: Any, dtype: str) -> Any:
+        values = self.rng.integers(-(2**31) + 1, 2**31, shape) >> self.rng.integers(0, 31, shape)
+        return np.where(values == 0, 1, values).astype(np.int32)
+
+
+def div_s32_case(index: int) -> Case:
+    r = Int32Divisors(index, 46)
+    activation = r.choice(ACTIVATIONS)
+    return binary_case(f"DIV int32 #{index}", r, "DIV", "int32", lambda q1, q2: {}, activation=activation)
 
 
 def div_s8_case(index: int) -> Case:
@@ -68,6 +82,10 @@ def test_int8_bytes_equal_tflm(tmp_path: Path) -> None:
     check([div_s8_case(index) for index in range(CASES)], tmp_path, at_least=100)
 
 
+def test_int32_equals_tflm(tmp_path: Path) -> None:
+    check([div_s32_case(index) for index in range(CASES)], tmp_path, at_least=100)
+
+
 def every_quotient(zero_point: int, scale: float) -> bytes:
     """A model that divides all values by all but 0."""
     model = ModelBuilder()
@@ -95,3 +113,15 @@ def test_every_int8_quotient_equals_tflm(zero_point: int, tmp_path: Path) -> Non
 def test_int8_scales_beyond_tflms_shifts_are_refused(scale: float, word: str) -> None:
     with pytest.raises(UnsupportedError, match=f"output scale .* is too {word}"):
         lower(load(every_quotient(0, scale)), PORTABLE, "case")
+
+
+def test_divisors_that_tflm_leaves_undefined_end_no_inference(tmp_path: Path) -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    a, b = graph.input((3,), "int32"), graph.input((3,), "int32")
+    y = graph.tensor((3,), "int32")
+    graph.op("DIV", [a, b], [y], activation="NONE")
+    graph.output(y)
+    samples = [[np.array([7, -(2**31), 5], np.int32), np.array([0, -1, -1], np.int32)]]
+    [[run, *_]] = run_c([(lower(load(model.build()), PORTABLE, "case"), samples)], tmp_path)
+    assert run.outputs[0].tolist() == [7, -(2**31), -5]

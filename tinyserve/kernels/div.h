@@ -49,6 +49,24 @@ static inline void ts_div_s8(const ts_div_s8_params *p, const int8_t *input1, co
 
 typedef struct {
     TS_BROADCAST_FIELDS
+    int32_t activation_min, activation_max;
+} ts_div_s32_params;
+
+/* Rounded towards 0. What C leaves undefined: a divisor of 0 counts as 1, and -2^31 / -1 wraps around. */
+static inline int32_t ts_div_element_s32(const ts_div_s32_params *p, int32_t a, int32_t b)
+{
+    const int32_t quotient = b == -1 ? (int32_t)(0u - (uint32_t)a) : a / (b == 0 ? 1 : b);
+    return ts_clamp(quotient, p->activation_min, p->activation_max);
+}
+
+/* int32 without quantization. */
+static inline void ts_div_s32(const ts_div_s32_params *p, const int32_t *input1, const int32_t *input2, int32_t *output)
+{
+    TS_BROADCAST_FOR_EACH(int32_t, int32_t, ts_div_element_s32)
+}
+
+typedef struct {
+    TS_BROADCAST_FIELDS
     float activation_min, activation_max;
 } ts_div_f32_params;
 

@@ -14,13 +14,14 @@ from tinyserve.ops.quantize_params import (
     activation_range,
     check_activation,
     float_range,
+    int32_range,
     ratio,
     requantization,
 )
 
 _FLOAT_SUFFIXES = {DType.FLOAT32: "f32"}
-_SUFFIXES = {DType.INT8: "s8", **_FLOAT_SUFFIXES}
-_PARAMS = {DType.INT8: "div_s8", DType.FLOAT32: "div_f32"}
+_SUFFIXES = {DType.INT8: "s8", DType.INT32: "s32", **_FLOAT_SUFFIXES}
+_PARAMS = {DType.INT8: "div_s8", DType.INT32: "div_s32", DType.FLOAT32: "div_f32"}
 _SHIFTS = range(7, 24)
 """Of the output's factor: with others TFLM shifts some quotients by less than 0 or more than 31 bits."""
 
@@ -47,6 +48,8 @@ class Div(Binary):
     def check_values(self, op: Operator) -> None:
         check_activation(op, op.attributes.activation)
         input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        if output.dtype is DType.INT32 and any(tensor.quantization for tensor in (input1, input2)):
+            raise unsupported(op, "quantized int32", "convert the model again without quantizing this layer")
         if output.dtype is DType.INT8:
             checks.per_tensor(op, input1, input2, output)
             activation_range(op, op.attributes.activation, output)
@@ -66,6 +69,9 @@ class Div(Binary):
         if output.dtype is DType.FLOAT32:
             low, high = float_range(activation)
             return {"activation_min": low, "activation_max": high}
+        if output.dtype is DType.INT32:
+            minimum, maximum = int32_range(activation)
+            return {"activation_min": minimum, "activation_max": maximum}
         minimum, maximum = activation_range(op, activation, output)
         multiplier, shift = _factor(op)
         return {
