@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from tinyserve.bundle import quantize
 from tinyserve.convert import expectation, frontends, messages, tflite
 from tinyserve.convert.child import Worker
 from tinyserve.convert.data import Dataset
@@ -16,7 +17,7 @@ from tinyserve.convert.options import Options, Record
 from tinyserve.convert.sources import SourceModel
 from tinyserve.convert.tflite import Inspected
 from tinyserve.convert.worker import save_arrays
-from tinyserve.errors import UsageError
+from tinyserve.errors import ModelError, UsageError
 from tinyserve.progress import Progress
 
 Array = npt.NDArray[Any]
@@ -74,10 +75,29 @@ class Session:
         return kept
 
     def reference(self, inputs: list[Array]) -> list[Array]:
-        """The original's outputs: from its own framework where that has loaded it, else from LiteRT."""
+        """The original's outputs: from its own framework where that has loaded it, else from LiteRT.
+
+        Custom operators that LiteRT lacks are run as in the converted model: by TFLM, or compiled.
+        """
         if self.front.has_original:
             outputs, _ = self.loader.run(messages.RunOriginal, inputs, "run the original")
             return outputs
+        try:
+            return self._from_litert(inputs)
+        except ModelError:
+            custom = sorted(
+                {op.name for graph in self.original.model.graphs for op in graph.operators if op.custom}
+            )
+            if not custom:
+                raise
+        typed = [quantize(a, info) for a, info in zip(inputs, self.original.inputs, strict=True)]
+        outputs, engine = expectation.expected(self.worker, self.original, typed, Record())
+        self.record.notes.append(
+            f"the original was run by {engine}: LiteRT cannot run it ({', '.join(custom)})"
+        )
+        return outputs
+
+    def _from_litert(self, inputs: list[Array]) -> list[Array]:
         model = self.worker.path(".tflite")
         model.write_bytes(self.original.data)
         outputs, done = self.worker.run(
