@@ -1,4 +1,4 @@
-"""Every tensor of a compiled model on an emulated core: the firmware keeps the CRC-32 of what layers wrote."""
+"""Every tensor of a compiled model on an emulated core: the firmware keeps the CRC-32 of each."""
 
 from __future__ import annotations
 
