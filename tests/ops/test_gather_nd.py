@@ -77,6 +77,6 @@ def test_rows_are_the_bytes_that_tflm_takes(
     check([make(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int32", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "float32"])
 def test_updates_land_where_tflm_puts_them(dtype: str, tmp_path: Path) -> None:
     check([dynamic_update_slice(index, dtype) for index in range(CASES)], tmp_path, at_least=100)

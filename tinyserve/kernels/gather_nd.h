@@ -84,9 +84,11 @@ static inline int32_t ts_dynamic_update_slice_start(int64_t start, int32_t last)
     }
 
 TS_DYNAMIC_UPDATE_SLICE(s8, int8_t, int32_t)
+TS_DYNAMIC_UPDATE_SLICE(s16, int16_t, int32_t)
 TS_DYNAMIC_UPDATE_SLICE(s32, int32_t, int32_t)
 TS_DYNAMIC_UPDATE_SLICE(f32, float, int32_t)
 TS_DYNAMIC_UPDATE_SLICE(s8_at_s64, int8_t, int64_t)
+TS_DYNAMIC_UPDATE_SLICE(s16_at_s64, int16_t, int64_t)
 TS_DYNAMIC_UPDATE_SLICE(s32_at_s64, int32_t, int64_t)
 TS_DYNAMIC_UPDATE_SLICE(f32_at_s64, float, int64_t)
 

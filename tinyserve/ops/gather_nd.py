@@ -13,7 +13,7 @@ from tinyserve.ops.calls import add_call
 from tinyserve.ops.strided_copy import dense_strides
 
 _RANK = 6  # TS_GATHER_ND_RANK
-_SUFFIX = {DType.INT8: "s8", DType.INT32: "s32", DType.FLOAT32: "f32"}
+_SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.INT32: "s32", DType.FLOAT32: "f32"}
 
 
 class GatherNd(Op):
