@@ -78,6 +78,7 @@ class GraphLowering:
         self._calls: list[KernelCall] = []
         self._buffers: list[Buffer] = []
         self._values: dict[Tensor, Operand] = dict(bound or {})
+        self._constant_names: dict[Tensor, str] = {}
         self._handles: dict[Tensor, str] = {}
         self._foreign_reads: list[Buffer] = []
         self._foreign_writes: list[Buffer] = []
@@ -95,6 +96,9 @@ class GraphLowering:
                 raise UnsupportedError(
                     f"{op.location}: no kernel for this operator", "build with --engine tflm"
                 )
+            for tensor, role in zip(op.inputs, description.roles, strict=False):
+                if tensor is not None:
+                    self._constant_names.setdefault(tensor, f"{short_name(op.outputs[0].name)}_{role}")
             description.lower(op, self)
 
     @property
@@ -109,7 +113,8 @@ class GraphLowering:
                 known = self._new_buffer(tensor, self._kind_of(tensor))
             else:
                 data = np.asarray(tensor.data, dtype=tensor.dtype.numpy)
-                known = self.constant(tensor.name, data, comment=tensor.name)
+                name = self._constant_names.get(tensor, tensor.name)
+                known = self.constant(name, data, comment=tensor.name)
             self._values[tensor] = known
         return known
 

@@ -75,6 +75,8 @@ class Op:
     """What the kernels take as the values worked on (empty: every type), for the page of operators."""
     limits: str = ""
     """What else ``check`` asks for, in one line."""
+    roles: tuple[str, ...] = ()
+    """What the inputs are to the operator; constants are named after layer and role in the generated C."""
 
     def attributes(self, options: Options) -> Any:
         """The operator's attributes as a frozen dataclass (None where it has none)."""

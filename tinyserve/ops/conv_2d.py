@@ -56,6 +56,7 @@ class Conv2D(Op):
     """
 
     name = "CONV_2D"
+    roles = ("input", "weights", "bias")
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     limits = "constant weights and bias; int8 weights (int4 with int8 activations)"
 

@@ -33,6 +33,7 @@ class DepthwiseConv2D(Op):
     """Weights [1][height][width][input channels * multiplier]; bias as in CONV_2D."""
 
     name = "DEPTHWISE_CONV_2D"
+    roles = ("input", "weights", "bias")
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     limits = "constant weights and bias; int8 weights (int4 with int8 activations)"
 

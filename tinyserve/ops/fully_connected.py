@@ -30,6 +30,7 @@ class FullyConnected(Op):
     """Weights [channels][depth]; the input is taken as rows of depth values whatever its shape."""
 
     name = "FULLY_CONNECTED"
+    roles = ("input", "weights", "bias")
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     limits = "constant weights and bias; int8 weights (int4 with int8 activations); no shuffled weights"
 
