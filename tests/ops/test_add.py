@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.ops.elementwise import binary_case
 from tests.ops.generate import ACTIVATIONS, Random
 from tests.support.differential import Case, Tolerance, check
+from tests.support.flatbuffer_builder import ModelBuilder
 
 CASES = 130
 
@@ -31,6 +33,19 @@ def random_case(index: int, op: str, dtype: str) -> Case:
 @pytest.mark.parametrize("op", ["ADD", "SUB"])
 def test_integer_bytes_equal_tflm(op: str, dtype: str, tmp_path: Path) -> None:
     check([random_case(index, op, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+@pytest.mark.parametrize("op", ["ADD", "SUB"])
+def test_ratios_of_scales_keep_the_bits_of_a_double(op: str, tmp_path: Path) -> None:
+    """With ratios rounded to float32 this difference comes out as 31438."""
+    model = ModelBuilder()
+    graph = model.graph()
+    a, b = graph.input((1,), "int16", 0.13694298267364502), graph.input((1,), "int16", 0.015625)
+    y = graph.tensor((1,), "int16", 0.10679759085178375)
+    graph.op(op, [a, b], [y])
+    graph.output(y)
+    samples = [[np.array([23570], np.int16), np.array([sign * 8301], np.int16)] for sign in (-1, 1)]
+    check([Case(op, model.build(), samples)], tmp_path, at_least=1)
 
 
 @pytest.mark.parametrize("op", ["ADD", "SUB"])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from tinyserve import variants
 from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import DType, Operator, Options
@@ -108,7 +106,7 @@ class Add(Op):
         }
 
     def _multipliers(self, op: Operator) -> list[tuple[int, int]]:
-        """Of input 1, input 2 and the output: TFLM's CalculateOpDataAdd."""
+        """Of input 1, input 2 and the output: TFLM's CalculateOpDataAdd and CalculateOpDataSub."""
         scale1, scale2 = checks.required(op, 0).scale, checks.required(op, 1).scale
         output = op.outputs[0]
         twice_max = 2 * max(scale1, scale2)
@@ -117,7 +115,7 @@ class Add(Op):
 
 
 class Sub(Add):
-    """As ADD, but TFLM's CalculateOpDataSub computes the ratios in float32."""
+    """As ADD."""
 
     name = "SUB"
     types = SUFFIX
@@ -125,14 +123,6 @@ class Sub(Add):
 
     def check_int32(self, op: Operator) -> None:
         """TFLM's int32 SUB applies the activation."""
-
-    def _multipliers(self, op: Operator) -> list[tuple[int, int]]:
-        scale1, scale2 = np.float32(checks.required(op, 0).scale), np.float32(checks.required(op, 1).scale)
-        output = op.outputs[0]
-        with np.errstate(all="ignore"):
-            twice_max = np.float32(2) * max(scale1, scale2)
-            result = twice_max / (np.float32(1 << _left_shift(output.dtype)) * np.float32(output.scale))
-            return _below_one(op, [float(scale1 / twice_max), float(scale2 / twice_max), float(result)])
 
 
 def _left_shift(dtype: DType) -> int:
