@@ -11,6 +11,7 @@ import pytest
 from tests.ops.generate import ACTIVATIONS, Random, case
 from tests.support.differential import Case, Tolerance, check
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.support.run_time import computed_weights
 from tinyserve.graph.types import Model
 
 CASES = 120
@@ -132,3 +133,14 @@ def merge_pad(model: Model) -> None:
 
 def test_explicit_padding_equals_a_pad_before_the_convolution(tmp_path: Path) -> None:
     check([padded_case(index) for index in range(CASES)], tmp_path, at_least=100, prepare=merge_pad)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_computed_weights_give_tflms_bytes(dtype: str, tmp_path: Path) -> None:
+    cases = [computed_weights(random_case(index, dtype), index) for index in range(CASES)]
+    check(cases, tmp_path, at_least=100)
+
+
+def test_computed_float_weights_are_close_to_tflm(tmp_path: Path) -> None:
+    cases = [computed_weights(random_case(index, "float32"), index) for index in range(CASES)]
+    check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-4, 1e-5))

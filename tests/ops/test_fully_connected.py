@@ -10,17 +10,18 @@ import pytest
 from tests.ops.generate import ACTIVATIONS, Random, case
 from tests.support.differential import Case, Tolerance, check
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.support.run_time import computed_weights
 
 CASES = 130
 
 
-def random_case(index: int, dtype: str) -> Case:
+def random_case(index: int, dtype: str, asymmetric: bool = False) -> Case:
     r = Random(index, 3)
     depth, channels = r.integer(1, 40), r.integer(1, 12)
     outer = r.choice(((1,), (1,), (3,), (1, 2), (1, 2, 2)))
     keep = len(outer) > 1 and r.chance(0.6)
     rows = int(np.prod(outer))
-    per_channel = dtype == "int8" and r.chance(0.4)
+    per_channel = dtype == "int8" and r.chance(0.4) and not asymmetric
 
     def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
         quantization = r.quantization(dtype)
@@ -33,7 +34,8 @@ def random_case(index: int, dtype: str) -> Case:
         else:
             scales = [r.scale(1e-3, 0.1) for _ in range(channels if per_channel else 1)]
             values = r.rng.integers(-127, 128, (channels, depth)).astype(np.int8)
-            w = graph.constant(values, scale=scales, zero_point=[0] * len(scales), axis=0)
+            points = r.zero_point() if asymmetric else 0
+            w = graph.constant(values, scale=scales, zero_point=[points] * len(scales), axis=0)
             product = [float(np.float32(quantization["scale"]) * np.float32(s)) for s in scales]
             span = 2**31 - 1 if r.chance(0.1) and dtype == "int8" else 20000
             bias = r.rng.integers(-span, span, channels).astype("int32" if dtype == "int8" else "int64")
@@ -57,3 +59,21 @@ def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
 def test_float_is_close_to_tflm(tmp_path: Path) -> None:
     cases = [random_case(index, "float32") for index in range(CASES)]
     check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-5, 1e-5))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_computed_weights_give_tflms_bytes(dtype: str, tmp_path: Path) -> None:
+    cases = [computed_weights(random_case(index, dtype), index) for index in range(CASES)]
+    check(cases, tmp_path, at_least=100)
+
+
+def test_computed_float_weights_are_close_to_tflm(tmp_path: Path) -> None:
+    cases = [computed_weights(random_case(index, "float32"), index) for index in range(CASES)]
+    check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-4, 1e-5))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_weights_have_the_zero_point_that_tflm_subtracts(dtype: str, tmp_path: Path) -> None:
+    cases = [random_case(index, dtype, asymmetric=True) for index in range(CASES)]
+    computed = [computed_weights(case, index) for index, case in enumerate(cases)]
+    check(cases[::2] + computed[1::2], tmp_path, at_least=100)

@@ -11,6 +11,7 @@ from tests.ops.generate import ACTIVATIONS, Random, case
 from tests.ops.test_conv_2d import weights_of
 from tests.support.differential import Case, Tolerance, check
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.support.run_time import computed_weights
 
 CASES = 120
 
@@ -53,3 +54,14 @@ def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
 def test_float_is_close_to_tflm(tmp_path: Path) -> None:
     cases = [random_case(index, "float32") for index in range(CASES)]
     check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-5, 1e-5))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_computed_weights_give_tflms_bytes(dtype: str, tmp_path: Path) -> None:
+    cases = [computed_weights(random_case(index, dtype), index, bias=3) for index in range(CASES)]
+    check(cases, tmp_path, at_least=100)
+
+
+def test_computed_float_weights_are_close_to_tflm(tmp_path: Path) -> None:
+    cases = [computed_weights(random_case(index, "float32"), index, bias=3) for index in range(CASES)]
+    check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-4, 1e-5))

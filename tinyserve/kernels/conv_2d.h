@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/operands.h"
 #include "common/window.h"
 
 /* multiplier_step is 1 for a multiplier and shift per output channel, 0 for one of each. bias may be NULL. */
@@ -119,7 +120,7 @@ static inline void ts_conv_2d_s16(const ts_conv_2d_s16_params *p, const int16_t 
                         }
                     }
                     if (p->bias != NULL) {
-                        sum += p->bias[oc];
+                        sum = ts_wrap_add_s64(sum, p->bias[oc]);
                     }
                     const int32_t m = oc * p->multiplier_step;
                     const int32_t scaled = ts_requantize_s64(sum, p->multipliers[m], p->shifts[m]);
@@ -177,5 +178,9 @@ static inline void ts_conv_2d_f32(const ts_conv_2d_f32_params *p, const float *i
         }
     }
 }
+
+TS_COMPUTED_OPERANDS(ts_conv_2d_s8, int8_t, int8_t, int32_t)
+TS_COMPUTED_OPERANDS(ts_conv_2d_s16, int16_t, int8_t, int64_t)
+TS_COMPUTED_OPERANDS(ts_conv_2d_f32, float, float, float)
 
 #endif

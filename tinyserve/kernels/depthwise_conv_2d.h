@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/operands.h"
 #include "common/window.h"
 
 /* multiplier_step is 1 for a multiplier and shift per output channel, 0 for one of each. bias may be NULL. */
@@ -107,7 +108,7 @@ static inline void ts_depthwise_conv_2d_s16(const ts_depthwise_conv_2d_s16_param
                         }
                     }
                     if (p->bias != NULL) {
-                        sum += p->bias[oc];
+                        sum = ts_wrap_add_s64(sum, p->bias[oc]);
                     }
                     const int32_t k = oc * p->multiplier_step;
                     const int32_t scaled = ts_requantize_s64(sum, p->multipliers[k], p->shifts[k]);
@@ -162,5 +163,9 @@ static inline void ts_depthwise_conv_2d_f32(const ts_depthwise_conv_2d_f32_param
         }
     }
 }
+
+TS_COMPUTED_OPERANDS(ts_depthwise_conv_2d_s8, int8_t, int8_t, int32_t)
+TS_COMPUTED_OPERANDS(ts_depthwise_conv_2d_s16, int16_t, int8_t, int64_t)
+TS_COMPUTED_OPERANDS(ts_depthwise_conv_2d_f32, float, float, float)
 
 #endif

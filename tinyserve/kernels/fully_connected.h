@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/operands.h"
 
 /* multiplier_step is 1 for a multiplier and shift per output channel, 0 for one of each. bias may be NULL. */
 typedef struct {
@@ -52,6 +53,38 @@ static inline void ts_fully_connected_s8(const ts_fully_connected_s8_params *p, 
     }
 }
 
+/* As above with weights whose zero point is not 0: weights_offset is its negative. */
+typedef struct {
+    int32_t batches, depth, channels;
+    int32_t input_offset, output_offset, activation_min, activation_max;
+    const int8_t *weights;
+    const int32_t *bias;
+    int32_t multiplier_step;
+    const int32_t *multipliers;
+    const int8_t *shifts;
+    int32_t weights_offset;
+} ts_fully_connected_offset_s8_params;
+
+static inline void ts_fully_connected_offset_s8(const ts_fully_connected_offset_s8_params *p, const int8_t *input,
+                                                int8_t *output)
+{
+    for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
+        const int8_t *w = p->weights;
+        for (int32_t c = 0; c < p->channels; c++, w += p->depth) {
+            int32_t sum = 0;
+            for (int32_t i = 0; i < p->depth; i++) {
+                sum += (w[i] + p->weights_offset) * (input[i] + p->input_offset);
+            }
+            if (p->bias != NULL) {
+                sum = ts_wrap_add(sum, p->bias[c]);
+            }
+            const int32_t m = c * p->multiplier_step;
+            sum = ts_wrap_add(ts_requantize(sum, p->multipliers[m], p->shifts[m]), p->output_offset);
+            *output++ = (int8_t)ts_clamp(sum, p->activation_min, p->activation_max);
+        }
+    }
+}
+
 typedef struct {
     int32_t batches, depth, channels;
     int32_t activation_min, activation_max;
@@ -73,7 +106,38 @@ static inline void ts_fully_connected_s16(const ts_fully_connected_s16_params *p
                 sum += w[i] * input[i];
             }
             if (p->bias != NULL) {
-                sum += p->bias[c];
+                sum = ts_wrap_add_s64(sum, p->bias[c]);
+            }
+            const int32_t m = c * p->multiplier_step;
+            const int32_t scaled = ts_requantize_s64(sum, p->multipliers[m], p->shifts[m]);
+            *output++ = (int16_t)ts_clamp(scaled, p->activation_min, p->activation_max);
+        }
+    }
+}
+
+typedef struct {
+    int32_t batches, depth, channels;
+    int32_t activation_min, activation_max;
+    const int8_t *weights;
+    const int64_t *bias;
+    int32_t multiplier_step;
+    const int32_t *multipliers;
+    const int8_t *shifts;
+    int32_t weights_offset;
+} ts_fully_connected_offset_s16_params;
+
+static inline void ts_fully_connected_offset_s16(const ts_fully_connected_offset_s16_params *p, const int16_t *input,
+                                                 int16_t *output)
+{
+    for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
+        const int8_t *w = p->weights;
+        for (int32_t c = 0; c < p->channels; c++, w += p->depth) {
+            int64_t sum = 0;
+            for (int32_t i = 0; i < p->depth; i++) {
+                sum += (w[i] + p->weights_offset) * input[i];
+            }
+            if (p->bias != NULL) {
+                sum = ts_wrap_add_s64(sum, p->bias[c]);
             }
             const int32_t m = c * p->multiplier_step;
             const int32_t scaled = ts_requantize_s64(sum, p->multipliers[m], p->shifts[m]);
@@ -107,5 +171,11 @@ static inline void ts_fully_connected_f32(const ts_fully_connected_f32_params *p
         }
     }
 }
+
+TS_COMPUTED_OPERANDS(ts_fully_connected_s8, int8_t, int8_t, int32_t)
+TS_COMPUTED_OPERANDS(ts_fully_connected_offset_s8, int8_t, int8_t, int32_t)
+TS_COMPUTED_OPERANDS(ts_fully_connected_s16, int16_t, int8_t, int64_t)
+TS_COMPUTED_OPERANDS(ts_fully_connected_offset_s16, int16_t, int8_t, int64_t)
+TS_COMPUTED_OPERANDS(ts_fully_connected_f32, float, float, float)
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/operands.h"
 
 /* The input position that reaches an output position through a tap, or -1. */
 static inline int32_t ts_transpose_conv_source(int32_t position, int32_t tap, int32_t stride, int32_t extent)
@@ -108,7 +109,7 @@ static inline void ts_transpose_conv_s16(const ts_transpose_conv_s16_params *p, 
                         }
                     }
                     if (p->bias != NULL) {
-                        sum += p->bias[oc];
+                        sum = ts_wrap_add_s64(sum, p->bias[oc]);
                     }
                     const int32_t m = oc * p->multiplier_step;
                     const int32_t scaled = ts_requantize_s64(sum, p->multipliers[m], p->shifts[m]);
@@ -164,5 +165,9 @@ static inline void ts_transpose_conv_f32(const ts_transpose_conv_f32_params *p, 
         }
     }
 }
+
+TS_COMPUTED_OPERANDS(ts_transpose_conv_s8, int8_t, int8_t, int32_t)
+TS_COMPUTED_OPERANDS(ts_transpose_conv_s16, int16_t, int8_t, int64_t)
+TS_COMPUTED_OPERANDS(ts_transpose_conv_f32, float, float, float)
 
 #endif

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyserve import variants
-from tinyserve.codegen.program import Constant, ParamValue
+from tinyserve.codegen.program import Constant, Operand, ParamValue
 from tinyserve.graph.types import DType, Operator, Options, Tensor
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering, Op, unsupported
@@ -58,7 +58,7 @@ class Conv2D(Op):
     name = "CONV_2D"
     roles = ("input", "weights", "bias")
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
-    limits = "constant weights and bias; int8 weights (int4 with int8 activations)"
+    limits = "int8 weights (constant int4 with int8 activations), symmetric"
 
     def attributes(self, options: Options) -> Conv2DAttributes:
         return Conv2DAttributes(
@@ -90,7 +90,7 @@ class Conv2D(Op):
         return op.outputs[0].elements * weights.elements // weights.shape[0]
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
-        if variants.lower_cheapest("conv_2d", op, lowering):
+        if not computed_operands(op) and variants.lower_cheapest("conv_2d", op, lowering):
             return
         input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
         view = conv_window(op)
@@ -105,18 +105,8 @@ class Conv2D(Op):
             "output_channels": output.shape[3],
             **convolution_params(op, lowering, op.attributes.activation),
         }
-        source, target = lowering.operand(input), lowering.buffer(output)
-        add_call(
-            op,
-            lowering,
-            f"ts_conv_2d_{suffix(input)}",
-            "conv_2d.h",
-            params=params,
-            inputs=[source],
-            outputs=[target],
-            overlaps=overlaps(source, target, conv_lead(view, input, output)),
-            macs=self.macs(op),
-        )
+        lead = conv_lead(view, input, output)
+        add_convolution(op, lowering, f"ts_conv_2d_{suffix(input)}", params, lead=lead, macs=self.macs(op))
 
 
 def conv_window(op: Operator) -> Window:
@@ -147,18 +137,16 @@ def suffix(tensor: Tensor) -> str:
     return {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}[tensor.dtype]
 
 
-def check_convolution(op: Operator, axis: int, channels: int) -> None:
+def check_convolution(op: Operator, axis: int, channels: int, asymmetric: bool = False) -> None:
     """Types, quantization, bias and activation of an operator with weights, which have ``channels`` along
-    ``axis``.
+    ``axis``, and a zero point of 0 unless ``asymmetric``.
     """
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     bias = checks.optional(op, 2)
     checks.dtype(op, input, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
     checks.same_dtype(op, input, output)
-    checks.constant(op, weights, "the weight tensor")
     check_activation(op, op.attributes.activation)
     if bias is not None:
-        checks.constant(op, bias, "the bias")
         checks.elements(op, bias, channels, "bias")
     if input.dtype is DType.FLOAT32:
         checks.dtype(op, weights, (DType.FLOAT32,), "weights")
@@ -169,14 +157,16 @@ def check_convolution(op: Operator, axis: int, channels: int) -> None:
     checks.dtype(op, weights, weight_types, "weights")
     checks.per_tensor(op, input, output)
     checks.channel_quantized(op, weights, axis, channels)
-    checks.symmetric(op, weights)
+    if not asymmetric:
+        checks.symmetric(op, weights)
     if bias is not None:
         checks.dtype(op, bias, (DType.INT32 if input.dtype is DType.INT8 else DType.INT64,), "bias")
     if input.dtype is DType.INT16:
         checks.symmetric(op, input, output)
-    if weights.elements // channels > MAX_TAPS:
+    most = MAX_TAPS // 2 if asymmetric else MAX_TAPS
+    if weights.elements // channels > most:
         raise unsupported(
-            op, f"more than {MAX_TAPS} products per output could overflow", "split the layer in two"
+            op, f"more than {most} products per output could overflow", "split the layer in two"
         )
     convolution_requantization(op, input, weights, output)
     activation_range(op, op.attributes.activation, output)
@@ -185,7 +175,10 @@ def check_convolution(op: Operator, axis: int, channels: int) -> None:
 def convolution_params(
     op: Operator, lowering: Lowering, activation: Activation, requantization: Requantization | None = None
 ) -> dict[str, ParamValue]:
-    """Offsets, activation bounds, weights, bias, multipliers: the same fields in all kernels with weights."""
+    """Offsets, activation bounds, weights, bias, multipliers: the same fields in all kernels with weights.
+
+    Weights and bias are NULL where they are arguments of the call, see ``add_convolution``.
+    """
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     bias = checks.optional(op, 2)
     params: dict[str, ParamValue] = {}
@@ -195,14 +188,53 @@ def convolution_params(
         params["activation_min"], params["activation_max"] = activation_range(op, activation, output)
     if input.dtype is DType.INT8:
         params["input_offset"], params["output_offset"] = -input.zero_point, output.zero_point
-    params["weights"] = stored(lowering, weights)
-    params["bias"] = None if bias is None else stored(lowering, bias)
+    computed = computed_operands(op)
+    params["weights"] = None if computed else stored(lowering, weights)
+    params["bias"] = None if computed or bias is None else stored(lowering, bias)
     if input.dtype is not DType.FLOAT32:
         factors = requantization or convolution_requantization(op, input, weights, output)
         params["multiplier_step"] = factors.step
         params["multipliers"] = lowering.constant(f"{weights.name}_multipliers", factors.multipliers)
         params["shifts"] = lowering.constant(f"{weights.name}_shifts", factors.shifts)
     return params
+
+
+def computed_operands(op: Operator) -> bool:
+    """Whether weights or bias are computed at run time. Portable kernels alone take those."""
+    return any(tensor is not None and not tensor.is_constant for tensor in op.inputs[1:])
+
+
+def add_convolution(
+    op: Operator,
+    lowering: Lowering,
+    function: str,
+    params: dict[str, ParamValue],
+    *,
+    lead: int,
+    macs: int,
+) -> None:
+    """Appends the call of a portable kernel of ``op``, whose inputs are input, weights and perhaps bias.
+
+    Weights and bias that are computed go as arguments to the kernel's form of the same name with _computed.
+    """
+    source, target = lowering.operand(checks.required(op, 0)), lowering.buffer(op.outputs[0])
+    inputs: list[Operand | None] = [source]
+    computed = computed_operands(op)
+    if computed:
+        bias = checks.optional(op, 2)
+        inputs += [lowering.operand(checks.required(op, 1)), None if bias is None else lowering.operand(bias)]
+    add_call(
+        op,
+        lowering,
+        f"{function}_computed" if computed else function,
+        f"{op.name.lower()}.h",
+        params=params,
+        inputs=inputs,
+        outputs=[target],
+        params_type=f"{function}_params",
+        overlaps=[] if source in inputs[1:] else overlaps(source, target, lead),
+        macs=macs,
+    )
 
 
 def stored(lowering: Lowering, tensor: Tensor) -> Constant:

@@ -11,15 +11,16 @@ from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import DType, Operator, Options, Tensor
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering, Op
-from tinyserve.ops.calls import add_call
 from tinyserve.ops.conv_2d import (
     Conv2DAttributes,
+    add_convolution,
     check_convolution,
+    computed_operands,
     conv_window,
     convolution_params,
     suffix,
 )
-from tinyserve.ops.overlap import lead_bytes, overlaps
+from tinyserve.ops.overlap import lead_bytes
 from tinyserve.ops.quantize_params import Activation
 from tinyserve.ops.window import Window, read_padding
 
@@ -35,7 +36,7 @@ class DepthwiseConv2D(Op):
     name = "DEPTHWISE_CONV_2D"
     roles = ("input", "weights", "bias")
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
-    limits = "constant weights and bias; int8 weights (int4 with int8 activations)"
+    limits = "int8 weights (constant int4 with int8 activations), symmetric"
 
     def attributes(self, options: Options) -> DepthwiseConv2DAttributes:
         return DepthwiseConv2DAttributes(
@@ -66,7 +67,7 @@ class DepthwiseConv2D(Op):
         return op.outputs[0].elements * weights.shape[1] * weights.shape[2]
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
-        if variants.lower_cheapest("depthwise_conv_2d", op, lowering):
+        if not computed_operands(op) and variants.lower_cheapest("depthwise_conv_2d", op, lowering):
             return
         input, output = checks.required(op, 0), op.outputs[0]
         view = conv_window(op)
@@ -78,17 +79,9 @@ class DepthwiseConv2D(Op):
             "depth_multiplier": output.shape[3] // input.shape[3],
             **convolution_params(op, lowering, op.attributes.activation),
         }
-        source, target = lowering.operand(input), lowering.buffer(output)
-        add_call(
-            op,
-            lowering,
-            f"ts_depthwise_conv_2d_{suffix(input)}",
-            "depthwise_conv_2d.h",
-            params=params,
-            inputs=[source],
-            outputs=[target],
-            overlaps=overlaps(source, target, channelwise_lead(view, input, output)),
-            macs=self.macs(op),
+        lead = channelwise_lead(view, input, output)
+        add_convolution(
+            op, lowering, f"ts_depthwise_conv_2d_{suffix(input)}", params, lead=lead, macs=self.macs(op)
         )
 
 

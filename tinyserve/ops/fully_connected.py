@@ -11,10 +11,15 @@ from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import DType, Operator, Options, Tensor
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering, Op, unsupported
-from tinyserve.ops.calls import add_call
-from tinyserve.ops.conv_2d import check_convolution, convolution_params, suffix
-from tinyserve.ops.overlap import lead_bytes, overlaps
-from tinyserve.ops.quantize_params import Activation, fully_connected_requantization
+from tinyserve.ops.conv_2d import (
+    add_convolution,
+    check_convolution,
+    computed_operands,
+    convolution_params,
+    suffix,
+)
+from tinyserve.ops.overlap import lead_bytes
+from tinyserve.ops.quantize_params import Activation, channel_scales, fully_connected_requantization
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class FullyConnected(Op):
     name = "FULLY_CONNECTED"
     roles = ("input", "weights", "bias")
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
-    limits = "constant weights and bias; int8 weights (int4 with int8 activations); no shuffled weights"
+    limits = "int8 weights (constant int4 with int8 activations), symmetric per channel; none shuffled"
 
     def attributes(self, options: Options) -> FullyConnectedAttributes:
         return FullyConnectedAttributes(
@@ -49,7 +54,7 @@ class FullyConnected(Op):
         if input.elements % depth:
             raise checks.invalid(op, f"input {list(input.shape)} is not made of rows of {depth} values")
         checks.elements(op, output, input.elements // depth * channels, "output")
-        check_convolution(op, axis=0, channels=channels)
+        check_convolution(op, axis=0, channels=channels, asymmetric=_offset(op) != 0)
         if input.dtype is not DType.FLOAT32:
             fully_connected_requantization(op, input, weights, output)
 
@@ -57,7 +62,8 @@ class FullyConnected(Op):
         return op.outputs[0].elements * checks.required(op, 1).shape[1]
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
-        if variants.lower_cheapest("fully_connected", op, lowering):
+        plain = not computed_operands(op) and not _offset(op)
+        if plain and variants.lower_cheapest("fully_connected", op, lowering):
             return
         input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
         channels, depth = weights.shape
@@ -69,18 +75,18 @@ class FullyConnected(Op):
             "channels": channels,
             **convolution_params(op, lowering, op.attributes.activation, factors),
         }
-        source, target = lowering.operand(input), lowering.buffer(output)
-        add_call(
-            op,
-            lowering,
-            f"ts_fully_connected_{suffix(input)}",
-            "fully_connected.h",
-            params=params,
-            inputs=[source],
-            outputs=[target],
-            overlaps=overlaps(source, target, row_lead(depth, channels, input, output)),
-            macs=self.macs(op),
-        )
+        if _offset(op):
+            params["weights_offset"] = _offset(op)
+        function = f"ts_fully_connected_{'offset_' if _offset(op) else ''}{suffix(input)}"
+        lead = row_lead(depth, channels, input, output)
+        add_convolution(op, lowering, function, params, lead=lead, macs=self.macs(op))
+
+
+def _offset(op: Operator) -> int:
+    """What is added to each weight: TFLM takes the zero point of weights with a single scale."""
+    weights = checks.required(op, 1)
+    quantized = weights.dtype is not DType.FLOAT32 and weights.quantization is not None
+    return -weights.zero_point if quantized and len(channel_scales(weights)) == 1 else 0
 
 
 def row_lead(depth: int, channels: int, input: Tensor, output: Tensor) -> int:

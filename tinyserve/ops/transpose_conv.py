@@ -11,9 +11,14 @@ from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import DType, Operator, Options
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering, Op
-from tinyserve.ops.calls import add_call
-from tinyserve.ops.conv_2d import check_convolution, convolution_params, suffix
-from tinyserve.ops.overlap import NOTHING_READ, IntArray, lead_bytes, overlaps
+from tinyserve.ops.conv_2d import (
+    add_convolution,
+    check_convolution,
+    computed_operands,
+    convolution_params,
+    suffix,
+)
+from tinyserve.ops.overlap import NOTHING_READ, IntArray, lead_bytes
 from tinyserve.ops.quantize_params import Activation
 from tinyserve.ops.window import read_padding
 
@@ -31,7 +36,7 @@ class TransposeConv(Op):
 
     name = "TRANSPOSE_CONV"
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
-    limits = "constant weights and bias; int8 weights (int4 with int8 activations)"
+    limits = "int8 weights (constant int4 with int8 activations), symmetric"
 
     def attributes(self, options: Options) -> TransposeConvAttributes:
         return TransposeConvAttributes(
@@ -60,7 +65,8 @@ class TransposeConv(Op):
         return input.elements * weights.elements // weights.shape[3]
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
-        if variants.lower_cheapest("transpose_conv", op, lowering):
+        view = as_convolution(op)
+        if not computed_operands(view) and variants.lower_cheapest("transpose_conv", op, lowering):
             return
         weights, input, output = checks.required(op, 1), checks.required(op, 2), op.outputs[0]
         attributes: TransposeConvAttributes = op.attributes
@@ -79,19 +85,10 @@ class TransposeConv(Op):
             "stride_width": attributes.stride_width,
             "pad_top": pad_top,
             "pad_left": pad_left,
-            **convolution_params(as_convolution(op), lowering, attributes.activation),
+            **convolution_params(view, lowering, attributes.activation),
         }
-        source, target = lowering.operand(input), lowering.buffer(output)
-        add_call(
-            op,
-            lowering,
-            f"ts_transpose_conv_{suffix(input)}",
-            "transpose_conv.h",
-            params=params,
-            inputs=[source],
-            outputs=[target],
-            overlaps=overlaps(source, target, _lead(op)),
-            macs=self.macs(op),
+        add_convolution(
+            view, lowering, f"ts_transpose_conv_{suffix(input)}", params, lead=_lead(op), macs=self.macs(op)
         )
 
 

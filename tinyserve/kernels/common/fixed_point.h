@@ -10,6 +10,11 @@ static inline int32_t ts_wrap_add(int32_t a, int32_t b)
     return (int32_t)((uint32_t)a + (uint32_t)b);
 }
 
+static inline int64_t ts_wrap_add_s64(int64_t a, int64_t b)
+{
+    return (int64_t)((uint64_t)a + (uint64_t)b);
+}
+
 static inline int32_t ts_wrap_shift_left(int32_t a, int32_t bits)
 {
     return (int32_t)((uint32_t)a << bits);
@@ -61,7 +66,8 @@ static inline int32_t ts_requantize_s64(int64_t value, int32_t multiplier, int32
 {
     const int32_t reduced = multiplier < 0x7fff0000 ? (multiplier + (1 << 15)) >> 16 : 0x7fff;
     const int32_t total_shift = 15 - shift;
-    return (int32_t)((value * reduced + ((int64_t)1 << (total_shift - 1))) >> total_shift);
+    const int64_t product = (int64_t)((uint64_t)value * (uint64_t)reduced);
+    return (int32_t)(ts_wrap_add_s64(product, (int64_t)1 << (total_shift - 1)) >> total_shift);
 }
 
 #endif

@@ -1,0 +1,56 @@
+"""Turns constants of a test's model into inputs: the same generators make cases of run-time operands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from tests.support.differential import Case
+
+Array = npt.NDArray[Any]
+_NUMPY = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
+
+
+def at_run_time(
+    case: Case, operands: Sequence[int], vary: Callable[[int, Array], Array] | None = None
+) -> Case:
+    """The case with these inputs of its last operator given at run time, where they are constants.
+
+    Each sample gives the constant's value, or what ``vary(operand, value)`` makes of it.
+    """
+    model = schema.ModelT.InitFromPackedBuf(case.model, 0)
+    (graph,) = model.subgraphs
+    operator = graph.operators[-1]
+    samples = [list(sample) for sample in case.samples]
+    for index in (index for index in operands if index < len(operator.inputs)):
+        number = int(operator.inputs[index])
+        tensor = graph.tensors[number] if number >= 0 else None
+        if tensor is None or not tensor.buffer:
+            continue
+        raw = bytes(model.buffers[tensor.buffer].data)
+        value = np.frombuffer(raw, _NUMPY[tensor.type]).reshape([int(extent) for extent in tensor.shape])
+        tensor.buffer = 0
+        graph.inputs = [*graph.inputs, number]
+        for sample in samples:
+            sample.append(value if vary is None else vary(index, value))
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return Case(f"{case.label}, {list(operands)} at run time", bytes(builder.Output()), samples)
+
+
+def computed_weights(case: Case, index: int, *, weights: int = 1, bias: int = 2) -> Case:
+    """The case with weights, bias or both given at run time, other ones in each sample."""
+    rng = np.random.default_rng(index)
+
+    def draw(operand: int, value: Array) -> Array:
+        if value.dtype.kind == "f":
+            return rng.normal(size=value.shape).astype(value.dtype)
+        low, high = (-128, 127) if operand == weights else (-(10**5), 10**5)
+        return rng.integers(low, high + 1, value.shape).astype(value.dtype)
+
+    return at_run_time(case, ((weights,), (bias,), (weights, bias))[index % 3], draw)
