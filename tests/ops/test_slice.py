@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.ops.generate import Random, case
+from tests.ops.generate import Array, Random, case
 from tests.support.differential import Case, check
-from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.support.flatbuffer_builder import GraphBuilder, ModelBuilder, TensorRef
+from tests.support.run_time import at_run_time, outputs_of
+from tinyserve.passes import load
 
 CASES = 110
 Built = tuple[list[TensorRef], list[TensorRef]]
@@ -22,7 +24,7 @@ def vector(graph: GraphBuilder, values: list[int]) -> TensorRef:
 
 def slice_case(index: int, dtype: str) -> Case:
     r = Random(index, 20)
-    shape = r.shape(r.integer(1, 4), 1, 6)
+    shape = r.shape(r.integer(1, 5), 1, 5)
     begin = [r.integer(0, extent - 1) for extent in shape]
     size = [r.integer(1, extent - start) for extent, start in zip(shape, begin, strict=True)]
     written = [
@@ -37,6 +39,36 @@ def slice_case(index: int, dtype: str) -> Case:
         return [x], [y]
 
     return case(f"slice {dtype} {shape} {begin} {written} #{index}", r, build)
+
+
+def computed_slice_case(index: int, dtype: str) -> Case:
+    """Begin, size or both at run time: other ones in each sample, but for what is constant."""
+    r = Random(index, 26)
+    which = ((1,), (2,), (1, 2))[index % 3]
+    made = slice_case(index, dtype)
+    (output,) = load(made.model).main.outputs
+    (shape, part), kind = (made.samples[0][0].shape, output.shape), r.choice((np.int32, np.int64))
+
+    def at(extent: int, count: int) -> tuple[int, int]:
+        begin = r.integer(0, extent - count)
+        return begin, -1 if begin + count == extent and r.chance(0.5) else count
+
+    given = [np.array([at(*pair) for pair in zip(shape, part, strict=True)], kind).T for _ in made.samples]
+    model = ModelBuilder()
+    graph = model.graph()
+    q = r.quantization(dtype)
+    x, y = graph.input(shape, dtype, **q), graph.tensor(part, dtype, **q)
+    constant = {index: graph.constant(given[0][index - 1]) for index in (1, 2) if index not in which}
+    operands = [constant.get(index) or graph.input((len(shape),), kind.__name__) for index in (1, 2)]
+    graph.op("SLICE", [x, *operands], [y])
+    graph.output(y)
+    samples = []
+    for (values,), positions in zip(made.samples, given, strict=True):
+        begin, size = given[0] if len(which) == 1 else positions
+        if which == (1,):
+            begin = np.where(size == -1, begin, positions[0])
+        samples.append([values, *((begin, size)[index - 1] for index in which)])
+    return Case(f"slice {dtype} {shape} to {part}, {which} at run time #{index}", model.build(), samples)
 
 
 def strided_slice_case(index: int, dtype: str) -> Case:
@@ -84,7 +116,7 @@ def strided_slice_case(index: int, dtype: str) -> Case:
 
 def split_case(index: int, dtype: str) -> Case:
     r = Random(index, 22)
-    shape = list(r.shape(r.integer(1, 4), 1, 4))
+    shape = list(r.shape(r.integer(1, 6), 1, 3))
     axis, count = r.integer(0, len(shape) - 1), r.integer(1, 4)
     part = [*shape]
     shape[axis] *= count
@@ -102,7 +134,7 @@ def split_case(index: int, dtype: str) -> Case:
 
 def split_v_case(index: int, dtype: str) -> Case:
     r = Random(index, 23)
-    shape = list(r.shape(r.integer(1, 4), 1, 4))
+    shape = list(r.shape(r.integer(1, 6), 1, 3))
     axis = r.integer(0, len(shape) - 1)
     sizes = [r.integer(1, 3) for _ in range(r.integer(1, 4))]
     shape[axis] = sum(sizes)
@@ -121,7 +153,7 @@ def split_v_case(index: int, dtype: str) -> Case:
 
 def unpack_case(index: int, dtype: str) -> Case:
     r = Random(index, 24)
-    shape = list(r.shape(r.integer(2, 4), 1, 4))
+    shape = list(r.shape(r.integer(2, 6), 1, 3))
     axis = r.integer(0, len(shape) - 1)
 
     def build(graph: GraphBuilder) -> Built:
@@ -138,16 +170,17 @@ def unpack_case(index: int, dtype: str) -> Case:
 
 def reverse_case(index: int, dtype: str) -> Case:
     r = Random(index, 25)
-    shape = r.shape(r.integer(1, 4), 1, 5)
-    axis = r.integer(0, len(shape) - 1)
+    shape = r.shape(r.integer(1, 6), 1, 4)
+    first = r.integer(0, len(shape) - 1)
+    axes = list(range(first, min(len(shape), first + r.choice((1, 1, 2, 3)))))  # TFLM wants neighbours
 
     def build(graph: GraphBuilder) -> Built:
         q = r.quantization(dtype)
         x, y = graph.input(shape, dtype, **q), graph.tensor(shape, dtype, **q)
-        graph.op("REVERSE_V2", [x, vector(graph, [axis])], [y])
+        graph.op("REVERSE_V2", [x, vector(graph, axes)], [y])
         return [x], [y]
 
-    return case(f"reverse {dtype} {shape} axis {axis} #{index}", r, build)
+    return case(f"reverse {dtype} {shape} axes {axes} #{index}", r, build)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "float32"])
@@ -164,3 +197,60 @@ def test_slices_equal_tflm(make: Callable[[int, str], Case], dtype: str, tmp_pat
 )
 def test_parts_equal_tflm(make: Callable[[int, str], Case], dtype: str, tmp_path: Path) -> None:
     check([make(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
+def test_slices_at_run_time_equal_tflm(dtype: str, tmp_path: Path) -> None:
+    check([computed_slice_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_other_parts_of_the_same_size_equal_tflm(tmp_path: Path) -> None:
+    case = whole_slice((2, 3), [((0, 0), (3, 2)), ((1, 0), (1, 6)), ((0, 5), (-1, 1))])
+    check([case], tmp_path, at_least=1)
+
+
+def test_parts_outside_of_the_input_are_zeros(tmp_path: Path) -> None:
+    far = 2**31 - 1
+    bad = [
+        ((-1, 0), (2, 3)), ((5, 0), (2, 3)), ((0, 4), (2, 3)), ((0, 0), (1, 3)), ((0, 0), (-2, 3)),
+        ((far, 0), (2, 3)), ((1, 1), (far, far)), ((-far, -far), (-far, far)), ((6, 0), (-1, 3)),
+    ]  # fmt: skip
+    (outputs,) = outputs_of([whole_slice((2, 3), bad)], tmp_path)
+    assert len(outputs) == len(bad)
+    assert not any(output.any() for output in outputs)
+
+
+def whole_slice(part: tuple[int, int], positions: list[tuple[tuple[int, int], tuple[int, int]]]) -> Case:
+    """Of ones and more in [6][6], with (begin, size) in each sample."""
+    model = ModelBuilder()
+    graph = model.graph()
+    operands = [graph.input((6, 6), "int32"), graph.input((2,), "int32"), graph.input((2,), "int32")]
+    y = graph.tensor(part, "int32")
+    graph.op("SLICE", operands, [y])
+    graph.output(y)
+    values = np.arange(1, 37, dtype=np.int32).reshape(6, 6)
+    samples = [[values, *(np.array(given, np.int32) for given in pair)] for pair in positions]
+    return Case("slice", model.build(), samples)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_reversals_at_run_time_equal_tflm(dtype: str, tmp_path: Path) -> None:
+    r = Random(27)
+
+    def other(operand: int, axes: Array) -> Array:
+        """As they are, or counted from the back: the rank is unknown here, but -1 always is an axis."""
+        return axes if axes.size > 1 or r.chance(0.7) else np.full(1, -1, np.int32)
+
+    cases = [at_run_time(reverse_case(index, dtype), [1], other) for index in range(CASES)]
+    check(cases, tmp_path, at_least=100)
+
+
+def test_reversals_along_no_axis_of_the_input_are_zeros(tmp_path: Path) -> None:
+    bad = iter([3, -4, 2**31 - 1, -(2**31)] * 10)
+    made = next(c for index in range(100) if (c := reverse_case(index, "int8")).samples[0][0].ndim == 3)
+    cases = [at_run_time(made, [1], lambda _, axes: np.full_like(axes, next(bad)))]
+    assert not any(output.any() for outputs in outputs_of(cases, tmp_path) for output in outputs)
+
+
+def test_split_v_at_run_time_takes_the_sizes_of_its_outputs(tmp_path: Path) -> None:
+    check([at_run_time(split_v_case(i, "int8"), [1]) for i in range(CASES)], tmp_path, at_least=100)

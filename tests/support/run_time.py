@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import flatbuffers
@@ -10,7 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-from tests.support.differential import Case
+from tests.support.differential import Case, run_c
+from tinyserve.codegen.lower import lower
+from tinyserve.codegen.program import PORTABLE
+from tinyserve.passes import load
 
 Array = npt.NDArray[Any]
 _NUMPY = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
@@ -54,3 +58,9 @@ def computed_weights(case: Case, index: int, *, weights: int = 1, bias: int = 2)
         return rng.integers(low, high + 1, value.shape).astype(value.dtype)
 
     return at_run_time(case, ((weights,), (bias,), (weights, bias))[index % 3], draw)
+
+
+def outputs_of(cases: Sequence[Case], directory: Path) -> list[list[Array]]:
+    """Per case the first output of each sample in our C, which the sanitizers watch, without TFLM."""
+    programs = [(lower(load(case.model), PORTABLE, "case"), case.samples) for case in cases]
+    return [[run.outputs[0] for run in runs] for runs in run_c(programs, directory)]

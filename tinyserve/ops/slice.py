@@ -1,5 +1,5 @@
 """SLICE, STRIDED_SLICE, SPLIT, SPLIT_V, UNPACK and REVERSE_V2: parts of a tensor, each copied out of its
-place.
+place. Kernels in ``kernels/strided_copy.h``, for parts that are known at run time in ``kernels/slice.h``.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import DType, Operator, Options, Tensor
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering, Op, unsupported
 from tinyserve.ops.broadcast import MAX_RANK
+from tinyserve.ops.calls import add_call
 from tinyserve.ops.strided_copy import SUFFIX, Walk, add_copy, dense, dense_strides
 
 _INDEX_TYPES = (DType.INT32, DType.INT64)
@@ -46,11 +48,7 @@ class _Slicing(Op):
 
     def check_parts(self, op: Operator) -> None:
         """What holds for all: types, rank, and outputs of the parts' size."""
-        input = self.source(op)
-        checks.dtype(op, input, SUFFIX, "input")
-        checks.same_dtype(op, input, *op.outputs)
-        if len(input.shape) > MAX_RANK:
-            raise unsupported(op, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
+        _check_input(op, self.source(op))
         for part, output in zip(self.parts(op), op.outputs, strict=True):
             checks.elements(op, output, int(np.prod(part.extents, dtype=np.int64)), "output")
 
@@ -66,6 +64,30 @@ class _Slicing(Op):
                 source=part.walk(input.shape),
                 target=dense(part.extents),
             )
+
+
+def _check_input(op: Operator, input: Tensor) -> None:
+    checks.dtype(op, input, SUFFIX, "input")
+    checks.same_dtype(op, input, *op.outputs)
+    if len(input.shape) > MAX_RANK:
+        raise unsupported(op, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
+
+
+def _computed(op: Operator, *indices: int) -> bool:
+    """Whether any of these inputs is computed at run time."""
+    return any(not checks.required(op, index).is_constant for index in indices)
+
+
+def _run_time_params(input: Tensor, output: Tensor, axes: int = 0) -> dict[str, ParamValue]:
+    """The fields of ts_slice_params."""
+    leading = MAX_RANK - len(input.shape)
+    return {
+        "rank": len(input.shape),
+        "elements": output.elements,
+        "axes": axes,
+        "shape": (1,) * leading + input.shape,
+        "strides": (0,) * leading + dense_strides(input.shape),
+    }
 
 
 def integers(op: Operator, index: int, role: str, count: int | None = None) -> list[int]:
@@ -90,11 +112,38 @@ class Slice(_Slicing):
 
     name = "SLICE"
     types = SUFFIX
-    limits = "up to 6 dimensions; constant begin and size"
+    limits = "up to 6 dimensions"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 3)
-        self.check_parts(op)
+        if not _computed(op, 1, 2):
+            self.check_parts(op)
+            return
+        input, begin, size = (checks.required(op, index) for index in range(3))
+        _check_input(op, input)
+        checks.dtype(op, begin, _INDEX_TYPES, "begin")
+        checks.same_dtype(op, begin, size)
+        for tensor, role in ((begin, "begin"), (size, "size")):
+            checks.elements(op, tensor, len(input.shape), role)
+        if op.outputs[0].elements > input.elements:
+            raise checks.invalid(op, f"{op.outputs[0].elements} of {input.elements} elements")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if not _computed(op, 1, 2):
+            super().lower(op, lowering)
+            return
+        input, begin, size = (checks.required(op, index) for index in range(3))
+        kind = "s64" if begin.dtype is DType.INT64 else "s32"
+        add_call(
+            op,
+            lowering,
+            f"ts_slice_{SUFFIX[input.dtype]}_at_{kind}",
+            "slice.h",
+            params=_run_time_params(input, op.outputs[0]),
+            inputs=[lowering.operand(tensor) for tensor in (input, begin, size)],
+            outputs=[lowering.buffer(op.outputs[0])],
+            params_type="ts_slice_params",
+        )
 
     def parts(self, op: Operator) -> list[Part]:
         shape = self.source(op).shape
@@ -225,11 +274,14 @@ class Split(_Slicing):
 
 
 class SplitV(_Slicing):
-    """Parts of the sizes that input 1 holds, along the axis in input 2; one size may be -1: the rest."""
+    """Parts of the sizes that input 1 holds, along the axis in input 2; one size may be -1: the rest.
+
+    Sizes that are computed are not read: the outputs have them, as in TFLM.
+    """
 
     name = "SPLIT_V"
     types = SUFFIX
-    limits = "up to 6 dimensions; a constant axis and sizes"
+    limits = "up to 6 dimensions; a constant axis"
 
     def attributes(self, options: Options) -> SplitAttributes:
         return SplitAttributes(options.int32(0))
@@ -240,11 +292,19 @@ class SplitV(_Slicing):
 
     def parts(self, op: Operator) -> list[Part]:
         input = self.source(op)
-        sizes = integers(op, 1, "the sizes")
         axis = resolved_axis(op, integers(op, 2, "the axis", 1)[0], len(input.shape))
+        if _computed(op, 1):
+            return _along(op, input, axis, [_extent(op, output, axis) for output in op.outputs])
+        sizes = integers(op, 1, "the sizes")
         if sizes.count(-1) == 1:
             sizes[sizes.index(-1)] = input.shape[axis] - sum(sizes) - 1
         return _along(op, input, axis, sizes)
+
+
+def _extent(op: Operator, output: Tensor, axis: int) -> int:
+    """Of an output along an axis that it must have."""
+    checks.rank(op, output, len(checks.required(op, 0).shape), "output")
+    return output.shape[axis]
 
 
 @dataclass(frozen=True)
@@ -278,11 +338,33 @@ class ReverseV2(_Slicing):
 
     name = "REVERSE_V2"
     types = SUFFIX
-    limits = "up to 6 dimensions; constant axes"
+    limits = "up to 6 dimensions"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 2)
-        self.check_parts(op)
+        if not _computed(op, 1):
+            self.check_parts(op)
+            return
+        input = self.source(op)
+        _check_input(op, input)
+        checks.dtype(op, checks.required(op, 1), (DType.INT32,), "the axes")
+        checks.shape(op, op.outputs[0], input.shape, "output")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if not _computed(op, 1):
+            super().lower(op, lowering)
+            return
+        input, axes = self.source(op), checks.required(op, 1)
+        add_call(
+            op,
+            lowering,
+            f"ts_reverse_{SUFFIX[input.dtype]}_at",
+            "slice.h",
+            params=_run_time_params(input, op.outputs[0], axes.elements),
+            inputs=[lowering.operand(input), lowering.operand(axes)],
+            outputs=[lowering.buffer(op.outputs[0])],
+            params_type="ts_slice_params",
+        )
 
     def parts(self, op: Operator) -> list[Part]:
         shape = self.source(op).shape
