@@ -164,7 +164,7 @@ def test_profile_shows_layers_and_functions(capsys: pytest.CaptureFixture[str]) 
     assert "SOFTMAX" in shown
     profile = json.loads(Path("profile.json").read_text())
     counted = sum(function["instructions"] for function in profile["functions"])
-    assert 0 <= counted - profile["total"] < 60  # the total leaves out the reading of the clock
+    assert abs(counted - profile["total"]) < 10  # the call of the invoke lies between the two
 
 
 def test_boards_lists_and_filters(capsys: pytest.CaptureFixture[str]) -> None:

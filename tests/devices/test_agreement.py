@@ -1,4 +1,5 @@
-"""Unicorn and QEMU agree: the same firmware gives the same bytes and the same number of instructions.
+"""Unicorn and QEMU agree: the same firmware gives the same bytes and the same number of instructions, of an
+inference, of each layer and of each function.
 
 For the cores that QEMU has a machine of with the emulated port's registers, or that has a core entry of its
 own (AN505). Cortex-M0 has none (QEMU's microbit has another serial port), Cortex-M55 is not in Unicorn.
@@ -7,6 +8,7 @@ own (AN505). Cortex-M0 has none (QEMU's microbit has another serial port), Corte
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,17 +31,27 @@ IN_BOTH = [
 ]
 
 
-def measure(firmware: Firmware, board: Board, emulator: str) -> tuple[list[bytes], list[int], list[int]]:
-    """Outputs, instructions of two inferences, instructions of each layer."""
-    with open_device(firmware, board, emulator) as device:
+@dataclass(frozen=True)
+class Measured:
+    """What a device says of a firmware; ``ticks`` are of two inferences."""
+
+    outputs: list[bytes]
+    ticks: list[int]
+    layers: list[int]
+    functions: dict[str, int]
+
+
+def measure(firmware: Firmware, board: Board, emulator: str) -> Measured:
+    with open_device(firmware, board, emulator, counted="ts_model_invoke") as device:
         client = Client(device.link)
         info = client.identify()
         assert info.tick_unit == "instructions"
         size = firmware.project.model.inputs[0].nbytes
         client.load(np.random.default_rng(7).integers(0, 256, size, np.uint8).tobytes(), 0)
         ticks = [int(count) for count in client.infer(2, 1)]
+        functions = device.function_counts()
         outputs = [bytes(output) for output in client.outputs()]
-        return outputs, ticks, [layer.ticks for layer in client.profile()]
+        return Measured(outputs, ticks, [layer.ticks for layer in client.profile()], functions)
 
 
 def test_every_generic_core_that_both_have_is_compared() -> None:
@@ -58,4 +70,6 @@ def test_bytes_and_instructions_are_the_same(board: Board, tmp_path: Path) -> No
     firmware = build(render(compiled, board, tmp_path / "firmware", emulate=True))
     unicorn, qemu = (measure(firmware, board, emulator) for emulator in ("unicorn", "qemu"))
     assert unicorn == qemu
-    assert unicorn[1][0] == unicorn[1][1] > 1000 and len(unicorn[2]) > 1
+    assert unicorn.ticks[0] == unicorn.ticks[1] > 1000 and len(unicorn.layers) > 1
+    # The call from the firmware and the return from it lie around the functions.
+    assert abs(sum(unicorn.functions.values()) - unicorn.ticks[1]) < 10

@@ -25,13 +25,19 @@ class HasElf(Protocol):
 
 @contextmanager
 def open_device(
-    firmware: HasElf | None, board: Board, emulator: str | None = None, port: str | None = None
+    firmware: HasElf | None,
+    board: Board,
+    emulator: str | None = None,
+    port: str | None = None,
+    counted: str | None = None,
 ) -> Iterator[Device]:
     """Starts ``firmware`` in an emulator or opens the real board that runs it already; ends it on exit.
 
     ``port`` names a serial port (or pyserial URL), "auto" finds the board's. Without it the board is
     emulated, by ``emulator`` ("unicorn", "qemu", "renode", "host"; default: the board's first).
-    ``firmware`` may be None only for a real board, and serves to name functions there.
+    ``firmware`` may be None only for a real board, and serves to name functions there. ``counted`` is the
+    model's invoke (``ts_model_invoke``): the device is set up for ``Device.function_counts`` of it, which
+    makes a program of this computer some fifty times slower.
 
     Raises UsageError for what the board can't do, ToolError when an emulator is missing, DeviceError when the
     device doesn't start.
@@ -41,7 +47,7 @@ def open_device(
     elif firmware is None:
         raise UsageError(f"{board.id}: an emulator needs a firmware to run", "build it first")
     else:
-        device = _start(firmware.elf, board, select_emulator(board, emulator))
+        device = _start(firmware.elf, board, select_emulator(board, emulator), counted)
     try:
         yield device
     finally:
@@ -67,18 +73,16 @@ def select_emulator(board: Board, kind: str | None = None) -> Emulator:
     raise UsageError(f'{board.id}: emulator "{kind}" does not run it', f"use {' or '.join(kinds)}")
 
 
-def _start(elf: Path, board: Board, emulator: Emulator) -> Device:
+def _start(elf: Path, board: Board, emulator: Emulator, counted: str | None) -> Device:
     from tinyserve.devices.symbols import Symbols
 
     if emulator.kind == "host":
-        from tinyserve.devices.host import HostDevice
-
-        return HostDevice(elf, board)
+        return _start_program(elf, board, counted)
     symbols = Symbols(elf)
     if emulator.kind == "qemu":
         from tinyserve.devices.qemu import QemuDevice
 
-        return QemuDevice(symbols, board, emulator)
+        return QemuDevice(symbols, board, emulator, counted)
     if emulator.kind == "renode":
         from tinyserve.devices.renode import RenodeDevice
 
@@ -88,6 +92,16 @@ def _start(elf: Path, board: Board, emulator: Emulator) -> Device:
     except ImportError as error:
         raise ToolError(f"{error.name} is not installed", "pip install 'tinyserve[embedded]'") from error
     return UnicornDevice(symbols, board)
+
+
+def _start_program(program: Path, board: Board, counted: str | None) -> Device:
+    from tinyserve.devices import callgrind
+    from tinyserve.devices.host import HostDevice
+
+    valgrind = callgrind.find() if counted is not None else None
+    if counted is not None and valgrind is not None:
+        return callgrind.CallgrindDevice(program, board, counted, valgrind)
+    return HostDevice(program, board)
 
 
 def _open_serial(firmware: HasElf | None, board: Board, port: str) -> Device:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 from tinyserve.devices.link import Link
 from tinyserve.devices.symbols import Symbols
+from tinyserve.errors import ToolError
 
 _FAULT_LINE = re.compile(r"e-\[fault pc=0x([0-9a-fA-F]+)")
 
@@ -35,6 +37,18 @@ class Device(ABC):
         if received:
             parts.append("received last:\n" + "\n".join(f"  {line}" for line in received))
         return "\n".join(part for part in parts if part)
+
+    def function_counts(self) -> dict[str, int]:
+        """Instructions of the model's last invoke, by the function that executed them itself, largest first.
+
+        Raises ToolError, which says what does count, where this device was not opened for it or can't.
+        """
+        raise ToolError("this device counts no functions", "--emulator unicorn")
+
+    def layer_counts(self, names: Sequence[str]) -> list[int] | None:
+        """Instructions of each layer in the last inference, by the names of their functions; one that the
+        compiler has merged with an equal one counts there. None where only its ticks are known."""
+        return None
 
     @abstractmethod
     def close(self) -> None:

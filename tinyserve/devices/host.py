@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 from tinyserve.boards.types import Board
 from tinyserve.devices.device import Device
 from tinyserve.devices.link import Link, LinkClosed
 from tinyserve.devices.process import ChildProcess
+from tinyserve.errors import ToolError
 
 WRITE_TIMEOUT_S = 30.0
+INSTALL = "apt install valgrind (Debian, Ubuntu) or dnf install valgrind (Fedora)"
 _CHUNK = 1 << 16
 
 
@@ -77,12 +80,18 @@ class PipeLink(Link):
 
 
 class HostDevice(Device):
-    """The firmware as a program. Raises ToolError when it can't be started."""
+    """The firmware as a program. ``wrapper`` is the command that runs it, where it is not run by itself.
 
-    def __init__(self, program: Path, board: Board) -> None:
-        process = ChildProcess([str(program.resolve())], talks=True)
+    Raises ToolError when it can't be started.
+    """
+
+    def __init__(self, program: Path, board: Board, wrapper: Sequence[str] = ()) -> None:
+        process = ChildProcess([*wrapper, str(program.resolve())], talks=True)
         super().__init__(PipeLink(board.id, process), "this computer", "ns")
         self._process = process
+
+    def function_counts(self) -> dict[str, int]:
+        raise ToolError("valgrind is not installed: it counts functions of this computer's programs", INSTALL)
 
     def close(self) -> None:
         self.link.close()

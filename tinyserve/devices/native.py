@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import platform
-import shutil
-import subprocess
-import sys
-import tempfile
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +12,14 @@ import unicorn
 from unicorn.unicorn_py3 import unicorn as binding  # the pinned version's handle of libunicorn
 
 from tinyserve.boards.types import Core
-from tinyserve.cache import cache_directory
+from tinyserve.devices import shared_library
 from tinyserve.devices.monitor import CYCCNT, PAGE_BYTES, Block, Stop
 from tinyserve.errors import ToolError
 
 SOURCE = Path(__file__).with_name("monitor.c")
-COMPILE_TIMEOUT_S = 120.0
 BLOCK = np.dtype([("key", "<u8"), ("count", "<u8"), ("instructions", "<u8")])
 FIRST_CAPACITY = 1 << 12
 OUTPUT_BYTES = 1 << 16
-_FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC", "-nostdlib", "-ffreestanding", "-fvisibility=hidden")
 
 
 class _State(ctypes.Structure):
@@ -186,7 +177,7 @@ class NativeMonitor:
 
 @cache
 def _load() -> ctypes.CDLL:
-    path = _built()
+    path = shared_library.built(SOURCE)
     try:
         library = ctypes.CDLL(str(path))
     except OSError as error:
@@ -197,55 +188,6 @@ def _load() -> ctypes.CDLL:
     library.ts_monitor_grow.restype = None
     library.ts_monitor_grow.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint64)
     return library
-
-
-def _built() -> Path:
-    """The shared library, built if this machine's cache does not hold it."""
-    text = SOURCE.read_bytes()
-    key = hashlib.sha256(text + repr((_FLAGS, sys.platform, platform.machine())).encode()).hexdigest()[:16]
-    path = cache_directory() / f"monitor-{key}{'.dll' if sys.platform == 'win32' else '.so'}"
-    if path.exists():
-        return path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Built beside its place and renamed: another process never loads half a library.
-        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-            part = Path(scratch) / path.name
-            _compile(part)
-            part.replace(path)
-    except OSError as error:
-        raise ToolError(
-            f"{path.parent}: cannot keep the emulator's hooks there: {error.strerror}",
-            "set TINYSERVE_CACHE to a directory that you can write to",
-        ) from error
-    return path
-
-
-def _compile(output: Path) -> None:
-    failures = []
-    for compiler in _compilers():
-        command = [*compiler, *_FLAGS, "-o", str(output), str(SOURCE)]
-        try:
-            result = subprocess.run(
-                command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            failures.append(f"{compiler[-1]}: {error}")
-            continue
-        if result.returncode == 0 and output.exists():
-            return
-        failures.append(f"{compiler[-1]}: {result.stderr.strip()[-300:]}")
-    raise ToolError(
-        "cannot build the emulator's hooks: " + ("; ".join(failures) or "no C compiler found"),
-        "pip install ziglang",
-    )
-
-
-def _compilers() -> list[list[str]]:
-    compilers = [[path] for name in ("cc", "gcc", "clang") if (path := shutil.which(name))]
-    if find_spec("ziglang"):
-        compilers.insert(0, [sys.executable, "-m", "ziglang", "cc"])
-    return compilers
 
 
 def _check(status: int) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 import shutil
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from tinyserve.boards.types import Board, Emulator
 from tinyserve.devices import qmp
+from tinyserve.devices.block_counter import BlockCounter
 from tinyserve.devices.device import Device
 from tinyserve.devices.process import ChildProcess
 from tinyserve.devices.qmp import Qmp
@@ -30,10 +32,26 @@ _PLACES = (re.compile(r"(?:R15=|\bpc\s+)([0-9a-fA-F]{8})"), re.compile(r"\bmepc\
 
 
 class QemuDevice(Device):
-    """A board in QEMU. Raises ToolError when QEMU is missing, DeviceError when it doesn't start."""
+    """A board in QEMU. ``counted`` is the function within which instructions are counted.
 
-    def __init__(self, symbols: Symbols, board: Board, emulator: Emulator) -> None:
-        self._qemu = Qemu(symbols, board, emulator)
+    Raises ToolError when QEMU is missing, DeviceError when it doesn't start.
+    """
+
+    def __init__(
+        self, symbols: Symbols, board: Board, emulator: Emulator, counted: str | None = None
+    ) -> None:
+        self._counter: BlockCounter | None = None
+        self._uncounted: ToolError | None = None
+        if counted is not None:
+            try:
+                self._counter = BlockCounter(_program(board), symbols.address(counted))
+            except ToolError as error:
+                self._uncounted = error
+        try:
+            self._qemu = Qemu(symbols, board, emulator, self._counter.options if self._counter else [])
+        except BaseException:
+            self._end_counter()
+            raise
         super().__init__(
             QemuLink(f"{board.id} in QEMU", self._qemu.serial, self._qemu),
             f"{board.id} emulated by QEMU (machine {emulator.machine}, {board.core.name})",
@@ -41,9 +59,20 @@ class QemuDevice(Device):
             symbols,
         )
 
+    def function_counts(self) -> dict[str, int]:
+        if self._counter is None:
+            raise self._uncounted or ToolError("QEMU was not told what to count")
+        assert self.symbols is not None
+        return self.symbols.function_counts(self._counter.executed())
+
     def close(self) -> None:
         self.link.close()
         self._qemu.close()
+        self._end_counter()
+
+    def _end_counter(self) -> None:
+        if self._counter is not None:
+            self._counter.close()
 
     def _own_words(self) -> str:
         return self._qemu.where() or self._qemu.ended()
@@ -73,15 +102,18 @@ class QemuLink(SocketLink):
 
 
 class Qemu:
-    """The running emulator: its process, serial port and monitor."""
+    """The running emulator: its process, serial port and monitor. ``options`` are further ones of QEMU's."""
 
-    def __init__(self, symbols: Symbols, board: Board, emulator: Emulator) -> None:
+    def __init__(
+        self, symbols: Symbols, board: Board, emulator: Emulator, options: Sequence[str] = ()
+    ) -> None:
         self._symbols = symbols
         program = _program(board)
         serial, monitor = Listener(), Listener()
         try:
             command = [
                 *_machine(program, board, emulator, symbols.path),
+                *options,
                 "-chardev", f"socket,id=monitor,port={monitor.port},{_SOCKET}",
                 "-mon", "chardev=monitor,mode=control",
                 "-chardev", f"socket,id=serial,port={serial.port},{_SOCKET},mux=on",

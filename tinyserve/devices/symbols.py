@@ -75,6 +75,13 @@ class Symbols:
         pairs = zip(self._addresses, self._functions, strict=True)
         return [(address, name, size) for address, (name, size) in pairs]
 
+    def address(self, name: str) -> int:
+        """Address of a function. Raises ToolError where the firmware has none of that name."""
+        for address, function in zip(self._addresses, self._functions, strict=True):
+            if function[0] == name:
+                return address
+        raise ToolError(f"{self.path}: no function {name}", "build the firmware again")
+
     def function(self, address: int) -> str | None:
         """Name of the function that holds ``address``, None if none does."""
         index = bisect_right(self._addresses, address) - 1

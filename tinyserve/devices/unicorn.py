@@ -33,6 +33,8 @@ BUDGET_INSTRUCTIONS = 50_000_000_000
 RAM_FILL = b"\xa5"
 """Real RAM holds anything after power-up; zeros would hide reads of what was never written."""
 _NEVER = 0xFFFFFFFE
+_MEASURING = frozenset({"command_ts_infer", "port_ticks", "mapped_counter"})
+"""The firmware's own functions that run between its two clock reads, around the model's invoke."""
 
 
 @dataclass(frozen=True)
@@ -287,10 +289,10 @@ class UnicornDevice(Device):
         )
 
     def function_counts(self) -> dict[str, int]:
-        """Instructions per function of the last marked inference, largest first; of everything since reset if
-        none was marked. Their sum is the difference of the firmware's two clock reads."""
+        """Of everything since reset where no inference was marked."""
         blocks = self.machine.inference_blocks() or self.machine.blocks()
-        return self.machine.symbols.function_counts((b.address, b.executed) for b in blocks)
+        counts = self.machine.symbols.function_counts((b.address, b.executed) for b in blocks)
+        return {name: count for name, count in counts.items() if name not in _MEASURING}
 
     def close(self) -> None:
         self.link.close()

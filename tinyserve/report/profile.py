@@ -8,12 +8,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tinyserve.bench.profiling import FunctionCount, Profile
+from tinyserve.bench.profiling import HOST_INSTRUCTIONS, FunctionCount, Profile
 from tinyserve.bench.result import Layer
 from tinyserve.report import text
 
-_BAR_CELLS = 12
+_BAR_CELLS = 8
 _SMALL_SHARE = 0.0005
+HOST_WORDS = "instructions of this computer: no latency, and not those of any board"
 
 
 def profile_view(profile: Profile) -> RenderableType:
@@ -30,19 +31,21 @@ def profile_view(profile: Profile) -> RenderableType:
     ]
     if profile.functions:
         parts.append(_function_table(profile.functions))
-    else:
-        parts.append(Text(f"functions: {setup.device} counts no blocks; use --emulator unicorn", style="dim"))
+    if profile.note:
+        parts.append(Text(f"functions: {profile.note}", style="dim"))
+    if profile.unit == HOST_INSTRUCTIONS:
+        parts += [Text(), Text(HOST_WORDS, style="dim")]
     return Group(*parts)
 
 
 def _layer_table(layers: list[Layer], unit: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("#", justify="right")
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("#", justify="right", no_wrap=True)
     for column in ("layer", "operator", "kernel"):
         table.add_column(column, no_wrap=True)
-    for column in (text.unit(unit), "share", "per MAC", "MACs", "read", "written"):
+    for column in (column_title(unit), "share", "per MAC", "MACs", "read", "written"):
         table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True)
+    table.add_column("", no_wrap=True, overflow="crop")
     total = sum(layer.ticks for layer in layers) or 1
     longest = max((layer.ticks for layer in layers), default=1) or 1
     for layer in layers:
@@ -55,6 +58,11 @@ def _layer_table(layers: list[Layer], unit: str) -> Table:
     sums = (f"{total:,}", "", "", f"{sum(layer.macs for layer in layers):,}")
     table.add_row("", "sum", "", "", *sums, style="bold")
     return table
+
+
+def column_title(unit: str) -> str:
+    """What stands over a column of figures; whose instructions they are is said beside the table."""
+    return text.unit("instructions" if unit == HOST_INSTRUCTIONS else unit)
 
 
 def _reason_table(layers: list[Layer]) -> Table:
