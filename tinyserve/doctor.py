@@ -94,6 +94,7 @@ def _programs(board: Board | None) -> Iterator[Finding]:
         ("qemu-system-riscv32",), "emulates RV32 boards", "apt install qemu-system-misc", only_qemu and riscv
     )
     yield _program(("arm-none-eabi-gcc",), "--toolchain gcc", "apt install gcc-arm-none-eabi", False)
+    yield _program(("valgrind",), "profile --board host", "apt install valgrind", False)
     yield _program(
         ("renode",), "--emulator renode",
         "unpack a portable release of https://github.com/renode/renode/releases, put `renode` on the PATH",

@@ -29,8 +29,8 @@ class FunctionCount(msgspec.Struct, frozen=True):
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
-    """One inference taken apart. ``total`` is the inference as a whole, in ``unit``. The layers (run one by one)
-    and the functions (counted within the invoke) sum up to it, but for a few instructions of the calls.
+    """One inference taken apart. ``total`` is the inference as a whole, in ``unit``. The layers (run one by
+    one) and the functions (counted within the invoke) sum up to it, but for a few instructions of the calls.
 
     A kernel that the compiler inlined counts as the function that it went into, mostly the layer's.
     ``functions`` is empty where the device counts none; ``note`` says why.
