@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "common/axis.h"
 #include "common/fixed_point.h"
 
 /* exclusive: each sum without its own value; reverse: from the end of the axis. */
@@ -47,5 +48,35 @@ static inline void ts_cumsum_f32(const ts_cumsum_params *p, const float *input, 
         }
     }
 }
+
+/* The axis is computed at run time: sums hold the rest. Outputs are all 0 where the input has no such axis. */
+typedef struct {
+    ts_cumsum_params sums;
+    int32_t rank, elements;
+    int32_t shape[TS_AXIS_RANK];
+} ts_cumsum_at_params;
+
+#define TS_CUMSUM_AT(SUFFIX, T)                                                                                  \
+    static inline void ts_cumsum_##SUFFIX##_at(const ts_cumsum_at_params *p, const T *input, const int32_t *axis, \
+                                               T *output)                                                        \
+    {                                                                                                            \
+        const ts_axis around = ts_axis_of(*axis, p->rank, p->shape);                                             \
+        ts_cumsum_params params = p->sums;                                                                       \
+        params.outer = around.outer;                                                                             \
+        params.extent = around.extent;                                                                           \
+        params.inner = around.inner;                                                                             \
+        if (around.extent > 0) {                                                                                 \
+            ts_cumsum_##SUFFIX(&params, input, output);                                                          \
+            return;                                                                                              \
+        }                                                                                                        \
+        for (int32_t i = 0; i < p->elements; i++) {                                                              \
+            output[i] = 0;                                                                                       \
+        }                                                                                                        \
+    }
+
+TS_CUMSUM_AT(s8, int8_t)
+TS_CUMSUM_AT(f32, float)
+
+#undef TS_CUMSUM_AT
 
 #endif

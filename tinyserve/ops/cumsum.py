@@ -10,6 +10,7 @@ import numpy as np
 from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import DType, Operator, Options, Tensor
 from tinyserve.ops import checks
+from tinyserve.ops.axis import axis_params, check_computed_axis
 from tinyserve.ops.base import Lowering, Op, unsupported
 from tinyserve.ops.calls import add_call
 from tinyserve.ops.overlap import overlaps
@@ -26,7 +27,7 @@ class CumsumAttributes:
 
 
 class Cumsum(Op):
-    """Input 1 is the constant axis."""
+    """Input 1 is the axis."""
 
     name = "CUMSUM"
     types = _SUFFIX
@@ -40,23 +41,26 @@ class Cumsum(Op):
         checks.dtype(op, input, _SUFFIX, "input")
         checks.same_dtype(op, input, output)
         checks.shape(op, output, input.shape, "output")
-        _axis(op)
+        if checks.required(op, 1).is_constant:
+            _axis(op)
+        else:
+            check_computed_axis(op)
         if input.dtype is DType.INT8:
             checks.per_tensor(op, input, output)
             sum_rescaling(op, input, output)
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
+        if not checks.required(op, 1).is_constant:
+            _lower_computed(op, lowering)
+            return
         input, output = checks.required(op, 0), op.outputs[0]
         axis = _axis(op)
         params: dict[str, ParamValue] = {
             "outer": math.prod(input.shape[:axis]),
             "extent": input.shape[axis],
             "inner": math.prod(input.shape[axis + 1 :]),
-            "exclusive": int(op.attributes.exclusive),
-            "reverse": int(op.attributes.reverse),
+            **_sum_params(op),
         }
-        if input.dtype is DType.INT8:
-            params |= sum_rescaling(op, input, output)
         source, target = lowering.operand(input), lowering.buffer(output)
         same_place = [] if source is target else overlaps(source, target, 0)
         add_call(
@@ -70,6 +74,31 @@ class Cumsum(Op):
             params_type="ts_cumsum_params",
             overlaps=[replace(overlap, in_place=True) for overlap in same_place],
         )
+
+
+def _lower_computed(op: Operator, lowering: Lowering) -> None:
+    input, axis, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    params: dict[str, ParamValue] = {f"sums.{field}": value for field, value in _sum_params(op).items()}
+    add_call(
+        op,
+        lowering,
+        f"ts_cumsum_{_SUFFIX[input.dtype]}_at",
+        "cumsum.h",
+        params={**params, **axis_params(input), "elements": output.elements},
+        inputs=[lowering.operand(input), lowering.operand(axis)],
+        outputs=[lowering.buffer(output)],
+        params_type="ts_cumsum_at_params",
+    )
+
+
+def _sum_params(op: Operator) -> dict[str, ParamValue]:
+    """The fields of ts_cumsum_params that do not depend on the axis."""
+    input = checks.required(op, 0)
+    directions: dict[str, ParamValue] = {
+        "exclusive": int(op.attributes.exclusive),
+        "reverse": int(op.attributes.reverse),
+    }
+    return directions | (sum_rescaling(op, input, op.outputs[0]) if input.dtype is DType.INT8 else {})
 
 
 def sum_rescaling(op: Operator, input: Tensor, output: Tensor) -> dict[str, ParamValue]:
@@ -90,7 +119,6 @@ def sum_rescaling(op: Operator, input: Tensor, output: Tensor) -> dict[str, Para
 
 def _axis(op: Operator) -> int:
     tensor, rank = checks.required(op, 1), len(checks.required(op, 0).shape)
-    checks.constant(op, tensor, "the axis")
     checks.dtype(op, tensor, (DType.INT32,), "the axis")
     checks.elements(op, tensor, 1, "the axis")
     axis = int(np.asarray(tensor.data).reshape(-1)[0])
