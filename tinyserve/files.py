@@ -16,9 +16,16 @@ def check_writable(path: Path) -> None:
     parent = next((folder for folder in path.absolute().parents if folder.exists()), None)
     if parent is None or not parent.is_dir():
         raise FileSystemError(f"{path}: {parent} is not a directory", "choose another place")
-    target = path if path.exists() else parent
-    if not os.access(target, os.W_OK):
-        raise FileSystemError(f"{path}: no permission to write {target}", "choose another place")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise FileSystemError(f"{path}: no permission to write it", "choose another place")
+    try:
+        # As `write` does it: permissions alone don't tell of read-only file systems, or of full ones.
+        with tempfile.TemporaryFile(prefix=f".{path.name}.", dir=parent):
+            pass
+    except OSError as error:
+        raise FileSystemError(
+            f"{path}: cannot write to {parent}: {error.strerror or error}", "choose another place"
+        ) from error
 
 
 def write(path: Path, content: bytes) -> None:

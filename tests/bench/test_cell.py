@@ -131,6 +131,20 @@ def test_an_unchanged_cell_comes_from_the_cache_and_a_changed_one_does_not(
     assert cell.run(replace(one, runs=4), silent).latency.runs == 4
 
 
+def test_a_damaged_result_in_the_cache_is_measured_again(
+    classifier: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "cache"))
+    one = replace(make_cell(classifier, tmp_path), use_cache=True)
+    first = cell.run(one, silent)
+    (kept,) = (tmp_path / "cache" / "bench").iterdir()
+    whole = kept.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b'{"schema": 1}', b"\xff\xfe"):
+        kept.write_bytes(damaged)
+        assert comparable(cell.run(one, silent)) == comparable(first)
+        assert len(kept.read_bytes()) == len(whole)
+
+
 def test_a_cell_that_cannot_run_says_why(classifier: Bundle, tmp_path: Path) -> None:
     outcome = cell.attempt(make_cell(classifier, tmp_path, "nano34"), silent)
     assert isinstance(outcome, FailedCell)

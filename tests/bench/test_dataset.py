@@ -38,6 +38,8 @@ def test_real_values_are_quantized_with_the_inputs_scale(classifier: Bundle, tmp
         (np.array([0, 1, 2, 3]), "labels reach from 0 to 3, the model has 3 classes"),
         (np.array([-1, 0, 1, 2]), "labels reach from -1"),
         (np.array([0.5, 0, 1, 2]), "not whole numbers"),
+        (np.array([np.nan, 0, 1, 2]), "not whole numbers (type float64, the first is nan)"),
+        (np.array(["yes", "no", "no", "no"]), "not whole numbers"),
     ],
 )
 def test_labels_that_make_no_sense_are_data_errors(
@@ -48,6 +50,13 @@ def test_labels_that_make_no_sense_are_data_errors(
     with pytest.raises(DataError, match=r"d\.npz") as caught:
         dataset.load(path, classifier.manifest)
     assert said in caught.value.message
+
+
+def test_an_empty_data_set_is_told_to_hold_a_sample(classifier: Bundle, tmp_path: Path) -> None:
+    path = save(tmp_path / "d.npz", x=IMAGES[:0], y=np.zeros(0, np.int64))
+    with pytest.raises(DataError, match="is empty") as caught:
+        dataset.load(path, classifier.manifest)
+    assert "at least one sample" in caught.value.hint
 
 
 def test_whole_float_labels_and_one_hot_rows_are_class_indices(classifier: Bundle, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from tinyserve import bundle
 from tinyserve.bench.predictions import Piece, Store, describe
+from tinyserve.bench.scheduler import connected
 from tinyserve.bundle import Bundle, TensorInfo
 from tinyserve.codegen.compile import Compiled, compile_model
 from tinyserve.codegen.host import HostModel
@@ -30,7 +31,7 @@ from tinyserve.convert.data import Dataset
 from tinyserve.convert.messages import RunTflite
 from tinyserve.convert.named import AS_IT_IS, Reading
 from tinyserve.convert.stream import open_stream
-from tinyserve.errors import DataError, DeviceError, ToolError, UsageError
+from tinyserve.errors import DataError, UsageError
 from tinyserve.progress import Progress, silent
 
 Array = npt.NDArray[Any]
@@ -215,18 +216,7 @@ def run_host(model: HostModel, compiled: Compiled, inputs: list[Array]) -> Array
 
 def _on_cluster(model: bytes, waiting: Iterator[_Work], scheduler: str) -> Iterator[tuple[_Work, Array]]:
     """In order, on the workers of a Dask scheduler, which need tinyserve and a C compiler."""
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise ToolError("--scheduler needs dask.distributed", "pip install 'tinyserve[cluster]'") from error
-    try:
-        client = Client(scheduler, timeout=20, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise DeviceError(
-            f"no Dask scheduler answers at {scheduler}: {error}",
-            "start one: dask scheduler; dask worker ADDRESS",
-        ) from error
-    with client:
+    with connected(scheduler) as client:
         sent = client.scatter(model, broadcast=True)
         most = 2 * max(1, sum(client.nthreads().values()))
         running: deque[tuple[_Work, Any]] = deque()

@@ -10,14 +10,15 @@ from pathlib import Path
 import msgspec
 
 from tinyserve import boards, road
-from tinyserve.bench import dataset, scenarios, single_stream
+from tinyserve.bench import dataset, preflight, scenarios, single_stream
 from tinyserve.bench.result import BenchResult, FailedCell, Scenario
-from tinyserve.bench.setup import board_digest
+from tinyserve.bench.setup import board_digest, tool_versions
 from tinyserve.boards.types import Board
 from tinyserve.bundle import SAMPLES_FILE, Bundle
 from tinyserve.cache import cache_directory, keep_newest
 from tinyserve.errors import TinyserveError
 from tinyserve.files import write
+from tinyserve.firmware.toolchain import toolchain_for
 from tinyserve.progress import Progress
 
 CACHED_RESULTS = 2000
@@ -50,12 +51,15 @@ class Cell:
 
 def run(cell: Cell, progress: Progress) -> BenchResult:
     """Does all steps of a cell, or takes the result of an equal one from the cache. Raises TinyserveError."""
+    preflight.check_cell(cell)
     board = boards.load(cell.board)
     emulator = road.choose_emulator(board, cell.build.emulate, cell.emulator, cell.port)
     made = road.to_bundle(cell.source, cell.conversion, progress)
     cached = _cache_path(cell, made, board, emulator) if _is_exact(cell, emulator) else None
-    if cached is not None and cached.is_file():
-        return msgspec.json.decode(cached.read_bytes(), type=BenchResult)
+    found = _kept(cached) if cached is not None else None
+    if found is not None:
+        return found
+    data = dataset.load(cell.dataset, made.manifest, cell.limit) if cell.dataset else None
     build = replace(cell.build, emulate=road.is_twin(board))
     compiled = road.to_compiled(
         made, board, build.optimize, progress, engine=build.engine, choices=build.choices
@@ -64,7 +68,6 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
         firmware = road.to_firmware(made, compiled, board, build, progress)
     else:
         firmware = road.as_flashed(made, compiled, board, build)
-    data = dataset.load(cell.dataset, made.manifest, cell.limit) if cell.dataset else None
     options = single_stream.Options(
         cell.runs,
         cell.warmup,
@@ -102,6 +105,14 @@ def _is_exact(cell: Cell, emulator: str | None) -> bool:
     return repeats and cell.use_cache and cell.meter is None
 
 
+def _kept(path: Path) -> BenchResult | None:
+    """The result that is kept there; None where there is none, or one that is damaged."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=BenchResult)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
 def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) -> Path:
     """Where the result of an equal cell is kept: named by everything that it depends on."""
     inputs = [
@@ -113,5 +124,7 @@ def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) ->
         f"{cell.scenario} {cell.latency_bound_ms}",
         f"{cell.build.optimize} {cell.build.engine} {cell.build.toolchain} {cell.build.choices}",
         road.digest([cell.dataset]) if cell.dataset else "",
+        toolchain_for(board.core, cell.build.toolchain).identity,
+        repr(tool_versions(str(emulator))),
     ]
     return cache_directory() / "bench" / f"{hashlib.sha256(chr(0).join(inputs).encode()).hexdigest()}.json"

@@ -6,15 +6,18 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyserve.bench.cell import Cell, attempt
 from tinyserve.bench.matrix import Finished, Outcome, collect
 from tinyserve.bench.result import BenchReport, FailedCell
 from tinyserve.bundle import MANIFEST_FILE, MODEL_FILE, SAMPLES_FILE
-from tinyserve.errors import DeviceError, ToolError
+from tinyserve.errors import FileSystemError
 from tinyserve.progress import silent
 
-CONNECT_TIMEOUT_S = 20
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
 _BUNDLE = (MANIFEST_FILE, MODEL_FILE, SAMPLES_FILE)
 
 
@@ -59,41 +62,36 @@ def deliver(parcel: Parcel) -> Outcome:
         return attempt(cell, silent)
 
 
-def run(cells: Sequence[Cell], scheduler: str, finished: Finished) -> BenchReport:
-    """Runs the cells on the cluster of ``scheduler`` (tcp://host:port). Results keep the cells' order.
+def run(cells: Sequence[Cell], client: Client, finished: Finished) -> BenchReport:
+    """Runs the cells on a client's cluster. Results keep the cells' order.
 
-    A cell whose worker dies is a failure; no other is lost. Raises ToolError without dask.distributed, and
-    DeviceError where the scheduler does not answer.
+    A cell whose worker dies, or whose files can't be read here, is a failure; no other is lost.
     """
-    try:
-        from distributed import Client, as_completed
-    except ImportError as error:
-        raise ToolError("--scheduler needs dask.distributed", "pip install 'tinyserve[cluster]'") from error
-    try:
-        client = Client(scheduler, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise DeviceError(
-            f"no Dask scheduler answers at {scheduler}: {error}",
-            "start one: dask scheduler; dask worker ADDRESS",
-        ) from error
-    with client, client.as_current():
-        # pure=False: a cell that is asked for again is run again, our own cache decides otherwise.
-        futures = [client.submit(deliver, pack(cell), pure=False, retries=0) for cell in cells]
-        index = {future.key: number for number, future in enumerate(futures)}
-        outcomes: dict[int, Outcome] = {}
+    from distributed import as_completed
+
+    outcomes: dict[int, Outcome] = {}
+    index: dict[Future, int] = {}
+    with client.as_current():
         try:
-            for future in as_completed(futures):
-                number = index[future.key]
+            for number, cell in enumerate(cells):
+                try:
+                    # pure=False: what is asked for again is run again; our own cache decides otherwise.
+                    index[client.submit(deliver, pack(cell), pure=False, retries=0)] = number
+                except OSError as error:
+                    said = f"{error.filename}: {error.strerror}"
+                    outcomes[number] = FailedCell(cell.model, cell.board, said, FileSystemError.exit_status)
+            for future in as_completed(list(index)):
+                number = index[future]
                 outcomes[number] = _outcome(future, cells[number])
                 finished(len(outcomes), len(cells), f"{cells[number].model} on {cells[number].board}")
         finally:
-            client.cancel(futures)
+            client.cancel(list(index))
     return collect([outcomes[number] for number in range(len(cells))])
 
 
-def _outcome(future: object, cell: Cell) -> Outcome:
+def _outcome(future: Future, cell: Cell) -> Outcome:
     try:
-        result: Outcome = future.result()  # type: ignore[attr-defined]
+        result: Outcome = future.result()
     except Exception as error:  # whatever ended the worker, this cell alone has failed
         said = f"{type(error).__name__}: {error}"
         return FailedCell(cell.model, cell.board, f"its worker failed: {said}\n  try: this cell alone", 8)

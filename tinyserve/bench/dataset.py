@@ -39,6 +39,20 @@ class LabelledData:
         return [array[index].tobytes() for array in self.inputs]
 
 
+def check_file(path: Path) -> None:
+    """Raises DataError where there is no data set at ``path``: what can be told without knowing the model."""
+    from tinyserve.convert import arrays
+
+    if not path.exists():
+        raise DataError(f"{path}: no such file or directory", "check the path of --dataset")
+    if path.is_file() and path.suffix == ".npz" and arrays.read_npz(path).labels is None:
+        raise _no_labels(path)
+
+
+def _no_labels(path: Path) -> DataError:
+    return DataError(f"{path}: has no labels, so that there is no accuracy to measure", "add an array 'y'")
+
+
 def load(path: Path, manifest: Manifest, limit: int | None = None) -> LabelledData:
     """A data set with labels for the model's inputs. Real values are quantized as the model wants them.
 
@@ -50,7 +64,7 @@ def load(path: Path, manifest: Manifest, limit: int | None = None) -> LabelledDa
 
     found = data.load(path, manifest.inputs)
     if found.labels is None:
-        raise DataError(f"{path}: has no labels, so that there is no accuracy to measure", "add an array 'y'")
+        raise _no_labels(path)
     inputs = [
         np.ascontiguousarray(quantize(array[:limit], info))
         for array, info in zip(found.inputs, manifest.inputs, strict=True)
@@ -62,9 +76,13 @@ def load(path: Path, manifest: Manifest, limit: int | None = None) -> LabelledDa
 
 def _class_indices(labels: Array, path: Path, manifest: Manifest) -> npt.NDArray[np.int64]:
     classes = class_count(manifest.outputs[0])
-    whole = labels.astype(np.int64) if labels.dtype.kind in "iub" else np.rint(labels).astype(np.int64)
-    if labels.dtype.kind == "f" and not np.array_equal(whole, labels):
-        raise DataError(f"{path}: labels are not whole numbers", "give class indices from 0, or one-hot rows")
+    is_whole = labels.dtype.kind in "iub" or (labels.dtype.kind == "f" and bool((labels % 1 == 0).all()))
+    if not is_whole:  # NaN and infinity are none either
+        raise DataError(
+            f"{path}: labels are not whole numbers (type {labels.dtype}, the first is {labels[0]!s})",
+            "give class indices from 0, or one-hot rows",
+        )
+    whole = labels.astype(np.int64)
     if whole.min() < 0 or whole.max() >= classes:
         raise DataError(
             f"{path}: labels reach from {whole.min()} to {whole.max()}, the model has {classes} classes",

@@ -12,6 +12,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 from tinyserve import road
+from tinyserve.bench import preflight
 from tinyserve.bench.cell import Cell, attempt
 from tinyserve.bench.result import BenchReport, BenchResult, FailedCell
 from tinyserve.errors import TinyserveError
@@ -50,23 +51,29 @@ def run(
 
 
 def converted(cells: Sequence[Cell], progress: Progress) -> tuple[list[Cell], list[FailedCell]]:
-    """The cells with bundles as their sources, each source converted once; a source that can't be converted
-    fails its own cells alone."""
+    """The cells that can run, with bundles as their sources, each source converted once; a source that can't
+    be converted, or a board that can't do what is asked, fails its own cells alone."""
     made: dict[Path, Path | TinyserveError] = {}
-    for cell in cells:
-        if cell.source not in made:
-            try:
-                made[cell.source] = road.to_bundle(cell.source, cell.conversion, progress).path
-            except TinyserveError as error:
-                made[cell.source] = error
     ready, failures = [], []
     for cell in cells:
-        outcome = made[cell.source]
-        if isinstance(outcome, Path):
+        try:
+            preflight.check_cell(cell)
+            if cell.source not in made:
+                made[cell.source] = _bundle(cell, progress)
+            outcome = made[cell.source]
+            if not isinstance(outcome, Path):
+                raise outcome
             ready.append(replace(cell, source=outcome))
-        else:
-            failures.append(FailedCell(cell.model, cell.board, str(outcome), outcome.exit_status))
+        except TinyserveError as error:
+            failures.append(FailedCell(cell.model, cell.board, str(error), error.exit_status))
     return ready, failures
+
+
+def _bundle(cell: Cell, progress: Progress) -> Path | TinyserveError:
+    try:
+        return road.to_bundle(cell.source, cell.conversion, progress).path
+    except TinyserveError as error:
+        return error
 
 
 def collect(outcomes: Sequence[Outcome]) -> BenchReport:

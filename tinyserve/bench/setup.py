@@ -53,7 +53,7 @@ def setup_of(firmware: Firmware, board: Board, device: str, optimize: str, seed:
         flags=list(firmware.flags),
         firmware_sha256=image_digest(firmware.elf) if firmware.elf.is_file() else "",
         tinyserve=__version__,
-        tools=_versions(_PACKAGES.get(device, ())),
+        tools=tool_versions(device),
         seed=seed,
     )
 
@@ -93,9 +93,10 @@ def image_digest(elf: Path) -> str:
     return total.hexdigest()
 
 
-def _versions(packages: tuple[str, ...]) -> dict[str, str]:
+def tool_versions(device: str) -> dict[str, str]:
+    """The versions of the packages that run a device."""
     found = {}
-    for package in packages:
+    for package in _PACKAGES.get(device, ()):
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

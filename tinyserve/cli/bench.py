@@ -13,9 +13,8 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
 if TYPE_CHECKING:
     from tinyserve.bench.cell import Cell
     from tinyserve.bench.result import BenchReport, Scenario
-    from tinyserve.codegen.program import Choice, Optimize
+    from tinyserve.codegen.program import Optimize
     from tinyserve.firmware.toolchain import Name as ToolchainName
-    from tinyserve.road import Conversion
 
 
 @click.command(name="bench", epilog=SOURCE_HELP)
@@ -98,22 +97,19 @@ def command(
     milliseconds that come from a cycle model are called estimates.
     """
     from tinyserve import road
+    from tinyserve.bench import preflight
     from tinyserve.bench.cell import Cell
     from tinyserve.cli.outcome import Outputs, conclude
-    from tinyserve.errors import UsageError
 
     outputs = Outputs(**reports)  # type: ignore[arg-type]
     outputs.check()
-    if meter is not None and len(sources) * len(boards) * len(optimize) > 1:
-        raise UsageError("one meter measures one cell", "bench one source on one board with --energy")
     conversion = road.Conversion(representative, quantize, bundle)
-    sources, choices = _chosen(sources, conversion, variants, tuned)
     cells = [
         Cell(
             source,
             board,
             conversion,
-            road.Build(preference, engine, toolchain, emulate, choices=choices),
+            road.Build(preference, engine, toolchain, emulate),
             runs,
             warmup,
             emulator,
@@ -129,35 +125,39 @@ def command(
         for board in boards
         for preference in optimize
     ]
-    report = _run(cells, jobs, fresh, scheduler)
+    preflight.check_options(cells)
+    report = _run(_with_choices(cells, variants, tuned), jobs, fresh, scheduler)
     return conclude(report, outputs)
 
 
-def _chosen(
-    sources: tuple[Path, ...], conversion: Conversion, variants: tuple[str, ...], tuned: Path | None
-) -> tuple[tuple[Path, ...], tuple[Choice, ...]]:
-    """The choices of kernels. A tuning is checked against the model, so that the source becomes its bundle.
+def _with_choices(cells: list[Cell], variants: tuple[str, ...], tuned: Path | None) -> list[Cell]:
+    """The cells with the choices of kernels. A tuning is checked against the model, so that sources become
+    bundles.
 
     Raises UsageError for several sources: layers are those of one model.
     """
+    from dataclasses import replace
+
     from tinyserve import road
     from tinyserve.cli.progress import progress
     from tinyserve.errors import UsageError
 
     if not variants and tuned is None:
-        return sources, ()
-    if len(sources) > 1:
+        return cells
+    if len({cell.source for cell in cells}) > 1:
         raise UsageError(
             "--variant and --tuned name the layers of one model, and there are several",
             "bench one source at a time with them",
         )
     with progress() as say:
-        made = road.to_bundle(sources[0], conversion, say)
-    return (made.path,), options.chosen_variants(variants, tuned, made.model_bytes())
+        made = road.to_bundle(cells[0].source, cells[0].conversion, say)
+    choices = options.chosen_variants(variants, tuned, made.model_bytes())
+    return [replace(cell, source=made.path, build=replace(cell.build, choices=choices)) for cell in cells]
 
 
 def _run(cells: list[Cell], jobs: int | None, fresh: bool, scheduler: str | None) -> BenchReport:
     """One cell in this process; several in processes of their own, or on a cluster."""
+    from contextlib import ExitStack
     from dataclasses import replace
 
     from tinyserve import boards
@@ -165,26 +165,31 @@ def _run(cells: list[Cell], jobs: int | None, fresh: bool, scheduler: str | None
     from tinyserve.bench.result import BenchReport
     from tinyserve.cli.progress import progress
 
-    with progress() as say:
+    with progress() as say, ExitStack() as stack:
         if len(cells) == 1 and scheduler is None:
             return BenchReport(results=[cell.run(cells[0], say)])
         for name in dict.fromkeys(one.board for one in cells):
             boards.load(name)
+        client = None
+        if scheduler is not None:
+            from tinyserve.bench import cluster
+            from tinyserve.bench.scheduler import connected
+
+            client = stack.enter_context(connected(scheduler))
         ready, failures = matrix.converted([replace(one, use_cache=not fresh) for one in cells], say)
         workers = min(len(ready), jobs or matrix.default_jobs())
-        say(
-            f"{len(ready)} cells {f'on {scheduler}' if scheduler else f'in {workers} processes'}",
-            0,
-            len(ready),
-        )
+        where = f"on {scheduler}" if scheduler else f"in {_count(workers, 'process', 'processes')}"
+        say(f"{_count(len(ready), 'cell', 'cells')} {where}", 0, len(ready))
 
         def finished(done: int, total: int, what: str) -> None:
-            say("cells", done, total)
+            say(f"{done} of {total} cells, the last: {what}", done, total)
 
-        if scheduler is None:
+        if client is None:
             report = matrix.run(ready, workers, finished)
         else:
-            from tinyserve.bench import cluster
-
-            report = cluster.run(ready, scheduler, finished)
+            report = cluster.run(ready, client, finished)
         return BenchReport(results=report.results, failures=[*failures, *report.failures])
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -36,15 +36,20 @@ class Outputs:
         for path in (self.json, self.html, self.junit, self.markdown):
             if path is not None:
                 check_writable(path)
-        if self.github_summary and not os.environ.get(SUMMARY_VARIABLE):
-            raise UsageError(
-                f"--github-summary: ${SUMMARY_VARIABLE} is not set",
-                "use --markdown FILE outside GitHub Actions",
-            )
+        if self.github_summary:
+            summary = os.environ.get(SUMMARY_VARIABLE)
+            if not summary:
+                raise UsageError(
+                    f"--github-summary: ${SUMMARY_VARIABLE} is not set",
+                    "use --markdown FILE outside GitHub Actions",
+                )
+            check_writable(Path(summary))
         if self.budget is not None:
             budgets.load(self.budget)
         if self.baseline is not None:
             result.load(self.baseline)
+        elif self.tolerances:
+            raise UsageError("--tolerance is about a baseline", "add --baseline, or leave --tolerance out")
         compare.parse_tolerances(self.tolerances)
 
 
@@ -110,5 +115,7 @@ def _write(
     if outputs.markdown is not None:
         write(outputs.markdown, markdown.encode(report, violations, comparison).encode())
     if outputs.github_summary:
-        with Path(os.environ[SUMMARY_VARIABLE]).open("a", encoding="utf-8") as summary:
-            summary.write(markdown.encode(report, violations, comparison))
+        summary = Path(os.environ[SUMMARY_VARIABLE])
+        summary.parent.mkdir(parents=True, exist_ok=True)
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(markdown.encode(report, violations, comparison))

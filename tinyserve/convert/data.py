@@ -222,7 +222,9 @@ def _fit(array: Array, info: TensorInfo, origin: str) -> Array:
     if array.dtype.kind not in "fiub":
         raise DataError(f"{where} is of type {array.dtype}, not numbers", f"save it as {info.dtype}")
     if array.size == 0:
-        raise DataError(f"{where} is empty (shape {array.shape})", "give at least 100 typical samples")
+        raise DataError(
+            f"{where} is empty (shape {array.shape})", "save at least one sample; calibration wants 100"
+        )
     if not _sample_shape_fits(array, info):
         single = _squeezed(array.shape) == _squeezed(wanted)
         hint = (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Protocol
 
 import serial
@@ -82,6 +84,14 @@ class SerialDevice(Device):
 
     def close(self) -> None:
         self.link.close()
+
+
+def require_port(board: Board, port: str) -> None:
+    """Raises DeviceError where ``port`` ("auto": the board's own) is not there, without opening it."""
+    if port == "auto":
+        find_port(board)
+    elif os.name == "posix" and "://" not in port and not Path(port).exists():
+        raise _cannot_open(port, board, FileNotFoundError(errno.ENOENT, "no such port"))
 
 
 def find_port(board: Board, ports: ListPorts = list_ports.comports, role: str = "application") -> str:

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from tinyserve.energy.meter import Meter
-from tinyserve.errors import UsageError
+from tinyserve.errors import DeviceError, UsageError
 
 METERS = ("ppk2[:PORT]", "joulescope", "lpm01a:PORT", "serial:PORT", "file:TRACE.csv")
 DEFAULT_SUPPLY_V = 3.3
+
+
+def check_meter(text: str, supply_v: float | None = None) -> None:
+    """What can be told of a meter without opening it: its kind, its port or its file.
+
+    Raises UsageError, DeviceError, and what a trace file raises.
+    """
+    kind, _, place = text.partition(":")
+    if kind == "file" and place:
+        from tinyserve.energy import trace
+
+        trace.load(Path(place), supply_v)
+    elif kind in ("serial", "lpm01a", "ppk2") and (place or kind == "ppk2"):
+        if place and os.name == "posix" and "://" not in place and not Path(place).exists():
+            raise DeviceError(
+                f"--energy {text}: there is no port {place}", "check the cable, and the port's name"
+            )
+    elif kind != "joulescope":
+        raise _unknown(text)
+
+
+def _unknown(text: str) -> UsageError:
+    return UsageError(f"no such meter: {text}", f"use one of {', '.join(METERS)}")
 
 
 def open_meter(text: str, supply_v: float | None = None) -> Meter:
@@ -39,4 +63,4 @@ def open_meter(text: str, supply_v: float | None = None) -> Meter:
         from tinyserve.energy.joulescope import JoulescopeMeter
 
         return JoulescopeMeter()
-    raise UsageError(f"no such meter: {text}", f"use one of {', '.join(METERS)}")
+    raise _unknown(text)
