@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 
 import jinja2
 from markupsafe import Markup
@@ -34,18 +34,29 @@ class _Cell:
 
 def encode(report: BenchReport, violations: list[Violation], comparison: Comparison | None) -> str:
     """The page as text."""
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(
-        files("tinyserve.report").joinpath("page.html.j2").read_text(encoding="utf-8")
-    )
     title = report.results[0].title if len(report.results) == 1 else "tinyserve bench"
-    return template.render(
+    return page("page.html.j2").render(
         title=title, version=__version__, created=max((r.created_utc for r in report.results), default=""),
         cells=[_cell(result, index, report) for index, result in enumerate(report.results)],
         matrix=len(report.results) + len(report.failures) > 1,
         failures=report.failures, violations=violations, comparison=comparison,
         text=text, value_text=value_text, change_text=change_text, outputs=_outputs, of=_of,
     )  # fmt: skip
+
+
+def page(name: str) -> jinja2.Template:
+    """One of the templates beside this file; what is put into it is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tinyserve", "report"), autoescape=True, trim_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )  # fmt: skip
+    return environment.get_template(name)
+
+
+def shares(ticks: Sequence[int]) -> list[tuple[str, str]]:
+    """Of each figure: its share of the sum in %, and the length of its bar in % of the longest."""
+    total, longest = sum(ticks) or 1, max(ticks, default=0) or 1
+    return [(f"{100 * value / total:.1f}", f"{100 * value / longest:.2f}") for value in ticks]
 
 
 def _cell(result: BenchResult, index: int, report: BenchReport) -> _Cell:
@@ -65,11 +76,8 @@ def _cell(result: BenchResult, index: int, report: BenchReport) -> _Cell:
 
 
 def _layers(layers: list[Layer]) -> list[tuple[Layer, str, str]]:
-    total = sum(layer.ticks for layer in layers) or 1
-    longest = max((layer.ticks for layer in layers), default=0) or 1
-    return [
-        (layer, f"{100 * layer.ticks / total:.1f}", f"{100 * layer.ticks / longest:.2f}") for layer in layers
-    ]
+    parts = shares([layer.ticks for layer in layers])
+    return [(layer, share, bar) for layer, (share, bar) in zip(layers, parts, strict=True)]
 
 
 def _confusion(result: BenchResult) -> list[list[tuple[int, float]]]:
