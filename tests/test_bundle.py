@@ -202,3 +202,11 @@ def test_tensors_without_a_scale_are_cast() -> None:
 @pytest.mark.parametrize(("shape", "sample"), [([1, 8, 8, 1], (8, 8, 1)), ([1], ()), ([40], (40,)), ([], ())])
 def test_a_sample_has_the_shape_without_the_batch(shape: list[int], sample: tuple[int, ...]) -> None:
     assert bundle.sample_shape(TensorInfo("x", shape, "int8")) == sample
+
+
+def test_features_with_scales_of_their_own() -> None:
+    info = TensorInfo("x", [1, 2], "int8", 0.5, 10, [0.5, 100.0], [10, -3000])
+    values = np.array([[1.0, 300_000.0], [1.3, 312_000.0], [500.0, 0.0]], np.float32)
+    stored = bundle.quantize(values, info)
+    assert stored.tolist() == [[12, 0], [13, 120], [127, -128]]
+    assert bundle.dequantize(stored[:2], info).tolist() == [[1.0, 300_000.0], [1.5, 312_000.0]]

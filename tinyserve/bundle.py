@@ -38,13 +38,19 @@ ORIGINAL_FILE = "original.tflite"
 
 
 class TensorInfo(msgspec.Struct, frozen=True):
-    """An input or output as the compiled model has it. ``scale`` is 0.0 for unquantized tensors."""
+    """An input or output as the compiled model has it. ``scale`` is 0.0 for unquantized tensors.
+
+    ``scales`` and ``zero_points``: of each entry of the last axis, where they differ (features of trees);
+    else empty.
+    """
 
     name: str
     shape: list[int]
     dtype: str
     scale: float = 0.0
     zero_point: int = 0
+    scales: list[float] = []
+    zero_points: list[int] = []
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -277,10 +283,13 @@ def quantize(values: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:
     dtype = np.dtype(info.dtype)
     if info.scale == 0.0:
         return values.astype(dtype)
-    scaled = values.astype(np.float32) / np.float32(info.scale)
+    scale, zero_point = _affine(info)
+    scaled = values.astype(np.float32) / scale
     rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled))
     limits = np.iinfo(dtype)
-    quantized: npt.NDArray[Any] = np.clip(rounded + info.zero_point, limits.min, limits.max).astype(dtype)
+    quantized: npt.NDArray[Any] = np.clip(
+        rounded + zero_point.astype(np.float32), limits.min, limits.max
+    ).astype(dtype)
     return quantized
 
 
@@ -288,6 +297,13 @@ def dequantize(values: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:
     """A tensor's values in real units (float32); unquantized tensors are cast."""
     if info.scale == 0.0:
         return values.astype(np.float32)
-    shifted = values.astype(np.int32) - np.int32(info.zero_point)
-    real: npt.NDArray[Any] = shifted.astype(np.float32) * np.float32(info.scale)
+    scale, zero_point = _affine(info)
+    shifted = values.astype(np.int32) - zero_point
+    real: npt.NDArray[Any] = shifted.astype(np.float32) * scale
     return real
+
+
+def _affine(info: TensorInfo) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]:
+    """Scale and zero point, one of each or along the last axis."""
+    scales, zero_points = info.scales or [info.scale], info.zero_points or [info.zero_point]
+    return np.array(scales, np.float32), np.array(zero_points, np.int32)

@@ -108,6 +108,9 @@ class _Emitter:
             yield f"{one}TYPE {tensor.dtype.c_type}"
             yield f"{one}SCALE {number(_scale(tensor))}"
             yield f"{one}ZERO_POINT {tensor.zero_point}"
+            if tensor.quantization is not None and tensor.quantization.per_channel:
+                yield f"{one}CHANNEL_SCALES {_braces([number(s) for s in tensor.quantization.scales])}"
+                yield f"{one}CHANNEL_ZERO_POINTS {_braces(list(tensor.quantization.zero_points))}"
         yield f"/* Of all {kind.lower()}s; kinds are i(nteger), u(nsigned), f(loat). */"
         yield f"{base}BYTES {_braces([tensor.nbytes for tensor in tensors])}"
         yield f"{base}ITEM_BYTES {_braces([tensor.dtype.itemsize for tensor in tensors])}"

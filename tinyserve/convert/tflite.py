@@ -100,13 +100,16 @@ _MLPERF: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {
 
 
 def _info(tensor: Tensor, name: str) -> TensorInfo:
-    quantized = tensor.quantization is not None and tensor.dtype in _INTEGERS
+    quantization = tensor.quantization if tensor.dtype in _INTEGERS else None
+    several = quantization is not None and quantization.per_channel
     return TensorInfo(
         name=name,
         shape=list(tensor.shape),
         dtype=tensor.dtype.value,
-        scale=tensor.scale if quantized else 0.0,
-        zero_point=tensor.zero_point if quantized else 0,
+        scale=quantization.scale if quantization else 0.0,
+        zero_point=quantization.zero_point if quantization else 0,
+        scales=list(quantization.scales) if quantization and several else [],
+        zero_points=list(quantization.zero_points) if quantization and several else [],
     )
 
 

@@ -142,10 +142,10 @@ class _Reader:
         if table.scalar(field.EXTERNAL_BUFFER, "I", 0):
             self.problems.append(f"{what}: in an external file")
         tensor = Tensor(index, name, shape, dtype, is_variable=bool(table.scalar(field.IS_VARIABLE, "B", 0)))
-        tensor.quantization = self._quantization(
-            table.table(field.QUANTIZATION, f"{what}: quantization"), tensor
-        )
         raw = self._buffer_at(table.scalar(field.BUFFER, "I", 0), what)
+        tensor.quantization = self._quantization(
+            table.table(field.QUANTIZATION, f"{what}: quantization"), tensor, is_constant=len(raw) > 0
+        )
         if len(raw) and not table.has(field.SPARSITY):
             tensor.data = self._constant(raw, tensor, what)
             tensor.is_variable = False
@@ -176,7 +176,7 @@ class _Reader:
         values[1::2] = packed >> 4
         return values[:count].reshape(tensor.shape)
 
-    def _quantization(self, table: Table | None, tensor: Tensor) -> Quantization | None:
+    def _quantization(self, table: Table | None, tensor: Tensor, is_constant: bool) -> Quantization | None:
         if table is None:
             return None
         field = schema.QuantizationField
@@ -190,7 +190,7 @@ class _Reader:
         if len(zero_points) == 1:
             zero_points *= len(scales)
         quantization = Quantization(scales, zero_points, table.scalar(field.QUANTIZED_DIMENSION, "i", 0))
-        validate.check_quantization(quantization, tensor, table.what)
+        validate.check_quantization(quantization, tensor, table.what, is_constant)
         return quantization
 
     def _operator(self, table: Table, index: int, tensors: list[Tensor]) -> Operator:

@@ -31,8 +31,12 @@ def validate(model: Model) -> None:
     _check_calls(model)
 
 
-def check_quantization(quantization: Quantization, tensor: Tensor, what: str) -> None:
-    """Raises ModelError unless scales and zero points are usable for the tensor's type and shape."""
+def check_quantization(quantization: Quantization, tensor: Tensor, what: str, is_constant: bool) -> None:
+    """Raises ModelError unless scales and zero points are usable for the tensor's type and shape.
+
+    Zero points are values of the tensor's type, but for activations that have a scale per channel: features
+    of trees need no zero in their range.
+    """
     count = len(quantization.scales)
     if count != len(quantization.zero_points):
         raise ModelError(f"{what}: {count} scales but {len(quantization.zero_points)} zero points", _EXPORT)
@@ -46,7 +50,11 @@ def check_quantization(quantization: Quantization, tensor: Tensor, what: str) ->
             raise ModelError(
                 f"{what}: {count} scales along axis {axis} of a tensor of shape {list(tensor.shape)}", _EXPORT
             )
-    if tensor.dtype in _INTEGER_RANGE:
+    if count > 1 and not is_constant:
+        low, high = _INTEGER_RANGE[DType.INT32]
+        if not all(low <= zero_point <= high for zero_point in quantization.zero_points):
+            raise ModelError(f"{what}: a zero point is outside int32", _EXPORT)
+    elif tensor.dtype in _INTEGER_RANGE:
         low, high = _INTEGER_RANGE[tensor.dtype]
         if not all(low <= zero_point <= high for zero_point in quantization.zero_points):
             raise ModelError(f"{what}: a zero point is outside {tensor.dtype.value}", _EXPORT)

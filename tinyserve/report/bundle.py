@@ -45,6 +45,8 @@ def _tensors(manifest: Manifest) -> Table:
 
 
 def _quantization(tensor: TensorInfo) -> str:
+    if tensor.scales:
+        return f"{len(tensor.scales)} scales"
     return f"{tensor.scale:.6g} × (q − {tensor.zero_point})" if tensor.scale else ""
 
 

@@ -64,8 +64,10 @@ def _tensors(compiled: Compiled) -> Table:
 
 
 def _quantization(tensor: Tensor) -> str:
-    if tensor.quantization is None or tensor.quantization.per_channel:
+    if tensor.quantization is None:
         return ""
+    if tensor.quantization.per_channel:
+        return f"{len(tensor.quantization.scales)} scales"
     return f"{tensor.scale:.6g} × (q − {tensor.zero_point})"
 
 
