@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.support.fuzz_seed import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
-GRAPHS = "tests/passes/test_optimize.py"
+GRAPHS = tuple(f"tests/passes/test_{name}.py" for name in ("optimize", "random_graphs", "reshapes"))
 MUTATIONS = "tests/graph/test_mutations.py"
 _ROUND_TIMEOUT_S = 1200
 
@@ -29,7 +29,7 @@ def modules() -> list[str]:
     files = sorted((ROOT / "tests/ops").glob("test_*.py"))
     found = [path for path in files if "import Case" in path.read_text() and "emulated" not in path.name]
     differential = [path.relative_to(ROOT).as_posix() for path in found]
-    return [*differential, GRAPHS, MUTATIONS]
+    return [*differential, *GRAPHS, MUTATIONS]
 
 
 def rounds(first_seed: int, chosen: Sequence[str]) -> Iterator[tuple[int, str]]:

@@ -37,6 +37,7 @@ from tests.ops import (
     test_unary,
 )
 from tests.support.differential import Array, Case, run_tflm
+from tests.support.graphs.random_graph import random_graph
 from tests.support.merge import merge
 from tests.variants import layers
 from tinyserve import boards
@@ -52,6 +53,7 @@ FAST = {"cortex-m0": "thumb1", "cortex-m4": "dsp", "cortex-m33": "dsp", "cortex-
 SAMPLES = 3
 
 # How to make each, and how many. Layers with variants come often; int16 accumulates in 64 bits.
+# Last, whole graphs.
 CASES: list[tuple[Callable[[int], Case], int]] = [
     (layers.conv_case, 6),
     (layers.depthwise_case, 6),
@@ -84,6 +86,7 @@ CASES: list[tuple[Callable[[int], Case], int]] = [
     (lambda i: test_gather.random_case(i, "int8"), 1),
     (lambda i: test_slice.strided_slice_case(i, "int8"), 1),
     (lambda i: test_transpose.transpose_case(i, "int16"), 1),
+    (lambda i: random_graph(i, floats=False).case, 12),
 ]
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.passes.nets import Net, applying
 from tests.support import differential
+from tests.support.differential import Case
+from tests.support.fuzz_seed import fuzz_seed
 from tinyserve.graph.reader import read
-from tinyserve.passes import dead_code, no_ops, reshapes
+from tinyserve.passes import dead_channels, dead_code, no_ops, reshapes
 
 
 def test_chains_of_reshapes_merge_and_bytes_stay(tmp_path: Path) -> None:
@@ -23,6 +26,39 @@ def test_chains_of_reshapes_merge_and_bytes_stay(tmp_path: Path) -> None:
     prepare, changes = applying(reshapes.run, dead_code.run, no_ops.run)
     differential.check([net.case("chain")], tmp_path, at_least=1, prepare=prepare)
     assert changes == [2 + 2 + 1]
+
+
+def random_chain(seed: int, dtype: str) -> Case:
+    """TRANSPOSE and RESHAPE in any order between two layers; what lies between is returned now and then."""
+    net = Net(np.random.default_rng((seed, *fuzz_seed())))
+    shape = tuple(int(extent) for extent in net.rng.integers(1, 5, 4))
+    net.input(shape, dtype)
+    net.unary("RELU")
+    middle = []
+    for _ in range(int(net.rng.integers(2, 7))):
+        if net.rng.random() < 0.6:
+            net.transpose(*(int(axis) for axis in net.rng.permutation(len(net.x.shape))))
+        else:
+            shapes = [
+                net.x.shape[::-1],
+                shape,
+                (shape[0] * shape[1], shape[2] * shape[3]),
+                (1, *net.x.shape[-3:]),
+            ]
+            fitting = [new for new in shapes if np.prod(new) == np.prod(shape)]
+            net.reshape(fitting[int(net.rng.integers(len(fitting)))])
+        if net.rng.random() < 0.15:
+            middle.append(net.x)
+    net.unary("RELU6")
+    return net.case(f"seed {seed}", *dict.fromkeys([net.x, *middle]), samples=2)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+def test_random_chains_keep_their_bytes(tmp_path: Path, dtype: str) -> None:
+    cases = [random_chain(seed, dtype) for seed in range(60)]
+    prepare, changes = applying(reshapes.run, no_ops.run, dead_code.run, dead_channels.run)
+    differential.check(cases, tmp_path, at_least=60, prepare=prepare)
+    assert sum(changes) > 60
 
 
 def test_transposes_compose_in_the_right_order() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyserve.graph.options import NO_OPTIONS
 from tinyserve.graph.types import Graph, Model, Operator, Tensor
-from tinyserve.passes.edit import producer
+from tinyserve.passes.edit import producer, refresh_tensors
 
 NAME = "reshapes"
 
@@ -29,6 +29,8 @@ def run(graph: Graph, model: Model) -> int:
             if _keeps_order(op):
                 graph.operators[index] = _as_reshape(op)
                 changes += 1
+    if changes:
+        refresh_tensors(graph)
     return changes
 
 
