@@ -17,7 +17,7 @@ import pytest
 
 from tinyserve.bundle import Bundle
 from tinyserve.convert import Options, convert, provision
-from tinyserve.errors import ModelError, ToolError, UsageError
+from tinyserve.errors import ModelError, ToolError, UnsupportedError, UsageError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -45,6 +45,17 @@ ONNX = """
     onnx.save(model, sys.argv[1])
 """
 
+BAD_ONNX = """
+    import sys, onnx
+    model = onnx.load(sys.argv[1])
+    if sys.argv[2] == "newer":
+        model.opset_import[0].version = 99
+    else:
+        model.graph.node[1].domain, model.graph.node[1].op_type = "com.acme", "FancyRelu"
+        model.opset_import.append(onnx.helper.make_opsetid("com.acme", 1))
+    onnx.save(model, sys.argv[1])
+"""
+
 PYTORCH = """
     import sys, torch
     torch.manual_seed(0)
@@ -64,10 +75,10 @@ def front_end(name: str) -> Path:
         pytest.skip(f"cannot be installed here: {error.message.splitlines()[-1]}")
 
 
-def made_in(name: str, script: str, path: Path) -> Path:
+def made_in(name: str, script: str, path: Path, *arguments: str) -> Path:
     """A model made by ``script`` in the front end's environment."""
     interpreter = str(provision.python(front_end(name)))
-    command = [interpreter, "-c", textwrap.dedent(script), str(path)]
+    command = [interpreter, "-c", textwrap.dedent(script), str(path), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return path
@@ -96,9 +107,20 @@ def test_onnx_answers_as_onnxruntime_does(tmp_path: Path, channels_first: Path) 
     check_close(made, "onnx")
     assert made.manifest.inputs[0].shape == [1, 16, 16, 3]
     assert any("channels first" in note for note in made.manifest.notes)
+    assert made.manifest.input_layout == "NHWC (NCHW in the source)"
     source.write_bytes(source.read_bytes()[:300])
     with pytest.raises(ModelError, match=r"m\.onnx"):
         convert(source, representative=channels_first, output=tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"), [("newer", r"operator set 99"), ("foreign", r"com\.acme\.FancyRelu")]
+)
+def test_onnx_operators_that_nothing_here_knows(tmp_path: Path, how: str, message: str) -> None:
+    source = made_in("onnx", ONNX, tmp_path / "m.onnx")
+    made_in("onnx", BAD_ONNX, source, how)
+    with pytest.raises(UnsupportedError, match=message):
+        convert(source, representative="random", output=tmp_path / "b")
 
 
 def test_pytorch_answers_as_torch_does(tmp_path: Path, channels_first: Path) -> None:
@@ -107,6 +129,8 @@ def test_pytorch_answers_as_torch_does(tmp_path: Path, channels_first: Path) -> 
         source, representative=channels_first, output=tmp_path / "b", options=Options(engine="tflm")
     )
     check_close(made, "pytorch")
+    assert made.manifest.inputs[0].shape == [1, 16, 16, 3]
+    assert made.manifest.input_layout == "NHWC (NCHW in the source)"
     with pytest.raises(UsageError, match="input"):
         convert(source, output=tmp_path / "c", options=Options(input_shapes=[(2, 3, 16, 16)]))
 

@@ -297,3 +297,24 @@ def test_mlperf_models_pass_through(name: str, tmp_path: Path) -> None:
     check_sound(made)
     assert made.manifest.mlperf_id in {"ad01", "kws01", "ic01", "vww01"}
     assert msgspec.json.decode((made.path / bundle.MANIFEST_FILE).read_bytes())["macs"] > 200_000
+
+
+@pytest.mark.parametrize("clip", ["banana", "101", "50", "nan"])
+def test_a_clip_that_is_no_percentile_is_said_before_any_work(relu: Path, tmp_path: Path, clip: str) -> None:
+    with pytest.raises(UsageError, match=f"--clip {clip}"):
+        convert(relu, output=tmp_path / "b", options=Options(clip=clip))
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("--signature", Options(signature="serve")),
+        ("--custom", Options(custom=["m:Layer"])),
+        ("--input-shape", Options(input_shapes=[(1, 6)])),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(
+    relu: Path, tmp_path: Path, name: str, options: Options
+) -> None:
+    with pytest.raises(UsageError, match=f"{name} means nothing"):
+        convert(relu, output=tmp_path / "b", options=options)

@@ -183,7 +183,7 @@ def test_a_layer_to_keep_that_is_not_there(session: Session, images: Path) -> No
     from tinyserve.convert import data
 
     calibration = data.load(images, session.original.inputs)
-    with pytest.raises(UsageError, match="no layer writes a tensor 'nothing'"):
+    with pytest.raises(UsageError, match="no layer is called 'nothing'"):
         session.quantize(calibration, "int8", Options(keep_float=["nothing"]))
     with pytest.raises(UsageError, match="keeps no layer"):
         session.quantize(calibration, "int16x8", Options(keep_float=["nothing"]))

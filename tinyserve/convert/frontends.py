@@ -56,9 +56,8 @@ main()
 
 def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Record) -> Front:
     """Raises ModelError, UnsupportedError, UsageError or ToolError."""
+    _check_options(source, options)
     if source.kind == "tflite":
-        if options.input_shapes:
-            raise UsageError("--input-shape is for models that are not .tflite yet", "leave it out")
         return Front(tflite.inspect(source.path.read_bytes(), str(source.path)), "tflite", False)
     if source.kind == "sklearn" and not options.trust:
         raise UsageError(
@@ -78,6 +77,18 @@ def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Rec
     record.notes.extend(done.notes)
     model = tflite.inspect(request.tflite.read_bytes(), f"{source.path} as .tflite")
     return Front(model, done.framework, done.has_original, done.input_layout)
+
+
+def _check_options(source: SourceModel, options: Options) -> None:
+    """An option that would be ignored is a misunderstanding. Raises UsageError."""
+    given = (
+        ("--signature", options.signature, ("saved_model",)),
+        ("--custom", options.custom, ("keras",)),
+        ("--input-shape", options.input_shapes, ("keras", "saved_model", "onnx", "pytorch")),
+    )
+    for name, value, kinds in given:
+        if value and source.kind not in kinds:
+            raise UsageError(f"{source.path}: {name} means nothing for this kind of model", "leave it out")
 
 
 def _load(worker: Worker, request: messages.LoadModel, record: Record) -> messages.Done:

@@ -66,6 +66,11 @@ def _keras_version() -> dict[str, str]:
     return {package: importlib.metadata.version(package)}
 
 
+def _loader() -> str:
+    """Name and version, for messages."""
+    return " ".join(*_keras_version().items())
+
+
 def _name(tensor: Any, index: int) -> str:
     name = str(getattr(tensor, "name", "") or f"input_{index}").split(":")[0]
     return "".join(c if c.isalnum() or c == "_" else "_" for c in name)
@@ -92,7 +97,7 @@ def _load_model(tf: Any, request: LoadModel) -> Any:
                 "replace the Lambda by a layer class and name that with --custom module:Name",
             ) from error
         raise ModelError(
-            f"{request.source}: Keras {_keras_version()} cannot load this file: {_first_line(text)}",
+            f"{request.source}: {_loader()} cannot load this file: {_first_line(text)}",
             "is the file complete, and was it saved by model.save()? (weights alone are not a model)",
         ) from error
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from tinyserve.convert.messages import LoadModel
 from tinyserve.convert.tensorflow import static_shapes
-from tinyserve.convert.worker import Arrays, Loaded, Say
+from tinyserve.convert.worker import CHANNELS_MOVED, MOVED_LAYOUT, Arrays, Loaded, Say
 from tinyserve.errors import ModelError, UnsupportedError
 from tinyserve.graph import reader
 
@@ -33,12 +33,12 @@ def load(request: LoadModel, say: Say) -> Loaded:
     shapes = static_shapes(
         names, [_shape(value) for value in inputs], request.input_shapes, str(request.source)
     )
+    _check_operators(onnx, model, request.source)
     say("convert", 0, 0)
     tflite = _convert(request.source, dict(zip(names, shapes, strict=True)))
-    layout, notes = "NHWC", []
+    layout, notes = "NHWC", list[str]()
     if any(len(shape) == 4 for shape in shapes):
-        layout = "NHWC (NCHW in the source)"
-        notes.append("channels first in the source, last here: data is taken in either layout")
+        layout, notes = MOVED_LAYOUT, [CHANNELS_MOVED]
     tools = {name: importlib.metadata.version(name) for name in ("onnx", "onnx2tf", "onnxruntime")}
     return Loaded(tflite, "onnx", tools, _original(request.source, tflite, names), notes, layout)
 
@@ -54,6 +54,25 @@ def _checked(onnx: Any, path: Path) -> Any:
             "the file may be cut short, or its external data is not beside it: export it again",
         ) from error
     return model
+
+
+def _check_operators(onnx: Any, model: Any, path: Path) -> None:
+    """Raises UnsupportedError for operators of another domain than ONNX's own, and for a newer opset than
+    the packages here know."""
+    own = ("", "ai.onnx")
+    foreign = sorted({f"{node.domain}.{node.op_type}" for node in model.graph.node if node.domain not in own})
+    if foreign:
+        raise UnsupportedError(
+            f"{path}: has operators that are not of ONNX itself: {', '.join(foreign)}",
+            "export it without custom or runtime-specific operators (no fusion by onnxruntime)",
+        )
+    newest = onnx.defs.onnx_opset_version()
+    found = max((entry.version for entry in model.opset_import if entry.domain in own), default=0)
+    if found > newest:
+        raise UnsupportedError(
+            f"{path}: operator set {found}, the newest that is known here is {newest}",
+            "export it with opset_version=17",
+        )
 
 
 def _shape(value: Any) -> tuple[int | None, ...]:

@@ -45,6 +45,7 @@ def convert(
     written.
     """
     _check_scheme(quantize)
+    _check_clip(options.clip)
     model = sources.identify(source)
     bundle.check_place(output)
     with opened(model, options, progress) as session:
@@ -97,6 +98,15 @@ def _check_scheme(quantize: str) -> None:
         )
     if quantize not in SCHEMES:
         raise UsageError(f"--quantize {quantize}: not known", f"use one of: {', '.join(SCHEMES)}")
+
+
+def _check_clip(clip: str) -> None:
+    try:
+        sound = clip in ("", "mse") or 50 < float(clip) <= 100
+    except ValueError:
+        sound = False
+    if not sound:
+        raise UsageError(f"--clip {clip}: not known", "give a percentile above 50 (99.9), or 'mse'")
 
 
 def _split(

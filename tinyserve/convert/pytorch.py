@@ -1,7 +1,7 @@
 """Front end for PyTorch exported programs (.pt2) through litert-torch, in an environment of its own.
 
 Worker process only. A .pt2 holds a graph and weights; torch.export.load does not run the author's code.
-Images stay as the model takes them, channels first; litert-torch transposes inside the model where needed.
+Images become NHWC: a rank-4 input (N, C, H, W) is taken as (N, H, W, C), and so are rank-4 outputs.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 
 from tinyserve.convert.messages import LoadModel
-from tinyserve.convert.worker import Arrays, Loaded, Say
+from tinyserve.convert.tensorflow import static_shapes
+from tinyserve.convert.worker import CHANNELS_MOVED, MOVED_LAYOUT, Arrays, Loaded, Say
 from tinyserve.errors import ModelError, UnsupportedError, UsageError
+
+_TO_NHWC = (0, 2, 3, 1)
 
 
 def load(request: LoadModel, say: Say) -> Loaded:
@@ -28,7 +31,8 @@ def load(request: LoadModel, say: Say) -> Loaded:
     module = program.module()
     litert_torch: Any = importlib.import_module("litert_torch")
     try:
-        edge = litert_torch.convert(module, examples)
+        last, moved, images = _channels_last(litert_torch, module, examples)
+        edge = litert_torch.convert(last, tuple(moved))
         with tempfile.TemporaryDirectory(prefix="tinyserve-torch-") as directory:
             path = Path(directory) / "model.tflite"
             edge.export(str(path))
@@ -41,14 +45,14 @@ def load(request: LoadModel, say: Say) -> Loaded:
         ) from error
 
     def original(sample: Arrays) -> Arrays:
+        tensors = [torch.from_numpy(np.ascontiguousarray(value)) for value in sample]
         with torch.no_grad():
-            outputs = module(*(torch.from_numpy(np.ascontiguousarray(value)) for value in sample))
-        flat = outputs if isinstance(outputs, tuple | list) else [outputs]
-        return [output.numpy() for output in flat]
+            return [output.numpy() for output in _flat(last(*tensors))]
 
     tools = {name: importlib.metadata.version(name) for name in ("torch", "litert-torch")}
-    layout = "NCHW" if any(example.dim() == 4 for example in examples) else "NHWC"
-    return Loaded(tflite, "pytorch", tools, original, input_layout=layout)
+    if not images:
+        return Loaded(tflite, "pytorch", tools, original)
+    return Loaded(tflite, "pytorch", tools, original, [CHANNELS_MOVED], MOVED_LAYOUT)
 
 
 def _program(torch: Any, path: Path) -> Any:
@@ -62,27 +66,31 @@ def _program(torch: Any, path: Path) -> Any:
         ) from error
 
 
-def _examples(torch: Any, program: Any, request: LoadModel) -> tuple[Any, ...]:
+def _examples(torch: Any, program: Any, request: LoadModel) -> list[Any]:
     """Zeros of the shapes that the model was exported with. Raises UsageError where these aren't static."""
     names = list(program.graph_signature.user_inputs)
     nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
-    examples = []
-    for index, name in enumerate(names):
-        value = nodes[name].meta["val"]
-        shape = [extent if isinstance(extent, int) else None for extent in value.shape]
-        if request.input_shapes:
-            shape = list(request.input_shapes[index])
-        elif shape and shape[0] is None:
-            shape[0] = 1
-        if None in shape:
-            raise UsageError(
-                f"{request.source}: input '{name}' was exported with open dimensions {shape}",
-                "give --input-shape with numbers, batch 1 first",
-            )
-        if shape and shape[0] != 1:
+    values = [nodes[name].meta["val"] for name in names]
+    declared = [tuple(n if isinstance(n, int) else None for n in value.shape) for value in values]
+    for name, shape in zip(names, declared, strict=True):
+        if shape and shape[0] not in (None, 1):
             raise UsageError(
                 f"{request.source}: input '{name}' was exported for a batch of {shape[0]}",
                 "export it with an example whose batch is 1",
             )
-        examples.append(torch.zeros(shape, dtype=value.dtype))
-    return tuple(examples)
+    shapes = static_shapes(names, declared, request.input_shapes, str(request.source))
+    return [torch.zeros(shape, dtype=value.dtype) for shape, value in zip(shapes, values, strict=True)]
+
+
+def _channels_last(litert_torch: Any, module: Any, examples: list[Any]) -> tuple[Any, list[Any], list[int]]:
+    """The module with images (rank 4) channels last on both sides, its examples, and which inputs moved."""
+    images = [index for index, example in enumerate(examples) if example.dim() == 4]
+    made = [index for index, output in enumerate(_flat(module(*examples))) if output.dim() == 4]
+    if not images and not made:
+        return module, examples, []
+    moved = [e.permute(*_TO_NHWC).contiguous() if e.dim() == 4 else e for e in examples]
+    return litert_torch.to_channel_last_io(module, args=images, outputs=made), moved, images
+
+
+def _flat(outputs: Any) -> list[Any]:
+    return list(outputs) if isinstance(outputs, tuple | list) else [outputs]

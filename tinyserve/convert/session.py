@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -13,6 +12,7 @@ from tinyserve.bundle import quantize
 from tinyserve.convert import expectation, frontends, messages, tflite
 from tinyserve.convert.child import Worker
 from tinyserve.convert.data import Dataset
+from tinyserve.convert.layers import tensors_of
 from tinyserve.convert.options import Options, Record
 from tinyserve.convert.sources import SourceModel
 from tinyserve.convert.tflite import Inspected
@@ -42,8 +42,13 @@ class Session:
         return self.front.model
 
     def quantize(self, calibration: Dataset, scheme: str, options: Options) -> Inspected:
-        """The original in integers. Raises ModelError or UnsupportedError where the quantizer can't."""
-        kept = self._kept(options.keep_float, scheme)
+        """The original in integers.
+
+        Raises ModelError or UnsupportedError where the quantizer can't, UsageError for a layer to keep that
+        is not there.
+        """
+        _check_scheme(scheme, options)
+        kept = [name for layer in options.keep_float for name in tensors_of(self.original.model, layer)]
         source, target, samples = (self.worker.path(suffix) for suffix in (".tflite", ".tflite", ".npz"))
         source.write_bytes(self.original.data)
         save_arrays(samples, calibration.inputs)
@@ -58,21 +63,6 @@ class Session:
         )
         self.record.tools.update(self.worker.ask(request, "quantize").tools)
         return tflite.inspect(target.read_bytes(), "the quantized model")
-
-    def _kept(self, names: Sequence[str], scheme: str) -> list[str]:
-        """The tensors whose operators stay in float, by their full names (a fused layer has several, of which
-        one is enough). Raises UsageError for a layer that is not in the model."""
-        if names and scheme != "int8":
-            raise UsageError(f"{scheme} keeps no layer in float", "use int8, or leave out the layers to keep")
-        tensors = [tensor.name for op in self.original.model.main.operators for tensor in op.outputs]
-        kept = []
-        for name in names:
-            found = [tensor for tensor in tensors if tensor == name or name in tensor.split(";")]
-            if not found:
-                near = ", ".join(difflib.get_close_matches(name, tensors, 3, 0.0))
-                raise UsageError(f"no layer writes a tensor '{name}'", f"name one of the model's: {near}")
-            kept.extend(found)
-        return kept
 
     def reference(self, inputs: list[Array]) -> list[Array]:
         """The original's outputs: from its own framework where that has loaded it, else from LiteRT.
@@ -111,6 +101,13 @@ class Session:
     def expected(self, model: Inspected, inputs: list[Array]) -> tuple[list[Array], str]:
         """What a converted model must give for inputs of its own types, and what says so."""
         return expectation.expected(self.worker, model, inputs, self.record)
+
+
+def _check_scheme(scheme: str, options: Options) -> None:
+    if scheme == "int16x8" and options.keep_float:
+        raise UsageError("int16x8 keeps no layer in float", "use int8, or leave out the layers to keep")
+    if scheme == "int16x8" and options.clip:
+        raise UsageError("--clip is for int8: 16 bits have levels to spare", "leave it out")
 
 
 @contextmanager

@@ -50,11 +50,16 @@ def _static_shape(
 ) -> tuple[int, ...]:
     if given is not None:
         full = given if len(given) == len(shape) else (1, *given)
-        fits = len(full) == len(shape) and all(
-            b in (None, a) for a, b in zip(full[1:], shape[1:], strict=False)
+        fits = (
+            len(full) == len(shape)
+            and full[:1] == (1,)
+            and all(b in (None, a) for a, b in zip(full[1:], shape[1:], strict=False))
         )
         if not fits:
-            raise UsageError(f"{where}: input '{name}' has shape {shape}, not {given}", "mend --input-shape")
+            raise UsageError(
+                f"{where}: input '{name}' has shape {shape}, not {given}",
+                "mend --input-shape (the batch is 1)",
+            )
         return (1, *full[1:])
     fixed = tuple(extent for extent in shape[1:] if extent is not None)
     if len(fixed) != len(shape[1:]):

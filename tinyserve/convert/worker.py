@@ -23,6 +23,9 @@ from tinyserve.errors import ModelError, TinyserveError, ToolError
 Arrays = list[npt.NDArray[Any]]
 Say = Callable[[str, int, int], None]
 
+MOVED_LAYOUT = "NHWC (NCHW in the source)"
+CHANNELS_MOVED = "channels first in the source, last here: data is taken in either layout"
+
 
 @dataclass(frozen=True)
 class Loaded:
