@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "common/axis.h"
 #include "common/fixed_point.h"
 
 /* The input as kept dimensions (each of their points gives an output) and reduced ones, up to three of both after
@@ -110,6 +111,82 @@ static inline void ts_reduce_all_b8(const ts_reduce_params *p, const uint8_t *in
     TS_REDUCE_FOR_EACH(uint8_t, uint8_t, 1, TS_REDUCE_MIN, TS_REDUCE_SELF)
 }
 
+/* Axes that are computed at run time. outputs is their number as compiled. */
+typedef struct {
+    int32_t rank, axes, outputs;
+    int32_t shape[TS_AXIS_RANK];
+} ts_reduce_axes;
+
+/* Merges the input's dimensions into three kept and three reduced ones, from the last to the first. Returns whether
+ * the axes are the input's and make the compiled number of outputs. */
+static inline int ts_reduce_resolve(const ts_reduce_axes *p, const int32_t *axes, int32_t extents[2][3],
+                                    int32_t strides[2][3])
+{
+    const uint32_t set = ts_axis_set(axes, p->axes, p->rank);
+    int32_t next[2] = {3, 3}, before = -1, stride = 1, outputs = 1;
+    for (int32_t d = p->rank - 1; d >= 0; d--) {
+        const int32_t reduced = (set >> d) & 1;
+        outputs *= reduced ? 1 : p->shape[d];
+        if (p->shape[d] > 1 && reduced == before) {
+            extents[reduced][next[reduced]] *= p->shape[d];
+        } else if (p->shape[d] > 1) {
+            next[reduced]--;
+            extents[reduced][next[reduced]] = p->shape[d];
+            strides[reduced][next[reduced]] = stride;
+            before = reduced;
+        }
+        stride *= p->shape[d];
+    }
+    return set != 0 && outputs == p->outputs;
+}
+
+/* FUNCTION##_at is FUNCTION with computed axes; outputs are all 0 where the axes do not fit. */
+#define TS_REDUCE_AT(FUNCTION, PARAMS, T)                                                                        \
+    static inline void FUNCTION##_at(const PARAMS##_at_params *p, const T *input, const int32_t *axes, T *output) \
+    {                                                                                                            \
+        int32_t extents[2][3] = {{1, 1, 1}, {1, 1, 1}}, strides[2][3] = {{0}};                                   \
+        const int fits = ts_reduce_resolve(&p->axes, axes, extents, strides);                                    \
+        PARAMS##_params params = p->reduction;                                                                   \
+        for (int32_t d = 0; d < 3; d++) {                                                                        \
+            params.kept[d] = extents[0][d];                                                                      \
+            params.kept_strides[d] = strides[0][d];                                                              \
+            params.reduced[d] = extents[1][d];                                                                   \
+            params.reduced_strides[d] = strides[1][d];                                                           \
+        }                                                                                                        \
+        if (fits) {                                                                                              \
+            FUNCTION(&params, input, output);                                                                    \
+            return;                                                                                              \
+        }                                                                                                        \
+        for (int32_t i = 0; i < p->axes.outputs; i++) {                                                          \
+            output[i] = 0;                                                                                       \
+        }                                                                                                        \
+    }
+
+typedef struct {
+    ts_reduce_sum_params reduction;
+    ts_reduce_axes axes;
+} ts_reduce_sum_at_params;
+
+typedef struct {
+    ts_reduce_sum_f32_params reduction;
+    ts_reduce_axes axes;
+} ts_reduce_sum_f32_at_params;
+
+typedef struct {
+    ts_reduce_params reduction;
+    ts_reduce_axes axes;
+} ts_reduce_at_params;
+
+TS_REDUCE_AT(ts_reduce_sum_s8, ts_reduce_sum, int8_t)
+TS_REDUCE_AT(ts_reduce_sum_s16, ts_reduce_sum, int16_t)
+TS_REDUCE_AT(ts_reduce_sum_f32, ts_reduce_sum_f32, float)
+TS_REDUCE_AT(ts_reduce_max_s8, ts_reduce, int8_t)
+TS_REDUCE_AT(ts_reduce_min_s8, ts_reduce, int8_t)
+TS_REDUCE_AT(ts_reduce_max_f32, ts_reduce, float)
+TS_REDUCE_AT(ts_reduce_min_f32, ts_reduce, float)
+TS_REDUCE_AT(ts_reduce_all_b8, ts_reduce, uint8_t)
+
+#undef TS_REDUCE_AT
 #undef TS_REDUCE_SUM_S8
 #undef TS_REDUCE_SUM_S16
 #undef TS_REDUCE_ADD

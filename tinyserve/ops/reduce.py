@@ -11,6 +11,7 @@ from tinyserve import variants
 from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import DType, Operator, Options
 from tinyserve.ops import checks
+from tinyserve.ops.axis import axis_params
 from tinyserve.ops.base import Lowering, Op, unsupported
 from tinyserve.ops.calls import add_call
 from tinyserve.ops.overlap import lead_bytes, overlaps
@@ -44,10 +45,10 @@ class Reduction:
 
 
 class _Reduce(Op):
-    """Input 1 holds the axes, constant. Sub-classes say what happens to the values."""
+    """Input 1 holds the axes. Sub-classes say what happens to the values."""
 
     types: Collection[DType] = (DType.INT8, DType.FLOAT32)
-    limits = "up to 6 dimensions; constant axes"
+    limits = "up to 6 dimensions"
 
     def attributes(self, options: Options) -> ReduceAttributes:
         return ReduceAttributes(options.boolean(0))
@@ -57,12 +58,13 @@ class _Reduce(Op):
         input, axes, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
         checks.dtype(op, input, self.types, "input")
         checks.same_dtype(op, input, output)
-        checks.constant(op, axes, "the list of axes")
         checks.dtype(op, axes, (DType.INT32,), "the list of axes")
         if len(input.shape) > _MAX_RANK:
             raise unsupported(op, f"more than {_MAX_RANK} dimensions", "reshape to fewer dimensions")
-        reduction = reduction_of(op)
-        checks.elements(op, output, input.elements // reduction.count, "output")
+        if axes.is_constant:
+            checks.elements(op, output, input.elements // reduction_of(op).count, "output")
+        elif input.elements % output.elements:
+            raise checks.invalid(op, f"{output.elements} outputs of {input.elements} values")
         if input.dtype in (DType.INT8, DType.INT16):
             self.check_quantized(op)
 
@@ -76,6 +78,9 @@ class _Reduce(Op):
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
         if variants.lower_cheapest("reduce", op, lowering):
+            return
+        if not checks.required(op, 1).is_constant:
+            self._lower_computed(op, lowering)
             return
         reduction = reduction_of(op)
         function, kind, params = self.kernel(op, reduction.count)
@@ -92,6 +97,23 @@ class _Reduce(Op):
             overlaps=overlaps(source, target, _lead(reduction, op)),
         )
 
+    def _lower_computed(self, op: Operator, lowering: Lowering) -> None:
+        input, axes, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        function, kind, fields = self.kernel(op, _count(op))
+        params: dict[str, ParamValue] = {f"reduction.{field}": value for field, value in fields.items()}
+        of_axes = {**axis_params(input), "axes": axes.elements, "outputs": output.elements}
+        params |= {f"axes.{field}": value for field, value in of_axes.items()}
+        add_call(
+            op,
+            lowering,
+            f"{function}_at",
+            "reduce.h",
+            params=params,
+            inputs=[lowering.operand(input), lowering.operand(axes)],
+            outputs=[lowering.buffer(output)],
+            params_type=f"{kind}_at_params",
+        )
+
 
 class Mean(_Reduce):
     """TFLM's QuantizedMeanOrSum: the mean's division is part of the multiplier."""
@@ -101,7 +123,7 @@ class Mean(_Reduce):
 
     def check_quantized(self, op: Operator) -> None:
         checks.per_tensor(op, checks.required(op, 0), op.outputs[0])
-        self._factor(op, reduction_of(op).count)
+        self._factor(op, _count(op))
 
     def kernel(self, op: Operator, count: int) -> tuple[str, str, dict[str, ParamValue]]:
         input, output = checks.required(op, 0), op.outputs[0]
@@ -140,6 +162,11 @@ class ReduceMin(_Reduce):
 class ReduceAll(_Reduce):
     name = "REDUCE_ALL"
     types = (DType.BOOL,)
+
+
+def _count(op: Operator) -> int:
+    """How many values make one output."""
+    return checks.required(op, 0).elements // op.outputs[0].elements
 
 
 def reduced_axes(op: Operator) -> tuple[int, ...]:
