@@ -96,4 +96,5 @@ def parse(text: str) -> Dump:
             else:
                 functions[name] += cost
             is_call = False
-    return Dump({name: count for name, count in functions.most_common() if count}, dict(calls))
+    ordered = sorted(functions.items(), key=lambda item: (-item[1], item[0]))
+    return Dump({name: count for name, count in ordered if count}, dict(calls))

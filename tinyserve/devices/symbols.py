@@ -108,12 +108,13 @@ class Symbols:
         return f"{function} ({line})" if line else f"{function} (address {address:#010x})"
 
     def function_counts(self, blocks: Iterable[tuple[int, int]]) -> dict[str, int]:
-        """Sums (address, count) pairs per function, largest first; '?' collects what belongs to none."""
+        """Sums (address, count) pairs per function, largest first, equal ones by name; '?' collects what
+        belongs to none."""
         counts: dict[str, int] = {}
         for address, count in blocks:
             name = self.function(address) or "?"
             counts[name] = counts.get(name, 0) + count
-        return dict(sorted(counts.items(), key=lambda item: -item[1]))
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
     @cached_property
     def _lines(self) -> list[tuple[int, str]]:
