@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import zlib
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from tests.support.models import INT8_CRC, model_bytes, pattern
 from tests.support.tflm import Tflm
 from tinyserve.codegen.compile import Compiled, compile_model
 from tinyserve.codegen.emit import Sources
-from tinyserve.codegen.host import HostModel
+from tinyserve.codegen.host import FAST, HostModel
+from tinyserve.codegen.program import PORTABLE, Target
 from tinyserve.errors import DataError, ToolError
 
 
@@ -53,10 +55,16 @@ def test_mlperf_tiny_models_give_the_published_bytes(
 
 @pytest.mark.models
 @pytest.mark.parametrize("name", INT8_CRC)
-@pytest.mark.parametrize("optimize_graph", [True, False], ids=["optimized", "plain"])
-def test_every_tensor_of_mlperf_tiny_models_equals_tflms(name: str, optimize_graph: bool) -> None:
+@pytest.mark.parametrize(
+    ("target", "optimize_graph"),
+    [(PORTABLE, True), (PORTABLE, False), (FAST, True)],
+    ids=["optimized", "plain", "fast"],
+)
+def test_every_tensor_of_mlperf_tiny_models_equals_tflms(
+    name: str, target: Target, optimize_graph: bool
+) -> None:
     data = model_bytes(name)
-    compiled = compile_model(data, optimize_graph=optimize_graph)
+    compiled = compile_model(data, target, optimize_graph=optimize_graph)
     host, oracle = HostModel(compiled), Tflm(data, preserve=True)
     rng = np.random.default_rng(1)
     shapes = {t.index: t.shape for t in compiled.program.values}
@@ -111,10 +119,10 @@ def test_an_empty_batch_gives_empty_outputs() -> None:
     assert [output.shape for output in host.run_batch([empty, empty])] == [(0, 1, 4), (0, 4)]
 
 
-@pytest.mark.parametrize("way", ["sanitize", "fast"])
-def test_other_builds_give_the_same(way: str) -> None:
-    compiled = compile_model(add_model())
-    plain, checked = HostModel(compiled), HostModel(compiled, **{way: True})
+@pytest.mark.parametrize(("target", "sanitize"), [(PORTABLE, True), (FAST, True), (FAST, False)])
+def test_other_builds_give_the_same(target: Target, sanitize: bool) -> None:
+    plain = HostModel(compile_model(add_model()))
+    checked = HostModel(compile_model(add_model(), target), sanitize=sanitize)
     rng = np.random.default_rng(4)
     batch = [rng.integers(-128, 128, (5, 1, 4), dtype=np.int8) for _ in range(2)]
     for one, other in zip(plain.run_batch(batch), checked.run_batch(batch), strict=True):
@@ -124,6 +132,18 @@ def test_other_builds_give_the_same(way: str) -> None:
     assert traces[0].keys() == traces[1].keys() != set()
     for index, value in traces[0].items():
         np.testing.assert_array_equal(value, traces[1][index])
+
+
+def test_a_compiler_that_does_not_know_its_processor_builds_for_any(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrapper = tmp_path / "plain-cc"
+    wrapper.write_text('#!/bin/sh\ncase "$*" in *-march=native*) exit 1;; esac\nexec cc "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("CC", str(wrapper))
+    value = np.full((1, 4), 7, np.int8)
+    outputs = [HostModel(compile_model(add_model(), t)).run([value, value])[0] for t in (FAST, PORTABLE)]
+    np.testing.assert_array_equal(outputs[0], outputs[1])
 
 
 def test_a_kernel_that_leaves_the_arena_is_found() -> None:

@@ -99,12 +99,14 @@ def check(
     tolerance: Tolerance = EXACT,
     prepare: Callable[[Model], object] | None = None,
     target: Target = PORTABLE,
+    flags: Sequence[str] = (),
 ) -> None:
     """Asserts that TFLM ran at least so many cases, that we compile all of those, and that no output differs.
 
-    ``prepare`` may change each loaded model before it is lowered: a pass under test.
+    ``prepare`` may change each loaded model before it is lowered: a pass under test. ``flags`` are for the
+    compiler.
     """
-    result = compare(cases, directory, tolerance, prepare, target)
+    result = compare(cases, directory, tolerance, prepare, target, flags=flags)
     shown = "\n".join(result.differences[:8])
     assert not result.differences, f"{len(result.differences)} of {len(cases)} cases differ:\n{shown}"
     wanted = at_least // 2 if fuzz_seed() else at_least  # of fresh cases TFLM may refuse more
@@ -119,6 +121,8 @@ def compare(
     tolerance: Tolerance = EXACT,
     prepare: Callable[[Model], object] | None = None,
     target: Target = PORTABLE,
+    *,
+    flags: Sequence[str] = (),
 ) -> Comparison:
     """Runs the cases both ways."""
     result = Comparison()
@@ -135,7 +139,7 @@ def compare(
             lowered.append((case, lower(model, target, "case"), expected))
         except UnsupportedError as error:
             result.differences.append(f"{case.label}: TFLM runs it, we do not: {error}")
-    ours = run_c([(program, case.samples) for case, program, _ in lowered], directory)
+    ours = run_c([(program, case.samples) for case, program, _ in lowered], directory, flags)
     for (case, program, expected), got in zip(lowered, ours, strict=True):
         result.compared += 1
         result.differences.extend(_differences(case, program, expected, got, tolerance))
@@ -291,7 +295,9 @@ class _Layout:
         return f" (output {self.overlap.lead_bytes} bytes before input {self.overlap.input.name})"
 
 
-def run_c(programs: Sequence[tuple[Program, list[list[Array]]]], directory: Path) -> list[list[_Run]]:
+def run_c(
+    programs: Sequence[tuple[Program, list[list[Array]]]], directory: Path, flags: Sequence[str] = ()
+) -> list[list[_Run]]:
     """Compiles all programs into one, runs each sample in each layout. RuntimeError for compiler or
     sanitizer.
     """
@@ -304,7 +310,7 @@ def run_c(programs: Sequence[tuple[Program, list[list[Array]]]], directory: Path
     binary = path.with_suffix("")
     compiler = find_compiler(True)
     built = subprocess.run(
-        [*compiler, *_FLAGS, "-I", str(KERNELS), str(path), "-o", str(binary)],
+        [*compiler, *_FLAGS, *flags, "-I", str(KERNELS), str(path), "-o", str(binary)],
         capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S, check=False,
     )  # fmt: skip
     if built.returncode:

@@ -25,7 +25,7 @@ from tinyserve.bench.predictions import Piece, Store, describe
 from tinyserve.bench.scheduler import connected
 from tinyserve.bundle import Bundle, TensorInfo
 from tinyserve.codegen.compile import Compiled, compile_model
-from tinyserve.codegen.host import HostModel
+from tinyserve.codegen.host import FAST, HostModel
 from tinyserve.convert.child import Worker
 from tinyserve.convert.data import Dataset
 from tinyserve.convert.messages import RunTflite
@@ -177,8 +177,8 @@ def _executed(
 ) -> Iterator[tuple[_Work, Array]]:
     if scheduler:
         return _on_cluster(made.model_bytes(), waiting, scheduler)
-    compiled = compile_model(made.model_bytes())
-    HostModel(compiled, fast=True)  # builds the library, before the clock runs
+    compiled = compile_model(made.model_bytes(), FAST)
+    HostModel(compiled)  # builds the library, before the clock runs
     return _on_threads(compiled, waiting, jobs or os.cpu_count() or 1)
 
 
@@ -188,7 +188,7 @@ def _on_threads(compiled: Compiled, waiting: Iterator[_Work], jobs: int) -> Iter
 
     def infer(inputs: list[Array]) -> Array:
         if not hasattr(local, "model"):
-            local.model = HostModel(compiled, fast=True)
+            local.model = HostModel(compiled)
         return run_host(local.model, compiled, inputs)
 
     with ThreadPoolExecutor(jobs, thread_name_prefix="accuracy") as pool:
@@ -242,8 +242,8 @@ def infer_remotely(model: bytes, inputs: list[Array]) -> Array:
 
 @lru_cache(maxsize=4)
 def _remote_model(model: bytes) -> tuple[Compiled, HostModel, threading.Lock]:
-    compiled = compile_model(model)
-    return compiled, HostModel(compiled, fast=True), threading.Lock()
+    compiled = compile_model(model, FAST)
+    return compiled, HostModel(compiled), threading.Lock()
 
 
 def _piece(work: _Work, output: Array, info: TensorInfo) -> Piece:

@@ -17,12 +17,14 @@ import numpy.typing as npt
 
 from tinyserve.codegen.compile import Compiled
 from tinyserve.codegen.host_build import build
-from tinyserve.codegen.program import Buffer
+from tinyserve.codegen.program import Buffer, Target
 from tinyserve.errors import DataError, ToolError
 from tinyserve.graph.types import Tensor
 
 Array = npt.NDArray[Any]
 RUN_TIMEOUT_S = 600
+FAST = Target(frozenset({"host"}), "speed")
+"""For ``compile_model``: a model that is to run over whole data sets, on this machine's vector units."""
 
 
 class HostModel:
@@ -30,13 +32,13 @@ class HostModel:
 
     Each instance has an arena, and so state, of its own. One instance must not run in two threads at once.
     With ``sanitize`` the code runs under ASan and UBSan in a child process, and a finding is a ToolError;
-    state then starts afresh with every call. ``fast`` spends seconds more on a build for this machine's
-    processor, for runs over whole data sets.
+    state then starts afresh with every call. A model that was compiled for ``FAST`` is built for this very
+    processor, which takes seconds.
     """
 
-    def __init__(self, compiled: Compiled, sanitize: bool = False, fast: bool = False) -> None:
+    def __init__(self, compiled: Compiled, sanitize: bool = False) -> None:
         self._compiled = compiled
-        self._runner: _Runner = _Sanitized(compiled) if sanitize else _Library(compiled, fast)
+        self._runner: _Runner = _Sanitized(compiled) if sanitize else _Library(compiled)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """One inference: arrays of the inputs' shapes and types to arrays of the outputs'."""
@@ -98,9 +100,9 @@ class _Runner(Protocol):
 class _Library:
     """In this process. The library is loaded from a copy, so that no two instances share an arena."""
 
-    def __init__(self, compiled: Compiled, fast: bool) -> None:
+    def __init__(self, compiled: Compiled) -> None:
         self._compiled = compiled
-        built = build(compiled, fast=fast)
+        built = build(compiled)
         handle, name = tempfile.mkstemp(prefix="tinyserve-", suffix=built.suffix)
         os.close(handle)
         try:

@@ -25,17 +25,18 @@ GLUE = Path(__file__).with_name("host_glue.c")
 
 _COMMON = ["-std=c11", "-ffp-contract=off", "-fno-strict-aliasing"]
 _LIBRARY = ["-O2", "-fPIC", "-shared", "-fvisibility=hidden"]
-# For long runs: vectorised for this very processor. The same bytes (contraction stays off), a slower build.
+# For models compiled for vector units: this very processor's. The same bytes (contraction stays off).
 _FAST = ["-O3", "-march=native"]
 _SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DTS_MAIN"]
 
 
-def build(compiled: Compiled, sanitize: bool = False, fast: bool = False) -> Path:
+def build(compiled: Compiled, sanitize: bool = False) -> Path:
     """The shared library of a model (with ``sanitize`` an executable under ASan and UBSan), from the cache
     where it was built before. Raises ToolError without a compiler, or where it refuses the sources."""
     compiler = find_compiler(sanitize)
     flags = [*_COMMON, *(_SANITIZED if sanitize else _LIBRARY), *_defines(compiled)]
-    flags += [*_FAST, f"-DTS_CPU_{_processor()}"] if fast else []
+    if "host" in compiled.program.target.features and not sanitize:
+        flags += [*_native(compiler), f"-DTS_CPU_{_processor()}"]
     suffix = "" if sanitize else ".dll" if sys.platform == "win32" else ".so"
     path = cache_directory() / "host" / f"{compiled.name}-{_key(compiled, compiler, flags)}{suffix}"
     if path.exists():
@@ -91,6 +92,16 @@ def _key(compiled: Compiled, compiler: tuple[str, ...], flags: list[str]) -> str
         data = content.encode() if isinstance(content, str) else content
         digest.update(f"{path}\0{len(data)}\0".encode() + data)
     return digest.hexdigest()[:24]
+
+
+@cache
+def _native(compiler: tuple[str, ...]) -> list[str]:
+    """The flags for this very processor; where the compiler knows no such thing, for any."""
+    command = [*compiler, *_FAST, "-x", "c", "-E", os.devnull]
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        if not subprocess.run(command, capture_output=True, timeout=60, check=False).returncode:
+            return _FAST
+    return _FAST[:1]
 
 
 @cache

@@ -1,0 +1,32 @@
+/* CONV_2D on the host: windows of the padded image times weights, a row of outputs at a time. */
+#ifndef TS_HOST_CONV_2D_H
+#define TS_HOST_CONV_2D_H
+
+#include <stdint.h>
+
+#include "host/matmul.h"
+#include "host/padded.h"
+
+/* row_step and pixel_step: bytes of the padded image from one output row (pixel) to the next. */
+typedef struct {
+    int32_t batches;
+    ts_host_image image;
+    int32_t output_height, output_width, row_step, pixel_step;
+    ts_host_matmul matmul;
+} ts_host_conv_2d_params;
+
+/* Input [batches][height][width][channels], padded: TS_HOST_SLACK bytes more than one padded image. */
+static inline void ts_host_conv_2d_s8(const ts_host_conv_2d_params *p, const int8_t *input, int8_t *output,
+                                      uint8_t *padded)
+{
+    for (int32_t batch = 0; batch < p->batches; batch++) {
+        ts_host_pad(&p->image, input, padded);
+        for (int32_t row = 0; row < p->output_height; row++) {
+            ts_host_row(&p->matmul, padded + row * p->row_step, p->pixel_step, p->output_width, output);
+            output += p->output_width * p->matmul.channels;
+        }
+        input += p->image.height * p->image.width * p->image.channels;
+    }
+}
+
+#endif

@@ -1,0 +1,1 @@
+"""Vector units of the computer that compiles: runs over whole data sets. C in ``kernels/host``."""
