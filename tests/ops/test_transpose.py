@@ -9,7 +9,9 @@ import pytest
 
 from tests.ops.generate import Random, case
 from tests.support.differential import Case, check
-from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.support.flatbuffer_builder import GraphBuilder, ModelBuilder, TensorRef
+from tinyserve.errors import ModelError
+from tinyserve.passes.load import load
 
 CASES = 110
 Built = tuple[list[TensorRef], list[TensorRef]]
@@ -63,6 +65,16 @@ def broadcast_case(index: int, dtype: str) -> Case:
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])
 def test_transpose_equals_tflm(dtype: str, tmp_path: Path) -> None:
     check([transpose_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_axes_beyond_the_input_s_are_a_model_error() -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    x, y = graph.input((2, 3), "int8"), graph.tensor((3, 2), "int8")
+    graph.op("TRANSPOSE", [x, graph.constant(np.array([3, 0], np.int32))], [y])
+    graph.output(y)
+    with pytest.raises(ModelError, match="axis 3 of 2 dimensions"):
+        load(model.build())
 
 
 @pytest.mark.parametrize("dtype", ["int8", "float32"])

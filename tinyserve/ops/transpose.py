@@ -8,7 +8,7 @@ from tinyserve.graph.types import Operator, Options
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering, Op, unsupported
 from tinyserve.ops.broadcast import MAX_RANK, check_broadcast, element_strides
-from tinyserve.ops.slice import integers
+from tinyserve.ops.slice import integers, resolved_axis
 from tinyserve.ops.strided_copy import SUFFIX, Walk, add_copy, dense, dense_strides
 
 
@@ -47,7 +47,8 @@ class Transpose(_Reordering):
         if len(input.shape) > MAX_RANK:
             raise unsupported(op, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
         permutation = integers(op, 1, "the permutation", len(input.shape))
-        if sorted(axis % max(1, len(input.shape)) for axis in permutation) != list(range(len(input.shape))):
+        axes = [resolved_axis(op, axis, len(input.shape)) for axis in permutation]
+        if sorted(axes) != list(range(len(input.shape))):
             raise checks.invalid(op, f"{permutation} is no permutation of {len(input.shape)} dimensions")
         checks.shape(op, output, self.order(op)[0], "output")
 

@@ -71,7 +71,8 @@ def _as_reshape(op: Operator) -> Operator:
 
 
 def _permutation(op: Operator) -> list[int] | None:
+    """The axes counted from the front, None where they are no constant."""
     stored: Tensor | None = op.inputs[1] if len(op.inputs) > 1 else None
     if stored is None or stored.data is None:
         return None
-    return [int(axis) for axis in stored.data.reshape(-1)]
+    return [int(axis) % stored.elements for axis in stored.data.reshape(-1)]
