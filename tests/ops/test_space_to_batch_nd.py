@@ -9,7 +9,8 @@ import pytest
 
 from tests.ops.generate import Array, Random, case
 from tests.support.differential import Case, check, run_c
-from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.support.flatbuffer_builder import GraphBuilder, ModelBuilder, TensorRef
+from tests.support.run_time import at_run_time, outputs_of
 from tinyserve.codegen.lower import lower
 from tinyserve.codegen.program import PORTABLE
 from tinyserve.graph.types import Operator
@@ -74,3 +75,46 @@ def in_batches(operator: Operator, x: Array) -> Array:
     ]
     axes = [*range(2, 2 * spatial + 1, 2), 0, *range(1, 2 * spatial, 2), 2 * spatial + 1]
     return np.asarray(x.reshape(*cut, x.shape[-1]).transpose(axes).reshape(operator.outputs[0].shape))
+
+
+def computed_case(index: int, op: str, dtype: str) -> Case:
+    """Blocks, borders or both at run time, with crops that are other ones in each sample."""
+    r = Random(index, 104)
+
+    def other(operand: int, table: Array) -> Array:
+        if operand == 1:
+            return table
+        before = [r.integer(0, int(total)) for total in table.sum(axis=1)]
+        return np.stack([np.array(before), table.sum(axis=1) - before], 1).astype(np.int32)
+
+    return at_run_time(random_case(index, op, dtype), ((1,), (2,), (1, 2))[index % 3], other)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float32"])
+@pytest.mark.parametrize("op", ["SPACE_TO_BATCH_ND", "BATCH_TO_SPACE_ND"])
+def test_computed_blocks_and_borders_give_tflms_bytes(op: str, dtype: str, tmp_path: Path) -> None:
+    check([computed_case(index, op, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_blocks_and_borders_of_other_shapes_give_zeros(tmp_path: Path) -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    x, sizes, borders = (
+        graph.input((1, 3, 4, 1), "float32"),
+        graph.input((2,), "int32"),
+        graph.input((2, 2), "int32"),
+    )
+    y = graph.tensor((4, 2, 2, 1), "float32")
+    graph.op("SPACE_TO_BATCH_ND", [x, sizes, borders], [y])
+    graph.output(y)
+    far = 2**31 - 1
+    given = [
+        ((2, 2), (1, 0, 0, 0)), ((2, 2), (1, 1, 0, 0)), ((2, 2), (2, -1, 0, 0)), ((2, 3), (1, 0, 0, 2)),
+        ((0, 2), (1, 0, 0, 0)), ((-2, -2), (1, 0, 0, 0)), ((far, far), (far, far, far, far)),
+        ((2, 2), (-far, -far, 0, 0)),
+    ]  # fmt: skip
+    values = np.full((1, 3, 4, 1), 7, np.float32)
+    samples = [[values, np.array(a, np.int32), np.array(b, np.int32).reshape(2, 2)] for a, b in given]
+    (outputs,) = outputs_of([Case("blocks", model.build(), samples)], tmp_path)
+    assert [int((output == 7).sum()) for output in outputs] == [12] + [0] * 7
+    assert not any(output.any() for output in outputs[1:])

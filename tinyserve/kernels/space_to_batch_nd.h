@@ -58,4 +58,57 @@ TS_SPACE_TO_BATCH_ND(f32, float)
 
 #undef TS_SPACE_TO_BATCH_ND
 
+/* Blocks and borders are computed at run time: of height and width, or of height alone where spatial is 1. The fields
+ * of blocks, top and left are not read. Outputs are all 0 where the sizes do not make the compiled shapes. */
+typedef struct {
+    ts_space_to_batch_nd_params shapes;
+    int32_t spatial;
+} ts_space_to_batch_nd_at_params;
+
+static inline int ts_space_to_batch_nd_fits(int32_t space, int32_t blocks, int32_t side, const int32_t *around)
+{
+    const int64_t padded = (int64_t)space + around[0] + around[1];
+    return side > 0 && around[0] >= 0 && around[1] >= 0 && padded == (int64_t)blocks * side;
+}
+
+/* back: from batches to space. */
+static inline int ts_space_to_batch_nd_resolve(ts_space_to_batch_nd_params *p, int back, int32_t spatial,
+                                               const int32_t *sizes, const int32_t *borders)
+{
+    const int32_t none[2] = {0, 0}, *columns = spatial == 2 ? borders + 2 : none;
+    p->block_height = sizes[0];
+    p->block_width = spatial == 2 ? sizes[1] : 1;
+    p->top = borders[0];
+    p->left = columns[0];
+    const int32_t space = back ? p->output_batches : p->input_batches;
+    const int32_t batch = back ? p->input_batches : p->output_batches;
+    return ts_space_to_batch_nd_fits(back ? p->output_height : p->input_height,
+                                     back ? p->input_height : p->output_height, p->block_height, borders) &&
+           ts_space_to_batch_nd_fits(back ? p->output_width : p->input_width, back ? p->input_width : p->output_width,
+                                     p->block_width, columns) &&
+           batch % space == 0 && (int64_t)p->block_height * p->block_width == batch / space;
+}
+
+#define TS_SPACE_TO_BATCH_ND_AT(NAME, SUFFIX, T, BACK)                                                             \
+    static inline void ts_##NAME##_##SUFFIX##_at(const ts_space_to_batch_nd_at_params *p, const T *input,          \
+                                                 const int32_t *sizes, const int32_t *borders, T *output)          \
+    {                                                                                                              \
+        ts_space_to_batch_nd_params params = p->shapes;                                                            \
+        if (ts_space_to_batch_nd_resolve(&params, BACK, p->spatial, sizes, borders)) {                             \
+            ts_##NAME##_##SUFFIX(&params, input, output);                                                          \
+            return;                                                                                                \
+        }                                                                                                          \
+        const int32_t elements = params.output_batches * params.output_height * params.output_width * params.depth; \
+        for (int32_t i = 0; i < elements; i++) {                                                                   \
+            output[i] = 0;                                                                                         \
+        }                                                                                                          \
+    }
+
+TS_SPACE_TO_BATCH_ND_AT(space_to_batch_nd, s8, int8_t, 0)
+TS_SPACE_TO_BATCH_ND_AT(space_to_batch_nd, f32, float, 0)
+TS_SPACE_TO_BATCH_ND_AT(batch_to_space_nd, s8, int8_t, 1)
+TS_SPACE_TO_BATCH_ND_AT(batch_to_space_nd, f32, float, 1)
+
+#undef TS_SPACE_TO_BATCH_ND_AT
+
 #endif

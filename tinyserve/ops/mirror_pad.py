@@ -30,7 +30,7 @@ class MirrorPad(Op):
 
     name = "MIRROR_PAD"
     types = SUFFIX
-    limits = "up to 6 dimensions; constant paddings"
+    limits = "up to 6 dimensions"
 
     def attributes(self, options: Options) -> MirrorPadAttributes:
         return MirrorPadAttributes(options.int8(0) == 1)
@@ -40,11 +40,13 @@ class MirrorPad(Op):
         input, table, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
         checks.dtype(op, input, SUFFIX, "input")
         checks.same_dtype(op, input, output)
-        checks.constant(op, table, "the table of paddings")
         checks.dtype(op, table, (DType.INT32, DType.INT64), "the table of paddings")
         checks.elements(op, table, 2 * len(input.shape), "the table of paddings")
         if len(input.shape) > _RANK:
             raise unsupported(op, f"more than {_RANK} dimensions", "reshape to fewer dimensions")
+        if not table.is_constant:
+            checks.rank(op, output, len(input.shape), "output")
+            return
         before, after = paddings(op)
         own = 0 if op.attributes.symmetric else 1
         for extent, *amounts in zip(input.shape, before, after, strict=True):
@@ -54,6 +56,9 @@ class MirrorPad(Op):
         checks.shape(op, output, tuple(sum(parts) for parts in sizes), "output")
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
+        if not checks.required(op, 1).is_constant:
+            _lower_computed(op, lowering)
+            return
         input, output = checks.required(op, 0), op.outputs[0]
         mode = "symmetric" if op.attributes.symmetric else "reflect"
         positions = [np.zeros(1, dtype=np.int32)] * (_RANK - len(input.shape))
@@ -79,6 +84,29 @@ class MirrorPad(Op):
             outputs=[lowering.buffer(output)],
             params_type="ts_mirror_pad_params",
         )
+
+
+def _lower_computed(op: Operator, lowering: Lowering) -> None:
+    input, table, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    leading = (1,) * (_RANK - len(input.shape))
+    params: dict[str, ParamValue] = {
+        "rank": len(input.shape),
+        "own": 0 if op.attributes.symmetric else 1,
+        "input_shape": leading + input.shape,
+        "output_shape": leading + output.shape,
+        "strides": leading + dense_strides(input.shape),
+    }
+    kind = "s64" if table.dtype is DType.INT64 else "s32"
+    add_call(
+        op,
+        lowering,
+        f"ts_mirror_pad_{SUFFIX[input.dtype]}_at_{kind}",
+        "mirror_pad.h",
+        params=params,
+        inputs=[lowering.operand(input), lowering.operand(table)],
+        outputs=[lowering.buffer(output)],
+        params_type="ts_mirror_pad_at_params",
+    )
 
 
 OPS = (MirrorPad(),)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import DType, Operator, Tensor
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering, Op, unsupported
@@ -24,13 +25,18 @@ class _Block:
     size: tuple[int, int]
     borders: tuple[tuple[int, int], tuple[int, int]]
 
+    def params(self) -> dict[str, ParamValue]:
+        """The kernels' fields."""
+        (height, width), ((top, _), (left, _)) = self.size, self.borders
+        return {"block_height": height, "block_width": width, "top": top, "left": left}
+
 
 class SpaceToBatchNd(Op):
-    """Input of rank 4, or 3 (no width); inputs 1 and 2 are the constant block sizes and paddings."""
+    """Input of rank 4, or 3 (no width); inputs 1 and 2 are the block sizes and paddings."""
 
     name = "SPACE_TO_BATCH_ND"
     types = _SUFFIX
-    limits = "3 or 4 dimensions; constant blocks and borders"
+    limits = "3 or 4 dimensions"
     kernel = "space_to_batch_nd"
 
     def check(self, op: Operator) -> None:
@@ -43,6 +49,11 @@ class SpaceToBatchNd(Op):
         checks.rank(op, output, len(input.shape), "output")
         if input.dtype is DType.INT8:
             checks.same_quantization(op, input, output, 1e-6)
+        if _computed(op):
+            _check_tables(op, (DType.INT32,))
+            if input.shape[-1] != output.shape[-1]:
+                raise checks.invalid(op, f"shapes {list(input.shape)} and {list(output.shape)}")
+            return
         space, batch = self.ends(op)
         block = _block(op)
         sizes = [extent + sum(borders) for extent, borders in self.padded(space, block)]
@@ -66,23 +77,28 @@ class SpaceToBatchNd(Op):
         input, output = checks.required(op, 0), op.outputs[0]
         batches, height, width, depth = _image(input)
         output_batches, output_height, output_width, _ = _image(output)
-        block = _block(op)
+        shapes: dict[str, ParamValue] = {
+            "input_batches": batches, "input_height": height, "input_width": width, "depth": depth,
+            "output_batches": output_batches, "output_height": output_height, "output_width": output_width,
+            "value": output.zero_point if output.dtype is DType.INT8 else 0,
+        }  # fmt: skip
+        form, inputs = "", [lowering.operand(input)]
+        if _computed(op):
+            form, inputs = "_at", [lowering.operand(checks.required(op, index)) for index in range(3)]
+            shapes = {f"shapes.{field}": value for field, value in shapes.items()}
+            shapes["spatial"] = len(input.shape) - 2
+        else:
+            shapes |= _block(op).params()
         add_call(
             op,
             lowering,
-            f"ts_{self.kernel}_{_SUFFIX[input.dtype]}",
+            f"ts_{self.kernel}_{_SUFFIX[input.dtype]}{form}",
             "space_to_batch_nd.h",
-            params={
-                "input_batches": batches, "input_height": height, "input_width": width, "depth": depth,
-                "output_batches": output_batches, "output_height": output_height,
-                "output_width": output_width, "block_height": block.size[0], "block_width": block.size[1],
-                "top": block.borders[0][0], "left": block.borders[1][0],
-                "value": output.zero_point if output.dtype is DType.INT8 else 0,
-            },
-            inputs=[lowering.operand(input)],
+            params=shapes,
+            inputs=inputs,
             outputs=[lowering.buffer(output)],
-            params_type="ts_space_to_batch_nd_params",
-        )  # fmt: skip
+            params_type=f"ts_space_to_batch_nd{form}_params",
+        )
 
 
 class BatchToSpaceNd(SpaceToBatchNd):
@@ -101,13 +117,22 @@ def _image(tensor: Tensor) -> tuple[int, int, int, int]:
     return batches, height, width[0] if width else 1, depth
 
 
-def _block(op: Operator) -> _Block:
+def _computed(op: Operator) -> bool:
+    return not all(checks.required(op, index).is_constant for index in (1, 2))
+
+
+def _check_tables(op: Operator, kinds: tuple[DType, ...]) -> None:
     sizes, borders = checks.required(op, 1), checks.required(op, 2)
     spatial = len(checks.required(op, 0).shape) - 2
     for tensor, count, role in ((sizes, spatial, "block sizes"), (borders, 2 * spatial, "paddings or crops")):
-        checks.constant(op, tensor, role)
-        checks.dtype(op, tensor, (DType.INT32, DType.INT64), role)
+        checks.dtype(op, tensor, kinds, role)
         checks.elements(op, tensor, count, role)
+
+
+def _block(op: Operator) -> _Block:
+    _check_tables(op, (DType.INT32, DType.INT64))
+    sizes, borders = checks.required(op, 1), checks.required(op, 2)
+    spatial = len(checks.required(op, 0).shape) - 2
     block = [int(value) for value in np.asarray(sizes.data).reshape(-1)]
     around = [(int(low), int(high)) for low, high in np.asarray(borders.data).reshape(-1, 2)]
     if any(not 1 <= side <= _LIMIT for side in block) or any(
