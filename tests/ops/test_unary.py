@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.ops.generate import Random
+from tests.ops.generate import Random, case
 from tests.support.differential import Case, Tolerance, check
-from tests.support.flatbuffer_builder import ModelBuilder
+from tests.support.flatbuffer_builder import GraphBuilder, ModelBuilder, TensorRef
 from tinyserve.ops.unary import Rsqrt
 from tinyserve.passes.load import load
 
@@ -40,7 +40,8 @@ def random_case(index: int, op: str, dtype: str) -> Case:
     out = FIXED_OUTPUT.get(f"{op} {dtype}")
     if out is None:
         factor = r.choice((1.0, 1.0, 0.8, 3.0))
-        unit = q["scale"] ** -0.5 / 128 if op == "RSQRT" else q["scale"]
+        most = 128 if dtype == "int8" else 32768
+        unit = q["scale"] ** -0.5 / most if op == "RSQRT" else q["scale"]
         out = {"scale": float(np.float32(unit * factor)), "zero_point": r.zero_point(dtype)}
     model = ModelBuilder()
     graph = model.graph()
@@ -50,6 +51,8 @@ def random_case(index: int, op: str, dtype: str) -> Case:
     else:
         values = r.rng.integers(-32768, 32768, 300).astype(np.int16)
         values[:4] = (-32768, 32767, 0, -1)
+        if op == "RSQRT":
+            values = np.where(values < 0, np.arange(300), values).astype(np.int16)
     x = graph.input(values.shape, dtype, **q)
     y = graph.tensor(values.shape, dtype, **out)
     graph.op(op, [x], [y], **options(r, op))
@@ -80,9 +83,26 @@ def test_int8_bytes_equal_tflm(op: str, tmp_path: Path) -> None:
     check([random_case(index, op, "int8") for index in range(CASES)], tmp_path, at_least=100)
 
 
-@pytest.mark.parametrize("op", ["LOGISTIC", "TANH", "RELU", "RELU6", "LEAKY_RELU", "ABS"])
+@pytest.mark.parametrize("op", ["LOGISTIC", "TANH", "RELU", "RELU6", "LEAKY_RELU", "ABS", "RSQRT"])
 def test_int16_bytes_equal_tflm(op: str, tmp_path: Path) -> None:
     check([random_case(index, op, "int16") for index in range(CASES)], tmp_path, at_least=100)
+
+
+def plain_abs_case(index: int) -> Case:
+    """int16 without a scale."""
+    r = Random(index, 14)
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        shape = r.shape(r.integer(1, 4))
+        x, y = graph.input(shape, "int16"), graph.tensor(shape, "int16")
+        graph.op("ABS", [x], [y])
+        return [x], [y]
+
+    return case(f"ABS of plain int16 #{index}", r, build)
+
+
+def test_abs_of_plain_int16_equals_tflm(tmp_path: Path) -> None:
+    check([plain_abs_case(index) for index in range(CASES)], tmp_path, at_least=100)
 
 
 @pytest.mark.parametrize("op", FLOATS)

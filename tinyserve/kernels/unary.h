@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/inverse_sqrt.h"
 #include "common/math.h"
 #include "common/sigmoid.h"
 
@@ -79,6 +80,39 @@ static inline void ts_clamp_s16(const ts_clamp_s16_params *p, const int16_t *inp
 {
     for (int32_t i = 0; i < p->count; i++) {
         output[i] = (int16_t)ts_clamp(input[i], p->activation_min, p->activation_max);
+    }
+}
+
+/* Plain int16 without a scale: -32768 stays what it is, as in TFLM. */
+typedef struct {
+    int32_t count;
+} ts_abs_s16_params;
+
+static inline void ts_abs_s16(const ts_abs_s16_params *p, const int16_t *input, int16_t *output)
+{
+    for (int32_t i = 0; i < p->count; i++) {
+        output[i] = (int16_t)(input[i] < 0 ? -input[i] : input[i]);
+    }
+}
+
+/* The factor from 1 / sqrt(input) to the output. */
+typedef struct {
+    int32_t count, multiplier, shift;
+} ts_rsqrt_s16_params;
+
+/* int16, equal to TFLM's RSQRT, which stops at negative values: here they count as 0, which gives the maximum. */
+static inline void ts_rsqrt_s16(const ts_rsqrt_s16_params *p, const int16_t *input, int16_t *output)
+{
+    const int32_t fraction_bits = 20;
+    for (int32_t i = 0; i < p->count; i++) {
+        if (input[i] <= 0) {
+            output[i] = INT16_MAX;
+            continue;
+        }
+        const ts_quantized_multiplier root = ts_inverse_sqrt(input[i]);
+        const int32_t fixed = ts_requantize(1, root.multiplier, root.shift + fraction_bits);
+        const int32_t scaled = ts_requantize(fixed, p->multiplier, p->shift - fraction_bits);
+        output[i] = (int16_t)ts_clamp(scaled, INT16_MIN, INT16_MAX);
     }
 }
 

@@ -30,7 +30,7 @@ class AddN(Op):
             if first.dtype is DType.INT8:
                 checks.same_quantization(op, first, tensor)
         if first.dtype is DType.INT8:
-            checks.per_tensor(op, output)
+            checks.per_tensor(op, first, output)
             sum_rescaling(op, first, output)
 
     def lower(self, op: Operator, lowering: Lowering) -> None:

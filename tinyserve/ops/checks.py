@@ -108,8 +108,9 @@ def constant(op: Operator, tensor: Tensor, role: str) -> None:
 def per_tensor(op: Operator, *tensors: Tensor) -> None:
     """Each tensor has one scale and zero point, and the scale is positive."""
     for tensor in tensors:
-        if tensor.quantization is None or not tensor.quantization.scales:
+        if not has_scale(tensor):
             raise invalid(op, f'tensor "{tensor.name}" of type {tensor.dtype.value} has no scale')
+        assert tensor.quantization is not None
         if tensor.quantization.per_channel:
             raise unsupported(
                 op, f'activation "{tensor.name}" has a scale per channel', "quantize activations per tensor"
@@ -144,7 +145,9 @@ def symmetric(op: Operator, *tensors: Tensor) -> None:
 
 
 def same_quantization(op: Operator, first: Tensor, second: Tensor, tolerance: float = 0.0) -> None:
-    """Scale and zero point are equal, as operators that only move values need."""
+    """Scale and zero point are equal, as operators that only move values need; plain integers have neither."""
+    if not has_scale(first) and not has_scale(second):
+        return
     per_tensor(op, first, second)
     if abs(first.scale - second.scale) > tolerance or first.zero_point != second.zero_point:
         raise unsupported(
@@ -153,6 +156,11 @@ def same_quantization(op: Operator, first: Tensor, second: Tensor, tolerance: fl
             f"zero point {first.zero_point} and {second.zero_point})",
             "insert a QUANTIZE between them, or convert the model with a current converter",
         )
+
+
+def has_scale(tensor: Tensor) -> bool:
+    """Whether the file gives the tensor a scale."""
+    return tensor.quantization is not None and bool(tensor.quantization.scales)
 
 
 def is_quantized(tensor: Tensor) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.codegen.program import ParamValue
-from tinyserve.graph.types import DType, Operator, Options
+from tinyserve.graph.types import DType, Operator, Options, Tensor
 from tinyserve.ops import checks, fixed_point
 from tinyserve.ops.base import Lowering, Op, unsupported
 from tinyserve.ops.calls import add_call
@@ -87,8 +87,12 @@ class Unary(Op):
         checks.dtype(op, input, self.types, "input")
         checks.same_dtype(op, input, output)
         checks.elements(op, output, input.elements, "output")
-        if input.dtype is DType.FLOAT32:
-            return
+        if input.dtype is not DType.FLOAT32:
+            self.check_quantized(op)
+
+    def check_quantized(self, op: Operator) -> None:
+        """Raises ModelError where integers have no scale, UnsupportedError for one that TFLM does not take."""
+        input, output = checks.required(op, 0), op.outputs[0]
         checks.per_tensor(op, input, output)
         if input.dtype is DType.INT16:
             checks.symmetric(op, input, output)
@@ -421,10 +425,14 @@ def _wrap_s16(value: int) -> int:
 
 
 class Abs(Unary):
-    """The sign of the centered value is dropped; scales may differ."""
+    """The sign of the centered value is dropped; scales may differ. int16 may be plain, without a scale."""
 
     name = "ABS"
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
+
+    def check_quantized(self, op: Operator) -> None:
+        if not _is_plain_s16(checks.required(op, 0)):
+            super().check_quantized(op)
 
     def table(self, op: Operator) -> Table:
         input, output = checks.required(op, 0), op.outputs[0]
@@ -441,6 +449,9 @@ class Abs(Unary):
         self._factor(op)
 
     def lower_s16(self, op: Operator, lowering: Lowering) -> None:
+        if _is_plain_s16(checks.required(op, 0)):
+            add_elementwise(op, lowering, "ts_abs_s16", {})
+            return
         multiplier, shift = self._factor(op) or (1 << 30, 1)
         params: dict[str, ParamValue] = {
             "input_offset": 0,
@@ -462,21 +473,38 @@ class Abs(Unary):
         return requantization(op, ratio(input.scale, output.scale))
 
 
+def _is_plain_s16(tensor: Tensor) -> bool:
+    return tensor.dtype is DType.INT16 and not checks.has_scale(tensor)
+
+
 class Rsqrt(Unary):
-    """int8 in fixed point with 20 bits of fraction. 0 gives the largest value.
+    """int8 and int16 in fixed point with 20 bits of fraction. 0 gives the largest value.
 
     Values below the zero point, for which TFLM ends the inference with an error, count as 0.
     """
 
     name = "RSQRT"
-    types = (DType.INT8, DType.FLOAT32)
-    limits = "int8 below the zero point counts as 0"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "integers below the zero point count as 0"
 
-    def table(self, op: Operator) -> Table:
+    def check_s16(self, op: Operator) -> None:
+        self._factor(op)
+
+    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
+        multiplier, shift = self._factor(op)
+        add_elementwise(op, lowering, "ts_rsqrt_s16", {"multiplier": multiplier, "shift": shift})
+
+    def _factor(self, op: Operator) -> tuple[int, int]:
+        """From 1 / sqrt(input) to the output."""
         input, output = checks.required(op, 0), op.outputs[0]
         multiplier, shift = requantization(op, ratio(1.0, math.sqrt(input.scale) * output.scale))
         if shift < -11:
             raise unsupported(op, "the output's scale is too large", "quantize the model again")
+        return multiplier, shift
+
+    def table(self, op: Operator) -> Table:
+        input, output = checks.required(op, 0), op.outputs[0]
+        multiplier, shift = self._factor(op)
 
         def value(quantized: int) -> int:
             centered = quantized - input.zero_point
