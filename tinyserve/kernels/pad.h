@@ -61,4 +61,20 @@ TS_PAD(f32, float, ts_pad_f32_params)
 
 #undef TS_PAD
 
+/* PADV2 with a value that is computed at run time. */
+#define TS_PAD_WITH(SUFFIX, T, PARAMS)                                                                                \
+    static inline void ts_pad_##SUFFIX##_with(const PARAMS *p, const T *input, const T *value, T *output)             \
+    {                                                                                                                 \
+        PARAMS with = *p;                                                                                             \
+        with.value = *value;                                                                                          \
+        ts_pad_##SUFFIX(&with, input, output);                                                                        \
+    }
+
+TS_PAD_WITH(s8, int8_t, ts_pad_params)
+TS_PAD_WITH(s16, int16_t, ts_pad_params)
+TS_PAD_WITH(s32, int32_t, ts_pad_params)
+TS_PAD_WITH(f32, float, ts_pad_f32_params)
+
+#undef TS_PAD_WITH
+
 #endif

@@ -41,10 +41,9 @@ class Pad(Op):
         sizes = zip(before, input.shape, after, strict=True)
         checks.shape(op, output, tuple(sum(parts) for parts in sizes), "output")
         value = checks.optional(op, 2)
-        if input.dtype is DType.INT8:
+        if input.dtype is DType.INT8 and checks.has_scale(output):
             checks.per_tensor(op, output)
         if value is not None:
-            checks.constant(op, value, "the padding value")
             checks.elements(op, value, 1, "the padding value")
             checks.same_dtype(op, input, value)
 
@@ -53,14 +52,15 @@ class Pad(Op):
         before, after = paddings(op)
         params: dict[str, ParamValue] = {**_merged(input.shape, before, after), "value": pad_value(op)}
         source, target = lowering.operand(input), lowering.buffer(output)
-        kind = SUFFIX[input.dtype]
+        kind, value = SUFFIX[input.dtype], checks.optional(op, 2)
+        computed = [value] if value is not None and not value.is_constant else []
         add_call(
             op,
             lowering,
-            f"ts_pad_{kind}",
+            f"ts_pad_{kind}_with" if computed else f"ts_pad_{kind}",
             "pad.h",
             params=params,
-            inputs=[source],
+            inputs=[source, *(lowering.operand(tensor) for tensor in computed)],
             outputs=[target],
             params_type="ts_pad_f32_params" if kind == "f32" else "ts_pad_params",
             overlaps=overlaps(source, target, _lead(input, output, before, after)),
@@ -78,7 +78,10 @@ def paddings(op: Operator) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def pad_value(op: Operator) -> int | float:
-    """What the padding is filled with: TFLM pads int8 with the output's zero point, other types with 0."""
+    """What the padding is filled with: TFLM pads int8 with the output's zero point, other types with 0.
+
+    Of no meaning where PADV2's value is computed at run time.
+    """
     given, output = checks.optional(op, 2), op.outputs[0]
     if given is not None and given.data is not None:
         value = np.asarray(given.data).reshape(-1)[0]

@@ -137,9 +137,11 @@ def _ends(op: Operator) -> tuple[Tensor, Tensor]:
 
 
 def _leaves_channels_alone(op: Operator) -> bool:
-    """MEAN over other axes than the last, PAD without padding of the last."""
+    """MEAN over other axes than the last, PAD without padding of the last, both known when compiling."""
     source, argument = op.inputs[0], op.inputs[1]
     if source is None or argument is None or argument.data is None or not source.shape:
+        return False
+    if any(tensor is not None and not tensor.is_constant for tensor in op.inputs[1:]):
         return False
     if op.name == "MEAN":
         axes = {int(axis) % len(source.shape) for axis in argument.data.reshape(-1)}
