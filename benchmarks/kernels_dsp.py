@@ -19,7 +19,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from tests.support.arm import ArmImage, Counts, build
+from tests.support.core import CoreImage, Counts, build
 from tinyserve.bench.cycles import estimate
 from tinyserve.codegen.compile import Compiled, compile_model, write
 from tinyserve.codegen.program import PORTABLE, Target
@@ -41,13 +41,13 @@ class Ran:
 class Code:
     """bench.cycles.Code of an image."""
 
-    image: ArmImage
+    image: CoreImage
 
     def read_memory(self, address: int, size: int) -> bytes:
         return self.image.read(address, size)
 
 
-def cycles(image: ArmImage, counts: Counts, cpu: str) -> str:
+def cycles(image: CoreImage, counts: Counts, cpu: str) -> str:
     """The estimate's range in thousands, without wait states."""
     exit_page = 0x08000000
     blocks = [
@@ -73,7 +73,7 @@ def measure(compiled: Compiled, cpu: str) -> None:
             cpu,
             (f"{prefix.upper()}PROFILE",),
         )
-        image = ArmImage(elf, cpu)
+        image = CoreImage(elf, cpu)
     image.call(prefix + "init")
     code = sum(size for n, (address, size) in image.symbols.items() if address < 0x2000_0000)
     fill(image, prefix, compiled)
@@ -99,7 +99,7 @@ def measure(compiled: Compiled, cpu: str) -> None:
     )
 
 
-def fill(image: ArmImage, prefix: str, compiled: Compiled) -> None:
+def fill(image: CoreImage, prefix: str, compiled: Compiled) -> None:
     """Writes the test pattern to all inputs."""
     for index, tensor in enumerate(compiled.program.input_tensors):
         image.call(prefix + "input", index)

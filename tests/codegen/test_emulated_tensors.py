@@ -17,6 +17,7 @@ FEATURES = {
     "cortex-m0": frozenset({"thumb1"}),
     "cortex-m4": frozenset({"dsp", "fpu"}),
     "cortex-m55": frozenset({"mve", "dsp", "fpu"}),
+    "rv32imc": frozenset({"rv32m"}),
 }
 
 pytestmark = [pytest.mark.slow, pytest.mark.models]

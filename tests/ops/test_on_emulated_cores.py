@@ -1,7 +1,7 @@
 """A subset of the differential cases on emulated cores, through the whole firmware: TFLM's bytes.
 
-Each core compiles the cases with its own kernels (DSP, Helium, Armv6-M); the portable ones are compared on
-this computer, for each operator, by the tests beside this one.
+Each core compiles the cases with its own kernels (DSP, Helium, Armv6-M, RV32M); the portable ones are
+compared on this computer, for each operator, by the tests beside this one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,13 @@ from tinyserve.firmware.render import render
 from tinyserve.road import target
 
 CORES = ["cortex-m0", "cortex-m4", "cortex-m33", "cortex-m55", "rv32imc"]
-FAST = {"cortex-m0": "thumb1", "cortex-m4": "dsp", "cortex-m33": "dsp", "cortex-m55": "mve"}
+FAST = {
+    "cortex-m0": "thumb1",
+    "cortex-m4": "dsp",
+    "cortex-m33": "dsp",
+    "cortex-m55": "mve",
+    "rv32imc": "rv32m",
+}
 SAMPLES = 3
 
 # How to make each, and how many. Layers with variants come often; int16 accumulates in 64 bits.

@@ -1,4 +1,4 @@
-"""Runs C and assembly functions on an emulated Cortex-M, one call at a time, and counts their instructions.
+"""Runs C and assembly functions on an emulated core, one call at a time, and counts their instructions.
 
 Memory is mapped by the page, and each block of a caller ends at the end of its pages, so that an access
 beyond it faults.
@@ -15,21 +15,76 @@ from pathlib import Path
 import capstone
 import unicorn
 from elftools.elf.elffile import ELFFile
-from unicorn import arm_const
+from elftools.elf.sections import SymbolTableSection
+from unicorn import arm_const, riscv_const
 
 KERNELS = Path(__file__).resolve().parents[2] / "tinyserve" / "kernels"
 _SHIM = Path(__file__).resolve().parents[2] / "firmware_templates" / "shim"
 SHIM_SOURCES = (_SHIM / "integer.c", _SHIM / "memory.c")
-CPUS = {
-    "cortex-m0": ("thumb-freestanding-eabi", "cortex_m0", arm_const.UC_CPU_ARM_CORTEX_M0),
-    "cortex-m3": ("thumb-freestanding-eabi", "cortex_m3", arm_const.UC_CPU_ARM_CORTEX_M3),
-    "cortex-m4": ("thumb-freestanding-eabihf", "cortex_m4+vfp4d16sp", arm_const.UC_CPU_ARM_CORTEX_M4),
-    "cortex-m7": ("thumb-freestanding-eabihf", "cortex_m7+fp_armv8d16", arm_const.UC_CPU_ARM_CORTEX_M7),
-    "cortex-m33": (
-        "thumb-freestanding-eabihf",
-        "cortex_m33+dsp+fp_armv8d16sp",
-        arm_const.UC_CPU_ARM_CORTEX_M33,
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Registers by the calling convention, as Unicorn numbers them, and how code addresses are marked."""
+
+    unicorn: tuple[int, int]
+    capstone: tuple[int, int]
+    arguments: tuple[int, ...]
+    saved: tuple[int, ...]
+    stack: int
+    link: int
+    counter: int
+    code_bit: int
+
+
+ARM = Architecture(
+    unicorn=(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB),
+    capstone=(capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS),
+    arguments=tuple(range(arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R3 + 1)),
+    saved=tuple(range(arm_const.UC_ARM_REG_R4, arm_const.UC_ARM_REG_R11 + 1)),
+    stack=arm_const.UC_ARM_REG_SP,
+    link=arm_const.UC_ARM_REG_LR,
+    counter=arm_const.UC_ARM_REG_PC,
+    code_bit=1,
+)
+RISCV = Architecture(
+    unicorn=(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32),
+    capstone=(capstone.CS_ARCH_RISCV, capstone.CS_MODE_RISCV32 | capstone.CS_MODE_RISCVC),
+    arguments=tuple(range(riscv_const.UC_RISCV_REG_A0, riscv_const.UC_RISCV_REG_A3 + 1)),
+    saved=(
+        riscv_const.UC_RISCV_REG_S0,
+        riscv_const.UC_RISCV_REG_S1,
+        *range(riscv_const.UC_RISCV_REG_S2, riscv_const.UC_RISCV_REG_S11 + 1),
     ),
+    stack=riscv_const.UC_RISCV_REG_SP,
+    link=riscv_const.UC_RISCV_REG_RA,
+    counter=riscv_const.UC_RISCV_REG_PC,
+    code_bit=0,
+)
+
+
+@dataclass(frozen=True)
+class Cpu:
+    """``zig``: target and CPU of the compiler. ``model``: Unicorn's number, None for its default."""
+
+    architecture: Architecture
+    zig: tuple[str, str]
+    model: int | None
+
+
+CPUS = {
+    "cortex-m0": Cpu(ARM, ("thumb-freestanding-eabi", "cortex_m0"), arm_const.UC_CPU_ARM_CORTEX_M0),
+    "cortex-m3": Cpu(ARM, ("thumb-freestanding-eabi", "cortex_m3"), arm_const.UC_CPU_ARM_CORTEX_M3),
+    "cortex-m4": Cpu(
+        ARM, ("thumb-freestanding-eabihf", "cortex_m4+vfp4d16sp"), arm_const.UC_CPU_ARM_CORTEX_M4
+    ),
+    "cortex-m7": Cpu(
+        ARM, ("thumb-freestanding-eabihf", "cortex_m7+fp_armv8d16"), arm_const.UC_CPU_ARM_CORTEX_M7
+    ),
+    "cortex-m33": Cpu(
+        ARM, ("thumb-freestanding-eabihf", "cortex_m33+dsp+fp_armv8d16sp"), arm_const.UC_CPU_ARM_CORTEX_M33
+    ),
+    "rv32imc": Cpu(RISCV, ("riscv32-freestanding-none", "generic_rv32+m+c"), None),
 }
 _FLAGS = [
     "-std=c11", "-ffreestanding", "-O2", "-g", "-fomit-frame-pointer", "-fno-unwind-tables",
@@ -60,7 +115,7 @@ def build(
 
     Raises RuntimeError with the compiler's words.
     """
-    target, mcpu, _ = CPUS[cpu]
+    target, mcpu = CPUS[cpu].zig
     script = directory / "link.ld"
     kept = " ".join(f"KEEP(*(.text.{name}))" for name in keep)
     script.write_text(_SCRIPT.replace("KEEP_FUNCTIONS", kept))
@@ -86,15 +141,16 @@ class Counts:
     stack_bytes: int = 0
 
 
-class ArmImage:
+class CoreImage:
     """A linked image in an emulated core."""
 
     def __init__(self, elf: Path, cpu: str = "cortex-m4") -> None:
-        self._uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
-        self._uc.ctl_set_cpu_model(CPUS[cpu][2])
-        self.disassembler = capstone.Cs(
-            capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS
-        )
+        self._architecture = CPUS[cpu].architecture
+        self._uc = unicorn.Uc(*self._architecture.unicorn)
+        model = CPUS[cpu].model
+        if model is not None:
+            self._uc.ctl_set_cpu_model(model)
+        self.disassembler = capstone.Cs(*self._architecture.capstone)
         self._lengths: dict[tuple[int, int], int] = {}
         self._blocks: dict[tuple[int, int], int] = {}
         self._heap = _HEAP
@@ -107,6 +163,7 @@ class ArmImage:
                     self._map(segment["p_vaddr"], segment["p_memsz"], bool(segment["p_flags"] & 2))
                     self._uc.mem_write(segment["p_vaddr"], segment.data())
             table = image.get_section_by_name(".symtab")
+            assert isinstance(table, SymbolTableSection)
             self.symbols = {s.name: (s["st_value"], s["st_size"]) for s in table.iter_symbols() if s.name}
         self._uc.mem_map(_STACK_TOP - _STACK_BYTES, _STACK_BYTES)
         self._uc.mem_map(_EXIT, _PAGE)
@@ -153,26 +210,22 @@ class ArmImage:
 
     def call(self, function: str, *arguments: int) -> Counts:
         """Calls a function with up to four words. Raises UcError for a fault, RuntimeError for a hang."""
-        uc = self._uc
-        for register, value in zip(
-            range(arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_R3 + 1), arguments, strict=False
-        ):
+        uc, names = self._uc, self._architecture
+        for register, value in zip(names.arguments, arguments, strict=False):
             uc.reg_write(register, value & 0xFFFFFFFF)
-        saved = {
-            register: 0x1000 + register
-            for register in range(arm_const.UC_ARM_REG_R4, arm_const.UC_ARM_REG_R11 + 1)
-        }
+        saved = {register: 0x1000 + register for register in names.saved}
         for register, value in saved.items():
             uc.reg_write(register, value)
         uc.mem_write(_STACK_TOP - _STACK_BYTES, bytes([_FILL]) * _STACK_BYTES)
-        uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_TOP)
-        uc.reg_write(arm_const.UC_ARM_REG_LR, _EXIT | 1)
+        uc.reg_write(names.stack, _STACK_TOP)
+        uc.reg_write(names.link, _EXIT | names.code_bit)
         self._blocks = {}
-        uc.emu_start(self.symbols[function][0] | 1, _EXIT, count=0, timeout=60_000_000)
-        if uc.reg_read(arm_const.UC_ARM_REG_PC) & ~1 != _EXIT:
+        entry = self.symbols[function][0] | names.code_bit
+        uc.emu_start(entry, _EXIT, count=0, timeout=60_000_000)
+        if uc.reg_read(names.counter) & ~1 != _EXIT:
             raise RuntimeError(f"{function} did not return")
-        self.result = uc.reg_read(arm_const.UC_ARM_REG_R0)
-        assert uc.reg_read(arm_const.UC_ARM_REG_SP) == _STACK_TOP, f"{function} lost the stack"
+        self.result = uc.reg_read(names.arguments[0])
+        assert uc.reg_read(names.stack) == _STACK_TOP, f"{function} lost the stack"
         for register, value in saved.items():
             assert uc.reg_read(register) == value, f"{function} did not restore a register"
         untouched = self.read(_STACK_TOP - _STACK_BYTES, _STACK_BYTES)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.support.arm import KERNELS, ArmImage, build
+from tests.support.core import KERNELS, CoreImage, build
 from tests.support.differential import Case
 from tinyserve.codegen.ctext import array_lines, number
 from tinyserve.codegen.lower import lower
@@ -113,7 +113,7 @@ def _difference(expected: list[bytes], got: list[bytes]) -> str:
 
 
 def run(
-    image: ArmImage, index: int, program: Program, inputs: Sequence[bytes], overlap: Overlap | None
+    image: CoreImage, index: int, program: Program, inputs: Sequence[bytes], overlap: Overlap | None
 ) -> tuple[list[bytes], int]:
     """Outputs of one inference and the stack it used. RuntimeError where bytes beside buffers changed."""
     places = _places(image, program, overlap)
@@ -133,7 +133,7 @@ def run(
     return outputs, counts.stack_bytes
 
 
-def _places(image: ArmImage, program: Program, overlap: Overlap | None) -> dict[Buffer, int]:
+def _places(image: CoreImage, program: Program, overlap: Overlap | None) -> dict[Buffer, int]:
     places: dict[Buffer, int] = {}
     if overlap is not None:
         lead = 0 if overlap.in_place else -(-overlap.lead_bytes // 4) * 4
@@ -145,13 +145,13 @@ def _places(image: ArmImage, program: Program, overlap: Overlap | None) -> dict[
     return places
 
 
-def link(programs: Sequence[Program], directory: Path, cpu: str) -> ArmImage:
+def link(programs: Sequence[Program], directory: Path, cpu: str) -> CoreImage:
     """All programs in one image: function caseN(buffers) runs program N."""
     path = directory / "cases.c"
     path.write_text("\n".join(source(programs)) + "\n")
     sources = sorted({source for program in programs for call in program.calls for source in call.sources})
     keep = [f"case{index}" for index in range(len(programs))]
-    return ArmImage(build([path, *(KERNELS / source for source in sources)], directory, keep, cpu), cpu)
+    return CoreImage(build([path, *(KERNELS / source for source in sources)], directory, keep, cpu), cpu)
 
 
 def source(programs: Sequence[Program]) -> Iterator[str]:

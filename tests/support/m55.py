@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.support import arm_cases
-from tests.support.arm import KERNELS, SHIM_SOURCES
+from tests.support.core import KERNELS, SHIM_SOURCES
 from tests.support.differential import Case
 from tinyserve.codegen.ctext import array_lines
 from tinyserve.codegen.lower import lower

@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import unicorn
 from elftools.elf.elffile import ELFFile
-from unicorn import arm_const
 
-from tests.support.arm import CPUS, SHIM_SOURCES
+from tests.support.core import CPUS, SHIM_SOURCES
 from tests.support.tflm import Tflm
 from tinyserve.codegen.compile import Compiled, write
 from tinyserve.codegen.ctext import array_lines
@@ -91,7 +90,7 @@ def _build(compiled: Compiled, cpu: str, directory: Path) -> Path:
     write(compiled, directory / "model")
     script, elf = directory / "link.ld", directory / "traced.elf"
     script.write_text(_SCRIPT)
-    target, mcpu = _M55 if cpu == "cortex-m55" else CPUS[cpu][:2]
+    target, mcpu = _M55 if cpu == "cortex-m55" else CPUS[cpu].zig
     entry = ["-DSEMIHOSTING", "-Wl,--entry=start"] if cpu == "cortex-m55" else ["-Wl,--entry=run_all"]
     sources = [directory / "model" / name for name in compiled.sources.compile]
     command = [
@@ -113,8 +112,10 @@ def _in_qemu(elf: Path) -> list[int]:
 
 
 def _in_unicorn(elf: Path, cpu: str, count: int) -> list[int]:
-    uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
-    uc.ctl_set_cpu_model(CPUS[cpu][2])
+    names, model = CPUS[cpu].architecture, CPUS[cpu].model
+    uc = unicorn.Uc(*names.unicorn)
+    if model is not None:
+        uc.ctl_set_cpu_model(model)
     for start, size in _MEMORY:
         uc.mem_map(start, size)
     with elf.open("rb") as file:
@@ -126,6 +127,6 @@ def _in_unicorn(elf: Path, cpu: str, count: int) -> list[int]:
     # The firmware ends in an endless loop that is not a branch to itself: stop when the results are complete.
     last = symbols["results"] + 4 * (count - 1)
     uc.hook_add(unicorn.UC_HOOK_MEM_WRITE, lambda uc, *_: uc.emu_stop(), begin=last, end=last + 3)
-    uc.reg_write(arm_const.UC_ARM_REG_SP, _STACK_TOP)
-    uc.emu_start(symbols["run_all"] | 1, 0xFFFFFFFE, timeout=200_000_000)
+    uc.reg_write(names.stack, _STACK_TOP)
+    uc.emu_start(symbols["run_all"] | names.code_bit, 0xFFFFFFFE, timeout=200_000_000)
     return np.frombuffer(bytes(uc.mem_read(symbols["results"], 4 * count)), dtype="<u4").tolist()

@@ -31,8 +31,8 @@ class Target:
     """What lowering may use: instruction-set features of the core and what to optimize for.
 
     Features: "dsp" (Armv7E-M SIMD, SMLAD), "mve" (Helium int), "mve_fp", "thumb1" (Armv6-M: no long
-    multiply, no unaligned access; M3 runs it too), "fpu" (single precision), "host" (vectors of the computer
-    that compiles). None means the portable kernels alone.
+    multiply, no unaligned access; M3 runs it too), "fpu" (single precision), "rv32m" (RISC-V with
+    multiplication), "host" (vectors of the computer that compiles). None means the portable kernels alone.
     """
 
     features: frozenset[str] = frozenset()

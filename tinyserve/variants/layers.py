@@ -8,6 +8,7 @@ import numpy.typing as npt
 from tinyserve.codegen.program import Buffer, Operand, Overlap, ParamValue
 from tinyserve.graph.types import DType, Operator
 from tinyserve.ops import checks
+from tinyserve.ops.overlap import NOTHING_READ, lead_bytes
 from tinyserve.ops.quantize_params import activation_range
 from tinyserve.ops.window import Window
 
@@ -90,3 +91,13 @@ def channelwise_overlaps(source: Operand, target: Buffer, view: Window) -> list[
     if isinstance(source, Buffer) and same_rows and view.stride_height == 1 and view.pad_top >= 1:
         return [Overlap(source, target, in_place=True)]
     return []
+
+
+def patch_lead(view: Window, pixels: int, input_channels: int, output_channels: int) -> int:
+    """Lead of kernels that copy the inputs of ``pixels`` outputs before they write the first of them."""
+    groups = -(-view.pixels // pixels)
+    first = np.full(groups * pixels, NOTHING_READ, dtype=np.int64)
+    first[: view.pixels] = view.first_reads()
+    reads = first.reshape(groups, pixels).min(axis=1) * input_channels
+    ends = np.minimum(np.arange(1, groups + 1, dtype=np.int64) * pixels, view.pixels) * output_channels
+    return lead_bytes(reads, ends)

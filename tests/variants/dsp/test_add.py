@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.ops.generate import Random, case
-from tests.support.arm_cases import check
+from tests.support.core_cases import check
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 from tests.variants.dsp.layers import FEATURES

@@ -9,7 +9,7 @@ import pytest
 
 from tests.ops.generate import Random, case
 from tests.ops.test_conv_2d import output_size
-from tests.support.arm_cases import check, compare
+from tests.support.core_cases import check, compare
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 from tests.variants.dsp.layers import FEATURES, STACK_LIMIT, activation_of, quantized_weights

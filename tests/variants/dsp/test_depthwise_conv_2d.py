@@ -9,7 +9,7 @@ import pytest
 
 from tests.ops.generate import Random, case
 from tests.ops.test_conv_2d import output_size
-from tests.support.arm_cases import check
+from tests.support.core_cases import check
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 from tests.variants.dsp.layers import FEATURES, activation_of

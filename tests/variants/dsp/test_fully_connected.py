@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.ops.generate import Random, case
-from tests.support.arm_cases import check
+from tests.support.core_cases import check
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 from tests.variants.dsp.layers import FEATURES, activation_of, quantized_weights

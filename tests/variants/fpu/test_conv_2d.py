@@ -8,7 +8,7 @@ import pytest
 
 from tests.ops.generate import ACTIVATIONS, Random, case
 from tests.ops.test_conv_2d import output_size
-from tests.support.arm_cases import check
+from tests.support.core_cases import check
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 

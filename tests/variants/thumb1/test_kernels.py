@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.arm_cases import check
+from tests.support.core_cases import check
 from tests.support.differential import Case
 from tests.variants import layers
 

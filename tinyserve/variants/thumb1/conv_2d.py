@@ -11,9 +11,8 @@ from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering
 from tinyserve.ops.calls import add_call
 from tinyserve.ops.conv_2d import conv_window
-from tinyserve.ops.overlap import NOTHING_READ, lead_bytes, overlaps
+from tinyserve.ops.overlap import overlaps
 from tinyserve.ops.quantize_params import convolution_requantization
-from tinyserve.ops.window import Window
 from tinyserve.variants import Candidate, layers
 from tinyserve.variants.thumb1 import packing
 
@@ -70,20 +69,12 @@ def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
         variant="thumb1",
         reason=REASON,
         sources=("thumb1/dots5.S", "thumb1/store.S", "thumb1/widen5.S"),
-        overlaps=overlaps(source, target, lead(view, PIXELS * groups, input.shape[3], output.shape[3])),
+        overlaps=overlaps(
+            source, target, layers.patch_lead(view, PIXELS * groups, input.shape[3], output.shape[3])
+        ),
     )
 
 
 def _groups(taps: int) -> int:
     """How many times five pixels are gathered at once."""
     return max(1, min(_MOST_GROUPS, _PATCHES_BYTES // (4 * PIXELS * taps)))
-
-
-def lead(view: Window, pixels: int, input_channels: int, output_channels: int) -> int:
-    """Lead of kernels that copy the inputs of ``pixels`` outputs before they write the first of them."""
-    groups = -(-view.pixels // pixels)
-    first = np.full(groups * pixels, NOTHING_READ, dtype=np.int64)
-    first[: view.pixels] = view.first_reads()
-    reads = first.reshape(groups, pixels).min(axis=1) * input_channels
-    ends = np.minimum(np.arange(1, groups + 1, dtype=np.int64) * pixels, view.pixels) * output_channels
-    return lead_bytes(reads, ends)
