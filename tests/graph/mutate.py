@@ -12,7 +12,7 @@ def mutate(data: bytes, rng: np.random.Generator) -> bytes:
     damaged = bytearray(data)
     for _ in range(int(rng.integers(1, 9))):
         _MUTATIONS[int(rng.integers(len(_MUTATIONS)))](damaged, rng)
-        if len(damaged) < 8:
+        if len(damaged) <= 8:
             break
     return bytes(damaged)
 

@@ -11,6 +11,7 @@ import numpy as np
 from tests.ops.generate import ACTIVATIONS
 from tests.support.graphs.grower import QUANTIZED, Grower
 
+_LARGEST_SCALE = 0.9  # TFLM compares int8 of scales below 1 only
 _FIXED: dict[str, dict[str, Any]] = {
     "LOGISTIC": {"scale": 1 / 256, "zero_point": -128},
     "TANH": {"scale": 1 / 128, "zero_point": 0},
@@ -38,7 +39,7 @@ def _sum(name: str, g: Grower) -> None:
     q = {}
     if x.dtype in QUANTIZED:
         scale = (g.scale(x) + g.scale(other)) * g.r.choice((1.0, 0.7, 2.0))
-        q = {"scale": scale, "zero_point": g.r.zero_point(x.dtype)}
+        q = {"scale": min(scale, _LARGEST_SCALE), "zero_point": g.r.zero_point(x.dtype)}
     activation = "NONE" if x.dtype == "int32" else g.r.choice(ACTIVATIONS)
     operands = [x, other] if g.r.chance(0.7) else [other, x]
     g.add(name, operands, g.tensor(x.shape, x.dtype, q), activation=activation)
@@ -52,7 +53,8 @@ def _product(name: str, g: Grower) -> None:
     if x.dtype in QUANTIZED:
         half = 128 if x.dtype == "int8" else 32768
         unit = g.scale(x) * g.scale(other) if name == "MUL" else max(g.scale(x), g.scale(other)) ** 2
-        q = {"scale": unit * half * g.r.choice((1.0, 0.3)), "zero_point": g.r.zero_point(x.dtype)}
+        scale = min(unit * half * g.r.choice((1.0, 0.3)), _LARGEST_SCALE)
+        q = {"scale": scale, "zero_point": g.r.zero_point(x.dtype)}
     options = {"activation": g.r.choice(ACTIVATIONS)} if name == "MUL" and x.dtype != "int32" else {}
     g.add(name, [x, other], g.tensor(x.shape, x.dtype, q), **options)
 
