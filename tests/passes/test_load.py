@@ -32,3 +32,15 @@ def test_it_is_not_named_where_it_lacks_the_operator_too() -> None:
         load(model("GELU"))
     assert "--engine" not in caught.value.hint
     assert "--ops" in caught.value.hint
+
+
+def test_the_handle_of_a_variable_is_no_output() -> None:
+    built = ModelBuilder()
+    graph = built.graph()
+    x, y = graph.input((1, 4), "float32"), graph.tensor((1, 4), "float32")
+    handle = graph.tensor((), "resource", name="state")
+    graph.op("VAR_HANDLE", [], [handle], container="", shared_name="state")
+    graph.op("NEG", [x], [y])
+    graph.output(y, handle)
+    with pytest.raises(UnsupportedError, match='"state" is resource'):
+        load(built.build())

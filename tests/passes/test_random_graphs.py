@@ -60,7 +60,8 @@ def test_the_graphs_are_made_of_many_operators_types_inputs_and_outputs() -> Non
     assert sum(len(graph.inputs) > 1 for graph in models) > 20
     assert sum(len(graph.outputs) > 1 for graph in models) > 20
     assert len({tensor.dtype for graph in models for tensor in graph.tensors}) >= 5
-    assert {2, 12} <= {len(graph.operators) for graph in models}
+    sizes = {len(graph.operators) for graph in models}
+    assert min(sizes) <= 3 and max(sizes) >= 11
 
 
 @pytest.mark.slow

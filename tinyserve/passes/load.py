@@ -68,11 +68,14 @@ def _registered(operator: Operator) -> Op | None:
 
 
 def _all_problems(model: Model) -> list[UnsupportedError]:
-    return [problem for graph in model.graphs for problem in _problems(graph)]
+    return [problem for graph in model.graphs for problem in _problems(graph, graph is model.main)]
 
 
-def _problems(graph: Graph) -> Iterator[UnsupportedError]:
-    """What the engine does not have. A ModelError (a contradiction) is raised at once."""
+def _problems(graph: Graph, is_main: bool) -> Iterator[UnsupportedError]:
+    """What the engine does not have. A ModelError (a contradiction) is raised at once.
+
+    Handles of variables go in and out of subgraphs only.
+    """
     for operator in graph.operators:
         known = _registered(operator)
         if known is None:
@@ -94,7 +97,7 @@ def _problems(graph: Graph) -> Iterator[UnsupportedError]:
                 f"{operator.location}: its tensors contradict each other ({error})", "export the model again"
             ) from error
     for tensor in (*graph.inputs, *graph.outputs):
-        if not tensor.dtype.supported:
+        if not tensor.dtype.supported or (is_main and tensor.dtype is DType.RESOURCE):
             yield UnsupportedError(
                 f'input or output "{tensor.name}" is {tensor.dtype.value}', "use int8, int16 or float32"
             )
