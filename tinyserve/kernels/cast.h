@@ -25,6 +25,16 @@ static inline int32_t ts_cast_float(float x, int32_t low, int32_t high)
     return x != x ? 0 : (int32_t)x;
 }
 
+static inline uint32_t ts_cast_float_u32(float x)
+{
+    if (x >= 4294967296.0f) {
+        return UINT32_MAX;
+    }
+    return x > 0.0f ? (uint32_t)x : 0; /* NaN, too */
+}
+
+#define TS_CAST_F32_U32(T, x) ts_cast_float_u32(x)
+
 #define TS_CAST(FROM, TO, IN, OUT, HOW)                                                               \
     static inline void ts_cast_##FROM##_##TO(const ts_cast_params *p, const IN *input, OUT *output)   \
     {                                                                                                 \
@@ -61,12 +71,14 @@ TS_CAST_F32(s8, int8_t, INT8_MIN, INT8_MAX)
 TS_CAST_F32(u8, uint8_t, 0, UINT8_MAX)
 TS_CAST_F32(s16, int16_t, INT16_MIN, INT16_MAX)
 TS_CAST_F32(s32, int32_t, INT32_MIN, INT32_MAX)
+TS_CAST(f32, u32, float, uint32_t, TS_CAST_F32_U32)
 TS_CAST(f32, b8, float, uint8_t, TS_CAST_TO_BOOL)
 TS_CAST(f32, f32, float, float, TS_CAST_PLAIN)
 
 #undef TS_CAST
 #undef TS_CAST_F32
 #undef TS_CAST_TO_ALL
+#undef TS_CAST_F32_U32
 #undef TS_CAST_PLAIN
 #undef TS_CAST_TO_BOOL
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyserve.graph.types import DType, Operator
 from tinyserve.ops import checks
-from tinyserve.ops.base import Lowering, Op, unsupported
+from tinyserve.ops.base import Lowering, Op
 from tinyserve.ops.unary import add_elementwise
 
 _SUFFIX = {
@@ -18,7 +18,6 @@ class Cast(Op):
 
     name = "CAST"
     types = _SUFFIX
-    limits = "not from float32 to uint32"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 1)
@@ -26,8 +25,6 @@ class Cast(Op):
         checks.dtype(op, input, _SUFFIX, "input")
         checks.dtype(op, output, _SUFFIX, "output")
         checks.elements(op, output, input.elements, "output")
-        if input.dtype is DType.FLOAT32 and output.dtype is DType.UINT32:
-            raise unsupported(op, "from float32 to uint32", "cast to int32")
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
         input, output = checks.required(op, 0), op.outputs[0]

@@ -145,7 +145,7 @@ def symmetric(op: Operator, *tensors: Tensor) -> None:
 
 
 def same_quantization(op: Operator, first: Tensor, second: Tensor, tolerance: float = 0.0) -> None:
-    """Scale and zero point are equal, as operators that only move values need; plain integers have neither."""
+    """Scale and zero point are equal, as operators that move values need; plain integers have neither."""
     if not has_scale(first) and not has_scale(second):
         return
     per_tensor(op, first, second)

@@ -58,6 +58,8 @@ class _Pool2D(Op):
         check_activation(op, op.attributes.activation)
         if input.dtype is not DType.FLOAT32:
             checks.same_quantization(op, input, output, _SCALE_TOLERANCE)
+            if op.attributes.activation is not Activation.NONE:
+                checks.per_tensor(op, output)
             activation_range(op, op.attributes.activation, output)
         _window(op)
 

@@ -91,7 +91,7 @@ class Unary(Op):
             self.check_quantized(op)
 
     def check_quantized(self, op: Operator) -> None:
-        """Raises ModelError where integers have no scale, UnsupportedError for one that TFLM does not take."""
+        """Raises ModelError where integers have no scale, UnsupportedError where TFLM does not take it."""
         input, output = checks.required(op, 0), op.outputs[0]
         checks.per_tensor(op, input, output)
         if input.dtype is DType.INT16:
