@@ -91,6 +91,29 @@ class WeightStatistics(msgspec.Struct, frozen=True):
     distinct: int
 
 
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """A way to quantize that was made and measured on the held samples.
+
+    ``options`` ask for it. ``score`` is an "accuracy", "agreement" or "cosine" (``measure``), 0..1.
+    ``failed`` says why it could not be made. With a ``board``, flash is of its bench firmware and
+    instructions are those of one inference there; without, only the weights and tables in flash are known.
+    """
+
+    name: str
+    options: str
+    failed: str = ""
+    measure: str = ""
+    score: float | None = None
+    sqnr_db: float | None = None
+    constant_bytes: int = 0
+    arena_bytes: int = 0
+    macs: int = 0
+    board: str = ""
+    flash_bytes: int = 0
+    instructions: int = 0
+    taken: bool = False
+
+
 class Manifest(msgspec.Struct, kw_only=True):
     """manifest.json. ``arena_bytes`` is of the portable build with default options."""
 
@@ -110,6 +133,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     accuracy: list[OutputAccuracy] = []
     representative: list[InputStatistics] = []
     weights: list[WeightStatistics] = []
+    variants: list[Tried] = []
     mlperf_id: str = ""
     input_layout: str = "NHWC"
     notes: list[str] = []
@@ -284,12 +308,12 @@ def quantize(values: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:
     if info.scale == 0.0:
         return values.astype(dtype)
     scale, zero_point = _affine(info)
-    scaled = values.astype(np.float32) / scale
-    rounded = np.trunc(scaled + np.copysign(np.float32(0.5), scaled))
+    scaled = values.astype(np.float32, copy=False) / scale  # from here on in place: data sets are large
+    scaled += np.copysign(np.float32(0.5), scaled)
+    np.trunc(scaled, out=scaled)
+    scaled += zero_point.astype(np.float32)
     limits = np.iinfo(dtype)
-    quantized: npt.NDArray[Any] = np.clip(
-        rounded + zero_point.astype(np.float32), limits.min, limits.max
-    ).astype(dtype)
+    quantized: npt.NDArray[Any] = np.clip(scaled, limits.min, limits.max, out=scaled).astype(dtype)
     return quantized
 
 

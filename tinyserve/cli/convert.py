@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from tinyserve.cli import options
 from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOURCE_HELP
 
 
@@ -52,21 +53,13 @@ from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOUR
 )
 @click.option("--trust", is_flag=True, help="Load pickles (scikit-learn), which may run code.")
 @click.option(
-    "--pixel-range",
-    type=float,
-    nargs=2,
-    metavar="LOW HIGH",
-    help="What pixels 0 and 255 become; needed for images.",
+    "--board",
+    default="cortex-m4",
+    show_default=True,
+    metavar="NAME",
+    help="Whose costs --quantize auto shows.",
 )
-@click.option(
-    "--stride",
-    type=click.IntRange(min=0),
-    default=0,
-    help="Rows or audio samples between windows.  [default: a window]",
-)
-@click.option(
-    "--sample-rate", type=click.IntRange(min=0), default=0, help="Hz that the model was trained with."
-)
+@options.reading
 @click.option(
     "--mlperf-id", default="", metavar="ID", help="ad01, kws01, ic01 or vww01, where it can't be guessed."
 )
@@ -86,6 +79,7 @@ def command(
     clip: str,
     min_accuracy: float,
     trust: bool,
+    board: str,
     pixel_range: tuple[float, float] | None,
     stride: int,
     sample_rate: int,
@@ -99,7 +93,7 @@ def command(
     from tinyserve.convert.options import Options
     from tinyserve.report.bundle import bundle_panel
 
-    options = Options(
+    told = Options(
         input_shapes=tuple(_shape(text) for text in shapes),
         signature=signature,
         custom=custom,
@@ -109,9 +103,10 @@ def command(
         min_accuracy=min_accuracy,
         trust=trust,
         mlperf_id=mlperf_id,
+        measure=options.measure_on(board),
         reading=Reading(pixel_range, stride, sample_rate),
     )
-    conversion = road.Conversion(representative, quantize, output, name, samples, options)
+    conversion = road.Conversion(representative, quantize, output, name, samples, told)
     with progress() as report:
         made = road.to_bundle(source, conversion, report)
     stdout().print(bundle_panel(made))

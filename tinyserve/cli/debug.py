@@ -15,9 +15,22 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
 @click.option(
     "--samples", type=click.IntRange(min=1), default=50, show_default=True, help="Held samples to run."
 )
+@click.option(
+    "--board", default="cortex-m4", show_default=True, metavar="NAME", help="Whose costs are shown."
+)
+@options.reading
 @options.conversion
 def command(
-    *, source: Path, samples: int, representative: str | None, quantize: str, bundle: Path | None
+    *,
+    source: Path,
+    samples: int,
+    board: str,
+    pixel_range: tuple[float, float] | None,
+    stride: int,
+    sample_rate: int,
+    representative: str | None,
+    quantize: str,
+    bundle: Path | None,
 ) -> None:
     """Compare the quantized model with the float one, layer by layer.
 
@@ -27,9 +40,13 @@ def command(
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
     from tinyserve.convert.debug import diagnose
+    from tinyserve.convert.named import Reading
+    from tinyserve.convert.options import Options
     from tinyserve.report.debug import diagnosis_view
 
+    told = Options(measure=options.measure_on(board), reading=Reading(pixel_range, stride, sample_rate))
     with progress() as report:
-        made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
-        diagnosis = diagnose(made, representative, samples, progress=report)
+        conversion = road.Conversion(representative, quantize, bundle, options=told)
+        made = road.to_bundle(source, conversion, report)
+        diagnosis = diagnose(made, representative, samples, told, report)
     stdout().print(diagnosis_view(diagnosis))

@@ -12,6 +12,7 @@ import click
 
 if TYPE_CHECKING:
     from tinyserve.codegen.program import Choice
+    from tinyserve.convert.options import Cost
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,7 +22,9 @@ REPRESENTATIVE_HELP = (
     "module:function, or 'random'."
 )
 QUANTIZE_HELP = "int8, int16x8, float32, or auto: the cheapest that is good enough."
-SOURCE_HELP = "SOURCE is a trained model (.keras, .h5, SavedModel), a .tflite, or a bundle."
+SOURCE_HELP = (
+    "SOURCE is a trained model (.keras, .h5, SavedModel, .onnx, .pt2, .joblib), a .tflite, or a bundle."
+)
 
 
 def _chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -45,6 +48,37 @@ def conversion(function: F) -> F:
             help="Where a converted model goes.  [default: build/NAME.bundle]",
         ),
     )(function)  # fmt: skip
+
+
+def reading(function: F) -> F:
+    """--pixel-range, --stride, --sample-rate: how samples are made of images, CSV and audio."""
+    return _chain(
+        click.option(
+            "--pixel-range", type=float, nargs=2, metavar="LOW HIGH",
+            help="What pixels 0 and 255 become; needed for images.",
+        ),
+        click.option(
+            "--stride", type=click.IntRange(min=0), default=0,
+            help="Rows or audio samples between windows.  [default: a window]",
+        ),
+        click.option(
+            "--sample-rate", type=click.IntRange(min=0), default=0, help="Hz that the model was trained with."
+        ),
+    )(function)  # fmt: skip
+
+
+def measure_on(board: str) -> Callable[[bytes], Cost]:
+    """What tells a model's costs on a board's twin. Raises UsageError for a board that is not known."""
+    from tinyserve import boards
+
+    boards.load(board)
+
+    def measure(model: bytes) -> Cost:
+        from tinyserve.bench.count import cost
+
+        return cost(model, board)
+
+    return measure
 
 
 def optimize(function: F) -> F:

@@ -16,6 +16,10 @@ from tinyserve.progress import Progress, silent
 
 _SUSPECTS = 3
 _LOSS_DB = 3.0
+_GOOD_DB = 30.0
+_WEIGHTS_LOST = 0.25
+_FEW_LEVELS = 32
+_SATURATED = 0.01
 _DEFAULTS = Options()
 
 
@@ -50,9 +54,24 @@ def diagnose(
 
 
 def suspected(layers: list[LayerQuality]) -> list[LayerQuality]:
-    """Up to three layers that lose 3 dB or more themselves, worst first."""
-    losing = [layer for layer in layers if layer.loss_db is not None and layer.loss_db >= _LOSS_DB]
+    """Up to three layers that lose 3 dB or more themselves and end below 30 dB, worst first."""
+    losing = [layer for layer in layers if (layer.loss_db or 0.0) >= _LOSS_DB and _is_poor(layer)]
     return sorted(losing, key=lambda layer: -(layer.loss_db or 0.0))[:_SUSPECTS]
+
+
+def cause(layer: LayerQuality) -> str:
+    """Why a layer loses, as far as its figures tell."""
+    if layer.weights_lost is not None and layer.weights_lost > _WEIGHTS_LOST:
+        return f"outliers among its weights: {100 * layer.weights_lost:.0f} % of them became 0"
+    if layer.levels is not None and layer.levels < _FEW_LEVELS:
+        return f"outliers among its values: 99 % of them share {layer.levels:.0f} levels"
+    if layer.saturated > _SATURATED:
+        return f"its range is too small: {100 * layer.saturated:.0f} % of its values lie beyond it"
+    return "many small errors: 8 bits are few for it"
+
+
+def _is_poor(layer: LayerQuality) -> bool:
+    return layer.sqnr_db is not None and layer.sqnr_db < _GOOD_DB
 
 
 def _try(
@@ -68,6 +87,6 @@ def _try(
     with opened(sources.identify(path), options, progress) as session:
         dataset = data.load(representative, session.original.inputs, options.reading)
         calibration, held = data.split(dataset, options.held_samples)
-        judge = Judge(session, calibration, held, options.count)
+        judge = Judge(session, calibration, held)
         worst = [layer.tensor for layer in suspects]
-        return list(judge.outcomes(suggestions(options, worst, len(calibration))))
+        return [judge.outcome(variant) for variant in suggestions(options, worst, len(calibration))]

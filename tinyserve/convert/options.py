@@ -6,7 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from tinyserve import __version__
+from tinyserve.bundle import Tried
 from tinyserve.convert.named import AS_IT_IS, Reading
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a model on ``board``: flash of its bench firmware, its arena, instructions of one inference."""
+
+    board: str
+    flash_bytes: int
+    arena_bytes: int
+    instructions: int
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,7 @@ class Options:
     - ``min_accuracy``: what "auto" must hold (see ``auto``).
     - ``trust``: pickles may run their code when they are loaded (scikit-learn).
     - ``timeout_s``: how long a converter may be silent.
-    - ``count``: instructions of one inference of a .tflite, for the costs of variants; None: not counted.
+    - ``measure``: what a .tflite costs on a board, for the costs of variants; None: not measured.
     - ``reading``: how samples are made of images, CSV and audio.
     """
 
@@ -42,7 +53,7 @@ class Options:
     min_accuracy: float = 0.98
     trust: bool = False
     timeout_s: float = 600.0
-    count: Callable[[bytes], int] | None = None
+    measure: Callable[[bytes], Cost] | None = field(default=None, repr=False, compare=False)
     reading: Reading = AS_IT_IS
 
 
@@ -52,3 +63,4 @@ class Record:
 
     tools: dict[str, str] = field(default_factory=lambda: {"tinyserve": __version__})
     notes: list[str] = field(default_factory=list)
+    variants: list[Tried] = field(default_factory=list)

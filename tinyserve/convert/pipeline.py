@@ -13,7 +13,7 @@ from tinyserve.convert.figures import figures
 from tinyserve.convert.options import Options
 from tinyserve.convert.session import Session, opened
 from tinyserve.convert.tflite import Inspected
-from tinyserve.convert.variants import Judge, ladder
+from tinyserve.convert.variants import Judge, ladder, tried
 from tinyserve.errors import DataError, UsageError
 from tinyserve.progress import Progress, silent
 
@@ -72,6 +72,7 @@ def convert(
         representative=data.statistics(dataset, inputs) if dataset else [],
         mlperf_id=options.mlperf_id or tflite.mlperf_id(converted.inputs, converted.outputs),
         weights=tflite.weights(converted.model),
+        variants=session.record.variants,
         input_layout=session.front.input_layout,
         notes=session.record.notes,
     )
@@ -149,16 +150,28 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
     if calibration.synthetic:
         session.record.notes.append("calibrated with random data: its accuracy says nothing")
     if quantize == AUTO:
-        judge = Judge(session, calibration, held, session.options.count)
-        outcomes = judge.outcomes(ladder(session.options))
-        converted, lines = auto.choose(outcomes, session.options.min_accuracy, judge.original_score())
-        session.record.notes.extend(lines)
+        converted = _cheapest(session, calibration, held)
     else:
         converted = session.quantize(calibration, quantize, session.options)
     floats = tflite.left_in_float(converted.model)
     if floats and converted.scheme != "float32":
         session.record.notes.append(f"stays in float32: {', '.join(floats)}")
     return converted
+
+
+def _cheapest(session: Session, calibration: Dataset, held: Dataset) -> Inspected:
+    """The variant that ``auto`` takes; the record keeps what each one gave and cost."""
+    judge, record, wanted = Judge(session, calibration, held), session.record, session.options.min_accuracy
+    original = judge.original_score()
+    taken, outcomes = auto.choose(ladder(session.options), judge.outcome, wanted, original)
+    record.variants.extend(tried(outcome, outcome is taken) for outcome in outcomes)
+    record.notes.append(
+        f"auto: took {taken.variant.name}, the cheapest with {wanted:g} of the original's "
+        f"{original.kind} ({original.value:.4f})"
+    )
+    record.notes.extend(dict.fromkeys(note for outcome in outcomes for note in outcome.notes))
+    assert taken.model is not None
+    return taken.model
 
 
 def _check(session: Session, converted: Inspected, held: Dataset) -> _Checked:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from tinyserve.graph.types import Operator, Tensor
 from tinyserve.progress import Progress, silent
 
 Array = npt.NDArray[Any]
+_NOTHING = np.empty(0, np.bool_)
+_EXACT_DB = 6.02 * 8 + 1.76  # what counts as the SQNR of exact values: that of 8 bits at their best
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class LayerQuality:
     ``saturated``: share of values that lie at an end of the quantized range while the float value lies
     beyond it. ``loss_db``: how much lower the SQNR is than that of the layer's worst input (what this layer
     loses itself; None where one of them has no value).
+
+    Two causes of loss: ``levels`` that the middle 99 % of the float values span (few: an outlier stretches
+    the range; None where the tensor is not quantized), and ``weights_lost``, the share of weights that became
+    0 without having been (many: outliers among the weights; None without quantized weights).
     """
 
     index: int
@@ -38,6 +44,8 @@ class LayerQuality:
     max_error: float
     saturated: float
     loss_db: float | None
+    levels: float | None = None
+    weights_lost: float | None = None
 
 
 def per_layer(made: Bundle, samples: int = 50, progress: Progress = silent) -> list[LayerQuality]:
@@ -59,7 +67,9 @@ def per_layer(made: Bundle, samples: int = 50, progress: Progress = silent) -> l
     quantized = tflite.inspect(made.model_bytes(), str(made.model_path))
     wanted = _traced_float(original, [array[:samples] for array in held.float_inputs], progress)
     got = _traced_quantized(quantized, [array[:samples] for array in held.inputs], progress)
-    return _compare(quantized, wanted, got)
+    for info, real, raw in zip(quantized.inputs, held.float_inputs, held.inputs, strict=True):
+        wanted[info.name], got[info.name] = real[:samples], bundle.dequantize(raw[:samples], info)
+    return _compare(quantized, wanted, got, _weights_lost(original, quantized))
 
 
 def _traced_float(model: Inspected, inputs: list[Array], progress: Progress) -> dict[str, Array]:
@@ -101,16 +111,21 @@ def _info(tensor: Tensor) -> TensorInfo:
     return TensorInfo(tensor.name, list(tensor.shape), tensor.dtype.value, scale, zero_point)
 
 
-def _compare(model: Inspected, wanted: dict[str, Array], got: dict[str, Array]) -> list[LayerQuality]:
+def _compare(
+    model: Inspected, wanted: dict[str, Array], got: dict[str, Array], weights_lost: dict[str, float]
+) -> list[LayerQuality]:
     layers: list[LayerQuality] = []
-    sqnr: dict[str, float] = {}
-    for op in model.model.main.operators:
+    graph = model.model.main
+    sqnr = {
+        tensor.name: check.sqnr_db(wanted[info.name], got[info.name]) or _EXACT_DB
+        for tensor, info in zip(graph.inputs, model.inputs, strict=True)
+    }
+    for op in graph.operators:
         for tensor in op.outputs:
-            if tensor.name in wanted and tensor.name in got:
+            if tensor.name in got and wanted.get(tensor.name, _NOTHING).dtype == np.float32:
                 layer = _layer(op, tensor, wanted[tensor.name], got[tensor.name], sqnr)
-                layers.append(layer)
-                if layer.sqnr_db is not None:
-                    sqnr[tensor.name] = layer.sqnr_db
+                layers.append(replace(layer, weights_lost=weights_lost.get(tensor.name)))
+                sqnr[tensor.name] = _EXACT_DB if layer.sqnr_db is None else layer.sqnr_db
     return layers
 
 
@@ -127,7 +142,36 @@ def _layer(op: Operator, tensor: Tensor, wanted: Array, got: Array, sqnr: dict[s
         max_error=check.max_error(wanted, got),
         saturated=_saturated(tensor, wanted),
         loss_db=min(before) - ratio if before and ratio is not None else None,
+        levels=_levels(tensor, wanted),
     )
+
+
+def _levels(tensor: Tensor, wanted: Array) -> float | None:
+    info = _info(tensor)
+    if info.scale == 0.0 or wanted.size == 0:
+        return None
+    low, high = np.percentile(wanted, (0.5, 99.5))
+    return float((high - low) / info.scale)
+
+
+def _weights_lost(original: Inspected, quantized: Inspected) -> dict[str, float]:
+    """By the tensor that the layer writes: the share of float weights that are 0 only when quantized."""
+    floats = {t.name: op for op in original.model.main.operators for t in op.outputs}
+    lost = {}
+    for op in quantized.model.main.operators:
+        name = op.outputs[0].name
+        made, was = _largest_constant(op), _largest_constant(floats[name]) if name in floats else None
+        if made is None or was is None or made.quantization is None or made.shape != was.shape:
+            continue
+        assert made.data is not None and was.data is not None
+        lost[name] = float(((made.data == 0) & (was.data != 0)).sum() / max(1, np.count_nonzero(was.data)))
+    return lost
+
+
+def _largest_constant(op: Operator) -> Tensor | None:
+    """The weights of a layer that has any."""
+    constants = [t for t in op.inputs if t is not None and t.data is not None and t.data.ndim >= 2]
+    return max(constants, key=lambda tensor: tensor.elements, default=None)
 
 
 def _saturated(tensor: Tensor, wanted: Array) -> float:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from tinyserve import bundle
-from tinyserve.bundle import OutputAccuracy
+from tinyserve.bundle import OutputAccuracy, Tried
+from tinyserve.codegen.names import short_name
 from tinyserve.convert import check
 from tinyserve.convert.data import Dataset
 from tinyserve.convert.figures import figures
 from tinyserve.convert.named import Array
-from tinyserve.convert.options import Options
+from tinyserve.convert.options import Cost, Options
 from tinyserve.convert.session import Session
 from tinyserve.convert.tflite import Inspected
-from tinyserve.errors import DataError, FitError, ModelError, ToolError
+from tinyserve.errors import DataError, DeviceError, FitError, ModelError, ToolError
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Outcome:
     """A variant that was made: how good it is and what it costs. ``model`` None: ``failed`` says why.
 
     ``constant_bytes``: weights and tables in flash. ``macs`` and ``arena_bytes``: 0 where the ahead-of-time
-    compiler lacks an operator of it (``notes``). ``instructions`` of one inference, where somebody counts.
+    compiler lacks an operator of it (``notes``). ``cost`` on a board, where somebody measures it.
     """
 
     variant: Variant
@@ -56,7 +57,7 @@ class Outcome:
     constant_bytes: int = 0
     arena_bytes: int = 0
     macs: int = 0
-    instructions: int | None = None
+    cost: Cost | None = None
     failed: str = ""
     notes: tuple[str, ...] = ()
 
@@ -79,18 +80,19 @@ def ladder(options: Options) -> list[Variant]:
 
 
 def suggestions(options: Options, worst: Sequence[str], calibration: int) -> list[Variant]:
-    """What may help a model whose layers ``worst`` lose the most, besides the steps of the ladder."""
+    """What may help a model whose layers ``worst`` lose the most, besides the steps of the ladder: these
+    layers in float, one more of them each time."""
     found = ladder(options)
     half = max(1, calibration // 2)
     found.insert(1, Variant(f"int8, {half} samples", "fewer --representative samples", "int8", options, half))
-    for tensor in worst:
-        short = tensor.split(";")[0]
+    for count in range(1, len(worst) + 1):
+        names = [short_name(tensor) for tensor in worst[:count]]
         found.append(
             Variant(
-                f"int8, {short} in float",
-                f"--per-layer keep={short}:float32",
+                f"int8, {' and '.join(names)} in float",
+                " ".join(f"--per-layer keep={name}:float32" for name in names),
                 "int8",
-                replace(options, keep_float=(*options.keep_float, tensor)),
+                replace(options, keep_float=(*options.keep_float, *worst[:count])),
             )
         )
     if not options.per_channel:
@@ -100,31 +102,43 @@ def suggestions(options: Options, worst: Sequence[str], calibration: int) -> lis
     return found
 
 
-Count = Callable[[bytes], int]
+def tried(outcome: Outcome, taken: bool = False) -> Tried:
+    """An outcome as manifests and reports have it."""
+    name, advice, cost = outcome.variant.name, outcome.variant.advice, outcome.cost
+    if outcome.score is None:
+        return Tried(name=name, options=advice, failed=outcome.failed)
+    return Tried(
+        name=name,
+        options=advice,
+        measure=outcome.score.kind,
+        score=outcome.score.value,
+        sqnr_db=outcome.sqnr_db,
+        constant_bytes=outcome.constant_bytes,
+        arena_bytes=cost.arena_bytes if cost else outcome.arena_bytes,
+        macs=outcome.macs,
+        board=cost.board if cost else "",
+        flash_bytes=cost.flash_bytes if cost else 0,
+        instructions=cost.instructions if cost else 0,
+        taken=taken,
+    )
 
 
 class Judge:
-    """Makes variants of one model and measures them against the original's outputs on held samples.
+    """Makes variants of one model and measures them against the original's outputs on held samples."""
 
-    ``count`` says how many instructions an inference of a .tflite takes (``bench.count.instructions``).
-    """
-
-    def __init__(
-        self, session: Session, calibration: Dataset, held: Dataset, count: Count | None = None
-    ) -> None:
-        self._count = count
+    def __init__(self, session: Session, calibration: Dataset, held: Dataset) -> None:
         self._session = session
         self._calibration = calibration
         self._held = held
         self._reference = session.reference(held.inputs)
 
-    def outcomes(self, variants: Sequence[Variant]) -> Iterator[Outcome]:
-        """One after the other; a variant that can't be made is an outcome too."""
-        for variant in variants:
-            try:
-                yield self._outcome(variant)
-            except (ModelError, ToolError, DataError, FitError) as error:
-                yield Outcome(variant, None, failed=error.message.splitlines()[0])
+    def outcome(self, variant: Variant) -> Outcome:
+        """A variant, made and measured; one that can't be made is an outcome too."""
+        self._session.worker.progress(f"try {variant.name}")
+        try:
+            return self._outcome(variant)
+        except (ModelError, ToolError, DataError, FitError) as error:
+            return Outcome(variant, None, failed=error.message.splitlines()[0])
 
     def original_score(self) -> Score:
         """The original's own score: its accuracy where there are labels."""
@@ -150,9 +164,19 @@ class Judge:
             constant_bytes=measured.constant_bytes,
             arena_bytes=measured.arena_bytes,
             macs=measured.macs,
-            instructions=self._count(model.data) if self._count and measured.macs else None,
+            cost=self._cost(model, notes) if measured.macs else None,
             notes=tuple(notes),
         )
+
+    def _cost(self, model: Inspected, notes: list[str]) -> Cost | None:
+        """None where nobody measures, or nothing here can build or emulate (a note says so)."""
+        if self._session.options.measure is None:
+            return None
+        try:
+            return self._session.options.measure(model.data)
+        except (ToolError, DeviceError) as error:
+            notes.append(f"not measured on a board: {error.message.splitlines()[0]}")
+            return None
 
     def _score(self, outputs: list[Array]) -> Score:
         """By the first output."""

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from tinyserve.bundle import Bundle, Manifest, TensorInfo
 from tinyserve.report import text
+from tinyserve.report.variants import variants_table
 
 
 def bundle_panel(bundle: Bundle) -> RenderableType:
@@ -26,9 +27,27 @@ def bundle_panel(bundle: Bundle) -> RenderableType:
     ]
     if manifest.accuracy:
         parts += [Text(), accuracy_table(manifest)]
+    if manifest.variants:
+        parts += [Text(), variants_table(manifest.variants)]
     parts += [Text(f"note: {note}", style="dim") for note in manifest.notes]
+    if _is_poor(manifest):
+        parts.append(
+            Text(
+                f"worse than the original: tinyserve debug {bundle.path} --representative DATA",
+                style="yellow",
+            )
+        )
     return Panel(
         Group(*parts), title=f"[bold]{manifest.name}[/bold] {bundle.path}", title_align="left", expand=False
+    )
+
+
+def _is_poor(manifest: Manifest) -> bool:
+    """Whether an output is below 15 dB, or its winner differs in more than one sample of twenty."""
+    return any(
+        (output.sqnr_db is not None and output.sqnr_db < 15)
+        or (output.top1_agreement is not None and output.top1_agreement < 0.95)
+        for output in manifest.accuracy
     )
 
 

@@ -9,24 +9,29 @@ from rich.table import Table
 from rich.text import Text
 
 from tinyserve.codegen.names import short_name
-from tinyserve.convert.debug import Diagnosis
+from tinyserve.convert.debug import Diagnosis, cause
 from tinyserve.convert.quality import LayerQuality
-from tinyserve.convert.variants import Outcome
+from tinyserve.convert.variants import tried
+from tinyserve.report.variants import variants_table
 
 
 def diagnosis_view(diagnosis: Diagnosis) -> RenderableType:
     """Every layer, those that lose most marked, then what each remedy gave and cost."""
     parts: list[RenderableType] = [_layers(diagnosis.layers, diagnosis.suspects), Text()]
     if diagnosis.suspects:
-        worst = ", ".join(short_name(layer.tensor) for layer in diagnosis.suspects)
-        parts.append(Text(f"loses the most: {worst}", style="bold"))
+        parts.append(Text("loses the most", style="bold"))
+        parts += [_suspect(layer) for layer in diagnosis.suspects]
     else:
-        parts.append(Text("no layer loses 3 dB or more by itself", style="green"))
+        parts.append(Text("every layer has 30 dB, or loses less than 3 dB by itself", style="green"))
     if diagnosis.outcomes:
-        parts += [Text(), _outcomes(diagnosis.outcomes)]
+        parts += [Text(), variants_table([tried(outcome) for outcome in diagnosis.outcomes])]
     else:
         parts.append(Text("with --representative DATA remedies are tried and measured", style="dim"))
     return Group(*parts)
+
+
+def _suspect(layer: LayerQuality) -> Text:
+    return Text(f"  {short_name(layer.tensor)}", style="bold red") + Text(f"  {cause(layer)}", style="")
 
 
 def _layers(layers: Sequence[LayerQuality], suspects: Sequence[LayerQuality]) -> Table:
@@ -34,35 +39,21 @@ def _layers(layers: Sequence[LayerQuality], suspects: Sequence[LayerQuality]) ->
     table.add_column("#", justify="right")
     for column in ("operator", "writes"):
         table.add_column(column, no_wrap=True)
-    for column in ("SQNR", "loses", "cosine", "max error", "saturated"):
+    for column in ("SQNR", "loses", "cosine", "max error", "saturated", "levels", "weights lost"):
         table.add_column(column, justify="right", no_wrap=True)
     for layer in layers:
         table.add_row(
             str(layer.index), layer.op, short_name(layer.tensor),
             _decibels(layer.sqnr_db), _decibels(layer.loss_db),
             "—" if layer.cosine is None else f"{layer.cosine:.5f}", f"{layer.max_error:.4g}",
-            f"{100 * layer.saturated:.2f} %", style="bold red" if layer in suspects else "",
+            _share(layer.saturated), "—" if layer.levels is None else f"{layer.levels:.0f}",
+            _share(layer.weights_lost), style="bold red" if layer in suspects else "",
         )  # fmt: skip
     return table
 
 
-def _outcomes(outcomes: Sequence[Outcome]) -> Table:
-    """What was tried, the first being the default."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("tried", "how"):
-        table.add_column(column)
-    for column in ("score", "SQNR", "constants", "arena", "MACs"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for outcome in outcomes:
-        if outcome.score is None:
-            table.add_row(outcome.variant.name, outcome.variant.advice, Text(outcome.failed, style="yellow"))
-            continue
-        table.add_row(
-            outcome.variant.name, Text(outcome.variant.advice, style="dim"),
-            f"{outcome.score.kind} {outcome.score.value:.4f}", _decibels(outcome.sqnr_db),
-            f"{outcome.constant_bytes:,}", f"{outcome.arena_bytes:,}", f"{outcome.macs:,}",
-        )  # fmt: skip
-    return table
+def _share(value: float | None) -> str:
+    return "—" if value is None else f"{100 * value:.1f} %"
 
 
 def _decibels(value: float | None) -> str:
