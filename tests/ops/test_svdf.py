@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from tests.ops.generate import ACTIVATIONS, Random, case
+from tests.ops.generate import ACTIVATIONS, Array, Random, case
 from tests.support.differential import Case, Tolerance, check
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.support.run_time import at_run_time
 
 CASES = 110
 
@@ -53,3 +55,24 @@ def test_integer_bytes_equal_tflm(state_type: str, tmp_path: Path) -> None:
 def test_float_is_close_to_tflm(tmp_path: Path) -> None:
     cases = [random_case(index, "float32") for index in range(CASES)]
     check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-4, 1e-5))
+
+
+def computed_case(index: int, state_type: str) -> Case:
+    """Weights, bias or all of them at run time, other ones in each inference."""
+    r = Random(index, 95)
+
+    def other(operand: int, value: Array) -> Array:
+        drawn = r.values(value.shape, value.dtype.name)
+        return drawn % 5000 if operand == 3 and value.dtype == np.int32 else drawn
+
+    return at_run_time(random_case(index, state_type), ((1,), (2,), (3,), (1, 2, 3))[index % 4], other)
+
+
+@pytest.mark.parametrize("state_type", ["int8", "int16"])
+def test_computed_weights_give_tflms_bytes(state_type: str, tmp_path: Path) -> None:
+    check([computed_case(index, state_type) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_computed_float_weights_are_close_to_tflm(tmp_path: Path) -> None:
+    cases = [computed_case(index, "float32") for index in range(CASES)]
+    check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-3, 1e-5))

@@ -10,6 +10,7 @@ import pytest
 from tests.ops.generate import Random, case
 from tests.support.differential import Case, Tolerance, check
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.support.run_time import at_run_time
 
 CASES = 110
 BIAS = {"int8": "int32", "int16": "int64", "float32": "float32"}
@@ -59,4 +60,21 @@ def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
 
 def test_float_is_close_to_tflm(tmp_path: Path) -> None:
     cases = [random_case(index, "float32") for index in range(CASES)]
+    check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-5, 1e-4))
+
+
+def computed_case(index: int, dtype: str) -> Case:
+    """Some or all of the weights and biases at run time, in another order in each inference."""
+    r = Random(index, 96)
+    some = [int(operand) for operand in r.rng.permutation([*range(1, 9), *range(12, 16)])[: r.integer(1, 12)]]
+    return at_run_time(random_case(index, dtype), some, lambda _, value: r.rng.permutation(value))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_computed_weights_give_tflms_bytes(dtype: str, tmp_path: Path) -> None:
+    check([computed_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_computed_float_weights_are_close_to_tflm(tmp_path: Path) -> None:
+    cases = [computed_case(index, "float32") for index in range(CASES)]
     check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-5, 1e-4))

@@ -104,4 +104,23 @@ static inline void ts_svdf_f32(const ts_svdf_f32_params *p, const float *input, 
     }
 }
 
+/* Weights and bias that are computed at run time, NULL in the parameters. */
+#define TS_SVDF_COMPUTED(SUFFIX, IO, WEIGHT, T, BIAS)                                                                 \
+    static inline void ts_svdf_##SUFFIX##_computed(const ts_svdf_##SUFFIX##_params *p, const IO *input,               \
+                                                   const WEIGHT *feature_weights, const T *time_weights,              \
+                                                   const BIAS *bias, IO *output, T *state)                            \
+    {                                                                                                                 \
+        ts_svdf_##SUFFIX##_params with = *p;                                                                          \
+        with.feature_weights = feature_weights;                                                                       \
+        with.time_weights = time_weights;                                                                             \
+        with.bias = bias;                                                                                             \
+        ts_svdf_##SUFFIX(&with, input, output, state);                                                                \
+    }
+
+TS_SVDF_COMPUTED(s8, int8_t, int8_t, int8_t, int32_t)
+TS_SVDF_COMPUTED(s16, int8_t, int8_t, int16_t, int32_t)
+TS_SVDF_COMPUTED(f32, float, float, float, float)
+
+#undef TS_SVDF_COMPUTED
+
 #endif

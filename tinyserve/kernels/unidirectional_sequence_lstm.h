@@ -2,6 +2,7 @@
 #ifndef TS_UNIDIRECTIONAL_SEQUENCE_LSTM_H
 #define TS_UNIDIRECTIONAL_SEQUENCE_LSTM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "common/fixed_point.h"
@@ -107,7 +108,7 @@ static inline int32_t ts_lstm_multiply_add_s8(int32_t sum, int32_t weight, int32
 
 static inline int64_t ts_lstm_multiply_add_s16(int64_t sum, int32_t weight, int32_t value)
 {
-    return sum + weight * value;
+    return ts_wrap_add_s64(sum, weight * value);
 }
 
 TS_LSTM_PARAMS(s8, int32_t)
@@ -117,6 +118,56 @@ TS_LSTM(s16, int16_t, int64_t, ts_lstm_multiply_add_s16, ts_requantize_s64, INT1
 
 #undef TS_LSTM
 #undef TS_LSTM_PARAMS
+
+/* Weights and biases that are computed at run time: the input's and the recurrent weights of each gate, then the biases,
+ * NULL in the parameters. with_offsets [gates][2][units] takes the biases with the zero points. */
+#define TS_LSTM_COMPUTED(SUFFIX, T, BIAS, MULTIPLY_ADD)                                                               \
+    typedef struct {                                                                                                  \
+        ts_unidirectional_sequence_lstm_##SUFFIX##_params lstm;                                                       \
+        int32_t input_zero_point;                                                                                     \
+    } ts_unidirectional_sequence_lstm_##SUFFIX##_computed_params;                                                     \
+                                                                                                                      \
+    /* Sums that start at bias (NULL: 0) less the zero point times each row of weights. */                            \
+    static inline const BIAS *ts_lstm_bias_##SUFFIX(const BIAS *bias, const int8_t *weights, int32_t rows,            \
+                                                    int32_t depth, int32_t zero_point, BIAS *sums)                    \
+    {                                                                                                                 \
+        for (int32_t row = 0; row < rows; row++, weights += depth) {                                                  \
+            sums[row] = 0;                                                                                            \
+            if (bias) {                                                                                               \
+                sums[row] = bias[row];                                                                                \
+            }                                                                                                         \
+            for (int32_t i = 0; i < depth; i++) {                                                                     \
+                sums[row] = MULTIPLY_ADD(sums[row], weights[i], -zero_point);                                         \
+            }                                                                                                         \
+        }                                                                                                             \
+        return sums;                                                                                                  \
+    }                                                                                                                 \
+                                                                                                                      \
+    static inline void ts_unidirectional_sequence_lstm_##SUFFIX##_computed(                                           \
+        const ts_unidirectional_sequence_lstm_##SUFFIX##_computed_params *p, const T *input, const int8_t *w0,        \
+        const int8_t *w1, const int8_t *w2, const int8_t *w3, const int8_t *r0, const int8_t *r1, const int8_t *r2,   \
+        const int8_t *r3, const BIAS *b0, const BIAS *b1, const BIAS *b2, const BIAS *b3, T *output, T *hidden,       \
+        int16_t *cell, BIAS *with_offsets)                                                                            \
+    {                                                                                                                 \
+        const int8_t *const weights[TS_LSTM_GATES] = {w0, w1, w2, w3}, *const recurrent[] = {r0, r1, r2, r3};         \
+        const BIAS *const biases[TS_LSTM_GATES] = {b0, b1, b2, b3};                                                   \
+        ts_unidirectional_sequence_lstm_##SUFFIX##_params with = p->lstm;                                             \
+        for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++, with_offsets += 2 * with.units) {                        \
+            ts_lstm_gate_##SUFFIX *const g = &with.gates[gate];                                                       \
+            g->input_weights = weights[gate];                                                                         \
+            g->recurrent_weights = recurrent[gate];                                                                   \
+            g->input_bias = ts_lstm_bias_##SUFFIX(biases[gate], weights[gate], with.units, with.inputs,               \
+                                                  p->input_zero_point, with_offsets);                                 \
+            g->recurrent_bias = ts_lstm_bias_##SUFFIX(NULL, recurrent[gate], with.units, with.units,                  \
+                                                      with.hidden_zero_point, with_offsets + with.units);             \
+        }                                                                                                             \
+        ts_unidirectional_sequence_lstm_##SUFFIX(&with, input, output, hidden, cell);                                 \
+    }
+
+TS_LSTM_COMPUTED(s8, int8_t, int32_t, ts_lstm_multiply_add_s8)
+TS_LSTM_COMPUTED(s16, int16_t, int64_t, ts_lstm_multiply_add_s16)
+
+#undef TS_LSTM_COMPUTED
 
 typedef struct {
     const float *input_weights, *recurrent_weights, *input_bias;
@@ -175,6 +226,23 @@ static inline void ts_unidirectional_sequence_lstm_f32(const ts_unidirectional_s
             ts_lstm_step_f32(p, input + row * p->inputs, output + row * p->units, hidden, cell);
         }
     }
+}
+
+typedef struct {
+    ts_unidirectional_sequence_lstm_f32_params lstm;
+} ts_unidirectional_sequence_lstm_f32_computed_params;
+
+static inline void ts_unidirectional_sequence_lstm_f32_computed(
+    const ts_unidirectional_sequence_lstm_f32_computed_params *p, const float *input, const float *w0, const float *w1,
+    const float *w2, const float *w3, const float *r0, const float *r1, const float *r2, const float *r3,
+    const float *b0, const float *b1, const float *b2, const float *b3, float *output, float *hidden, float *cell)
+{
+    const ts_lstm_gate_f32 gates[TS_LSTM_GATES] = {{w0, r0, b0}, {w1, r1, b1}, {w2, r2, b2}, {w3, r3, b3}};
+    ts_unidirectional_sequence_lstm_f32_params with = p->lstm;
+    for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++) {
+        with.gates[gate] = gates[gate];
+    }
+    ts_unidirectional_sequence_lstm_f32(&with, input, output, hidden, cell);
 }
 
 #endif

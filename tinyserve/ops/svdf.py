@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.codegen.program import ParamValue
+from tinyserve.codegen.program import Operand, ParamValue
 from tinyserve.graph.types import DType, Operator, Options, Tensor
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering, Op, unsupported
@@ -45,7 +45,7 @@ class Svdf(Op):
 
     name = "SVDF"
     types = (DType.INT8, DType.FLOAT32)
-    limits = "int8 weights with int8 or int16 state; constant weights"
+    limits = "int8 weights with int8 or int16 state"
 
     def attributes(self, options: Options) -> SvdfAttributes:
         return SvdfAttributes(options.int32(0), Activation.read(options, 1))
@@ -64,12 +64,9 @@ class Svdf(Op):
         checks.shape(op, times, (filters, memory), "time weights")
         checks.elements(op, state, batches * filters * memory, "state")
         checks.shape(op, op.outputs[0], (batches, units), "output")
-        checks.constant(op, features, "feature weights")
-        checks.constant(op, times, "time weights")
         if not state.is_variable:
             raise unsupported(op, "its state is no variable", "export the model again")
         if bias is not None:
-            checks.constant(op, bias, "bias")
             checks.elements(op, bias, units, "bias")
         check_activation(op, op.attributes.activation)
         if input.dtype is not DType.FLOAT32:
@@ -91,13 +88,16 @@ class Svdf(Op):
             "rank": op.attributes.rank,
             "memory": times.shape[1],
         }
-        for name, tensor in (("feature_weights", features), ("time_weights", times), ("bias", bias)):
-            data = None if tensor is None else np.asarray(tensor.data)
-            params[name] = (
-                None
-                if tensor is None or data is None
-                else lowering.constant(tensor.name, data, f"{op.name} {name}")
-            )
+        operands = (features, times, bias)
+        computed = any(tensor is not None and not tensor.is_constant for tensor in operands)
+        inputs: list[Operand | None] = [lowering.operand(input)]
+        if computed:
+            inputs += [None if tensor is None else lowering.operand(tensor) for tensor in operands]
+        for name, tensor in zip(("feature_weights", "time_weights", "bias"), operands, strict=True):
+            if tensor is None or computed:
+                params[name] = None
+            else:
+                params[name] = lowering.constant(tensor.name, np.asarray(tensor.data), f"{op.name} {name}")
         if kind == "f32":
             params["activation_min"], params["activation_max"] = float_range(op.attributes.activation)
         else:
@@ -111,10 +111,11 @@ class Svdf(Op):
         add_call(
             op,
             lowering,
-            f"ts_svdf_{kind}",
+            f"ts_svdf_{kind}_computed" if computed else f"ts_svdf_{kind}",
             "svdf.h",
             params=params,
-            inputs=[lowering.operand(input)],
+            params_type=f"ts_svdf_{kind}_params",
+            inputs=inputs,
             outputs=[lowering.buffer(op.outputs[0])],
             scratch=[lowering.buffer(state)],
             macs=self.macs(op),

@@ -20,6 +20,7 @@ from tinyserve.ops.unary import sigmoid_table
 
 _GATES = range(4)  # input, forget, cell, output: the order in the file and in the kernel
 _INPUT_WEIGHTS, _RECURRENT_WEIGHTS, _BIAS = 1, 5, 12  # of the first gate
+_FIRST = (_INPUT_WEIGHTS, _RECURRENT_WEIGHTS, _BIAS)
 _HIDDEN, _CELL, _INPUTS = 18, 19, 24
 _UNUSED = {9: "peepholes", 10: "peepholes", 11: "peepholes", 16: "a projection", 17: "a projection",
            20: "layer normalization", 21: "layer normalization", 22: "layer normalization",
@@ -89,30 +90,51 @@ class UnidirectionalSequenceLstm(Op):
             "units": output.shape[2],
             "time_major": int(op.attributes.time_major),
         }
-        integer = input.dtype is not DType.FLOAT32
+        integer, computed = input.dtype is not DType.FLOAT32, _computed(op)
         for gate in _GATES:
-            pairs = _integer_gate(op, lowering, gate) if integer else _float_gate(op, lowering, gate)
-            params |= {f"gates[{gate}].{key}": value for key, value in pairs}
+            pairs = dict(_scaling(op, gate)) if integer else {}
+            if not computed:
+                pairs |= dict((_integer_gate if integer else _float_gate)(op, lowering, gate))
+            params |= {f"gates[{gate}].{key}": value for key, value in pairs.items()}
         if integer:
             params["sigmoid"] = lowering.constant("sigmoid", sigmoid_table(), "logistic(i / 24), Q0.16")
             params |= _integer_params(op)
         else:
             params["cell_clip"] = float(op.attributes.cell_clip)
+        function, operands = f"ts_unidirectional_sequence_lstm_{_SUFFIX[input.dtype]}", [input]
+        scratch = [lowering.buffer(hidden), lowering.buffer(cell)]
+        if computed:
+            function, operands = f"{function}_computed", [input, *_weights(op)]
+            params = {f"lstm.{field}": value for field, value in params.items()}
+            if integer:
+                params["input_zero_point"] = input.zero_point
+                nbytes = len(_GATES) * 2 * output.shape[2] * _BIAS_TYPE[input.dtype].itemsize
+                scratch.append(lowering.scratch(f"{output.name}_biases", nbytes, 8))
         add_call(
             op,
             lowering,
-            f"ts_unidirectional_sequence_lstm_{_SUFFIX[input.dtype]}",
+            function,
             "unidirectional_sequence_lstm.h",
             params=params,
-            inputs=[lowering.operand(input)],
+            inputs=[lowering.operand(tensor) for tensor in operands],
             outputs=[lowering.buffer(output)],
-            scratch=[lowering.buffer(hidden), lowering.buffer(cell)],
+            scratch=scratch,
             macs=self.macs(op),
         )
 
 
 def _states(op: Operator) -> tuple[Tensor, Tensor]:
     return checks.required(op, _HIDDEN), checks.required(op, _CELL)
+
+
+def _weights(op: Operator) -> list[Tensor]:
+    """Weights of the input, recurrent weights and biases, gate by gate: arguments of a call that has them
+    computed at run time."""
+    return [checks.required(op, first + gate) for first in _FIRST for gate in _GATES]
+
+
+def _computed(op: Operator) -> bool:
+    return not all(tensor.is_constant for tensor in _weights(op))
 
 
 def _check_variant(op: Operator) -> None:
@@ -137,14 +159,12 @@ def _check_gate(op: Operator, gate: int, inputs: int, units: int) -> None:
         weights = checks.required(op, first + gate)
         checks.dtype(op, weights, (weights_type,), "weights")
         checks.shape(op, weights, (units, depth), "weights")
-        checks.constant(op, weights, "weights")
         if dtype is not DType.FLOAT32:
             checks.per_tensor(op, weights)
             checks.symmetric(op, weights)
     bias = checks.required(op, _BIAS + gate)
     checks.dtype(op, bias, (_BIAS_TYPE[dtype],), "bias")
     checks.shape(op, bias, (units,), "bias")
-    checks.constant(op, bias, "bias")
 
 
 def _float_gate(op: Operator, lowering: Lowering, gate: int) -> Iterator[tuple[str, ParamValue]]:
@@ -169,7 +189,15 @@ def _integer_gate(op: Operator, lowering: Lowering, gate: int) -> Iterator[tuple
         offset = (start - source.zero_point * data.astype(np.int64).sum(axis=1)).astype(bias.dtype)
         yield f"{side}_weights", lowering.constant(weights.name, data, f"gate {gate}: {side} weights")
         yield f"{side}_bias", lowering.constant(f"{weights.name}_bias", offset, f"gate {gate}: {side} bias")
-        product = float(np.float32(source.scale) * np.float32(weights.scale))
+
+
+def _scaling(op: Operator, gate: int) -> Iterator[tuple[str, ParamValue]]:
+    """From a gate's accumulators to Q3.12."""
+    for side, first, source in (
+        ("input", _INPUT_WEIGHTS, checks.required(op, 0)),
+        ("recurrent", _RECURRENT_WEIGHTS, _states(op)[0]),
+    ):
+        product = float(np.float32(source.scale) * np.float32(checks.required(op, first + gate).scale))
         multiplier, shift = requantization(op, product / _GATE_SCALE)
         yield f"{side}_multiplier", multiplier
         yield f"{side}_shift", shift
