@@ -21,6 +21,7 @@ from tests.support.fuzz_seed import VARIABLE
 ROOT = Path(__file__).resolve().parents[1]
 GRAPHS = tuple(f"tests/passes/test_{name}.py" for name in ("optimize", "random_graphs", "reshapes"))
 MUTATIONS = "tests/graph/test_mutations.py"
+PROTOCOL = "tests/firmware/test_fuzz.py"  # libFuzzer, which takes a seed of its own from ours
 _ROUND_TIMEOUT_S = 1200
 
 
@@ -29,7 +30,7 @@ def modules() -> list[str]:
     files = sorted((ROOT / "tests/ops").glob("test_*.py"))
     found = [path for path in files if "import Case" in path.read_text() and "emulated" not in path.name]
     differential = [path.relative_to(ROOT).as_posix() for path in found]
-    return [*differential, *GRAPHS, MUTATIONS]
+    return [*differential, *GRAPHS, MUTATIONS, PROTOCOL]
 
 
 def rounds(first_seed: int, chosen: Sequence[str]) -> Iterator[tuple[int, str]]:

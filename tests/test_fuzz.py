@@ -40,5 +40,5 @@ def test_the_seed_changes_cases_and_its_absence_does_not(monkeypatch: pytest.Mon
 
 def test_every_module_of_differential_cases_takes_part() -> None:
     names = fuzz.modules()
-    assert {"tests/ops/test_conv_2d.py", *fuzz.GRAPHS, fuzz.MUTATIONS} <= set(names)
+    assert {"tests/ops/test_conv_2d.py", *fuzz.GRAPHS, fuzz.MUTATIONS, fuzz.PROTOCOL} <= set(names)
     assert len(names) > 30

@@ -51,7 +51,10 @@ class Conversion:
 
 @dataclass(frozen=True)
 class Build:
-    """How a bundle becomes firmware. ``directory`` None: <bundle>/<board>/. ``choices``: kernels by layer."""
+    """How a bundle becomes firmware. ``directory`` None: <bundle>/<board>/. ``choices``: kernels by layer.
+
+    ``energy_mode``: MLPerf Tiny's, for a twin.
+    """
 
     optimize: Optimize = "balanced"
     engine: str = "aot"
@@ -59,6 +62,7 @@ class Build:
     emulate: bool = False
     directory: Path | None = None
     choices: tuple[Choice, ...] = ()
+    energy_mode: bool = False
 
 
 class _Done(msgspec.Struct):
@@ -171,7 +175,7 @@ def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, pr
     progress("rendering firmware")
     project = render(
         compiled, board, directory, build.engine, emulate=build.emulate,
-        model_id=made.manifest.mlperf_id or made.manifest.name,
+        model_id=made.manifest.mlperf_id or made.manifest.name, energy_mode=build.energy_mode,
     )  # fmt: skip
     progress("building firmware")
     return build_project(project, build.toolchain)
@@ -195,7 +199,8 @@ def has_twin(board: Board) -> bool:
 
 def _variant(board: Board, build: Build) -> str:
     """The directory's name: the board's and what differs from the defaults, so that cells keep apart."""
-    options = [build.optimize, build.engine, build.toolchain, "chosen" if build.choices else "balanced"]
+    options = [build.optimize, build.engine, build.toolchain]
+    options += ["chosen"] * bool(build.choices) + ["energy"] * build.energy_mode
     return "-".join([board.id, *(option for option in options if option not in _DEFAULTS)])
 
 

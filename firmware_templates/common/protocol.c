@@ -3,13 +3,14 @@
 #include <stddef.h>
 
 #include "config.h"
+#include "mlperf.h"
 #include "model_io.h"
 #include "port.h"
 #include "print.h"
 
 #define LINE_BYTES 1100u /* "db " and 512 bytes in hex fit */
 #define ECHO_BYTES 32u /* how much of a wrong command an error repeats */
-#define PRINT_BYTES 32u /* per line of db print */
+#define PRINT_BYTES 8u /* per line of db print */
 #define OUTPUT_BYTES 256u /* per line of ts-output */
 #ifndef MAX_RUNS
 #define MAX_RUNS 1000000u /* per command: a wrong digit must not occupy the device for days */
@@ -25,7 +26,10 @@ static uint8_t inputs[MODEL_INPUT_BYTES + 1u];
 static uint32_t expected[MODEL_INPUT_COUNT + 1u];
 static uint32_t loaded[MODEL_INPUT_COUNT + 1u];
 static uint32_t selected;
+static int own_bytes; /* ts-select: the next db load brings the model's own bytes, not what MLPerf Tiny's runner sends */
 static int has_result;
+static int from_floats; /* the input is sent as float32 values */
+static int from_pixels; /* the input is sent as pixels from 0 to 255 */
 
 /* ---- answers ---- */
 
@@ -203,19 +207,40 @@ static void give_inputs_to_model(void)
     }
 }
 
+/* Where db puts what it is sent. */
+static uint8_t *load_target(void)
+{
+    return from_floats ? mlperf_floats : input_copy(selected);
+}
+
 static void load_begin(const char *word)
 {
     const uint32_t bytes = model_inputs[selected].bytes;
     uint32_t count;
     if (!parse_unsigned(word, &count)) {
         fail("db load needs a number of bytes", word);
-    } else if (count != bytes) {
+    } else if (count != bytes && (count != CONFIG_MLPERF_FLOATS * 4u || count == 0u)) {
         fail_number("db load: the input's size in bytes is", bytes);
     } else {
+        from_floats = count != bytes;
+        from_pixels = CONFIG_MLPERF_PIXELS && !own_bytes;
+        own_bytes = 0;
+        has_result = has_result && !CONFIG_MLPERF_RECONSTRUCTION; /* it compares with the input */
         expected[selected] = count;
         loaded[selected] = 0;
         say_number("m-[Expecting ", count, " bytes]");
     }
+}
+
+/* The last byte has come: what the runner sent becomes what the model takes. */
+static void load_end(void)
+{
+    if (from_floats) {
+        mlperf_quantize(input_copy(selected));
+    } else if (from_pixels) {
+        mlperf_shift_pixels(input_copy(selected), loaded[selected]);
+    }
+    say("m-load-done");
 }
 
 /* All or nothing: a line with a bad digit or too many bytes changes nothing. */
@@ -236,13 +261,13 @@ static void load_hex(const char *word)
         fail_number("db: more bytes than expected, room is left for", expected[selected] - loaded[selected]);
         return;
     }
-    uint8_t *const to = input_copy(selected) + loaded[selected];
+    uint8_t *const to = load_target() + loaded[selected];
     for (uint32_t i = 0; i < digits; i += 2u) {
         to[i / 2u] = (uint8_t)(hex_digit(word[i]) << 4 | hex_digit(word[i + 1u]));
     }
     loaded[selected] += digits / 2u;
-    if (loaded[selected] == expected[selected]) {
-        say("m-load-done");
+    if (digits > 0u && loaded[selected] == expected[selected]) {
+        load_end();
     } else {
         say_progress();
     }
@@ -250,11 +275,13 @@ static void load_hex(const char *word)
 
 static void print_buffer(void)
 {
-    const uint8_t *const copy = input_copy(selected);
+    const uint8_t *const copy = load_target();
     for (uint32_t at = 0; at < loaded[selected]; at += PRINT_BYTES) {
-        const uint32_t rest = loaded[selected] - at;
-        print_text("m-buffer-");
-        print_hex(copy + at, rest < PRINT_BYTES ? rest : PRINT_BYTES);
+        print_text("m-buffer");
+        for (uint32_t i = at; i < loaded[selected] && i < at + PRINT_BYTES; i++) {
+            port_putc('-');
+            print_hex(copy + i, 1u);
+        }
         print_line_end();
     }
 }
@@ -282,6 +309,7 @@ static void command_select(char *args)
     uint32_t index;
     if (parse_index(args, MODEL_INPUT_COUNT, &index)) {
         selected = index;
+        own_bytes = 1;
     }
 }
 
@@ -362,13 +390,35 @@ static void print_results(void)
     const tensor_io *const t = &model_outputs[0];
     const uint8_t *const values = model_output(0);
     print_text("m-results-[");
-    for (uint32_t at = 0; at < t->bytes; at += t->element_bytes) {
-        if (at > 0u) {
-            port_putc(',');
+    if (CONFIG_MLPERF_RECONSTRUCTION) {
+        print_float(mlperf_reconstruction_error(input_copy(0), values, from_floats));
+    } else {
+        for (uint32_t at = 0; at < t->bytes; at += t->element_bytes) {
+            if (at > 0u) {
+                port_putc(',');
+            }
+            print_value(values + at, t);
         }
-        print_value(values + at, t);
     }
     say("]");
+}
+
+/* A time stamp for the runner: in energy mode an edge of a pin, which its monitor sees; else it is said. */
+static uint64_t stamp(void)
+{
+#ifdef CONFIG_ENERGY_MODE
+    port_timestamp_edge();
+#endif
+    return port_timestamp_us();
+}
+
+static void say_stamp(uint64_t us)
+{
+#ifdef CONFIG_ENERGY_MODE
+    (void)us;
+#else
+    say_number("m-lap-us-", us, "");
+#endif
 }
 
 static void command_infer(char *args)
@@ -383,7 +433,7 @@ static void command_infer(char *args)
     }
     say("m-warmup-done");
     say_number("m-infer-start-", runs, "");
-    say_number("m-lap-us-", port_timestamp_us(), "");
+    const uint64_t start = stamp();
     port_marker(1);
     for (uint32_t i = 0; i < runs; i++) {
         if (!infer_once()) {
@@ -392,9 +442,10 @@ static void command_infer(char *args)
         }
     }
     port_marker(0);
-    const uint64_t end = port_timestamp_us();
+    const uint64_t end = stamp();
+    say_stamp(start);
+    say_stamp(end);
     say("m-infer-done");
-    say_number("m-lap-us-", end, "");
     print_results();
 }
 
@@ -494,7 +545,7 @@ static void command_profile(char *args)
 static void command_timestamp(char *args)
 {
     (void)args;
-    say_number("m-lap-us-", port_timestamp_us(), "");
+    say_stamp(stamp());
 }
 
 static void say_sizes(const char *name, const tensor_io *tensors, uint32_t count)
@@ -548,13 +599,13 @@ static const struct {
 } commands[] = {
     {"name", command_name, "name: the device's name"},
     {"profile", command_profile, "profile: firmware profile and model"},
-    {"timestamp", command_timestamp, "timestamp: microseconds since start"},
+    {"timestamp", command_timestamp, "timestamp: microseconds since start, or an edge of a pin"},
     {"db", command_db, "db [load N | HEX | print]: the input buffer"},
     {"infer", command_infer, "infer N W: W warm-up runs, N timed runs"},
     {"results", command_results, "results: values of output 0"},
     {"help", command_help, "help: this list"},
     {"ts-info", command_ts_info, "ts-info: what runs here"},
-    {"ts-select", command_select, "ts-select I: the input that db load fills"},
+    {"ts-select", command_select, "ts-select I: the input that db load fills, byte for byte"},
     {"ts-infer", command_ts_infer, "ts-infer N W: ticks of each of N runs"},
     {"ts-output", command_ts_output, "ts-output I: bytes of output I"},
     {"ts-memory", command_ts_memory, "ts-memory: arena and stack in bytes"},
@@ -590,12 +641,20 @@ void protocol_start(void)
     line_length = 0;
     line_too_long = 0;
     selected = 0;
+    own_bytes = 0;
+    from_floats = 0;
+    from_pixels = 0;
     has_result = 0;
     for (uint32_t i = 0; i < MODEL_INPUT_COUNT; i++) {
         expected[i] = 0;
         loaded[i] = 0;
     }
+#ifdef CONFIG_ENERGY_MODE
+    say("m-timestamp-mode-energy");
+    port_timestamp_edge(); /* so that the pin has its resting level from now on */
+#else
     say("m-timestamp-mode-performance");
+#endif
     say("m-init-done");
     say("m-ready");
 }

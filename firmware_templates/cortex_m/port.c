@@ -112,6 +112,13 @@ uint64_t port_timestamp_us(void)
     return port_ticks() * 1000u / (CONFIG_CLOCK_HZ / 1000u);
 }
 
+/* The second LED stands for the pin. */
+void port_timestamp_edge(void)
+{
+    REGISTER(CONFIG_MARKER) = 0u;
+    REGISTER(CONFIG_MARKER) = 2u;
+}
+
 void port_marker(int on)
 {
     REGISTER(CONFIG_MARKER) = on ? 1u : 0u;

@@ -46,6 +46,11 @@ uint64_t port_timestamp_us(void)
     return port_ticks() / 1000u;
 }
 
+void port_timestamp_edge(void)
+{
+    /* no pin here */
+}
+
 void port_marker(int on)
 {
     (void)on;

@@ -81,6 +81,11 @@ uint64_t port_timestamp_us(void)
     return port_ticks() * 1000u / (CONFIG_CLOCK_HZ / 1000u);
 }
 
+void port_timestamp_edge(void)
+{
+    /* no pin here */
+}
+
 void port_marker(int on)
 {
     BYTE(CONFIG_MARKER) = on ? 1u : 0u;

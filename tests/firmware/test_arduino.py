@@ -10,6 +10,7 @@ import pytest
 from tests.firmware.conversation import Conversation
 from tests.firmware.tiny_model import tiny_model
 from tinyserve import boards
+from tinyserve.errors import UsageError
 from tinyserve.firmware.process import run_all
 from tinyserve.firmware.render import render
 from tinyserve.firmware.toolchain import toolchain_for
@@ -35,8 +36,11 @@ def test_the_sketch_compiles_for_its_core(board: boards.Board, tmp_path: Path) -
         assert finished.status == 0, finished.output
 
 
-def _build_on_host(board: str, directory: Path, *flags: str) -> Path:
-    project = render(tiny_model(), boards.load(board), directory)
+def _build_on_host(board: str, directory: Path, *flags: str, energy_pin: int | None = None) -> Path:
+    energy = energy_pin is not None
+    project = render(
+        tiny_model(), boards.load(board), directory, energy_mode=energy, timestamp_pin=energy_pin
+    )
     objects = []
     for source in project.sources:
         made = f"{source.path}.o"
@@ -72,3 +76,23 @@ def test_the_marker_pin_shows_when_an_inference_runs(tmp_path: Path) -> None:
     lines = finished.stderr.decode().splitlines()
     assert lines[0] == "baud 115200"
     assert lines[1:] == ["pin 2 mode 1", "pin 2 value 0", *["pin 2 value 1", "pin 2 value 0"] * 2]
+
+
+EDGE = ["pin 7 value 0", "delay 10 us", "pin 7 value 1"]
+
+
+def test_in_energy_mode_time_stamps_are_edges_of_a_pin_and_the_line_is_slow(tmp_path: Path) -> None:
+    program = _build_on_host("pico", tmp_path, energy_pin=7)
+    talk = b"timestamp%db load 8%db 0102030405060708%infer 3 1%"
+    finished = subprocess.run([program], input=talk, capture_output=True, timeout=60, check=True)
+    said = finished.stdout.decode().split("\r\n")
+    assert said[:3] == ["m-timestamp-mode-energy", "m-init-done", "m-ready"]
+    assert not any(line.startswith("m-lap-us-") for line in said)
+    assert said[-4:-2] == ["m-infer-done", "m-results-[0.523,0.535,0.547,0.559]"]
+    start = ["baud 9600", "pin 7 mode 1", "pin 7 value 1", *EDGE]  # high at rest
+    assert finished.stderr.decode().splitlines() == [*start, *EDGE * 3]  # timestamp, before and after infer
+
+
+def test_energy_mode_on_a_board_needs_a_pin(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="pico: energy mode needs a pin"):
+        render(tiny_model(), boards.load("pico"), tmp_path, energy_mode=True)

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.firmware.mlperf_models import FEATURES, autoencoder
 from tests.firmware.tiny_model import tiny_model
+from tests.support.fuzz_seed import VARIABLE
 from tinyserve import boards
 from tinyserve.firmware.render import render
 
-RUNS = int(os.environ.get("TINYSERVE_FUZZ_RUNS", "20000"))
+RUNS = int(os.environ.get("TINYSERVE_FUZZ_RUNS", "10000"))
+SEED = int(os.environ.get(VARIABLE, "0")) + 7
 WORDS = """
 name% profile% timestamp% db db\\x20load\\x208% db\\x20load\\x204% db\\x20print% 0102030405060708% db\\x20%
 infer infer\\x202\\x201% results% help% ts-info% ts-select ts-select\\x201% ts-infer\\x203\\x200% ts-output
@@ -21,13 +24,14 @@ ts-output\\x201% ts-memory% ts-profile% ts-reset% 99999999999 4294967295 % \\x00
 """
 
 
-@pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=["two inputs", "ad01"])
+def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     clang = shutil.which("clang")
     if clang is None:
         pytest.skip("needs clang")
     directory = tmp_path_factory.mktemp("fuzz")
-    project = render(tiny_model(), boards.load("host"), directory)
+    model = tiny_model() if request.param == "two inputs" else autoencoder()
+    project = render(model, boards.load("host"), directory, model_id=request.param)
     sources = [s.path for s in project.sources if s.path not in ("src/main.c", "src/port.c")]
     flags = [
         "-g",
@@ -36,7 +40,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-fno-sanitize-recover=all",
         "-DMAX_RUNS=50u",
     ]
-    flags += ["-Isrc", "-Isrc/model", "-DTS_TINY_PROFILE=1"]
+    flags += ["-Isrc", "-Isrc/model", *(f"-D{name}={value}" for name, value in project.defines.items())]
     program = directory / "fuzz"
     ours = str(Path(__file__).parent / "fuzz_protocol.c")
     built = subprocess.run(
@@ -59,13 +63,15 @@ def test_no_bytes_crash_the_protocol(target: Path, tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     (corpus / "talk").write_bytes(b"db load 8%db 0102030405060708%infer 2 1%results%ts-output 1%ts-profile%")
+    floats = f"db load {4 * FEATURES}%db {'7fc00000' * FEATURES}%infer 2 1%results%"
+    (corpus / "floats").write_bytes(floats.encode())
     command = [
         target,
         f"-dict={words}",
         f"-runs={RUNS}",
         "-max_len=2500",
         "-timeout=20",
-        "-seed=7",
+        f"-seed={SEED}",
         str(corpus),
     ]
     finished = subprocess.run(

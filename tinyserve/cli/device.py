@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.option("--board", required=True, metavar="NAME", help="The board whose twin is started.")
 @click.option("--emulator", metavar="KIND", help="unicorn, qemu, renode or host.")
 @click.option("--pty", is_flag=True, help="Serve on a pseudo-terminal, until Ctrl-C.", required=True)
+@click.option("--energy-mode", is_flag=True, help="MLPerf Tiny's: time stamps are edges of a pin, not lines.")
 @options.optimize
 @options.engine
 @options.toolchain
@@ -30,6 +31,7 @@ def command(
     board: str,
     emulator: str | None,
     pty: bool,
+    energy_mode: bool,
     optimize: Optimize,
     engine: str,
     toolchain: ToolchainName,
@@ -51,7 +53,7 @@ def command(
     with progress() as report:
         made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
         compiled = road.to_compiled(made, chosen, optimize, report, engine=engine)
-        build = road.Build(optimize, engine, toolchain, road.is_twin(chosen))
+        build = road.Build(optimize, engine, toolchain, road.is_twin(chosen), energy_mode=energy_mode)
         firmware = road.to_firmware(made, compiled, chosen, build, report)
     with open_device(firmware, chosen, emulator=kind) as device:
         click.echo(device.description, err=True)

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     "-o", "--output", type=PATH, metavar="DIR",
     help="Where the project goes.  [default: BUNDLE/BOARD-platformio/]",
 )  # fmt: skip
+@click.option(
+    "--energy-pin", type=click.IntRange(min=0), metavar="PIN",
+    help="MLPerf Tiny's energy mode: time stamps are edges of this pin, the line runs at 9600 baud.",
+)  # fmt: skip
 @options.optimize
 @options.engine
 @options.conversion
@@ -38,6 +42,7 @@ def command(
     port: str,
     emulate: bool,
     output: Path | None,
+    energy_pin: int | None,
     optimize: Optimize,
     engine: str,
     representative: str | None,
@@ -57,6 +62,8 @@ def command(
     if emulate and port != "auto":
         raise UsageError("--port names a real board, --emulate its twin", "give one of them")
     chosen = boards.load(board)
+    if energy_pin is not None and emulate:
+        raise UsageError("--energy-pin names a pin of a real board", "tinyserve device --pty --energy-mode")
     twin = deploy.check_board(chosen, board, emulate, engine)
     with progress() as report:
         if not twin:
@@ -68,7 +75,8 @@ def command(
         place = core.core_for(emulated=twin)
         lines = deploy.deploy(
             compiled, chosen, directory, place,
-            engine=engine, emulate=twin, model_id=identity, port=port, progress=report,
+            engine=engine, emulate=twin, model_id=identity, port=port, energy_pin=energy_pin,
+            progress=report,
         )  # fmt: skip
     for line in lines:
         click.echo(line)

@@ -72,9 +72,7 @@ class Client:
             raise UsageError(f"the model has {len(info.input_bytes)} inputs, there is no input {index}")
         if len(data) != info.input_bytes[index]:
             raise UsageError(f"input {index} has {info.input_bytes[index]} bytes, {len(data)} were given")
-        if len(info.input_bytes) > 1:
-            self._ask_again(f"ts-select {index}")
-        self._load(data, info.line_bytes, progress)
+        self._load(data, info.line_bytes, progress, index)
 
     def infer(self, runs: int, warmup: int = 0, progress: Progress | None = None) -> list[int]:
         """Ticks of each of ``runs`` inferences after ``warmup`` that are not counted."""
@@ -133,7 +131,7 @@ class Client:
         return answers.one(profile, lines), answers.one(model, lines)
 
     def mlperf_load(self, data: bytes, progress: Progress | None = None) -> None:
-        """Sends the input's bytes to a device that may not know tinyserve's commands."""
+        """Sends the input as MLPerf Tiny's runner does, to a device that may not know our commands."""
         self.connect()
         self._load(data, DEFAULT_LINE_BYTES, progress)
 
@@ -151,10 +149,17 @@ class Client:
     def _ask_again(self, command: str) -> list[str]:
         return self._exchange.ask_again(command, ANSWER_TIMEOUT_S)
 
-    def _load(self, data: bytes, line_bytes: int, progress: Progress | None) -> None:
-        """``db load`` starts anew, so a load that lost or garbled lines is done again from its start."""
+    def _load(
+        self, data: bytes, line_bytes: int, progress: Progress | None, index: int | None = None
+    ) -> None:
+        """``db load`` starts anew, so a load that lost or garbled lines is done again from its start.
+
+        With ``index`` the bytes are the model's own: `ts-select` holds for one load.
+        """
         for attempt in range(RETRIES + 1):
             try:
+                if index is not None:
+                    self._ask_again(f"ts-select {index}")
                 self._load_once(data, line_bytes, progress)
                 return
             except (Garbage, NoAnswer, Refused):

@@ -11,6 +11,7 @@ from tinyserve.boards.types import Board, Region
 from tinyserve.codegen.compile import Compiled
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.firmware.interface import ModelInterface, interface_of
+from tinyserve.firmware.mlperf import exchange_of
 from tinyserve.firmware.renode import renode_files
 from tinyserve.firmware.templates import render_template
 from tinyserve.firmware.tflm_library import lib_deps
@@ -22,9 +23,14 @@ LINKER_SCRIPT = "board.ld"
 PLATFORMIO_FILE = "platformio.ini"
 RENDERED_FILE = ".rendered"
 DEFAULT_STACK_BYTES = 4096
+BAUD = 115200
+ENERGY_BAUD = 9600
+"""Of a real board's serial line; MLPerf Tiny's runner speaks at the lower rate in energy mode."""
 
 _COMMON = (
     "config.h",
+    "mlperf.c",
+    "mlperf.h",
     "model_io.c",
     "model_io.h",
     "port.h",
@@ -64,6 +70,7 @@ class Project:
     include: tuple[str, ...] = ("src", "src/model")
     defines: dict[str, str] = field(default_factory=dict)
     stack_bytes: int = 0
+    baud: int = BAUD
 
 
 def port_of(board: Board, emulate: bool) -> Port:
@@ -87,14 +94,22 @@ def render(
     emulate: bool = False,
     model_id: str = "",
     stack_bytes: int | None = None,
+    energy_mode: bool = False,
+    timestamp_pin: int | None = None,
 ) -> Project:
     """Writes the firmware project of a compiled model for a board into ``directory``.
 
     ``emulate`` renders the board's twin (same core and memory, the emulated port) instead of the Arduino
-    port; boards that exist only in an emulator have no other. ``model_id`` is what the ``profile``
-    command answers. Files that did not change are not touched. Raises UsageError and FileSystemError.
+    port; boards that exist only in an emulator have no other. ``model_id`` is what the ``profile`` command
+    answers. ``energy_mode`` is MLPerf Tiny's: time stamps are edges of ``timestamp_pin`` (a real board's; a
+    twin has none), and the line runs at 9600 baud. Files that did not change are not touched. Raises
+    UsageError and FileSystemError.
     """
     port = port_of(board, emulate)
+    if energy_mode and port == "arduino" and timestamp_pin is None:
+        raise UsageError(
+            f"{board.id}: energy mode needs a pin for its time stamps", "name it: --energy-pin 7"
+        )
     model = interface_of(compiled)
     stack = stack_bytes or _default_stack(board)
     context = {
@@ -102,6 +117,9 @@ def render(
         "model": model,
         "model_id": model_id or model.name,
         "engine": engine,
+        "mlperf": exchange_of(model, model_id),
+        "energy_mode": energy_mode,
+        "timestamp_pin": timestamp_pin,
         "version": __version__,
         "registers": board.core.registers if port in ("cortex_m", "riscv") else None,
         **_ticks(port, board),
@@ -127,7 +145,12 @@ def render(
     if port == "arduino":
         files[PLATFORMIO_FILE] = render_template(
             f"arduino/{PLATFORMIO_FILE}",
-            {**context, "defines": defines, "lib_deps": lib_deps() if interpreted else ""},
+            {
+                **context,
+                "defines": defines,
+                "lib_deps": lib_deps() if interpreted else "",
+                "baud": ENERGY_BAUD if energy_mode else BAUD,
+            },
         )
     for name, content in compiled.sources.files.items():
         files[f"src/model/{name}"] = content
@@ -136,8 +159,9 @@ def render(
         sources.append(SourceFile(f"src/model/{name}", part))
     _write(directory, files)
     return Project(
-        directory, board, port, engine, model, compiled, tuple(sources), defines=defines, stack_bytes=stack
-    )
+        directory, board, port, engine, model, compiled, tuple(sources), defines=defines, stack_bytes=stack,
+        baud=ENERGY_BAUD if energy_mode and port == "arduino" else BAUD,
+    )  # fmt: skip
 
 
 def linker_script(board: Board, stack_bytes: int, roomy: bool = False) -> str:

@@ -64,14 +64,19 @@ def deploy(
     emulate: bool = False,
     model_id: str = "",
     port: str = flash.AUTO,
+    energy_pin: int | None = None,
     progress: Progress = silent,
 ) -> list[str]:
     """Leaves the board (or its twin, once) running the model; lines that say so.
 
+    ``energy_pin``: in MLPerf Tiny's energy mode, with time stamps as edges of that pin.
+
     Raises what rendering, ``flash.flash`` and ``flash.run_on_emulator`` raise.
     """
     progress("rendering firmware")
-    project = render_project(compiled, board, directory, engine=engine, emulate=emulate, model_id=model_id)
+    project = render_project(
+        compiled, board, directory, engine=engine, emulate=emulate, model_id=model_id, energy_pin=energy_pin
+    )
     pio = Pio(core)
     if core == cores.private_core():
         cores.provision(core)
@@ -81,9 +86,11 @@ def deploy(
         environment.install_for(project, pio, progress)
     flashed = flash.flash(project, pio, port, progress)
     info = flashed.info
+    runner = f"an MLPerf Tiny runner in energy mode, {project.baud} baud"
+    bench = f"tinyserve bench --board {board.id} --port {flashed.port}"
     return [
         f"{board.name} at {flashed.port}: m-ready",
         f"model {info.model_sha256[:12]}, engine {info.engine}, arena {info.arena_bytes:,} bytes",
         f"project: {directory}",
-        f"next: tinyserve bench --board {board.id} --port {flashed.port}",
+        f"next: {bench if energy_pin is None else runner}",
     ]

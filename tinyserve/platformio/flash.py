@@ -200,7 +200,7 @@ def _enter_bootloader(board: Board, port: str, ports: ListPorts) -> str | None:
 def _identify(project: Project, port: str) -> DeviceInfo:
     """What runs at ``port`` now. Raises DeviceError where it is silent, another board, or another model."""
     board = project.board
-    device = SerialDevice(port, board)
+    device = SerialDevice(port, board, baud=project.baud)
     try:
         client = Client(device.link)
         try:

@@ -22,10 +22,12 @@ def render_project(
     emulate: bool = False,
     model_id: str = "",
     platform_name: str = platform.NAME,
+    energy_pin: int | None = None,
 ) -> Project:
     """Writes the PlatformIO project of a compiled model for a board, or for its twin with ``emulate``.
 
-    ``platform_name`` is how an emulated board's platformio.ini names our platform. Raises UsageError for what
+    ``platform_name`` is how an emulated board's platformio.ini names our platform. ``energy_pin``: MLPerf
+    Tiny's energy mode, with time stamps as edges of that pin. Raises UsageError for what
     PlatformIO has no part in, and FileSystemError.
     """
     ini = directory / PLATFORMIO_FILE
@@ -34,7 +36,10 @@ def render_project(
             f"{ini} is in the way and was not rendered by tinyserve",
             "choose another directory for the firmware project",
         )
-    project = render(compiled, board, directory, engine, emulate=emulate, model_id=model_id)
+    project = render(
+        compiled, board, directory, engine, emulate=emulate, model_id=model_id,
+        energy_mode=energy_pin is not None, timestamp_pin=energy_pin,
+    )  # fmt: skip
     if project.port == "host":
         raise UsageError(
             f"{board.id}: PlatformIO has no part in programs of this computer", "tinyserve bench"

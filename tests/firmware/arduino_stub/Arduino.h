@@ -11,6 +11,7 @@
 
 unsigned long millis();
 unsigned long micros();
+void delayMicroseconds(unsigned int us);
 void yield();
 void pinMode(int pin, int mode);
 void digitalWrite(int pin, int value);

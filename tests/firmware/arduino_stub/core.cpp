@@ -32,6 +32,11 @@ unsigned long millis()
     return (uint32_t)((now_us() - start_us) / 1000u);
 }
 
+void delayMicroseconds(unsigned int us)
+{
+    fprintf(stderr, "delay %u us\n", us);
+}
+
 void yield() {}
 
 void pinMode(int pin, int mode)
