@@ -24,9 +24,19 @@ def output_size(extent: int, taps: int, stride: int, dilation: int, padding: str
 
 
 def weights_of(
-    r: Random, graph: GraphBuilder, shape: tuple[int, ...], *, axis: int, dtype: str, input_scale: float
+    r: Random,
+    graph: GraphBuilder,
+    shape: tuple[int, ...],
+    *,
+    axis: int,
+    dtype: str,
+    input_scale: float,
+    bias_dtype: str = "",
 ) -> tuple[TensorRef, TensorRef | None, float]:
-    """Weights, bias or none, and an output scale: mostly fitting the sums, now and then far too small."""
+    """Weights, bias or none, and an output scale: mostly fitting the sums, now and then far too small.
+
+    The bias is int32 for int8 and int64 for int16 unless ``bias_dtype`` says else.
+    """
     channels = shape[axis]
     taps = int(np.prod(shape)) // channels
     if dtype == "float32":
@@ -42,11 +52,12 @@ def weights_of(
         return weights, None, output_scale
     wide = r.chance(0.1)
     span = 2**31 - 1 if wide and dtype == "int8" else 20000
-    bias = r.rng.integers(-span, span, channels).astype("int32" if dtype == "int8" else "int64")
+    kind = bias_dtype or ("int32" if dtype == "int8" else "int64")
+    bias = r.rng.integers(-span, span, channels).astype(kind)
     return weights, graph.constant(bias, scale=[input_scale * s for s in scales], axis=0), output_scale
 
 
-def random_case(index: int, dtype: str) -> Case:
+def random_case(index: int, dtype: str, bias_dtype: str = "") -> Case:
     r = Random(index, 1)
     batches, groups = r.choice((1, 1, 1, 2)), r.choice((1, 1, 1, 2, 3))
     height, width = r.integer(1, 9), r.integer(1, 9)
@@ -72,6 +83,7 @@ def random_case(index: int, dtype: str) -> Case:
             axis=0,
             dtype=dtype,
             input_scale=quantization.get("scale", 0.0),
+            bias_dtype=bias_dtype,
         )
         out = {} if dtype == "float32" else {"scale": scale, "zero_point": r.zero_point(dtype)}
         y = graph.tensor((batches, *size, channels), dtype, **out)
@@ -88,6 +100,12 @@ def random_case(index: int, dtype: str) -> Case:
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
 def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
     check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_int16_with_a_bias_of_int32_equals_tflm(tmp_path: Path) -> None:
+    cases = [random_case(index, "int16", "int32") for index in range(CASES)]
+    computed = [computed_weights(case, index) for index, case in enumerate(cases)]
+    check(cases[::2] + computed[1::2], tmp_path, at_least=100)
 
 
 def test_float_is_close_to_tflm(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.support.run_time import computed_weights
 CASES = 130
 
 
-def random_case(index: int, dtype: str, asymmetric: bool = False) -> Case:
+def random_case(index: int, dtype: str, asymmetric: bool = False, bias_dtype: str = "") -> Case:
     r = Random(index, 3)
     depth, channels = r.integer(1, 40), r.integer(1, 12)
     outer = r.choice(((1,), (1,), (3,), (1, 2), (1, 2, 2)))
@@ -38,7 +38,8 @@ def random_case(index: int, dtype: str, asymmetric: bool = False) -> Case:
             w = graph.constant(values, scale=scales, zero_point=[points] * len(scales), axis=0)
             product = [float(np.float32(quantization["scale"]) * np.float32(s)) for s in scales]
             span = 2**31 - 1 if r.chance(0.1) and dtype == "int8" else 20000
-            bias = r.rng.integers(-span, span, channels).astype("int32" if dtype == "int8" else "int64")
+            kind = bias_dtype or ("int32" if dtype == "int8" else "int64")
+            bias = r.rng.integers(-span, span, channels).astype(kind)
             b = graph.constant(bias, scale=product, zero_point=[0] * len(product)) if r.chance(0.8) else None
             typical = float(np.mean(product)) * 75 * np.sqrt(depth) * (1 if dtype == "int8" else 1.5)
             scale = float(np.float32(typical * r.choice((1.0, 1.0, 1.0, 0.1, 1e-3, 30.0))))
@@ -54,6 +55,12 @@ def random_case(index: int, dtype: str, asymmetric: bool = False) -> Case:
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
 def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
     check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_int16_with_a_bias_of_int32_equals_tflm(tmp_path: Path) -> None:
+    cases = [random_case(index, "int16", index % 4 == 0, "int32") for index in range(CASES)]
+    computed = [computed_weights(case, index) for index, case in enumerate(cases)]
+    check(cases[::2] + computed[1::2], tmp_path, at_least=100)
 
 
 def test_float_is_close_to_tflm(tmp_path: Path) -> None:

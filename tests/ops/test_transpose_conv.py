@@ -13,10 +13,10 @@ from tests.support.differential import Case, Tolerance, check
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 from tests.support.run_time import computed_weights
 
-CASES = 120
+CASES = 135
 
 
-def random_case(index: int, dtype: str) -> Case:
+def random_case(index: int, dtype: str, bias_dtype: str = "") -> Case:
     r = Random(index, 47)
     batches, channels, depth = r.choice((1, 1, 2)), r.integer(1, 5), r.integer(1, 5)
     height, width = r.integer(1, 5), r.integer(1, 5)
@@ -31,7 +31,13 @@ def random_case(index: int, dtype: str) -> Case:
         q = r.quantization(dtype)
         x = graph.input((batches, height, width, depth), dtype, **q)
         weights, bias, scale = weights_of(
-            r, graph, (channels, *taps, depth), axis=0, dtype=dtype, input_scale=q.get("scale", 0.0)
+            r,
+            graph,
+            (channels, *taps, depth),
+            axis=0,
+            dtype=dtype,
+            input_scale=q.get("scale", 0.0),
+            bias_dtype=bias_dtype,
         )
         out = {} if dtype == "float32" else {"scale": scale, "zero_point": r.zero_point(dtype)}
         y = graph.tensor((batches, *size, channels), dtype, **out)
@@ -48,7 +54,11 @@ def random_case(index: int, dtype: str) -> Case:
 
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
 def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
-    check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=80)
+    check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_int16_with_a_bias_of_int16_equals_tflm(tmp_path: Path) -> None:
+    check([random_case(index, "int16", "int16") for index in range(CASES)], tmp_path, at_least=100)
 
 
 def test_float_is_close_to_tflm(tmp_path: Path) -> None:

@@ -5,11 +5,13 @@
 #ifndef TS_CONV_2D_H
 #define TS_CONV_2D_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/fixed_point.h"
 #include "common/operands.h"
+#include "common/sum_s16.h"
 #include "common/window.h"
 
 /* multiplier_step is 1 for a multiplier and shift per output channel, 0 for one of each. bias may be NULL. */
@@ -87,13 +89,14 @@ typedef struct {
     int32_t stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
     int32_t activation_min, activation_max;
     const int8_t *weights;
-    const int64_t *bias;
+    const void *bias; /* int64_t, or int32_t with narrow_sums */
+    bool narrow_sums;
     int32_t multiplier_step;
     const int32_t *multipliers;
     const int8_t *shifts;
 } ts_conv_2d_s16_params;
 
-/* int16 activations, int8 weights, int64 accumulator: TFLM's reference_integer_ops::ConvPerChannel<int64_t>. */
+/* int16 activations, int8 weights, equal to TFLM's reference_integer_ops::ConvPerChannel<int64_t>, or <int32_t>. */
 static inline void ts_conv_2d_s16(const ts_conv_2d_s16_params *p, const int16_t *input, int16_t *output)
 {
     const int32_t row_elements = p->input_width * p->input_channels;
@@ -119,11 +122,9 @@ static inline void ts_conv_2d_s16(const ts_conv_2d_s16_params *p, const int16_t 
                             }
                         }
                     }
-                    if (p->bias != NULL) {
-                        sum = ts_wrap_add_s64(sum, p->bias[oc]);
-                    }
                     const int32_t m = oc * p->multiplier_step;
-                    const int32_t scaled = ts_requantize_s64(sum, p->multipliers[m], p->shifts[m]);
+                    const int32_t scaled =
+                        ts_scaled_sum_s16(sum, p->bias, p->narrow_sums, oc, p->multipliers[m], p->shifts[m]);
                     *output++ = (int16_t)ts_clamp(scaled, p->activation_min, p->activation_max);
                 }
             }
@@ -180,7 +181,7 @@ static inline void ts_conv_2d_f32(const ts_conv_2d_f32_params *p, const float *i
 }
 
 TS_COMPUTED_OPERANDS(ts_conv_2d_s8, int8_t, int8_t, int32_t)
-TS_COMPUTED_OPERANDS(ts_conv_2d_s16, int16_t, int8_t, int64_t)
+TS_COMPUTED_OPERANDS(ts_conv_2d_s16, int16_t, int8_t, void)
 TS_COMPUTED_OPERANDS(ts_conv_2d_f32, float, float, float)
 
 #endif

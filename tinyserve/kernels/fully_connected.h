@@ -2,11 +2,13 @@
 #ifndef TS_FULLY_CONNECTED_H
 #define TS_FULLY_CONNECTED_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "common/fixed_point.h"
 #include "common/operands.h"
+#include "common/sum_s16.h"
 
 /* multiplier_step is 1 for a multiplier and shift per output channel, 0 for one of each. bias may be NULL. */
 typedef struct {
@@ -89,13 +91,14 @@ typedef struct {
     int32_t batches, depth, channels;
     int32_t activation_min, activation_max;
     const int8_t *weights;
-    const int64_t *bias;
+    const void *bias; /* int64_t, or int32_t with narrow_sums */
+    bool narrow_sums;
     int32_t multiplier_step;
     const int32_t *multipliers;
     const int8_t *shifts;
 } ts_fully_connected_s16_params;
 
-/* int16 activations, int8 weights, int64 accumulator: TFLM's reference_integer_ops::FullyConnected<int64_t>. */
+/* int16 activations, int8 weights, equal to TFLM's reference_integer_ops::FullyConnected with int64_t or int32_t. */
 static inline void ts_fully_connected_s16(const ts_fully_connected_s16_params *p, const int16_t *input, int16_t *output)
 {
     for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
@@ -105,11 +108,9 @@ static inline void ts_fully_connected_s16(const ts_fully_connected_s16_params *p
             for (int32_t i = 0; i < p->depth; i++) {
                 sum += w[i] * input[i];
             }
-            if (p->bias != NULL) {
-                sum = ts_wrap_add_s64(sum, p->bias[c]);
-            }
             const int32_t m = c * p->multiplier_step;
-            const int32_t scaled = ts_requantize_s64(sum, p->multipliers[m], p->shifts[m]);
+            const int32_t scaled =
+                ts_scaled_sum_s16(sum, p->bias, p->narrow_sums, c, p->multipliers[m], p->shifts[m]);
             *output++ = (int16_t)ts_clamp(scaled, p->activation_min, p->activation_max);
         }
     }
@@ -119,7 +120,8 @@ typedef struct {
     int32_t batches, depth, channels;
     int32_t activation_min, activation_max;
     const int8_t *weights;
-    const int64_t *bias;
+    const void *bias; /* int64_t, or int32_t with narrow_sums */
+    bool narrow_sums;
     int32_t multiplier_step;
     const int32_t *multipliers;
     const int8_t *shifts;
@@ -136,11 +138,9 @@ static inline void ts_fully_connected_offset_s16(const ts_fully_connected_offset
             for (int32_t i = 0; i < p->depth; i++) {
                 sum += (w[i] + p->weights_offset) * input[i];
             }
-            if (p->bias != NULL) {
-                sum = ts_wrap_add_s64(sum, p->bias[c]);
-            }
             const int32_t m = c * p->multiplier_step;
-            const int32_t scaled = ts_requantize_s64(sum, p->multipliers[m], p->shifts[m]);
+            const int32_t scaled =
+                ts_scaled_sum_s16(sum, p->bias, p->narrow_sums, c, p->multipliers[m], p->shifts[m]);
             *output++ = (int16_t)ts_clamp(scaled, p->activation_min, p->activation_max);
         }
     }
@@ -174,8 +174,8 @@ static inline void ts_fully_connected_f32(const ts_fully_connected_f32_params *p
 
 TS_COMPUTED_OPERANDS(ts_fully_connected_s8, int8_t, int8_t, int32_t)
 TS_COMPUTED_OPERANDS(ts_fully_connected_offset_s8, int8_t, int8_t, int32_t)
-TS_COMPUTED_OPERANDS(ts_fully_connected_s16, int16_t, int8_t, int64_t)
-TS_COMPUTED_OPERANDS(ts_fully_connected_offset_s16, int16_t, int8_t, int64_t)
+TS_COMPUTED_OPERANDS(ts_fully_connected_s16, int16_t, int8_t, void)
+TS_COMPUTED_OPERANDS(ts_fully_connected_offset_s16, int16_t, int8_t, void)
 TS_COMPUTED_OPERANDS(ts_fully_connected_f32, float, float, float)
 
 #endif

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,9 @@ from tinyserve.ops.quantize_params import (
     float_range,
 )
 from tinyserve.ops.window import ExplicitPads, Window, read_padding, window
+
+S16_BIAS = (DType.INT64, DType.INT32)
+"""The bias of int16 activations, where TFLM takes both types."""
 
 MAX_TAPS = 1 << 16
 """Products of int8 and 9-bit values that a 32-bit accumulator surely holds."""
@@ -51,7 +55,7 @@ class Conv2DAttributes:
 
 
 class Conv2D(Op):
-    """Weights [output channels][height][width][input channels / groups], bias int32 (int64 for int16), or
+    """Weights [output channels][height][width][input channels / groups], bias int32 (or int64 for int16), or
     none.
     """
 
@@ -82,7 +86,7 @@ class Conv2D(Op):
                 op, f"weights {list(weights.shape)} do not divide the input's {input.shape[3]} channels"
             )
         checks.shape(op, output, (*output.shape[:3], channels), "output")
-        check_convolution(op, axis=0, channels=channels)
+        check_convolution(op, axis=0, channels=channels, s16_bias=S16_BIAS)
         conv_window(op)
 
     def macs(self, op: Operator) -> int:
@@ -104,6 +108,7 @@ class Conv2D(Op):
             "filters_per_group": output.shape[3] // groups,
             "output_channels": output.shape[3],
             **convolution_params(op, lowering, op.attributes.activation),
+            **narrow_sums(op),
         }
         lead = conv_lead(view, input, output)
         add_convolution(op, lowering, f"ts_conv_2d_{suffix(input)}", params, lead=lead, macs=self.macs(op))
@@ -137,9 +142,16 @@ def suffix(tensor: Tensor) -> str:
     return {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}[tensor.dtype]
 
 
-def check_convolution(op: Operator, axis: int, channels: int, asymmetric: bool = False) -> None:
+def check_convolution(
+    op: Operator,
+    axis: int,
+    channels: int,
+    asymmetric: bool = False,
+    s16_bias: Sequence[DType] = (DType.INT64,),
+) -> None:
     """Types, quantization, bias and activation of an operator with weights, which have ``channels`` along
-    ``axis``, and a zero point of 0 unless ``asymmetric``.
+    ``axis``, and a zero point of 0 unless ``asymmetric``. ``s16_bias``: the types that the bias of int16
+    activations may have.
     """
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     bias = checks.optional(op, 2)
@@ -160,7 +172,7 @@ def check_convolution(op: Operator, axis: int, channels: int, asymmetric: bool =
     if not asymmetric:
         checks.symmetric(op, weights)
     if bias is not None:
-        checks.dtype(op, bias, (DType.INT32 if input.dtype is DType.INT8 else DType.INT64,), "bias")
+        checks.dtype(op, bias, (DType.INT32,) if input.dtype is DType.INT8 else s16_bias, "bias")
     if input.dtype is DType.INT16:
         checks.symmetric(op, input, output)
     most = MAX_TAPS // 2 if asymmetric else MAX_TAPS
@@ -197,6 +209,14 @@ def convolution_params(
         params["multipliers"] = lowering.constant(f"{weights.name}_multipliers", factors.multipliers)
         params["shifts"] = lowering.constant(f"{weights.name}_shifts", factors.shifts)
     return params
+
+
+def narrow_sums(op: Operator) -> dict[str, ParamValue]:
+    """The field that int16 kernels with either type of bias have, see ``kernels/common/sum_s16.h``."""
+    if checks.required(op, 0).dtype is not DType.INT16:
+        return {}
+    bias = checks.optional(op, 2)
+    return {"narrow_sums": bias is not None and bias.dtype is DType.INT32}
 
 
 def computed_operands(op: Operator) -> bool:

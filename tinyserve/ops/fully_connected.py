@@ -12,10 +12,12 @@ from tinyserve.graph.types import DType, Operator, Options, Tensor
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering, Op, unsupported
 from tinyserve.ops.conv_2d import (
+    S16_BIAS,
     add_convolution,
     check_convolution,
     computed_operands,
     convolution_params,
+    narrow_sums,
     suffix,
 )
 from tinyserve.ops.overlap import lead_bytes
@@ -54,7 +56,7 @@ class FullyConnected(Op):
         if input.elements % depth:
             raise checks.invalid(op, f"input {list(input.shape)} is not made of rows of {depth} values")
         checks.elements(op, output, input.elements // depth * channels, "output")
-        check_convolution(op, axis=0, channels=channels, asymmetric=_offset(op) != 0)
+        check_convolution(op, axis=0, channels=channels, asymmetric=_offset(op) != 0, s16_bias=S16_BIAS)
         if input.dtype is not DType.FLOAT32:
             fully_connected_requantization(op, input, weights, output)
 
@@ -74,6 +76,7 @@ class FullyConnected(Op):
             "depth": depth,
             "channels": channels,
             **convolution_params(op, lowering, op.attributes.activation, factors),
+            **narrow_sums(op),
         }
         if _offset(op):
             params["weights_offset"] = _offset(op)

@@ -58,6 +58,9 @@ class TransposeConv(Op):
         if weights.shape[3] != input.shape[3]:
             raise checks.invalid(op, f"weights {list(weights.shape)}, input {list(input.shape)}")
         checks.shape(op, output, (input.shape[0], *output.shape[1:3], channels), "output")
+        bias = checks.optional(op, 3)
+        if bias is not None and bias.dtype is DType.INT16:
+            checks.constant(op, bias, "a bias of 16 bits")
         check_convolution(as_convolution(op), axis=0, channels=channels)
 
     def macs(self, op: Operator) -> int:
@@ -93,8 +96,15 @@ class TransposeConv(Op):
 
 
 def as_convolution(op: Operator) -> Operator:
-    """The same operator with input, weights and bias where a convolution has them."""
-    return replace(op, inputs=[op.inputs[2], op.inputs[1], *op.inputs[3:]])
+    """The same operator with input, weights and bias where a convolution has them.
+
+    A bias of 16 bits, which old converters give int16 activations, is widened as TFLM does.
+    """
+    input, bias = op.inputs[2], checks.optional(op, 3)
+    is_s16 = input is not None and input.dtype is DType.INT16
+    if is_s16 and bias is not None and bias.dtype is DType.INT16 and bias.data is not None:
+        bias = replace(bias, dtype=DType.INT64, data=bias.data.astype(np.int64))
+    return replace(op, inputs=[input, op.inputs[1], bias])
 
 
 def _pad(op: Operator, axis: int) -> int:
