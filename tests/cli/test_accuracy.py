@@ -29,7 +29,11 @@ def test_the_compiled_model_and_the_device_agree(capsys: pytest.CaptureFixture[s
     command = ["accuracy", "shapes.tflite", "--dataset", "test.npz", "--board", "cortex-m4"]
     assert main(command) == 0
     shown = capsys.readouterr().out
-    assert right(shown, "compiled (int8)") == right(shown, "cortex-m4, emulated")
+    assert (
+        right(shown, "compiled (int8)") == right(shown, "cortex-m4, emulated") == right(shown, "int8, TFLM")
+    )
+    assert "float original" not in shown, "it came quantized"
+    assert "label" in shown and "most often taken" in shown
     assert "12 samples" in shown
 
 
@@ -37,3 +41,13 @@ def test_the_compiled_model_and_the_device_agree(capsys: pytest.CaptureFixture[s
 def test_a_data_set_that_is_not_there_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["accuracy", "shapes.tflite", "--dataset", "none.npz"]) == 5
     assert "none.npz" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_only_the_compiled_model_is_run_when_nothing_is_to_be_compared(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["accuracy", "shapes.tflite", "--dataset", "test.npz", "--no-compare"]) == 0
+    shown = capsys.readouterr().out
+    assert "compiled (int8)" in shown
+    assert "TFLM" not in shown

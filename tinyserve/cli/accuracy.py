@@ -21,8 +21,19 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
 @click.option("--board", metavar="NAME", help="Run the data set on this board's twin too.")
 @click.option("--port", metavar="PORT", help="On the board itself, at this serial port.")
 @click.option(
-    "--limit", type=click.IntRange(min=1), default=1000, show_default=True, help="Samples for the board."
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Samples for the board and for what is compared with.",
 )
+@click.option(
+    "--compare/--no-compare",
+    default=True,
+    show_default=True,
+    help="Run the float original and TFLM's interpreter, too.",
+)
+@options.reading
 @options.operators
 @options.conversion
 def command(
@@ -35,31 +46,47 @@ def command(
     board: str | None,
     port: str | None,
     limit: int,
+    compare: bool,
+    pixel_range: tuple[float, float] | None,
+    stride: int,
+    sample_rate: int,
     representative: str | None,
     quantize: str,
     bundle: Path | None,
 ) -> None:
-    """Top-1 accuracy of the float model, of the compiled one, and with --board of the device.
+    """Top-1 accuracy of the float model, the quantized one, the compiled one, and with --board of the device.
 
-    The compiled model runs on this machine, on all cores, with the bytes that the device gives.
+    The float original runs in LiteRT, the quantized model in TFLM's interpreter, both on --limit samples. The
+    compiled model runs over all of them on this machine, on all cores, with the bytes that the device gives.
     """
     from tinyserve import road
     from tinyserve.bench import accuracy
     from tinyserve.bench.cell import Cell
     from tinyserve.bench.cell import run as run_cell
+    from tinyserve.bench.references import references
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
+    from tinyserve.convert.named import Reading
+    from tinyserve.convert.options import Options
     from tinyserve.report.accuracy import accuracy_view
 
-    conversion = road.Conversion(representative, quantize, bundle)
+    told = Options(reading=Reading(pixel_range, stride, sample_rate))
+    conversion = road.Conversion(representative, quantize, bundle, options=told)
     with progress() as report:
         made = road.to_bundle(source, conversion, report)
         summary = accuracy.run(
-            made, dataset, predictions=predictions, jobs=jobs, scheduler=scheduler, progress=report
+            made,
+            dataset,
+            predictions=predictions,
+            jobs=jobs,
+            scheduler=scheduler,
+            reading=told.reading,
+            progress=report,
         )
+        beside = references(made, dataset, limit, told.reading, report) if compare else None
         result = None
         if board is not None:
             build = road.Build(emulate=port is None)
             cell = Cell(made.path, board, build=build, runs=1, port=port, dataset=dataset, limit=limit)
             result = run_cell(cell, report)
-    stdout().print(accuracy_view(made, summary, result))
+    stdout().print(accuracy_view(made, summary, beside, result))
