@@ -62,6 +62,60 @@ def test_parquet_with_a_column_per_feature_or_a_list_column(tmp_path: Path) -> N
         assert labels(pieces) == LABELS.tolist()
 
 
+def test_parquet_with_lists_of_one_length_of_any_kind(tmp_path: Path) -> None:
+    rows = VALUES.reshape(25, 3)
+    nested = pa.array([[[float(value)] for value in row] for row in rows])
+    fixed = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), 3)
+    tensors = pa.FixedShapeTensorArray.from_numpy_ndarray(rows)
+    for index, column in enumerate((nested, fixed, tensors)):
+        path = tmp_path / f"{index}.parquet"
+        pq.write_table(pa.table({"x": column}), path)
+        np.testing.assert_array_equal(together(read(path)), VALUES)
+
+
+@pytest.mark.parametrize("rows", [[[1.0, 2.0, 3.0], [1.0, 2.0]], [[1.0, 2.0, 3.0], None]])
+def test_parquet_with_uneven_rows_is_named(tmp_path: Path, rows: list[list[float] | None]) -> None:
+    pq.write_table(pa.table({"x": rows}), tmp_path / "d.parquet")
+    with pytest.raises(DataError, match=r"samples 0 to 1.*column 'x'"):
+        read(tmp_path / "d.parquet")
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"x": ["a", "b"]}, "not numbers"),
+        ({"f0": [1.0], "f1": [2.0]}, r"takes \(N, 3\)"),
+        ({"y": [1]}, "no column but the label"),
+    ],
+)
+def test_parquet_with_wrong_columns(tmp_path: Path, columns: dict[str, list[object]], said: str) -> None:
+    pq.write_table(pa.table(columns), tmp_path / "d.parquet")
+    with pytest.raises(DataError, match=said):
+        read(tmp_path / "d.parquet")
+
+
+def test_damage_within_a_parquet_file_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "d.parquet"
+    columns = {f"f{i}": VALUES[:, i] for i in range(3)}
+    pq.write_table(pa.table(columns), path, write_page_checksum=True, use_dictionary=False)
+    damaged = bytearray(path.read_bytes())
+    place = damaged.find(VALUES[10:12, 1].tobytes())
+    damaged[place] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match=r"d\.parquet: cannot be read as Parquet"):
+        read(path)
+
+
+def test_a_directory_of_files_is_one_data_set(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=VALUES[:12], y=LABELS[:12])
+    pq.write_table(pa.table({"x": VALUES[12:].tolist(), "label": LABELS[12:]}), tmp_path / "b.parquet")
+    (tmp_path / "_SUCCESS").touch()
+    pieces = read(tmp_path)
+    assert [len(piece) for piece in pieces] == [10, 2, 10, 3]
+    np.testing.assert_array_equal(together(pieces), VALUES)
+    assert labels(pieces) == LABELS.tolist()
+
+
 def test_parquet_of_several_inputs_and_flat_images(tmp_path: Path) -> None:
     flat = np.arange(100, dtype=np.float32).reshape(25, 4)
     pq.write_table(pa.table({"image": flat.tolist(), "x": VALUES.tolist()}), tmp_path / "d.parquet")

@@ -38,7 +38,8 @@ Array = npt.NDArray[Any]
 Infer = Callable[[list[Array]], Array]
 """Inputs (N, *sample shape) in the model's own types to the first output (N, ...)."""
 
-PIECE = 256
+_PIECE_BYTES = 4 << 20  # of samples in real units: several pieces per thread are in memory
+_PIECE_SAMPLES = (4, 8192)
 _MOST_CLASSES = 1000
 
 
@@ -74,7 +75,7 @@ def run(
     *,
     predictions: Path | None = None,
     jobs: int | None = None,
-    piece: int = PIECE,
+    piece: int | None = None,
     scheduler: str = "",
     reading: Reading = AS_IT_IS,
     progress: Progress = silent,
@@ -82,15 +83,18 @@ def run(
     """Runs a bundle's model over ``dataset`` (see ``convert.stream``) and counts right predictions.
 
     ``predictions``: a directory for Parquet files; what an earlier run of the same model over the same data
-    left there is not run again. ``jobs``: threads, one per core by default. ``scheduler``: a Dask scheduler
-    that does the work instead. Raises DataError, ToolError, FileSystemError, DeviceError.
+    left there is not run again. ``jobs``: threads, one per core by default. ``piece``: samples that are read
+    at once and written to a file. ``scheduler``: a Dask scheduler that does the work instead.
+
+    Raises DataError, ToolError, FileSystemError, DeviceError.
     """
+    piece = piece or piece_samples(made.manifest.inputs)
     stream = open_stream(dataset, made.manifest.inputs, piece, reading)
     store = None
     if predictions is not None:
         store = Store(predictions, describe(dataset, made.model_bytes(), stream.total, piece))
     tally = _Tally(made.manifest.outputs[0])
-    waiting = _unfinished(stream.pieces, made.manifest.inputs, store, tally)
+    waiting = _unfinished(stream.pieces, store, tally)
     executed = _executed(made, waiting, jobs, scheduler)
     started = time.monotonic()
     for work, output in executed:
@@ -120,7 +124,8 @@ def run_reference(
     model = made.original_path() if is_float else made.model_path
     if model is None:
         raise UsageError(f"{made.path}: has no float original", "convert from the float model")
-    stream = open_stream(dataset, made.manifest.inputs, min(PIECE, limit), reading)
+    inputs = made.manifest.inputs
+    stream = open_stream(dataset, inputs, min(piece_samples(inputs), limit), reading)
     output = made.manifest.outputs[0]
     info = TensorInfo(output.name, output.shape, "float32") if is_float else output
     tally = _Tally(output)
@@ -128,22 +133,27 @@ def run_reference(
     with Worker(progress) as worker:
         for part in stream.pieces:
             kept = part.take(np.arange(min(len(part), limit - tally.samples)))
-            work = _Work(0, tally.samples, _inputs(kept, made.manifest.inputs, is_float), kept.labels)
-            tally.add(_piece(work, _interpreted(worker, model, "litert" if is_float else "tflm", work), info))
+            arrays = kept.inputs if is_float else _quantized(kept, inputs)
+            found = _interpreted(worker, model, "litert" if is_float else "tflm", arrays)
+            tally.add(_piece(_Work(0, tally.samples, kept), found, info))
             if tally.samples >= limit:
                 break
     return tally.summary(time.monotonic() - started)
 
 
-def _inputs(part: Dataset, inputs: Sequence[TensorInfo], is_float: bool) -> list[Array]:
-    if is_float:
-        return part.inputs
+def piece_samples(inputs: Sequence[TensorInfo]) -> int:
+    """How many samples of a model's inputs are read at once."""
+    sample_bytes = sum(4 * int(np.prod(bundle.sample_shape(info))) for info in inputs)
+    return int(np.clip(_PIECE_BYTES // max(1, sample_bytes), *_PIECE_SAMPLES))
+
+
+def _quantized(part: Dataset, inputs: Sequence[TensorInfo]) -> list[Array]:
     return [bundle.quantize(array, info) for array, info in zip(part.inputs, inputs, strict=True)]
 
 
-def _interpreted(worker: Worker, model: Path, runtime: str, work: _Work) -> Array:
+def _interpreted(worker: Worker, model: Path, runtime: str, inputs: list[Array]) -> Array:
     outputs, _ = worker.run(
-        lambda sent, received: RunTflite(runtime, model.absolute(), sent, received), work.inputs, "run"
+        lambda sent, received: RunTflite(runtime, model.absolute(), sent, received), inputs, "run"
     )
     return outputs[0]
 
@@ -154,21 +164,18 @@ class _Work:
 
     index: int
     first: int
-    inputs: list[Array]
-    labels: Array | None
+    part: Dataset
 
 
-def _unfinished(
-    pieces: Iterable[Dataset], inputs: Sequence[TensorInfo], store: Store | None, tally: _Tally
-) -> Iterator[_Work]:
-    """Pieces in the model's own types; those that an earlier run finished are counted and left out."""
+def _unfinished(pieces: Iterable[Dataset], store: Store | None, tally: _Tally) -> Iterator[_Work]:
+    """Those that an earlier run finished are counted and left out."""
     first = 0
     for index, part in enumerate(pieces):
         done = store.load(index) if store is not None else None
         if done is not None:
             tally.add(done, resumed=True)
         else:
-            yield _Work(index, first, _inputs(part, inputs, False), part.labels)
+            yield _Work(index, first, part)
         first += len(part)
 
 
@@ -176,26 +183,33 @@ def _executed(
     made: Bundle, waiting: Iterator[_Work], jobs: int | None, scheduler: str
 ) -> Iterator[tuple[_Work, Array]]:
     if scheduler:
-        return _on_cluster(made.model_bytes(), waiting, scheduler)
+        return _on_cluster(made, waiting, scheduler)
     compiled = compile_model(made.model_bytes(), FAST)
     HostModel(compiled)  # builds the library, before the clock runs
-    return _on_threads(compiled, waiting, jobs or os.cpu_count() or 1)
+    return _on_threads(compiled, made.manifest.inputs, waiting, jobs or _cores())
 
 
-def _on_threads(compiled: Compiled, waiting: Iterator[_Work], jobs: int) -> Iterator[tuple[_Work, Array]]:
-    """In order. The C code runs without Python's lock; each thread has an arena of its own."""
+def _cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _on_threads(
+    compiled: Compiled, inputs: Sequence[TensorInfo], waiting: Iterator[_Work], jobs: int
+) -> Iterator[tuple[_Work, Array]]:
+    """In order. Quantization and C run without Python's lock; each thread has an arena of its own."""
     local = threading.local()
 
-    def infer(inputs: list[Array]) -> Array:
+    def infer(part: Dataset) -> Array:
         if not hasattr(local, "model"):
             local.model = HostModel(compiled)
-        return run_host(local.model, compiled, inputs)
+        return run_host(local.model, compiled, _quantized(part, inputs))
 
     with ThreadPoolExecutor(jobs, thread_name_prefix="accuracy") as pool:
         running: deque[tuple[_Work, Future[Array]]] = deque()
         try:
             for work in waiting:
-                running.append((work, pool.submit(infer, work.inputs)))
+                running.append((work, pool.submit(infer, work.part)))
                 if len(running) > 2 * jobs:
                     oldest, future = running.popleft()
                     yield oldest, future.result()
@@ -214,15 +228,19 @@ def run_host(model: HostModel, compiled: Compiled, inputs: list[Array]) -> Array
     return model.run_batch(shaped)[0]
 
 
-def _on_cluster(model: bytes, waiting: Iterator[_Work], scheduler: str) -> Iterator[tuple[_Work, Array]]:
-    """In order, on the workers of a Dask scheduler, which need tinyserve and a C compiler."""
+def _on_cluster(made: Bundle, waiting: Iterator[_Work], scheduler: str) -> Iterator[tuple[_Work, Array]]:
+    """In order, on the workers of a Dask scheduler, which need tinyserve and a C compiler.
+
+    Samples travel quantized: a quarter of the bytes.
+    """
     with connected(scheduler) as client:
-        sent = client.scatter(model, broadcast=True)
+        sent = client.scatter(made.model_bytes(), broadcast=True)
         most = 2 * max(1, sum(client.nthreads().values()))
         running: deque[tuple[_Work, Any]] = deque()
         try:
             for work in waiting:
-                running.append((work, client.submit(infer_remotely, sent, work.inputs, pure=False)))
+                inputs = _quantized(work.part, made.manifest.inputs)
+                running.append((work, client.submit(infer_remotely, sent, inputs, pure=False)))
                 if len(running) > most:
                     oldest, future = running.popleft()
                     yield oldest, future.result()
@@ -256,9 +274,9 @@ def _piece(work: _Work, output: Array, info: TensorInfo) -> Piece:
 
 def _labels(work: _Work, info: TensorInfo) -> npt.NDArray[np.int64]:
     """Class indices; -1 for all where the data has none. Raises DataError for labels that are no class."""
-    if work.labels is None:
-        return np.full(len(work.inputs[0]), -1, np.int64)
-    labels = work.labels
+    labels = work.part.labels
+    if labels is None:
+        return np.full(len(work.part), -1, np.int64)
     classes = max(2, int(np.prod(info.shape)))
     whole = labels.astype(np.int64) if labels.dtype.kind in "fiub" else np.full(len(labels), -1)
     if (whole != labels).any() or whole.min() < 0 or whole.max() >= classes:

@@ -66,8 +66,8 @@ class Store:
         if not path.is_file():
             return None
         try:
-            table = self._parquet.read_table(path)
-        except Exception:  # half a file of a file system that failed: made again
+            table = self._parquet.read_table(path, page_checksum_verification=True)
+        except Exception:  # half a file, or a damaged one: made again
             return None
         columns = {name: table.column(name).to_numpy() for name in table.column_names}
         return Piece(int(columns["sample"][0]), columns["predicted"], columns["label"], columns["score"])
@@ -84,7 +84,7 @@ class Store:
             [self._arrow.array(array) for array in arrays], schema=self._schema
         )
         sink = self._arrow.BufferOutputStream()
-        self._parquet.write_table(table, sink)
+        self._parquet.write_table(table, sink, write_page_checksum=True)
         write(self._path(index), sink.getvalue().to_pybytes())
 
     def _path(self, index: int) -> Path:

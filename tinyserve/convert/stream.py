@@ -1,7 +1,7 @@
 """Data sets of any size, a piece at a time: memory is that of one piece.
 
-Streams .npy and .npz (compressed or not), Parquet, and directories of images. Other kinds of data are read
-whole and cut. Every piece is matched with the model's inputs and checked as ``data.load`` does.
+Streams .npy and .npz (compressed or not), Parquet, and directories of .npz, Parquet or images. Other kinds of
+data are read whole and cut. Every piece is matched with the model's inputs and checked as ``data.load`` does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import importlib
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,8 @@ from tinyserve.convert import data, images
 from tinyserve.convert.data import Dataset
 from tinyserve.convert.named import AS_IT_IS, Array, Named, Reading, is_label
 from tinyserve.errors import DataError, ToolError
+
+_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,13 @@ def open_stream(path: Path, inputs: Sequence[TensorInfo], piece: int, reading: R
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or directory", "give a .npz, .npy, .parquet or a directory")
-    if path.suffix == ".npz":
-        total, named = _npz(path, piece)
-    elif path.suffix == ".npy":
-        total, named = _npy(path, piece)
-    elif path.suffix == ".parquet":
-        total, named = _parquet(path, inputs, piece)
+    parts = _parts(path)
+    if path.suffix in _OPENERS and path.is_file():
+        total, named = _OPENERS[path.suffix](path, inputs, piece)
     elif path.is_dir() and images.image_files(path)[0]:
         total, named = _images(path, inputs, piece, reading)
+    elif parts:
+        total, named = _directory(parts, inputs, piece)
     else:
         whole = data.load(path, inputs, reading)
         cuts = (whole.take(np.arange(i, min(i + piece, len(whole)))) for i in range(0, len(whole), piece))
@@ -62,18 +63,30 @@ def _origin(path: Path, first: int, count: int) -> str:
     return f"{path} (samples {first} to {first + count - 1})"
 
 
-def _npy(path: Path, piece: int) -> tuple[int, Iterator[Named]]:
-    try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path}: cannot be read as numpy data: {error}", "write it again") from error
+def _parts(path: Path) -> list[Path]:
+    """The files of a directory that together are a data set, as Spark writes them, by name."""
+    if not path.is_dir():
+        return []
+    return sorted(file for file in path.iterdir() if file.suffix in _PARTS and file.name[0] not in "._")
 
-    def pieces() -> Iterator[Named]:
-        for first in range(0, len(array), piece):
-            part = np.array(array[first : first + piece])
-            yield Named({path.stem: part}, None, _origin(path, first, len(part)))
 
-    return len(array) if array.ndim else 0, pieces()
+def _directory(parts: list[Path], inputs: Sequence[TensorInfo], piece: int) -> tuple[int, Iterator[Named]]:
+    opened = [_OPENERS[part.suffix](part, inputs, piece) for part in parts]
+    return sum(total for total, _ in opened), (named for _, pieces in opened for named in pieces)
+
+
+def _npy(path: Path, _: Sequence[TensorInfo], piece: int) -> tuple[int, Iterator[Named]]:
+    with _explained(path):
+        shape = np.load(path, mmap_mode="r", allow_pickle=False).shape
+    total = shape[0] if shape else 0
+    return total, _npy_pieces(path, total, piece)
+
+
+def _npy_pieces(path: Path, total: int, piece: int) -> Iterator[Named]:
+    for first in range(0, total, piece):
+        with _explained(path):  # mapped anew for each piece, or all that was read would stay in memory
+            part = np.array(np.load(path, mmap_mode="r", allow_pickle=False)[first : first + piece])
+        yield Named({path.stem: part}, None, _origin(path, first, len(part)))
 
 
 class _Member:
@@ -101,7 +114,7 @@ class _Member:
         return np.frombuffer(raw, self._dtype).reshape(count, *self.shape[1:])
 
 
-def _npz(path: Path, piece: int) -> tuple[int, Iterator[Named]]:
+def _npz(path: Path, _: Sequence[TensorInfo], piece: int) -> tuple[int, Iterator[Named]]:
     with ExitStack() as stack, _explained(path):
         members = _members(stack, path)
         totals = {member.name: member.shape[0] if member.shape else 0 for member in members}
@@ -168,6 +181,8 @@ def _parquet(path: Path, inputs: Sequence[TensorInfo], piece: int) -> tuple[int,
     names = file.schema_arrow.names
     label = next((name for name in names if is_label(name)), None)
     features = [name for name in names if name != label]
+    if not features:
+        raise DataError(f"{path}: no column but the label '{label}'", "add the inputs, named as the model's")
     wanted = [info.name for info in inputs]
     by_name = all(name in features for name in wanted)
     if not by_name and len(inputs) != 1:
@@ -176,7 +191,7 @@ def _parquet(path: Path, inputs: Sequence[TensorInfo], piece: int) -> tuple[int,
 
     def pieces() -> Iterator[Named]:
         first = 0
-        for batch in file.iter_batches(batch_size=piece, columns=columns + ([label] if label else [])):
+        for batch in _batches(file, path, piece, columns + ([label] if label else [])):
             origin = _origin(path, first, len(batch))
             values = {name: _column(batch.column(name), origin, name) for name in columns}
             labels = None if label is None else batch.column(label).to_numpy(zero_copy_only=False)
@@ -196,22 +211,44 @@ def _parquet_file(path: Path) -> Any:
     except ImportError as error:
         raise ToolError("pyarrow is needed to read Parquet", "pip install 'tinyserve[data]'") from error
     try:
-        return parquet.ParquetFile(path)
+        # With the defaults a whole row group, which may be the whole file, would be in memory.
+        return parquet.ParquetFile(
+            path, pre_buffer=False, buffer_size=_READ_BYTES, page_checksum_verification=True
+        )
     except Exception as error:  # pyarrow's own exceptions and OSError
-        raise DataError(f"{path}: cannot be read as Parquet: {error}", "write it again") from error
+        raise _damaged(path, error) from error
+
+
+def _batches(file: Any, path: Path, rows: int, columns: list[str]) -> Iterator[Any]:
+    """Record batches of so many rows; pyarrow may cut them shorter where its row groups end."""
+    batches = file.iter_batches(batch_size=rows, columns=columns)
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except Exception as error:  # pages are read and checked as they are come to
+            raise _damaged(path, error) from error
+        yield batch
+
+
+def _damaged(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path}: cannot be read as Parquet: {error}", "write it again")
 
 
 def _column(column: Any, origin: str, name: str) -> Array:
-    """A column as an array; lists must be of one length."""
-    values = column.to_numpy(zero_copy_only=False)
-    if values.dtype != object:
-        return np.asarray(values)
-    try:
-        return np.stack([np.stack(row) if np.ndim(row) and row.dtype == object else row for row in values])
-    except (ValueError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{origin}: the column '{name}' is no table of numbers: {error}", "mend it"
-        ) from error
+    """A column as an array, lists as rows (N, values); they must be of one length."""
+    values = column.storage if hasattr(column, "storage") else column
+    while hasattr(values, "value_lengths"):
+        lengths = np.asarray(values.value_lengths())
+        if values.null_count or (lengths != lengths[:1]).any():
+            raise DataError(
+                f"{origin}: the column '{name}' is no table of numbers: its lists differ in length",
+                "give every sample as many values",
+            )
+        values = values.flatten()
+    array = np.asarray(values.to_numpy(zero_copy_only=False))
+    return array if len(array) == len(column) else array.reshape(len(column), -1)
 
 
 def _shape(values: Array, info: TensorInfo) -> Array:
@@ -219,3 +256,11 @@ def _shape(values: Array, info: TensorInfo) -> Array:
     shape = info.shape[1:] if info.shape[:1] == [1] else info.shape
     flat = values.reshape(len(values), -1)
     return flat.reshape(len(values), *shape) if flat.shape[1] == math.prod(shape) else values
+
+
+_OPENERS: dict[str, Callable[[Path, Sequence[TensorInfo], int], tuple[int, Iterator[Named]]]] = {
+    ".npz": _npz,
+    ".npy": _npy,
+    ".parquet": _parquet,
+}
+_PARTS = (".npz", ".parquet")  # a directory of .npy holds one array per input, or per sample
