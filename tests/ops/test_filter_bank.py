@@ -13,6 +13,7 @@ from flatbuffers import flexbuffers
 from tests.ops.generate import Random
 from tests.support.differential import Case, check
 from tests.support.flatbuffer_builder import GraphBuilder, ModelBuilder, TensorRef
+from tests.support.run_time import at_run_time, outputs_of
 
 CASES = 105
 
@@ -130,3 +131,37 @@ def test_bytes_equal_tflm(
         r = Random(index, 96)
         cases.append(Case(f"{make.__name__} #{index}", *make(r, r.integer(1, 40))))
     check(cases, tmp_path, at_least=100)
+
+
+def test_computed_tables_give_tflms_bytes(tmp_path: Path) -> None:
+    cases = []
+    for index in range(CASES):
+        r = Random(index, 97)
+        made = Case(f"filter_bank #{index}", *filter_bank(r, r.integer(1, 40)))
+        cases.append(at_run_time(made, [1 + index % 5, 1 + index % 3]))
+    check(cases, tmp_path, at_least=100)
+
+
+def test_computed_gains_give_tflms_bytes(tmp_path: Path) -> None:
+    cases = []
+    for index in range(CASES):
+        r = Random(index, 98)
+        cases.append(at_run_time(Case(f"pcan #{index}", *pcan(r, r.integer(1, 40))), [2]))
+    check(cases, tmp_path, at_least=100)
+
+
+def test_channels_that_reach_beyond_the_spectrum_add_nothing(tmp_path: Path) -> None:
+    tables = [np.array([7] * 4), np.array([7] * 4), np.array([0, 1]), np.array([0, 2]), np.array([2, 2])]
+    bad = [(2, [0, 3]), (2, [0, -1]), (3, [0, 3]), (3, [0, -32768]), (4, [2, 32767]), (4, [2, -1])]
+
+    def build(g: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        places = [g.input(table.shape, "int16") for table in tables]
+        return [g.input((4,), "uint32"), *places], [g.tensor((1,), "uint64")]
+
+    data, _ = model("SignalFilterBank", {"num_channels": 1}, build)
+    samples = []
+    for index, table in [(2, [0, 1]), *bad]:
+        given = [*tables[:index], np.array(table), *tables[index + 1 :]]
+        samples.append([*(values.astype(np.int16) for values in given), np.ones(4, np.uint32)])
+    (outputs,) = outputs_of([Case("places", data, samples)], tmp_path)
+    assert [int(output[0]) for output in outputs] == [28] + [14] * len(bad)

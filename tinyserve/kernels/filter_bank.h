@@ -37,23 +37,56 @@ typedef struct {
     const int16_t *frequency_starts, *weight_starts, *widths; /* [channels + 1] */
 } ts_filter_bank_params;
 
+/* Adds the width frequencies of channel c to its sum and to that of the next one. */
+static inline void ts_filter_bank_channel(const ts_filter_bank_params *p, int32_t c, int32_t width,
+                                          const uint32_t *input, uint64_t *sum, uint64_t *next)
+{
+    for (int32_t i = 0; i < width; i++) {
+        const uint32_t in = input[p->frequency_starts[c] + i];
+        *sum += (uint64_t)(int64_t)p->weights[p->weight_starts[c] + i] * in;
+        *next += (uint64_t)(int64_t)p->unweights[p->weight_starts[c] + i] * in;
+    }
+}
+
 /* Triangles: each frequency counts to a channel by its weight and to the next by its unweight. What lies below the
  * first channel's peak only adds its unweight to it. */
 static inline void ts_filter_bank(const ts_filter_bank_params *p, const uint32_t *input, uint64_t *output)
 {
-    uint64_t carried = 0;
+    uint64_t sum = 0;
     for (int32_t c = 0; c <= p->channels; c++) {
-        const uint32_t *in = input + p->frequency_starts[c];
-        const int16_t *weights = p->weights + p->weight_starts[c], *unweights = p->unweights + p->weight_starts[c];
-        uint64_t sum = carried;
-        carried = 0;
-        for (int32_t i = 0; i < p->widths[c]; i++) {
-            sum += (uint64_t)(int64_t)weights[i] * in[i];
-            carried += (uint64_t)(int64_t)unweights[i] * in[i];
-        }
+        uint64_t next = 0;
+        ts_filter_bank_channel(p, c, p->widths[c], input, &sum, &next);
         if (c > 0) {
             output[c - 1] = sum;
         }
+        sum = next;
+    }
+}
+
+/* The tables are computed at run time. A channel that reaches beyond the spectrum or the weights adds nothing. */
+typedef struct {
+    int32_t channels, frequencies, weights; /* how many there are */
+} ts_filter_bank_computed_params;
+
+static inline void ts_filter_bank_computed(const ts_filter_bank_computed_params *p, const uint32_t *input,
+                                           const int16_t *weights, const int16_t *unweights,
+                                           const int16_t *frequency_starts, const int16_t *weight_starts,
+                                           const int16_t *widths, uint64_t *output)
+{
+    const ts_filter_bank_params tables = {
+        p->channels, weights, unweights, frequency_starts, weight_starts, widths,
+    };
+    uint64_t sum = 0;
+    for (int32_t c = 0; c <= p->channels; c++) {
+        const int32_t frequency = frequency_starts[c], weight = weight_starts[c], width = widths[c];
+        const int inside = frequency >= 0 && weight >= 0 && frequency + width <= p->frequencies &&
+                           weight + width <= p->weights;
+        uint64_t next = 0;
+        ts_filter_bank_channel(&tables, c, inside ? width : 0, input, &sum, &next);
+        if (c > 0) {
+            output[c - 1] = sum;
+        }
+        sum = next;
     }
 }
 
@@ -149,6 +182,15 @@ static inline void ts_pcan(const ts_pcan_params *p, const uint32_t *input, const
         const uint32_t gain = (uint32_t)(int32_t)ts_pcan_gain(p->gains, noise[c]);
         output[c] = ts_pcan_shrink((uint32_t)(((uint64_t)input[c] * gain) >> p->snr_shift));
     }
+}
+
+/* The gains are computed at run time. */
+static inline void ts_pcan_computed(const ts_pcan_params *p, const uint32_t *input, const uint32_t *noise,
+                                    const int16_t *gains, uint32_t *output)
+{
+    ts_pcan_params with = *p;
+    with.gains = gains;
+    ts_pcan(&with, input, noise, output);
 }
 
 typedef struct {

@@ -89,7 +89,7 @@ class Energy(_Signal):
 
 
 class FilterBank(_Signal):
-    """Energies [n] to [num_channels] sums; inputs 1 to 5 are the constant weights and their places."""
+    """Energies [n] to [num_channels] sums; inputs 1 to 5 are the weights and their places."""
 
     name = "SignalFilterBank"
     inputs = (DType.UINT32, *[DType.INT16] * 5)
@@ -100,21 +100,27 @@ class FilterBank(_Signal):
     def params(self, op: Operator) -> dict[str, ParamValue]:
         channels = option(op, "num_channels", 1, 1 << 12)
         checks.elements(op, op.outputs[0], channels, "output")
-        for index in range(1, 6):
-            checks.constant(op, checks.required(op, index), f"input {index}")
-        weights, unweights, frequencies, starts, widths = (
-            np.asarray(checks.required(op, index).data).reshape(-1).astype(np.int64) for index in range(1, 6)
-        )
-        if not frequencies.size == starts.size == widths.size == channels + 1:
-            raise checks.invalid(op, f"{frequencies.size} starts for {channels} channels")
-        room = checks.required(op, 0).elements
-        for first, limit in ((frequencies, room), (starts, min(weights.size, unweights.size))):
+        weights, unweights, *places = (checks.required(op, index) for index in range(1, 6))
+        for table in places:
+            checks.elements(op, table, channels + 1, "a table of places")
+        room, count = checks.required(op, 0).elements, min(weights.elements, unweights.elements)
+        if self._computed(op):
+            return {"channels": channels, "frequencies": room, "weights": count}
+        frequencies, starts, widths = (np.asarray(table.data).astype(np.int64) for table in places)
+        for first, limit in ((frequencies, room), (starts, count)):
             if (widths < 0).any() or (first < 0).any() or ((first + widths > limit) & (widths > 0)).any():
                 raise checks.invalid(op, "a channel reaches beyond the spectrum or the weights")
         return {"channels": channels}
 
+    def _computed(self, op: Operator) -> bool:
+        return not all(checks.required(op, index).is_constant for index in range(1, 6))
+
     def lower(self, op: Operator, lowering: Lowering) -> None:
         params = self.params(op)
+        if self._computed(op):
+            inputs = [checks.required(op, index) for index in range(6)]
+            _add(op, lowering, "ts_filter_bank_computed", params, inputs, in_place=False)
+            return
         for index, name in enumerate(self._tables, start=1):
             tensor = checks.required(op, index)
             params[name] = lowering.constant(tensor.name, np.asarray(tensor.data), f"{op.name} {name}")
@@ -190,14 +196,16 @@ class Pcan(_Signal):
         for index in (0, 1):
             checks.elements(op, checks.required(op, index), channels, f"input {index}")
         table = checks.required(op, 2)
-        checks.constant(op, table, "the table of gains")
         if table.elements < self._gains:
             raise checks.invalid(op, f"{table.elements} gains, needs {self._gains}")
         return {"channels": channels, "snr_shift": option(op, "snr_shift", 0, 63)}
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
-        table = checks.required(op, 2)
-        params = self.params(op)
+        table, params = checks.required(op, 2), self.params(op)
+        if not table.is_constant:
+            inputs = [checks.required(op, index) for index in range(3)]
+            _add(op, lowering, "ts_pcan_computed", params, inputs, params_type="ts_pcan_params")
+            return
         params["gains"] = lowering.constant(table.name, np.asarray(table.data), "PCAN's gains")
         _add(op, lowering, "ts_pcan", params, [checks.required(op, 0), checks.required(op, 1)])
 
@@ -233,6 +241,7 @@ def _add(
     inputs: list[Tensor],
     *,
     in_place: bool = True,
+    params_type: str | None = None,
 ) -> None:
     """The call; in place where the kernel reads each element right before it writes that place."""
     sources = [lowering.operand(tensor) for tensor in inputs]
@@ -245,6 +254,7 @@ def _add(
         params=params,
         inputs=sources,
         outputs=[target],
+        params_type=params_type,
         overlaps=overlaps(sources[0], target, 0) if in_place else [],
     )
 
