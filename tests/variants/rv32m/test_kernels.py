@@ -16,7 +16,12 @@ STACK_LIMIT = 400
 
 @pytest.mark.parametrize(
     ("make", "at_least"),
-    [(layers.conv_case, 30), (layers.depthwise_case, 30), (layers.fully_connected_case, 30)],
+    [
+        (layers.conv_case, 30),
+        (layers.depthwise_case, 30),
+        (layers.fully_connected_case, 30),
+        (layers.add_case, 25),
+    ],
 )
 def test_bytes_equal_the_portable_kernel(make: Callable[[int], Case], at_least: int, tmp_path: Path) -> None:
     cases = [make(seed) for seed in range(40)]

@@ -15,15 +15,21 @@ typedef struct {
     int32_t bias, multiplier, shift, rounding;
 } ts_rv32m_channel;
 
-/* Two roundings as TFLM has them: the high half of 2 acc * multiplier to nearest, ties upwards; then the shift to nearest,
- * ties away from zero. */
-TS_RV32M_INLINE int8_t ts_rv32m_requantize(int32_t acc, const ts_rv32m_channel *channel, int32_t low, int32_t high)
+/* Two roundings as TFLM has them: the high half of the product to nearest, ties upwards; then the shift to nearest, ties
+ * away from zero. */
+TS_RV32M_INLINE int8_t ts_rv32m_requantize_doubled(int32_t doubled, const ts_rv32m_channel *channel, int32_t low,
+                                                   int32_t high)
 {
-    const int64_t product = (int64_t)(acc * 2) * channel->multiplier;
+    const int64_t product = (int64_t)doubled * channel->multiplier;
     int32_t value = (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
     value = (value + channel->rounding + (value >> 31)) >> channel->shift;
     value = value < low ? low : value;
     return (int8_t)(value > high ? high : value);
+}
+
+TS_RV32M_INLINE int8_t ts_rv32m_requantize(int32_t acc, const ts_rv32m_channel *channel, int32_t low, int32_t high)
+{
+    return ts_rv32m_requantize_doubled(acc * 2, channel, low, high);
 }
 
 #endif
