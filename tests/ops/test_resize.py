@@ -18,7 +18,10 @@ def random_case(index: int, op: str, dtype: str) -> Case:
     r = Random(index, 46)
     batches, height, width, channels = r.choice((1, 2)), r.integer(1, 7), r.integer(1, 7), r.integer(1, 4)
     size = (r.integer(1, 14), r.integer(1, 14))
-    mode = r.choice(({}, {"align_corners": True}, {"half_pixel_centers": True}))
+    modes = [{}, {"align_corners": True}, {"half_pixel_centers": True}]
+    if op == "RESIZE_NEAREST_NEIGHBOR":  # TFLM refuses both at once for the other one
+        modes.append({"align_corners": True, "half_pixel_centers": True})
+    mode = r.choice(modes)
 
     def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
         q = r.quantization(dtype)

@@ -61,8 +61,6 @@ class _Resize(Op):
         checks.shape(op, output, (input.shape[0], *size, input.shape[3]), "output")
         if max(*input.shape[1:3], *size) > _LIMIT:
             raise unsupported(op, f"more than {_LIMIT} rows or columns", "use a smaller image")
-        if op.attributes.align_corners and op.attributes.half_pixel_centers:
-            raise unsupported(op, "aligned corners and half-pixel centers at once", "choose one of them")
 
     def shape_params(self, op: Operator) -> dict[str, ParamValue]:
         """Fields that all kernels begin with."""
@@ -136,6 +134,11 @@ class ResizeBilinear(_Resize):
 
     name = "RESIZE_BILINEAR"
     types = (DType.INT8, DType.FLOAT32)
+
+    def check(self, op: Operator) -> None:
+        super().check(op)
+        if op.attributes.align_corners and op.attributes.half_pixel_centers:
+            raise unsupported(op, "aligned corners and half-pixel centers at once", "choose one of them")
 
     def flags(self, options: Options) -> tuple[bool, bool]:
         # Fields 0 and 1 of the schema's table are deprecated sizes.
