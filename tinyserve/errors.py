@@ -13,7 +13,8 @@ Exit statuses are part of the interface (docs/guide/errors.md):
 7     the model does not fit the board
 8     the device: no answer, garbage, crash, vanished
 9     the file system: no permission, disk full, path in the way
-130   interrupted
+130   interrupted (Ctrl-C)
+143   terminated (SIGTERM)
 ====  ==========================================================
 """
 
@@ -87,3 +88,16 @@ class FileSystemError(TinyserveError):
     """A file or directory can't be read, written or replaced."""
 
     exit_status = 9
+
+
+class StoppedError(TinyserveError):
+    """A signal ended the command when a part of its work was done; that part is kept."""
+
+    def __init__(self, message: str, exit_status: int) -> None:
+        super().__init__(message)
+        self.exit_status = exit_status
+
+
+class Terminated(SystemExit):
+    """SIGTERM. Like KeyboardInterrupt it is no TinyserveError, and unwinds the stack past all that goes on
+    after errors: emulators and temporary files go. ``code`` is 143."""

@@ -16,6 +16,7 @@ from tinyserve import road
 from tinyserve.bench import matrix
 from tinyserve.bench.cell import Cell
 from tinyserve.bundle import Bundle
+from tinyserve.errors import Terminated
 from tinyserve.progress import silent
 
 
@@ -56,6 +57,21 @@ def test_a_cell_that_takes_too_long_is_ended_and_named(classifier: Bundle, tmp_p
     assert "took too long" in failure.error
 
 
+@pytest.mark.parametrize(("stop", "status"), [(KeyboardInterrupt(), 130), (Terminated(143), 143)])
+def test_a_signal_keeps_the_cells_that_are_done(
+    classifier: Bundle, tmp_path: Path, stop: BaseException, status: int
+) -> None:
+    def interrupt(done: int, total: int, what: str) -> None:
+        raise stop
+
+    report = matrix.run(cells(classifier, tmp_path, "cortex-m4", "cortex-m3", "cortex-m0"), 1, interrupt)
+    assert [result.setup.board for result in report.results] == ["cortex-m4"]
+    assert [(failure.board, failure.exit_status) for failure in report.failures] == [
+        ("cortex-m3", status),
+        ("cortex-m0", status),
+    ]
+
+
 def children(of: int) -> list[int]:
     done = subprocess.run(["pgrep", "-P", str(of)], capture_output=True, text=True, check=False)
     return [int(line) for line in done.stdout.split()]
@@ -76,8 +92,13 @@ def test_an_interrupted_matrix_leaves_no_process(tmp_path: Path, number: signal.
         workers = children(process.pid)
         assert len(workers) >= 2
         process.send_signal(number)
-        process.communicate(timeout=60)
-    assert process.returncode in (130, 143)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    lines = [line for line in said.decode().splitlines() if not line.startswith("…")]
+    assert lines == [
+        f"error: {matrix.STOPS[128 + number]}: 0 of 2 cells are done and reported;"
+        " run it again for the others"
+    ]
     # multiprocessing's own helper ends by itself once its pipe is closed.
     deadline = time.monotonic() + 20
     while any(map(is_running, workers)) and time.monotonic() < deadline:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tinyserve.cli import main as cli
-from tinyserve.errors import BudgetError, DeviceError, FitError, TinyserveError
+from tinyserve.errors import BudgetError, DeviceError, FitError, Terminated, TinyserveError
 
 HEAVY = ("numpy", "rich", "msgspec", "jinja2", "tensorflow", "unicorn", "matplotlib", "elftools")
 
@@ -81,6 +81,14 @@ def test_ctrl_c_ends_in_130_without_a_traceback(
     failing(monkeypatch, KeyboardInterrupt())
     assert cli.main(["boards"]) == 130
     assert capsys.readouterr().err.strip() == "interrupted"
+
+
+def test_sigterm_ends_in_143_with_a_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(monkeypatch, Terminated(143))
+    assert cli.main(["boards"]) == 143
+    assert capsys.readouterr().err.strip() == "terminated"
 
 
 def test_a_bug_shows_its_traceback_and_ends_in_1(

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyserve.bench.cell import Cell, attempt
-from tinyserve.bench.matrix import Finished, Outcome, collect
+from tinyserve.bench.matrix import Finished, Outcome, collect, stopped
 from tinyserve.bench.result import BenchReport, FailedCell
 from tinyserve.bundle import MANIFEST_FILE, MODEL_FILE, SAMPLES_FILE
-from tinyserve.errors import FileSystemError
+from tinyserve.errors import FileSystemError, Terminated
 from tinyserve.progress import silent
 
 if TYPE_CHECKING:
@@ -84,6 +84,9 @@ def run(cells: Sequence[Cell], client: Client, finished: Finished) -> BenchRepor
                 number = index[future]
                 outcomes[number] = _outcome(future, cells[number])
                 finished(len(outcomes), len(cells), f"{cells[number].model} on {cells[number].board}")
+        except (KeyboardInterrupt, Terminated) as stop:
+            for number, cell in enumerate(cells):
+                outcomes.setdefault(number, stopped(cell, stop))
         finally:
             client.cancel(list(index))
     return collect([outcomes[number] for number in range(len(cells))])

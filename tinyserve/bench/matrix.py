@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -15,11 +19,14 @@ from tinyserve import road
 from tinyserve.bench import preflight
 from tinyserve.bench.cell import Cell, attempt
 from tinyserve.bench.result import BenchReport, BenchResult, FailedCell
-from tinyserve.errors import TinyserveError
+from tinyserve.errors import Terminated, TinyserveError
 from tinyserve.progress import Progress, silent
 
 CELL_TIMEOUT_S = 3600.0
 _GRACE_S = 10.0
+STOPS = {130: "interrupted", 143: "terminated"}
+"""The exit statuses of cells that a signal kept from being done, in words."""
+_HELD = (signal.SIGINT, signal.SIGTERM)
 Outcome = BenchResult | FailedCell
 Finished = Callable[[int, int, str], None]
 """Called with the number of cells that are done, the number of all, and what was done last."""
@@ -30,7 +37,7 @@ def run(
 ) -> BenchReport:
     """Runs the cells in up to ``jobs`` processes. Results come in the order of the cells.
 
-    On any exception (Ctrl-C) the processes are ended before it goes on.
+    Ctrl-C and SIGTERM end the processes; the cells that are not done by then are failures of `stopped`.
     """
     outcomes: dict[int, Outcome] = {}
     waiting = list(enumerate(cells))
@@ -44,7 +51,12 @@ def run(
                 worker = running.pop(index)
                 outcomes[index] = worker.outcome()
                 finished(len(outcomes), len(cells), f"{worker.cell.model} on {worker.cell.board}")
+    except (KeyboardInterrupt, Terminated) as stop:
+        for index, cell in enumerate(cells):
+            outcomes.setdefault(index, stopped(cell, stop))
     finally:
+        for worker in running.values():
+            worker.end()
         for worker in running.values():
             worker.kill()
     return collect([outcomes[index] for index in range(len(cells))])
@@ -82,6 +94,12 @@ def collect(outcomes: Sequence[Outcome]) -> BenchReport:
         results=[outcome for outcome in outcomes if isinstance(outcome, BenchResult)],
         failures=[outcome for outcome in outcomes if isinstance(outcome, FailedCell)],
     )
+
+
+def stopped(cell: Cell, stop: KeyboardInterrupt | Terminated) -> FailedCell:
+    """A cell that was not done when a signal came."""
+    status = 143 if isinstance(stop, Terminated) else 130
+    return FailedCell(cell.model, cell.board, f"not done: {STOPS[status]}", status)
 
 
 def default_jobs() -> int:
@@ -124,7 +142,8 @@ class _Worker:
         self._process: SpawnProcess = context.Process(
             target=_work, args=(cell, theirs, Path.cwd()), daemon=True
         )
-        self._process.start()
+        with _signals_held():
+            self._process.start()
         theirs.close()
 
     def outcome(self) -> Outcome:
@@ -142,11 +161,15 @@ class _Worker:
             self.kill()
         return FailedCell(self.cell.model, self.cell.board, str(death), 1 if death.code is not None else 8)
 
+    def end(self) -> None:
+        """Asks the process to clean up and end (SIGTERM unwinds it), and does not wait."""
+        self._process.terminate()
+
     def kill(self) -> None:
-        """Ends the process: first so that it can clean up (SIGTERM unwinds it), then for sure."""
+        """Ends the process: first so that it can clean up, then for sure."""
         self.connection.close()
         if self._process.is_alive():
-            self._process.terminate()
+            self.end()
             self._process.join(_GRACE_S)
         if self._process.is_alive():
             self._process.kill()
@@ -154,14 +177,30 @@ class _Worker:
         self._process.close()
 
 
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until a process is started whole, which then holds them until it is ready for
+    them itself: a Python that is starting up would answer with a traceback."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # would let them through when it is started later
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _work(cell: Cell, connection: Connection, directory: Path) -> None:
     """The worker's life: one cell, one message."""
-    import signal
 
     def stop(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
+        raise Terminated(128 + number)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us in order
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
     os.chdir(directory)
     connection.send(attempt(cell, silent))

@@ -17,7 +17,7 @@ from types import FrameType
 import click
 
 from tinyserve import __version__
-from tinyserve.errors import FileSystemError, TinyserveError
+from tinyserve.errors import FileSystemError, Terminated, TinyserveError
 
 # Command -> what `tinyserve --help` says of it. The module is tinyserve/cli/<command>.py and holds a click
 # command named `command`; it is imported only when the command is run.
@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = group.main(args=list(arguments), prog_name="tinyserve", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt, Terminated) as error:
         return _explain(error, verbose)
     finally:
         if previous is not None:
@@ -124,6 +124,9 @@ def _explain(error: BaseException, verbose: bool) -> int:
     elif isinstance(error, KeyboardInterrupt | click.Abort):
         click.echo("interrupted", err=True)
         status = 130
+    elif isinstance(error, Terminated):
+        click.echo("terminated", err=True)
+        status = 143
     elif isinstance(error, BrokenPipeError):
         # The reader of our output has gone (`tinyserve boards | head`); keep Python from saying so again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -167,5 +170,6 @@ def _file_system_error(error: OSError) -> FileSystemError:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    """SIGTERM unwinds the stack, so that emulators and temporary files go."""
-    raise SystemExit(128 + number)
+    """The first SIGTERM unwinds the stack; further ones must not break that off."""
+    signal.signal(number, signal.SIG_IGN)
+    raise Terminated(128 + number)

@@ -10,9 +10,10 @@ from tinyserve.bench import budget as budgets
 from tinyserve.bench import compare, result
 from tinyserve.bench.budget import Violation
 from tinyserve.bench.compare import Comparison
+from tinyserve.bench.matrix import STOPS
 from tinyserve.bench.result import BenchReport
 from tinyserve.cli.console import stdout
-from tinyserve.errors import BudgetError, UsageError
+from tinyserve.errors import BudgetError, StoppedError, UsageError
 from tinyserve.files import check_writable, write
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
@@ -54,12 +55,16 @@ class Outputs:
 
 
 def conclude(report: BenchReport, outputs: Outputs) -> int:
-    """Prints and writes the report. Raises BudgetError for broken budgets, regressions and wrong outputs;
-    returns the exit status of the first cell that failed, 0 where none did."""
+    """Prints and writes the report. Returns the exit status of the first cell that failed, 0 where none did.
+
+    Raises StoppedError where a signal kept cells from being done, and BudgetError for broken budgets,
+    regressions and wrong outputs.
+    """
     violations = _violations(report, outputs)
     comparison = _comparison(report, outputs)
     _print(report, violations, comparison)
     _write(report, violations, comparison, outputs)
+    _check_stopped(report)
     wrong = [item for item in report.results if item.check and not item.check.passed]
     regressions = comparison.regressions if comparison else []
     broken = [
@@ -70,6 +75,15 @@ def conclude(report: BenchReport, outputs: Outputs) -> int:
     if any(broken):
         raise BudgetError("; ".join(part for part in broken if part))
     return report.failures[0].exit_status if report.failures else 0
+
+
+def _check_stopped(report: BenchReport) -> None:
+    left = [failure for failure in report.failures if failure.exit_status in STOPS]
+    if left:
+        total = len(report.results) + len(report.failures)
+        status = left[0].exit_status
+        done = f"{total - len(left)} of {total} cells are done and reported"
+        raise StoppedError(f"{STOPS[status]}: {done}; run it again for the others", status)
 
 
 def _violations(report: BenchReport, outputs: Outputs) -> list[Violation]:
