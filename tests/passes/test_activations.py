@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.passes.changed import check_random_graphs
 from tests.passes.nets import Net, applying
 from tests.support import differential
 from tinyserve.ops.quantize_params import Activation
@@ -56,3 +57,7 @@ def test_other_quantization_and_other_readers_stay() -> None:
     net.graph.outputs.append(middle)
     model = load(net.case("").model)
     assert activations.run(model.main, model) == 0
+
+
+def test_random_graphs_keep_their_bytes(tmp_path: Path) -> None:
+    check_random_graphs(activations.run, tmp_path)

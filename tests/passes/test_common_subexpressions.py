@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.passes.changed import check_random_graphs
 from tests.passes.nets import Net, applying
 from tests.support import differential
 from tests.support.flatbuffer_builder import TensorRef
@@ -47,3 +48,7 @@ def test_other_weights_or_returned_twins_stay() -> None:
     left, right = twin_convolutions(net, 1, 1)
     model = load(net.case("", left, right).model)
     assert common_subexpressions.run(model.main, model) == 0
+
+
+def test_random_graphs_keep_their_bytes(tmp_path: Path) -> None:
+    check_random_graphs(common_subexpressions.run, tmp_path)

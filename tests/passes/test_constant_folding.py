@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.passes.changed import check_random_graphs
 from tests.passes.nets import Net
 from tests.support import differential, tflm
 from tests.support.flatbuffer_builder import ModelBuilder
@@ -180,3 +181,7 @@ def test_everything_that_is_missing_is_named_in_one_error() -> None:
     message = caught.value.message
     assert all(word in message for word in ("SEGMENT_SUM #0", '"a"', "NoSuchOperator #1", "float16"))
     assert caught.value.hint
+
+
+def test_random_graphs_keep_their_bytes(tmp_path: Path) -> None:
+    check_random_graphs(constant_folding.run, tmp_path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.passes.changed import check_random_graphs
 from tests.passes.nets import RELU_ZERO_POINT, Net, applying
 from tests.support import differential
 from tests.support.models import INT8_CRC, model_bytes
@@ -188,3 +189,7 @@ def test_optimized_operators_still_pass_their_own_checks(name: str) -> None:
     passes.optimize(model)
     for op in model.main.operators:
         ops.registry()[op.name].check(op)
+
+
+def test_random_graphs_keep_their_bytes(tmp_path: Path) -> None:
+    check_random_graphs(dead_channels.run, tmp_path)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
+from tests.passes.changed import check_random_graphs
 from tests.passes.nets import Net
 from tinyserve.passes import dead_code
 from tinyserve.passes.load import load
@@ -32,3 +35,7 @@ def test_inputs_stay_even_if_unread() -> None:
     model = load(net.case("").model)
     dead_code.run(model.main, model)
     assert len(model.main.inputs) == 2
+
+
+def test_random_graphs_keep_their_bytes(tmp_path: Path) -> None:
+    check_random_graphs(dead_code.run, tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.passes.changed import check_random_graphs
 from tests.passes.nets import Net, applying
 from tests.support import differential
 from tinyserve.passes import no_ops
@@ -67,3 +68,7 @@ def test_a_reshape_that_changes_the_quantization_stays() -> None:
     net.unary("RELU")
     model = load(net.case("").model)
     assert no_ops.run(model.main, model) == 0
+
+
+def test_random_graphs_keep_their_bytes(tmp_path: Path) -> None:
+    check_random_graphs(no_ops.run, tmp_path)

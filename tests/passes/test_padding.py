@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.passes.changed import check_random_graphs
 from tests.passes.nets import Net, applying
 from tests.support import differential
 from tinyserve.passes import dead_code, padding
@@ -65,3 +66,7 @@ def test_windows_wholly_in_the_padding_and_other_values_stay() -> None:
     net.conv(4, 3, padding="VALID")
     model = load(net.case("").model)
     assert padding.run(model.main, model) == 0
+
+
+def test_random_graphs_keep_their_bytes(tmp_path: Path) -> None:
+    check_random_graphs(padding.run, tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.passes.changed import check_random_graphs
 from tests.passes.nets import Net, applying
 from tests.support import differential
 from tinyserve.passes import dead_code, quantize_pairs
@@ -52,3 +53,7 @@ def test_other_scales_stay() -> None:
     pair(net, same=False)
     model = load(net.case("").model)
     assert quantize_pairs.run(model.main, model) == 0
+
+
+def test_random_graphs_keep_their_bytes(tmp_path: Path) -> None:
+    check_random_graphs(quantize_pairs.run, tmp_path)

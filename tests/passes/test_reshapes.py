@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.passes.changed import check_random_graphs
 from tests.passes.nets import Net, applying
 from tests.support import differential
 from tests.support.differential import Case
@@ -99,3 +100,7 @@ def test_only_a_transpose_that_moves_data_stays() -> None:
         values = np.arange(12).reshape(1, 4, 1, 3)
         kept = np.array_equal(values.transpose(order).reshape(-1), values.reshape(-1))
         assert kept == (name == "RESHAPE")
+
+
+def test_random_graphs_keep_their_bytes(tmp_path: Path) -> None:
+    check_random_graphs(reshapes.run, tmp_path)

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from tests.ops.generate import ACTIVATIONS
-from tests.support.graphs.grower import QUANTIZED, Grower
+from tests.support.graphs.grower import LARGEST_SCALE, QUANTIZED, Grower
 
-_LARGEST_SCALE = 0.9  # TFLM compares int8 of scales below 1 only
 _FIXED: dict[str, dict[str, Any]] = {
     "LOGISTIC": {"scale": 1 / 256, "zero_point": -128},
     "TANH": {"scale": 1 / 128, "zero_point": 0},
@@ -36,10 +35,7 @@ def _fixed(name: str, g: Grower) -> None:
 def _sum(name: str, g: Grower) -> None:
     x = g.pick(*QUANTIZED, "int32", "float32")
     other = g.partner(x)
-    q = {}
-    if x.dtype in QUANTIZED:
-        scale = (g.scale(x) + g.scale(other)) * g.r.choice((1.0, 0.7, 2.0))
-        q = {"scale": min(scale, _LARGEST_SCALE), "zero_point": g.r.zero_point(x.dtype)}
+    q = g.wider(x, other) if x.dtype in QUANTIZED else {}
     activation = "NONE" if x.dtype == "int32" else g.r.choice(ACTIVATIONS)
     operands = [x, other] if g.r.chance(0.7) else [other, x]
     g.add(name, operands, g.tensor(x.shape, x.dtype, q), activation=activation)
@@ -53,7 +49,7 @@ def _product(name: str, g: Grower) -> None:
     if x.dtype in QUANTIZED:
         half = 128 if x.dtype == "int8" else 32768
         unit = g.scale(x) * g.scale(other) if name == "MUL" else max(g.scale(x), g.scale(other)) ** 2
-        scale = min(unit * half * g.r.choice((1.0, 0.3)), _LARGEST_SCALE)
+        scale = min(unit * half * g.r.choice((1.0, 0.3)), LARGEST_SCALE)
         q = {"scale": scale, "zero_point": g.r.zero_point(x.dtype)}
     options = {"activation": g.r.choice(ACTIVATIONS)} if name == "MUL" and x.dtype != "int32" else {}
     g.add(name, [x, other], g.tensor(x.shape, x.dtype, q), **options)
@@ -108,12 +104,8 @@ def _quantize(g: Grower) -> None:
 
 
 def _dequantize(g: Grower) -> None:
-    """Often with a QUANTIZE back to the same or another scale behind it."""
     x = g.pick(*QUANTIZED)
-    real = g.tensor(x.shape, "float32")
-    g.add("DEQUANTIZE", [x], real)
-    if g.r.chance(0.6):
-        g.add("QUANTIZE", [real], g.like(x) if g.r.chance(0.6) else g.tensor(x.shape, x.dtype))
+    g.add("DEQUANTIZE", [x], g.tensor(x.shape, "float32"))
 
 
 def _reduction(name: str, dtypes: tuple[str, ...], g: Grower) -> None:

@@ -16,6 +16,7 @@ from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 QUANTIZED = ("int8", "int16")
 MOVED = ("int8", "int16", "int32", "float32")
 _MOST_ELEMENTS, _MOST_RANK, _MOST_INPUTS = 3000, 5, 4
+LARGEST_SCALE = 0.9
 _SCALES = {"int8": (0.01, 0.2), "int16": (1e-4, 2e-3)}
 
 
@@ -117,6 +118,11 @@ class Grower:
         else:
             values = self.r.values(shape, dtype)
         return self.constant(values, q)
+
+    def wider(self, *refs: TensorRef) -> dict[str, Any]:
+        """A quantization for their sum: not beyond 0.9, since TFLM compares int8 of scales below 1 only."""
+        scale = sum(self.scale(ref) for ref in refs) * self.r.choice((1.0, 0.7, 2.0))
+        return {"scale": min(scale, LARGEST_SCALE), "zero_point": self.r.zero_point(refs[0].dtype)}
 
     def alike(self, x: TensorRef) -> TensorRef:
         """A second operand of the same type, shape and quantization: a value, or a constant."""

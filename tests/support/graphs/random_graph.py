@@ -12,6 +12,7 @@ from tests.support.differential import Array, Case
 from tests.support.flatbuffer_builder import ModelBuilder, TensorRef
 from tests.support.graphs import elementwise, moving, weighted
 from tests.support.graphs.grower import Grower, SkipLayer
+from tests.support.graphs.patterns import PATTERNS
 
 LAYERS = {**weighted.LAYERS, **elementwise.LAYERS, **moving.LAYERS}
 _COMMON = (
@@ -42,9 +43,12 @@ def random_graph(seed: int, *, floats: bool = True, samples: int = 2) -> RandomG
     g.input((1, *r.shape(2, 3, 8), r.integer(1, 6)), r.choice(("int8", "int8", "int8", "int16")))
     wanted = r.integer(2, 12)
     for _ in range(_ATTEMPTS):
-        name = r.choice(list(LAYERS) if r.chance(0.8) else _COMMON)
+        if r.chance(0.15):
+            layer = r.choice(PATTERNS)
+        else:
+            layer = LAYERS[r.choice(list(LAYERS) if r.chance(0.8) else _COMMON)]
         try:
-            LAYERS[name](g)
+            layer(g)
         except SkipLayer:
             continue
         if sum(g.drawn.values()) >= wanted:
