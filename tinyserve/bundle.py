@@ -115,7 +115,8 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, kw_only=True):
-    """manifest.json. ``arena_bytes`` is of the portable build with default options."""
+    """manifest.json. ``arena_bytes`` is of the portable build with default options. ``labels`` are the
+    classes in the order of the outputs, where the source knows them."""
 
     format: int = FORMAT
     name: str
@@ -136,6 +137,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     variants: list[Tried] = []
     mlperf_id: str = ""
     input_layout: str = "NHWC"
+    labels: list[str] = []
     notes: list[str] = []
 
 

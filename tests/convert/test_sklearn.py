@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
@@ -73,12 +73,13 @@ def test_an_int8_classifier_keeps_its_classes(iris: Path) -> None:
     agreement = made.manifest.accuracy[0].top1_agreement
     assert agreement is not None and agreement >= 0.9
     assert "classes in order: 0, 1, 2" in made.manifest.notes
+    assert made.manifest.labels == ["0", "1", "2"]
 
 
 @pytest.mark.parametrize(
     ("pipeline", "message"),
     [
-        (RandomForestClassifier(2), "RandomForestClassifier has no form"),
+        (GaussianNB(), "GaussianNB has no form"),
         (make_pipeline(PCA(2), LogisticRegression()), "PCA has no form"),
     ],
 )

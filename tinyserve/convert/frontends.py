@@ -75,6 +75,7 @@ def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Rec
     done = _load(worker, request, record)
     record.tools.update(done.tools)
     record.notes.extend(done.notes)
+    record.labels.extend(done.labels)
     model = tflite.inspect(request.tflite.read_bytes(), f"{source.path} as .tflite")
     return Front(model, done.framework, done.has_original, done.input_layout)
 

@@ -76,13 +76,15 @@ class Step(msgspec.Struct, frozen=True, tag=True):
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
-    """Success. ``tools`` are the versions of what did the work; ``notes`` are for the manifest."""
+    """Success. ``tools`` are the versions of what did the work; ``notes`` and ``labels`` are for the
+    manifest."""
 
     framework: str = ""
     has_original: bool = False
     input_layout: str = "NHWC"
     tools: dict[str, str] = {}
     notes: list[str] = []
+    labels: list[str] = []
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

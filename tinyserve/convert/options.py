@@ -63,4 +63,5 @@ class Record:
 
     tools: dict[str, str] = field(default_factory=lambda: {"tinyserve": __version__})
     notes: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
     variants: list[Tried] = field(default_factory=list)

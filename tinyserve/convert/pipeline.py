@@ -74,6 +74,7 @@ def convert(
         weights=tflite.weights(converted.model),
         variants=session.record.variants,
         input_layout=session.front.input_layout,
+        labels=session.record.labels,
         notes=session.record.notes,
     )
     progress("write the bundle")

@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from tinyserve.convert import ranges, tensorflow
+from tinyserve.convert import ranges, tensorflow, trees
 from tinyserve.convert.messages import Quantize
 from tinyserve.convert.worker import Arrays, Say
+from tinyserve.graph import reader
 
 _KEEP_CONSTANTS = b"keep_stablehlo_constant"
 
@@ -37,10 +38,13 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
     ``samples``: per input (N, *sample shape) in the order of the model's inputs.
     Raises ModelError or UnsupportedError where an operator has no integer form.
     """
+    data = request.source.read_bytes()
+    if trees.has_trees(reader.read(data)):
+        return trees.quantize(data, samples[0], request)
     tf = tensorflow.load()
     calibrator = importlib.import_module("tensorflow.lite.python.optimize.calibrator")
     try:
-        model = _plain(calibrator.add_intermediate_tensors(request.source.read_bytes()))
+        model = _plain(calibrator.add_intermediate_tensors(data))
         if request.scheme == "int16x8":
             return _int16x8(tf, calibrator.Calibrator(model), samples, request, say)
         calibrated = bytes(calibrator.Calibrator(model).calibrate(lambda: _feed(samples, say)))

@@ -1,7 +1,8 @@
-"""Front end for scikit-learn pipelines kept with joblib or pickle: scalers, linear models and MLPs.
+"""Front end for scikit-learn pipelines kept with joblib or pickle: scalers, linear models, MLPs and trees.
 
 Worker process only. Loading such a file runs code that is in it, so that it is done only when the user says
-that the file is trusted. The pipeline becomes dense layers: a scaler is folded into the first of them.
+that the file is trusted. The pipeline becomes dense layers: a scaler is folded into the first of them. Trees
+become an operator of their own: scalers before them are folded into its thresholds.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.convert import tensorflow
+from tinyserve.convert import forest, tensorflow, trees
 from tinyserve.convert.messages import LoadModel
 from tinyserve.convert.worker import Arrays, Loaded, Say
 from tinyserve.errors import ModelError, ToolError, UnsupportedError
 
 Array = npt.NDArray[Any]
 _ACTIVATIONS = {"identity": "", "relu": "relu", "tanh": "tanh", "logistic": "sigmoid"}
+_MIXING = ("PCA", "TruncatedSVD")
 _LINEAR = "LinearRegression, Ridge, Lasso, ElasticNet, LogisticRegression, LinearSVC/SVR, SGD"
 
 
@@ -37,8 +39,10 @@ class Dense:
 
 def load(request: LoadModel, say: Say) -> Loaded:
     """Loads the file and converts its layers. Raises ModelError, UnsupportedError or ToolError."""
-    tf = tensorflow.load()
     pipeline = _load_file(request.source)
+    if forest.is_known(_steps(pipeline)[-1]):
+        return _load_trees(pipeline, str(request.source), say)
+    tf = tensorflow.load()
     layers, predict = _layers(pipeline, str(request.source))
     say("convert", 0, 0)
 
@@ -51,13 +55,74 @@ def load(request: LoadModel, say: Say) -> Loaded:
     spec = tf.TensorSpec((1, len(layers[0].weights)), tf.float32, name="features")
     function = tf.function(call).get_concrete_function(spec)
 
+    tools = {"tensorflow": tf.__version__, "scikit-learn": importlib.metadata.version("scikit-learn")}
+    data = tensorflow.to_tflite(tf, function, None)
+    return _loaded(pipeline, data, tools, predict)
+
+
+def _load_trees(pipeline: Any, where: str, say: Say) -> Loaded:
+    """Trees, with what stands before them. No TensorFlow: nothing but LiteRT's schema is needed."""
+    *steps, estimator = _steps(pipeline)
+    if hasattr(estimator, "n_jobs"):
+        estimator.n_jobs = 1  # sums in order, and no pool of threads per sample
+    say("convert", 0, 0)
+    count = _linear_steps(steps, where)
+    linear = _linear(steps[:count])
+    made = forest.of(estimator, steps[count:], where)
+    name = "probabilities" if hasattr(estimator, "classes_") else "prediction"
+    tools = {package: importlib.metadata.version(package) for package in ("scikit-learn", "emlearn")}
+    predict = _probabilities(pipeline, len(made.base)) if made.classifies else pipeline.predict
+    return _loaded(pipeline, trees.write(made, linear, name), tools, predict)
+
+
+def _linear_steps(steps: list[Any], where: str) -> int:
+    """How many steps, from the first on, become a dense layer: up to the last that mixes features."""
+    names = [type(step).__name__ for step in steps]
+    for name in names:
+        if name not in (*_MIXING, *forest.MONOTONE):
+            raise UnsupportedError(
+                f"{where}: the step {name} has no form before trees",
+                f"{', '.join((*forest.MONOTONE, *_MIXING))} have one; do other steps before the model",
+            )
+    return max((index + 1 for index, name in enumerate(names) if name in _MIXING), default=0)
+
+
+def _linear(steps: list[Any]) -> trees.Linear | None:
+    """The steps as one matrix: what they make of zeros, and of each feature alone."""
+    if not steps:
+        return None
+
+    def apply(x: Array) -> Array:
+        for step in steps:
+            x = step.transform(x)
+        return x
+
+    width = int(steps[0].n_features_in_)
+    bias = apply(np.zeros((1, width)))
+    weights = apply(np.eye(width)) - bias
+    return trees.Linear(weights.T.astype(np.float32), bias[0].astype(np.float32))
+
+
+def _probabilities(pipeline: Any, outputs: int) -> Callable[[Array], Any]:
+    if outputs == 1:
+        return lambda x: pipeline.predict_proba(x)[:, 1:]
+    predict: Callable[[Array], Any] = pipeline.predict_proba
+    return predict
+
+
+def _loaded(pipeline: Any, data: bytes, tools: dict[str, str], predict: Callable[[Array], Any]) -> Loaded:
     def original(sample: Arrays) -> Arrays:
         return [np.asarray(predict(sample[0].astype(np.float64)), np.float32).reshape(1, -1)]
 
-    classes = getattr(pipeline, "classes_", None)
-    notes = [] if classes is None else [f"classes in order: {', '.join(map(str, classes))}"]
-    tools = {"tensorflow": tf.__version__, "scikit-learn": importlib.metadata.version("scikit-learn")}
-    return Loaded(tensorflow.to_tflite(tf, function, None), "scikit-learn", tools, original, notes)
+    labels = [str(name) for name in getattr(pipeline, "classes_", ())]
+    notes = [f"classes in order: {', '.join(labels)}"] if labels else []
+    return Loaded(data, "scikit-learn", tools, original, notes, labels=labels)
+
+
+def _steps(pipeline: Any) -> list[Any]:
+    """The steps of a pipeline that do something, the estimator last."""
+    steps = [step for _, step in pipeline.steps] if hasattr(pipeline, "steps") else [pipeline]
+    return [step for step in steps[:-1] if step is not None and step != "passthrough"] + steps[-1:]
 
 
 def _load_file(path: Path) -> Any:
@@ -65,9 +130,7 @@ def _load_file(path: Path) -> Any:
         joblib = importlib.import_module("joblib")
         importlib.import_module("sklearn")
     except ImportError as error:
-        raise ToolError(
-            f"scikit-learn is needed to load {path}: {error}", "pip install scikit-learn"
-        ) from error
+        raise ToolError(f"scikit-learn is needed to load {path}: {error}", forest.INSTALL) from error
     try:
         return joblib.load(path)
     except Exception as error:
@@ -79,8 +142,8 @@ def _load_file(path: Path) -> Any:
 
 def _layers(pipeline: Any, where: str) -> tuple[list[Dense], Callable[[Array], Any]]:
     """Dense layers from the raw features to scores, and the pipeline's own function that gives the same."""
-    steps = [step for _, step in pipeline.steps] if hasattr(pipeline, "steps") else [pipeline]
-    scale, offset = _scaling([step for step in steps[:-1] if step != "passthrough"], steps[-1], where)
+    steps = _steps(pipeline)
+    scale, offset = _scaling(steps[:-1], steps[-1], where)
     layers = _estimator_layers(steps[-1], where)
     first = layers[0]
     folded = Dense(first.weights * scale[:, None], first.bias + offset @ first.weights, first.activation)
@@ -122,7 +185,7 @@ def _estimator_layers(estimator: Any, where: str) -> list[Dense]:
         return [Dense(weights, bias, _linear_activation(estimator, weights.shape[1]))]
     raise UnsupportedError(
         f"{where}: {name} has no form as layers",
-        f"{_LINEAR} and MLPs have one; compile trees and forests with emlearn",
+        f"{_LINEAR} and MLPs have one, and of trees: {', '.join(forest.KINDS)}",
     )
 
 

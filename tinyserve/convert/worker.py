@@ -33,6 +33,7 @@ class Loaded:
 
     ``input_layout`` is that of the .tflite's images, and what it was in the source where that differs.
     ``original`` runs one sample (each input with its batch axis of 1) in the model's own framework.
+    ``labels`` are the classes in the order of the outputs.
     """
 
     tflite: bytes
@@ -41,6 +42,7 @@ class Loaded:
     original: Callable[[Arrays], Arrays] | None = None
     notes: list[str] = field(default_factory=list)
     input_layout: str = "NHWC"
+    labels: list[str] = field(default_factory=list)
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:
@@ -85,6 +87,7 @@ class Server:
             input_layout=loaded.input_layout,
             tools=loaded.tools,
             notes=loaded.notes,
+            labels=loaded.labels,
         )
 
     def run_original(self, request: messages.RunOriginal) -> messages.Done:
