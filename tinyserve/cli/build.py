@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from tinyserve.cli import options
-from tinyserve.cli.options import PATH, SOURCE_HELP
-
-if TYPE_CHECKING:
-    from tinyserve.codegen.program import Optimize
-    from tinyserve.firmware.toolchain import Name as ToolchainName
+from tinyserve.cli.options import PATH, SOURCE_HELP, Making
 
 
 @click.command(name="build", epilog=SOURCE_HELP)
@@ -24,38 +19,22 @@ if TYPE_CHECKING:
 @click.option(
     "-o", "--output", type=PATH, metavar="DIR", help="Where the project goes.  [default: BUNDLE/BOARD/]"
 )
-@options.optimize
-@options.operators
-@options.choices
-@options.engine
-@options.toolchain
-@options.conversion
+@options.making
 def command(
     *,
     source: Path,
     board: str,
     emulate: bool,
     output: Path | None,
-    optimize: Optimize,
-    variants: tuple[str, ...],
-    tuned: Path | None,
-    engine: str,
-    toolchain: ToolchainName,
-    representative: str | None,
-    quantize: str,
-    bundle: Path | None,
+    making: Making,
 ) -> None:
     """Build the firmware for a board and report its size by part."""
-    from tinyserve import boards, road
+    from tinyserve import boards
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
     from tinyserve.report.firmware import firmware_panel
 
     chosen = boards.load(board)
     with progress() as report:
-        made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
-        choices = options.chosen_variants(variants, tuned, made.model_bytes())
-        compiled = road.to_compiled(made, chosen, optimize, report, engine=engine, choices=choices)
-        how = road.Build(optimize, engine, toolchain, emulate, output, choices)
-        firmware = road.to_firmware(made, compiled, chosen, how, report)
+        made, firmware = making.firmware(source, chosen, report, emulate=emulate, directory=output)
     stdout().print(firmware_panel(made.manifest.name, firmware, chosen))

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from tinyserve.cli import options
-from tinyserve.cli.options import PATH, SOURCE_HELP
-
-if TYPE_CHECKING:
-    from tinyserve.codegen.program import Optimize
-    from tinyserve.firmware.toolchain import Name as ToolchainName
+from tinyserve.cli.options import PATH, SOURCE_HELP, Making
 
 
 @click.command(name="device", epilog=SOURCE_HELP)
@@ -21,10 +16,7 @@ if TYPE_CHECKING:
 @click.option("--emulator", metavar="KIND", help="unicorn, qemu, renode or host.")
 @click.option("--pty", is_flag=True, help="Serve on a pseudo-terminal, until Ctrl-C.", required=True)
 @click.option("--energy-mode", is_flag=True, help="MLPerf Tiny's: time stamps are edges of a pin, not lines.")
-@options.optimize
-@options.engine
-@options.toolchain
-@options.conversion
+@options.making
 def command(
     *,
     source: Path,
@@ -32,12 +24,7 @@ def command(
     emulator: str | None,
     pty: bool,
     energy_mode: bool,
-    optimize: Optimize,
-    engine: str,
-    toolchain: ToolchainName,
-    representative: str | None,
-    quantize: str,
-    bundle: Path | None,
+    making: Making,
 ) -> None:
     """Leave an emulated board standing on a pty, as a serial port for any MLPerf Tiny runner.
 
@@ -51,10 +38,8 @@ def command(
     chosen = boards.load(board)
     kind = road.choose_emulator(chosen, True, emulator, None)
     with progress() as report:
-        made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
-        compiled = road.to_compiled(made, chosen, optimize, report, engine=engine)
-        build = road.Build(optimize, engine, toolchain, road.is_twin(chosen), energy_mode=energy_mode)
-        firmware = road.to_firmware(made, compiled, chosen, build, report)
+        twin = road.is_twin(chosen)
+        _, firmware = making.firmware(source, chosen, report, emulate=twin, energy_mode=energy_mode)
     with open_device(firmware, chosen, emulator=kind) as device:
         click.echo(device.description, err=True)
         serve(device, click.echo)

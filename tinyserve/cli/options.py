@@ -5,14 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
-    from tinyserve.codegen.program import Choice
+    from tinyserve.boards.types import Board
+    from tinyserve.bundle import Bundle
+    from tinyserve.codegen.program import Choice, Optimize
     from tinyserve.convert.options import Cost
+    from tinyserve.firmware.build import Firmware
+    from tinyserve.firmware.toolchain import Name as ToolchainName
+    from tinyserve.progress import Progress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -172,6 +179,54 @@ def toolchain(function: F) -> F:
         "--toolchain", type=click.Choice(["zig", "gcc"]), default="zig", show_default=True,
         help="The compiler for emulated boards.",
     )(function)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Making:
+    """How a firmware is made of a source: the options of `making`."""
+
+    representative: str | None
+    quantize: str
+    bundle: Path | None
+    optimize: Optimize
+    variants: tuple[str, ...]
+    tuned: Path | None
+    engine: str
+    toolchain: ToolchainName
+
+    def firmware(
+        self,
+        source: Path,
+        board: Board,
+        progress: Progress,
+        *,
+        emulate: bool,
+        directory: Path | None = None,
+        energy_mode: bool = False,
+    ) -> tuple[Bundle, Firmware]:
+        """The bundle of ``source`` and its firmware for a board, in ``directory`` or within the bundle."""
+        from tinyserve import road
+
+        conversion = road.Conversion(self.representative, self.quantize, self.bundle)
+        made = road.to_bundle(source, conversion, progress)
+        choices = chosen_variants(self.variants, self.tuned, made.model_bytes())
+        compiled = road.to_compiled(made, board, self.optimize, progress, engine=self.engine, choices=choices)
+        build = road.Build(
+            self.optimize, self.engine, self.toolchain, emulate, directory, choices, energy_mode
+        )
+        return made, road.to_firmware(made, compiled, board, build, progress)
+
+
+def making(function: Callable[..., Any]) -> Callable[..., Any]:
+    """All options of commands that make a firmware, which they get as one argument: ``making``."""
+    names = [field.name for field in fields(Making)]
+
+    @wraps(function)
+    def command(**arguments: Any) -> Any:
+        chosen = Making(**{name: arguments.pop(name) for name in names})
+        return function(**arguments, making=chosen)
+
+    return _chain(optimize, operators, choices, engine, toolchain, conversion)(command)
 
 
 def device(function: F) -> F:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from tinyserve.cli import options
-from tinyserve.cli.options import PATH, SOURCE_HELP
-
-if TYPE_CHECKING:
-    from tinyserve.codegen.program import Optimize
-    from tinyserve.firmware.toolchain import Name as ToolchainName
+from tinyserve.cli.options import PATH, SOURCE_HELP, Making
 
 
 @click.command(name="profile", epilog=SOURCE_HELP)
@@ -21,12 +16,7 @@ if TYPE_CHECKING:
 @click.option("--emulator", metavar="KIND", help="unicorn, qemu, renode or host.")
 @click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the profile for machines.")
 @click.option("--html", "as_html", type=PATH, metavar="FILE", help="Write it as a page.")
-@options.optimize
-@options.operators
-@options.choices
-@options.engine
-@options.toolchain
-@options.conversion
+@options.making
 def command(
     *,
     source: Path,
@@ -34,14 +24,7 @@ def command(
     emulator: str | None,
     as_json: Path | None,
     as_html: Path | None,
-    optimize: Optimize,
-    variants: tuple[str, ...],
-    tuned: Path | None,
-    engine: str,
-    toolchain: ToolchainName,
-    representative: str | None,
-    quantize: str,
-    bundle: Path | None,
+    making: Making,
 ) -> None:
     """Count instructions per layer and per function of one inference, with bytes read and written.
 
@@ -57,7 +40,7 @@ def command(
     from tinyserve.report import profile_html
     from tinyserve.report.profile import profile_view
 
-    if engine == "tflm":
+    if making.engine == "tflm":
         raise UsageError(
             "--engine tflm has no layers to profile: the interpreter runs whole models", "--engine aot"
         )
@@ -67,12 +50,8 @@ def command(
     chosen = boards.load(board)
     kind = road.choose_emulator(chosen, True, emulator, None) or ""
     with progress() as report:
-        made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
-        choices = options.chosen_variants(variants, tuned, made.model_bytes())
-        compiled = road.to_compiled(made, chosen, optimize, report, engine=engine, choices=choices)
-        build = road.Build(optimize, engine, toolchain, road.is_twin(chosen), choices=choices)
-        firmware = road.to_firmware(made, compiled, chosen, build, report)
-        profile = profiling.run(made, firmware, kind, optimize, report)
+        made, firmware = making.firmware(source, chosen, report, emulate=road.is_twin(chosen))
+        profile = profiling.run(made, firmware, kind, making.optimize, report)
     stdout().print(profile_view(profile))
     if as_json is not None:
         files.write(as_json, msgspec.json.format(msgspec.json.encode(profile), indent=2) + b"\n")
