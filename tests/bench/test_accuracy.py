@@ -13,6 +13,7 @@ from tinyserve import bundle
 from tinyserve.bench import accuracy
 from tinyserve.bundle import Bundle
 from tinyserve.convert import convert
+from tinyserve.convert.named import Reading
 from tinyserve.errors import DataError, DeviceError, FileSystemError, UsageError
 
 
@@ -102,6 +103,14 @@ def test_other_data_or_another_model_starts_afresh(made: Bundle, dataset: Path, 
     found = accuracy.run(made, dataset, predictions=tmp_path / "p", piece=20)
     assert (found.samples, found.resumed) == (50, 0)
     assert len(list((tmp_path / "p").glob("part-*"))) == 3
+
+
+def test_samples_that_are_read_in_another_way_start_afresh(
+    made: Bundle, dataset: Path, tmp_path: Path
+) -> None:
+    accuracy.run(made, dataset, predictions=tmp_path / "p", reading=Reading(pixel_range=(0, 1)))
+    again = accuracy.run(made, dataset, predictions=tmp_path / "p", reading=Reading(pixel_range=(-1, 1)))
+    assert again.resumed == 0
 
 
 def test_half_a_file_is_made_again(made: Bundle, dataset: Path, tmp_path: Path) -> None:

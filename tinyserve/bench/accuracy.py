@@ -92,7 +92,7 @@ def run(
     stream = open_stream(dataset, made.manifest.inputs, piece, reading)
     store = None
     if predictions is not None:
-        store = Store(predictions, describe(dataset, made.model_bytes(), stream.total, piece))
+        store = Store(predictions, describe(dataset, made.model_bytes(), stream.total, piece, reading))
     tally = _Tally(made.manifest.outputs[0])
     waiting = _unfinished(stream.pieces, store, tally)
     executed = _executed(made, waiting, jobs, scheduler)

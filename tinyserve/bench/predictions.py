@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.convert.named import Reading
 from tinyserve.errors import FileSystemError, ToolError
 from tinyserve.files import write
 
@@ -31,6 +32,7 @@ class Run(msgspec.Struct, frozen=True):
     dataset_mtime_ns: int
     samples: int
     piece: int
+    reading: str
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ class Store:
             ) from error
 
 
-def describe(dataset: Path, model: bytes, samples: int, piece: int) -> Run:
+def describe(dataset: Path, model: bytes, samples: int, piece: int, reading: Reading) -> Run:
     """What a run over ``dataset`` is of. A data set is known by its path, size and time, not read through."""
     files = sorted(p for p in dataset.rglob("*") if p.is_file()) if dataset.is_dir() else [dataset]
     stats = [path.stat() for path in files]
@@ -127,6 +129,7 @@ def describe(dataset: Path, model: bytes, samples: int, piece: int) -> Run:
         dataset_mtime_ns=max((stat.st_mtime_ns for stat in stats), default=0),
         samples=samples,
         piece=piece,
+        reading=repr(reading),
     )
 
 
