@@ -11,7 +11,7 @@ from tests.ops.generate import ACTIVATIONS, Random, case
 from tests.ops.test_conv_2d import weights_of
 from tests.support.differential import Case, Tolerance, check
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
-from tests.support.run_time import computed_weights
+from tests.support.run_time import at_run_time, computed_weights
 
 CASES = 135
 
@@ -70,6 +70,13 @@ def test_float_is_close_to_tflm(tmp_path: Path) -> None:
 def test_computed_weights_give_tflms_bytes(dtype: str, tmp_path: Path) -> None:
     cases = [computed_weights(random_case(index, dtype), index, bias=3) for index in range(CASES)]
     check(cases, tmp_path, at_least=100)
+
+
+def test_a_computed_bias_of_int16_gives_tflms_bytes(tmp_path: Path) -> None:
+    r = Random(48)
+    cases = [random_case(index, "int16", "int16") for index in range(CASES)]
+    given = [at_run_time(made, [3], lambda _, bias: r.values(bias.shape, "int16")) for made in cases]
+    check(given, tmp_path, at_least=80)
 
 
 def test_computed_float_weights_are_close_to_tflm(tmp_path: Path) -> None:

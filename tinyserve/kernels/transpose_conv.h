@@ -78,6 +78,7 @@ typedef struct {
     int32_t activation_min, activation_max;
     const int8_t *weights;
     const int64_t *bias;
+    const int16_t *short_bias; /* instead of bias, where it is computed at run time */
     int32_t multiplier_step;
     const int32_t *multipliers;
     const int8_t *shifts;
@@ -110,6 +111,8 @@ static inline void ts_transpose_conv_s16(const ts_transpose_conv_s16_params *p, 
                     }
                     if (p->bias != NULL) {
                         sum = ts_wrap_add_s64(sum, p->bias[oc]);
+                    } else if (p->short_bias != NULL) {
+                        sum += p->short_bias[oc];
                     }
                     const int32_t m = oc * p->multiplier_step;
                     const int32_t scaled = ts_requantize_s64(sum, p->multipliers[m], p->shifts[m]);
@@ -169,5 +172,17 @@ static inline void ts_transpose_conv_f32(const ts_transpose_conv_f32_params *p, 
 TS_COMPUTED_OPERANDS(ts_transpose_conv_s8, int8_t, int8_t, int32_t)
 TS_COMPUTED_OPERANDS(ts_transpose_conv_s16, int16_t, int8_t, int64_t)
 TS_COMPUTED_OPERANDS(ts_transpose_conv_f32, float, float, float)
+
+typedef ts_transpose_conv_s16_params ts_transpose_conv_s16_short_params;
+
+static inline void ts_transpose_conv_s16_short_computed(const ts_transpose_conv_s16_short_params *p,
+                                                        const int16_t *input, const int8_t *weights,
+                                                        const int16_t *bias, int16_t *output)
+{
+    ts_transpose_conv_s16_params with = *p;
+    with.weights = weights;
+    with.short_bias = bias;
+    ts_transpose_conv_s16(&with, input, output);
+}
 
 #endif

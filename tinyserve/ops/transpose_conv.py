@@ -58,10 +58,7 @@ class TransposeConv(Op):
         if weights.shape[3] != input.shape[3]:
             raise checks.invalid(op, f"weights {list(weights.shape)}, input {list(input.shape)}")
         checks.shape(op, output, (input.shape[0], *output.shape[1:3], channels), "output")
-        bias = checks.optional(op, 3)
-        if bias is not None and bias.dtype is DType.INT16:
-            checks.constant(op, bias, "a bias of 16 bits")
-        check_convolution(as_convolution(op), axis=0, channels=channels)
+        check_convolution(as_convolution(op), axis=0, channels=channels, s16_bias=(DType.INT64, DType.INT16))
 
     def macs(self, op: Operator) -> int:
         weights, input = checks.required(op, 1), checks.required(op, 2)
@@ -90,15 +87,17 @@ class TransposeConv(Op):
             "pad_left": pad_left,
             **convolution_params(view, lowering, attributes.activation),
         }
-        add_convolution(
-            view, lowering, f"ts_transpose_conv_{suffix(input)}", params, lead=_lead(op), macs=self.macs(op)
-        )
+        bias = checks.optional(view, 2)
+        short = bias is not None and bias.dtype is DType.INT16
+        function = f"ts_transpose_conv_{suffix(input)}{'_short' if short else ''}"
+        add_convolution(view, lowering, function, params, lead=_lead(op), macs=self.macs(op))
 
 
 def as_convolution(op: Operator) -> Operator:
     """The same operator with input, weights and bias where a convolution has them.
 
-    A bias of 16 bits, which old converters give int16 activations, is widened as TFLM does.
+    A bias of 16 bits, which old converters give int16 activations, is widened as TFLM does: here
+    where it is a constant, else by the kernel.
     """
     input, bias = op.inputs[2], checks.optional(op, 3)
     is_s16 = input is not None and input.dtype is DType.INT16
