@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from tinyserve.cli import options
 from tinyserve.cli.options import PATH, SOURCE_HELP
 
 if TYPE_CHECKING:
+    from tinyserve.boards.types import Board
     from tinyserve.codegen.program import Optimize
 
 
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     type=click.Choice(["graph", "program", "memory", "c"]),
     help="Print one stage of the compiler in full.",
 )
+@click.option(
+    "--fits",
+    is_flag=True,
+    help="Which boards the model would fit as int8, int16x8 and float32; needs no data.",
+)
 @click.option("--picture", type=PATH, metavar="FILE", help="Draw the arena over time (.png, .svg or .pdf).")
 @options.optimize
 @options.operators
@@ -33,13 +40,17 @@ def command(
     source: Path,
     board: str | None,
     stage: str | None,
+    fits: bool,
     picture: Path | None,
     optimize: Optimize,
     representative: str | None,
     quantize: str,
     bundle: Path | None,
 ) -> None:
-    """Show layers, shapes, MACs, what each pass did, the arena, flash, and the boards it fits."""
+    """Show layers, shapes, MACs, what each pass did, the arena, flash, and the boards it fits.
+
+    With --fits before any conversion: the model's sizes in each scheme, and what it takes of each board.
+    """
     from tinyserve import boards, road
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
@@ -47,6 +58,9 @@ def command(
     from tinyserve.report import inspection
 
     chosen = boards.load(board) if board else None
+    if fits:
+        _forecast(source, [chosen] if chosen else boards.all_boards(), optimize)
+        return
     with progress() as report:
         data, name = road.model_bytes(source, road.Conversion(representative, quantize, bundle), report)
         report("compiling")
@@ -60,3 +74,14 @@ def command(
         click.echo(dump(compiled, stage))
     elif picture is None:
         stdout().print(inspection.summary(compiled, name, boards.all_boards()))
+
+
+def _forecast(source: Path, chosen: Sequence[Board], optimize: Optimize) -> None:
+    from tinyserve.cli.console import stdout
+    from tinyserve.cli.progress import progress
+    from tinyserve.forecast import forecast
+    from tinyserve.report.forecast import forecast_view
+
+    with progress() as report:
+        found = forecast(source, chosen, optimize, progress=report)
+    stdout().print(forecast_view(source.name, found, chosen))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,15 +31,21 @@ class Compiled:
 
 
 def compile_model(
-    data: bytes, target: Target = PORTABLE, name: str = "model", *, optimize_graph: bool = True
+    data: bytes,
+    target: Target = PORTABLE,
+    name: str = "model",
+    *,
+    optimize_graph: bool = True,
+    without: Container[str] = (),
 ) -> Compiled:
     """Compiles a .tflite file.
 
     ``name`` becomes part of files' and functions' names. Without ``optimize_graph`` every operator of the
-    file is kept, so that each of its tensors exists. Raises ModelError for what cannot be compiled.
+    file is kept, so that each of its tensors exists; ``without`` names passes to leave out. Raises ModelError
+    for what cannot be compiled.
     """
     model = passes.load(data)
-    report = passes.optimize(model) if optimize_graph else passes.PassReport()
+    report = passes.optimize(model, without) if optimize_graph else passes.PassReport()
     program, memory = program_for(model, target, name)
     return Compiled(program.name, data, model, report, program, memory, emit(program, memory))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
 from tinyserve.graph.types import Graph, Model, Operator
@@ -10,6 +10,7 @@ from tinyserve.passes import (
     activations,
     common_subexpressions,
     constant_folding,
+    constant_variables,
     dead_channels,
     dead_code,
     no_ops,
@@ -24,6 +25,7 @@ from tinyserve.passes.report import PassReport, PassResult
 
 _PASSES = (
     constant_folding,
+    constant_variables,
     no_ops,
     quantize_pairs,
     reshapes,
@@ -48,12 +50,14 @@ class _Tally:
     removed: list[str] = field(default_factory=list)
 
 
-def optimize(model: Model) -> PassReport:
-    """Rewrites ``model`` in place. Every pass is exact: outputs keep their bytes."""
+def optimize(model: Model, without: Container[str] = ()) -> PassReport:
+    """Rewrites ``model`` in place. Every pass is exact: outputs keep their bytes. ``without``: names of
+    passes to leave out."""
     macs_before, operators_before = macs(model), len(all_operators(model)) + len(model.folded)
-    tallies = [_Tally(module.NAME, module.run) for module in _PASSES]
-    folding = tallies[_PASSES.index(constant_folding)]  # loading may have done some of it
-    folding.removed, folding.changes = list(model.folded), len(model.folded)
+    tallies = [_Tally(module.NAME, module.run) for module in _PASSES if module.NAME not in without]
+    for tally in tallies:
+        if tally.name == constant_folding.NAME:  # loading may have done some of it
+            tally.removed, tally.changes = list(model.folded), len(model.folded)
     for _ in range(_MAX_ROUNDS):
         changes = [_apply(tally, model) for tally in tallies]
         if not any(changes):

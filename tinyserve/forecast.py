@@ -1,0 +1,103 @@
+"""Which boards a trained model would fit in each scheme, before it is converted for good.
+
+The model is really quantized and compiled, with random samples. Weights and arena are exact for the core, but
+for channels that turn out dead with real data; code is allowed for (see ``fit``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tinyserve import road
+from tinyserve.boards.types import Board
+from tinyserve.codegen.compile import compile_model
+from tinyserve.codegen.program import Optimize, Target
+from tinyserve.convert import sources, synthetic
+from tinyserve.convert.options import Options
+from tinyserve.convert.session import opened
+from tinyserve.errors import FitError, ModelError, ToolError
+from tinyserve.fit import Demand, demand
+from tinyserve.passes import dead_channels
+from tinyserve.progress import Progress, silent
+
+SCHEMES = ("int8", "int16x8", "float32")
+_DEFAULTS = Options()
+_LEFT_OUT = (dead_channels.NAME,)  # random samples make channels look dead that are not
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """A model in one scheme. ``needs``: by the board's id, what its bench firmware needs there, about.
+
+    ``constant_bytes`` (weights and tables) and ``arena_bytes`` are of the portable build. ``failed`` says why
+    there is nothing: the scheme can't be made, or the compiler lacks an operator of it.
+    """
+
+    scheme: str
+    macs: int = 0
+    constant_bytes: int = 0
+    arena_bytes: int = 0
+    needs: dict[str, Demand] = field(default_factory=dict)
+    failed: str = ""
+
+
+def forecast(
+    source: Path,
+    boards: Sequence[Board],
+    optimize: Optimize = "balanced",
+    options: Options = _DEFAULTS,
+    progress: Progress = silent,
+) -> list[Forecast]:
+    """The model at ``source`` (a bundle, too) in each scheme; one that is quantized already only in its own.
+
+    Raises what loading the model raises.
+    """
+    return [
+        _forecast(scheme, made, boards, optimize, progress)
+        for scheme, made in _schemes(source, options, progress)
+    ]
+
+
+def _schemes(source: Path, options: Options, progress: Progress) -> Iterator[tuple[str, bytes | str]]:
+    """Each scheme's .tflite, or why there is none."""
+    path = source / "model.tflite" if road.is_bundle(source) else source
+    with opened(sources.identify(path), options, progress) as session:
+        original = session.original
+        if original.scheme != "float32":
+            yield original.scheme, original.data
+            return
+        samples = synthetic.random(original.inputs, 8)
+        for scheme in SCHEMES:
+            if scheme == "float32":
+                yield scheme, original.data
+                continue
+            try:
+                yield scheme, session.quantize(samples, scheme, options).data
+            except (ModelError, ToolError) as error:
+                yield scheme, error.message.splitlines()[0]
+
+
+def _forecast(
+    scheme: str, made: bytes | str, boards: Sequence[Board], optimize: Optimize, progress: Progress
+) -> Forecast:
+    if isinstance(made, str):
+        return Forecast(scheme, failed=made)
+    targets = {board.id: road.target(board, optimize) for board in boards}
+    needs: dict[Target, Demand] = {}
+    try:
+        portable = compile_model(made, road.target(None, optimize), without=_LEFT_OUT)
+        for index, target in enumerate(targets.values()):
+            progress(f"{scheme}: compile for each core", index + 1, len(boards))
+            if target not in needs:
+                needs[target] = demand(compile_model(made, target, without=_LEFT_OUT))
+    except (ModelError, FitError) as error:
+        return Forecast(scheme, failed=error.message.splitlines()[0])
+    return Forecast(
+        scheme,
+        macs=sum(call.macs for call in portable.program.calls),
+        constant_bytes=sum(constant.nbytes for constant in portable.program.constants),
+        arena_bytes=portable.plan.arena_bytes,
+        needs={board: needs[target] for board, target in targets.items()},
+    )
