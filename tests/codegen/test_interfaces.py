@@ -105,9 +105,9 @@ def nothing_but_unused_inputs(graph: GraphBuilder) -> list[TensorRef]:
 
 
 INTERFACES = [
-    several_types, a_constant, what_constants_make, an_input, an_input_and_no_operator, inputs_changing_places,
-    an_input_in_another_shape, one_tensor_twice, one_tensor_in_two_shapes, a_constant_twice, what_others_read,
-    unused_inputs, nothing_but_unused_inputs,
+    several_types, a_constant, what_constants_make, an_input, an_input_and_no_operator,
+    inputs_changing_places, an_input_in_another_shape, one_tensor_twice, one_tensor_in_two_shapes,
+    a_constant_twice, what_others_read, unused_inputs, nothing_but_unused_inputs,
 ]  # fmt: skip
 
 
