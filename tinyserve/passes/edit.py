@@ -9,7 +9,7 @@ from tinyserve.graph.types import Graph, Model, Operator, Tensor
 _STATEFUL = frozenset(
     {
         "ASSIGN_VARIABLE", "CALL_ONCE", "IF", "READ_VARIABLE", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM",
-        "VAR_HANDLE", "WHILE",
+        "WHILE",
     }
 )  # fmt: skip
 
