@@ -9,7 +9,7 @@ from tinyserve.errors import ModelError, TinyserveError, UnsupportedError
 from tinyserve.graph import reader
 from tinyserve.graph.types import DType, Graph, Model, Operator, Tensor
 from tinyserve.ops.base import Op
-from tinyserve.passes import constant_folding
+from tinyserve.passes import constant_folding, constant_variables
 
 _TFLM_HINT = "use `--engine tflm`, which has it"
 _NO_ENGINE_HINT = (
@@ -37,8 +37,10 @@ def load(data: bytes) -> Model:
 def _fold(model: Model) -> None:
     """Folds constants, and remembers what is gone for the report of the passes."""
     before = [operator for graph in model.graphs for operator in graph.operators]
-    for graph in model.graphs:
+    for graph in model.graphs[::-1]:  # what subgraphs assign may be what the main graph reads
         constant_folding.run(graph, model)
+    if constant_variables.run(model.main, model):
+        constant_folding.run(model.main, model)
     left = {id(operator) for graph in model.graphs for operator in graph.operators}
     model.folded += [operator.location for operator in before if id(operator) not in left]
 
