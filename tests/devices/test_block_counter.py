@@ -47,6 +47,18 @@ def test_what_was_not_counted_is_said_when_it_is_asked_for(
             device.function_counts()
 
 
+@needs_arm
+def test_a_qemu_that_refuses_the_plugin_runs_without(
+    build_probe: BuildProbe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(block_counter, "_plugin_api", lambda program: 99)
+    firmware, board = build_probe("mps2-an385")
+    with open_device(firmware, board, "qemu", counted="counted_loop") as device:
+        assert device.link.read_line(20) == "ready"
+        with pytest.raises(ToolError, match=r"QEMU did not start: .*plugin"):
+            device.function_counts()
+
+
 def fake_qemu(directory: Path, help_text: str, version: str) -> str:
     path = directory / "qemu-system-arm"
     path.write_text(f'#!/bin/sh\ncase "$1" in -help) echo "{help_text}";; *) echo "{version}";; esac\n')

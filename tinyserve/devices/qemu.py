@@ -41,17 +41,8 @@ class QemuDevice(Device):
         self, symbols: Symbols, board: Board, emulator: Emulator, counted: str | None = None
     ) -> None:
         self._counter: BlockCounter | None = None
-        self._uncounted: ToolError | None = None
-        if counted is not None:
-            try:
-                self._counter = BlockCounter(_program(board), symbols.address(counted))
-            except ToolError as error:
-                self._uncounted = error
-        try:
-            self._qemu = Qemu(symbols, board, emulator, self._counter.options if self._counter else [])
-        except BaseException:
-            self._end_counter()
-            raise
+        self._uncounted = ToolError("QEMU was not told what to count")
+        self._qemu = self._start(symbols, board, emulator, counted)
         super().__init__(
             QemuLink(f"{board.id} in QEMU", self._qemu.serial, self._qemu),
             f"{board.id} emulated by QEMU (machine {emulator.machine}, {board.core.name})",
@@ -61,7 +52,7 @@ class QemuDevice(Device):
 
     def function_counts(self) -> dict[str, int]:
         if self._counter is None:
-            raise self._uncounted or ToolError("QEMU was not told what to count")
+            raise self._uncounted
         assert self.symbols is not None
         return self.symbols.function_counts(self._counter.executed())
 
@@ -70,9 +61,21 @@ class QemuDevice(Device):
         self._qemu.close()
         self._end_counter()
 
+    def _start(self, symbols: Symbols, board: Board, emulator: Emulator, counted: str | None) -> Qemu:
+        """The emulator with a counter where that is wanted and can be had: without one it runs as well."""
+        if counted is not None:
+            try:
+                self._counter = BlockCounter(_program(board), symbols.address(counted))
+                return Qemu(symbols, board, emulator, self._counter.options)
+            except (ToolError, DeviceError) as error:
+                self._uncounted = ToolError(error.message, error.hint)
+                self._end_counter()
+        return Qemu(symbols, board, emulator)
+
     def _end_counter(self) -> None:
         if self._counter is not None:
             self._counter.close()
+            self._counter = None
 
     def _own_words(self) -> str:
         return self._qemu.where() or self._qemu.ended()
@@ -122,7 +125,7 @@ class Qemu:
             ]  # fmt: skip
             self._process = ChildProcess(command)
             try:
-                self._monitor = Qmp(self._connect(monitor))
+                self._monitor = self._greet(monitor)
                 self.serial = self._connect(serial)
             except BaseException:
                 self._process.close()
@@ -150,6 +153,15 @@ class Qemu:
     def close(self) -> None:
         self._monitor.close()
         self._process.close()
+
+    def _greet(self, listener: Listener) -> Qmp:
+        connection = self._connect(listener)
+        try:
+            return Qmp(connection)
+        except DeviceError as error:  # it opens its sockets before it looks at all of its options
+            connection.close()
+            self._process.wait(qmp.TIMEOUT_S)
+            raise DeviceError(f"QEMU did not start: {self._process.words() or error}") from error
 
     def _connect(self, listener: Listener) -> socket.socket:
         connection = listener.accept(START_TIMEOUT_S, lambda: self._process.exit_code is None)
