@@ -10,10 +10,10 @@ from tinyserve.errors import UnsupportedError
 from tinyserve.passes.load import load
 
 
-def model(operator: str) -> bytes:
+def model(operator: str, dtype: str = "float32") -> bytes:
     built = ModelBuilder()
     graph = built.graph()
-    x, y = graph.input((1, 4), "float32"), graph.tensor((1, 4), "float32")
+    x, y = graph.input((1, 4), dtype), graph.tensor((1, 4), dtype)
     graph.op(operator, [x], [y])
     graph.output(y)
     return built.build()
@@ -25,6 +25,18 @@ def test_the_interpreter_is_named_where_it_has_the_operator(monkeypatch: pytest.
     with pytest.raises(UnsupportedError, match="NEG") as caught:
         load(model("NEG"))
     assert "--engine tflm" in caught.value.hint
+
+
+def test_the_interpreter_is_named_where_a_type_is_missing() -> None:
+    with pytest.raises(UnsupportedError, match="input of type int32") as caught:
+        load(model("NEG", "int32"))
+    assert caught.value.hint.count("--engine tflm") == 1
+
+
+def test_it_is_not_named_where_only_the_compiler_has_the_operator() -> None:
+    with pytest.raises(UnsupportedError, match="RELU_N1_TO_1") as caught:
+        load(model("RELU_N1_TO_1", "int32"))
+    assert "--engine" not in caught.value.hint
 
 
 def test_it_is_not_named_where_it_lacks_the_operator_too() -> None:

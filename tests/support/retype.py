@@ -1,0 +1,104 @@
+"""One-operator models of the differential tests, their tensors given other element types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert import schema_py_generated as schema
+
+from tests.support.differential import Case
+from tests.support.flatbuffer_builder import int4_bytes
+
+_NAMES = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}
+_QUANTIZED = ("int8", "int16", "uint8")
+_TYPE_FIELDS = ("inDataType", "outDataType", "outType", "outputType")
+
+
+@dataclass(frozen=True)
+class Types:
+    """Of the values worked on, constants among them, and of weights and bias where an operator has them."""
+
+    values: str
+    weights: str = ""
+    bias: str = ""
+
+    def __str__(self) -> str:
+        parts = (self.values, self.weights and f"{self.weights} weights", self.bias and f"{self.bias} bias")
+        return ", ".join(part for part in parts if part)
+
+
+def value_type(case: Case) -> str:
+    """The type of the first activation that goes in."""
+    model = schema.ModelT.InitFromPackedBuf(case.model, 0)
+    return str(_NAMES[model.subgraphs[0].tensors[_first(model)].type])
+
+
+def retyped(case: Case, types: Types, *, scale: float, weights: int | None, bias: int | None) -> Case:
+    """The case with ``types``; ``weights`` and ``bias`` are inputs of the operator. Values are all 1.
+
+    Quantized activations get this scale and a zero point of 0; there is no fused activation.
+    """
+    model = schema.ModelT.InitFromPackedBuf(case.model, 0)
+    (graph,) = model.subgraphs
+    (operator,) = graph.operators
+    own, special = graph.tensors[_first(model)].type, {}
+    for index, wanted in ((weights, types.weights), (bias, types.bias)):
+        if index is not None and index < len(operator.inputs) and wanted:
+            special[int(operator.inputs[index])] = wanted
+    changed = set()
+    for number in dict.fromkeys(int(number) for number in (*operator.inputs, *operator.outputs)):
+        if number in special:
+            _retype(model, number, special[number])
+        elif number >= 0 and graph.tensors[number].type == own:
+            _retype(model, number, types.values)
+            graph.tensors[number].quantization = _quantization(scale) if types.values in _QUANTIZED else None
+            changed.add(number)
+    if hasattr(operator.builtinOptions, "fusedActivationFunction"):
+        operator.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.NONE
+    for field in _TYPE_FIELDS:
+        if hasattr(operator.builtinOptions, field):
+            number = operator.inputs[0] if field == "inDataType" else operator.outputs[0]
+            setattr(operator.builtinOptions, field, graph.tensors[number].type)
+    sample = [
+        np.ones(value.shape, types.values) if number in changed else value
+        for number, value in zip(graph.inputs, case.samples[0], strict=True)
+    ]
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return Case(str(types), bytes(builder.Output()), [sample])
+
+
+def _first(model: Any) -> int:
+    (graph,) = model.subgraphs
+    (operator,) = graph.operators
+    numbers = [int(number) for number in (*operator.inputs, *operator.outputs) if number >= 0]
+    return next((number for number in numbers if not graph.tensors[number].buffer), numbers[0])
+
+
+def _retype(model: Any, number: int, wanted: str) -> None:
+    tensor = model.subgraphs[0].tensors[number]
+    if tensor.buffer:
+        values = np.frombuffer(bytes(model.buffers[tensor.buffer].data), _NAMES[tensor.type])
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(_stored(values, wanted), np.uint8)
+        model.buffers.append(buffer)
+        tensor.buffer = len(model.buffers) - 1
+    tensor.type = getattr(schema.TensorType, wanted.upper())
+
+
+def _stored(values: npt.NDArray[Any], wanted: str) -> bytes:
+    if wanted == "int4":
+        return int4_bytes(np.clip(values.astype(np.int64), -8, 7))
+    small = np.clip(values.astype(np.float64), 1 if wanted.startswith("u") else -100, 100)
+    return np.ascontiguousarray(small.astype(wanted)).tobytes()
+
+
+def _quantization(scale: float) -> Any:
+    made = schema.QuantizationParametersT()
+    made.scale, made.zeroPoint = np.array([scale], np.float32), np.array([0], np.int64)
+    made.quantizedDimension = 0
+    return made
