@@ -50,6 +50,7 @@ def test_layers_and_functions_both_sum_to_the_inference(
     assert abs(sum(one.instructions for one in profile.functions) - profile.total) < 10
     assert all(layer.ticks > 0 for layer in profile.layers)
     assert "ts_model_invoke" in {one.name for one in profile.functions}
+    assert ("qemu" in profile.setup.tools) == (emulator == "qemu")
 
 
 def test_without_valgrind_layers_are_times_and_the_remedy_is_said(

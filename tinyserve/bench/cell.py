@@ -125,6 +125,6 @@ def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) ->
         f"{cell.build.optimize} {cell.build.engine} {cell.build.toolchain} {cell.build.choices}",
         road.digest([cell.dataset]) if cell.dataset else "",
         toolchain_for(board.core, cell.build.toolchain).identity,
-        repr(tool_versions(str(emulator))),
+        repr(tool_versions(str(emulator), board)),
     ]
     return cache_directory() / "bench" / f"{hashlib.sha256(chr(0).join(inputs).encode()).hexdigest()}.json"

@@ -13,6 +13,7 @@ from tinyserve.bench.result import ModelIdentity, Setup
 from tinyserve.boards.types import Board
 from tinyserve.bundle import Bundle
 from tinyserve.codegen.compile import Compiled
+from tinyserve.devices import qemu_program
 from tinyserve.devices.symbols import Symbols
 from tinyserve.dut import DeviceInfo
 from tinyserve.errors import ToolError
@@ -53,7 +54,7 @@ def setup_of(firmware: Firmware, board: Board, device: str, optimize: str, seed:
         flags=list(firmware.flags),
         firmware_sha256=image_digest(firmware.elf) if firmware.elf.is_file() else "",
         tinyserve=__version__,
-        tools=tool_versions(device),
+        tools=tool_versions(device, board),
         seed=seed,
     )
 
@@ -93,9 +94,11 @@ def image_digest(elf: Path) -> str:
     return total.hexdigest()
 
 
-def tool_versions(device: str) -> dict[str, str]:
-    """The versions of the packages that run a device."""
+def tool_versions(device: str, board: Board) -> dict[str, str]:
+    """The versions of the packages and programs that run a device."""
     found = {}
+    if device == "qemu":
+        found["qemu"] = qemu_program.version(qemu_program.find(board))
     for package in _PACKAGES.get(device, ()):
         try:
             found[package] = importlib.metadata.version(package)

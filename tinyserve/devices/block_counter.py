@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-import subprocess
 import tempfile
-from functools import cache
 from pathlib import Path
 
-from tinyserve.devices import shared_library
+from tinyserve.devices import qemu_program, shared_library
 from tinyserve.errors import ToolError
 
 SOURCE = Path(__file__).with_name("block_counter.c")
-QUESTION_TIMEOUT_S = 20.0
 INSTEAD = "--emulator unicorn, where the board has it"
 
 
@@ -48,23 +44,12 @@ class BlockCounter:
         self._directory.cleanup()
 
 
-@cache
 def _plugin_api(program: str) -> int:
     """The version of the plugin interface that this QEMU takes: 2 from QEMU 9 on, which refuses 1."""
-    if not re.search(r"^-plugin\b", _answer(program, "-help"), re.MULTILINE):
+    if not qemu_program.takes_plugins(program):
         raise ToolError(f"{program} was built without plugins and counts no functions", INSTEAD)
-    version = re.search(r"version (\d+)\.", _answer(program, "--version"))
-    return 2 if version and int(version[1]) >= 9 else 1
-
-
-def _answer(program: str, option: str) -> str:
-    try:
-        result = subprocess.run(
-            [program, option], capture_output=True, text=True, timeout=QUESTION_TIMEOUT_S, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"{program} {option}: {error}", "install QEMU again") from error
-    return result.stdout
+    major = qemu_program.version(program).partition(".")[0]
+    return 2 if major.isdecimal() and int(major) >= 9 else 1
 
 
 def _escaped(path: Path) -> str:

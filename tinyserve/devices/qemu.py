@@ -7,14 +7,13 @@ exactly (docs/architecture.md, memory map of the emulated port).
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from tinyserve.boards.types import Board, Emulator
-from tinyserve.devices import qmp
+from tinyserve.devices import qemu_program, qmp
 from tinyserve.devices.block_counter import BlockCounter
 from tinyserve.devices.device import Device
 from tinyserve.devices.process import ChildProcess
@@ -65,7 +64,7 @@ class QemuDevice(Device):
         """The emulator with a counter where that is wanted and can be had: without one it runs as well."""
         if counted is not None:
             try:
-                self._counter = BlockCounter(_program(board), symbols.address(counted))
+                self._counter = BlockCounter(qemu_program.find(board), symbols.address(counted))
                 return Qemu(symbols, board, emulator, self._counter.options)
             except (ToolError, DeviceError) as error:
                 self._uncounted = ToolError(error.message, error.hint)
@@ -111,7 +110,7 @@ class Qemu:
         self, symbols: Symbols, board: Board, emulator: Emulator, options: Sequence[str] = ()
     ) -> None:
         self._symbols = symbols
-        program = _program(board)
+        program = qemu_program.find(board)
         serial, monitor = Listener(), Listener()
         try:
             command = [
@@ -173,18 +172,6 @@ class Qemu:
         addresses = [int(match[1], 16) for place in _PLACES if (match := place.search(words))]
         known = (address for address in addresses if self._symbols.function(address))
         return next((self._symbols.place(address) for address in known), "")
-
-
-def _program(board: Board) -> str:
-    name = "qemu-system-riscv32" if board.core.port == "riscv" else "qemu-system-arm"
-    path = shutil.which(name)
-    if path is None:
-        package = "qemu-system-misc" if board.core.port == "riscv" else "qemu-system-arm"
-        raise ToolError(
-            f"{name} is not installed, and {board.id} needs it",
-            f"apt install {package} (Debian, Ubuntu) or brew install qemu (macOS)",
-        )
-    return path
 
 
 def _machine(program: str, board: Board, emulator: Emulator, elf: Path) -> list[str]:
