@@ -151,6 +151,33 @@ def test_a_cluster_gives_the_same_counts(made: Bundle, dataset: Path) -> None:
     assert (found.samples, found.correct) == (100, 90)
 
 
+def test_a_cluster_without_workers_is_named(made: Bundle, dataset: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        pytest.raises(DeviceError, match="no workers"),
+    ):
+        accuracy.run(made, dataset, scheduler=cluster.scheduler_address)
+
+
+def test_a_cluster_that_loses_a_piece_is_named(
+    made: Bundle, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed")
+
+    def dies(*_: object) -> None:
+        raise OSError("the worker went away")
+
+    monkeypatch.setattr(accuracy, "infer_remotely", dies)
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        pytest.raises(DeviceError, match="OSError: the worker went away"),
+    ):
+        accuracy.run(made, dataset, predictions=tmp_path / "p", scheduler=cluster.scheduler_address)
+
+
 def test_a_scheduler_that_does_not_answer(
     made: Bundle, dataset: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -31,7 +32,7 @@ from tinyserve.convert.data import Dataset
 from tinyserve.convert.messages import RunTflite
 from tinyserve.convert.named import AS_IT_IS, Reading
 from tinyserve.convert.stream import open_stream
-from tinyserve.errors import DataError, UsageError
+from tinyserve.errors import DataError, DeviceError, TinyserveError, UsageError
 from tinyserve.progress import Progress, silent
 
 Array = npt.NDArray[Any]
@@ -41,6 +42,7 @@ Infer = Callable[[list[Array]], Array]
 _PIECE_BYTES = 4 << 20  # of samples in real units: several pieces per thread are in memory
 _PIECE_SAMPLES = (4, 8192)
 _MOST_CLASSES = 1000
+_REMOTE_TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)
@@ -234,21 +236,39 @@ def _on_cluster(made: Bundle, waiting: Iterator[_Work], scheduler: str) -> Itera
     Samples travel quantized: a quarter of the bytes.
     """
     with connected(scheduler) as client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise DeviceError(
+                f"the Dask scheduler at {scheduler} has no workers", f"start one: dask worker {scheduler}"
+            )
         sent = client.scatter(made.model_bytes(), broadcast=True)
-        most = 2 * max(1, sum(client.nthreads().values()))
         running: deque[tuple[_Work, Any]] = deque()
         try:
             for work in waiting:
                 inputs = _quantized(work.part, made.manifest.inputs)
                 running.append((work, client.submit(infer_remotely, sent, inputs, pure=False)))
-                if len(running) > most:
+                if len(running) > 2 * threads:
                     oldest, future = running.popleft()
-                    yield oldest, future.result()
+                    yield oldest, _gathered(future)
             while running:
                 oldest, future = running.popleft()
-                yield oldest, future.result()
+                yield oldest, _gathered(future)
         finally:
-            client.cancel([future for _, future in running])
+            with suppress(Exception):  # a scheduler that is gone has nothing left to cancel
+                client.cancel([future for _, future in running])
+
+
+def _gathered(future: Any) -> Array:
+    try:
+        output: Array = future.result(timeout=_REMOTE_TIMEOUT_S)
+    except TinyserveError:
+        raise
+    except Exception as error:  # distributed has many for workers and schedulers that are gone
+        raise DeviceError(
+            f"the cluster gave no predictions: {type(error).__name__}: {error}",
+            "see to its workers and run it again: with --predictions it goes on where it ended",
+        ) from error
+    return output
 
 
 def infer_remotely(model: bytes, inputs: list[Array]) -> Array:
