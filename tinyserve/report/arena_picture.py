@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyserve.bench.result import ArenaBlock
 from tinyserve.errors import ToolError, UsageError
+from tinyserve.report.arena_labels import clear_span, short_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,6 +21,7 @@ _COLORS = {
 }  # fmt: skip
 _POINTS_PER_INCH = 72
 _GLYPH_ASPECT = 0.58  # width of a character by its height
+_LABEL_POINTS = (8.0, 6.5, 5.0)  # what is tried, largest first
 
 
 def draw(
@@ -89,26 +92,25 @@ def _draw_axes(axes: Axes, layers: Sequence[str], arena_bytes: int) -> None:
 
 
 def _label_blocks(axes: Axes, blocks: Sequence[ArenaBlock]) -> None:
-    """Names where they fit, along the longer side of the box."""
+    """Names where they fit, in the column of the layer that makes the buffer: lying, else standing."""
     box = axes.get_window_extent()
     per_layer = box.width / (axes.get_xlim()[1] - axes.get_xlim()[0])
     per_byte = box.height / (axes.get_ylim()[1] - axes.get_ylim()[0])
     scale = _POINTS_PER_INCH / axes.get_figure(root=True).dpi  # type: ignore[union-attr]
     for block in blocks:
-        width = (block.last - block.first + 1) * per_layer * scale
-        height = block.bytes * per_byte * scale
-        upright = height > width
-        along, across = (height, width) if upright else (width, height)
-        size = min(8.0, across * 0.8)
-        name = _fit(block.name, int(along * 0.95 / (size * _GLYPH_ASPECT)) if size >= 4 else 0)
-        if name:
-            axes.text(
-                (block.first + block.last + 1) / 2, block.offset + block.bytes / 2, name, fontsize=size,
-                ha="center", va="center", rotation=90 if upright else 0, clip_on=True,
-            )  # fmt: skip
+        low, high = clear_span(block, blocks)
+        column, height = per_layer * scale, (high - low) * per_byte * scale
+        tried = product(_LABEL_POINTS, ((column, height, 0), (height, column, 90)))
+        for points, (along, across, turn) in tried:
+            name = _fit(block.name, int(along * 0.95 / (points * _GLYPH_ASPECT)))
+            if name and points <= across * 0.8:
+                axes.text(
+                    block.first + 0.5, (low + high) / 2, name, fontsize=points,
+                    ha="center", va="center", rotation=turn, clip_on=True,
+                )  # fmt: skip
+                break
 
 
 def _fit(name: str, characters: int) -> str:
     """The whole name, else its last part, else nothing: half a name tells nothing."""
-    last = name.rsplit(";", 1)[-1].rsplit("/", 1)[-1]
-    return next((choice for choice in (name, last) if len(choice) <= characters), "")
+    return next((choice for choice in (name, short_name(name)) if len(choice) <= characters), "")

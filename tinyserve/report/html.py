@@ -13,7 +13,7 @@ from tinyserve.bench.budget import Violation
 from tinyserve.bench.compare import Comparison
 from tinyserve.bench.result import BenchReport, BenchResult, Layer
 from tinyserve.report import svg, text
-from tinyserve.report.verdicts import change_text, value_text
+from tinyserve.report.verdicts import change_text, comparison_lines, value_text
 
 _CONFUSION_CLASSES = 40  # more do not fit a page
 
@@ -40,7 +40,8 @@ def encode(report: BenchReport, violations: list[Violation], comparison: Compari
         cells=[_cell(result, index, report) for index, result in enumerate(report.results)],
         matrix=len(report.results) + len(report.failures) > 1,
         failures=report.failures, violations=violations, comparison=comparison,
-        text=text, value_text=value_text, change_text=change_text, outputs=_outputs, of=_of,
+        text=text, value_text=value_text, change_text=change_text, comparison_lines=comparison_lines,
+        outputs=_outputs, of=_of,
     )  # fmt: skip
 
 

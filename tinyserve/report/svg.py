@@ -8,11 +8,13 @@ from html import escape
 
 from tinyserve.bench.result import ArenaBlock, EnergyTrace
 from tinyserve.report import text
+from tinyserve.report.arena_labels import clear_span, short_name
 
 WIDTH = 420  # a phone's width: text keeps its size there, and scales up on a desk
 _LEFT = 52
 _RIGHT = 8
 _GLYPH = 6.2  # average width of a character at the labels' size
+_LINE = 13  # its height, with room
 
 
 def histogram(values: Sequence[float], unit: str, bins: int = 24) -> str:
@@ -55,6 +57,7 @@ def arena(blocks: Sequence[ArenaBlock]) -> str:
     steps = max(block.last for block in blocks) - first + 1
     plot_width, plot_height = WIDTH - _LEFT - _RIGHT, height - bottom - top
     parts = [_grid(0, total, top, plot_height)]
+    names = []  # above all boxes
     for block in blocks:
         x = _LEFT + (block.first - first) * plot_width / steps
         width = (block.last - block.first + 1) * plot_width / steps
@@ -65,9 +68,11 @@ def arena(blocks: Sequence[ArenaBlock]) -> str:
             f"layers {block.first}–{block.last} ({block.kind})"
         )
         parts.append(_rect(x, y, width - 0.6, max(tall - 0.6, 0.4), _KIND_CLASS[block.kind], label))
-        name = _short(block.name, int(width / _GLYPH) - 1)
-        if tall >= 13 and name:
-            parts.append(_text(x + width / 2, y + tall / 2 + 4, name, "middle", "inside"))
+        low, high = clear_span(block, blocks)
+        middle = top + plot_height - (low + high) / 2 * plot_height / total
+        clear = (high - low) * plot_height / total
+        names.append(_name(block.name, x, middle, plot_width / steps, width, clear))
+    parts += names
     parts.append(_text(_LEFT, height - 18, "start", "start"))
     parts.append(_text(WIDTH - _RIGHT, height - 18, "end", "end"))
     parts.append(_text(_LEFT + plot_width / 2, height - 4, "layers, in order", "middle", "dim"))
@@ -124,12 +129,17 @@ def _round_step(step: float) -> float:
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * 0.9999)
 
 
-def _short(name: str, characters: int) -> str:
-    """The name's last part, cut to fit; nothing where a reader could not tell it by what is left."""
-    name = name.rsplit(";", 1)[-1].rsplit("/", 1)[-1] if len(name) > characters else name
-    if len(name) <= characters:
-        return name
-    return f"{name[: characters - 1]}…" if characters >= 4 else ""
+def _name(name: str, x: float, y: float, step: float, width: float, tall: float) -> str:  # noqa: PLR0917
+    """The name in a space of a buffer's box where it fits: lying, else standing. ``y`` is the space's middle;
+    in a flat box it may be ``width`` wide, else only the ``step`` of the layer that makes the buffer."""
+    room = width if tall < 2 * _LINE else step
+    for choice in dict.fromkeys((name, short_name(name))):
+        length = (len(choice) + 1) * _GLYPH
+        if tall >= _LINE and length <= room:
+            return _text(x + room / 2, y + 4, choice, "middle", "inside")
+        if step >= _LINE and length <= tall:
+            return _text(x + step / 2 + 4, y, choice, "middle", "inside", upright=True)
+    return ""
 
 
 def _rect(  # noqa: PLR0917 - a rectangle has that many
@@ -141,9 +151,12 @@ def _rect(  # noqa: PLR0917 - a rectangle has that many
     )
 
 
-def _text(x: float, y: float, content: str, anchor: str, css: str = "") -> str:
+def _text(  # noqa: PLR0917 - a text has that many
+    x: float, y: float, content: str, anchor: str, css: str = "", upright: bool = False
+) -> str:
     kind = f' class="{css}"' if css else ""
-    return f'<text{kind} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(content)}</text>'
+    turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if upright else ""
+    return f'<text{kind} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turn}>{escape(content)}</text>'
 
 
 def _svg(height: int, title: str, parts: Sequence[str]) -> str:
