@@ -1,9 +1,9 @@
 /* TreeEnsemble: the sum of decision trees, each walked from its root to one leaf. Integers throughout: float32
  * features are compared by their bits.
  *
- * A tree is its decision nodes in preorder: the left subtree follows its node, the right one lies `skip` nodes
- * further, where skip - 1 nodes are on the left. Leaves are numbered from left to right, so that going right
- * passes `skip` of them: neither leaves nor left children need a place in the nodes. */
+ * A tree is its decision nodes in preorder: the left child follows its node, and the right one lies behind the
+ * `left` nodes of the left subtree. Leaves are numbered from left to right: a subtree has one more than nodes, so that
+ * the leaves passed are the nodes passed but for those where the walk went left. */
 #ifndef TS_TREE_ENSEMBLE_H
 #define TS_TREE_ENSEMBLE_H
 
@@ -11,8 +11,8 @@
 
 #include "common/fixed_point.h"
 
-/* A narrow node is a word: threshold << 16 | skip << 8 | TS_TREE_END | feature. A wide one is two words: the
- * threshold, and skip << 16 | TS_TREE_WIDE_END | feature. */
+/* A narrow node is a word: threshold << 16 | left << 8 | TS_TREE_END | feature. A wide one is two words: the
+ * threshold, and left << 16 | TS_TREE_WIDE_END | feature. */
 #define TS_TREE_END 0x80u        /* the right child is a leaf */
 #define TS_TREE_WIDE_END 0x8000u /* the same */
 
@@ -63,45 +63,48 @@ static inline int32_t ts_tree_key_s16(int16_t value)
 
 /* The number of the leaf that the features x reach in a tree. */
 #define TS_TREE_WALKS(SUFFIX, T)                                                                                       \
-    static inline uint32_t ts_tree_narrow_##SUFFIX(const uint32_t *node, const T *x)                                   \
+    static inline uint32_t ts_tree_narrow_##SUFFIX(const uint32_t *nodes, const T *x)                                  \
     {                                                                                                                  \
-        uint32_t leaf = 0;                                                                                             \
+        const uint32_t *node = nodes;                                                                                  \
+        uint32_t lefts = 0;                                                                                            \
         for (;;) {                                                                                                     \
-            const uint32_t word = *node;                                                                               \
-            const uint32_t skip = (word >> 8) & 0xffu;                                                                 \
+            const uint32_t word = *node++;                                                                             \
             if (ts_tree_key_##SUFFIX(x[word & 0x7fu]) <= ((int32_t)word >> 16)) {                                      \
-                node++;                                                                                                \
-                if (skip == 1) {                                                                                       \
-                    return leaf;                                                                                       \
+                lefts++;                                                                                               \
+                if ((word & 0xff00u) == 0) {                                                                           \
+                    break;                                                                                             \
                 }                                                                                                      \
             } else {                                                                                                   \
-                node += skip;                                                                                          \
-                leaf += skip;                                                                                          \
+                node += (word >> 8) & 0xffu;                                                                           \
                 if (word & TS_TREE_END) {                                                                              \
-                    return leaf;                                                                                       \
+                    break;                                                                                             \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
+        return (uint32_t)(node - nodes) - lefts;                                                                       \
     }                                                                                                                  \
                                                                                                                        \
-    static inline uint32_t ts_tree_wide_##SUFFIX(const uint32_t *node, const T *x)                                     \
+    static inline uint32_t ts_tree_wide_##SUFFIX(const uint32_t *nodes, const T *x)                                    \
     {                                                                                                                  \
-        uint32_t leaf = 0;                                                                                             \
+        const uint32_t *node = nodes;                                                                                  \
+        uint32_t lefts = 0;                                                                                            \
         for (;;) {                                                                                                     \
-            const uint32_t word = node[1], skip = word >> 16;                                                          \
-            if (ts_tree_key_##SUFFIX(x[word & 0x7fffu]) <= (int32_t)node[0]) {                                         \
-                node += 2;                                                                                             \
-                if (skip == 1) {                                                                                       \
-                    return leaf;                                                                                       \
+            const int32_t threshold = (int32_t)node[0];                                                                \
+            const uint32_t word = node[1];                                                                             \
+            node += 2;                                                                                                 \
+            if (ts_tree_key_##SUFFIX(x[word & 0x7fffu]) <= threshold) {                                                \
+                lefts++;                                                                                               \
+                if (word >> 16 == 0) {                                                                                 \
+                    break;                                                                                             \
                 }                                                                                                      \
             } else {                                                                                                   \
-                node += 2 * skip;                                                                                      \
-                leaf += skip;                                                                                          \
+                node += 2 * (word >> 16);                                                                              \
                 if (word & TS_TREE_WIDE_END) {                                                                         \
-                    return leaf;                                                                                       \
+                    break;                                                                                             \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
+        return (uint32_t)(node - nodes) / 2 - lefts;                                                                   \
     }
 
 /* Adds what a leaf says to the sums. */

@@ -42,7 +42,7 @@ MOST_FEATURES = 1 << 15
 MOST_NODES_PER_TREE = (1 << 16) - 1
 _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
 _LEAF_TYPE = {"uint8": "TS_TREE_U8", "uint16": "TS_TREE_U16", "int16": "TS_TREE_S16", "int32": "TS_TREE_S32"}
-_NARROW_FEATURES, _NARROW_SKIP = 128, 255
+_NARROW_FEATURES, _NARROW_LEFT = 128, 255
 
 
 @dataclass(frozen=True)
@@ -264,22 +264,21 @@ def packed(tables: Tables) -> Packed:
     children, sizes = tables.children, subtree_sizes(tables.children)
     left_sizes = np.where(children[:, 0] >= 0, sizes[np.maximum(children[:, 0], 0)], 0)
     place, first_leaf = _places(tables, sizes, left_sizes)
-    skip = left_sizes + 1
     leaf_order = np.empty(len(children) + len(tables.roots), np.int64)
     leaf_left, leaf_right = children[:, 0] < 0, children[:, 1] < 0
     leaf_order[first_leaf[leaf_left]] = -1 - children[leaf_left, 0]
-    leaf_order[(first_leaf + skip)[leaf_right]] = -1 - children[leaf_right, 1]
+    leaf_order[(first_leaf + left_sizes + 1)[leaf_right]] = -1 - children[leaf_right, 1]
 
     threshold = keys(tables.threshold) & 0xFFFFFFFF
     wide = threshold_bits(tables.threshold) > 16 or bool(
-        tables.feature.max() >= _NARROW_FEATURES or skip.max() > _NARROW_SKIP
+        tables.feature.max() >= _NARROW_FEATURES or left_sizes.max() > _NARROW_LEFT
     )
     words = np.empty((len(children), 2 if wide else 1), np.uint32)
     if wide:
         words[place, 0] = threshold
-        words[place, 1] = skip << 16 | leaf_right.astype(np.int64) << 15 | tables.feature
+        words[place, 1] = left_sizes << 16 | leaf_right.astype(np.int64) << 15 | tables.feature
     else:
-        low = skip << 8 | leaf_right.astype(np.int64) << 7 | tables.feature
+        low = left_sizes << 8 | leaf_right.astype(np.int64) << 7 | tables.feature
         words[place, 0] = (threshold << 16 & 0xFFFFFFFF) | low
     return Packed(words.reshape(-1), wide, sizes[tables.roots], leaf_order)
 
