@@ -1,21 +1,18 @@
 """Values of operators whose inputs are constants, in numpy, with TFLM's semantics.
 
-Only operators whose result is the same on every machine are here: shape arithmetic, moving data,
-and conversions. Each function returns the outputs' values, or None where it does not apply.
+Shapes and moved data are here, arithmetic is in ``passes/evaluate_arithmetic.py``. Each function returns
+the outputs' values, or None where it does not apply.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from tinyserve.graph.types import DType, Operator
-
-Array = npt.NDArray[Any]
-Evaluator = Callable[[Operator, list[Array]], Array | None]
+from tinyserve.passes import evaluate_arithmetic
+from tinyserve.passes.evaluate_arithmetic import Array, Evaluator
 
 _SIZE_LIMIT = 1 << 24
 _INTEGERS = (DType.INT32, DType.INT64)
@@ -70,35 +67,6 @@ def _shape(operator: Operator) -> list[Array] | None:
 
 def _reshape(operator: Operator, inputs: list[Array]) -> Array:
     return inputs[0].reshape(operator.outputs[0].shape)
-
-
-def _cast(operator: Operator, inputs: list[Array]) -> Array | None:
-    source, target = _types(operator)
-    if source in _INTEGERS and target in (*_INTEGERS, DType.INT8, DType.INT16, DType.FLOAT32):
-        return inputs[0].astype(target.numpy)
-    if source is DType.BOOL and target.supported:
-        return inputs[0].astype(target.numpy)
-    return None
-
-
-def _types(operator: Operator) -> tuple[DType, DType]:
-    source = operator.inputs[0]
-    assert source is not None
-    return source.dtype, operator.outputs[0].dtype
-
-
-def _dequantize(operator: Operator, inputs: list[Array]) -> Array | None:
-    """float(scale * (q - zero point)), product in double (reference_ops Dequantize); float16 is widened."""
-    source = operator.inputs[0]
-    assert source is not None
-    if source.dtype is DType.FLOAT16:
-        return inputs[0].astype(np.float32)
-    if source.quantization is None or source.quantization.per_channel:
-        return None
-    if source.dtype not in (DType.INT8, DType.INT16, DType.UINT8):
-        return None
-    centred = inputs[0].astype(np.int32) - source.zero_point
-    return np.asarray(np.float64(source.scale) * centred, dtype=np.float32)
 
 
 def _strided_slice(operator: Operator, inputs: list[Array]) -> Array | None:
@@ -174,6 +142,33 @@ def _split(operator: Operator, inputs: list[Array]) -> list[Array]:
     return list(np.split(inputs[1], len(operator.outputs), axis=int(inputs[0].reshape(()))))
 
 
+def _split_v(operator: Operator, inputs: list[Array]) -> list[Array]:
+    axis = int(inputs[2].reshape(()))
+    data, ends = inputs[0], np.cumsum([output.shape[axis] for output in operator.outputs])
+    return list(np.split(data, ends[:-1], axis=axis)) if ends[-1] == data.shape[axis] else []
+
+
+def _reverse(operator: Operator, inputs: list[Array]) -> Array:
+    return np.flip(inputs[0], tuple(inputs[1].reshape(-1).tolist()))
+
+
+def _gather_nd(operator: Operator, inputs: list[Array]) -> Array | None:
+    data, positions = inputs
+    if positions.ndim == 0 or positions.shape[-1] > data.ndim or (positions < 0).any():
+        return None
+    return np.asarray(data[tuple(np.moveaxis(positions, -1, 0))])
+
+
+def _pad(operator: Operator, inputs: list[Array]) -> Array | None:
+    """With the output's zero point, or the given value."""
+    data, borders, output = inputs[0], inputs[1].tolist(), operator.outputs[0]
+    extents = [extent + sum(amounts) for extent, amounts in zip(data.shape, borders, strict=True)]
+    if tuple(extents) != output.shape or output.nbytes > max(2 * data.nbytes, _FREE_GROWTH):
+        return None
+    value = inputs[2].reshape(()) if len(inputs) > 2 else output.zero_point
+    return np.pad(data, borders, constant_values=value)
+
+
 def _fill(operator: Operator, inputs: list[Array]) -> Array | None:
     output = operator.outputs[0]
     if tuple(inputs[0].tolist()) != output.shape or output.nbytes > _FREE_GROWTH:
@@ -206,52 +201,30 @@ def _reduce_prod(operator: Operator, inputs: list[Array]) -> Array | None:
     return np.asarray(np.prod(data, axis=axis, keepdims=operator.options.boolean(0), dtype=data.dtype))
 
 
-def _integer(function: Callable[[Array, Array], Array], activation_field: int | None = None) -> Evaluator:
-    """Elementwise arithmetic on int32 and int64, wrapping as two's complement does."""
-
-    def evaluator(operator: Operator, inputs: list[Array]) -> Array | None:
-        left, right = inputs
-        if operator.outputs[0].dtype not in _INTEGERS or left.dtype != right.dtype:
-            return None
-        if activation_field is not None and operator.options.int8(activation_field):
-            return None
-        if np.broadcast_shapes(left.shape, right.shape) != operator.outputs[0].shape:
-            return None
-        with np.errstate(all="ignore"):
-            return np.asarray(function(left, right))
-
-    return evaluator
-
-
-def _floor(function: Callable[[Array, Array], Array]) -> Evaluator:
-    inner = _integer(function)
-    return lambda operator, inputs: None if not np.all(inputs[1]) else inner(operator, inputs)
-
-
 _SINGLE: dict[str, Evaluator] = {
-    "ADD": _integer(np.add, 0),
+    **evaluate_arithmetic.SINGLE,
     "BROADCAST_ARGS": _broadcast_args,
     "BROADCAST_TO": _broadcast_to,
-    "CAST": _cast,
     "CONCATENATION": _concatenation,
-    "DEQUANTIZE": _dequantize,
     "EXPAND_DIMS": _reshape,
     "FILL": _fill,
-    "FLOOR_DIV": _floor(np.floor_divide),
-    "FLOOR_MOD": _floor(np.mod),
     "GATHER": _gather,
-    "MAXIMUM": _integer(np.maximum),
-    "MINIMUM": _integer(np.minimum),
-    "MUL": _integer(np.multiply, 0),
+    "GATHER_ND": _gather_nd,
     "PACK": _pack,
+    "PAD": _pad,
+    "PADV2": _pad,
     "REDUCE_PROD": _reduce_prod,
     "RESHAPE": _reshape,
+    "REVERSE_V2": _reverse,
     "SLICE": _slice,
     "SQUEEZE": _reshape,
     "STRIDED_SLICE": _strided_slice,
-    "SUB": _integer(np.subtract, 0),
     "TRANSPOSE": _transpose,
     "ZEROS_LIKE": _zeros_like,
 }
 
-_SEVERAL: dict[str, Callable[[Operator, list[Array]], list[Array]]] = {"SPLIT": _split, "UNPACK": _unpack}
+_SEVERAL: dict[str, Callable[[Operator, list[Array]], list[Array]]] = {
+    "SPLIT": _split,
+    "SPLIT_V": _split_v,
+    "UNPACK": _unpack,
+}

@@ -64,11 +64,11 @@ def _convolutions(g: Grower) -> None:
 
 
 def _constant(g: Grower) -> None:
-    """A constant that a few moving layers work on."""
+    """A constant that a few layers work on."""
     dtype = g.r.choice(("int8", "int32", "float32") if g.floats else ("int8", "int32"))
     x = g.random_constant(g.r.shape(g.r.integer(2, 3), 1, 4), dtype, g.quantization(dtype))
-    movers = [name for name in moving.LAYERS if name not in ("PAD", "PADV2", "MIRROR_PAD")]
-    _chain(g, x, [g.r.choice(movers) for _ in range(g.r.integer(1, 3))])
+    names = [*moving.LAYERS, *_FOLDED] if dtype != "int32" else [*moving.LAYERS]
+    _chain(g, x, [g.r.choice(names) for _ in range(g.r.integer(1, 3))])
 
 
 def _chain(g: Grower, x: TensorRef, names: Sequence[str]) -> None:
@@ -81,6 +81,7 @@ def _chain(g: Grower, x: TensorRef, names: Sequence[str]) -> None:
         g.values = kept + g.values[1:]
 
 
+_FOLDED = ("ADD", "EQUAL", "LESS", "MAXIMUM", "MINIMUM", "MUL", "QUANTIZE", "SUB")
 _LAYERS = {**weighted.LAYERS, **elementwise.LAYERS, **moving.LAYERS}
 PATTERNS: tuple[Callable[[Grower], None], ...] = (
     _padded_convolution, _activated, _twins, _flatten_as_keras_does, _round_trip, _convolutions, _constant,
