@@ -58,6 +58,36 @@ def test_widened_weights_give_the_same_bytes(tmp_path: Path) -> None:
     check(cases, tmp_path, "cortex-m4", FEATURES, variant="dsp-wide", at_least=12, optimize="speed")
 
 
+def winograd_case(seed: int) -> Case:
+    """3x3 of even height, width and channels in fours; outputs with and without negative ties."""
+    r = Random(seed, 78)
+    height, width = 2 * r.integer(1, 5), 4 * r.integer(1, 3)
+    depth, channels = 4 * r.choice((1, 2, 3, 4, 5, 8)), 4 * r.integer(1, 4)
+    activation, zero_point = activation_of(r)
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        x = graph.input((1, height, width, depth), "int8", scale=0.05, zero_point=r.zero_point())
+        weights, bias, scale = quantized_weights(r, graph, (channels, 3, 3, depth), 0.05, r.chance(0.8))
+        y = graph.tensor((1, height, width, channels), "int8", scale=scale, zero_point=zero_point)
+        graph.op(
+            "CONV_2D", [x, weights, bias], [y], padding="SAME", activation=activation, stride_h=1, stride_w=1
+        )
+        return [x], [y]
+
+    return case(f"winograd #{seed}", r, build)
+
+
+def test_winograd_gives_the_same_bytes(tmp_path: Path) -> None:
+    cases = [winograd_case(seed) for seed in range(40)]
+    layers = {layer for case in cases for layer in lower(load(case.model), Target(FEATURES), "case").offers}
+    speed = Target(FEATURES, "speed")
+    chosen = replace(speed, choices=tuple(Choice(layer, "dsp-winograd") for layer in sorted(layers)))
+    result = compare(cases, tmp_path, "cortex-m4", chosen, "dsp-winograd")
+    assert not result.differences
+    assert result.variants == len(cases)
+    assert result.stack_bytes <= STACK_LIMIT
+
+
 def test_one_pixel_at_a_time_gives_the_same_bytes(tmp_path: Path) -> None:
     ram = Target(FEATURES, "ram")
     cases = [conv_case(4000 + seed) for seed in range(40)]

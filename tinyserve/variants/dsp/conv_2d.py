@@ -16,7 +16,7 @@ from tinyserve.ops.overlap import IntArray, lead_bytes, overlaps
 from tinyserve.ops.quantize_params import convolution_requantization
 from tinyserve.ops.window import Window
 from tinyserve.variants import Candidate
-from tinyserve.variants.dsp import clamp, packing, wide
+from tinyserve.variants.dsp import clamp, packing, wide, winograd
 
 PIXELS = 4
 REASON = "SMLAD on two taps of 4 pixels x 2 channels; dsp: two weights per half-word, dsp-wide: widened"
@@ -26,15 +26,29 @@ WIDE_GAIN = 70.0
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """Up to two candidates for ungrouped int8 convolutions: weights packed by twos, and widened weights."""
+    """Candidates for ungrouped int8 convolutions: weights packed by twos, widened, or transformed."""
     input, weights = checks.required(op, 0), checks.required(op, 1)
     if not packing.applies(op) or weights.shape[3] != input.shape[3]:
         return []
     forms = _forms(op, lowering.target.optimize)
     found = [_candidate(op, lowering, form) for form in forms]
+    transformed = winograd.filters(op) if lowering.target.optimize != "size" else None
+    if transformed is not None and _is_worth(op, lowering.target.optimize, transformed, forms):
+        found.append(winograd.candidate(op, lowering, transformed))
     if forms and lowering.target.optimize == "ram" and not _is_pointwise(conv_window(op)):
         found.append(_single_candidate(op, lowering, forms[0]))
     return found
+
+
+def _is_worth(
+    op: Operator, optimize: Optimize, transformed: winograd.Filters, forms: list[packing.Matmul]
+) -> bool:
+    """Whether the time that a layer saves is worth its flash; where speed comes first it always is."""
+    if not forms or optimize == "speed":
+        return True
+    cheapest = min(forms, key=lambda form: form.weights.nbytes)
+    saved = _cost(conv_window(op), cheapest) - winograd.instructions(op)
+    return saved > WIDE_GAIN * (transformed.nbytes - cheapest.weights.nbytes)
 
 
 def _candidate(op: Operator, lowering: Lowering, form: packing.Matmul) -> Candidate:

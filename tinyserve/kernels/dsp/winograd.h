@@ -1,0 +1,91 @@
+/* CONV_2D int8, 3x3, stride 1, padded to the size of the input, by Winograd's minimal filtering: winograd.S.
+ *
+ * Input [height][width][input_channels], output [height][width][output_channels], batch 1; height even, width and channels
+ * multiples of 4. Bytes equal those of ts_conv_2d_s8; all of the output's range must be allowed (activation -128..127).
+ *
+ * Two rows of 4 output pixels are written at a time, after all inputs of their windows have been read. */
+#ifndef TS_DSP_WINOGRAD_H
+#define TS_DSP_WINOGRAD_H
+
+#include <stdint.h>
+
+#include "common.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TS_DSP_WINOGRAD_FIELDS                              \
+    int32_t steps, blocks;       /* pairs of input channels, quads of output channels */ \
+    const int32_t *weights;                                 \
+    const int32_t *records;                                 \
+    int32_t pixel_step, row_step; /* of the output, in bytes */
+
+typedef struct {
+    TS_DSP_WINOGRAD_FIELDS
+} ts_dsp_winograd;
+
+typedef void ts_dsp_winograd_function(const ts_dsp_winograd *job, const int32_t *v, int32_t *m, int8_t *output);
+
+ts_dsp_winograd_function ts_dsp_winograd_s8;
+ts_dsp_winograd_function ts_dsp_winograd_relu_s8;
+void ts_dsp_winograd_input(const int8_t *const rows[4], int32_t column_step, int32_t quads, int32_t *v);
+
+#ifdef __cplusplus
+}
+#endif
+
+typedef struct {
+    TS_DSP_WINOGRAD_FIELDS
+    ts_dsp_winograd_function *multiply;
+    int32_t height, width, input_channels, input_zero_point;
+} ts_conv_2d_winograd_dsp_s8_params;
+
+/* Four bytes of any alignment. */
+static inline int32_t ts_dsp_word(const int8_t *from)
+{
+    int32_t word;
+    __builtin_memcpy(&word, from, sizeof word);
+    return word;
+}
+
+/* Rows of 6 columns from `y` and `x` on, which may be outside, copied with their padding to `window`. */
+TS_DSP_SMALL void ts_dsp_winograd_border(const ts_conv_2d_winograd_dsp_s8_params *p, const int8_t *input, int32_t y,
+                                         int32_t x, int32_t *window)
+{
+    const int32_t padding = (int32_t)((uint32_t)(uint8_t)p->input_zero_point * 0x01010101u);
+    for (int32_t row = y; row < y + 4; row++) {
+        for (int32_t column = x; column < x + 6; column++) {
+            const int inside = row >= 0 && row < p->height && column >= 0 && column < p->width;
+            const int8_t *from = input + (row * p->width + column) * p->input_channels;
+            for (int32_t quad = 0; quad < p->steps / 2; quad++, window++) {
+                *window = inside ? ts_dsp_word(from + 4 * quad) : padding;
+            }
+        }
+    }
+}
+
+/* scratch: 32 words per pair of input channels for the inputs, then 128 words for the products or, before them,
+ * 24 bytes per input channel for a window at the border. */
+TS_DSP_SHARED void ts_conv_2d_winograd_dsp_s8(const ts_conv_2d_winograd_dsp_s8_params *p, const int8_t *input,
+                                              int8_t *output, int32_t *scratch)
+{
+    const int32_t channels = p->input_channels;
+    int32_t *const m = scratch + 32 * p->steps;
+    for (int32_t y = 0; y < p->height; y += 2) {
+        for (int32_t x = 0; x < p->width; x += 4) {
+            const int8_t *from = input + ((y - 1) * p->width + x - 1) * channels;
+            int32_t row_bytes = p->width * channels;
+            if (y < 1 || y + 3 > p->height || x < 1 || x + 5 > p->width) {
+                ts_dsp_winograd_border(p, input, y - 1, x - 1, m);
+                from = (const int8_t *)m;
+                row_bytes = 6 * channels;
+            }
+            const int8_t *const rows[4] = {from, from + row_bytes, from + 2 * row_bytes, from + 3 * row_bytes};
+            ts_dsp_winograd_input(rows, channels, p->steps / 2, scratch);
+            p->multiply((const ts_dsp_winograd *)p, scratch, m, output + (y * p->width + x) * p->pixel_step);
+        }
+    }
+}
+
+#endif
