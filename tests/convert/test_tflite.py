@@ -54,17 +54,50 @@ def test_integer_weights_under_float_activations_are_refused() -> None:
     assert "original" in caught.value.hint
 
 
-def test_half_precision_is_refused() -> None:
+def half_precision(widened: bool = True) -> bytes:
+    """y = x W^T + 1, with a float16 W, and a DEQUANTIZE behind it."""
     model = ModelBuilder()
     graph = model.graph()
     x = graph.input((1, 3), "float32")
-    w = graph.constant(WEIGHTS.astype(np.float16))
-    wide, y = graph.tensor((2, 3), "float32"), graph.tensor((1, 2), "float32")
-    graph.op("DEQUANTIZE", [w], [wide])
-    graph.op("FULLY_CONNECTED", [x, wide, None], [y])
+    w = graph.constant(HALVES, name="w")
+    y = graph.tensor((1, 2), "float32")
+    one = graph.constant(np.ones(2, np.float32))
+    wide = graph.tensor((2, 3), "float32")
+    if widened:
+        graph.op("DEQUANTIZE", [w], [wide])
+    graph.op("FULLY_CONNECTED", [x, wide if widened else w, one], [y])
     graph.output(y)
+    return model.build()
+
+
+HALVES = np.array([[0.1, 2, 6e-8], [2, 65504, -1 / 3]], np.float16)
+
+
+def test_half_precision_becomes_float32_without_another_output(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(half_precision())
+    made = convert(tmp_path / "m.tflite", quantize="float32", output=tmp_path / "b")
+    model = inspect(made.model_bytes(), "made").model
+    assert [op.name for op in model.main.operators] == ["FULLY_CONNECTED"]
+    weights = next(tensor for tensor in model.main.tensors if tensor.name == "w")
+    assert weights.data is not None
+    np.testing.assert_array_equal(weights.data, HALVES.astype(np.float32))
+    inputs = made.samples().inputs[0]
+    wanted = inputs.astype(np.float64) @ HALVES.astype(np.float64).T + 1
+    np.testing.assert_allclose(made.samples().expected[0], wanted, rtol=1e-5)
+    assert any("half precision" in note for note in made.manifest.notes)
+
+
+def test_half_precision_can_be_quantized(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(half_precision())
+    made = convert(tmp_path / "m.tflite", representative="random", output=tmp_path / "b")
+    assert made.manifest.inputs[0].dtype == "int8"
+    assert "DEQUANTIZE" not in made.manifest.ops
+
+
+def test_operators_that_compute_in_half_precision_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(half_precision(widened=False))
     with pytest.raises(UnsupportedError, match="half precision"):
-        inspect(model.build(), "m")
+        convert(tmp_path / "m.tflite", quantize="float32", output=tmp_path / "b")
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -162,7 +162,7 @@ def judge(session: Session, images: Path, measure: Callable[[bytes], Cost]) -> J
 
 
 def with_an_outlier(path: Path) -> Path:
-    """Three dense layers; some weights of the second are 600 times their neighbours, on an input that is 0."""
+    """Three dense layers; some weights of the second are 600 times the others, on an input that is 0."""
     generator = np.random.default_rng(5)
     model = ModelBuilder()
     graph = model.graph()

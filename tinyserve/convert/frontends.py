@@ -58,7 +58,7 @@ def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Rec
     """Raises ModelError, UnsupportedError, UsageError or ToolError."""
     _check_options(source, options)
     if source.kind == "tflite":
-        return Front(tflite.inspect(source.path.read_bytes(), str(source.path)), "tflite", False)
+        return Front(_from_tflite(worker, source, record), "tflite", False)
     if source.kind == "sklearn" and not options.trust:
         raise UsageError(
             f"{source.path}: loading a pickle runs whatever code is in it",
@@ -78,6 +78,17 @@ def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Rec
     record.labels.extend(done.labels)
     model = tflite.inspect(request.tflite.read_bytes(), f"{source.path} as .tflite")
     return Front(model, done.framework, done.has_original, done.input_layout)
+
+
+def _from_tflite(worker: Worker, source: SourceModel, record: Record) -> Inspected:
+    """The file as it is; weights of half precision become float32."""
+    data = source.path.read_bytes()
+    if tflite.has_half_precision(data, str(source.path)):
+        output = worker.path(".tflite")
+        worker.ask(messages.Widen(source.path.absolute(), output), "widen float16 weights")
+        data = output.read_bytes()
+        record.notes.append("weights were of half precision: taken as float32, which changes no output")
+    return tflite.inspect(data, str(source.path))
 
 
 def _check_options(source: SourceModel, options: Options) -> None:

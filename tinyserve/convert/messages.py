@@ -28,6 +28,13 @@ class LoadModel(msgspec.Struct, frozen=True, tag=True):
     custom: list[str] = []
 
 
+class Widen(msgspec.Struct, frozen=True, tag=True):
+    """Write the .tflite ``source`` with float32 for float16 weights; see ``widen``."""
+
+    source: Path
+    output: Path
+
+
 class RunOriginal(msgspec.Struct, frozen=True, tag=True):
     """Run the model that was loaded last, in its own framework."""
 
@@ -64,7 +71,7 @@ class Close(msgspec.Struct, frozen=True, tag=True):
     """End of the conversation."""
 
 
-Request = LoadModel | RunOriginal | Quantize | RunTflite | Close
+Request = LoadModel | Widen | RunOriginal | Quantize | RunTflite | Close
 
 
 class Step(msgspec.Struct, frozen=True, tag=True):

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyserve.convert import ranges, tensorflow, trees
+from tinyserve.convert import ranges, schema, tensorflow, trees
 from tinyserve.convert.messages import Quantize
 from tinyserve.convert.worker import Arrays, Say
 from tinyserve.graph import reader
@@ -59,13 +59,9 @@ def _plain(model: bytes) -> bytes:
     """The model without the mark by which litert-torch keeps the quantizer away from constants."""
     if _KEEP_CONSTANTS not in model:
         return model
-    schema = importlib.import_module("tensorflow.lite.python.schema_py_generated")
-    flatbuffers = importlib.import_module("flatbuffers")
-    unpacked = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
+    unpacked = schema.unpack(model)
     unpacked.metadata = [entry for entry in unpacked.metadata if entry.name != _KEEP_CONSTANTS]
-    builder = flatbuffers.Builder(len(model) + 1024)
-    builder.Finish(unpacked.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return schema.pack(unpacked)
 
 
 def _feed(samples: Arrays, say: Say) -> Iterator[Arrays]:

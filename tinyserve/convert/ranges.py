@@ -6,13 +6,13 @@ better bargain: at a percentile of the values, or where the quantization error o
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.convert import schema
 from tinyserve.convert.worker import Arrays, Say
 
 _KEPT_PER_SAMPLE = 4096
@@ -24,18 +24,14 @@ def clipped(calibrated: bytes, values: Mapping[int, npt.NDArray[np.float32]], me
 
     ``values``: per tensor index a sample of its values. Ranges only ever shrink.
     """
-    schema = importlib.import_module("tensorflow.lite.python.schema_py_generated")
-    flatbuffers = importlib.import_module("flatbuffers")
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(calibrated, 0))
+    model = schema.unpack(calibrated)
     for index, tensor in enumerate(model.subgraphs[0].tensors):
         ranged = tensor.quantization is not None and tensor.quantization.min is not None
         if ranged and index in values and len(tensor.quantization.min) == 1:
             low, high = _range(values[index], method)
             tensor.quantization.min = [max(low, float(tensor.quantization.min[0]))]
             tensor.quantization.max = [min(high, float(tensor.quantization.max[0]))]
-    builder = flatbuffers.Builder(len(calibrated) + 1024)
-    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    return bytes(builder.Output())
+    return schema.pack(model)
 
 
 def observe(model: bytes, samples: Arrays, say: Say) -> dict[int, npt.NDArray[np.float32]]:

@@ -39,10 +39,7 @@ def inspect(data: bytes, where: str) -> Inspected:
     Raises ModelError where it is damaged or has weights that are not finite, UnsupportedError where it mixes
     integer weights with float activations (dynamic-range quantization), which no microcontroller engine runs.
     """
-    try:
-        model = reader.read(data)
-    except ModelError as error:
-        raise type(error)(f"{where}: {error.message}", error.hint) from error
+    model = _read(data, where)
     _check_finite(model, where)
     _refuse_half_precision(model, where)
     _refuse_hybrid(model, where)
@@ -55,6 +52,19 @@ def inspect(data: bytes, where: str) -> Inspected:
         outputs=[_info(t, name) for t, name in zip(graph.outputs, graph.output_names, strict=True)],
         ops=dict(sorted(Counter(op.name for op in graph.operators).items())),
     )
+
+
+def has_half_precision(data: bytes, where: str) -> bool:
+    """Whether any tensor is float16. Raises ModelError where the file is damaged."""
+    model = _read(data, where)
+    return any(tensor.dtype is DType.FLOAT16 for graph in model.graphs for tensor in graph.tensors)
+
+
+def _read(data: bytes, where: str) -> Model:
+    try:
+        return reader.read(data)
+    except ModelError as error:
+        raise type(error)(f"{where}: {error.message}", error.hint) from error
 
 
 def weights(model: Model) -> list[WeightStatistics]:

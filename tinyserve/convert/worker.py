@@ -67,6 +67,8 @@ class Server:
     def answer(self, request: messages.Request) -> messages.Done:
         if isinstance(request, messages.LoadModel):
             return self.load(request)
+        if isinstance(request, messages.Widen):
+            return self.widen(request)
         if isinstance(request, messages.RunOriginal):
             return self.run_original(request)
         if isinstance(request, messages.Quantize):
@@ -89,6 +91,12 @@ class Server:
             notes=loaded.notes,
             labels=loaded.labels,
         )
+
+    def widen(self, request: messages.Widen) -> messages.Done:
+        from tinyserve.convert import widen
+
+        request.output.write_bytes(widen.widened(request.source.read_bytes()))
+        return messages.Done()
 
     def run_original(self, request: messages.RunOriginal) -> messages.Done:
         if self.loaded is None or self.loaded.original is None:

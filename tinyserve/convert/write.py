@@ -11,19 +11,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.errors import ToolError
+from tinyserve.convert import schema
 from tinyserve.graph.types import Quantization
 
 Array = npt.NDArray[Any]
 _VERSION = 3
-_SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
 
 
 class GraphWriter:
     """One graph. Methods return the number of a tensor, which operators and ``build`` take."""
 
     def __init__(self, description: str) -> None:
-        self._schema = _schema()
+        self._schema = schema.module()
         self._model = self._schema.ModelT()
         self._model.version, self._model.description = _VERSION, description
         self._model.buffers = [self._schema.BufferT()]  # the first is empty by convention
@@ -80,12 +79,9 @@ class GraphWriter:
 
     def build(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         """The file."""
-        flatbuffers = importlib.import_module("flatbuffers")
         self._graph.inputs, self._graph.outputs = list(inputs), list(outputs)
         self._model.subgraphs = [self._graph]
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(self._model.Pack(builder), file_identifier=b"TFL3")
-        return bytes(builder.Output())
+        return schema.pack(self._model)
 
     def _operator(self, code: Any, inputs: Sequence[int], output: int) -> Any:
         operator = self._schema.OperatorT()
@@ -94,12 +90,3 @@ class GraphWriter:
         operator.inputs, operator.outputs = list(inputs), [output]
         self._graph.operators.append(operator)
         return operator
-
-
-def _schema() -> Any:
-    for name in _SCHEMAS:
-        try:
-            return importlib.import_module(name)
-        except ImportError:
-            continue
-    raise ToolError("no package has the schema of .tflite files", "pip install ai-edge-litert")

@@ -1,0 +1,70 @@
+"""A .tflite file as objects that can be changed, and back. Worker process only: the classes that the file's
+schema generates come with LiteRT, or with TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Collection
+from typing import Any
+
+from tinyserve.errors import ToolError
+
+_SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
+
+
+def module() -> Any:
+    """The generated classes. Raises ToolError where no package has them."""
+    for name in _SCHEMAS:
+        try:
+            return importlib.import_module(name)
+        except ImportError:
+            continue
+    raise ToolError("no package has the schema of .tflite files", "pip install ai-edge-litert")
+
+
+def unpack(data: bytes) -> Any:
+    """The file as a ``ModelT``."""
+    generated = module()
+    return generated.ModelT.InitFromObj(generated.Model.GetRootAs(data, 0))
+
+
+def pack(model: Any) -> bytes:
+    """The file of a ``ModelT``."""
+    flatbuffers = importlib.import_module("flatbuffers")
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def drop_tensors(model: Any, graph: Any, dropped: Collection[int]) -> None:
+    """Takes tensors out of a ``SubGraphT`` that nothing refers to, and numbers the others anew."""
+    kept = [index for index in range(len(graph.tensors)) if index not in dropped]
+    places = {old: new for new, old in enumerate(kept)} | {-1: -1}
+
+    def moved(indices: Any) -> list[int]:
+        return [places[int(index)] for index in (() if indices is None else indices)]
+
+    graph.tensors = [graph.tensors[index] for index in kept]
+    graph.inputs, graph.outputs = moved(graph.inputs), moved(graph.outputs)
+    for operator in graph.operators:
+        operator.inputs, operator.outputs = moved(operator.inputs), moved(operator.outputs)
+        operator.intermediates = moved(operator.intermediates)
+    for signature in model.signatureDefs or ():
+        if model.subgraphs[signature.subgraphIndex] is graph:
+            for entry in (*(signature.inputs or ()), *(signature.outputs or ())):
+                entry.tensorIndex = places[entry.tensorIndex]
+
+
+def drop_unused(model: Any) -> None:
+    """Takes operator codes and the data of buffers out that nothing refers to."""
+    operators = [operator for graph in model.subgraphs for operator in graph.operators]
+    kept = sorted({int(operator.opcodeIndex) for operator in operators})
+    model.operatorCodes = [model.operatorCodes[index] for index in kept]
+    for operator in operators:
+        operator.opcodeIndex = kept.index(int(operator.opcodeIndex))
+    used = {tensor.buffer for graph in model.subgraphs for tensor in graph.tensors}
+    used |= {entry.buffer for entry in model.metadata or ()}
+    for index, buffer in enumerate(model.buffers):
+        if index not in used:
+            buffer.data = None
