@@ -45,6 +45,17 @@ def test_a_cluster_gives_what_this_machine_gives(scheduler: str, classifier: Bun
     assert [failure.board for failure in report.failures] == ["nowhere"]
 
 
+def test_ctrl_c_keeps_the_cells_that_are_done(scheduler: str, classifier: Bundle, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int, what: str) -> None:
+        raise KeyboardInterrupt
+
+    asked = [make_cell(classifier, tmp_path / name, name) for name in ("cortex-m4", "cortex-m0", "cortex-m3")]
+    with connected(scheduler) as client:
+        report = cluster.run(asked, client, interrupt)
+    assert len(report.results) == 1
+    assert [failure.exit_status for failure in report.failures] == [130, 130]
+
+
 def test_a_parcel_needs_nothing_of_the_machine_that_packed_it(classifier: Bundle, tmp_path: Path) -> None:
     data = write_dataset(tmp_path / "test.npz")
     parcel = cluster.pack(replace(make_cell(classifier, tmp_path), dataset=data))
