@@ -2,9 +2,9 @@
 
     TINYSERVE_MODELS=directory python benchmarks/batch_speed.py [MODEL ...]
 
-Times are of the processor, not of the clock, and are taken in turn, so that other work on the machine weighs
-on both alike; the median of the pairs' ratios counts. TFLM is the `tflite-micro` wheel. The last column is what
-an accuracy run over float32 data takes: reading, quantizing, inference, counting.
+Times are of the processor, not of the clock, and are taken in turn, so that other work on the machine
+weighs on both alike; the median of the pairs' ratios counts. TFLM is the `tflite-micro` wheel. The last
+column is what an accuracy run over float32 data takes: reading, quantizing, inference, counting.
 """
 
 from __future__ import annotations
