@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.bench.models import write_classifier, write_dataset
+from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve import boards, road
-from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.errors import FileSystemError, UnsupportedError, UsageError
 from tinyserve.progress import silent
 from tinyserve.road import Build, Conversion
 
@@ -51,6 +52,24 @@ def test_a_changed_input_or_option_converts_again(source: Path, tmp_path: Path, 
     stages = Stages()
     road.to_bundle(source, conversion, stages)
     assert stages.names
+
+
+def test_what_only_the_interpreter_runs_becomes_a_bundle_for_it(tmp_path: Path) -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    inputs = [graph.input((4,), "int16", scale=0.1) for _ in range(2)]
+    greater = graph.tensor((4,), "bool")
+    graph.op("GREATER", inputs, [greater])
+    graph.output(greater)
+    source = tmp_path / "greater.tflite"
+    source.write_bytes(model.build())
+    conversion = Conversion(output=tmp_path / "bundle")
+    with pytest.raises(UnsupportedError, match="int16") as caught:
+        road.to_bundle(source, conversion, silent)
+    assert "--engine tflm" in caught.value.hint
+    made = road.to_bundle(source, replace(conversion, engine="tflm"), silent)
+    assert any("only for the engine tflm" in note for note in made.manifest.notes)
+    assert made.model_bytes() == source.read_bytes()
 
 
 def test_a_bundle_is_taken_as_it_is(source: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +39,7 @@ class Conversion:
     """How a source model becomes a bundle. ``output`` None: build/<model's name>.bundle.
 
     ``representative`` and ``samples`` are what ``convert.data.load`` takes: paths, module:function, "random".
+    ``engine`` "tflm" lets operators pass that the compiler lacks, whatever ``options`` say.
     """
 
     representative: str | None = None
@@ -47,6 +48,7 @@ class Conversion:
     name: str | None = None
     samples: str | None = None
     options: ConvertOptions | None = None
+    engine: str = "aot"
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,11 @@ def to_bundle(source: Path, conversion: Conversion, progress: Progress) -> Bundl
     if key and is_bundle(output) and _done_key(output) == key:
         return bundle.load(output)
     from tinyserve.convert import convert
+    from tinyserve.convert.options import Options
 
-    chosen = {"options": conversion.options} if conversion.options else {}
+    options = conversion.options or Options()
+    if conversion.engine != "aot":
+        options = replace(options, engine=conversion.engine)
     made = convert(
         source,
         output=output,
@@ -99,7 +104,7 @@ def to_bundle(source: Path, conversion: Conversion, progress: Progress) -> Bundl
         progress=progress,
         name=conversion.name,
         samples=conversion.samples,
-        **chosen,
+        options=options,
     )
     if key:
         write(output / ROAD_FILE, msgspec.json.encode(_Done(key)))

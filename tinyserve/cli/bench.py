@@ -103,7 +103,7 @@ def command(
 
     outputs = Outputs(**reports)  # type: ignore[arg-type]
     outputs.check()
-    conversion = road.Conversion(representative, quantize, bundle)
+    conversion = road.Conversion(representative, quantize, bundle, engine=engine)
     cells = [
         Cell(
             source,

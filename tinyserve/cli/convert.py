@@ -59,6 +59,13 @@ from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOUR
     metavar="NAME",
     help="Whose costs --quantize auto shows.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["aot", "tflm"]),
+    default="aot",
+    show_default=True,
+    help="tflm: also models that only the TFLM interpreter runs.",
+)
 @options.reading
 @click.option(
     "--mlperf-id", default="", metavar="ID", help="ad01, kws01, ic01 or vww01, where it can't be guessed."
@@ -80,6 +87,7 @@ def command(
     min_accuracy: float,
     trust: bool,
     board: str,
+    engine: str,
     pixel_range: tuple[float, float] | None,
     stride: int,
     sample_rate: int,
@@ -100,6 +108,7 @@ def command(
         keep_float=tuple(_kept(text) for text in layers),
         per_channel=not per_tensor,
         clip=clip,
+        engine=engine,
         min_accuracy=min_accuracy,
         trust=trust,
         mlperf_id=mlperf_id,

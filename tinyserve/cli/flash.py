@@ -68,7 +68,8 @@ def command(
     with progress() as report:
         if not twin:
             deploy.require(chosen, port, report)
-        made = road.to_bundle(source, road.Conversion(representative, quantize, bundle), report)
+        conversion = road.Conversion(representative, quantize, bundle, engine=engine)
+        made = road.to_bundle(source, conversion, report)
         compiled = road.to_compiled(made, chosen, optimize, report, engine=engine)
         identity = made.manifest.mlperf_id or made.manifest.name
         directory = output or made.path / f"{chosen.id}-platformio"

@@ -207,7 +207,7 @@ class Making:
         """The bundle of ``source`` and its firmware for a board, in ``directory`` or within the bundle."""
         from tinyserve import road
 
-        conversion = road.Conversion(self.representative, self.quantize, self.bundle)
+        conversion = road.Conversion(self.representative, self.quantize, self.bundle, engine=self.engine)
         made = road.to_bundle(source, conversion, progress)
         choices = chosen_variants(self.variants, self.tuned, made.model_bytes())
         compiled = road.to_compiled(made, board, self.optimize, progress, engine=self.engine, choices=choices)

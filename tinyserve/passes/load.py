@@ -113,7 +113,7 @@ def _or_tflm(problem: UnsupportedError, operator: Operator) -> UnsupportedError:
     """The same, its hint with the other engine where that has the operator, if perhaps for other types."""
     if "--engine" in problem.hint or not _tflm_has(operator):
         return problem
-    return UnsupportedError(problem.message, f"{problem.hint}, or try `--engine tflm`")
+    return UnsupportedError(problem.message, f"{problem.hint}, or deploy it with `--engine tflm`")
 
 
 def _tflm_has(operator: Operator) -> bool:
