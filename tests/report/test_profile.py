@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from tests.bench.results import make_result
@@ -27,9 +28,9 @@ def make_profile(**changes: object) -> Profile:
     return msgspec.structs.replace(profile, **changes)
 
 
-def shown(profile: Profile) -> str:
+def shown(profile: Profile, width: int = 120) -> str:
     output = io.StringIO()
-    Console(file=output, width=120).print(profile_view(profile))
+    Console(file=output, width=width).print(profile_view(profile))
     return output.getvalue()
 
 
@@ -42,6 +43,26 @@ def test_layers_and_functions_are_in_both_forms() -> None:
         assert "ts_dsp_matmul_4_s8" in text
         assert "90.0 %" in text
         assert HOST_WORDS not in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 160])
+def test_a_narrow_terminal_shows_fewer_columns_and_cuts_no_figure_off(width: int) -> None:
+    layer = msgspec.structs.replace(
+        make_profile().layers[0], name="depthwise_conv2d_12", op="DEPTHWISE_CONV_2D", ticks=12_345_678,
+        macs=987_654, bytes_read=23_456, bytes_written=654_321,
+    )  # fmt: skip
+    text = shown(make_profile(layers=[layer]), width)
+    assert "…" not in text
+    assert "12,345,678" in text
+    assert ("987,654" in text) == (width >= 80)
+    assert ("DEPTHWISE_CONV_2D" in text) == (width >= 160)
+    assert ("no room here for" in text) == (width < 160)
+
+
+def test_a_model_without_layers_has_a_profile() -> None:
+    profile = make_profile(layers=[], functions=[], total=0)
+    assert "sum" in shown(profile)
+    assert "0" in profile_html.encode(profile)
 
 
 def test_instructions_of_this_computer_are_called_that() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +15,10 @@ from tinyserve.report import text
 
 _BAR_CELLS = 8
 _SMALL_SHARE = 0.0005
+_ANY_WIDTH = 10_000
+_WORDS = ("layer", "operator", "kernel", "")
+_DISPENSABLE = ("", "operator", "kernel", "MACs", "#", "written")
+"""Columns of the layers that narrow terminals do without, in this order."""
 HOST_WORDS = "instructions of this computer: no latency, and not those of any board"
 
 
@@ -24,7 +29,7 @@ def profile_view(profile: Profile) -> RenderableType:
         Text(f"{profile.model.name} on {setup.board}", style="bold")
         + Text(f"  {setup.device}, one inference: {text.quantity(profile.total, profile.unit)}", style="dim"),
         Text(),
-        _layer_table(profile.layers, profile.unit),
+        _LayerTable(profile.layers, profile.unit),
         Text(),
         _reason_table(profile.layers),
         Text(),
@@ -38,26 +43,61 @@ def profile_view(profile: Profile) -> RenderableType:
     return Group(*parts)
 
 
-def _layer_table(layers: list[Layer], unit: str) -> Table:
+class _LayerTable:
+    """The layers with as many columns as fit: no figure is cut off."""
+
+    def __init__(self, layers: list[Layer], unit: str) -> None:
+        self._layers = layers
+        self._unit = unit
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for count in range(len(_DISPENSABLE) + 1):
+            left_out = _DISPENSABLE[:count]
+            table = _layer_table(self._layers, self._unit, left_out)
+            if (
+                console.measure(table, options=options.update(max_width=_ANY_WIDTH)).maximum
+                <= options.max_width
+            ):
+                break
+        yield table
+        named = ", ".join(name for name in left_out if name)
+        if named:
+            yield Text(f"no room here for: {named}; --html has all", style="dim")
+
+
+def _layer_table(layers: list[Layer], unit: str, left_out: Sequence[str]) -> Table:
+    """One row per layer, and the sums. The bars are the column without a name."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("#", justify="right", no_wrap=True)
-    for column in ("layer", "operator", "kernel"):
-        table.add_column(column, no_wrap=True)
-    for column in (column_title(unit), "share", "per MAC", "MACs", "read", "written"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("", no_wrap=True, overflow="crop")
-    total = sum(layer.ticks for layer in layers) or 1
-    longest = max((layer.ticks for layer in layers), default=1) or 1
-    for layer in layers:
-        table.add_row(
-            str(layer.index), layer.name, layer.op, layer.variant, f"{layer.ticks:,}",
-            text.percent(layer.ticks, total), f"{layer.ticks / layer.macs:.2f}" if layer.macs else "",
-            f"{layer.macs:,}" if layer.macs else "", f"{layer.bytes_read:,}", f"{layer.bytes_written:,}",
-            Text("█" * round(_BAR_CELLS * layer.ticks / longest), style="green"),
-        )  # fmt: skip
-    sums = (f"{total:,}", "", "", f"{sum(layer.macs for layer in layers):,}")
-    table.add_row("", "sum", "", "", *sums, style="bold")
+    columns = _columns(layers, unit)
+    for name in columns:
+        if name not in left_out:
+            table.add_column(name, justify="left" if name in _WORDS else "right", no_wrap=True)
+    kept = [cells for name, cells in columns.items() if name not in left_out]
+    for row in zip(*kept, strict=True):
+        table.add_row(*row)
+    total = f"{sum(layer.ticks for layer in layers):,}"
+    sums = {"layer": "sum", column_title(unit): total, "MACs": f"{sum(layer.macs for layer in layers):,}"}
+    table.add_row(*(sums.get(name, "") for name in columns if name not in left_out), style="bold")
     return table
+
+
+def _columns(layers: list[Layer], unit: str) -> dict[str, list[str] | list[Text]]:
+    total = sum(layer.ticks for layer in layers)
+    longest = max((layer.ticks for layer in layers), default=1) or 1
+    bars = [round(_BAR_CELLS * layer.ticks / longest) for layer in layers]
+    return {
+        "#": [str(layer.index) for layer in layers],
+        "layer": [layer.name for layer in layers],
+        "operator": [layer.op for layer in layers],
+        "kernel": [layer.variant for layer in layers],
+        column_title(unit): [f"{layer.ticks:,}" for layer in layers],
+        "share": [text.percent(layer.ticks, total) for layer in layers],
+        "per MAC": [f"{layer.ticks / layer.macs:.2f}" if layer.macs else "" for layer in layers],
+        "MACs": [f"{layer.macs:,}" if layer.macs else "" for layer in layers],
+        "read": [f"{layer.bytes_read:,}" for layer in layers],
+        "written": [f"{layer.bytes_written:,}" for layer in layers],
+        "": [Text("█" * cells, style="green") for cells in bars],
+    }
 
 
 def column_title(unit: str) -> str:
