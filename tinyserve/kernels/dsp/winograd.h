@@ -54,13 +54,22 @@ TS_DSP_SMALL void ts_dsp_winograd_border(const ts_conv_2d_winograd_dsp_s8_params
                                          int32_t x, int32_t *window)
 {
     const int32_t padding = (int32_t)((uint32_t)(uint8_t)p->input_zero_point * 0x01010101u);
-    for (int32_t row = y; row < y + 4; row++) {
-        for (int32_t column = x; column < x + 6; column++) {
-            const int inside = row >= 0 && row < p->height && column >= 0 && column < p->width;
-            const int8_t *from = input + (row * p->width + column) * p->input_channels;
-            for (int32_t quad = 0; quad < p->steps / 2; quad++, window++) {
-                *window = inside ? ts_dsp_word(from + 4 * quad) : padding;
-            }
+    const int32_t quads = p->steps / 2;
+    const int32_t begin = x < 0 ? -x : 0;
+    const int32_t end = x + 6 > p->width ? p->width - x : 6;
+    for (int32_t row = y; row < y + 4; row++, window += 6 * quads) {
+        const int inside = row >= 0 && row < p->height;
+        const int32_t first = inside ? begin * quads : 6 * quads;
+        const int8_t *from = inside ? input + (row * p->width + x + begin) * p->input_channels : input;
+        int32_t i = 0;
+        for (; i < first; i++) {
+            window[i] = padding;
+        }
+        for (; i < end * quads; i++, from += 4) {
+            window[i] = ts_dsp_word(from);
+        }
+        for (; i < 6 * quads; i++) {
+            window[i] = padding;
         }
     }
 }
@@ -74,13 +83,14 @@ TS_DSP_SHARED void ts_conv_2d_winograd_dsp_s8(const ts_conv_2d_winograd_dsp_s8_p
     int32_t *const m = scratch + 32 * p->steps;
     for (int32_t y = 0; y < p->height; y += 2) {
         for (int32_t x = 0; x < p->width; x += 4) {
-            const int8_t *from = input + ((y - 1) * p->width + x - 1) * channels;
-            int32_t row_bytes = p->width * channels;
-            if (y < 1 || y + 3 > p->height || x < 1 || x + 5 > p->width) {
+            const int inside = y >= 1 && y + 3 <= p->height && x >= 1 && x + 5 <= p->width;
+            const int8_t *from = (const int8_t *)m;
+            if (inside) {
+                from = input + ((y - 1) * p->width + x - 1) * channels;
+            } else {
                 ts_dsp_winograd_border(p, input, y - 1, x - 1, m);
-                from = (const int8_t *)m;
-                row_bytes = 6 * channels;
             }
+            const int32_t row_bytes = (inside ? p->width : 6) * channels;
             const int8_t *const rows[4] = {from, from + row_bytes, from + 2 * row_bytes, from + 3 * row_bytes};
             ts_dsp_winograd_input(rows, channels, p->steps / 2, scratch);
             p->multiply((const ts_dsp_winograd *)p, scratch, m, output + (y * p->width + x) * p->pixel_step);
