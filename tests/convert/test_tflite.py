@@ -115,6 +115,20 @@ def test_pruned_and_clustered_weights_are_reported(tmp_path: Path) -> None:
     assert convert(tmp_path / "m.tflite", output=tmp_path / "b").manifest.weights == found
 
 
+def test_weights_of_4_bits_keep_their_values(tmp_path: Path) -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, 3), "int8", scale=0.5)
+    w = graph.constant(WEIGHTS, dtype="int4", scale=0.25)
+    y = graph.tensor((1, 2), "int8", scale=0.5)
+    graph.op("FULLY_CONNECTED", [x, w, None], [y])
+    graph.output(y)
+    (tmp_path / "m.tflite").write_bytes(model.build())
+    made = convert(tmp_path / "m.tflite", output=tmp_path / "b")
+    assert [(w.dtype, w.zeros, w.distinct) for w in made.manifest.weights] == [("int4", 3, 3)]
+    assert any("4-bit" in note for note in made.manifest.notes)
+
+
 def test_pruned_weights_stay_pruned(models: Path, tmp_path: Path) -> None:
     made = convert(models / "pruned.tflite", representative="random", output=tmp_path / "b")
     quantized = next(w for w in made.manifest.weights if w.elements == 64 * 32)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tinyserve import bundle
 from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source
-from tinyserve.convert import auto, check, data, sources, synthetic, tflite
+from tinyserve.convert import auto, check, data, doubts, sources, synthetic, tflite
 from tinyserve.convert.data import Dataset
 from tinyserve.convert.figures import figures
 from tinyserve.convert.options import Options
@@ -55,6 +55,9 @@ def convert(
         converted = _quantized(session, calibration, held, quantize)
         measured = figures(converted.data, options.engine, session.record.notes)
         checked = _check(session, converted, held)
+    weights = tflite.weights(converted.model)
+    if any(layer.dtype == "int4" for layer in weights):
+        session.record.notes.append("4-bit weights: compiled code has each in a byte of flash")
     manifest = Manifest(
         name=name or source.stem,
         model_sha256=converted.model.sha256,
@@ -71,7 +74,7 @@ def convert(
         accuracy=checked.accuracy,
         representative=data.statistics(dataset, inputs) if dataset else [],
         mlperf_id=options.mlperf_id or tflite.mlperf_id(converted.inputs, converted.outputs),
-        weights=tflite.weights(converted.model),
+        weights=weights,
         variants=session.record.variants,
         input_layout=session.front.input_layout,
         labels=session.record.labels,
@@ -148,6 +151,9 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
             "--representative DATA (.npz, .npy, directory of .npy) with some 100 typical inputs, "
             "preprocessed as in training; --representative random only to try the road",
         )
+    session.record.notes.extend(doubts.about(calibration, original.inputs))
+    if calibration is not held:
+        session.record.notes.extend(doubts.beyond(calibration, held, original.inputs))
     if calibration.synthetic:
         session.record.notes.append("calibrated with random data: its accuracy says nothing")
     if quantize == AUTO:

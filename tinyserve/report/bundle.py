@@ -10,6 +10,7 @@ from rich.text import Text
 from tinyserve.bundle import Bundle, Manifest, TensorInfo
 from tinyserve.report import text
 from tinyserve.report.variants import variants_table
+from tinyserve.report.weights import weights_table
 
 
 def bundle_panel(bundle: Bundle) -> RenderableType:
@@ -27,6 +28,9 @@ def bundle_panel(bundle: Bundle) -> RenderableType:
     ]
     if manifest.accuracy:
         parts += [Text(), accuracy_table(manifest)]
+    sparse = weights_table(manifest.weights)
+    if sparse is not None:
+        parts += [Text(), sparse]
     if manifest.variants:
         parts += [Text(), variants_table(manifest.variants)]
     parts += [Text(f"note: {note}", style="dim") for note in manifest.notes]

@@ -12,10 +12,13 @@ from rich.text import Text
 from tinyserve.bench.layers import arena_blocks
 from tinyserve.boards.types import Board
 from tinyserve.codegen.compile import Compiled
+from tinyserve.convert import tflite
 from tinyserve.fit import Fit, demand, fit
+from tinyserve.graph import reader
 from tinyserve.graph.types import Tensor
 from tinyserve.report import text
 from tinyserve.report.program import constant_bytes, layer_name, layer_table, pass_table
+from tinyserve.report.weights import weights_table
 
 
 def summary(compiled: Compiled, name: str, boards: Sequence[Board]) -> RenderableType:
@@ -29,6 +32,7 @@ def summary(compiled: Compiled, name: str, boards: Sequence[Board]) -> Renderabl
         Text(),
         layer_table(compiled),
         Text(),
+        *_weights(compiled),
         pass_table(report),
         Text(
             f"{report.operators_before} operators become {len(compiled.program.calls)} kernel calls; "
@@ -69,6 +73,12 @@ def _quantization(tensor: Tensor) -> str:
     if tensor.quantization.per_channel:
         return f"{len(tensor.quantization.scales)} scales"
     return f"{tensor.scale:.6g} × (q − {tensor.zero_point})"
+
+
+def _weights(compiled: Compiled) -> list[RenderableType]:
+    """Of the file, as training left them; the passes may have taken some away."""
+    table = weights_table(tflite.weights(reader.read(compiled.data)))
+    return [] if table is None else [table, Text()]
 
 
 def _memory(compiled: Compiled) -> RenderableType:
