@@ -62,7 +62,7 @@ def test_a_narrow_terminal_shows_fewer_columns_and_cuts_no_figure_off(width: int
 def test_a_model_without_layers_has_a_profile() -> None:
     profile = make_profile(layers=[], functions=[], total=0)
     assert "sum" in shown(profile)
-    assert "0" in profile_html.encode(profile)
+    assert "<h3>Layers</h3>" in profile_html.encode(profile)
 
 
 def test_instructions_of_this_computer_are_called_that() -> None:

@@ -51,13 +51,11 @@ class _LayerTable:
         self._unit = unit
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        unlimited = options.update(max_width=_ANY_WIDTH)
         for count in range(len(_DISPENSABLE) + 1):
             left_out = _DISPENSABLE[:count]
             table = _layer_table(self._layers, self._unit, left_out)
-            if (
-                console.measure(table, options=options.update(max_width=_ANY_WIDTH)).maximum
-                <= options.max_width
-            ):
+            if console.measure(table, options=unlimited).maximum <= options.max_width:
                 break
         yield table
         named = ", ".join(name for name in left_out if name)
