@@ -177,7 +177,10 @@ class _Job:
         self.object = cache_directory().resolve() / "objects" / name
         # Paths in the debug information are relative: the same bytes wherever the project lies.
         places = [f"-I{directory}" for directory in project.include]
-        places += [f"-ffile-prefix-map={project.directory.resolve()}=."]
+        mapping = f"{project.directory.resolve()}=."
+        places += [f"-ffile-prefix-map={mapping}"]
+        if tools.name == "gcc" and source.path.endswith(".S") and "," not in mapping:
+            places += [f"-Wa,--debug-prefix-map={mapping}"]  # GCC 12 does not tell the assembler
         if library is not None and cxx:
             places += [f"-isystem{path}" for path in library.include]
             flags.append("-DTF_LITE_STATIC_MEMORY")
