@@ -66,8 +66,9 @@ float mlperf_reconstruction_error(const uint8_t *input, const uint8_t *output, i
     const uint32_t count = model_inputs[0].bytes / model_inputs[0].element_bytes;
     float sum = 0.0f;
     for (uint32_t i = 0; i < count; i++) {
-        const float given =
-            from_floats ? float_at(mlperf_floats, i) : value_at(input, i, &model_inputs[0], input_scale);
+        const float given = CONFIG_MLPERF_FLOATS > 0u && from_floats
+                                ? float_at(mlperf_floats, i)
+                                : value_at(input, i, &model_inputs[0], input_scale);
         const float difference = value_at(output, i, &model_outputs[0], output_scale) - given;
         sum += difference * difference;
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +32,7 @@ from tinyserve.firmware.build import build
 from tinyserve.firmware.interface import interface_of
 from tinyserve.firmware.mlperf import Exchange, exchange_of
 from tinyserve.firmware.render import render
+from tinyserve.firmware.toolchain import toolchain_for
 
 RUNNERS_PIECE = 31  # bytes in a command of its
 Open = Callable[[Compiled, str], Conversation]
@@ -153,6 +156,22 @@ def test_boards_without_and_with_an_fpu_agree_with_the_host(tmp_path: Path, boar
         client.mlperf_load(values(1).astype("<f4").tobytes())
         found = client.mlperf_infer(1).results
     assert found == pytest.approx([reconstruction_error(values(1))], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "model_id"),
+    [(autoencoder, "ad01"), (partial(autoencoder, "float32"), "ad01"), (classifier, "ic01")],
+    ids=["ad01", "ad01 in float32", "ic01"],
+)
+def test_it_compiles_without_a_warning(tmp_path: Path, make: Callable[[], Compiled], model_id: str) -> None:
+    project = render(make(), boards.load("host"), tmp_path, model_id=model_id)
+    flags = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Werror", "-Isrc", "-Isrc/model"]
+    flags += [f"-D{name}={value}" for name, value in project.defines.items()]
+    compiler = toolchain_for(project.board.core).compiler
+    for name in ("mlperf", "protocol"):
+        command = [*compiler, *flags, "-c", f"src/{name}.c", "-o", f"{name}.o"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
 
 
 def test_only_the_mlperf_tiny_models_have_an_exchange_of_their_own() -> None:
