@@ -15,7 +15,7 @@ from tinyserve import ops, road
 from tinyserve.cli.main import main
 from tinyserve.codegen.compile import compile_model
 from tinyserve.codegen.host import HostModel
-from tinyserve.errors import UnsupportedError, UsageError
+from tinyserve.errors import ToolError, UnsupportedError, UsageError
 from tinyserve.ops import external
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "custom_op"
@@ -95,6 +95,7 @@ def test_what_is_no_operator_is_refused_and_changes_nothing(tmp_path: Path) -> N
             external.use(directory)
 
     refused(tmp_path / "nowhere", "no such directory")
+    refused(OPS / "channel_shuffle.py", "a file, not a directory")
     (empty := tmp_path / "empty").mkdir()
     refused(empty, "no Python file")
     (broken := tmp_path / "broken").mkdir()
@@ -107,6 +108,62 @@ def test_what_is_no_operator_is_refused_and_changes_nothing(tmp_path: Path) -> N
     (taken / "conv_2d.h").write_text("")
     refused(taken, "has this name")
     assert external.directories() == ()
+
+
+def changed(tmp_path: Path, file: str, old: str, new: str) -> Path:
+    """The example's operator with a mistake."""
+    directory = Path(shutil.copytree(OPS, tmp_path / "changed", ignore=shutil.ignore_patterns("__pycache__")))
+    text = (directory / file).read_text()
+    assert old in text
+    (directory / file).write_text(text.replace(old, new))
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "checks.arity(op, 1)",
+            "checks.arityy(op, 1)",
+            r"shuffle.py:\d+: .*check failed: AttributeError",
+        ),
+        ("return read_attributes(options)", "return 1 / 0", r":\d+: .*attributes failed: ZeroDivisionError"),
+        ("        add_call(", "        unknown\n        add_call(", r":\d+: .*lower failed: NameError"),
+        ("def lower(", "def lowr(", "lower is missing"),
+    ],
+)
+def test_a_mistake_in_its_python_is_told_with_file_and_line(
+    shuffle: Path, tmp_path: Path, old: str, new: str, said: str
+) -> None:
+    external.use(changed(tmp_path, "channel_shuffle.py", old, new))
+    with pytest.raises(UsageError, match=said):
+        compile_model(shuffle.read_bytes())
+
+
+@pytest.mark.parametrize(("name", "custom"), [("ChannelShuffle", False), ("GELU", True)])
+def test_custom_says_whether_the_name_is_a_builtin_s(tmp_path: Path, name: str, custom: bool) -> None:
+    lines = ["from tinyserve.ops.base import Op", "class Mine(Op):"]
+    lines += [f"    name, custom = {name!r}, {custom}", "OPS = (Mine(),)", ""]
+    (tmp_path / "op.py").write_text("\n".join(lines))
+    with pytest.raises(UsageError, match="builtin") as caught:
+        external.use(tmp_path)
+    assert caught.value.hint == f"set custom = {not custom} in its class"
+
+
+def test_a_kernel_that_does_not_compile_is_shown_with_its_line(shuffle: Path, tmp_path: Path) -> None:
+    external.use(changed(tmp_path, "channel_shuffle.h", "static inline void", "static inline vod"))
+    with pytest.raises(ToolError, match=r"channel_shuffle\.h:\d+") as caught:
+        HostModel(compile_model(shuffle.read_bytes()))
+    assert "your operator's header" in caught.value.hint
+
+
+def test_a_kernel_that_writes_where_it_must_not_ends_no_process_but_its_own(
+    shuffle: Path, tmp_path: Path
+) -> None:
+    external.use(changed(tmp_path, "channel_shuffle.h", "*output++ =", "output[1000000000] ="))
+    host = HostModel(compile_model(shuffle.read_bytes()))
+    with pytest.raises(ToolError, match=r"channel_shuffle\.h:\d+"):
+        host.run([np.zeros((1, 4, 4, 12), np.int8)])
 
 
 def test_an_operator_that_tinyserve_has_is_not_replaced(

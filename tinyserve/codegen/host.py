@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -17,9 +18,10 @@ import numpy.typing as npt
 
 from tinyserve.codegen.compile import Compiled
 from tinyserve.codegen.host_build import build
-from tinyserve.codegen.program import Buffer, Target
+from tinyserve.codegen.program import Buffer, Target, every_call
 from tinyserve.errors import DataError, ToolError
 from tinyserve.graph.types import Tensor
+from tinyserve.ops import external
 
 Array = npt.NDArray[Any]
 RUN_TIMEOUT_S = 600
@@ -32,13 +34,13 @@ class HostModel:
 
     Each instance has an arena, and so state, of its own. One instance must not run in two threads at once.
     With ``sanitize`` the code runs under ASan and UBSan in a child process, and a finding is a ToolError;
-    state then starts afresh with every call. A model that was compiled for ``FAST`` is built for this very
-    processor, which takes seconds.
+    state then starts afresh with every call. So does code with kernels from outside, where the compiler can.
+    A model that was compiled for ``FAST`` is built for this very processor, which takes seconds.
     """
 
     def __init__(self, compiled: Compiled, sanitize: bool = False) -> None:
         self._compiled = compiled
-        self._runner: _Runner = _Sanitized(compiled) if sanitize else _Library(compiled)
+        self._runner: _Runner = _Sanitized(compiled) if sanitize else _runner(compiled)
 
     def run(self, inputs: Sequence[Array]) -> list[Array]:
         """One inference: arrays of the inputs' shapes and types to arrays of the outputs'."""
@@ -87,6 +89,14 @@ class HostModel:
             np.frombuffer(data, dtype=tensor.dtype.numpy).reshape(batch + tensor.shape).copy()
             for data, tensor in zip(raw, tensors, strict=True)
         ]
+
+
+def _runner(compiled: Compiled) -> _Runner:
+    """In this process; kernels from outside, which may be wrong, in one of their own."""
+    if external.headers({call.header for call in every_call(compiled.program.calls) if call.header}):
+        with contextlib.suppress(ToolError):  # no sanitizers, or an error that comes up below, too
+            return _Sanitized(compiled)
+    return _Library(compiled)
 
 
 class _Runner(Protocol):
@@ -197,7 +207,8 @@ class _Sanitized:
             raise ToolError(f"{self._program}: no answer within {RUN_TIMEOUT_S} s") from error
         if result.returncode:
             report = result.stderr.decode(errors="replace")[:4000]
-            raise ToolError(f"the model's code failed under the sanitizers:\n{report}")
+            hint = "the report names the kernel and its line" if external.directories() else ""
+            raise ToolError(f"the model's code failed under the sanitizers:\n{report}", hint)
         return result.stdout
 
 

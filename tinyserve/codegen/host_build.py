@@ -18,8 +18,10 @@ from pathlib import Path
 from tinyserve.cache import cache_directory, keep_newest
 from tinyserve.codegen.compile import Compiled, write
 from tinyserve.errors import ToolError
+from tinyserve.ops import external
 
 COMPILE_TIMEOUT_S = 300
+_OWN_KERNEL = "see your operator's header, and the names and types of the parameters that its lower gives"
 KEPT_BUILDS = 400
 GLUE = Path(__file__).with_name("host_glue.c")
 
@@ -138,5 +140,5 @@ def _compile(command: list[str], sources: list[str], directory: Path) -> None:
     if result.returncode:
         raise ToolError(
             f"{' '.join(full)}\nfailed with status {result.returncode}:\n{result.stderr[-3000:]}",
-            "set CC to another C compiler",
+            _OWN_KERNEL if external.directories() else "set CC to another C compiler",
         )
