@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,16 @@ _EXTENSIONS = {
     "avx2": ("avx2",),
     "vector": (),
 }
+
+_AARCH64, _EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64-static"
+_CROSS = """#!/bin/bash
+# A C compiler whose programs an emulator runs. Without sanitizers, which it does not take.
+arguments=()
+for argument; do [[ $argument == *sanitize* ]] || arguments+=("$argument"); done
+program=${{arguments[-1]}}
+{compiler} -static -march={architecture} "${{arguments[@]}}" && mv "$program" "$program.aarch64" &&
+    printf '#!/bin/sh\nexec {emulator} -cpu max "$0.aarch64"\n' > "$program" && chmod +x "$program"
+"""
 
 
 def flags_of(vectors: str) -> list[str]:
@@ -46,6 +57,21 @@ def test_bytes_equal_tflm(vectors: str, tmp_path: Path) -> None:
     flags = flags_of(vectors)
     taken = [case for case in cases() if takes_the_variant(case)]
     check(taken, tmp_path, at_least=150, target=FAST, flags=flags)
+
+
+@pytest.mark.skipif(
+    not (shutil.which(_AARCH64) and shutil.which(_EMULATOR)), reason=f"needs {_AARCH64}, qemu"
+)
+@pytest.mark.parametrize("architecture", ["armv8.2-a+dotprod", "armv8.6-a"])
+def test_bytes_equal_tflm_on_an_emulated_aarch64(
+    architecture: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiler = tmp_path / "cc"
+    compiler.write_text(_CROSS.format(architecture=architecture, compiler=_AARCH64, emulator=_EMULATOR))
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", str(compiler))
+    taken = [case for case in cases()[::3] if takes_the_variant(case)]
+    check(taken, tmp_path, at_least=50, target=FAST)
 
 
 def takes_the_variant(case: Case) -> bool:

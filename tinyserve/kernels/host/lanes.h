@@ -3,7 +3,7 @@
  * other.
  *
  * ts_lanes is 16 int32, ts_quads 16 groups of four bytes. Inputs are bytes 0..255 (int8 + 128), weights int8:
- *   ts_lanes_load, _of (one value in all), _widen (16 int8), _add
+ *   ts_lanes_load, _of (one value in all), _add
  *   ts_lanes_dot(sum, x, w)                      sum[i] += x[4i] * w[4i] + ... + x[4i+3] * w[4i+3], exactly
  *   ts_lanes_requantize(v, multiplier, shift)    ts_requantize of each lane
  *   ts_lanes_store(v, low, high, to, count)      the first count <= 16 lanes, clamped, as int8
@@ -25,6 +25,8 @@ typedef int32_t ts_host_word __attribute__((aligned(1), may_alias));
 #include "host/lanes_avx512.h"
 #elif defined(__AVX2__)
 #include "host/lanes_avx2.h"
+#elif defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
+#include "host/lanes_neon.h"
 #else
 #include "host/lanes_vector.h"
 #endif

@@ -33,12 +33,6 @@ TS_HOST_INLINE ts_lanes ts_lanes_of(int32_t value)
     return (ts_lanes){_mm256_set1_epi32(value), _mm256_set1_epi32(value)};
 }
 
-TS_HOST_INLINE ts_lanes ts_lanes_widen(const int8_t *from)
-{
-    const __m128i bytes = ts_host_bytes(from);
-    return (ts_lanes){_mm256_cvtepi8_epi32(bytes), _mm256_cvtepi8_epi32(_mm_srli_si128(bytes, 8))};
-}
-
 TS_HOST_INLINE ts_lanes ts_lanes_add(ts_lanes a, ts_lanes b)
 {
     return (ts_lanes){_mm256_add_epi32(a.low, b.low), _mm256_add_epi32(a.high, b.high)};

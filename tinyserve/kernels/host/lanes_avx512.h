@@ -21,11 +21,6 @@ TS_HOST_INLINE ts_lanes ts_lanes_of(int32_t value)
     return _mm512_set1_epi32(value);
 }
 
-TS_HOST_INLINE ts_lanes ts_lanes_widen(const int8_t *from)
-{
-    return _mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)(const void *)from));
-}
-
 TS_HOST_INLINE ts_lanes ts_lanes_add(ts_lanes a, ts_lanes b)
 {
     return _mm512_add_epi32(a, b);

@@ -32,15 +32,6 @@ TS_HOST_INLINE ts_lanes ts_lanes_of(int32_t value)
     return (ts_lanes){{all, all, all, all}};
 }
 
-TS_HOST_INLINE ts_lanes ts_lanes_widen(const int8_t *from)
-{
-    int32_t wide[TS_HOST_LANES];
-    for (int32_t i = 0; i < TS_HOST_LANES; i++) {
-        wide[i] = from[i];
-    }
-    return ts_lanes_load(wide);
-}
-
 /* Sums wrap around in two's complement: signed overflow of vectors is as undefined as that of scalars. */
 TS_HOST_INLINE ts_host_four ts_host_sum(ts_host_four a, ts_host_four b)
 {
