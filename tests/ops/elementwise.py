@@ -11,13 +11,14 @@ from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 
 
 def broadcast_shapes(
-    r: Random, max_rank: int = 4, scalars: bool = False
+    r: Random, max_rank: int = 6, scalars: bool = False
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Two shapes that broadcast: often equal, else with ones or missing dimensions on one side or both.
 
     ``scalars`` also gives shapes without dimensions, which TFLM's Python wrapper cannot set as inputs.
     """
-    shape = r.shape(r.integer(1, max_rank), 1, 5)
+    rank = r.integer(1, max_rank)
+    shape = r.shape(rank, 1, 5 if rank < 5 else 3)
     kind = r.choice(("equal", "equal", "scalar", "short", "ones", "both"))
     first, second = shape, shape
     if kind == "scalar":
@@ -48,7 +49,7 @@ def binary_case(
     output_quantization: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any]],
     *,
     output_dtype: str | None = None,
-    max_rank: int = 4,
+    max_rank: int = 6,
     **options: Any,
 ) -> Case:
     """One operator on two inputs, one of which is sometimes constant."""

@@ -15,7 +15,7 @@ CASES = 110
 
 def concatenation(index: int, dtype: str) -> Case:
     r = Random(index, 9)
-    shape = list(r.shape(r.integer(1, 4), 1, 5))
+    shape = list(r.shape(r.integer(1, 6), 1, 3))
     axis = r.integer(0, len(shape) - 1)
     parts = [r.integer(1, 4) for _ in range(r.integer(1, 5))]
 
@@ -33,7 +33,7 @@ def concatenation(index: int, dtype: str) -> Case:
 
 def pack(index: int, dtype: str) -> Case:
     r = Random(index, 10)
-    shape = list(r.shape(r.integer(1, 3), 1, 5))
+    shape = list(r.shape(r.integer(1, 5), 1, 4))
     axis, count = r.integer(0, len(shape)), r.integer(1, 4)
 
     def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:

@@ -18,7 +18,7 @@ def random_case(index: int, op: str, dtype: str) -> Case:
     r = Random(index, 54)
 
     def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
-        shape, q = r.shape(r.integer(1, 4), 1, 5), r.quantization(dtype)
+        shape, q = r.shape(r.integer(1, 6), 1, 4), r.quantization(dtype)
         y = graph.tensor(shape, dtype, **q)
         if op == "ZEROS_LIKE":
             x = graph.input(shape, dtype, **q)

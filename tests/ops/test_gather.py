@@ -16,7 +16,7 @@ CASES = 110
 
 def random_case(index: int, dtype: str) -> Case:
     r = Random(index, 49)
-    shape = r.shape(r.integer(1, 4), 1, 5)
+    shape = r.shape(r.integer(1, 6), 1, 4)
     axis = r.integer(0, len(shape) - 1)
     batch = r.integer(0, axis) if r.chance(0.3) else 0
     positions = (*shape[:batch], *r.shape(r.integer(0 if batch else 1, 2), 1, 4))

@@ -17,7 +17,7 @@ CASES = 105
 
 def gather_nd(index: int, dtype: str) -> Case:
     r = Random(index, 99)
-    shape = r.shape(r.integer(1, 4), 1, 5)
+    shape = r.shape(r.integer(1, 5), 1, 4)
     depth, rows = r.integer(1, len(shape)), r.shape(r.integer(1, 2), 1, 4)
     model = ModelBuilder()
     graph = model.graph()

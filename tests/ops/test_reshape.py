@@ -19,7 +19,7 @@ CASES = 105
 
 def random_case(index: int, op: str, dtype: str) -> Case:
     r = Random(index, 60)
-    shape = [1, *r.shape(r.integer(1, 3), 1, 5)]
+    shape = [1, *r.shape(r.integer(1, 5), 1, 4)]
 
     def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
         q = r.quantization(dtype)

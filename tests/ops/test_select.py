@@ -15,7 +15,8 @@ CASES = 110
 
 def random_case(index: int, dtype: str) -> Case:
     r = Random(index, 50)
-    shape = r.shape(r.integer(1, 4), 1, 5)
+    rank = r.integer(1, 6)
+    shape = r.shape(rank, 1, 5 if rank < 5 else 3)
     kind = r.choice(("equal", "condition", "both"))
     ones = tuple(1 if r.chance(0.4) else extent for extent in shape)
     condition = shape if kind == "equal" else ones

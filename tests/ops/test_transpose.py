@@ -50,7 +50,7 @@ def block_case(index: int, op: str, dtype: str) -> Case:
 
 def broadcast_case(index: int, dtype: str) -> Case:
     r = Random(index, 32)
-    target = r.shape(r.integer(1, 4), 1, 5)
+    target = r.shape(r.integer(1, 5), 1, 4)
     source = tuple(1 if r.chance(0.4) else extent for extent in target[r.integer(0, len(target) - 1) :])
 
     def build(graph: GraphBuilder) -> Built:
