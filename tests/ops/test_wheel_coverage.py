@@ -61,11 +61,11 @@ def bases() -> dict[str, Case]:
     found: dict[str, tuple[tuple[bool, int], Case]] = {}
     for case in cases:
         model = reader.read(case.model)
-        if len(model.graphs) > 1 or len(model.main.operators) != 1:
+        *others, operator = model.main.operators
+        if len(model.graphs) > 1 or operator.name in OWN_TYPES or any(o.name != "RESHAPE" for o in others):
             continue
-        (operator,) = model.main.operators
         rank = (value_type(case) == "int8", sum(tensor is not None for tensor in operator.inputs))
-        if operator.name not in OWN_TYPES and (operator.name not in found or rank > found[operator.name][0]):
+        if operator.name not in found or rank > found[operator.name][0]:
             found[operator.name] = (rank, case)
     return {name: case for name, (_, case) in sorted(found.items())}
 

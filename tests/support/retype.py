@@ -1,4 +1,4 @@
-"""One-operator models of the differential tests, their tensors given other element types."""
+"""Models of one operator (the last one) from the differential tests, given other element types."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Types:
 
 
 def value_type(case: Case) -> str:
-    """The type of the first activation that goes in."""
-    model = schema.ModelT.InitFromPackedBuf(case.model, 0)
-    return str(_NAMES[model.subgraphs[0].tensors[_first(model)].type])
+    """The type of the values worked on: the output's where an activation or table that goes in has it, too,
+    else that of the first activation."""
+    return str(_NAMES[_value_type(schema.ModelT.InitFromPackedBuf(case.model, 0))])
 
 
 def retyped(case: Case, types: Types, *, scale: float, weights: int | None, bias: int | None) -> Case:
@@ -44,18 +44,18 @@ def retyped(case: Case, types: Types, *, scale: float, weights: int | None, bias
     """
     model = schema.ModelT.InitFromPackedBuf(case.model, 0)
     (graph,) = model.subgraphs
-    (operator,) = graph.operators
-    own, special = graph.tensors[_first(model)].type, {}
+    operator = graph.operators[-1]
+    own, special = _value_type(model), {}
     for index, wanted in ((weights, types.weights), (bias, types.bias)):
         if index is not None and index < len(operator.inputs) and wanted:
             special[int(operator.inputs[index])] = wanted
     changed = set()
-    for number in dict.fromkeys(int(number) for number in (*operator.inputs, *operator.outputs)):
+    for number, tensor in enumerate(graph.tensors):
         if number in special:
             _retype(model, number, special[number])
-        elif number >= 0 and graph.tensors[number].type == own:
+        elif tensor.type == own:
             _retype(model, number, types.values)
-            graph.tensors[number].quantization = _quantization(scale) if types.values in _QUANTIZED else None
+            tensor.quantization = _quantization(scale) if types.values in _QUANTIZED else None
             changed.add(number)
     if hasattr(operator.builtinOptions, "fusedActivationFunction"):
         operator.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.NONE
@@ -72,11 +72,14 @@ def retyped(case: Case, types: Types, *, scale: float, weights: int | None, bias
     return Case(str(types), bytes(builder.Output()), [sample])
 
 
-def _first(model: Any) -> int:
+def _value_type(model: Any) -> int:
     (graph,) = model.subgraphs
-    (operator,) = graph.operators
-    numbers = [int(number) for number in (*operator.inputs, *operator.outputs) if number >= 0]
-    return next((number for number in numbers if not graph.tensors[number].buffer), numbers[0])
+    operator = graph.operators[-1]
+    inputs = [graph.tensors[number] for number in operator.inputs if number >= 0]
+    activations = [tensor.type for tensor in inputs if not tensor.buffer]
+    tables = [tensor.type for tensor in inputs if tensor.buffer and len(tensor.shape) > 1]
+    output = graph.tensors[operator.outputs[0]].type
+    return int(output if output in activations + tables or not activations else activations[0])
 
 
 def _retype(model: Any, number: int, wanted: str) -> None:
