@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -63,6 +64,23 @@ def test_bench_takes_the_engine_from_the_command_line(
     assert main(["build", "add.tflite", "--board", "host", "--engine", "tflm", "--tflm", str(tree)]) == 0
     assert main(["build", "add.tflite", "--board", "cortex-m4", "--engine", "tflm"]) == 2
     assert "--toolchain gcc" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["host", "cortex-m4"])
+def test_a_profile_counts_the_interpreter_s_functions(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    needed = "valgrind" if name == "host" else "arm-none-eabi-g++"
+    if shutil.which(needed) is None or shutil.which("c++filt") is None:
+        pytest.skip(f"needs {needed} and c++filt")
+    monkeypatch.chdir(tmp_path)
+    Path("add.tflite").write_bytes(add_model())
+    command = ["profile", "add.tflite", "--board", name, "--engine", "tflm", "--toolchain", "gcc"]
+    assert main([*command, "--json", "profile.json"]) == 0
+    profile = json.loads(Path("profile.json").read_text())
+    assert profile["layers"] == []
+    functions = {function["name"] for function in profile["functions"]}
+    assert {"ts_model_invoke", "tflite::micro::MicroInterpreter::Invoke"} <= functions
 
 
 def test_a_directory_that_is_no_tflm_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ from tinyserve.bench.result import Layer, ModelIdentity, Setup
 from tinyserve.bench.setup import model_identity, setup_of
 from tinyserve.bundle import Bundle
 from tinyserve.devices import open_device
+from tinyserve.devices.demangle import demangled
 from tinyserve.devices.device import Device
 from tinyserve.dut import Client
 from tinyserve.dut.answers import LayerTicks
@@ -33,7 +34,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     one) and the functions (counted within the invoke) sum up to it, but for a few instructions of the calls.
 
     A kernel that the compiler inlined counts as the function that it went into, mostly the layer's.
-    ``functions`` is empty where the device counts none; ``note`` says why.
+    ``layers`` is empty for the interpreter, which runs the model as a whole. ``functions`` is empty where the
+    device counts none; ``note`` says why.
     """
 
     model: ModelIdentity
@@ -79,7 +81,7 @@ def run(bundle: Bundle, firmware: Firmware, emulator: str, optimize: str, progre
 def _functions(device: Device) -> tuple[list[FunctionCount], str]:
     """The functions of the last inference, or none and the reason."""
     try:
-        counts = device.function_counts()
+        counts = demangled(device.function_counts())
     except ToolError as error:
         return [], str(error)
     return [FunctionCount(name, count) for name, count in counts.items() if count], ""

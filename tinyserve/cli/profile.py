@@ -36,14 +36,9 @@ def command(
     from tinyserve.bench import profiling
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
-    from tinyserve.errors import UsageError
     from tinyserve.report import profile_html
     from tinyserve.report.profile import profile_view
 
-    if making.engine == "tflm":
-        raise UsageError(
-            "--engine tflm has no layers to profile: the interpreter runs whole models", "--engine aot"
-        )
     for path in (as_json, as_html):
         if path is not None:
             files.check_writable(path)

@@ -47,7 +47,7 @@ class CallgrindDevice(HostDevice):
         place = Path(self._directory.name) / _FILE
         wrapper = [
             valgrind, "--quiet", "--tool=callgrind", f"--callgrind-out-file={place}", "--collect-atstart=no",
-            "--compress-strings=no", "--compress-pos=no",
+            "--compress-strings=no", "--compress-pos=no", "--demangle=no",
             *(f"--{option}={invoke}" for option in ("toggle-collect", "zero-before", "dump-after")),
         ]  # fmt: skip
         try:

@@ -29,11 +29,10 @@ def profile_view(profile: Profile) -> RenderableType:
         Text(f"{profile.model.name} on {setup.board}", style="bold")
         + Text(f"  {setup.device}, one inference: {text.quantity(profile.total, profile.unit)}", style="dim"),
         Text(),
-        _LayerTable(profile.layers, profile.unit),
-        Text(),
-        _reason_table(profile.layers),
-        Text(),
     ]
+    if profile.layers:
+        layers = _LayerTable(profile.layers, profile.unit)
+        parts += [layers, Text(), _reason_table(profile.layers), Text()]
     if profile.functions:
         parts.append(_function_table(profile.functions))
     if profile.note:
