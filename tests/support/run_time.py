@@ -21,18 +21,21 @@ _NUMPY = {value: name.lower() for name, value in vars(schema.TensorType).items()
 
 
 def at_run_time(
-    case: Case, operands: Sequence[int], vary: Callable[[int, Array], Array] | None = None
+    case: Case,
+    operands: Sequence[int],
+    vary: Callable[[int, Array], Array] | None = None,
+    operator: int = -1,
 ) -> Case:
-    """The case with these inputs of its last operator given at run time, where they are constants.
+    """The case with these inputs of an operator, its last one, given at run time, where they are constants.
 
     Each sample gives the constant's value, or what ``vary(operand, value)`` makes of it.
     """
     model = schema.ModelT.InitFromPackedBuf(case.model, 0)
     (graph,) = model.subgraphs
-    operator = graph.operators[-1]
+    inputs = graph.operators[operator].inputs
     samples = [list(sample) for sample in case.samples]
-    for index in (index for index in operands if index < len(operator.inputs)):
-        number = int(operator.inputs[index])
+    for index in (index for index in operands if index < len(inputs)):
+        number = int(inputs[index])
         tensor = graph.tensors[number] if number >= 0 else None
         if tensor is None or not tensor.buffer:
             continue
