@@ -215,6 +215,16 @@ def test_a_quantized_tflite_needs_no_tensorflow(relu: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.usefixtures("no_tensorflow")
+def test_a_model_of_plain_integers_needs_no_data(tmp_path: Path) -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    x, y = graph.input((1, 4), "int32"), graph.tensor((1, 4), "int32")
+    graph.op("ADD", [x, x], [y])
+    graph.output(y)
+    (path := tmp_path / "sum.tflite").write_bytes(model.build())
+    assert convert(path, output=tmp_path / "b", quantize="int8").model_bytes() == model.build()
+
+
 def test_a_missing_tensorflow_is_named_with_the_command_that_installs_it(
     models: Path, tmp_path: Path
 ) -> None:

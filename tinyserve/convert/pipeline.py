@@ -132,7 +132,7 @@ def _split(
 
 
 def _quantized(session: Session, calibration: Dataset | None, held: Dataset, quantize: str) -> Inspected:
-    """The model in the scheme asked for; one that is quantized already stays as it is."""
+    """The model in the scheme asked for; one that is quantized already, or has no floats, stays as it is."""
     original = session.original
     if original.scheme != "float32":
         if quantize == "float32":
@@ -143,7 +143,7 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
         if quantize not in (original.scheme, AUTO):
             session.record.notes.append(f"already quantized as {original.scheme}: kept, not {quantize}")
         return original
-    if quantize == "float32":
+    if quantize == "float32" or not tflite.left_in_float(original.model):
         return original
     if calibration is None:
         raise DataError(
