@@ -276,8 +276,57 @@ def test_a_layer_to_keep_that_is_not_there(session: Session, images: Path) -> No
     calibration = data.load(images, session.original.inputs)
     with pytest.raises(UsageError, match="no layer is called 'nothing'"):
         session.quantize(calibration, "int8", Options(keep_float=["nothing"]))
-    with pytest.raises(UsageError, match="keeps no layer"):
-        session.quantize(calibration, "int16x8", Options(keep_float=["nothing"]))
+    with pytest.raises(UsageError, match="--clip is for int8"):
+        session.quantize(calibration, "int16x8", Options(clip="mse"))
+
+
+def test_a_layer_of_a_16_bit_model_stays_in_float(models: Path, images: Path, tmp_path: Path) -> None:
+    options = Options(keep_float=["conv_2d"])
+    made = convert(
+        models / "float.tflite",
+        representative=images,
+        quantize="int16x8",
+        output=tmp_path / "b",
+        options=options,
+    )
+    assert made.manifest.quantize == "int16x8"
+    assert made.manifest.inputs[0].dtype == made.manifest.outputs[0].dtype == "int16"
+    assert "ai-edge-quantizer" in made.manifest.tools
+    layers = {
+        op.name: op.outputs[0].dtype.value for op in inspect(made.model_bytes(), "m").model.main.operators
+    }
+    assert (layers["CONV_2D"], layers["FULLY_CONNECTED"]) == ("float32", "int16")
+    sqnr = made.manifest.accuracy[0].sqnr_db
+    assert sqnr is not None and sqnr > 25
+
+
+def test_16_bits_and_float_need_no_names_in_the_model(tmp_path: Path) -> None:
+    source = with_an_outlier(tmp_path / "m.tflite")
+    options = Options(keep_float=["dense_1"])
+    made = convert(
+        source, representative="random", quantize="int16x8", output=tmp_path / "b", options=options
+    )
+    sqnr = made.manifest.accuracy[0].sqnr_db
+    assert sqnr is not None and sqnr > 40
+
+
+def test_a_missing_quantizer_is_named_with_its_extra(
+    models: Path, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "blocked" / "ai_edge_quantizer"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('blocked')")
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    options = Options(keep_float=["conv_2d"])
+    with pytest.raises(ToolError, match="ai-edge-quantizer is needed") as caught:
+        convert(
+            models / "float.tflite",
+            representative=images,
+            quantize="int16x8",
+            output=tmp_path / "b",
+            options=options,
+        )
+    assert caught.value.hint == "pip install 'tinyserve[quantizer]'"
 
 
 def test_the_original_travels_in_the_bundle(made: Bundle) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyserve.convert import ranges, schema, tensorflow, trees
+from tinyserve.convert import edge_quantizer, ranges, schema, tensorflow, trees
 from tinyserve.convert.messages import Quantize
 from tinyserve.convert.worker import Arrays, Say
 from tinyserve.graph import reader
@@ -22,8 +22,10 @@ from tinyserve.graph import reader
 _KEEP_CONSTANTS = b"keep_stablehlo_constant"
 
 
-def tools() -> dict[str, str]:
-    """The quantizer's version."""
+def tools(request: Quantize) -> dict[str, str]:
+    """The version of the quantizer that the request takes."""
+    if _is_mixed(request):
+        return edge_quantizer.tools()
     for package in ("tensorflow-cpu", "tensorflow"):
         try:
             return {"tensorflow": importlib.metadata.version(package)}
@@ -41,6 +43,8 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
     data = request.source.read_bytes()
     if trees.has_trees(reader.read(data)):
         return trees.quantize(data, samples[0], request)
+    if _is_mixed(request):
+        return edge_quantizer.quantize(data, samples, request.keep_float, say)
     tf = tensorflow.load()
     calibrator = importlib.import_module("tensorflow.lite.python.optimize.calibrator")
     try:
@@ -53,6 +57,11 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
         return _int8(tf, calibrated, request)
     except (RuntimeError, ValueError) as error:
         raise tensorflow.conversion_error(error) from error
+
+
+def _is_mixed(request: Quantize) -> bool:
+    """Whether layers of a 16-bit model stay in float, which TensorFlow's quantizer does not do."""
+    return request.scheme == "int16x8" and bool(request.keep_float)
 
 
 def _plain(model: bytes) -> bytes:

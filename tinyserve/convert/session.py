@@ -104,8 +104,6 @@ class Session:
 
 
 def _check_scheme(scheme: str, options: Options) -> None:
-    if scheme == "int16x8" and options.keep_float:
-        raise UsageError("int16x8 keeps no layer in float", "use int8, or leave out the layers to keep")
     if scheme == "int16x8" and options.clip:
         raise UsageError("--clip is for int8: 16 bits have levels to spare", "leave it out")
 

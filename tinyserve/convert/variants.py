@@ -74,7 +74,7 @@ def ladder(options: Options) -> list[Variant]:
         Variant("int8", "--quantize int8", "int8", options),
         Variant("int8, least-error ranges", "--clip mse", "int8", replace(options, clip="mse")),
         Variant("int8, 99.9 % ranges", "--clip 99.9", "int8", replace(options, clip="99.9")),
-        Variant("int16x8", "--quantize int16x8", "int16x8", replace(options, clip="", keep_float=())),
+        Variant("int16x8", "--quantize int16x8", "int16x8", replace(options, clip="")),
         Variant("float32", "--quantize float32", "float32", options),
     ]
 

@@ -108,7 +108,7 @@ class Server:
         from tinyserve.convert import quantizer
 
         request.output.write_bytes(quantizer.quantize(request, load_arrays(request.samples), self.say))
-        return messages.Done(tools=quantizer.tools())
+        return messages.Done(tools=quantizer.tools(request))
 
     def run_tflite(self, request: messages.RunTflite) -> messages.Done:
         from tinyserve.convert import runtimes
