@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve import bundle
-from tinyserve.bench import accuracy
+from tinyserve.bench import accuracy, batches
 from tinyserve.bundle import Bundle
 from tinyserve.convert import convert
 from tinyserve.convert.named import Reading
@@ -76,7 +76,7 @@ def test_predictions_are_one_parquet_data_set(made: Bundle, dataset: Path, tmp_p
 def test_a_stopped_run_is_taken_up_where_it_ended(
     made: Bundle, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_host, calls = accuracy.run_host, 0
+    run_host, calls = batches.run_host, 0
 
     def stops(*arguments: object) -> np.ndarray:
         nonlocal calls
@@ -85,7 +85,7 @@ def test_a_stopped_run_is_taken_up_where_it_ended(
             raise KeyboardInterrupt
         return run_host(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(accuracy, "run_host", stops)
+    monkeypatch.setattr(batches, "run_host", stops)
     with pytest.raises(KeyboardInterrupt):
         accuracy.run(made, dataset, predictions=tmp_path / "p", piece=20, jobs=1)
     monkeypatch.undo()
@@ -168,7 +168,7 @@ def test_a_cluster_that_loses_a_piece_is_named(
     def dies(*_: object) -> None:
         raise OSError("the worker went away")
 
-    monkeypatch.setattr(accuracy, "infer_remotely", dies)
+    monkeypatch.setattr(batches, "infer_remotely", dies)
     with (
         distributed.LocalCluster(
             n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None

@@ -25,7 +25,7 @@ LABELS = np.arange(25) % 4
 
 def read(path: Path, *inputs: TensorInfo, piece: int = 10, reading: Reading | None = None) -> list[Dataset]:
     stream = open_stream(path, inputs or [VECTOR], piece, *([reading] if reading else []))
-    pieces = list(stream.pieces)
+    pieces = [part.read() for part in stream.pieces]
     assert sum(map(len, pieces)) == stream.total
     return pieces
 
@@ -135,6 +135,15 @@ def test_images_in_pieces(tmp_path: Path) -> None:
     assert together(pieces)[:, 0, 0, 0].tolist() == [0, 100, 200, 50, 150]
 
 
+def test_images_are_opened_when_their_piece_is_read(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("no image")
+    good, bad = open_stream(tmp_path, [IMAGE], 1, Reading(pixel_range=(0, 255))).pieces
+    assert len(good.read()) == len(good) == 1
+    with pytest.raises(DataError, match=r"b\.png: cannot be read as an image"):
+        bad.read()
+
+
 def test_other_data_is_read_whole_and_cut(tmp_path: Path) -> None:
     (tmp_path / "d.csv").write_text("\n".join(",".join(map(str, row)) for row in VALUES.tolist()))
     np.testing.assert_allclose(together(read(tmp_path / "d.csv")), VALUES, rtol=1e-6)
@@ -143,8 +152,8 @@ def test_other_data_is_read_whole_and_cut(tmp_path: Path) -> None:
 def test_memory_is_that_of_a_piece(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "d.npz", x=np.zeros((400_000, 3), np.float32))  # 4.8 MB
     tracemalloc.start()
-    for _ in open_stream(tmp_path / "d.npz", [VECTOR], 1000).pieces:
-        pass
+    for part in open_stream(tmp_path / "d.npz", [VECTOR], 1000).pieces:
+        part.read()
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 1_500_000

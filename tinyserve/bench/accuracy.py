@@ -6,15 +6,9 @@ memory is that of a few pieces; predictions go to Parquet, and a run that was st
 
 from __future__ import annotations
 
-import os
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,17 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve import bundle
+from tinyserve.bench.batches import Done, Work, execute, quantized
 from tinyserve.bench.predictions import Piece, Store, describe
-from tinyserve.bench.scheduler import connected
 from tinyserve.bundle import Bundle, TensorInfo
-from tinyserve.codegen.compile import Compiled, compile_model
-from tinyserve.codegen.host import FAST, HostModel
 from tinyserve.convert.child import Worker
-from tinyserve.convert.data import Dataset
 from tinyserve.convert.messages import RunTflite
 from tinyserve.convert.named import AS_IT_IS, Reading
-from tinyserve.convert.stream import open_stream
-from tinyserve.errors import DataError, DeviceError, TinyserveError, UsageError
+from tinyserve.convert.stream import Part, open_stream
+from tinyserve.errors import DataError, UsageError
 from tinyserve.progress import Progress, silent
 
 Array = npt.NDArray[Any]
@@ -97,12 +88,12 @@ def run(
         store = Store(predictions, describe(dataset, made.model_bytes(), stream.total, piece, reading))
     tally = _Tally(made.manifest.outputs[0])
     waiting = _unfinished(stream.pieces, store, tally)
-    executed = _executed(made, waiting, jobs, scheduler)
+    executed = execute(made, waiting, jobs, scheduler)
     started = time.monotonic()
-    for work, output in executed:
-        found = _piece(work, output, made.manifest.outputs[0])
+    for done in executed:
+        found = _piece(done, made.manifest.outputs[0])
         if store is not None:
-            store.save(work.index, found)
+            store.save(done.index, found)
         tally.add(found)
         progress("run the data set", tally.samples, stream.total)
     return tally.summary(time.monotonic() - started)
@@ -128,16 +119,17 @@ def run_reference(
         raise UsageError(f"{made.path}: has no float original", "convert from the float model")
     inputs = made.manifest.inputs
     stream = open_stream(dataset, inputs, min(piece_samples(inputs), limit), reading)
-    output = made.manifest.outputs[0]
-    info = TensorInfo(output.name, output.shape, "float32") if is_float else output
-    tally = _Tally(output)
+    info = made.manifest.outputs[0]
+    tally = _Tally(info)
+    if is_float:
+        info = TensorInfo(info.name, info.shape, "float32")
     started = time.monotonic()
     with Worker(progress) as worker:
         for part in stream.pieces:
-            kept = part.take(np.arange(min(len(part), limit - tally.samples)))
-            arrays = kept.inputs if is_float else _quantized(kept, inputs)
-            found = _interpreted(worker, model, "litert" if is_float else "tflm", arrays)
-            tally.add(_piece(_Work(0, tally.samples, kept), found, info))
+            kept = part.read().take(np.arange(min(len(part), limit - tally.samples)))
+            arrays = kept.inputs if is_float else quantized(kept, inputs)
+            output = _interpreted(worker, model, "litert" if is_float else "tflm", arrays)
+            tally.add(_piece(Done(0, tally.samples, output, kept.labels), info))
             if tally.samples >= limit:
                 break
     return tally.summary(time.monotonic() - started)
@@ -149,10 +141,6 @@ def piece_samples(inputs: Sequence[TensorInfo]) -> int:
     return int(np.clip(_PIECE_BYTES // max(1, sample_bytes), *_PIECE_SAMPLES))
 
 
-def _quantized(part: Dataset, inputs: Sequence[TensorInfo]) -> list[Array]:
-    return [bundle.quantize(array, info) for array, info in zip(part.inputs, inputs, strict=True)]
-
-
 def _interpreted(worker: Worker, model: Path, runtime: str, inputs: list[Array]) -> Array:
     outputs, _ = worker.run(
         lambda sent, received: RunTflite(runtime, model.absolute(), sent, received), inputs, "run"
@@ -160,16 +148,7 @@ def _interpreted(worker: Worker, model: Path, runtime: str, inputs: list[Array])
     return outputs[0]
 
 
-@dataclass(frozen=True)
-class _Work:
-    """A piece that is to be run."""
-
-    index: int
-    first: int
-    part: Dataset
-
-
-def _unfinished(pieces: Iterable[Dataset], store: Store | None, tally: _Tally) -> Iterator[_Work]:
+def _unfinished(pieces: Iterable[Part], store: Store | None, tally: _Tally) -> Iterator[Work]:
     """Those that an earlier run finished are counted and left out."""
     first = 0
     for index, part in enumerate(pieces):
@@ -177,132 +156,29 @@ def _unfinished(pieces: Iterable[Dataset], store: Store | None, tally: _Tally) -
         if done is not None:
             tally.add(done, resumed=True)
         else:
-            yield _Work(index, first, part)
+            yield Work(index, first, part)
         first += len(part)
 
 
-def _executed(
-    made: Bundle, waiting: Iterator[_Work], jobs: int | None, scheduler: str
-) -> Iterator[tuple[_Work, Array]]:
-    if scheduler:
-        return _on_cluster(made, waiting, scheduler)
-    compiled = compile_model(made.model_bytes(), FAST)
-    HostModel(compiled)  # builds the library, before the clock runs
-    return _on_threads(compiled, made.manifest.inputs, waiting, jobs or _cores())
-
-
-def _cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _on_threads(
-    compiled: Compiled, inputs: Sequence[TensorInfo], waiting: Iterator[_Work], jobs: int
-) -> Iterator[tuple[_Work, Array]]:
-    """In order. Quantization and C run without Python's lock; each thread has an arena of its own."""
-    local = threading.local()
-
-    def infer(part: Dataset) -> Array:
-        if not hasattr(local, "model"):
-            local.model = HostModel(compiled)
-        return run_host(local.model, compiled, _quantized(part, inputs))
-
-    with ThreadPoolExecutor(jobs, thread_name_prefix="accuracy") as pool:
-        running: deque[tuple[_Work, Future[Array]]] = deque()
-        try:
-            for work in waiting:
-                running.append((work, pool.submit(infer, work.part)))
-                if len(running) > 2 * jobs:
-                    oldest, future = running.popleft()
-                    yield oldest, future.result()
-            while running:
-                oldest, future = running.popleft()
-                yield oldest, future.result()
-        finally:
-            for _, future in running:
-                future.cancel()
-
-
-def run_host(model: HostModel, compiled: Compiled, inputs: list[Array]) -> Array:
-    """The first output (N, ...) of samples (N, *sample shape); state starts afresh with each."""
-    tensors = compiled.program.input_tensors
-    shaped = [array.reshape(len(array), *t.shape) for array, t in zip(inputs, tensors, strict=True)]
-    return model.run_batch(shaped)[0]
-
-
-def _on_cluster(made: Bundle, waiting: Iterator[_Work], scheduler: str) -> Iterator[tuple[_Work, Array]]:
-    """In order, on the workers of a Dask scheduler, which need tinyserve and a C compiler.
-
-    Samples travel quantized: a quarter of the bytes.
-    """
-    with connected(scheduler) as client:
-        threads = sum(client.nthreads().values())
-        if not threads:
-            raise DeviceError(
-                f"the Dask scheduler at {scheduler} has no workers", f"start one: dask worker {scheduler}"
-            )
-        sent = client.scatter(made.model_bytes(), broadcast=True)
-        running: deque[tuple[_Work, Any]] = deque()
-        try:
-            for work in waiting:
-                inputs = _quantized(work.part, made.manifest.inputs)
-                running.append((work, client.submit(infer_remotely, sent, inputs, pure=False)))
-                if len(running) > 2 * threads:
-                    oldest, future = running.popleft()
-                    yield oldest, _gathered(future)
-            while running:
-                oldest, future = running.popleft()
-                yield oldest, _gathered(future)
-        finally:
-            with suppress(Exception):  # a scheduler that is gone has nothing left to cancel
-                client.cancel([future for _, future in running])
-
-
-def _gathered(future: Any) -> Array:
-    try:
-        output: Array = future.result(timeout=_REMOTE_TIMEOUT_S)
-    except TinyserveError:
-        raise
-    except Exception as error:  # distributed has many for workers and schedulers that are gone
-        raise DeviceError(
-            f"the cluster gave no predictions: {type(error).__name__}: {error}",
-            "see to its workers and run it again: with --predictions it goes on where it ended",
-        ) from error
-    return output
-
-
-def infer_remotely(model: bytes, inputs: list[Array]) -> Array:
-    """What a cluster's worker does with a piece."""
-    compiled, host, lock = _remote_model(model)
-    with lock:
-        return run_host(host, compiled, inputs)
-
-
-@lru_cache(maxsize=4)
-def _remote_model(model: bytes) -> tuple[Compiled, HostModel, threading.Lock]:
-    compiled = compile_model(model, FAST)
-    return compiled, HostModel(compiled), threading.Lock()
-
-
-def _piece(work: _Work, output: Array, info: TensorInfo) -> Piece:
-    flat = output.reshape(len(output), -1)
+def _piece(done: Done, info: TensorInfo) -> Piece:
+    flat = done.output.reshape(len(done.output), -1)
     real = bundle.dequantize(flat, info)
     # One value is the probability of the second of two classes.
     predicted = flat.argmax(axis=1) if flat.shape[1] > 1 else real[:, 0] > 0.5
-    return Piece(work.first, predicted.astype(np.int64), _labels(work, info), real.max(axis=1))
+    return Piece(done.first, predicted.astype(np.int64), _labels(done, info), real.max(axis=1))
 
 
-def _labels(work: _Work, info: TensorInfo) -> npt.NDArray[np.int64]:
+def _labels(done: Done, info: TensorInfo) -> npt.NDArray[np.int64]:
     """Class indices; -1 for all where the data has none. Raises DataError for labels that are no class."""
-    labels = work.part.labels
+    labels = done.labels
     if labels is None:
-        return np.full(len(work.part), -1, np.int64)
+        return np.full(len(done.output), -1, np.int64)
     classes = max(2, int(np.prod(info.shape)))
     whole = labels.astype(np.int64) if labels.dtype.kind in "fiub" else np.full(len(labels), -1)
     if (whole != labels).any() or whole.min() < 0 or whole.max() >= classes:
         bad = int(np.argmax((whole < 0) | (whole >= classes) | (whole != labels)))
         raise DataError(
-            f"the label of sample {work.first + bad} is {labels[bad]!s}, classes are 0 to {classes - 1}",
+            f"the label of sample {done.first + bad} is {labels[bad]!s}, classes are 0 to {classes - 1}",
             "give class indices from 0",
         )
     return whole

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,35 +29,52 @@ _READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
+class Part:
+    """Consecutive samples. ``read`` does what can be done apart from other pieces, in any thread: images are
+    decoded, samples matched with the model's inputs and checked. Raises DataError."""
+
+    samples: int
+    read: Callable[[], Dataset]
+
+    def __len__(self) -> int:
+        return self.samples
+
+
+@dataclass(frozen=True)
 class Stream:
-    """A data set that is read as it is run over. ``total`` samples; ``pieces`` may be called once."""
+    """A data set that is read as it is run over. ``total`` samples; ``pieces`` may be gone through once."""
 
     origin: str
     total: int
-    pieces: Iterator[Dataset]
+    pieces: Iterator[Part]
 
 
 def open_stream(path: Path, inputs: Sequence[TensorInfo], piece: int, reading: Reading = AS_IT_IS) -> Stream:
-    """The data set at ``path`` in pieces of ``piece`` samples, matched with the model's inputs.
+    """The data set at ``path`` in pieces of ``piece`` samples for the model's inputs.
 
     Raises DataError, now or when a piece turns out to be bad (with the number of its first sample).
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or directory", "give a .npz, .npy, .parquet or a directory")
-    parts = _parts(path)
+    files = _parts(path)
     if path.suffix in _OPENERS and path.is_file():
         total, named = _OPENERS[path.suffix](path, inputs, piece)
     elif path.is_dir() and images.image_files(path)[0]:
-        total, named = _images(path, inputs, piece, reading)
-    elif parts:
-        total, named = _directory(parts, inputs, piece)
+        return _images(path, inputs, piece, reading)
+    elif files:
+        total, named = _directory(files, inputs, piece)
     else:
         whole = data.load(path, inputs, reading)
-        cuts = (whole.take(np.arange(i, min(i + piece, len(whole)))) for i in range(0, len(whole), piece))
-        return Stream(str(path), len(whole), cuts)
+        cuts = (np.arange(i, min(i + piece, len(whole))) for i in range(0, len(whole), piece))
+        return Stream(str(path), len(whole), (Part(len(cut), partial(whole.take, cut)) for cut in cuts))
     if total == 0:
         raise DataError(f"{path}: holds no samples", "give at least one")
-    return Stream(str(path), total, (data.match(part, inputs) for part in named))
+    return Stream(str(path), total, (_matched(part, inputs) for part in named))
+
+
+def _matched(named: Named, inputs: Sequence[TensorInfo]) -> Part:
+    arrays = [*named.arrays.values(), *([] if named.labels is None else [named.labels])]
+    return Part(len(arrays[0]), partial(data.match, named, inputs))
 
 
 def _origin(path: Path, first: int, count: int) -> str:
@@ -161,17 +179,16 @@ class _explained:
             ) from error
 
 
-def _images(
-    path: Path, inputs: Sequence[TensorInfo], piece: int, reading: Reading
-) -> tuple[int, Iterator[Named]]:
+def _images(path: Path, inputs: Sequence[TensorInfo], piece: int, reading: Reading) -> Stream:
     files, classes = images.image_files(path)
 
-    def pieces() -> Iterator[Named]:
-        for first in range(0, len(files), piece):
-            part = files[first : first + piece]
-            yield images.read_files(part, classes, inputs, reading, _origin(path, first, len(part)))
+    def decoded(first: int, part: Sequence[Path]) -> Dataset:
+        origin = _origin(path, first, len(part))
+        return data.match(images.read_files(part, classes, inputs, reading, origin), inputs)
 
-    return len(files), pieces()
+    cuts = ((first, files[first : first + piece]) for first in range(0, len(files), piece))
+    pieces = (Part(len(part), partial(decoded, first, part)) for first, part in cuts)
+    return Stream(str(path), len(files), pieces)
 
 
 def _parquet(path: Path, inputs: Sequence[TensorInfo], piece: int) -> tuple[int, Iterator[Named]]:
