@@ -158,12 +158,13 @@ def test_eight_bits_keep_the_classes_of_continuous_features() -> None:
 
 
 @pytest.mark.parametrize("method", ["inline", "loadable"])
-def test_votes_are_those_of_emlearns_c(method: str) -> None:
+def test_votes_are_those_of_emlearns_c(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """emlearn's C asks for less than a threshold cut to an integer: for x <= t it gets x < floor(t) + 1."""
     got = run(integers(float_model(digits_forest()), DIGITS, "int16x8"), DIGITS)
     shifted = copy.deepcopy(digits_forest())
     for tree in shifted.estimators_:
         tree.tree_.threshold[:] = np.floor(tree.tree_.threshold) + 1
+    monkeypatch.chdir(tmp_path)  # where emlearn compiles
     theirs = emlearn.convert(shifted, method=method, dtype="int16_t")
     np.testing.assert_array_equal(got.argmax(axis=1), theirs.predict(DIGITS))
     np.testing.assert_allclose(got, theirs.predict_proba(DIGITS), atol=1.01 / 32768)

@@ -18,10 +18,10 @@ from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve.codegen.compile import compile_model
 from tinyserve.codegen.host import HostModel
 from tinyserve.codegen.lower import lower
-from tinyserve.codegen.program import PORTABLE
+from tinyserve.codegen.program import PORTABLE, Choice, Target
 from tinyserve.errors import ModelError, UnsupportedError
-from tinyserve.ops import tree_ensemble
-from tinyserve.ops.tree_ensemble import Tables
+from tinyserve.ops import tree_branches, tree_ensemble
+from tinyserve.ops.tree_tables import Tables, packed
 from tinyserve.passes.load import load
 
 Array = npt.NDArray[Any]
@@ -192,12 +192,37 @@ def test_what_narrow_nodes_do_not_hold(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+@pytest.mark.parametrize("kind", ["mix", "targets"])
+@pytest.mark.parametrize("most_inline", [0, 4096])
+def test_trees_as_code_say_the_same(
+    most_inline: int, kind: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree_branches, "_MOST_INLINE", most_inline)
+    ensemble = random_ensemble(5, dtype, kind, decisions=(1, 200))
+    compiled = compile_model(ensemble.model(), Target(optimize="speed"))
+    assert [call.variant for call in compiled.program.calls] == ["branches"]
+    x = ensemble.samples(Random(5, 134))
+    (got,) = HostModel(compiled, sanitize=True).run_batch([x])
+    np.testing.assert_array_equal(got[:, 0], np.stack([ensemble.expected(row[0]) for row in x]))
+
+
+def test_a_layer_is_code_or_nodes_as_the_user_says() -> None:
+    model = random_ensemble(6, "int16", "votes").model()
+    targets = {
+        "branches": Target(choices=(Choice("main_t1", "branches"),)),
+        "portable": Target(optimize="speed", choices=(Choice("main_t1", "portable"),)),
+    }
+    for wanted, target in targets.items():
+        assert [call.variant for call in compile_model(model, target).program.calls] == [wanted]
+
+
 def test_nodes_are_a_word_where_they_fit() -> None:
     small = random_ensemble(1, "int16", "votes", features=128, decisions=(10, 10))
-    words = tree_ensemble.packed(small.tables).words
+    words = packed(small.tables).words
     assert len(words) == len(small.tables.feature)
     assert len(
-        tree_ensemble.packed(replace(small.tables, threshold=small.tables.threshold.astype(np.float32))).words
+        packed(replace(small.tables, threshold=small.tables.threshold.astype(np.float32))).words
     ) == 2 * len(words)
 
 

@@ -214,7 +214,7 @@ class _Emitter:
         if isinstance(call, ControlCall):
             for block in call.blocks:
                 yield from self.block(block, call.region)
-        yield ""
+        yield from ("", *call.code)
         yield f"/* {_comment(call.op + (': ' + call.comment if call.comment else ''))}{_work(call)} */"
         yield f"TS_LAYER {self.names[call]}(void) {{"
         if isinstance(call, ControlCall):

@@ -120,7 +120,8 @@ class KernelCall:
     which of the buffers in args are read and written (scratch is in both).
     ``layer`` names the model's layer for people; ``comment`` says shapes and what the call computes;
     ``variant`` names the kernel variant and ``reason`` why it was chosen. Where ``continues`` is a bool that
-    the call sets to false, the inference ends after it, and outputs stay what they were.
+    the call sets to false, the inference ends after it, and outputs stay what they were. ``code`` holds the
+    lines of functions that are this call's alone, where what to compute is no constant but code.
     """
 
     function: str
@@ -140,6 +141,7 @@ class KernelCall:
     reason: str = ""
     stack_bytes: int | None = None
     continues: Buffer | None = None
+    code: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)

@@ -19,13 +19,8 @@ from tinyserve.convert.write import GraphWriter
 from tinyserve.errors import UnsupportedError
 from tinyserve.graph import reader
 from tinyserve.graph.types import Model, Operator, Quantization, Tensor
-from tinyserve.ops.tree_ensemble import (
-    Tables,
-    TreeEnsemble,
-    TreeEnsembleAttributes,
-    largest_sum,
-    tree_of_nodes,
-)
+from tinyserve.ops.tree_ensemble import TreeEnsemble, TreeEnsembleAttributes
+from tinyserve.ops.tree_tables import Tables, largest_sum, tree_of_nodes
 
 Array = npt.NDArray[Any]
 NAME = TreeEnsemble.name
@@ -286,19 +281,21 @@ def _unit_range(kind: str) -> Quantization:
 
 
 def _probabilities(tables: Tables, real_leaves: Array, kind: str) -> _Summed:
-    """Leaves of 8 bits and a multiplier for int8; for int16, leaves that are 2^shift outputs."""
+    """Leaves that are votes are counted; shares have 8 bits for int8, and for int16 are 2^shift outputs."""
     trees = len(tables.roots)
-    shares = real_leaves * trees
-    if kind == "int8":
-        leaves, most = np.rint(shares * 255).astype(np.uint8), 255 * trees
-        shift = 22  # the largest with which sum * multiplier, about 256 * 2^shift, has 31 bits
-        multiplier = round(2.0**shift * 256 / most)
-    else:
+    tables = replace(tables, base=np.zeros(len(tables.base), np.int32))
+    shares, ones = real_leaves * trees, 1 << 8 if kind == "int8" else 1 << 15
+    are_votes = bool(np.isin(np.rint(shares * 1e6), (0, 1e6)).all())
+    if kind == "int16" and not are_votes:
         shift = math.floor(math.log2(trees))
-        whole = min(round(2.0 ** (15 + shift) / trees), np.iinfo(np.int16).max)
-        leaves, multiplier = np.rint(shares * whole).astype(np.int16), 1
-    base = np.zeros(len(tables.base), np.int32)
-    return _Summed(replace(tables, leaves=leaves, base=base), _unit_range(kind), multiplier, shift)
+        whole = min(round(2.0**shift * ones / trees), np.iinfo(np.int16).max)
+        leaves = np.rint(shares * whole).astype(np.int16)
+        return _Summed(replace(tables, leaves=leaves), _unit_range(kind), 1, shift)
+    most = 1 if are_votes else 255
+    shift = 31 - ones.bit_length()  # the largest with which sum * multiplier has 31 bits
+    multiplier = round(2.0**shift * ones / (most * trees))
+    leaves = np.rint(shares * most).astype(np.uint8)
+    return _Summed(replace(tables, leaves=leaves), _unit_range(kind), multiplier, shift)
 
 
 def _sums(tables: Tables, model: _FloatModel, scores: Array, kind: str) -> _Summed:

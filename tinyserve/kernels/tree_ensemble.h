@@ -22,8 +22,9 @@ enum { TS_TREE_U8, TS_TREE_U16, TS_TREE_S16, TS_TREE_S32 };
 typedef struct {
     int32_t trees, outputs;
     int32_t wide;      /* nodes are of two words */
-    int32_t rows;      /* leaves are codes: below `classes` a vote for that output, else a row of `row_type` */
+    int32_t codes;     /* leaves are codes: below `classes` a vote for that output, else a row of `row_type` */
     int32_t classes;   /* 0 where no leaf is a vote */
+    int32_t rows;      /* how many; 0 where all leaves are votes */
     int32_t vote;      /* what a vote adds */
     int32_t leaf_type; /* of codes, or of values to add to the tree's output */
     int32_t row_type;
@@ -111,9 +112,9 @@ static inline int32_t ts_tree_key_s16(int16_t value)
 static inline void ts_tree_add(const ts_tree_ensemble_params *p, int32_t leaf, const void *rows, uint32_t target,
                                int32_t *sums)
 {
-    if (!p->rows) {
+    if (!p->codes) {
         sums[target] += leaf;
-    } else if (leaf < p->classes) {
+    } else if (p->rows == 0 || leaf < p->classes) {
         sums[leaf] += p->vote;
     } else {
         const uint32_t start = (uint32_t)((leaf - p->classes) * p->outputs);
@@ -123,18 +124,44 @@ static inline void ts_tree_add(const ts_tree_ensemble_params *p, int32_t leaf, c
     }
 }
 
+static inline void ts_tree_start(const ts_tree_ensemble_params *p, const int32_t *base, int32_t *sums)
+{
+    for (int32_t k = 0; k < p->outputs; k++) {
+        sums[k] = base[k];
+    }
+}
+
+#define TS_TREE_FINISH(SUFFIX, T, LOW, HIGH)                                                                           \
+    static inline void ts_tree_finish_##SUFFIX(const ts_tree_ensemble_params *p, const int32_t *sums, T *output)       \
+    {                                                                                                                  \
+        for (int32_t k = 0; k < p->outputs; k++) {                                                                     \
+            const int32_t value = (sums[k] * p->multiplier + p->rounding) >> p->shift;                                 \
+            output[k] = (T)ts_clamp(value + p->zero_point, LOW, HIGH);                                                 \
+        }                                                                                                              \
+    }
+
+TS_TREE_FINISH(s8, int8_t, INT8_MIN, INT8_MAX)
+TS_TREE_FINISH(s16, int16_t, INT16_MIN, INT16_MAX)
+
+static inline void ts_tree_finish_f32(const ts_tree_ensemble_params *p, const int32_t *sums, float *output)
+{
+    for (int32_t k = 0; k < p->outputs; k++) {
+        output[k] = (float)sums[k] * p->scale;
+    }
+}
+
 /* nodes of all trees, sizes: decision nodes per tree [trees]; leaves of all trees in order; rows [][outputs];
  * targets: the output of each tree [trees] (NULL: the first); base: where the sums start [outputs]. Sums are
  * working memory of [outputs]. */
-#define TS_TREE_SUMS(SUFFIX, T)                                                                                        \
-    static inline void ts_tree_sums_##SUFFIX(const ts_tree_ensemble_params *p, const T *x, const uint32_t *nodes,      \
-                                             const uint16_t *sizes, const void *leaves, const void *rows,              \
-                                             const uint8_t *targets, const int32_t *base, int32_t *sums)               \
+#define TS_TREE_ENSEMBLE(SUFFIX, T)                                                                                    \
+    TS_TREE_WALKS(SUFFIX, T)                                                                                           \
+    static inline void ts_tree_ensemble_##SUFFIX(const ts_tree_ensemble_params *p, const T *x, const uint32_t *nodes,  \
+                                                 const uint16_t *sizes, const void *leaves, const void *rows,          \
+                                                 const uint8_t *targets, const int32_t *base, T *output,               \
+                                                 int32_t *sums)                                                        \
     {                                                                                                                  \
         uint32_t first = 0;                                                                                            \
-        for (int32_t k = 0; k < p->outputs; k++) {                                                                     \
-            sums[k] = base[k];                                                                                         \
-        }                                                                                                              \
+        ts_tree_start(p, base, sums);                                                                                  \
         for (int32_t t = 0; t < p->trees; t++) {                                                                       \
             const uint32_t leaf =                                                                                      \
                 first + (p->wide ? ts_tree_wide_##SUFFIX(nodes, x) : ts_tree_narrow_##SUFFIX(nodes, x));               \
@@ -142,41 +169,25 @@ static inline void ts_tree_add(const ts_tree_ensemble_params *p, int32_t leaf, c
             nodes += p->wide ? 2 * sizes[t] : sizes[t];                                                                \
             first += sizes[t] + 1u;                                                                                    \
         }                                                                                                              \
+        ts_tree_finish_##SUFFIX(p, sums, output);                                                                      \
     }
 
-#define TS_TREE_ENSEMBLE(SUFFIX, T, LOW, HIGH)                                                                         \
-    TS_TREE_WALKS(SUFFIX, T)                                                                                           \
-    TS_TREE_SUMS(SUFFIX, T)                                                                                            \
-    static inline void ts_tree_ensemble_##SUFFIX(const ts_tree_ensemble_params *p, const T *x, const uint32_t *nodes,  \
-                                                 const uint16_t *sizes, const void *leaves, const void *rows,          \
-                                                 const uint8_t *targets, const int32_t *base, T *output,               \
-                                                 int32_t *sums)                                                        \
-    {                                                                                                                  \
-        ts_tree_sums_##SUFFIX(p, x, nodes, sizes, leaves, rows, targets, base, sums);                                  \
-        for (int32_t k = 0; k < p->outputs; k++) {                                                                     \
-            const int32_t value = (sums[k] * p->multiplier + p->rounding) >> p->shift;                                 \
-            output[k] = (T)ts_clamp(value + p->zero_point, LOW, HIGH);                                                 \
-        }                                                                                                              \
-    }
+TS_TREE_ENSEMBLE(s8, int8_t)
+TS_TREE_ENSEMBLE(s16, int16_t)
+TS_TREE_ENSEMBLE(f32, float)
 
-TS_TREE_ENSEMBLE(s8, int8_t, INT8_MIN, INT8_MAX)
-TS_TREE_ENSEMBLE(s16, int16_t, INT16_MIN, INT16_MAX)
-
-TS_TREE_WALKS(f32, float)
-TS_TREE_SUMS(f32, float)
-
-static inline void ts_tree_ensemble_f32(const ts_tree_ensemble_params *p, const float *x, const uint32_t *nodes,
-                                        const uint16_t *sizes, const void *leaves, const void *rows,
-                                        const uint8_t *targets, const int32_t *base, float *output, int32_t *sums)
-{
-    ts_tree_sums_f32(p, x, nodes, sizes, leaves, rows, targets, base, sums);
-    for (int32_t k = 0; k < p->outputs; k++) {
-        output[k] = (float)sums[k] * p->scale;
-    }
-}
+/* Trees as code (ops/tree_branches.py): one function, where features stay in registers from tree to tree, or one
+ * per tree. */
+#if defined(__GNUC__)
+#define TS_TREE_INLINE static inline __attribute__((always_inline))
+#define TS_TREE static __attribute__((noinline))
+#else
+#define TS_TREE_INLINE static inline
+#define TS_TREE static
+#endif
 
 #undef TS_TREE_WALKS
-#undef TS_TREE_SUMS
+#undef TS_TREE_FINISH
 #undef TS_TREE_ENSEMBLE
 
 #endif

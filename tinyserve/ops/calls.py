@@ -25,6 +25,7 @@ def add_call(
     variant: str = "portable",
     reason: str = "",
     sources: tuple[str, ...] = (),
+    code: tuple[str, ...] = (),
 ) -> None:
     """Appends ``function(&params, inputs..., outputs..., scratch...)``; None is passed as NULL."""
     working = [buffer for buffer in scratch if buffer is not None]
@@ -45,6 +46,7 @@ def add_call(
             variant=variant,
             reason=reason,
             sources=sources,
+            code=code,
         )
     )
 

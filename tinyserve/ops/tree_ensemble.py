@@ -27,12 +27,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.codegen.names import short_name
 from tinyserve.codegen.program import Constant, ParamValue
 from tinyserve.graph.flexbuffer import read_map
 from tinyserve.graph.types import DType, Operator, Options
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering, Op, unsupported
 from tinyserve.ops.calls import add_call
+from tinyserve.ops.tree_branches import functions
+from tinyserve.ops.tree_tables import Tables, largest_sum, packed, subtree_sizes
 
 Array = npt.NDArray[Any]
 
@@ -41,8 +44,9 @@ LEAF_TYPES = (DType.UINT8, DType.INT16, DType.INT32)
 MOST_FEATURES = 1 << 15
 MOST_NODES_PER_TREE = (1 << 16) - 1
 _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
+_PARAMS = "ts_tree_ensemble_params"
+_BRANCHES = "branches"
 _LEAF_TYPE = {"uint8": "TS_TREE_U8", "uint16": "TS_TREE_U16", "int16": "TS_TREE_S16", "int32": "TS_TREE_S32"}
-_NARROW_FEATURES, _NARROW_LEFT = 128, 255
 
 
 @dataclass(frozen=True)
@@ -52,29 +56,6 @@ class TreeEnsembleAttributes:
     scale: float = 1.0
     multiplier: int = 1
     shift: int = 0
-
-
-@dataclass(frozen=True)
-class Tables:
-    """The constant inputs as arrays, as the table above has them."""
-
-    feature: Array
-    threshold: Array
-    children: Array
-    roots: Array
-    leaves: Array
-    base: Array
-    targets: Array | None
-
-    @staticmethod
-    def of(op: Operator) -> Tables:
-        """Of a checked operator."""
-        feature, threshold, children, roots, leaves, base = (
-            np.asarray(checks.required(op, index).data) for index in range(1, 7)
-        )
-        targets = checks.optional(op, 7)
-        values = None if targets is None else np.asarray(targets.data)
-        return Tables(feature, threshold, children, roots, leaves, base, values)
 
 
 class TreeEnsemble(Op):
@@ -109,43 +90,83 @@ class TreeEnsemble(Op):
             checks.per_tensor(op, output)
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
-        tables, attributes, output = Tables.of(op), op.attributes, op.outputs[0]
-        name, outputs = output.name, output.elements
-        trees = packed(tables)
-        leaves = _Leaves.of(tables, trees.leaf_order, outputs)
-        params: dict[str, ParamValue] = {
-            "trees": len(tables.roots), "outputs": outputs, "wide": int(trees.wide),
-            "rows": int(tables.leaves.ndim == 2), "classes": leaves.classes, "vote": leaves.vote,
-            "leaf_type": _LEAF_TYPE[leaves.values.dtype.name],
-            "row_type": "TS_TREE_U8" if leaves.rows is None else _LEAF_TYPE[leaves.rows.dtype.name],
-            "multiplier": attributes.multiplier, "rounding": (1 << attributes.shift) >> 1,
-            "shift": attributes.shift, "zero_point": output.zero_point,
-            "scale": float(np.float32(attributes.scale)),
-        }  # fmt: skip
+        """As nodes to walk, or (integers only) as code for speed or where the layer's variant is that."""
+        output = op.outputs[0]
+        choice = lowering.target.choice(short_name(output.name))
+        if output.dtype is not DType.FLOAT32:
+            lowering.offer(op, (_BRANCHES, "portable"))
+            if choice == _BRANCHES or (choice is None and lowering.target.optimize == "speed"):
+                _lower_branches(op, lowering)
+                return
+        _lower_walks(op, lowering)
 
-        def optional(role: str, values: Array | None) -> Constant | None:
-            return None if values is None else lowering.constant(f"{name}_{role}", values)
 
-        targets = None if tables.targets is None else tables.targets.astype(np.uint8)
-        add_call(
-            op,
-            lowering,
-            f"ts_tree_ensemble_{_SUFFIX[output.dtype]}",
-            "tree_ensemble.h",
-            params=params,
-            params_type="ts_tree_ensemble_params",
-            inputs=[
-                lowering.operand(checks.required(op, 0)),
-                lowering.constant(f"{name}_nodes", trees.words),
-                lowering.constant(f"{name}_sizes", trees.sizes.astype(np.uint16)),
-                lowering.constant(f"{name}_leaves", leaves.values),
-                optional("rows", leaves.rows),
-                optional("targets", targets),
-                lowering.constant(f"{name}_base", tables.base.astype(np.int32)),
-            ],
-            outputs=[lowering.buffer(output)],
-            scratch=[lowering.scratch(f"{name}_sums", 4 * outputs)],
-        )
+def _lower_walks(op: Operator, lowering: Lowering) -> None:
+    tables, output = Tables.of(op), op.outputs[0]
+    trees, leaves = packed(tables), _Leaves.of(tables, output.elements)
+    values = leaves.stored(trees.leaf_order)
+    targets = None if tables.targets is None else tables.targets.astype(np.uint8)
+    add_call(
+        op,
+        lowering,
+        f"ts_tree_ensemble_{_SUFFIX[output.dtype]}",
+        "tree_ensemble.h",
+        params=_params(op, leaves) | {"wide": int(trees.wide), "leaf_type": _LEAF_TYPE[values.dtype.name]},
+        params_type=_PARAMS,
+        inputs=[
+            lowering.operand(checks.required(op, 0)),
+            _constant(op, lowering, "nodes", trees.words),
+            _constant(op, lowering, "sizes", trees.sizes.astype(np.uint16)),
+            _constant(op, lowering, "leaves", values),
+            _constant(op, lowering, "rows", leaves.rows),
+            _constant(op, lowering, "targets", targets),
+            _constant(op, lowering, "base", tables.base.astype(np.int32)),
+        ],
+        outputs=[lowering.buffer(output)],
+        scratch=[lowering.scratch(f"{output.name}_sums", 4 * output.elements)],
+    )
+
+
+def _lower_branches(op: Operator, lowering: Lowering) -> None:
+    tables, output = Tables.of(op), op.outputs[0]
+    leaves = _Leaves.of(tables, output.elements)
+    sums = lowering.scratch(f"{output.name}_sums", 4 * output.elements)
+    name = f"ts_{sums.name}_of"
+    add_call(
+        op,
+        lowering,
+        name,
+        "tree_ensemble.h",
+        params=_params(op, leaves),
+        params_type=_PARAMS,
+        inputs=[
+            lowering.operand(checks.required(op, 0)),
+            _constant(op, lowering, "rows", leaves.rows),
+            _constant(op, lowering, "base", tables.base.astype(np.int32)),
+        ],
+        outputs=[lowering.buffer(output)],
+        scratch=[sums],
+        variant=_BRANCHES,
+        reason="comparisons in code",
+        code=functions(name, tables, leaves.codes.tolist(), output.dtype.c_type, _SUFFIX[output.dtype]),
+    )
+
+
+def _params(op: Operator, leaves: _Leaves) -> dict[str, ParamValue]:
+    attributes, output = op.attributes, op.outputs[0]
+    return {
+        "trees": len(Tables.of(op).roots), "outputs": output.elements,
+        "codes": int(leaves.are_codes), "classes": leaves.classes,
+        "rows": 0 if leaves.rows is None else len(leaves.rows), "vote": leaves.vote,
+        "row_type": "TS_TREE_U8" if leaves.rows is None else _LEAF_TYPE[leaves.rows.dtype.name],
+        "multiplier": attributes.multiplier, "rounding": (1 << attributes.shift) >> 1,
+        "shift": attributes.shift, "zero_point": output.zero_point,
+        "scale": float(np.float32(attributes.scale)),
+    }  # fmt: skip
+
+
+def _constant(op: Operator, lowering: Lowering, role: str, values: Array | None) -> Constant | None:
+    return None if values is None else lowering.constant(f"{op.outputs[0].name}_{role}", values)
 
 
 def _check_constants(op: Operator) -> None:
@@ -217,126 +238,38 @@ def _check_sums(op: Operator, tables: Tables) -> None:
         raise checks.invalid(op, "its sums do not fit in 32 bits")
 
 
-def largest_sum(tables: Tables) -> int:
-    """The largest magnitude of any sum, and of any partial one."""
-    tree = tree_of_nodes(tables)
-    parents, sides = np.nonzero(tables.children < 0)
-    magnitudes = np.abs(tables.leaves.astype(np.int64)).reshape(len(tables.leaves), -1).max(axis=1)
-    reached = np.zeros(len(tables.roots), np.int64)
-    np.maximum.at(reached, tree[parents], magnitudes[-1 - tables.children[parents, sides]])
-    return int(reached.sum() + np.abs(tables.base.astype(np.int64)).max())
-
-
-def tree_of_nodes(tables: Tables) -> Array:
-    """[N]: the number of the tree that each decision node belongs to."""
-    tree = np.zeros(len(tables.feature), np.int64)
-    tree[tables.roots] = np.arange(len(tables.roots))
-    for node, (left, right) in enumerate(tables.children.tolist()):
-        if left >= 0:
-            tree[left] = tree[node]
-        if right >= 0:
-            tree[right] = tree[node]
-    return tree
-
-
-def subtree_sizes(children: Array) -> Array:
-    """[N]: the decision nodes of the subtree that each node is the root of."""
-    sizes = [1] * len(children)
-    for node in range(len(children) - 1, -1, -1):
-        left, right = children[node].tolist()
-        sizes[node] += (sizes[left] if left >= 0 else 0) + (sizes[right] if right >= 0 else 0)
-    return np.array(sizes, np.int64)
-
-
-@dataclass(frozen=True)
-class Packed:
-    """Nodes as the kernel walks them. ``sizes``: decision nodes per tree; ``leaf_order``: of all leaves from
-    left to right, tree by tree, the row of ``Tables.leaves``."""
-
-    words: Array
-    wide: bool
-    sizes: Array
-    leaf_order: Array
-
-
-def packed(tables: Tables) -> Packed:
-    """The trees of a checked operator in the narrowest nodes that hold them."""
-    children, sizes = tables.children, subtree_sizes(tables.children)
-    left_sizes = np.where(children[:, 0] >= 0, sizes[np.maximum(children[:, 0], 0)], 0)
-    place, first_leaf = _places(tables, sizes, left_sizes)
-    leaf_order = np.empty(len(children) + len(tables.roots), np.int64)
-    leaf_left, leaf_right = children[:, 0] < 0, children[:, 1] < 0
-    leaf_order[first_leaf[leaf_left]] = -1 - children[leaf_left, 0]
-    leaf_order[(first_leaf + left_sizes + 1)[leaf_right]] = -1 - children[leaf_right, 1]
-
-    threshold = keys(tables.threshold) & 0xFFFFFFFF
-    wide = threshold_bits(tables.threshold) > 16 or bool(
-        tables.feature.max() >= _NARROW_FEATURES or left_sizes.max() > _NARROW_LEFT
-    )
-    words = np.empty((len(children), 2 if wide else 1), np.uint32)
-    if wide:
-        words[place, 0] = threshold
-        words[place, 1] = left_sizes << 16 | leaf_right.astype(np.int64) << 15 | tables.feature
-    else:
-        low = left_sizes << 8 | leaf_right.astype(np.int64) << 7 | tables.feature
-        words[place, 0] = (threshold << 16 & 0xFFFFFFFF) | low
-    return Packed(words.reshape(-1), wide, sizes[tables.roots], leaf_order)
-
-
-def _places(tables: Tables, sizes: Array, left_sizes: Array) -> tuple[Array, Array]:
-    """[N] each: the place of a node in preorder, tree by tree, and the number of its leftmost leaf."""
-    place, first_leaf = [0] * len(sizes), [0] * len(sizes)
-    start = 0
-    for tree, root in enumerate(tables.roots.tolist()):
-        place[root], first_leaf[root] = start, start + tree
-        start += int(sizes[root])
-    for node, (left, right) in enumerate(tables.children.tolist()):
-        if left >= 0:
-            place[left], first_leaf[left] = place[node] + 1, first_leaf[node]
-        if right >= 0:
-            skip = int(left_sizes[node]) + 1
-            place[right], first_leaf[right] = place[node] + skip, first_leaf[node] + skip
-    return np.array(place, np.int64), np.array(first_leaf, np.int64)
-
-
-def threshold_bits(threshold: Array) -> int:
-    """How wide the thresholds are in a node."""
-    return 32 if threshold.dtype == np.float32 else 16
-
-
-def keys(threshold: Array) -> Array:
-    """Thresholds as integers in their own order; of floats, those that the kernel makes of features."""
-    if threshold.dtype != np.float32:
-        return threshold.astype(np.int64)
-    bits: Array = (threshold + np.float32(0.0)).view(np.int32)  # -0 becomes 0, which both zeros are <= to
-    ordered: Array = np.where(bits < 0, bits ^ 0x7FFFFFFF, bits).astype(np.int64)
-    return ordered
-
-
 @dataclass(frozen=True)
 class _Leaves:
-    """``values``: of all leaves in order, a value to add, or a code: below ``classes`` a vote, else the row
-    code - classes of ``rows``."""
+    """``codes`` [L]: what a leaf of the tables adds, or (``are_codes``) below ``classes`` a vote, else the
+    row code - classes of ``rows``."""
 
-    values: Array
+    codes: Array
     rows: Array | None
+    are_codes: bool
     classes: int
     vote: int
 
     @staticmethod
-    def of(tables: Tables, order: Array, outputs: int) -> _Leaves:
+    def of(tables: Tables, outputs: int) -> _Leaves:
         if tables.leaves.ndim == 1:
-            return _Leaves(tables.leaves[order], None, 0, 0)
-        rows, codes = np.unique(tables.leaves, axis=0, return_inverse=True)
-        codes, vote = codes.reshape(-1), int(rows.max())
+            return _Leaves(tables.leaves, None, False, 0, 0)
+        rows, numbers = np.unique(tables.leaves, axis=0, return_inverse=True)
+        vote = int(rows.max())
         pure = (np.count_nonzero(rows, axis=1) == 1) & (rows.max(axis=1) == vote)
         if outputs == 1 or not pure.any():
             pure[:] = False
         classes = outputs if pure.any() else 0
         code_of_row = np.where(pure, rows.argmax(axis=1), classes + np.cumsum(~pure) - 1)
-        values = code_of_row[codes][order]
+        kept = rows[~pure] if (~pure).any() else None
+        return _Leaves(code_of_row[numbers.reshape(-1)], kept, True, classes, vote)
+
+    def stored(self, order: Array) -> Array:
+        """The codes of leaves in order, in the narrowest type that holds them; values in their own."""
+        values = self.codes[order]
+        if not self.are_codes:
+            return values
         kind = np.uint8 if values.max() < 1 << 8 else np.uint16 if values.max() < 1 << 16 else np.int32
-        return _Leaves(values.astype(kind), rows[~pure] if (~pure).any() else None, classes, vote)
+        return values.astype(kind)
 
 
 OPS = (TreeEnsemble(),)
