@@ -15,6 +15,7 @@ import pytest
 
 from tests.ops import (
     test_add,
+    test_arg_max,
     test_batch_matmul,
     test_comparison,
     test_conv_2d,
@@ -22,6 +23,7 @@ from tests.ops import (
     test_fully_connected,
     test_gather,
     test_maximum,
+    test_mirror_pad,
     test_mul,
     test_pad,
     test_pool_2d,
@@ -30,6 +32,7 @@ from tests.ops import (
     test_resize,
     test_slice,
     test_softmax,
+    test_space_to_batch_nd,
     test_squared_difference,
     test_svdf,
     test_transpose,
@@ -39,6 +42,7 @@ from tests.ops import (
 from tests.support.differential import Array, Case, run_tflm
 from tests.support.graphs.random_graph import random_graph
 from tests.support.merge import merge
+from tests.support.run_time import computed_weights
 from tests.variants import layers
 from tinyserve import boards
 from tinyserve.codegen.compile import Compiled, compile_model
@@ -92,6 +96,14 @@ CASES: list[tuple[Callable[[int], Case], int]] = [
     (lambda i: test_gather.random_case(i, "int8"), 1),
     (lambda i: test_slice.strided_slice_case(i, "int8"), 1),
     (lambda i: test_transpose.transpose_case(i, "int16"), 1),
+    (lambda i: computed_weights(test_conv_2d.random_case(i, "int8"), i), 2),
+    (lambda i: computed_weights(test_fully_connected.random_case(i, "int16"), i), 1),
+    (lambda i: computed_weights(test_depthwise_conv_2d.random_case(i, "int8"), i), 1),
+    (lambda i: test_slice.computed_slice_case(i, "int8"), 1),
+    (lambda i: test_reduce.computed_case(i, "MEAN", "int8"), 1),
+    (lambda i: test_arg_max.computed_case(i, "ARG_MAX", "int8"), 1),
+    (lambda i: test_mirror_pad.computed_case(i, "int8"), 1),
+    (lambda i: test_space_to_batch_nd.computed_case(i, "BATCH_TO_SPACE_ND", "int8"), 1),
     (lambda i: random_graph(i, floats=False).case, 12),
 ]
 
