@@ -47,11 +47,11 @@ def pack(index: int, dtype: str) -> Case:
     return case(f"pack {dtype} {shape} axis {axis} x{count} #{index}", r, build)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "bool", "float32"])
 def test_concatenation_equals_tflm(dtype: str, tmp_path: Path) -> None:
     check([concatenation(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int32", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "float32"])
 def test_pack_equals_tflm(dtype: str, tmp_path: Path) -> None:
     check([pack(index, dtype) for index in range(CASES)], tmp_path, at_least=100)

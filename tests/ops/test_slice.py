@@ -183,20 +183,21 @@ def reverse_case(index: int, dtype: str) -> Case:
     return case(f"reverse {dtype} {shape} axes {axes} #{index}", r, build)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "bool", "float32"])
 @pytest.mark.parametrize("make", [slice_case, strided_slice_case], ids=["SLICE", "STRIDED_SLICE"])
 def test_slices_equal_tflm(make: Callable[[int, str], Case], dtype: str, tmp_path: Path) -> None:
     check([make(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "float32"])
-@pytest.mark.parametrize(
-    "make",
-    [split_case, split_v_case, unpack_case, reverse_case],
-    ids=["SPLIT", "SPLIT_V", "UNPACK", "REVERSE_V2"],
-)
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "float32"])
+@pytest.mark.parametrize("make", [split_case, split_v_case, unpack_case], ids=["SPLIT", "SPLIT_V", "UNPACK"])
 def test_parts_equal_tflm(make: Callable[[int, str], Case], dtype: str, tmp_path: Path) -> None:
     check([make(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "bool", "float32"])
+def test_reversals_equal_tflm(dtype: str, tmp_path: Path) -> None:
+    check([reverse_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16", "float32"])

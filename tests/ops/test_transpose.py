@@ -83,6 +83,6 @@ def test_blocks_equal_tflm(op: str, dtype: str, tmp_path: Path) -> None:
     check([block_case(index, op, dtype) for index in range(CASES)], tmp_path, at_least=100)
 
 
-@pytest.mark.parametrize("dtype", ["int8", "int32", "float32"])
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "int64", "uint8", "uint32", "bool", "float32"])
 def test_broadcast_equals_tflm(dtype: str, tmp_path: Path) -> None:
     check([broadcast_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
