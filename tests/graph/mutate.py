@@ -7,10 +7,10 @@ import numpy as np
 _EVIL_WORDS = (0, 1, 2, 4, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFE)
 
 
-def mutate(data: bytes, rng: np.random.Generator) -> bytes:
-    """One to eight changes of random kinds."""
+def mutate(data: bytes, rng: np.random.Generator, most: int = 8) -> bytes:
+    """One to ``most`` changes of random kinds."""
     damaged = bytearray(data)
-    for _ in range(int(rng.integers(1, 9))):
+    for _ in range(int(rng.integers(1, most + 1))):
         _MUTATIONS[int(rng.integers(len(_MUTATIONS)))](damaged, rng)
         if len(damaged) <= 8:
             break

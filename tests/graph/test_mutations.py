@@ -14,10 +14,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.graph.seeds import small_models
+from tests.graph.mutate import mutate
+from tests.graph.seeds import GRAPHS, small_models
+from tests.ops.generate import Random
 from tests.passes.nets import Net
+from tests.support.differential import Array, run_c
 from tests.support.fuzz_seed import fuzz_seed
+from tests.support.graphs.random_graph import random_graph
 from tests.support.models import INT8_CRC, model_bytes
+from tinyserve.codegen.lower import lower
+from tinyserve.codegen.program import PORTABLE, Constant, Program
+from tinyserve.errors import ModelError
+from tinyserve.passes.load import load
 
 _ROOT = Path(__file__).resolve().parents[2]
 _EXTRA_BYTES = 500 << 20
@@ -111,6 +119,31 @@ def large_model() -> bytes:
     net.input((1, 2048))
     net.dense(1024)
     return net.case("").model
+
+
+def test_the_c_of_damaged_models_has_no_undefined_behaviour(tmp_path: Path) -> None:
+    """Those that are accepted and compute something else than before the damage, under ASan and UBSan."""
+    seeds = [random_graph(seed).case.model for seed in range(GRAPHS)]
+    seen = {_kernels(lower(load(seed), PORTABLE, "case")) for seed in seeds}
+    chosen: list[tuple[Program, list[list[Array]]]] = []
+    for number in range(5000):
+        r = Random(number, 220)
+        try:
+            program = lower(load(mutate(seeds[number % len(seeds)], r.rng, 1)), PORTABLE, "case")
+        except ModelError:
+            continue
+        kernels = _kernels(program)
+        if kernels not in seen:
+            seen.add(kernels)
+            chosen.append((program, [[r.values(x.shape, x.dtype.value) for x in program.input_tensors]]))
+    assert len(chosen) > 25
+    run_c(chosen[:80], tmp_path)
+
+
+def _kernels(program: Program) -> str:
+    """All calls with the parameters that do not lie in tables."""
+    plain = [{k: v for k, v in call.params.items() if not isinstance(v, Constant)} for call in program.calls]
+    return repr([(call.function, params) for call, params in zip(program.calls, plain, strict=True)])
 
 
 @pytest.mark.models
