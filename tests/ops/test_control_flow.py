@@ -14,7 +14,7 @@ from tests.support.flatbuffer_builder import GraphBuilder, ModelBuilder, TensorR
 from tests.support.tflm import Tflm
 from tinyserve.codegen.compile import compile_model
 from tinyserve.codegen.host import HostModel
-from tinyserve.errors import ModelError
+from tinyserve.errors import ModelError, UnsupportedError
 
 CASES = 105
 DTYPES = ["int8", "int32", "float32"]
@@ -208,3 +208,38 @@ def test_a_subgraph_with_other_inputs_than_its_caller_gives_is_a_model_error() -
     inner.output(inner.input((3,), "int32"))
     with pytest.raises(ModelError, match="is run with int32"):
         compile_model(model.build())
+
+
+def flagged_loop(condition: str) -> ModelBuilder:
+    """Doubles a value while a flag, which each turn negates, is what ``condition`` makes of it."""
+    model = ModelBuilder()
+    main = model.graph()
+    inputs = [main.input((1,), "bool"), main.input((2,), "int32")]
+    outputs = [main.tensor((1,), "bool"), main.tensor((2,), "int32")]
+    main.op("WHILE", inputs, outputs, cond_subgraph_index=1, body_subgraph_index=2)
+    main.output(*outputs)
+    test, body = model.graph(), model.graph()
+    flag, _ = test.input((1,), "bool"), test.input((2,), "int32")
+    if condition == "reshaped":
+        scalar = test.tensor((), "bool")
+        test.op("RESHAPE", [flag], [scalar], new_shape=[])
+        test.output(scalar)
+    else:
+        test.output(flag if condition == "the flag" else test.constant(np.array([condition == "true"])))
+    flag, value = body.input((1,), "bool"), body.input((2,), "int32")
+    made = [body.tensor((1,), "bool"), body.tensor((2,), "int32")]
+    body.op("LOGICAL_NOT", [flag], made[:1])
+    body.op("ADD", [value, value], made[1:])
+    body.output(*made)
+    return model
+
+
+def test_conditions_may_be_loop_values_or_constantly_false(tmp_path: Path) -> None:
+    samples = [[np.array([flag]), np.array([3, 4], np.int32)] for flag in (True, False)]
+    kinds = ["the flag", "reshaped", "false"]
+    check([Case(kind, flagged_loop(kind).build(), samples) for kind in kinds], tmp_path, at_least=3)
+
+
+def test_a_loop_without_end_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="always true"):
+        compile_model(flagged_loop("true").build())

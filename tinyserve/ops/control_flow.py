@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from tinyserve.codegen.moves import move
 from tinyserve.codegen.program import Block, Buffer, Constant, ControlCall, Operand
 from tinyserve.graph.types import DType, Operator, Options, Tensor
@@ -80,12 +82,15 @@ class While(Op):
             else:
                 lowering.call(move(lowering.operand(input), lowering.buffer(output), f"{output.name}_start"))
         condition = lowering.block(op.attributes.condition_subgraph, op.outputs, [])
-        body = lowering.block(op.attributes.body_subgraph, op.outputs, op.outputs)
         test = condition.outputs[0] if condition.outputs else None
+        never = isinstance(test, Constant) and test.values.dtype == np.bool_ and not test.values.any()
+        if never and not condition.writes:
+            return
         if test is None or isinstance(test, Constant) or test.dtype is not DType.BOOL:
             raise unsupported(
-                op, "a condition that is no bool or never changes", "let the condition depend on a loop value"
+                op, "a condition that is no bool or always true", "let the condition depend on a loop value"
             )
+        body = lowering.block(op.attributes.body_subgraph, op.outputs, op.outputs)
         _add_control(
             op, lowering, "while", test=test, blocks=[condition, body], reads=_places(lowering, op.outputs)
         )
