@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.bench.test_cell import make_cell
@@ -32,6 +34,50 @@ def test_this_computer_runs_scenarios_under_loadgen(
     assert found.queue
     assert found.compute
     assert found.compute.median > 0
+
+
+@pytest.fixture(scope="module")
+def slow_model() -> loadgen._Generator:
+    """A generator around a model that takes about 2 ms."""
+    pytest.importorskip("mlperf_loadgen")
+
+    class Slow:
+        def run(self, inputs: object) -> None:
+            time.sleep(0.002)
+
+    return loadgen._Generator(Slow(), [np.zeros((4, 1), np.int8)], 0)  # type: ignore[arg-type]
+
+
+def test_latency_is_queue_plus_compute_time_and_an_overloaded_server_queues(
+    slow_model: loadgen._Generator,
+) -> None:
+    bound = {"server_target_latency_ns": 10**9, "server_target_latency_percentile": 0.99}
+    idle = slow_model.test("Server", 100, server_target_qps=20.0, **bound).served
+    busy = slow_model.test("Server", 100, server_target_qps=5000.0, **bound).served
+    for served in (idle, busy):
+        assert min(served.queue_us) >= 0
+        assert min(served.compute_us) >= 2000
+    assert max(busy.queue_us) > 10 * 2000
+
+
+def test_a_query_of_several_samples_counts_once_and_waits_for_its_last(
+    slow_model: loadgen._Generator,
+) -> None:
+    served = slow_model.test("MultiStream", 50, multi_stream_samples_per_query=4).served
+    assert min(served.queue_us) >= 3 * 2000
+    assert min(served.latency_us) >= 4 * 2000
+
+
+@pytest.mark.parametrize("name", ["server", "multi-stream"])
+def test_a_bound_below_the_compute_time_is_kept_by_no_load_and_said(
+    slow_model: loadgen._Generator, name: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loadgen, "SEARCH_MS", 60)
+    monkeypatch.setattr(loadgen, "FINAL_MS", 100)
+    search = {"server": loadgen._server, "multi-stream": loadgen._multi_stream}[name]
+    found = search(slow_model, 1000.0)
+    assert (found.value, found.valid) == (0, False)
+    assert "no load that was tried keeps the bound" in found.note
 
 
 def test_an_emulated_board_is_simulated_from_its_estimate(classifier: Bundle, tmp_path: Path) -> None:

@@ -27,6 +27,13 @@ def test_offline_throughput_lies_between_the_slowest_and_the_fastest(
     assert 1e6 / max(latencies) * 0.999 <= value <= 1e6 / min(latencies) * 1.001
 
 
+def test_offline_samples_wait_for_each_other() -> None:
+    found = simulation.run("offline", [10.0], None, 0)
+    assert found.queue and found.latency
+    assert found.queue.maximum == 10 * (simulation.QUERIES - 1)
+    assert found.latency.maximum == 10 * simulation.QUERIES
+
+
 def test_streams_of_a_constant_latency_fill_the_bound_exactly() -> None:
     assert simulation.run("multi-stream", [100.0], 1999.0, 0).value == 19
     assert simulation.run("multi-stream", [100.0], 2000.5, 0).value == 20
@@ -43,7 +50,7 @@ def test_a_bound_below_the_latency_holds_no_load_and_is_said() -> None:
     for name in ("server", "multi-stream"):
         found = simulation.run(name, [1000.0], 900.0, 0)  # type: ignore[arg-type]
         assert (found.value, found.valid) == (0, False)
-        assert "no load keeps the bound" in found.note
+        assert "no load that was tried keeps the bound" in found.note
 
 
 def test_every_simulated_result_is_labelled_and_repeats_with_its_seed() -> None:

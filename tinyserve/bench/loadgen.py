@@ -11,48 +11,38 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
+from tinyserve.bench.load import PERCENTILE, Served, most_streams, result_of
 from tinyserve.bench.result import Scenario, ScenarioResult
-from tinyserve.bench.statistics import percentile, summarize
+from tinyserve.bench.statistics import percentile
 from tinyserve.codegen.host import HostModel
 from tinyserve.errors import ToolError, UsageError
 
 Array = npt.NDArray[Any]
 
-PERCENTILE = 99
 SEARCH_MS = 700
 FINAL_MS = 2000
-SEARCH_STEPS = 8
+LONGEST_MS = 10_000
+SURE_QUERIES = 800  # LoadGen's early stopping wants 662 for a 99th percentile
+SEARCH_STEPS = 6
+STREAM_PRECISION = 0.02
 _MAX_STREAMS = 4096
-_BACK_OFF = 0.8
-_GIVE_UP = 0.05
-
-
-@dataclass
-class Timings:
-    """Queue and compute time of each sample, in us, in order of completion."""
-
-    queue_us: list[float] = field(default_factory=list)
-    compute_us: list[float] = field(default_factory=list)
-
-    @property
-    def latency_us(self) -> list[float]:
-        return [queue + compute for queue, compute in zip(self.queue_us, self.compute_us, strict=True)]
+_BACK_OFF = 0.6
+_LEAST_LOAD = 0.05
 
 
 @dataclass(frozen=True)
 class _Run:
     """One LoadGen test: what was timed, and LoadGen's verdict."""
 
-    timings: Timings
+    served: Served
     valid: bool
-    tail_us: float
 
 
 def run(
@@ -67,14 +57,10 @@ def run(
     generator = _Generator(model, inputs, seed)
     if name == "single-stream":
         done = generator.test("SingleStream", FINAL_MS)
-        value = percentile(sorted(done.timings.latency_us), 90)
-        return _result(name, "p90 latency", value, "us", done, None)
+        return _result(name, percentile(sorted(done.served.latency_us), 90), done, None)
     if name == "offline":
         done = generator.test("Offline", FINAL_MS, offline_expected_qps=generator.rate())
-        latencies = (
-            done.timings.latency_us
-        )  # all samples were issued at once: the last one's is the whole time
-        return _result(name, "throughput", len(latencies) / max(latencies) * 1e6, "samples/s", done, None)
+        return _result(name, done.served.throughput(), done, None)
     assert latency_bound_us is not None
     if name == "server":
         return _server(generator, latency_bound_us)
@@ -82,7 +68,7 @@ def run(
 
 
 def _server(generator: _Generator, bound_us: float) -> ScenarioResult:
-    """The largest rate of Poisson arrivals that LoadGen finds valid, by bisection."""
+    """The largest rate of Poisson arrivals whose 99th percentile keeps the bound, by bisection."""
 
     def attempt(rate: float, duration_ms: int) -> _Run:
         return generator.test(
@@ -90,22 +76,32 @@ def _server(generator: _Generator, bound_us: float) -> ScenarioResult:
             server_target_latency_percentile=PERCENTILE / 100,
         )  # fmt: skip
 
-    low, high = 0.0, generator.rate()
+    def kept(rate: float) -> bool:
+        return _keeps(partial(attempt, rate, SEARCH_MS), bound_us)
+
+    fastest = generator.rate()
+    slowest = fastest * _LEAST_LOAD
+    if bound_us < 1e6 / fastest or not kept(slowest):
+        return _result("server", 0.0, attempt(slowest, FINAL_MS), bound_us)
+    low, high = slowest, fastest
     for _ in range(SEARCH_STEPS):
         middle = (low + high) / 2
-        kept = _keeps(partial(attempt, middle, SEARCH_MS), bound_us)
-        low, high = (middle, high) if kept else (low, middle)
-    done = attempt(low or high, FINAL_MS)
-    while not done.valid and low > high * _GIVE_UP:  # a longer run meets rarer disturbances
-        low *= _BACK_OFF
-        done = attempt(low, FINAL_MS)
-    metric = "queries per second within the bound (p99)"
-    return _result("server", metric, low if done.valid else 0.0, "queries/s", done, bound_us)
+        low, high = (middle, high) if kept(middle) else (low, middle)
+    while True:
+        done = attempt(low, _duration_ms(low))
+        if done.served.tail_us <= bound_us or low <= slowest:
+            return _result("server", low if done.served.tail_us <= bound_us else 0.0, done, bound_us)
+        low *= _BACK_OFF  # a longer run meets rarer disturbances
+
+
+def _duration_ms(rate: float) -> int:
+    """Long enough for LoadGen to be sure of a 99th percentile, within reason."""
+    return round(min(max(FINAL_MS, 1000 * SURE_QUERIES / rate), LONGEST_MS))
 
 
 def _keeps(attempt: Callable[[], _Run], bound_us: float) -> bool:
     """Whether a short run keeps the bound; a second one decides, since a busy computer disturbs some."""
-    return attempt().tail_us <= bound_us or attempt().tail_us <= bound_us
+    return attempt().served.tail_us <= bound_us or attempt().served.tail_us <= bound_us
 
 
 def _multi_stream(generator: _Generator, bound_us: float) -> ScenarioResult:
@@ -118,39 +114,18 @@ def _multi_stream(generator: _Generator, bound_us: float) -> ScenarioResult:
             multi_stream_target_latency_percentile=PERCENTILE / 100,
         )  # fmt: skip
 
-    low, high = 0, 1
-
     def kept(streams: int) -> bool:
         return _keeps(partial(attempt, streams, SEARCH_MS // 2), bound_us)
 
-    while high < _MAX_STREAMS and kept(high):
-        low, high = high, high * 2
-    while high - low > max(1, low // 50):
-        middle = (low + high) // 2
-        low, high = (middle, high) if kept(middle) else (low, middle)
-    done = attempt(max(low, 1), FINAL_MS)
-    return _result("multi-stream", "streams within the bound (p99)", low, "streams", done, bound_us)
+    streams = most_streams(kept, _MAX_STREAMS, STREAM_PRECISION)
+    return _result("multi-stream", streams, attempt(max(streams, 1), FINAL_MS), bound_us)
 
 
-def _result(  # noqa: PLR0917 - one value for each field that differs
-    name: Scenario, metric: str, value: float, unit: str, done: _Run, bound_us: float | None
-) -> ScenarioResult:
-    timings = done.timings
-    return ScenarioResult(
-        name=name,
-        method="loadgen",
-        metric=metric,
-        value=value,
-        unit=unit,
-        queries=len(timings.compute_us),
-        latency_bound_us=bound_us,
-        latency=summarize(timings.latency_us, "us"),
-        queue=summarize(timings.queue_us, "us"),
-        compute=summarize(timings.compute_us, "us"),
-        valid=done.valid,
-        note="MLCommons LoadGen on this computer, one thread"
-        + ("" if done.valid else "; LoadGen calls the run invalid"),
-    )
+def _result(name: Scenario, value: float, done: _Run, bound_us: float | None) -> ScenarioResult:
+    note = "MLCommons LoadGen on this computer, one thread"
+    if not done.valid:
+        note += "; LoadGen calls the run invalid"
+    return result_of(name, "loadgen", value, done.served, bound_us, note, done.valid)
 
 
 class _Generator:
@@ -172,8 +147,8 @@ class _Generator:
     def rate(self) -> float:
         """Inferences per second of the model alone, from a short run."""
         if not self._rate:
-            timings = self.test("SingleStream", SEARCH_MS // 2).timings
-            self._rate = 1e6 / percentile(sorted(timings.compute_us), 50)
+            served = self.test("SingleStream", SEARCH_MS // 2).served
+            self._rate = 1e6 / percentile(sorted(served.compute_us), 50)
         return self._rate
 
     def test(self, scenario: str, duration_ms: int, **settings: float) -> _Run:
@@ -193,13 +168,14 @@ class _Generator:
             logs.log_output.outdir = directory
             logs.log_output.copy_summary_to_stdout = False
             logs.enable_trace = False
-            timings, latencies = self._play(chosen, logs)
+            served = self._play(chosen, logs)
             summary = (Path(directory) / "mlperf_log_summary.txt").read_text(encoding="utf-8")
-        return _Run(timings, "Result is : VALID" in summary, percentile(sorted(latencies), PERCENTILE))
+        return _Run(served, "Result is : VALID" in summary)
 
-    def _play(self, settings: Any, logs: Any) -> tuple[Timings, list[float]]:
-        """Runs a test; the latency of a query is that of its last sample."""
-        system = _System(self._loadgen, self._infer)
+    def _play(self, settings: Any, logs: Any) -> Served:
+        """Runs a test. Offline has one query, which the samples share: each counts there."""
+        offline = settings.scenario == self._loadgen.TestScenario.Offline
+        system = _System(self._loadgen, self._infer, every_sample=offline)
         count = len(self._inputs[0])
         library = self._loadgen.ConstructQSL(count, count, _ignore, _ignore)
         handle = self._loadgen.ConstructSUT(system.issue, _ignore_flush)
@@ -209,7 +185,7 @@ class _Generator:
             system.stop()
             self._loadgen.DestroySUT(handle)
             self._loadgen.DestroyQSL(library)
-        return system.timings, system.query_us
+        return system.served
 
     def _infer(self, index: int) -> None:
         self._model.run([array[index : index + 1] for array in self._inputs])
@@ -218,9 +194,9 @@ class _Generator:
 class _System:
     """Takes LoadGen's queries into a queue that one thread serves."""
 
-    def __init__(self, loadgen: Any, infer: Callable[[int], None]) -> None:
-        self.timings = Timings()
-        self.query_us: list[float] = []
+    def __init__(self, loadgen: Any, infer: Callable[[int], None], every_sample: bool) -> None:
+        self.served = Served()
+        self._every_sample = every_sample
         self._loadgen = loadgen
         self._infer = infer
         self._queries: queue.SimpleQueue[tuple[int, list[tuple[int, int]]] | None] = queue.SimpleQueue()
@@ -237,16 +213,15 @@ class _System:
     def _serve(self) -> None:
         while (query := self._queries.get()) is not None:
             issued, samples = query
-            end = issued
-            for identifier, index in samples:
+            for place, (identifier, index) in enumerate(samples):
                 start = time.perf_counter_ns()
                 self._infer(index)
                 end = time.perf_counter_ns()
-                self.timings.queue_us.append((start - issued) / 1000)
-                self.timings.compute_us.append((end - start) / 1000)
+                if self._every_sample or place == len(samples) - 1:
+                    self.served.queue_us.append((start - issued) / 1000)
+                    self.served.compute_us.append((end - start) / 1000)
                 response = self._loadgen.QuerySampleResponse(identifier, 0, 0)
                 self._loadgen.QuerySamplesComplete([response])
-            self.query_us.append((end - issued) / 1000)
 
 
 def _ignore(indices: Sequence[int]) -> None:

@@ -8,34 +8,15 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from tinyserve.bench.load import Served, most_streams, one_after_the_other, result_of
 from tinyserve.bench.result import Scenario, ScenarioResult
-from tinyserve.bench.statistics import percentile, summarize
 from tinyserve.errors import UsageError
 
 QUERIES = 2000
-PERCENTILE = 99
 NOTE = "discrete-event simulation over the device's single-stream latencies: not measured"
+METHOD = "simulated"
 _RATE_PRECISION = 1e-4
-_MAX_STREAMS = 1 << 16
-
-
-@dataclass(frozen=True)
-class Served:
-    """Waiting and service time of each query, in us."""
-
-    queue_us: list[float]
-    compute_us: list[float]
-
-    @property
-    def latency_us(self) -> list[float]:
-        return [queue + compute for queue, compute in zip(self.queue_us, self.compute_us, strict=True)]
-
-    @property
-    def tail_us(self) -> float:
-        """The 99th percentile of latency."""
-        return percentile(sorted(self.latency_us), PERCENTILE)
 
 
 def run(
@@ -72,10 +53,7 @@ def _server(latencies_us: Sequence[float], bound_us: float, seed: int) -> Scenar
 
     fastest = 1e6 / min(latencies_us)
     rate = _largest_rate(lambda rate: attempt(rate).tail_us <= bound_us, fastest)
-    served = attempt(rate) if rate else attempt(fastest * _RATE_PRECISION)
-    return _result(
-        "server", "queries per second within the bound (p99)", rate, "queries/s", served, bound_us, rate > 0
-    )
+    return result_of("server", METHOD, rate, attempt(rate or fastest * _RATE_PRECISION), bound_us, NOTE)
 
 
 def _largest_rate(holds: Callable[[float], bool], fastest: float) -> float:
@@ -102,37 +80,11 @@ def _multi_stream(latencies_us: Sequence[float], bound_us: float, seed: int) -> 
             services.append(batch[-1])
         return Served(waits, services)
 
-    low, high = 0, 1
-    while high < _MAX_STREAMS and attempt(high).tail_us <= bound_us:
-        low, high = high, high * 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if attempt(middle).tail_us <= bound_us else (low, middle)
-    metric = "streams within the bound (p99)"
-    return _result("multi-stream", metric, low, "streams", attempt(max(low, 1)), bound_us, low > 0)
+    streams = most_streams(lambda streams: attempt(streams).tail_us <= bound_us)
+    return result_of("multi-stream", METHOD, streams, attempt(max(streams, 1)), bound_us, NOTE)
 
 
 def _offline(latencies_us: Sequence[float], seed: int) -> ScenarioResult:
     """All samples are there from the beginning: one after the other, without a pause."""
-    services = random.Random(seed).choices(list(latencies_us), k=QUERIES)
-    served = Served([0.0] * QUERIES, services)
-    return _result("offline", "throughput", QUERIES / sum(services) * 1e6, "samples/s", served, None, True)
-
-
-def _result(  # noqa: PLR0917 - one value for each field that differs
-    name: Scenario, metric: str, value: float, unit: str, served: Served, bound_us: float | None, valid: bool
-) -> ScenarioResult:
-    return ScenarioResult(
-        name=name,
-        method="simulated",
-        metric=metric,
-        value=value,
-        unit=unit,
-        queries=len(served.compute_us),
-        latency_bound_us=bound_us,
-        latency=summarize(served.latency_us, "us"),
-        queue=summarize(served.queue_us, "us"),
-        compute=summarize(served.compute_us, "us"),
-        valid=valid,
-        note=NOTE if valid else f"{NOTE}; no load keeps the bound",
-    )
+    served = one_after_the_other(random.Random(seed).choices(list(latencies_us), k=QUERIES))
+    return result_of("offline", METHOD, served.throughput(), served, None, NOTE)
