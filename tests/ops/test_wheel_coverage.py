@@ -1,4 +1,5 @@
-"""What TFLM runs, the compiler takes: every operator with every element type, but for the exceptions below.
+"""What TFLM runs, the compiler takes: every operator with every element type, but for what
+``tinyserve.tflm.exceptions`` lists.
 
 Each operator's model is one of its differential test's, retyped. TFLM checks few types in a build without
 assertions, so some of what it runs is no computation at all: those are the exceptions.
@@ -23,6 +24,7 @@ from tests.support.retype import Types, retyped, value_type
 from tinyserve.errors import ModelError, UnsupportedError
 from tinyserve.graph import reader
 from tinyserve.passes.load import load
+from tinyserve.tflm import exceptions
 
 TYPES = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "bool", "float32")
 WEIGHTED = {
@@ -36,22 +38,6 @@ BIASES = {"int16": ("int16", "int32", "int64"), "float32": ("float32",)}  # else
 OWN_TYPES = ("UNIDIRECTIONAL_SEQUENCE_LSTM", "SVDF")
 """Each of their tensors has a type of its own; their own tests have the combinations that there are."""
 SCALES = {"int8": (1 / 128, 0.25), "int16": (1 / 32768, 0.01), "uint8": (0.05,)}
-
-_BYTES = "TFLM does not look at the types and takes everything for bytes of booleans"
-_BIAS = "TFLM takes the bias for int64 and reads beyond its end"
-EXCEPTIONS = {
-    **{
-        f"LOGICAL_{what}: {kind}": _BYTES
-        for what in ("AND", "OR")
-        for kind in TYPES
-        if kind not in ("bool", "uint16")
-    },
-    "GREATER: int16": "TFLM never prepares its factors: nothing is greater than anything",
-    "DEPTHWISE_CONV_2D: int16, int8 weights, int32 bias": _BIAS,
-    "TRANSPOSE_CONV: int16, int8 weights, int32 bias": _BIAS,
-    "FULLY_CONNECTED: int16, int8 weights, int16 bias": _BIAS,
-}
-"""What TFLM runs and the compiler refuses, and why no result would be the right one."""
 
 
 def bases() -> dict[str, Case]:
@@ -83,7 +69,7 @@ def variants(name: str, base: Case) -> Iterator[Case]:
                 yield retyped(base, types, scale=scale, weights=weights, bias=bias)
 
 
-def refusal(case: Case) -> ModelError | None:
+def why_not(case: Case) -> ModelError | None:
     """Why the compiler does not take the case."""
     try:
         load(case.model)
@@ -97,12 +83,15 @@ def test_every_type_that_tflm_runs_compiles() -> None:
     compiled = set()
     for name, base in bases().items():
         for case in variants(name, base):
-            key, error = f"{name}: {case.label}", refusal(case)
+            key, error = f"{name}: {case.label}", why_not(case)
             if error is None:
                 compiled.add(key)
             elif not isinstance(run_tflm([case])[0], str):
                 refusals[key].append(error)
-    assert refusals.keys() - compiled == EXCEPTIONS.keys()
+    expected = {
+        f"{op}: {what}" for refusal in exceptions.TYPES for op in refusal.operators for what in refusal.what
+    }
+    assert refusals.keys() - compiled == expected
     for error in itertools.chain.from_iterable(refusals.values()):
         assert isinstance(error, UnsupportedError)
         assert "--engine tflm" in error.hint
@@ -115,7 +104,7 @@ def test_every_conversion_that_tflm_runs_compiles(op: str) -> None:
         case = conversion(op, source, target)
         if not isinstance(run_tflm([case])[0], str):
             ran += 1
-            error = refusal(case)
+            error = why_not(case)
             assert error is None, f"{op} from {source} to {target}: {error}"
     assert ran >= 3
 

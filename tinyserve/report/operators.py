@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from tinyserve.graph.types import DType
 from tinyserve.ops import registry
+from tinyserve.tflm.exceptions import OPTIONS, TYPES, Refusal
 from tinyserve.tflm.operators import CUSTOM_METHODS, METHODS
 
 _INTRODUCTION = """\
@@ -24,15 +25,33 @@ that names every such layer. An operator that neither has can be added from outs
 """
 
 
+_EXCEPTIONS = """
+## What only the interpreter runs
+
+Every type of every operator that TFLM runs compiles, to the same bytes, but for the following. TFLM computes
+something there, though nothing that the format means: the compiler refuses it, and `--engine tflm` runs it as
+it is.
+
+| operator | what | TFLM |
+|---|---|---|
+"""
+
+
 def page() -> str:
-    """The page as Markdown: one row per operator that either engine has, sorted by name."""
+    """The page as Markdown: one row per operator that either engine has, sorted by name, and what the
+    compiler refuses though TFLM runs it.
+    """
     ours, theirs = registry(), METHODS.keys() | CUSTOM_METHODS.keys()
     rows = []
     for name in sorted(ours.keys() | theirs, key=str.upper):
         op = ours.get(name)
         types, limits = (_types(op.types), op.limits) if op else ("", "")
         rows.append(f"| {name} | {_yes(op is not None)} | {_yes(name in theirs)} | {types} | {limits} |\n")
-    return _INTRODUCTION + "".join(rows)
+    return _INTRODUCTION + "".join(rows) + _EXCEPTIONS + "".join(map(_exception, (*TYPES, *OPTIONS)))
+
+
+def _exception(refusal: Refusal) -> str:
+    return f"| {', '.join(refusal.operators)} | {'; '.join(refusal.what)} | {refusal.why} |\n"
 
 
 def _types(types: Collection[DType]) -> str:
