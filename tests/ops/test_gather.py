@@ -10,6 +10,7 @@ import pytest
 from tests.ops.generate import Random
 from tests.support.differential import Case, check
 from tests.support.flatbuffer_builder import ModelBuilder
+from tests.support.run_time import outputs_of
 
 CASES = 110
 
@@ -43,3 +44,16 @@ def random_case(index: int, dtype: str) -> Case:
 @pytest.mark.parametrize("dtype", ["int8", "float32"])
 def test_values_equal_tflm(dtype: str, tmp_path: Path) -> None:
     check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_positions_outside_of_the_axis_read_its_nearest_end(tmp_path: Path) -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    x, positions = graph.input((3, 4), "float32"), graph.input((5,), "int32")
+    y = graph.tensor((5, 4), "float32")
+    graph.op("GATHER", [x, positions], [y], axis=0)
+    graph.output(y)
+    values, given = np.arange(12, dtype=np.float32).reshape(3, 4), np.array([-1, 3, 2**31 - 1, -(2**31), 1])
+    samples = [[values, given.astype(np.int32)]]
+    ((output,),) = outputs_of([Case("positions", model.build(), samples)], tmp_path)
+    assert np.array_equal(output, values[given.clip(0, 2)])

@@ -11,6 +11,7 @@ import pytest
 from tests.ops.generate import Random
 from tests.support.differential import Case, check
 from tests.support.flatbuffer_builder import ModelBuilder
+from tests.support.run_time import outputs_of
 
 CASES = 105
 
@@ -80,3 +81,22 @@ def test_rows_are_the_bytes_that_tflm_takes(
 @pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "float32"])
 def test_updates_land_where_tflm_puts_them(dtype: str, tmp_path: Path) -> None:
     check([dynamic_update_slice(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_positions_outside_of_the_input_read_its_nearest_end(tmp_path: Path) -> None:
+    far, near = 2**31 - 1, -(2**31)
+    given = np.array([[-1, 0], [3, 4], [far, near], [near, far]])
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    cases = []
+    for op, positions, shape in (("GATHER_ND", given, (4,)), ("EMBEDDING_LOOKUP", given[:, 0], (4, 4))):
+        model = ModelBuilder()
+        graph = model.graph()
+        x, places = graph.input((3, 4), "float32"), graph.input(positions.shape, "int32")
+        y = graph.tensor(shape, "float32")
+        graph.op(op, [x, places] if op == "GATHER_ND" else [places, x], [y])
+        graph.output(y)
+        cases.append(Case(op, model.build(), [[values, positions.astype(np.int32)]]))
+    (points,), (rows,) = outputs_of(cases, tmp_path)
+    clipped = given.clip(0, (2, 3))
+    assert np.array_equal(points, values[clipped[:, 0], clipped[:, 1]])
+    assert np.array_equal(rows, values[clipped[:, 0]])

@@ -17,7 +17,6 @@ class Fill(Op):
 
     name = "FILL"
     types = SUFFIX
-    limits = "output shape known when compiling"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 2)
