@@ -35,6 +35,7 @@ from tinyserve.cli.main import main
 from tinyserve.codegen.compile import compile_model
 from tinyserve.codegen.host import HostModel
 from tinyserve.convert import Options, convert, forest, tflite, trees
+from tinyserve.convert.debug import diagnose
 from tinyserve.convert.messages import Quantize
 from tinyserve.errors import ToolError, UnsupportedError
 
@@ -296,3 +297,20 @@ def test_tflm_says_that_it_has_no_trees(
     said = capsys.readouterr().err
     assert "TensorFlow Lite Micro does not have: TreeEnsemble" in said
     assert "use the engine aot" in said
+
+
+def test_debug_says_that_trees_have_no_layers(tmp_path: Path) -> None:
+    source, data = saved(tmp_path, digits_forest(), DIGITS[:60], DIGITS_CLASSES[:60])
+    made = convert(source, representative=data, output=tmp_path / "b", options=TRUSTED)
+    assert "expected outputs are the compiled model's: TFLM has no TreeEnsemble" in made.manifest.notes
+    with pytest.raises(UnsupportedError, match="trees have no layers to compare"):
+        diagnose(made)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"), [({"clip": "mse"}, "--clip"), ({"keep_float": ["y"]}, "--per-layer")]
+)
+def test_options_that_mean_nothing_for_trees(option: dict[str, Any], said: str) -> None:
+    request = Quantize(source=Path(), output=Path(), samples=Path(), scheme="int8", **option)
+    with pytest.raises(UnsupportedError, match=said):
+        trees.quantize(float_model(digits_forest()), DIGITS.astype(np.float32), request)

@@ -11,7 +11,8 @@ from tinyserve.convert.options import Options
 from tinyserve.convert.quality import LayerQuality
 from tinyserve.convert.session import opened
 from tinyserve.convert.variants import Judge, Outcome, suggestions
-from tinyserve.errors import UsageError
+from tinyserve.errors import UnsupportedError, UsageError
+from tinyserve.ops.tree_ensemble import NAME as TREES
 from tinyserve.progress import Progress, silent
 
 _SUSPECTS = 3
@@ -45,8 +46,14 @@ def diagnose(
 ) -> Diagnosis:
     """Compares every tensor with the float model's; with ``representative`` data tries what may help.
 
-    Raises UsageError where the bundle has no float original, and what ``data.load`` raises.
+    Raises UsageError where the bundle has no float original, UnsupportedError where that is trees, which have
+    no layers, and what ``data.load`` raises.
     """
+    if TREES in made.manifest.ops:
+        raise UnsupportedError(
+            f"{made.path}: trees have no layers to compare: what moves is thresholds and leaves, by rounding",
+            "measure it with `tinyserve accuracy`; --quantize int16x8 rounds 256 times finer than int8",
+        )
     layers = quality.per_layer(made, samples, progress)
     suspects = suspected(layers)
     outcomes = [] if representative is None else _try(made, representative, suspects, options, progress)

@@ -12,6 +12,7 @@ from tinyserve.convert.child import Worker
 from tinyserve.convert.options import Record
 from tinyserve.convert.tflite import Inspected
 from tinyserve.errors import ModelError, ToolError
+from tinyserve.tflm.operators import has
 
 Arrays = list[npt.NDArray[Any]]
 
@@ -22,6 +23,10 @@ def expected(worker: Worker, model: Inspected, inputs: Arrays, record: Record) -
     TFLM's interpreter is the reference; where it is not installed or can't run the model, the model compiled
     for this computer.
     """
+    lacking = sorted({op.name for graph in model.model.graphs for op in graph.operators if not has(op)})
+    if lacking:
+        _note(record, f"expected outputs are the compiled model's: TFLM has no {', '.join(lacking)}")
+        return _from_host(model, inputs), "host"
     path = worker.path(".tflite")
     path.write_bytes(model.data)
     try:
@@ -29,11 +34,17 @@ def expected(worker: Worker, model: Inspected, inputs: Arrays, record: Record) -
             lambda sent, received: messages.RunTflite("tflm", path, sent, received), inputs, "run TFLM"
         )
     except (ToolError, ModelError) as error:
-        record.notes.append(f"expected outputs are not from TFLM: {error.message.splitlines()[0]}")
+        _note(record, f"expected outputs are not from TFLM: {error.message.splitlines()[0]}")
         return _from_host(model, inputs), "host"
     record.tools.update(done.tools)
     version = next(iter(done.tools.values()), "")
     return _shaped(outputs, model), f"tflite-micro {version}".strip()
+
+
+def _note(record: Record, note: str) -> None:
+    """Once, however many variants are tried."""
+    if note not in record.notes:
+        record.notes.append(note)
 
 
 def _from_host(model: Inspected, inputs: Arrays) -> Arrays:

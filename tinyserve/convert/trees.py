@@ -19,11 +19,10 @@ from tinyserve.convert.write import GraphWriter
 from tinyserve.errors import UnsupportedError
 from tinyserve.graph import reader
 from tinyserve.graph.types import Model, Operator, Quantization, Tensor
-from tinyserve.ops.tree_ensemble import TreeEnsemble, TreeEnsembleAttributes
+from tinyserve.ops.tree_ensemble import NAME, TreeEnsemble, TreeEnsembleAttributes
 from tinyserve.ops.tree_tables import Tables, largest_sum, tree_of_nodes
 
 Array = npt.NDArray[Any]
-NAME = TreeEnsemble.name
 _ACTIVATIONS = {"sigmoid": ("LOGISTIC", ""), "softmax": ("SOFTMAX", "SoftmaxOptions")}
 _SUM_BITS = 31
 

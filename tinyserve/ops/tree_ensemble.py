@@ -39,6 +39,7 @@ from tinyserve.ops.tree_tables import Tables, largest_sum, packed, subtree_sizes
 
 Array = npt.NDArray[Any]
 
+NAME = "TreeEnsemble"
 FEATURE_TYPES = (DType.INT8, DType.INT16, DType.FLOAT32)
 LEAF_TYPES = (DType.UINT8, DType.INT16, DType.INT32)
 MOST_FEATURES = 1 << 15
@@ -61,7 +62,7 @@ class TreeEnsembleAttributes:
 class TreeEnsemble(Op):
     """The sum over trees of the leaf that the features reach."""
 
-    name = "TreeEnsemble"
+    name = NAME
     custom = True
     types = FEATURE_TYPES
     limits = "constant trees; up to 32,768 features and 65,535 decision nodes per tree"
