@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -40,6 +41,7 @@ _COMMON = (
     "protocol.h",
 )
 _SHIM = ("memory.c", "integer.c", "soft_float.c")
+_EMULATED = ("cortex_m", "riscv")
 _PORT_FILES: dict[Port, tuple[str, ...]] = {
     "host": ("common/main.c", "host/port.c"),
     "cortex_m": ("common/main.c", "cortex_m/port.c", "cortex_m/startup.c"),
@@ -112,6 +114,8 @@ def render(
         )
     model = interface_of(compiled)
     stack = stack_bytes or _default_stack(board)
+    baud = ENERGY_BAUD if energy_mode and port == "arduino" else BAUD
+    defines = {f"TS_{model.name.upper()}_PROFILE": "1"}
     context = {
         "board": board,
         "model": model,
@@ -121,47 +125,62 @@ def render(
         "energy_mode": energy_mode,
         "timestamp_pin": timestamp_pin,
         "version": __version__,
-        "registers": board.core.registers if port in ("cortex_m", "riscv") else None,
+        "registers": board.core.registers if port in _EMULATED else None,
         **_ticks(port, board),
     }
+    # The interpreter is linked with the C library, which has the shim's functions.
     interpreted = engine == "tflm"
-    defines = {f"TS_{model.name.upper()}_PROFILE": "1"}
-    files: dict[str, str | bytes] = {}
-    sources: list[SourceFile] = []
-    for name in _COMMON:
-        files[f"src/{name}"] = render_template(f"common/{name}", context)
-    sources += [SourceFile(f"src/{name}", "firmware") for name in _COMMON if name.endswith(".c")]
-    for template in _PORT_FILES[port]:
-        name = PurePosixPath(template).name
-        files[f"src/{name}"] = render_template(template, context)
-        sources.append(SourceFile(f"src/{name}", "startup" if name == "startup.c" else "firmware"))
-    if port in ("cortex_m", "riscv"):
-        files[LINKER_SCRIPT] = linker_script(board, stack)
-        # The interpreter is linked with the C library, which has these functions.
-        for name in () if interpreted else _SHIM:
-            files[f"src/runtime/{name}"] = render_template(f"shim/{name}", context)
-            sources.append(SourceFile(f"src/runtime/{name}", "runtime"))
-        files |= renode_files(board, model)
+    contents = _Contents(context)
+    contents.add_firmware(_PORT_FILES[port])
+    if port in _EMULATED:
+        contents.files[LINKER_SCRIPT] = linker_script(board, stack)
+        contents.files |= renode_files(board, model)
+        contents.add_runtime(() if interpreted else _SHIM)
     if port == "arduino":
-        files[PLATFORMIO_FILE] = render_template(
-            f"arduino/{PLATFORMIO_FILE}",
-            {
-                **context,
-                "defines": defines,
-                "lib_deps": lib_deps() if interpreted else "",
-                "baud": ENERGY_BAUD if energy_mode else BAUD,
-            },
-        )
-    for name, content in compiled.sources.files.items():
-        files[f"src/model/{name}"] = content
-    for name in compiled.sources.compile:
-        part: Part = "weights" if PurePosixPath(name).stem.endswith("weights") else "model"
-        sources.append(SourceFile(f"src/model/{name}", part))
-    _write(directory, files)
+        libraries = lib_deps() if interpreted else ""
+        contents.add_platformio(defines=defines, lib_deps=libraries, baud=baud)
+    contents.add_model(compiled)
+    _write(directory, contents.files)
     return Project(
-        directory, board, port, engine, model, compiled, tuple(sources), defines=defines, stack_bytes=stack,
-        baud=ENERGY_BAUD if energy_mode and port == "arduino" else BAUD,
+        directory, board, port, engine, model, compiled, tuple(contents.sources), defines=defines,
+        stack_bytes=stack, baud=baud,
     )  # fmt: skip
+
+
+@dataclass
+class _Contents:
+    """A project's files by their paths, and which of them are compiled. ``context``: what templates know."""
+
+    context: Mapping[str, object]
+    files: dict[str, str | bytes] = field(default_factory=dict)
+    sources: list[SourceFile] = field(default_factory=list)
+
+    def add_firmware(self, port_templates: tuple[str, ...]) -> None:
+        """Protocol and main program, and what only the port has."""
+        for template in (*(f"common/{name}" for name in _COMMON), *port_templates):
+            path = PurePosixPath(template)
+            self.files[f"src/{path.name}"] = render_template(template, self.context)
+            if path.suffix != ".h":
+                part: Part = "startup" if path.name == "startup.c" else "firmware"
+                self.sources.append(SourceFile(f"src/{path.name}", part))
+
+    def add_runtime(self, names: tuple[str, ...]) -> None:
+        """What the compiler calls where there is no C library."""
+        for name in names:
+            self.files[f"src/runtime/{name}"] = render_template(f"shim/{name}", self.context)
+            self.sources.append(SourceFile(f"src/runtime/{name}", "runtime"))
+
+    def add_platformio(self, **more: object) -> None:
+        """PlatformIO's project file."""
+        self.files[PLATFORMIO_FILE] = render_template(f"arduino/{PLATFORMIO_FILE}", {**self.context, **more})
+
+    def add_model(self, compiled: Compiled) -> None:
+        """The generated C."""
+        for name, content in compiled.sources.files.items():
+            self.files[f"src/model/{name}"] = content
+        for name in compiled.sources.compile:
+            part: Part = "weights" if PurePosixPath(name).stem.endswith("weights") else "model"
+            self.sources.append(SourceFile(f"src/model/{name}", part))
 
 
 def linker_script(board: Board, stack_bytes: int, roomy: bool = False) -> str:
