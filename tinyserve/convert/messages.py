@@ -35,6 +35,24 @@ class Widen(msgspec.Struct, frozen=True, tag=True):
     output: Path
 
 
+class Split(msgspec.Struct, frozen=True, tag=True):
+    """Cut the .tflite ``source`` in two; see ``surgery.split``."""
+
+    source: Path
+    operators: list[int]
+    front: Path
+    network: Path
+
+
+class Join(msgspec.Struct, frozen=True, tag=True):
+    """Put ``network`` behind the front end of ``source``; see ``surgery.join``."""
+
+    source: Path
+    operators: list[int]
+    network: Path
+    output: Path
+
+
 class RunOriginal(msgspec.Struct, frozen=True, tag=True):
     """Run the model that was loaded last, in its own framework."""
 
@@ -71,7 +89,7 @@ class Close(msgspec.Struct, frozen=True, tag=True):
     """End of the conversation."""
 
 
-Request = LoadModel | Widen | RunOriginal | Quantize | RunTflite | Close
+Request = LoadModel | Widen | Split | Join | RunOriginal | Quantize | RunTflite | Close
 
 
 class Step(msgspec.Struct, frozen=True, tag=True):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tinyserve import bundle
 from tinyserve.bundle import Bundle, TensorInfo
-from tinyserve.convert import check, messages, tflite
+from tinyserve.convert import check, front_end, messages, tflite
 from tinyserve.convert.child import Worker
 from tinyserve.convert.tflite import Inspected
 from tinyserve.convert.worker import save_arrays
@@ -66,14 +66,18 @@ def per_layer(made: Bundle, samples: int = 50, progress: Progress = silent) -> l
     original = tflite.inspect(path.read_bytes(), str(path))
     quantized = tflite.inspect(made.model_bytes(), str(made.model_path))
     wanted = _traced_float(original, [array[:samples] for array in held.float_inputs], progress)
-    got = _traced_quantized(quantized, [array[:samples] for array in held.inputs], progress)
+    got = _traced_compiled(quantized, [array[:samples] for array in held.inputs], progress)
     for info, real, raw in zip(quantized.inputs, held.float_inputs, held.inputs, strict=True):
         wanted[info.name], got[info.name] = real[:samples], bundle.dequantize(raw[:samples], info)
     return _compare(quantized, wanted, got, _weights_lost(original, quantized))
 
 
 def _traced_float(model: Inspected, inputs: list[Array], progress: Progress) -> dict[str, Array]:
-    """Every tensor that the float model computes, by name (N, ...)."""
+    """Every tensor that the float model computes, by name (N, ...): from LiteRT, or compiled where LiteRT
+    lacks an operator of it."""
+    if front_end.custom_operators(model.model):
+        typed = [bundle.quantize(array, info) for array, info in zip(inputs, model.inputs, strict=True)]
+        return _traced_compiled(model, typed, progress)
     with Worker(progress) as worker:
         source, sent, received = worker.path(".tflite"), worker.path(".npz"), worker.path(".npz")
         source.write_bytes(model.data)
@@ -84,7 +88,7 @@ def _traced_float(model: Inspected, inputs: list[Array], progress: Progress) -> 
             return {names[key]: arrays[key] for key in arrays.files if key in names}
 
 
-def _traced_quantized(model: Inspected, inputs: list[Array], progress: Progress) -> dict[str, Array]:
+def _traced_compiled(model: Inspected, inputs: list[Array], progress: Progress) -> dict[str, Array]:
     """Every tensor that the compiled model computes, in real units, by name (N, ...)."""
     from tinyserve.codegen.compile import compile_model
     from tinyserve.codegen.host import HostModel

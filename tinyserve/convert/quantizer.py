@@ -41,8 +41,11 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
     Raises ModelError or UnsupportedError where an operator has no integer form.
     """
     data = request.source.read_bytes()
-    if trees.has_trees(reader.read(data)):
+    read = reader.read(data)
+    if trees.has_trees(read):
         return trees.quantize(data, samples[0], request)
+    inputs = read.main.inputs
+    samples = [a.reshape(len(a), *tensor.shape) for a, tensor in zip(samples, inputs, strict=True)]
     if _is_mixed(request):
         return edge_quantizer.quantize(data, samples, request.keep_float, say)
     tf = tensorflow.load()
@@ -74,10 +77,10 @@ def _plain(model: bytes) -> bytes:
 
 
 def _feed(samples: Arrays, say: Say) -> Iterator[Arrays]:
-    """One sample at a time, each input with its batch axis of 1."""
+    """One sample at a time, each input in its tensor's own shape."""
     count = len(samples[0])
     for index in range(count):
-        yield [np.ascontiguousarray(array[index : index + 1]) for array in samples]
+        yield [np.ascontiguousarray(array[index]) for array in samples]
         if index % 16 == 15 or index == count - 1:
             say("calibrate", index + 1, count)
 

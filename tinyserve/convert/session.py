@@ -9,7 +9,7 @@ from typing import Any
 import numpy.typing as npt
 
 from tinyserve.bundle import quantize
-from tinyserve.convert import expectation, frontends, messages, tflite
+from tinyserve.convert import expectation, front_end, frontends, messages, tflite
 from tinyserve.convert.child import Worker
 from tinyserve.convert.data import Dataset
 from tinyserve.convert.layers import tensors_of
@@ -49,9 +49,19 @@ class Session:
         """
         _check_scheme(scheme, options)
         kept = [name for layer in options.keep_float for name in tensors_of(self.original.model, layer)]
+        front = front_end.operators_of(self.original.model)
+        if front:
+            data = self._quantize_behind(front, calibration, scheme, options, kept)
+        else:
+            data = self._quantize(self.original.data, calibration.inputs, scheme, options, kept)
+        return tflite.inspect(data, "the quantized model")
+
+    def _quantize(
+        self, data: bytes, inputs: list[Array], scheme: str, options: Options, kept: list[str]
+    ) -> bytes:
         source, target, samples = (self.worker.path(suffix) for suffix in (".tflite", ".tflite", ".npz"))
-        source.write_bytes(self.original.data)
-        save_arrays(samples, calibration.inputs)
+        source.write_bytes(data)
+        save_arrays(samples, inputs)
         request = messages.Quantize(
             source=source,
             output=target,
@@ -62,7 +72,30 @@ class Session:
             clip=options.clip,
         )
         self.record.tools.update(self.worker.ask(request, "quantize").tools)
-        return tflite.inspect(target.read_bytes(), "the quantized model")
+        return target.read_bytes()
+
+    def _quantize_behind(
+        self, front: list[int], calibration: Dataset, scheme: str, options: Options, kept: list[str]
+    ) -> bytes:
+        """The network behind a front end in integers, calibrated with what the front end gives, and joined to
+        it again."""
+        source, first, second, joined = (self.worker.path(".tflite") for _ in range(4))
+        source.write_bytes(self.original.data)
+        self.worker.ask(messages.Split(source, front, first, second), "cut the front end off")
+        features = self._features(tflite.inspect(first.read_bytes(), "the front end"), calibration)
+        second.write_bytes(self._quantize(second.read_bytes(), features, scheme, options, kept))
+        self.worker.ask(messages.Join(source, front, second, joined), "join the front end")
+        names = ", ".join(front_end.custom_operators(self.original.model))
+        note = f"the front end ({names}) stays as it is: the network behind it is quantized"
+        if note not in self.record.notes:
+            self.record.notes.append(note)
+        return joined.read_bytes()
+
+    def _features(self, model: Inspected, calibration: Dataset) -> list[Array]:
+        """What the front end gives: from TFLM, or compiled."""
+        typed = [quantize(a, info) for a, info in zip(calibration.inputs, model.inputs, strict=True)]
+        outputs, _ = expectation.expected(self.worker, model, typed, Record())
+        return outputs
 
     def reference(self, inputs: list[Array]) -> list[Array]:
         """The original's outputs: from its own framework where that has loaded it, else from LiteRT.

@@ -65,17 +65,16 @@ class Server:
         self.loaded: Loaded | None = None
 
     def answer(self, request: messages.Request) -> messages.Done:
-        if isinstance(request, messages.LoadModel):
-            return self.load(request)
-        if isinstance(request, messages.Widen):
-            return self.widen(request)
-        if isinstance(request, messages.RunOriginal):
-            return self.run_original(request)
-        if isinstance(request, messages.Quantize):
-            return self.quantize(request)
-        if isinstance(request, messages.RunTflite):
-            return self.run_tflite(request)
-        return messages.Done()
+        handlers: dict[type, Callable[[Any], messages.Done]] = {
+            messages.LoadModel: self.load,
+            messages.Widen: self.widen,
+            messages.Split: self.split,
+            messages.Join: self.join,
+            messages.RunOriginal: self.run_original,
+            messages.Quantize: self.quantize,
+            messages.RunTflite: self.run_tflite,
+        }
+        return handlers[type(request)](request)
 
     def load(self, request: messages.LoadModel) -> messages.Done:
         self.say("load", 0, 0)
@@ -96,6 +95,21 @@ class Server:
         from tinyserve.convert import widen
 
         request.output.write_bytes(widen.widened(request.source.read_bytes()))
+        return messages.Done()
+
+    def split(self, request: messages.Split) -> messages.Done:
+        from tinyserve.convert import surgery
+
+        front, network = surgery.split(request.source.read_bytes(), request.operators)
+        request.front.write_bytes(front)
+        request.network.write_bytes(network)
+        return messages.Done()
+
+    def join(self, request: messages.Join) -> messages.Done:
+        from tinyserve.convert import surgery
+
+        source, network = request.source.read_bytes(), request.network.read_bytes()
+        request.output.write_bytes(surgery.join(source, request.operators, network))
         return messages.Done()
 
     def run_original(self, request: messages.RunOriginal) -> messages.Done:
