@@ -27,6 +27,33 @@ def test_the_files_are_what_their_services_take(name: str, schema: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+# The actions of GitHub's own organisation may be named by their versions.
+ZIZMOR = """
+rules:
+  unpinned-uses:
+    config:
+      policies:
+        "actions/*": ref-pin
+"""
+
+
+def test_the_github_workflow_passes_its_linters(tmp_path: Path) -> None:
+    zizmor = shutil.which("zizmor", path=str(Path(sys.executable).parent))  # a program, installed by pip
+    if zizmor is None:
+        pytest.skip("needs zizmor")
+    workflow = EXAMPLES / "github-actions.yml"
+    (tmp_path / "zizmor.yml").write_text(ZIZMOR)
+    command = [zizmor, "--offline", "--config", str(tmp_path / "zizmor.yml"), str(workflow)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    actionlint = shutil.which("actionlint")
+    if actionlint is not None:  # a Go program: not from PyPI
+        done = subprocess.run(
+            [actionlint, str(workflow)], capture_output=True, text=True, check=False, timeout=60
+        )
+        assert done.returncode == 0, done.stdout
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A user's repository: a model and the budget beside the CI file."""
