@@ -16,7 +16,9 @@ from tinyserve.passes import load
 MAKERS = [test_conv_2d.random_case, test_depthwise_conv_2d.random_case, test_fully_connected.random_case]
 
 
-@pytest.mark.parametrize("features", [("dsp",), ("dsp", "mve"), ("thumb1",), ("dsp", "fpu")])
+@pytest.mark.parametrize(
+    "features", [("dsp",), ("dsp", "mve"), ("thumb1",), ("dsp", "fpu"), ("rv32m",), ("host",)]
+)
 @pytest.mark.parametrize("make", MAKERS, ids=["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"])
 def test_the_portable_kernel_takes_them(make: Callable[[int, str], Case], features: tuple[str, ...]) -> None:
     for index in range(12):
