@@ -1,17 +1,21 @@
-"""The host kernels with each kind of vectors that this machine has, against TFLM: shapes, borders, tails."""
+"""The host kernels with each kind of vectors that this machine has: shapes, borders, tails."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.ops import test_conv_2d, test_depthwise_conv_2d, test_fully_connected
-from tests.support.differential import Case, check
+from tests.ops.generate import Random, case
+from tests.support.differential import Case, check, run_c
+from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 from tests.variants import layers
 from tinyserve.codegen.host import FAST
 from tinyserve.codegen.lower import lower
+from tinyserve.codegen.program import PORTABLE
 from tinyserve.passes.load import load
 
 _EXTENSIONS = {
@@ -41,22 +45,67 @@ def flags_of(vectors: str) -> list[str]:
     return [f"-m{name.replace('_', '')}" for name in wanted]
 
 
-def cases() -> list[Case]:
+_SMALL = (test_conv_2d, test_depthwise_conv_2d, test_fully_connected)
+_LARGER = (layers.conv_case, layers.depthwise_case, layers.fully_connected_case)
+
+
+def int8_cases() -> list[Case]:
     """What the portable kernels are tested with (odd shapes, batches, extreme scales and biases), and layers
-    of more channels."""
-    small = (test_conv_2d, test_depthwise_conv_2d, test_fully_connected)
-    larger = (layers.conv_case, layers.depthwise_case, layers.fully_connected_case)
-    return [
-        *(module.random_case(index, "int8") for module in small for index in range(50)),
-        *(make(index) for make in larger for index in range(25)),
-    ]
+    of more channels, as far as the variant takes them."""
+    cases = [module.random_case(index, "int8") for module in _SMALL for index in range(50)]
+    cases += [make(index) for make in _LARGER for index in range(25)]
+    return [case for case in cases if takes_the_variant(case)]
+
+
+def float_cases() -> list[Case]:
+    """The same of float32."""
+    cases = [module.random_case(index, "float32") for module in _SMALL for index in range(20)]
+    cases += [wide_float_case(index) for index in range(10)]
+    return [case for case in cases if takes_the_variant(case)]
+
+
+def wide_float_case(index: int) -> Case:
+    """Several blocks of channels, and a tail; more pixels than a group has."""
+    r = Random(index, 421)
+    size, inputs, channels = r.integer(1, 5), r.integer(1, 6), r.integer(17, 90)
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        x = graph.input((1, size, size, inputs), "float32")
+        weights = graph.constant(r.values((channels, 3, 3, inputs), "float32"))
+        y = graph.tensor((1, size, size, channels), "float32")
+        taps = graph.constant(r.values((1, 3, 3, channels), "float32"))
+        z = graph.tensor((1, size, size, channels), "float32")
+        one: dict[str, Any] = {
+            "padding": "SAME",
+            "stride_h": 1,
+            "stride_w": 1,
+            "dilation_h_factor": 1,
+            "dilation_w_factor": 1,
+        }
+        graph.op("CONV_2D", [x, weights, graph.constant(r.values((channels,), "float32"))], [y], **one)
+        graph.op("DEPTHWISE_CONV_2D", [y, taps], [z], depth_multiplier=1, **one)
+        return [x], [z]
+
+    return case(f"wide float #{index}", r, build)
 
 
 @pytest.mark.parametrize("vectors", list(_EXTENSIONS))
 def test_bytes_equal_tflm(vectors: str, tmp_path: Path) -> None:
-    flags = flags_of(vectors)
-    taken = [case for case in cases() if takes_the_variant(case)]
-    check(taken, tmp_path, at_least=150, target=FAST, flags=flags)
+    check(int8_cases(), tmp_path, at_least=150, target=FAST, flags=flags_of(vectors))
+
+
+@pytest.mark.parametrize("vectors", list(_EXTENSIONS))
+def test_float_bits_equal_the_portable_kernels(vectors: str, tmp_path: Path) -> None:
+    flags, cases = flags_of(vectors), float_cases()
+    assert len(cases) > 40
+    fast, portable = (
+        run_c([(lower(load(case.model), t, "case"), case.samples) for case in cases], tmp_path, flags)
+        for t in (FAST, PORTABLE)
+    )
+    for one_case, ours, theirs in zip(cases, fast, portable, strict=True):
+        # The portable kernels run once more for each overlap that they permit.
+        for one, other in zip(ours, theirs[: len(ours)], strict=True):
+            assert [o.tobytes() for o in one.outputs] == [o.tobytes() for o in other.outputs], one_case.label
 
 
 @pytest.mark.skipif(
@@ -70,8 +119,7 @@ def test_bytes_equal_tflm_on_an_emulated_aarch64(
     compiler.write_text(_CROSS.format(architecture=architecture, compiler=_AARCH64, emulator=_EMULATOR))
     compiler.chmod(0o755)
     monkeypatch.setenv("CC", str(compiler))
-    taken = [case for case in cases()[::3] if takes_the_variant(case)]
-    check(taken, tmp_path, at_least=50, target=FAST)
+    check(int8_cases()[::3], tmp_path, at_least=50, target=FAST)
 
 
 def takes_the_variant(case: Case) -> bool:

@@ -2,9 +2,11 @@
 #ifndef TS_HOST_CONV_2D_H
 #define TS_HOST_CONV_2D_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "host/matmul.h"
+#include "host/matmul_f32.h"
 #include "host/padded.h"
 
 /* row_step and pixel_step: bytes of the padded image from one output row (pixel) to the next. */
@@ -23,6 +25,30 @@ static inline void ts_host_conv_2d_s8(const ts_host_conv_2d_params *p, const int
         ts_host_pad(&p->image, input, padded);
         for (int32_t row = 0; row < p->output_height; row++) {
             ts_host_row(&p->matmul, padded + row * p->row_step, p->pixel_step, p->output_width, output);
+            output += p->output_width * p->matmul.channels;
+        }
+        input += p->image.height * p->image.width * p->image.channels;
+    }
+}
+
+/* As above, in values instead of bytes. padded is NULL where the image needs no padding. */
+typedef struct {
+    int32_t batches;
+    ts_host_image image;
+    int32_t output_height, output_width, row_step, pixel_step;
+    ts_host_matmul_f32 matmul;
+} ts_host_conv_2d_f32_params;
+
+static inline void ts_host_conv_2d_f32(const ts_host_conv_2d_f32_params *p, const float *input, float *output,
+                                       float *padded)
+{
+    for (int32_t batch = 0; batch < p->batches; batch++) {
+        if (padded != NULL) {
+            ts_host_pad_f32(&p->image, input, padded);
+        }
+        const float *image = padded != NULL ? padded : input;
+        for (int32_t row = 0; row < p->output_height; row++) {
+            ts_host_row_f32(&p->matmul, image + row * p->row_step, p->pixel_step, p->output_width, output);
             output += p->output_width * p->matmul.channels;
         }
         input += p->image.height * p->image.width * p->image.channels;

@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "host/floats.h"
 #include "host/lanes.h"
 #include "host/padded.h"
 
@@ -62,6 +63,52 @@ TS_HOST_KERNEL void ts_host_depthwise_conv_2d_s8(const ts_host_depthwise_conv_2d
         for (int32_t row = 0; row < p->output_height; row++) {
             for (int32_t group = 0; group < p->groups; group++) {
                 output = ts_host_depthwise_group(p, padded + row * p->row_step + group * p->group_step, output);
+            }
+        }
+        input += p->image.height * p->image.width * p->image.channels;
+    }
+}
+
+/* As above, in values instead of bytes: `taps` of them, weights [taps][16] and 16 biases per block. */
+typedef struct {
+    int32_t batches;
+    ts_host_image image;
+    int32_t output_height, row_step, groups, group_lanes, group_step;
+    int32_t taps, period;
+    const int32_t *offsets;
+    const float *weights;
+    const float *bias;
+    float activation_min, activation_max;
+} ts_host_depthwise_conv_2d_f32_params;
+
+TS_HOST_INLINE void ts_host_depthwise_block_f32(const ts_host_depthwise_conv_2d_f32_params *p, const float *x,
+                                                int32_t block, int32_t count, float *output)
+{
+    const float *w = p->weights + block * p->taps * TS_HOST_LANES;
+    ts_floats sum = ts_floats_of(0.0f);
+    for (int32_t tap = 0; tap < p->taps; tap++, w += TS_HOST_LANES) {
+        sum = ts_floats_multiply_add(sum, ts_floats_load(x + p->offsets[tap]), ts_floats_load(w));
+    }
+    ts_floats_store(sum, p->bias + block * TS_HOST_LANES, p->activation_min, p->activation_max, output, count);
+}
+
+/* padded: TS_HOST_SLACK values more than one padded image. */
+TS_HOST_KERNEL void ts_host_depthwise_conv_2d_f32(const ts_host_depthwise_conv_2d_f32_params *p, const float *input,
+                                                  float *output, float *padded)
+{
+    for (int32_t batch = 0; batch < p->batches; batch++) {
+        ts_host_pad_f32(&p->image, input, padded);
+        for (int32_t row = 0; row < p->output_height; row++) {
+            for (int32_t group = 0; group < p->groups; group++) {
+                const float *x = padded + row * p->row_step + group * p->group_step;
+                int32_t block = 0;
+                for (int32_t lane = 0; lane < p->group_lanes; lane += TS_HOST_LANES) {
+                    const int32_t left = p->group_lanes - lane;
+                    ts_host_depthwise_block_f32(p, x + lane, block, left < TS_HOST_LANES ? left : TS_HOST_LANES,
+                                                output + lane);
+                    block = block + 1 < p->period ? block + 1 : 0;
+                }
+                output += p->group_lanes;
             }
         }
         input += p->image.height * p->image.width * p->image.channels;

@@ -1,8 +1,6 @@
-"""DEPTHWISE_CONV_2D on the host: 16 channels at a time, four taps per dot product."""
+"""DEPTHWISE_CONV_2D on the host: 16 channels at a time, of int8 four taps per dot product."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 
@@ -14,20 +12,21 @@ from tinyserve.ops.calls import add_call
 from tinyserve.ops.conv_2d import conv_window
 from tinyserve.ops.quantize_params import convolution_requantization
 from tinyserve.variants import Candidate, layers
-from tinyserve.variants.host import conv_2d, packing
+from tinyserve.variants.host import conv_2d, floats, packing
 
 REASON = "16 channels at a time, dot products of four taps"
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """One candidate for int8 layers of depth multiplier 1, or of one input channel: a convolution."""
+    """One candidate for layers of depth multiplier 1, or int8 of one input channel: a convolution."""
     input, weights = checks.required(op, 0), checks.required(op, 1)
-    if not layers.int8_only(op):
-        return []
     cost = op.outputs[0].elements * weights.shape[1] * weights.shape[2] * 0.1
     if weights.shape[3] == input.shape[3]:
-        return [Candidate("host", cost, REASON, lambda: _lower(op, lowering))]
-    if input.shape[3] == 1:
+        if floats.applies(op):
+            return [Candidate("host", cost, floats.REASON, lambda: floats.lower_depthwise(op, lowering))]
+        if layers.int8_only(op):
+            return [Candidate("host", cost, REASON, lambda: _lower(op, lowering))]
+    elif input.shape[3] == 1 and layers.int8_only(op):
         return [Candidate("host", cost, conv_2d.REASON, lambda: _lower_as_convolution(op, lowering))]
     return []
 
@@ -41,32 +40,20 @@ def _lower_as_convolution(op: Operator, lowering: Lowering) -> None:
 def _lower(op: Operator, lowering: Lowering) -> None:
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     assert weights.data is not None
-    view = conv_window(op)
-    image = packing.Image(op, view)
-    channels = image.channels
-    # With stride 1 a row of outputs is one stretch of values, over which the channels' weights repeat.
-    in_one_row = view.stride_width == 1
-    lanes = math.lcm(channels, packing.LANES) if in_one_row else channels
-    repeated = np.arange(lanes) % channels
-    taps = weights.data.reshape(-1, channels).T
+    image = packing.Image(op, conv_window(op))
+    fields, lanes = image.stretches()
+    taps = weights.data.reshape(-1, image.channels).T
     factors = convolution_requantization(op, input, weights, output)
     offsets = image.tap_offsets()
     quads = -(-len(offsets) // packing.QUAD)
     params: dict[str, ParamValue] = {
-        "batches": view.batches,
-        **image.fields(),
-        "output_height": view.output_height,
-        "row_step": view.stride_height * image.row_bytes,
-        "groups": 1 if in_one_row else view.output_width,
-        "group_lanes": view.output_width * channels if in_one_row else channels,
-        "group_step": view.stride_width * channels,
+        **fields,
         "quads": quads,
-        "period": -(-lanes // packing.LANES),
         **packing.constants(
             op,
             lowering,
-            packing.quads(taps[repeated][:, None, :]),
-            packing.requantization(op, taps, factors)[:, repeated],
+            packing.quads(taps[lanes][:, None, :]),
+            packing.requantization(op, taps, factors)[:, lanes],
             offsets + [0] * (quads * packing.QUAD - len(offsets)),
         ),
         **packing.output_fields(op),

@@ -9,16 +9,20 @@ from tinyserve.ops.base import Lowering
 from tinyserve.ops.calls import add_call
 from tinyserve.ops.quantize_params import fully_connected_requantization
 from tinyserve.variants import Candidate, layers
-from tinyserve.variants.host import packing
+from tinyserve.variants.host import floats, packing
 from tinyserve.variants.host.conv_2d import REASON
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """One candidate for int8 weights and activations."""
-    if not layers.int8_only(op):
-        return []
+    """One candidate for layers of int8 or float32."""
     macs = op.outputs[0].elements * checks.required(op, 1).shape[1]
-    return [Candidate("host", macs * 0.05, REASON, lambda: _lower(op, lowering))]
+    if floats.applies(op):
+        return [
+            Candidate("host", macs * 0.1, floats.REASON, lambda: floats.lower_fully_connected(op, lowering))
+        ]
+    if layers.int8_only(op):
+        return [Candidate("host", macs * 0.05, REASON, lambda: _lower(op, lowering))]
+    return []
 
 
 def _lower(op: Operator, lowering: Lowering) -> None:

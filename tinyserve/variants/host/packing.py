@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 from tinyserve.codegen.program import Buffer, ParamValue
-from tinyserve.graph.types import Operator
+from tinyserve.graph.types import DType, Operator
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering
+from tinyserve.ops.overlap import IntArray
 from tinyserve.ops.quantize_params import Requantization
 from tinyserve.ops.window import Window
 from tinyserve.variants import layers
@@ -83,13 +86,10 @@ class Image:
         self.height = max(view.input_height + view.pad_top, _reach(view, 0))
         self.width = max(view.input_width + view.pad_left, _reach(view, 1))
         self._view = view
-        self._zero = checks.required(op, 0).zero_point + _SHIFTED
+        input = checks.required(op, 0)
+        self._zero = input.zero_point + _SHIFTED if input.dtype is DType.INT8 else 0
 
-    @property
-    def row_bytes(self) -> int:
-        return self.width * self.channels
-
-    def fields(self) -> dict[str, ParamValue]:
+    def _fields(self) -> dict[str, ParamValue]:
         """``ts_host_image``, field by field."""
         return {
             "image.height": self._view.input_height,
@@ -102,14 +102,62 @@ class Image:
             "image.zero": self._zero,
         }
 
-    def scratch(self, op: Operator, lowering: Lowering) -> Buffer:
-        """Where the kernel puts it."""
-        return lowering.scratch(
-            f"{op.outputs[0].name}_padded", self.height * self.row_bytes + SLACK, alignment=16
+    def rows(self) -> dict[str, ParamValue]:
+        """How a convolution goes over it. Pixels that follow each other are one row, or rows would end within
+        a group of pixels."""
+        view = self._view
+        in_one_row = (
+            (view.filter_height, view.filter_width) == (1, 1) == (view.stride_height, view.stride_width)
+            and not self.needs_padding
+            and (view.output_height, view.output_width) == (view.input_height, view.input_width)
         )
+        return {
+            "batches": view.batches,
+            **self._fields(),
+            "output_height": 1 if in_one_row else view.output_height,
+            "output_width": view.output_height * view.output_width if in_one_row else view.output_width,
+            "row_step": view.stride_height * self.width * self.channels,
+            "pixel_step": view.stride_width * self.channels,
+        }
+
+    @property
+    def needs_padding(self) -> bool:
+        return (self.height, self.width) != (self._view.input_height, self._view.input_width)
+
+    def stretches(self) -> tuple[dict[str, ParamValue], IntArray]:
+        """How a depthwise convolution goes over it, and the channel of each lane until they repeat.
+
+        With stride 1 a row of outputs is one stretch of values, otherwise each pixel is.
+        """
+        view, channels = self._view, self.channels
+        in_one_row = view.stride_width == 1
+        lanes = math.lcm(channels, LANES) if in_one_row else channels
+        return {
+            "batches": view.batches,
+            **self._fields(),
+            "output_height": view.output_height,
+            "row_step": view.stride_height * self.width * channels,
+            "groups": 1 if in_one_row else view.output_width,
+            "group_lanes": view.output_width * channels if in_one_row else channels,
+            "group_step": view.stride_width * channels,
+            "period": -(-lanes // LANES),
+        }, np.arange(lanes) % channels
+
+    def scratch(self, op: Operator, lowering: Lowering, itemsize: int = 1) -> Buffer:
+        """Where the kernel puts it."""
+        elements = self.height * self.width * self.channels + SLACK
+        return lowering.scratch(f"{op.outputs[0].name}_padded", elements * itemsize, alignment=16)
+
+    def run_length(self) -> int:
+        """Values that taps which are neighbours in the image have in a row."""
+        return (self._view.filter_width if self._view.dilation_width == 1 else 1) * self.channels
+
+    def run_offsets(self) -> list[int]:
+        """Of each run of taps from the first."""
+        return self.tap_offsets()[:: self.run_length() // self.channels]
 
     def tap_offsets(self) -> list[int]:
-        """Of each tap of the window from the first, in bytes of the padded image."""
+        """Of each tap of the window from the first, in values of the padded image."""
         view = self._view
         return [
             (y * view.dilation_height * self.width + x * view.dilation_width) * self.channels
