@@ -19,6 +19,8 @@ def about(values: np.ndarray, dtype: str = "float32") -> list[str]:
 def test_sound_data_is_not_doubted() -> None:
     assert about(SOUND) == []
     assert about(np.abs(SOUND) % 1) == []
+    near = Dataset([SOUND * 1.01], None, "near")
+    assert doubts.beyond(Dataset([SOUND], None, "here"), near, [INPUT]) == []
     halves = Dataset([SOUND[:40]], None, "here"), Dataset([SOUND[:20]], None, "here")
     assert doubts.beyond(*halves, [INPUT]) == []
 

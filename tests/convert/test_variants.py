@@ -108,7 +108,7 @@ def test_the_ladder_begins_with_the_cheapest() -> None:
 def test_a_diagnosis_has_every_layer_and_measured_remedies(made: Bundle, images: Path) -> None:
     found = debug.diagnose(made, images, samples=8)
     operators = [layer.op for layer in found.layers]
-    assert (operators[0], operators[-1]) == ("CONV_2D", "SOFTMAX")
+    assert (operators[:2], operators[-1]) == (["input", "CONV_2D"], "SOFTMAX")
     for layer in found.layers:
         assert layer.sqnr_db is not None and layer.sqnr_db > 15
         assert layer.cosine is not None and 0.9 < layer.cosine <= 1.0 + 1e-9
@@ -228,6 +228,20 @@ def test_suspects_are_the_layers_that_lose_most_themselves() -> None:
         layer("g", 15.0, sqnr_db=40.0),
     ]
     assert [found.tensor for found in debug.suspected(layers)] == ["b", "e", "d"]
+
+
+def test_an_outlier_among_the_samples_is_found_at_the_input(tmp_path: Path) -> None:
+    source = with_an_outlier(tmp_path / "m.tflite")
+    values = np.random.default_rng(6).normal(size=(60, 16)).astype(np.float32)
+    values[1, 2] = 5000.0
+    np.save(tmp_path / "d.npy", values)
+    np.save(tmp_path / "held.npy", values[10:30])
+    made = convert(
+        source, representative=tmp_path / "d.npy", samples=tmp_path / "held.npy", output=tmp_path / "b"
+    )
+    found = debug.diagnose(made)
+    assert found.suspects[0].op == "input"
+    assert "share" in debug.cause(found.suspects[0])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 from tinyserve.bundle import Bundle
 from tinyserve.convert import data, quality, sources
 from tinyserve.convert.options import Options
-from tinyserve.convert.quality import LayerQuality
+from tinyserve.convert.quality import INPUT, LayerQuality
 from tinyserve.convert.session import opened
 from tinyserve.convert.variants import Judge, Outcome, suggestions
 from tinyserve.errors import UnsupportedError, UsageError
@@ -95,5 +95,5 @@ def _try(
         dataset = data.load(representative, session.original.inputs, options.reading)
         calibration, held = data.split(dataset, options.held_samples)
         judge = Judge(session, calibration, held)
-        worst = [layer.tensor for layer in suspects]
+        worst = [layer.tensor for layer in suspects if layer.index != INPUT]
         return [judge.outcome(variant) for variant in suggestions(options, worst, len(calibration))]

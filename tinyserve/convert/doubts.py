@@ -12,6 +12,7 @@ from tinyserve.convert.named import Array
 
 _FEW = 20
 _BEYOND = 0.001
+_MARGIN = 0.02  # of the range: so little is hardly clipped
 
 
 def about(dataset: Dataset, inputs: Sequence[TensorInfo]) -> list[str]:
@@ -38,11 +39,13 @@ def beyond(calibration: Dataset, held: Dataset, inputs: Sequence[TensorInfo]) ->
     """Notes on inputs of which a thousandth of the held values or more lies beyond what was calibrated."""
     notes = []
     for info, known, array in zip(inputs, calibration.inputs, held.inputs, strict=True):
-        outside = float(((array < known.min()) | (array > known.max())).mean())
+        low, high = float(known.min()), float(known.max())
+        margin = _MARGIN * (high - low)
+        outside = float(((array < low - margin) | (array > high + margin)).mean())
         if outside >= _BEYOND:
             notes.append(
                 f"{100 * outside:.1f} % of input '{info.name}' of the samples lie beyond the representative "
-                f"data ({known.min():g} to {known.max():g}): they are clipped"
+                f"data ({low:g} to {high:g}): they are clipped"
             )
     return notes
 

@@ -19,13 +19,15 @@ from tinyserve.graph.types import Operator, Tensor
 from tinyserve.progress import Progress, silent
 
 Array = npt.NDArray[Any]
+INPUT = -1
 _NOTHING = np.empty(0, np.bool_)
 _EXACT_DB = 6.02 * 8 + 1.76  # what counts as the SQNR of exact values: that of 8 bits at their best
 
 
 @dataclass(frozen=True)
 class LayerQuality:
-    """What a layer writes, quantized against float, over the samples.
+    """What a layer writes, quantized against float, over the samples. Inputs are layers too, with
+    the index ``INPUT``.
 
     ``saturated``: share of values that lie at an end of the quantized range while the float value lies
     beyond it. ``loss_db``: how much lower the SQNR is than that of the layer's worst input (what this layer
@@ -118,12 +120,14 @@ def _info(tensor: Tensor) -> TensorInfo:
 def _compare(
     model: Inspected, wanted: dict[str, Array], got: dict[str, Array], weights_lost: dict[str, float]
 ) -> list[LayerQuality]:
-    layers: list[LayerQuality] = []
     graph = model.model.main
-    sqnr = {
-        tensor.name: check.sqnr_db(wanted[info.name], got[info.name]) or _EXACT_DB
+    layers = [
+        _input(tensor, wanted[info.name], got[info.name])
         for tensor, info in zip(graph.inputs, model.inputs, strict=True)
-    }
+        if info.scale
+    ]
+    sqnr = dict.fromkeys((tensor.name for tensor in graph.inputs), _EXACT_DB)
+    sqnr |= {layer.tensor: layer.sqnr_db for layer in layers if layer.sqnr_db is not None}
     for op in graph.operators:
         for tensor in op.outputs:
             if tensor.name in got and wanted.get(tensor.name, _NOTHING).dtype == np.float32:
@@ -131,6 +135,21 @@ def _compare(
                 layers.append(replace(layer, weights_lost=weights_lost.get(tensor.name)))
                 sqnr[tensor.name] = _EXACT_DB if layer.sqnr_db is None else layer.sqnr_db
     return layers
+
+
+def _input(tensor: Tensor, wanted: Array, got: Array) -> LayerQuality:
+    ratio = check.sqnr_db(wanted, got)
+    return LayerQuality(
+        index=INPUT,
+        op="input",
+        tensor=tensor.name,
+        sqnr_db=ratio,
+        cosine=check.cosine(wanted, got),
+        max_error=check.max_error(wanted, got),
+        saturated=_saturated(tensor, wanted),
+        loss_db=None if ratio is None else _EXACT_DB - ratio,
+        levels=_levels(tensor, wanted),
+    )
 
 
 def _layer(op: Operator, tensor: Tensor, wanted: Array, got: Array, sqnr: dict[str, float]) -> LayerQuality:

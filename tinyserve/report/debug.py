@@ -10,7 +10,7 @@ from rich.text import Text
 
 from tinyserve.codegen.names import short_name
 from tinyserve.convert.debug import Diagnosis, cause
-from tinyserve.convert.quality import LayerQuality
+from tinyserve.convert.quality import INPUT, LayerQuality
 from tinyserve.convert.variants import tried
 from tinyserve.report.variants import variants_table
 
@@ -43,7 +43,7 @@ def _layers(layers: Sequence[LayerQuality], suspects: Sequence[LayerQuality]) ->
         table.add_column(column, justify="right", no_wrap=True)
     for layer in layers:
         table.add_row(
-            str(layer.index), layer.op, short_name(layer.tensor),
+            "" if layer.index == INPUT else str(layer.index), layer.op, short_name(layer.tensor),
             _decibels(layer.sqnr_db), _decibels(layer.loss_db),
             "—" if layer.cosine is None else f"{layer.cosine:.5f}", f"{layer.max_error:.4g}",
             _share(layer.saturated), "—" if layer.levels is None else f"{layer.levels:.0f}",
