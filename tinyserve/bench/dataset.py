@@ -132,10 +132,10 @@ def float_top1(bundle: Bundle, data: LabelledData) -> float | None:
     if path is None:
         return None
     from tinyserve.codegen.compile import compile_model
-    from tinyserve.codegen.host import HostModel
+    from tinyserve.codegen.host import FAST, HostModel
 
     try:
-        model = HostModel(compile_model(path.read_bytes()))
+        model = HostModel(compile_model(path.read_bytes(), FAST))
         outputs = model.run_batch([array.astype(np.float32)[:, None] for array in data.real_inputs])[0]
     except TinyserveError:
         return None
