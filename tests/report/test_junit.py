@@ -44,3 +44,17 @@ def test_a_failed_cell_is_an_error_with_its_text() -> None:
     (suite,) = parse(junit.encode(report, [], []))
     assert suite.get("errors") == "1"
     assert suite.findtext("testcase/error") == "RAM is over\n  try: <less>"
+
+
+def test_cells_that_differ_in_options_alone_have_suites_and_failures_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "b.toml"
+    path.write_text("[limits]\ninstructions = 1000\n", encoding="utf-8")
+    slow, fast = make_result(), make_result(instructions=900)
+    fast = msgspec.structs.replace(fast, setup=msgspec.structs.replace(fast.setup, optimize="speed"))
+    limits = budget.load(path)
+    violations = [*limits.check(slow), *limits.check(fast)]
+    suites = parse(junit.encode(BenchReport(results=[slow, fast]), violations, []))
+    assert [(suite.get("name"), suite.get("failures")) for suite in suites] == [
+        ("kws on nano33", "1"),
+        ("kws on nano33 (speed)", "0"),
+    ]

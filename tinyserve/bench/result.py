@@ -212,7 +212,15 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def title(self) -> str:
-        return f"{self.model.name} on {self.setup.board}"
+        return f"{self.model.name} on {self.place}"
+
+    @property
+    def place(self) -> str:
+        """The board, and the options that are not the defaults: 'nano33 (speed)'. No two cells of a matrix
+        have the same model and place."""
+        options = [self.setup.optimize, self.setup.engine]
+        chosen = ", ".join(option for option in options if option not in ("balanced", "aot"))
+        return f"{self.setup.board} ({chosen})" if chosen else self.setup.board
 
 
 class FailedCell(msgspec.Struct, frozen=True):

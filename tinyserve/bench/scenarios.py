@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import get_args
 
@@ -69,6 +70,8 @@ def add(
 
         inputs = bundle.samples().inputs
         found = loadgen.run(name, HostModel(compiled), inputs, bound_us, result.setup.seed)
+        tools = {**result.setup.tools, "mlcommons-loadgen": version("mlcommons-loadgen")}
+        result = msgspec.structs.replace(result, setup=msgspec.structs.replace(result.setup, tools=tools))
     else:
         latencies, origin = _latencies_us(result)
         found = simulation.run(name, latencies, bound_us, result.setup.seed)

@@ -55,9 +55,13 @@ def _suite(
             case = _case(suite, result.title, f"baseline: {change.metric.name}")
             if change.regressed:
                 _fail(case, regression_text(change))
-    ElementTree.SubElement(
-        suite, "system-out"
-    ).text = f"{text.headline(result)} p90, {text.runs(result.latency)}, {text.how(result)}"
+    ElementTree.SubElement(suite, "system-out").text = "; ".join(
+        part for part in (_summary(result), text.scenario(result)) if part
+    )
+
+
+def _summary(result: BenchResult) -> str:
+    return f"{text.headline(result)} p90, {text.runs(result.latency)}, {text.how(result)}"
 
 
 def _case(suite: ElementTree.Element, cell: str, name: str) -> ElementTree.Element:

@@ -10,7 +10,7 @@ from tinyserve.report.verdicts import change_text, value_text, violation_text
 
 _COLUMNS = (
     "model", "board", "instructions p90", "time p90", "estimate", "flash", "RAM", "arena", "outputs",
-    "accuracy",
+    "accuracy", "scenario",
 )  # fmt: skip
 
 
@@ -29,7 +29,7 @@ def encode(report: BenchReport, violations: list[Violation], comparison: Compari
 
 
 def _results(report: BenchReport) -> list[str]:
-    lines = [_row(_COLUMNS), _row(["---", "---", *["---:"] * 6, "---", "---:"])]
+    lines = [_row(_COLUMNS), _row(["---", "---", *["---:"] * 6, "---", "---:", "---"])]
     return lines + [_row(_result(result)) for result in report.results]
 
 
@@ -38,7 +38,7 @@ def _result(result: BenchResult) -> list[str]:
     counted = latency.unit == "instructions"
     return [
         result.model.name,
-        f"{result.setup.board} ({text.how(result)})",
+        f"{result.place}, {text.how(result)}",
         text.number(latency.p90) if counted else "",
         "" if counted else text.headline(result),
         text.estimate(result.latency_ms) if result.latency_ms else "",
@@ -47,6 +47,7 @@ def _result(result: BenchResult) -> list[str]:
         text.size(memory.arena_bytes),
         _outputs(result),
         f"{100 * result.accuracy.top1:.1f} %" if result.accuracy else "",
+        text.scenario(result),
     ]
 
 

@@ -174,15 +174,19 @@ def matrix_table(report: BenchReport) -> Table:
     for column in ("instructions", "time", "estimated ms", "flash", "RAM", "arena"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("outputs")
+    scenarios = any(text.scenario(result) for result in report.results)
+    if scenarios:
+        table.add_column("scenario")
     for result in report.results:
         latency, memory = result.latency, result.memory
         counted = latency.unit == "instructions"
         table.add_row(
-            result.model.name, result.setup.board, result.setup.device,
+            result.model.name, result.place, result.setup.device,
             text.number(latency.p90) if counted else "",
             "" if counted else text.headline(result),
             text.spread(result.latency_ms.low, result.latency_ms.high) if result.latency_ms else "",
             f"{memory.flash_bytes:,}", f"{memory.ram_bytes:,}", f"{memory.arena_bytes:,}", _equal(result),
+            *([text.scenario(result)] if scenarios else []),
         )  # fmt: skip
     for failure in report.failures:
         table.add_row(failure.model, failure.board, "[red]failed[/red]")

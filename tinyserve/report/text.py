@@ -77,6 +77,15 @@ def quantity(value: float, name: str) -> str:
 _TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
+def scenario(result: BenchResult) -> str:
+    """'server: 349 queries/s (loadgen)'; nothing for single-stream, whose metric is the latency itself."""
+    found = result.scenario
+    if found is None or found.name == "single-stream":
+        return ""
+    doubt = "" if found.valid else ", not valid"
+    return f"{found.name}: {number(found.value)} {unit(found.unit)} ({found.method}{doubt})"
+
+
 def outputs(check: Check) -> str:
     """How the outputs compare with the expected ones, and where they first differ."""
     if not check.passed:
