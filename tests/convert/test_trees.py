@@ -314,3 +314,15 @@ def test_options_that_mean_nothing_for_trees(option: dict[str, Any], said: str) 
     request = Quantize(source=Path(), output=Path(), samples=Path(), scheme="int8", **option)
     with pytest.raises(UnsupportedError, match=said):
         trees.quantize(float_model(digits_forest()), DIGITS.astype(np.float32), request)
+
+
+def test_inspect_forecasts_a_pickle_that_is_trusted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, _ = saved(
+        tmp_path, RandomForestClassifier(3, **SMALL).fit(WINE, WINE_CLASSES), WINE, WINE_CLASSES
+    )
+    assert main(["inspect", str(source), "--fits", "--board", "cortex-m0"]) == 2
+    assert "--trust" in capsys.readouterr().err
+    assert main(["inspect", str(source), "--fits", "--board", "cortex-m0", "--trust"]) == 0
+    assert "int16x8" in capsys.readouterr().out

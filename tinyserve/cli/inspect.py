@@ -14,6 +14,7 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
     from tinyserve.codegen.program import Optimize
+    from tinyserve.convert.options import Options
 
 
 @click.command(name="inspect", epilog=SOURCE_HELP)
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     help="Which boards the model would fit as int8, int16x8 and float32; needs no data.",
 )
 @click.option("--picture", type=PATH, metavar="FILE", help="Draw the arena over time (.png, .svg or .pdf).")
+@click.option("--trust", is_flag=True, help="Load pickles (scikit-learn), which may run code.")
 @options.optimize
 @options.operators
 @options.conversion
@@ -42,6 +44,7 @@ def command(
     stage: str | None,
     fits: bool,
     picture: Path | None,
+    trust: bool,
     optimize: Optimize,
     representative: str | None,
     quantize: str,
@@ -55,14 +58,17 @@ def command(
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
     from tinyserve.codegen.compile import compile_model
+    from tinyserve.convert.options import Options
     from tinyserve.report import inspection
 
     chosen = boards.load(board) if board else None
     if fits:
-        _forecast(source, [chosen] if chosen else boards.all_boards(), optimize)
+        _forecast(source, [chosen] if chosen else boards.all_boards(), optimize, Options(trust=trust))
         return
+    trusted = Options(trust=True) if trust else None
+    conversion = road.Conversion(representative, quantize, bundle, options=trusted)
     with progress() as report:
-        data, name = road.model_bytes(source, road.Conversion(representative, quantize, bundle), report)
+        data, name = road.model_bytes(source, conversion, report)
         report("compiling")
         compiled = compile_model(data, road.target(chosen, optimize), "model")
     if picture is not None:
@@ -76,12 +82,12 @@ def command(
         stdout().print(inspection.summary(compiled, name, boards.all_boards()))
 
 
-def _forecast(source: Path, chosen: Sequence[Board], optimize: Optimize) -> None:
+def _forecast(source: Path, chosen: Sequence[Board], optimize: Optimize, conversion: Options) -> None:
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
     from tinyserve.forecast import forecast
     from tinyserve.report.forecast import forecast_view
 
     with progress() as report:
-        found = forecast(source, chosen, optimize, progress=report)
+        found = forecast(source, chosen, optimize, conversion, progress=report)
     stdout().print(forecast_view(source.name, found, chosen))
