@@ -32,21 +32,23 @@ def weights_of(
     dtype: str,
     input_scale: float,
     bias_dtype: str = "",
+    weights_dtype: str = "int8",
 ) -> tuple[TensorRef, TensorRef | None, float]:
     """Weights, bias or none, and an output scale: mostly fitting the sums, now and then far too small.
 
-    The bias is int32 for int8 and int64 for int16 unless ``bias_dtype`` says else.
+    The bias is int32 for int8 and int64 for int16 unless ``bias_dtype`` says else. Weights may be int4.
     """
     channels = shape[axis]
     taps = int(np.prod(shape)) // channels
     if dtype == "float32":
         weights = graph.constant(r.values(shape, "float32"))
         return weights, graph.constant(r.values((channels,), "float32")) if r.chance(0.8) else None, 0.0
-    low = -8 if r.chance(0.15) and dtype == "int4" else -127
-    values = r.rng.integers(low, 128 if low == -127 else 8, shape).astype(np.int8)
+    low, high = (-8, 7) if weights_dtype == "int4" else (-127, 127)
+    values = r.rng.integers(low, high + 1, shape).astype(np.int8)
     scales = [r.scale(1e-3, 0.1) for _ in range(channels if r.chance(0.8) else 1)]
-    weights = graph.constant(values, scale=scales, zero_point=[0] * len(scales), axis=axis)
-    typical = input_scale * float(np.mean(scales)) * 127 * 60 * np.sqrt(taps) / 100
+    points = [0] * len(scales)
+    weights = graph.constant(values, scale=scales, zero_point=points, dtype=weights_dtype, axis=axis)
+    typical = input_scale * float(np.mean(scales)) * high * 60 * np.sqrt(taps) / 100
     output_scale = float(np.float32(typical * r.choice((1.0, 1.0, 1.0, 0.1, 1e-3, 30.0))))
     if not r.chance(0.85):
         return weights, None, output_scale
@@ -57,7 +59,7 @@ def weights_of(
     return weights, graph.constant(bias, scale=[input_scale * s for s in scales], axis=0), output_scale
 
 
-def random_case(index: int, dtype: str, bias_dtype: str = "") -> Case:
+def random_case(index: int, dtype: str, bias_dtype: str = "", weights_dtype: str = "int8") -> Case:
     r = Random(index, 1)
     batches, groups = r.choice((1, 1, 1, 2)), r.choice((1, 1, 1, 2, 3))
     height, width = r.integer(1, 9), r.integer(1, 9)
@@ -84,6 +86,7 @@ def random_case(index: int, dtype: str, bias_dtype: str = "") -> Case:
             dtype=dtype,
             input_scale=quantization.get("scale", 0.0),
             bias_dtype=bias_dtype,
+            weights_dtype=weights_dtype,
         )
         out = {} if dtype == "float32" else {"scale": scale, "zero_point": r.zero_point(dtype)}
         y = graph.tensor((batches, *size, channels), dtype, **out)
@@ -100,6 +103,11 @@ def random_case(index: int, dtype: str, bias_dtype: str = "") -> Case:
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
 def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
     check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_int4_weights_give_tflms_bytes(tmp_path: Path) -> None:
+    cases = [random_case(index, "int8", weights_dtype="int4") for index in range(CASES)]
+    check(cases, tmp_path, at_least=100)
 
 
 def test_int16_with_a_bias_of_int32_equals_tflm(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tests.support.run_time import computed_weights
 CASES = 120
 
 
-def random_case(index: int, dtype: str) -> Case:
+def random_case(index: int, dtype: str, weights_dtype: str = "int8") -> Case:
     r = Random(index, 2)
     batches, channels, multiplier = r.choice((1, 1, 1, 2)), r.integer(1, 6), r.choice((1, 1, 2, 3))
     height, width = r.integer(1, 9), r.integer(1, 9)
@@ -40,6 +40,7 @@ def random_case(index: int, dtype: str) -> Case:
             axis=3,
             dtype=dtype,
             input_scale=quantization.get("scale", 0.0),
+            weights_dtype=weights_dtype,
         )
         out = {} if dtype == "float32" else {"scale": scale, "zero_point": r.zero_point(dtype)}
         y = graph.tensor((batches, *size, channels * multiplier), dtype, **out)
@@ -57,6 +58,11 @@ def random_case(index: int, dtype: str) -> Case:
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
 def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
     check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_int4_weights_give_tflms_bytes(tmp_path: Path) -> None:
+    cases = [random_case(index, "int8", "int4") for index in range(CASES)]
+    check(cases, tmp_path, at_least=100)
 
 
 def test_float_is_close_to_tflm(tmp_path: Path) -> None:

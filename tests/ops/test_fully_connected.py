@@ -15,13 +15,16 @@ from tests.support.run_time import computed_weights
 CASES = 130
 
 
-def random_case(index: int, dtype: str, asymmetric: bool = False, bias_dtype: str = "") -> Case:
+def random_case(
+    index: int, dtype: str, asymmetric: bool = False, bias_dtype: str = "", weights_dtype: str = "int8"
+) -> Case:
     r = Random(index, 3)
     depth, channels = r.integer(1, 40), r.integer(1, 12)
     outer = r.choice(((1,), (1,), (3,), (1, 2), (1, 2, 2)))
     keep = len(outer) > 1 and r.chance(0.6)
     rows = int(np.prod(outer))
-    per_channel = dtype == "int8" and r.chance(0.4) and not asymmetric
+    # TFLM has int4 weights with a single scale alone.
+    per_channel = dtype == "int8" and r.chance(0.4) and not asymmetric and weights_dtype == "int8"
 
     def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
         quantization = r.quantization(dtype)
@@ -33,9 +36,10 @@ def random_case(index: int, dtype: str, asymmetric: bool = False, bias_dtype: st
             y = graph.tensor(out_shape, dtype)
         else:
             scales = [r.scale(1e-3, 0.1) for _ in range(channels if per_channel else 1)]
-            values = r.rng.integers(-127, 128, (channels, depth)).astype(np.int8)
-            points = r.zero_point() if asymmetric else 0
-            w = graph.constant(values, scale=scales, zero_point=[points] * len(scales), axis=0)
+            low, high = (-8, 7) if weights_dtype == "int4" else (-127, 127)
+            values = r.rng.integers(low, high + 1, (channels, depth)).astype(np.int8)
+            points = [r.zero_point() if asymmetric else 0] * len(scales)
+            w = graph.constant(values, scale=scales, zero_point=points, dtype=weights_dtype, axis=0)
             product = [float(np.float32(quantization["scale"]) * np.float32(s)) for s in scales]
             span = 2**31 - 1 if r.chance(0.1) and dtype == "int8" else 20000
             kind = bias_dtype or ("int32" if dtype == "int8" else "int64")
@@ -55,6 +59,11 @@ def random_case(index: int, dtype: str, asymmetric: bool = False, bias_dtype: st
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
 def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
     check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_int4_weights_give_tflms_bytes(tmp_path: Path) -> None:
+    cases = [random_case(index, "int8", weights_dtype="int4") for index in range(CASES)]
+    check(cases, tmp_path, at_least=100)
 
 
 def test_int16_with_a_bias_of_int32_equals_tflm(tmp_path: Path) -> None:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import flatbuffers
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
 from tests.ops.generate import ACTIVATIONS, Random, case
 from tests.ops.test_conv_2d import weights_of
-from tests.support.differential import Case, Tolerance, check
+from tests.support.differential import Case, Tolerance, check, run_tflm
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
-from tests.support.run_time import at_run_time, computed_weights
+from tests.support.run_time import at_run_time, computed_weights, outputs_of
+from tinyserve.graph import reader
 
 CASES = 135
 
 
-def random_case(index: int, dtype: str, bias_dtype: str = "") -> Case:
+def random_case(index: int, dtype: str, bias_dtype: str = "", weights_dtype: str = "int8") -> Case:
     r = Random(index, 47)
     batches, channels, depth = r.choice((1, 1, 2)), r.integer(1, 5), r.integer(1, 5)
     height, width = r.integer(1, 5), r.integer(1, 5)
@@ -38,6 +41,7 @@ def random_case(index: int, dtype: str, bias_dtype: str = "") -> Case:
             dtype=dtype,
             input_scale=q.get("scale", 0.0),
             bias_dtype=bias_dtype,
+            weights_dtype=weights_dtype,
         )
         out = {} if dtype == "float32" else {"scale": scale, "zero_point": r.zero_point(dtype)}
         y = graph.tensor((batches, *size, channels), dtype, **out)
@@ -55,6 +59,31 @@ def random_case(index: int, dtype: str, bias_dtype: str = "") -> Case:
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
 def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
     check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def widened(case: Case) -> Case:
+    """The case with int8 weights of the same values: TFLM has no int4 for this operator."""
+    (operator,) = reader.read(case.model).main.operators
+    weights = operator.inputs[1]
+    assert weights is not None and weights.data is not None
+    model = schema.ModelT.InitFromPackedBuf(case.model, 0)
+    tensor = model.subgraphs[0].tensors[weights.index]
+    tensor.type = schema.TensorType.INT8
+    model.buffers[tensor.buffer].data = np.frombuffer(weights.data.astype(np.int8).tobytes(), np.uint8)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return Case(case.label, bytes(builder.Output()), case.samples)
+
+
+def test_int4_weights_give_the_bytes_of_the_same_ones_in_int8(tmp_path: Path) -> None:
+    cases = [random_case(index, "int8", weights_dtype="int4") for index in range(CASES)]
+    compared = 0
+    for theirs, ours in zip(run_tflm([*map(widened, cases)]), outputs_of(cases, tmp_path), strict=True):
+        if not isinstance(theirs, str):
+            compared += 1
+            for (expected,), got in zip(theirs, ours, strict=False):
+                assert np.array_equal(expected.reshape(-1), got.reshape(-1))
+    assert compared >= 100
 
 
 def test_int16_with_a_bias_of_int16_equals_tflm(tmp_path: Path) -> None:
