@@ -110,6 +110,7 @@ def test_the_report_names_what_went() -> None:
     report = passes.optimize(model)
     removed = {result.name: " ".join(result.removed) for result in report.passes}
     assert "RELU #2" in removed["activations"]
+    assert "CONV_2D #1" in removed["padding"]
     assert "PAD #0" in removed["dead code"]
     assert "of 8 channels" in removed["dead channels"]
     assert (report.operators_before, report.operators_after) == (5, 3)

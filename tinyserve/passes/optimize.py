@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
-from tinyserve.graph.types import Graph, Model, Operator
+from tinyserve.graph.types import Graph, Model, Operator, Tensor
 from tinyserve.passes import (
     activations,
     common_subexpressions,
@@ -83,23 +83,45 @@ def _apply(tally: _Tally, model: Model) -> int:
     if changes or tally.macs_after < 0:
         tally.macs_after = macs(model)
     tally.changes += changes
-    tally.removed += _gone(before, model)
+    if changes:
+        tally.removed += _gone(before, model) or _rewritten(before, model)
     return changes
 
 
-def _snapshot(model: Model) -> list[tuple[Operator, int]]:
-    """Every operator with the channels of its output."""
-    return [(op, channel_count(op.outputs[0]) if op.outputs else 0) for op in all_operators(model)]
+@dataclass(frozen=True)
+class _Before:
+    """An operator as it was: the channels of its output, and what it read."""
+
+    operator: Operator
+    channels: int
+    inputs: tuple[Tensor | None, ...]
 
 
-def _gone(before: list[tuple[Operator, int]], model: Model) -> list[str]:
+def _snapshot(model: Model) -> list[_Before]:
+    return [
+        _Before(op, channel_count(op.outputs[0]) if op.outputs else 0, tuple(op.inputs))
+        for op in all_operators(model)
+    ]
+
+
+def _gone(before: list[_Before], model: Model) -> list[str]:
     """What a pass took away: whole operators, and channels of those that stayed."""
     left = {id(operator) for operator in all_operators(model)}
     lines = []
-    for operator, channels in before:
+    for was in before:
+        operator = was.operator
         if id(operator) not in left:
             lines.append(operator.location)
-        elif operator.outputs and channel_count(operator.outputs[0]) < channels:
-            removed = channels - channel_count(operator.outputs[0])
-            lines.append(f"{operator.location}: {removed} of {channels} channels")
+        elif operator.outputs and channel_count(operator.outputs[0]) < was.channels:
+            removed = was.channels - channel_count(operator.outputs[0])
+            lines.append(f"{operator.location}: {removed} of {was.channels} channels")
     return lines
+
+
+def _rewritten(before: list[_Before], model: Model) -> list[str]:
+    """The operators that read something else than before, where a pass took none away."""
+    return [
+        f"{was.operator.location}: rewritten"
+        for was in before
+        if any(now is not then for now, then in zip(was.operator.inputs, was.inputs, strict=False))
+    ]

@@ -35,7 +35,7 @@ def summary(compiled: Compiled, name: str, boards: Sequence[Board]) -> Renderabl
         *_weights(compiled),
         pass_table(report),
         Text(
-            f"{report.operators_before} operators become {len(compiled.program.calls)} kernel calls; "
+            f"operators: {report.operators_before}, kernel calls: {len(compiled.program.calls)}; "
             f"{report.macs_before:,} MACs become {report.macs_after:,}"
         ),
         Text(),

@@ -84,7 +84,7 @@ def pass_table(report: PassReport) -> Table:
     table.add_column("pass")
     for column in ("changes", "MACs saved"):
         table.add_column(column, justify="right")
-    table.add_column("removed", overflow="fold")
+    table.add_column("removed or merged", overflow="fold")
     for result in report.passes:
         if result.changes:
             saved = result.macs_before - result.macs_after
