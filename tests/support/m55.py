@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.support import arm_cases
+from tests.support import core_cases
 from tests.support.core import KERNELS, SHIM_SOURCES
 from tests.support.differential import Case
 from tinyserve.codegen.ctext import array_lines
@@ -85,7 +85,7 @@ def _run(elf: Path) -> list[str]:
 def _source(pairs: Sequence[tuple[Case, Program, Program]]) -> Iterator[str]:
     yield _HARNESS.read_text()
     programs = [program for _, *both in pairs for program in both]
-    yield from arm_cases.source(programs)
+    yield from core_cases.source(programs)
     body: list[str] = []
     for index, (case, portable, fast) in enumerate(pairs):
         for number, sample in enumerate(case.samples):
@@ -95,7 +95,7 @@ def _source(pairs: Sequence[tuple[Case, Program, Program]]) -> Iterator[str]:
                 yield f"static const uint8_t {name}[{raw.size}] = {{"
                 yield from (*array_lines(raw), "};")
             body += _execute(2 * index, portable, names, None, "expected")
-            for overlap in [None, *arm_cases.overlaps(fast)]:
+            for overlap in [None, *core_cases.overlaps(fast)]:
                 body += _execute(2 * index + 1, fast, names, overlap, f"{case.label}: ")
     yield "void run_all(void) {"
     yield from body

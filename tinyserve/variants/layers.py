@@ -19,6 +19,27 @@ def int8_only(op: Operator) -> bool:
     return input.dtype is DType.INT8 and weights.dtype is DType.INT8
 
 
+def convolution_taps(op: Operator) -> npt.NDArray[np.int8] | None:
+    """Weights [output channels][taps] of an ungrouped int8 convolution of batch 1; None of any other."""
+    input, weights = checks.required(op, 0), checks.required(op, 1)
+    if not int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+        return None
+    assert weights.data is not None
+    return np.asarray(weights.data.reshape(weights.shape[0], -1))
+
+
+def depthwise_3x3_taps(op: Operator, view: Window) -> npt.NDArray[np.int8] | None:
+    """Weights [channels][9] of an int8 depthwise convolution of batch 1 and multiplier 1 that ``is_3x3``.
+
+    None of any other.
+    """
+    input, weights = checks.required(op, 0), checks.required(op, 1)
+    if not int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3] or not is_3x3(view):
+        return None
+    assert weights.data is not None
+    return np.ascontiguousarray(weights.data.reshape(9, -1).T)
+
+
 def output_range(op: Operator) -> tuple[int, int]:
     """The fused activation's quantized bounds."""
     return activation_range(op, op.attributes.activation, op.outputs[0])

@@ -8,20 +8,7 @@
  * MultiplyByQuantizedMultiplier but for negative ties. Where the zero point is -128 those are clamped away; the other
  * kernels add the step -2^(d - 1) to negative results. */
 
-        .syntax unified
-        .thumb
-
-        .macro  BEGIN_FUNCTION name
-        .section .text.\name, "ax", %progbits
-        .weak   \name
-        .type   \name, %function
-        .p2align 2
-\name:
-        .endm
-
-        .macro  END_FUNCTION name
-        .size   \name, . - \name
-        .endm
+#include "function.S"
 
         .equ    SLOT_PAIR, 32
         .equ    SHIFT, 10

@@ -16,8 +16,7 @@
  * First argument, fields in this order: steps, output stride (bytes between pixels), 2 zp + 1, weights, weights' bytes.
  * Stack: 72 bytes, 76 in the plain kernel of 4 pixels. */
 
-        .syntax unified
-        .thumb
+#include "function.S"
 
         /* Stack frame of both kernels. Steps take the stride's place where there is one pixel. */
         .equ    SHIFTS, 0
@@ -30,18 +29,6 @@
         .equ    PATCH_END, 28
         .equ    ENTRY, 32
         .equ    FRAME, 36
-
-        .macro  BEGIN_FUNCTION name
-        .section .text.\name, "ax", %progbits
-        .weak   \name
-        .type   \name, %function
-        .p2align 2
-\name:
-        .endm
-
-        .macro  END_FUNCTION name
-        .size   \name, . - \name
-        .endm
 
         /* Two taps of 4 pixels and 2 channels: 13 instructions of 4 bytes, 16 products.
          * r0 weights, r1 patch, r4-r7 sums of 256 B + A, r8-r11 sums of A. */

@@ -10,8 +10,7 @@
  *
  * First argument as in matmul.S. Stack: 64 bytes. */
 
-        .syntax unified
-        .thumb
+#include "function.S"
 
         .equ    PATCH, 0
         .equ    WEIGHTS_END, 4
@@ -22,18 +21,6 @@
         .equ    FRAME, 28
 
         .equ    SHIFT, 12
-
-        .macro  BEGIN_FUNCTION name
-        .section .text.\name, "ax", %progbits
-        .weak   \name
-        .type   \name, %function
-        .p2align 2
-\name:
-        .endm
-
-        .macro  END_FUNCTION name
-        .size   \name, . - \name
-        .endm
 
         /* Two taps of 4 pixels and 2 channels: 13 instructions of 4 bytes, 16 products.
          * r0 weights, r1 patch, r4-r7 sums of A, r8-r11 sums of B. */

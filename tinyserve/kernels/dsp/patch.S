@@ -4,20 +4,7 @@
  * SXTB16 gives. A tail of 1 byte becomes (b0, -), of 2 (b0, b1), of 3 (b0, b2), (b1, -); weights there are 0 or in
  * this order (tinyserve/variants/dsp/packing.py). Only bytes of the run are read; any alignment. */
 
-        .syntax unified
-        .thumb
-
-        .macro  BEGIN_FUNCTION name
-        .section .text.\name, "ax", %progbits
-        .weak   \name
-        .type   \name, %function
-        .p2align 2
-\name:
-        .endm
-
-        .macro  END_FUNCTION name
-        .size   \name, . - \name
-        .endm
+#include "function.S"
 
         /* int32_t *ts_dsp_patch_4_s8(int32_t *patch, const int8_t *const runs[4], const ts_dsp_runs *shape)
          * 4 pixels side by side: [steps][4] words. shape: quads and tail of a run, number of runs, bytes from the end of

@@ -7,20 +7,7 @@
  * quad first, then 1 and 3. Filters U = G g G' likewise: [blocks of 4 output channels][16][quads][2][4 output channels].
  * Products M = sum of U V: int32_t m[16][4 output channels][2 tiles]. Outputs Y = A' M A, 4 times the accumulators. */
 
-        .syntax unified
-        .thumb
-
-        .macro  BEGIN_FUNCTION name
-        .section .text.\name, "ax", %progbits
-        .weak   \name
-        .type   \name, %function
-        .p2align 2
-\name:
-        .endm
-
-        .macro  END_FUNCTION name
-        .size   \name, . - \name
-        .endm
+#include "function.S"
 
         /* Stack frame of the inputs: rows of 6 columns for each of [2 parities][4], then: */
         .equ    COLUMNS_BYTES, 24

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyserve.codegen.program import ParamValue
 from tinyserve.graph.types import Operator
@@ -27,19 +28,18 @@ _UNROLLED = {False: (1, 2, 3, 4, 8, 9), True: (1, 2, 9)}
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped int8 convolutions of batch 1 whose factors are below one."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not layers.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+    taps = layers.convolution_taps(op)
+    if taps is None:
         return []
     if not packing.rounding_applies(op, convolution_requantization(op, input, weights, output)):
         return []
-    macs = output.elements * weights.elements // weights.shape[0]
-    return [Candidate("mve", macs * 0.16, REASON, lambda: _lower(op, lowering))]
+    macs = output.elements * taps.shape[1]
+    return [Candidate("mve", macs * 0.16, REASON, lambda: _lower(op, lowering, taps))]
 
 
-def _lower(op: Operator, lowering: Lowering) -> None:
+def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    assert weights.data is not None
     view = conv_window(op)
-    taps = weights.data.reshape(weights.shape[0], -1)
     blocks = -(-taps.shape[1] // packing.LANES)
     factors = convolution_requantization(op, input, weights, output)
     table = packing.requantization_table(layers.folded_bias(op, taps), factors)

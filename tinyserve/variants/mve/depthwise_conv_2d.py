@@ -21,21 +21,18 @@ REASON = "3x3 windows of 16 channels interleaved, one dot product each"
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3 of batch 1, stride 1 or 2, multiplier 1, whose factors are below one."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not layers.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
-        return []
-    if not layers.is_3x3(conv_window(op)):
+    taps = layers.depthwise_3x3_taps(op, conv_window(op))
+    if taps is None:
         return []
     if not packing.rounding_applies(op, convolution_requantization(op, input, weights, output)):
         return []
-    return [Candidate("mve", output.elements * 9.0, REASON, lambda: _lower(op, lowering))]
+    return [Candidate("mve", output.elements * 9.0, REASON, lambda: _lower(op, lowering, taps))]
 
 
-def _lower(op: Operator, lowering: Lowering) -> None:
+def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    assert weights.data is not None
     view = conv_window(op)
     stride = view.stride_height
-    taps = np.ascontiguousarray(weights.data.reshape(9, -1).T)
     factors = convolution_requantization(op, input, weights, output)
     table = packing.requantization_table(layers.folded_bias(op, taps), factors)
     words = lowering.scratch(f"{output.name}_words", scratch_bytes(view.output_width, stride))

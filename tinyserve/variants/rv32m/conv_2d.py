@@ -24,10 +24,9 @@ REASON = "4 pixels x 4 channels share loads, sums in registers"
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped int8 convolutions of batch 1 whose accumulators are bounded."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not layers.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+    taps = layers.convolution_taps(op)
+    if taps is None:
         return []
-    assert weights.data is not None
-    taps = weights.data.reshape(weights.shape[0], -1)
     table = packing.channel_table(op, taps, convolution_requantization(op, input, weights, output))
     if table is None:
         return []

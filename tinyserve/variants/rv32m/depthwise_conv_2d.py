@@ -24,12 +24,9 @@ BAND_LIMIT_BYTES = 400
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3 of batch 1, stride 1 or 2, multiplier 1, whose accumulators are bounded."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not layers.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+    taps = layers.depthwise_3x3_taps(op, conv_window(op))
+    if taps is None:
         return []
-    if not layers.is_3x3(conv_window(op)):
-        return []
-    assert weights.data is not None
-    taps = np.ascontiguousarray(weights.data.reshape(9, -1).T)
     table = packing.channel_table(op, taps, convolution_requantization(op, input, weights, output))
     if table is None:
         return []

@@ -29,22 +29,19 @@ REASON = "five pixels share each weight; inputs widened to words for LDM"
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped int8 convolutions of batch 1 whose accumulators are bounded."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not layers.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+    taps = layers.convolution_taps(op)
+    if taps is None:
         return []
-    assert weights.data is not None
-    taps = weights.data.reshape(weights.shape[0], -1)
     table = packing.channel_table(op, taps, convolution_requantization(op, input, weights, output))
     if table is None:
         return []
     macs = output.elements * taps.shape[1]
-    return [Candidate("thumb1", macs * 3.0, REASON, lambda: _lower(op, lowering, table))]
+    return [Candidate("thumb1", macs * 3.0, REASON, lambda: _lower(op, lowering, taps, table))]
 
 
-def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    assert weights.data is not None
+def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8], table: Ints) -> None:
+    input, output = checks.required(op, 0), op.outputs[0]
     view = conv_window(op)
-    taps = weights.data.reshape(weights.shape[0], -1)
     padded = packing.rounded_up(taps.shape[1], TAPS)
     groups = _groups(padded)
     patch = lowering.scratch(f"{output.name}_patch", 4 * PIXELS * groups * (padded + CHANNEL_BLOCK))

@@ -26,24 +26,19 @@ SPLIT_LIMIT_WORDS = 850
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3 of batch 1, stride 1 or 2, multiplier 1, whose accumulators are bounded."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not layers.int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+    taps = layers.depthwise_3x3_taps(op, conv_window(op))
+    if taps is None:
         return []
-    if not layers.is_3x3(conv_window(op)):
-        return []
-    assert weights.data is not None
-    taps = weights.data.reshape(9, -1).T
     table = packing.channel_table(op, taps, convolution_requantization(op, input, weights, output))
     if table is None:
         return []
-    return [Candidate("thumb1", output.elements * 70.0, REASON, lambda: _lower(op, lowering, table))]
+    return [Candidate("thumb1", output.elements * 70.0, REASON, lambda: _lower(op, lowering, taps, table))]
 
 
-def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    assert weights.data is not None
+def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8], table: Ints) -> None:
+    input, output = checks.required(op, 0), op.outputs[0]
     view = conv_window(op)
     stride = view.stride_height
-    taps = np.ascontiguousarray(weights.data.reshape(9, -1).T)
     order = [0, 1, 2] if stride == 1 else [0, 2, 1]
     packed = np.ascontiguousarray(taps.reshape(-1, 3, 3)[:, :, order]).reshape(-1)
     layout, words = _layout(view)
