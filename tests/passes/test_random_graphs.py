@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.ops import test_control_flow, test_svdf
+from tests.ops import test_unidirectional_sequence_lstm as lstm
 from tests.support import differential
-from tests.support.differential import run_tflm
+from tests.support.differential import Case, run_tflm
 from tests.support.graphs.random_graph import LAYERS, random_graph
 from tests.support.merge import merge
 from tinyserve import ops, passes
@@ -33,6 +35,15 @@ def optimized(model: Model) -> None:
 def test_optimized_graphs_give_tflm_s_bytes(tmp_path: Path) -> None:
     cases = [random_graph(seed).case for seed in range(GRAPHS)]
     differential.check(cases, tmp_path, at_least=GRAPHS - 2, prepare=optimized)
+
+
+def test_optimized_subgraphs_and_state_give_tflm_s_bytes(tmp_path: Path) -> None:
+    cases: list[Case] = []
+    for index in range(6):
+        cases += [test_control_flow.branch(index, "int8"), test_control_flow.loop(index, "int32")]
+        cases += [test_control_flow.running_sum(index, "int8", once) for once in (False, True)]
+        cases += [test_svdf.random_case(index, "int8"), lstm.random_case(index, "int8")]
+    differential.check(cases, tmp_path, at_least=len(cases) - 1, prepare=passes.optimize)
 
 
 def test_graphs_share_an_arena_and_give_tflm_s_bytes() -> None:
