@@ -7,9 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.ops.generate import Random
 from tests.passes.changed import check_random_graphs
 from tests.passes.nets import Net, applying
 from tests.support import differential
+from tests.support.differential import Case
+from tests.support.flatbuffer_builder import ModelBuilder
+from tests.support.fuzz_seed import fuzz_seed
+from tests.support.graphs.grower import Grower
+from tests.support.graphs.patterns import ACTIVATED
+from tests.support.graphs.random_graph import LAYERS
 from tinyserve.ops.quantize_params import Activation
 from tinyserve.passes import activations
 from tinyserve.passes.load import load
@@ -39,6 +46,27 @@ def test_activations_merge_and_bytes_stay(tmp_path: Path, name: str) -> None:
     prepare, changes = applying(activations.run)
     differential.check(cases, tmp_path, at_least=len(cases), prepare=prepare)
     assert changes == [1] * len(cases)
+
+
+def activated(seed: int, name: str) -> Case:
+    r, model = Random(seed, 230), ModelBuilder()
+    g = Grower(r, model.graph())
+    x = g.input((1, 4, 5, 3), "int8")
+    LAYERS[name](g)
+    y = g.like(g.values[-1])
+    g.add(r.choice(("RELU", "RELU6")), [g.values[-1]], y)
+    g.graph.output(y)
+    return Case(f"{name} {seed}", model.build(), r.samples([x], 2))
+
+
+def test_every_operator_that_clamps_takes_an_activation_over(tmp_path: Path) -> None:
+    names = [name for name in ACTIVATED for _ in range(4)]
+    cases = [activated(seed, name) for seed, name in enumerate(names)]
+    prepare, changes = applying(activations.run)
+    differential.check(cases, tmp_path, at_least=len(cases) - 2, prepare=prepare)
+    if not fuzz_seed():  # RELU_N1_TO_1 in the operator and RELU behind it are no one activation
+        merged = {name for name, changed in zip(names, changes, strict=True) if changed}
+        assert merged == set(ACTIVATED)
 
 
 def test_merged_attributes_and_tensors() -> None:

@@ -23,7 +23,7 @@ _ACTIVATIONS = {
 _FUSING = frozenset(
     {
         "ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MUL",
-        "SUB",
+        "SUB", "TRANSPOSE_CONV",
     }
 )  # fmt: skip
 

@@ -20,7 +20,7 @@ def _padded_convolution(g: Grower) -> None:
 
 def _activated(g: Grower) -> None:
     """An activation of its own behind what can take it over."""
-    _LAYERS[g.r.choice(("ADD", "CONV_2D", "FULLY_CONNECTED", "MUL"))](g)
+    _LAYERS[g.r.choice(ACTIVATED)](g)
     made = g.values[-1]
     if made.dtype in (*QUANTIZED, "float32"):
         g.add(g.r.choice(("RELU", "RELU6")), [made], g.like(made))
@@ -83,6 +83,12 @@ def _chain(g: Grower, x: TensorRef, names: Sequence[str]) -> None:
 
 _FOLDED = ("ADD", "EQUAL", "LESS", "MAXIMUM", "MINIMUM", "MUL", "QUANTIZE", "SUB")
 _LAYERS = {**weighted.LAYERS, **elementwise.LAYERS, **moving.LAYERS}
+ACTIVATED = (
+    "ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MUL", "SUB",
+    "TRANSPOSE_CONV",
+)  # fmt: skip
+"""What can take an activation over."""
+
 PATTERNS: tuple[Callable[[Grower], None], ...] = (
     _padded_convolution, _activated, _twins, _flatten_as_keras_does, _round_trip, _convolutions, _constant,
 )  # fmt: skip
