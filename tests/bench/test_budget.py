@@ -92,3 +92,10 @@ def test_a_budget_of_zero_holds_only_zero(tmp_path: Path) -> None:
     result = make_result()
     empty = msgspec.structs.replace(result, memory=msgspec.structs.replace(result.memory, stack_used_bytes=0))
     assert budget.load(path).check(empty) == []
+
+
+def test_tables_that_concern_no_cell_are_known(tmp_path: Path) -> None:
+    tables = ["limits", "board.nano33", "board.nano34", "model.kws", "model.vww", "model.kws.board.pico"]
+    text = "".join(f"[{table}]\ninstructions = 5\n" for table in tables)
+    found = budget.load(write(tmp_path / "b.toml", text)).idle([make_result()])
+    assert sorted(found) == ["board.nano34", "model.kws.board.pico", "model.vww"]

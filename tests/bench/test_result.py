@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.bench.results import make_result
 from tinyserve.bench import result as results
+from tinyserve.bench import schema
 from tinyserve.bench.result import BenchReport, FailedCell
 from tinyserve.errors import DataError, FileSystemError
 
@@ -47,3 +49,20 @@ def test_another_file_is_a_data_error_that_names_it(tmp_path: Path, content: byt
 def test_a_missing_file_is_a_file_system_error(tmp_path: Path) -> None:
     with pytest.raises(FileSystemError, match=r"none\.json"):
         results.load(tmp_path / "none.json")
+
+
+def test_the_published_schema_is_the_codes_own() -> None:
+    published = Path(__file__).parents[2] / "docs" / "bench-schema.json"
+    assert published.read_bytes() == schema.encode(), (
+        "python -m tinyserve.bench.schema > docs/bench-schema.json"
+    )
+
+
+def test_a_report_is_valid_by_the_published_schema_and_a_changed_one_is_not() -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    report = BenchReport(results=[make_result()], failures=[FailedCell("vww", "pico", "too large", 7)])
+    document = json.loads(results.encode(report))
+    validator = jsonschema.Draft202012Validator(schema.schema())
+    validator.validate(document)
+    del document["results"][0]["latency"]["p90"]
+    assert not validator.is_valid(document)

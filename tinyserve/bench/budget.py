@@ -16,6 +16,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,18 @@ class Budget:
         for scope in (("", ""), ("", board), (model, ""), (model, board)):
             merged |= self._scopes.get(scope, {})
         return list(merged.values())
+
+    def idle(self, results: Iterable[BenchResult]) -> list[str]:
+        """The file's tables that concern none of the results: perhaps a name is misspelt."""
+        models, boards = {""}, {""}
+        for result in results:
+            models.add(result.model.name)
+            boards.add(result.setup.board)
+        return [
+            next(iter(limits.values())).where
+            for (model, board), limits in self._scopes.items()
+            if limits and not (model in models and board in boards)
+        ]
 
     def check(self, result: BenchResult) -> list[Violation]:
         """What the result breaks; a figure that has a limit and is missing counts as broken."""

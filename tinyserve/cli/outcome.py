@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def conclude(report: BenchReport, outputs: Outputs) -> int:
     violations = _violations(report, outputs)
     comparison = _comparison(report, outputs)
     _print(report, violations, comparison)
+    _say_idle(report, outputs)
     _write(report, violations, comparison, outputs)
     _check_stopped(report)
     wrong = [item for item in report.results if item.check and not item.check.passed]
@@ -91,6 +93,14 @@ def _violations(report: BenchReport, outputs: Outputs) -> list[Violation]:
         return []
     limits = budgets.load(outputs.budget)
     return [violation for item in report.results for violation in limits.check(item)]
+
+
+def _say_idle(report: BenchReport, outputs: Outputs) -> None:
+    """A table of the budget file that concerns no cell is more often a misspelt name than none at all."""
+    if outputs.budget is None:
+        return
+    for where in budgets.load(outputs.budget).idle(report.results):
+        print(f"note: {outputs.budget}: [{where}] concerns none of these cells", file=sys.stderr)
 
 
 def _comparison(report: BenchReport, outputs: Outputs) -> Comparison | None:

@@ -1,0 +1,28 @@
+"""The JSON Schema of what `bench --json` writes; docs/bench-schema.json is what this module prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from tinyserve.bench.result import SCHEMA, BenchReport
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema() -> dict[str, Any]:
+    """The schema of a report, in the draft of 2020-12."""
+    title = f"tinyserve bench report, schema {SCHEMA}"
+    return {"$schema": DIALECT, "title": title, **msgspec.json.schema(BenchReport)}
+
+
+def encode() -> bytes:
+    """The schema as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(schema()), indent=2) + b"\n"
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.buffer.write(encode())
