@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinyserve.convert import convert
+from tinyserve.convert import Options, convert
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 REFERENCE = {  # MLPerf Tiny's id, and the MACs of its reference model
@@ -73,3 +73,17 @@ def test_a_readme_names_files_that_exist(example: str) -> None:
     scripts = [word for word in text.split() if word.startswith("examples/") and word.endswith(".py")]
     for script in scripts:
         assert (EXAMPLES.parent / script).is_file(), script
+
+
+def test_the_forest_trains_and_keeps_its_answers_in_eight_bits(tmp_path: Path) -> None:
+    assert "15 trees, test accuracy" in run("forest/train.py", tmp_path)
+    made = convert(
+        tmp_path / "forest.joblib",
+        representative=tmp_path / "calib.npz",
+        samples=tmp_path / "test.npz",
+        output=tmp_path / "bundle",
+        options=Options(trust=True),
+    )
+    assert made.manifest.ops == {"TreeEnsemble": 1}
+    agreement = made.manifest.accuracy[0].top1_agreement
+    assert agreement is not None and agreement >= 0.95
