@@ -32,7 +32,7 @@ _EXTRA_BYTES = 500 << 20
 _CPU_SECONDS = 2.0
 
 _CHILD = """
-import pickle, resource, signal, sys
+import pickle, resource, signal, sys, warnings
 import numpy as np
 from tinyserve import passes
 from tinyserve.codegen.compile import compile_model
@@ -48,6 +48,8 @@ def stop(*_):
 seeds, first, count, emit, extra, limit = pickle.load(sys.stdin.buffer)
 compile_model(seeds[0])  # imports what it needs before memory is counted
 signal.signal(signal.SIGPROF, stop)
+if emit:
+    warnings.simplefilter("error")  # users would see them
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + extra, used + extra))
 accepted = 0
@@ -121,12 +123,13 @@ def large_model() -> bytes:
     return net.case("").model
 
 
+@np.errstate(all="ignore")
 def test_the_c_of_damaged_models_has_no_undefined_behaviour(tmp_path: Path) -> None:
     """Those that are accepted and compute something else than before the damage, under ASan and UBSan."""
     seeds = [random_graph(seed).case.model for seed in range(GRAPHS)]
     seen = {_kernels(lower(load(seed), PORTABLE, "case")) for seed in seeds}
     chosen: list[tuple[Program, list[list[Array]]]] = []
-    for number in range(5000):
+    for number in range(3000):
         r = Random(number, 220)
         try:
             program = lower(load(mutate(seeds[number % len(seeds)], r.rng, 1)), PORTABLE, "case")
@@ -136,7 +139,7 @@ def test_the_c_of_damaged_models_has_no_undefined_behaviour(tmp_path: Path) -> N
         if kernels not in seen:
             seen.add(kernels)
             chosen.append((program, [[r.values(x.shape, x.dtype.value) for x in program.input_tensors]]))
-    assert len(chosen) > 25
+    assert len(chosen) > 15
     run_c(chosen[:80], tmp_path)
 
 
