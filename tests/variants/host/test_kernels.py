@@ -21,6 +21,8 @@ from tinyserve.passes.load import load
 _EXTENSIONS = {
     "avx512": ("avx2", "avx512f", "avx512bw", "avx512vbmi", "avx512_vnni"),
     "avx2": ("avx2",),
+    "avx2 vnni": ("avx2", "avx_vnni"),
+    "avx512 vnni of 256 bits": ("avx2", "avx512f", "avx512vl", "avx512_vnni"),
     "vector": (),
 }
 
@@ -52,8 +54,8 @@ _LARGER = (layers.conv_case, layers.depthwise_case, layers.fully_connected_case)
 def int8_cases() -> list[Case]:
     """What the portable kernels are tested with (odd shapes, batches, extreme scales and biases), and layers
     of more channels, as far as the variant takes them."""
-    cases = [module.random_case(index, "int8") for module in _SMALL for index in range(50)]
-    cases += [make(index) for make in _LARGER for index in range(25)]
+    cases = [module.random_case(index, "int8") for module in _SMALL for index in range(36)]
+    cases += [make(index) for make in _LARGER for index in range(18)]
     return [case for case in cases if takes_the_variant(case)]
 
 
@@ -91,10 +93,10 @@ def wide_float_case(index: int) -> Case:
 
 @pytest.mark.parametrize("vectors", list(_EXTENSIONS))
 def test_bytes_equal_tflm(vectors: str, tmp_path: Path) -> None:
-    check(int8_cases(), tmp_path, at_least=150, target=FAST, flags=flags_of(vectors))
+    check(int8_cases(), tmp_path, at_least=100, target=FAST, flags=flags_of(vectors))
 
 
-@pytest.mark.parametrize("vectors", list(_EXTENSIONS))
+@pytest.mark.parametrize("vectors", ["avx512", "avx2", "vector"])
 def test_float_bits_equal_the_portable_kernels(vectors: str, tmp_path: Path) -> None:
     flags, cases = flags_of(vectors), float_cases()
     assert len(cases) > 40
@@ -119,7 +121,7 @@ def test_bytes_equal_tflm_on_an_emulated_aarch64(
     compiler.write_text(_CROSS.format(architecture=architecture, compiler=_AARCH64, emulator=_EMULATOR))
     compiler.chmod(0o755)
     monkeypatch.setenv("CC", str(compiler))
-    check(int8_cases()[::3], tmp_path, at_least=50, target=FAST)
+    check(int8_cases()[::3], tmp_path, at_least=35, target=FAST)
 
 
 def takes_the_variant(case: Case) -> bool:
