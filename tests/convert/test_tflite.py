@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve.bundle import TensorInfo
-from tinyserve.convert import convert
+from tinyserve.convert import convert, synthetic
 from tinyserve.convert.tflite import inspect, left_in_float, mlperf_id, weights
 from tinyserve.errors import ModelError, TinyserveError, UnsupportedError
 
@@ -37,6 +37,20 @@ def test_the_scheme_is_that_of_the_activations(activations: str, scheme: str) ->
     assert found.scheme == scheme
     assert found.inputs == [TensorInfo(found.inputs[0].name, [1, 3], activations, 0.5, 0)]
     assert found.ops == {"FULLY_CONNECTED": 1}
+
+
+def test_weights_that_are_an_input_are_given_as_integers() -> None:
+    """Their scales lie along the first axis, those of an input's features along the last."""
+    model = ModelBuilder()
+    graph = model.graph()
+    x, w = graph.input((1, 3), "int8", 0.5), graph.input((2, 3), "int8", [0.25, 0.5], axis=0)
+    y = graph.tensor((1, 2), "int8", 0.5)
+    graph.op("FULLY_CONNECTED", [x, w, None], [y])
+    graph.output(y)
+    given = inspect(model.build(), "m").inputs
+    assert [(info.scale, info.scales) for info in given] == [(0.5, []), (0.0, [])]
+    first, second = synthetic.pattern(given, 2).inputs
+    assert first.dtype == np.float32 and second.dtype == np.int8 and second.shape == (2, 2, 3)
 
 
 def test_float_models_are_float() -> None:

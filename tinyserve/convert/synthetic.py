@@ -26,7 +26,7 @@ def pattern(inputs: Sequence[TensorInfo], count: int = 4) -> Dataset:
     for info, array in zip(inputs, dataset.inputs, strict=True):
         if info.dtype == "int8" and info.scale:
             raw = ((np.arange(array[0].size) * 31 + 7) & 0xFF).astype(np.uint8).view(np.int8)
-            array[0] = bundle.dequantize(raw, info).reshape(array[0].shape)
+            array[0] = bundle.dequantize(raw.reshape(array[0].shape), info)
     return dataset
 
 

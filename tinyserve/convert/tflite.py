@@ -112,6 +112,8 @@ _MLPERF: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {
 def _info(tensor: Tensor, name: str) -> TensorInfo:
     quantization = tensor.quantization if tensor.dtype in _INTEGERS else None
     several = quantization is not None and quantization.per_channel
+    if quantization is not None and several and quantization.axis != len(tensor.shape) - 1:
+        quantization = None  # weights given as an input, channels first: as the integers that they are
     return TensorInfo(
         name=name,
         shape=list(tensor.shape),
