@@ -17,6 +17,7 @@ import pytest
 
 from tests.bench.models import write_classifier
 from tinyserve.boards import load
+from tinyserve.cli.main import main
 from tinyserve.devices import open_device
 from tinyserve.dut import Client
 
@@ -64,6 +65,25 @@ def test_a_device_on_a_pty_serves_runners_one_after_the_other_until_a_signal(
                 assert len(client.mlperf_infer(1).results) == 3
         process.send_signal(number)
         assert process.wait(WAIT_S) == status
+
+
+def test_bench_asks_the_firmware_at_a_port_which_board_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_classifier(tmp_path / "shapes.tflite")
+    with running("device", "shapes.tflite", "--board", "cortex-m4", "--pty", cwd=tmp_path) as process:
+        port = line_of(process, lambda line: line.startswith("/dev/"))
+        monkeypatch.chdir(tmp_path)
+        assert main(["bench", "shapes.tflite", "--port", port, "--runs", "2"]) == 0
+        assert "shapes on cortex-m4" in capsys.readouterr().out
+
+
+def test_bench_without_a_board_and_a_port_says_what_to_add(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["bench", "shapes.tflite"]) == 2
+    assert "add --board NAME" in capsys.readouterr().err
 
 
 def test_monitor_shows_lines_with_their_meaning(tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 @click.command(name="bench", epilog=SOURCE_HELP)
 @click.argument("sources", type=PATH, nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--board", "boards", multiple=True, required=True, metavar="NAME", help="A board; repeatable.")
+@click.option(
+    "--board", "boards", multiple=True, metavar="NAME",
+    help="A board; repeatable.  [default: what the firmware at --port says]",
+)  # fmt: skip
 @options.device
 @click.option("--runs", type=click.IntRange(min=1), default=10, show_default=True, help="Inferences to time.")
 @click.option(
@@ -104,6 +107,7 @@ def command(
     outputs = Outputs(**reports)  # type: ignore[arg-type]
     outputs.check()
     conversion = road.Conversion(representative, quantize, bundle, engine=engine)
+    boards = boards or (_board_at(port),)
     cells = [
         Cell(
             source,
@@ -128,6 +132,15 @@ def command(
     preflight.check_options(cells)
     report = _run(_with_choices(cells, variants, tuned), jobs, fresh, scheduler)
     return conclude(report, outputs)
+
+
+def _board_at(port: str | None) -> str:
+    from tinyserve.bench.at_port import board_at
+    from tinyserve.errors import UsageError
+
+    if port is None:
+        raise UsageError("no board is named", "add --board NAME; `tinyserve boards` lists them")
+    return board_at(port)
 
 
 def _with_choices(cells: list[Cell], variants: tuple[str, ...], tuned: Path | None) -> list[Cell]:
