@@ -267,6 +267,7 @@ def put(place: Any, value: int) -> Callable[[Array], Array]:
         ("targets", put(0, -1), "a target beyond"),
         ("base", lambda base: base[:1], "base values"),
         ("leaves", lambda leaves: leaves[:, None], "leaves of shape"),
+        ("leaves", lambda leaves: leaves[0], "leaves of shape"),
         ("leaves", lambda leaves: leaves.astype(np.int32) * 40000, "32 bits"),
         ("threshold", lambda threshold: threshold[:-1], "features for children"),
     ],
@@ -287,7 +288,7 @@ def test_a_node_before_its_parent() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"shift": 31}, {"shift": -1}, {"multiplier": 0}, {"scale": float("inf")}]
+    "options", [{"shift": 31}, {"shift": -1}, {"multiplier": 0}, {"scale": 1e35}, {"scale": float("nan")}]
 )
 def test_options_that_mean_nothing(options: dict[str, Any]) -> None:
     made = random_ensemble(3, "int16", "value")

@@ -45,6 +45,7 @@ LEAF_TYPES = (DType.UINT8, DType.INT16, DType.INT32)
 MOST_FEATURES = 1 << 15
 MOST_NODES_PER_TREE = (1 << 16) - 1
 _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
+_LARGEST_SCALE = 1e30
 _PARAMS = "ts_tree_ensemble_params"
 _BRANCHES = "branches"
 _LEAF_TYPE = {"uint8": "TS_TREE_U8", "uint16": "TS_TREE_U16", "int16": "TS_TREE_S16", "int32": "TS_TREE_S32"}
@@ -172,18 +173,18 @@ def _constant(op: Operator, lowering: Lowering, role: str, values: Array | None)
 
 def _check_constants(op: Operator) -> None:
     wanted = {
-        "feature": (1, (DType.INT32,)), "threshold": (1, FEATURE_TYPES), "children": (2, (DType.INT32,)),
-        "roots": (1, (DType.INT32,)), "leaves": (0, LEAF_TYPES), "base": (1, (DType.INT32,)),
-        "targets": (1, (DType.INT32,)),
+        "feature": ((1,), (DType.INT32,)), "threshold": ((1,), FEATURE_TYPES),
+        "children": ((2,), (DType.INT32,)), "roots": ((1,), (DType.INT32,)), "leaves": ((1, 2), LEAF_TYPES),
+        "base": ((1,), (DType.INT32,)), "targets": ((1,), (DType.INT32,)),
     }  # fmt: skip
-    for tensor, (role, (rank, kinds)) in zip(op.inputs[1:], wanted.items(), strict=False):
+    for tensor, (role, (ranks, kinds)) in zip(op.inputs[1:], wanted.items(), strict=False):
         if tensor is None:
             continue
         checks.constant(op, tensor, role)
         if tensor.dtype not in kinds:
             raise checks.invalid(op, f"{role} of type {tensor.dtype.value}")
-        if rank:
-            checks.rank(op, tensor, rank, role)
+        if len(tensor.shape) not in ranks:
+            raise checks.invalid(op, f"{role} of shape {list(tensor.shape)}")
 
 
 def _check_trees(op: Operator, tables: Tables, features: int) -> None:
@@ -232,7 +233,12 @@ def _check_outputs(op: Operator, tables: Tables, outputs: int) -> None:
 def _check_sums(op: Operator, tables: Tables) -> None:
     """No sum overflows 32 bits, whatever leaf each tree reaches."""
     attributes: TreeEnsembleAttributes = op.attributes
-    if not math.isfinite(attributes.scale) or not 0 <= attributes.shift <= 30 or attributes.multiplier < 1:
+    if (
+        abs(attributes.scale) > _LARGEST_SCALE
+        or math.isnan(attributes.scale)
+        or not 0 <= attributes.shift <= 30
+        or attributes.multiplier < 1
+    ):
         raise checks.invalid(op, f"its options are {attributes}")
     most = largest_sum(tables) * attributes.multiplier + (1 << attributes.shift)
     if most >= 1 << 31:
