@@ -347,7 +347,7 @@ def _raw(value: Array) -> bytes:
 
 
 def _layouts(program: Program) -> list[_Layout]:
-    """Apart, and each permitted overlap of a program that is a single call (not over what the graph returns)."""
+    """Apart, and each permitted overlap of a program of a single call (not over what the graph returns)."""
     layouts = [_Layout()]
     if len(program.calls) == 1:
         permitted = [overlap for overlap in program.calls[0].overlaps if overlap.input not in program.outputs]

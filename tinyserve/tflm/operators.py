@@ -67,6 +67,6 @@ def resolver_methods(model: Model) -> Sequence[str]:
     if missing:
         raise UnsupportedError(
             "TensorFlow Lite Micro does not have: " + "; ".join(missing),
-            "use the engine aot, which is the default, where it has them; else replace the layer before converting",
+            "use the engine aot, which is the default, where it has them; else replace the layer",
         )
     return sorted(methods)
