@@ -13,6 +13,7 @@ from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.models import INT8_CRC, model_bytes
 from tinyserve import bundle
 from tinyserve.bundle import Bundle
+from tinyserve.cli.main import main
 from tinyserve.convert import Options, convert
 from tinyserve.convert import child as child_module
 from tinyserve.errors import DataError, FileSystemError, ModelError, ToolError, UnsupportedError, UsageError
@@ -328,3 +329,12 @@ def test_an_option_that_would_be_ignored_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=f"{name} means nothing"):
         convert(relu, output=tmp_path / "b", options=options)
+
+
+@pytest.mark.slow
+def test_inspect_takes_what_loading_takes(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["inspect", str(models / "open_shape.keras"), "--fits", "--board", "cortex-m4"]
+    assert main(command) == 2
+    assert "--input-shape NxNx1" in capsys.readouterr().err
+    assert main([*command, "--input-shape", "9x9x1"]) == 0
+    assert "float32" in capsys.readouterr().out

@@ -19,15 +19,7 @@ from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOUR
 @click.option(
     "--samples", metavar="DATA", help="Check with these, not with a part of the representative data."
 )
-@click.option(
-    "--input-shape",
-    "shapes",
-    multiple=True,
-    metavar="SHAPE",
-    help="1x49x10x1, for open dimensions; per input.",
-)
-@click.option("--signature", default="", help="Of a SavedModel that has several.")
-@click.option("--custom", multiple=True, metavar="MODULE:NAME", help="A layer that Keras does not know.")
+@options.loading
 @click.option(
     "--per-layer",
     "layers",
@@ -51,7 +43,6 @@ from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOUR
     show_default=True,
     help="What --quantize auto must hold, of the original's.",
 )
-@click.option("--trust", is_flag=True, help="Load pickles (scikit-learn), which may run code.")
 @click.option(
     "--board",
     default="cortex-m4",
@@ -102,7 +93,7 @@ def command(
     from tinyserve.report.bundle import bundle_panel
 
     told = Options(
-        input_shapes=tuple(_shape(text) for text in shapes),
+        input_shapes=tuple(options.shape(text) for text in shapes),
         signature=signature,
         custom=custom,
         keep_float=tuple(_kept(text) for text in layers),
@@ -131,13 +122,3 @@ def _kept(text: str) -> str:
             f"--per-layer {text}: expected keep=TENSOR:float32", "--per-layer keep=softmax:float32"
         )
     return tensor
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    """'1x49x10x1' as extents. Raises UsageError."""
-    from tinyserve.errors import UsageError
-
-    parts = text.replace("×", "x").replace(",", "x").split("x")
-    if not all(part.strip().isdecimal() for part in parts):
-        raise UsageError(f"--input-shape {text}: not a shape", "write it as 1x49x10x1")
-    return tuple(int(part) for part in parts)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     help="Which boards the model would fit as int8, int16x8 and float32; needs no data.",
 )
 @click.option("--picture", type=PATH, metavar="FILE", help="Draw the arena over time (.png, .svg or .pdf).")
-@click.option("--trust", is_flag=True, help="Load pickles (scikit-learn), which may run code.")
+@options.loading
 @options.optimize
 @options.operators
 @options.conversion
@@ -44,6 +44,9 @@ def command(
     stage: str | None,
     fits: bool,
     picture: Path | None,
+    shapes: tuple[str, ...],
+    signature: str,
+    custom: tuple[str, ...],
     trust: bool,
     optimize: Optimize,
     representative: str | None,
@@ -62,11 +65,16 @@ def command(
     from tinyserve.report import inspection
 
     chosen = boards.load(board) if board else None
+    told = Options(
+        input_shapes=tuple(options.shape(text) for text in shapes),
+        signature=signature,
+        custom=custom,
+        trust=trust,
+    )
     if fits:
-        _forecast(source, [chosen] if chosen else boards.all_boards(), optimize, Options(trust=trust))
+        _forecast(source, [chosen] if chosen else boards.all_boards(), optimize, told)
         return
-    trusted = Options(trust=True) if trust else None
-    conversion = road.Conversion(representative, quantize, bundle, options=trusted)
+    conversion = road.Conversion(representative, quantize, bundle, options=told)
     with progress() as report:
         data, name = road.model_bytes(source, conversion, report)
         report("compiling")

@@ -57,6 +57,31 @@ def conversion(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def loading(function: F) -> F:
+    """--input-shape, --signature, --custom, --trust: how a trained model is loaded."""
+    return _chain(
+        click.option(
+            "--input-shape", "shapes", multiple=True, metavar="SHAPE",
+            help="1x49x10x1, for open dimensions; per input.",
+        ),
+        click.option("--signature", default="", help="Of a SavedModel that has several."),
+        click.option(
+            "--custom", multiple=True, metavar="MODULE:NAME", help="A layer that Keras does not know."
+        ),
+        click.option("--trust", is_flag=True, help="Load pickles (scikit-learn), which may run code."),
+    )(function)  # fmt: skip
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """'1x49x10x1' as extents. Raises UsageError."""
+    from tinyserve.errors import UsageError
+
+    parts = text.replace("×", "x").replace(",", "x").split("x")
+    if not all(part.strip().isdecimal() for part in parts):
+        raise UsageError(f"--input-shape {text}: not a shape", "write it as 1x49x10x1")
+    return tuple(int(part) for part in parts)
+
+
 def reading(function: F) -> F:
     """--pixel-range, --stride, --sample-rate: how samples are made of images, CSV and audio."""
     return _chain(
@@ -75,10 +100,12 @@ def reading(function: F) -> F:
 
 
 def measure_on(board: str) -> Callable[[bytes], Cost]:
-    """What tells a model's costs on a board's twin. Raises UsageError for a board that is not known."""
-    from tinyserve import boards
+    """What tells a model's costs on a board's twin. Raises UsageError for a board that has none."""
+    from tinyserve import boards, road
+    from tinyserve.errors import UsageError
 
-    boards.load(board)
+    if not road.is_twin(boards.load(board)):
+        raise UsageError(f"--board {board}: counts no instructions", "take a microcontroller: cortex-m4")
 
     def measure(model: bytes) -> Cost:
         from tinyserve.bench.count import cost

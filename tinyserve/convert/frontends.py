@@ -62,7 +62,7 @@ def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Rec
     if source.kind == "sklearn" and not options.trust:
         raise UsageError(
             f"{source.path}: loading a pickle runs whatever code is in it",
-            "add --trust if you made this file yourself, or have it from someone you trust",
+            "give `convert` --trust if you made this file yourself, or have it from someone you trust",
         )
     request = messages.LoadModel(
         frontend=source.kind,

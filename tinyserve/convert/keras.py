@@ -89,12 +89,12 @@ def _load_model(tf: Any, request: LoadModel) -> Any:
         if "Unknown layer" in text or "Could not locate" in text or "not registered" in text:
             raise ModelError(
                 f"{request.source}: the model has a layer or function of its own: {_unknown(text)}",
-                "name it with --custom module:Name (its module must be importable)",
+                "name it to `convert` with --custom module:Name (its module must be importable)",
             ) from error
         if "lambda" in text.lower():
             raise ModelError(
                 f"{request.source}: has a Lambda layer, which is Python code inside the file and is not run",
-                "replace the Lambda by a layer class and name that with --custom module:Name",
+                "replace the Lambda by a layer class and name that to `convert` with --custom module:Name",
             ) from error
         raise ModelError(
             f"{request.source}: {_loader()} cannot load this file: {_first_line(text)}",

@@ -63,6 +63,6 @@ def _signature(signatures: Any, request: LoadModel) -> Any:
             f"{request.source}: "
             + (f"has no signature '{wanted}'" if request.signature else "has several signatures")
             + f" (it has: {listed})",
-            f"pick one: --signature {names[0]}",
+            f"give `convert` one of them: --signature {names[0]}",
         )
     return signatures[wanted]

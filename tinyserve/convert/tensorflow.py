@@ -36,7 +36,7 @@ def static_shapes(
     if wanted and len(wanted) != len(shapes):
         raise UsageError(
             f"{where}: {len(wanted)} input shapes given for {len(shapes)} inputs ({', '.join(names)})",
-            "give --input-shape once per input, in this order",
+            "give `convert` --input-shape once per input, in this order",
         )
     result = []
     for index, (name, shape) in enumerate(zip(names, shapes, strict=True)):
@@ -66,7 +66,7 @@ def _static_shape(
         example = "x".join("N" if extent is None else str(extent) for extent in shape[1:])
         raise UsageError(
             f"{where}: input '{name}' has open dimensions {shape}; a microcontroller needs a fixed shape",
-            f"give --input-shape {example} with numbers",
+            f"give `convert` --input-shape {example} with numbers",
         )
     return (1, *fixed)
 
