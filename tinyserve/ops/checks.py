@@ -98,10 +98,10 @@ def elements(op: Operator, tensor: Tensor, wanted: int, role: str) -> None:
 
 
 def constant(op: Operator, tensor: Tensor, role: str) -> None:
-    """The tensor is known at compile time."""
+    """The tensor is known at compile time: for operands that TFLM does not take at run time, either."""
     if not tensor.is_constant:
         raise unsupported(
-            op, f"{role} is computed at run time", "make it a constant of the model, or use --engine tflm"
+            op, f"{role} is computed at run time", "make it a constant of the model: TFLM wants that, too"
         )
 
 

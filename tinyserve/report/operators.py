@@ -20,6 +20,10 @@ positions and conditions may have types of their own. A model that asks for more
 that names every such layer. An operator that neither has can be added from outside:
 [an operator of your own](guide/custom-operators.md).
 
+Weights, biases, axes, positions and paddings may be computed at run time wherever TFLM takes them so; the
+portable kernels take such weights. No such value makes a kernel read or write outside of its tensors: where
+it does not fit the shapes that were compiled, positions mean the nearest end and other outputs are 0.
+
 | operator | aot | tflm | types (aot) | limits (aot) |
 |---|---|---|---|---|
 """
