@@ -9,7 +9,8 @@ import numpy as np
 from tests.passes.changed import check_random_graphs
 from tests.passes.nets import Net, applying
 from tests.support import differential
-from tinyserve.passes import dead_code, quantize_pairs
+from tinyserve import passes
+from tinyserve.passes import dead_code, no_ops, quantize_pairs
 from tinyserve.passes.load import load
 
 
@@ -33,6 +34,22 @@ def test_pairs_cancel_and_bytes_stay(tmp_path: Path) -> None:
     prepare, changes = applying(quantize_pairs.run, dead_code.run)
     differential.check(cases, tmp_path, at_least=4, prepare=prepare)
     assert changes == [2] * 4  # the QUANTIZE by this pass, the DEQUANTIZE as dead code
+
+
+def test_a_pair_that_writes_an_output_goes_and_the_output_stays(tmp_path: Path) -> None:
+    cases = []
+    for seed in range(4):
+        net = Net(np.random.default_rng(seed))
+        pair(net)
+        returned = net.graph.operators[2].outputs[0]
+        net.graph.outputs.append(returned)
+        cases.append(net.case(f"seed {seed}"))
+    prepare, changes = applying(quantize_pairs.run, no_ops.run, dead_code.run)
+    differential.check(cases, tmp_path, at_least=4, prepare=prepare)
+    assert changes == [3] * 4
+    model = load(cases[0].model)
+    passes.optimize(model)
+    assert [op.name for op in model.main.operators] == ["CONV_2D", "CONV_2D"]
 
 
 def test_every_value_of_int8_and_int16_survives_the_round_trip() -> None:

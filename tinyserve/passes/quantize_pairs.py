@@ -29,8 +29,11 @@ def _cancel(graph: Graph, quantize: Operator) -> bool:
         return False
     if source.quantization is None or source.quantization.per_channel:
         return False
-    if source.quantization != target.quantization or is_output(graph, target):
+    if source.quantization != target.quantization:
         return False
-    graph.operators.remove(quantize)
-    replace_reads(graph, target, source)
+    if is_output(graph, target):
+        quantize.inputs = [source]  # now a no-op, which its own pass takes out where that is possible
+    else:
+        graph.operators.remove(quantize)
+        replace_reads(graph, target, source)
     return True
