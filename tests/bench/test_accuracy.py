@@ -120,6 +120,16 @@ def test_half_a_file_is_made_again(made: Bundle, dataset: Path, tmp_path: Path) 
     assert (found.resumed, found.correct) == (50, 90)
 
 
+def test_what_a_killed_run_left_half_written_is_no_obstacle(
+    made: Bundle, dataset: Path, tmp_path: Path
+) -> None:
+    accuracy.run(made, dataset, predictions=tmp_path / "p", piece=50)
+    (tmp_path / "p" / ".part-000001.parquet.x1y2").write_bytes(b"PAR1")
+    found = accuracy.run(made, dataset, predictions=tmp_path / "p", piece=40)
+    assert (found.samples, found.resumed) == (100, 0)
+    assert sorted(path.name for path in (tmp_path / "p").iterdir())[0] == "_run.json"
+
+
 def test_a_directory_of_other_things_is_left_alone(made: Bundle, dataset: Path, tmp_path: Path) -> None:
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "thesis.txt").write_text("mine")

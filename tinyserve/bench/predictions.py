@@ -103,7 +103,9 @@ class Store:
         if not self.directory.exists():
             return
         try:
-            known = [self.directory / RUN_FILE, *self.directory.glob("part-*.parquet")]
+            # Also what a killed run was about to rename (see files.write).
+            patterns = (RUN_FILE, f".{RUN_FILE}.*", "part-*.parquet", ".part-*.parquet.*")
+            known = [path for pattern in patterns for path in self.directory.glob(pattern)]
             others = [path for path in self.directory.iterdir() if path not in known]
             if others:
                 raise FileSystemError(

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.ops import test_conv_2d, test_depthwise_conv_2d, test_fully_connected
@@ -56,7 +57,27 @@ def int8_cases() -> list[Case]:
     of more channels, as far as the variant takes them."""
     cases = [module.random_case(index, "int8") for module in _SMALL for index in range(36)]
     cases += [make(index) for make in _LARGER for index in range(18)]
+    cases += [many_channels_case(index) for index in range(3)]
     return [case for case in cases if takes_the_variant(case)]
+
+
+def many_channels_case(index: int) -> Case:
+    """A depthwise layer of stride 1 whose rows of outputs are too long to repeat its weights over."""
+    r = Random(index, 422)
+    channels = 130 + index
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        x = graph.input((1, 3, 4, channels), "int8", scale=0.05, zero_point=r.zero_point())
+        values = r.rng.integers(-127, 128, (1, 3, 3, channels)).astype(np.int8)
+        weights = graph.constant(values, scale=[0.01] * channels, zero_point=[0] * channels, axis=3)
+        y = graph.tensor((1, 3, 4, channels), "int8", scale=0.2, zero_point=r.zero_point())
+        graph.op(
+            "DEPTHWISE_CONV_2D", [x, weights], [y], padding="SAME", stride_h=1, stride_w=1,
+            dilation_h_factor=1, dilation_w_factor=1, depth_multiplier=1,
+        )  # fmt: skip
+        return [x], [y]
+
+    return case(f"many channels #{index}", r, build)
 
 
 def float_cases() -> list[Case]:

@@ -21,6 +21,7 @@ QUAD = 4
 SLACK = 16
 """TS_HOST_SLACK."""
 ALIGNMENT = 64
+_MANY = 8 * LANES
 _SHIFTED = 128  # inputs are read as int8 + 128
 
 
@@ -127,10 +128,11 @@ class Image:
     def stretches(self) -> tuple[dict[str, ParamValue], IntArray]:
         """How a depthwise convolution goes over it, and the channel of each lane until they repeat.
 
-        With stride 1 a row of outputs is one stretch of values, otherwise each pixel is.
+        With stride 1 a row of outputs is one stretch of values, otherwise each pixel is: also of so many
+        channels, no multiple of 16, that a tail costs little and repeated weights much.
         """
         view, channels = self._view, self.channels
-        in_one_row = view.stride_width == 1
+        in_one_row = view.stride_width == 1 and (channels % LANES == 0 or channels < _MANY)
         lanes = math.lcm(channels, LANES) if in_one_row else channels
         return {
             "batches": view.batches,
