@@ -19,6 +19,7 @@ from tests.bench.models import write_classifier
 from tinyserve.boards import load
 from tinyserve.cli.main import main
 from tinyserve.devices import open_device
+from tinyserve.devices.serial import SerialLink
 from tinyserve.dut import Client
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs ptys")
@@ -65,6 +66,50 @@ def test_a_device_on_a_pty_serves_runners_one_after_the_other_until_a_signal(
                 assert len(client.mlperf_infer(1).results) == 3
         process.send_signal(number)
         assert process.wait(WAIT_S) == status
+
+
+def ask(link: SerialLink, command: str) -> list[str]:
+    """As MLPerf Tiny's runner does: a command, then every line until one that holds m-ready."""
+    link.write(f"{command}%".encode())
+    return answer(link)
+
+
+def answer(link: SerialLink) -> list[str]:
+    lines = []
+    while "m-ready" not in (line := link.read_line(WAIT_S)):
+        lines.append(line)
+    return lines
+
+
+@pytest.mark.parametrize(("mode", "baud", "piece"), [("performance", 115200, 31), ("energy", 9600, 26)])
+def test_a_runner_holds_its_whole_dialogue_in_both_modes(
+    tmp_path: Path, mode: str, baud: int, piece: int
+) -> None:
+    write_classifier(tmp_path / "shapes.tflite")
+    options = ["--board", "cortex-m4", "--pty", *(["--energy-mode"] if mode == "energy" else [])]
+    data = bytes(range(64))
+    with running("device", "shapes.tflite", *options, cwd=tmp_path) as process:
+        link = SerialLink(line_of(process, lambda line: line.startswith("/dev/")), load("cortex-m4"), baud)
+        try:
+            first = ask(link, "name")
+            if first != ["m-name-dut-[tinyserve]"]:
+                assert first[-1:] in ([], ["m-init-done"])  # as much of the greeting as was still to be read
+                assert answer(link) == ["m-name-dut-[tinyserve]"]
+            assert ask(link, "profile")[1] == "m-model-[shapes]"
+            stamps = [f"m-lap-us-{n}" for n in "N"] if mode == "performance" else []
+            assert [line[:9] for line in ask(link, "timestamp")] == [stamp[:9] for stamp in stamps]
+            ask(link, f"db load {len(data)}")
+            sent = [ask(link, f"db {data[at : at + piece].hex()}") for at in range(0, len(data), piece)]
+            assert sent[-1] == ["m-load-done"]
+            assert ask(link, "db print")[0] == "m-buffer-00-01-02-03-04-05-06-07"
+            lines = ask(link, "infer 3 1")
+            marks = ["m-warmup-start-1", "m-warmup-done", "m-infer-start-3", *stamps * 2, "m-infer-done"]
+            assert [line[:9] for line in lines[:-1]] == [mark[:9] for mark in marks]
+            assert lines[-1].startswith("m-results-[")
+            assert ask(link, "results") == lines[-1:]
+            assert ask(link, "start")[0].startswith("e-[unknown command")
+        finally:
+            link.close()
 
 
 def test_bench_asks_the_firmware_at_a_port_which_board_it_is(
