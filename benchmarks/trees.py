@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import unicorn
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 from rich.console import Console
 from rich.table import Table
 from sklearn.datasets import load_diabetes, load_digits, load_wine
@@ -164,7 +165,9 @@ def measure(program: Program, core: str, features: Array) -> Result:
         with elf.open("rb") as file:
             image = ELFFile(file)
             sections = {s.name: (s["sh_addr"], s.data()) for s in image.iter_sections() if s["sh_flags"] & 2}
-            symbols = {s.name: s["st_value"] for s in image.get_section_by_name(".symtab").iter_symbols()}
+            table = image.get_section_by_name(".symtab")
+            assert isinstance(table, SymbolTableSection)
+            symbols = {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
     flash = len(sections[".text"][1])
     rows = np.linspace(0, len(features) - 1, SAMPLES).astype(int)
     counts = [_run(cpu, sections, symbols, features[row]) for row in rows]
