@@ -98,7 +98,7 @@ def test_bench_runs_the_kernels_that_are_named(workshop: Path, capsys: pytest.Ca
 
 
 def test_bench_takes_choices_for_one_model_alone(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    two = ["bench", "shapes.tflite", "shapes.tflite", "--board", "cortex-m4"]
+    two = ["bench", "shapes.tflite", "other.tflite", "--board", "cortex-m4"]
     assert main([*two, "--variant", "edges=portable"]) == 2
     assert "one model" in capsys.readouterr().err
 

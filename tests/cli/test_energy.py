@@ -59,4 +59,4 @@ def test_bench_reports_what_the_meter_measured(
 def test_one_meter_cannot_measure_a_matrix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command = ["bench", "x.tflite", "--board", "cortex-m4", "--board", "cortex-m3", "--energy", "ppk2"]
     assert main(command) == 2
-    assert "one meter measures one cell" in capsys.readouterr().err
+    assert "--energy takes one cell, and there are 2" in capsys.readouterr().err
