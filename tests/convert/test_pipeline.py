@@ -226,6 +226,7 @@ def test_a_model_of_plain_integers_needs_no_data(tmp_path: Path) -> None:
     assert convert(path, output=tmp_path / "b", quantize="int8").model_bytes() == model.build()
 
 
+@pytest.mark.usefixtures("no_tensorflow")
 def test_a_missing_tensorflow_is_named_with_the_command_that_installs_it(
     models: Path, tmp_path: Path
 ) -> None:
