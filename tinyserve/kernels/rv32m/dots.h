@@ -18,10 +18,10 @@ void ts_rv32m_dots_4x4(const ts_rv32m_block *block, const int8_t *weights, const
                        int8_t *output);
 
 /* 1 row x 4 channels: 5 loads for 4 products. weights [taps][4 channels]. */
-TS_RV32M_INLINE void ts_rv32m_dots_1x4(const int8_t *row, const int8_t *weights, int32_t taps,
-                                       const ts_rv32m_channel *channels, int32_t sums[4])
+TS_RV32M_INLINE void ts_rv32m_dots_1x4(const int8_t *row, const int8_t *weights, int32_t taps, const int32_t bias[4],
+                                       int32_t sums[4])
 {
-    int32_t a = channels[0].bias, b = channels[1].bias, c = channels[2].bias, d = channels[3].bias;
+    int32_t a = bias[0], b = bias[1], c = bias[2], d = bias[3];
     const int8_t *const end = row + taps;
 #pragma GCC unroll 4
     for (; row != end; row++, weights += TS_RV32M_CHANNELS) {

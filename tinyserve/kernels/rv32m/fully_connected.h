@@ -9,7 +9,9 @@
 
 typedef struct {
     const int8_t *weights;  /* [channels / 4, rounded up][depth][4], missing channels 0 */
-    const int32_t *requant; /* ts_rv32m_channel of each channel, missing ones, too */
+    const int32_t *bias;    /* of each channel, missing ones, too; the input's zero point is folded in */
+    const int32_t *requant; /* ts_rv32m_channel of each channel, or one for all; its bias is not read */
+    int32_t requant_step;   /* 1 or 0 */
     int32_t batches, depth, channels;
     int32_t activation_min, activation_max;
 } ts_rv32m_fully_connected_params;
@@ -20,15 +22,16 @@ static inline void ts_rv32m_fully_connected_s8(const ts_rv32m_fully_connected_pa
     for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
         const ts_rv32m_channel *channel = (const ts_rv32m_channel *)(const void *)p->requant;
         const int8_t *weights = p->weights;
+        const int32_t *bias = p->bias;
         for (int32_t left = p->channels; left > 0; left -= TS_RV32M_CHANNELS) {
             const int32_t count = left < TS_RV32M_CHANNELS ? left : TS_RV32M_CHANNELS;
             int32_t sums[TS_RV32M_CHANNELS];
-            ts_rv32m_dots_1x4(input, weights, p->depth, channel, sums);
-            for (int32_t c = 0; c < count; c++) {
-                *output++ = ts_rv32m_requantize(sums[c], channel + c, p->activation_min, p->activation_max);
+            ts_rv32m_dots_1x4(input, weights, p->depth, bias, sums);
+            for (int32_t c = 0; c < count; c++, channel += p->requant_step) {
+                *output++ = ts_rv32m_requantize(sums[c], channel, p->activation_min, p->activation_max);
             }
             weights += TS_RV32M_CHANNELS * p->depth;
-            channel += TS_RV32M_CHANNELS;
+            bias += TS_RV32M_CHANNELS;
         }
     }
 }

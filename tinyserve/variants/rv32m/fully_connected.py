@@ -25,22 +25,29 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
     if not layers.int8_only(op):
         return []
     assert weights.data is not None
-    table = packing.channel_table(
-        op, weights.data, fully_connected_requantization(op, input, weights, output)
-    )
+    factors = fully_connected_requantization(op, input, weights, output)
+    table = packing.channel_table(op, weights.data, factors)
     if table is None:
         return []
     cost = output.elements * weights.shape[1] * 3.5
-    return [Candidate("rv32m", cost, REASON, lambda: _lower(op, lowering, table))]
+    return [Candidate("rv32m", cost, REASON, lambda: _lower(op, lowering, table, factors.step))]
 
 
-def _lower(op: Operator, lowering: Lowering, table: npt.NDArray[np.int32]) -> None:
+def _lower(op: Operator, lowering: Lowering, table: npt.NDArray[np.int32], step: int) -> None:
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     assert weights.data is not None
     channels, depth = weights.shape
+    bias = packing.whole_blocks(table[:, 0])
+    records = table if step else table[:1]
+    low, high = layers.output_range(op)
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
-        **packing.layer_constants(op, lowering, packing.blocks(weights.data, 1), table),
+        "weights": lowering.constant(f"{weights.name}_packed", packing.blocks(weights.data, 1)),
+        "bias": lowering.constant(f"{output.name}_bias", bias),
+        "requant": lowering.constant(f"{weights.name}_requant", records.reshape(-1), packing.RECORD),
+        "requant_step": step,
+        "activation_min": low,
+        "activation_max": high,
         "batches": input.elements // depth,
         "depth": depth,
         "channels": channels,

@@ -14,6 +14,7 @@ from tinyserve.variants.layers import folded_bias, output_range
 
 CHANNELS = 4
 """TS_RV32M_CHANNELS: output channels that share what is loaded of the inputs."""
+RECORD = "bias, multiplier, shift, rounding"
 _SHIFTS = (1, 22)  # the zero point is shifted left by as much
 _LIMIT = 1 << 29  # magnitude of accumulators, of which the double must fit 32 bits
 
@@ -49,17 +50,20 @@ def layer_constants(
 ) -> dict[str, ParamValue]:
     """The two constants of a layer, its table filled up to whole blocks, and the activation's bounds."""
     name = checks.required(op, 1).name
-    rows = np.zeros((_rounded_up(len(table), CHANNELS), table.shape[1]), dtype=np.int32)
-    rows[: len(table)] = table
     low, high = output_range(op)
     return {
         "weights": lowering.constant(f"{name}_packed", packed),
-        "requant": lowering.constant(
-            f"{name}_requant", rows.reshape(-1), "bias, multiplier, shift, rounding"
-        ),
+        "requant": lowering.constant(f"{name}_requant", whole_blocks(table).reshape(-1), RECORD),
         "activation_min": low,
         "activation_max": high,
     }
+
+
+def whole_blocks(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Rows of channels and zeros for those that the last block lacks."""
+    filled = np.zeros((_rounded_up(len(rows), CHANNELS), *rows.shape[1:]), dtype=np.int32)
+    filled[: len(rows)] = rows
+    return filled
 
 
 def _rounded_up(count: int, multiple: int) -> int:
