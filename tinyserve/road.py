@@ -161,7 +161,7 @@ def to_compiled(
     With the engine "tflm" it is the model's file, and the interpreter's glue.
     """
     if engine == "tflm":
-        from tinyserve.tflm import interpret
+        from tinyserve.tflm.generate import interpret
 
         progress("sizing the arena")
         return interpret(made.model_bytes(), target(board, optimize), "model")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import importlib
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import emlearn
 import joblib
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,9 @@ from tinyserve.convert import Options, convert, forest, tflite, trees
 from tinyserve.convert.debug import diagnose
 from tinyserve.convert.messages import Quantize
 from tinyserve.errors import ToolError, UnsupportedError
+
+with np.errstate():  # emlearn makes numpy raise for underflow, in all of the process
+    import emlearn
 
 Array = npt.NDArray[Any]
 TRUSTED = Options(trust=True)
@@ -326,3 +330,15 @@ def test_inspect_forecasts_a_pickle_that_is_trusted(
     assert "--trust" in capsys.readouterr().err
     assert main(["inspect", str(source), "--fits", "--board", "cortex-m0", "--trust"]) == 0
     assert "int16x8" in capsys.readouterr().out
+
+
+def test_converting_trees_leaves_numpy_as_it_was(tmp_path: Path) -> None:
+    """emlearn makes numpy raise for underflow, which would reach everything else in the process."""
+    program = (
+        "import numpy as np\n"
+        "before = np.geterr()\n"
+        "from tinyserve.convert import forest\n"
+        "forest._flatten()\n"
+        "assert np.geterr() == before, np.geterr()\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120, cwd=tmp_path)

@@ -23,7 +23,7 @@ from tinyserve.firmware.build import build
 from tinyserve.firmware.render import render
 from tinyserve.firmware.tflm_library import find_library
 from tinyserve.firmware.toolchain import Name
-from tinyserve.tflm import interpret
+from tinyserve.tflm.generate import interpret
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from tests.tflm.models import DECLARATIONS, add_model
 from tinyserve.codegen.compile import Compiled
 from tinyserve.codegen.program import PORTABLE
 from tinyserve.errors import ModelError, UnsupportedError
-from tinyserve.tflm import interpret
+from tinyserve.tflm.generate import interpret
 from tinyserve.tflm.operators import METHODS
 
 CXX = ["g++", "-std=c++17", "-O1", "-fno-exceptions", "-fno-rtti", f"-isystem{DECLARATIONS}"]

@@ -254,9 +254,9 @@ def _for_emlearn(tree: _Tree) -> SimpleNamespace:
 
 def _flatten() -> Callable[..., tuple[list[list[Any]], list[int]]]:
     try:
-        flatten: Callable[..., tuple[list[list[Any]], list[int]]] = importlib.import_module(
-            "emlearn.trees"
-        ).flatten_tree
+        with np.errstate():  # emlearn makes numpy raise for underflow, in all of the process
+            module = importlib.import_module("emlearn.trees")
+        flatten: Callable[..., tuple[list[list[Any]], list[int]]] = module.flatten_tree
     except ImportError as error:
         raise ToolError(f"emlearn is needed to convert trees: {error}", INSTALL) from error
     return flatten

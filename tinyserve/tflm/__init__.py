@@ -1,5 +1,4 @@
-"""The engine tflm: the TensorFlow Lite Micro interpreter behind the functions that compiled models have."""
+"""The engine tflm: the TensorFlow Lite Micro interpreter behind the functions that compiled models have.
 
-from tinyserve.tflm.generate import interpret
-
-__all__ = ["interpret"]
+Its parts are imported one by one: front ends in environments of their own ask for ``operators`` alone.
+"""
