@@ -7,6 +7,7 @@ import pytest
 
 from tests.firmware.conversation import Conversation
 from tests.firmware.tiny_model import tiny_model
+from tests.support import cache
 from tinyserve import boards
 from tinyserve.firmware.build import Firmware, build
 from tinyserve.firmware.render import render
@@ -16,7 +17,7 @@ from tinyserve.firmware.render import render
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Builds share what they compile with each other, but not with the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINYSERVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        cache.use(patch, tmp_path_factory.mktemp("cache"))
         yield
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.firmware.tiny_model import tiny_model
+from tests.support import cache
 from tinyserve import boards
 from tinyserve.devices import open_device, pty
 from tinyserve.firmware.build import Firmware, build
@@ -25,7 +26,7 @@ from tinyserve.platformio.pio import Pio
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Builds share what they compile with each other, but not with the user's cache."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TINYSERVE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        cache.use(patch, tmp_path_factory.mktemp("cache"))
         patch.delenv(cores.CORE_VARIABLE, raising=False)
         yield
 

@@ -1,0 +1,17 @@
+"""A cache of the tests' own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tinyserve.cache import cache_directory
+
+
+def use(patch: pytest.MonkeyPatch, directory: Path) -> None:
+    """Puts the cache there, but for front ends, which take gigabytes and minutes to install."""
+    front_ends = os.environ.get("TINYSERVE_FRONTENDS") or str(cache_directory() / "frontends")
+    patch.setenv("TINYSERVE_FRONTENDS", front_ends)
+    patch.setenv("TINYSERVE_CACHE", str(directory))
