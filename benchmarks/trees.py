@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import emlearn
 import numpy as np
 import numpy.typing as npt
 import unicorn
@@ -39,6 +38,9 @@ from tinyserve.convert import forest, tflite, trees
 from tinyserve.convert.messages import Quantize
 from tinyserve.ops.tree_tables import Tables
 from tinyserve.passes.load import load
+
+with np.errstate():  # emlearn makes numpy raise for underflow, in all of the process
+    import emlearn
 
 Array = npt.NDArray[Any]
 SAMPLES = 60
