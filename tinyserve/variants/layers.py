@@ -8,7 +8,7 @@ import numpy.typing as npt
 from tinyserve.codegen.program import Buffer, Operand, Overlap, ParamValue
 from tinyserve.graph.types import DType, Operator
 from tinyserve.ops import checks
-from tinyserve.ops.overlap import NOTHING_READ, lead_bytes
+from tinyserve.ops.overlap import NOTHING_READ, IntArray, lead_bytes
 from tinyserve.ops.quantize_params import activation_range
 from tinyserve.ops.window import Window
 
@@ -19,10 +19,16 @@ def int8_only(op: Operator) -> bool:
     return input.dtype is DType.INT8 and weights.dtype is DType.INT8
 
 
+def _is_plain(op: Operator) -> bool:
+    """int8, batch 1, and as many channels in the weights' last axis as in the input."""
+    input, weights = checks.required(op, 0), checks.required(op, 1)
+    return int8_only(op) and input.shape[0] == 1 and weights.shape[3] == input.shape[3]
+
+
 def convolution_taps(op: Operator) -> npt.NDArray[np.int8] | None:
     """Weights [output channels][taps] of an ungrouped int8 convolution of batch 1; None of any other."""
-    input, weights = checks.required(op, 0), checks.required(op, 1)
-    if not int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3]:
+    weights = checks.required(op, 1)
+    if not _is_plain(op):
         return None
     assert weights.data is not None
     return np.asarray(weights.data.reshape(weights.shape[0], -1))
@@ -33,8 +39,8 @@ def depthwise_3x3_taps(op: Operator, view: Window) -> npt.NDArray[np.int8] | Non
 
     None of any other.
     """
-    input, weights = checks.required(op, 0), checks.required(op, 1)
-    if not int8_only(op) or input.shape[0] != 1 or weights.shape[3] != input.shape[3] or not is_3x3(view):
+    weights = checks.required(op, 1)
+    if not _is_plain(op) or not is_3x3(view):
         return None
     assert weights.data is not None
     return np.ascontiguousarray(weights.data.reshape(9, -1).T)
@@ -43,6 +49,17 @@ def depthwise_3x3_taps(op: Operator, view: Window) -> npt.NDArray[np.int8] | Non
 def output_range(op: Operator) -> tuple[int, int]:
     """The fused activation's quantized bounds."""
     return activation_range(op, op.attributes.activation, op.outputs[0])
+
+
+def clamp_fields(op: Operator) -> dict[str, ParamValue]:
+    """The activation's bounds, by their C names."""
+    low, high = output_range(op)
+    return {"activation_min": low, "activation_max": high}
+
+
+def rounded_up(count: int, multiple: int) -> int:
+    """The least multiple that is not below ``count``."""
+    return -(-count // multiple) * multiple
 
 
 def folded_bias(op: Operator, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
@@ -114,11 +131,18 @@ def channelwise_overlaps(source: Operand, target: Buffer, view: Window) -> list[
     return []
 
 
-def patch_lead(view: Window, pixels: int, input_channels: int, output_channels: int) -> int:
-    """Lead of kernels that copy the inputs of ``pixels`` outputs before they write the first of them."""
+def patch_steps(
+    view: Window, pixels: int, input_channels: int, output_channels: int
+) -> tuple[IntArray, IntArray]:
+    """Of each group of ``pixels`` outputs the first input byte, and where its outputs end."""
     groups = -(-view.pixels // pixels)
     first = np.full(groups * pixels, NOTHING_READ, dtype=np.int64)
     first[: view.pixels] = view.first_reads()
     reads = first.reshape(groups, pixels).min(axis=1) * input_channels
     ends = np.minimum(np.arange(1, groups + 1, dtype=np.int64) * pixels, view.pixels) * output_channels
-    return lead_bytes(reads, ends)
+    return reads, ends
+
+
+def patch_lead(view: Window, pixels: int, input_channels: int, output_channels: int) -> int:
+    """Lead of kernels that copy the inputs of ``pixels`` outputs before they write the first of them."""
+    return lead_bytes(*patch_steps(view, pixels, input_channels, output_channels))

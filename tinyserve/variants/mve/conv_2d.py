@@ -11,7 +11,7 @@ from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering
 from tinyserve.ops.calls import add_call
 from tinyserve.ops.conv_2d import conv_window
-from tinyserve.ops.overlap import NOTHING_READ, lead_bytes, overlaps
+from tinyserve.ops.overlap import lead_bytes, overlaps
 from tinyserve.ops.quantize_params import convolution_requantization
 from tinyserve.ops.window import Window
 from tinyserve.variants import Candidate, layers
@@ -91,12 +91,7 @@ def _lead(view: Window, input_channels: int, output_channels: int) -> int:
     Where there is no patch, they are read again for each block of 16 outputs: the first input of the group is
     needed until its last output is written.
     """
-    reads = view.first_reads()
-    groups = -(-view.pixels // PIXELS)
-    first = np.full(groups * PIXELS, NOTHING_READ, dtype=np.int64)
-    first[: view.pixels] = reads
-    group_reads = first.reshape(groups, PIXELS).min(axis=1) * input_channels
-    ends = np.minimum(np.arange(1, groups + 1, dtype=np.int64) * PIXELS, view.pixels) * output_channels
+    group_reads, ends = layers.patch_steps(view, PIXELS, input_channels, output_channels)
     if not _is_pointwise(view):
         return lead_bytes(group_reads, ends)
     return lead_bytes(np.repeat(group_reads, 2), np.repeat(ends, 2))

@@ -28,14 +28,12 @@ def _lower(op: Operator, lowering: Lowering, factors: SumFactors) -> None:
     assert factors.plain is not None
     output = op.outputs[0]
     inputs = [checks.required(op, factors.plain), checks.required(op, 1 - factors.plain)]
-    low, high = layers.output_range(op)
     shift = -factors.shift
     params: dict[str, ParamValue] = {
         "elements": output.elements,
         "table": lowering.constant(f"{output.name}_table", factors.table(), "see kernels/rv32m/add.h"),
         "scaling": (0, factors.multiplier, shift, (1 << (shift - 1)) + output.zero_point * (1 << shift)),
-        "activation_min": low,
-        "activation_max": high,
+        **layers.clamp_fields(op),
     }
     sources, target = [lowering.operand(tensor) for tensor in inputs], lowering.buffer(output)
     add_call(

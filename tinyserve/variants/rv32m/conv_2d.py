@@ -40,7 +40,7 @@ def _lower(
     input, output = checks.required(op, 0), op.outputs[0]
     view = conv_window(op)
     packed = packing.blocks(taps, TAPS)
-    patch = lowering.scratch(f"{output.name}_patch", PIXELS * -(-taps.shape[1] // TAPS) * TAPS)
+    patch = lowering.scratch(f"{output.name}_patch", PIXELS * layers.rounded_up(taps.shape[1], TAPS))
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
         **packing.layer_constants(op, lowering, packed, table),

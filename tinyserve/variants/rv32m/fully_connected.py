@@ -39,15 +39,13 @@ def _lower(op: Operator, lowering: Lowering, table: npt.NDArray[np.int32], step:
     channels, depth = weights.shape
     bias = packing.whole_blocks(table[:, 0])
     records = table if step else table[:1]
-    low, high = layers.output_range(op)
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
         "weights": lowering.constant(f"{weights.name}_packed", packing.blocks(weights.data, 1)),
         "bias": lowering.constant(f"{output.name}_bias", bias),
         "requant": lowering.constant(f"{weights.name}_requant", records.reshape(-1), packing.RECORD),
         "requant_step": step,
-        "activation_min": low,
-        "activation_max": high,
+        **layers.clamp_fields(op),
         "batches": input.elements // depth,
         "depth": depth,
         "channels": channels,

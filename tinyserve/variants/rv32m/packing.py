@@ -10,7 +10,7 @@ from tinyserve.graph.types import Operator
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering
 from tinyserve.ops.quantize_params import Requantization
-from tinyserve.variants.layers import folded_bias, output_range
+from tinyserve.variants.layers import clamp_fields, folded_bias, rounded_up
 
 CHANNELS = 4
 """TS_RV32M_CHANNELS: output channels that share what is loaded of the inputs."""
@@ -40,7 +40,7 @@ def channel_table(
 def blocks(taps: npt.NDArray[np.int8], multiple: int) -> npt.NDArray[np.int8]:
     """[channels][taps] as [blocks of 4 channels][taps][4]; channels and taps beyond are zeros."""
     channels, count = taps.shape
-    padded = np.zeros((_rounded_up(channels, CHANNELS), _rounded_up(count, multiple)), dtype=np.int8)
+    padded = np.zeros((rounded_up(channels, CHANNELS), rounded_up(count, multiple)), dtype=np.int8)
     padded[:channels, :count] = taps
     return np.ascontiguousarray(padded.reshape(-1, CHANNELS, padded.shape[1]).transpose(0, 2, 1)).reshape(-1)
 
@@ -50,21 +50,15 @@ def layer_constants(
 ) -> dict[str, ParamValue]:
     """The two constants of a layer, its table filled up to whole blocks, and the activation's bounds."""
     name = checks.required(op, 1).name
-    low, high = output_range(op)
     return {
         "weights": lowering.constant(f"{name}_packed", packed),
         "requant": lowering.constant(f"{name}_requant", whole_blocks(table).reshape(-1), RECORD),
-        "activation_min": low,
-        "activation_max": high,
+        **clamp_fields(op),
     }
 
 
 def whole_blocks(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """Rows of channels and zeros for those that the last block lacks."""
-    filled = np.zeros((_rounded_up(len(rows), CHANNELS), *rows.shape[1:]), dtype=np.int32)
+    filled = np.zeros((rounded_up(len(rows), CHANNELS), *rows.shape[1:]), dtype=np.int32)
     filled[: len(rows)] = rows
     return filled
-
-
-def _rounded_up(count: int, multiple: int) -> int:
-    return -(-count // multiple) * multiple

@@ -42,14 +42,14 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
 def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8], table: Ints) -> None:
     input, output = checks.required(op, 0), op.outputs[0]
     view = conv_window(op)
-    padded = packing.rounded_up(taps.shape[1], TAPS)
+    padded = layers.rounded_up(taps.shape[1], TAPS)
     groups = _groups(padded)
     patch = lowering.scratch(f"{output.name}_patch", 4 * PIXELS * groups * (padded + CHANNEL_BLOCK))
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
         **packing.layer_constants(op, lowering, packing.unsigned_rows(taps, taps.shape[0], TAPS), table),
         **layers.convolution_fields(op, view),
-        **packing.clamp_fields(op),
+        **layers.clamp_fields(op),
         "groups": groups,
     }
     add_call(

@@ -47,7 +47,7 @@ def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8], table: 
     params: dict[str, ParamValue] = {
         **packing.layer_constants(op, lowering, packed, table),
         **layers.depthwise_fields(op, view),
-        **packing.clamp_fields(op),
+        **layers.clamp_fields(op),
     }
     add_call(
         op,

@@ -39,7 +39,7 @@ def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     assert weights.data is not None
     channels, depth = weights.shape
-    row = lowering.scratch(f"{output.name}_row", 4 * packing.rounded_up(depth, TAPS))
+    row = lowering.scratch(f"{output.name}_row", 4 * layers.rounded_up(depth, TAPS))
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
         **packing.layer_constants(
@@ -48,7 +48,7 @@ def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
         "batches": input.elements // depth,
         "depth": depth,
         "channels": channels,
-        **packing.clamp_fields(op),
+        **layers.clamp_fields(op),
     }
     add_call(
         op,

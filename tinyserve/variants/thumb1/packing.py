@@ -10,7 +10,7 @@ from tinyserve.graph.types import Operator
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering
 from tinyserve.ops.quantize_params import Requantization
-from tinyserve.variants.layers import folded_bias, output_range
+from tinyserve.variants.layers import folded_bias, output_range, rounded_up
 from tinyserve.variants.thumb1.steps import Channel, scaling
 
 
@@ -38,11 +38,6 @@ def channel_table(
     return np.array(rows, dtype=np.int32).reshape(-1)
 
 
-def rounded_up(count: int, multiple: int) -> int:
-    """The least multiple that is not below ``count``."""
-    return -(-count // multiple) * multiple
-
-
 def unsigned_rows(taps: npt.NDArray[np.int8], rows: int, multiple: int) -> npt.NDArray[np.uint8]:
     """[channels][taps] as weight + 128, padded with zero weights to ``rows`` and a multiple of taps."""
     channels, count = taps.shape
@@ -63,9 +58,3 @@ def layer_constants(
         "weights": lowering.constant(f"{name}_thumb1", packed),
         "requant": lowering.constant(f"{name}_requant", table, "kind, four limbs, offset, shift, bias"),
     }
-
-
-def clamp_fields(op: Operator) -> dict[str, ParamValue]:
-    """The activation's bounds."""
-    low, high = output_range(op)
-    return {"activation_min": low, "activation_max": high}
