@@ -19,6 +19,7 @@ typedef struct {
     int32_t multiplier_step;
     const int32_t *multipliers;
     const int8_t *shifts;
+    int32_t weights_offset; /* the negative of the weights' zero point: for the kernel that adds it */
 } ts_fully_connected_s8_params;
 
 static inline int8_t ts_fully_connected_output_s8(const ts_fully_connected_s8_params *p, int32_t channel, int32_t sum)
@@ -55,17 +56,8 @@ static inline void ts_fully_connected_s8(const ts_fully_connected_s8_params *p, 
     }
 }
 
-/* As above with weights whose zero point is not 0: weights_offset is its negative. */
-typedef struct {
-    int32_t batches, depth, channels;
-    int32_t input_offset, output_offset, activation_min, activation_max;
-    const int8_t *weights;
-    const int32_t *bias;
-    int32_t multiplier_step;
-    const int32_t *multipliers;
-    const int8_t *shifts;
-    int32_t weights_offset;
-} ts_fully_connected_offset_s8_params;
+/* As above with weights whose zero point is not 0. */
+typedef ts_fully_connected_s8_params ts_fully_connected_offset_s8_params;
 
 static inline void ts_fully_connected_offset_s8(const ts_fully_connected_offset_s8_params *p, const int8_t *input,
                                                 int8_t *output)
@@ -77,12 +69,7 @@ static inline void ts_fully_connected_offset_s8(const ts_fully_connected_offset_
             for (int32_t i = 0; i < p->depth; i++) {
                 sum += (w[i] + p->weights_offset) * (input[i] + p->input_offset);
             }
-            if (p->bias != NULL) {
-                sum = ts_wrap_add(sum, p->bias[c]);
-            }
-            const int32_t m = c * p->multiplier_step;
-            sum = ts_wrap_add(ts_requantize(sum, p->multipliers[m], p->shifts[m]), p->output_offset);
-            *output++ = (int8_t)ts_clamp(sum, p->activation_min, p->activation_max);
+            *output++ = ts_fully_connected_output_s8(p, c, sum);
         }
     }
 }
@@ -96,7 +83,16 @@ typedef struct {
     int32_t multiplier_step;
     const int32_t *multipliers;
     const int8_t *shifts;
+    int32_t weights_offset; /* as for int8 */
 } ts_fully_connected_s16_params;
+
+static inline int16_t ts_fully_connected_output_s16(const ts_fully_connected_s16_params *p, int32_t channel, int64_t sum)
+{
+    const int32_t m = channel * p->multiplier_step;
+    const int32_t scaled =
+        ts_scaled_sum_s16(sum, p->bias, p->narrow_sums, channel, p->multipliers[m], p->shifts[m]);
+    return (int16_t)ts_clamp(scaled, p->activation_min, p->activation_max);
+}
 
 /* int16 activations, int8 weights, equal to TFLM's reference_integer_ops::FullyConnected with int64_t or int32_t. */
 static inline void ts_fully_connected_s16(const ts_fully_connected_s16_params *p, const int16_t *input, int16_t *output)
@@ -108,25 +104,13 @@ static inline void ts_fully_connected_s16(const ts_fully_connected_s16_params *p
             for (int32_t i = 0; i < p->depth; i++) {
                 sum += w[i] * input[i];
             }
-            const int32_t m = c * p->multiplier_step;
-            const int32_t scaled =
-                ts_scaled_sum_s16(sum, p->bias, p->narrow_sums, c, p->multipliers[m], p->shifts[m]);
-            *output++ = (int16_t)ts_clamp(scaled, p->activation_min, p->activation_max);
+            *output++ = ts_fully_connected_output_s16(p, c, sum);
         }
     }
 }
 
-typedef struct {
-    int32_t batches, depth, channels;
-    int32_t activation_min, activation_max;
-    const int8_t *weights;
-    const void *bias; /* int64_t, or int32_t with narrow_sums */
-    bool narrow_sums;
-    int32_t multiplier_step;
-    const int32_t *multipliers;
-    const int8_t *shifts;
-    int32_t weights_offset;
-} ts_fully_connected_offset_s16_params;
+/* As above with weights whose zero point is not 0. */
+typedef ts_fully_connected_s16_params ts_fully_connected_offset_s16_params;
 
 static inline void ts_fully_connected_offset_s16(const ts_fully_connected_offset_s16_params *p, const int16_t *input,
                                                  int16_t *output)
@@ -138,10 +122,7 @@ static inline void ts_fully_connected_offset_s16(const ts_fully_connected_offset
             for (int32_t i = 0; i < p->depth; i++) {
                 sum += (w[i] + p->weights_offset) * input[i];
             }
-            const int32_t m = c * p->multiplier_step;
-            const int32_t scaled =
-                ts_scaled_sum_s16(sum, p->bias, p->narrow_sums, c, p->multipliers[m], p->shifts[m]);
-            *output++ = (int16_t)ts_clamp(scaled, p->activation_min, p->activation_max);
+            *output++ = ts_fully_connected_output_s16(p, c, sum);
         }
     }
 }
