@@ -89,6 +89,22 @@ def test_the_header_can_be_included_from_cpp(compiler: str, tmp_path: Path) -> N
     compiles(compiler, ["-Wall", "-Wextra", "-Werror", "-c", "main.cpp"], tmp_path)
 
 
+def test_big_endian_processors_are_refused_when_compiling(tmp_path: Path) -> None:
+    write(compile_model(add_model()), tmp_path)
+    zig = [sys.executable, "-m", "ziglang", "cc", "-c", "model.c", "-target"]
+    big = subprocess.run(
+        [*zig, "armeb-freestanding-eabi"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert big.returncode != 0
+    assert "little-endian" in big.stderr
+    compiles(sys.executable, [*zig[1:], "arm-freestanding-eabi"], tmp_path)
+
+
 def test_two_models_link_together(tmp_path: Path) -> None:
     sources = []
     for name, rows in (("left", 4), ("right", 6)):

@@ -9,6 +9,7 @@ from tinyserve.bench.layers import layers_of
 from tinyserve.bench.result import Layer, ModelIdentity, Setup
 from tinyserve.bench.setup import model_identity, setup_of
 from tinyserve.bundle import Bundle
+from tinyserve.codegen.kernel_files import unversioned
 from tinyserve.devices import open_device
 from tinyserve.devices.demangle import demangled
 from tinyserve.devices.device import Device
@@ -84,4 +85,4 @@ def _functions(device: Device) -> tuple[list[FunctionCount], str]:
         counts = demangled(device.function_counts())
     except ToolError as error:
         return [], str(error)
-    return [FunctionCount(name, count) for name, count in counts.items() if count], ""
+    return [FunctionCount(unversioned(name), count) for name, count in counts.items() if count], ""

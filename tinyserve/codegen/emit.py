@@ -32,6 +32,13 @@ from tinyserve.graph.types import Tensor
 MARK = "tinyserve"
 """A word in the first line of every generated file, by which a later run knows the file as its own."""
 
+_BYTE_ORDER = (
+    "#if (defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) || defined(__ARMEB__)",
+    '#error "tinyserve\'s models are for little-endian processors: their weights are read in words"',
+    "#endif",
+    "",
+)
+
 
 @dataclass(frozen=True)
 class Sources:
@@ -173,6 +180,7 @@ class _Emitter:
     def model_c(self) -> Iterator[str]:
         yield from self.banner("the model")
         yield from (f'#include "{self.program.name}.h"', "", "#include <stddef.h>", "")
+        yield from _BYTE_ORDER
         if self.program.constants:
             yield f'#include "{self.weights}.h"'
         for header in sorted({call.header for call in self.calls if call.header}):

@@ -18,6 +18,7 @@ from typing import Any
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from tinyserve.codegen.kernel_files import unversioned
 from tinyserve.codegen.program import Program, every_call
 from tinyserve.firmware import riscv_code, thumb_code
 from tinyserve.firmware.code import Transfer
@@ -89,7 +90,7 @@ class _Image:
             if entry["st_info"]["type"] == "STT_FUNC" and entry["st_shndx"] != "SHN_UNDEF":
                 address = entry["st_value"] & ~1 if arm else entry["st_value"]
                 self.functions.setdefault(address, _Function(entry.name, address, entry["st_size"]))
-        self.by_name = {f.name: f for f in self.functions.values()}
+        self.by_name = {unversioned(f.name): f for f in self.functions.values()}
         _give_sizes(self.functions, [address + len(data) for address, data in self._sections])
         data_marks = sorted(e["st_value"] for e in entries if e.name.startswith("$d"))
         code_marks = sorted(e["st_value"] for e in entries if e.name.startswith(("$t", "$x")))
@@ -174,7 +175,7 @@ class _Walk:
         for target in sorted(targets):
             below = max(below, self.deepest(target), key=lambda item: item[0])
         self._open.discard(address)
-        result = (function.frame + below[0], (function.name, *below[1]))
+        result = (function.frame + below[0], (unversioned(function.name), *below[1]))
         self._known[address] = result
         return result
 

@@ -4,18 +4,14 @@
  * half, so that it needs a shift alone; the other input's part, with both offsets, is a table of 256 words. Sums are
  * doubled for SMMLAR; requantization as in matmul.S: the relu kernel leaves out the correction of negative ties. */
 
-        .syntax unified
-        .thumb
+#include "function.S"
 
         /* void name(job, const int8_t *plain, const int8_t *looked_up, int8_t *output)
          * job: elements, table, multiplier, (2 zp + 1) << (r - 1), r - 1. Stack: 40 bytes. */
         .macro  ADD_S8 name, relu
-        .section .text.\name, "ax", %progbits
-        .weak   \name
-        .type   \name, %function
-        .p2align 2
-\name:
+        BEGIN_FUNCTION \name
         push    {r4-r12, lr}
+        CFI_PUSHED 4, 12
         ldm     r0, {r0, r4-r7}
         subs    r0, r0, #4
         blo     2f
@@ -61,7 +57,7 @@
         bne     3b
 4:
         pop     {r4-r12, pc}
-        .size   \name, . - \name
+        END_FUNCTION \name
         .endm
 
         ADD_S8  ts_dsp_add_s8, 0

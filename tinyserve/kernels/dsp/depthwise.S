@@ -40,6 +40,7 @@
          * Stack: 40 bytes. */
         BEGIN_FUNCTION ts_dsp_depthwise_gather
         push    {r3-r11, lr}
+        CFI_PUSHED 3, 11
         mov     r12, r3
         ldr     r3, [r12]
         ldrh    lr, [r12, #8]
@@ -115,7 +116,9 @@
         /* Copies the job to the frame. */
         .macro  ENTER
         push    {r4-r11, lr}
+        CFI_PUSHED 4, 11
         sub     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset FRAME
         ldm     r0, {r1-r9}
         add     r0, sp, #JOB
         stm     r0, {r1-r9}
@@ -148,6 +151,7 @@
         str     r2, [sp, #LANES]
         bne     \again
         add     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset -FRAME
         pop     {r4-r11, pc}
         .endm
 

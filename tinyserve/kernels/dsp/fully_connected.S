@@ -6,8 +6,7 @@
  *
  * Requantization is MultiplyByQuantizedMultiplier with one multiplier for all channels, ties corrected; see matmul.S. */
 
-        .syntax unified
-        .thumb
+#include "function.S"
 
         .equ    MULTIPLIER, 0
         .equ    ROUNDING, 4
@@ -59,13 +58,11 @@
 
         /* void ts_dsp_fully_connected_8(job, const int8_t *input, int8_t *output)
          * job: quads, tail (bytes after them), weights, groups, multiplier, (2 zp + 1) << (r - 1), r - 1. Stack: 80. */
-        .section .text.ts_dsp_fully_connected_8, "ax", %progbits
-        .weak   ts_dsp_fully_connected_8
-        .type   ts_dsp_fully_connected_8, %function
-        .p2align 2
-ts_dsp_fully_connected_8:
+        BEGIN_FUNCTION ts_dsp_fully_connected_8
         push    {r4-r11, lr}
+        CFI_PUSHED 4, 11
         sub     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset FRAME
         ldm     r0, {r0, r3-r8}
         strd    r6, r7, [sp, #MULTIPLIER]
         str     r8, [sp, #SHIFT]
@@ -147,5 +144,6 @@ ts_dsp_fully_connected_8:
         str     r2, [sp, #GROUPS]
         bne     7b
         add     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset -FRAME
         pop     {r4-r11, pc}
-        .size   ts_dsp_fully_connected_8, . - ts_dsp_fully_connected_8
+        END_FUNCTION ts_dsp_fully_connected_8

@@ -54,7 +54,9 @@
         .macro  MATMUL_4 name, relu
         BEGIN_FUNCTION \name
         push    {r4-r11, lr}
+        CFI_PUSHED 4, 11
         sub     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset FRAME
         ldm     r0, {r3-r7}
         mov     r0, r6
         add     r7, r7, r6
@@ -140,6 +142,7 @@
         .else
         /* The multiplier of A leaves its register free for the product of B. */
         push    {lr}
+        .cfi_adjust_cfa_offset 4
         .irp    acc, r8, r9, r10, r11
         smmlar  lr, \acc, r12, r1
         add     lr, lr, \acc, asr #31
@@ -147,6 +150,7 @@
         ssat    \acc, #8, lr, asr #1
         .endr
         pop     {lr}
+        .cfi_adjust_cfa_offset -4
         ldr     r1, [sp, #HALF]
         lsl     r1, r1, r3
         .irp    acc, r4, r5, r6, r7
@@ -175,6 +179,7 @@
         cmp     r0, r2
         bne     0b
         add     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset -FRAME
         pop     {r4-r11, pc}
         END_FUNCTION \name
         .endm
@@ -187,7 +192,9 @@
         .macro  MATMUL_1 name, relu
         BEGIN_FUNCTION \name
         push    {r4-r11, lr}
+        CFI_PUSHED 4, 11
         sub     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset FRAME
         ldm     r0, {r3-r7}
         mov     r0, r6
         add     r7, r7, r6
@@ -262,6 +269,7 @@
         cmp     r0, r2
         bne     0b
         add     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset -FRAME
         pop     {r4-r11, pc}
         END_FUNCTION \name
         .endm

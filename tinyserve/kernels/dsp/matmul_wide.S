@@ -45,7 +45,9 @@
         /* void ts_dsp_matmul_4_wide_s8(job, patch, output): 4 pixels, all channels. Patch: [steps][4 pixels] words. */
         BEGIN_FUNCTION ts_dsp_matmul_4_wide_s8
         push    {r4-r11, lr}
+        CFI_PUSHED 4, 11
         sub     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset FRAME
         ldm     r0, {r3-r7}
         mov     r0, r6
         add     r7, r7, r6
@@ -116,6 +118,7 @@
         cmp     r0, r2
         bne     0b
         add     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset -FRAME
         pop     {r4-r11, pc}
         END_FUNCTION ts_dsp_matmul_4_wide_s8
 
@@ -123,6 +126,7 @@
          * r0 weights, r1 patch, r2 output, r3 steps, r7 weights' end, r8 patch, r9 sum of A, r10 of B. */
         BEGIN_FUNCTION ts_dsp_matmul_1_wide_s8
         push    {r4-r10, lr}
+        CFI_PUSHED 4, 10
         mov     r8, r1
         ldm     r0, {r3-r7}
         mov     r0, r6

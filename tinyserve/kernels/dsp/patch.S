@@ -11,7 +11,10 @@
          * a run to the start of the next. Returns the patch's end. Stack: 48 bytes. */
         BEGIN_FUNCTION ts_dsp_patch_4_s8
         push    {r2, r4-r11, lr}
+        CFI_PUSHED 4, 11
+        .cfi_adjust_cfa_offset 4
         sub     sp, sp, #8
+        .cfi_adjust_cfa_offset 8
         ldr     r4, [r2, #8]
         str     r4, [sp]
         ldm     r1, {r1, r2, r3, r12}
@@ -97,6 +100,7 @@
         b       0b
 7:
         add     sp, sp, #12
+        .cfi_adjust_cfa_offset -12
         pop     {r4-r11, pc}
         END_FUNCTION ts_dsp_patch_4_s8
 
@@ -104,6 +108,7 @@
          * The same for 1 pixel: [steps] words. Stack: 24 bytes. */
         BEGIN_FUNCTION ts_dsp_patch_1_s8
         push    {r4-r8, lr}
+        CFI_PUSHED 4, 8
         ldr     r6, [r2, #8]
 0:
         ldr     r3, [r2]

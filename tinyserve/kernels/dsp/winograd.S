@@ -33,7 +33,9 @@
          * 4 rows of 6 columns of 4 * quads channels, columns column_step bytes apart. Stack: 248 bytes. */
         BEGIN_FUNCTION ts_dsp_winograd_input
         push    {r4-r11, lr}
+        CFI_PUSHED 4, 11
         sub     sp, sp, #INPUT_FRAME
+        .cfi_adjust_cfa_offset INPUT_FRAME
         strd    r1, r2, [sp, #COLUMN_STEP]
         str     r3, [sp, #V]
         ldm     r0, {r0-r3}
@@ -91,6 +93,7 @@
         str     r4, [sp, #QUADS]
         bne     1b
         add     sp, sp, #INPUT_FRAME
+        .cfi_adjust_cfa_offset -INPUT_FRAME
         pop     {r4-r11, pc}
         END_FUNCTION ts_dsp_winograd_input
 
@@ -205,7 +208,9 @@
         .macro  MULTIPLY name, relu
         BEGIN_FUNCTION \name
         push    {r4-r11, lr}
+        CFI_PUSHED 4, 11
         sub     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset FRAME
         ldm     r0, {r4-r9}
         str     r2, [sp, #M]
         str     r1, [sp, #V_START]
@@ -287,6 +292,7 @@
         str     r2, [sp, #BLOCKS]
         bne     0b
         add     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset -FRAME
         pop     {r4-r11, pc}
         END_FUNCTION \name
         .endm

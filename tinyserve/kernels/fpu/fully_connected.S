@@ -5,9 +5,7 @@
  *
  * Weights of 4 channels (tinyserve/variants/fpu/fully_connected.py): [taps][4], then 4 biases. */
 
-        .syntax unified
-        .thumb
-        .fpu    fpv4-sp-d16
+#include "function.S"
 
         /* One tap, x in \x, weights of the 4 channels in the other registers. */
         .macro  TAP x, w0, w1, w2, w3
@@ -36,13 +34,11 @@
         /* void ts_fpu_fully_connected_4(job, const float *input, float *output)
          * job: quads of taps, taps after them, weights, groups of 4 channels, channels in the last group, bounds.
          * Stack: 88 bytes. */
-        .section .text.ts_fpu_fully_connected_4, "ax", %progbits
-        .weak   ts_fpu_fully_connected_4
-        .type   ts_fpu_fully_connected_4, %function
-        .p2align 2
-ts_fpu_fully_connected_4:
+        BEGIN_FUNCTION ts_fpu_fully_connected_4
         push    {r4-r8, lr}
+        CFI_PUSHED 4, 8
         vpush   {s16-s31}
+        .cfi_adjust_cfa_offset 64
         ldm     r0!, {r3-r7}
         vldm    r0, {s12, s13}
 0:
@@ -98,5 +94,6 @@ ts_fpu_fully_connected_4:
         vstr    s7, [r2, #12]
 6:
         vpop    {s16-s31}
+        .cfi_adjust_cfa_offset -64
         pop     {r4-r8, pc}
-        .size   ts_fpu_fully_connected_4, . - ts_fpu_fully_connected_4
+        END_FUNCTION ts_fpu_fully_connected_4

@@ -1,6 +1,8 @@
 /* Depthwise 3x3 windows over rows of one channel, for RV32M. The nine weights and the window, whose columns change places
  * as it slides, take 18 registers; what one output needs once lies on the stack. */
 
+#include "function.S"
+
         .equ    BIAS, 0
         .equ    ROUNDING, 4
         .equ    LOW, 8
@@ -89,13 +91,11 @@
          * s0-s8 weights, t1-t3 rows, s9 output, s10 bytes between outputs, s11 outputs left, ra multiplier, t4 shift; the
          * window's columns in a0-a2, a3-a5 and a6, a7, t0. Stack: 96 bytes. */
         .macro  BEGIN_WINDOWS name
-        .section .text.\name, "ax", %progbits
-        .weak   \name
-        .type   \name, %function
-        .p2align 2
-\name:
+        BEGIN_FUNCTION \name
         addi    sp, sp, -FRAME
         EACH_SAVED sw
+        CFI_SAVED_S FRAME, SAVED + 4
+        .cfi_rel_offset ra, SAVED
         lb      s0, 0(a1)
         lb      s1, 1(a1)
         lb      s2, 2(a1)
@@ -149,7 +149,7 @@
         EACH_SAVED lw
         addi    sp, sp, FRAME
         ret
-        .size   \name, . - \name
+        END_FUNCTION \name
         .endm
 
         BEGIN_WINDOWS ts_rv32m_windows_s1

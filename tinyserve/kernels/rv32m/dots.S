@@ -1,5 +1,7 @@
 /* Sums of products of 4 pixels and 4 channels, for RV32M: 8 loads for 16 products. Compilers spill half of the sums. */
 
+#include "function.S"
+
         .macro  EACH_SAVED instruction
         \instruction s0, 0(sp)
         \instruction s1, 4(sp)
@@ -80,13 +82,10 @@
         /* void ts_rv32m_dots_4x4(const ts_rv32m_block *block, const int8_t *weights,
          *                        const ts_rv32m_channel channels[4], int8_t *output)
          * block: patch, its end, bytes between output pixels, the activation's bounds. Stack: 64 bytes. */
-        .section .text.ts_rv32m_dots_4x4, "ax", %progbits
-        .weak   ts_rv32m_dots_4x4
-        .type   ts_rv32m_dots_4x4, %function
-        .p2align 2
-ts_rv32m_dots_4x4:
+        BEGIN_FUNCTION ts_rv32m_dots_4x4
         addi    sp, sp, -64
         EACH_SAVED sw
+        CFI_SAVED_S 64, 0
         sw      a0, 56(sp)
         sw      a3, 60(sp)
         mv      a3, a2
@@ -117,4 +116,4 @@ ts_rv32m_dots_4x4:
         EACH_SAVED lw
         addi    sp, sp, 64
         ret
-        .size   ts_rv32m_dots_4x4, . - ts_rv32m_dots_4x4
+        END_FUNCTION ts_rv32m_dots_4x4

@@ -11,13 +11,7 @@
  * r0-r3 hold four inputs, r4 the weight and then the product, r5 points to the inputs, r6 and r7 to the weights of the
  * two channels; r8 and r9 accumulate.
  */
-    .syntax unified
-    .thumb
-    .section .text.ts_thumb1_dots2, "ax", %progbits
-    .balign 4
-    .weak ts_thumb1_dots2
-    .type ts_thumb1_dots2, %function
-    .thumb_func
+#include "function.S"
 
 #define ROW 0
 #define ACC 36
@@ -32,13 +26,16 @@
     add r9, r9, r4
 .endm
 
-ts_thumb1_dots2:
+    BEGIN_FUNCTION ts_thumb1_dots2
     push {r4-r7, lr}
+    CFI_PUSHED 4, 7
     mov r4, r8
     mov r5, r9
     mov r6, r10
     push {r4-r6}
+    CFI_PUSHED_HIGH 3
     sub sp, sp, #4
+    .cfi_adjust_cfa_offset 4
     str r0, [sp, #ROW]
     mov r10, r3
     lsls r2, r2, #5 /* bytes of inputs per block */
@@ -79,9 +76,11 @@ ts_thumb1_dots2:
     str r0, [sp, #PAIRS]
     bne .Lpair
     add sp, sp, #4
+    .cfi_adjust_cfa_offset -4
     pop {r4-r6}
+    CFI_POPPED_HIGH 3
     mov r8, r4
     mov r9, r5
     mov r10, r6
     pop {r4-r7, pc}
-    .size ts_thumb1_dots2, . - ts_thumb1_dots2
+    END_FUNCTION ts_thumb1_dots2

@@ -11,13 +11,7 @@
  *
  * r0-r4 hold a tap's inputs, r5 the weight, r6 and r7 point to patch and weights, r8-r12 accumulate.
  */
-    .syntax unified
-    .thumb
-    .section .text.ts_thumb1_dots5, "ax", %progbits
-    .balign 4
-    .weak ts_thumb1_dots5
-    .type ts_thumb1_dots5, %function
-    .thumb_func
+#include "function.S"
 
 #define PATCH 0
 #define START 4
@@ -41,14 +35,17 @@
     add r12, r12, r4
 .endm
 
-ts_thumb1_dots5:
+    BEGIN_FUNCTION ts_thumb1_dots5
     push {r4-r7, lr}
+    CFI_PUSHED 4, 7
     mov r4, r8
     mov r5, r9
     mov r6, r10
     mov r7, r11
     push {r4-r7}
+    CFI_PUSHED_HIGH 4
     sub sp, sp, #12
+    .cfi_adjust_cfa_offset 12
     str r0, [sp, #PATCH]
     str r3, [sp, #START]
     mov r7, r1
@@ -109,10 +106,12 @@ ts_thumb1_dots5:
     b .Lchannel
 .Ldone:
     add sp, sp, #12
+    .cfi_adjust_cfa_offset -12
     pop {r4-r7}
+    CFI_POPPED_HIGH 4
     mov r8, r4
     mov r9, r5
     mov r10, r6
     mov r11, r7
     pop {r4-r7, pc}
-    .size ts_thumb1_dots5, . - ts_thumb1_dots5
+    END_FUNCTION ts_thumb1_dots5

@@ -13,8 +13,7 @@
  * r0-r4 hold a tap's inputs, r5 the weight, r6 points to the inputs, r7 to the weights; r8-r12 accumulate; lr is how
  * far the group lies from the start of the row.
  */
-    .syntax unified
-    .thumb
+#include "function.S"
 #define ARGS 0
 #define GROUPS 4
 #define ACC 8
@@ -71,19 +70,17 @@
 .endm
 
 .macro ROW5 name third
-    .section .text.\name, "ax", %progbits
-    .balign 4
-    .weak \name
-    .type \name, %function
-    .thumb_func
-\name:
+    BEGIN_FUNCTION \name
     push {r4-r7, lr}
+    CFI_PUSHED 4, 7
     mov r4, r8
     mov r5, r9
     mov r6, r10
     mov r7, r11
     push {r4-r7}
+    CFI_PUSHED_HIGH 4
     sub sp, sp, #12
+    .cfi_adjust_cfa_offset 12
     str r0, [sp, #ARGS]
     str r2, [sp, #GROUPS]
     str r3, [sp, #ACC]
@@ -111,13 +108,15 @@
     b 1b
 2:
     add sp, sp, #12
+    .cfi_adjust_cfa_offset -12
     pop {r4-r7}
+    CFI_POPPED_HIGH 4
     mov r8, r4
     mov r9, r5
     mov r10, r6
     mov r11, r7
     pop {r4-r7, pc}
-    .size \name, . - \name
+    END_FUNCTION \name
 .endm
 
     ROW5 ts_thumb1_row5 STEP_BACK

@@ -9,8 +9,7 @@
  * r0 is the sum, r1 the result, r2 a copy; r3-r5 the lower limbs, or with two limbs r5 the shift; r6 and r7 point to
  * sums and outputs. r8 offset, r9 fourth limb, r10 bias, r11 shift, r12 step of the outputs, lr end of the run.
  */
-    .syntax unified
-    .thumb
+#include "function.S"
 
 #define RUN_BYTES 0
 #define STEP 4
@@ -97,19 +96,17 @@
     b 2b
 .endm
 
-    .section .text.ts_thumb1_store, "ax", %progbits
-    .balign 4
-    .weak ts_thumb1_store
-    .type ts_thumb1_store, %function
-    .thumb_func
-ts_thumb1_store:
+    BEGIN_FUNCTION ts_thumb1_store
     push {r4-r7, lr}
+    CFI_PUSHED 4, 7
     mov r4, r8
     mov r5, r9
     mov r6, r10
     mov r7, r11
     push {r4-r7}
+    CFI_PUSHED_HIGH 4
     sub sp, sp, #20
+    .cfi_adjust_cfa_offset 20
     str r0, [sp, #ACC]
     str r1, [sp, #CHANNEL]
     str r2, [sp, #OUTPUT]
@@ -165,10 +162,12 @@ ts_thumb1_store:
     b .Lrun
 .Ldone:
     add sp, sp, #20
+    .cfi_adjust_cfa_offset -20
     pop {r4-r7}
+    CFI_POPPED_HIGH 4
     mov r8, r4
     mov r9, r5
     mov r10, r6
     mov r11, r7
     pop {r4-r7, pc}
-    .size ts_thumb1_store, . - ts_thumb1_store
+    END_FUNCTION ts_thumb1_store

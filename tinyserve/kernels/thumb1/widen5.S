@@ -9,13 +9,7 @@
  * r3 is the value; r4-r6 are 1 to 3 and r7 is 0, since signed bytes load with an offset in a register only. r8 bytes of a
  * row, r9 bytes from its end to the next, r12 sum, lr rows left.
  */
-    .syntax unified
-    .thumb
-    .section .text.ts_thumb1_widen5, "ax", %progbits
-    .balign 4
-    .weak ts_thumb1_widen5
-    .type ts_thumb1_widen5, %function
-    .thumb_func
+#include "function.S"
 
 .macro WORD offset place
     ldrsb r3, [r0, \offset]
@@ -23,11 +17,13 @@
     add r12, r12, r3
 .endm
 
-ts_thumb1_widen5:
+    BEGIN_FUNCTION ts_thumb1_widen5
     push {r4-r7, lr}
+    CFI_PUSHED 4, 7
     mov r4, r8
     mov r5, r9
     push {r4, r5}
+    CFI_PUSHED_HIGH 2
     ldm r2!, {r3-r5}
     mov lr, r3
     mov r8, r4
@@ -68,7 +64,8 @@ ts_thumb1_widen5:
     bne .Lrow
     mov r0, r12
     pop {r4, r5}
+    CFI_POPPED_HIGH 2
     mov r8, r4
     mov r9, r5
     pop {r4-r7, pc}
-    .size ts_thumb1_widen5, . - ts_thumb1_widen5
+    END_FUNCTION ts_thumb1_widen5
