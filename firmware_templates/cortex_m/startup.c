@@ -6,6 +6,7 @@
 extern uint32_t __stack_bottom[], __stack_top[];
 extern uint32_t __data_start[], __data_end[], __data_load[];
 extern uint32_t __bss_start[], __bss_end[];
+extern uint32_t __flash_start[], __flash_end[], __ram_start[], __ram_end[];
 
 int main(void);
 void Reset_Handler(void);
@@ -51,9 +52,43 @@ __attribute__((naked, noreturn, used)) void Reset_Handler(void)
     );
 }
 
+#if defined(__ARM_ARCH_8M_MAIN__) || defined(__ARM_ARCH_8_1M_MAIN__)
+/* Emulated machines have more memory than the board, some of it at address 0. Only flash (not to be written), RAM and
+ * peripherals answer; anything else faults, a NULL pointer first of all. The vector table is read regardless. */
+static void guard_memory(void)
+{
+    enum { REGIONS = 3, ENABLE = 1, EXECUTE_NEVER = 1, ANY = 1 << 1, READ_ONLY = 3 << 1, PERIPHERAL = 1 << 1 };
+    static const struct {
+        const uint32_t *start, *end;
+        uint32_t access, attributes;
+    } regions[REGIONS] = {
+        {__flash_start, __flash_end, READ_ONLY, 0},
+        {__ram_start, __ram_end, ANY | EXECUTE_NEVER, 0},
+        {(const uint32_t *)0x40000000u, (const uint32_t *)0x60000000u, ANY | EXECUTE_NEVER, PERIPHERAL},
+    };
+    volatile uint32_t *const mpu = (volatile uint32_t *)0xE000ED90u; /* TYPE, CTRL, RNR, RBAR, RLAR; MAIR0 at 12 */
+    if ((mpu[0] >> 8 & 0xff) < REGIONS) {
+        return;
+    }
+    mpu[12] = 0x00ff; /* attributes 0: normal memory, 1: device */
+    for (uint32_t i = 0; i < REGIONS; i++) {
+        mpu[2] = i;
+        mpu[3] = (uint32_t)(uintptr_t)regions[i].start | regions[i].access;
+        mpu[4] = ((uint32_t)(uintptr_t)regions[i].end - 32) | regions[i].attributes | ENABLE;
+    }
+    mpu[1] = ENABLE;
+    __asm volatile("dsb\nisb" ::: "memory");
+}
+#else
+static void guard_memory(void)
+{
+}
+#endif
+
 /* Memory as C expects it, and the free stack painted for the high-water mark. */
 void start_c(void)
 {
+    guard_memory();
     volatile uint32_t *paint = __stack_bottom;
     volatile uint32_t *const here = (volatile uint32_t *)__builtin_frame_address(0) - 16;
     while (paint < here) {
@@ -71,7 +106,8 @@ void start_c(void)
     }
 }
 
-/* The exception frame is r0-r3, r12, lr, pc, xpsr; bit 2 of EXC_RETURN would pick the process stack, never used here. */
+/* The exception frame is r0-r3, r12, lr, pc, xpsr; bit 2 of EXC_RETURN would pick the process stack, never used here.
+ */
 __attribute__((naked, noreturn, used)) void Fault_Handler(void)
 {
     __asm volatile("mov r0, sp\n"

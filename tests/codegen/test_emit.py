@@ -262,3 +262,29 @@ def test_sanitizers_agree_about_state(counter: Compiled) -> None:
     batch = np.zeros((3, 4), np.int8)
     outputs = HostModel(counter, sanitize=True).run_batch([batch], reset=False)
     assert outputs[2].tolist() == [[6] * 4, [7] * 4, [8] * 4]
+
+
+@pytest.mark.parametrize("level", ["-O1", "-O2", "-O3", "-Os"])
+def test_gcc_keeps_the_call_of_a_layer_whose_output_lies_over_its_input(level: str, tmp_path: Path) -> None:
+    """GCC 12 took the store for one to NULL, and deleted the call."""
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, 10), "int8", 0.5, 4)
+    y = graph.tensor((1, 10), "float32")
+    graph.op("DEQUANTIZE", [x], [y])
+    graph.output(y)
+    compiled = compile_model(model.build())
+    (call,) = compiled.program.calls
+    (overlap,) = call.overlaps
+    starts = [compiled.plan.offsets[buffer] for buffer in (overlap.input, overlap.output)]
+    assert starts[0] < starts[1] + overlap.output.nbytes, "nothing overlaps"
+    write(compiled, tmp_path)
+    compiles(
+        "gcc", [level, "-std=c11", "-shared", "-fPIC", *compiled.sources.compile, "-o", "m.so"], tmp_path
+    )
+    library = ctypes.CDLL(str(tmp_path / "m.so"))
+    library.ts_model_input.restype = library.ts_model_output.restype = ctypes.c_void_p
+    ctypes.memmove(library.ts_model_input(0), bytes(range(10)), 10)
+    assert library.ts_model_invoke() == 0
+    got = np.frombuffer(ctypes.string_at(library.ts_model_output(0), 40), np.float32)
+    np.testing.assert_array_equal(got, (np.arange(10) - 4) * np.float32(0.5))

@@ -55,7 +55,6 @@ _FLAGS = [
     "-Wconversion",
     "-Werror",
     "-ffp-contract=off",
-    "-fno-strict-aliasing",
     "-fsanitize=address,undefined",
     "-fno-sanitize-recover=all",
 ]

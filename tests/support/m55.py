@@ -33,7 +33,8 @@ _FLAGS = [
 ]  # fmt: skip
 _SCRIPT = """
 SECTIONS {
-  . = 0x00000000; .text : { KEEP(*(.vectors)) *(.text*) }
+  . = 0x00000000; .vectors : { KEEP(*(.vectors)) }
+  . = 0x00001000; .text : { *(.text*) }
   . = 0x01000000; .rodata : { *(.rodata*) }
   . = 0x21000000; .data : { *(.data*) *(.bss*) *(COMMON) }
   /DISCARD/ : { *(.ARM.exidx*) *(.ARM.extab*) }
@@ -66,7 +67,8 @@ def _build(pairs: Sequence[tuple[Case, Program, Program]], directory: Path) -> P
     command = [
         sys.executable, "-m", "ziglang", "cc",
         "-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m55+mve_fp",
-        *_FLAGS, "-I", str(KERNELS), "-T", str(script), "-Wl,--gc-sections", "-Wl,--entry=start",
+        *_FLAGS, "-I", str(KERNELS), "-I", str(_HARNESS.parent),
+        "-T", str(script), "-Wl,--gc-sections", "-Wl,--entry=start",
         str(source), *(str(KERNELS / name) for name in extra), *map(str, SHIM_SOURCES), "-o", str(elf),
     ]  # fmt: skip
     built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

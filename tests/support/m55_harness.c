@@ -1,12 +1,9 @@
-/* What runs around the cases of m55.py: start-up with the coprocessors on, semihosting, comparison. */
-#include <stdint.h>
+/* What runs around the cases of m55.py: semihosting, comparison. */
 #include <stddef.h>
-static void semihost(int operation, const void *argument)
-{
-    register int r0 __asm("r0") = operation;
-    register const void *r1 __asm("r1") = argument;
-    __asm volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-}
+#include <stdint.h>
+
+#include "m55_start.h"
+
 __attribute__((noinline)) static void say(const char *text) { semihost(4, text); }
 __attribute__((noinline)) static void say_number(uint32_t value)
 {
@@ -18,20 +15,6 @@ __attribute__((noinline)) static void say_number(uint32_t value)
     say("\n");
 }
 static void finish(void) { semihost(0x18, (const void *)0x20026); for (;;) {} }
-void run_all(void);
-__attribute__((naked)) void start(void)
-{
-    __asm volatile("ldr r0, =0xE000ED88\n"
-                   "ldr r1, [r0]\n"
-                   "orr r1, r1, #0xF00000\n"
-                   "str r1, [r0]\n"
-                   "dsb\n"
-                   "isb\n"
-                   "b run_all");
-}
-static void fault(void) { say("fault\n"); finish(); }
-__attribute__((section(".vectors"), used)) static void *const vectors[16] = {
-    (void *)0x21200000, (void *)start, (void *)fault, (void *)fault, (void *)fault, (void *)fault, (void *)fault};
 static uint8_t memory[1 << 20] __attribute__((aligned(16)));
 static uint8_t expected[1 << 17];
 __attribute__((noinline)) static void fill(void) { for (size_t i = 0; i < sizeof memory; i++) { memory[i] = 0xA5; } }

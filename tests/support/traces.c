@@ -21,12 +21,7 @@ static uint32_t crc32(const uint8_t *bytes, uint32_t count)
 }
 
 #ifdef SEMIHOSTING
-static void semihost(int operation, const void *argument)
-{
-    register int r0 __asm("r0") = operation;
-    register const void *r1 __asm("r1") = argument;
-    __asm volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
-}
+#include "m55_start.h"
 
 static void report(void)
 {
@@ -68,21 +63,3 @@ void run_all(void)
     for (;;) {
     }
 }
-
-#ifdef SEMIHOSTING
-/* FPU and Helium on before any code of the compiler's. */
-__attribute__((naked)) void start(void);
-__attribute__((naked)) void start(void)
-{
-    __asm volatile("ldr r0, =0xE000ED88\n"
-                   "ldr r1, [r0]\n"
-                   "orr r1, r1, #0xF00000\n"
-                   "str r1, [r0]\n"
-                   "dsb\n"
-                   "isb\n"
-                   "b run_all");
-}
-
-__attribute__((section(".vectors"), used)) static void *const vectors[4] = {(void *)0x21200000, (void *)start,
-                                                                             (void *)run_all, (void *)run_all};
-#endif

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import unicorn
+from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 
 from tests.support.core import CPUS, SHIM_SOURCES
@@ -28,14 +29,20 @@ _FLAGS = (
 )
 _SCRIPT = """
 SECTIONS {
-  . = 0x00000000; .text : { KEEP(*(.vectors)) *(.text*) }
+  . = 0x00000000; .vectors : { KEEP(*(.vectors)) }
+  . = 0x00001000; .text : { *(.text*) }
   . = 0x01000000; .rodata : { *(.rodata*) }
   . = 0x21000000; .data : { *(.data*) *(.bss*) *(COMMON) }
   /DISCARD/ : { *(.ARM.exidx*) *(.ARM.extab*) }
 }
 """
 _M55 = ("thumb-freestanding-eabihf", "cortex_m55+mve_fp")
-_MEMORY = ((0x0, 0x80000), (0x01000000, 0x200000), (0x21000000, 0x400000))
+_MEMORY = (
+    (0x1000, 0x80000, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC),
+    (0x01000000, 0x200000, unicorn.UC_PROT_READ),
+    (0x21000000, 0x400000, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE),
+)
+"""Text, constants, and data with the stack: any other access, and a write to the first two, is an error."""
 _STACK_TOP = 0x21200000
 
 
@@ -116,13 +123,13 @@ def _in_unicorn(elf: Path, cpu: str, count: int) -> list[int]:
     uc = unicorn.Uc(*names.unicorn)
     if model is not None:
         uc.ctl_set_cpu_model(model)
-    for start, size in _MEMORY:
-        uc.mem_map(start, size)
+    for start, size, access in _MEMORY:
+        uc.mem_map(start, size, access)
     with elf.open("rb") as file:
         image = ELFFile(file)
-        for segment in image.iter_segments():
-            if segment["p_type"] == "PT_LOAD" and segment["p_filesz"]:
-                uc.mem_write(segment["p_vaddr"], segment.data())
+        for section in image.iter_sections():  # segments bring the file's own headers
+            if section["sh_flags"] & SH_FLAGS.SHF_ALLOC and section["sh_type"] != "SHT_NOBITS":
+                uc.mem_write(section["sh_addr"], section.data())
         symbols = {s.name: s["st_value"] for s in image.get_section_by_name(".symtab").iter_symbols()}
     # The firmware ends in an endless loop that is not a branch to itself: stop when the results are complete.
     last = symbols["results"] + 4 * (count - 1)

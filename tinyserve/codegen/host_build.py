@@ -25,7 +25,7 @@ _OWN_KERNEL = "see your operator's header, and the names and types of the parame
 KEPT_BUILDS = 400
 GLUE = Path(__file__).with_name("host_glue.c")
 
-_COMMON = ["-std=c11", "-ffp-contract=off", "-fno-strict-aliasing"]
+_COMMON = ["-std=c11", "-ffp-contract=off", "-fno-delete-null-pointer-checks"]
 _LIBRARY = ["-O2", "-fPIC", "-shared", "-fvisibility=hidden"]
 # For models compiled for vector units: this very processor's. The same bytes (contraction stays off).
 _FAST = ["-O3", "-march=native"]

@@ -16,13 +16,17 @@ from tinyserve.firmware.process import run
 Name = Literal["zig", "gcc"]
 VERSION_TIMEOUT_S = 20.0
 
-_COMMON = ("-std=c11", "-g", "-ffunction-sections", "-fdata-sections")
+# No multiplication is fused with an addition: floats are rounded as TFLM's on every core.
+_COMMON = ("-std=c11", "-g", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
 _BARE = (
     "-ffreestanding",
     "-fomit-frame-pointer",
     "-fno-unwind-tables",
     "-fno-asynchronous-unwind-tables",
 )
+
+# GCC 11 and 12 delete calls whose stores they wrote as offsets from NULL (tinyserve/codegen/emit.py).
+_GCC = ("-fno-delete-null-pointer-checks",)
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def gcc_flags(core: Core) -> Flags:
     """For a bare-metal GCC."""
     return Flags(
         target=tuple(core.gcc_flags),
-        compile=(*_COMMON, *_BARE, "-fno-tree-loop-distribute-patterns"),
+        compile=(*_COMMON, *_BARE, "-fno-tree-loop-distribute-patterns", *_GCC),
         link=("-nostdlib", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments"),
     )
 
@@ -113,7 +117,7 @@ def _host() -> Toolchain:
     for candidate in ("cc", "gcc", "clang"):
         path = shutil.which(candidate)
         if path:
-            flags = (*_COMMON, "-fno-math-errno")
+            flags = (*_COMMON, *_GCC, "-fno-math-errno")
             return Toolchain(candidate, (path,), (), flags, ("-Wl,--gc-sections", "-lm"), _identity(path))
     raise ToolError(
         "no C compiler for this computer", "apt install gcc (or clang), or xcode-select --install"

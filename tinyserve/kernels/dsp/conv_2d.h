@@ -70,6 +70,8 @@ TS_DSP_SMALL const int8_t *ts_dsp_padded_row(const ts_conv_2d_dsp_s8_params *p, 
     return row;
 }
 
+typedef int16_t __attribute__((may_alias)) ts_dsp_half; /* of a word of the patch */
+
 /* Puts padding in place of taps begin to end (of a row of the filter) in every row of one pixel's patch. */
 TS_DSP_SMALL void ts_dsp_pad_taps(const ts_conv_2d_dsp_s8_params *p, int32_t begin, int32_t end, int32_t *patch,
                                    int32_t pixels)
@@ -87,7 +89,7 @@ TS_DSP_SMALL void ts_dsp_pad_taps(const ts_conv_2d_dsp_s8_params *p, int32_t beg
         for (int32_t i = begin * channels; i < end * channels; i++) {
             const int32_t pair_of_two = bytes % 4 == 2 && i >= bytes - 2;
             const int32_t step = i / 4 * 2 + (pair_of_two ? 0 : i % 2), half = pair_of_two ? i % 2 : i / 2 % 2;
-            ((int16_t *)(patch + step * pixels))[half] = (int16_t)p->input_zero_point;
+            ((ts_dsp_half *)(patch + step * pixels))[half] = (int16_t)p->input_zero_point;
         }
     }
 }

@@ -20,7 +20,8 @@ extern "C" {
     int32_t column_step, padding; \
     int16_t first_padding, pairs, single, padding_pairs;
 
-typedef struct {
+/* The start of the kernels' parameters, which are of other types. */
+typedef struct __attribute__((may_alias)) {
     TS_DSP_GATHER_FIELDS
 } ts_dsp_gather;
 

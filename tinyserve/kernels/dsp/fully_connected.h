@@ -16,7 +16,8 @@ extern "C" {
     const uint32_t *weights;          \
     int32_t groups, multiplier, rounding, shift;
 
-typedef struct {
+/* The start of the kernels' parameters, which are of other types. */
+typedef struct __attribute__((may_alias)) {
     TS_DSP_FULLY_CONNECTED_FIELDS
 } ts_dsp_fully_connected;
 

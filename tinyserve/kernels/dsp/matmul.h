@@ -19,7 +19,8 @@ extern "C" {
     const uint32_t *weights;                \
     int32_t weights_bytes, odd;
 
-typedef struct {
+/* The start of the kernels' parameters, which are of other types. */
+typedef struct __attribute__((may_alias)) {
     TS_DSP_MATMUL_FIELDS
 } ts_dsp_matmul;
 

@@ -21,7 +21,8 @@ extern "C" {
     const int32_t *records;                                 \
     int32_t pixel_step, row_step; /* of the output, in bytes */
 
-typedef struct {
+/* The start of the kernels' parameters, which are of other types. */
+typedef struct __attribute__((may_alias)) {
     TS_DSP_WINOGRAD_FIELDS
 } ts_dsp_winograd;
 

@@ -15,7 +15,8 @@
     int32_t groups, last_channels;    \
     float activation_min, activation_max;
 
-typedef struct {
+/* The start of the kernels' parameters, which are of other types. */
+typedef struct __attribute__((may_alias)) {
     TS_FPU_FULLY_CONNECTED_FIELDS
 } ts_fpu_fully_connected;
 

@@ -102,9 +102,9 @@ TS_MVE_KERNEL void ts_mve_patch_border(const ts_mve_conv_2d_params *p, const int
   }
 }
 
-/* What is left when three pixels can't be had: rows of `blocks` vectors side by side in `patches`, one after the other.
+/* What is left when three pixels can't be had: `rows` of `blocks` vectors, one after the other.
  * A function of its own, and the same for all lengths: it runs at most three times per layer. */
-TS_MVE_KERNEL void ts_mve_conv_2d_rest(const ts_mve_conv_2d_params *p, const int8_t *patches, int32_t pixels, int32_t *acc,
+TS_MVE_KERNEL void ts_mve_conv_2d_rest(const ts_mve_conv_2d_params *p, const int8_t *rows, int32_t pixels, int32_t *acc,
                                        int8_t *output) {
   const int32_t blocks = (p->kernel_height * p->kernel_width * p->input_channels + 15) / 16;
   const int32_t exact_ties = p->output.activation_min < p->output.zero_point;
@@ -114,12 +114,12 @@ TS_MVE_KERNEL void ts_mve_conv_2d_rest(const ts_mve_conv_2d_params *p, const int
     for (int32_t left = p->output_channels; left > 0; left -= TS_MVE_CHANNEL_BLOCK) {
       const int32_t count = left < TS_MVE_CHANNEL_BLOCK ? left : TS_MVE_CHANNEL_BLOCK;
       for (int32_t channel = 0; channel < count; channel += 2) {
-        weights = ts_mve_dot_single(patches, weights, blocks, acc + channel);
+        weights = ts_mve_dot_single(rows, weights, blocks, acc + channel);
       }
       requant = ts_mve_requantize_block(acc, 1, count, requant, p->output, exact_ties, output, 0);
       output += count;
     }
-    patches += blocks * 16;
+    rows += blocks * 16;
   }
 }
 
@@ -158,8 +158,8 @@ TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const 
   ts_mve_conv_2d_rest(p, patches, filled, acc, output);
 }
 
-/* 1x1, stride 1, no padding: the inputs are the rows. `patches` holds the last pixels where a vector would read beyond
- * the input. */
+/* 1x1, stride 1, no padding: the inputs are the rows. `patches` (16 x blocks bytes) holds the last pixels where a vector
+ * would read beyond the input: where channels are a multiple of 16 none does, and there need be no scratch. */
 TS_MVE_INLINE void ts_mve_conv_2d_pointwise(const ts_mve_conv_2d_params *p, const int8_t *input, int8_t *output,
                                             int8_t *patches, const int32_t blocks, const int32_t exact_ties) {
   const int32_t channels = p->input_channels;
@@ -172,6 +172,10 @@ TS_MVE_INLINE void ts_mve_conv_2d_pointwise(const ts_mve_conv_2d_params *p, cons
     const int8_t *const row[3] = {from, from + channels, from + 2 * channels};
     ts_mve_pixels(row, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, acc,
                   output + first * p->output_channels);
+  }
+  if (overread == 0) {
+    ts_mve_conv_2d_rest(p, input + first * channels, pixels - first, acc, output + first * p->output_channels);
+    return;
   }
   for (; first < pixels; ++first) {
     ts_mve_copy(patches, input + first * channels, channels);
