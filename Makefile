@@ -8,7 +8,7 @@ TINYSERVE_MODELS ?=
 export TINYSERVE_MODELS
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-all lint fuzz bench-kernels bench-batch docs clean
+.PHONY: help install demo test test-fast test-all lint fuzz bench-kernels bench-layers bench-batch docs clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -48,6 +48,9 @@ fuzz: $(VENV)/.test ## differential and mutation fuzzing for FUZZ_HOURS (default
 
 bench-kernels: $(VENV)/.test ## instructions per inference of the MLPerf Tiny models beside the peers'
 	$(BIN)/python benchmarks/kernels.py
+
+bench-layers: $(VENV)/.test ## instructions of single layers on each core and compiler; TINYSERVE_SWEEP=directory of models
+	$(BIN)/python benchmarks/layers.py
 
 bench-batch: $(VENV)/.test ## microseconds per sample of runs over data sets, beside TFLM's interpreter
 	$(BIN)/python benchmarks/batch_speed.py
