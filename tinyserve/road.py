@@ -221,7 +221,7 @@ def choose_emulator(board: Board, emulate: bool, emulator: str | None, port: str
         if emulate or emulator:
             raise UsageError("--port names a real board, --emulate and --emulator a twin", "give one of them")
         return None
-    if emulate or emulator or board.platformio is None:
+    if emulate or emulator or not board.is_real:
         from tinyserve.devices import select_emulator
 
         return select_emulator(board, emulator).kind

@@ -20,6 +20,10 @@ __attribute__((naked, noreturn, used, section(".vectors"))) void Reset_Handler(v
     __asm volatile("la sp, __stack_top\n"
                    "la t0, trap_entry\n"
                    "csrw mtvec, t0\n"
+#if defined(__riscv_flen)
+                   "li t0, 0x2000\n" /* mstatus.FS: off at reset */
+                   "csrs mstatus, t0\n"
+#endif
                    "call start_c\n"
                    "1: j 1b\n");
 }

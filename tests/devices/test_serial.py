@@ -64,11 +64,28 @@ def test_no_board_names_the_id_and_what_is_there() -> None:
         ports.find_port(NANO33, listing())
 
 
-def test_a_board_without_ids_takes_the_only_usb_port() -> None:
-    m4 = boards.load("cortex-m4")
-    assert ports.find_port(m4, listing(OTHER, LEGACY)) == "/dev/ttyUSB7"
-    with pytest.raises(DeviceError, match="2 ports could be it"):
-        ports.find_port(m4, listing(OTHER, FakePort("/dev/ttyACM0", *ids())))
+def test_a_board_without_ids_takes_no_port_that_merely_exists() -> None:
+    """A Blue Pill hangs on whatever adapter there is: the only port may be another board."""
+    bluepill = boards.load("bluepill")
+    with pytest.raises(DeviceError, match="no USB id to find it by; ports seen: /dev/ttyUSB7") as caught:
+        ports.find_port(bluepill, listing(OTHER))
+    assert "--port /dev/ttyUSB7" in caught.value.hint
+
+
+def test_looking_takes_the_only_usb_port() -> None:
+    assert ports.only_port(listing(OTHER, LEGACY)) == "/dev/ttyUSB7"
+    with pytest.raises(DeviceError, match="2 ports show a USB id"):
+        ports.only_port(listing(OTHER, FakePort("/dev/ttyACM0", *ids())))
+    with pytest.raises(DeviceError, match="0 ports"):
+        ports.only_port(listing(LEGACY))
+
+
+def test_the_connector_that_stays_silent_is_named() -> None:
+    """ESP32 development kits have two; the firmware speaks on the bridge's."""
+    native = FakePort("/dev/ttyACM0", 0x303A, 0x1001)
+    with pytest.raises(DeviceError, match="no port shows") as caught:
+        ports.find_port(boards.load("esp32-s3-devkit"), listing(native))
+    assert "/dev/ttyACM0 is the board's native port, which stays silent" in caught.value.hint
 
 
 def test_a_board_that_enumerates_again_is_awaited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tinyserve.boards.types import Board, Core, Region
+from tinyserve.boards.types import Board, Core, Memory, Region, Sources
 from tinyserve.data import data_directory
 from tinyserve.errors import FileSystemError, UsageError
 
@@ -97,7 +97,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise FileSystemError(f"{path}: {error.strerror}", "check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(
-            f"{path}: not valid TOML: {error}", "mend the line that the message names"
+            f"{path}: not valid TOML: {error}", "correct the line that the message names"
         ) from error
     return fields
 
@@ -106,6 +106,8 @@ def _key_and_reason(error: msgspec.ValidationError) -> tuple[str, str]:
     """Splits msgspec's "reason - at `$.key`" into the key and the reason."""
     reason, _, place = str(error).partition(" - at `")
     key = place.rstrip("`").removeprefix("$").lstrip(".")
+    if key == "platformio.framework":
+        reason += "; only Arduino is rendered: tinyserve export --as zephyr or cmake serves others"
     if not key and reason.count("`") >= 2:
         key = reason.split("`")[1]
     return key or "(top level)", reason
@@ -115,12 +117,16 @@ def _check(path: Path, board: Board) -> None:
     """What types alone can't say."""
     if board.clock_hz <= 0:
         raise _bad(path, "clock_hz", "must be positive")
-    if not board.sources:
+    if not (board.sources.all() if isinstance(board.sources, Sources) else board.sources):
         raise _bad(path, "sources", "name at least one document that the figures come from")
     emulated = board.core.port in ("cortex_m", "riscv")
     if emulated and (board.flash is None or board.ram is None):
         raise _bad(path, "flash, ram", "a board that runs without an operating system needs both regions")
-    for key, region in (("flash", board.flash), ("ram", board.ram), ("vectors", board.vectors)):
+    regions: list[tuple[str, Region | Memory | None]] = [
+        ("flash", board.flash), ("ram", board.ram), ("vectors", board.vectors),
+        *((f"memory.{region.name}", region) for region in board.memory),
+    ]  # fmt: skip
+    for key, region in regions:
         if region is None:
             continue
         if region.bytes <= 0 or region.origin < 0 or region.origin + region.bytes > 1 << 32:

@@ -36,11 +36,52 @@ class Core(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     registers: Registers | None = None
 
 
+RegionKind = Literal[
+    "",
+    "flash",  # in the chip, behind a cache or an accelerator
+    "mram",
+    "rram",
+    "external-flash",  # executed in place through a cache
+    "app-partition",  # the part of external flash that the partition table gives to the program
+    "sram",
+    "axi-sram",  # behind the data cache
+    "static-dram",  # what the linker may use of a RAM whose rest is the heap's
+    "ccm",
+    "tcm",  # one for code and data
+    "itcm",
+    "dtcm",
+    "external-ram",
+]
+
+
 class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A memory region: address and bytes."""
+    """A memory region: address and bytes, and what it is."""
 
     origin: int
     bytes: int
+    kind: RegionKind = ""
+
+
+class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A further region that firmware may use, beside those that its linker script fills by default."""
+
+    name: str
+    kind: RegionKind
+    origin: int
+    bytes: int
+
+
+class Sources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The documents that each fact was looked up in: two that do not copy each other."""
+
+    flash: list[str] = []
+    ram: list[str] = []
+    clock: list[str] = []
+    usb: list[str] = []
+
+    def all(self) -> list[str]:
+        """Each document once."""
+        return list(dict.fromkeys([*self.flash, *self.ram, *self.clock, *self.usb]))
 
 
 class Power(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,17 +98,20 @@ class PlatformIO(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     platform: str
     board: str
-    framework: str = "arduino"
+    framework: Literal["arduino"] = "arduino"
     upload_protocol: str = ""
     build_flags: list[str] = []
 
 
 class Usb(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """USB vendor and product ids that the board's serial port shows, application and bootloader."""
+    """USB vendor and product ids that the board's serial port shows.
+
+    "silent": a connector that shows up beside the one that the firmware speaks on.
+    """
 
     vid: int
     pid: int
-    role: str = "application"
+    role: Literal["application", "bootloader", "silent"] = "application"
 
 
 class Emulator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -83,7 +127,14 @@ class Emulator(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One board. ``id`` is the file's stem; ``sources`` name where the figures were looked up."""
+    """One board. ``id`` is the file's stem; ``sources`` say where the figures were looked up (a plain list
+    will do for a board of one's own).
+
+    ``flash`` and ``ram`` are where the vendor's linker script puts a program by default, and what a twin has;
+    ``code_in`` and ``constants_in`` "ram" say that it copies those there at start. ``zephyr`` and ``arduino``
+    are the names that west and arduino-cli know the board by. ``energy_uart`` is the core's serial object on
+    pins, where ``Serial`` is USB.
+    """
 
     id: str
     name: str
@@ -92,10 +143,16 @@ class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     core: Core
     clock_hz: int
     emulators: list[Emulator]
-    sources: list[str]
+    sources: Sources | list[str]
     flash: Region | None = None
     ram: Region | None = None
+    memory: list[Memory] = []
+    code_in: Literal["flash", "ram"] = "flash"
+    constants_in: Literal["flash", "ram"] = "flash"
     platformio: PlatformIO | None = None
+    zephyr: str = ""
+    arduino: str = ""
+    energy_uart: str = ""
     power: Power | None = None
     usb: list[Usb] = []
     touch_1200: bool = False
@@ -103,3 +160,8 @@ class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     aliases: list[str] = []
     notes: str = ""
     vectors: Region | None = None  # where the vector table lies when it is not at the start of flash
+
+    @property
+    def is_real(self) -> bool:
+        """Whether there is hardware, and not only an emulated core."""
+        return bool(self.platformio or self.zephyr or self.arduino or self.usb)

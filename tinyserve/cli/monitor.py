@@ -8,7 +8,11 @@ import click
 @click.command(name="monitor")
 @click.option("--board", metavar="NAME", help="The board on the port.  [default: any]")
 @click.option("--port", default="auto", show_default=True, metavar="PORT", help="Its serial port.")
-def command(*, board: str | None, port: str) -> None:
+@click.option(
+    "--baud", type=click.IntRange(min=50, max=20_000_000), default=115_200, show_default=True,
+    help="As its firmware speaks; 9600 in MLPerf Tiny's energy mode.",
+)  # fmt: skip
+def command(*, board: str | None, port: str, baud: int) -> None:
     """Show what a board says, decoded, until Ctrl-C.
 
     Without --board, 'auto' takes the only port with a USB id.
@@ -18,10 +22,13 @@ def command(*, board: str | None, port: str) -> None:
     from tinyserve import boards
     from tinyserve.devices import open_device
     from tinyserve.devices.link import NoAnswer
+    from tinyserve.devices.serial import only_port
     from tinyserve.report.protocol import explain
 
     chosen = boards.load(board) if board else replace(boards.load("host"), id="board", name="Board", usb=[])
-    with open_device(None, chosen, port=port) as device:
+    if board is None and port == "auto":
+        port = only_port()
+    with open_device(None, chosen, port=port, baud=baud) as device:
         click.echo(f"{device.description}; Ctrl-C ends", err=True)
         while True:
             try:

@@ -30,6 +30,8 @@ def open_device(
     emulator: str | None = None,
     port: str | None = None,
     counted: str | None = None,
+    *,
+    baud: int | None = None,
 ) -> Iterator[Device]:
     """Starts ``firmware`` in an emulator or opens the real board that runs it already; ends it on exit.
 
@@ -37,13 +39,14 @@ def open_device(
     emulated, by ``emulator`` ("unicorn", "qemu", "renode", "host"; default: the board's first).
     ``firmware`` may be None only for a real board, and serves to name functions there. ``counted`` is the
     model's invoke (``ts_model_invoke``): the device is set up for ``Device.function_counts`` of it, which
-    makes a program of this computer some fifty times slower.
+    makes a program of this computer some fifty times slower. ``baud``: of the serial port, 115,200 by
+    default.
 
     Raises UsageError for what the board can't do, ToolError when an emulator is missing, DeviceError when the
     device doesn't start.
     """
     if port is not None:
-        device = _open_serial(firmware, board, port)
+        device = _open_serial(firmware, board, port, baud)
     elif firmware is None:
         raise UsageError(f"{board.id}: an emulator needs a firmware to run", "build it first")
     else:
@@ -69,7 +72,11 @@ def select_emulator(board: Board, kind: str | None = None) -> Emulator:
         return Emulator("renode")
     kinds = [emulator.kind for emulator in board.emulators]
     if kind is None or not kinds:
-        raise UsageError(f"{board.id}: no emulator runs it", "connect the board and pass --port auto")
+        reason = "has its memory" if board.core.port else "runs it"
+        generic = f"; or count on the generic core: --board {board.core.name}" if board.core.port else ""
+        raise UsageError(
+            f"{board.id}: no emulator {reason}", f"connect the board and pass --port auto{generic}"
+        )
     raise UsageError(f'{board.id}: emulator "{kind}" does not run it', f"use {' or '.join(kinds)}")
 
 
@@ -104,12 +111,12 @@ def _start_program(program: Path, board: Board, counted: str | None) -> Device:
     return HostDevice(program, board)
 
 
-def _open_serial(firmware: HasElf | None, board: Board, port: str) -> Device:
+def _open_serial(firmware: HasElf | None, board: Board, port: str, baud: int | None) -> Device:
     try:
-        from tinyserve.devices.serial import SerialDevice, find_port
+        from tinyserve.devices.serial import BAUD, SerialDevice, find_port
     except ImportError as error:
         raise ToolError(f"{error.name} is not installed", "pip install 'tinyserve[embedded]'") from error
     from tinyserve.devices.symbols import Symbols
 
     symbols = Symbols(firmware.elf) if firmware else None
-    return SerialDevice(find_port(board) if port == "auto" else port, board, symbols)
+    return SerialDevice(find_port(board) if port == "auto" else port, board, symbols, baud or BAUD)

@@ -95,13 +95,20 @@ def require_port(board: Board, port: str) -> None:
 
 
 def find_port(board: Board, ports: ListPorts = list_ports.comports, role: str = "application") -> str:
-    """The port that shows the board's USB ids. Raises DeviceError naming the ports when there is none or
-    several."""
+    """The port that shows the board's USB ids.
+
+    Raises DeviceError naming the ports when there is none or several, and for a board whose serial line has
+    no USB id of its own: a port that merely exists may be anything.
+    """
     seen = list(ports())
     ids = [usb for usb in board.usb if usb.role == role]
-    matches = [port for port in seen if _has_id(port, ids)]
     if not ids:
-        matches = [port for port in seen if port.vid is not None]
+        raise DeviceError(
+            f"{board.id}: its serial line has no USB id to find it by;"
+            f" ports seen: {_describe(seen) or 'none'}",
+            f"name the port: --port {seen[0].device if len(seen) == 1 else 'PORT'}",
+        )
+    matches = [port for port in seen if _has_id(port, ids)]
     if len(matches) == 1:
         return matches[0].device
     if matches:
@@ -111,10 +118,34 @@ def find_port(board: Board, ports: ListPorts = list_ports.comports, role: str = 
         )
     wanted = ", ".join(f"{usb.vid:04x}:{usb.pid:04x}" for usb in ids)
     raise DeviceError(
-        f"{board.id}: no port shows {f'its USB id ({wanted})' if ids else 'a USB id'};"
-        f" ports seen: {_describe(seen) or 'none'}",
-        "connect the board with a data cable, or name its port with --port",
+        f"{board.id}: no port shows its USB id ({wanted}); ports seen: {_describe(seen) or 'none'}",
+        _silent_connector(board, seen) or "connect the board with a data cable, or name its port with --port",
     )
+
+
+def only_port(ports: ListPorts = list_ports.comports) -> str:
+    """The one port with a USB id, whatever is on it: for looking, never for uploading.
+
+    Raises DeviceError when there is none or several.
+    """
+    seen = [port for port in ports() if port.vid is not None]
+    if len(seen) == 1:
+        return seen[0].device
+    raise DeviceError(
+        f"{len(seen)} ports show a USB id" + (f": {_describe(seen)}" if seen else ""),
+        f"choose one: --port {seen[0].device}"
+        if seen
+        else "connect a board with a data cable, or pass --port",
+    )
+
+
+def _silent_connector(board: Board, seen: list[Port]) -> str:
+    """What to say where the board is connected by the connector that its firmware does not speak on."""
+    silent = [usb for usb in board.usb if usb.role == "silent"]
+    found = [port for port in seen if _has_id(port, silent)]
+    if not found:
+        return ""
+    return f"{found[0].device} is the board's native port, which stays silent: use its other USB connector"
 
 
 def touch_1200(port: str, board: Board) -> None:

@@ -320,11 +320,11 @@ def _engine(board: Board) -> unicorn.Uc:
         )
     if core.port == "riscv":
         uc = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
-        uc.ctl_set_cpu_model(riscv_const.UC_CPU_RISCV32_SIFIVE_E31)
-        return uc
-    # Not UC_MODE_MCLASS: it silently makes every core a Cortex-M33.
-    uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
-    model = getattr(arm_const, f"UC_CPU_ARM_{core.unicorn_cpu}", None)
+        model = getattr(riscv_const, f"UC_CPU_RISCV32_{core.unicorn_cpu}", None)
+    else:
+        # Not UC_MODE_MCLASS: it silently makes every core a Cortex-M33.
+        uc = unicorn.Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+        model = getattr(arm_const, f"UC_CPU_ARM_{core.unicorn_cpu}", None)
     if model is None:
         raise UsageError(f'cores.toml: {core.name}: unicorn_cpu "{core.unicorn_cpu}" is not in Unicorn')
     uc.ctl_set_cpu_model(model)

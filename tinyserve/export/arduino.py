@@ -15,7 +15,7 @@ _SKETCH_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 def files(request: Request) -> dict[str, bytes]:
     """The sketch's files; the directory's name is the sketch's. Raises UsageError where it can't be."""
     board = request.board
-    if board.platformio is None or board.platformio.framework != "arduino":
+    if board.platformio is None and not board.arduino:
         raise UsageError(f"{board.id} has no Arduino core", "choose a real board: `tinyserve boards`")
     if not _SKETCH_NAME.fullmatch(request.name):
         raise UsageError(

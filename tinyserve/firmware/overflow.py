@@ -11,6 +11,7 @@ from tinyserve.codegen.program import MemoryPlan, Program
 from tinyserve.errors import FitError
 from tinyserve.firmware.render import Project
 from tinyserve.firmware.sizes import Sizes
+from tinyserve.fit import Demand, fit
 
 NAMED_BOARDS = 4
 
@@ -108,9 +109,5 @@ def _boards_that_fit(sizes: Sizes) -> list[str]:
 
 
 def _fits(board: Board, sizes: Sizes) -> bool:
-    return (
-        board.flash is not None
-        and board.ram is not None
-        and sizes.flash_bytes <= board.flash.bytes
-        and sizes.ram_bytes <= board.ram.bytes
-    )
+    needs = Demand(sizes.flash_bytes, sizes.ram_bytes, sizes.weights_bytes)
+    return board.flash is not None and board.ram is not None and fit(needs, board) != "too large"

@@ -80,7 +80,7 @@ def port_of(board: Board, emulate: bool) -> Port:
     core_port = board.core.port
     if core_port == "host":
         return "host"
-    if board.platformio is not None and not emulate:
+    if (board.platformio is not None or board.arduino) and not emulate:
         return "arduino"
     if core_port == "":
         raise UsageError(f"{board.id}: a {board.core.name} can't be emulated", "build for the board itself")
@@ -138,7 +138,8 @@ def render(
         contents.add_runtime(() if interpreted else _SHIM)
     if port == "arduino":
         libraries = lib_deps() if interpreted else ""
-        contents.add_platformio(defines=defines, lib_deps=libraries, baud=baud)
+        if board.platformio is not None:
+            contents.add_platformio(defines=defines, lib_deps=libraries, baud=baud)
     contents.add_model(compiled)
     _write(directory, contents.files)
     return Project(

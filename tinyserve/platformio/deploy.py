@@ -20,6 +20,12 @@ def check_board(board: Board, name: str, emulate: bool, engine: str = "aot") -> 
 
     ``name`` is what the user called it: a .toml of their own has no entry in our development platform.
     """
+    if board.is_real and board.platformio is None and not emulate:
+        raise UsageError(
+            f"{board.id}: PlatformIO does not build for it",
+            "tinyserve export --as " + ("zephyr" if board.zephyr else "arduino" if board.arduino else "cmake")
+            + (f"; its notes: {board.notes}" if board.notes else ""),
+        )  # fmt: skip
     twin = emulate or board.platformio is None
     if twin and not is_emulated(board):
         raise UsageError(

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tinyserve.boards.types import Board, Region
-from tinyserve.fit import Demand, Fit, fit
+from tinyserve.fit import Demand, Fit, fit, ram_on
 from tinyserve.forecast import Forecast
 from tinyserve.report import text
 
@@ -64,7 +64,7 @@ def _boards(forecasts: Sequence[Forecast], boards: Sequence[Board]) -> Table:
 
 def _verdict(needs: Demand, board: Board) -> Text:
     verdict = fit(needs, board)
-    shares = f"{_share(needs.flash_bytes, board.flash)} / {_share(needs.ram_bytes, board.ram)}"
+    shares = f"{_share(needs.flash_bytes, board.flash)} / {_share(ram_on(needs, board), board.ram)}"
     return Text(f"{verdict:9} {shares}", style=_STYLES[verdict])
 
 
