@@ -8,7 +8,7 @@ was.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from tinyserve.codegen.lower import lower
 from tinyserve.codegen.program import (
     PORTABLE,
     Buffer,
+    Choice,
     Constant,
     KernelCall,
     Optimize,
@@ -67,7 +68,7 @@ def compare(cases: Sequence[Case], directory: Path, cpu: str, target: Target, va
     programs: list[tuple[Case, Program, Program]] = []
     for case in cases:
         try:
-            fast = lower(load(case.model), target, "case")
+            fast = lowered(case.model, target, variant)
             programs.append((case, lower(load(case.model), PORTABLE, "case"), fast))
         except UnsupportedError:
             continue
@@ -91,6 +92,13 @@ def compare(cases: Sequence[Case], directory: Path, cpu: str, target: Target, va
                 if got != expected:
                     result.differences.append(f"{where}: {_difference(expected, got)}")
     return result
+
+
+def lowered(model: bytes, target: Target, variant: str) -> Program:
+    """The model for the target, with the variant in every layer that it takes."""
+    program = lower(load(model), target, "case")
+    choices = tuple(Choice(layer, variant) for layer, names in program.offers.items() if variant in names)
+    return lower(load(model), replace(target, choices=choices), "case") if choices else program
 
 
 def overlaps(program: Program) -> list[Overlap]:

@@ -94,6 +94,39 @@ def depthwise_case(seed: int) -> Case:
     return case(f"depthwise #{seed}", r, build)
 
 
+def any_depthwise_case(seed: int) -> Case:
+    """Any filter, stride, dilation and multiplier, one image or two, any number of channels."""
+    r = Random(seed, 181)
+    batches, height, width = r.choice((1, 1, 1, 2)), r.integer(1, 20), r.integer(1, 20)
+    channels, multiplier = r.choice((1, 2, 3, 4, 5, 8, 12, 17)), r.choice((1, 1, 1, 2, 3, 4, 8))
+    taps = r.choice(
+        ((1, 1), (3, 1), (1, 3), (10, 1), (1, 5), (2, 4), (3, 3), (5, 5), (7, 7), (1, 19), (18, 2))
+    )
+    stride = r.choice(((1, 1), (1, 1), (2, 2), (1, 2), (3, 1), (4, 3)))
+    dilation = r.choice(((1, 1), (1, 1), (1, 1), (2, 2), (1, 3)))
+    padding = r.choice(("SAME", "SAME", "VALID"))
+    sizes = [
+        output_size(e, t, s, d, padding)
+        for e, t, s, d in zip((height, width), taps, stride, dilation, strict=True)
+    ]
+    if 0 in sizes:
+        padding, sizes = "SAME", [-(-height // stride[0]), -(-width // stride[1])]
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        shape = (batches, height, width, channels)
+        x = graph.input(shape, "int8", scale=_INPUT_SCALE, zero_point=r.zero_point())
+        weights, bias, scale = _weights(r, graph, (1, *taps, channels * multiplier), 3)
+        y, activation = _output(r, graph, (batches, *sizes, channels * multiplier), scale)
+        graph.op(
+            "DEPTHWISE_CONV_2D", [x, weights, bias], [y], padding=padding, activation=activation,
+            stride_h=stride[0], stride_w=stride[1], depth_multiplier=multiplier,
+            dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
+        )  # fmt: skip
+        return [x], [y]
+
+    return case(f"depthwise {taps} #{seed}", r, build)
+
+
 def fully_connected_case(seed: int) -> Case:
     """One or more rows, tails of depth and channels."""
     r = Random(seed, 179)

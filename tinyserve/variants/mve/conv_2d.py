@@ -44,10 +44,8 @@ def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None
     factors = convolution_requantization(op, input, weights, output)
     table = packing.requantization_table(layers.folded_bias(op, taps), factors)
     pointwise = _is_pointwise(view)
-    # A pointwise convolution only copies the pixels whose vectors would end beyond the input, or that
-    # make no three.
-    whole = view.pixels % PIXELS == 0 and input.shape[3] % packing.LANES == 0
-    needs_patches = not (pointwise and whole)
+    # A pointwise convolution only copies the pixels whose vectors would end beyond the input.
+    needs_patches = not pointwise or input.shape[3] % packing.LANES != 0
     patches = (
         lowering.scratch(f"{output.name}_patches", PIXELS * blocks * packing.LANES + SLACK)
         if needs_patches

@@ -13,20 +13,27 @@ from tinyserve.ops.calls import add_call
 from tinyserve.ops.conv_2d import conv_window
 from tinyserve.ops.quantize_params import convolution_requantization
 from tinyserve.variants import Candidate, layers
-from tinyserve.variants.mve import packing
+from tinyserve.variants.mve import lanes, packing, planes
 
+_COST_PER_BLOCK = {1: 110.0, 2: 140.0}
+"""Instructions per pixel and 16 channels, by stride."""
 REASON = "3x3 windows of 16 channels interleaved, one dot product each"
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """One candidate for int8 3x3 of batch 1, stride 1 or 2, multiplier 1, whose factors are below one."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    taps = layers.depthwise_3x3_taps(op, conv_window(op))
-    if taps is None:
-        return []
-    if not packing.rounding_applies(op, convolution_requantization(op, input, weights, output)):
-        return []
-    return [Candidate("mve", output.elements * 9.0, REASON, lambda: _lower(op, lowering, taps))]
+    """For int8 layers whose factors are below one: planes of one channel, lanes of four with multiplier 1;
+    3x3 of batch 1, stride 1 or 2 and multiplier 1 also windows of 16 channels.
+    """
+    general = [one.candidate(op, lowering) for one in (planes, lanes)]
+    found = [one for one in general if one is not None]
+    view = conv_window(op)
+    taps = layers.depthwise_3x3_taps(op, view)
+    if taps is None or not found:
+        return found
+    blocks = -(-len(taps) // packing.LANES)
+    pixels = view.output_height * view.output_width
+    cost = _COST_PER_BLOCK[view.stride_height] * blocks * pixels
+    return [*found, Candidate("mve", cost, REASON, lambda: _lower(op, lowering, taps))]
 
 
 def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:

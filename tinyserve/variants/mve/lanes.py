@@ -1,0 +1,59 @@
+"""DEPTHWISE_CONV_2D on Helium with few outputs per channel: four channels side by side, tap by tap."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyserve.codegen.program import ParamValue
+from tinyserve.graph.types import Operator
+from tinyserve.ops import checks
+from tinyserve.ops.base import Lowering
+from tinyserve.ops.calls import add_call
+from tinyserve.ops.conv_2d import conv_lead, conv_window
+from tinyserve.ops.overlap import overlaps
+from tinyserve.ops.quantize_params import convolution_requantization
+from tinyserve.variants import Candidate, layers
+from tinyserve.variants.mve import packing
+
+REASON = "four channels side by side, tap by tap"
+VARIANT = "mve-lanes"
+_LANES = 4
+
+
+def candidate(op: Operator, lowering: Lowering) -> Candidate | None:
+    """For int8 layers of multiplier 1 whose factors are below one; None of others."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    if not layers.int8_only(op) or input.shape[3] != output.shape[3]:
+        return None
+    if not packing.rounding_applies(op, convolution_requantization(op, input, weights, output)):
+        return None
+    groups = -(-output.shape[3] // _LANES)
+    pixels = output.elements // output.shape[3]
+    taps = weights.elements // output.shape[3]
+    cost = pixels * (groups * (8.0 * taps + 25) + 30)
+    return Candidate(VARIANT, cost, REASON, lambda: _lower(op, lowering))
+
+
+def _lower(op: Operator, lowering: Lowering) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    view = conv_window(op)
+    factors = convolution_requantization(op, input, weights, output)
+    bias = checks.optional(op, 2)
+    start = np.zeros(output.shape[3], np.int32) if bias is None or bias.data is None else bias.data
+    table = packing.requantization_table(np.asarray(start.reshape(-1), np.int32), factors)
+    source, target = lowering.operand(input), lowering.buffer(output)
+    params: dict[str, ParamValue] = {
+        "weights": lowering.operand(weights),
+        "requant": lowering.constant(f"{weights.name}_requant", table.reshape(-1), "bias, multiplier, shift"),
+        **view.params(),
+        "channels": input.shape[3],
+        "dilation_height": view.dilation_height,
+        "dilation_width": view.dilation_width,
+        "input_zero_point": input.zero_point,
+        **packing.output_fields(op),
+    }
+    add_call(
+        op, lowering, "ts_mve_depthwise_lanes", "mve/depthwise_lanes.h", params=params, inputs=[source],
+        outputs=[target], overlaps=overlaps(source, target, conv_lead(view, input, output)),
+        macs=output.elements * weights.elements // output.shape[3], variant=VARIANT, reason=REASON,
+    )  # fmt: skip
