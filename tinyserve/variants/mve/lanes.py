@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyserve.codegen.program import ParamValue
+from tinyserve.codegen.program import Constant, ParamValue
 from tinyserve.graph.types import Operator
 from tinyserve.ops import checks
 from tinyserve.ops.base import Lowering
@@ -42,8 +42,10 @@ def _lower(op: Operator, lowering: Lowering) -> None:
     start = np.zeros(output.shape[3], np.int32) if bias is None or bias.data is None else bias.data
     table = packing.requantization_table(np.asarray(start.reshape(-1), np.int32), factors)
     source, target = lowering.operand(input), lowering.buffer(output)
+    packed = lowering.operand(weights)
+    assert isinstance(packed, Constant)
     params: dict[str, ParamValue] = {
-        "weights": lowering.operand(weights),
+        "weights": packed,
         "requant": lowering.constant(f"{weights.name}_requant", table.reshape(-1), "bias, multiplier, shift"),
         **view.params(),
         "channels": input.shape[3],

@@ -1,4 +1,4 @@
-"""DEPTHWISE_CONV_2D on Helium of any filter, dilation and multiplier: planes of one channel, dot products of 16 taps."""
+"""DEPTHWISE_CONV_2D on Helium of any filter, dilation and multiplier: planes of one channel, 16 taps each."""
 
 from __future__ import annotations
 
