@@ -38,8 +38,8 @@ def compare(data: bytes) -> tuple[float, float, float]:
     """Microseconds per inference: ours, TFLM's; and the median of the ratios."""
     from tflite_micro.python.tflite_micro import runtime
 
-    from tinyserve.codegen.compile import compile_model
-    from tinyserve.codegen.host import FAST, HostModel
+    from tinyserve.compiler.compile import compile_model
+    from tinyserve.compiler.host.model import FAST, HostModel
 
     compiled = compile_model(data, FAST)
     model = HostModel(compiled)
@@ -73,7 +73,7 @@ def compare(data: bytes) -> tuple[float, float, float]:
 
 def whole_run(model: Path) -> float:
     """Microseconds of processor time per sample of an accuracy run over a .npz on one core."""
-    from tinyserve.bench import accuracy
+    from tinyserve.bench.accuracy import run as accuracy
     from tinyserve.convert import convert
 
     with tempfile.TemporaryDirectory() as name:

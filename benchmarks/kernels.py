@@ -26,17 +26,17 @@ from elftools.elf.elffile import ELFFile
 from rich.console import Console
 from rich.table import Table
 
-from tinyserve import boards, road
-from tinyserve.bench.cycles import estimate
-from tinyserve.codegen.compile import Compiled, compile_model
-from tinyserve.codegen.names import short_name
-from tinyserve.codegen.program import Optimize
+from tinyserve import boards, workflow
+from tinyserve.bench.counts.cycles import estimate
+from tinyserve.compiler.compile import Compiled, compile_model
+from tinyserve.compiler.graph.types import DType
+from tinyserve.compiler.names import short_name
+from tinyserve.compiler.program import Optimize
 from tinyserve.devices import open_device
+from tinyserve.devices.client import Client
 from tinyserve.devices.device import Device
-from tinyserve.dut import Client
 from tinyserve.firmware.build import Firmware, build
 from tinyserve.firmware.render import render
-from tinyserve.graph.types import DType
 
 HERE = Path(__file__).resolve().parent
 BASELINE_FILE = HERE / "baseline.json"
@@ -124,7 +124,7 @@ def measure(cell: Cell, models: Path) -> Measurement:
     """Builds and runs a cell. Raises RuntimeError where the outputs are not TFLM's, else TinyserveError."""
     board = boards.load(cell.core)
     data = (models / f"{cell.model}.tflite").read_bytes()
-    compiled = compile_model(data, road.target(board, cell.optimize), "model")
+    compiled = compile_model(data, workflow.target(board, cell.optimize), "model")
     with tempfile.TemporaryDirectory() as directory:
         firmware = build(render(compiled, board, Path(directory), emulate=True))
         with open_device(firmware, board, _EMULATOR.get(cell.core, "unicorn")) as device:

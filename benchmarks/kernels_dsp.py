@@ -20,9 +20,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support.core import CoreImage, Counts, build
-from tinyserve.bench.cycles import estimate
-from tinyserve.codegen.compile import Compiled, compile_model, write
-from tinyserve.codegen.program import PORTABLE, Target
+from tinyserve.bench.counts.cycles import estimate
+from tinyserve.compiler.compile import Compiled, compile_model, write
+from tinyserve.compiler.program import PORTABLE, Target
 
 DSP = Target(frozenset({"dsp", "fpu"}))
 

@@ -47,7 +47,7 @@ def bench_with_a_cold_cache(bundle: Path) -> None:
 
 
 def main() -> None:
-    from tinyserve.codegen.compile import compile_model
+    from tinyserve.compiler.compile import compile_model
 
     print(f"{'tinyserve --help':58} {best_s(lambda: command('--help')):6.2f} s   (bar: 0.3)")
     models = os.environ.get("TINYSERVE_MODELS")

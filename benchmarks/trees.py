@@ -32,12 +32,13 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from unicorn import arm_const
 
 from tinyserve import bundle
-from tinyserve.codegen.compile import compile_model
-from tinyserve.codegen.program import Optimize, Target
-from tinyserve.convert import forest, tflite, trees
-from tinyserve.convert.messages import Quantize
-from tinyserve.ops.tree_tables import Tables
-from tinyserve.passes.load import load
+from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.ops.trees.tree_tables import Tables
+from tinyserve.compiler.passes.load import load
+from tinyserve.compiler.program import Optimize, Target
+from tinyserve.convert.frameworks import forest, trees
+from tinyserve.convert.tflite import facts
+from tinyserve.convert.worker.messages import Quantize
 
 with np.errstate():  # emlearn makes numpy raise for underflow, in all of the process
     import emlearn
@@ -107,7 +108,7 @@ def _programs(model: Any, samples: Array) -> tuple[Array, list[Program]]:
     written = trees.write(forest.of(model, [], "m"), None, "y")
     request = Quantize(source=Path(), output=Path(), samples=Path(), scheme="int16x8")
     data = trees.quantize(written, samples.astype(np.float32), request)
-    features = bundle.quantize(samples.astype(np.float32), tflite.inspect(data, "m").inputs[0])
+    features = bundle.quantize(samples.astype(np.float32), facts.inspect(data, "m").inputs[0])
     ours = [_tinyserve(data, samples.shape[1], optimize) for optimize in ("balanced", "speed")]
     return features, [*ours, *_emlearn(model, data, samples.shape[1])]
 

@@ -20,7 +20,7 @@ from tests.support.fuzz_seed import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
 GRAPHS = tuple(f"tests/passes/test_{name}.py" for name in ("optimize", "random_graphs", "reshapes"))
-MUTATIONS = "tests/graph/test_mutations.py"
+MUTATIONS = "tests/compiler/graph/test_mutations.py"
 PROTOCOL = "tests/firmware/test_fuzz.py"  # libFuzzer, which takes a seed of its own from ours
 _ROUND_TIMEOUT_S = 1200
 

@@ -9,10 +9,10 @@ import pytest
 
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve import boards
-from tinyserve.bench.count import cost
+from tinyserve.bench.counts.count import cost
+from tinyserve.boards.fit import CODE_BYTES
 from tinyserve.cli.main import main
 from tinyserve.convert import convert
-from tinyserve.fit import CODE_BYTES
 from tinyserve.forecast import forecast
 
 BOARD = "cortex-m4"

@@ -8,14 +8,17 @@ import numpy as np
 import pytest
 
 from tests import fuzz
-from tests.ops.generate import Random
+from tests.compiler.ops.generate import Random
 from tests.support.fuzz_seed import VARIABLE
 
 
 def test_a_round_of_fresh_cases_passes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert fuzz.main(["--hours", "0", "--seed", "5", "--only", "tests/ops/test_add_n.py"]) == 0
+    assert (
+        fuzz.main(["--hours", "0", "--seed", "5", "--only", "tests/compiler/ops/elementwise/test_add_n.py"])
+        == 0
+    )
     shown = capsys.readouterr().out
-    assert "seed 5: tests/ops/test_add_n.py" in shown
+    assert "seed 5: tests/compiler/ops/elementwise/test_add_n.py" in shown
     assert "1 rounds" in shown
 
 
@@ -40,5 +43,7 @@ def test_the_seed_changes_cases_and_its_absence_does_not(monkeypatch: pytest.Mon
 
 def test_every_module_of_differential_cases_takes_part() -> None:
     names = fuzz.modules()
-    assert {"tests/ops/test_conv_2d.py", *fuzz.GRAPHS, fuzz.MUTATIONS, fuzz.PROTOCOL} <= set(names)
+    assert {"tests/compiler/ops/linear/test_conv_2d.py", *fuzz.GRAPHS, fuzz.MUTATIONS, fuzz.PROTOCOL} <= set(
+        names
+    )
     assert len(names) > 30

@@ -5,29 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from tinyserve.boards.types import Board
 from tinyserve.errors import TinyserveError
+from tinyserve.firmware.finding import Finding
 from tinyserve.firmware.process import run
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked for. ``needed``: without it the board (or, without a board, the default road)
-    does not work; else it only adds something."""
-
-    name: str
-    purpose: str
-    found: str
-    remedy: str
-    needed: bool
-
-    @property
-    def ok(self) -> bool:
-        return bool(self.found)
-
 
 VERSION_TIMEOUT_S = 20.0
 _EXTRAS = {
@@ -61,7 +44,7 @@ def examine(board: Board | None = None, emulate: bool = False) -> list[Finding]:
 def _board(board: Board | None) -> Iterator[Finding]:
     assert board is not None
     try:
-        from tinyserve.platformio.findings import board_findings
+        from tinyserve.firmware.platformio.findings import board_findings
     except ImportError:
         return  # pyserial is missing, and found to be so among the packages
     yield from board_findings(board)
@@ -118,7 +101,7 @@ def _first_line(program: str) -> str:
 
 
 def _frontends() -> Iterator[Finding]:
-    from tinyserve.convert import provision
+    from tinyserve.convert.frameworks import provision
 
     for frontend in provision.FRONTENDS.values():
         place = provision.find(frontend.name)

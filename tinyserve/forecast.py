@@ -10,16 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tinyserve import road
+from tinyserve import workflow
+from tinyserve.boards.fit import Demand, demand
 from tinyserve.boards.types import Board
-from tinyserve.codegen.compile import compile_model
-from tinyserve.codegen.program import Optimize, Target
-from tinyserve.convert import sources, synthetic
-from tinyserve.convert.options import Options
+from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.passes import dead_channels
+from tinyserve.compiler.program import Optimize, Target
+from tinyserve.convert import sources
 from tinyserve.convert.session import opened
+from tinyserve.convert.settings import Options
+from tinyserve.datasets import synthetic
 from tinyserve.errors import FitError, ModelError, ToolError
-from tinyserve.fit import Demand, demand
-from tinyserve.passes import dead_channels
 from tinyserve.progress import Progress, silent
 
 SCHEMES = ("int8", "int16x8", "float32")
@@ -62,7 +63,7 @@ def forecast(
 
 def _schemes(source: Path, options: Options, progress: Progress) -> Iterator[tuple[str, bytes | str]]:
     """Each scheme's .tflite, or why there is none."""
-    path = source / "model.tflite" if road.is_bundle(source) else source
+    path = source / "model.tflite" if workflow.is_bundle(source) else source
     with opened(sources.identify(path), options, progress) as session:
         original = session.original
         if original.scheme != "float32":
@@ -84,10 +85,10 @@ def _forecast(
 ) -> Forecast:
     if isinstance(made, str):
         return Forecast(scheme, failed=made)
-    targets = {board.id: road.target(board, optimize) for board in boards}
+    targets = {board.id: workflow.target(board, optimize) for board in boards}
     needs: dict[Target, Demand] = {}
     try:
-        portable = compile_model(made, road.target(None, optimize), without=_LEFT_OUT)
+        portable = compile_model(made, workflow.target(None, optimize), without=_LEFT_OUT)
         for index, target in enumerate(targets.values()):
             progress(f"{scheme}: compile for each core", index + 1, len(boards))
             if target not in needs:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.models import write_classifier, write_dataset
-from tinyserve import road
+from tinyserve import workflow
 from tinyserve.bundle import Bundle
 from tinyserve.progress import silent
 
@@ -16,7 +16,7 @@ from tinyserve.progress import silent
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     folder = tmp_path_factory.mktemp("classifier")
     source = write_classifier(folder / "shapes.tflite")
-    return road.to_bundle(source, road.Conversion(output=folder / "shapes"), silent)
+    return workflow.to_bundle(source, workflow.Conversion(output=folder / "shapes"), silent)
 
 
 @pytest.fixture

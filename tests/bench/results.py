@@ -14,7 +14,7 @@ from tinyserve.bench.result import (
     Part,
     Setup,
 )
-from tinyserve.bench.statistics import summarize
+from tinyserve.bench.scenarios.statistics import summarize
 
 
 def make_result(board: str = "nano33", instructions: int = 2_700_000, name: str = "kws") -> BenchResult:

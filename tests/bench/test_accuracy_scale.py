@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.flatbuffer_builder import ModelBuilder
-from tinyserve.bench import accuracy
+from tinyserve.bench.accuracy import run as accuracy
 from tinyserve.bundle import Bundle
 from tinyserve.convert import convert
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.ops.test_control_flow import nested_loop, running_sum
-from tests.ops.test_unidirectional_sequence_lstm import random_case
+from tests.compiler.ops.control.test_control_flow import nested_loop, running_sum
+from tests.compiler.ops.recurrent.test_unidirectional_sequence_lstm import random_case
 from tinyserve.cli.main import main
 
 

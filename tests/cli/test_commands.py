@@ -15,7 +15,7 @@ from rich.console import Console
 from tests.bench.models import write_classifier, write_dataset
 from tinyserve import boards
 from tinyserve.cli.main import main
-from tinyserve.report.boards import board_table
+from tinyserve.report.text.boards import board_table
 
 pytestmark = pytest.mark.usefixtures("workshop")
 

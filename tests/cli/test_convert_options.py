@@ -7,25 +7,25 @@ from typing import Any
 
 import pytest
 
-from tinyserve import road
+from tinyserve import workflow
 from tinyserve.cli.main import main
 from tinyserve.errors import DataError
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> list[road.Conversion]:
+def told(monkeypatch: pytest.MonkeyPatch) -> list[workflow.Conversion]:
     """The conversions that were asked for; none is carried out."""
-    seen: list[road.Conversion] = []
+    seen: list[workflow.Conversion] = []
 
-    def remember(source: Path, conversion: road.Conversion, progress: Any) -> None:
+    def remember(source: Path, conversion: workflow.Conversion, progress: Any) -> None:
         seen.append(conversion)
         raise DataError("remembered")
 
-    monkeypatch.setattr(road, "to_bundle", remember)
+    monkeypatch.setattr(workflow, "to_bundle", remember)
     return seen
 
 
-def test_every_option_arrives(told: list[road.Conversion]) -> None:
+def test_every_option_arrives(told: list[workflow.Conversion]) -> None:
     text = (
         "convert m.keras --representative random --quantize auto -o out --name kws --samples held.npz "
         "--input-shape 1x49x10x1 --signature serve --custom mine:Layer --per-layer keep=softmax:float32 "
@@ -49,7 +49,7 @@ def test_every_option_arrives(told: list[road.Conversion]) -> None:
 
 @pytest.mark.parametrize("text", ["softmax", "keep=softmax", "keep=:float32", "keep=softmax:int8"])
 def test_a_per_layer_setting_of_another_form_is_refused(
-    text: str, told: list[road.Conversion], capsys: pytest.CaptureFixture[str]
+    text: str, told: list[workflow.Conversion], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["convert", "m.keras", "--per-layer", text]) == 2
     assert "keep=softmax:float32" in capsys.readouterr().err

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from tests.bench.models import write_classifier
-from tinyserve.boards import load
+from tinyserve.boards.catalog import load
 from tinyserve.cli.main import main
 from tinyserve.devices import open_device
+from tinyserve.devices.client import Client
 from tinyserve.devices.serial import SerialLink
-from tinyserve.dut import Client
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs ptys")
 

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from tinyserve.bundle import Bundle
-from tinyserve.convert import Options, convert, provision
+from tinyserve.convert import Options, convert
+from tinyserve.convert.frameworks import provision
 from tinyserve.errors import ModelError, ToolError, UnsupportedError, UsageError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

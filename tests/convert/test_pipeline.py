@@ -15,7 +15,7 @@ from tinyserve import bundle
 from tinyserve.bundle import Bundle
 from tinyserve.cli.main import main
 from tinyserve.convert import Options, convert
-from tinyserve.convert import child as child_module
+from tinyserve.convert.worker import child as child_module
 from tinyserve.errors import DataError, FileSystemError, ModelError, ToolError, UnsupportedError, UsageError
 
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from tinyserve.bundle import TensorInfo
-from tinyserve.convert import data
-from tinyserve.convert.named import Reading
+from tinyserve.datasets import readers
+from tinyserve.datasets.named import Reading
 from tinyserve.errors import DataError
 
 GREY = TensorInfo("image", [1, 4, 6, 1], "float32")
@@ -44,7 +44,7 @@ def save_wav(path: Path, values: np.ndarray, width: int = 2, channels: int = 1, 
 def test_images_are_resized_normalised_and_labelled_by_directory(tmp_path: Path) -> None:
     save_image(tmp_path / "cat" / "a.png", np.full((4, 6, 3), 255))
     save_image(tmp_path / "dog" / "b.png", np.zeros((40, 60, 3)))
-    found = data.load(tmp_path, [COLOUR], PIXELS)
+    found = readers.load(tmp_path, [COLOUR], PIXELS)
     assert found.inputs[0].shape == (2, 4, 6, 3)
     assert found.inputs[0][0].tolist() == np.ones((4, 6, 3)).tolist()
     assert found.inputs[0][1].max() == -1.0
@@ -56,17 +56,17 @@ def test_images_are_resized_normalised_and_labelled_by_directory(tmp_path: Path)
 
 def test_colour_images_become_grey_for_a_grey_model_and_back(tmp_path: Path) -> None:
     save_image(tmp_path / "a.png", np.full((4, 6, 3), 100))
-    grey = data.load(tmp_path, [GREY], Reading(pixel_range=(0, 255))).inputs[0]
+    grey = readers.load(tmp_path, [GREY], Reading(pixel_range=(0, 255))).inputs[0]
     assert grey.shape == (1, 4, 6, 1)
     assert grey.min() == grey.max() == 100
     save_image(tmp_path / "a.png", np.full((4, 6), 100))
-    assert data.load(tmp_path, [COLOUR], Reading(pixel_range=(0, 255))).inputs[0].shape == (1, 4, 6, 3)
+    assert readers.load(tmp_path, [COLOUR], Reading(pixel_range=(0, 255))).inputs[0].shape == (1, 4, 6, 3)
 
 
 def test_images_are_refused_until_somebody_says_how_they_are_normalised(tmp_path: Path) -> None:
     save_image(tmp_path / "a.png", np.zeros((4, 6)))
     with pytest.raises(DataError, match="normalised") as caught:
-        data.load(tmp_path, [GREY])
+        readers.load(tmp_path, [GREY])
     assert "--pixel-range 0 1" in caught.value.hint
 
 
@@ -75,38 +75,38 @@ def test_a_broken_image_is_named(tmp_path: Path) -> None:
     whole = (tmp_path / "a.png").read_bytes()
     (tmp_path / "b.png").write_bytes(whole[:40])
     with pytest.raises(DataError, match=r"b\.png"):
-        data.load(tmp_path, [GREY], PIXELS)
+        readers.load(tmp_path, [GREY], PIXELS)
 
 
 def test_images_for_a_model_that_takes_none(tmp_path: Path) -> None:
     save_image(tmp_path / "a.png", np.zeros((4, 6)))
     with pytest.raises(DataError, match="no image"):
-        data.load(tmp_path, [AUDIO], PIXELS)
+        readers.load(tmp_path, [AUDIO], PIXELS)
 
 
 def test_channels_first_arrays_are_turned(tmp_path: Path) -> None:
     array = np.random.default_rng(0).uniform(0, 1, (7, 3, 4, 6)).astype(np.float32)
     np.save(tmp_path / "d.npy", array)
-    found = data.load(tmp_path / "d.npy", [COLOUR]).inputs[0]
+    found = readers.load(tmp_path / "d.npy", [COLOUR]).inputs[0]
     np.testing.assert_array_equal(found, array.transpose(0, 2, 3, 1))
 
 
 def test_csv_windows_follow_each_other_and_carry_the_last_rows_label(tmp_path: Path) -> None:
     rows = [f"{i},{-i},{i // 5}" for i in range(12)]
     (tmp_path / "d.csv").write_text("\n".join(["ax,ay,label", *rows]))
-    found = data.load(tmp_path / "d.csv", [WINDOW])
+    found = readers.load(tmp_path / "d.csv", [WINDOW])
     assert found.inputs[0].shape == (2, 5, 2)
     assert found.inputs[0][1][0].tolist() == [5.0, -5.0]
     assert found.labels is not None
     assert found.labels.tolist() == [0, 1]
-    overlapping = data.load(tmp_path / "d.csv", [WINDOW], Reading(stride=1))
+    overlapping = readers.load(tmp_path / "d.csv", [WINDOW], Reading(stride=1))
     assert len(overlapping) == 8
 
 
 def test_no_csv_window_spans_two_files(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.csv").write_text("\n".join(f"{i},0" for i in range(7)))
-    assert len(data.load(tmp_path, [WINDOW])) == 2
+    assert len(readers.load(tmp_path, [WINDOW])) == 2
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_no_csv_window_spans_two_files(tmp_path: Path) -> None:
 def test_csv_that_does_not_fit(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "d.csv").write_text(text)
     with pytest.raises(DataError, match=message):
-        data.load(tmp_path / "d.csv", [WINDOW])
+        readers.load(tmp_path / "d.csv", [WINDOW])
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 4])
 def test_wav_of_every_width_is_minus_one_to_one(tmp_path: Path, width: int) -> None:
     wanted = np.sin(np.linspace(0, 20, 1700)) * 0.9
     save_wav(tmp_path / "a.wav", wanted, width)
-    found = data.load(tmp_path / "a.wav", [AUDIO]).inputs[0]
+    found = readers.load(tmp_path / "a.wav", [AUDIO]).inputs[0]
     assert found.shape == (2, 800)
     np.testing.assert_allclose(found.ravel(), wanted[:1600], atol=2 * 2.0 ** (1 - 8 * width) + 1e-6)
 
@@ -138,7 +138,7 @@ def test_wav_of_every_width_is_minus_one_to_one(tmp_path: Path, width: int) -> N
 def test_wav_channels_are_averaged_and_short_files_padded(tmp_path: Path) -> None:
     save_wav(tmp_path / "yes" / "a.wav", np.tile([0.5, -0.25], 500), channels=2)
     save_wav(tmp_path / "no" / "b.wav", np.full(800, 0.5))
-    found = data.load(tmp_path, [AUDIO])
+    found = readers.load(tmp_path, [AUDIO])
     assert found.classes == ("no", "yes")
     assert found.labels is not None
     by_label = dict(zip(found.labels.tolist(), found.inputs[0], strict=True))
@@ -149,12 +149,12 @@ def test_wav_channels_are_averaged_and_short_files_padded(tmp_path: Path) -> Non
 def test_wav_at_another_rate_for_features_or_cut_short(tmp_path: Path) -> None:
     save_wav(tmp_path / "a.wav", np.zeros(900) + 0.1)
     with pytest.raises(DataError, match="16000 Hz, the model takes 8000"):
-        data.load(tmp_path / "a.wav", [AUDIO], Reading(sample_rate=8000))
+        readers.load(tmp_path / "a.wav", [AUDIO], Reading(sample_rate=8000))
     with pytest.raises(DataError, match="takes features"):
-        data.load(tmp_path / "a.wav", [FEATURES])
+        readers.load(tmp_path / "a.wav", [FEATURES])
     (tmp_path / "a.wav").write_bytes((tmp_path / "a.wav").read_bytes()[:20])
     with pytest.raises(DataError, match=r"a\.wav"):
-        data.load(tmp_path / "a.wav", [AUDIO])
+        readers.load(tmp_path / "a.wav", [AUDIO])
 
 
 @pytest.fixture
@@ -177,10 +177,10 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_a_function_yields_samples(module: str) -> None:
-    assert data.load(f"{module}:good", [WINDOW]).inputs[0].shape == (20, 5, 2)
+    assert readers.load(f"{module}:good", [WINDOW]).inputs[0].shape == (20, 5, 2)
     for name in ("pairs", "named"):
-        assert len(data.load(f"{module}:{name}", [WINDOW, AUDIO]).inputs) == 2
-    assert len(data.load(f"{module}:forever", [WINDOW])) == 10_000
+        assert len(readers.load(f"{module}:{name}", [WINDOW, AUDIO]).inputs) == 2
+    assert len(readers.load(f"{module}:forever", [WINDOW])) == 10_000
 
 
 @pytest.mark.parametrize(
@@ -195,9 +195,9 @@ def test_a_function_yields_samples(module: str) -> None:
 )
 def test_a_function_that_fails_is_told_where(module: str, name: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        data.load(f"{module}:{name}", [WINDOW])
+        readers.load(f"{module}:{name}", [WINDOW])
 
 
 def test_a_module_that_is_not_there(module: str) -> None:
     with pytest.raises(DataError, match="no_such_module"):
-        data.load("no_such_module:samples", [WINDOW])
+        readers.load("no_such_module:samples", [WINDOW])

@@ -17,12 +17,12 @@ import pytest
 from tests.bench.models import write_classifier
 from tinyserve import boards
 from tinyserve.boards.types import Board
-from tinyserve.codegen.compile import compile_model
+from tinyserve.compiler.compile import compile_model
 from tinyserve.devices import open_device
-from tinyserve.dut import Client
+from tinyserve.devices.client import Client
 from tinyserve.firmware.build import Firmware, build
 from tinyserve.firmware.render import render
-from tinyserve.road import target
+from tinyserve.workflow import target
 
 IN_BOTH = [
     board

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.support.flatbuffer_builder import ModelBuilder
-from tinyserve.codegen.compile import Compiled, compile_model
+from tinyserve.compiler.compile import Compiled, compile_model
 
 FEATURES, PIXELS, CLASSES = 40, 48, 3
 IN_SCALE, IN_ZERO, OUT_SCALE, OUT_ZERO = 0.39215689, 89, 0.36449826, 96

@@ -9,7 +9,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from unicorn import arm_const, riscv_const
 
-from tinyserve.boards.load import cores
+from tinyserve.boards.catalog import cores
 from tinyserve.firmware.process import run_all
 from tinyserve.firmware.toolchain import toolchain_for
 

@@ -10,7 +10,7 @@ from elftools.elf.elffile import ELFFile
 from tests.firmware.tiny_model import tiny_model
 from tinyserve import boards
 from tinyserve.boards.types import Board
-from tinyserve.codegen.compile import Compiled
+from tinyserve.compiler.compile import Compiled
 from tinyserve.errors import FileSystemError, FitError, ToolError, UsageError
 from tinyserve.firmware import toolchain as toolchain_module
 from tinyserve.firmware.build import Firmware, build

@@ -12,8 +12,8 @@ from tests.firmware.tiny_model import tiny_model
 from tinyserve import boards
 from tinyserve.boards.types import Board
 from tinyserve.devices import open_device
+from tinyserve.devices.client import Client
 from tinyserve.devices.link import Link
-from tinyserve.dut import Client
 from tinyserve.firmware.build import build
 from tinyserve.firmware.render import render
 

@@ -24,10 +24,10 @@ from tests.firmware.mlperf_models import (
     classifier,
 )
 from tinyserve import boards
-from tinyserve.codegen.compile import Compiled
-from tinyserve.codegen.host import HostModel
+from tinyserve.compiler.compile import Compiled
+from tinyserve.compiler.host.model import HostModel
 from tinyserve.devices import open_device
-from tinyserve.dut import Client
+from tinyserve.devices.client import Client
 from tinyserve.firmware.build import build
 from tinyserve.firmware.interface import interface_of
 from tinyserve.firmware.mlperf import Exchange, exchange_of

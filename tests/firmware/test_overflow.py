@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-from tinyserve.codegen.program import PORTABLE, Buffer, KernelCall, Lifetime, MemoryPlan, Program
+from tinyserve.compiler.graph.types import DType
+from tinyserve.compiler.program import PORTABLE, Buffer, KernelCall, Lifetime, MemoryPlan, Program
 from tinyserve.firmware.overflow import peak_call
-from tinyserve.graph.types import DType
 
 
 def _program(calls: int) -> Program:

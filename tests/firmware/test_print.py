@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinyserve.data import data_directory
+from tinyserve.resources import data_directory
 
 _SINK = """
 #include <stddef.h>

@@ -14,7 +14,7 @@ import pytest
 
 from tests.firmware.shim_values import float_bits, integer, signed
 from tests.firmware.target_functions import TargetFunctions
-from tinyserve.data import data_directory
+from tinyserve.resources import data_directory
 
 SHIM = data_directory("firmware_templates") / "shim"
 M32, M64 = 2**32 - 1, 2**64 - 1

@@ -9,9 +9,9 @@ import pytest
 
 from tests.firmware.tiny_model import tiny_model
 from tinyserve import boards
-from tinyserve.boards.load import cores
+from tinyserve.boards.catalog import cores
 from tinyserve.devices import open_device
-from tinyserve.dut import Client
+from tinyserve.devices.client import Client
 from tinyserve.firmware import riscv_code, thumb_code
 from tinyserve.firmware.build import build
 from tinyserve.firmware.process import run

@@ -7,11 +7,11 @@ the last reset.
 
 from __future__ import annotations
 
-from tinyserve.codegen.compile import Compiled
-from tinyserve.codegen.emit import Sources
-from tinyserve.codegen.program import PORTABLE, Buffer, KernelCall, Lifetime, MemoryPlan, Program
-from tinyserve.graph.types import DType, Graph, Model, Quantization, Tensor
-from tinyserve.passes import PassReport
+from tinyserve.compiler.compile import Compiled
+from tinyserve.compiler.emit.emit import Sources
+from tinyserve.compiler.graph.types import DType, Graph, Model, Quantization, Tensor
+from tinyserve.compiler.passes import PassReport
+from tinyserve.compiler.program import PORTABLE, Buffer, KernelCall, Lifetime, MemoryPlan, Program
 
 SHA256 = "5f" * 32
 

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import msgspec
 
 from tests.bench.results import make_result
-from tinyserve.bench import budget
-from tinyserve.bench.compare import compare
+from tinyserve.bench.judge import budget
+from tinyserve.bench.judge.compare import compare
 from tinyserve.bench.result import BenchReport, Check, FailedCell
 from tinyserve.report import junit
 

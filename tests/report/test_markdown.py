@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from tests.bench.results import make_result
-from tinyserve.bench.compare import compare
+from tinyserve.bench.judge.compare import compare
 from tinyserve.bench.result import BenchReport, FailedCell
 from tinyserve.report import markdown
 

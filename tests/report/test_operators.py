@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tinyserve import ops
+from tinyserve.compiler import ops
 from tinyserve.report.operators import page
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "operators.md"

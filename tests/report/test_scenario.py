@@ -9,9 +9,11 @@ import pytest
 from rich.console import Console
 
 from tests.bench.results import make_result
-from tinyserve.bench import simulation
 from tinyserve.bench.result import BenchReport, BenchResult
-from tinyserve.report import html, junit, markdown, terminal
+from tinyserve.bench.scenarios import simulation
+from tinyserve.report import junit, markdown
+from tinyserve.report.html import bench as html
+from tinyserve.report.text import bench as terminal
 
 
 def with_server(bound_us: float) -> BenchResult:

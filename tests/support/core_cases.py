@@ -15,9 +15,10 @@ import numpy as np
 
 from tests.support.core import KERNELS, CoreImage, build
 from tests.support.differential import Case
-from tinyserve.codegen.ctext import array_lines, number
-from tinyserve.codegen.lower import lower
-from tinyserve.codegen.program import (
+from tinyserve.compiler.emit.ctext import array_lines, number
+from tinyserve.compiler.lower import lower
+from tinyserve.compiler.passes.load import load
+from tinyserve.compiler.program import (
     PORTABLE,
     Buffer,
     Choice,
@@ -30,7 +31,6 @@ from tinyserve.codegen.program import (
     Target,
 )
 from tinyserve.errors import UnsupportedError
-from tinyserve.passes.load import load
 
 _FILL = 0xA5
 

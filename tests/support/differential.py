@@ -25,10 +25,12 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.support.fuzz_seed import fuzz_seed
-from tinyserve.codegen.ctext import array_lines, number
-from tinyserve.codegen.host_build import find_compiler
-from tinyserve.codegen.lower import lower
-from tinyserve.codegen.program import (
+from tinyserve.compiler.emit.ctext import array_lines, number
+from tinyserve.compiler.graph.types import Model
+from tinyserve.compiler.host.build import find_compiler
+from tinyserve.compiler.lower import lower
+from tinyserve.compiler.passes.load import load
+from tinyserve.compiler.program import (
     PORTABLE,
     Buffer,
     Constant,
@@ -42,8 +44,6 @@ from tinyserve.codegen.program import (
     every_call,
 )
 from tinyserve.errors import UnsupportedError
-from tinyserve.graph.types import Model
-from tinyserve.passes.load import load
 
 Array = npt.NDArray[Any]
 KERNELS = Path(__file__).resolve().parents[2] / "tinyserve" / "kernels"

@@ -17,10 +17,10 @@ import numpy as np
 from tests.support import core_cases
 from tests.support.core import KERNELS, SHIM_SOURCES
 from tests.support.differential import Case
-from tinyserve.codegen.ctext import array_lines
-from tinyserve.codegen.lower import lower
-from tinyserve.codegen.program import PORTABLE, Buffer, Overlap, Program, Target
-from tinyserve.passes.load import load
+from tinyserve.compiler.emit.ctext import array_lines
+from tinyserve.compiler.lower import lower
+from tinyserve.compiler.passes.load import load
+from tinyserve.compiler.program import PORTABLE, Buffer, Overlap, Program, Target
 
 QEMU = "qemu-system-arm"
 _FEATURES = frozenset({"mve", "dsp", "fpu"})

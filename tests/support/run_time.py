@@ -12,9 +12,9 @@ import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 from tests.support.differential import Case, run_c
-from tinyserve.codegen.lower import lower
-from tinyserve.codegen.program import PORTABLE
-from tinyserve.passes import load
+from tinyserve.compiler.lower import lower
+from tinyserve.compiler.passes import load
+from tinyserve.compiler.program import PORTABLE
 
 Array = npt.NDArray[Any]
 _NUMPY = {value: name.lower() for name, value in vars(schema.TensorType).items() if not name.startswith("_")}

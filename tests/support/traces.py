@@ -17,10 +17,10 @@ from elftools.elf.elffile import ELFFile
 
 from tests.support.core import CPUS, SHIM_SOURCES
 from tests.support.tflm import Tflm
-from tinyserve.codegen.compile import Compiled, write
-from tinyserve.codegen.ctext import array_lines
-from tinyserve.codegen.program import Buffer
-from tinyserve.graph.types import Tensor
+from tinyserve.compiler.compile import Compiled, write
+from tinyserve.compiler.emit.ctext import array_lines
+from tinyserve.compiler.graph.types import Tensor
+from tinyserve.compiler.program import Buffer
 
 Array = npt.NDArray[Any]
 _FLAGS = (

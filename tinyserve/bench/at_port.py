@@ -6,7 +6,7 @@ import msgspec
 
 from tinyserve import boards
 from tinyserve.devices import open_device
-from tinyserve.dut import Client
+from tinyserve.devices.client import Client
 from tinyserve.errors import UsageError
 
 

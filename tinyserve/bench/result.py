@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from tinyserve.bench.statistics import Statistics
+from tinyserve.bench.scenarios.statistics import Statistics
 from tinyserve.errors import DataError, FileSystemError
 
 SCHEMA = 1

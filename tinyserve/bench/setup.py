@@ -12,10 +12,10 @@ from tinyserve import __version__
 from tinyserve.bench.result import ModelIdentity, Setup
 from tinyserve.boards.types import Board
 from tinyserve.bundle import Bundle
-from tinyserve.codegen.compile import Compiled
-from tinyserve.devices import qemu_program
+from tinyserve.compiler.compile import Compiled
+from tinyserve.devices.client import DeviceInfo
+from tinyserve.devices.emulators import qemu_program
 from tinyserve.devices.symbols import Symbols
-from tinyserve.dut import DeviceInfo
 from tinyserve.errors import ToolError
 from tinyserve.firmware.build import Firmware
 

@@ -13,38 +13,49 @@ import sys
 import traceback
 from collections.abc import Sequence
 from types import FrameType
+from typing import NamedTuple
 
 import click
 
 from tinyserve import __version__
 from tinyserve.errors import FileSystemError, Terminated, TinyserveError
 
-# Command -> what `tinyserve --help` says of it. The module is tinyserve/cli/<command>.py and holds a click
-# command named `command`; it is imported only when the command is run.
-SECTIONS: dict[str, dict[str, str]] = {
-    "The road": {
-        "convert": "Quantize a trained model and check it: makes a bundle.",
-        "accuracy": "Top-1 accuracy: float, compiled, and on the device.",
-        "debug": "Find the layer that loses accuracy, and what would help.",
-        "inspect": "Show layers, shapes, MACs, the arena, flash, and the boards it fits.",
-        "compile": "Write standalone C for your own firmware.",
-        "export": "Write a PlatformIO, Arduino, CMake or Zephyr project that stands alone.",
-        "build": "Build the firmware for a board, with a size report.",
-        "flash": "Build with PlatformIO, upload to the board, and check that it answers.",
-        "bench": "Measure latency, memory, energy and accuracy on a board or its twin.",
+
+class Listed(NamedTuple):
+    """A command as `tinyserve --help` lists it.
+
+    Its module is tinyserve/cli/<group>/<command>.py, holds a click command named `command`, and is imported
+    only when the command is run.
+    """
+
+    group: str
+    help: str
+
+
+SECTIONS: dict[str, dict[str, Listed]] = {
+    "Workflow": {
+        "convert": Listed("model", "Quantize a trained model and check it: makes a bundle."),
+        "accuracy": Listed("model", "Top-1 accuracy: float, compiled, and on the device."),
+        "debug": Listed("model", "Find the layer that loses accuracy, and what would help."),
+        "inspect": Listed("model", "Show layers, shapes, MACs, the arena, flash, and the boards it fits."),
+        "compile": Listed("model", "Write standalone C for your own firmware."),
+        "export": Listed("model", "Write a PlatformIO, Arduino, CMake or Zephyr project that stands alone."),
+        "build": Listed("board", "Build the firmware for a board, with a size report."),
+        "flash": Listed("board", "Build with PlatformIO, upload to the board, and check that it answers."),
+        "bench": Listed("measure", "Measure latency, memory, energy and accuracy on a board or its twin."),
     },
     "Boards": {
-        "boards": "List the boards, or those that a model fits.",
-        "device": "Leave an emulated board standing on a pty.",
-        "monitor": "Show what a board says on its serial port.",
-        "doctor": "Show what this machine has and lacks, and how to get it.",
-        "setup": "Install what a board or a front end needs.",
+        "boards": Listed("board", "List the boards, or those that a model fits."),
+        "device": Listed("board", "Leave an emulated board standing on a pty."),
+        "monitor": Listed("board", "Show what a board says on its serial port."),
+        "doctor": Listed("board", "Show what this machine has and lacks, and how to get it."),
+        "setup": Listed("board", "Install what a board or a front end needs."),
     },
     "Results": {
-        "compare": "Compare two bench results.",
-        "tune": "Find the fastest kernel variant of each layer by counting.",
-        "profile": "Count instructions per layer and per function.",
-        "energy": "Record a current trace with a meter; energy per inference of one.",
+        "compare": Listed("measure", "Compare two bench results."),
+        "tune": Listed("measure", "Find the fastest kernel variant of each layer by counting."),
+        "profile": Listed("measure", "Count instructions per layer and per function."),
+        "energy": Listed("measure", "Record a current trace with a meter; energy per inference of one."),
     },
 }
 
@@ -59,9 +70,10 @@ class LazyGroup(click.Group):
         return [name for section in SECTIONS.values() for name in section]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if not any(cmd_name in section for section in SECTIONS.values()):
+        listed = next((section[cmd_name] for section in SECTIONS.values() if cmd_name in section), None)
+        if listed is None:
             return None
-        module = importlib.import_module(f"tinyserve.cli.{cmd_name}")
+        module = importlib.import_module(f"tinyserve.cli.{listed.group}.{cmd_name}")
         command: click.Command = module.command
         return command
 
@@ -80,7 +92,7 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, commands in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl(list(commands.items()))
+                formatter.write_dl([(name, listed.help) for name, listed in commands.items()])
 
 
 @click.group(

@@ -15,8 +15,8 @@ import click
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
     from tinyserve.bundle import Bundle
-    from tinyserve.codegen.program import Choice, Optimize
-    from tinyserve.convert.options import Cost
+    from tinyserve.compiler.program import Choice, Optimize
+    from tinyserve.convert.settings import Cost
     from tinyserve.firmware.build import Firmware
     from tinyserve.firmware.toolchain import Name as ToolchainName
     from tinyserve.progress import Progress
@@ -101,14 +101,14 @@ def reading(function: F) -> F:
 
 def measure_on(board: str) -> Callable[[bytes], Cost]:
     """What tells a model's costs on a board's twin. Raises UsageError for a board that has none."""
-    from tinyserve import boards, road
+    from tinyserve import boards, workflow
     from tinyserve.errors import UsageError
 
-    if not road.is_twin(boards.load(board)):
+    if not workflow.is_twin(boards.load(board)):
         raise UsageError(f"--board {board}: counts no instructions", "take a microcontroller: cortex-m4")
 
     def measure(model: bytes) -> Cost:
-        from tinyserve.bench.count import cost
+        from tinyserve.bench.counts.count import cost
 
         return cost(model, board)
 
@@ -147,8 +147,8 @@ def chosen_variants(variants: tuple[str, ...], tuned: Path | None, model: bytes)
 
     Raises UsageError and DataError for what cannot be understood.
     """
-    from tinyserve.bench.tuning import load
-    from tinyserve.codegen.program import Choice
+    from tinyserve.bench.counts.tuning import load
+    from tinyserve.compiler.program import Choice
     from tinyserve.errors import UsageError
 
     found = load(tuned, hashlib.sha256(model).hexdigest()).choices() if tuned else ()
@@ -194,7 +194,7 @@ def operators(function: F) -> F:
 
 def _use_operators(context: click.Context, option: click.Parameter, value: tuple[Path, ...]) -> None:
     if value:
-        from tinyserve.ops import external
+        from tinyserve.compiler.ops.support import external
 
         for directory in value:
             external.use(directory)
@@ -232,16 +232,18 @@ class Making:
         energy_mode: bool = False,
     ) -> tuple[Bundle, Firmware]:
         """The bundle of ``source`` and its firmware for a board, in ``directory`` or within the bundle."""
-        from tinyserve import road
+        from tinyserve import workflow
 
-        conversion = road.Conversion(self.representative, self.quantize, self.bundle, engine=self.engine)
-        made = road.to_bundle(source, conversion, progress)
+        conversion = workflow.Conversion(self.representative, self.quantize, self.bundle, engine=self.engine)
+        made = workflow.to_bundle(source, conversion, progress)
         choices = chosen_variants(self.variants, self.tuned, made.model_bytes())
-        compiled = road.to_compiled(made, board, self.optimize, progress, engine=self.engine, choices=choices)
-        build = road.Build(
+        compiled = workflow.to_compiled(
+            made, board, self.optimize, progress, engine=self.engine, choices=choices
+        )
+        build = workflow.Build(
             self.optimize, self.engine, self.toolchain, emulate, directory, choices, energy_mode
         )
-        return made, road.to_firmware(made, compiled, board, build, progress)
+        return made, workflow.to_firmware(made, compiled, board, build, progress)
 
 
 def making(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,13 +7,17 @@ from pathlib import Path
 
 from tinyserve import bundle
 from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source
-from tinyserve.convert import auto, check, data, doubts, sources, synthetic, tflite
-from tinyserve.convert.data import Dataset
-from tinyserve.convert.figures import figures
-from tinyserve.convert.options import Options
+from tinyserve.convert import sources
+from tinyserve.convert.check import doubts, fidelity
+from tinyserve.convert.check.figures import figures
+from tinyserve.convert.quantize import auto
+from tinyserve.convert.quantize.schemes import Judge, ladder, tried
 from tinyserve.convert.session import Session, opened
-from tinyserve.convert.tflite import Inspected
-from tinyserve.convert.variants import Judge, ladder, tried
+from tinyserve.convert.settings import Options
+from tinyserve.convert.tflite import facts
+from tinyserve.convert.tflite.facts import Inspected
+from tinyserve.datasets import readers, synthetic
+from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import DataError, UsageError
 from tinyserve.progress import Progress, silent
 
@@ -50,12 +54,12 @@ def convert(
     bundle.check_place(output)
     with opened(model, options, progress) as session:
         inputs = session.original.inputs
-        dataset = None if representative is None else data.load(representative, inputs, options.reading)
+        dataset = None if representative is None else readers.load(representative, inputs, options.reading)
         calibration, held = _split(session, dataset, samples)
         converted = _quantized(session, calibration, held, quantize)
         measured = figures(converted.data, options.engine, session.record.notes)
         checked = _check(session, converted, held)
-    weights = tflite.weights(converted.model)
+    weights = facts.weights(converted.model)
     if any(layer.dtype == "int4" for layer in weights):
         session.record.notes.append("4-bit weights: compiled code has each in a byte of flash")
     manifest = Manifest(
@@ -72,8 +76,8 @@ def convert(
         expected_from=checked.expected_from,
         tools=dict(sorted(session.record.tools.items())),
         accuracy=checked.accuracy,
-        representative=data.statistics(dataset, inputs) if dataset else [],
-        mlperf_id=options.mlperf_id or tflite.mlperf_id(converted.inputs, converted.outputs),
+        representative=readers.statistics(dataset, inputs) if dataset else [],
+        mlperf_id=options.mlperf_id or facts.mlperf_id(converted.inputs, converted.outputs),
         weights=weights,
         variants=session.record.variants,
         input_layout=session.front.input_layout,
@@ -121,11 +125,11 @@ def _split(
     inputs, most, notes = session.original.inputs, session.options.held_samples, session.record.notes
     notes.extend(dataset.notes if dataset else ())
     if samples is not None:
-        return dataset, data.spread(data.load(samples, inputs, session.options.reading), most)
+        return dataset, readers.spread(readers.load(samples, inputs, session.options.reading), most)
     if dataset is None:
         notes.append("held samples are synthetic: no data was given, so they say nothing of accuracy")
         return None, synthetic.pattern(inputs)
-    calibration, held = data.split(dataset, most)
+    calibration, held = readers.split(dataset, most)
     if calibration is held:
         notes.append(f"checked with the {len(held)} samples it was calibrated with: too few to hold any out")
     return calibration, held
@@ -143,7 +147,7 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
         if quantize not in (original.scheme, AUTO):
             session.record.notes.append(f"already quantized as {original.scheme}: kept, not {quantize}")
         return original
-    if quantize == "float32" or not tflite.left_in_float(original.model):
+    if quantize == "float32" or not facts.left_in_float(original.model):
         return original
     if calibration is None:
         raise DataError(
@@ -160,7 +164,7 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
         converted = _cheapest(session, calibration, held)
     else:
         converted = session.quantize(calibration, quantize, session.options)
-    floats = tflite.left_in_float(converted.model)
+    floats = facts.left_in_float(converted.model)
     if floats and converted.scheme != "float32":
         session.record.notes.append(f"stays in float32: {', '.join(floats)}")
     return converted
@@ -189,5 +193,5 @@ def _check(session: Session, converted: Inspected, held: Dataset) -> _Checked:
     accuracy = []
     if reference is not None:
         real = [bundle.dequantize(a, info) for a, info in zip(expected, converted.outputs, strict=True)]
-        accuracy = check.compare(reference, real, converted.inputs, converted.outputs)
+        accuracy = fidelity.compare(reference, real, converted.inputs, converted.outputs)
     return _Checked(Samples(quantized, expected, held.labels, held.inputs), expected_from, accuracy)

@@ -9,14 +9,18 @@ from typing import Any
 import numpy.typing as npt
 
 from tinyserve.bundle import quantize
-from tinyserve.convert import expectation, front_end, frontends, messages, tflite
-from tinyserve.convert.child import Worker
-from tinyserve.convert.data import Dataset
-from tinyserve.convert.layers import tensors_of
-from tinyserve.convert.options import Options, Record
+from tinyserve.convert.check import expectation
+from tinyserve.convert.frameworks import front_ends
+from tinyserve.convert.quantize import signal_front
+from tinyserve.convert.settings import Options, Record
 from tinyserve.convert.sources import SourceModel
-from tinyserve.convert.tflite import Inspected
-from tinyserve.convert.worker import save_arrays
+from tinyserve.convert.tflite import facts
+from tinyserve.convert.tflite.facts import Inspected
+from tinyserve.convert.tflite.layers import tensors_of
+from tinyserve.convert.worker import messages
+from tinyserve.convert.worker.child import Worker
+from tinyserve.convert.worker.loaded import save_arrays
+from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import ModelError, UsageError
 from tinyserve.progress import Progress
 
@@ -35,7 +39,7 @@ class Session:
         self.loader = loader
         self.options = options
         self.record = Record()
-        self.front = frontends.to_tflite(loader, source, options, self.record)
+        self.front = front_ends.to_tflite(loader, source, options, self.record)
 
     @property
     def original(self) -> Inspected:
@@ -49,12 +53,12 @@ class Session:
         """
         _check_scheme(scheme, options)
         kept = [name for layer in options.keep_float for name in tensors_of(self.original.model, layer)]
-        front = front_end.operators_of(self.original.model)
+        front = signal_front.operators_of(self.original.model)
         if front:
             data = self._quantize_behind(front, calibration, scheme, options, kept)
         else:
             data = self._quantize(self.original.data, calibration.inputs, scheme, options, kept)
-        return tflite.inspect(data, "the quantized model")
+        return facts.inspect(data, "the quantized model")
 
     def _quantize(
         self, data: bytes, inputs: list[Array], scheme: str, options: Options, kept: list[str]
@@ -82,10 +86,10 @@ class Session:
         source, first, second, joined = (self.worker.path(".tflite") for _ in range(4))
         source.write_bytes(self.original.data)
         self.worker.ask(messages.Split(source, front, first, second), "cut the front end off")
-        features = self._features(tflite.inspect(first.read_bytes(), "the front end"), calibration)
+        features = self._features(facts.inspect(first.read_bytes(), "the front end"), calibration)
         second.write_bytes(self._quantize(second.read_bytes(), features, scheme, options, kept))
         self.worker.ask(messages.Join(source, front, second, joined), "join the front end")
-        names = ", ".join(front_end.custom_operators(self.original.model))
+        names = ", ".join(signal_front.custom_operators(self.original.model))
         note = f"the front end ({names}) stays as it is: the network behind it is quantized"
         if note not in self.record.notes:
             self.record.notes.append(note)
@@ -144,7 +148,7 @@ def _check_scheme(scheme: str, options: Options) -> None:
 @contextmanager
 def opened(source: SourceModel, options: Options, progress: Progress) -> Iterator[Session]:
     """A session whose worker processes end with the ``with`` block, however it ends."""
-    command = frontends.isolated(source)
+    command = front_ends.isolated(source)
     with ExitStack() as stack:
         worker = loader = stack.enter_context(Worker(progress, options.timeout_s))
         if command is not None:

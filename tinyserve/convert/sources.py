@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tinyserve.compiler.graph import sniff
 from tinyserve.errors import FileSystemError, ModelError
-from tinyserve.graph import sniff
 
 Kind = Literal["tflite", "keras", "saved_model", "onnx", "pytorch", "sklearn"]
 _PICKLES = frozenset({".joblib", ".pkl", ".pickle"})

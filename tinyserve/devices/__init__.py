@@ -87,23 +87,23 @@ def _start(elf: Path, board: Board, emulator: Emulator, counted: str | None) -> 
         return _start_program(elf, board, counted)
     symbols = Symbols(elf)
     if emulator.kind == "qemu":
-        from tinyserve.devices.qemu import QemuDevice
+        from tinyserve.devices.emulators.qemu import QemuDevice
 
         return QemuDevice(symbols, board, emulator, counted)
     if emulator.kind == "renode":
-        from tinyserve.devices.renode import RenodeDevice
+        from tinyserve.devices.emulators.renode import RenodeDevice
 
         return RenodeDevice(symbols, board)
     try:
-        from tinyserve.devices.unicorn import UnicornDevice
+        from tinyserve.devices.emulators.unicorn import UnicornDevice
     except ImportError as error:
         raise ToolError(f"{error.name} is not installed", "pip install 'tinyserve[embedded]'") from error
     return UnicornDevice(symbols, board)
 
 
 def _start_program(program: Path, board: Board, counted: str | None) -> Device:
-    from tinyserve.devices import callgrind
-    from tinyserve.devices.host import HostDevice
+    from tinyserve.devices.emulators import callgrind
+    from tinyserve.devices.emulators.host import HostDevice
 
     valgrind = callgrind.find() if counted is not None else None
     if counted is not None and valgrind is not None:

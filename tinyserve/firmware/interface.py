@@ -8,8 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from tinyserve.codegen.compile import Compiled
-from tinyserve.graph.types import Tensor
+from tinyserve.compiler.compile import Compiled
+from tinyserve.compiler.graph.types import Tensor
 
 _UNSIGNED = ("uint8", "uint16", "uint32", "bool")
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from tinyserve.boards import all_boards
 from tinyserve.boards.types import Board
-from tinyserve.codegen.names import short_name
-from tinyserve.codegen.program import MemoryPlan, Program
+from tinyserve.compiler.names import short_name
+from tinyserve.compiler.program import MemoryPlan, Program
 from tinyserve.errors import FitError
 from tinyserve.firmware.render import Project
 from tinyserve.firmware.sizes import Sizes

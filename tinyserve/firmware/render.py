@@ -9,13 +9,13 @@ from typing import Literal
 
 from tinyserve import __version__
 from tinyserve.boards.types import Board, Region
-from tinyserve.codegen.compile import Compiled
+from tinyserve.compiler.compile import Compiled
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.firmware.interface import ModelInterface, interface_of
 from tinyserve.firmware.mlperf import exchange_of
 from tinyserve.firmware.renode import renode_files
-from tinyserve.firmware.templates import render_template
 from tinyserve.firmware.tflm_library import lib_deps
+from tinyserve.templates import render_template
 
 Part = Literal["startup", "firmware", "runtime", "model", "weights"]
 Port = Literal["host", "cortex_m", "riscv", "arduino"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinyserve.boards.types import Board, Region
 from tinyserve.firmware.interface import ModelInterface
-from tinyserve.firmware.templates import render_template
+from tinyserve.templates import render_template
 
 DIRECTORY = "renode"
 _FILES = ("twin.repl", "run.resc", "twin.robot")

@@ -18,8 +18,8 @@ from typing import Any
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from tinyserve.codegen.kernel_files import unversioned
-from tinyserve.codegen.program import Program, every_call
+from tinyserve.compiler.emit.kernel_files import unversioned
+from tinyserve.compiler.program import Program, every_call
 from tinyserve.firmware import riscv_code, thumb_code
 from tinyserve.firmware.code import Transfer
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
-from tinyserve.bench.budget import Violation
-from tinyserve.bench.compare import Change
-from tinyserve.bench.metrics import METRICS
+from tinyserve.bench.judge.budget import Violation
+from tinyserve.bench.judge.compare import Change
+from tinyserve.bench.judge.metrics import METRICS
 from tinyserve.bench.result import BenchReport, BenchResult
-from tinyserve.report import text
+from tinyserve.report import figures
 from tinyserve.report.verdicts import regression_text, violation_text
 
 
@@ -43,7 +43,7 @@ def _suite(
     if result.check is not None:
         case = _case(suite, result.title, "outputs are the expected ones")
         if not result.check.passed:
-            _fail(case, text.outputs(result.check))
+            _fail(case, figures.outputs(result.check))
     else:
         _case(suite, result.title, "bench")
     for violation in violations:
@@ -56,12 +56,12 @@ def _suite(
             if change.regressed:
                 _fail(case, regression_text(change))
     ElementTree.SubElement(suite, "system-out").text = "; ".join(
-        part for part in (_summary(result), text.scenario(result)) if part
+        part for part in (_summary(result), figures.scenario(result)) if part
     )
 
 
 def _summary(result: BenchResult) -> str:
-    return f"{text.headline(result)} p90, {text.runs(result.latency)}, {text.how(result)}"
+    return f"{figures.headline(result)} p90, {figures.runs(result.latency)}, {figures.how(result)}"
 
 
 def _case(suite: ElementTree.Element, cell: str, name: str) -> ElementTree.Element:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tinyserve.bench.budget import Violation
-from tinyserve.bench.compare import Comparison
+from tinyserve.bench.judge.budget import Violation
+from tinyserve.bench.judge.compare import Comparison
 from tinyserve.bench.result import BenchReport, BenchResult
-from tinyserve.report import text
+from tinyserve.report import figures
 from tinyserve.report.verdicts import change_text, value_text, violation_text
 
 _COLUMNS = (
@@ -38,16 +38,16 @@ def _result(result: BenchResult) -> list[str]:
     counted = latency.unit == "instructions"
     return [
         result.model.name,
-        f"{result.place}, {text.how(result)}",
-        text.number(latency.p90) if counted else "",
-        "" if counted else text.headline(result),
-        text.estimate(result.latency_ms) if result.latency_ms else "",
-        text.size(memory.flash_bytes),
-        text.size(memory.ram_bytes),
-        text.size(memory.arena_bytes),
+        f"{result.place}, {figures.how(result)}",
+        figures.number(latency.p90) if counted else "",
+        "" if counted else figures.headline(result),
+        figures.estimate(result.latency_ms) if result.latency_ms else "",
+        figures.size(memory.flash_bytes),
+        figures.size(memory.ram_bytes),
+        figures.size(memory.arena_bytes),
         _outputs(result),
         f"{100 * result.accuracy.top1:.1f} %" if result.accuracy else "",
-        text.scenario(result),
+        figures.scenario(result),
     ]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from tinyserve.graph.types import DType
-from tinyserve.ops import registry
-from tinyserve.tflm.exceptions import OPTIONS, TYPES, Refusal
-from tinyserve.tflm.operators import CUSTOM_METHODS, METHODS
+from tinyserve.compiler.graph.types import DType
+from tinyserve.compiler.ops import registry
+from tinyserve.compiler.ops.support.tflm_resolver import CUSTOM_METHODS, METHODS
+from tinyserve.compiler.tflm.exceptions import OPTIONS, TYPES, Refusal
 
 _INTRODUCTION = """\
 # Operators

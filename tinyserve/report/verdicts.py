@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from tinyserve.bench.budget import Violation
-from tinyserve.bench.compare import Change, Comparison
-from tinyserve.report import text
+from tinyserve.bench.judge.budget import Violation
+from tinyserve.bench.judge.compare import Change, Comparison
+from tinyserve.report import figures
 
 
 def violation_text(violation: Violation) -> str:
     """'instructions: 3,200,000, budget 3,000,000 [board.nano33]: 6.7 % over'."""
     limit = violation.limit
-    allowed = f"budget {text.number(limit.value)} [{limit.where}]"
+    allowed = f"budget {figures.number(limit.value)} [{limit.where}]"
     if violation.value is None or violation.over_percent is None:
         return f"{limit.metric.name}: not measured by this bench, {allowed}"
     side = "over" if limit.metric.better == "lower" else "under"
     return (
-        f"{limit.metric.name}: {text.number(violation.value, 6)}, {allowed}: "
+        f"{limit.metric.name}: {figures.number(violation.value, 6)}, {allowed}: "
         f"{violation.over_percent:.1f} % {side}"
     )
 
@@ -31,7 +31,7 @@ def regression_text(change: Change) -> str:
 
 
 def value_text(value: float | None) -> str:
-    return "—" if value is None else text.number(value, 6)
+    return "—" if value is None else figures.number(value, 6)
 
 
 def change_text(change: Change) -> str:

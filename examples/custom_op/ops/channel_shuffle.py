@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tinyserve.graph.types import DType, Operator, Options
-from tinyserve.ops import checks
-from tinyserve.ops.base import Lowering, Op
-from tinyserve.ops.calls import add_call
-from tinyserve.ops.filter_bank import SignalAttributes, option, read_attributes
+from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.ops.signal.filter_bank import SignalAttributes, option, read_attributes
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.calls import add_call
 
 
 class ChannelShuffle(Op):

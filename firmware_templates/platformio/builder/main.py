@@ -71,7 +71,9 @@ env.Append(
 program = env.BuildProgram()
 env.Depends(program, "$PROJECT_DIR/board.ld")
 
-env.Replace(UPLOADCMD='"$PYTHONEXE" -m tinyserve.platformio.self_check "$SOURCE" ' + board.get("build.twin"))
+env.Replace(
+    UPLOADCMD='"$PYTHONEXE" -m tinyserve.firmware.platformio.self_check "$SOURCE" ' + board.get("build.twin")
+)
 env.AddPlatformTarget(
     "upload", program, [env.VerboseAction("$UPLOADCMD", "Starting $SOURCE on the emulator")], "Upload"
 )

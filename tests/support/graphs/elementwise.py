@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.ops.generate import ACTIVATIONS
+from tests.compiler.ops.generate import ACTIVATIONS
 from tests.support.graphs.grower import LARGEST_SCALE, QUANTIZED, Grower
 
 _FIXED: dict[str, dict[str, Any]] = {

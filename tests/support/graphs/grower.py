@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tests.ops.generate import Random
+from tests.compiler.ops.generate import Random
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 
 QUANTIZED = ("int8", "int16")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tests.ops.generate import Random
+from tests.compiler.ops.generate import Random
 from tests.support.differential import Array, Case
 from tests.support.flatbuffer_builder import ModelBuilder, TensorRef
 from tests.support.graphs import elementwise, moving, weighted

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tests.ops.generate import ACTIVATIONS
-from tests.ops.test_conv_2d import output_size
+from tests.compiler.ops.generate import ACTIVATIONS
+from tests.compiler.ops.linear.test_conv_2d import output_size
 from tests.support.flatbuffer_builder import TensorRef
 from tests.support.graphs.grower import QUANTIZED, Grower, SkipLayer
 

@@ -1,0 +1,91 @@
+"""Data sets for the device: quantized as the model wants them, labels checked, accuracy counted."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve import bundle
+from tinyserve.bench.accuracy import dataset
+from tinyserve.bundle import ORIGINAL_FILE, Bundle, TensorInfo
+from tinyserve.errors import DataError
+
+
+def save(path: Path, **arrays: np.ndarray) -> Path:
+    np.savez(path, **arrays)
+    return path
+
+
+IMAGES = np.linspace(0, 15.9, 4 * 64, dtype=np.float32).reshape(4, 8, 8, 1)
+
+
+def test_real_values_are_quantized_with_the_inputs_scale(classifier: Bundle, tmp_path: Path) -> None:
+    path = save(tmp_path / "d.npz", x=IMAGES, y=np.array([0, 1, 2, 0]))
+    data = dataset.load(path, classifier.manifest)
+    wanted = np.clip(np.floor(IMAGES * 16 + 0.5) - 128, -128, 127).astype(np.int8)
+    assert np.array_equal(data.inputs[0], wanted)
+    assert data.sample(2) == [wanted[2].tobytes()]
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (None, "has no labels"),
+        (np.array([0, 1, 2, 3]), "labels reach from 0 to 3, the model has 3 classes"),
+        (np.array([-1, 0, 1, 2]), "labels reach from -1"),
+        (np.array([0.5, 0, 1, 2]), "not whole numbers"),
+        (np.array([np.nan, 0, 1, 2]), "not whole numbers (type float64, the first is nan)"),
+        (np.array(["yes", "no", "no", "no"]), "not whole numbers"),
+    ],
+)
+def test_labels_that_make_no_sense_are_data_errors(
+    classifier: Bundle, tmp_path: Path, labels: np.ndarray | None, said: str
+) -> None:
+    arrays = {"x": IMAGES} if labels is None else {"x": IMAGES, "y": labels}
+    path = save(tmp_path / "d.npz", **arrays)
+    with pytest.raises(DataError, match=r"d\.npz") as caught:
+        dataset.load(path, classifier.manifest)
+    assert said in caught.value.message
+
+
+def test_an_empty_data_set_is_told_to_hold_a_sample(classifier: Bundle, tmp_path: Path) -> None:
+    path = save(tmp_path / "d.npz", x=IMAGES[:0], y=np.zeros(0, np.int64))
+    with pytest.raises(DataError, match="is empty") as caught:
+        dataset.load(path, classifier.manifest)
+    assert "at least one sample" in caught.value.hint
+
+
+def test_whole_float_labels_and_one_hot_rows_are_class_indices(classifier: Bundle, tmp_path: Path) -> None:
+    for labels in (np.array([0.0, 1.0, 2.0, 1.0]), np.eye(3)[[0, 1, 2, 1]]):
+        path = save(tmp_path / "d.npz", x=IMAGES, y=labels)
+        assert dataset.load(path, classifier.manifest).labels.tolist() == [0, 1, 2, 1]
+
+
+def test_the_largest_output_is_the_class_and_a_single_one_is_yes_or_no() -> None:
+    scores = TensorInfo("scores", [1, 3], "int8", 1 / 256, -128)
+    assert dataset.predicted_class(np.array([-5, 7, 6], dtype=np.int8).tobytes(), scores) == 1
+    probability = TensorInfo("probability", [1, 1], "int8", 1 / 256, -128)
+    assert dataset.predicted_class(np.array([10], dtype=np.int8).tobytes(), probability) == 1
+    assert dataset.predicted_class(np.array([-10], dtype=np.int8).tobytes(), probability) == 0
+
+
+def test_the_float_originals_accuracy_is_that_of_its_outputs(classifier: Bundle, tmp_path: Path) -> None:
+    copy = tmp_path / "bundle"
+    shutil.copytree(classifier.path, copy)
+    labels = np.array([0, 1, 2, 0])
+    data = dataset.load(save(tmp_path / "d.npz", x=IMAGES, y=labels), classifier.manifest)
+    assert dataset.float_top1(classifier, data) is None
+    weights = np.random.default_rng(5).normal(size=(3, 64)).astype(np.float32)
+    model = ModelBuilder()
+    graph = model.graph()
+    image = graph.input((1, 8, 8, 1), "float32")
+    output = graph.tensor((1, 3), "float32")
+    graph.op("FULLY_CONNECTED", [image, graph.constant(weights), None], [output])
+    graph.output(output)
+    (copy / ORIGINAL_FILE).write_bytes(model.build())
+    predicted = (IMAGES.reshape(4, 64) @ weights.T).argmax(axis=1)
+    assert dataset.float_top1(bundle.load(copy), data) == (predicted == labels).mean()

@@ -1,0 +1,80 @@
+"""UNIDIRECTIONAL_SEQUENCE_LSTM against TFLM, with the state carried from one inference to the next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.compiler.ops.generate import Random, case
+from tests.support.differential import Case, Tolerance, check
+from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.support.run_time import at_run_time
+
+CASES = 110
+BIAS = {"int8": "int32", "int16": "int64", "float32": "float32"}
+
+
+def random_case(index: int, dtype: str) -> Case:
+    r = Random(index, 94)
+    batches, steps = r.choice((1, 1, 2)), r.integer(1, 5)
+    inputs, units, time_major = r.integer(1, 8), r.integer(1, 8), r.chance(0.4)
+    rows = (steps, batches) if time_major else (batches, steps)
+    integer = dtype != "float32"
+    small = 1 / 256 if dtype == "int16" else 1.0
+
+    def weights(graph: GraphBuilder, depth: int) -> TensorRef:
+        """Small ones in float32: the state must not amplify a last bit from one inference to the next."""
+        values = r.values((units, depth), "int8" if integer else "float32")
+        if not integer:
+            values = (values / np.float32(2 * depth)).astype(np.float32)
+        return graph.constant(values, r.scale(0.001, 0.02) if integer else None)
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        x = graph.input((*rows, inputs), dtype, **r.quantization(dtype, 0.005 * small, 0.1 * small))
+        state = r.quantization(dtype, 0.002 * small, 0.02 * small)
+        sides = [[weights(graph, depth) for _ in range(4)] for depth in (inputs, units)]
+        spread = 30000 if integer else 1
+        biases = [graph.constant(r.rng.normal(size=units) * spread, dtype=BIAS[dtype]) for _ in range(4)]
+        hidden = graph.tensor((batches, units), dtype, variable=True, **state)
+        cell_scale = 2.0 ** -r.integer(8, 12) if integer else None
+        cell = graph.tensor((batches, units), "int16" if integer else dtype, cell_scale, variable=True)
+        y = graph.tensor((*rows, units), dtype, **state)
+        graph.op(
+            "UNIDIRECTIONAL_SEQUENCE_LSTM",
+            [x, *sides[0], *sides[1], None, None, None, *biases, None, None, hidden, cell, *[None] * 4],
+            [y], activation="TANH", cell_clip=r.choice((0.0, 0.0, 10.0, 0.5)), time_major=time_major,
+        )  # fmt: skip
+        return [x], [y]
+
+    made = case(f"lstm {dtype} {rows} {inputs} to {units} time_major={time_major} #{index}", r, build)
+    made.samples += [[r.values((*rows, inputs), dtype)] for _ in range(2)]
+    return made
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
+    check([random_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_float_is_close_to_tflm(tmp_path: Path) -> None:
+    cases = [random_case(index, "float32") for index in range(CASES)]
+    check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-5, 1e-4))
+
+
+def computed_case(index: int, dtype: str) -> Case:
+    """Some or all of the weights and biases at run time, in another order in each inference."""
+    r = Random(index, 96)
+    some = [int(operand) for operand in r.rng.permutation([*range(1, 9), *range(12, 16)])[: r.integer(1, 12)]]
+    return at_run_time(random_case(index, dtype), some, lambda _, value: r.rng.permutation(value))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16"])
+def test_computed_weights_give_tflms_bytes(dtype: str, tmp_path: Path) -> None:
+    check([computed_case(index, dtype) for index in range(CASES)], tmp_path, at_least=100)
+
+
+def test_computed_float_weights_are_close_to_tflm(tmp_path: Path) -> None:
+    cases = [computed_case(index, "float32") for index in range(CASES)]
+    check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-5, 1e-4))

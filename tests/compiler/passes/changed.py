@@ -1,0 +1,31 @@
+"""Random graphs in which a pass finds something to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+from tests.compiler.passes.nets import applying
+from tests.support import differential
+from tests.support.differential import Case
+from tests.support.graphs.random_graph import random_graph
+from tinyserve.compiler.graph.types import Graph, Model
+from tinyserve.compiler.passes.load import load
+
+GRAPHS = 8
+
+
+def check_random_graphs(run: Callable[[Graph, Model], int], directory: Path) -> None:
+    """Asserts that eight random graphs which the pass alone changes keep TFLM's bytes."""
+    cases: list[Case] = []
+    for seed in count(5000):
+        case = random_graph(seed).case
+        model = load(case.model)
+        if run(model.main, model):
+            cases.append(case)
+        if len(cases) == GRAPHS:
+            break
+    prepare, changes = applying(run)
+    differential.check(cases, directory, at_least=GRAPHS - 1, prepare=prepare)
+    assert all(changes)

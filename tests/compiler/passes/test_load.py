@@ -1,0 +1,58 @@
+"""What is said of operators that the engine lacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve.compiler import ops
+from tinyserve.compiler.passes.load import load
+from tinyserve.errors import UnsupportedError
+
+
+def model(operator: str, dtype: str = "float32") -> bytes:
+    built = ModelBuilder()
+    graph = built.graph()
+    x, y = graph.input((1, 4), dtype), graph.tensor((1, 4), dtype)
+    graph.op(operator, [x], [y])
+    graph.output(y)
+    return built.build()
+
+
+def test_the_interpreter_is_named_where_it_has_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {name: op for name, op in ops.registry().items() if name != "NEG"}
+    monkeypatch.setattr(ops, "registry", lambda: known)
+    with pytest.raises(UnsupportedError, match="NEG") as caught:
+        load(model("NEG"))
+    assert "--engine tflm" in caught.value.hint
+
+
+def test_the_interpreter_is_named_where_a_type_is_missing() -> None:
+    with pytest.raises(UnsupportedError, match="input of type int32") as caught:
+        load(model("NEG", "int32"))
+    assert caught.value.hint.count("--engine tflm") == 1
+
+
+def test_it_is_not_named_where_only_the_compiler_has_the_operator() -> None:
+    with pytest.raises(UnsupportedError, match="RELU_N1_TO_1") as caught:
+        load(model("RELU_N1_TO_1", "int32"))
+    assert "--engine" not in caught.value.hint
+
+
+def test_it_is_not_named_where_it_lacks_the_operator_too() -> None:
+    with pytest.raises(UnsupportedError, match="GELU") as caught:
+        load(model("GELU"))
+    assert "--engine" not in caught.value.hint
+    assert "--ops" in caught.value.hint
+
+
+def test_the_handle_of_a_variable_is_no_output() -> None:
+    built = ModelBuilder()
+    graph = built.graph()
+    x, y = graph.input((1, 4), "float32"), graph.tensor((1, 4), "float32")
+    handle = graph.tensor((), "resource", name="state")
+    graph.op("VAR_HANDLE", [], [handle], container="", shared_name="state")
+    graph.op("NEG", [x], [y])
+    graph.output(y, handle)
+    with pytest.raises(UnsupportedError, match='"state" is resource'):
+        load(built.build())

@@ -1,0 +1,46 @@
+"""The figures that say how far a converted model is from the original."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinyserve.bundle import TensorInfo
+from tinyserve.convert.check import fidelity
+
+SCORES = TensorInfo("scores", [1, 3], "int8")
+IMAGE = TensorInfo("image", [1, 8], "int8")
+
+
+def test_sqnr_of_a_tenth_of_noise_is_20_db() -> None:
+    assert fidelity.sqnr_db(np.ones(100), np.full(100, 0.9)) == pytest.approx(20.0)
+
+
+def test_sqnr_has_no_value_for_equal_or_silent_signals() -> None:
+    assert fidelity.sqnr_db(np.ones(3), np.ones(3)) is None
+    assert fidelity.sqnr_db(np.zeros(3), np.ones(3)) is None
+
+
+def test_max_error_and_cosine() -> None:
+    assert fidelity.max_error(np.array([1.0, -2.0]), np.array([1.5, -2.25])) == 0.5
+    assert fidelity.cosine(np.array([1.0, 0.0]), np.array([1.0, 1.0])) == pytest.approx(2**-0.5)
+    assert fidelity.cosine(np.zeros(2), np.ones(2)) is None
+
+
+def test_top1_agreement_counts_samples() -> None:
+    reference = np.array([[0.1, 0.9, 0.0], [0.8, 0.1, 0.1], [0.0, 0.1, 0.9], [1.0, 0.0, 0.0]])
+    other = np.array([[0.2, 0.8, 0.0], [0.1, 0.8, 0.1], [0.0, 0.1, 0.9], [1.0, 0.0, 0.0]])
+    found = fidelity.compare([reference], [other], [IMAGE], [SCORES])[0]
+    assert found.top1_agreement == 0.75
+    assert found.max_error == pytest.approx(0.7)
+
+
+def test_an_autoencoder_is_no_classifier() -> None:
+    assert not fidelity.is_classifier(IMAGE, [IMAGE])
+    assert fidelity.is_classifier(SCORES, [IMAGE])
+    assert not fidelity.is_classifier(TensorInfo("p", [1, 1], "int8"), [IMAGE])
+
+
+def test_accuracy_against_labels_and_of_a_single_probability() -> None:
+    assert fidelity.top1_accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1])) == 0.5
+    assert fidelity.top1_accuracy(np.array([[0.9], [0.2]]), np.array([1, 0])) == 1.0

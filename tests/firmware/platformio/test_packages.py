@@ -1,0 +1,102 @@
+"""What a real board lacks is found and said before PlatformIO would look for it."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.firmware.platformio.conftest import FakePio
+from tests.firmware.tiny_model import tiny_model
+from tinyserve import boards
+from tinyserve.errors import FileSystemError, ToolError
+from tinyserve.firmware.platformio import environment, packages
+from tinyserve.firmware.platformio.pio import Pio
+from tinyserve.firmware.platformio.project import render_project
+
+REAL = [board for board in boards.all_boards() if board.platformio]
+
+
+@pytest.mark.parametrize("board", REAL, ids=lambda board: board.id)
+def test_every_real_board_s_project_is_a_platformio_project(board: boards.Board, tmp_path: Path) -> None:
+    render_project(tiny_model(), board, tmp_path)
+    ini = configparser.ConfigParser()
+    ini.read(tmp_path / "platformio.ini")
+    section = ini[f"env:{board.id}"]
+    assert board.platformio
+    assert section["board"] == board.platformio.board
+    assert section["framework"] == "arduino"
+
+
+def test_a_platform_that_is_not_installed_is_named_offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "registry_is_reachable", lambda: False)
+    with pytest.raises(ToolError, match=r"not installed: platform nordicnrf52.*can't be reached") as caught:
+        environment.install(boards.load("nano33"))
+    assert "tinyserve setup --board nano33" in caught.value.hint
+
+
+@pytest.mark.parametrize("board", ["nano33", "cortex-m4"])
+def test_a_project_of_the_user_s_is_left_alone(board: str, tmp_path: Path) -> None:
+    ini = tmp_path / "platformio.ini"
+    ini.write_text("mine")
+    with pytest.raises(FileSystemError, match="in the way"):
+        render_project(tiny_model(), boards.load(board), tmp_path)
+    assert ini.read_text() == "mine"
+    assert list(tmp_path.iterdir()) == [ini]
+
+
+def test_of_an_installed_platform_its_packages_are_named(core: Path, tmp_path: Path) -> None:
+    """A platform like the registry's, which wants a toolchain and the framework that the board asks for."""
+    project = tmp_path / "project"
+    render_project(tiny_model(), boards.load("nano33"), project)
+    platform = tmp_path / "platforms" / "nordicnrf52"
+    (platform / "boards").mkdir(parents=True)
+    manifest = {
+        "name": "nordicnrf52", "title": "nRF52", "version": "1.0.0", "engines": {"platformio": ">=6"},
+        "frameworks": {"arduino": {"package": "framework-arduino-mbed"}},
+        "packages": {
+            "toolchain-gccarmnoneeabi": {"type": "toolchain", "version": "*"},
+            "framework-arduino-mbed": {"type": "framework", "optional": True, "version": "*"},
+            "framework-zephyr": {"type": "framework", "optional": True, "version": "*"},
+        },
+    }  # fmt: skip
+    (platform / "platform.json").write_text(json.dumps(manifest))
+    ini = project / "platformio.ini"
+    ini.write_text(f"[platformio]\nplatforms_dir = {tmp_path / 'platforms'}\n" + ini.read_text().replace(
+        "[platformio]\n", "", 1
+    ))  # fmt: skip
+    lacking = packages.missing_packages(project, "nano33", Pio(core))
+    assert sorted(lacking) == ["framework framework-arduino-mbed", "toolchain toolchain-gccarmnoneeabi"]
+
+
+def test_a_failed_installation_shows_what_was_said(
+    fake_pio: FakePio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packages, "registry_is_reachable", lambda: True)
+    pio = fake_pio(build="FAILno space left")
+    with pytest.raises(ToolError, match=r"could not install platform x:\n  no space left") as caught:
+        packages.install(tmp_path, "nano33", ["platform x"], boards.load("nano33"), pio)
+    assert str(pio.core) in caught.value.hint
+
+
+def test_a_core_directory_that_confuses_platformio_is_said(tmp_path: Path) -> None:
+    (tmp_path / "platformio.ini").write_text("[env:other]\n")
+    with pytest.raises(ToolError, match="can't tell what is installed"):
+        packages.missing_packages(tmp_path, "nano33", Pio(tmp_path / "core"))
+
+
+def test_a_registry_that_does_not_answer_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    never = threading.Event()
+
+    def hang(*args: object, **options: object) -> None:
+        never.wait(30)
+        raise OSError
+
+    monkeypatch.setattr(packages.urllib.request, "urlopen", hang)
+    try:
+        assert not packages.registry_is_reachable(0.05)
+    finally:
+        never.set()

@@ -1,0 +1,156 @@
+"""Pieces of a data set through the compiled model: on this machine's cores, or on a Dask cluster.
+
+Results come in the order of the pieces; as many as keep every core busy are in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy.typing as npt
+
+from tinyserve import bundle
+from tinyserve.bench.matrix.scheduler import connected
+from tinyserve.bundle import Bundle, TensorInfo
+from tinyserve.compiler.compile import Compiled, compile_model
+from tinyserve.compiler.host.model import FAST, HostModel
+from tinyserve.datasets.dataset import Dataset
+from tinyserve.datasets.stream import Part
+from tinyserve.errors import DeviceError, TinyserveError
+
+Array = npt.NDArray[Any]
+_REMOTE_TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class Work:
+    """A piece that is to be run: its number, and that of its first sample."""
+
+    index: int
+    first: int
+    part: Part
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of it: the model's first output (N, ...) and the samples' labels (N,), where known."""
+
+    index: int
+    first: int
+    output: Array
+    labels: Array | None
+
+
+def execute(made: Bundle, waiting: Iterable[Work], jobs: int | None, scheduler: str) -> Iterator[Done]:
+    """Runs the pieces on ``jobs`` threads (one per core by default), or on the cluster of ``scheduler``.
+
+    What has to be built is built before this returns. Raises DataError, ToolError, DeviceError.
+    """
+    if scheduler:
+        return _on_cluster(made, waiting, scheduler)
+    compiled = compile_model(made.model_bytes(), FAST)
+    HostModel(compiled)
+    return _on_threads(compiled, made.manifest.inputs, waiting, jobs or _cores())
+
+
+def quantized(samples: Dataset, inputs: Sequence[TensorInfo]) -> list[Array]:
+    """The samples in the model's own types."""
+    return [bundle.quantize(array, info) for array, info in zip(samples.inputs, inputs, strict=True)]
+
+
+def _cores() -> int:
+    """That this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _on_threads(
+    compiled: Compiled, inputs: Sequence[TensorInfo], waiting: Iterable[Work], jobs: int
+) -> Iterator[Done]:
+    """Reading images, quantization and C run without Python's lock; each thread has an arena of its own."""
+    local = threading.local()
+
+    def infer(work: Work) -> Done:
+        if not hasattr(local, "model"):
+            local.model = HostModel(compiled)
+        samples = work.part.read()
+        output = run_host(local.model, compiled, quantized(samples, inputs))
+        return Done(work.index, work.first, output, samples.labels)
+
+    with ThreadPoolExecutor(jobs, thread_name_prefix="accuracy") as pool:
+        running: deque[Future[Done]] = deque()
+        try:
+            for work in waiting:
+                running.append(pool.submit(infer, work))
+                if len(running) > 2 * jobs:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def run_host(model: HostModel, compiled: Compiled, inputs: list[Array]) -> Array:
+    """The first output (N, ...) of samples (N, *sample shape); state starts afresh with each."""
+    tensors = compiled.program.input_tensors
+    shaped = [array.reshape(len(array), *t.shape) for array, t in zip(inputs, tensors, strict=True)]
+    return model.run_batch(shaped)[0]
+
+
+def _on_cluster(made: Bundle, waiting: Iterable[Work], scheduler: str) -> Iterator[Done]:
+    """On workers, which need tinyserve and a C compiler. Samples travel quantized: a quarter of the bytes."""
+    with connected(scheduler) as client:
+        threads = sum(client.nthreads().values())
+        if not threads:
+            raise DeviceError(
+                f"the Dask scheduler at {scheduler} has no workers", f"start one: dask worker {scheduler}"
+            )
+        sent = client.scatter(made.model_bytes(), broadcast=True)
+        running: deque[tuple[Work, Array | None, Any]] = deque()
+        try:
+            for work in waiting:
+                samples = work.part.read()
+                inputs = quantized(samples, made.manifest.inputs)
+                future = client.submit(infer_remotely, sent, inputs, pure=False)
+                running.append((work, samples.labels, future))
+                if len(running) > 2 * threads:
+                    yield _gathered(*running.popleft())
+            while running:
+                yield _gathered(*running.popleft())
+        finally:
+            with suppress(Exception):  # a scheduler that is gone has nothing left to cancel
+                client.cancel([future for *_, future in running])
+
+
+def _gathered(work: Work, labels: Array | None, future: Any) -> Done:
+    try:
+        output: Array = future.result(timeout=_REMOTE_TIMEOUT_S)
+    except TinyserveError:
+        raise
+    except Exception as error:  # distributed has many for workers and schedulers that are gone
+        raise DeviceError(
+            f"the cluster gave no predictions: {type(error).__name__}: {error}",
+            "see to its workers and run it again: with --predictions it goes on where it ended",
+        ) from error
+    return Done(work.index, work.first, output, labels)
+
+
+def infer_remotely(model: bytes, inputs: list[Array]) -> Array:
+    """What a cluster's worker does with a piece."""
+    compiled, host, lock = _remote_model(model)
+    with lock:
+        return run_host(host, compiled, inputs)
+
+
+@lru_cache(maxsize=4)
+def _remote_model(model: bytes) -> tuple[Compiled, HostModel, threading.Lock]:
+    compiled = compile_model(model, FAST)
+    return compiled, HostModel(compiled), threading.Lock()

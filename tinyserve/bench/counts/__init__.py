@@ -1,0 +1,1 @@
+"""Instructions, cycles and memory: what an inference takes, and where."""

@@ -1,0 +1,1 @@
+"""One cell of a bench, and many at once: on this computer or a cluster."""

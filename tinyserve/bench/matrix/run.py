@@ -1,0 +1,207 @@
+"""Many cells at once: a process for each, so that one that breaks or hangs takes no other with it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+
+from tinyserve import workflow
+from tinyserve.bench.matrix import preflight
+from tinyserve.bench.matrix.cell import Cell
+from tinyserve.bench.matrix.execute import attempt
+from tinyserve.bench.result import BenchReport, BenchResult, FailedCell
+from tinyserve.errors import Terminated, TinyserveError
+from tinyserve.progress import Progress, silent
+
+CELL_TIMEOUT_S = 3600.0
+_GRACE_S = 10.0
+STOPS = {130: "interrupted", 143: "terminated"}
+"""The exit statuses of cells that a signal kept from being done, in words."""
+_HELD = (signal.SIGINT, signal.SIGTERM)
+Outcome = BenchResult | FailedCell
+Finished = Callable[[int, int, str], None]
+"""Called with the number of cells that are done, the number of all, and what was done last."""
+
+
+def run(
+    cells: Sequence[Cell], jobs: int, finished: Finished, timeout_s: float = CELL_TIMEOUT_S
+) -> BenchReport:
+    """Runs the cells in up to ``jobs`` processes. Results come in the order of the cells.
+
+    Ctrl-C and SIGTERM end the processes; the cells that are not done by then are failures of `stopped`.
+    """
+    outcomes: dict[int, Outcome] = {}
+    waiting = list(enumerate(cells))
+    running: dict[int, _Worker] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                index, cell = waiting.pop(0)
+                running[index] = _Worker(cell, timeout_s)
+            for index in _ready(running):
+                worker = running.pop(index)
+                outcomes[index] = worker.outcome()
+                finished(len(outcomes), len(cells), f"{worker.cell.model} on {worker.cell.board}")
+    except (KeyboardInterrupt, Terminated) as stop:
+        for index, cell in enumerate(cells):
+            outcomes.setdefault(index, stopped(cell, stop))
+    finally:
+        for worker in running.values():
+            worker.end()
+        for worker in running.values():
+            worker.kill()
+    return collect([outcomes[index] for index in range(len(cells))])
+
+
+def converted(cells: Sequence[Cell], progress: Progress) -> tuple[list[Cell], list[FailedCell]]:
+    """The cells that can run, with bundles as their sources, each source converted once; a source that can't
+    be converted, or a board that can't do what is asked, fails its own cells alone."""
+    made: dict[Path, Path | TinyserveError] = {}
+    ready, failures = [], []
+    for cell in cells:
+        try:
+            preflight.check_cell(cell)
+            if cell.source not in made:
+                made[cell.source] = _bundle(cell, progress)
+            outcome = made[cell.source]
+            if not isinstance(outcome, Path):
+                raise outcome
+            ready.append(replace(cell, source=outcome))
+        except TinyserveError as error:
+            failures.append(FailedCell(cell.model, cell.board, str(error), error.exit_status))
+    return ready, failures
+
+
+def _bundle(cell: Cell, progress: Progress) -> Path | TinyserveError:
+    try:
+        return workflow.to_bundle(cell.source, cell.conversion, progress).path
+    except TinyserveError as error:
+        return error
+
+
+def collect(outcomes: Sequence[Outcome]) -> BenchReport:
+    """Results and failures as one report."""
+    return BenchReport(
+        results=[outcome for outcome in outcomes if isinstance(outcome, BenchResult)],
+        failures=[outcome for outcome in outcomes if isinstance(outcome, FailedCell)],
+    )
+
+
+def stopped(cell: Cell, stop: KeyboardInterrupt | Terminated) -> FailedCell:
+    """A cell that was not done when a signal came."""
+    status = 143 if isinstance(stop, Terminated) else 130
+    return FailedCell(cell.model, cell.board, f"not done: {STOPS[status]}", status)
+
+
+def default_jobs() -> int:
+    """One process per CPU: an emulator keeps one busy."""
+    return max(1, os.cpu_count() or 1)
+
+
+def _ready(running: dict[int, _Worker]) -> list[int]:
+    """The workers that have ended, said something, or used up their time."""
+    first = min(worker.deadline for worker in running.values())
+    handles = [worker.connection for worker in running.values()]
+    talking = wait(handles, max(0.0, first - time.monotonic()))
+    now = time.monotonic()
+    return [
+        index for index, worker in running.items() if worker.connection in talking or worker.deadline <= now
+    ]
+
+
+@dataclass(frozen=True)
+class _Died:
+    """What became of a worker that said nothing."""
+
+    code: int | None
+
+    def __str__(self) -> str:
+        if self.code is None:
+            return "took too long and was ended\n  try: fewer --runs, or a larger time limit"
+        said = f"its process ended with status {self.code} and said nothing"
+        return f"{said}\n  try: this cell alone, with --verbose"
+
+
+class _Worker:
+    """The process of one cell."""
+
+    def __init__(self, cell: Cell, timeout_s: float) -> None:
+        self.cell = cell
+        self.deadline = time.monotonic() + timeout_s
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe(duplex=False)
+        self._process: SpawnProcess = context.Process(
+            target=_work, args=(cell, theirs, Path.cwd()), daemon=True
+        )
+        with _signals_held():
+            self._process.start()
+        theirs.close()
+
+    def outcome(self) -> Outcome:
+        """The result, or a failure where the process died or is still at it."""
+        try:
+            if self.connection.poll(0):
+                outcome: Outcome = self.connection.recv()
+                self._process.join(_GRACE_S)
+                return outcome
+            death = _Died(None)
+        except EOFError:
+            self._process.join(_GRACE_S)
+            death = _Died(self._process.exitcode)
+        finally:
+            self.kill()
+        return FailedCell(self.cell.model, self.cell.board, str(death), 1 if death.code is not None else 8)
+
+    def end(self) -> None:
+        """Asks the process to clean up and end (SIGTERM unwinds it), and does not wait."""
+        self._process.terminate()
+
+    def kill(self) -> None:
+        """Ends the process: first so that it can clean up, then for sure."""
+        self.connection.close()
+        if self._process.is_alive():
+            self.end()
+            self._process.join(_GRACE_S)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._process.close()
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until a process is started whole, which then holds them until it is ready for
+    them itself: a Python that is starting up would answer with a traceback."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # would let them through when it is started later
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _work(cell: Cell, connection: Connection, directory: Path) -> None:
+    """The worker's life: one cell, one message."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Terminated(128 + number)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us in order
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+    os.chdir(directory)
+    connection.send(attempt(cell, silent))

@@ -1,0 +1,1 @@
+"""MLPerf scenarios: single-stream on a device, the others under a load generator or simulated."""

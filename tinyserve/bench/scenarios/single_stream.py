@@ -1,0 +1,141 @@
+"""The single-stream scenario on a device: one inference after the other, outputs checked byte by byte."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from tinyserve.bench.accuracy import dataset as datasets
+from tinyserve.bench.counts import estimates
+from tinyserve.bench.counts.layers import arena_blocks, layers_of
+from tinyserve.bench.counts.memory import memory_of
+from tinyserve.bench.energy import open_meter
+from tinyserve.bench.energy import run as energy_run
+from tinyserve.bench.result import Accuracy, BenchResult, Check, ScenarioResult
+from tinyserve.bench.scenarios.outputs import FLOAT_TOLERANCE, difference
+from tinyserve.bench.scenarios.statistics import summarize
+from tinyserve.bench.setup import as_flashed, model_identity, setup_of
+from tinyserve.bundle import Bundle, Samples
+from tinyserve.devices import open_device
+from tinyserve.devices.client import Client
+from tinyserve.errors import DataError
+from tinyserve.firmware.build import Firmware
+from tinyserve.progress import Progress
+
+NO_SIZES = "flash and RAM are unknown: only the board's own toolchain builds for its core"
+TWIN_SIZES = "flash and RAM are those of the twin's firmware, not of what is on the board"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to measure. ``emulator`` and ``port`` choose the device; ``data`` is run for accuracy.
+
+    ``runs`` inferences of the first held sample are timed, after ``warmup`` that are not. ``meter`` (see
+    energy.METERS) records the current while another ``runs`` run.
+    """
+
+    runs: int = 10
+    warmup: int = 1
+    emulator: str | None = None
+    port: str | None = None
+    data: datasets.LabelledData | None = None
+    meter: str | None = None
+    supply_v: float | None = None
+    profile: bool = True
+    optimize: str = "balanced"
+    seed: int = 0
+
+
+def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress) -> BenchResult:
+    """Runs a bundle's firmware on its device. Raises DeviceError where that hangs, crashes or vanishes."""
+    compiled, board = firmware.project.compiled, firmware.project.board
+    samples = bundle.samples()
+    if not len(samples):
+        raise DataError(f"{bundle.path}: the bundle holds no samples", "convert again with --representative")
+    real = options.port is not None
+    with ExitStack() as stack:
+        # The meter first: it may be what supplies the board.
+        meter = (
+            stack.enter_context(closing(open_meter(options.meter, options.supply_v)))
+            if options.meter
+            else None
+        )
+        device = stack.enter_context(
+            open_device(None if real else firmware, board, options.emulator, options.port)
+        )
+        client = Client(device.link)
+        info = client.identify()
+        client.expect_model(bundle.manifest.model_sha256)
+        unit = device.tick_unit or info.tick_unit
+        check = _check(client, bundle, samples, progress)
+        progress("measuring", 0, 0)
+        _load(client, [array[0].tobytes() for array in samples.inputs])
+        ticks = client.infer(options.runs, options.warmup)
+        latency = estimates.latency_ms(device, board)
+        memory = client.memory()
+        layers = layers_of(compiled, client.profile()) if options.profile else []
+        energy = energy_run.run(meter, client, options.runs) if meter else None
+        accuracy = _accuracy(client, bundle, options.data, progress) if options.data else None
+    latencies = [float(value) for value in ticks]
+    statistics = summarize(latencies, unit, options.warmup)
+    setup = setup_of(firmware, board, options.emulator or "serial", options.optimize, options.seed)
+    if real:
+        setup = as_flashed(setup, info)
+    return BenchResult(
+        created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        model=model_identity(bundle, compiled),
+        setup=setup,
+        memory=memory_of(firmware, board, memory.stack_used, memory.stack_size),
+        latency=statistics,
+        latencies=latencies,
+        scenario=ScenarioResult(
+            name="single-stream", method="measured", metric="p90 latency", value=statistics.p90,
+            unit=unit, queries=options.runs,
+        ),
+        latency_ms=latency,
+        energy=energy,
+        energy_uj=estimates.energy_uj(latency, board),
+        check=check,
+        accuracy=accuracy,
+        float_top1=datasets.float_top1(bundle, options.data) if options.data else None,
+        layers=layers,
+        arena=arena_blocks(compiled),
+        notes=[TWIN_SIZES if firmware.sizes else NO_SIZES] if real else [],
+    )  # fmt: skip
+
+
+def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress) -> Check:
+    """Every held sample through the device, every output compared.
+
+    State is kept from sample to sample, as it was when the expected outputs were made.
+    """
+    equal, first = 0, ""
+    client.reset()
+    for index in range(len(samples)):
+        progress("checking outputs", index, len(samples))
+        _load(client, [array[index].tobytes() for array in samples.inputs])
+        client.infer(1, 0)
+        found = difference(client.outputs(), [array[index] for array in samples.expected])
+        equal += not found
+        first = first or (f"sample {index}: {found}" if found else "")
+    is_float = any(array.dtype.kind == "f" for array in samples.expected)
+    tolerance = FLOAT_TOLERANCE if is_float else 0.0
+    return Check(len(samples), equal, bundle.manifest.expected_from, first, tolerance)
+
+
+def _accuracy(client: Client, bundle: Bundle, data: datasets.LabelledData, progress: Progress) -> Accuracy:
+    output = bundle.manifest.outputs[0]
+    predictions = []
+    for index in range(len(data)):
+        progress("accuracy on the device", index, len(data))
+        _load(client, data.sample(index))
+        client.infer(1, 0)
+        predictions.append(datasets.predicted_class(client.outputs()[0], output))
+        client.reset()
+    return datasets.accuracy(data, predictions, datasets.class_count(output))
+
+
+def _load(client: Client, inputs: list[bytes]) -> None:
+    for index, data in enumerate(inputs):
+        client.load(data, index)

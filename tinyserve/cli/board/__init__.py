@@ -1,0 +1,1 @@
+"""Commands about boards and what runs on them."""

@@ -1,0 +1,45 @@
+"""tinyserve device"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyserve.cli import options
+from tinyserve.cli.options import PATH, SOURCE_HELP, Making
+
+
+@click.command(name="device", epilog=SOURCE_HELP)
+@click.argument("source", type=PATH)
+@click.option("--board", required=True, metavar="NAME", help="The board whose twin is started.")
+@click.option("--emulator", metavar="KIND", help="unicorn, qemu, renode or host.")
+@click.option("--pty", is_flag=True, help="Serve on a pseudo-terminal, until Ctrl-C.", required=True)
+@click.option("--energy-mode", is_flag=True, help="MLPerf Tiny's: time stamps are edges of a pin, not lines.")
+@options.making
+def command(
+    *,
+    source: Path,
+    board: str,
+    emulator: str | None,
+    pty: bool,
+    energy_mode: bool,
+    making: Making,
+) -> None:
+    """Leave an emulated board standing on a pty, as a serial port for any MLPerf Tiny runner.
+
+    The port's path is printed on stdout as soon as programs may open it.
+    """
+    from tinyserve import boards, workflow
+    from tinyserve.cli.progress import progress
+    from tinyserve.devices import open_device
+    from tinyserve.devices.pty import serve
+
+    chosen = boards.load(board)
+    kind = workflow.choose_emulator(chosen, True, emulator, None)
+    with progress() as report:
+        twin = workflow.is_twin(chosen)
+        _, firmware = making.firmware(source, chosen, report, emulate=twin, energy_mode=energy_mode)
+    with open_device(firmware, chosen, emulator=kind) as device:
+        click.echo(device.description, err=True)
+        serve(device, click.echo)

@@ -1,0 +1,209 @@
+"""tinyserve bench"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyserve.cli import options
+from tinyserve.cli.options import PATH, SOURCE_HELP
+
+if TYPE_CHECKING:
+    from tinyserve.bench.matrix.cell import Cell
+    from tinyserve.bench.result import BenchReport, Scenario
+    from tinyserve.compiler.program import Optimize
+    from tinyserve.firmware.toolchain import Name as ToolchainName
+
+
+@click.command(name="bench", epilog=SOURCE_HELP)
+@click.argument("sources", type=PATH, nargs=-1, required=True, metavar="SOURCE...")
+@click.option(
+    "--board", "boards", multiple=True, metavar="NAME",
+    help="A board; repeatable.  [default: what the firmware at --port says]",
+)  # fmt: skip
+@options.device
+@click.option("--runs", type=click.IntRange(min=1), default=10, show_default=True, help="Inferences to time.")
+@click.option(
+    "--warmup", type=click.IntRange(min=0), default=1, show_default=True, help="Inferences before them."
+)
+@click.option(
+    "--dataset", type=PATH, metavar="NPZ", help="Samples 'x' and labels 'y': accuracy on the device."
+)
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N samples of the data set."
+)
+@click.option(
+    "--scenario",
+    type=click.Choice(["single-stream", "multi-stream", "server", "offline"]),
+    default="single-stream",
+    show_default=True,
+    help="What arrives when.",
+)
+@click.option(
+    "--latency-bound-ms",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MS",
+    help="For server and multi-stream.",
+)
+@click.option(
+    "--energy", "meter", metavar="METER", help="Measure energy: ppk2, joulescope, lpm01a:PORT, serial:PORT."
+)
+@click.option(
+    "--supply-v",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="V",
+    help="Supply voltage.  [default: 3.3]",
+)
+@options.optimizes
+@options.engine
+@options.operators
+@options.choices
+@options.toolchain
+@options.conversion
+@options.reports
+@click.option("--jobs", type=click.IntRange(min=1), help="Cells at a time.  [default: one per CPU]")
+@click.option("--scheduler", metavar="ADDRESS", help="Run the cells on a Dask cluster: tcp://HOST:PORT.")
+@click.option("--fresh", is_flag=True, help="Measure cells of a matrix again even where nothing changed.")
+def command(
+    *,
+    sources: tuple[Path, ...],
+    boards: tuple[str, ...],
+    emulate: bool,
+    emulator: str | None,
+    port: str | None,
+    runs: int,
+    warmup: int,
+    dataset: Path | None,
+    limit: int | None,
+    meter: str | None,
+    supply_v: float | None,
+    scenario: Scenario,
+    latency_bound_ms: float | None,
+    optimize: tuple[Optimize, ...],
+    variants: tuple[str, ...],
+    tuned: Path | None,
+    engine: str,
+    toolchain: ToolchainName,
+    representative: str | None,
+    quantize: str,
+    bundle: Path | None,
+    jobs: int | None,
+    scheduler: str | None,
+    fresh: bool,
+    **reports: object,
+) -> int:
+    """Measure latency, memory and accuracy on a board or its twin; several sources and boards are a matrix.
+
+    Outputs are compared byte for byte with what the bundle expects. Instructions from an emulator are exact;
+    milliseconds that come from a cycle model are called estimates.
+    """
+    from tinyserve import workflow
+    from tinyserve.bench.matrix import preflight
+    from tinyserve.bench.matrix.cell import Cell
+    from tinyserve.cli.measure.outcome import Outputs, conclude
+
+    outputs = Outputs(**reports)  # type: ignore[arg-type]
+    outputs.check()
+    conversion = workflow.Conversion(representative, quantize, bundle, engine=engine)
+    boards = boards or (_board_at(port),)
+    cells = [
+        Cell(
+            source,
+            board,
+            conversion,
+            workflow.Build(preference, engine, toolchain, emulate),
+            runs,
+            warmup,
+            emulator,
+            port,
+            scenario,
+            latency_bound_ms,
+            dataset,
+            limit,
+            meter,
+            supply_v,
+        )
+        for source in sources
+        for board in boards
+        for preference in optimize
+    ]
+    preflight.check_options(cells)
+    report = _run(_with_choices(cells, variants, tuned), jobs, fresh, scheduler)
+    return conclude(report, outputs)
+
+
+def _board_at(port: str | None) -> str:
+    from tinyserve.bench.at_port import board_at
+    from tinyserve.errors import UsageError
+
+    if port is None:
+        raise UsageError("no board is named", "add --board NAME; `tinyserve boards` lists them")
+    return board_at(port)
+
+
+def _with_choices(cells: list[Cell], variants: tuple[str, ...], tuned: Path | None) -> list[Cell]:
+    """The cells with the choices of kernels. A tuning is checked against the model, so that sources become
+    bundles.
+
+    Raises UsageError for several sources: layers are those of one model.
+    """
+    from dataclasses import replace
+
+    from tinyserve import workflow
+    from tinyserve.cli.progress import progress
+    from tinyserve.errors import UsageError
+
+    if not variants and tuned is None:
+        return cells
+    if len({cell.source for cell in cells}) > 1:
+        raise UsageError(
+            "--variant and --tuned name the layers of one model, and there are several",
+            "bench one source at a time with them",
+        )
+    with progress() as say:
+        made = workflow.to_bundle(cells[0].source, cells[0].conversion, say)
+    choices = options.chosen_variants(variants, tuned, made.model_bytes())
+    return [replace(cell, source=made.path, build=replace(cell.build, choices=choices)) for cell in cells]
+
+
+def _run(cells: list[Cell], jobs: int | None, fresh: bool, scheduler: str | None) -> BenchReport:
+    """One cell in this process; several in processes of their own, or on a cluster."""
+    from contextlib import ExitStack
+    from dataclasses import replace
+
+    from tinyserve import boards
+    from tinyserve.bench.matrix import execute
+    from tinyserve.bench.matrix import run as matrix
+    from tinyserve.bench.result import BenchReport
+    from tinyserve.cli.progress import progress
+
+    with progress() as say, ExitStack() as stack:
+        if len(cells) == 1 and scheduler is None:
+            return BenchReport(results=[execute.run(cells[0], say)])
+        for name in dict.fromkeys(one.board for one in cells):
+            boards.load(name)
+        client = None
+        if scheduler is not None:
+            from tinyserve.bench.matrix import cluster
+            from tinyserve.bench.matrix.scheduler import connected
+
+            client = stack.enter_context(connected(scheduler))
+        ready, failures = matrix.converted([replace(one, use_cache=not fresh) for one in cells], say)
+        workers = min(len(ready), jobs or matrix.default_jobs())
+        where = f"on {scheduler}" if scheduler else f"in {_count(workers, 'process', 'processes')}"
+        say(f"{_count(len(ready), 'cell', 'cells')} {where}", 0, len(ready))
+
+        def finished(done: int, total: int, what: str) -> None:
+            say(f"{done} of {total} cells, the last: {what}", done, total)
+
+        if client is None:
+            report = matrix.run(ready, workers, finished)
+        else:
+            report = cluster.run(ready, client, finished)
+        return BenchReport(results=report.results, failures=[*failures, *report.failures])
+
+
+def _count(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -1,0 +1,147 @@
+"""What a bench ends in: the report in every form that was asked for, and the exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tinyserve.bench import result
+from tinyserve.bench.judge import budget as budgets
+from tinyserve.bench.judge import compare
+from tinyserve.bench.judge.budget import Violation
+from tinyserve.bench.judge.compare import Comparison
+from tinyserve.bench.matrix.run import STOPS
+from tinyserve.bench.result import BenchReport
+from tinyserve.cli.console import stdout
+from tinyserve.errors import BudgetError, StoppedError, UsageError
+from tinyserve.files import check_writable, write
+
+SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The options of `options.reports`."""
+
+    json: Path | None
+    html: Path | None
+    junit: Path | None
+    markdown: Path | None
+    github_summary: bool
+    budget: Path | None
+    baseline: Path | None
+    tolerances: tuple[str, ...]
+
+    def check(self) -> None:
+        """Finds before the run what would fail after it: paths that can't be written, bad budget files."""
+        for path in (self.json, self.html, self.junit, self.markdown):
+            if path is not None:
+                check_writable(path)
+        if self.github_summary:
+            summary = os.environ.get(SUMMARY_VARIABLE)
+            if not summary:
+                raise UsageError(
+                    f"--github-summary: ${SUMMARY_VARIABLE} is not set",
+                    "use --markdown FILE outside GitHub Actions",
+                )
+            check_writable(Path(summary))
+        if self.budget is not None:
+            budgets.load(self.budget)
+        if self.baseline is not None:
+            result.load(self.baseline)
+        elif self.tolerances:
+            raise UsageError("--tolerance is about a baseline", "add --baseline, or leave --tolerance out")
+        compare.parse_tolerances(self.tolerances)
+
+
+def conclude(report: BenchReport, outputs: Outputs) -> int:
+    """Prints and writes the report. Returns the exit status of the first cell that failed, 0 where none did.
+
+    Raises StoppedError where a signal kept cells from being done, and BudgetError for broken budgets,
+    regressions and wrong outputs.
+    """
+    violations = _violations(report, outputs)
+    comparison = _comparison(report, outputs)
+    _print(report, violations, comparison)
+    _say_idle(report, outputs)
+    _write(report, violations, comparison, outputs)
+    _check_stopped(report)
+    wrong = [item for item in report.results if item.check and not item.check.passed]
+    regressions = comparison.regressions if comparison else []
+    broken = [
+        f"{len(violations)} budget limits broken" if violations else "",
+        f"{len(regressions)} figures worse than the baseline" if regressions else "",
+        f"wrong outputs: {', '.join(item.title for item in wrong)}" if wrong else "",
+    ]
+    if any(broken):
+        raise BudgetError("; ".join(part for part in broken if part))
+    return report.failures[0].exit_status if report.failures else 0
+
+
+def _check_stopped(report: BenchReport) -> None:
+    left = [failure for failure in report.failures if failure.exit_status in STOPS]
+    if left:
+        total = len(report.results) + len(report.failures)
+        status = left[0].exit_status
+        done = f"{total - len(left)} of {total} cells are done and reported"
+        raise StoppedError(f"{STOPS[status]}: {done}; run it again for the others", status)
+
+
+def _violations(report: BenchReport, outputs: Outputs) -> list[Violation]:
+    if outputs.budget is None:
+        return []
+    limits = budgets.load(outputs.budget)
+    return [violation for item in report.results for violation in limits.check(item)]
+
+
+def _say_idle(report: BenchReport, outputs: Outputs) -> None:
+    """A table of the budget file that concerns no cell is more often a misspelt name than none at all."""
+    if outputs.budget is None:
+        return
+    for where in budgets.load(outputs.budget).idle(report.results):
+        print(f"note: {outputs.budget}: [{where}] concerns none of these cells", file=sys.stderr)
+
+
+def _comparison(report: BenchReport, outputs: Outputs) -> Comparison | None:
+    if outputs.baseline is None:
+        return None
+    tolerances = compare.parse_tolerances(outputs.tolerances)
+    return compare.compare(result.load(outputs.baseline), report, tolerances)
+
+
+def _print(report: BenchReport, violations: list[Violation], comparison: Comparison | None) -> None:
+    from tinyserve.report.text import bench as terminal
+    from tinyserve.report.verdicts import comparison_lines, comparison_table, violations_table
+
+    console = stdout()
+    terminal.show(report, console)
+    if comparison is not None:
+        console.print(comparison_table(comparison))
+        for line in comparison_lines(comparison):
+            console.print(line, markup=False)
+    if violations:
+        console.print(violations_table(violations))
+
+
+def _write(
+    report: BenchReport, violations: list[Violation], comparison: Comparison | None, outputs: Outputs
+) -> None:
+    from tinyserve.report import junit, markdown
+    from tinyserve.report.html import bench as html
+
+    if outputs.json is not None:
+        write(outputs.json, result.encode(report))
+    if outputs.html is not None:
+        write(outputs.html, html.encode(report, violations, comparison).encode())
+    if outputs.junit is not None:
+        changes = comparison.changes if comparison else []
+        write(outputs.junit, junit.encode(report, violations, changes))
+    if outputs.markdown is not None:
+        write(outputs.markdown, markdown.encode(report, violations, comparison).encode())
+    if outputs.github_summary:
+        summary = Path(os.environ[SUMMARY_VARIABLE])
+        summary.parent.mkdir(parents=True, exist_ok=True)
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(markdown.encode(report, violations, comparison))

@@ -1,0 +1,92 @@
+"""tinyserve accuracy"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyserve.cli import options
+from tinyserve.cli.options import PATH, SOURCE_HELP
+
+
+@click.command(name="accuracy", epilog=SOURCE_HELP)
+@click.argument("source", type=PATH)
+@click.option("--dataset", type=PATH, required=True, metavar="DATA", help="Samples with labels, of any size.")
+@click.option(
+    "--predictions", type=PATH, metavar="DIR", help="Keep predictions as Parquet; a stopped run goes on."
+)
+@click.option("--jobs", type=click.IntRange(min=1), help="Threads.  [default: one per core]")
+@click.option("--scheduler", default="", metavar="ADDRESS", help="A Dask cluster: tcp://HOST:PORT.")
+@click.option("--board", metavar="NAME", help="Run the data set on this board's twin too.")
+@click.option("--port", metavar="PORT", help="On the board itself, at this serial port.")
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Samples for the board and for what is compared with.",
+)
+@click.option(
+    "--compare/--no-compare",
+    default=True,
+    show_default=True,
+    help="Run the float original and TFLM's interpreter, too.",
+)
+@options.reading
+@options.operators
+@options.conversion
+def command(
+    *,
+    source: Path,
+    dataset: Path,
+    predictions: Path | None,
+    jobs: int | None,
+    scheduler: str,
+    board: str | None,
+    port: str | None,
+    limit: int,
+    compare: bool,
+    pixel_range: tuple[float, float] | None,
+    stride: int,
+    sample_rate: int,
+    representative: str | None,
+    quantize: str,
+    bundle: Path | None,
+) -> None:
+    """Top-1 accuracy of the float model, the quantized one, the compiled one, and with --board of the device.
+
+    The float original runs in LiteRT, the quantized model in TFLM's interpreter, both on --limit samples. The
+    compiled model runs over all of them on this machine, on all cores, with the bytes that the device gives.
+    """
+    from tinyserve import workflow
+    from tinyserve.bench.accuracy import run as accuracy
+    from tinyserve.bench.accuracy.references import references
+    from tinyserve.bench.matrix.cell import Cell
+    from tinyserve.bench.matrix.execute import run as run_cell
+    from tinyserve.cli.console import stdout
+    from tinyserve.cli.progress import progress
+    from tinyserve.convert.settings import Options
+    from tinyserve.datasets.named import Reading
+    from tinyserve.report.text.accuracy import accuracy_view
+
+    told = Options(reading=Reading(pixel_range, stride, sample_rate))
+    conversion = workflow.Conversion(representative, quantize, bundle, options=told)
+    with progress() as report:
+        made = workflow.to_bundle(source, conversion, report)
+        summary = accuracy.run(
+            made,
+            dataset,
+            predictions=predictions,
+            jobs=jobs,
+            scheduler=scheduler,
+            reading=told.reading,
+            progress=report,
+        )
+        beside = references(made, dataset, limit, told.reading, report) if compare else None
+        result = None
+        if board is not None:
+            build = workflow.Build(emulate=port is None)
+            cell = Cell(made.path, board, build=build, runs=1, port=port, dataset=dataset, limit=limit)
+            result = run_cell(cell, report)
+    stdout().print(accuracy_view(made, summary, beside, result))

@@ -1,0 +1,60 @@
+"""tinyserve compile"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyserve.cli import options
+from tinyserve.cli.options import PATH, SOURCE_HELP
+
+if TYPE_CHECKING:
+    from tinyserve.compiler.program import Optimize
+
+
+@click.command(name="compile", epilog=SOURCE_HELP)
+@click.argument("source", type=PATH)
+@click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Where the C files go.")
+@click.option(
+    "--name", default="model", show_default=True, help="Prefix of files and functions: ts_NAME_init."
+)
+@click.option(
+    "--board",
+    "--target",
+    metavar="NAME",
+    help="Use the instructions of this board's core.  [default: portable C]",
+)
+@options.optimize
+@options.operators
+@options.choices
+@options.conversion
+def command(
+    *,
+    source: Path,
+    output: Path,
+    name: str,
+    board: str | None,
+    optimize: Optimize,
+    variants: tuple[str, ...],
+    tuned: Path | None,
+    representative: str | None,
+    quantize: str,
+    bundle: Path | None,
+) -> None:
+    """Write standalone C11 for your own firmware: NAME.c, NAME.h, NAME_weights.c and the kernels used."""
+    from tinyserve import boards, workflow
+    from tinyserve.cli.console import stdout
+    from tinyserve.cli.progress import progress
+    from tinyserve.compiler.compile import compile_model, write
+    from tinyserve.report.text.program import compiled_summary
+
+    chosen = boards.load(board) if board else None
+    with progress() as report:
+        data, _ = workflow.model_bytes(source, workflow.Conversion(representative, quantize, bundle), report)
+        report("compiling")
+        choices = options.chosen_variants(variants, tuned, data)
+        compiled = compile_model(data, workflow.target(chosen, optimize, choices), name)
+        write(compiled, output)
+    stdout().print(compiled_summary(compiled, output))

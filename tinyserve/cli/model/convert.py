@@ -1,0 +1,124 @@
+"""tinyserve convert"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyserve.cli import options
+from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOURCE_HELP
+
+
+@click.command(name="convert", epilog=SOURCE_HELP)
+@click.argument("source", type=PATH)
+@click.option("--representative", metavar="DATA", help=REPRESENTATIVE_HELP)
+@click.option("--quantize", default="int8", show_default=True, metavar="TYPE", help=QUANTIZE_HELP)
+@click.option("-o", "--output", type=PATH, metavar="DIR", help="The bundle.  [default: build/NAME.bundle]")
+@click.option("--name", help="The model's name.  [default: the file's]")
+@click.option(
+    "--samples", metavar="DATA", help="Check with these, not with a part of the representative data."
+)
+@options.loading
+@click.option(
+    "--per-layer",
+    "layers",
+    multiple=True,
+    metavar="keep=TENSOR:float32",
+    help="Leave the operator that writes a tensor in float32; repeatable.",
+)
+@click.option(
+    "--per-tensor", is_flag=True, help="One scale for all of a layer's weights, not one per channel."
+)
+@click.option(
+    "--clip",
+    default="",
+    metavar="HOW",
+    help="Activation ranges: a percentile (99.9), or 'mse' for the least error.",
+)
+@click.option(
+    "--min-accuracy",
+    type=click.FloatRange(0, 1),
+    default=0.98,
+    show_default=True,
+    help="What --quantize auto must hold, of the original's.",
+)
+@click.option(
+    "--board",
+    default="cortex-m4",
+    show_default=True,
+    metavar="NAME",
+    help="Whose costs --quantize auto shows.",
+)
+@click.option(
+    "--engine",
+    type=click.Choice(["aot", "tflm"]),
+    default="aot",
+    show_default=True,
+    help="tflm: also models that only the TFLM interpreter runs.",
+)
+@options.reading
+@click.option(
+    "--mlperf-id", default="", metavar="ID", help="ad01, kws01, ic01 or vww01, where it can't be guessed."
+)
+def command(
+    *,
+    source: Path,
+    representative: str | None,
+    quantize: str,
+    output: Path | None,
+    name: str | None,
+    samples: str | None,
+    shapes: tuple[str, ...],
+    signature: str,
+    custom: tuple[str, ...],
+    layers: tuple[str, ...],
+    per_tensor: bool,
+    clip: str,
+    min_accuracy: float,
+    trust: bool,
+    board: str,
+    engine: str,
+    pixel_range: tuple[float, float] | None,
+    stride: int,
+    sample_rate: int,
+    mlperf_id: str,
+) -> None:
+    """Quantize a trained model, check it against the original, and write a bundle."""
+    from tinyserve import workflow
+    from tinyserve.cli.console import stdout
+    from tinyserve.cli.progress import progress
+    from tinyserve.convert.settings import Options
+    from tinyserve.datasets.named import Reading
+    from tinyserve.report.text.bundle import bundle_panel
+
+    told = Options(
+        input_shapes=tuple(options.shape(text) for text in shapes),
+        signature=signature,
+        custom=custom,
+        keep_float=tuple(_kept(text) for text in layers),
+        per_channel=not per_tensor,
+        clip=clip,
+        engine=engine,
+        min_accuracy=min_accuracy,
+        trust=trust,
+        mlperf_id=mlperf_id,
+        measure=options.measure_on(board),
+        reading=Reading(pixel_range, stride, sample_rate),
+    )
+    conversion = workflow.Conversion(representative, quantize, output, name, samples, told)
+    with progress() as report:
+        made = workflow.to_bundle(source, conversion, report)
+    stdout().print(bundle_panel(made))
+
+
+def _kept(text: str) -> str:
+    """The tensor of 'keep=TENSOR:float32'. Raises UsageError."""
+    from tinyserve.errors import UsageError
+
+    tensor = text.removeprefix("keep=").removesuffix(":float32")
+    if f"keep={tensor}:float32" != text or not tensor:
+        raise UsageError(
+            f"--per-layer {text}: expected keep=TENSOR:float32", "--per-layer keep=softmax:float32"
+        )
+    return tensor

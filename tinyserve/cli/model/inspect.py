@@ -1,0 +1,101 @@
+"""tinyserve inspect"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyserve.cli import options
+from tinyserve.cli.options import PATH, SOURCE_HELP
+
+if TYPE_CHECKING:
+    from tinyserve.boards.types import Board
+    from tinyserve.compiler.program import Optimize
+    from tinyserve.convert.settings import Options
+
+
+@click.command(name="inspect", epilog=SOURCE_HELP)
+@click.argument("source", type=PATH)
+@click.option(
+    "--board", "--target", metavar="NAME", help="Compile for this board's core.  [default: portable C]"
+)
+@click.option(
+    "--stage",
+    type=click.Choice(["graph", "program", "memory", "c"]),
+    help="Print one stage of the compiler in full.",
+)
+@click.option(
+    "--fits",
+    is_flag=True,
+    help="Which boards the model would fit as int8, int16x8 and float32; needs no data.",
+)
+@click.option("--picture", type=PATH, metavar="FILE", help="Draw the arena over time (.png, .svg or .pdf).")
+@options.loading
+@options.optimize
+@options.operators
+@options.conversion
+def command(
+    *,
+    source: Path,
+    board: str | None,
+    stage: str | None,
+    fits: bool,
+    picture: Path | None,
+    shapes: tuple[str, ...],
+    signature: str,
+    custom: tuple[str, ...],
+    trust: bool,
+    optimize: Optimize,
+    representative: str | None,
+    quantize: str,
+    bundle: Path | None,
+) -> None:
+    """Show layers, shapes, MACs, what each pass did, the arena, flash, and the boards it fits.
+
+    With --fits before any conversion: the model's sizes in each scheme, and what it takes of each board.
+    """
+    from tinyserve import boards, workflow
+    from tinyserve.cli.console import stdout
+    from tinyserve.cli.progress import progress
+    from tinyserve.compiler.compile import compile_model
+    from tinyserve.convert.settings import Options
+    from tinyserve.report.text import inspection
+
+    chosen = boards.load(board) if board else None
+    told = Options(
+        input_shapes=tuple(options.shape(text) for text in shapes),
+        signature=signature,
+        custom=custom,
+        trust=trust,
+    )
+    if fits:
+        _forecast(source, [chosen] if chosen else boards.all_boards(), optimize, told)
+        return
+    conversion = workflow.Conversion(representative, quantize, bundle, options=told)
+    with progress() as report:
+        data, name = workflow.model_bytes(source, conversion, report)
+        report("compiling")
+        compiled = compile_model(data, workflow.target(chosen, optimize), "model")
+    if picture is not None:
+        inspection.draw_arena(compiled, picture, name)
+        click.echo(f"wrote {picture}", err=True)
+    if stage is not None:
+        from tinyserve.compiler.dump import dump
+
+        click.echo(dump(compiled, stage))
+    elif picture is None:
+        stdout().print(inspection.summary(compiled, name, boards.all_boards()))
+
+
+def _forecast(source: Path, chosen: Sequence[Board], optimize: Optimize, conversion: Options) -> None:
+    from tinyserve.cli.console import stdout
+    from tinyserve.cli.progress import progress
+    from tinyserve.forecast import forecast
+    from tinyserve.report.text.forecast import forecast_view
+
+    with progress() as report:
+        found = forecast(source, chosen, optimize, conversion, progress=report)
+    stdout().print(forecast_view(source.name, found, chosen))

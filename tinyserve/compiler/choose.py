@@ -1,0 +1,120 @@
+"""Which kernel variant each layer gets beyond the estimated cheapest: the user's word, what RAM is worth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tinyserve.compiler import passes
+from tinyserve.compiler.graph.types import Model
+from tinyserve.compiler.lower import lower
+from tinyserve.compiler.names import short_name
+from tinyserve.compiler.plan.moves import relocate
+from tinyserve.compiler.plan.planner import plan
+from tinyserve.compiler.program import Choice, KernelCall, MemoryPlan, Program, Target
+from tinyserve.errors import UsageError
+
+_WORTH = 0.01  # of the arena: what another kernel must save at least
+_SLOWER_VARIANT = 0.05  # how much a variant loses, where the portable kernel loses 1
+_MOST_TRIALS = 60  # lowerings; each takes up to a quarter of a second
+
+
+def program_for(model: Model, target: Target, name: str) -> tuple[Program, MemoryPlan]:
+    """The program and its plan, with the target's choices.
+
+    With ``--optimize ram``, layers at the arena's peak get a variant that needs less, unless the user chose.
+    Raises UsageError for choices of layers or variants that the model does not have.
+    """
+    program, memory = _planned(model, target, name)
+    _check(target, program)
+    return _smallest(model, target, name, program, memory) if target.optimize == "ram" else (program, memory)
+
+
+def offers(data: bytes, target: Target) -> dict[str, tuple[str, ...]]:
+    """The kernel variants that layers of a .tflite file can have on the target, estimated cheapest first."""
+    model = passes.load(data)
+    passes.optimize(model)
+    return lower(model, target, "model").offers
+
+
+def _planned(model: Model, target: Target, name: str) -> tuple[Program, MemoryPlan]:
+    program = lower(model, target, name)
+    for call in program.calls:
+        call.reason = call.reason or _why_portable(call, program)
+    return relocate(program, plan(program))
+
+
+def _why_portable(call: KernelCall, program: Program) -> str:
+    layer = short_name(call.layer)
+    if program.target.choice(layer) is not None:
+        return "chosen for this layer"
+    if program.target.features and len(program.offers.get(layer, ())) < 2:
+        return "no kernel with the core's own instructions takes this layer"
+    return "the core's plain instructions"
+
+
+def _check(target: Target, program: Program) -> None:
+    layers = {short_name(call.layer) for call in program.calls} | set(program.offers)
+    for choice in target.choices:
+        if choice.layer not in layers:
+            raise UsageError(
+                f"the model has no layer {choice.layer!r}", f"its layers are {', '.join(sorted(layers))}"
+            )
+        if choice.layer not in program.offers and choice.variant != "portable":
+            raise UsageError(
+                f"layer {choice.layer} has no kernel variant {choice.variant!r}", "it has portable"
+            )
+
+
+def _smallest(
+    model: Model, target: Target, name: str, program: Program, memory: MemoryPlan
+) -> tuple[Program, MemoryPlan]:
+    """Greedy: while another variant of a layer at the peak is worth it, the one that saves most is taken.
+
+    Portable kernels take several times as long. So they must save a larger part of the arena than the layer's
+    part of the multiplications; variants with the core's instructions, a twentieth of it. Layers of equal
+    peaks only help together: those are tried as a group, too.
+    """
+    trials = 0
+    while trials < _MOST_TRIALS:
+        layers = [layer for layer in _at_peak(program, memory) if target.choice(layer) is None]
+        options = [[Choice(layer, other)] for layer in layers for other in _others(program, layer)]
+        if len(layers) > 1:
+            options.append([Choice(layer, _others(program, layer)[0]) for layer in layers])
+        trials += len(options)
+        found = [
+            (chosen, *_planned(model, replace(target, choices=(*target.choices, *chosen)), name))
+            for chosen in options
+        ]
+        worth = [
+            one
+            for one in found
+            if one[2].arena_bytes <= memory.arena_bytes * (1 - max(_WORTH, _share(program, one[0])))
+        ]
+        if not worth:
+            break
+        chosen, program, memory = min(worth, key=lambda one: (one[2].arena_bytes, len(one[0])))
+        target = replace(target, choices=(*target.choices, *chosen))
+    return program, memory
+
+
+def _share(program: Program, chosen: list[Choice]) -> float:
+    """The part of all multiplications that the chosen layers do, by how much slower they become."""
+    weights = {one.layer: 1.0 if one.variant == "portable" else _SLOWER_VARIANT for one in chosen}
+    macs = sum(call.macs * weights.get(short_name(call.layer), 0.0) for call in program.calls)
+    return macs / max(1, sum(call.macs for call in program.calls))
+
+
+def _others(program: Program, layer: str) -> list[str]:
+    """What the layer could have instead of what it has."""
+    taken = {call.variant for call in program.calls if short_name(call.layer) == layer}
+    return [variant for variant in program.offers.get(layer, ()) if variant not in taken]
+
+
+def _at_peak(program: Program, memory: MemoryPlan) -> list[str]:
+    """Layers with alternatives that read or write a buffer which ends (nearly) where the arena does."""
+    top = memory.arena_bytes * (1 - _WORTH)
+    high = {buffer for buffer, offset in memory.offsets.items() if offset + buffer.nbytes > top}
+    layers = [
+        short_name(call.layer) for call in program.calls if high.intersection([*call.reads, *call.writes])
+    ]
+    return [layer for layer in dict.fromkeys(layers) if _others(program, layer)]

@@ -1,0 +1,96 @@
+"""From a .tflite file's bytes to C sources, and those to a directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Container
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tinyserve.compiler import passes
+from tinyserve.compiler.choose import program_for
+from tinyserve.compiler.emit.emit import MARK, Sources, emit
+from tinyserve.compiler.graph.types import Model
+from tinyserve.compiler.program import PORTABLE, MemoryPlan, Program, Target
+from tinyserve.errors import FileSystemError
+
+
+@dataclass(frozen=True, eq=False)
+class Compiled:
+    """A compiled model with every stage that led to its sources. ``data`` is the .tflite file."""
+
+    name: str
+    data: bytes
+    model: Model
+    report: passes.PassReport
+    program: Program
+    plan: MemoryPlan
+    sources: Sources
+
+
+def compile_model(
+    data: bytes,
+    target: Target = PORTABLE,
+    name: str = "model",
+    *,
+    optimize_graph: bool = True,
+    without: Container[str] = (),
+) -> Compiled:
+    """Compiles a .tflite file.
+
+    ``name`` becomes part of files' and functions' names. Without ``optimize_graph`` every operator of the
+    file is kept, so that each of its tensors exists; ``without`` names passes to leave out. Raises ModelError
+    for what cannot be compiled.
+    """
+    with np.errstate(all="ignore"):  # absurd scales overflow: the operators' checks see what comes of it
+        model = passes.load(data)
+        report = passes.optimize(model, without) if optimize_graph else passes.PassReport()
+        program, memory = program_for(model, target, name)
+    return Compiled(program.name, data, model, report, program, memory, emit(program, memory))
+
+
+def write(compiled: Compiled, directory: Path) -> list[Path]:
+    """Writes the sources below ``directory`` and returns their paths.
+
+    Every file is complete before the first takes its place. Files that tinyserve did not write are left
+    alone: one in the way raises FileSystemError, as does a directory that cannot be written.
+    """
+    files = compiled.sources.files
+    try:
+        for path in files:
+            _refuse_foreign(directory / path)
+        directory.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".tinyserve-", dir=directory))
+        try:
+            for path, content in files.items():
+                staged = staging / path
+                staged.parent.mkdir(parents=True, exist_ok=True)
+                staged.write_bytes(content.encode() if isinstance(content, str) else content)
+            for path in files:
+                (directory / path).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(staging / path, directory / path)  # noqa: PTH105 (also replaces on Windows)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    except OSError as error:
+        raise FileSystemError(
+            f"cannot write the sources: {error.strerror}: {error.filename or directory}",
+            "choose another directory with -o, or make this one writable",
+        ) from error
+    return [directory / path for path in files]
+
+
+def _refuse_foreign(path: Path) -> None:
+    """Raises FileSystemError where something lies at ``path`` that no compilation wrote."""
+    if path.is_symlink() or path.exists():
+        if path.is_file():
+            with path.open("rb") as file:
+                if MARK.encode() in file.readline(500):
+                    return
+        raise FileSystemError(
+            f"{path} is in the way and was not written by tinyserve",
+            "move it, or choose another directory with -o",
+        )

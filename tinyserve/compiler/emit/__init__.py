@@ -1,0 +1,1 @@
+"""A program and its memory plan as C text."""

@@ -1,0 +1,419 @@
+"""The emitter: a program and its memory plan as C that a person can read.
+
+Four files (``model.c``, ``model.h``, ``weights.c``, ``weights.h``; with another name than "model"
+``kws.c``, ``kws.h``, ``kws_weights.c``, ``kws_weights.h``) and a copy of each kernel file that they need.
+The text depends on the program alone: the same bytes on every machine and in every directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from tinyserve import __version__
+from tinyserve.compiler.emit.ctext import array_lines, number, shape_text
+from tinyserve.compiler.emit.kernel_files import KERNEL_DIRECTORY, collect
+from tinyserve.compiler.graph.types import Tensor
+from tinyserve.compiler.names import UniqueNames, short_name
+from tinyserve.compiler.program import (
+    Block,
+    Buffer,
+    Constant,
+    ControlCall,
+    KernelCall,
+    MemoryPlan,
+    Operand,
+    ParamValue,
+    Program,
+    every_call,
+)
+
+MARK = "tinyserve"
+"""A word in the first line of every generated file, by which a later run knows the file as its own."""
+
+_BYTE_ORDER = (
+    "#if (defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) || defined(__ARMEB__)",
+    '#error "tinyserve\'s models are for little-endian processors: their weights are read in words"',
+    "#endif",
+    "",
+)
+
+
+_COMPILER_RULES = (
+    "/* Whatever the flags: no multiplication is fused with an addition, and no call is lost. GCC 11 and 12",
+    "   write a loop's address as an offset from NULL, then take the store for a trap and the function for",
+    "   one without effect. */",
+    "#if defined(__clang__)",
+    "#pragma STDC FP_CONTRACT OFF",
+    "#elif defined(__GNUC__)",
+    '#pragma GCC optimize("no-delete-null-pointer-checks", "fp-contract=off")',
+    "#endif",
+    "",
+)
+_LAYER_MACRO = (
+    "/* A layer is called, never merged with its neighbours or judged by its body. */",
+    "#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8",
+    "#define TS_LAYER static __attribute__((noipa)) void",
+    "#elif defined(__GNUC__)",
+    "#define TS_LAYER static __attribute__((noinline)) void",
+    "#else",
+    "#define TS_LAYER static void",
+    "#endif",
+)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Generated files by path (relative, with ``/``), and those of them that a compiler must be given."""
+
+    files: dict[str, str | bytes]
+    compile: tuple[str, ...]
+
+
+def emit(program: Program, plan: MemoryPlan) -> Sources:
+    """The C sources of a program."""
+    return _Emitter(program, plan).sources()
+
+
+class _Emitter:
+    """Writes one program. ``prefix`` is ts_<name>_, ``macro`` is TS_<NAME>_."""
+
+    def __init__(self, program: Program, plan: MemoryPlan) -> None:
+        self.program = program
+        self.plan = plan
+        self.prefix = f"ts_{program.name}_"
+        self.macro = self.prefix.upper()
+        self.weights = "weights" if program.name == "model" else f"{program.name}_weights"
+        self.arena = f"{self.prefix}arena"
+        names = UniqueNames("layers", "layer_names", "null")
+        self.layers = [names.take(_layer_name(call)) for call in program.calls]
+        self.calls = list(every_call(program.calls))
+        self.names = dict(zip(program.calls, self.layers, strict=True))
+        for call in self.calls:
+            if call not in self.names:
+                self.names[call] = names.take(_layer_name(call))
+        blocks = [block for call in self.calls if isinstance(call, ControlCall) for block in call.blocks]
+        self.blocks = {block: names.take(f"run_{block.name}") for block in blocks}
+
+    def sources(self) -> Sources:
+        name = self.program.name
+        headers = [call.header for call in self.calls if call.header]
+        extra = list(chain.from_iterable(call.sources for call in self.calls))
+        files: dict[str, str | bytes] = {
+            f"{name}.c": _text(self.model_c()),
+            f"{name}.h": _text(self.model_h()),
+            f"{self.weights}.c": _text(self.weights_c()),
+            f"{self.weights}.h": _text(self.weights_h()),
+            **collect(headers + extra),
+        }
+        compiled = [f"{KERNEL_DIRECTORY}/{source}" for source in dict.fromkeys(extra)]
+        return Sources(files, (f"{name}.c", f"{self.weights}.c", *compiled))
+
+    # --- model.h
+
+    def model_h(self) -> Iterator[str]:
+        yield from self.banner("the interface")
+        guard = f"{self.macro}H"
+        yield from (f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "")
+        yield f'#define {self.macro}SHA256 "{self.program.model_sha256}"'
+        yield f"#define {self.macro}ARENA_BYTES {self.plan.arena_bytes}"
+        yield f"#define {self.macro}LAYER_COUNT {len(self.program.calls)}"
+        yield from self.port_macros("INPUT", self.program.input_tensors)
+        yield from self.port_macros("OUTPUT", self.program.output_tensors)
+        yield from ("", "#ifdef __cplusplus", 'extern "C" {', "#endif", "")
+        yield from self.prototypes()
+        yield from ("", "#ifdef __cplusplus", "}", "#endif", "", f"#endif /* {guard} */")
+
+    def port_macros(self, kind: str, tensors: list[Tensor]) -> Iterator[str]:
+        """Macros of each input (output), and lists over all of them for firmware that knows no model."""
+        base = f"#define {self.macro}{kind}_"
+        yield ""
+        yield f"{base}COUNT {len(tensors)}"
+        for index, tensor in enumerate(tensors):
+            one = f"{base}{index}_"
+            yield f"{one}BYTES {tensor.nbytes}"
+            yield f"{one}RANK {len(tensor.shape)}"
+            yield f"{one}SHAPE {_braces(tensor.shape or (1,))}"
+            yield f"{one}TYPE {tensor.dtype.c_type}"
+            yield f"{one}SCALE {number(_scale(tensor))}"
+            yield f"{one}ZERO_POINT {tensor.zero_point}"
+            if tensor.quantization is not None and tensor.quantization.per_channel:
+                yield f"{one}CHANNEL_SCALES {_braces([number(s) for s in tensor.quantization.scales])}"
+                yield f"{one}CHANNEL_ZERO_POINTS {_braces(list(tensor.quantization.zero_points))}"
+        yield f"/* Of all {kind.lower()}s; kinds are i(nteger), u(nsigned), f(loat). */"
+        yield f"{base}BYTES {_braces([tensor.nbytes for tensor in tensors])}"
+        yield f"{base}ITEM_BYTES {_braces([tensor.dtype.itemsize for tensor in tensors])}"
+        yield f"{base}KINDS {_braces([repr(tensor.dtype.c_type[0]) for tensor in tensors])}"
+        yield f"{base}SCALES {_braces([number(_scale(tensor)) for tensor in tensors])}"
+        yield f"{base}ZERO_POINTS {_braces([tensor.zero_point for tensor in tensors])}"
+
+    def prototypes(self) -> Iterator[str]:
+        p = self.prefix
+        yield "/* Call once before anything else. Also resets state. */"
+        yield f"void {p}init(void);"
+        yield "/* Where to write an input (NULL: none such). The next invoke may overwrite it. */"
+        yield f"void *{p}input(uint32_t index);"
+        yield "/* Runs the model once. Returns 0 on success. */"
+        yield f"int {p}invoke(void);"
+        yield "/* Where to read an output (NULL: none such). Valid until inputs are written again. */"
+        yield f"const void *{p}output(uint32_t index);"
+        yield "/* Sets what the model remembers between inferences back to its initial values. */"
+        yield f"void {p}reset(void);"
+        yield from ("", f"#ifdef {self.macro}PROFILE")
+        yield "/* One layer at a time, in order from 0: the same code as invoke, for profiles and traces. */"
+        yield f"void {p}invoke_layer(uint32_t layer);"
+        yield f"const char *{p}layer_name(uint32_t layer);"
+        yield f"const uint8_t *{p}arena_start(void);"
+        yield "#endif"
+
+    # --- weights.c and weights.h
+
+    def weights_h(self) -> Iterator[str]:
+        yield from self.banner("declarations of the constants")
+        guard = f"{self.macro}WEIGHTS_H"
+        yield from (f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "")
+        for constant in self.program.constants:
+            yield f"extern {self.declaration(constant)};"
+        yield from ("", f"#endif /* {guard} */")
+
+    def weights_c(self) -> Iterator[str]:
+        yield from self.banner("the constants")
+        yield f'#include "{self.weights}.h"'
+        for constant in self.program.constants:
+            about = ", ".join(
+                filter(
+                    None, [shape_text(constant.values.shape), f"{constant.nbytes} bytes", constant.comment]
+                )
+            )
+            yield ""
+            yield f"/* {_comment(about)} */"
+            yield f"{self.declaration(constant)} = {{"
+            yield from array_lines(constant.values)
+            yield "};"
+
+    def declaration(self, constant: Constant) -> str:
+        """With its alignment at both places: compilers assume the platform's usual one where none is said."""
+        alignment = max(constant.alignment, constant.values.itemsize)
+        size = max(1, constant.values.size)
+        return f"_Alignas({alignment}) const {constant.c_type} {self.prefix}{constant.name}[{size}]"
+
+    # --- model.c
+
+    def model_c(self) -> Iterator[str]:
+        yield from self.banner("the model")
+        yield from _COMPILER_RULES
+        yield from (f'#include "{self.program.name}.h"', "", "#include <stddef.h>", "")
+        yield from _BYTE_ORDER
+        if self.program.constants:
+            yield f'#include "{self.weights}.h"'
+        for header in sorted({call.header for call in self.calls if call.header}):
+            yield f'#include "{KERNEL_DIRECTORY}/{header}"'
+        yield from self.arena_definition()
+        for call in self.program.calls:
+            yield from self.layer(call)
+        yield from self.interface()
+        yield from self.profile()
+
+    def arena_definition(self) -> Iterator[str]:
+        yield from ("", "/* Where the arena lies may be chosen: a section, a bank. */")
+        yield from (f"#ifndef {self.macro}ARENA_ATTRIBUTE", f"#define {self.macro}ARENA_ATTRIBUTE", "#endif")
+        size = f"{self.macro}ARENA_BYTES" if self.plan.arena_bytes else "1"
+        alignment = f"_Alignas({self.plan.alignment})"
+        yield f"static {alignment} uint8_t {self.arena}[{size}] {self.macro}ARENA_ATTRIBUTE;"
+        yield ""
+        yield "/* The arena's map: where each value lies, its bytes, and the first and last layer of its life"
+        yield f"   (-1: before the first, {len(self.program.calls)}: after the last). */"
+        yield from self.arena_map(self.plan, "")
+        yield ""
+        yield from _LAYER_MACRO
+
+    def arena_map(self, plan: MemoryPlan, base: str) -> Iterator[str]:
+        order = sorted(plan.offsets, key=lambda b: (plan.lifetimes[b].first, plan.offsets[b], b.name))
+        if not order:
+            return
+        width = max(len(buffer.name) for buffer in order)
+        yield "enum {"
+        for buffer in order:
+            life = plan.lifetimes[buffer]
+            place = f"at_{buffer.name:<{width}} = {base}{plan.offsets[buffer]},"
+            about = f"{buffer.nbytes:>7} bytes, layers {life.first}..{life.last}, {buffer.kind}"
+            yield f"  {place:<{width + 14 + len(base)}} /* {about} */"
+        yield "};"
+
+    def layer(self, call: KernelCall) -> Iterator[str]:
+        if isinstance(call, ControlCall):
+            for block in call.blocks:
+                yield from self.block(block, call.region)
+        yield from ("", *call.code)
+        yield f"/* {_comment(call.op + (': ' + call.comment if call.comment else ''))}{_work(call)} */"
+        yield f"TS_LAYER {self.names[call]}(void) {{"
+        if isinstance(call, ControlCall):
+            yield from (*self.control(call), "}")
+            return
+        arguments = [self.argument(arg) for arg in call.args]
+        if call.params_type:
+            yield f"  static const {call.params_type} params = {{"
+            for field, value in call.params.items():
+                yield f"      .{field} = {self.value(value)},"
+            yield "  };"
+            arguments.insert(0, "&params")
+        yield f"  {call.function}({', '.join(arguments)});"
+        yield "}"
+
+    def block(self, block: Block, region: Buffer) -> Iterator[str]:
+        """A subgraph: its part of the arena's map, its layers, and the function that runs them."""
+        yield from ("", f"/* Subgraph {_comment(block.name)}: layers 0..{len(block.calls) - 1}. */")
+        yield from self.arena_map(block.plan, f"at_{region.name} + ")
+        for call in block.calls:
+            yield from self.layer(call)
+        yield from ("", f"static void {self.blocks[block]}(void) {{")
+        yield from (f"  {self.names[call]}();" for call in block.calls)
+        yield "}"
+
+    def control(self, call: ControlCall) -> Iterator[str]:
+        """The body of a layer that runs subgraphs."""
+        test = f"*(const uint8_t *){self.argument(call.test)}"
+        runs = [f"{self.blocks[block]}();" for block in call.blocks]
+        if call.control == "if":
+            yield from (f"  if ({test}) {{", f"    {runs[0]}", "  } else {", f"    {runs[1]}", "  }")
+        elif call.control == "while":
+            yield from (f"  {runs[0]}", f"  while ({test}) {{", f"    {runs[1]}", f"    {runs[0]}", "  }")
+        else:
+            yield from (f"  if (!{test}) {{", f"    *(uint8_t *){self.argument(call.test)} = 1;")
+            yield from (f"    {runs[0]}", "  }")
+
+    def argument(self, operand: Operand | None) -> str:
+        if operand is None:
+            return "NULL"
+        if isinstance(operand, Constant):
+            return self.prefix + operand.name
+        return f"(void *)({self.arena} + at_{operand.name})"
+
+    def value(self, value: ParamValue) -> str:
+        if value is None:
+            return "NULL"
+        if isinstance(value, str):
+            return value
+        if isinstance(value, Constant):
+            return self.prefix + value.name
+        if isinstance(value, tuple):
+            return _braces([number(item) for item in value])
+        return number(value)
+
+    def interface(self) -> Iterator[str]:
+        p = self.prefix
+        yield from ("", f"void {p}init(void) {{ {p}reset(); }}")
+        yield from ("", f"void {p}reset(void) {{", *self.reset_state(), "}")
+        inputs: list[Operand] = [self.program.values[tensor] for tensor in self.program.input_tensors]
+        yield from ("", f"void *{p}input(uint32_t index) {{", *self.selection(inputs), "}")
+        yield from (
+            "",
+            f"int {p}invoke(void) {{",
+            *chain.from_iterable(self.step(call) for call in self.program.calls),
+            "  return 0;",
+            "}",
+        )
+        yield from (
+            "",
+            f"const void *{p}output(uint32_t index) {{",
+            *self.selection(self.program.outputs),
+            "}",
+        )
+
+    def step(self, call: KernelCall) -> Iterator[str]:
+        """A layer, and the end of the inference where it says so."""
+        yield f"  {self.names[call]}();"
+        if call.continues is not None:
+            yield f"  if (!*(const uint8_t *){self.argument(call.continues)}) {{ return 0; }}"
+
+    def reset_state(self) -> Iterator[str]:
+        for buffer in self.program.buffers:
+            if buffer.kind == "state":
+                initial = self.program.initial.get(buffer)
+                source = f"{self.prefix}{initial.name}[i]" if initial else "0"
+                yield f"  for (uint32_t i = 0; i < {buffer.nbytes}u; i++) {{"
+                yield f"    {self.arena}[at_{buffer.name} + i] = {source};"
+                yield "  }"
+
+    def selection(self, operands: list[Operand]) -> Iterator[str]:
+        yield "  switch (index) {"
+        for index, operand in enumerate(operands):
+            place = (
+                f"{self.arena} + at_{operand.name}" if isinstance(operand, Buffer) else self.argument(operand)
+            )
+            yield f"    case {index}: return {place};"
+        yield from ("    default: return NULL;", "  }")
+
+    def profile(self) -> Iterator[str]:
+        p = self.prefix
+        yield from ("", f"#ifdef {self.macro}PROFILE")
+        if self.layers:
+            yield "static void (*const layers[])(void) = {"
+            yield from (f"    {name}," for name in self.layers)
+            yield from ("};", "", "static const char *const layer_names[] = {")
+            yield from (f'    "{name}",' for name in self.layers)
+            yield from ("};", "")
+        count = f"{self.macro}LAYER_COUNT"
+        run = f"  if (layer < {count}) {{ layers[layer](); }}" if self.layers else "  (void)layer;"
+        name = f"layer < {count} ? layer_names[layer] : NULL" if self.layers else "layer ? NULL : NULL"
+        yield from (f"void {p}invoke_layer(uint32_t layer) {{", run, "}", "")
+        yield f"const char *{p}layer_name(uint32_t layer) {{ return {name}; }}"
+        yield f"const uint8_t *{p}arena_start(void) {{ return {self.arena}; }}"
+        yield "#endif"
+
+    # --- what all files begin with
+
+    def banner(self, role: str) -> Iterator[str]:
+        program = self.program
+        yield f"/* {program.name}: {role}. Written by {MARK} {__version__}; compile again rather than edit."
+        yield " *"
+        yield f" * model   sha256 {program.model_sha256}"
+        for kind, tensors in (("input", program.input_tensors), ("output", program.output_tensors)):
+            for index, tensor in enumerate(tensors):
+                yield f" * {kind} {index}  {_comment(describe(tensor))}"
+        yield f" * arena   {self.plan.arena_bytes} bytes"
+        yield f" * flash   {sum(c.nbytes for c in program.constants)} bytes of constants"
+        yield f" * work    {sum(call.macs for call in program.calls):,} multiply-accumulates"
+        yield " */"
+
+
+def describe(tensor: Tensor) -> str:
+    """A tensor in a line: ``serving_default_x: int8 1x49x10x1, scale 0.58470287, zero point 83``."""
+    line = f"{tensor.name}: {tensor.dtype.value} {shape_text(tensor.shape)}"
+    if tensor.quantization is None or tensor.quantization.per_channel:
+        return line
+    return f"{line}, scale {number(_scale(tensor)).rstrip('f')}, zero point {tensor.zero_point}"
+
+
+def _layer_name(call: KernelCall) -> str:
+    """Kernels and buffers have prefixes of their own, which no layer may take."""
+    name = short_name(call.layer)
+    return f"layer_{name}" if name.lower().startswith(("ts_", "at_")) else name
+
+
+def _scale(tensor: Tensor) -> float:
+    return tensor.quantization.scale if tensor.quantization else 0.0
+
+
+def _work(call: KernelCall) -> str:
+    return f", {call.macs:,} MACs" if call.macs else ""
+
+
+def _comment(text: str) -> str:
+    """Text that cannot end a C comment, or start a line splice or another comment in it."""
+    return (
+        "".join(c if c.isprintable() else "?" for c in text)
+        .replace("*/", "* /")
+        .replace("/*", "/ *")
+        .rstrip("\\")
+    )
+
+
+def _braces(values: object) -> str:
+    assert isinstance(values, (list, tuple))
+    return "{" + ", ".join(str(value) for value in values) + "}"
+
+
+def _text(lines: Iterator[str]) -> str:
+    return "\n".join(lines) + "\n"

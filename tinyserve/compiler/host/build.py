@@ -1,0 +1,144 @@
+"""Builds a compiled model with the system's C compiler: a shared library, or a sanitized program."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from tinyserve.cache import cache_directory, keep_newest
+from tinyserve.compiler.compile import Compiled, write
+from tinyserve.compiler.ops.support import external
+from tinyserve.errors import ToolError
+
+COMPILE_TIMEOUT_S = 300
+_OWN_KERNEL = "see your operator's header, and the names and types of the parameters that its lower gives"
+KEPT_BUILDS = 400
+GLUE = Path(__file__).with_name("glue.c")
+
+_COMMON = ["-std=c11", "-ffp-contract=off", "-fno-delete-null-pointer-checks"]
+_LIBRARY = ["-O2", "-fPIC", "-shared", "-fvisibility=hidden"]
+# For models compiled for vector units: this very processor's. The same bytes (contraction stays off).
+_FAST = ["-O3", "-march=native"]
+_SANITIZED = ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-DTS_MAIN"]
+
+
+def build(compiled: Compiled, sanitize: bool = False) -> Path:
+    """The shared library of a model (with ``sanitize`` an executable under ASan and UBSan), from the cache
+    where it was built before. Raises ToolError without a compiler, or where it refuses the sources."""
+    compiler = find_compiler(sanitize)
+    flags = [*_COMMON, *(_SANITIZED if sanitize else _LIBRARY), *_defines(compiled)]
+    if "host" in compiled.program.target.features and not sanitize:
+        flags += [*_native(compiler), f"-DTS_CPU_{_processor()}"]
+    suffix = "" if sanitize else ".dll" if sys.platform == "win32" else ".so"
+    path = cache_directory() / "host" / f"{compiled.name}-{_key(compiled, compiler, flags)}{suffix}"
+    if path.exists():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        keep_newest(path.parent, KEPT_BUILDS)
+        # Built beside its place and renamed: another process never loads half a library.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix="build-") as scratch:
+            write(compiled, Path(scratch))
+            shutil.copy(GLUE, scratch)
+            _compile([*compiler, *flags], [*compiled.sources.compile, GLUE.name], Path(scratch))
+            (Path(scratch) / "a.out").replace(path)
+    except OSError as error:
+        raise ToolError(
+            f"{path.parent}: cannot keep the host build there: {error.strerror}",
+            "set TINYSERVE_CACHE to a directory that you can write to",
+        ) from error
+    return path
+
+
+def find_compiler(sanitize: bool = False) -> tuple[str, ...]:
+    """The command of a C compiler: CC, cc, clang, gcc, or zig's from PyPI (it has no sanitizers)."""
+    named = os.environ.get("CC")
+    if named:
+        return tuple(shlex.split(named))
+    for name in ("cc", "clang", "gcc"):
+        path = shutil.which(name)
+        if path:
+            return (path,)
+    if importlib.util.find_spec("ziglang") and not sanitize:
+        return (sys.executable, "-m", "ziglang", "cc")
+    raise ToolError(
+        "no C compiler found (looked for cc, clang, gcc" + (")" if sanitize else " and ziglang)"),
+        "install one (apt-get install gcc), or `pip install ziglang`",
+    )
+
+
+def _defines(compiled: Compiled) -> list[str]:
+    prefix = f"ts_{compiled.name}_"
+    return [
+        f'-DTS_HEADER="{compiled.name}.h"',
+        f"-DTS_PREFIX={prefix}",
+        f"-D{prefix.upper()}PROFILE",
+    ]
+
+
+def _key(compiled: Compiled, compiler: tuple[str, ...], flags: list[str]) -> str:
+    """A hash of all that the build depends on."""
+    digest = hashlib.sha256(repr((compiler, _version(compiler), flags)).encode())
+    digest.update(GLUE.read_bytes())
+    for path, content in sorted(compiled.sources.files.items()):
+        data = content.encode() if isinstance(content, str) else content
+        digest.update(f"{path}\0{len(data)}\0".encode() + data)
+    return digest.hexdigest()[:24]
+
+
+@cache
+def _native(compiler: tuple[str, ...]) -> list[str]:
+    """The flags for this very processor; where the compiler knows no such thing, for any."""
+    command = [*compiler, *_FAST, "-x", "c", "-E", os.devnull]
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        if not subprocess.run(command, capture_output=True, timeout=60, check=False).returncode:
+            return _FAST
+    return _FAST[:1]
+
+
+@cache
+def _processor() -> str:
+    """A hash of what the processor can do: a fast build is of use on its kind only."""
+    about = platform.machine() + platform.processor()
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        about += "".join(
+            sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))})
+        )
+    return hashlib.sha256(about.encode()).hexdigest()[:12]
+
+
+@cache
+def _version(compiler: tuple[str, ...]) -> str:
+    try:
+        result = subprocess.run(
+            [*compiler, "--version"], capture_output=True, text=True, timeout=60, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return "unknown"
+    return result.stdout
+
+
+def _compile(command: list[str], sources: list[str], directory: Path) -> None:
+    full = [*command, *sources, "-o", "a.out", "-lm"]
+    try:
+        result = subprocess.run(
+            full, cwd=directory, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise ToolError(f"{command[0]}: {error}", "set CC to a working C compiler") from error
+    if result.returncode:
+        raise ToolError(
+            f"{' '.join(full)}\nfailed with status {result.returncode}:\n{result.stderr[-3000:]}",
+            _OWN_KERNEL if external.directories() else "set CC to another C compiler",
+        )

@@ -1,0 +1,371 @@
+"""Lowering: from the graph to the program. An operator's module in ``compiler/ops`` says what it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler import ops, variants
+from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Tensor
+from tinyserve.compiler.names import UniqueNames, constant_name, identifier, short_name
+from tinyserve.compiler.ops.support.move import move
+from tinyserve.compiler.plan.planner import plan
+from tinyserve.compiler.program import (
+    Block,
+    Buffer,
+    BufferKind,
+    Constant,
+    ControlCall,
+    KernelCall,
+    Operand,
+    Program,
+    Target,
+    every_call,
+)
+from tinyserve.errors import ModelError, UnsupportedError
+
+_C_TYPE = {
+    "int8": "int8_t", "uint8": "uint8_t", "int16": "int16_t", "uint16": "uint16_t", "int32": "int32_t",
+    "uint32": "uint32_t", "int64": "int64_t", "uint64": "uint64_t", "float32": "float", "bool": "uint8_t",
+}  # fmt: skip
+
+
+_MOST_BLOCKS = 200
+_SUBGRAPH_HINT = "export the model again, or use --engine tflm"
+
+
+def lower(model: Model, target: Target, name: str) -> Program:
+    """The program of the model's main graph, with subgraphs as blocks of the calls that run them.
+
+    ``name`` becomes part of the C identifiers. Raises UnsupportedError for operators that have no lowering.
+    """
+    lowering = GraphLowering(model.main, _Shared(model, target))
+    lowering.lower_operators()
+    return lowering.finish(identifier(name).lower(), model.sha256)
+
+
+@dataclass(eq=False)
+class _Shared:
+    """What all graphs of a model have in common: names, constants, and state, which outlives every block."""
+
+    model: Model
+    target: Target
+    constants: list[Constant] = field(default_factory=list)
+    stored: dict[tuple[str, bytes], Constant] = field(default_factory=dict)
+    states: list[Buffer] = field(default_factory=list)
+    initial: dict[Buffer, Constant] = field(default_factory=dict)
+    variables: dict[str, Buffer] = field(default_factory=dict)
+    buffer_names: UniqueNames = field(default_factory=UniqueNames)
+    constant_names: UniqueNames = field(default_factory=UniqueNames)
+    offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    blocks: int = 0
+
+
+class GraphLowering:
+    """Collects what the operators of one graph ask for. Implements ``ops.base.Lowering``.
+
+    A subgraph's lowering knows no buffers but its own: calls that touch others, too, list them in
+    ``_foreign``, so that the call which runs the block can say so.
+    """
+
+    def __init__(self, graph: Graph, shared: _Shared, bound: dict[Tensor, Operand] | None = None) -> None:
+        self._graph = graph
+        self._shared = shared
+        self._calls: list[KernelCall] = []
+        self._buffers: list[Buffer] = []
+        self._values: dict[Tensor, Operand] = dict(bound or {})
+        self._constant_names: dict[Tensor, str] = {}
+        self._handles: dict[Tensor, str] = {}
+        self._foreign_reads: list[Buffer] = []
+        self._foreign_writes: list[Buffer] = []
+        self._is_main = bound is None
+        if self._is_main:
+            for tensor in graph.inputs:
+                self._values[tensor] = self._new_buffer(tensor, "input")
+
+    def lower_operators(self) -> None:
+        """Lowers every operator of the graph, in order."""
+        registry = ops.registry()
+        for op in self._graph.operators:
+            description = registry.get(op.name)
+            if description is None:
+                raise UnsupportedError(
+                    f"{op.location}: no kernel for this operator", "build with --engine tflm"
+                )
+            for tensor, role in zip(op.inputs, description.roles, strict=False):
+                if tensor is not None:
+                    self._constant_names.setdefault(tensor, f"{short_name(op.outputs[0].name)}_{role}")
+            description.lower(op, self)
+
+    @property
+    def target(self) -> Target:
+        return self._shared.target
+
+    def operand(self, tensor: Tensor) -> Operand:
+        """The buffer of an activation, or the constant of a constant tensor."""
+        known = self._values.get(tensor)
+        if known is None:
+            if tensor.data is None:
+                known = self._new_buffer(tensor, self._kind_of(tensor))
+            else:
+                data = np.asarray(tensor.data, dtype=tensor.dtype.numpy)
+                name = self._constant_names.get(tensor, tensor.name)
+                known = self.constant(name, data, comment=tensor.name)
+            self._values[tensor] = known
+        return known
+
+    def buffer(self, tensor: Tensor) -> Buffer:
+        """The buffer of an activation. Raises UnsupportedError for constants."""
+        operand = self.operand(tensor)
+        if isinstance(operand, Constant):
+            raise UnsupportedError(
+                f'tensor "{tensor.name}": a constant where the kernel needs a value that is computed',
+                "convert the model again with constant folding, or make the tensor an input",
+            )
+        return operand
+
+    def constant(
+        self, name: str, values: npt.NDArray[Any], comment: str = "", alignment: int = 4
+    ) -> Constant:
+        """Adds read-only data; equal data is stored once, with the strictest alignment asked for."""
+        values = np.ascontiguousarray(values)
+        if values.dtype.name not in _C_TYPE:
+            raise TypeError(f"constant {name}: no C type for numpy's {values.dtype}")
+        c_type = _C_TYPE[values.dtype.name]
+        key = (c_type, values.tobytes())
+        stored = self._shared.stored.get(key)
+        if stored is not None:
+            stored.alignment = max(stored.alignment, alignment)
+            return stored
+        unique = self._shared.constant_names.take(constant_name(name))
+        constant = Constant(unique, values, c_type, comment, alignment)
+        self._shared.stored[key] = constant
+        self._shared.constants.append(constant)
+        return constant
+
+    def scratch(self, name: str, nbytes: int, alignment: int = 4) -> Buffer:
+        """Working memory of one call, in the arena."""
+        return self._add(
+            Buffer(self._shared.buffer_names.take(name), nbytes, DType.UINT8, "scratch", alignment)
+        )
+
+    def state(self, name: str, nbytes: int, initial: bytes | None = None, alignment: int = 4) -> Buffer:
+        """Memory that lives across inferences. ``initial`` (zeros without) is what init and reset write."""
+        unique = self._shared.buffer_names.take(name)
+        buffer = Buffer(unique, nbytes, DType.UINT8, "state", alignment)
+        self._shared.states.append(buffer)
+        self._set_initial(buffer, initial)
+        return buffer
+
+    def alias(self, output: Tensor, input: Tensor) -> None:
+        """``output`` is the same bytes as ``input``: no code."""
+        if input.dtype is DType.RESOURCE:
+            self._handles[output] = self._variable_name(input)
+            return
+        if output in self._values:
+            raise AssertionError(f'tensor "{output.name}" already has a place of its own')
+        operand = self.operand(input)
+        self._values[output] = operand
+        if isinstance(operand, Buffer) and operand.kind == "activation" and output in self._graph.outputs:
+            operand.kind = "output"
+
+    def call(self, call: KernelCall) -> None:
+        """Appends a kernel call."""
+        if call.continues is not None and not self._is_main:
+            raise UnsupportedError(f"{call.op} in subgraph {self._graph.name}", "move it to the main graph")
+        if not self._is_main:
+            own = set(self._buffers)
+            self._foreign_reads += [buffer for buffer in call.reads if buffer not in own]
+            self._foreign_writes += [buffer for buffer in call.writes if buffer not in own]
+            call.reads = [buffer for buffer in call.reads if buffer in own]
+            call.writes = [buffer for buffer in call.writes if buffer in own]
+            call.overlaps = [o for o in call.overlaps if o.input in own and o.output in own]
+        self._calls.append(call)
+
+    def offer(self, op: Operator, variants: Sequence[str]) -> None:
+        """Notes the kernel variants that the operator's layer can have."""
+        self._shared.offers[short_name(op.outputs[0].name)] = tuple(variants)
+
+    def lower_variant(self, name: str, op: Operator) -> bool:
+        """Lowers ``op`` with the cheapest variant, or the one that was chosen, where one applies."""
+        return variants.lower_cheapest(name, op, self)
+
+    def block(self, subgraph: int, inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Block:
+        """Lowers a subgraph: it reads ``inputs`` where they are, its outputs are copied to ``results``."""
+        self._shared.blocks += 1
+        if self._shared.blocks > _MOST_BLOCKS:
+            raise UnsupportedError(f"subgraphs are run from more than {_MOST_BLOCKS} places", _SUBGRAPH_HINT)
+        graph = self._shared.model.graphs[subgraph]
+        _check_interface(graph, "inputs", graph.inputs, inputs)
+        if results:
+            _check_interface(graph, "outputs", graph.outputs, results)
+        plain = [pair for pair in zip(graph.inputs, inputs, strict=True) if not _is_handle(pair[0])]
+        inner = GraphLowering(graph, self._shared, {tensor: self.operand(given) for tensor, given in plain})
+        for tensor, given in zip(graph.inputs, inputs, strict=True):
+            if _is_handle(tensor):
+                inner._handles[tensor] = self._variable_name(given)
+        inner.lower_operators()
+        for tensor, result in zip(graph.outputs, results, strict=False):
+            if _is_handle(tensor) and self._handles.setdefault(
+                result, inner._variable_name(tensor)
+            ) != inner._variable_name(tensor):
+                raise UnsupportedError(
+                    f'{graph.name}: which variable "{result.name}" is depends on data', _SUBGRAPH_HINT
+                )
+        return inner._finish_block(
+            [None if _is_handle(tensor) else self.buffer(tensor) for tensor in results]
+        )
+
+    def declare_variable(self, handle: Tensor, name: str) -> None:
+        """``handle`` stands for the resource variable of this name."""
+        self._handles[handle] = name
+
+    def variable(self, handle: Tensor, value: Tensor) -> Buffer:
+        """The state of a resource variable. It starts with every byte the zero point, as TFLM has it."""
+        name = self._variable_name(handle)
+        known = self._shared.variables.get(name)
+        if known is None:
+            byte = value.zero_point % 256
+            known = self.state(
+                f"variable_{short_name(name)}", value.nbytes, bytes([byte]) * value.nbytes, _alignment(value)
+            )
+            self._shared.variables[name] = known
+        if known.nbytes != value.nbytes:
+            raise UnsupportedError(
+                f'variable "{name}" holds {known.nbytes} bytes here and {value.nbytes} there',
+                "give each variable one shape and type",
+            )
+        return known
+
+    def _variable_name(self, handle: Tensor) -> str:
+        if handle not in self._handles:
+            raise UnsupportedError(
+                f'"{handle.name}" is the handle of no known variable', "get handles from VAR_HANDLE operators"
+            )
+        return self._handles[handle]
+
+    def _finish_block(self, targets: Sequence[Buffer | None]) -> Block:
+        """The block, ending with copies of the graph's outputs to ``targets``: first those of what another
+        copy overwrites."""
+        outputs = [None if _is_handle(tensor) else self.operand(tensor) for tensor in self._graph.outputs]
+        pairs = [
+            (source, target)
+            for source, target in zip(outputs, targets, strict=False)
+            if source is not None and target is not None and source is not target
+        ]
+        staged: list[tuple[Operand, Buffer]] = []
+        for source, target in pairs:
+            if isinstance(source, Buffer) and any(source is other for _, other in pairs):
+                kept = self.scratch(f"{source.name}_kept", source.nbytes)
+                self.call(move(source, kept, f"keep_{source.name}"))
+                staged.append((kept, target))
+            else:
+                staged.append((source, target))
+        for source, target in staged:
+            self.call(move(source, target, f"store_{target.name}"))
+        own = set(self._buffers)
+        program = self._program("block", [o for o in outputs if isinstance(o, Buffer) and o in own])
+        return Block(
+            name=short_name(self._graph.name),
+            calls=self._calls,
+            buffers=self._buffers,
+            plan=plan(program),
+            outputs=outputs,
+            reads=list(dict.fromkeys(self._foreign_reads)),
+            writes=list(dict.fromkeys(self._foreign_writes)),
+        )
+
+    def finish(self, name: str, sha256: str) -> Program:
+        """The program, once every operator has been lowered."""
+        outputs = [self.operand(tensor) for tensor in self._graph.outputs]
+        inputs = [self._values[tensor] for tensor in self._graph.inputs]
+        program = self._program(name, outputs)
+        program.buffers = self._buffers + self._shared.states
+        program.constants = self._used_constants(outputs)
+        program.inputs = [buffer for buffer in inputs if isinstance(buffer, Buffer)]
+        program.model_sha256 = sha256
+        program.initial = self._shared.initial
+        program.offers = self._shared.offers
+        return program
+
+    def _program(self, name: str, outputs: Sequence[Operand]) -> Program:
+        return Program(
+            name=name,
+            target=self._shared.target,
+            calls=self._calls,
+            buffers=self._buffers,
+            constants=[],
+            inputs=[],
+            outputs=list(outputs),
+            input_tensors=list(self._graph.inputs),
+            output_tensors=list(self._graph.outputs),
+            model_sha256="",
+            values=self._values,
+        )
+
+    def _used_constants(self, outputs: list[Operand]) -> list[Constant]:
+        """Constants that something points at, in the order of their making.
+
+        An operator may look at a constant operand and then store its values in another form.
+        """
+        used = {id(operand) for operand in outputs} | {
+            id(constant) for constant in self._shared.initial.values()
+        }
+        for call in every_call(self._calls):
+            if isinstance(call, ControlCall):
+                used.add(id(call.test))
+            used.update(id(arg) for arg in call.args)
+            used.update(id(value) for value in call.params.values())
+        return [constant for constant in self._shared.constants if id(constant) in used]
+
+    def _kind_of(self, tensor: Tensor) -> BufferKind:
+        if tensor.is_variable:
+            return "state"
+        return "output" if tensor in self._graph.outputs else "activation"
+
+    def _new_buffer(self, tensor: Tensor, kind: BufferKind) -> Buffer:
+        name = self._shared.buffer_names.take(short_name(tensor.name))
+        buffer = Buffer(name, tensor.nbytes, tensor.dtype, kind, _alignment(tensor), tensor)
+        if kind != "state":
+            return self._add(buffer)
+        self._shared.states.append(buffer)
+        if tensor.dtype is DType.INT8:  # TFLM starts other types with zeros
+            self._set_initial(buffer, bytes([tensor.zero_point % 256]) * tensor.nbytes)
+        return buffer
+
+    def _add(self, buffer: Buffer) -> Buffer:
+        self._buffers.append(buffer)
+        return buffer
+
+    def _set_initial(self, buffer: Buffer, initial: bytes | None) -> None:
+        if initial is None or not any(initial):
+            return
+        if len(initial) != buffer.nbytes:
+            raise ValueError(f"state {buffer.name}: {len(initial)} initial bytes for {buffer.nbytes}")
+        values = np.frombuffer(initial, dtype=np.uint8)
+        self._shared.initial[buffer] = self.constant(f"{buffer.name}_initial", values, "initial state")
+
+
+def _alignment(tensor: Tensor) -> int:
+    return max(4, tensor.dtype.itemsize)
+
+
+def _is_handle(tensor: Tensor) -> bool:
+    return tensor.dtype is DType.RESOURCE
+
+
+def _check_interface(graph: Graph, role: str, inside: Sequence[Tensor], outside: Sequence[Tensor]) -> None:
+    """Raises ModelError unless a subgraph's tensors are those of the operator that runs it."""
+    if len(inside) != len(outside):
+        raise ModelError(f"{graph.name} has {len(inside)} {role}, is run with {len(outside)}", _SUBGRAPH_HINT)
+    for tensor, other in zip(inside, outside, strict=True):
+        if (tensor.dtype, tensor.nbytes) != (other.dtype, other.nbytes):
+            raise ModelError(
+                f'{graph.name}: "{tensor.name}" is {tensor.dtype.value} {list(tensor.shape)}, is run with '
+                f"{other.dtype.value} {list(other.shape)}",
+                _SUBGRAPH_HINT,
+            )

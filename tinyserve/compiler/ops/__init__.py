@@ -1,0 +1,38 @@
+"""Operators by name. Every module of this package that defines ``OPS`` is found by itself."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+
+from tinyserve.compiler.ops.support import external
+from tinyserve.compiler.ops.support.base import Op
+from tinyserve.errors import UsageError
+
+
+def registry() -> dict[str, Op]:
+    """All operators, by TFLite builtin name or custom code: the package's, and those of the directories that
+    ``external.use`` added.
+
+    Raises UsageError where a directory has an operator whose name is taken.
+    """
+    return _registry(external.directories())
+
+
+@cache
+def _registry(directories: tuple[Path, ...]) -> dict[str, Op]:
+    found: dict[str, Op] = {}
+    for info in pkgutil.walk_packages(__path__, f"{__name__}."):
+        module = importlib.import_module(info.name)
+        for op in getattr(module, "OPS", ()):
+            found[op.name] = op
+    for directory in directories:
+        for name, op in external.operators(directory).items():
+            if name in found:
+                raise UsageError(
+                    f"{directory}: there is an operator {name} already", "give yours another name"
+                )
+            found[name] = op
+    return found

@@ -1,0 +1,162 @@
+"""IF, WHILE and CALL_ONCE: operators that run subgraphs. No kernel: the emitter writes them as C."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.calls import shapes
+from tinyserve.compiler.ops.support.move import move
+from tinyserve.compiler.program import Block, Buffer, Constant, ControlCall, Operand
+
+_ALIGNMENT = 16
+_MOST_VALUES = 1 << 8
+
+
+@dataclass(frozen=True)
+class IfAttributes:
+    then_subgraph: int
+    else_subgraph: int
+
+
+class If(Op):
+    """Input 0 is a bool; the others are the inputs of both subgraphs."""
+
+    name = "IF"
+
+    def attributes(self, options: Options) -> IfAttributes:
+        return IfAttributes(options.int32(0), options.int32(1))
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, max(1, len(op.inputs)), _MOST_VALUES, outputs=len(op.outputs))
+        condition = checks.required(op, 0)
+        checks.dtype(op, condition, (DType.BOOL,), "the condition")
+        checks.elements(op, condition, 1, "the condition")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        test = lowering.operand(checks.required(op, 0))
+        inputs = [checks.required(op, index) for index in range(1, len(op.inputs))]
+        blocks = [
+            lowering.block(number, inputs, op.outputs)
+            for number in (op.attributes.then_subgraph, op.attributes.else_subgraph)
+        ]
+        _add_control(op, lowering, "if", test=test, blocks=blocks, reads=[*_places(lowering, inputs), test])
+
+
+@dataclass(frozen=True)
+class WhileAttributes:
+    condition_subgraph: int
+    body_subgraph: int
+
+
+class While(Op):
+    """The outputs are the loop's values: they start as the inputs, and the body replaces them.
+
+    The condition's first output, a bool, says whether the body runs again.
+    """
+
+    name = "WHILE"
+    limits = "shapes stay the same from turn to turn"
+
+    def attributes(self, options: Options) -> WhileAttributes:
+        return WhileAttributes(options.int32(0), options.int32(1))
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, max(1, len(op.inputs)), _MOST_VALUES, outputs=len(op.inputs))
+        for index, output in enumerate(op.outputs):
+            input = checks.required(op, index)
+            checks.same_dtype(op, input, output)
+            checks.elements(op, output, input.elements, "an output")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        for index, output in enumerate(op.outputs):
+            input = checks.required(op, index)
+            if input.dtype is DType.RESOURCE:
+                lowering.alias(output, input)
+            else:
+                lowering.call(move(lowering.operand(input), lowering.buffer(output), f"{output.name}_start"))
+        condition = lowering.block(op.attributes.condition_subgraph, op.outputs, [])
+        test = condition.outputs[0] if condition.outputs else None
+        never = isinstance(test, Constant) and test.values.dtype == np.bool_ and not test.values.any()
+        if never and not condition.writes:
+            return
+        if test is None or isinstance(test, Constant) or test.dtype is not DType.BOOL:
+            raise unsupported(
+                op, "a condition that is no bool or always true", "let the condition depend on a loop value"
+            )
+        body = lowering.block(op.attributes.body_subgraph, op.outputs, op.outputs)
+        _add_control(
+            op, lowering, "while", test=test, blocks=[condition, body], reads=_places(lowering, op.outputs)
+        )
+
+
+@dataclass(frozen=True)
+class CallOnceAttributes:
+    subgraph: int
+
+
+class CallOnce(Op):
+    """Runs a subgraph without inputs and outputs at the first inference, and at the first after a reset."""
+
+    name = "CALL_ONCE"
+
+    def attributes(self, options: Options) -> CallOnceAttributes:
+        return CallOnceAttributes(options.int32(0))
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 0, outputs=0)
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        done = lowering.state("initialized", 1)
+        block = lowering.block(op.attributes.subgraph, [], [])
+        _add_control(op, lowering, "once", test=done, blocks=[block], reads=[done])
+
+
+def _places(lowering: Lowering, tensors: Sequence[Tensor]) -> list[Operand]:
+    return [lowering.operand(tensor) for tensor in tensors if tensor.dtype is not DType.RESOURCE]
+
+
+def _add_control(
+    op: Operator,
+    lowering: Lowering,
+    control: Literal["if", "while", "once"],
+    *,
+    test: Operand,
+    blocks: list[Block],
+    reads: Sequence[Operand],
+) -> None:
+    """The call, which reads and writes what its blocks do in the graphs around them."""
+    subgraphs = ", ".join(block.name for block in blocks)
+    arena_bytes = max(block.plan.arena_bytes for block in blocks)
+    region = lowering.scratch(f"{control}_blocks", max(1, arena_bytes), _ALIGNMENT)
+    touched = [buffer for buffer in reads if isinstance(buffer, Buffer)]
+    touched += [buffer for block in blocks for buffer in block.reads]
+    written = [buffer for block in blocks for buffer in block.writes]
+    lowering.call(
+        ControlCall(
+            function=control,
+            header="",
+            params_type="",
+            params={},
+            args=[],
+            reads=list(dict.fromkeys([*touched, region])),
+            writes=list(dict.fromkeys([*written, region])),
+            layer=op.outputs[0].name if op.outputs else f"initialize_{subgraphs}",
+            op=op.name,
+            comment=f"{shapes(op)}; runs {subgraphs}",
+            macs=sum(call.macs for block in blocks for call in block.calls),
+            control=control,
+            test=test,
+            blocks=tuple(blocks),
+            region=region,
+        )
+    )
+
+
+OPS = (If(), While(), CallOnce())

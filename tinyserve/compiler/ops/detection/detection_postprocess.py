@@ -1,0 +1,134 @@
+"""TFLite_Detection_PostProcess, the last operator of SSD detectors. Kernel in
+``kernels/detection_postprocess.h``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyserve.compiler.graph.flexbuffer import read_map
+from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.program import ParamValue
+
+_MOST = 1 << 16
+
+
+@dataclass(frozen=True)
+class DetectionAttributes:
+    """Options as the file names them; scales in the order y, x, height, width."""
+
+    max_detections: int
+    max_classes_per_detection: int
+    detections_per_class: int
+    use_regular_nms: bool
+    num_classes: int
+    score_threshold: float
+    overlap_threshold: float
+    scales: tuple[float, float, float, float]
+
+
+class DetectionPostProcess(Op):
+    """float32: encodings [1][boxes][4 or more], predictions [1][boxes][classes, perhaps a background] and
+    anchors [boxes][4] to boxes, classes, scores and their number.
+    """
+
+    name = "TFLite_Detection_PostProcess"
+    custom = True
+
+    def attributes(self, options: Options) -> DetectionAttributes:
+        found = read_map(options.custom) if options.custom else {}
+
+        def whole(name: str, default: int = 0) -> int:
+            value = found.get(name, default)
+            return int(value) if math.isfinite(value) else 0
+
+        def real(name: str) -> float:
+            with np.errstate(over="ignore"):
+                return float(np.float32(found.get(name, 0.0)))
+
+        return DetectionAttributes(
+            max_detections=whole("max_detections"),
+            max_classes_per_detection=whole("max_classes_per_detection"),
+            detections_per_class=whole("detections_per_class", 100),
+            use_regular_nms=bool(whole("use_regular_nms")),
+            num_classes=whole("num_classes"),
+            score_threshold=real("nms_score_threshold"),
+            overlap_threshold=real("nms_iou_threshold"),
+            scales=(real("y_scale"), real("x_scale"), real("h_scale"), real("w_scale")),
+        )
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 3, outputs=4)
+        encodings, predictions, anchors = (checks.required(op, index) for index in range(3))
+        for tensor in (encodings, predictions, anchors, *op.outputs):
+            checks.dtype(op, tensor, (DType.FLOAT32,), f'"{tensor.name}"')
+        checks.rank(op, encodings, 3, "encodings")
+        checks.rank(op, predictions, 3, "predictions")
+        boxes, attributes = encodings.shape[1], op.attributes
+        if encodings.shape[0] != 1 or encodings.shape[2] < 4:
+            raise checks.invalid(op, f"box encodings {list(encodings.shape)}")
+        checks.shape(op, anchors, (boxes, 4), "anchors")
+        if predictions.shape[:2] != (1, boxes) or predictions.shape[2] - attributes.num_classes not in (0, 1):
+            raise checks.invalid(
+                op, f"predictions {list(predictions.shape)} of {attributes.num_classes} classes"
+            )
+        _check_options(op, attributes)
+        limit = attributes.max_detections
+        for output, count in zip(op.outputs, (4 * limit, limit, limit, 1), strict=True):
+            checks.elements(op, output, count, f'"{output.name}"')
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        encodings, predictions, _ = (checks.required(op, index) for index in range(3))
+        attributes: DetectionAttributes = op.attributes
+        boxes, classes = encodings.shape[1], predictions.shape[2]
+        y_scale, x_scale, height_scale, width_scale = attributes.scales
+        params: dict[str, ParamValue] = {
+            "boxes": boxes, "encoding_size": encodings.shape[2], "predictions": classes,
+            "background": classes - attributes.num_classes, "max_detections": attributes.max_detections,
+            "detections_per_class": attributes.detections_per_class,
+            "per_class": int(attributes.use_regular_nms),
+            "y_scale": y_scale, "x_scale": x_scale,
+            "height_scale": height_scale, "width_scale": width_scale,
+            "score_threshold": attributes.score_threshold, "overlap_threshold": attributes.overlap_threshold,
+        }  # fmt: skip
+        name = op.outputs[0].name
+        add_call(
+            op,
+            lowering,
+            "ts_detection_postprocess",
+            "detection_postprocess.h",
+            params=params,
+            inputs=[lowering.operand(checks.required(op, index)) for index in range(3)],
+            outputs=[lowering.buffer(output) for output in op.outputs],
+            scratch=[
+                lowering.scratch(f"{name}_decoded", 16 * boxes),
+                lowering.scratch(f"{name}_scores", 4 * boxes),
+                lowering.scratch(f"{name}_order", 4 * boxes),
+            ],
+        )
+
+
+def _check_options(op: Operator, attributes: DetectionAttributes) -> None:
+    counts = (attributes.max_detections, attributes.detections_per_class, attributes.num_classes)
+    if not all(1 <= count <= _MOST for count in counts):
+        raise checks.invalid(op, f"detections, detections per class and classes are {counts}")
+    if not all(math.isfinite(scale) and scale > 0 for scale in attributes.scales):
+        raise checks.invalid(op, f"its scales are {attributes.scales}")
+    if not 0 < attributes.overlap_threshold <= 1 or not math.isfinite(attributes.score_threshold):
+        raise checks.invalid(op, f"its overlap threshold is {attributes.overlap_threshold}")
+    several = min(attributes.max_classes_per_detection, attributes.num_classes)
+    if not attributes.use_regular_nms and several != 1:
+        raise unsupported(
+            op,
+            f"{several} classes per detection",
+            "export it with max_classes_per_detection=1 or regular NMS",
+        )
+
+
+OPS = (DetectionPostProcess(),)

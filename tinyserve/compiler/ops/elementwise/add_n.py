@@ -1,0 +1,62 @@
+"""ADD_N: the sum of several inputs. Kernels in ``kernels/add_n.h``."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.ops.reduction.cumsum import sum_rescaling
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.program import ParamValue
+
+_SUFFIX = {DType.INT8: "s8", DType.FLOAT32: "f32"}
+_MOST_INPUTS = 1 << 8
+
+
+class AddN(Op):
+    """Inputs of one shape and one quantization. int8 is summed in a scratch buffer of int32."""
+
+    name = "ADD_N"
+    types = _SUFFIX
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, max(2, len(op.inputs)), _MOST_INPUTS)
+        first, output = checks.required(op, 0), op.outputs[0]
+        checks.dtype(op, first, _SUFFIX, "input")
+        for index in range(len(op.inputs)):
+            tensor = checks.required(op, index)
+            checks.same_dtype(op, first, tensor, output)
+            checks.shape(op, tensor, output.shape, "an input")
+            if first.dtype is DType.INT8:
+                checks.same_quantization(op, first, tensor)
+        if first.dtype is DType.INT8:
+            checks.per_tensor(op, first, output)
+            sum_rescaling(op, first, output)
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        output, kind = op.outputs[0], _SUFFIX[op.outputs[0].dtype]
+        params: dict[str, ParamValue] = {"count": output.elements, "first": 1}
+        sums = target = lowering.buffer(output)
+        if output.dtype is DType.INT8:
+            params |= sum_rescaling(op, checks.required(op, 0), output)
+            sums = lowering.scratch(f"{output.name}_sums", 4 * output.elements)
+        for index in range(len(op.inputs)):
+            add_call(
+                op,
+                lowering,
+                f"ts_add_n_{kind}",
+                "add_n.h",
+                params={**params, "first": int(index == 0)},
+                inputs=[lowering.operand(checks.required(op, index))],
+                outputs=[sums] if index == 0 else [],
+                params_type="ts_add_n_params",
+                scratch=[sums] if index else [],
+            )
+        if sums is not target:
+            add_call(
+                op, lowering, "ts_add_n_finish_s8", "add_n.h", params=params, inputs=[sums],
+                outputs=[target], params_type="ts_add_n_params",
+            )  # fmt: skip
+
+
+OPS = (AddN(),)

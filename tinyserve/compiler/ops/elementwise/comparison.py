@@ -1,0 +1,93 @@
+"""EQUAL, NOT_EQUAL, GREATER, GREATER_EQUAL, LESS, LESS_EQUAL, LOGICAL_AND, LOGICAL_OR, LOGICAL_NOT.
+
+Kernels in ``kernels/comparison.h``.
+"""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import DType, Operator, Tensor
+from tinyserve.compiler.ops.elementwise.unary import add_lookup, byte_table
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.binary import Binary
+from tinyserve.compiler.ops.support.quantize_params import quantize_multiplier
+from tinyserve.compiler.program import ParamValue
+
+_ORDERED = {DType.INT8: "s8", DType.INT32: "s32", DType.INT64: "s64", DType.FLOAT32: "f32"}
+_LOGICAL = {DType.BOOL: "b8"}
+_EQUALITY = {**_ORDERED, **_LOGICAL}
+_PARAMS = {**dict.fromkeys(_EQUALITY, "comparison"), DType.INT8: "comparison_s8"}
+
+
+class Comparison(Binary):
+    """int8 operands are scaled to real values first: TFLM's ComparisonsPrepare, for scales below 1."""
+
+    header = "comparison"
+    limits = "up to 6 dimensions; int8 scales below 1"
+    suffixes = _ORDERED
+    types = suffixes
+    params_of = _PARAMS
+    output_dtype = DType.BOOL
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.kernel = name.lower()
+
+    def check_values(self, op: Operator) -> None:
+        tensors = [checks.required(op, 0), checks.required(op, 1)]
+        if tensors[0].dtype is DType.INT8:
+            checks.per_tensor(op, *tensors)
+            if any(tensor.scale >= 1.0 for tensor in tensors):
+                raise unsupported(op, "an input's scale is 1 or more", "quantize the model again")
+
+    def params(self, op: Operator) -> dict[str, ParamValue]:
+        params: dict[str, ParamValue] = {}
+        for number, tensor in enumerate((checks.required(op, 0), checks.required(op, 1)), start=1):
+            if tensor.dtype is DType.INT8:
+                params.update(_scaling(number, tensor))
+        return params
+
+
+def _scaling(number: int, tensor: Tensor) -> dict[str, ParamValue]:
+    multiplier, shift = quantize_multiplier(tensor.scale)
+    return {
+        f"offset{number}": -tensor.zero_point,
+        f"multiplier{number}": multiplier,
+        f"shift{number}": shift,
+    }
+
+
+class Equality(Comparison):
+    """Booleans can be equal, too, but not greater."""
+
+    suffixes = _EQUALITY
+    types = suffixes
+
+
+class Logical(Comparison):
+    limits = "up to 6 dimensions"
+    suffixes = _LOGICAL
+    types = suffixes
+
+
+class LogicalNot(Op):
+    name = "LOGICAL_NOT"
+    types = (DType.BOOL,)
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 1)
+        input, output = checks.required(op, 0), op.outputs[0]
+        checks.dtype(op, input, (DType.BOOL,), "input")
+        checks.same_dtype(op, input, output)
+        checks.elements(op, output, input.elements, "output")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        add_lookup(op, lowering, byte_table(DType.UINT8, lambda value: 0 if value else 1))
+
+
+OPS = (
+    *map(Equality, ("EQUAL", "NOT_EQUAL")),
+    *map(Comparison, ("GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")),
+    *map(Logical, ("LOGICAL_AND", "LOGICAL_OR")),
+    LogicalNot(),
+)

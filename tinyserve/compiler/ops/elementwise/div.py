@@ -1,0 +1,113 @@
+"""DIV, FLOOR_DIV and FLOOR_MOD with broadcasting. Kernels in ``kernels/div.h``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import unsupported
+from tinyserve.compiler.ops.support.binary import Binary
+from tinyserve.compiler.ops.support.quantize_params import (
+    Activation,
+    activation_range,
+    check_activation,
+    float_range,
+    int32_range,
+    ratio,
+    requantization,
+)
+from tinyserve.compiler.program import ParamValue
+
+_FLOAT_SUFFIXES = {DType.FLOAT32: "f32"}
+_SUFFIXES = {DType.INT8: "s8", DType.INT32: "s32", **_FLOAT_SUFFIXES}
+_PARAMS = {DType.INT8: "div_s8", DType.INT32: "div_s32", DType.FLOAT32: "div_f32"}
+_SHIFTS = range(7, 24)
+"""Of the output's factor: with others TFLM shifts some quotients by less than 0 or more than 31 bits."""
+
+
+@dataclass(frozen=True)
+class DivAttributes:
+    activation: Activation = Activation.NONE
+
+
+class Div(Binary):
+    """The first input's scale over the product of the others, in float64: TFLM's CalculateOpDataDiv."""
+
+    name = "DIV"
+    kernel = "div"
+    header = "div"
+    limits = "up to 6 dimensions; int8 with scale1 / (scale2 * output scale) of at least 64"
+    suffixes = _SUFFIXES
+    types = suffixes
+    params_of = _PARAMS
+
+    def attributes(self, options: Options) -> DivAttributes:
+        return DivAttributes(Activation.read(options, 0))
+
+    def check_values(self, op: Operator) -> None:
+        check_activation(op, op.attributes.activation)
+        input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        if output.dtype is DType.INT32 and any(tensor.quantization for tensor in (input1, input2)):
+            raise unsupported(op, "quantized int32", "convert the model again without quantizing this layer")
+        if output.dtype is DType.INT8:
+            checks.per_tensor(op, input1, input2, output)
+            activation_range(op, op.attributes.activation, output)
+            _, shift = _factor(op)
+            if shift not in _SHIFTS:
+                size = "large" if shift < _SHIFTS.start else "small"
+                raise unsupported(
+                    op,
+                    f"int8 output scale {output.scale:.3g} is too {size} for inputs of scales "
+                    f"{input1.scale:.3g} and {input2.scale:.3g}: TFLM's own results are undefined",
+                    "keep this layer in float32",
+                )
+
+    def params(self, op: Operator) -> dict[str, ParamValue]:
+        input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        activation: Activation = op.attributes.activation
+        if output.dtype is DType.FLOAT32:
+            low, high = float_range(activation)
+            return {"activation_min": low, "activation_max": high}
+        if output.dtype is DType.INT32:
+            minimum, maximum = int32_range(activation)
+            return {"activation_min": minimum, "activation_max": maximum}
+        minimum, maximum = activation_range(op, activation, output)
+        multiplier, shift = _factor(op)
+        return {
+            "activation_min": minimum,
+            "activation_max": maximum,
+            "offset1": -input1.zero_point,
+            "offset2": -input2.zero_point,
+            "output_offset": output.zero_point,
+            "multiplier": multiplier,
+            "shift": shift,
+        }
+
+
+def _factor(op: Operator) -> tuple[int, int]:
+    scale1, scale2 = checks.required(op, 0).scale, checks.required(op, 1).scale
+    return requantization(op, ratio(scale1, scale2 * op.outputs[0].scale))
+
+
+class FloorDiv(Div):
+    """The quotient, rounded down."""
+
+    name = "FLOOR_DIV"
+    kernel = "floor_div"
+    limits = Binary.limits
+    suffixes = _FLOAT_SUFFIXES
+    types = suffixes
+
+    def attributes(self, options: Options) -> DivAttributes:
+        return DivAttributes()
+
+
+class FloorMod(FloorDiv):
+    """The remainder, with the divisor's sign."""
+
+    name = "FLOOR_MOD"
+    kernel = "floor_mod"
+
+
+OPS = (Div(), FloorDiv(), FloorMod())

@@ -1,0 +1,42 @@
+"""MAXIMUM and MINIMUM with broadcasting. Kernels in ``kernels/maximum.h``."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.binary import QUANTIZED, Binary
+
+_SUFFIXES = {
+    DType.INT8: "s8",
+    DType.INT16: "s16",
+    DType.INT32: "s32",
+    DType.INT64: "s64",
+    DType.FLOAT32: "f32",
+}
+_PARAMS = dict.fromkeys(_SUFFIXES, "maximum")
+
+
+class Maximum(Binary):
+    """Quantized operands are compared as they are, so all must have the output's scale and zero point."""
+
+    name = "MAXIMUM"
+    kernel = "maximum"
+    header = "maximum"
+    suffixes = _SUFFIXES
+    types = suffixes
+    limits = "up to 6 dimensions; quantized inputs as the output"
+    params_of = _PARAMS
+
+    def check_values(self, op: Operator) -> None:
+        output = op.outputs[0]
+        if output.dtype in QUANTIZED and output.quantization:
+            for index in (0, 1):
+                checks.same_quantization(op, checks.required(op, index), output, tolerance=1e-6)
+
+
+class Minimum(Maximum):
+    name = "MINIMUM"
+    kernel = "minimum"
+
+
+OPS = (Maximum(), Minimum())

@@ -1,0 +1,60 @@
+"""PRELU: a slope per element (or channel) below zero. Kernels in ``kernels/prelu.h``."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.binary import QUANTIZED, Binary
+from tinyserve.compiler.ops.support.broadcast import check_broadcast
+from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
+from tinyserve.compiler.program import ParamValue
+
+_SUFFIXES = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
+_PARAMS = {**dict.fromkeys(QUANTIZED, "prelu_quantized"), DType.FLOAT32: "prelu_f32"}
+
+
+class Prelu(Binary):
+    """TFLM's CalculatePreluParams. Alpha is int8 for int16 inputs."""
+
+    name = "PRELU"
+    kernel = "prelu"
+    header = "prelu"
+    suffixes = _SUFFIXES
+    types = suffixes
+    params_of = _PARAMS
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2)
+        input, alpha, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        checks.dtype(op, input, self.suffixes, "input")
+        checks.same_dtype(op, input, output)
+        checks.dtype(op, alpha, (DType.INT8 if input.dtype is DType.INT16 else input.dtype,), "alpha")
+        check_broadcast(op, input, alpha)
+        if input.dtype is not DType.FLOAT32:
+            checks.per_tensor(op, input, alpha, output)
+            self._factors(op)
+
+    def params(self, op: Operator) -> dict[str, ParamValue]:
+        input, alpha, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        if input.dtype is DType.FLOAT32:
+            return {}
+        (multiplier, shift), (negative_multiplier, negative_shift) = self._factors(op)
+        return {
+            "input_offset": -input.zero_point,
+            "alpha_offset": -alpha.zero_point,
+            "output_offset": output.zero_point,
+            "multiplier": multiplier,
+            "shift": shift,
+            "negative_multiplier": negative_multiplier,
+            "negative_shift": negative_shift,
+        }
+
+    def _factors(self, op: Operator) -> tuple[tuple[int, int], tuple[int, int]]:
+        input, alpha, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        return (
+            requantization(op, ratio(input.scale, output.scale)),
+            requantization(op, ratio(input.scale * alpha.scale, output.scale)),
+        )
+
+
+OPS = (Prelu(),)

@@ -1,0 +1,536 @@
+"""Elementwise operators of one input. Kernels in ``kernels/unary.h``.
+
+8-bit functions are tables of 256 bytes, computed here as TFLM computes each value. float32 calls a function
+of the kernel's own. int16 has arithmetic of its own where TFLM has it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.ops.support import checks, fixed_point
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import overlaps
+from tinyserve.compiler.ops.support.quantize_params import (
+    Activation,
+    activation_range,
+    quantize_multiplier,
+    ratio,
+    requantization,
+    round_half_away,
+)
+from tinyserve.compiler.program import ParamValue
+
+Table = npt.NDArray[np.uint8]
+
+
+def byte_table(dtype: DType, function: Callable[[int], int]) -> Table:
+    """``function`` of every 8-bit value, in the order of the values' bytes."""
+    values = range(256) if dtype is DType.UINT8 else [*range(128), *range(-128, 0)]
+    return np.array([function(value) & 0xFF for value in values], dtype=np.uint8)
+
+
+def saturate(value: int) -> int:
+    """To int8."""
+    return max(-128, min(127, value))
+
+
+def add_lookup(op: Operator, lowering: Lowering, table: Table) -> None:
+    """The call of a function of 8-bit values."""
+    constant = lowering.constant(f"{op.outputs[0].name}_table", table, f"{op.name} of every byte")
+    add_elementwise(op, lowering, "ts_lookup_8", {"table": constant})
+
+
+def add_elementwise(
+    op: Operator,
+    lowering: Lowering,
+    function: str,
+    params: dict[str, ParamValue],
+    *,
+    header: str = "unary.h",
+    kind: str = "",
+) -> None:
+    """The call of a kernel that goes through the elements in order. ``kind`` is its parameter type's stem."""
+    input, output = checks.required(op, 0), op.outputs[0]
+    source, target = lowering.operand(input), lowering.buffer(output)
+    growth = max(0, output.dtype.itemsize - input.dtype.itemsize)
+    add_call(
+        op,
+        lowering,
+        function,
+        header,
+        params={"count": output.elements, **params},
+        inputs=[source],
+        outputs=[target],
+        params_type=f"{kind or function}_params",
+        overlaps=overlaps(source, target, growth * (output.elements - 1)),
+    )
+
+
+class Unary(Op):
+    """An operator that float32 has, and int8 where ``table`` gives its values, and int16 where ``lower_s16``
+    does.
+    """
+
+    types: Collection[DType] = (DType.FLOAT32,)
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 1)
+        input, output = checks.required(op, 0), op.outputs[0]
+        checks.dtype(op, input, self.types, "input")
+        checks.same_dtype(op, input, output)
+        checks.elements(op, output, input.elements, "output")
+        if input.dtype is not DType.FLOAT32:
+            self.check_quantized(op)
+
+    def check_quantized(self, op: Operator) -> None:
+        """Raises ModelError where integers have no scale, UnsupportedError where TFLM does not take it."""
+        input, output = checks.required(op, 0), op.outputs[0]
+        checks.per_tensor(op, input, output)
+        if input.dtype is DType.INT16:
+            checks.symmetric(op, input, output)
+            self.check_s16(op)
+        else:
+            self.table(op)
+
+    def check_s16(self, op: Operator) -> None:
+        """Raises UnsupportedError for quantization that the int16 kernel does not take."""
+
+    def table(self, op: Operator) -> Table:
+        """The int8 function. Raises UnsupportedError for quantization that TFLM does not take."""
+        raise NotImplementedError
+
+    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
+        raise NotImplementedError
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        dtype = op.outputs[0].dtype
+        if dtype is DType.FLOAT32:
+            alpha = getattr(op.attributes, "alpha", 0.0)
+            function = f"ts_{self.name.lower()}_f32"
+            add_elementwise(op, lowering, function, {"alpha": alpha}, kind="ts_unary_f32")
+        elif dtype is DType.INT16:
+            self.lower_s16(op, lowering)
+        else:
+            add_lookup(op, lowering, self.table(op))
+
+
+# --- logistic and tanh: gemmlowp's fixed point in int8, interpolation of the sigmoid in int16
+
+
+class _Sigmoidal(Unary):
+    """Output scale and zero point are fixed by the function."""
+
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    integer_bits = 4
+    output_zero_point = 0
+
+    def function(self, raw: int) -> int:
+        """The function of a Q4 number as a Q0 number."""
+        raise NotImplementedError
+
+    def output(self, q0: int) -> int:
+        """The output for a Q0 number, before saturation."""
+        raise NotImplementedError
+
+    def table(self, op: Operator) -> Table:
+        input = checks.required(op, 0)
+        multiplier, shift = quantize_multiplier(input.scale * (1 << (31 - self.integer_bits)))
+        radius = fixed_point.input_radius(self.integer_bits, shift)
+
+        def value(quantized: int) -> int:
+            centered = quantized - input.zero_point
+            if centered <= -radius:
+                return -128
+            if centered >= radius:
+                return 127
+            raw = fixed_point.requantize(centered, multiplier, shift)
+            return saturate(self.output(self.function(raw)))
+
+        return byte_table(DType.INT8, value)
+
+    def check_s16(self, op: Operator) -> None:
+        if round(math.log2(op.outputs[0].scale), 3) != -15:
+            raise unsupported(op, "int16 output whose scale is not 1/32768", "convert the model again")
+        _sigmoid_scaling(op, self.name == "TANH")
+
+    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
+        multiplier, shift = _sigmoid_scaling(op, self.name == "TANH")
+        params: dict[str, ParamValue] = {"multiplier": multiplier, "shift": shift}
+        params["sigmoid"] = lowering.constant("sigmoid", sigmoid_table(), "logistic(i / 24), Q0.16")
+        add_elementwise(op, lowering, f"ts_{self.name.lower()}_s16", params, kind="ts_sigmoid_s16")
+
+
+class Logistic(_Sigmoidal):
+    name = "LOGISTIC"
+    limits = "the output's scale and zero point are those of the function"
+
+    def function(self, raw: int) -> int:
+        return fixed_point.logistic(raw, self.integer_bits)
+
+    def output(self, q0: int) -> int:
+        return fixed_point.divide_by_power_of_two(q0, 23) - 128
+
+    def table(self, op: Operator) -> Table:
+        if op.outputs[0].zero_point != -128:
+            raise unsupported(op, "int8 output whose zero point is not -128", "convert the model again")
+        return super().table(op)
+
+
+class Tanh(_Sigmoidal):
+    name = "TANH"
+    limits = "the output's scale and zero point are those of the function"
+
+    def function(self, raw: int) -> int:
+        return fixed_point.tanh(raw, self.integer_bits)
+
+    def output(self, q0: int) -> int:
+        return fixed_point.divide_by_power_of_two(q0, 24)
+
+
+def sigmoid_table() -> npt.NDArray[np.uint16]:
+    """logistic(i / 24) in Q0.16, plus half of the error that interpolation makes halfway to the next.
+
+    The last entry is the value that the kernels saturate to.
+    """
+
+    def sigmoid(i: float) -> float:
+        return 65536.0 / (1.0 + math.exp(-i / 24.0))
+
+    def entry(i: int) -> int:
+        error = sigmoid(i + 0.5) - (sigmoid(i) + sigmoid(i + 1)) / 2
+        return round_half_away(sigmoid(i) + error / 2)
+
+    return np.array([*(entry(i) for i in range(255)), 65535], dtype=np.uint16)
+
+
+def _sigmoid_scaling(op: Operator, tanh: bool) -> tuple[int, int]:
+    """Multiplier and right shift from an int16 input to the table's argument: TFLM's logistic_common and
+    tanh.
+    """
+    scale = np.float32(checks.required(op, 0).scale)
+    log2 = float(np.log(scale) * (np.float32(1.0) / np.log(np.float32(2.0))))
+    nearest = round_half_away(log2)
+    left_shift = 12 + nearest
+    if abs(log2 - nearest) < 1e-3 and left_shift in ((0, 1) if tanh else (0,)):
+        return 3 << left_shift, 0
+    multiplier, shift = float(scale) * 4096.0 * 3.0, 0
+    while multiplier <= 32767.0 / 2.0 and shift <= 30:
+        shift += 1
+        multiplier *= 2.0
+    if multiplier > 32767.0:
+        raise unsupported(op, f"int16 input of scale {scale:g}, more than 2.6", "convert the model again")
+    return int(multiplier), shift
+
+
+# --- rectifiers
+
+
+@dataclass(frozen=True)
+class _Rescale:
+    """Multipliers and shifts of values from zero up and below zero, and the output's bounds."""
+
+    positive: tuple[int, int]
+    negative: tuple[int, int]
+    low: int
+    high: int
+
+
+class _Rectifier(Unary):
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    activation = Activation.NONE
+
+    def rescale(self, op: Operator) -> _Rescale:
+        """TFLM's CalculateReluOpData."""
+        input, output = checks.required(op, 0), op.outputs[0]
+        factor = requantization(op, ratio(input.scale, output.scale))
+        return _Rescale(factor, factor, *activation_range(op, self.activation, output))
+
+    def check_s16(self, op: Operator) -> None:
+        self.rescale(op)
+
+    def table(self, op: Operator) -> Table:
+        input, output, how = checks.required(op, 0), op.outputs[0], self.rescale(op)
+
+        def value(quantized: int) -> int:
+            centered = quantized - input.zero_point
+            factor = how.positive if centered >= 0 else how.negative
+            scaled = fixed_point.wrap(fixed_point.requantize(centered, *factor) + output.zero_point)
+            return min(max(scaled, how.low), how.high)
+
+        return byte_table(DType.INT8, value)
+
+    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
+        how = self.rescale(op)
+        params: dict[str, ParamValue] = {
+            "input_offset": checks.required(op, 0).zero_point,
+            "output_offset": op.outputs[0].zero_point,
+            "activation_min": how.low,
+            "activation_max": how.high,
+            "multiplier": how.positive[0],
+            "shift": how.positive[1],
+            "negative_multiplier": how.negative[0],
+            "negative_shift": how.negative[1],
+        }
+        add_elementwise(op, lowering, "ts_rescale_s16", params)
+
+
+class Relu(_Rectifier):
+    name = "RELU"
+    activation = Activation.RELU
+
+
+class ReluN1To1(_Rectifier):
+    """TFLM lacks it; computed as TFLM computes RELU, with the bounds -1 and 1."""
+
+    name = "RELU_N1_TO_1"
+    activation = Activation.RELU_N1_TO_1
+
+
+class Relu6(Unary):
+    """TFLM clamps in the input's quantization and never rescales to the output's."""
+
+    name = "RELU6"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+
+    def table(self, op: Operator) -> Table:
+        low, high = self._bounds(op)
+        return byte_table(DType.INT8, lambda value: high if value > high else max(value, low))
+
+    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
+        low, high = self._bounds(op)
+        add_elementwise(op, lowering, "ts_clamp_s16", {"activation_min": low, "activation_max": high})
+
+    def _bounds(self, op: Operator) -> tuple[int, int]:
+        input = checks.required(op, 0)
+        high = 127 if input.dtype is DType.INT8 else 32767
+        steps = float(np.float32(6.0) / np.float32(input.scale))
+        return input.zero_point, min(high, round_half_away(min(steps, 1e6)) + input.zero_point)
+
+
+@dataclass(frozen=True)
+class LeakyReluAttributes:
+    alpha: float
+
+
+class LeakyRelu(_Rectifier):
+    name = "LEAKY_RELU"
+
+    def attributes(self, options: Options) -> LeakyReluAttributes:
+        return LeakyReluAttributes(options.float32(0))
+
+    def rescale(self, op: Operator) -> _Rescale:
+        """TFLM's CalculateOpDataLeakyRelu, whose ratios the compiled TFLM computes in float64."""
+        input, output = checks.required(op, 0), op.outputs[0]
+        positive = ratio(input.scale, output.scale)
+        negative = ratio(input.scale * op.attributes.alpha, output.scale)
+        bounds = activation_range(op, Activation.NONE, output)
+        return _Rescale(requantization(op, positive), requantization(op, negative), *bounds)
+
+
+# --- functions of a real number, tabulated through float32
+
+
+class _RealFunction(Unary):
+    """int8 through TFLM's LUTPopulate: dequantize, apply, quantize, all in float32."""
+
+    types = (DType.INT8, DType.FLOAT32)
+
+    def real(self, value: np.float32) -> np.float32:
+        raise NotImplementedError
+
+    def table(self, op: Operator) -> Table:
+        input, output = checks.required(op, 0), op.outputs[0]
+        scale, inverse = np.float32(input.scale), np.float32(1) / np.float32(output.scale)
+
+        def value(quantized: int) -> int:
+            with np.errstate(all="ignore"):
+                real = self.real(scale * np.float32(quantized - input.zero_point))
+                steps = float(real * inverse)
+            return saturate(round_half_away(max(-1e6, min(1e6, steps))) + output.zero_point)
+
+        return byte_table(DType.INT8, value)
+
+
+class Elu(_RealFunction):
+    name = "ELU"
+
+    def real(self, value: np.float32) -> np.float32:
+        return np.float32(np.exp(value) - np.float32(1)) if value < 0 else value
+
+
+class HardSwish(Unary):
+    """int8 in the 16-bit fixed point of TFLM's reference_ops::HardSwish."""
+
+    name = "HARD_SWISH"
+    types = (DType.INT8, DType.FLOAT32)
+
+    def table(self, op: Operator) -> Table:
+        input, output = checks.required(op, 0), op.outputs[0]
+        hires = np.float32(1.0 / 128.0) * np.float32(input.scale)
+        scale, exponent = _multiplier_s16(float(hires / np.float32(output.scale)))
+        reluish, reluish_exponent = _multiplier_s16(float(hires / (np.float32(3.0) / np.float32(32768.0))))
+        if exponent > 0:
+            raise unsupported(op, "the output's scale is too small", "quantize the model again")
+
+        def value(quantized: int) -> int:
+            centered = _wrap_s16((quantized - input.zero_point) * 128)
+            gate = _hard_sigmoid_s16(centered, reluish, reluish_exponent)
+            product = int(gate * _high_mul_s16(centered, scale) / 32768)
+            scaled = fixed_point.divide_by_power_of_two(product, -exponent)
+            return saturate(_wrap_s16(scaled + output.zero_point))
+
+        return byte_table(DType.INT8, value)
+
+
+def _hard_sigmoid_s16(value: int, multiplier: int, exponent: int) -> int:
+    """min(max(x / 3, -1), 1) / 2 + 1/2 in Q0.15."""
+    if exponent > 0:
+        value = _saturate_s16(value << (exponent - 1))
+    value = _high_mul_s16(value, multiplier)
+    if exponent > 0:
+        value = _saturate_s16(value << 1)
+    if exponent < 0:
+        value = fixed_point.divide_by_power_of_two(value, -exponent)
+    return (value + (1 << 15)) >> 1
+
+
+def _multiplier_s16(real: float) -> tuple[int, int]:
+    """A multiplier of 15 bits and its exponent: TFLM's DownScaleInt32ToInt16Multiplier."""
+    multiplier, exponent = quantize_multiplier(real)
+    half = 1 << 15
+    return (32767 if multiplier >= 2**31 - 1 - half else (multiplier + half) >> 16), exponent
+
+
+def _high_mul_s16(a: int, b: int) -> int:
+    """SaturatingRoundingDoublingHighMul of int16."""
+    product = a * b
+    nudged = product + ((1 << 14) if product >= 0 else 1 - (1 << 14))
+    return 32767 if a == b == -32768 else int(nudged / (1 << 15))
+
+
+def _saturate_s16(value: int) -> int:
+    return max(-32768, min(32767, value))
+
+
+def _wrap_s16(value: int) -> int:
+    return (value + 2**15) % 2**16 - 2**15
+
+
+class Abs(Unary):
+    """The sign of the centered value is dropped; scales may differ. int16 may be plain, without a scale."""
+
+    name = "ABS"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+
+    def check_quantized(self, op: Operator) -> None:
+        if not _is_plain_s16(checks.required(op, 0)):
+            super().check_quantized(op)
+
+    def table(self, op: Operator) -> Table:
+        input, output = checks.required(op, 0), op.outputs[0]
+        factor = self._factor(op)
+
+        def value(quantized: int) -> int:
+            magnitude = abs(quantized - input.zero_point)
+            scaled = magnitude if factor is None else fixed_point.requantize(magnitude, *factor)
+            return saturate(scaled + output.zero_point)
+
+        return byte_table(DType.INT8, value)
+
+    def check_s16(self, op: Operator) -> None:
+        self._factor(op)
+
+    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
+        if _is_plain_s16(checks.required(op, 0)):
+            add_elementwise(op, lowering, "ts_abs_s16", {})
+            return
+        multiplier, shift = self._factor(op) or (1 << 30, 1)
+        params: dict[str, ParamValue] = {
+            "input_offset": 0,
+            "output_offset": 0,
+            "activation_min": -32768,
+            "activation_max": 32767,
+            "multiplier": multiplier,
+            "shift": shift,
+            "negative_multiplier": -multiplier,
+            "negative_shift": shift,
+        }
+        add_elementwise(op, lowering, "ts_rescale_s16", params)
+
+    def _factor(self, op: Operator) -> tuple[int, int] | None:
+        """None where the scales are equal and TFLM does not rescale."""
+        input, output = checks.required(op, 0), op.outputs[0]
+        if input.scale == output.scale:
+            return None
+        return requantization(op, ratio(input.scale, output.scale))
+
+
+def _is_plain_s16(tensor: Tensor) -> bool:
+    return tensor.dtype is DType.INT16 and not checks.has_scale(tensor)
+
+
+class Rsqrt(Unary):
+    """int8 and int16 in fixed point with 20 bits of fraction. 0 gives the largest value.
+
+    Values below the zero point, for which TFLM ends the inference with an error, count as 0.
+    """
+
+    name = "RSQRT"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "integers below the zero point count as 0"
+
+    def check_s16(self, op: Operator) -> None:
+        self._factor(op)
+
+    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
+        multiplier, shift = self._factor(op)
+        add_elementwise(op, lowering, "ts_rsqrt_s16", {"multiplier": multiplier, "shift": shift})
+
+    def _factor(self, op: Operator) -> tuple[int, int]:
+        """From 1 / sqrt(input) to the output."""
+        input, output = checks.required(op, 0), op.outputs[0]
+        multiplier, shift = requantization(op, ratio(1.0, math.sqrt(input.scale) * output.scale))
+        if shift < -11:
+            raise unsupported(op, "the output's scale is too large", "quantize the model again")
+        return multiplier, shift
+
+    def table(self, op: Operator) -> Table:
+        input, output = checks.required(op, 0), op.outputs[0]
+        multiplier, shift = self._factor(op)
+
+        def value(quantized: int) -> int:
+            centered = quantized - input.zero_point
+            if centered <= 0:
+                return 127
+            factor, exponent = fixed_point.inverse_sqrt(centered)
+            root = fixed_point.requantize(1, factor, exponent + 20)
+            scaled = fixed_point.requantize(root, multiplier, shift - 20)
+            return saturate(fixed_point.wrap(scaled + output.zero_point))
+
+        return byte_table(DType.INT8, value)
+
+
+# --- float32 alone
+
+
+class _Float(Unary):
+    """TFLM has it for float32 only."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+OPS = (
+    Logistic(), Tanh(), Relu(), ReluN1To1(), Relu6(), LeakyRelu(), Elu(), HardSwish(), Abs(), Rsqrt(),
+    *map(_Float, (
+        "NEG", "SQUARE", "SQRT", "EXP", "LOG", "SIN", "COS", "FLOOR", "CEIL", "ROUND",
+    )),
+)  # fmt: skip

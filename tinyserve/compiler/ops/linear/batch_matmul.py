@@ -1,0 +1,122 @@
+"""BATCH_MATMUL: products of matrices computed at run time. Kernels in ``kernels/batch_matmul.h``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.ops.linear.conv_2d import MAX_TAPS, suffix
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.broadcast import element_strides
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
+from tinyserve.compiler.program import ParamValue
+
+_BATCH_RANK = 3
+
+
+@dataclass(frozen=True)
+class BatchMatmulAttributes:
+    """Whether the left and the right matrices are stored transposed."""
+
+    adjoint_left: bool = False
+    adjoint_right: bool = False
+
+
+class BatchMatmul(Op):
+    """Batch dimensions broadcast. TFLM multiplies the scales in float32: GetQuantizedConvolutionMultipler."""
+
+    name = "BATCH_MATMUL"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "2 to 5 dimensions; both sides of one type; int16 with zero points of 0"
+
+    def attributes(self, options: Options) -> BatchMatmulAttributes:
+        return BatchMatmulAttributes(options.boolean(0), options.boolean(1))
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2)
+        left, right, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        checks.dtype(op, left, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
+        checks.same_dtype(op, left, right, output)
+        if not all(2 <= len(tensor.shape) <= 2 + _BATCH_RANK for tensor in (left, right)):
+            raise unsupported(op, "matrices of less than 2 or more than 5 dimensions", "reshape them")
+        rows, depth = _matrix(left, op.attributes.adjoint_left)
+        right_depth, columns = _matrix(right, op.attributes.adjoint_right)
+        if depth != right_depth:
+            raise checks.invalid(op, f"{rows}x{depth} times {right_depth}x{columns}")
+        try:
+            batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+        except ValueError:
+            raise checks.invalid(op, "batch dimensions do not broadcast") from None
+        checks.shape(op, output, (*batch, rows, columns), "output")
+        if left.dtype is not DType.FLOAT32:
+            checks.per_tensor(op, left, right, output)
+            _factor(op)
+        if left.dtype is DType.INT16:
+            checks.symmetric(op, left, right, output)
+        if depth > MAX_TAPS // 2:
+            raise unsupported(op, f"more than {MAX_TAPS // 2} products per output", "split the matrices")
+
+    def macs(self, op: Operator) -> int:
+        return op.outputs[0].elements * _matrix(checks.required(op, 0), op.attributes.adjoint_left)[1]
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if lowering.lower_variant("batch_matmul", op):
+            return
+        left, right, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        rows, depth = _matrix(left, op.attributes.adjoint_left)
+        columns = output.shape[-1]
+        padding = (1,) * (_BATCH_RANK - len(output.shape) + 2)
+        params: dict[str, ParamValue] = {
+            "batch": padding + output.shape[:-2],
+            "left_batch": _batch_strides(left, output),
+            "right_batch": _batch_strides(right, output),
+            "rows": rows,
+            "columns": columns,
+            "depth": depth,
+            "left_row": 1 if op.attributes.adjoint_left else depth,
+            "left_depth": rows if op.attributes.adjoint_left else 1,
+            "right_depth": 1 if op.attributes.adjoint_right else columns,
+            "right_column": depth if op.attributes.adjoint_right else 1,
+        }
+        if left.dtype is not DType.FLOAT32:
+            params["left_offset"], params["right_offset"] = -left.zero_point, -right.zero_point
+            params["output_offset"] = output.zero_point
+            params["multiplier"], params["shift"] = _factor(op)
+        kind = "f32" if left.dtype is DType.FLOAT32 else "quantized"
+        add_call(
+            op,
+            lowering,
+            f"ts_batch_matmul_{suffix(left)}",
+            "batch_matmul.h",
+            params=params,
+            inputs=[lowering.operand(left), lowering.operand(right)],
+            outputs=[lowering.buffer(output)],
+            params_type=f"ts_batch_matmul_{kind}_params",
+            macs=self.macs(op),
+        )
+
+
+def _matrix(tensor: Tensor, adjoint: bool) -> tuple[int, int]:
+    """Rows and columns as they are multiplied."""
+    rows, columns = tensor.shape[-2:]
+    return (columns, rows) if adjoint else (rows, columns)
+
+
+def _batch_strides(tensor: Tensor, output: Tensor) -> tuple[int, ...]:
+    matrix = tensor.shape[-2] * tensor.shape[-1]
+    strides = element_strides(tensor.shape[:-2], output.shape[:-2])
+    padding = [0] * (_BATCH_RANK - len(strides))
+    return tuple(padding + [stride * matrix for stride in strides])
+
+
+def _factor(op: Operator) -> tuple[int, int]:
+    left, right, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    product = float(np.float32(left.scale) * np.float32(right.scale))
+    return requantization(op, ratio(product, output.scale))
+
+
+OPS = (BatchMatmul(),)

@@ -1,0 +1,266 @@
+"""CONV_2D: two-dimensional convolution, grouped too. Kernels in ``kernels/conv_2d.h``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
+from tinyserve.compiler.ops.support.quantize_params import (
+    Activation,
+    Requantization,
+    activation_range,
+    check_activation,
+    convolution_requantization,
+    float_range,
+)
+from tinyserve.compiler.ops.support.window import ExplicitPads, Window, read_padding, window
+from tinyserve.compiler.program import Constant, Operand, ParamValue
+
+S16_BIAS = (DType.INT64, DType.INT32)
+"""The bias of int16 activations, where TFLM takes both types."""
+
+MAX_TAPS = 1 << 16
+"""Products of int8 and 9-bit values that a 32-bit accumulator surely holds."""
+
+
+@dataclass(frozen=True)
+class Conv2DAttributes:
+    """``pad_*`` override ``padding`` where a pass has set all four."""
+
+    padding: str = "VALID"
+    stride_height: int = 1
+    stride_width: int = 1
+    dilation_height: int = 1
+    dilation_width: int = 1
+    activation: Activation = Activation.NONE
+    pad_top: int | None = None
+    pad_bottom: int | None = None
+    pad_left: int | None = None
+    pad_right: int | None = None
+
+    @property
+    def pads(self) -> ExplicitPads | None:
+        """The explicit padding, where there is one."""
+        if None in (self.pad_top, self.pad_bottom, self.pad_left, self.pad_right):
+            return None
+        return ExplicitPads(self.pad_top or 0, self.pad_bottom or 0, self.pad_left or 0, self.pad_right or 0)
+
+
+class Conv2D(Op):
+    """Weights [output channels][height][width][input channels / groups], bias int32 (or int64 for int16), or
+    none.
+    """
+
+    name = "CONV_2D"
+    roles = ("input", "weights", "bias")
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "int8 weights (constant int4 with int8 activations), symmetric"
+
+    def attributes(self, options: Options) -> Conv2DAttributes:
+        return Conv2DAttributes(
+            padding=read_padding(options, 0),
+            stride_width=options.int32(1),
+            stride_height=options.int32(2),
+            activation=Activation.read(options, 3),
+            dilation_width=options.int32(4, 1),
+            dilation_height=options.int32(5, 1),
+        )
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2, 3)
+        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        for tensor, role in ((input, "input"), (weights, "weights"), (output, "output")):
+            checks.rank(op, tensor, 4, role)
+        channels, per_group = weights.shape[0], weights.shape[3]
+        groups = input.shape[3] // per_group
+        if groups * per_group != input.shape[3] or channels % groups:
+            raise checks.invalid(
+                op, f"weights {list(weights.shape)} do not divide the input's {input.shape[3]} channels"
+            )
+        checks.shape(op, output, (*output.shape[:3], channels), "output")
+        check_convolution(op, axis=0, channels=channels, s16_bias=S16_BIAS)
+        conv_window(op)
+
+    def macs(self, op: Operator) -> int:
+        weights = checks.required(op, 1)
+        return op.outputs[0].elements * weights.elements // weights.shape[0]
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if not computed_operands(op) and lowering.lower_variant("conv_2d", op):
+            return
+        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        view = conv_window(op)
+        groups = input.shape[3] // weights.shape[3]
+        params: dict[str, ParamValue] = {
+            **view.params(),
+            "dilation_height": view.dilation_height,
+            "dilation_width": view.dilation_width,
+            "input_channels": input.shape[3],
+            "filter_channels": weights.shape[3],
+            "filters_per_group": output.shape[3] // groups,
+            "output_channels": output.shape[3],
+            **convolution_params(op, lowering, op.attributes.activation),
+            **narrow_sums(op),
+        }
+        lead = conv_lead(view, input, output)
+        add_convolution(op, lowering, f"ts_conv_2d_{suffix(input)}", params, lead=lead, macs=self.macs(op))
+
+
+def conv_window(op: Operator) -> Window:
+    """The sliding window of a CONV_2D. Raises ModelError where the shapes contradict it."""
+    attributes, weights = op.attributes, checks.required(op, 1)
+    return window(
+        op,
+        (weights.shape[1], weights.shape[2]),
+        (attributes.stride_height, attributes.stride_width),
+        attributes.padding,
+        dilation=(attributes.dilation_height, attributes.dilation_width),
+        pads=attributes.pads,
+    )
+
+
+def conv_lead(view: Window, input: Tensor, output: Tensor) -> int:
+    """Lead of kernels that compute all channels of a pixel, each from the whole window, pixel after pixel."""
+    reads = view.first_reads() * (input.shape[3] * input.dtype.itemsize)
+    channels, size = output.shape[3], output.dtype.itemsize
+    pixels = np.arange(view.pixels, dtype=np.int64)
+    # Two steps per pixel: before the last channel the window is read once more, after it never again.
+    ends = np.stack([pixels * channels + channels - 1, (pixels + 1) * channels], axis=1).reshape(-1)
+    return lead_bytes(np.repeat(reads, 2), ends * size)
+
+
+def suffix(tensor: Tensor) -> str:
+    """What kernels of this element type end in."""
+    return {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}[tensor.dtype]
+
+
+def check_convolution(
+    op: Operator,
+    axis: int,
+    channels: int,
+    asymmetric: bool = False,
+    s16_bias: Sequence[DType] = (DType.INT64,),
+) -> None:
+    """Types, quantization, bias and activation of an operator with weights, which have ``channels`` along
+    ``axis``, and a zero point of 0 unless ``asymmetric``. ``s16_bias``: the types that the bias of int16
+    activations may have.
+    """
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    bias = checks.optional(op, 2)
+    checks.dtype(op, input, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
+    checks.same_dtype(op, input, output)
+    check_activation(op, op.attributes.activation)
+    if bias is not None:
+        checks.elements(op, bias, channels, "bias")
+    if input.dtype is DType.FLOAT32:
+        checks.dtype(op, weights, (DType.FLOAT32,), "weights")
+        if bias is not None:
+            checks.dtype(op, bias, (DType.FLOAT32,), "bias")
+        return
+    weight_types = (DType.INT8, DType.INT4) if input.dtype is DType.INT8 else (DType.INT8,)
+    checks.dtype(op, weights, weight_types, "weights")
+    checks.per_tensor(op, input, output)
+    checks.channel_quantized(op, weights, axis, channels)
+    if not asymmetric:
+        checks.symmetric(op, weights)
+    if bias is not None:
+        checks.dtype(op, bias, (DType.INT32,) if input.dtype is DType.INT8 else s16_bias, "bias")
+    if input.dtype is DType.INT16:
+        checks.symmetric(op, input, output)
+    most = MAX_TAPS // 2 if asymmetric else MAX_TAPS
+    if weights.elements // channels > most:
+        raise unsupported(
+            op, f"more than {most} products per output could overflow", "split the layer in two"
+        )
+    convolution_requantization(op, input, weights, output)
+    activation_range(op, op.attributes.activation, output)
+
+
+def convolution_params(
+    op: Operator, lowering: Lowering, activation: Activation, requantization: Requantization | None = None
+) -> dict[str, ParamValue]:
+    """Offsets, activation bounds, weights, bias, multipliers: the same fields in all kernels with weights.
+
+    Weights and bias are NULL where they are arguments of the call, see ``add_convolution``.
+    """
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    bias = checks.optional(op, 2)
+    params: dict[str, ParamValue] = {}
+    if input.dtype is DType.FLOAT32:
+        params["activation_min"], params["activation_max"] = float_range(activation)
+    else:
+        params["activation_min"], params["activation_max"] = activation_range(op, activation, output)
+    if input.dtype is DType.INT8:
+        params["input_offset"], params["output_offset"] = -input.zero_point, output.zero_point
+    computed = computed_operands(op)
+    params["weights"] = None if computed else stored(lowering, weights)
+    params["bias"] = None if computed or bias is None else stored(lowering, bias)
+    if input.dtype is not DType.FLOAT32:
+        factors = requantization or convolution_requantization(op, input, weights, output)
+        params["multiplier_step"] = factors.step
+        params["multipliers"] = lowering.constant(f"{weights.name}_multipliers", factors.multipliers)
+        params["shifts"] = lowering.constant(f"{weights.name}_shifts", factors.shifts)
+    return params
+
+
+def narrow_sums(op: Operator) -> dict[str, ParamValue]:
+    """The field that int16 kernels with either type of bias have, see ``kernels/common/sum_s16.h``."""
+    if checks.required(op, 0).dtype is not DType.INT16:
+        return {}
+    bias = checks.optional(op, 2)
+    return {"narrow_sums": bias is not None and bias.dtype is DType.INT32}
+
+
+def computed_operands(op: Operator) -> bool:
+    """Whether weights or bias are computed at run time. Portable kernels alone take those."""
+    return any(tensor is not None and not tensor.is_constant for tensor in op.inputs[1:])
+
+
+def add_convolution(
+    op: Operator,
+    lowering: Lowering,
+    function: str,
+    params: dict[str, ParamValue],
+    *,
+    lead: int,
+    macs: int,
+) -> None:
+    """Appends the call of a portable kernel of ``op``, whose inputs are input, weights and perhaps bias.
+
+    Weights and bias that are computed go as arguments to the kernel's form of the same name with _computed.
+    """
+    source, target = lowering.operand(checks.required(op, 0)), lowering.buffer(op.outputs[0])
+    inputs: list[Operand | None] = [source]
+    computed = computed_operands(op)
+    if computed:
+        bias = checks.optional(op, 2)
+        inputs += [lowering.operand(checks.required(op, 1)), None if bias is None else lowering.operand(bias)]
+    add_call(
+        op,
+        lowering,
+        f"{function}_computed" if computed else function,
+        f"{op.name.lower()}.h",
+        params=params,
+        inputs=inputs,
+        outputs=[target],
+        params_type=f"{function}_params",
+        overlaps=[] if source in inputs[1:] else overlaps(source, target, lead),
+        macs=macs,
+    )
+
+
+def stored(lowering: Lowering, tensor: Tensor) -> Constant:
+    """The constant of a tensor that was checked to be one."""
+    operand = lowering.operand(tensor)
+    assert isinstance(operand, Constant)
+    return operand
+
+
+OPS = (Conv2D(),)

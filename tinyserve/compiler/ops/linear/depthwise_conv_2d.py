@@ -1,0 +1,98 @@
+"""DEPTHWISE_CONV_2D: each input channel is convolved alone. Kernels in ``kernels/depthwise_conv_2d.h``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.ops.linear.conv_2d import (
+    Conv2DAttributes,
+    add_convolution,
+    check_convolution,
+    computed_operands,
+    conv_window,
+    convolution_params,
+    suffix,
+)
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.overlap import lead_bytes
+from tinyserve.compiler.ops.support.quantize_params import Activation
+from tinyserve.compiler.ops.support.window import Window, read_padding
+from tinyserve.compiler.program import ParamValue
+
+
+@dataclass(frozen=True)
+class DepthwiseConv2DAttributes(Conv2DAttributes):
+    """The depth multiplier follows from the shapes (TFLM takes it from there, too)."""
+
+
+class DepthwiseConv2D(Op):
+    """Weights [1][height][width][input channels * multiplier]; bias as in CONV_2D."""
+
+    name = "DEPTHWISE_CONV_2D"
+    roles = ("input", "weights", "bias")
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "int8 weights (constant int4 with int8 activations), symmetric"
+
+    def attributes(self, options: Options) -> DepthwiseConv2DAttributes:
+        return DepthwiseConv2DAttributes(
+            padding=read_padding(options, 0),
+            stride_width=options.int32(1),
+            stride_height=options.int32(2),
+            activation=Activation.read(options, 4),
+            dilation_width=options.int32(5, 1),
+            dilation_height=options.int32(6, 1),
+        )
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2, 3)
+        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        for tensor, role in ((input, "input"), (weights, "weights"), (output, "output")):
+            checks.rank(op, tensor, 4, role)
+        channels = weights.shape[3]
+        if channels % input.shape[3] or weights.shape[0] != 1:
+            raise checks.invalid(
+                op, f"weights {list(weights.shape)} are no multiple of the input's {input.shape[3]} channels"
+            )
+        checks.shape(op, output, (*output.shape[:3], channels), "output")
+        check_convolution(op, axis=3, channels=channels)
+        conv_window(op)
+
+    def macs(self, op: Operator) -> int:
+        weights = checks.required(op, 1)
+        return op.outputs[0].elements * weights.shape[1] * weights.shape[2]
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if not computed_operands(op) and lowering.lower_variant("depthwise_conv_2d", op):
+            return
+        input, output = checks.required(op, 0), op.outputs[0]
+        view = conv_window(op)
+        params: dict[str, ParamValue] = {
+            **view.params(),
+            "dilation_height": view.dilation_height,
+            "dilation_width": view.dilation_width,
+            "input_channels": input.shape[3],
+            "depth_multiplier": output.shape[3] // input.shape[3],
+            **convolution_params(op, lowering, op.attributes.activation),
+        }
+        lead = channelwise_lead(view, input, output)
+        add_convolution(
+            op, lowering, f"ts_depthwise_conv_2d_{suffix(input)}", params, lead=lead, macs=self.macs(op)
+        )
+
+
+def channelwise_lead(view: Window, input: Tensor, output: Tensor) -> int:
+    """Lead of kernels whose output channels read one input channel each, channel after channel within a
+    pixel.
+    """
+    multiplier = output.shape[3] // input.shape[3]
+    source_channels = np.arange(output.shape[3], dtype=np.int64) // multiplier
+    reads = view.first_reads()[:, None] * input.shape[3] + source_channels
+    ends = np.arange(1, output.elements + 1, dtype=np.int64)
+    return lead_bytes(reads.reshape(-1) * input.dtype.itemsize, ends * output.dtype.itemsize)
+
+
+OPS = (DepthwiseConv2D(),)

@@ -1,0 +1,105 @@
+"""FULLY_CONNECTED: a matrix times each row of the input. Kernels in ``kernels/fully_connected.h``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.ops.linear.conv_2d import (
+    S16_BIAS,
+    add_convolution,
+    check_convolution,
+    computed_operands,
+    convolution_params,
+    narrow_sums,
+    suffix,
+)
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.overlap import lead_bytes
+from tinyserve.compiler.ops.support.quantize_params import (
+    Activation,
+    channel_scales,
+    fully_connected_requantization,
+)
+from tinyserve.compiler.program import ParamValue
+
+
+@dataclass(frozen=True)
+class FullyConnectedAttributes:
+    """``keep_num_dims`` only says which shape the output has; the output tensor has it already."""
+
+    activation: Activation = Activation.NONE
+    keep_num_dims: bool = False
+    weights_format: int = 0
+
+
+class FullyConnected(Op):
+    """Weights [channels][depth]; the input is taken as rows of depth values whatever its shape."""
+
+    name = "FULLY_CONNECTED"
+    roles = ("input", "weights", "bias")
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "int8 weights (constant int4 with int8 activations), symmetric per channel; none shuffled"
+
+    def attributes(self, options: Options) -> FullyConnectedAttributes:
+        return FullyConnectedAttributes(
+            Activation.read(options, 0), keep_num_dims=options.boolean(2), weights_format=options.int8(1)
+        )
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2, 3)
+        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        checks.rank(op, weights, 2, "weights")
+        if op.attributes.weights_format:
+            raise unsupported(op, "shuffled weights", "convert the model without weight shuffling")
+        channels, depth = weights.shape
+        if input.elements % depth:
+            raise checks.invalid(op, f"input {list(input.shape)} is not made of rows of {depth} values")
+        checks.elements(op, output, input.elements // depth * channels, "output")
+        check_convolution(op, axis=0, channels=channels, asymmetric=_offset(op) != 0, s16_bias=S16_BIAS)
+        if input.dtype is not DType.FLOAT32:
+            fully_connected_requantization(op, input, weights, output)
+
+    def macs(self, op: Operator) -> int:
+        return op.outputs[0].elements * checks.required(op, 1).shape[1]
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        plain = not computed_operands(op) and not _offset(op)
+        if plain and lowering.lower_variant("fully_connected", op):
+            return
+        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        channels, depth = weights.shape
+        quantized = input.dtype is not DType.FLOAT32
+        factors = fully_connected_requantization(op, input, weights, output) if quantized else None
+        params: dict[str, ParamValue] = {
+            "batches": input.elements // depth,
+            "depth": depth,
+            "channels": channels,
+            **convolution_params(op, lowering, op.attributes.activation, factors),
+            **narrow_sums(op),
+        }
+        if _offset(op):
+            params["weights_offset"] = _offset(op)
+        function = f"ts_fully_connected_{'offset_' if _offset(op) else ''}{suffix(input)}"
+        lead = row_lead(depth, channels, input, output)
+        add_convolution(op, lowering, function, params, lead=lead, macs=self.macs(op))
+
+
+def _offset(op: Operator) -> int:
+    """What is added to each weight: TFLM takes the zero point of weights with a single scale."""
+    weights = checks.required(op, 1)
+    quantized = weights.dtype is not DType.FLOAT32 and weights.quantization is not None
+    return -weights.zero_point if quantized and len(channel_scales(weights)) == 1 else 0
+
+
+def row_lead(depth: int, channels: int, input: Tensor, output: Tensor) -> int:
+    """Lead of kernels that compute each output from the whole row, one after the other."""
+    rows = np.repeat(np.arange(input.elements // depth, dtype=np.int64), channels)
+    ends = np.arange(1, output.elements + 1, dtype=np.int64)
+    return lead_bytes(rows * (depth * input.dtype.itemsize), ends * output.dtype.itemsize)
+
+
+OPS = (FullyConnected(),)

@@ -1,0 +1,144 @@
+"""TRANSPOSE_CONV. Kernels in ``kernels/transpose_conv.h``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.ops.linear.conv_2d import (
+    add_convolution,
+    check_convolution,
+    computed_operands,
+    convolution_params,
+    suffix,
+)
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.overlap import NOTHING_READ, IntArray, lead_bytes
+from tinyserve.compiler.ops.support.quantize_params import Activation
+from tinyserve.compiler.ops.support.window import read_padding
+from tinyserve.compiler.program import ParamValue
+
+
+@dataclass(frozen=True)
+class TransposeConvAttributes:
+    padding: str = "VALID"
+    stride_height: int = 1
+    stride_width: int = 1
+    activation: Activation = Activation.NONE
+
+
+class TransposeConv(Op):
+    """Inputs: output shape (not read: the output tensor has it), weights, input, bias or none."""
+
+    name = "TRANSPOSE_CONV"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "int8 weights (constant int4 with int8 activations), symmetric"
+
+    def attributes(self, options: Options) -> TransposeConvAttributes:
+        return TransposeConvAttributes(
+            padding=read_padding(options, 0),
+            stride_width=options.int32(1),
+            stride_height=options.int32(2),
+            activation=Activation.read(options, 3),
+        )
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 3, 4)
+        weights, input, output = checks.required(op, 1), checks.required(op, 2), op.outputs[0]
+        for tensor, role in ((input, "input"), (weights, "weights"), (output, "output")):
+            checks.rank(op, tensor, 4, role)
+        attributes: TransposeConvAttributes = op.attributes
+        if min(attributes.stride_height, attributes.stride_width) < 1 or attributes.padding == "?":
+            raise checks.invalid(op, "stride or padding is not valid")
+        channels = weights.shape[0]
+        if weights.shape[3] != input.shape[3]:
+            raise checks.invalid(op, f"weights {list(weights.shape)}, input {list(input.shape)}")
+        checks.shape(op, output, (input.shape[0], *output.shape[1:3], channels), "output")
+        check_convolution(as_convolution(op), axis=0, channels=channels, s16_bias=(DType.INT64, DType.INT16))
+
+    def macs(self, op: Operator) -> int:
+        weights, input = checks.required(op, 1), checks.required(op, 2)
+        return input.elements * weights.elements // weights.shape[3]
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        view = as_convolution(op)
+        if not computed_operands(view) and lowering.lower_variant("transpose_conv", op):
+            return
+        weights, input, output = checks.required(op, 1), checks.required(op, 2), op.outputs[0]
+        attributes: TransposeConvAttributes = op.attributes
+        pad_top, pad_left = _pad(op, 1), _pad(op, 2)
+        params: dict[str, ParamValue] = {
+            "batches": input.shape[0],
+            "input_height": input.shape[1],
+            "input_width": input.shape[2],
+            "input_channels": input.shape[3],
+            "filter_height": weights.shape[1],
+            "filter_width": weights.shape[2],
+            "output_height": output.shape[1],
+            "output_width": output.shape[2],
+            "output_channels": output.shape[3],
+            "stride_height": attributes.stride_height,
+            "stride_width": attributes.stride_width,
+            "pad_top": pad_top,
+            "pad_left": pad_left,
+            **convolution_params(view, lowering, attributes.activation),
+        }
+        bias = checks.optional(view, 2)
+        short = bias is not None and bias.dtype is DType.INT16
+        function = f"ts_transpose_conv_{suffix(input)}{'_short' if short else ''}"
+        add_convolution(view, lowering, function, params, lead=_lead(op), macs=self.macs(op))
+
+
+def as_convolution(op: Operator) -> Operator:
+    """The same operator with input, weights and bias where a convolution has them.
+
+    A bias of 16 bits, which old converters give int16 activations, is widened as TFLM does: here
+    where it is a constant, else by the kernel.
+    """
+    input, bias = op.inputs[2], checks.optional(op, 3)
+    is_s16 = input is not None and input.dtype is DType.INT16
+    if is_s16 and bias is not None and bias.dtype is DType.INT16 and bias.data is not None:
+        bias = replace(bias, dtype=DType.INT64, data=bias.data.astype(np.int64))
+    return replace(op, inputs=[input, op.inputs[1], bias])
+
+
+def _pad(op: Operator, axis: int) -> int:
+    """Padding of the convolution that this one transposes, whose input is this one's output."""
+    attributes: TransposeConvAttributes = op.attributes
+    if attributes.padding == "VALID":
+        return 0
+    extent, taps = op.outputs[0].shape[axis], checks.required(op, 1).shape[axis]
+    stride = attributes.stride_height if axis == 1 else attributes.stride_width
+    return max((-(-extent // stride) - 1) * stride + taps - extent, 0) // 2
+
+
+def _first_sources(op: Operator, axis: int) -> IntArray:
+    """Per output position, the first input position that contributes."""
+    attributes: TransposeConvAttributes = op.attributes
+    stride = attributes.stride_height if axis == 1 else attributes.stride_width
+    taps, extent = checks.required(op, 1).shape[axis], checks.required(op, 2).shape[axis]
+    reach = np.arange(op.outputs[0].shape[axis], dtype=np.int64) + _pad(op, axis)
+    source = np.maximum(0, -((taps - 1 - reach) // stride))  # the first whose last tap gets here
+    inside = (source * stride <= reach) & (source < extent)
+    first: IntArray = np.where(inside, source, NOTHING_READ)
+    return first
+
+
+def _lead(op: Operator) -> int:
+    input, output = checks.required(op, 2), op.outputs[0]
+    rows, columns = _first_sources(op, 1)[:, None], _first_sources(op, 2)
+    images = np.arange(input.shape[0], dtype=np.int64)[:, None, None] * input.shape[1]
+    pixels = (images + rows) * input.shape[2] + columns
+    nothing = (rows >= NOTHING_READ) | (columns >= NOTHING_READ)
+    reads = np.where(nothing, NOTHING_READ, pixels * (input.shape[3] * input.dtype.itemsize)).reshape(-1)
+    channels, count = output.shape[3], len(reads)
+    order = np.arange(count, dtype=np.int64)
+    # Two steps per pixel: before the last channel the pixel's window is read once more, after it never again.
+    ends = np.stack([order * channels + channels - 1, (order + 1) * channels], axis=1).reshape(-1)
+    return lead_bytes(np.repeat(reads, 2), ends * output.dtype.itemsize)
+
+
+OPS = (TransposeConv(),)

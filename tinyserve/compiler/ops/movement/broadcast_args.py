@@ -1,0 +1,42 @@
+"""BROADCAST_ARGS: the shape of a broadcast, at run time. Kernels in ``kernels/broadcast_args.h``."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.calls import add_call
+
+_SUFFIX = {DType.INT32: "s32", DType.INT64: "s64"}
+
+
+class BroadcastArgs(Op):
+    """Two vectors of extents; the output has as many as the longer one."""
+
+    name = "BROADCAST_ARGS"
+    types = _SUFFIX
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2)
+        first, second, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        checks.dtype(op, first, _SUFFIX, "input")
+        checks.same_dtype(op, first, second, output)
+        for tensor in (first, second):
+            checks.rank(op, tensor, 1, "a shape")
+        checks.shape(op, output, (max(first.shape[0], second.shape[0]),), "output")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        first, second, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        add_call(
+            op,
+            lowering,
+            f"ts_broadcast_args_{_SUFFIX[first.dtype]}",
+            "broadcast_args.h",
+            params={"rank1": first.shape[0], "rank2": second.shape[0], "rank": output.shape[0]},
+            inputs=[lowering.operand(first), lowering.operand(second)],
+            outputs=[lowering.buffer(output)],
+            params_type="ts_broadcast_args_params",
+        )
+
+
+OPS = (BroadcastArgs(),)

@@ -1,0 +1,127 @@
+"""CONCATENATION and PACK: each input is copied to its place in the output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.quantize_params import Activation, check_activation
+from tinyserve.compiler.ops.support.strided_copy import SUFFIX, Walk, add_copy, dense, dense_strides
+
+_MAX_INPUTS = 1 << 10
+
+
+@dataclass(frozen=True)
+class ConcatenationAttributes:
+    axis: int
+    activation: Activation = Activation.NONE
+
+
+class Concatenation(Op):
+    """Quantized inputs must have the output's scale and zero point, since TFLM copies them as they are."""
+
+    name = "CONCATENATION"
+    types = SUFFIX
+    limits = "no fused activation; quantized inputs have the scale of the output"
+
+    def attributes(self, options: Options) -> ConcatenationAttributes:
+        return ConcatenationAttributes(options.int32(0), Activation.read(options, 1))
+
+    def check(self, op: Operator) -> None:
+        inputs = _checked_inputs(op)
+        output = op.outputs[0]
+        check_activation(op, op.attributes.activation)
+        if op.attributes.activation is not Activation.NONE:
+            raise unsupported(op, "a fused activation", "use a separate activation layer")
+        axis = _axis(op, len(output.shape))
+        for tensor in inputs:
+            expected = (*output.shape[:axis], tensor.shape[axis] if axis < len(tensor.shape) else 0)
+            checks.shape(op, tensor, (*expected, *output.shape[axis + 1 :]), "an input")
+        if sum(tensor.shape[axis] for tensor in inputs) != output.shape[axis]:
+            raise checks.invalid(op, f"inputs do not add up to {list(output.shape)} along axis {axis}")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        output = op.outputs[0]
+        axis = _axis(op, len(output.shape))
+        strides = dense_strides(output.shape)
+        start = 0
+        for index in range(len(op.inputs)):
+            tensor = checks.required(op, index)
+            add_copy(
+                op,
+                lowering,
+                tensor,
+                output,
+                shape=tensor.shape,
+                source=dense(tensor.shape),
+                target=Walk(start * strides[axis], strides),
+            )
+            start += tensor.shape[axis]
+
+
+@dataclass(frozen=True)
+class PackAttributes:
+    count: int
+    axis: int
+
+
+class Pack(Op):
+    """Inputs of one shape along a new axis."""
+
+    name = "PACK"
+    types = SUFFIX
+    limits = "quantized inputs have the scale of the output"
+
+    def attributes(self, options: Options) -> PackAttributes:
+        return PackAttributes(options.int32(0), options.int32(1))
+
+    def check(self, op: Operator) -> None:
+        inputs = _checked_inputs(op)
+        output = op.outputs[0]
+        axis = _axis(op, len(output.shape))
+        shape = (*output.shape[:axis], *output.shape[axis + 1 :])
+        if output.shape[axis] != len(inputs):
+            raise checks.invalid(op, f"{len(inputs)} inputs for {output.shape[axis]} places")
+        for tensor in inputs:
+            checks.shape(op, tensor, shape, "an input")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        output = op.outputs[0]
+        axis = _axis(op, len(output.shape))
+        strides = dense_strides(output.shape)
+        for index in range(len(op.inputs)):
+            tensor = checks.required(op, index)
+            target = Walk(index * strides[axis], strides[:axis] + strides[axis + 1 :])
+            add_copy(
+                op,
+                lowering,
+                tensor,
+                output,
+                shape=tensor.shape,
+                source=dense(tensor.shape),
+                target=target,
+            )
+
+
+def _checked_inputs(op: Operator) -> list[Tensor]:
+    checks.arity(op, max(1, len(op.inputs)), _MAX_INPUTS)
+    inputs = [checks.required(op, index) for index in range(len(op.inputs))]
+    checks.dtype(op, inputs[0], SUFFIX, "input")
+    checks.same_dtype(op, *inputs, op.outputs[0])
+    if op.outputs[0].dtype in (DType.INT8, DType.UINT8, DType.INT16) and op.outputs[0].quantization:
+        for tensor in inputs:
+            if tensor.quantization:
+                checks.same_quantization(op, tensor, op.outputs[0], tolerance=1e-6)
+    return inputs
+
+
+def _axis(op: Operator, rank: int) -> int:
+    axis: int = op.attributes.axis
+    if not -rank <= axis < rank:
+        raise checks.invalid(op, f"axis {axis} of an output with {rank} dimensions")
+    return axis % rank
+
+
+OPS = (Concatenation(), Pack())

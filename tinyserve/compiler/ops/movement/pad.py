@@ -1,0 +1,118 @@
+"""PAD and PADV2: the input surrounded by zeros (the zero point) or by a given value. Kernels in
+``kernels/pad.h``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import DType, Operator, Tensor
+from tinyserve.compiler.ops.elementwise.add import SUFFIX
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import NOTHING_READ, lead_bytes, overlaps
+from tinyserve.compiler.program import ParamValue
+
+_RANK = 6  # TS_PAD_RANK
+_LIMIT = 1 << 24
+
+
+class Pad(Op):
+    """Input 1 holds [rank][2] numbers of elements before and after; PADV2's input 2 is the value."""
+
+    name = "PAD"
+    types = SUFFIX
+    limits = "up to 6 dimensions; constant paddings"
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2, 3)
+        input, table, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        checks.dtype(op, input, SUFFIX, "input")
+        checks.same_dtype(op, input, output)
+        checks.constant(op, table, "the table of paddings")
+        checks.dtype(op, table, (DType.INT32, DType.INT64), "the table of paddings")
+        checks.elements(op, table, 2 * len(input.shape), "the table of paddings")
+        if len(input.shape) > _RANK:
+            raise unsupported(op, f"more than {_RANK} dimensions", "reshape to fewer dimensions")
+        before, after = paddings(op)
+        if any(not 0 <= amount <= _LIMIT for amount in (*before, *after)):
+            raise checks.invalid(op, f"paddings {before} and {after}")
+        sizes = zip(before, input.shape, after, strict=True)
+        checks.shape(op, output, tuple(sum(parts) for parts in sizes), "output")
+        value = checks.optional(op, 2)
+        if input.dtype is DType.INT8 and checks.has_scale(output):
+            checks.per_tensor(op, output)
+        if value is not None:
+            checks.elements(op, value, 1, "the padding value")
+            checks.same_dtype(op, input, value)
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        input, output = checks.required(op, 0), op.outputs[0]
+        before, after = paddings(op)
+        params: dict[str, ParamValue] = {**_merged(input.shape, before, after), "value": pad_value(op)}
+        source, target = lowering.operand(input), lowering.buffer(output)
+        kind, value = SUFFIX[input.dtype], checks.optional(op, 2)
+        computed = [value] if value is not None and not value.is_constant else []
+        add_call(
+            op,
+            lowering,
+            f"ts_pad_{kind}_with" if computed else f"ts_pad_{kind}",
+            "pad.h",
+            params=params,
+            inputs=[source, *(lowering.operand(tensor) for tensor in computed)],
+            outputs=[target],
+            params_type="ts_pad_f32_params" if kind == "f32" else "ts_pad_params",
+            overlaps=overlaps(source, target, _lead(input, output, before, after)),
+        )
+
+
+class PadV2(Pad):
+    name = "PADV2"
+
+
+def paddings(op: Operator) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Elements before and after, per dimension."""
+    data = np.asarray(checks.required(op, 1).data).reshape(-1, 2)
+    return tuple(int(row[0]) for row in data), tuple(int(row[1]) for row in data)
+
+
+def pad_value(op: Operator) -> int | float:
+    """What the padding is filled with: TFLM pads int8 with the output's zero point, other types with 0.
+
+    Of no meaning where PADV2's value is computed at run time.
+    """
+    given, output = checks.optional(op, 2), op.outputs[0]
+    if given is not None and given.data is not None:
+        value = np.asarray(given.data).reshape(-1)[0]
+        return float(value) if output.dtype is DType.FLOAT32 else int(value)
+    if output.dtype is DType.FLOAT32:
+        return 0.0
+    return output.zero_point if output.dtype is DType.INT8 else 0
+
+
+def _merged(shape: tuple[int, ...], before: tuple[int, ...], after: tuple[int, ...]) -> dict[str, ParamValue]:
+    """The kernel's dimensions: one without padding is one with the dimension before it."""
+    rows: list[tuple[int, int, int]] = []
+    for extent, low, high in zip(shape, before, after, strict=True):
+        if rows and low == high == 0:
+            rows[-1] = (rows[-1][0] * extent, rows[-1][1] * extent, rows[-1][2] * extent)
+        else:
+            rows.append((extent, low, high))
+    rows = [(1, 0, 0)] * (_RANK - len(rows)) + rows
+    return {
+        "shape": tuple(row[0] for row in rows),
+        "before": tuple(row[1] for row in rows),
+        "after": tuple(row[2] for row in rows),
+    }
+
+
+def _lead(input: Tensor, output: Tensor, before: tuple[int, ...], after: tuple[int, ...]) -> int:
+    order = np.arange(input.elements, dtype=np.int64).reshape(input.shape) * input.dtype.itemsize
+    pads = list(zip(before, after, strict=True))
+    reads = np.pad(order, pads, constant_values=NOTHING_READ) if pads else order
+    ends = np.arange(1, output.elements + 1, dtype=np.int64) * output.dtype.itemsize
+    return lead_bytes(reads.reshape(-1), ends)
+
+
+OPS = (Pad(), PadV2())

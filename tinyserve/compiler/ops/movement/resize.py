@@ -1,0 +1,214 @@
+"""RESIZE_NEAREST_NEIGHBOR and RESIZE_BILINEAR. Kernels in ``kernels/resize.h``.
+
+Which input pixels an output pixel is made of depends on shapes alone, so it is a table per axis.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.ops.movement.slice import integers
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import IntArray, lead_bytes, overlaps
+from tinyserve.compiler.ops.support.quantize_params import round_half_away
+from tinyserve.compiler.program import ParamValue
+
+_SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
+_LIMIT = 1 << 15
+
+
+@dataclass(frozen=True)
+class ResizeAttributes:
+    align_corners: bool = False
+    half_pixel_centers: bool = False
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The two input positions between which each output position lies, and how far from the first."""
+
+    low: npt.NDArray[np.uint16]
+    high: npt.NDArray[np.uint16]
+    fraction: npt.NDArray[Any]
+
+
+class _Resize(Op):
+    limits = "a constant size; up to 32768 rows or columns"
+
+    def attributes(self, options: Options) -> ResizeAttributes:
+        return ResizeAttributes(*self.flags(options))
+
+    def flags(self, options: Options) -> tuple[bool, bool]:
+        """align_corners and half_pixel_centers."""
+        return options.boolean(0), options.boolean(1)
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2)
+        input, output = checks.required(op, 0), op.outputs[0]
+        checks.dtype(op, input, self.types, "input")
+        checks.same_dtype(op, input, output)
+        checks.rank(op, input, 4, "input")
+        checks.rank(op, output, 4, "output")
+        size = integers(op, 1, "the size", 2)
+        checks.shape(op, output, (input.shape[0], *size, input.shape[3]), "output")
+        if max(*input.shape[1:3], *size) > _LIMIT:
+            raise unsupported(op, f"more than {_LIMIT} rows or columns", "use a smaller image")
+
+    def shape_params(self, op: Operator) -> dict[str, ParamValue]:
+        """Fields that all kernels begin with."""
+        input, output = checks.required(op, 0), op.outputs[0]
+        return {
+            "batches": input.shape[0],
+            "input_height": input.shape[1],
+            "input_width": input.shape[2],
+            "channels": input.shape[3],
+            "output_height": output.shape[1],
+            "output_width": output.shape[2],
+        }
+
+    def add(
+        self,
+        op: Operator,
+        lowering: Lowering,
+        function: str,
+        params: dict[str, ParamValue],
+        *,
+        lead: int,
+        kind: str,
+    ) -> None:
+        """Appends the call of a kernel with these tables."""
+        source, target = lowering.operand(checks.required(op, 0)), lowering.buffer(op.outputs[0])
+        add_call(
+            op,
+            lowering,
+            function,
+            "resize.h",
+            params={**self.shape_params(op), **params},
+            inputs=[source],
+            outputs=[target],
+            params_type=kind,
+            overlaps=overlaps(source, target, lead),
+        )
+
+
+def _lead(op: Operator, rows: IntArray, columns: IntArray) -> int:
+    """The first pixel that an output pixel reads is (rows[y], columns[x])."""
+    input, output = checks.required(op, 0), op.outputs[0]
+    images = np.arange(input.shape[0], dtype=np.int64)[:, None, None] * input.shape[1]
+    pixels = ((images + rows[:, None]) * input.shape[2] + columns).reshape(-1)
+    channels = np.arange(input.shape[3], dtype=np.int64)
+    reads = (pixels[:, None] * input.shape[3] + channels).reshape(-1) * input.dtype.itemsize
+    ends = np.arange(1, output.elements + 1, dtype=np.int64) * output.dtype.itemsize
+    return lead_bytes(reads, ends)
+
+
+class ResizeNearestNeighbor(_Resize):
+    """TFLM's GetNearestNeighbor, in float32."""
+
+    name = "RESIZE_NEAREST_NEIGHBOR"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        input, output = checks.required(op, 0), op.outputs[0]
+        rows = nearest(input.shape[1], output.shape[1], op.attributes)
+        columns = nearest(input.shape[2], output.shape[2], op.attributes)
+        params: dict[str, ParamValue] = {
+            "rows": lowering.constant(f"{output.name}_rows", rows),
+            "columns": lowering.constant(f"{output.name}_columns", columns),
+        }
+        lead = _lead(op, rows.astype(np.int64), columns.astype(np.int64))
+        function = f"ts_resize_nearest_{_SUFFIX[input.dtype]}"
+        self.add(op, lowering, function, params, lead=lead, kind="ts_resize_nearest_params")
+
+
+class ResizeBilinear(_Resize):
+    """int8 in 10-bit fixed point, float32 in float32: TFLM's reference_ops::ResizeBilinear(Integer)."""
+
+    name = "RESIZE_BILINEAR"
+    types = (DType.INT8, DType.FLOAT32)
+
+    def check(self, op: Operator) -> None:
+        super().check(op)
+        if op.attributes.align_corners and op.attributes.half_pixel_centers:
+            raise unsupported(op, "aligned corners and half-pixel centers at once", "choose one of them")
+
+    def flags(self, options: Options) -> tuple[bool, bool]:
+        # Fields 0 and 1 of the schema's table are deprecated sizes.
+        return options.boolean(2), options.boolean(3)
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        input, output = checks.required(op, 0), op.outputs[0]
+        between = between_fixed if input.dtype is DType.INT8 else between_float
+        rows = between(input.shape[1], output.shape[1], op.attributes)
+        columns = between(input.shape[2], output.shape[2], op.attributes)
+        params: dict[str, ParamValue] = {}
+        for stem, fraction, axis in (("rows", "row", rows), ("columns", "column", columns)):
+            params[f"low_{stem}"] = lowering.constant(f"{output.name}_low_{stem}", axis.low)
+            params[f"high_{stem}"] = lowering.constant(f"{output.name}_high_{stem}", axis.high)
+            params[f"{fraction}_fractions"] = lowering.constant(f"{output.name}_{stem}", axis.fraction)
+        first_rows = np.minimum(rows.low, rows.high).astype(np.int64)
+        first_columns = np.minimum(columns.low, columns.high).astype(np.int64)
+        lead = _lead(op, first_rows, first_columns)
+        function = f"ts_resize_bilinear_{_SUFFIX[input.dtype]}"
+        self.add(op, lowering, function, params, lead=lead, kind=f"{function}_params")
+
+
+def nearest(extent: int, size: int, attributes: ResizeAttributes) -> npt.NDArray[np.uint16]:
+    """The input position that each of ``size`` output positions copies."""
+    one = np.float32(1)
+    if attributes.align_corners and size > 1:
+        scale = np.float32(extent - 1) / np.float32(size - 1)
+    else:
+        scale = np.float32(extent) / np.float32(size)
+    offset = one / 2 if attributes.half_pixel_centers else np.float32(0)
+    positions = []
+    for index in range(size):
+        place = float((np.float32(index) + offset) * scale)
+        position = round_half_away(place) if attributes.align_corners else math.floor(place)
+        positions.append(max(0, min(position, extent - 1)))
+    return np.array(positions, dtype=np.uint16)
+
+
+def between_fixed(extent: int, size: int, attributes: ResizeAttributes) -> Axis:
+    """Positions in units of 1/1024: ComputeInterpolationValuesInteger."""
+    span, steps = (extent - 1, size - 1) if attributes.align_corners and size > 1 else (extent, size)
+    scale = (1024 * span + steps // 2) // steps
+    values = [
+        index * scale + (scale // 2 - 512 if attributes.half_pixel_centers else 0) for index in range(size)
+    ]
+    # C's division rounds towards zero.
+    low = [max(int(value / 1024), 0) for value in values]
+    high = [min(int((value + 1023) / 1024), extent - 1) for value in values]
+    fraction = [value - 1024 * start for value, start in zip(values, low, strict=True)]
+    return _axis(low, high, np.array(fraction, dtype=np.int16), extent)
+
+
+def between_float(extent: int, size: int, attributes: ResizeAttributes) -> Axis:
+    """Positions in float32: ComputeInterpolationValues."""
+    if attributes.align_corners and size > 1:
+        scale = np.float32(extent - 1) / np.float32(size - 1)
+    else:
+        scale = np.float32(extent) / np.float32(size)
+    half = np.float32(0.5)
+    indices = np.arange(size, dtype=np.float32)
+    values = (indices + half) * scale - half if attributes.half_pixel_centers else indices * scale
+    low = [max(math.floor(value), 0) for value in values]
+    high = [min(math.ceil(value), extent - 1) for value in values]
+    return _axis(low, high, values - np.array(low, dtype=np.float32), extent)
+
+
+def _axis(low: list[int], high: list[int], fraction: npt.NDArray[Any], extent: int) -> Axis:
+    """Positions stay inside of the image; where TFLM's would not, its fraction makes their weight zero."""
+    inside = [min(position, extent - 1) for position in low]
+    return Axis(np.array(inside, dtype=np.uint16), np.array(high, dtype=np.uint16), fraction)
+
+
+OPS = (ResizeNearestNeighbor(), ResizeBilinear())

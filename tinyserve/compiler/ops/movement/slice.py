@@ -1,0 +1,376 @@
+"""SLICE, STRIDED_SLICE, SPLIT, SPLIT_V, UNPACK and REVERSE_V2: parts of a tensor, each copied out of its
+place. Kernels in ``kernels/strided_copy.h``, for parts that are known at run time in ``kernels/slice.h``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.broadcast import MAX_RANK
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.strided_copy import SUFFIX, Walk, add_copy, dense, dense_strides
+from tinyserve.compiler.program import ParamValue
+
+_INDEX_TYPES = (DType.INT32, DType.INT64)
+_MAX_OUTPUTS = 1 << 10
+
+
+@dataclass(frozen=True)
+class Part:
+    """A block of the input: origin, extents and steps, per dimension (steps may be negative)."""
+
+    begin: tuple[int, ...]
+    extents: tuple[int, ...]
+    steps: tuple[int, ...]
+
+    def walk(self, shape: tuple[int, ...]) -> Walk:
+        """The block's place in a dense tensor of ``shape``."""
+        strides = dense_strides(shape)
+        start = sum(begin * stride for begin, stride in zip(self.begin, strides, strict=True))
+        return Walk(start, tuple(step * stride for step, stride in zip(self.steps, strides, strict=True)))
+
+
+class _Slicing(Op):
+    """Copies ``parts(op)`` of ``source(op)``, one for each output."""
+
+    def source(self, op: Operator) -> Tensor:
+        return checks.required(op, 0)
+
+    def parts(self, op: Operator) -> list[Part]:
+        """Raises ModelError for parts outside of the input."""
+        raise NotImplementedError
+
+    def check_parts(self, op: Operator) -> None:
+        """What holds for all: types, rank, and outputs of the parts' size."""
+        _check_input(op, self.source(op))
+        for part, output in zip(self.parts(op), op.outputs, strict=True):
+            checks.elements(op, output, int(np.prod(part.extents, dtype=np.int64)), "output")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        input = self.source(op)
+        for part, output in zip(self.parts(op), op.outputs, strict=True):
+            add_copy(
+                op,
+                lowering,
+                input,
+                output,
+                shape=part.extents,
+                source=part.walk(input.shape),
+                target=dense(part.extents),
+            )
+
+
+def _check_input(op: Operator, input: Tensor) -> None:
+    checks.dtype(op, input, SUFFIX, "input")
+    checks.same_dtype(op, input, *op.outputs)
+    if len(input.shape) > MAX_RANK:
+        raise unsupported(op, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
+
+
+def _computed(op: Operator, *indices: int) -> bool:
+    """Whether any of these inputs is computed at run time."""
+    return any(not checks.required(op, index).is_constant for index in indices)
+
+
+def _run_time_params(input: Tensor, output: Tensor, axes: int = 0) -> dict[str, ParamValue]:
+    """The fields of ts_slice_params."""
+    leading = MAX_RANK - len(input.shape)
+    return {
+        "rank": len(input.shape),
+        "elements": output.elements,
+        "axes": axes,
+        "shape": (1,) * leading + input.shape,
+        "strides": (0,) * leading + dense_strides(input.shape),
+    }
+
+
+def integers(op: Operator, index: int, role: str, count: int | None = None) -> list[int]:
+    """The values of a constant list of integers."""
+    tensor = checks.required(op, index)
+    checks.constant(op, tensor, role)
+    checks.dtype(op, tensor, _INDEX_TYPES, role)
+    if count is not None:
+        checks.elements(op, tensor, count, role)
+    return [int(value) for value in np.asarray(tensor.data).reshape(-1)]
+
+
+def resolved_axis(op: Operator, axis: int, rank: int) -> int:
+    """The axis counted from the front."""
+    if not -rank <= axis < rank:
+        raise checks.invalid(op, f"axis {axis} of {rank} dimensions")
+    return axis % rank
+
+
+class Slice(_Slicing):
+    """Begin and size per dimension; a size of -1 reaches to the end."""
+
+    name = "SLICE"
+    types = SUFFIX
+    limits = "up to 6 dimensions"
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 3)
+        if not _computed(op, 1, 2):
+            self.check_parts(op)
+            return
+        input, begin, size = (checks.required(op, index) for index in range(3))
+        _check_input(op, input)
+        checks.dtype(op, begin, _INDEX_TYPES, "begin")
+        checks.same_dtype(op, begin, size)
+        for tensor, role in ((begin, "begin"), (size, "size")):
+            checks.elements(op, tensor, len(input.shape), role)
+        if op.outputs[0].elements > input.elements:
+            raise checks.invalid(op, f"{op.outputs[0].elements} of {input.elements} elements")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if not _computed(op, 1, 2):
+            super().lower(op, lowering)
+            return
+        input, begin, size = (checks.required(op, index) for index in range(3))
+        kind = "s64" if begin.dtype is DType.INT64 else "s32"
+        add_call(
+            op,
+            lowering,
+            f"ts_slice_{SUFFIX[input.dtype]}_at_{kind}",
+            "slice.h",
+            params=_run_time_params(input, op.outputs[0]),
+            inputs=[lowering.operand(tensor) for tensor in (input, begin, size)],
+            outputs=[lowering.buffer(op.outputs[0])],
+            params_type="ts_slice_params",
+        )
+
+    def parts(self, op: Operator) -> list[Part]:
+        shape = self.source(op).shape
+        begin = integers(op, 1, "begin", len(shape))
+        sizes = integers(op, 2, "size", len(shape))
+        extents = [
+            extent - start if size == -1 else size
+            for extent, start, size in zip(shape, begin, sizes, strict=True)
+        ]
+        for extent, start, size in zip(shape, begin, extents, strict=True):
+            if start < 0 or size < 1 or start + size > extent:
+                raise checks.invalid(op, f"begin {begin} and size {sizes} of an input of shape {list(shape)}")
+        return [Part(tuple(begin), tuple(extents), (1,) * len(shape))]
+
+
+@dataclass(frozen=True)
+class StridedSliceAttributes:
+    """Bit masks over dimensions."""
+
+    begin_mask: int = 0
+    end_mask: int = 0
+    ellipsis_mask: int = 0
+    new_axis_mask: int = 0
+    shrink_axis_mask: int = 0
+    offset: bool = False
+
+
+class StridedSlice(_Slicing):
+    """As in Python: begin, end and stride per dimension. New axes and ellipses are for the converter to
+    resolve.
+    """
+
+    name = "STRIDED_SLICE"
+    types = SUFFIX
+    limits = "up to 6 dimensions; constant slices without ellipsis, new axis or offset"
+
+    def attributes(self, options: Options) -> StridedSliceAttributes:
+        return StridedSliceAttributes(
+            begin_mask=options.int32(0),
+            end_mask=options.int32(1),
+            ellipsis_mask=options.int32(2),
+            new_axis_mask=options.int32(3),
+            shrink_axis_mask=options.int32(4),
+            offset=options.boolean(5),
+        )
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 4)
+        attributes: StridedSliceAttributes = op.attributes
+        if attributes.ellipsis_mask or attributes.new_axis_mask or attributes.offset:
+            raise unsupported(op, "ellipses, new axes or offsets", "convert the model again, with a reshape")
+        self.check_parts(op)
+
+    def parts(self, op: Operator) -> list[Part]:
+        shape = self.source(op).shape
+        begins = integers(op, 1, "begin")
+        ends = integers(op, 2, "end", len(begins))
+        steps = integers(op, 3, "strides", len(begins))
+        if len(begins) > len(shape) or 0 in steps:
+            raise checks.invalid(op, f"begin {begins}, strides {steps} of an input of shape {list(shape)}")
+        ranges = [self._range(op, axis, begins, ends, steps) for axis in range(len(begins))]
+        ranges += [range(extent) for extent in shape[len(begins) :]]
+        if not all(ranges):
+            raise unsupported(op, "an empty slice", "remove the layer")
+        return [
+            Part(
+                tuple(positions[0] for positions in ranges),
+                tuple(len(positions) for positions in ranges),
+                tuple(positions.step for positions in ranges),
+            )
+        ]
+
+    def _range(
+        self, op: Operator, axis: int, begins: Sequence[int], ends: Sequence[int], steps: Sequence[int]
+    ) -> range:
+        """The positions along one axis."""
+        attributes: StridedSliceAttributes = op.attributes
+        extent, bit = self.source(op).shape[axis], 1 << axis
+        begin = None if attributes.begin_mask & bit else begins[axis]
+        if attributes.shrink_axis_mask & bit:
+            position = resolved_axis(op, begins[axis] if begin is not None else 0, extent)
+            return range(position, position + 1)
+        end = None if attributes.end_mask & bit else ends[axis]
+        return range(*slice(begin, end, steps[axis]).indices(extent))
+
+
+@dataclass(frozen=True)
+class SplitAttributes:
+    count: int
+
+
+def _along(op: Operator, input: Tensor, axis: int, sizes: list[int]) -> list[Part]:
+    """Consecutive parts along an axis."""
+    if any(size < 1 for size in sizes) or sum(sizes) != input.shape[axis] or len(sizes) != len(op.outputs):
+        raise checks.invalid(
+            op, f"parts {sizes} of {input.shape[axis]} along axis {axis} for {len(op.outputs)} outputs"
+        )
+    parts, begin = [], [0] * len(input.shape)
+    for size in sizes:
+        extents = (*input.shape[:axis], size, *input.shape[axis + 1 :])
+        parts.append(Part(tuple(begin), extents, (1,) * len(input.shape)))
+        begin[axis] += size
+    return parts
+
+
+class Split(_Slicing):
+    """Equal parts along the axis that input 0 holds."""
+
+    name = "SPLIT"
+    types = SUFFIX
+    limits = "up to 6 dimensions; a constant axis"
+
+    def attributes(self, options: Options) -> SplitAttributes:
+        return SplitAttributes(options.int32(0))
+
+    def source(self, op: Operator) -> Tensor:
+        return checks.required(op, 1)
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2, outputs=min(max(1, len(op.outputs)), _MAX_OUTPUTS))
+        self.check_parts(op)
+
+    def parts(self, op: Operator) -> list[Part]:
+        input = self.source(op)
+        axis = resolved_axis(op, integers(op, 0, "the axis", 1)[0], len(input.shape))
+        count = len(op.outputs)
+        return _along(op, input, axis, [input.shape[axis] // count] * count)
+
+
+class SplitV(_Slicing):
+    """Parts of the sizes that input 1 holds, along the axis in input 2; one size may be -1: the rest.
+
+    Sizes that are computed are not read: the outputs have them, as in TFLM.
+    """
+
+    name = "SPLIT_V"
+    types = SUFFIX
+    limits = "up to 6 dimensions; a constant axis"
+
+    def attributes(self, options: Options) -> SplitAttributes:
+        return SplitAttributes(options.int32(0))
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 3, outputs=min(max(1, len(op.outputs)), _MAX_OUTPUTS))
+        self.check_parts(op)
+
+    def parts(self, op: Operator) -> list[Part]:
+        input = self.source(op)
+        axis = resolved_axis(op, integers(op, 2, "the axis", 1)[0], len(input.shape))
+        if _computed(op, 1):
+            return _along(op, input, axis, [_extent(op, output, axis) for output in op.outputs])
+        sizes = integers(op, 1, "the sizes")
+        if sizes.count(-1) == 1:
+            sizes[sizes.index(-1)] = input.shape[axis] - sum(sizes) - 1
+        return _along(op, input, axis, sizes)
+
+
+def _extent(op: Operator, output: Tensor, axis: int) -> int:
+    """Of an output along an axis that it must have."""
+    checks.rank(op, output, len(checks.required(op, 0).shape), "output")
+    return output.shape[axis]
+
+
+@dataclass(frozen=True)
+class UnpackAttributes:
+    count: int
+    axis: int
+
+
+class Unpack(_Slicing):
+    """One output for each position along an axis."""
+
+    name = "UNPACK"
+    types = SUFFIX
+    limits = "up to 6 dimensions"
+
+    def attributes(self, options: Options) -> UnpackAttributes:
+        return UnpackAttributes(options.int32(0), options.int32(1))
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 1, outputs=min(max(1, len(op.outputs)), _MAX_OUTPUTS))
+        self.check_parts(op)
+
+    def parts(self, op: Operator) -> list[Part]:
+        input = self.source(op)
+        axis = resolved_axis(op, op.attributes.axis, len(input.shape))
+        return _along(op, input, axis, [1] * input.shape[axis])
+
+
+class ReverseV2(_Slicing):
+    """The order along one axis (or several) turned around."""
+
+    name = "REVERSE_V2"
+    types = SUFFIX
+    limits = "up to 6 dimensions"
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2)
+        if not _computed(op, 1):
+            self.check_parts(op)
+            return
+        input = self.source(op)
+        _check_input(op, input)
+        checks.dtype(op, checks.required(op, 1), (DType.INT32,), "the axes")
+        checks.shape(op, op.outputs[0], input.shape, "output")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if not _computed(op, 1):
+            super().lower(op, lowering)
+            return
+        input, axes = self.source(op), checks.required(op, 1)
+        add_call(
+            op,
+            lowering,
+            f"ts_reverse_{SUFFIX[input.dtype]}_at",
+            "slice.h",
+            params=_run_time_params(input, op.outputs[0], axes.elements),
+            inputs=[lowering.operand(input), lowering.operand(axes)],
+            outputs=[lowering.buffer(op.outputs[0])],
+            params_type="ts_slice_params",
+        )
+
+    def parts(self, op: Operator) -> list[Part]:
+        shape = self.source(op).shape
+        axes = {resolved_axis(op, axis, len(shape)) for axis in integers(op, 1, "the axes")}
+        begin = tuple(extent - 1 if axis in axes else 0 for axis, extent in enumerate(shape))
+        return [Part(begin, shape, tuple(-1 if axis in axes else 1 for axis in range(len(shape))))]
+
+
+OPS = (Slice(), StridedSlice(), Split(), SplitV(), Unpack(), ReverseV2())

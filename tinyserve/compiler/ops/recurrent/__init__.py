@@ -1,0 +1,1 @@
+"""Recurrent operators, and state across inferences."""

@@ -1,0 +1,85 @@
+"""CIRCULAR_BUFFER: what streaming models with strided convolutions remember. Kernel in
+``kernels/circular_buffer.h``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyserve.compiler.graph.flexbuffer import read_map
+from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.calls import shapes
+from tinyserve.compiler.program import Buffer, KernelCall
+
+_MOST_CYCLES = 1 << 16
+
+
+@dataclass(frozen=True)
+class CircularBufferAttributes:
+    cycles_max: int
+
+
+class CircularBuffer(Op):
+    """[1][1][width][depth] to the last slots of them, [1][slots][width][depth].
+
+    Layers after it run at every ``cycles_max``-th inference only; the others end there, and leave the outputs
+    as they were. TFLM leaves its outputs undefined then.
+    """
+
+    name = "CIRCULAR_BUFFER"
+    custom = True
+    types = (DType.INT8,)
+    limits = "cycles_max must be given"
+
+    def attributes(self, options: Options) -> CircularBufferAttributes:
+        found = read_map(options.custom) if options.custom else {}
+        cycles = found.get("cycles_max", 0)
+        return CircularBufferAttributes(cycles if isinstance(cycles, int) else 0)
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 1)
+        input, output = checks.required(op, 0), op.outputs[0]
+        checks.dtype(op, input, self.types, "input")
+        checks.same_dtype(op, input, output)
+        checks.rank(op, input, 4, "input")
+        checks.rank(op, output, 4, "output")
+        checks.shape(op, input, (1, 1, *input.shape[2:]), "input")
+        checks.shape(op, output, (1, output.shape[1], *input.shape[2:]), "output")
+        if not 1 <= op.attributes.cycles_max <= _MOST_CYCLES:
+            raise unsupported(
+                op,
+                f"cycles_max is {op.attributes.cycles_max}",
+                "export the model with cycles_max of 1 or more",
+            )
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        input, output = lowering.operand(checks.required(op, 0)), lowering.buffer(op.outputs[0])
+        name, cycles = op.outputs[0].name, op.attributes.cycles_max
+        zeros = bytes([op.outputs[0].zero_point % 256]) * output.nbytes
+        kept = output if output.kind == "state" else lowering.state(f"{name}_kept", output.nbytes, zeros)
+        state = [
+            kept,
+            lowering.state(f"{name}_waited", 4),
+            lowering.state(f"{name}_due", 1),
+        ]
+        slots = op.outputs[0].shape[1]
+        lowering.call(
+            KernelCall(
+                function="ts_circular_buffer",
+                header="circular_buffer.h",
+                params_type="ts_circular_buffer_params",
+                params={"slots": slots, "depth": op.outputs[0].elements // slots, "cycles": cycles},
+                args=[input, output, *state],
+                reads=[*([input] if isinstance(input, Buffer) else []), *state],
+                writes=[output, *state],
+                layer=name,
+                op=op.name,
+                comment=shapes(op),
+                continues=state[-1] if cycles > 1 else None,
+            )
+        )
+
+
+OPS = (CircularBuffer(),)

@@ -1,0 +1,1 @@
+"""Operators that reduce over axes or windows."""

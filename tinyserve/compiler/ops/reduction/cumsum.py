@@ -1,0 +1,130 @@
+"""CUMSUM along one axis. Kernels in ``kernels/cumsum.h``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.axis import axis_params, check_computed_axis
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import overlaps
+from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
+from tinyserve.compiler.program import ParamValue
+
+_SUFFIX = {DType.INT8: "s8", DType.FLOAT32: "f32"}
+_MORE_BITS = 20  # of the values that are summed
+
+
+@dataclass(frozen=True)
+class CumsumAttributes:
+    exclusive: bool = False
+    reverse: bool = False
+
+
+class Cumsum(Op):
+    """Input 1 is the axis."""
+
+    name = "CUMSUM"
+    types = _SUFFIX
+
+    def attributes(self, options: Options) -> CumsumAttributes:
+        return CumsumAttributes(options.boolean(0), options.boolean(1))
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2)
+        input, output = checks.required(op, 0), op.outputs[0]
+        checks.dtype(op, input, _SUFFIX, "input")
+        checks.same_dtype(op, input, output)
+        checks.shape(op, output, input.shape, "output")
+        if checks.required(op, 1).is_constant:
+            _axis(op)
+        else:
+            check_computed_axis(op)
+        if input.dtype is DType.INT8:
+            checks.per_tensor(op, input, output)
+            sum_rescaling(op, input, output)
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if not checks.required(op, 1).is_constant:
+            _lower_computed(op, lowering)
+            return
+        input, output = checks.required(op, 0), op.outputs[0]
+        axis = _axis(op)
+        params: dict[str, ParamValue] = {
+            "outer": math.prod(input.shape[:axis]),
+            "extent": input.shape[axis],
+            "inner": math.prod(input.shape[axis + 1 :]),
+            **_sum_params(op),
+        }
+        source, target = lowering.operand(input), lowering.buffer(output)
+        same_place = [] if source is target else overlaps(source, target, 0)
+        add_call(
+            op,
+            lowering,
+            f"ts_cumsum_{_SUFFIX[input.dtype]}",
+            "cumsum.h",
+            params=params,
+            inputs=[source],
+            outputs=[target],
+            params_type="ts_cumsum_params",
+            overlaps=[replace(overlap, in_place=True) for overlap in same_place],
+        )
+
+
+def _lower_computed(op: Operator, lowering: Lowering) -> None:
+    input, axis, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    params: dict[str, ParamValue] = {f"sums.{field}": value for field, value in _sum_params(op).items()}
+    add_call(
+        op,
+        lowering,
+        f"ts_cumsum_{_SUFFIX[input.dtype]}_at",
+        "cumsum.h",
+        params={**params, **axis_params(input), "elements": output.elements},
+        inputs=[lowering.operand(input), lowering.operand(axis)],
+        outputs=[lowering.buffer(output)],
+        params_type="ts_cumsum_at_params",
+    )
+
+
+def _sum_params(op: Operator) -> dict[str, ParamValue]:
+    """The fields of ts_cumsum_params that do not depend on the axis."""
+    input = checks.required(op, 0)
+    directions: dict[str, ParamValue] = {
+        "exclusive": int(op.attributes.exclusive),
+        "reverse": int(op.attributes.reverse),
+    }
+    return directions | (sum_rescaling(op, input, op.outputs[0]) if input.dtype is DType.INT8 else {})
+
+
+def sum_rescaling(op: Operator, input: Tensor, output: Tensor) -> dict[str, ParamValue]:
+    """Offsets, multipliers and shifts of TFLM's int8 sums: inputs are halved, with 20 bits more."""
+    twice = 2 * input.scale
+    multiplier, shift = requantization(op, ratio(input.scale, twice))
+    final, final_shift = requantization(op, ratio(twice, (1 << _MORE_BITS) * output.scale))
+    if final_shift > 0:
+        raise unsupported(
+            op, f"the input's scale is {input.scale / output.scale:.3g} times the output's", "quantize again"
+        )
+    return {
+        "input_offset": -input.zero_point, "output_offset": output.zero_point,
+        "input_multiplier": multiplier, "input_shift": shift,
+        "output_multiplier": final, "output_shift": final_shift,
+    }  # fmt: skip
+
+
+def _axis(op: Operator) -> int:
+    tensor, rank = checks.required(op, 1), len(checks.required(op, 0).shape)
+    checks.dtype(op, tensor, (DType.INT32,), "the axis")
+    checks.elements(op, tensor, 1, "the axis")
+    axis = int(np.asarray(tensor.data).reshape(-1)[0])
+    if not -rank <= axis < rank:
+        raise checks.invalid(op, f"axis {axis} of an input with {rank} dimensions")
+    return axis % rank
+
+
+OPS = (Cumsum(),)

@@ -1,0 +1,124 @@
+"""AVERAGE_POOL_2D, MAX_POOL_2D and L2_POOL_2D. Kernels in ``kernels/pool_2d.h``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.ops.linear.conv_2d import suffix
+from tinyserve.compiler.ops.linear.depthwise_conv_2d import channelwise_lead
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import overlaps
+from tinyserve.compiler.ops.support.quantize_params import (
+    Activation,
+    activation_range,
+    check_activation,
+    float_range,
+)
+from tinyserve.compiler.ops.support.window import Window, read_padding, window
+from tinyserve.compiler.program import ParamValue
+
+_SCALE_TOLERANCE = 1e-6  # TFLM's PoolingPrepare
+
+
+@dataclass(frozen=True)
+class Pool2DAttributes:
+    padding: str = "VALID"
+    stride_height: int = 1
+    stride_width: int = 1
+    filter_height: int = 1
+    filter_width: int = 1
+    activation: Activation = Activation.NONE
+
+
+class _Pool2D(Op):
+    """SAME and VALID windows always hold at least one element. Kernel ``ts_<kernel>_<type>``."""
+
+    kernel: str
+    types: Collection[DType] = (DType.INT8, DType.INT16, DType.FLOAT32)
+    limits = "input and output quantized alike"
+
+    def attributes(self, options: Options) -> Pool2DAttributes:
+        return Pool2DAttributes(
+            padding=read_padding(options, 0),
+            stride_width=options.int32(1),
+            stride_height=options.int32(2),
+            filter_width=options.int32(3),
+            filter_height=options.int32(4),
+            activation=Activation.read(options, 5),
+        )
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 1)
+        input, output = checks.required(op, 0), op.outputs[0]
+        checks.dtype(op, input, self.types, "input")
+        checks.same_dtype(op, input, output)
+        checks.rank(op, input, 4, "input")
+        checks.rank(op, output, 4, "output")
+        checks.shape(op, output, (*output.shape[:3], input.shape[3]), "output")
+        check_activation(op, op.attributes.activation)
+        if input.dtype is not DType.FLOAT32:
+            checks.same_quantization(op, input, output, _SCALE_TOLERANCE)
+            if op.attributes.activation is not Activation.NONE:
+                checks.per_tensor(op, output)
+            activation_range(op, op.attributes.activation, output)
+        _window(op)
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if lowering.lower_variant("pool_2d", op):
+            return
+        input, output = checks.required(op, 0), op.outputs[0]
+        view = _window(op)
+        activation = op.attributes.activation
+        params: dict[str, ParamValue] = {**view.params(), "channels": input.shape[3]}
+        if input.dtype is DType.FLOAT32:
+            params["activation_min"], params["activation_max"] = float_range(activation)
+        else:
+            params["activation_min"], params["activation_max"] = activation_range(op, activation, output)
+        source, target = lowering.operand(input), lowering.buffer(output)
+        add_call(
+            op,
+            lowering,
+            f"ts_{self.kernel}_{suffix(input)}",
+            "pool_2d.h",
+            params=params,
+            inputs=[source],
+            outputs=[target],
+            params_type="ts_pool_2d_f32_params" if input.dtype is DType.FLOAT32 else "ts_pool_2d_params",
+            overlaps=overlaps(source, target, channelwise_lead(view, input, output)),
+        )
+
+
+def _window(op: Operator) -> Window:
+    attributes: Pool2DAttributes = op.attributes
+    return window(
+        op,
+        (attributes.filter_height, attributes.filter_width),
+        (attributes.stride_height, attributes.stride_width),
+        attributes.padding,
+    )
+
+
+class AveragePool2D(_Pool2D):
+    name = "AVERAGE_POOL_2D"
+    kernel = "average_pool_2d"
+
+
+class MaxPool2D(_Pool2D):
+    name = "MAX_POOL_2D"
+    kernel = "max_pool_2d"
+
+
+class L2Pool2D(_Pool2D):
+    """The root of the mean of squares, for float32 alone."""
+
+    name = "L2_POOL_2D"
+    kernel = "l2_pool_2d"
+    types = (DType.FLOAT32,)
+    limits = ""
+
+
+OPS = (AveragePool2D(), MaxPool2D(), L2Pool2D())

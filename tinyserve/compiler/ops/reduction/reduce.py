@@ -1,0 +1,213 @@
+"""MEAN, SUM, REDUCE_MAX, REDUCE_MIN and REDUCE_ALL over any axes. Kernels in ``kernels/reduce.h``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.axis import axis_params
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
+from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
+from tinyserve.compiler.program import ParamValue
+
+_MAX_RANK = 6
+_SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32", DType.BOOL: "b8"}
+
+
+@dataclass(frozen=True)
+class ReduceAttributes:
+    keep_dims: bool = False
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """The input as kept and reduced dimensions, each (extents, strides), merged to three at most."""
+
+    kept: tuple[tuple[int, ...], tuple[int, ...]]
+    reduced: tuple[tuple[int, ...], tuple[int, ...]]
+    count: int
+
+    def params(self) -> dict[str, ParamValue]:
+        """The fields of TS_REDUCE_FIELDS."""
+        return {
+            "kept": self.kept[0],
+            "kept_strides": self.kept[1],
+            "reduced": self.reduced[0],
+            "reduced_strides": self.reduced[1],
+        }
+
+
+class _Reduce(Op):
+    """Input 1 holds the axes. Sub-classes say what happens to the values."""
+
+    types: Collection[DType] = (DType.INT8, DType.FLOAT32)
+    limits = "up to 6 dimensions"
+
+    def attributes(self, options: Options) -> ReduceAttributes:
+        return ReduceAttributes(options.boolean(0))
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 2)
+        input, axes, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        checks.dtype(op, input, self.types, "input")
+        checks.same_dtype(op, input, output)
+        checks.dtype(op, axes, (DType.INT32,), "the list of axes")
+        if len(input.shape) > _MAX_RANK:
+            raise unsupported(op, f"more than {_MAX_RANK} dimensions", "reshape to fewer dimensions")
+        if axes.is_constant:
+            checks.elements(op, output, input.elements // reduction_of(op).count, "output")
+        elif input.elements % output.elements:
+            raise checks.invalid(op, f"{output.elements} outputs of {input.elements} values")
+        if input.dtype in (DType.INT8, DType.INT16):
+            self.check_quantized(op)
+
+    def check_quantized(self, op: Operator) -> None:
+        """Raises UnsupportedError for scales that the kernel does not take."""
+        checks.same_quantization(op, checks.required(op, 0), op.outputs[0])
+
+    def kernel(self, op: Operator, count: int) -> tuple[str, str, dict[str, ParamValue]]:
+        """Function, stem of its parameter type and its fields beyond the reduction."""
+        return f"ts_{self.name.lower()}_{_SUFFIX[op.outputs[0].dtype]}", "ts_reduce", {}
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if lowering.lower_variant("reduce", op):
+            return
+        if not checks.required(op, 1).is_constant:
+            self._lower_computed(op, lowering)
+            return
+        reduction = reduction_of(op)
+        function, kind, params = self.kernel(op, reduction.count)
+        source, target = lowering.operand(checks.required(op, 0)), lowering.buffer(op.outputs[0])
+        add_call(
+            op,
+            lowering,
+            function,
+            "reduce.h",
+            params={**reduction.params(), **params},
+            inputs=[source],
+            outputs=[target],
+            params_type=f"{kind}_params",
+            overlaps=overlaps(source, target, _lead(reduction, op)),
+        )
+
+    def _lower_computed(self, op: Operator, lowering: Lowering) -> None:
+        input, axes, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        function, kind, fields = self.kernel(op, _count(op))
+        params: dict[str, ParamValue] = {f"reduction.{field}": value for field, value in fields.items()}
+        of_axes = {**axis_params(input), "axes": axes.elements, "outputs": output.elements}
+        params |= {f"axes.{field}": value for field, value in of_axes.items()}
+        add_call(
+            op,
+            lowering,
+            f"{function}_at",
+            "reduce.h",
+            params=params,
+            inputs=[lowering.operand(input), lowering.operand(axes)],
+            outputs=[lowering.buffer(output)],
+            params_type=f"{kind}_at_params",
+        )
+
+
+class Mean(_Reduce):
+    """TFLM's QuantizedMeanOrSum: the mean's division is part of the multiplier."""
+
+    name = "MEAN"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+
+    def check_quantized(self, op: Operator) -> None:
+        checks.per_tensor(op, checks.required(op, 0), op.outputs[0])
+        self._factor(op, _count(op))
+
+    def kernel(self, op: Operator, count: int) -> tuple[str, str, dict[str, ParamValue]]:
+        input, output = checks.required(op, 0), op.outputs[0]
+        function = f"ts_reduce_sum_{_SUFFIX[output.dtype]}"
+        if output.dtype is DType.FLOAT32:
+            return function, "ts_reduce_sum_f32", {"divisor": float(count) if self.name == "MEAN" else 1.0}
+        multiplier, shift = self._factor(op, count)
+        return function, "ts_reduce_sum", {
+            "sum_offset": -input.zero_point * count,
+            "multiplier": multiplier,
+            "shift": shift,
+            "output_offset": output.zero_point,
+        }  # fmt: skip
+
+    def _factor(self, op: Operator, count: int) -> tuple[int, int]:
+        input, output = checks.required(op, 0), op.outputs[0]
+        multiplier, shift = requantization(op, ratio(input.scale, output.scale))
+        if self.name == "MEAN":
+            bits = min(count.bit_length() - 1, 32, 31 + shift)
+            multiplier, shift = (multiplier << bits) // count, shift - bits
+        return multiplier, shift
+
+
+class Sum(Mean):
+    name = "SUM"
+
+
+class ReduceMax(_Reduce):
+    name = "REDUCE_MAX"
+
+
+class ReduceMin(_Reduce):
+    name = "REDUCE_MIN"
+
+
+class ReduceAll(_Reduce):
+    name = "REDUCE_ALL"
+    types = (DType.BOOL,)
+
+
+def _count(op: Operator) -> int:
+    """How many values make one output."""
+    return checks.required(op, 0).elements // op.outputs[0].elements
+
+
+def reduced_axes(op: Operator) -> tuple[int, ...]:
+    """The axes of a constant list, sorted, each once. Raises ModelError outside the input's rank."""
+    rank = len(checks.required(op, 0).shape)
+    data = checks.required(op, 1).data
+    axes = {int(axis) for axis in np.asarray(data).reshape(-1)}
+    if any(not -rank <= axis < rank for axis in axes):
+        raise checks.invalid(op, f"axes {sorted(axes)} of an input with {rank} dimensions")
+    return tuple(sorted({axis % rank for axis in axes}))
+
+
+def reduction_of(op: Operator) -> Reduction:
+    """What the operator reduces."""
+    shape, axes = checks.required(op, 0).shape, reduced_axes(op)
+    strides = np.cumprod((1, *shape[:0:-1]))[::-1].tolist() if shape else []
+    groups: list[tuple[bool, int, int]] = []  # is reduced, extent, stride; outermost first
+    for axis, extent in enumerate(shape):
+        if extent == 1:
+            continue
+        is_reduced = axis in axes
+        if groups and groups[-1][0] == is_reduced:
+            groups[-1] = (is_reduced, groups[-1][1] * extent, strides[axis])
+        else:
+            groups.append((is_reduced, extent, strides[axis]))
+    count = int(np.prod([shape[axis] for axis in axes], dtype=np.int64))
+    return Reduction(_padded(groups, False), _padded(groups, True), count)
+
+
+def _padded(groups: list[tuple[bool, int, int]], reduced: bool) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    chosen = [(extent, stride) for kind, extent, stride in groups if kind is reduced]
+    chosen = [(1, 0)] * (3 - len(chosen)) + chosen
+    return tuple(extent for extent, _ in chosen), tuple(stride for _, stride in chosen)
+
+
+def _lead(reduction: Reduction, op: Operator) -> int:
+    input, output = checks.required(op, 0), op.outputs[0]
+    starts = np.zeros(1, dtype=np.int64)
+    for extent, stride in zip(*reduction.kept, strict=True):
+        starts = (starts[:, None] + np.arange(extent, dtype=np.int64) * stride).reshape(-1)
+    ends = np.arange(1, output.elements + 1, dtype=np.int64)
+    return lead_bytes(starts * input.dtype.itemsize, ends * output.dtype.itemsize)
+
+
+OPS = (Mean(), Sum(), ReduceMax(), ReduceMin(), ReduceAll())

@@ -1,0 +1,1 @@
+"""Signal operators of audio front ends."""

@@ -1,0 +1,138 @@
+"""SignalRfft and SignalIrfft: real FFTs of a speech front end. Kernels in ``kernels/rfft.h``."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.flexbuffer import read_map
+from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.program import ParamValue
+
+_SUFFIX = {DType.INT16: "s16", DType.INT32: "s32", DType.FLOAT32: "f32"}
+_STAGES = 16  # TS_FFT_STAGES
+_SHORTEST, _LONGEST = 4, 1 << 16
+
+
+@dataclass(frozen=True)
+class FftAttributes:
+    fft_length: int
+
+
+class Rfft(Op):
+    """Input [..][length <= fft_length] (padded with zeros) to [..][2 * (fft_length / 2 + 1)], complex pairs.
+
+    Integers lose a factor of fft_length, as each stage divides by its radix.
+    """
+
+    name = "SignalRfft"
+    types = _SUFFIX
+    limits = "powers of two as lengths"
+    custom = True
+    kernel = "rfft"
+    inverse = False
+
+    def attributes(self, options: Options) -> FftAttributes:
+        return FftAttributes(int(read_map(options.custom).get("fft_length", 0)))
+
+    def check(self, op: Operator) -> None:
+        checks.arity(op, 1)
+        input, output = checks.required(op, 0), op.outputs[0]
+        checks.dtype(op, input, _SUFFIX, "input")
+        checks.same_dtype(op, input, output)
+        length = op.attributes.fft_length
+        if not _SHORTEST <= length <= _LONGEST or length & (length - 1):
+            raise unsupported(
+                op, f"FFT of length {length}", f"use a power of two from {_SHORTEST} to {_LONGEST}"
+            )
+        if not input.shape:
+            raise checks.invalid(op, "its input is a scalar")
+        frequencies = 2 * (length // 2 + 1)
+        rows = input.shape[:-1]
+        if self.inverse:
+            checks.shape(op, input, (*rows, frequencies), "input")
+            checks.shape(op, output, (*rows, length), "output")
+        else:
+            if input.shape[-1] > length:
+                raise checks.invalid(op, f"{input.shape[-1]} values for an FFT of {length}")
+            checks.shape(op, output, (*rows, frequencies), "output")
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        input, output, length = checks.required(op, 0), op.outputs[0], op.attributes.fft_length
+        count = length // 2
+        radices = _radices(count)
+        sign = 1 if self.inverse else -1
+        turns = sign * 2 * math.pi * np.arange(count) / count
+        halves = sign * math.pi * ((np.arange(count // 2) + 1) / count + 0.5)
+        name = f"fft_{length}_{'inverse' if self.inverse else 'forward'}"
+        params: dict[str, ParamValue] = {
+            "rows": input.elements // input.shape[-1],
+            "input_length": input.shape[-1],
+            "count": count,
+            "stages": len(radices),
+            "radices": tuple(radices + [1] * (_STAGES - len(radices))),
+            "order": lowering.constant(f"{name}_order", _order(radices, count), "input of each place"),
+            "twiddles": lowering.constant(f"{name}_twiddles", _unit(turns, input.dtype), "re, im"),
+            "super_twiddles": lowering.constant(f"{name}_super", _unit(halves, input.dtype), "re, im"),
+            "scale": 1.0 / length,
+        }
+        kind = _SUFFIX[input.dtype]
+        add_call(
+            op,
+            lowering,
+            f"ts_{self.kernel}_{kind}",
+            "rfft.h",
+            params=params,
+            inputs=[lowering.operand(input)],
+            outputs=[lowering.buffer(output)],
+            params_type=f"ts_fft_{kind}_params",
+            scratch=[lowering.scratch(f"{name}_work", length * input.dtype.itemsize)],
+        )
+
+
+class Irfft(Rfft):
+    """Input [..][2 * (fft_length / 2 + 1)] to [..][fft_length]."""
+
+    name = "SignalIrfft"
+    kernel = "irfft"
+    inverse = True
+
+
+def _radices(count: int) -> list[int]:
+    """Radices of the stages, the outermost first: 4 as long as it divides, then 2."""
+    found = []
+    while count > 1:
+        found.append(4 if count % 4 == 0 else 2)
+        count //= found[-1]
+    return found
+
+
+def _order(radices: list[int], count: int) -> npt.NDArray[np.uint16]:
+    """Which input each place of the first stage takes: the reversal of the mixed-radix digits."""
+    order, stride = np.zeros(1, dtype=np.int64), 1
+    parts = []
+    for radix in radices:
+        parts.append((radix, stride))
+        stride *= radix
+    for radix, step in reversed(parts):
+        order = (np.arange(radix)[:, None] * step + order[None, :]).reshape(-1)
+    assert order.size == count
+    return order.astype(np.uint16)
+
+
+def _unit(phases: npt.NDArray[np.float64], dtype: DType) -> npt.NDArray[Any]:
+    """Points of the unit circle as (re, im); integers are rounded to Q0.15 or Q0.31 with 1 the maximum."""
+    points = np.stack([np.cos(phases), np.sin(phases)], axis=-1).reshape(-1)
+    if dtype is DType.FLOAT32:
+        return points.astype(np.float32)
+    return np.floor(0.5 + np.iinfo(dtype.numpy).max * points).astype(dtype.numpy)
+
+
+OPS = (Rfft(), Irfft())

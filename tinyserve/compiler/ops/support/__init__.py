@@ -1,0 +1,1 @@
+"""What operators share: checks, attributes, quantization parameters, kernel calls."""

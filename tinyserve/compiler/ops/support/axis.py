@@ -1,0 +1,27 @@
+"""Axes that are computed at run time: what ``kernels/common/axis.h`` works on. No operator by itself."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import DType, Operator, Tensor
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import unsupported
+from tinyserve.compiler.program import ParamValue
+
+MAX_RANK = 6  # TS_AXIS_RANK
+
+
+def check_computed_axis(op: Operator, count: int | None = 1) -> None:
+    """Input 1 is int32, of ``count`` elements, and the rank of input 0 is one that the kernels take."""
+    input, axis = checks.required(op, 0), checks.required(op, 1)
+    checks.dtype(op, axis, (DType.INT32,), "the axis")
+    if count is not None:
+        checks.elements(op, axis, count, "the axis")
+    if len(input.shape) > MAX_RANK:
+        raise unsupported(op, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
+    if op.outputs[0].elements > input.elements:
+        raise checks.invalid(op, f"{op.outputs[0].elements} outputs of {input.elements} values")
+
+
+def axis_params(input: Tensor) -> dict[str, ParamValue]:
+    """Rank and shape of the tensor whose axes they are."""
+    return {"rank": len(input.shape), "shape": (*input.shape, *(1,) * (MAX_RANK - len(input.shape)))}

@@ -1,0 +1,109 @@
+"""What an operator module provides, and what lowering provides to it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.program import Block, Buffer, Constant, KernelCall, Operand, Target
+from tinyserve.errors import UnsupportedError
+
+
+class Lowering(Protocol):
+    """The program under construction, as an operator's ``lower`` sees it."""
+
+    @property
+    def target(self) -> Target: ...
+
+    def operand(self, tensor: Tensor) -> Operand:
+        """The buffer of an activation, or the constant of a constant tensor."""
+        ...
+
+    def buffer(self, tensor: Tensor) -> Buffer:
+        """The buffer of an activation (a constant tensor gets copied into none: raises UnsupportedError)."""
+        ...
+
+    def constant(
+        self, name: str, values: npt.NDArray[Any], comment: str = "", alignment: int = 4
+    ) -> Constant:
+        """Adds read-only data; equal data is stored once. The C type follows the numpy dtype."""
+        ...
+
+    def scratch(self, name: str, nbytes: int, alignment: int = 4) -> Buffer:
+        """Working memory of one call, in the arena."""
+        ...
+
+    def state(self, name: str, nbytes: int, initial: bytes | None = None, alignment: int = 4) -> Buffer:
+        """Memory that lives across inferences, set to ``initial`` (zeros without) by init and reset."""
+        ...
+
+    def alias(self, output: Tensor, input: Tensor) -> None:
+        """``output`` is the same bytes as ``input``: no code (reshape and its like)."""
+        ...
+
+    def call(self, call: KernelCall) -> None:
+        """Appends a kernel call."""
+        ...
+
+    def offer(self, op: Operator, variants: Sequence[str]) -> None:
+        """Notes the kernel variants that the operator's layer can have, for those who choose among them."""
+        ...
+
+    def lower_variant(self, name: str, op: Operator) -> bool:
+        """Lowers ``op`` with a kernel variant of the target's instruction set, where one takes it.
+
+        ``name`` is the operator's module. False: the portable kernel is the operator's own business.
+        Raises UsageError where the target's choices name a variant that does not apply.
+        """
+        ...
+
+    def block(self, subgraph: int, inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Block:
+        """Lowers a subgraph for a ControlCall: it reads ``inputs`` where they are, and its outputs are copied
+        to ``results`` at its end (none where ``results`` is empty)."""
+        ...
+
+    def declare_variable(self, handle: Tensor, name: str) -> None:
+        """``handle`` stands for the resource variable of this name."""
+        ...
+
+    def variable(self, handle: Tensor, value: Tensor) -> Buffer:
+        """The state that holds a resource variable whose values are like ``value``."""
+        ...
+
+
+class Op:
+    """Base of an operator's description: ``compiler/ops/<family>/<op>.py`` ends in ``OPS = (Conv2D(),)``."""
+
+    name: str = ""
+    custom: bool = False
+    types: Collection[DType] = ()
+    """What the kernels take as the values worked on (empty: every type), for the page of operators."""
+    limits: str = ""
+    """What else ``check`` asks for, in one line."""
+    roles: tuple[str, ...] = ()
+    """What the inputs are to the operator; constants are named after layer and role in the generated C."""
+
+    def attributes(self, options: Options) -> Any:
+        """The operator's attributes as a frozen dataclass (None where it has none)."""
+        return None
+
+    def check(self, op: Operator) -> None:
+        """Raises UnsupportedError (what, why, what to do) for types or options that no kernel has, and
+        ModelError for shapes that contradict each other. Must accept hostile operators, never a traceback."""
+        raise NotImplementedError
+
+    def macs(self, op: Operator) -> int:
+        """Multiply-accumulate operations of one inference (0 for operators without any)."""
+        return 0
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        """Adds the kernel calls of a checked operator."""
+        raise NotImplementedError
+
+
+def unsupported(op: Operator, reason: str, hint: str) -> UnsupportedError:
+    """The error for an operator that no kernel covers, worded the same everywhere."""
+    return UnsupportedError(f"{op.location}: {reason}", hint)

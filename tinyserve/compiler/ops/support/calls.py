@@ -1,0 +1,61 @@
+"""Kernel calls in the form that all operators share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tinyserve.compiler.graph.types import Operator, Tensor
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.program import Buffer, KernelCall, Operand, Overlap, ParamValue
+
+
+def add_call(
+    op: Operator,
+    lowering: Lowering,
+    function: str,
+    header: str,
+    *,
+    params: dict[str, ParamValue],
+    inputs: Sequence[Operand | None],
+    outputs: Sequence[Buffer],
+    params_type: str | None = None,
+    overlaps: Sequence[Overlap] = (),
+    scratch: Sequence[Buffer | None] = (),
+    macs: int = 0,
+    variant: str = "portable",
+    reason: str = "",
+    sources: tuple[str, ...] = (),
+    code: tuple[str, ...] = (),
+) -> None:
+    """Appends ``function(&params, inputs..., outputs..., scratch...)``; None is passed as NULL."""
+    working = [buffer for buffer in scratch if buffer is not None]
+    lowering.call(
+        KernelCall(
+            function=function,
+            header=header,
+            params_type=params_type or f"{function}_params",
+            params=params,
+            args=[*inputs, *outputs, *scratch],
+            reads=[operand for operand in inputs if isinstance(operand, Buffer)] + working,
+            writes=[*outputs, *working],
+            layer=op.outputs[0].name,
+            op=op.name,
+            comment=shapes(op),
+            macs=macs,
+            overlaps=list(overlaps),
+            variant=variant,
+            reason=reason,
+            sources=sources,
+            code=code,
+        )
+    )
+
+
+def shapes(op: Operator) -> str:
+    """What goes in and comes out: ``1x8x8x3 int8, 4x3x3x3 int8 -> 1x8x8x4 int8``."""
+    inputs = ", ".join(_shape(tensor) for tensor in op.inputs if tensor is not None)
+    return f"{inputs} -> {', '.join(_shape(tensor) for tensor in op.outputs)}"
+
+
+def _shape(tensor: Tensor) -> str:
+    return f"{'x'.join(map(str, tensor.shape)) or 'scalar'} {tensor.dtype.value}"

@@ -1,0 +1,178 @@
+"""Checks that operators share. Each raises one worded error and returns nothing else than what it checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tinyserve.compiler.graph.types import DType, Operator, Tensor
+from tinyserve.compiler.ops.support.base import unsupported
+from tinyserve.compiler.ops.support.quantize_params import INTEGER_RANGE
+from tinyserve.errors import ModelError
+
+_MAX_ELEMENTS = 1 << 24
+_CORRUPT = "export the model again: the file is damaged or was written by a faulty converter"
+
+
+def invalid(op: Operator, reason: str) -> ModelError:
+    """The error for an operator whose parts contradict each other."""
+    return ModelError(f"{op.location}: {reason}", _CORRUPT)
+
+
+def arity(op: Operator, minimum: int, maximum: int | None = None, outputs: int = 1) -> None:
+    """Number of inputs and outputs; the first ``minimum`` inputs are there; no tensor is empty or absurdly
+    large.
+    """
+    maximum = minimum if maximum is None else maximum
+    if not minimum <= len(op.inputs) <= maximum:
+        wanted = str(minimum) if minimum == maximum else f"{minimum} to {maximum}"
+        raise invalid(op, f"has {len(op.inputs)} inputs, needs {wanted}")
+    if len(op.outputs) != outputs:
+        raise invalid(op, f"has {len(op.outputs)} outputs, needs {outputs}")
+    if any(tensor is None for tensor in op.inputs[:minimum]):
+        raise invalid(op, "a required input is missing")
+    for tensor in [*op.inputs, *op.outputs]:
+        if tensor is not None and any(extent < 1 for extent in tensor.shape):
+            raise unsupported(
+                op,
+                f'tensor "{tensor.name}" has shape {list(tensor.shape)}, which holds no element',
+                "give the model static shapes without zeros when converting it",
+            )
+        if tensor is not None and tensor.elements > _MAX_ELEMENTS:
+            raise unsupported(
+                op,
+                f'tensor "{tensor.name}" of {tensor.elements} values is beyond any microcontroller',
+                "use a smaller model",
+            )
+
+
+def required(op: Operator, index: int) -> Tensor:
+    """Input ``index`` of an operator whose arity was checked."""
+    tensor = op.inputs[index]
+    assert tensor is not None
+    return tensor
+
+
+def optional(op: Operator, index: int) -> Tensor | None:
+    """Input ``index``, None where it is left out."""
+    return op.inputs[index] if index < len(op.inputs) else None
+
+
+def dtype(op: Operator, tensor: Tensor, allowed: Iterable[DType], role: str) -> None:
+    """The tensor has one of the types that a kernel exists for."""
+    allowed = tuple(allowed)
+    if tensor.dtype not in allowed:
+        names = ", ".join(kind.value for kind in allowed)
+        raise unsupported(
+            op,
+            f"{role} of type {tensor.dtype.value} (supported: {names})",
+            "convert the model with full-integer quantization or as float32",
+        )
+
+
+def same_dtype(op: Operator, *tensors: Tensor) -> None:
+    """All tensors have one type."""
+    kinds = {tensor.dtype for tensor in tensors}
+    if len(kinds) > 1:
+        names = " and ".join(sorted(kind.value for kind in kinds))
+        raise unsupported(
+            op, f"mixes {names}", "convert the model with full-integer quantization or as float32"
+        )
+
+
+def rank(op: Operator, tensor: Tensor, wanted: int, role: str) -> None:
+    """The tensor has so many dimensions."""
+    if len(tensor.shape) != wanted:
+        raise invalid(op, f"{role} has shape {list(tensor.shape)}, needs {wanted} dimensions")
+
+
+def shape(op: Operator, tensor: Tensor, wanted: tuple[int, ...], role: str) -> None:
+    """The tensor has this shape."""
+    if tensor.shape != wanted:
+        raise invalid(op, f"{role} has shape {list(tensor.shape)}, expected {list(wanted)}")
+
+
+def elements(op: Operator, tensor: Tensor, wanted: int, role: str) -> None:
+    """The tensor has so many elements, in whatever shape."""
+    if tensor.elements != wanted:
+        raise invalid(op, f"{role} has {tensor.elements} values, expected {wanted}")
+
+
+def constant(op: Operator, tensor: Tensor, role: str) -> None:
+    """The tensor is known at compile time: for operands that TFLM does not take at run time, either."""
+    if not tensor.is_constant:
+        raise unsupported(
+            op, f"{role} is computed at run time", "make it a constant of the model: TFLM wants that, too"
+        )
+
+
+def per_tensor(op: Operator, *tensors: Tensor) -> None:
+    """Each tensor has one scale and zero point, and the scale is positive."""
+    for tensor in tensors:
+        if not has_scale(tensor):
+            raise invalid(op, f'tensor "{tensor.name}" of type {tensor.dtype.value} has no scale')
+        assert tensor.quantization is not None
+        if tensor.quantization.per_channel:
+            raise unsupported(
+                op, f'activation "{tensor.name}" has a scale per channel', "quantize activations per tensor"
+            )
+        _positive(op, tensor)
+
+
+def channel_quantized(op: Operator, tensor: Tensor, axis: int, channels: int) -> None:
+    """Weights have one scale, or one for each of ``channels`` along ``axis``."""
+    quantization = tensor.quantization
+    if quantization is None or not quantization.scales:
+        raise invalid(op, f'weights "{tensor.name}" have no scale')
+    count = len(quantization.scales)
+    if count > 1 and (count != channels or quantization.axis != axis):
+        raise invalid(
+            op,
+            f"weights have {count} scales along axis {quantization.axis}, expected {channels} along {axis}",
+        )
+    _positive(op, tensor)
+
+
+def symmetric(op: Operator, *tensors: Tensor) -> None:
+    """Zero points are 0."""
+    for tensor in tensors:
+        points = tensor.quantization.zero_points if tensor.quantization else ()
+        if any(points):
+            raise unsupported(
+                op,
+                f'tensor "{tensor.name}" has zero point {next(p for p in points if p)}, needs 0',
+                "quantize it symmetrically",
+            )
+
+
+def same_quantization(op: Operator, first: Tensor, second: Tensor, tolerance: float = 0.0) -> None:
+    """Scale and zero point are equal, as operators that move values need; plain integers have neither."""
+    if not has_scale(first) and not has_scale(second):
+        return
+    per_tensor(op, first, second)
+    if abs(first.scale - second.scale) > tolerance or first.zero_point != second.zero_point:
+        raise unsupported(
+            op,
+            f"input and output are quantized differently (scale {first.scale:g} and {second.scale:g}, "
+            f"zero point {first.zero_point} and {second.zero_point})",
+            "insert a QUANTIZE between them, or convert the model with a current converter",
+        )
+
+
+def has_scale(tensor: Tensor) -> bool:
+    """Whether the file gives the tensor a scale."""
+    return tensor.quantization is not None and bool(tensor.quantization.scales)
+
+
+def is_quantized(tensor: Tensor) -> bool:
+    """Integer values that stand for real ones."""
+    return tensor.dtype in INTEGER_RANGE and tensor.quantization is not None
+
+
+def _positive(op: Operator, tensor: Tensor) -> None:
+    assert tensor.quantization is not None
+    if not all(scale > 0 for scale in tensor.quantization.scales):
+        raise unsupported(
+            op,
+            f'tensor "{tensor.name}" has a scale of zero',
+            "quantize the model again with representative data",
+        )

@@ -1,0 +1,72 @@
+"""How an operator is added to TFLM's MicroMutableOpResolver."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tinyserve.compiler.graph.types import Model, Operator
+from tinyserve.errors import UnsupportedError
+
+# Methods whose names are not the operator's in CamelCase (micro_mutable_op_resolver.h).
+_IRREGULAR = {
+    "AVERAGE_POOL_2D": "AveragePool2D",
+    "BATCH_MATMUL": "BatchMatMul",
+    "CONV_2D": "Conv2D",
+    "CUMSUM": "CumSum",
+    "DEPTHWISE_CONV_2D": "DepthwiseConv2D",
+    "L2_POOL_2D": "L2Pool2D",
+    "MAX_POOL_2D": "MaxPool2D",
+    "PADV2": "PadV2",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTM",
+}
+_REGULAR_NAMES = """
+    ABS ADD ADD_N ARG_MAX ARG_MIN ASSIGN_VARIABLE BATCH_TO_SPACE_ND BROADCAST_ARGS BROADCAST_TO CALL_ONCE
+    CAST CEIL CONCATENATION COS DEPTH_TO_SPACE DEQUANTIZE DIV DYNAMIC_UPDATE_SLICE ELU EMBEDDING_LOOKUP
+    EQUAL EXP EXPAND_DIMS FILL FLOOR FLOOR_DIV FLOOR_MOD FULLY_CONNECTED GATHER GATHER_ND GREATER
+    GREATER_EQUAL HARD_SWISH IF L2_NORMALIZATION LEAKY_RELU LESS LESS_EQUAL LOG LOG_SOFTMAX LOGICAL_AND
+    LOGICAL_NOT LOGICAL_OR LOGISTIC MAXIMUM MEAN MINIMUM MIRROR_PAD MUL NEG NOT_EQUAL PACK PAD PRELU
+    QUANTIZE READ_VARIABLE REDUCE_ALL REDUCE_MAX REDUCE_MIN RELU RELU6 RESHAPE RESIZE_BILINEAR
+    RESIZE_NEAREST_NEIGHBOR REVERSE_V2 ROUND RSQRT SELECT_V2 SHAPE SIN SLICE SOFTMAX SPACE_TO_BATCH_ND
+    SPACE_TO_DEPTH SPLIT SPLIT_V SQRT SQUARE SQUARED_DIFFERENCE SQUEEZE STRIDED_SLICE SUB SUM SVDF TANH
+    TRANSPOSE TRANSPOSE_CONV UNPACK VAR_HANDLE WHILE ZEROS_LIKE
+"""
+_SIGNAL_NAMES = """
+    Delay Energy FftAutoScale FilterBank FilterBankLog FilterBankSpectralSubtraction FilterBankSquareRoot
+    Framer Irfft OverlapAdd PCAN Rfft Stacker Window
+"""
+
+METHODS = {
+    **{name: "Add" + name.title().replace("_", "") for name in _REGULAR_NAMES.split()},
+    **{name: f"Add{method}" for name, method in _IRREGULAR.items()},
+}
+CUSTOM_METHODS = {
+    "CIRCULAR_BUFFER": "AddCircularBuffer",
+    "TFLite_Detection_PostProcess": "AddDetectionPostprocess",
+    **{f"Signal{name}": f"Add{name}" for name in _SIGNAL_NAMES.split()},
+}
+
+
+def has(operator: Operator) -> bool:
+    """Whether TFLM has an operator of this name, for some types at least."""
+    return operator.name in (CUSTOM_METHODS if operator.custom else METHODS)
+
+
+def resolver_methods(model: Model) -> Sequence[str]:
+    """The resolver's methods for the operators of all graphs, sorted, each once.
+
+    Raises UnsupportedError that names all operators TFLM does not have.
+    """
+    methods, missing = set(), []
+    for graph in model.graphs:
+        for operator in graph.operators:
+            method = (CUSTOM_METHODS if operator.custom else METHODS).get(operator.name)
+            if method is None:
+                missing.append(operator.location)
+            else:
+                methods.add(method)
+    if missing:
+        raise UnsupportedError(
+            "TensorFlow Lite Micro does not have: " + "; ".join(missing),
+            "use the engine aot, which is the default, where it has them; else replace the layer",
+        )
+    return sorted(methods)

@@ -1,0 +1,7 @@
+"""Exact passes over the graph: load a model, make it smaller without changing a byte of its outputs."""
+
+from tinyserve.compiler.passes.load import load, macs
+from tinyserve.compiler.passes.optimize import optimize
+from tinyserve.compiler.passes.report import PassReport, PassResult
+
+__all__ = ["PassReport", "PassResult", "load", "macs", "optimize"]

@@ -1,0 +1,97 @@
+"""What operators with weights share: constant accumulators, and inputs that fold into the bias."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import DType, Operator, Quantization, Tensor
+from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support.fixed_point import wrap
+from tinyserve.compiler.passes.channels.state import Channels, Int64Array, Mask
+from tinyserve.compiler.passes.channels.values import output_stage
+
+
+def has_plain_weights(op: Operator) -> bool:
+    """Constant symmetric weights and a constant bias or none: what the rules can reason about."""
+    source, weights = op.inputs[0], op.inputs[1]
+    assert source is not None and weights is not None
+    if not weights.is_constant or source.is_constant:
+        return False
+    if weights.quantization is not None and any(weights.quantization.zero_points):
+        return False
+    if weights.dtype is DType.FLOAT32 and not np.isfinite(weights.data).all():  # type: ignore[arg-type]
+        return False
+    bias = bias_of(op)
+    return bias is None or (bias.is_constant and bias.elements == op.outputs[0].shape[-1])
+
+
+def bias_of(op: Operator) -> Tensor | None:
+    return op.inputs[2] if len(op.inputs) > 2 else None
+
+
+def reads_padding(op: Operator) -> bool:
+    """Whether some tap of a convolution lies outside of its input."""
+    view = conv_window(op)
+    ends = (
+        (view.pad_top, view.output_height, view.stride_height, view.filter_height, view.dilation_height,
+         view.input_height),
+        (view.pad_left, view.output_width, view.stride_width, view.filter_width, view.dilation_width,
+         view.input_width),
+    )  # fmt: skip
+    return any(
+        pad > 0 or (outputs - 1) * stride - pad + (taps - 1) * dilation >= extent
+        for pad, outputs, stride, taps, dilation, extent in ends
+    )
+
+
+def foldable(op: Operator, channels: Channels, padded: bool) -> Mask:
+    """Input channels that add the same to every accumulator.
+
+    Padding holds the zero point, so where there is padding only that value does.
+    """
+    source = op.inputs[0]
+    assert source is not None
+    if not padded:
+        return channels.known
+    return np.asarray(channels.known & (channels.value == source.zero_point))
+
+
+def known_outputs(op: Operator, constant: Mask, sums: Int64Array) -> Int64Array:
+    """Output values of the channels in ``constant``, whose accumulators are ``sums`` + bias.
+
+    Only int8 has values other than zero: float sums would be rounded in another order. ``constant`` is
+    narrowed in place to what is really known.
+    """
+    bias = bias_of(op)
+    accumulators = sums + (0 if bias is None or bias.data is None else bias.data.reshape(-1))
+    output = op.outputs[0]
+    values = np.full(constant.shape, output.zero_point, dtype=np.int64)
+    if output.dtype is not DType.INT8:
+        constant &= accumulators == 0
+        return values
+    stage = output_stage(op)
+    for channel in np.flatnonzero(constant).tolist():
+        values[channel] = stage(int(accumulators[channel]), channel)
+    return values
+
+
+def add_to_bias(op: Operator, sums: Int64Array) -> None:
+    """Adds to the (already shrunk) bias, or makes one. The accumulators are int32 and wrap."""
+    if not sums.any():
+        return
+    source, weights, bias = op.inputs[0], op.inputs[1], bias_of(op)
+    assert source is not None and weights is not None
+    if bias is None or bias.data is None:
+        assert weights.quantization is not None
+        scales = tuple(source.scale * scale for scale in weights.quantization.scales)
+        bias = Tensor(
+            -1, f"{weights.name}_bias", sums.shape, DType.INT32, Quantization(scales, (0,) * len(scales)),
+            np.zeros(sums.shape, np.int32),
+        )  # fmt: skip
+        op.inputs = [*op.inputs[:2], None]
+    assert bias.data is not None
+    total = bias.data.astype(np.int64).reshape(-1) + sums
+    data = np.array([wrap(int(value)) for value in total], dtype=bias.data.dtype)
+    op.inputs[2] = replace(bias, index=-1, data=data.reshape(bias.shape))

@@ -1,0 +1,230 @@
+"""Values of operators whose inputs are constants, in numpy, with TFLM's semantics.
+
+Shapes and moved data are here, arithmetic is in ``passes/evaluate_arithmetic.py``. Each function returns
+the outputs' values, or None where it does not apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.passes import evaluate_arithmetic
+from tinyserve.compiler.passes.evaluate_arithmetic import Array, Evaluator
+
+_SIZE_LIMIT = 1 << 24
+_INTEGERS = (DType.INT32, DType.INT64)
+_FREE_GROWTH = 4096  # bytes of flash that a folded FILL or BROADCAST_TO may cost
+
+
+def evaluate(operator: Operator) -> list[Array] | None:
+    """The outputs of an operator if they are the same on every inference, with their declared shapes."""
+    if operator.custom or any(output.nbytes > _SIZE_LIMIT for output in operator.outputs):
+        return None
+    if operator.name == "SHAPE":
+        return _shape(operator)
+    if any(tensor is None or tensor.data is None for tensor in operator.inputs):
+        return None
+    inputs = [tensor.data for tensor in operator.inputs if tensor is not None and tensor.data is not None]
+    if sum(array.nbytes for array in inputs) > _SIZE_LIMIT:
+        return None
+    try:
+        values = _values(operator, inputs)
+    except (ArithmeticError, IndexError, TypeError, ValueError):
+        return None  # contradictory shapes or indices: the operator's own check says what is wrong
+    return _as_declared(operator, values)
+
+
+def _values(operator: Operator, inputs: list[Array]) -> list[Array] | None:
+    if operator.name in _SEVERAL:
+        return _SEVERAL[operator.name](operator, inputs)
+    single = _SINGLE.get(operator.name)
+    value = None if single is None else single(operator, inputs)
+    return None if value is None else [value]
+
+
+def _as_declared(operator: Operator, values: list[Array] | None) -> list[Array] | None:
+    """The values in the outputs' types and shapes, None where they do not have them."""
+    if values is None or len(values) != len(operator.outputs):
+        return None
+    for value, output in zip(values, operator.outputs, strict=True):
+        if value.shape != output.shape or output.is_variable:
+            return None
+    return [
+        np.array(value, dtype=output.dtype.numpy, order="C")
+        for value, output in zip(values, operator.outputs, strict=True)
+    ]
+
+
+def _shape(operator: Operator) -> list[Array] | None:
+    source = operator.inputs[0] if operator.inputs else None
+    if source is None:
+        return None
+    return _as_declared(operator, [np.array(source.shape, dtype=np.int64)])
+
+
+def _reshape(operator: Operator, inputs: list[Array]) -> Array:
+    return inputs[0].reshape(operator.outputs[0].shape)
+
+
+def _strided_slice(operator: Operator, inputs: list[Array]) -> Array | None:
+    """Begin and end clamp as Python's slices do. Ellipsis and new axes are not in TFLM."""
+    data, begin, end, strides = inputs
+    begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_mask = (
+        operator.options.int32(field) for field in range(5)
+    )
+    if ellipsis_mask or new_axis_mask or not len(begin) == len(end) == len(strides) <= data.ndim:
+        return None
+    index: list[int | slice] = []
+    for axis, (first, last, stride) in enumerate(
+        zip(begin.tolist(), end.tolist(), strides.tolist(), strict=True)
+    ):
+        bit = 1 << axis
+        if shrink_mask & bit:
+            if begin_mask & bit:
+                return None
+            index.append(first)
+        elif stride > 0:
+            index.append(slice(None if begin_mask & bit else first, None if end_mask & bit else last, stride))
+        else:
+            return None
+    return np.asarray(data[tuple(index)])
+
+
+def _slice(operator: Operator, inputs: list[Array]) -> Array | None:
+    data, begin, size = inputs
+    if not len(begin) == len(size) == data.ndim:
+        return None
+    index = []
+    for first, extent, limit in zip(begin.tolist(), size.tolist(), data.shape, strict=True):
+        last = limit if extent == -1 else first + extent
+        if not 0 <= first <= last <= limit:
+            return None
+        index.append(slice(first, last))
+    return np.asarray(data[tuple(index)])
+
+
+def _pack(operator: Operator, inputs: list[Array]) -> Array:
+    return np.stack(inputs, axis=operator.options.int32(1))
+
+
+def _unpack(operator: Operator, inputs: list[Array]) -> list[Array]:
+    data, axis = inputs[0], operator.options.int32(1)
+    return [np.take(data, index, axis=axis) for index in range(data.shape[axis])]
+
+
+def _concatenation(operator: Operator, inputs: list[Array]) -> Array | None:
+    if operator.options.int8(1):
+        return None
+    return np.concatenate(inputs, axis=operator.options.int32(0))
+
+
+def _gather(operator: Operator, inputs: list[Array]) -> Array | None:
+    data, indices = inputs
+    axis, batch = operator.options.int32(0), operator.options.int32(1)
+    axis += data.ndim if axis < 0 else 0
+    if batch or not 0 <= axis < data.ndim or indices.size == 0:
+        return None
+    if indices.min() < 0 or indices.max() >= data.shape[axis]:
+        return None
+    if data.shape[:axis] + indices.shape + data.shape[axis + 1 :] != operator.outputs[0].shape:
+        return None
+    return np.take(data, indices, axis=axis)
+
+
+def _transpose(operator: Operator, inputs: list[Array]) -> Array:
+    return np.transpose(inputs[0], tuple(inputs[1].tolist()))
+
+
+def _split(operator: Operator, inputs: list[Array]) -> list[Array]:
+    return list(np.split(inputs[1], len(operator.outputs), axis=int(inputs[0].reshape(()))))
+
+
+def _split_v(operator: Operator, inputs: list[Array]) -> list[Array]:
+    axis = int(inputs[2].reshape(()))
+    data, ends = inputs[0], np.cumsum([output.shape[axis] for output in operator.outputs])
+    return list(np.split(data, ends[:-1], axis=axis)) if ends[-1] == data.shape[axis] else []
+
+
+def _reverse(operator: Operator, inputs: list[Array]) -> Array:
+    return np.flip(inputs[0], tuple(inputs[1].reshape(-1).tolist()))
+
+
+def _gather_nd(operator: Operator, inputs: list[Array]) -> Array | None:
+    data, positions = inputs
+    if positions.ndim == 0 or positions.shape[-1] > data.ndim or (positions < 0).any():
+        return None
+    return np.asarray(data[tuple(np.moveaxis(positions, -1, 0))])
+
+
+def _pad(operator: Operator, inputs: list[Array]) -> Array | None:
+    """With the output's zero point, or the given value."""
+    data, borders, output = inputs[0], inputs[1].tolist(), operator.outputs[0]
+    extents = [extent + sum(amounts) for extent, amounts in zip(data.shape, borders, strict=True)]
+    if tuple(extents) != output.shape or output.nbytes > max(2 * data.nbytes, _FREE_GROWTH):
+        return None
+    value = inputs[2].reshape(()) if len(inputs) > 2 else output.zero_point
+    return np.pad(data, borders, constant_values=value)
+
+
+def _fill(operator: Operator, inputs: list[Array]) -> Array | None:
+    output = operator.outputs[0]
+    if tuple(inputs[0].tolist()) != output.shape or output.nbytes > _FREE_GROWTH:
+        return None
+    return np.broadcast_to(inputs[1].reshape(()), output.shape)
+
+
+def _broadcast_to(operator: Operator, inputs: list[Array]) -> Array | None:
+    output = operator.outputs[0]
+    if tuple(inputs[1].tolist()) != output.shape or output.nbytes > _FREE_GROWTH:
+        return None
+    return np.broadcast_to(inputs[0], output.shape)
+
+
+def _broadcast_args(operator: Operator, inputs: list[Array]) -> Array:
+    shape = np.broadcast_shapes(tuple(inputs[0].tolist()), tuple(inputs[1].tolist()))
+    return np.array(shape, dtype=np.int64)
+
+
+def _zeros_like(operator: Operator, inputs: list[Array]) -> Array:
+    return np.zeros_like(inputs[0])
+
+
+def _reduce_prod(operator: Operator, inputs: list[Array]) -> Array | None:
+    """Products of shapes only: TFLM has no kernel, so nothing else is expected."""
+    data, axes = inputs
+    if operator.outputs[0].dtype not in _INTEGERS:
+        return None
+    axis = tuple(np.atleast_1d(axes).tolist())
+    return np.asarray(np.prod(data, axis=axis, keepdims=operator.options.boolean(0), dtype=data.dtype))
+
+
+_SINGLE: dict[str, Evaluator] = {
+    **evaluate_arithmetic.SINGLE,
+    "BROADCAST_ARGS": _broadcast_args,
+    "BROADCAST_TO": _broadcast_to,
+    "CONCATENATION": _concatenation,
+    "EXPAND_DIMS": _reshape,
+    "FILL": _fill,
+    "GATHER": _gather,
+    "GATHER_ND": _gather_nd,
+    "PACK": _pack,
+    "PAD": _pad,
+    "PADV2": _pad,
+    "REDUCE_PROD": _reduce_prod,
+    "RESHAPE": _reshape,
+    "REVERSE_V2": _reverse,
+    "SLICE": _slice,
+    "SQUEEZE": _reshape,
+    "STRIDED_SLICE": _strided_slice,
+    "TRANSPOSE": _transpose,
+    "ZEROS_LIKE": _zeros_like,
+}
+
+_SEVERAL: dict[str, Callable[[Operator, list[Array]], list[Array]]] = {
+    "SPLIT": _split,
+    "SPLIT_V": _split_v,
+    "UNPACK": _unpack,
+}

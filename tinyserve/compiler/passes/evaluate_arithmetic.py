@@ -1,0 +1,159 @@
+"""Values of arithmetic on constants: only what has the same result on every machine.
+
+Integers wrap as two's complement does; of float32 only single operations, which IEEE 754 defines to the bit.
+Each function returns the output's value, or None where it does not apply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import DType, Operator, Tensor
+
+Array = npt.NDArray[Any]
+Evaluator = Callable[[Operator, list[Array]], Array | None]
+
+_INTEGERS = (DType.INT32, DType.INT64)
+_QUANTIZED = {DType.INT8: (-128, 127), DType.INT16: (-32768, 32767)}
+
+
+def _arithmetic(function: Callable[[Array, Array], Array], activation_field: int | None = None) -> Evaluator:
+    """Of int32 and int64, and of float32 that are numbers, without a fused activation."""
+
+    def evaluator(operator: Operator, inputs: list[Array]) -> Array | None:
+        left, right = inputs
+        dtype = operator.outputs[0].dtype
+        if dtype not in (*_INTEGERS, DType.FLOAT32) or not left.dtype == right.dtype == dtype.numpy:
+            return None
+        if activation_field is not None and operator.options.int8(activation_field):
+            return None
+        value = _broadcast(function, operator, left, right)
+        return value if value is not None and np.isfinite(value).all() else None  # TFLM clamps infinities
+
+    return evaluator
+
+
+def _floor(function: Callable[[Array, Array], Array]) -> Evaluator:
+    inner = _arithmetic(function)
+
+    def evaluator(operator: Operator, inputs: list[Array]) -> Array | None:
+        if operator.outputs[0].dtype not in _INTEGERS or not np.all(inputs[1]):
+            return None
+        return inner(operator, inputs)
+
+    return evaluator
+
+
+def _comparison(function: Callable[[Array, Array], Array]) -> Evaluator:
+    """Of plain numbers; quantized ones are brought to one scale first, which is left to the kernel."""
+
+    def evaluator(operator: Operator, inputs: list[Array]) -> Array | None:
+        left, right = inputs
+        if left.dtype != right.dtype or left.dtype not in (np.int32, np.int64, np.float32, np.bool_):
+            return None
+        return _broadcast(function, operator, left, right)
+
+    return evaluator
+
+
+def _broadcast(
+    function: Callable[[Array, Array], Array], operator: Operator, left: Array, right: Array
+) -> Array | None:
+    if np.broadcast_shapes(left.shape, right.shape) != operator.outputs[0].shape:
+        return None
+    with np.errstate(all="ignore"):
+        return np.asarray(function(left, right))
+
+
+def _logical_not(operator: Operator, inputs: list[Array]) -> Array | None:
+    return np.logical_not(inputs[0]) if inputs[0].dtype == np.bool_ else None
+
+
+def _maximum(left: Array, right: Array) -> Array:
+    """The second one of zeros with different signs."""
+    return np.where(left > right, left, right)
+
+
+def _minimum(left: Array, right: Array) -> Array:
+    return np.where(left < right, left, right)
+
+
+def _select(operator: Operator, inputs: list[Array]) -> Array | None:
+    condition, left, right = inputs
+    if condition.dtype != np.bool_ or left.dtype != right.dtype:
+        return None
+    if np.broadcast_shapes(condition.shape, left.shape, right.shape) != operator.outputs[0].shape:
+        return None
+    return np.where(condition, left, right)
+
+
+def _cast(operator: Operator, inputs: list[Array]) -> Array | None:
+    source, target = _source(operator).dtype, operator.outputs[0].dtype
+    if source in _INTEGERS and target in (*_INTEGERS, DType.INT8, DType.INT16, DType.FLOAT32):
+        return inputs[0].astype(target.numpy)
+    if source is DType.BOOL and target.supported:
+        return inputs[0].astype(target.numpy)
+    return None
+
+
+def _dequantize(operator: Operator, inputs: list[Array]) -> Array | None:
+    """float(scale * (q - zero point)), product in double (reference_ops Dequantize); float16 is widened."""
+    source = _source(operator)
+    if source.dtype is DType.FLOAT16:
+        return inputs[0].astype(np.float32)
+    if source.quantization is None or source.quantization.per_channel:
+        return None
+    if source.dtype not in (DType.INT8, DType.INT16, DType.UINT8):
+        return None
+    centred = inputs[0].astype(np.int32) - source.zero_point
+    return np.asarray(np.float64(source.scale) * centred, dtype=np.float32)
+
+
+def _quantize(operator: Operator, inputs: list[Array]) -> Array | None:
+    """clamp(round(x / scale) + zero point), quotient in float32, halves away from zero (AffineQuantize)."""
+    output = operator.outputs[0]
+    if _source(operator).dtype is not DType.FLOAT32 or output.dtype not in _QUANTIZED:
+        return None
+    if output.quantization is None or output.quantization.per_channel:
+        return None
+    with np.errstate(all="ignore"):
+        steps = (inputs[0] / np.float32(output.scale)).astype(np.float64)
+    if not (np.abs(steps) < 2**30).all():
+        return None
+    rounded = np.copysign(np.floor(np.abs(steps) + 0.5), steps)
+    return np.asarray(np.clip(rounded + output.zero_point, *_QUANTIZED[output.dtype]))
+
+
+def _source(operator: Operator) -> Tensor:
+    source = operator.inputs[0]
+    assert source is not None
+    return source
+
+
+SINGLE: dict[str, Evaluator] = {
+    "ADD": _arithmetic(np.add, 0),
+    "CAST": _cast,
+    "DEQUANTIZE": _dequantize,
+    "EQUAL": _comparison(np.equal),
+    "FLOOR_DIV": _floor(np.floor_divide),
+    "FLOOR_MOD": _floor(np.mod),
+    "GREATER": _comparison(np.greater),
+    "GREATER_EQUAL": _comparison(np.greater_equal),
+    "LESS": _comparison(np.less),
+    "LESS_EQUAL": _comparison(np.less_equal),
+    "LOGICAL_AND": _comparison(np.logical_and),
+    "LOGICAL_NOT": _logical_not,
+    "LOGICAL_OR": _comparison(np.logical_or),
+    "MAXIMUM": _arithmetic(_maximum),
+    "MINIMUM": _arithmetic(_minimum),
+    "MUL": _arithmetic(np.multiply, 0),
+    "NOT_EQUAL": _comparison(np.not_equal),
+    "QUANTIZE": _quantize,
+    "SELECT_V2": _select,
+    "SUB": _arithmetic(np.subtract, 0),
+}
+"""What the outputs of operators by name are, of those with one output."""

@@ -1,0 +1,147 @@
+"""From the bytes of a .tflite file to a model whose every operator is known to compile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tinyserve.compiler import ops
+from tinyserve.compiler.graph import reader
+from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Tensor
+from tinyserve.compiler.ops.support import tflm_resolver
+from tinyserve.compiler.ops.support.base import Op
+from tinyserve.compiler.passes import constant_folding, constant_variables
+from tinyserve.errors import ModelError, TinyserveError, UnsupportedError
+
+_TFLM_HINT = "use `--engine tflm`, which has it"
+_NO_ENGINE_HINT = (
+    "TFLM lacks it, too: replace the layer before converting, or add the operator with `--ops DIR`"
+)
+
+
+def load(data: bytes) -> Model:
+    """Reads a model, parses the operators' attributes and checks that the engine has all of them.
+
+    Operators that only compute constants need no kernel, so where the engine lacks something they are folded
+    before it is reported. Raises ModelError for unreadable or contradictory files, one UnsupportedError that
+    names every operator and type that is missing, with its place.
+    """
+    model = reader.read(data)
+    parse_attributes(model)
+    if _all_problems(model):
+        _fold(model)
+        problems = _all_problems(model)
+        if problems:
+            raise _unsupported(problems)
+    return model
+
+
+def _fold(model: Model) -> None:
+    """Folds constants, and remembers what is gone for the report of the passes."""
+    before = [operator for graph in model.graphs for operator in graph.operators]
+    for graph in model.graphs[::-1]:  # what subgraphs assign may be what the main graph reads
+        constant_folding.run(graph, model)
+    if constant_variables.run(model.main, model):
+        constant_folding.run(model.main, model)
+    left = {id(operator) for graph in model.graphs for operator in graph.operators}
+    model.folded += [operator.location for operator in before if id(operator) not in left]
+
+
+def parse_attributes(model: Model) -> None:
+    """Fills in the attributes of every operator that the engine knows."""
+    for graph in model.graphs:
+        for operator in graph.operators:
+            known = _registered(operator)
+            if known is not None and operator.attributes is None:
+                operator.attributes = known.attributes(operator.options)
+
+
+def macs(model: Model) -> int:
+    """Multiply-accumulates of one inference, subgraphs counted once."""
+    total = 0
+    for graph in model.graphs:
+        for operator in graph.operators:
+            known = _registered(operator)
+            total += known.macs(operator) if known is not None else 0
+    return total
+
+
+def _registered(operator: Operator) -> Op | None:
+    known = ops.registry().get(operator.name)
+    return known if known is not None and known.custom == operator.custom else None
+
+
+def _all_problems(model: Model) -> list[UnsupportedError]:
+    return [problem for graph in model.graphs for problem in _problems(graph, graph is model.main)]
+
+
+def _problems(graph: Graph, is_main: bool) -> Iterator[UnsupportedError]:
+    """What the engine does not have. A ModelError (a contradiction) is raised at once.
+
+    Handles of variables go in and out of subgraphs only.
+    """
+    for operator in graph.operators:
+        known = _registered(operator)
+        if known is None:
+            kind = "custom operator" if operator.custom else "operator"
+            yield UnsupportedError(f"{operator.location}: no kernel for this {kind}", _missing_hint(operator))
+            continue
+        bad_type = _unsupported_type(operator)
+        if bad_type is not None:
+            yield bad_type
+            continue
+        try:
+            known.check(operator)
+        except UnsupportedError as error:
+            yield _or_tflm(error, operator)
+        except TinyserveError:
+            raise
+        except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
+            raise ModelError(
+                f"{operator.location}: its tensors contradict each other ({error})", "export the model again"
+            ) from error
+    for tensor in (*graph.inputs, *graph.outputs):
+        if not tensor.dtype.supported or (is_main and tensor.dtype is DType.RESOURCE):
+            yield UnsupportedError(
+                f'input or output "{tensor.name}" is {tensor.dtype.value}', "use int8, int16 or float32"
+            )
+
+
+def _missing_hint(operator: Operator) -> str:
+    return _TFLM_HINT if _tflm_has(operator) else _NO_ENGINE_HINT
+
+
+def _or_tflm(problem: UnsupportedError, operator: Operator) -> UnsupportedError:
+    """The same, its hint with the other engine where that has the operator, if perhaps for other types."""
+    if "--engine" in problem.hint or not _tflm_has(operator):
+        return problem
+    return UnsupportedError(problem.message, f"{problem.hint}, or deploy it with `--engine tflm`")
+
+
+def _tflm_has(operator: Operator) -> bool:
+    return tflm_resolver.has(operator)
+
+
+def _unsupported_type(operator: Operator) -> UnsupportedError | None:
+    tensors: list[Tensor | None] = [*operator.inputs, *operator.outputs]
+    for tensor in tensors:
+        if tensor is None:
+            continue
+        if not tensor.dtype.supported:
+            return UnsupportedError(
+                f'{operator.location}: "{tensor.name}" is {tensor.dtype.value}', "convert to int8 or float32"
+            )
+        if tensor.dtype is DType.INT4 and not tensor.is_constant:
+            return UnsupportedError(
+                f'{operator.location}: "{tensor.name}" is an int4 activation', "int4 is for weights only"
+            )
+    return None
+
+
+def _unsupported(problems: list[UnsupportedError]) -> UnsupportedError:
+    if len(problems) == 1:
+        return problems[0]
+    lines = [problem.message for problem in problems]
+    hints = list(dict.fromkeys(problem.hint for problem in problems if problem.hint))
+    return UnsupportedError(
+        f"{len(problems)} things that the engine does not have:\n  " + "\n  ".join(lines), "; ".join(hints)
+    )

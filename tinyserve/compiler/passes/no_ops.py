@@ -1,0 +1,89 @@
+"""Removes operators that return their input's bytes under the same shape, type and quantization."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tinyserve.compiler.graph.types import Graph, Model, Operator, Tensor
+from tinyserve.compiler.passes.edit import bypass
+
+NAME = "no-ops"
+
+
+def run(graph: Graph, model: Model) -> int:
+    """Returns the number of operators removed."""
+    return sum(_is_no_op(op) and bypass(graph, op) for op in list(graph.operators))
+
+
+def _is_no_op(op: Operator) -> bool:
+    condition = _CONDITIONS.get(op.name)
+    if condition is None or op.custom or not op.inputs or len(op.outputs) != 1:
+        return False
+    source, output = op.inputs[0], op.outputs[0]
+    if source is None or source.is_constant or source.is_variable:
+        return False
+    alike = (source.shape, source.dtype, source.quantization) == (
+        output.shape,
+        output.dtype,
+        output.quantization,
+    )
+    return alike and condition(op)
+
+
+def _always(op: Operator) -> bool:
+    """Moves values, or converts to the same type (QUANTIZE to the same scale multiplies by exactly one)."""
+    return True
+
+
+def _one_input(op: Operator) -> bool:
+    return len(op.inputs) == 1 and not op.options.int8(1)
+
+
+def _pads_nothing(op: Operator) -> bool:
+    paddings = _data(op, 1)
+    return paddings is not None and paddings.data is not None and not paddings.data.any()
+
+
+def _identity_permutation(op: Operator) -> bool:
+    permutation = _data(op, 1)
+    if permutation is None or permutation.data is None:
+        return False
+    order = permutation.data.reshape(-1).tolist()
+    return bool(order == list(range(len(order))))
+
+
+def _begins_at_zero(op: Operator) -> bool:
+    """A slice of the whole: the shapes are equal, so only a reversed or wrapped one could differ."""
+    begin = _data(op, 1)
+    return begin is not None and begin.data is not None and not begin.data.any()
+
+
+def _whole_strided_slice(op: Operator) -> bool:
+    strides = _data(op, 3)
+    return (
+        _begins_at_zero(op)
+        and strides is not None
+        and strides.data is not None
+        and bool((strides.data == 1).all())
+        and not any(op.options.int32(field) for field in (2, 3, 4))
+    )
+
+
+def _data(op: Operator, index: int) -> Tensor | None:
+    return op.inputs[index] if index < len(op.inputs) else None
+
+
+_CONDITIONS: dict[str, Callable[[Operator], bool]] = {
+    "BROADCAST_TO": _always,
+    "CAST": _always,
+    "CONCATENATION": _one_input,
+    "EXPAND_DIMS": _always,
+    "PAD": _pads_nothing,
+    "PADV2": _pads_nothing,
+    "QUANTIZE": _always,
+    "RESHAPE": _always,
+    "SLICE": _begins_at_zero,
+    "SQUEEZE": _always,
+    "STRIDED_SLICE": _whole_strided_slice,
+    "TRANSPOSE": _identity_permutation,
+}

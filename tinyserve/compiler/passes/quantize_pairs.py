@@ -1,0 +1,39 @@
+"""Removes DEQUANTIZE -> QUANTIZE pairs with one and the same quantization.
+
+Exact: float32 holds scale * (q - zero point) to one part in 2^24, and dividing by the same scale is off by as
+little again, so rounding gives back q for every int8 and int16.
+"""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import DType, Graph, Model, Operator
+from tinyserve.compiler.passes.edit import is_output, producer, replace_reads
+
+NAME = "quantize pairs"
+
+
+def run(graph: Graph, model: Model) -> int:
+    """Returns the number of pairs removed. A DEQUANTIZE that others read stays."""
+    return sum(_cancel(graph, op) for op in list(graph.operators) if op.name == "QUANTIZE" and not op.custom)
+
+
+def _cancel(graph: Graph, quantize: Operator) -> bool:
+    real, target = quantize.inputs[0], quantize.outputs[0]
+    dequantize = None if real is None else producer(graph, real)
+    if dequantize is None or dequantize.name != "DEQUANTIZE" or dequantize.custom:
+        return False
+    source = dequantize.inputs[0]
+    if source is None or source.dtype not in (DType.INT8, DType.INT16) or source.is_constant:
+        return False
+    if source.dtype is not target.dtype or source.shape != target.shape:
+        return False
+    if source.quantization is None or source.quantization.per_channel:
+        return False
+    if source.quantization != target.quantization:
+        return False
+    if is_output(graph, target):
+        quantize.inputs = [source]  # now a no-op, which its own pass takes out where that is possible
+    else:
+        graph.operators.remove(quantize)
+        replace_reads(graph, target, source)
+    return True

@@ -1,0 +1,1 @@
+"""Where each buffer of a program lies in the arena."""

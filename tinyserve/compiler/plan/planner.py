@@ -1,0 +1,143 @@
+"""The memory planner: one arena for inputs, outputs, activations, scratch and state.
+
+A buffer keeps its bytes from the call that first writes it to the last that reads it. Two buffers alive at
+one time are disjoint, unless a call's Overlap lets its output lie over an input that dies there. The model's
+inputs are alive from before the first call, so that all may be filled, and may be overwritten once read.
+"""
+
+from __future__ import annotations
+
+from tinyserve.compiler.plan.packing import EFFORT, Packing, Problem, pack
+from tinyserve.compiler.program import Buffer, Lifetime, MemoryPlan, Overlap, Program
+
+
+def plan(program: Program) -> MemoryPlan:
+    """An offset in the arena for every buffer, with a total that is least or close to it.
+
+    Deterministic and of bounded effort. The plan is checked before it is returned.
+    """
+    lives = lifetimes(program)
+    packing = solve(program, lives)
+    result = MemoryPlan(
+        offsets=dict(zip(program.buffers, packing.offsets, strict=True)),
+        lifetimes=lives,
+        arena_bytes=packing.total,
+        alignment=max([16, *(buffer.alignment for buffer in program.buffers)]),
+    )
+    faults = check(program, result)
+    if faults:
+        raise AssertionError("the memory plan is wrong: " + "; ".join(faults))
+    return result
+
+
+def lifetimes(program: Program) -> dict[Buffer, Lifetime]:
+    """When each buffer's bytes must be kept, in calls."""
+    after = len(program.calls)
+    first: dict[Buffer, int] = {}
+    last: dict[Buffer, int] = {}
+    for buffer in program.inputs:
+        first[buffer] = last[buffer] = -1
+    for buffer in program.buffers:
+        if buffer.kind == "state":
+            first[buffer], last[buffer] = -1, after
+    for index, call in enumerate(program.calls):
+        for buffer in call.writes:
+            first.setdefault(buffer, index)
+        for buffer in [*call.reads, *call.writes]:
+            if buffer not in first:
+                raise AssertionError(f"{call.layer}: reads {buffer.name} before anything wrote it")
+            last[buffer] = max(last.get(buffer, -1), index)
+    for output in program.outputs:
+        if isinstance(output, Buffer):
+            if output not in first:
+                raise AssertionError(f"output {output.name} is never written")
+            last[output] = after
+            if any(call.continues for call in program.calls):
+                first[output] = -1  # where an inference ends early, the outputs of the last whole one stay
+    return {buffer: Lifetime(first[buffer], last[buffer]) for buffer in program.buffers}
+
+
+def permissions(program: Program, lives: dict[Buffer, Lifetime]) -> dict[tuple[Buffer, Buffer], Overlap]:
+    """For each (output, input) that may share bytes: how.
+
+    A permission counts where the input dies at the call that brings the output to life.
+    """
+    found: dict[tuple[Buffer, Buffer], Overlap] = {}
+    for index, call in enumerate(program.calls):
+        for overlap in call.overlaps:
+            pair = (overlap.output, overlap.input)
+            if lives[overlap.input].last != index or lives[overlap.output].first != index:
+                continue
+            if overlap.output is overlap.input:
+                continue
+            if pair not in found or _strictness(overlap) > _strictness(found[pair]):
+                found[pair] = overlap
+    return found
+
+
+def _strictness(overlap: Overlap) -> tuple[bool, int]:
+    """Where a call's operands repeat (x + x), the stricter permission holds."""
+    return overlap.in_place, overlap.lead_bytes
+
+
+def solve(program: Program, lives: dict[Buffer, Lifetime], effort: int = EFFORT) -> Packing:
+    """The packing of the program's buffers (offsets in the order of ``program.buffers``)."""
+    buffers = program.buffers
+    number = {buffer: index for index, buffer in enumerate(buffers)}
+    problem = Problem(
+        sizes=[buffer.nbytes for buffer in buffers],
+        alignments=[buffer.alignment for buffer in buffers],
+        born=[lives[buffer].first for buffer in buffers],
+        dies=[lives[buffer].last for buffer in buffers],
+        above=[{} for _ in buffers],
+        together=[set() for _ in buffers],
+    )
+    alive: set[frozenset[int]] = set()
+    for time in range(-1, len(program.calls) + 1):
+        now = frozenset(p for p in range(len(buffers)) if problem.born[p] <= time <= problem.dies[p])
+        alive.add(now)
+        for a in now:
+            for b in now - {a}:
+                problem.above[a][b] = problem.sizes[a]
+    for (output, source), overlap in permissions(program, lives).items():
+        a, b = number[output], number[source]
+        if overlap.in_place:
+            problem.together[a].add(b)
+            problem.together[b].add(a)
+        else:
+            problem.above[a][b] = min(overlap.lead_bytes, problem.sizes[a])
+    problem.cliques = sorted(alive, key=sorted)
+    return pack(problem, effort)
+
+
+def check(program: Program, plan: MemoryPlan) -> list[str]:
+    """What is wrong with a plan, in words; empty for a valid one. Knows nothing of the search."""
+    faults = []
+    lives = lifetimes(program)
+    allowed = permissions(program, lives)
+    for buffer in program.buffers:
+        offset = plan.offsets[buffer]
+        if offset < 0 or offset + buffer.nbytes > plan.arena_bytes:
+            faults.append(f"{buffer.name} at {offset} leaves the arena of {plan.arena_bytes} bytes")
+        if offset % buffer.alignment or plan.alignment % buffer.alignment:
+            faults.append(f"{buffer.name} at {offset} is not aligned to {buffer.alignment}")
+    for index, a in enumerate(program.buffers):
+        for b in program.buffers[index + 1 :]:
+            if lives[a].first > lives[b].last or lives[b].first > lives[a].last:
+                continue
+            start_a, start_b = plan.offsets[a], plan.offsets[b]
+            if start_a + a.nbytes <= start_b or start_b + b.nbytes <= start_a:
+                continue
+            if _permits(allowed.get((a, b)), start_a, start_b) or _permits(
+                allowed.get((b, a)), start_b, start_a
+            ):
+                continue
+            faults.append(f"{a.name} at {start_a} and {b.name} at {start_b} are alive together and overlap")
+    return faults
+
+
+def _permits(overlap: Overlap | None, output: int, source: int) -> bool:
+    """Whether an output may lie at an offset over its input at another."""
+    if overlap is None:
+        return False
+    return output == source if overlap.in_place else output + overlap.lead_bytes <= source

@@ -1,0 +1,230 @@
+"""The program: ordered kernel calls over buffers and constants, between the graph and the C text.
+
+Lowering makes it, the planner gives each buffer its place in the arena, the emitter writes it as C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import DType, Tensor
+
+Optimize = Literal["balanced", "speed", "size", "ram"]
+BufferKind = Literal["input", "output", "activation", "scratch", "state"]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Overrules the chooser: the layer of this short name gets this variant ("portable": the plain C)."""
+
+    layer: str
+    variant: str
+
+
+@dataclass(frozen=True)
+class Target:
+    """What lowering may use: instruction-set features of the core and what to optimize for.
+
+    Features: "dsp" (Armv7E-M SIMD, SMLAD), "mve" (Helium int), "mve_fp", "thumb1" (Armv6-M: no long
+    multiply, no unaligned access; M3 runs it too), "fpu" (single precision), "rv32m" (RISC-V with
+    multiplication), "host" (vectors of the computer that compiles). None means the portable kernels alone.
+    """
+
+    features: frozenset[str] = frozenset()
+    optimize: Optimize = "balanced"
+    choices: tuple[Choice, ...] = ()
+
+    def choice(self, layer: str) -> str | None:
+        """The variant that was chosen for a layer by its short name; the last word counts."""
+        return next((one.variant for one in reversed(self.choices) if one.layer == layer), None)
+
+
+PORTABLE = Target()
+
+
+@dataclass(eq=False)
+class Buffer:
+    """A piece of the arena. Activations hold one tensor; scratch lives for one call; state lives forever.
+
+    ``layout`` names how the tensor's elements lie ("nhwc" is the TFLite order); a kernel that writes or
+    reads another layout documents it, and ``decode`` turns the raw bytes into the tensor's own order.
+    """
+
+    name: str
+    nbytes: int
+    dtype: DType
+    kind: BufferKind = "activation"
+    alignment: int = 4
+    tensor: Tensor | None = None
+    layout: str = "nhwc"
+
+    def decode(self, raw: bytes) -> npt.NDArray[Any]:
+        """The tensor's value from the buffer's bytes. Layouts other than nhwc override this."""
+        assert self.tensor is not None
+        data = np.frombuffer(raw[: self.tensor.nbytes], dtype=self.tensor.dtype.numpy)
+        return data.reshape(self.tensor.shape)
+
+
+@dataclass(eq=False)
+class Constant:
+    """Read-only data in flash (weights.c). ``values`` is written with ``c_type`` elements."""
+
+    name: str
+    values: npt.NDArray[Any]
+    c_type: str
+    comment: str = ""
+    alignment: int = 4
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.values.nbytes)
+
+
+Operand = Buffer | Constant
+ParamValue = int | float | bool | str | tuple[int, ...] | tuple[float, ...] | Constant | None
+"""A parameter: a number, a C identifier (str), an inline array, a pointer to a constant, NULL."""
+
+
+@dataclass(frozen=True, eq=False)
+class Overlap:
+    """Permission for ``output`` to share bytes with ``input`` within one call.
+
+    The call is correct when the two are disjoint, or when
+    ``offset(output) + lead_bytes <= offset(input)``: the kernel writes its output in ascending order and
+    never overwrites an input byte that it still has to read. lead_bytes = 0 is an elementwise in-place
+    operator; a 3x3 convolution leads by a row and a bit; an operator whose output grows faster than its
+    input leads by the difference.
+
+    With ``in_place`` the output may only be the input itself, at the same offset: a kernel that works channel
+    by channel may overwrite what it has read, but nothing else.
+    """
+
+    input: Buffer
+    output: Buffer
+    lead_bytes: int = 0
+    in_place: bool = False
+
+
+@dataclass(eq=False)
+class KernelCall:
+    """One C statement: ``function(&params, arg0, arg1, ...)``.
+
+    ``header`` is relative to tinyserve/kernels. ``sources`` are further files (.S, .c) that must be compiled
+    and linked. ``params`` become a ``static const params_type`` with designated initialisers, in order.
+    ``args`` are passed as pointers, in order, after the params; None is passed as NULL. Reads and writes say
+    which of the buffers in args are read and written (scratch is in both).
+    ``layer`` names the model's layer for people; ``comment`` says shapes and what the call computes;
+    ``variant`` names the kernel variant and ``reason`` why it was chosen. Where ``continues`` is a bool that
+    the call sets to false, the inference ends after it, and outputs stay what they were. ``code`` holds the
+    lines of functions that are this call's alone, where what to compute is no constant but code.
+    """
+
+    function: str
+    header: str
+    params_type: str
+    params: dict[str, ParamValue]
+    args: list[Operand | None]
+    reads: list[Buffer]
+    writes: list[Buffer]
+    layer: str
+    op: str
+    comment: str = ""
+    macs: int = 0
+    overlaps: list[Overlap] = field(default_factory=list)
+    sources: tuple[str, ...] = ()
+    variant: str = "portable"
+    reason: str = ""
+    stack_bytes: int | None = None
+    continues: Buffer | None = None
+    code: tuple[str, ...] = ()
+
+
+@dataclass(eq=False)
+class Block:
+    """A subgraph as one control-flow call runs it.
+
+    Its own buffers lie in the call's region, where ``plan`` says; all others belong to the graphs around it.
+    ``reads`` and ``writes`` are those. ``outputs`` are the subgraph's (None for handles of variables).
+    """
+
+    name: str
+    calls: list[KernelCall]
+    buffers: list[Buffer]
+    plan: MemoryPlan
+    outputs: list[Operand | None]
+    reads: list[Buffer]
+    writes: list[Buffer]
+
+
+@dataclass(eq=False, kw_only=True)
+class ControlCall(KernelCall):
+    """Runs blocks, depending on ``test``, the place of a bool.
+
+    ``if``: the first block where test is true, else the second. ``while``: the first block computes test, and
+    as long as it is true the second runs. ``once``: the block runs unless test is true, which it becomes.
+    Blocks share ``region``, as no two of them run at a time. ``macs`` counts each block once.
+    """
+
+    control: Literal["if", "while", "once"]
+    test: Operand
+    blocks: tuple[Block, ...]
+    region: Buffer
+
+
+def every_call(calls: Iterable[KernelCall]) -> Iterator[KernelCall]:
+    """The calls and those in the blocks that they run."""
+    for call in calls:
+        if isinstance(call, ControlCall):
+            for block in call.blocks:
+                yield from every_call(block.calls)
+        yield call
+
+
+@dataclass(eq=False)
+class Program:
+    """Calls in order over buffers. Inputs and outputs are buffers or, for folded models, constants.
+
+    ``initial`` holds the values of state buffers that do not start as zeros. ``values`` says where each
+    tensor of the graph lives: several tensors share one operand where a reshape needs no code. ``offers`` are
+    the kernel variants that layers (by short name) can have on the target, the estimated cheapest first.
+    """
+
+    name: str
+    target: Target
+    calls: list[KernelCall]
+    buffers: list[Buffer]
+    constants: list[Constant]
+    inputs: list[Buffer]
+    outputs: list[Operand]
+    input_tensors: list[Tensor]
+    output_tensors: list[Tensor]
+    model_sha256: str
+    initial: dict[Buffer, Constant] = field(default_factory=dict)
+    values: dict[Tensor, Operand] = field(default_factory=dict)
+    offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """First and last call index (inclusive) at which a buffer's bytes must be kept.
+
+    -1 is before the first call; ``len(calls)`` is after the last.
+    """
+
+    first: int
+    last: int
+
+
+@dataclass(eq=False)
+class MemoryPlan:
+    """Where each buffer lies in the arena (bytes from its start) and how large the arena is."""
+
+    offsets: dict[Buffer, int]
+    lifetimes: dict[Buffer, Lifetime]
+    arena_bytes: int
+    alignment: int = 16

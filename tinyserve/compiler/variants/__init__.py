@@ -1,0 +1,73 @@
+"""Faster kernels per instruction-set feature, offered to an operator's ``lower`` as candidates.
+
+``compiler/variants/<feature>/<op>.py`` defines ``candidates(op, lowering) -> list[Candidate]`` for the
+operator module of the same name: an empty list where the variant does not apply (shape, type, a bound that
+the weights break). A feature without a package and a package without the operator's module are fine: the
+portable kernel stays.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.names import short_name
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.errors import UsageError
+
+PORTABLE_VARIANT = "portable"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to compute an operator.
+
+    ``cost`` is the estimated number of instructions of one inference, comparable among candidates of one
+    operator. ``reason`` says why it applies, for reports. ``lower`` adds the kernel calls.
+    """
+
+    variant: str
+    cost: float
+    reason: str
+    lower: Callable[[], None]
+
+
+@cache
+def _module(feature: str, name: str) -> ModuleType | None:
+    package = f"{__name__}.{feature}"
+    if importlib.util.find_spec(package) is None or importlib.util.find_spec(f"{package}.{name}") is None:
+        return None
+    return importlib.import_module(f"{package}.{name}")
+
+
+def candidates(name: str, op: Operator, lowering: Lowering) -> list[Candidate]:
+    """The variants that apply to ``op`` on the target, cheapest first. ``name`` is the operator's module."""
+    found: list[Candidate] = []
+    for feature in sorted(lowering.target.features):
+        module = _module(feature, name)
+        if module is not None:
+            found.extend(module.candidates(op, lowering))
+    return sorted(found, key=lambda candidate: (candidate.cost, candidate.variant))
+
+
+def lower_cheapest(name: str, op: Operator, lowering: Lowering) -> bool:
+    """Lowers ``op`` with its cheapest variant, or the one that the target's choices name.
+
+    False where none applies or the choice is "portable". Raises UsageError for a choice that does not apply.
+    """
+    found = candidates(name, op, lowering)
+    names = [*dict.fromkeys(one.variant for one in found), PORTABLE_VARIANT]
+    lowering.offer(op, names)
+    layer = short_name(op.outputs[0].name)
+    chosen = lowering.target.choice(layer) or names[0]
+    if chosen not in names:
+        raise UsageError(f"layer {layer} has no kernel variant {chosen!r}", f"it has {', '.join(names)}")
+    for candidate in (one for one in found if one.variant == chosen):
+        candidate.lower()
+        return True
+    return False

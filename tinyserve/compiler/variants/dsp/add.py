@@ -1,0 +1,45 @@
+"""ADD and SUB: one input by a shift, the other by a table."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.quantize_params import activation_range
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants import Candidate
+from tinyserve.compiler.variants.sums import SumFactors, factors_for
+
+REASON = "one input by shifts, the other by a table of 1 KB"
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for int8 inputs of one shape and outputs that may be all of int8."""
+    output = op.outputs[0]
+    factors = factors_for(op)
+    if factors is None or activation_range(op, op.attributes.activation, output) != (-128, 127):
+        return []
+    return [Candidate("dsp", output.elements * 10.0, REASON, lambda: _lower(op, lowering, factors))]
+
+
+def _lower(op: Operator, lowering: Lowering, factors: SumFactors) -> None:
+    assert factors.plain is not None
+    output = op.outputs[0]
+    inputs = [checks.required(op, factors.plain), checks.required(op, 1 - factors.plain)]
+    shift = -factors.shift - 1
+    params: dict[str, ParamValue] = {
+        "elements": output.elements,
+        "table": lowering.constant(f"{output.name}_table", factors.table(), "see kernels/dsp/add.h"),
+        "multiplier": factors.multiplier,
+        "rounding": (2 * output.zero_point + 1) * (1 << shift),
+        "shift": shift,
+    }
+    sources, target = [lowering.operand(tensor) for tensor in inputs], lowering.buffer(output)
+    function = "ts_dsp_add_relu_s8" if output.zero_point == -128 else "ts_dsp_add_s8"
+    add_call(
+        op, lowering, function, "dsp/add.h", params=params, inputs=sources, outputs=[target],
+        params_type="ts_dsp_add_params", sources=("dsp/add.S",), variant="dsp", reason=REASON,
+        overlaps=broadcast_overlaps(op, inputs, sources, target),
+    )  # fmt: skip

@@ -1,0 +1,225 @@
+"""CONV_2D with SMLAD: patches of 4 pixels times pairs of output channels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import IntArray, lead_bytes, overlaps
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
+from tinyserve.compiler.ops.support.window import Window
+from tinyserve.compiler.program import Optimize, ParamValue
+from tinyserve.compiler.variants import Candidate
+from tinyserve.compiler.variants.dsp import clamp, packing, wide, winograd
+
+PIXELS = 4
+REASON = "SMLAD on two taps of 4 pixels x 2 channels; dsp: two weights per half-word, dsp-wide: widened"
+REASON_SINGLE = "SMLAD on two taps of 1 pixel x 2 channels: a smaller patch at the arena's peak"
+WIDE_GAIN = 70.0
+"""Instructions per inference that a byte of flash must save where neither size nor speed comes first."""
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """Candidates for ungrouped int8 convolutions: weights packed by twos, widened, or transformed."""
+    input, weights = checks.required(op, 0), checks.required(op, 1)
+    if not packing.applies(op) or weights.shape[3] != input.shape[3]:
+        return []
+    forms = _forms(op, lowering.target.optimize)
+    found = [_candidate(op, lowering, form) for form in forms]
+    transformed = winograd.filters(op) if lowering.target.optimize != "size" else None
+    if transformed is not None and _is_worth(op, lowering.target.optimize, transformed, forms):
+        found.append(winograd.candidate(op, lowering, transformed))
+    if forms and lowering.target.optimize == "ram" and not _is_pointwise(conv_window(op)):
+        found.append(_single_candidate(op, lowering, forms[0]))
+    return found
+
+
+def _is_worth(
+    op: Operator, optimize: Optimize, transformed: winograd.Filters, forms: list[packing.Matmul]
+) -> bool:
+    """Whether the time that a layer saves is worth its flash; where speed comes first it always is."""
+    if not forms or optimize == "speed":
+        return True
+    cheapest = min(forms, key=lambda form: form.weights.nbytes)
+    saved = _cost(conv_window(op), cheapest) - winograd.instructions(op)
+    return saved > WIDE_GAIN * (transformed.nbytes - cheapest.weights.nbytes)
+
+
+def _candidate(op: Operator, lowering: Lowering, form: packing.Matmul) -> Candidate:
+    cost = _cost(conv_window(op), form) + clamp.cost(op)
+    return Candidate(form.variant, cost, REASON, lambda: _lower(op, lowering, form))
+
+
+def _single_candidate(op: Operator, lowering: Lowering, form: packing.Matmul) -> Candidate:
+    """One pixel at a time: a quarter of the patch, a quarter more instructions."""
+    single = replace(form, variant=f"{form.variant}-single")
+    cost = 1.3 * _cost(conv_window(op), form) + clamp.cost(op)
+    return Candidate(single.variant, cost, REASON_SINGLE, lambda: _lower(op, lowering, single, pixels=1))
+
+
+def run_length(view: Window, channels: int) -> int:
+    """Taps that lie side by side in input and weights: a row of the filter, or a position if dilated."""
+    return channels * (view.filter_width if view.dilation_width == 1 else 1)
+
+
+def _forms(op: Operator, optimize: Optimize) -> list[packing.Matmul]:
+    """The forms of the weights that are exact and whose flash the target allows."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    assert weights.data is not None
+    taps = weights.data.reshape(weights.shape[0], -1)
+    steps = packing.in_steps(taps, run_length(conv_window(op), input.shape[3]))
+    factors = convolution_requantization(op, input, weights, output)
+    bias = packing.folded_bias(op, taps)
+    packed = packing.matmul(op, steps, bias, factors)
+    if optimize == "size":
+        return [packed] if packed else []
+    widened = wide.matmul(op, steps, bias, factors)
+    forms = [form for form in (packed, widened) if form is not None]
+    if len(forms) == 2 and optimize != "speed":
+        bytes_more = forms[1].weights.nbytes - forms[0].weights.nbytes
+        saved = _cost(conv_window(op), forms[0]) - _cost(conv_window(op), forms[1])
+        return forms if saved > WIDE_GAIN * bytes_more else forms[:1]
+    return forms
+
+
+def pointwise_cost(pixels: int, packed: packing.Matmul) -> float:
+    """Instructions of a 1x1 convolution; pixels that make no block of 4 cost more."""
+    pairs = len(packed.weights)
+    block = pairs * (packed.cost_per_step * packed.steps + packed.cost_per_pair) + 8.5 * packed.steps + 60
+    single = pairs * (4.0 * packed.steps + 40) + 2.5 * packed.steps + 60
+    return pixels // PIXELS * block + pixels % PIXELS * single
+
+
+def _cost(view: Window, packed: packing.Matmul) -> float:
+    return pointwise_cost(view.pixels, packed) + view.pixels * 15.0 * view.filter_height
+
+
+def _is_pointwise(view: Window) -> bool:
+    strides = (view.stride_height, view.stride_width)
+    return (view.filter_height, view.filter_width) == (1, 1) == strides and view.pad_top == view.pad_left == 0
+
+
+def _lower(op: Operator, lowering: Lowering, packed: packing.Matmul, pixels: int = PIXELS) -> None:
+    """``pixels``: of a patch, 4 or 1."""
+    input, output = checks.required(op, 0), op.outputs[0]
+    view = conv_window(op)
+    if _is_pointwise(view):
+        lower_pointwise(op, lowering, packed, view.pixels, input.shape[3])
+        return
+    row_words = -(-run_length(view, input.shape[3]) // 4)
+    patch_words = pixels * packed.steps
+    params = {
+        **_matmul_params(op, lowering, packed, view.pixels // max(1, view.batches) if pixels > 1 else 1),
+        **_window_params(view, input.shape[3]),
+        "input_zero_point": input.zero_point,
+        "patch_words": patch_words,
+        "row_words": row_words,
+    }
+    words = patch_words + row_words * (1 + pixels if _is_cut(view) else 1)
+    lead = _lead(view, input.shape[3], output.shape[3], pixels)
+    _call(op, lowering, packed, "ts_conv_2d", params, patch_bytes=4 * words, lead=lead)
+
+
+def lower_pointwise(
+    op: Operator, lowering: Lowering, packed: packing.Matmul, pixels: int, depth: int
+) -> None:
+    """A 1x1 convolution, or a fully connected layer whose batches are the pixels."""
+    params = {**_matmul_params(op, lowering, packed, pixels), "pixels": pixels, "input_bytes": depth}
+    channels = checks.required(op, 1).shape[0]
+    reads = np.arange(pixels, dtype=np.int64)[None, :]
+    patch_bytes = 4 * min(pixels, PIXELS) * packed.steps
+    lead = _block_lead(reads, depth, channels)
+    _call(op, lowering, packed, "ts_conv_2d_1x1", params, patch_bytes=patch_bytes, lead=lead)
+
+
+def _matmul_params(
+    op: Operator, lowering: Lowering, packed: packing.Matmul, pixels: int
+) -> dict[str, ParamValue]:
+    """``pixels``: of one image. Kernels that it does not need are not linked."""
+    weights = checks.required(op, 1)
+    function = "ts_dsp_matmul_{}_" + packed.kernel
+    whole = len(packed.weights) - packed.odd
+    return {
+        "steps": packed.steps,
+        "output_stride": weights.shape[0],
+        "rounding": packed.rounding,
+        "weights": lowering.constant(
+            f"{weights.name}_packed", packed.weights, f"see kernels/dsp/{packed.source}"
+        ),
+        "weights_bytes": 4 * whole * packed.weights.shape[1],
+        "odd": int(packed.odd),
+        "multiply_4": function.format(4) if pixels >= PIXELS else None,
+        "multiply_1": function.format(1) if pixels % PIXELS else None,
+    }
+
+
+def _call(
+    op: Operator,
+    lowering: Lowering,
+    packed: packing.Matmul,
+    kernel: str,
+    params: dict[str, ParamValue],
+    *,
+    patch_bytes: int,
+    lead: int,
+) -> None:
+    weights, output = checks.required(op, 1), op.outputs[0]
+    source, target = lowering.operand(checks.required(op, 0)), lowering.buffer(output)
+    add_call(
+        op, lowering, f"{kernel}_dsp_s8", "dsp/conv_2d.h", params=params, inputs=[source], outputs=[target],
+        scratch=[lowering.scratch(f"{output.name}_patch", patch_bytes)],
+        overlaps=overlaps(source, target, lead),
+        macs=output.elements * weights.elements // weights.shape[0],
+        sources=(f"dsp/{packed.source}", "dsp/patch.S"), variant=packed.variant,
+        reason=REASON_SINGLE if packed.variant.endswith("-single") else REASON,
+    )  # fmt: skip
+    clamp.add_clamp(op, lowering)
+
+
+def _window_params(view: Window, channels: int) -> dict[str, ParamValue]:
+    return {
+        "batches": view.batches,
+        "input_height": view.input_height,
+        "input_width": view.input_width,
+        "input_channels": channels,
+        "filter_height": view.filter_height,
+        "filter_width": view.filter_width,
+        "output_height": view.output_height,
+        "output_width": view.output_width,
+        "stride_height": view.stride_height,
+        "stride_width": view.stride_width,
+        "dilation_height": view.dilation_height,
+        "dilation_width": view.dilation_width,
+        "pad_top": view.pad_top,
+        "pad_left": view.pad_left,
+    }
+
+
+def _is_cut(view: Window) -> bool:
+    """Whether rows of taps reach over the left or right edge (dilated taps are gathered one by one)."""
+    reach = (view.output_width - 1) * view.stride_width - view.pad_left + view.filter_width
+    return view.dilation_width == 1 and (view.pad_left > 0 or reach > view.input_width)
+
+
+def _lead(view: Window, input_channels: int, output_channels: int, block: int) -> int:
+    reads = view.first_reads().reshape(view.batches, -1)
+    return _block_lead(reads, input_channels, output_channels, block)
+
+
+def _block_lead(first_reads: IntArray, input_channels: int, output_channels: int, block: int = PIXELS) -> int:
+    """A block of pixels (the last ones singly) is read, then written; blocks do not span images.
+
+    ``first_reads``: [images][pixels], the first input pixel that each output pixel reads.
+    """
+    images, pixels = first_reads.shape
+    whole = pixels - pixels % block
+    starts = np.array([*range(0, whole, block), *range(whole, pixels)])
+    first = np.minimum.reduceat(first_reads, starts, axis=1).reshape(-1) * input_channels
+    ends = np.append(starts[1:], pixels) + np.arange(images)[:, None] * pixels
+    return lead_bytes(first, ends.reshape(-1) * output_channels)

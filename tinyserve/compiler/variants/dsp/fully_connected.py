@@ -1,0 +1,107 @@
+"""FULLY_CONNECTED with SMLAD: 8 channels at a time where one multiplier serves all, else as a convolution."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
+from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants import Candidate
+from tinyserve.compiler.variants.dsp import clamp, conv_2d, packing
+
+REASON = "SMLAD on four taps x 8 channels, two weights per half-word"
+_GROUP = 8
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """Up to two candidates for int8 layers: groups of 8 channels, and a convolution of one pixel."""
+    input, weights = checks.required(op, 0), checks.required(op, 1)
+    if weights.data is None or not packing.applies(op):
+        return []
+    depth, batches = weights.shape[1], input.elements // weights.shape[1]
+    taps = weights.data.reshape(weights.shape)
+    found = []
+    packed = _packed(op, taps)
+    if packed is not None:
+        cost = batches * len(packed) * (1.0 * depth * _GROUP + 75) + clamp.cost(op)
+        found.append(Candidate("dsp", cost, REASON, lambda: _lower(op, lowering, packed)))
+    factors = fully_connected_requantization(op, input, weights, op.outputs[0])
+    steps = packing.in_steps(taps, depth)
+    product = packing.matmul(op, steps, packing.folded_bias(op, taps), factors)
+    if product is not None:
+        cost = conv_2d.pointwise_cost(batches, product) + clamp.cost(op)
+        found.append(Candidate("dsp", cost, conv_2d.REASON, lambda: _lower_pointwise(op, lowering, product)))
+    return found
+
+
+def _packed(op: Operator, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.uint32] | None:
+    """[groups][words]; a last group may overlap its neighbour. None where the sums would not be exact."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    channels, depth = taps.shape
+    factors = fully_connected_requantization(op, input, weights, output)
+    if factors.multipliers.size != 1 or channels < _GROUP:
+        return None
+    bias = packing.folded_bias(op, taps)
+    padded = np.zeros((channels, -(-depth // 4) * 4), np.int8)
+    padded[:, :depth] = taps
+    steps = packing.in_steps(padded, padded.shape[1])
+    bounds = packing.accumulator_bounds(steps, bias)
+    if not packing.fits_plain(-factors.shifts.astype(np.int64), bounds, bias, 2 * output.zero_point + 1):
+        return None
+    starts = [*range(0, channels - _GROUP + 1, _GROUP)]
+    starts += [channels - _GROUP] if channels % _GROUP else []
+    groups = []
+    for start in starts:
+        words = packing.paired(steps[start : start + _GROUP], bounds[start : start + _GROUP])
+        if words is None:
+            return None
+        in_order = words.reshape(_GROUP // 2, -1, 2).transpose(1, 0, 2).reshape(-1)
+        groups.append(np.concatenate([bias[start : start + _GROUP] & 0xFFFFFFFF, in_order]))
+    return np.stack(groups).astype(np.uint32)
+
+
+def _lower(op: Operator, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    channels, depth = weights.shape
+    factors = fully_connected_requantization(op, input, weights, output)
+    shift = -int(factors.shifts[0])
+    params: dict[str, ParamValue] = {
+        "quads": depth // 4,
+        "tail": depth % 4,
+        "weights": lowering.constant(f"{weights.name}_packed", packed, "see kernels/dsp/fully_connected.S"),
+        "groups": channels // _GROUP,
+        "multiplier": int(factors.multipliers[0]),
+        "rounding": (2 * output.zero_point + 1) * (1 << (shift - 1)),
+        "shift": shift - 1,
+        "batches": input.elements // depth,
+        "depth": depth,
+        "channels": channels,
+        "group_words": packed.shape[1],
+        "overlapping": int(channels % _GROUP != 0),
+    }
+    source, target = lowering.operand(input), lowering.buffer(output)
+    add_call(
+        op, lowering, "ts_fully_connected_dsp_s8", "dsp/fully_connected.h",
+        params=params, inputs=[source], outputs=[target],
+        overlaps=overlaps(source, target, _lead(input.elements // depth, depth, channels, len(packed))),
+        macs=output.elements * depth, sources=("dsp/fully_connected.S",), variant="dsp", reason=REASON,
+    )  # fmt: skip
+    clamp.add_clamp(op, lowering)
+
+
+def _lead(batches: int, depth: int, channels: int, groups: int) -> int:
+    """Each group reads its whole row, then writes."""
+    rows = np.repeat(np.arange(batches, dtype=np.int64), groups)
+    ends = np.minimum((np.arange(groups, dtype=np.int64) + 1) * _GROUP, channels)
+    return lead_bytes(rows * depth, (np.arange(batches)[:, None] * channels + ends).reshape(-1))
+
+
+def _lower_pointwise(op: Operator, lowering: Lowering, product: packing.Matmul) -> None:
+    input, depth = checks.required(op, 0), checks.required(op, 1).shape[1]
+    conv_2d.lower_pointwise(op, lowering, product, input.elements // depth, depth)

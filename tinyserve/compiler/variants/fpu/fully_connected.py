@@ -1,0 +1,77 @@
+"""FULLY_CONNECTED float32: 4 channels at a time in FPU registers."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
+from tinyserve.compiler.ops.support.quantize_params import float_range
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants import Candidate
+
+REASON = "4 channels at a time in FPU registers, 16 weights per load"
+_GROUP = 4
+_ITEM = 4
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for float32 layers with constant weights."""
+    input, weights = checks.required(op, 0), checks.required(op, 1)
+    if input.dtype is not DType.FLOAT32 or weights.data is None:
+        return []
+    depth = weights.shape[1]
+    groups = -(-weights.shape[0] // _GROUP) * (input.elements // depth)
+    return [Candidate("fpu", groups * (9.0 * depth + 60), REASON, lambda: _lower(op, lowering))]
+
+
+def _packed(op: Operator) -> npt.NDArray[np.float32]:
+    """[groups][taps, then bias][4 channels]; missing channels and biases are zeros."""
+    weights, bias = checks.required(op, 1), checks.optional(op, 2)
+    assert weights.data is not None
+    channels, depth = weights.shape
+    groups = -(-channels // _GROUP)
+    rows = np.zeros((groups * _GROUP, depth + 1), dtype=np.float32)
+    rows[:channels, :depth] = weights.data.reshape(channels, depth)
+    if bias is not None and bias.data is not None:
+        rows[:channels, depth] = bias.data.reshape(-1)
+    return np.ascontiguousarray(rows.reshape(groups, _GROUP, depth + 1).transpose(0, 2, 1))
+
+
+def _lower(op: Operator, lowering: Lowering) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    channels, depth = weights.shape
+    low, high = float_range(op.attributes.activation)
+    packed = _packed(op)
+    params: dict[str, ParamValue] = {
+        "quads": depth // 4,
+        "tail": depth % 4,
+        "weights": lowering.constant(f"{weights.name}_packed", packed, "see kernels/fpu/fully_connected.S"),
+        "groups": len(packed),
+        "last_channels": channels - _GROUP * (len(packed) - 1),
+        "activation_min": low,
+        "activation_max": high,
+        "batches": input.elements // depth,
+        "depth": depth,
+        "channels": channels,
+    }
+    source, target = lowering.operand(input), lowering.buffer(output)
+    add_call(
+        op, lowering, "ts_fully_connected_fpu_f32", "fpu/fully_connected.h",
+        params=params, inputs=[source], outputs=[target],
+        overlaps=overlaps(source, target, _lead(input.elements // depth, depth, channels)),
+        macs=output.elements * depth, sources=("fpu/fully_connected.S",), variant="fpu", reason=REASON,
+    )  # fmt: skip
+
+
+def _lead(batches: int, depth: int, channels: int) -> int:
+    """Each group reads its whole row, then writes."""
+    groups = -(-channels // _GROUP)
+    rows = np.repeat(np.arange(batches, dtype=np.int64), groups)
+    ends = np.minimum((np.arange(groups, dtype=np.int64) + 1) * _GROUP, channels)
+    written = (np.arange(batches)[:, None] * channels + ends).reshape(-1)
+    return lead_bytes(rows * (depth * _ITEM), written * _ITEM)

@@ -1,0 +1,60 @@
+"""FULLY_CONNECTED on the host: four rows by up to 64 channels, four products per lane and step."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants.host import floats, packing
+from tinyserve.compiler.variants.host.conv_2d import REASON
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for layers of int8 or float32."""
+    macs = op.outputs[0].elements * checks.required(op, 1).shape[1]
+    if floats.applies(op):
+        return [
+            Candidate("host", macs * 0.1, floats.REASON, lambda: floats.lower_fully_connected(op, lowering))
+        ]
+    if layers.int8_only(op):
+        return [Candidate("host", macs * 0.05, REASON, lambda: _lower(op, lowering))]
+    return []
+
+
+def _lower(op: Operator, lowering: Lowering) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    assert weights.data is not None
+    channels, depth = weights.shape
+    factors = fully_connected_requantization(op, input, weights, output)
+    matmul = {
+        "runs": 1,
+        "run_quads": -(-depth // packing.QUAD),
+        "channels": channels,
+        **packing.constants(
+            op,
+            lowering,
+            packing.quads(weights.data[:, None, :]),
+            packing.requantization(op, weights.data, factors),
+            [0],
+        ),
+        **packing.output_fields(op),
+    }
+    params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
+    add_call(
+        op,
+        lowering,
+        "ts_host_fully_connected_s8",
+        "host/fully_connected.h",
+        params=params | {f"matmul.{name}": value for name, value in matmul.items()},
+        inputs=[lowering.operand(input)],
+        outputs=[lowering.buffer(output)],
+        scratch=[lowering.scratch(f"{output.name}_bytes", input.elements + packing.SLACK, alignment=16)],
+        params_type="ts_host_fully_connected_params",
+        macs=output.elements * depth,
+        variant="host",
+        reason=REASON,
+    )

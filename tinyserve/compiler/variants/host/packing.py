@@ -1,0 +1,177 @@
+"""Weights, tables and padded images in the order in which the host kernels read them (kernels/host)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.overlap import IntArray
+from tinyserve.compiler.ops.support.quantize_params import Requantization
+from tinyserve.compiler.ops.support.window import Window
+from tinyserve.compiler.program import Buffer, ParamValue
+from tinyserve.compiler.variants import layers
+
+LANES = 16
+QUAD = 4
+SLACK = 16
+"""TS_HOST_SLACK."""
+ALIGNMENT = 64
+_MANY = 8 * LANES
+_SHIFTED = 128  # inputs are read as int8 + 128
+
+
+def quads(rows: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """[channels][runs][run] as [blocks of 16][runs][run in fours][16][4], padded with zeros."""
+    channels, runs, length = rows.shape
+    blocks, fours = -(-channels // LANES), -(-length // QUAD)
+    padded = np.zeros((blocks * LANES, runs, fours * QUAD), dtype=np.int8)
+    padded[:channels, :, :length] = rows
+    by_block = padded.reshape(blocks, LANES, runs, fours, QUAD)
+    return np.ascontiguousarray(by_block.transpose(0, 2, 3, 1, 4)).reshape(-1)
+
+
+def requantization(
+    op: Operator, taps: npt.NDArray[np.int8], factors: Requantization
+) -> npt.NDArray[np.int32]:
+    """[3][channels]: biases for inputs + 128, multipliers, shifts. ``taps`` has the output channels first."""
+    channels = len(taps)
+    sums = taps.reshape(channels, -1).astype(np.int64).sum(axis=1)
+    # Wraps around as the kernels' sums do.
+    bias = (layers.folded_bias(op, taps).astype(np.int64) - _SHIFTED * sums) & 0xFFFFFFFF
+    every = factors.per_channel(channels)
+    return np.stack([bias.astype(np.uint32).view(np.int32), every.multipliers, every.shifts.astype(np.int32)])
+
+
+def by_lanes(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """[3][channels] as [blocks of 16][3][16], padded with zeros."""
+    blocks = -(-rows.shape[1] // LANES)
+    padded = np.zeros((len(rows), blocks * LANES), dtype=np.int32)
+    padded[:, : rows.shape[1]] = rows
+    by_block = padded.reshape(len(rows), blocks, LANES)
+    return np.ascontiguousarray(by_block.transpose(1, 0, 2)).reshape(-1)
+
+
+def constants(
+    op: Operator,
+    lowering: Lowering,
+    weights: npt.NDArray[np.int8],
+    requantization: npt.NDArray[np.int32],
+    offsets: list[int],
+) -> dict[str, ParamValue]:
+    """The three constants of a layer with weights, by their C names. ``requantization``: [3][channels]."""
+    table = by_lanes(requantization)
+    name = checks.required(op, 1).name
+    return {
+        "offsets": lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),
+        "weights": lowering.constant(f"{name}_host", weights, "in fours, by 16 channels", ALIGNMENT),
+        "requant": lowering.constant(f"{name}_requant", table, "bias, multiplier, shift, by 16", ALIGNMENT),
+    }
+
+
+def output_fields(op: Operator) -> dict[str, ParamValue]:
+    """What a result is moved by and clamped to."""
+    low, high = layers.output_range(op)
+    return {"zero_point": op.outputs[0].zero_point, "activation_min": low, "activation_max": high}
+
+
+class Image:
+    """The input of a window, with as much padding around it as the window reads."""
+
+    def __init__(self, op: Operator, view: Window) -> None:
+        self.channels = checks.required(op, 0).shape[3]
+        self.height = max(view.input_height + view.pad_top, _reach(view, 0))
+        self.width = max(view.input_width + view.pad_left, _reach(view, 1))
+        self._view = view
+        input = checks.required(op, 0)
+        self._zero = input.zero_point + _SHIFTED if input.dtype is DType.INT8 else 0
+
+    def _fields(self) -> dict[str, ParamValue]:
+        """``ts_host_image``, field by field."""
+        return {
+            "image.height": self._view.input_height,
+            "image.width": self._view.input_width,
+            "image.channels": self.channels,
+            "image.pad_top": self._view.pad_top,
+            "image.pad_left": self._view.pad_left,
+            "image.padded_height": self.height,
+            "image.padded_width": self.width,
+            "image.zero": self._zero,
+        }
+
+    def rows(self) -> dict[str, ParamValue]:
+        """How a convolution goes over it. Pixels that follow each other are one row, or rows would end within
+        a group of pixels."""
+        view = self._view
+        in_one_row = (
+            (view.filter_height, view.filter_width) == (1, 1) == (view.stride_height, view.stride_width)
+            and not self.needs_padding
+            and (view.output_height, view.output_width) == (view.input_height, view.input_width)
+        )
+        return {
+            "batches": view.batches,
+            **self._fields(),
+            "output_height": 1 if in_one_row else view.output_height,
+            "output_width": view.output_height * view.output_width if in_one_row else view.output_width,
+            "row_step": view.stride_height * self.width * self.channels,
+            "pixel_step": view.stride_width * self.channels,
+        }
+
+    @property
+    def needs_padding(self) -> bool:
+        return (self.height, self.width) != (self._view.input_height, self._view.input_width)
+
+    def stretches(self) -> tuple[dict[str, ParamValue], IntArray]:
+        """How a depthwise convolution goes over it, and the channel of each lane until they repeat.
+
+        With stride 1 a row of outputs is one stretch of values, otherwise each pixel is: also of so many
+        channels, no multiple of 16, that a tail costs little and repeated weights much.
+        """
+        view, channels = self._view, self.channels
+        in_one_row = view.stride_width == 1 and (channels % LANES == 0 or channels < _MANY)
+        lanes = math.lcm(channels, LANES) if in_one_row else channels
+        return {
+            "batches": view.batches,
+            **self._fields(),
+            "output_height": view.output_height,
+            "row_step": view.stride_height * self.width * channels,
+            "groups": 1 if in_one_row else view.output_width,
+            "group_lanes": view.output_width * channels if in_one_row else channels,
+            "group_step": view.stride_width * channels,
+            "period": -(-lanes // LANES),
+        }, np.arange(lanes) % channels
+
+    def scratch(self, op: Operator, lowering: Lowering, itemsize: int = 1) -> Buffer:
+        """Where the kernel puts it."""
+        elements = self.height * self.width * self.channels + SLACK
+        return lowering.scratch(f"{op.outputs[0].name}_padded", elements * itemsize, alignment=16)
+
+    def run_length(self) -> int:
+        """Values that taps which are neighbours in the image have in a row."""
+        return (self._view.filter_width if self._view.dilation_width == 1 else 1) * self.channels
+
+    def run_offsets(self) -> list[int]:
+        """Of each run of taps from the first."""
+        return self.tap_offsets()[:: self.run_length() // self.channels]
+
+    def tap_offsets(self) -> list[int]:
+        """Of each tap of the window from the first, in values of the padded image."""
+        view = self._view
+        return [
+            (y * view.dilation_height * self.width + x * view.dilation_width) * self.channels
+            for y in range(view.filter_height)
+            for x in range(view.filter_width)
+        ]
+
+
+def _reach(view: Window, axis: int) -> int:
+    """How far from the padding's start the last window reaches, in pixels."""
+    outputs = (view.output_height, view.output_width)[axis]
+    stride = (view.stride_height, view.stride_width)[axis]
+    taps = (view.filter_height, view.filter_width)[axis]
+    dilation = (view.dilation_height, view.dilation_width)[axis]
+    return (outputs - 1) * stride + (taps - 1) * dilation + 1

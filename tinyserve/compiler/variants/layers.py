@@ -1,0 +1,148 @@
+"""What the variants of several instruction sets ask of a layer and say of it in the same words."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.overlap import NOTHING_READ, IntArray, lead_bytes
+from tinyserve.compiler.ops.support.quantize_params import activation_range
+from tinyserve.compiler.ops.support.window import Window
+from tinyserve.compiler.program import Buffer, Operand, Overlap, ParamValue
+
+
+def int8_only(op: Operator) -> bool:
+    """int8 activations and int8 weights."""
+    input, weights = checks.required(op, 0), checks.required(op, 1)
+    return input.dtype is DType.INT8 and weights.dtype is DType.INT8
+
+
+def _is_plain(op: Operator) -> bool:
+    """int8, batch 1, and as many channels in the weights' last axis as in the input."""
+    input, weights = checks.required(op, 0), checks.required(op, 1)
+    return int8_only(op) and input.shape[0] == 1 and weights.shape[3] == input.shape[3]
+
+
+def convolution_taps(op: Operator) -> npt.NDArray[np.int8] | None:
+    """Weights [output channels][taps] of an ungrouped int8 convolution of batch 1; None of any other."""
+    weights = checks.required(op, 1)
+    if not _is_plain(op):
+        return None
+    assert weights.data is not None
+    return np.asarray(weights.data.reshape(weights.shape[0], -1))
+
+
+def depthwise_3x3_taps(op: Operator, view: Window) -> npt.NDArray[np.int8] | None:
+    """Weights [channels][9] of an int8 depthwise convolution of batch 1 and multiplier 1 that ``is_3x3``.
+
+    None of any other.
+    """
+    weights = checks.required(op, 1)
+    if not _is_plain(op) or not is_3x3(view):
+        return None
+    assert weights.data is not None
+    return np.ascontiguousarray(weights.data.reshape(9, -1).T)
+
+
+def output_range(op: Operator) -> tuple[int, int]:
+    """The fused activation's quantized bounds."""
+    return activation_range(op, op.attributes.activation, op.outputs[0])
+
+
+def clamp_fields(op: Operator) -> dict[str, ParamValue]:
+    """The activation's bounds, by their C names."""
+    low, high = output_range(op)
+    return {"activation_min": low, "activation_max": high}
+
+
+def rounded_up(count: int, multiple: int) -> int:
+    """The least multiple that is not below ``count``."""
+    return -(-count // multiple) * multiple
+
+
+def folded_bias(op: Operator, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
+    """The bias with the input's zero point folded in: sum(w * (x - z)) = sum(w * x) - z * sum(w).
+
+    ``taps`` has the output channels first. Wraps around as the kernels' int32 accumulators do.
+    """
+    bias = checks.optional(op, 2)
+    sums = taps.reshape(taps.shape[0], -1).astype(np.int64).sum(axis=1)
+    start = np.zeros(len(sums), np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
+    folded = start.astype(np.int64) - checks.required(op, 0).zero_point * sums
+    return np.asarray(folded & 0xFFFFFFFF, dtype=np.uint32).view(np.int32)
+
+
+def is_3x3(view: Window) -> bool:
+    """3x3, stride 1 or 2, undilated, padded by at most two."""
+    strides = (view.stride_height, view.stride_width)
+    return (
+        (view.filter_height, view.filter_width) == (3, 3)
+        and (view.dilation_height, view.dilation_width) == (1, 1)
+        and strides in ((1, 1), (2, 2))
+        and view.pad_top <= 2
+        and view.pad_left <= 2
+    )
+
+
+def depthwise_fields(op: Operator, view: Window) -> dict[str, ParamValue]:
+    """The geometry of a depthwise layer of multiplier 1, by its C names."""
+    input = checks.required(op, 0)
+    return {
+        "input_height": view.input_height,
+        "input_width": view.input_width,
+        "channels": input.shape[3],
+        "output_height": view.output_height,
+        "output_width": view.output_width,
+        "pad_top": view.pad_top,
+        "pad_left": view.pad_left,
+        "input_zero_point": input.zero_point,
+    }
+
+
+def convolution_fields(op: Operator, view: Window) -> dict[str, ParamValue]:
+    """The geometry of a convolution, by its C names."""
+    input, output = checks.required(op, 0), op.outputs[0]
+    return {
+        "input_height": view.input_height,
+        "input_width": view.input_width,
+        "input_channels": input.shape[3],
+        "output_height": view.output_height,
+        "output_width": view.output_width,
+        "output_channels": output.shape[3],
+        "kernel_height": view.filter_height,
+        "kernel_width": view.filter_width,
+        "stride_height": view.stride_height,
+        "stride_width": view.stride_width,
+        "dilation_height": view.dilation_height,
+        "dilation_width": view.dilation_width,
+        "pad_top": view.pad_top,
+        "pad_left": view.pad_left,
+        "input_zero_point": input.zero_point,
+    }
+
+
+def channelwise_overlaps(source: Operand, target: Buffer, view: Window) -> list[Overlap]:
+    """In place where each output row is written over an input row that was read; channels are apart."""
+    same_rows = (view.input_height, view.input_width) == (view.output_height, view.output_width)
+    if isinstance(source, Buffer) and same_rows and view.stride_height == 1 and view.pad_top >= 1:
+        return [Overlap(source, target, in_place=True)]
+    return []
+
+
+def patch_steps(
+    view: Window, pixels: int, input_channels: int, output_channels: int
+) -> tuple[IntArray, IntArray]:
+    """Of each group of ``pixels`` outputs the first input byte, and where its outputs end."""
+    groups = -(-view.pixels // pixels)
+    first = np.full(groups * pixels, NOTHING_READ, dtype=np.int64)
+    first[: view.pixels] = view.first_reads()
+    reads = first.reshape(groups, pixels).min(axis=1) * input_channels
+    ends = np.minimum(np.arange(1, groups + 1, dtype=np.int64) * pixels, view.pixels) * output_channels
+    return reads, ends
+
+
+def patch_lead(view: Window, pixels: int, input_channels: int, output_channels: int) -> int:
+    """Lead of kernels that copy the inputs of ``pixels`` outputs before they write the first of them."""
+    return lead_bytes(*patch_steps(view, pixels, input_channels, output_channels))

@@ -1,0 +1,97 @@
+"""CONV_2D on Helium: three pixels times two channels of VMLADAV."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
+from tinyserve.compiler.ops.support.window import Window
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants.mve import packing
+
+PIXELS = 3
+SLACK = 16
+"""TS_MVE_PATCH_SLACK: short rows are copied by whole vectors."""
+REASON = "int8 dot products of 16 lanes"
+_UNROLLED = {False: (1, 2, 3, 4, 8, 9), True: (1, 2, 9)}
+"""Row lengths in vectors that the header has unrolled functions for, without and with exact ties."""
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for ungrouped int8 convolutions of batch 1 whose factors are below one."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    taps = layers.convolution_taps(op)
+    if taps is None:
+        return []
+    if not packing.rounding_applies(op, convolution_requantization(op, input, weights, output)):
+        return []
+    macs = output.elements * taps.shape[1]
+    return [Candidate("mve", macs * 0.16, REASON, lambda: _lower(op, lowering, taps))]
+
+
+def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    view = conv_window(op)
+    blocks = -(-taps.shape[1] // packing.LANES)
+    factors = convolution_requantization(op, input, weights, output)
+    table = packing.requantization_table(layers.folded_bias(op, taps), factors)
+    pointwise = _is_pointwise(view)
+    # A pointwise convolution only copies the pixels whose vectors would end beyond the input.
+    needs_patches = not pointwise or input.shape[3] % packing.LANES != 0
+    patches = (
+        lowering.scratch(f"{output.name}_patches", PIXELS * blocks * packing.LANES + SLACK)
+        if needs_patches
+        else None
+    )
+    source, target = lowering.operand(input), lowering.buffer(output)
+    params: dict[str, ParamValue] = {
+        **packing.weight_constants(op, lowering, packing.interleaved(taps, 2), table),
+        **layers.convolution_fields(op, view),
+        **packing.output_fields(op),
+    }
+    add_call(
+        op,
+        lowering,
+        _function(pointwise, blocks, packing.needs_exact_ties(op)),
+        "mve/conv_2d.h",
+        params=params,
+        inputs=[source],
+        outputs=[target],
+        scratch=[patches],
+        params_type="ts_mve_conv_2d_params",
+        macs=output.elements * taps.shape[1],
+        variant="mve",
+        reason=REASON,
+        overlaps=overlaps(source, target, _lead(view, input.shape[3], output.shape[3])),
+    )
+
+
+def _is_pointwise(view: Window) -> bool:
+    strides = (view.stride_height, view.stride_width)
+    return (view.filter_height, view.filter_width) == (1, 1) == strides and view.pad_top == view.pad_left == 0
+
+
+def _function(pointwise: bool, blocks: int, exact_ties: bool) -> str:
+    kind = "pointwise" if pointwise else "patches"
+    length = str(blocks) if blocks in _UNROLLED[exact_ties] else "any"
+    return f"ts_mve_conv_2d_{kind}_{length}{'_ties' if exact_ties else ''}"
+
+
+def _lead(view: Window, input_channels: int, output_channels: int) -> int:
+    """Three pixels are read, then written.
+
+    Where there is no patch, they are read again for each block of 16 outputs: the first input of the group is
+    needed until its last output is written.
+    """
+    group_reads, ends = layers.patch_steps(view, PIXELS, input_channels, output_channels)
+    if not _is_pointwise(view):
+        return lead_bytes(group_reads, ends)
+    return lead_bytes(np.repeat(group_reads, 2), np.repeat(ends, 2))

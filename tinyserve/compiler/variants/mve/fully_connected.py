@@ -1,0 +1,61 @@
+"""FULLY_CONNECTED on Helium: four channels of VMLADAV at a time."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.linear.fully_connected import row_lead
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import overlaps
+from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants.mve import packing
+
+REASON = "int8 dot products of 16 lanes, four channels at a time"
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for int8 weights and activations whose factors are below one."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    if not layers.int8_only(op):
+        return []
+    if not packing.rounding_applies(op, fully_connected_requantization(op, input, weights, output)):
+        return []
+    macs = output.elements * weights.shape[1]
+    return [Candidate("mve", macs * 0.16, REASON, lambda: _lower(op, lowering))]
+
+
+def _lower(op: Operator, lowering: Lowering) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    assert weights.data is not None
+    channels, depth = weights.shape
+    factors = fully_connected_requantization(op, input, weights, output)
+    table = packing.requantization_table(layers.folded_bias(op, weights.data), factors)
+    padded = -(-depth // packing.LANES) * packing.LANES
+    row = lowering.scratch(f"{output.name}_row", padded) if padded != depth else None
+    source, target = lowering.operand(input), lowering.buffer(output)
+    params: dict[str, ParamValue] = {
+        **packing.weight_constants(op, lowering, packing.interleaved(weights.data, 4), table),
+        "batches": input.elements // depth,
+        "depth": depth,
+        "channels": channels,
+        **packing.output_fields(op),
+    }
+    ties = "_ties" if packing.needs_exact_ties(op) else ""
+    add_call(
+        op,
+        lowering,
+        f"ts_mve_fully_connected_s8{ties}",
+        "mve/fully_connected.h",
+        params=params,
+        inputs=[source],
+        outputs=[target],
+        scratch=[row],
+        params_type="ts_mve_fully_connected_params",
+        macs=output.elements * depth,
+        variant="mve",
+        reason=REASON,
+        overlaps=overlaps(source, target, row_lead(depth, channels, input, output)),
+    )

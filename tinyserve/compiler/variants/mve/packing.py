@@ -1,0 +1,73 @@
+"""Weights and tables in the order in which the Helium kernels read them (see kernels/mve/matmul.h)."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import Operator, Tensor
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.quantize_params import Requantization
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants.layers import output_range
+
+LANES = 16
+
+
+def interleaved(weights: npt.NDArray[np.int8], channels: int) -> npt.NDArray[np.int8]:
+    """Rows [outputs][depth] as ``channels`` at a time, 16 bytes of each in turn, padded with zeros."""
+    outputs, depth = weights.shape
+    blocks = -(-depth // LANES)
+    groups = -(-outputs // channels)
+    padded = np.zeros((groups * channels, blocks * LANES), dtype=np.int8)
+    padded[:outputs, :depth] = weights
+    by_vector = padded.reshape(groups, channels, blocks, LANES).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(by_vector).reshape(-1)
+
+
+def requantization_table(bias: npt.NDArray[np.int32], factors: Requantization) -> npt.NDArray[np.int32]:
+    """For every four channels: four biases, four multipliers, four negated right shifts."""
+    channels = len(bias)
+    per_channel = factors.per_channel(channels)
+    table = np.zeros((-(-channels // 4), 3, 4), dtype=np.int32)
+    rows = (bias, per_channel.multipliers, per_channel.shifts.astype(np.int32))
+    for index, values in enumerate(rows):
+        padded = np.zeros(table.shape[0] * 4, dtype=np.int32)
+        padded[:channels] = values
+        table[:, index, :] = padded.reshape(-1, 4)
+    return table
+
+
+def needs_exact_ties(op: Operator) -> bool:
+    """Whether a negative tie can be seen: not where all negative results are clamped to the zero point."""
+    output: Tensor = op.outputs[0]
+    return output_range(op)[0] < output.zero_point
+
+
+def rounding_applies(op: Operator, factors: Requantization) -> bool:
+    """VRSHL takes right shifts; the correction of ties needs at least one bit to be shifted out."""
+    return bool(np.all(factors.shifts <= (-1 if needs_exact_ties(op) else 0)))
+
+
+def output_fields(op: Operator) -> dict[str, ParamValue]:
+    """``ts_mve_output``, field by field."""
+    low, high = output_range(op)
+    return {
+        "output.zero_point": op.outputs[0].zero_point,
+        "output.activation_min": low,
+        "output.activation_max": high,
+    }
+
+
+def weight_constants(
+    op: Operator, lowering: Lowering, packed: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
+) -> dict[str, ParamValue]:
+    """The two constants of a layer."""
+    name = checks.required(op, 1).name
+    return {
+        "weights": lowering.constant(f"{name}_mve", packed, "in the order of kernels/mve/matmul.h"),
+        "requant": lowering.constant(
+            f"{name}_requant", table.reshape(-1), "bias, multiplier, shift, by fours"
+        ),
+    }

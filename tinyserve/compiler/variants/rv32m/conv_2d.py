@@ -1,0 +1,64 @@
+"""CONV_2D on RV32M: four pixels times four channels."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import overlaps
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants.rv32m import packing
+
+PIXELS = 4
+TAPS = 2
+REASON = "4 pixels x 4 channels share loads, sums in registers"
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for ungrouped int8 convolutions of batch 1 whose accumulators are bounded."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    taps = layers.convolution_taps(op)
+    if taps is None:
+        return []
+    table = packing.channel_table(op, taps, convolution_requantization(op, input, weights, output))
+    if table is None:
+        return []
+    cost = output.elements * taps.shape[1] * 2.7
+    return [Candidate("rv32m", cost, REASON, lambda: _lower(op, lowering, taps, table))]
+
+
+def _lower(
+    op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
+) -> None:
+    input, output = checks.required(op, 0), op.outputs[0]
+    view = conv_window(op)
+    packed = packing.blocks(taps, TAPS)
+    patch = lowering.scratch(f"{output.name}_patch", PIXELS * layers.rounded_up(taps.shape[1], TAPS))
+    source, target = lowering.operand(input), lowering.buffer(output)
+    params: dict[str, ParamValue] = {
+        **packing.layer_constants(op, lowering, packed, table),
+        **layers.convolution_fields(op, view),
+    }
+    add_call(
+        op,
+        lowering,
+        "ts_rv32m_conv_2d_s8",
+        "rv32m/conv_2d.h",
+        params=params,
+        inputs=[source],
+        outputs=[target],
+        scratch=[patch],
+        params_type="ts_rv32m_conv_2d_params",
+        macs=output.elements * taps.shape[1],
+        variant="rv32m",
+        reason=REASON,
+        sources=("rv32m/dots.S",),
+        overlaps=overlaps(source, target, layers.patch_lead(view, PIXELS, input.shape[3], output.shape[3])),
+    )

@@ -1,0 +1,66 @@
+"""FULLY_CONNECTED on RV32M: four channels at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.linear.fully_connected import row_lead
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import overlaps
+from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants.rv32m import packing
+
+REASON = "4 channels share the row's loads"
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for int8 weights and activations whose accumulators are bounded."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    if not layers.int8_only(op):
+        return []
+    assert weights.data is not None
+    factors = fully_connected_requantization(op, input, weights, output)
+    table = packing.channel_table(op, weights.data, factors)
+    if table is None:
+        return []
+    cost = output.elements * weights.shape[1] * 3.5
+    return [Candidate("rv32m", cost, REASON, lambda: _lower(op, lowering, table, factors.step))]
+
+
+def _lower(op: Operator, lowering: Lowering, table: npt.NDArray[np.int32], step: int) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    assert weights.data is not None
+    channels, depth = weights.shape
+    bias = packing.whole_blocks(table[:, 0])
+    records = table if step else table[:1]
+    source, target = lowering.operand(input), lowering.buffer(output)
+    params: dict[str, ParamValue] = {
+        "weights": lowering.constant(f"{weights.name}_packed", packing.blocks(weights.data, 1)),
+        "bias": lowering.constant(f"{output.name}_bias", bias),
+        "requant": lowering.constant(f"{weights.name}_requant", records.reshape(-1), packing.RECORD),
+        "requant_step": step,
+        **layers.clamp_fields(op),
+        "batches": input.elements // depth,
+        "depth": depth,
+        "channels": channels,
+    }
+    add_call(
+        op,
+        lowering,
+        "ts_rv32m_fully_connected_s8",
+        "rv32m/fully_connected.h",
+        params=params,
+        inputs=[source],
+        outputs=[target],
+        params_type="ts_rv32m_fully_connected_params",
+        macs=output.elements * depth,
+        variant="rv32m",
+        reason=REASON,
+        overlaps=overlaps(source, target, row_lead(depth, channels, input, output)),
+    )

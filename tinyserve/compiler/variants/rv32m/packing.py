@@ -1,0 +1,64 @@
+"""Weights and tables as the RV32M kernels read them, and the bounds that their requantization needs."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.quantize_params import Requantization
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants.layers import clamp_fields, folded_bias, rounded_up
+
+CHANNELS = 4
+"""TS_RV32M_CHANNELS: output channels that share what is loaded of the inputs."""
+RECORD = "bias, multiplier, shift, rounding"
+_SHIFTS = (1, 22)  # the zero point is shifted left by as much
+_LIMIT = 1 << 29  # magnitude of accumulators, of which the double must fit 32 bits
+
+
+def channel_table(
+    op: Operator, taps: npt.NDArray[np.int8], factors: Requantization
+) -> npt.NDArray[np.int32] | None:
+    """``ts_rv32m_channel`` [channels][4]; None where requantize.h does not take a channel's factor or sums.
+
+    ``taps`` has the output channels first.
+    """
+    channels = taps.shape[0]
+    bias = folded_bias(op, taps).astype(np.int64)
+    reach = np.abs(taps.reshape(channels, -1).astype(np.int64)).sum(axis=1) * 128 + np.abs(bias)
+    per_channel = factors.per_channel(channels)
+    shifts = -per_channel.shifts.astype(np.int64)
+    if np.any(shifts < _SHIFTS[0]) or np.any(shifts > _SHIFTS[1]) or np.any(reach >= _LIMIT):
+        return None
+    rounding = (1 << (shifts - 1)) + (op.outputs[0].zero_point << shifts)
+    return np.stack([bias, per_channel.multipliers, shifts, rounding], axis=1).astype(np.int32)
+
+
+def blocks(taps: npt.NDArray[np.int8], multiple: int) -> npt.NDArray[np.int8]:
+    """[channels][taps] as [blocks of 4 channels][taps][4]; channels and taps beyond are zeros."""
+    channels, count = taps.shape
+    padded = np.zeros((rounded_up(channels, CHANNELS), rounded_up(count, multiple)), dtype=np.int8)
+    padded[:channels, :count] = taps
+    return np.ascontiguousarray(padded.reshape(-1, CHANNELS, padded.shape[1]).transpose(0, 2, 1)).reshape(-1)
+
+
+def layer_constants(
+    op: Operator, lowering: Lowering, packed: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
+) -> dict[str, ParamValue]:
+    """The two constants of a layer, its table filled up to whole blocks, and the activation's bounds."""
+    name = checks.required(op, 1).name
+    return {
+        "weights": lowering.constant(f"{name}_packed", packed),
+        "requant": lowering.constant(f"{name}_requant", whole_blocks(table).reshape(-1), RECORD),
+        **clamp_fields(op),
+    }
+
+
+def whole_blocks(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Rows of channels and zeros for those that the last block lacks."""
+    filled = np.zeros((rounded_up(len(rows), CHANNELS), *rows.shape[1:]), dtype=np.int32)
+    filled[: len(rows)] = rows
+    return filled

@@ -1,0 +1,85 @@
+"""ADD and SUB on Armv6-M: what each input contributes comes from a table of 256 words."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.ops.elementwise.add import Add, Sub
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.fixed_point import requantize
+from tinyserve.compiler.ops.support.quantize_params import activation_range
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants import Candidate
+
+REASON = "scaled inputs looked up in two tables of 1 KB"
+_TABLE_PAYS_FROM = 2048  # elements: below, two tables are more flash than the time is worth
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for int8 inputs of one shape, large enough for its tables."""
+    input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    if output.dtype is not DType.INT8 or input1.shape != output.shape or input2.shape != output.shape:
+        return []
+    if output.elements < _TABLE_PAYS_FROM:
+        return []
+    return [Candidate("thumb1", output.elements * 45.0, REASON, lambda: _lower(op, lowering))]
+
+
+def _lower(op: Operator, lowering: Lowering) -> None:
+    input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    operator = Add() if op.name == "ADD" else Sub()
+    scaling = operator.quantized_params(op)
+    low, high = activation_range(op, op.attributes.activation, output)
+    multiplier, shift = _integer(scaling["output_multiplier"]), -_integer(scaling["output_shift"])
+    sign = -1 if op.name == "SUB" else 1
+    half = (1 << (shift - 1)) if shift > 0 else 0
+    params: dict[str, ParamValue] = {
+        "scaled1": lowering.constant(f"{output.name}_scaled1", _scaled(scaling, 1)),
+        "scaled2": lowering.constant(f"{output.name}_scaled2", sign * _scaled(scaling, 2)),
+        "elements": output.elements,
+        "multiplier_high": multiplier >> 16,
+        "multiplier_low": multiplier & 0xFFFF,
+        "rounding": half + (output.zero_point << shift),
+        "ties": -1 if shift > 0 else 0,
+        "shift": shift,
+        "activation_min": low,
+        "activation_max": high,
+    }
+    sources, target = [lowering.operand(input1), lowering.operand(input2)], lowering.buffer(output)
+    add_call(
+        op,
+        lowering,
+        "ts_thumb1_add_s8",
+        "thumb1/add.h",
+        params=params,
+        inputs=sources,
+        outputs=[target],
+        params_type="ts_thumb1_add_params",
+        variant="thumb1",
+        reason=REASON,
+        overlaps=broadcast_overlaps(op, [input1, input2], sources, target),
+    )
+
+
+def _scaled(scaling: dict[str, ParamValue], number: int) -> npt.NDArray[np.int32]:
+    """What TFLM computes of each int8 value of one input before the sum."""
+    offset, shift = _integer(scaling[f"offset{number}"]), _integer(scaling["left_shift"])
+    values = [
+        requantize(
+            (value + offset) << shift,
+            _integer(scaling[f"multiplier{number}"]),
+            _integer(scaling[f"shift{number}"]),
+        )
+        for value in range(-128, 128)
+    ]
+    return np.array(values, dtype=np.int32)
+
+
+def _integer(value: ParamValue) -> int:
+    assert isinstance(value, int)
+    return value

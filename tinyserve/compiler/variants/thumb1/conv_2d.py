@@ -1,0 +1,77 @@
+"""CONV_2D on Armv6-M: five pixels times one channel, inputs widened to words."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import overlaps
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants.thumb1 import packing
+
+PIXELS = 5
+TAPS = 4
+CHANNEL_BLOCK = 8
+_MOST_GROUPS = 4
+_PATCHES_BYTES = 1280  # of short rows: more groups share a channel's constants
+
+Ints = npt.NDArray[np.int32]
+REASON = "five pixels share each weight; inputs widened to words for LDM"
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for ungrouped int8 convolutions of batch 1 whose accumulators are bounded."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    taps = layers.convolution_taps(op)
+    if taps is None:
+        return []
+    table = packing.channel_table(op, taps, convolution_requantization(op, input, weights, output))
+    if table is None:
+        return []
+    macs = output.elements * taps.shape[1]
+    return [Candidate("thumb1", macs * 3.0, REASON, lambda: _lower(op, lowering, taps, table))]
+
+
+def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8], table: Ints) -> None:
+    input, output = checks.required(op, 0), op.outputs[0]
+    view = conv_window(op)
+    padded = layers.rounded_up(taps.shape[1], TAPS)
+    groups = _groups(padded)
+    patch = lowering.scratch(f"{output.name}_patch", 4 * PIXELS * groups * (padded + CHANNEL_BLOCK))
+    source, target = lowering.operand(input), lowering.buffer(output)
+    params: dict[str, ParamValue] = {
+        **packing.layer_constants(op, lowering, packing.unsigned_rows(taps, taps.shape[0], TAPS), table),
+        **layers.convolution_fields(op, view),
+        **layers.clamp_fields(op),
+        "groups": groups,
+    }
+    add_call(
+        op,
+        lowering,
+        "ts_thumb1_conv_2d_s8",
+        "thumb1/conv_2d.h",
+        params=params,
+        inputs=[source],
+        outputs=[target],
+        scratch=[patch],
+        params_type="ts_thumb1_conv_2d_params",
+        macs=output.elements * taps.shape[1],
+        variant="thumb1",
+        reason=REASON,
+        sources=("thumb1/dots5.S", "thumb1/store.S", "thumb1/widen5.S"),
+        overlaps=overlaps(
+            source, target, layers.patch_lead(view, PIXELS * groups, input.shape[3], output.shape[3])
+        ),
+    )
+
+
+def _groups(taps: int) -> int:
+    """How many times five pixels are gathered at once."""
+    return max(1, min(_MOST_GROUPS, _PATCHES_BYTES // (4 * PIXELS * taps)))

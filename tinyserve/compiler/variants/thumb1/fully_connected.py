@@ -1,0 +1,68 @@
+"""FULLY_CONNECTED on Armv6-M: the row widened to words, two channels at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.linear.fully_connected import row_lead
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import overlaps
+from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants.thumb1 import packing
+
+Ints = npt.NDArray[np.int32]
+TAPS = 8
+REASON = "inputs widened to words for LDM, two channels share them"
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for int8 weights and activations whose accumulators have a small enough bound."""
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    if not layers.int8_only(op):
+        return []
+    assert weights.data is not None
+    factors = fully_connected_requantization(op, input, weights, output)
+    table = packing.channel_table(op, weights.data, factors)
+    if table is None:
+        return []
+    macs = output.elements * weights.shape[1]
+    return [Candidate("thumb1", macs * 3.5, REASON, lambda: _lower(op, lowering, table))]
+
+
+def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
+    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    assert weights.data is not None
+    channels, depth = weights.shape
+    row = lowering.scratch(f"{output.name}_row", 4 * layers.rounded_up(depth, TAPS))
+    source, target = lowering.operand(input), lowering.buffer(output)
+    params: dict[str, ParamValue] = {
+        **packing.layer_constants(
+            op, lowering, packing.unsigned_rows(weights.data, channels + channels % 2, TAPS), table
+        ),
+        "batches": input.elements // depth,
+        "depth": depth,
+        "channels": channels,
+        **layers.clamp_fields(op),
+    }
+    add_call(
+        op,
+        lowering,
+        "ts_thumb1_fully_connected_s8",
+        "thumb1/fully_connected.h",
+        params=params,
+        inputs=[source],
+        outputs=[target],
+        scratch=[row],
+        params_type="ts_thumb1_fully_connected_params",
+        macs=output.elements * depth,
+        variant="thumb1",
+        reason=REASON,
+        sources=("thumb1/dots2.S",),
+        overlaps=overlaps(source, target, row_lead(depth, channels, input, output)),
+    )

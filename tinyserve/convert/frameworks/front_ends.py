@@ -1,0 +1,125 @@
+"""From a trained model of any kind to a .tflite, through the worker where a framework is needed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tinyserve
+from tinyserve.convert.frameworks import provision
+from tinyserve.convert.settings import Options, Record
+from tinyserve.convert.sources import SourceModel
+from tinyserve.convert.tflite import facts
+from tinyserve.convert.tflite.facts import Inspected
+from tinyserve.convert.worker import messages
+from tinyserve.convert.worker.child import Worker
+from tinyserve.errors import UsageError
+
+_LEGACY = "TF_USE_LEGACY_KERAS"
+
+
+@dataclass(frozen=True)
+class Front:
+    """The source as .tflite. ``has_original``: the worker can run it in its own framework."""
+
+    model: Inspected
+    framework: str
+    has_original: bool
+    input_layout: str = "NHWC"
+
+
+def isolated(source: SourceModel) -> Sequence[str] | None:
+    """The command of the worker that loads this kind of model in an environment of its own; None: any worker.
+
+    Raises ToolError with the command that installs the environment.
+    """
+    if source.kind not in provision.FRONTENDS:
+        return None
+    interpreter = provision.python(provision.require(source.kind))
+    # Not by PYTHONPATH: that would put our own environment's packages before the other's.
+    return (str(interpreter), "-c", _BOOT, str(Path(tinyserve.__file__).parent))
+
+
+_BOOT = """
+import importlib.util, sys
+package = sys.argv[1]
+spec = importlib.util.spec_from_file_location(
+    "tinyserve", package + "/__init__.py", submodule_search_locations=[package])
+module = importlib.util.module_from_spec(spec)
+sys.modules["tinyserve"] = module
+spec.loader.exec_module(module)
+from tinyserve.convert.server import main
+main()
+"""
+
+
+def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Record) -> Front:
+    """Raises ModelError, UnsupportedError, UsageError or ToolError."""
+    _check_options(source, options)
+    if source.kind == "tflite":
+        return Front(_from_tflite(worker, source, record), "tflite", False)
+    if source.kind == "sklearn" and not options.trust:
+        raise UsageError(
+            f"{source.path}: loading a pickle runs whatever code is in it",
+            "give `convert` --trust if you made this file yourself, or have it from someone you trust",
+        )
+    request = messages.LoadModel(
+        frontend=source.kind,
+        source=source.path.absolute(),
+        tflite=worker.path(".tflite"),
+        input_shapes=[list(shape) for shape in options.input_shapes],
+        signature=options.signature,
+        custom=list(options.custom),
+    )
+    done = _load(worker, request, record)
+    record.tools.update(done.tools)
+    record.notes.extend(done.notes)
+    record.labels.extend(done.labels)
+    model = facts.inspect(request.tflite.read_bytes(), f"{source.path} as .tflite")
+    return Front(model, done.framework, done.has_original, done.input_layout)
+
+
+def _from_tflite(worker: Worker, source: SourceModel, record: Record) -> Inspected:
+    """The file as it is; weights of half precision become float32."""
+    data = source.path.read_bytes()
+    if facts.has_half_precision(data, str(source.path)):
+        output = worker.path(".tflite")
+        worker.ask(messages.Widen(source.path.absolute(), output), "widen float16 weights")
+        data = output.read_bytes()
+        record.notes.append("weights were of half precision: taken as float32, which changes no output")
+    return facts.inspect(data, str(source.path))
+
+
+def _check_options(source: SourceModel, options: Options) -> None:
+    """An option that would be ignored is a misunderstanding. Raises UsageError."""
+    given = (
+        ("--signature", options.signature, ("saved_model",)),
+        ("--custom", options.custom, ("keras",)),
+        ("--input-shape", options.input_shapes, ("keras", "saved_model", "onnx", "pytorch")),
+    )
+    for name, value, kinds in given:
+        if value and source.kind not in kinds:
+            raise UsageError(f"{source.path}: {name} means nothing for this kind of model", "leave it out")
+
+
+def _load(worker: Worker, request: messages.LoadModel, record: Record) -> messages.Done:
+    """Loads with Keras 3; a file of Keras 2 that it refuses is loaded by tf-keras in a worker of its own."""
+    try:
+        return worker.ask(request, "load the model")
+    except messages.NeedsLegacyKeras:
+        worker.stop()
+        worker.environment.update(_legacy_environment())
+        record.notes.append("saved by Keras 2: loaded with tf-keras")
+        return worker.ask(request, "load the model with Keras 2")
+
+
+def _legacy_environment() -> dict[str, str]:
+    """For a worker whose Keras is Keras 2. Raises ToolError with the command that installs tf-keras."""
+    if importlib.util.find_spec("tf_keras") is not None:
+        return {_LEGACY: "1"}
+    overlay = str(provision.require("keras2"))
+    others = os.environ.get("PYTHONPATH")
+    return {_LEGACY: "1", "PYTHONPATH": os.pathsep.join([overlay, others] if others else [overlay])}

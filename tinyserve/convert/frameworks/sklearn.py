@@ -1,0 +1,209 @@
+"""Front end for scikit-learn pipelines kept with joblib or pickle: scalers, linear models, MLPs and trees.
+
+Worker process only. Loading such a file runs code that is in it, so that it is done only when the user says
+that the file is trusted. The pipeline becomes dense layers: a scaler is folded into the first of them. Trees
+become an operator of their own: scalers before them are folded into its thresholds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.convert.frameworks import forest, tensorflow, trees
+from tinyserve.convert.worker.loaded import Arrays, Loaded, Say
+from tinyserve.convert.worker.messages import LoadModel
+from tinyserve.errors import ModelError, ToolError, UnsupportedError
+
+Array = npt.NDArray[Any]
+_ACTIVATIONS = {"identity": "", "relu": "relu", "tanh": "tanh", "logistic": "sigmoid"}
+_MIXING = ("PCA", "TruncatedSVD")
+_LINEAR = "LinearRegression, Ridge, Lasso, ElasticNet, LogisticRegression, LinearSVC/SVR, SGD"
+
+
+@dataclass(frozen=True)
+class Dense:
+    """y = activation(x @ weights + bias); activation '' is none."""
+
+    weights: Array
+    bias: Array
+    activation: str
+
+
+def load(request: LoadModel, say: Say) -> Loaded:
+    """Loads the file and converts its layers. Raises ModelError, UnsupportedError or ToolError."""
+    pipeline = _load_file(request.source)
+    if forest.is_known(_steps(pipeline)[-1]):
+        return _load_trees(pipeline, str(request.source), say)
+    tf = tensorflow.load()
+    layers, predict = _layers(pipeline, str(request.source))
+    say("convert", 0, 0)
+
+    def call(x: Any) -> Any:
+        for layer in layers:
+            x = tf.matmul(x, tf.constant(layer.weights, tf.float32)) + tf.constant(layer.bias, tf.float32)
+            x = getattr(tf.nn, layer.activation)(x) if layer.activation else x
+        return x
+
+    spec = tf.TensorSpec((1, len(layers[0].weights)), tf.float32, name="features")
+    function = tf.function(call).get_concrete_function(spec)
+
+    tools = {"tensorflow": tf.__version__, "scikit-learn": importlib.metadata.version("scikit-learn")}
+    data = tensorflow.to_tflite(tf, function, None)
+    return _loaded(pipeline, data, tools, predict)
+
+
+def _load_trees(pipeline: Any, where: str, say: Say) -> Loaded:
+    """Trees, with what stands before them. No TensorFlow: nothing but LiteRT's schema is needed."""
+    *steps, estimator = _steps(pipeline)
+    if hasattr(estimator, "n_jobs"):
+        estimator.n_jobs = 1  # sums in order, and no pool of threads per sample
+    say("convert", 0, 0)
+    count = _linear_steps(steps, where)
+    linear = _linear(steps[:count])
+    made = forest.of(estimator, steps[count:], where)
+    name = "probabilities" if hasattr(estimator, "classes_") else "prediction"
+    tools = {package: importlib.metadata.version(package) for package in ("scikit-learn", "emlearn")}
+    predict = _probabilities(pipeline, len(made.base)) if made.classifies else pipeline.predict
+    return _loaded(pipeline, trees.write(made, linear, name), tools, predict)
+
+
+def _linear_steps(steps: list[Any], where: str) -> int:
+    """How many steps, from the first on, become a dense layer: up to the last that mixes features."""
+    names = [type(step).__name__ for step in steps]
+    for name in names:
+        if name not in (*_MIXING, *forest.MONOTONE):
+            raise UnsupportedError(
+                f"{where}: the step {name} has no form before trees",
+                f"{', '.join((*forest.MONOTONE, *_MIXING))} have one; do other steps before the model",
+            )
+    return max((index + 1 for index, name in enumerate(names) if name in _MIXING), default=0)
+
+
+def _linear(steps: list[Any]) -> trees.Linear | None:
+    """The steps as one matrix: what they make of zeros, and of each feature alone."""
+    if not steps:
+        return None
+
+    def apply(x: Array) -> Array:
+        for step in steps:
+            x = step.transform(x)
+        return x
+
+    width = int(steps[0].n_features_in_)
+    bias = apply(np.zeros((1, width)))
+    weights = apply(np.eye(width)) - bias
+    return trees.Linear(weights.T.astype(np.float32), bias[0].astype(np.float32))
+
+
+def _probabilities(pipeline: Any, outputs: int) -> Callable[[Array], Any]:
+    if outputs == 1:
+        return lambda x: pipeline.predict_proba(x)[:, 1:]
+    predict: Callable[[Array], Any] = pipeline.predict_proba
+    return predict
+
+
+def _loaded(pipeline: Any, data: bytes, tools: dict[str, str], predict: Callable[[Array], Any]) -> Loaded:
+    def original(sample: Arrays) -> Arrays:
+        return [np.asarray(predict(sample[0].astype(np.float64)), np.float32).reshape(1, -1)]
+
+    labels = [str(name) for name in getattr(pipeline, "classes_", ())]
+    notes = [f"classes in order: {', '.join(labels)}"] if labels else []
+    return Loaded(data, "scikit-learn", tools, original, notes, labels=labels)
+
+
+def _steps(pipeline: Any) -> list[Any]:
+    """The steps of a pipeline that do something, the estimator last."""
+    steps = [step for _, step in pipeline.steps] if hasattr(pipeline, "steps") else [pipeline]
+    return [step for step in steps[:-1] if step is not None and step != "passthrough"] + steps[-1:]
+
+
+def _load_file(path: Path) -> Any:
+    try:
+        joblib = importlib.import_module("joblib")
+        importlib.import_module("sklearn")
+    except ImportError as error:
+        raise ToolError(f"scikit-learn is needed to load {path}: {error}", forest.INSTALL) from error
+    try:
+        return joblib.load(path)
+    except Exception as error:
+        raise ModelError(
+            f"{path}: cannot be loaded: {type(error).__name__}: {error}",
+            "is the copy complete, and is the scikit-learn that saved it like the one installed?",
+        ) from error
+
+
+def _layers(pipeline: Any, where: str) -> tuple[list[Dense], Callable[[Array], Any]]:
+    """Dense layers from the raw features to scores, and the pipeline's own function that gives the same."""
+    steps = _steps(pipeline)
+    scale, offset = _scaling(steps[:-1], steps[-1], where)
+    layers = _estimator_layers(steps[-1], where)
+    first = layers[0]
+    folded = Dense(first.weights * scale[:, None], first.bias + offset @ first.weights, first.activation)
+    return [folded, *layers[1:]], _scores(pipeline, steps[-1])
+
+
+def _scaling(steps: list[Any], estimator: Any, where: str) -> tuple[Array, Array]:
+    """x' = x * scale + offset, of all scalers together."""
+    width = int(estimator.n_features_in_)
+    scale, offset = np.ones(width), np.zeros(width)
+    for step in steps:
+        name = type(step).__name__
+        if name == "StandardScaler":
+            factor = 1 / step.scale_ if step.with_std else np.ones(width)
+            shift = -step.mean_ * factor if step.with_mean else np.zeros(width)
+        elif name == "MinMaxScaler":
+            factor, shift = step.scale_, step.min_
+        elif name == "MaxAbsScaler":
+            factor, shift = 1 / step.scale_, np.zeros(width)
+        else:
+            raise UnsupportedError(
+                f"{where}: the step {name} has no form as layers",
+                "StandardScaler, MinMaxScaler and MaxAbsScaler have one; do other steps before the model",
+            )
+        scale, offset = scale * factor, offset * factor + shift
+    return scale, offset
+
+
+def _estimator_layers(estimator: Any, where: str) -> list[Dense]:
+    name = type(estimator).__name__
+    if hasattr(estimator, "coefs_"):
+        last = _ACTIVATIONS.get(estimator.out_activation_, estimator.out_activation_)
+        hidden = _ACTIVATIONS[estimator.activation]
+        pairs = list(zip(estimator.coefs_, estimator.intercepts_, strict=True))
+        return [Dense(w, b, last if i == len(pairs) - 1 else hidden) for i, (w, b) in enumerate(pairs)]
+    if hasattr(estimator, "coef_") and hasattr(estimator, "intercept_"):
+        weights = np.atleast_2d(np.asarray(estimator.coef_, np.float64)).T
+        bias = np.broadcast_to(np.ravel(estimator.intercept_), (weights.shape[1],))
+        return [Dense(weights, bias, _linear_activation(estimator, weights.shape[1]))]
+    raise UnsupportedError(
+        f"{where}: {name} has no form as layers",
+        f"{_LINEAR} and MLPs have one, and of trees: {', '.join(forest.KINDS)}",
+    )
+
+
+def _linear_activation(estimator: Any, outputs: int) -> str:
+    """Logistic regression gives probabilities, other linear models their scores."""
+    if type(estimator).__name__ != "LogisticRegression":
+        return ""
+    return "sigmoid" if outputs == 1 else "softmax"
+
+
+def _scores(pipeline: Any, estimator: Any) -> Callable[[Array], Any]:
+    """What the layers give, by scikit-learn. Of two classes that is the second one's probability."""
+    name = type(estimator).__name__
+    if name in ("LogisticRegression", "MLPClassifier"):
+        single = len(estimator.classes_) == 2
+        return lambda x: pipeline.predict_proba(x)[:, 1:] if single else pipeline.predict_proba(x)
+    if hasattr(estimator, "decision_function"):
+        decide: Callable[[Array], Any] = pipeline.decision_function
+        return decide
+    predict: Callable[[Array], Any] = pipeline.predict
+    return predict

@@ -1,0 +1,1 @@
+"""Post-training quantization, and the schemes that a conversion chooses from."""

@@ -1,0 +1,59 @@
+"""``--quantize auto --min-accuracy``: the cheapest variant that is good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from tinyserve.convert.quantize.schemes import Outcome, Score, Variant
+from tinyserve.errors import DataError
+
+
+def choose(
+    variants: Sequence[Variant], make: Callable[[Variant], Outcome], wanted: float, original: Score
+) -> tuple[Outcome, list[Outcome]]:
+    """The first variant whose score holds, from the cheapest on, and all that were made.
+
+    ``wanted`` is relative to the original: of its accuracy where there are labels, else of its answers.
+    Dearer schemes are made all the same, so that their costs can be compared; of the scheme that was taken
+    no other variant is, as it would cost the same. Raises DataError where none holds.
+    """
+    taken: Outcome | None = None
+    outcomes: list[Outcome] = []
+    for variant in variants:
+        if taken is not None and variant.scheme == taken.variant.scheme:
+            continue
+        outcome = make(variant)
+        outcomes.append(outcome)
+        if taken is None and outcome.score is not None and _relative(outcome.score, original) >= wanted:
+            taken = outcome
+    if taken is None:
+        score = f"{original.kind} {original.value:.4f}"
+        listed = "\n  ".join(describe(outcome) for outcome in outcomes)
+        raise DataError(
+            f"no variant reaches {wanted:g} of the original ({score}):\n  {listed}",
+            "lower --min-accuracy, or give representative data that is more like what it is checked with",
+        )
+    return taken, outcomes
+
+
+def describe(outcome: Outcome) -> str:
+    """What a variant gives and costs, in a line."""
+    if outcome.score is None:
+        return f"{outcome.variant.name}: {outcome.failed}"
+    sqnr = "" if outcome.sqnr_db is None else f", {outcome.sqnr_db:.1f} dB"
+    return f"{outcome.variant.name}: {outcome.score.kind} {outcome.score.value:.4f}{sqnr}; {_costs(outcome)}"
+
+
+def _costs(outcome: Outcome) -> str:
+    cost = outcome.cost
+    if cost is None:
+        memory = f"{outcome.constant_bytes:,} B of constants, arena {outcome.arena_bytes:,} B"
+        return f"{memory}, {outcome.macs:,} MACs"
+    memory = f"{cost.flash_bytes:,} B of flash, arena {cost.arena_bytes:,} B"
+    return f"{memory}, {cost.instructions:,} instructions on {cost.board}"
+
+
+def _relative(score: Score, original: Score) -> float:
+    if score.kind == "accuracy":
+        return score.value / original.value if original.value > 0 else 0.0
+    return score.value

@@ -1,0 +1,81 @@
+"""int16x8 with some layers left in float, by ai-edge-quantizer. Worker process only.
+
+TensorFlow's quantizer makes 16-bit models only as a whole. This one takes a recipe per layer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import re
+from typing import Any
+
+import numpy as np
+
+from tinyserve.compiler.graph import reader
+from tinyserve.convert.worker import runtimes
+from tinyserve.convert.worker.loaded import Arrays, Say
+from tinyserve.errors import ModelError, ToolError
+
+PACKAGE = "ai-edge-quantizer"
+
+
+def tools() -> dict[str, str]:
+    """The package's version."""
+    return {PACKAGE: importlib.metadata.version(PACKAGE)}
+
+
+def quantize(model: bytes, samples: Arrays, keep_float: list[str], say: Say) -> bytes:
+    """``model`` with 16-bit symmetric activations and 8-bit weights per channel, but for the operators that
+    write the tensors ``keep_float``.
+
+    ``samples``: per input (N, *sample shape) in the order of the model's inputs. Raises ToolError where the
+    package is missing, ModelError where it refuses the model.
+    """
+    try:
+        package: Any = importlib.import_module("ai_edge_quantizer")
+        quantizer: Any = importlib.import_module("ai_edge_quantizer.quantizer")
+        recipe: Any = importlib.import_module("ai_edge_quantizer.recipe")
+    except ImportError as error:
+        raise ToolError(
+            f"{PACKAGE} is needed to leave layers of an int16x8 model in float: {error}",
+            "pip install 'tinyserve[quantizer]'",
+        ) from error
+    ranges = _ranges(model, samples, say)
+    try:
+        made = quantizer.Quantizer(bytearray(model), recipe.static_wi8_ai16())
+        for tensor in keep_float:
+            made.update_quantization_recipe(
+                regex=f".*{re.escape(tensor)}.*",
+                operation_name=package.qtyping.TFLOperationName.ALL_SUPPORTED,
+                algorithm_key="no_quantize",
+            )
+        return bytes(made.quantize(ranges).quantized_model)
+    except (RuntimeError, ValueError, KeyError, NotImplementedError) as error:
+        first = (str(error).strip().splitlines() or [repr(error)])[0]
+        raise ModelError(
+            f"{PACKAGE} refused the model: {first[:300]}", "keep other layers, or none"
+        ) from error
+
+
+def _ranges(model: bytes, samples: Arrays, say: Say) -> dict[str, dict[str, Any]]:
+    """By tensor's name the minimum and maximum over all samples, in arrays of the tensor's rank.
+
+    The package's own calibration takes a moving average, which clips what is rare.
+    """
+    graph = reader.read(model).main
+    names = {tensor.index: tensor.name for tensor in graph.tensors}
+    found: dict[str, dict[str, Any]] = {}
+    for tensor, array in zip(graph.inputs, samples, strict=True):
+        _widen(found, tensor.name, array, len(tensor.shape))
+    for tensors in runtimes.each_trace(model, samples, say):
+        for index, value in tensors.items():
+            if value.size:
+                _widen(found, names[index], value, value.ndim)
+    return found
+
+
+def _widen(found: dict[str, dict[str, Any]], name: str, values: Any, rank: int) -> None:
+    low, high = (np.full((1,) * rank, end, values.dtype) for end in (values.min(), values.max()))
+    known = found.setdefault(name, {"min": low, "max": high})
+    known["min"], known["max"] = np.minimum(known["min"], low), np.maximum(known["max"], high)

@@ -1,0 +1,115 @@
+"""Post-training quantization of a float32 .tflite with TensorFlow's own quantizer. Worker process only.
+
+All front ends come through here: each makes a float32 .tflite, and one quantizer makes integers of it. It is
+what ``tf.lite.TFLiteConverter`` does after its own conversion (calibrate by running LiteRT over the samples,
+then MLIR quantization), so a float .tflite from elsewhere quantizes as well as its source would.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinyserve.compiler.graph import reader
+from tinyserve.convert.frameworks import tensorflow, trees
+from tinyserve.convert.quantize import edge_quantizer, ranges
+from tinyserve.convert.tflite import schema
+from tinyserve.convert.worker.loaded import Arrays, Say
+from tinyserve.convert.worker.messages import Quantize
+
+_KEEP_CONSTANTS = b"keep_stablehlo_constant"
+
+
+def tools(request: Quantize) -> dict[str, str]:
+    """The version of the quantizer that the request takes."""
+    if _is_mixed(request):
+        return edge_quantizer.tools()
+    for package in ("tensorflow-cpu", "tensorflow"):
+        try:
+            return {"tensorflow": importlib.metadata.version(package)}
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {}
+
+
+def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
+    """int8 or int16x8 .tflite with integer inputs and outputs, weights per channel unless told otherwise.
+
+    ``samples``: per input (N, *sample shape) in the order of the model's inputs.
+    Raises ModelError or UnsupportedError where an operator has no integer form.
+    """
+    data = request.source.read_bytes()
+    read = reader.read(data)
+    if trees.has_trees(read):
+        return trees.quantize(data, samples[0], request)
+    inputs = read.main.inputs
+    samples = [a.reshape(len(a), *tensor.shape) for a, tensor in zip(samples, inputs, strict=True)]
+    if _is_mixed(request):
+        return edge_quantizer.quantize(data, samples, request.keep_float, say)
+    tf = tensorflow.load()
+    calibrator = importlib.import_module("tensorflow.lite.python.optimize.calibrator")
+    try:
+        model = _plain(calibrator.add_intermediate_tensors(data))
+        if request.scheme == "int16x8":
+            return _int16x8(tf, calibrator.Calibrator(model), samples, request, say)
+        calibrated = bytes(calibrator.Calibrator(model).calibrate(lambda: _feed(samples, say)))
+        if request.clip:
+            calibrated = ranges.clipped(calibrated, ranges.observe(model, samples, say), request.clip)
+        return _int8(tf, calibrated, request)
+    except (RuntimeError, ValueError) as error:
+        raise tensorflow.conversion_error(error) from error
+
+
+def _is_mixed(request: Quantize) -> bool:
+    """Whether layers of a 16-bit model stay in float, which TensorFlow's quantizer does not do."""
+    return request.scheme == "int16x8" and bool(request.keep_float)
+
+
+def _plain(model: bytes) -> bytes:
+    """The model without the mark by which litert-torch keeps the quantizer away from constants."""
+    if _KEEP_CONSTANTS not in model:
+        return model
+    unpacked = schema.unpack(model)
+    unpacked.metadata = [entry for entry in unpacked.metadata if entry.name != _KEEP_CONSTANTS]
+    return schema.pack(unpacked)
+
+
+def _feed(samples: Arrays, say: Say) -> Iterator[Arrays]:
+    """One sample at a time, each input in its tensor's own shape."""
+    count = len(samples[0])
+    for index in range(count):
+        yield [np.ascontiguousarray(array[index]) for array in samples]
+        if index % 16 == 15 or index == count - 1:
+            say("calibrate", index + 1, count)
+
+
+def _int8(tf: Any, calibrated: bytes, request: Quantize) -> bytes:
+    convert = importlib.import_module("tensorflow.lite.python.convert")
+    return bytes(
+        convert.mlir_quantize(
+            calibrated,
+            disable_per_channel=not request.per_channel,
+            input_data_type=tf.int8,
+            output_data_type=tf.int8,
+            denylisted_nodes=request.keep_float or None,
+        )
+    )
+
+
+def _int16x8(tf: Any, calibrator: Any, samples: Arrays, request: Quantize, say: Say) -> bytes:
+    """Activations of 16 bits, symmetric; weights of 8 bits; biases of 64."""
+    return bytes(
+        calibrator.calibrate_and_quantize(
+            lambda: _feed(samples, say),
+            tf.int16,
+            tf.int16,
+            False,
+            tf.int16,
+            tf.int64,
+            disable_per_channel=not request.per_channel,
+        )
+    )

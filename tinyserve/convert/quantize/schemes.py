@@ -1,0 +1,190 @@
+"""Ways to quantize one model, each really made and measured: for ``auto``, and for suggestions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from tinyserve import bundle
+from tinyserve.bundle import OutputAccuracy, Tried
+from tinyserve.compiler.names import short_name
+from tinyserve.convert.check import fidelity
+from tinyserve.convert.check.figures import figures
+from tinyserve.convert.session import Session
+from tinyserve.convert.settings import Cost, Options
+from tinyserve.convert.tflite.facts import Inspected
+from tinyserve.datasets.dataset import Dataset
+from tinyserve.datasets.named import Array
+from tinyserve.errors import DataError, DeviceError, FitError, ModelError, ToolError
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way: ``name`` is for tables, ``advice`` the command-line options that ask for it."""
+
+    name: str
+    advice: str
+    scheme: str
+    options: Options
+    samples: int = 0  # of calibration; 0: all
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good a variant is on the held samples, 0..1.
+
+    ``accuracy``: share of right labels. ``agreement``: share of samples with the original's top class, where
+    there are no labels. ``cosine``: similarity of the outputs, where there are no classes.
+    """
+
+    kind: Literal["accuracy", "agreement", "cosine"]
+    value: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A variant that was made: how good it is and what it costs. ``model`` None: ``failed`` says why.
+
+    ``constant_bytes``: weights and tables in flash. ``macs`` and ``arena_bytes``: 0 where the ahead-of-time
+    compiler lacks an operator of it (``notes``). ``cost`` on a board, where somebody measures it.
+    """
+
+    variant: Variant
+    model: Inspected | None
+    score: Score | None = None
+    accuracy: tuple[OutputAccuracy, ...] = ()
+    constant_bytes: int = 0
+    arena_bytes: int = 0
+    macs: int = 0
+    cost: Cost | None = None
+    failed: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def sqnr_db(self) -> float | None:
+        """Of the worst output."""
+        found = [output.sqnr_db for output in self.accuracy if output.sqnr_db is not None]
+        return min(found) if found else None
+
+
+def ladder(options: Options) -> list[Variant]:
+    """From the cheapest on a microcontroller to the dearest."""
+    return [
+        Variant("int8", "--quantize int8", "int8", options),
+        Variant("int8, least-error ranges", "--clip mse", "int8", replace(options, clip="mse")),
+        Variant("int8, 99.9 % ranges", "--clip 99.9", "int8", replace(options, clip="99.9")),
+        Variant("int16x8", "--quantize int16x8", "int16x8", replace(options, clip="")),
+        Variant("float32", "--quantize float32", "float32", options),
+    ]
+
+
+def suggestions(options: Options, worst: Sequence[str], calibration: int) -> list[Variant]:
+    """What may help a model whose layers ``worst`` lose the most, besides the steps of the ladder: these
+    layers in float, one more of them each time."""
+    found = ladder(options)
+    half = max(1, calibration // 2)
+    found.insert(1, Variant(f"int8, {half} samples", "fewer --representative samples", "int8", options, half))
+    for count in range(1, len(worst) + 1):
+        names = [short_name(tensor) for tensor in worst[:count]]
+        found.append(
+            Variant(
+                f"int8, {' and '.join(names)} in float",
+                " ".join(f"--per-layer keep={name}:float32" for name in names),
+                "int8",
+                replace(options, keep_float=(*options.keep_float, *worst[:count])),
+            )
+        )
+    if not options.per_channel:
+        found.append(
+            Variant("int8, per channel", "leave out --per-tensor", "int8", replace(options, per_channel=True))
+        )
+    return found
+
+
+def tried(outcome: Outcome, taken: bool = False) -> Tried:
+    """An outcome as manifests and reports have it."""
+    name, advice, cost = outcome.variant.name, outcome.variant.advice, outcome.cost
+    if outcome.score is None:
+        return Tried(name=name, options=advice, failed=outcome.failed)
+    return Tried(
+        name=name,
+        options=advice,
+        measure=outcome.score.kind,
+        score=outcome.score.value,
+        sqnr_db=outcome.sqnr_db,
+        constant_bytes=outcome.constant_bytes,
+        arena_bytes=cost.arena_bytes if cost else outcome.arena_bytes,
+        macs=outcome.macs,
+        board=cost.board if cost else "",
+        flash_bytes=cost.flash_bytes if cost else 0,
+        instructions=cost.instructions if cost else 0,
+        taken=taken,
+    )
+
+
+class Judge:
+    """Makes variants of one model and measures them against the original's outputs on held samples."""
+
+    def __init__(self, session: Session, calibration: Dataset, held: Dataset) -> None:
+        self._session = session
+        self._calibration = calibration
+        self._held = held
+        self._reference = session.reference(held.inputs)
+
+    def outcome(self, variant: Variant) -> Outcome:
+        """A variant, made and measured; one that can't be made is an outcome too."""
+        self._session.worker.progress(f"try {variant.name}")
+        try:
+            return self._outcome(variant)
+        except (ModelError, ToolError, DataError, FitError) as error:
+            return Outcome(variant, None, failed=error.message.splitlines()[0])
+
+    def original_score(self) -> Score:
+        """The original's own score: its accuracy where there are labels."""
+        return self._score(self._reference)
+
+    def _outcome(self, variant: Variant) -> Outcome:
+        from tinyserve.datasets.readers import spread
+
+        calibration = spread(self._calibration, variant.samples) if variant.samples else self._calibration
+        model = self._session.original
+        if variant.scheme != "float32":
+            model = self._session.quantize(calibration, variant.scheme, variant.options)
+        inputs = [bundle.quantize(a, info) for a, info in zip(self._held.inputs, model.inputs, strict=True)]
+        outputs, _ = self._session.expected(model, inputs)
+        real = [bundle.dequantize(a, info) for a, info in zip(outputs, model.outputs, strict=True)]
+        notes: list[str] = []
+        measured = figures(model.data, "tflm", notes)
+        return Outcome(
+            variant=variant,
+            model=model,
+            score=self._score(real),
+            accuracy=tuple(fidelity.compare(self._reference, real, model.inputs, model.outputs)),
+            constant_bytes=measured.constant_bytes,
+            arena_bytes=measured.arena_bytes,
+            macs=measured.macs,
+            cost=self._cost(model, notes) if measured.macs else None,
+            notes=tuple(notes),
+        )
+
+    def _cost(self, model: Inspected, notes: list[str]) -> Cost | None:
+        """None where nobody measures, or nothing here can build or emulate (a note says so)."""
+        if self._session.options.measure is None:
+            return None
+        try:
+            return self._session.options.measure(model.data)
+        except (ToolError, DeviceError) as error:
+            notes.append(f"not measured on a board: {error.message.splitlines()[0]}")
+            return None
+
+    def _score(self, outputs: list[Array]) -> Score:
+        """By the first output."""
+        got, wanted = outputs[0], self._reference[0]
+        if self._held.labels is not None:
+            return Score("accuracy", fidelity.top1_accuracy(got, self._held.labels))
+        original = self._session.original
+        if fidelity.is_classifier(original.outputs[0], original.inputs):
+            return Score("agreement", fidelity.top1_agreement(wanted, got))
+        similarity = fidelity.cosine(wanted, got)
+        return Score("cosine", 1.0 if similarity is None else similarity)

@@ -1,0 +1,135 @@
+"""The worker process: ``python -m tinyserve.convert.server``. Answers the requests of ``child.Worker``.
+
+Each request imports what it needs when it comes, so that a worker that only runs TFLM never loads
+TensorFlow. Standard output is the conversation; whatever libraries print there is sent to standard error.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from tinyserve.convert.quantize import quantizer
+from tinyserve.convert.tflite import surgery, widen
+from tinyserve.convert.worker import messages, runtimes
+from tinyserve.convert.worker.loaded import Loaded, Say, each_sample, load_arrays, save_arrays
+from tinyserve.errors import ModelError, TinyserveError, ToolError
+
+
+class Server:
+    """Carries out requests; keeps the model that was loaded last, for RunOriginal."""
+
+    def __init__(self, say: Say) -> None:
+        self.say = say
+        self.loaded: Loaded | None = None
+
+    def answer(self, request: messages.Request) -> messages.Done:
+        handlers: dict[type, Callable[[Any], messages.Done]] = {
+            messages.LoadModel: self.load,
+            messages.Widen: self.widen,
+            messages.Split: self.split,
+            messages.Join: self.join,
+            messages.RunOriginal: self.run_original,
+            messages.Quantize: self.quantize,
+            messages.RunTflite: self.run_tflite,
+        }
+        return handlers[type(request)](request)
+
+    def load(self, request: messages.LoadModel) -> messages.Done:
+        self.say("load", 0, 0)
+        frontend = importlib.import_module(f"tinyserve.convert.frameworks.{request.frontend}")
+        loaded: Loaded = frontend.load(request, self.say)
+        request.tflite.write_bytes(loaded.tflite)
+        self.loaded = loaded
+        return messages.Done(
+            framework=loaded.framework,
+            has_original=loaded.original is not None,
+            input_layout=loaded.input_layout,
+            tools=loaded.tools,
+            notes=loaded.notes,
+            labels=loaded.labels,
+        )
+
+    def widen(self, request: messages.Widen) -> messages.Done:
+        request.output.write_bytes(widen.widened(request.source.read_bytes()))
+        return messages.Done()
+
+    def split(self, request: messages.Split) -> messages.Done:
+        front, network = surgery.split(request.source.read_bytes(), request.operators)
+        request.front.write_bytes(front)
+        request.network.write_bytes(network)
+        return messages.Done()
+
+    def join(self, request: messages.Join) -> messages.Done:
+        source, network = request.source.read_bytes(), request.network.read_bytes()
+        request.output.write_bytes(surgery.join(source, request.operators, network))
+        return messages.Done()
+
+    def run_original(self, request: messages.RunOriginal) -> messages.Done:
+        if self.loaded is None or self.loaded.original is None:
+            raise ModelError("there is no original model to run")
+        save_arrays(request.outputs, each_sample(self.loaded.original, load_arrays(request.inputs), self.say))
+        return messages.Done()
+
+    def quantize(self, request: messages.Quantize) -> messages.Done:
+        request.output.write_bytes(quantizer.quantize(request, load_arrays(request.samples), self.say))
+        return messages.Done(tools=quantizer.tools(request))
+
+    def run_tflite(self, request: messages.RunTflite) -> messages.Done:
+        data, inputs = request.model.read_bytes(), load_arrays(request.inputs)
+        if request.tensors:
+            runtimes.trace(data, inputs, request.outputs, self.say)
+            return messages.Done(tools=runtimes.tools("litert"))
+        save_arrays(request.outputs, each_sample(runtimes.runner(request.runtime, data), inputs, self.say))
+        return messages.Done(tools=runtimes.tools(request.runtime))
+
+
+def _private_stdout() -> BinaryIO:
+    """The conversation's own handle of standard output; descriptor 1 becomes standard error."""
+    conversation = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    return conversation
+
+
+def _failure(error: Exception) -> messages.Failed:
+    """An error as the parent can raise it again; the traceback stays in the worker's log."""
+    if isinstance(error, TinyserveError):
+        return messages.Failed(type(error).__name__, error.message, error.hint)
+    if isinstance(error, ImportError):
+        return messages.Failed(
+            ToolError.__name__, f"a package is missing: {error}", "pip install 'tinyserve[convert]'"
+        )
+    import traceback
+
+    traceback.print_exc()
+    first = str(error).strip().splitlines()[:1]
+    return messages.Failed(
+        ModelError.__name__, f"{type(error).__name__}: {first[0] if first else ''}", "", unexpected=True
+    )
+
+
+def main() -> None:
+    """Answers requests until the parent closes the conversation or dies."""
+    out = _private_stdout()
+
+    def send(reply: messages.Reply) -> None:
+        out.write(messages.encode(reply))
+        out.flush()
+
+    server = Server(lambda stage, done, total: send(messages.Step(stage, done, total)))
+    for line in sys.stdin.buffer:
+        request = messages.decode_request(line)
+        if isinstance(request, messages.Close):
+            return
+        try:
+            send(server.answer(request))
+        except Exception as error:  # the parent turns it into an error of its own
+            send(_failure(error))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""What a conversion may be told, and what it notes on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from tinyserve import __version__
+from tinyserve.bundle import Tried
+from tinyserve.datasets.named import AS_IT_IS, Reading
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a model on ``board``: flash of its bench firmware, its arena, instructions of one inference."""
+
+    board: str
+    flash_bytes: int
+    arena_bytes: int
+    instructions: int
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a conversion may be told beyond its source, data and output.
+
+    - ``input_shapes``: per input, for models with open dimensions.
+    - ``signature``: of a SavedModel that has several.
+    - ``custom``: "module:Name" of layers that Keras does not know.
+    - ``per_channel``: weights have a scale per output channel.
+    - ``keep_float``: tensors whose operators stay in float32.
+    - ``clip``: ranges of activations at a percentile ("99.9") or where the error is least ("mse"), instead
+      of the minimum and maximum.
+    - ``engine``: "tflm" lets operators pass that the AOT compiler lacks.
+    - ``mlperf_id``: what the firmware answers to MLPerf Tiny's runner; '' to know it by the shapes.
+    - ``held_samples``: how many samples are kept for checks, at most.
+    - ``min_accuracy``: what "auto" must hold (see ``auto``).
+    - ``trust``: pickles may run their code when they are loaded (scikit-learn).
+    - ``timeout_s``: how long a converter may be silent.
+    - ``measure``: what a .tflite costs on a board, for the costs of variants; None: not measured.
+    - ``reading``: how samples are made of images, CSV and audio.
+    """
+
+    input_shapes: Sequence[Sequence[int]] = ()
+    signature: str = ""
+    custom: Sequence[str] = ()
+    per_channel: bool = True
+    keep_float: Sequence[str] = ()
+    clip: str = ""
+    engine: str = "aot"
+    mlperf_id: str = ""
+    held_samples: int = 50
+    min_accuracy: float = 0.98
+    trust: bool = False
+    timeout_s: float = 600.0
+    measure: Callable[[bytes], Cost] | None = field(default=None, repr=False, compare=False)
+    reading: Reading = AS_IT_IS
+
+
+@dataclass
+class Record:
+    """What a conversion gathers for the manifest on its way."""
+
+    tools: dict[str, str] = field(default_factory=lambda: {"tinyserve": __version__})
+    notes: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    variants: list[Tried] = field(default_factory=list)

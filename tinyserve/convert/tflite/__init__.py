@@ -1,0 +1,1 @@
+""".tflite files as conversion reads, writes and changes them."""

@@ -1,0 +1,184 @@
+"""What a .tflite is, as far as conversion cares: how it is quantized, its inputs and outputs, its weights.
+
+Needs numpy and our own reader, no TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from tinyserve.bundle import TensorInfo, WeightStatistics
+from tinyserve.compiler.graph import reader
+from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Tensor
+from tinyserve.errors import ModelError, UnsupportedError
+
+Scheme = Literal["float32", "int8", "int16x8"]
+_WEIGHTS = (DType.FLOAT32, DType.INT8, DType.INT16, DType.INT4, DType.UINT8)
+_INTEGERS = (DType.INT8, DType.INT16, DType.UINT8, DType.INT4)
+
+
+@dataclass(frozen=True)
+class Inspected:
+    """A .tflite that was read and found sound."""
+
+    data: bytes
+    model: Model
+    scheme: Scheme
+    inputs: list[TensorInfo]
+    outputs: list[TensorInfo]
+    ops: dict[str, int]
+
+
+def inspect(data: bytes, where: str) -> Inspected:
+    """Reads and classifies a .tflite. ``where`` names it in messages.
+
+    Raises ModelError where it is damaged or has weights that are not finite, UnsupportedError where it mixes
+    integer weights with float activations (dynamic-range quantization), which no microcontroller engine runs.
+    """
+    model = _read(data, where)
+    _check_finite(model, where)
+    _refuse_half_precision(model, where)
+    _refuse_hybrid(model, where)
+    graph = model.main
+    return Inspected(
+        data=data,
+        model=model,
+        scheme=_scheme(graph),
+        inputs=[_info(t, name) for t, name in zip(graph.inputs, graph.input_names, strict=True)],
+        outputs=[_info(t, name) for t, name in zip(graph.outputs, graph.output_names, strict=True)],
+        ops=dict(sorted(Counter(op.name for op in graph.operators).items())),
+    )
+
+
+def has_half_precision(data: bytes, where: str) -> bool:
+    """Whether any tensor is float16. Raises ModelError where the file is damaged."""
+    model = _read(data, where)
+    return any(tensor.dtype is DType.FLOAT16 for graph in model.graphs for tensor in graph.tensors)
+
+
+def _read(data: bytes, where: str) -> Model:
+    try:
+        return reader.read(data)
+    except ModelError as error:
+        raise type(error)(f"{where}: {error.message}", error.hint) from error
+
+
+def weights(model: Model) -> list[WeightStatistics]:
+    """Of every constant of rank 2 or more that an operator computes with, in the model's order."""
+    found: dict[int, WeightStatistics] = {}
+    for graph in model.graphs:
+        for tensor in (tensor for op in graph.operators for tensor in op.inputs if tensor is not None):
+            if tensor.data is None or tensor.data.ndim < 2 or tensor.dtype not in _WEIGHTS:
+                continue
+            if id(tensor) not in found:
+                found[id(tensor)] = WeightStatistics(
+                    name=tensor.name,
+                    dtype=tensor.dtype.value,
+                    elements=int(tensor.data.size),
+                    zeros=int(tensor.data.size - np.count_nonzero(tensor.data)),
+                    distinct=len(np.unique(tensor.data)),
+                )
+    return list(found.values())
+
+
+def left_in_float(model: Model) -> list[str]:
+    """Operators that compute in float32, by their places."""
+    computing = [op for graph in model.graphs for op in graph.operators if op.name not in _CONVERSIONS]
+    return [op.location for op in computing if any(tensor.dtype is DType.FLOAT32 for tensor in op.outputs)]
+
+
+_CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
+
+
+def mlperf_id(inputs: list[TensorInfo], outputs: list[TensorInfo]) -> str:
+    """The MLPerf Tiny model id whose input and output shapes these are, or ''."""
+    if len(inputs) != 1 or len(outputs) != 1:
+        return ""
+    return _MLPERF.get((tuple(inputs[0].shape[1:]), tuple(outputs[0].shape[1:])), "")
+
+
+_MLPERF: dict[tuple[tuple[int, ...], tuple[int, ...]], str] = {
+    ((640,), (640,)): "ad01",
+    ((49, 10, 1), (12,)): "kws01",
+    ((32, 32, 3), (10,)): "ic01",
+    ((96, 96, 3), (2,)): "vww01",
+}
+
+
+def _info(tensor: Tensor, name: str) -> TensorInfo:
+    quantization = tensor.quantization if tensor.dtype in _INTEGERS else None
+    several = quantization is not None and quantization.per_channel
+    if quantization is not None and several and quantization.axis != len(tensor.shape) - 1:
+        quantization = None  # weights given as an input, channels first: as the integers that they are
+    return TensorInfo(
+        name=name,
+        shape=list(tensor.shape),
+        dtype=tensor.dtype.value,
+        scale=quantization.scale if quantization else 0.0,
+        zero_point=quantization.zero_point if quantization else 0,
+        scales=list(quantization.scales) if quantization and several else [],
+        zero_points=list(quantization.zero_points) if quantization and several else [],
+    )
+
+
+def _scheme(graph: Graph) -> Scheme:
+    """By the quantized activations; constants and plain integers (indices, shapes) do not count."""
+    found = {
+        tensor.dtype
+        for tensor in graph.tensors
+        if tensor.quantization is not None and not tensor.is_constant and tensor.dtype in _INTEGERS
+    }
+    if DType.INT8 in found or DType.UINT8 in found:
+        return "int8"
+    return "int16x8" if DType.INT16 in found else "float32"
+
+
+def _check_finite(model: Model, where: str) -> None:
+    for graph in model.graphs:
+        for tensor in graph.tensors:
+            if (
+                tensor.data is not None
+                and tensor.dtype is DType.FLOAT32
+                and not np.isfinite(tensor.data).all()
+            ):
+                bad = int(np.count_nonzero(~np.isfinite(tensor.data)))
+                raise ModelError(
+                    f'{where}: the weights "{tensor.name}" hold {bad} values that are NaN or infinite',
+                    "training diverged: take an earlier checkpoint, or train with a lower learning rate",
+                )
+
+
+def _refuse_half_precision(model: Model, where: str) -> None:
+    halves = [
+        t for graph in model.graphs for t in graph.tensors if t.dtype in (DType.FLOAT16, DType.BFLOAT16)
+    ]
+    if halves:
+        raise UnsupportedError(
+            f'{where}: {len(halves)} tensors are of half precision, first "{halves[0].name}"; '
+            "microcontroller kernels compute in float32 or integers",
+            "convert the original model, or export it again without the float16 optimization",
+        )
+
+
+def _refuse_hybrid(model: Model, where: str) -> None:
+    hybrid = [op for graph in model.graphs for op in graph.operators if _is_hybrid(op)]
+    if hybrid:
+        raise UnsupportedError(
+            f"{where}: dynamic-range quantized: {len(hybrid)} operators have integer weights but float "
+            f"activations, first {hybrid[0].location}. Such a model quantizes its activations anew in every "
+            "inference, which microcontroller kernels do not do",
+            "convert the original model again with --representative DATA for full-integer int8",
+        )
+
+
+def _is_hybrid(op: Operator) -> bool:
+    if op.name == "DEQUANTIZE":
+        return False
+    tensors = [tensor for tensor in op.inputs if tensor is not None]
+    return any(t.dtype is DType.FLOAT32 and not t.is_constant for t in tensors) and any(
+        t.is_constant and t.quantization is not None and t.dtype in _INTEGERS for t in tensors
+    )

@@ -1,0 +1,65 @@
+"""Weights of half precision as float32. Worker process only.
+
+Such files keep float16 constants with a DEQUANTIZE behind each. Every float16 is a float32, so that widening
+them in the file changes no output; it takes twice the flash, and the model can be quantized like any other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinyserve.convert.tflite import schema
+
+
+def widened(data: bytes) -> bytes:
+    """The .tflite with its float16 constants as float32, and without the operators that widened them.
+
+    What else is of half precision stays.
+    """
+    model = schema.unpack(data)
+    generated = schema.module()
+    widens = {
+        index
+        for index, code in enumerate(model.operatorCodes)
+        if code.builtinCode == generated.BuiltinOperator.DEQUANTIZE
+    }
+    for graph in model.subgraphs:
+        replaced = {}
+        for operator in graph.operators:
+            source = int(operator.inputs[0]) if operator.opcodeIndex in widens else -1
+            if source >= 0 and _is_half_constant(generated, model, graph.tensors[source]):
+                replaced[int(operator.outputs[0])] = source
+        for source in set(replaced.values()):
+            _widen(generated, model, graph.tensors[source])
+        _rewire(model, graph, replaced)
+    schema.drop_unused(model)
+    return schema.pack(model)
+
+
+def _is_half_constant(generated: Any, model: Any, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    return tensor.type == generated.TensorType.FLOAT16 and data is not None and len(data) > 0
+
+
+def _widen(generated: Any, model: Any, tensor: Any) -> None:
+    """In a buffer of its own: others may share the old one."""
+    halves = np.frombuffer(bytes(model.buffers[tensor.buffer].data), "<f2")
+    buffer = generated.BufferT()
+    buffer.data = np.frombuffer(halves.astype("<f4").tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    tensor.buffer, tensor.type = len(model.buffers) - 1, generated.TensorType.FLOAT32
+
+
+def _rewire(model: Any, graph: Any, replaced: dict[int, int]) -> None:
+    """Readers of a widened tensor read the constant; the tensor and what wrote it go."""
+    graph.operators = [op for op in graph.operators if int(op.outputs[0]) not in replaced]
+    for operator in graph.operators:
+        operator.inputs = [replaced.get(int(index), int(index)) for index in operator.inputs]
+    graph.outputs = [replaced.get(int(index), int(index)) for index in graph.outputs]
+    for signature in model.signatureDefs or ():
+        if model.subgraphs[signature.subgraphIndex] is graph:
+            for entry in signature.outputs or ():
+                entry.tensorIndex = replaced.get(entry.tensorIndex, entry.tensorIndex)
+    schema.drop_tensors(model, graph, replaced)

@@ -1,0 +1,92 @@
+"""Writes .tflite files operator by operator, for front ends whose models no converter knows. Worker process
+only: the file's schema comes with LiteRT, or with TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import Quantization
+from tinyserve.convert.tflite import schema
+
+Array = npt.NDArray[Any]
+_VERSION = 3
+
+
+class GraphWriter:
+    """One graph. Methods return the number of a tensor, which operators and ``build`` take."""
+
+    def __init__(self, description: str) -> None:
+        self._schema = schema.module()
+        self._model = self._schema.ModelT()
+        self._model.version, self._model.description = _VERSION, description
+        self._model.buffers = [self._schema.BufferT()]  # the first is empty by convention
+        self._model.operatorCodes = []
+        self._graph = self._schema.SubGraphT()
+        self._graph.name = "main"
+        self._graph.tensors, self._graph.operators = [], []
+
+    def tensor(
+        self, name: str, shape: Sequence[int], dtype: str, quantization: Quantization | None = None
+    ) -> int:
+        """A value that is computed, or an input."""
+        tensor = self._schema.TensorT()
+        tensor.name, tensor.shape, tensor.buffer = name, list(shape), 0
+        tensor.type = getattr(self._schema.TensorType, dtype.upper())
+        if quantization is not None:
+            stored = self._schema.QuantizationParametersT()
+            stored.scale, stored.zeroPoint = list(quantization.scales), list(quantization.zero_points)
+            stored.quantizedDimension = quantization.axis
+            tensor.quantization = stored
+        self._graph.tensors.append(tensor)
+        return len(self._graph.tensors) - 1
+
+    def constant(self, name: str, values: Array) -> int:
+        """A tensor that is known, of the array's type."""
+        buffer = self._schema.BufferT()
+        little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+        buffer.data = np.frombuffer(little.tobytes(), np.uint8)
+        self._model.buffers.append(buffer)
+        index = self.tensor(name, values.shape, values.dtype.name)
+        self._graph.tensors[index].buffer = len(self._model.buffers) - 1
+        return index
+
+    def builtin(self, name: str, options: str, inputs: Sequence[int], output: int, **fields: float) -> None:
+        """One of TFLite's operators; ``options`` is the schema's table that holds ``fields``."""
+        code = self._schema.OperatorCodeT()
+        number = getattr(self._schema.BuiltinOperator, name)
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), 1
+        operator = self._operator(code, inputs, output)
+        if options:
+            operator.builtinOptionsType = getattr(self._schema.BuiltinOptions, options)
+            operator.builtinOptions = getattr(self._schema, f"{options}T")()
+            for field, value in fields.items():
+                setattr(operator.builtinOptions, field, value)
+
+    def custom(self, name: str, inputs: Sequence[int], output: int, options: Mapping[str, float]) -> None:
+        """An operator that TFLite does not have."""
+        flexbuffers = importlib.import_module("flatbuffers.flexbuffers")
+        code = self._schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = self._schema.BuiltinOperator.CUSTOM
+        code.customCode, code.version = name, 1
+        operator = self._operator(code, inputs, output)
+        operator.customOptions = np.frombuffer(bytes(flexbuffers.Dumps(dict(options))), np.uint8)
+
+    def build(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+        """The file."""
+        self._graph.inputs, self._graph.outputs = list(inputs), list(outputs)
+        self._model.subgraphs = [self._graph]
+        return schema.pack(self._model)
+
+    def _operator(self, code: Any, inputs: Sequence[int], output: int) -> Any:
+        operator = self._schema.OperatorT()
+        self._model.operatorCodes.append(code)
+        operator.opcodeIndex = len(self._model.operatorCodes) - 1
+        operator.inputs, operator.outputs = list(inputs), [output]
+        self._graph.operators.append(operator)
+        return operator

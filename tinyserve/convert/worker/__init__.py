@@ -1,0 +1,1 @@
+"""The conversation with the worker process, in which frameworks run: messages, and the parent's side."""

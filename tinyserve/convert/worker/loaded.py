@@ -1,0 +1,65 @@
+"""What front ends hand to the worker: a model as .tflite, its original as a function, arrays in files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Arrays = list[npt.NDArray[Any]]
+Say = Callable[[str, int, int], None]
+
+MOVED_LAYOUT = "NHWC (NCHW in the source)"
+CHANNELS_MOVED = "channels first in the source, last here: data is taken in either layout"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a front end makes of a trained model.
+
+    ``input_layout`` is that of the .tflite's images, and what it was in the source where that differs.
+    ``original`` runs one sample (each input with its batch axis of 1) in the model's own framework.
+    ``labels`` are the classes in the order of the outputs.
+    """
+
+    tflite: bytes
+    framework: str
+    tools: dict[str, str]
+    original: Callable[[Arrays], Arrays] | None = None
+    notes: list[str] = field(default_factory=list)
+    input_layout: str = "NHWC"
+    labels: list[str] = field(default_factory=list)
+
+
+def save_arrays(path: Path, arrays: Arrays) -> None:
+    """Writes arrays in order."""
+    with path.open("wb") as file:
+        np.savez(file, **{f"array_{i}": array for i, array in enumerate(arrays)})  # type: ignore[arg-type]
+
+
+def load_arrays(path: Path) -> Arrays:
+    """Reads what ``save_arrays`` wrote."""
+    with np.load(path, allow_pickle=False) as file:
+        return [file[f"array_{i}"] for i in range(len(file.files))]
+
+
+def each_sample(run: Callable[[Arrays], Arrays], inputs: Arrays, say: Say) -> Arrays:
+    """Runs samples one by one and stacks the outputs (the batch axis of 1 becomes the sample axis)."""
+    count = len(inputs[0])
+    rows: list[Arrays] = []
+    for index in range(count):
+        rows.append([output.copy() for output in run([array[index : index + 1] for array in inputs])])
+        if index % 16 == 15 or index == count - 1:
+            say("run", index + 1, count)
+    return [_stack([row[i] for row in rows]) for i in range(len(rows[0]))]
+
+
+def _stack(outputs: Arrays) -> npt.NDArray[Any]:
+    """(1, ...) per sample becomes (N, ...); an output without a batch axis gets a sample axis."""
+    if outputs[0].ndim and outputs[0].shape[0] == 1:
+        return np.concatenate(outputs)
+    return np.stack(outputs)

@@ -1,0 +1,1 @@
+"""What --representative and --dataset accept, as one array per model input."""

@@ -1,0 +1,87 @@
+"""Samples from CSV files: windows over the rows, as sensors are recorded."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tinyserve import bundle
+from tinyserve.bundle import TensorInfo
+from tinyserve.datasets.named import Array, Named, Reading, is_label, only_input
+from tinyserve.errors import DataError
+
+SUFFIXES = frozenset({".csv"})
+
+
+def read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
+    """Windows of one file, or of all files of a directory (no window spans two files).
+
+    A window is as many rows as the input takes of the columns there are. A column named like a label gives
+    each window the label of its last row. Raises DataError.
+    """
+    info = only_input(path, inputs)
+    files = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
+    windows, labels = [], []
+    for file in files:
+        values, label = _table(file)
+        length = _window(file, values.shape[1], info)
+        step = reading.stride or length
+        for end in range(length, len(values) + 1, step):
+            windows.append(values[end - length : end].reshape(bundle.sample_shape(info)))
+            labels.append(None if label is None else label[end - 1])
+    if not windows:
+        raise DataError(
+            f"{path}: no file has the rows of one window of the input '{info.name}' {info.shape}",
+            "record longer, or check that the columns are those of the training",
+        )
+    known = None if any(label is None for label in labels) else np.array(labels)
+    return Named({info.name: np.stack(windows)}, known, str(path))
+
+
+def _window(file: Path, columns: int, info: TensorInfo) -> int:
+    """Rows of one sample."""
+    elements = int(np.prod(bundle.sample_shape(info)))
+    if elements % columns:
+        raise DataError(
+            f"{file}: {columns} columns of values do not fit the input '{info.name}' of shape {info.shape}",
+            "keep the columns that the model was trained with, in that order; name a label column 'label'",
+        )
+    return elements // columns
+
+
+def _table(file: Path) -> tuple[Array, Array | None]:
+    """Values (rows, columns) and labels (rows,)."""
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as opened:
+            rows = [row for row in csv.reader(opened) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{file}: cannot be read as CSV: {error}", "save it as UTF-8 text") from error
+    if not rows:
+        raise DataError(f"{file}: is empty", "give rows of numbers, with or without a header")
+    header = None if all(_is_number(cell) for cell in rows[0]) else rows.pop(0)
+    width = len(header or rows[0])
+    values = np.empty((len(rows), width), dtype=np.float64)
+    for index, row in enumerate(rows):
+        try:
+            values[index] = np.array([float(cell) for cell in row]).reshape(width)
+        except ValueError:
+            line = index + 1 + (header is not None)
+            raise DataError(
+                f"{file}, line {line}: not {width} numbers: {','.join(row)[:60]}",
+                "write class labels as numbers, and remove rows that are incomplete",
+            ) from None
+    if header is None:
+        return values, None
+    marked = [index for index, name in enumerate(header) if is_label(name)]
+    return np.delete(values, marked, axis=1), values[:, marked[0]] if marked else None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,197 @@
+"""The client of a device under test: identify it, load inputs, run inferences, read what they gave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from tinyserve.devices.client import answers
+from tinyserve.devices.client.answers import DEFAULT_LINE_BYTES, DeviceInfo, LayerTicks, MemoryUse, MlperfRun
+from tinyserve.devices.client.exchange import RETRIES, Exchange, Garbage, Refused
+from tinyserve.devices.link import Link, NoAnswer
+from tinyserve.errors import DeviceError, UsageError
+
+ANSWER_TIMEOUT_S = 10.0
+INFERENCE_TIMEOUT_S = 300.0
+GREETING_TIMEOUT_S = 20.0
+WIRE_GREETING_S = 2.5  # a board that resets when its port is opened greets within this; others never do
+LOAD_COMMAND = "db "
+
+Progress = Callable[[int, int], None]
+"""Called with what is done and what there is to do."""
+
+
+class Client:
+    """Speaks docs/protocol.md over a link. Every method raises DeviceError (with what was received last)
+    when the device hangs, crashes, vanishes, refuses, or sends what is not the protocol."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._exchange = Exchange(link)
+        self._info: DeviceInfo | None = None
+        self._is_ready = False
+
+    def connect(self) -> None:
+        """Waits until the device takes commands. Called by the other methods where needed."""
+        if self._is_ready:
+            return
+        if self._link.is_wire:
+            self._find_on_wire()
+        else:
+            self._exchange.until_ready("start-up", GREETING_TIMEOUT_S)
+        self._is_ready = True
+
+    def identify(self) -> DeviceInfo:
+        """What runs on the device."""
+        self.connect()
+        if self._info is None:
+            try:
+                self._info = answers.parse_info(self._ask_again("ts-info"))
+            except Refused as error:
+                raise DeviceError(
+                    f"{self._link.name}: the device runs an MLPerf Tiny firmware, but not tinyserve's",
+                    "flash it with `tinyserve flash`",
+                ) from error
+        return self._info
+
+    def expect_model(self, sha256: str) -> None:
+        """Raises DeviceError when the device runs another model's firmware."""
+        info = self.identify()
+        if info.model_sha256 != sha256.lower():
+            raise DeviceError(
+                f"{self._link.name}: the device runs the firmware of another model: its hash begins with"
+                f" {info.model_sha256[:12]}, this one's with {sha256[:12]}",
+                "flash it with this model: `tinyserve flash`",
+            )
+
+    def load(self, data: bytes, index: int = 0, progress: Progress | None = None) -> None:
+        """Sends an input's bytes. Raises UsageError when the input has another size."""
+        info = self.identify()
+        if not 0 <= index < len(info.input_bytes):
+            raise UsageError(f"the model has {len(info.input_bytes)} inputs, there is no input {index}")
+        if len(data) != info.input_bytes[index]:
+            raise UsageError(f"input {index} has {info.input_bytes[index]} bytes, {len(data)} were given")
+        self._load(data, info.line_bytes, progress, index)
+
+    def infer(self, runs: int, warmup: int = 0, progress: Progress | None = None) -> list[int]:
+        """Ticks of each of ``runs`` inferences after ``warmup`` that are not counted."""
+        self.connect()
+        ticks: list[int] = []
+
+        def on_line(line: str) -> None:
+            for text in answers.bracketed([line], "ts-ticks-"):
+                if not text.isdecimal():
+                    raise answers.malformed("ts-infer", [line])
+                ticks.append(int(text))
+                if progress:
+                    progress(len(ticks), runs)
+
+        lines = self._exchange.ask(f"ts-infer {runs} {warmup}", INFERENCE_TIMEOUT_S * (1 + warmup), on_line)
+        if len(ticks) != runs:
+            raise answers.malformed("ts-infer", lines)
+        return ticks
+
+    def outputs(self) -> list[bytes]:
+        """The bytes of every output of the last inference."""
+        sizes = self.identify().output_bytes
+        return [
+            answers.parse_bytes(self._ask_again(f"ts-output {index}"), size)
+            for index, size in enumerate(sizes)
+        ]
+
+    def memory(self) -> MemoryUse:
+        """Arena and stack high-water since reset."""
+        self.connect()
+        return answers.parse_memory(self._ask_again("ts-memory"))
+
+    def profile(self) -> list[LayerTicks]:
+        """Ticks of each layer in one inference."""
+        self.connect()
+        return answers.parse_profile(self._exchange.ask("ts-profile", INFERENCE_TIMEOUT_S))
+
+    def reset(self) -> None:
+        """The model's state to its initial values."""
+        self.connect()
+        self._ask_again("ts-reset")
+
+    # MLPerf Tiny's commands, which any such device knows.
+
+    def name(self) -> str:
+        """The device's name."""
+        self.connect()
+        lines = self._ask_again("name")
+        return answers.one(answers.bracketed(lines, "m-name-dut-"), lines)
+
+    def mlperf_profile(self) -> tuple[str, str]:
+        """The firmware's profile and the model's id."""
+        self.connect()
+        lines = self._ask_again("profile")
+        profile, model = (answers.bracketed(lines, prefix) for prefix in ("m-profile-", "m-model-"))
+        return answers.one(profile, lines), answers.one(model, lines)
+
+    def mlperf_load(self, data: bytes, progress: Progress | None = None) -> None:
+        """Sends the input as MLPerf Tiny's runner does, to a device that may not know our commands."""
+        self.connect()
+        self._load(data, DEFAULT_LINE_BYTES, progress)
+
+    def mlperf_infer(self, runs: int, warmup: int = 0) -> MlperfRun:
+        """Runs ``infer N W``: time of all runs by the device's own clock, and the results."""
+        self.connect()
+        timeout_s = INFERENCE_TIMEOUT_S * (runs + warmup)
+        return answers.parse_mlperf_run(self._exchange.ask(f"infer {runs} {warmup}", timeout_s))
+
+    def results(self) -> list[float]:
+        """The values of output 0 of the last inference, dequantized, three decimals."""
+        self.connect()
+        return answers.parse_results(self._ask_again("results"))
+
+    def _ask_again(self, command: str) -> list[str]:
+        return self._exchange.ask_again(command, ANSWER_TIMEOUT_S)
+
+    def _load(
+        self, data: bytes, line_bytes: int, progress: Progress | None, index: int | None = None
+    ) -> None:
+        """``db load`` starts anew, so a load that lost or garbled lines is done again from its start.
+
+        With ``index`` the bytes are the model's own: `ts-select` holds for one load.
+        """
+        for attempt in range(RETRIES + 1):
+            try:
+                if index is not None:
+                    self._ask_again(f"ts-select {index}")
+                self._load_once(data, line_bytes, progress)
+                return
+            except (Garbage, NoAnswer, Refused):
+                if not self._link.is_wire or attempt == RETRIES:
+                    raise
+
+    def _load_once(self, data: bytes, line_bytes: int, progress: Progress | None) -> None:
+        self._exchange.ask(f"db load {len(data)}", ANSWER_TIMEOUT_S)
+        piece = (line_bytes - len(LOAD_COMMAND)) // 2
+        for start in range(0, len(data), piece):
+            end = min(start + piece, len(data))
+            lines = self._exchange.ask(LOAD_COMMAND + data[start:end].hex(), ANSWER_TIMEOUT_S)
+            expected = "m-load-done" if end == len(data) else f"m-[{end} of {len(data)} bytes]"
+            if expected not in lines:
+                raise Garbage(f"{self._link.name}: loading stands at {lines!r}, expected {expected}")
+            if progress:
+                progress(end, len(data))
+
+    def _find_on_wire(self) -> None:
+        """A board may be starting, or running already with half a command in its buffer, or not be ours."""
+        with suppress(NoAnswer, Garbage):
+            self._exchange.until_ready("start-up", WIRE_GREETING_S)
+            return
+        deadline = time.monotonic() + GREETING_TIMEOUT_S
+        while True:
+            self._exchange.settle()
+            try:
+                if answers.bracketed(self._exchange.ask("name", WIRE_GREETING_S), "m-name-dut-"):
+                    return
+            except (NoAnswer, Garbage) as error:
+                if time.monotonic() < deadline:
+                    continue
+                raise DeviceError(
+                    error.message, "flash the board with `tinyserve flash`, then press its reset button"
+                ) from error

@@ -1,0 +1,1 @@
+"""Boards in emulators, and the firmware as a program of this computer."""

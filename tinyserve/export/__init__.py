@@ -1,5 +1,0 @@
-"""Projects for other build systems that stand without tinyserve: one module per kind."""
-
-from tinyserve.export.project import KINDS, export
-
-__all__ = ["KINDS", "export"]

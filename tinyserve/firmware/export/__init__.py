@@ -1,0 +1,5 @@
+"""Projects for other build systems that stand without tinyserve: one module per kind."""
+
+from tinyserve.firmware.export.project import KINDS, export
+
+__all__ = ["KINDS", "export"]

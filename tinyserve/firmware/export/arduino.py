@@ -1,0 +1,38 @@
+"""An Arduino sketch: everything but the .ino in its ``src`` directory, as the Arduino IDE wants it."""
+
+from __future__ import annotations
+
+import re
+
+from tinyserve.errors import UsageError
+from tinyserve.firmware.export.source import Request, rendered
+from tinyserve.firmware.render import PLATFORMIO_FILE
+from tinyserve.templates import render_template
+
+_SKETCH_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
+
+
+def files(request: Request) -> dict[str, bytes]:
+    """The sketch's files; the directory's name is the sketch's. Raises UsageError where it can't be."""
+    board = request.board
+    if board.platformio is None and not board.arduino:
+        raise UsageError(f"{board.id} has no Arduino core", "choose a real board: `tinyserve boards`")
+    if not _SKETCH_NAME.fullmatch(request.name):
+        raise UsageError(
+            f"{request.name!r} is no name for a sketch: letters, digits, '_', '-' and '.' are",
+            "choose another output directory with -o",
+        )
+    source = rendered(request, board)
+    project = source.project
+    made: dict[str, bytes] = {}
+    for path, content in source.files.items():
+        if path not in (PLATFORMIO_FILE, "src/main.cpp"):
+            made[path.replace("src/model/", "src/", 1)] = content
+    # The IDE passes no macros of a sketch's own.
+    header = f"src/{project.model.header}"
+    defines = "".join(f"#define {name} {value}\n" for name, value in project.defines.items())
+    made[header] = defines.encode() + made[header]
+    context = {"board": board, "model": project.model, "model_id": request.model_id, "sketch": request.name}
+    made[f"{request.name}.ino"] = render_template("export/arduino/sketch.ino", context).encode()
+    made["README.md"] = render_template("export/arduino/README.md", context).encode()
+    return made

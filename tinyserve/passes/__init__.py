@@ -1,7 +1,0 @@
-"""Exact passes over the graph: load a model, make it smaller without changing a byte of its outputs."""
-
-from tinyserve.passes.load import load, macs
-from tinyserve.passes.optimize import optimize
-from tinyserve.passes.report import PassReport, PassResult
-
-__all__ = ["PassReport", "PassResult", "load", "macs", "optimize"]

@@ -1,0 +1,104 @@
+"""How figures are written, the same in every report."""
+
+from __future__ import annotations
+
+from tinyserve.bench.result import BenchResult, Check, Estimate
+from tinyserve.bench.scenarios.statistics import Statistics
+
+_UNITS = {"instructions": "instructions", "cycles": "cycles", "us": "µs", "ns": "ns", "uJ": "µJ", "ms": "ms"}
+
+
+def unit(name: str) -> str:
+    """The unit as people write it."""
+    return _UNITS.get(name, name)
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A figure with thousands separators; whole numbers and those from 1000 on without decimals."""
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:,.{digits}g}"
+
+
+def size(count: int) -> str:
+    """Bytes, exact, and in KiB from 10,000 on."""
+    return f"{count:,} B" if count < 10_000 else f"{count:,} B ({count / 1024:,.1f} KiB)"
+
+
+def percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else "—"
+
+
+def spread(low: float, high: float) -> str:
+    """A range; one figure where both ends read the same."""
+    ends = number(low), number(high)
+    return ends[0] if ends[0] == ends[1] else "–".join(ends)
+
+
+def estimate(value: Estimate) -> str:
+    return f"{spread(value.low, value.high)} {unit(value.unit)}"
+
+
+def clock(hertz: int) -> str:
+    return f"{hertz / 1e6:g} MHz"
+
+
+def core(result: BenchResult) -> str:
+    """The core and its clock; a computer's clock is not known."""
+    setup = result.setup
+    return setup.core if setup.device == "host" else f"{setup.core} at {clock(setup.clock_hz)}"
+
+
+def how(result: BenchResult) -> str:
+    """Where the figures come from, in a few words: the emulator, or the board itself."""
+    setup = result.setup
+    if setup.emulated:
+        return f"emulated by {setup.device}"
+    return "on the board itself" if setup.device == "serial" else "on this computer"
+
+
+def headline(result: BenchResult) -> str:
+    """The p90 latency: a count as it is, a time in the unit that suits its size."""
+    return quantity(result.latency.p90, result.latency.unit)
+
+
+def quantity(value: float, name: str) -> str:
+    """A figure with its unit; nanoseconds and microseconds become larger units where they are many."""
+    times = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3}
+    if name not in times:
+        return f"{number(value)} {unit(name)}"
+    seconds = value * times[name]
+    size, written = next(
+        ((size, written) for size, written in _TIME_UNITS if seconds >= size), _TIME_UNITS[-1]
+    )
+    return f"{seconds / size:.4g} {written}"
+
+
+_TIME_UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
+
+
+def scenario(result: BenchResult) -> str:
+    """'server: 349 queries/s (loadgen)'; nothing for single-stream, whose metric is the latency itself."""
+    found = result.scenario
+    if found is None or found.name == "single-stream":
+        return ""
+    doubt = "" if found.valid else ", not valid"
+    return f"{found.name}: {number(found.value)} {unit(found.unit)} ({found.method}{doubt})"
+
+
+def outputs(check: Check) -> str:
+    """How the outputs compare with the expected ones, and where they first differ."""
+    if not check.passed:
+        return f"{check.samples - check.equal} of {check.samples} samples differ: {check.first_difference}"
+    how_well = (
+        f"within {check.float_tolerance:g} of the largest value"
+        if check.float_tolerance
+        else "equal byte for byte"
+    )
+    return f"{check.samples} of {check.samples} samples {how_well}"
+
+
+def runs(statistics: Statistics) -> str:
+    """'10 runs, 1 warm-up'."""
+    plural = "" if statistics.runs == 1 else "s"
+    return f"{statistics.runs} run{plural}, {statistics.warmup} warm-up"

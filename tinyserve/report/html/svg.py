@@ -1,0 +1,165 @@
+"""Pictures of the HTML report, as SVG text. Colours are CSS classes, so that dark mode works inside them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from tinyserve.bench.result import ArenaBlock, EnergyTrace
+from tinyserve.report import figures
+from tinyserve.report.html.arena_labels import clear_span, short_name
+
+WIDTH = 420  # a phone's width: text keeps its size there, and scales up on a desk
+_LEFT = 52
+_RIGHT = 8
+_GLYPH = 6.2  # average width of a character at the labels' size
+_LINE = 13  # its height, with room
+
+
+def histogram(values: Sequence[float], unit: str, bins: int = 24) -> str:
+    """How often each latency was measured; marks the median, p90 and p99 that the caller's table names."""
+    height, bottom, top = 180, 34, 10
+    low, high = min(values), max(values)
+    bins = 1 if low == high else min(bins, max(4, math.isqrt(len(values)) * 2))
+    counts = [0] * bins
+    for value in values:
+        place = 0 if high == low else int((value - low) / (high - low) * bins)
+        counts[min(place, bins - 1)] += 1
+    plot_width, plot_height = WIDTH - _LEFT - _RIGHT, height - bottom - top
+    tallest = max(counts)
+    parts = [_grid(0, tallest, top, plot_height, whole=True)]
+    step = plot_width / bins
+    for index, count in enumerate(counts):
+        bar = plot_height * count / tallest
+        start = low + (high - low) * index / bins
+        end = low + (high - low) * (index + 1) / bins
+        label = f"{figures.spread(start, end)} {figures.unit(unit)}: {count}"
+        x = _LEFT + index * step + (0 if bins > 1 else plot_width * 0.4)
+        width = step - 1 if bins > 1 else plot_width * 0.2
+        parts.append(_rect(x, top + plot_height - bar, width, bar, "c1", label))
+    ends = [(low, float(_LEFT), "start"), (high, WIDTH - _RIGHT, "end")]
+    if low == high:
+        ends = [(low, _LEFT + plot_width / 2, "middle")]
+    parts += [_text(x, height - 18, figures.number(value), anchor) for value, x, anchor in ends]
+    parts.append(_text(_LEFT + plot_width / 2, height - 4, figures.unit(unit), "middle", "dim"))
+    return _svg(height, f"Distribution of {len(values)} latencies", parts)
+
+
+_KIND_CLASS = {"input": "c2", "output": "c3", "activation": "c1", "scratch": "c4", "state": "c5"}
+
+
+def arena(blocks: Sequence[ArenaBlock]) -> str:
+    """The arena over time: layers from left to right, offsets from the bottom up, one box per buffer."""
+    height, bottom, top = 300, 34, 10
+    total = max(block.offset + block.bytes for block in blocks)
+    first = min(block.first for block in blocks)
+    steps = max(block.last for block in blocks) - first + 1
+    plot_width, plot_height = WIDTH - _LEFT - _RIGHT, height - bottom - top
+    parts = [_grid(0, total, top, plot_height)]
+    names = []  # above all boxes
+    for block in blocks:
+        x = _LEFT + (block.first - first) * plot_width / steps
+        width = (block.last - block.first + 1) * plot_width / steps
+        tall = block.bytes * plot_height / total
+        y = top + plot_height - (block.offset + block.bytes) * plot_height / total
+        label = (
+            f"{block.name}: {block.bytes:,} bytes at {block.offset:,}, "
+            f"layers {block.first}–{block.last} ({block.kind})"
+        )
+        parts.append(_rect(x, y, width - 0.6, max(tall - 0.6, 0.4), _KIND_CLASS[block.kind], label))
+        low, high = clear_span(block, blocks)
+        middle = top + plot_height - (low + high) / 2 * plot_height / total
+        clear = (high - low) * plot_height / total
+        names.append(_name(block.name, x, middle, plot_width / steps, width, clear))
+    parts += names
+    parts.append(_text(_LEFT, height - 18, "start", "start"))
+    parts.append(_text(WIDTH - _RIGHT, height - 18, "end", "end"))
+    parts.append(_text(_LEFT + plot_width / 2, height - 4, "layers, in order", "middle", "dim"))
+    return _svg(height, f"Arena over time: {total:,} bytes", parts)
+
+
+def energy_trace(trace: EnergyTrace) -> str:
+    """Current over time, with the windows of inference shaded."""
+    height, bottom, top = 200, 34, 10
+    plot_width, plot_height = WIDTH - _LEFT - _RIGHT, height - bottom - top
+    start, end = trace.time_us[0], trace.time_us[-1]
+    peak = max(trace.current_ua) or 1.0
+    span = (end - start) or 1.0
+
+    def across(time_us: float) -> float:
+        return _LEFT + (time_us - start) / span * plot_width
+
+    parts = [
+        _rect(across(first), top, max(across(last) - across(first), 0.5), plot_height, "window", "inference")
+        for first, last in trace.windows
+    ]
+    parts.append(_grid(0, peak / 1000, top, plot_height))
+    points = " ".join(
+        f"{across(time):.1f},{top + plot_height - current / peak * plot_height:.1f}"
+        for time, current in zip(trace.time_us, trace.current_ua, strict=True)
+    )
+    parts.append(f'<polyline class="curve" points="{points}"/>')
+    parts.append(_text(_LEFT, height - 18, f"{start / 1000:.4g}", "start"))
+    parts.append(_text(WIDTH - _RIGHT, height - 18, f"{end / 1000:.4g}", "end"))
+    parts.append(_text(_LEFT + plot_width / 2, height - 4, "ms (current in mA)", "middle", "dim"))
+    return _svg(height, "Current over time", parts)
+
+
+def _grid(low: float, high: float, top: float, plot_height: float, whole: bool = False) -> str:
+    """Horizontal lines at round values."""
+    step = _round_step((high - low) / 4)
+    if whole:
+        step = max(1.0, math.ceil(step))
+    parts = []
+    value = math.ceil(low / step) * step
+    while value <= high * 1.0001:
+        y = top + plot_height * (1 - (value - low) / (high - low))
+        parts.append(f'<line class="grid" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(_text(_LEFT - 6, y + 4, figures.number(value), "end"))
+        value += step
+    return "".join(parts)
+
+
+def _round_step(step: float) -> float:
+    """The next larger of 1, 2, 5 × a power of ten."""
+    if step <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(step))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * 0.9999)
+
+
+def _name(name: str, x: float, y: float, step: float, width: float, tall: float) -> str:  # noqa: PLR0917
+    """The name in a space of a buffer's box where it fits: lying, else standing. ``y`` is the space's middle;
+    in a flat box it may be ``width`` wide, else only the ``step`` of the layer that makes the buffer."""
+    room = width if tall < 2 * _LINE else step
+    for choice in dict.fromkeys((name, short_name(name))):
+        length = (len(choice) + 1) * _GLYPH
+        if tall >= _LINE and length <= room:
+            return _text(x + room / 2, y + 4, choice, "middle", "inside")
+        if step >= _LINE and length <= tall:
+            return _text(x + step / 2 + 4, y, choice, "middle", "inside", upright=True)
+    return ""
+
+
+def _rect(  # noqa: PLR0917 - a rectangle has that many
+    x: float, y: float, width: float, height: float, css: str, label: str
+) -> str:
+    return (
+        f'<rect class="{css}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}">'
+        f"<title>{escape(label)}</title></rect>"
+    )
+
+
+def _text(  # noqa: PLR0917 - a text has that many
+    x: float, y: float, content: str, anchor: str, css: str = "", upright: bool = False
+) -> str:
+    kind = f' class="{css}"' if css else ""
+    turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if upright else ""
+    return f'<text{kind} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turn}>{escape(content)}</text>'
+
+
+def _svg(height: int, title: str, parts: Sequence[str]) -> str:
+    return (
+        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
+    )

@@ -1,0 +1,200 @@
+"""A bench result for people at a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from tinyserve.bench.result import BenchReport, BenchResult, Memory
+from tinyserve.bench.scenarios.statistics import Statistics
+from tinyserve.report import figures
+
+_BAR_CELLS = 12
+
+
+def show(report: BenchReport, console: Console) -> None:
+    """Prints one result in full, or a matrix as a table with one row per cell."""
+    if len(report.results) == 1 and not report.failures:
+        console.print(result_panel(report.results[0]))
+    else:
+        console.print(matrix_table(report))
+    for failure in report.failures:
+        console.print(
+            f"[red]{failure.model} on {failure.board} failed:[/red] {failure.error}", highlight=False
+        )
+
+
+def result_panel(result: BenchResult) -> RenderableType:
+    """Everything that one result says, in a frame."""
+    parts: list[RenderableType] = [Text(_subtitle(result), style="dim"), Text(), _latency_table(result)]
+    if result.scenario is not None and result.scenario.name != "single-stream":
+        parts += [Text(), _scenario_table(result)]
+    estimates = _estimates(result)
+    if estimates.row_count:
+        parts += [Text(), estimates]
+    parts += [Text(), memory_table(result.memory), Text(), _verdicts(result)]
+    return Panel(Group(*parts), title=f"[bold]{result.title}[/bold]", title_align="left", expand=False)
+
+
+def _subtitle(result: BenchResult) -> str:
+    setup = result.setup
+    return (
+        f"{setup.board_name}, {figures.core(result)}, {figures.how(result)}; "
+        f"engine {setup.engine}, optimized for {setup.optimize}; {result.model.macs:,} MACs"
+    )
+
+
+def _latency_table(result: BenchResult) -> Table:
+    latency = result.latency
+    table = _statistics_table(figures.runs(latency))
+    _statistics_row(table, figures.unit(latency.unit), latency)
+    if result.model.macs:
+        per_mac = [value / result.model.macs for value in _figures(latency)]
+        table.add_row("per MAC", *(f"{value:.3f}" for value in per_mac), style="dim")
+    return table
+
+
+def _statistics_table(title: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column(title)
+    for column in ("min", "median", "p90", "p99", "max"):
+        table.add_column(column, justify="right", style="bold" if column == "p90" else "")
+    return table
+
+
+def _statistics_row(table: Table, name: str, statistics: Statistics) -> None:
+    table.add_row(name, *(figures.number(value) for value in _figures(statistics)))
+
+
+def _figures(statistics: Statistics) -> tuple[float, ...]:
+    return (
+        statistics.minimum, statistics.median, statistics.p90, statistics.p99, statistics.maximum,
+    )  # fmt: skip
+
+
+def _scenario_table(result: BenchResult) -> RenderableType:
+    scenario = result.scenario
+    assert scenario is not None
+    table = _statistics_table(f"{scenario.name} ({scenario.method}, {scenario.queries:,} queries)")
+    named = (
+        ("latency, µs", scenario.latency),
+        ("queue, µs", scenario.queue),
+        ("compute, µs", scenario.compute),
+    )
+    for name, statistics in named:
+        if statistics is not None:
+            _statistics_row(table, name, statistics)
+    headline = Text(
+        f"{scenario.metric}: {figures.number(scenario.value)} {figures.unit(scenario.unit)}", style="bold"
+    )
+    return Group(table, headline, Text(scenario.note, style="dim"))
+
+
+def _estimates(result: BenchResult) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("estimates (not measured)")
+    table.add_column("range", justify="right")
+    table.add_column("model")
+    for name, value in (("latency", result.latency_ms), ("energy per inference", result.energy_uj)):
+        if value is not None:
+            table.add_row(name, figures.estimate(value), Text(value.model, style="dim"))
+    return table
+
+
+def memory_table(memory: Memory) -> Table:
+    """Flash, RAM, arena and stack against the board's."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("memory")
+    table.add_column("bytes", justify="right")
+    table.add_column("of the board's", justify="right", no_wrap=True)
+    table.add_column("")
+    for name, used, limit in (
+        ("flash", memory.flash_bytes, memory.flash_limit_bytes),
+        ("RAM", memory.ram_bytes, memory.ram_limit_bytes),
+    ):
+        table.add_row(
+            name, f"{used:,}" if used else "unknown", f"{limit:,}" if limit else "—", _bar(used, limit)
+        )
+    table.add_row("  arena", f"{memory.arena_bytes:,}", "", "")
+    if memory.stack_used_bytes is not None:
+        reserved = f"{memory.stack_size_bytes:,} reserved" if memory.stack_size_bytes else ""
+        table.add_row("  stack used", f"{memory.stack_used_bytes:,}", reserved, "")
+    if memory.invoke_stack_bytes is not None:
+        table.add_row("  stack of an invoke (bound)", f"{memory.invoke_stack_bytes:,}", "", "")
+    return table
+
+
+def _bar(used: int, limit: int | None) -> Text:
+    if not limit:
+        return Text()
+    cells = min(_BAR_CELLS, -(-used * _BAR_CELLS // limit))
+    style = "red" if used > 0.9 * limit else "green"
+    bar = Text("█" * cells, style=style) + Text("░" * (_BAR_CELLS - cells), style="dim")
+    return bar + Text(f" {figures.percent(used, limit)}")
+
+
+def _verdicts(result: BenchResult) -> RenderableType:
+    """Outputs, accuracy, energy and notes: a line each."""
+    lines: list[Text] = []
+    check = result.check
+    if check is not None and check.passed:
+        lines.append(
+            Text(f"✓ outputs: {figures.outputs(check)}", style="green")
+            + Text(f" (expected from {check.expected_from})", style="dim")
+        )
+    elif check is not None:
+        lines.append(Text(f"✗ outputs: {figures.outputs(check)}", style="bold red"))
+    if result.accuracy is not None:
+        accuracy = result.accuracy
+        lines.append(
+            Text(f"  accuracy on the device: {100 * accuracy.top1:.1f} % ", style="bold")
+            + Text(f"({accuracy.correct} of {accuracy.samples}, {accuracy.dataset}){_float(result)}")
+        )
+    if result.energy is not None:
+        energy = result.energy
+        lines.append(
+            Text(f"  energy: {figures.number(energy.per_inference_uj)} µJ per inference ", style="bold")
+            + Text(f"(idle of {figures.number(energy.idle_mw)} mW subtracted; {energy.meter})")
+        )
+    lines += [Text(f"  note: {note}", style="dim") for note in result.notes]
+    return Group(*lines)
+
+
+def _float(result: BenchResult) -> str:
+    return "" if result.float_top1 is None else f"; the float model: {100 * result.float_top1:.1f} %"
+
+
+def matrix_table(report: BenchReport) -> Table:
+    """One row per cell. Instructions and time have columns of their own."""
+    table = Table(header_style="dim", box=None, pad_edge=False, caption="instructions and time are p90")
+    for column in ("model", "board", "device"):
+        table.add_column(column, no_wrap=True)
+    for column in ("instructions", "time", "estimated ms", "flash", "RAM", "arena"):
+        table.add_column(column, justify="right", no_wrap=True)
+    table.add_column("outputs")
+    scenarios = any(figures.scenario(result) for result in report.results)
+    if scenarios:
+        table.add_column("scenario")
+    for result in report.results:
+        latency, memory = result.latency, result.memory
+        counted = latency.unit == "instructions"
+        table.add_row(
+            result.model.name, result.place, result.setup.device,
+            figures.number(latency.p90) if counted else "",
+            "" if counted else figures.headline(result),
+            figures.spread(result.latency_ms.low, result.latency_ms.high) if result.latency_ms else "",
+            f"{memory.flash_bytes:,}", f"{memory.ram_bytes:,}", f"{memory.arena_bytes:,}", _equal(result),
+            *([figures.scenario(result)] if scenarios else []),
+        )  # fmt: skip
+    for failure in report.failures:
+        table.add_row(failure.model, failure.board, "[red]failed[/red]")
+    return table
+
+
+def _equal(result: BenchResult) -> str:
+    if result.check is None:
+        return ""
+    good = result.check.passed
+    return "[green]equal[/green]" if good else "[red]differ[/red]"

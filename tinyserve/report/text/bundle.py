@@ -1,0 +1,90 @@
+"""A bundle for people: what went in, what came out, and how good it is."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from tinyserve.bundle import Bundle, Manifest, TensorInfo
+from tinyserve.report import figures
+from tinyserve.report.text.schemes import variants_table
+from tinyserve.report.text.weights import weights_table
+
+
+def bundle_panel(bundle: Bundle) -> RenderableType:
+    """The manifest's main figures in a frame."""
+    manifest = bundle.manifest
+    parts: list[RenderableType] = [
+        Text(f"from {manifest.source.name} ({manifest.source.framework}), {manifest.quantize}", style="dim"),
+        Text(),
+        _tensors(manifest),
+        Text(),
+        Text(
+            f"{sum(manifest.ops.values())} operators, {manifest.macs:,} MACs, "
+            f"arena {figures.size(manifest.arena_bytes)}, {manifest.samples} held samples"
+        ),
+    ]
+    if manifest.accuracy:
+        parts += [Text(), accuracy_table(manifest)]
+    sparse = weights_table(manifest.weights)
+    if sparse is not None:
+        parts += [Text(), sparse]
+    if manifest.variants:
+        parts += [Text(), variants_table(manifest.variants)]
+    parts += [Text(f"note: {note}", style="dim") for note in manifest.notes]
+    if _is_poor(manifest):
+        parts.append(
+            Text(
+                f"worse than the original: tinyserve debug {bundle.path} --representative DATA",
+                style="yellow",
+            )
+        )
+    return Panel(
+        Group(*parts), title=f"[bold]{manifest.name}[/bold] {bundle.path}", title_align="left", expand=False
+    )
+
+
+def _is_poor(manifest: Manifest) -> bool:
+    """Whether an output is below 15 dB, or its winner differs in more than one sample of twenty."""
+    return any(
+        (output.sqnr_db is not None and output.sqnr_db < 15)
+        or (output.top1_agreement is not None and output.top1_agreement < 0.95)
+        for output in manifest.accuracy
+    )
+
+
+def _tensors(manifest: Manifest) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("", "name", "shape", "type", "quantization"):
+        table.add_column(column)
+    for kind, tensors in (("input", manifest.inputs), ("output", manifest.outputs)):
+        for tensor in tensors:
+            table.add_row(
+                kind, tensor.name, "×".join(map(str, tensor.shape)), tensor.dtype, _quantization(tensor)
+            )
+    return table
+
+
+def _quantization(tensor: TensorInfo) -> str:
+    if tensor.scales:
+        return f"{len(tensor.scales)} scales"
+    return f"{tensor.scale:.6g} × (q − {tensor.zero_point})" if tensor.scale else ""
+
+
+def accuracy_table(manifest: Manifest) -> Table:
+    """The quantized model against the original, per output."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("against the original")
+    for column in ("top-1 agreement", "SQNR", "max error"):
+        table.add_column(column, justify="right")
+    for output in manifest.accuracy:
+        agreement = output.top1_agreement
+        table.add_row(
+            output.name,
+            "—" if agreement is None else f"{100 * agreement:.1f} %",
+            "—" if output.sqnr_db is None else f"{output.sqnr_db:.1f} dB",
+            f"{output.max_error:.4g}",
+        )
+    return table

@@ -1,0 +1,103 @@
+"""A compiled model for people: layers, passes, and the arena as data for pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from tinyserve.compiler.compile import Compiled
+from tinyserve.compiler.names import short_name
+from tinyserve.compiler.passes import PassReport
+from tinyserve.compiler.program import Buffer, KernelCall
+from tinyserve.report import figures
+
+
+def compiled_summary(compiled: Compiled, directory: Path) -> RenderableType:
+    """What `compile` wrote, and how to use it."""
+    name = compiled.program.name
+    sources = " ".join(compiled.sources.compile)
+    return Group(
+        Text(f"{directory}/{name}.h: ts_{name}_init, _input, _invoke, _output", style="bold"),
+        Text(f"compile {sources} with any C11 compiler, -I {directory}"),
+        Text(
+            f"arena {figures.size(compiled.plan.arena_bytes)}, "
+            f"constants {figures.size(constant_bytes(compiled))}, "
+            f"{len(compiled.program.calls)} layers, {compiled.report.macs_after:,} MACs"
+        ),
+    )
+
+
+def constant_bytes(compiled: Compiled) -> int:
+    """Bytes of weights and tables in flash."""
+    return sum(constant.nbytes for constant in compiled.program.constants)
+
+
+def layer_table(compiled: Compiled) -> Table:
+    """One row per kernel call, in order."""
+    program, plan = compiled.program, compiled.plan
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("#", justify="right")
+    for column in ("layer", "operator", "output", "kernel"):
+        table.add_column(column, overflow="fold")
+    for column in ("MACs", "live bytes"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for index, call in enumerate(program.calls):
+        live = _live_bytes(compiled, index)
+        peak = "bold" if live == plan.arena_bytes else ""
+        table.add_row(
+            str(index), layer_name(call), call.op, _output(call), call.variant,
+            f"{call.macs:,}" if call.macs else "", Text(f"{live:,}", style=peak),
+        )  # fmt: skip
+    return table
+
+
+def layer_name(call: KernelCall) -> str:
+    """The layer's name for people; TensorFlow's holds every operator that was fused into it."""
+    return short_name(call.layer)
+
+
+def _output(call: KernelCall) -> str:
+    """Shape and type of what a call computes."""
+    tensors = [buffer.tensor for buffer in call.writes if buffer.tensor is not None]
+    return ", ".join(f"{'×'.join(map(str, tensor.shape))} {tensor.dtype.value}" for tensor in tensors)
+
+
+def _live_bytes(compiled: Compiled, call: int) -> int:
+    """The end of the highest buffer that is kept at a call."""
+    plan = compiled.plan
+    ends = [
+        offset + buffer.nbytes for buffer, offset in plan.offsets.items() if _alive(compiled, buffer, call)
+    ]
+    return max(ends, default=0)
+
+
+def _alive(compiled: Compiled, buffer: Buffer, call: int) -> bool:
+    life = compiled.plan.lifetimes[buffer]
+    return life.first <= call <= life.last
+
+
+def pass_table(report: PassReport) -> Table:
+    """What each pass changed; passes that found nothing are named in one line at the end."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("pass")
+    for column in ("changes", "MACs saved"):
+        table.add_column(column, justify="right")
+    table.add_column("removed or merged", overflow="fold")
+    for result in report.passes:
+        if result.changes:
+            saved = result.macs_before - result.macs_after
+            table.add_row(
+                result.name, str(result.changes), f"{saved:,}" if saved else "", _some(result.removed)
+            )
+    idle = [result.name for result in report.passes if not result.changes]
+    if idle:
+        table.add_row(Text("nothing to do", style="dim"), "", "", Text(", ".join(idle), style="dim"))
+    return table
+
+
+def _some(names: tuple[str, ...], shown: int = 6) -> str:
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

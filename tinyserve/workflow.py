@@ -1,0 +1,306 @@
+"""Does the steps that are missing: from a source model, a .tflite or a bundle to what a command needs.
+
+Steps whose inputs have not changed are skipped: a conversion is known by the hash of the model, the data and
+the options (kept in the bundle's ``road.json``); builds are cached by content in ``firmware/``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from tinyserve import bundle
+from tinyserve.bundle import MANIFEST_FILE, Bundle
+from tinyserve.compiler.ops.support import external
+from tinyserve.compiler.program import Choice, Optimize, Target
+from tinyserve.errors import FileSystemError, ModelError, UsageError
+from tinyserve.files import write
+from tinyserve.progress import Progress
+
+if TYPE_CHECKING:
+    from tinyserve.boards.types import Board
+    from tinyserve.compiler.compile import Compiled
+    from tinyserve.convert.settings import Options as ConvertOptions
+    from tinyserve.firmware.build import Firmware
+    from tinyserve.firmware.toolchain import Name as ToolchainName
+
+BUILD_DIRECTORY = Path("build")
+ROAD_FILE = "road.json"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """How a source model becomes a bundle. ``output`` None: build/<model's name>.bundle.
+
+    ``representative`` and ``samples`` are what ``convert.data.load`` takes: paths, module:function, "random".
+    ``engine`` "tflm" lets operators pass that the compiler lacks, whatever ``options`` say.
+    """
+
+    representative: str | None = None
+    quantize: str = "int8"
+    output: Path | None = None
+    name: str | None = None
+    samples: str | None = None
+    options: ConvertOptions | None = None
+    engine: str = "aot"
+
+
+@dataclass(frozen=True)
+class Build:
+    """How a bundle becomes firmware. ``directory`` None: <bundle>/<board>/. ``choices``: kernels by layer.
+
+    ``energy_mode``: MLPerf Tiny's, for a twin.
+    """
+
+    optimize: Optimize = "balanced"
+    engine: str = "aot"
+    toolchain: ToolchainName = "zig"
+    emulate: bool = False
+    directory: Path | None = None
+    choices: tuple[Choice, ...] = ()
+    energy_mode: bool = False
+
+
+class _Done(msgspec.Struct):
+    """road.json: the inputs that the bundle beside it was made from."""
+
+    key: str
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether ``path`` is a bundle directory (one with a manifest)."""
+    return (path / MANIFEST_FILE).is_file()
+
+
+def to_bundle(source: Path, conversion: Conversion, progress: Progress) -> Bundle:
+    """The bundle itself, or the conversion of a model; an unchanged conversion is not repeated.
+
+    Raises FileSystemError for a missing source and what ``convert`` raises.
+    """
+    if is_bundle(source):
+        return bundle.load(source)
+    _require(source)
+    output = conversion.output or BUILD_DIRECTORY / f"{source.stem}.bundle"
+    key = _conversion_key(source, conversion)
+    if key and is_bundle(output) and _done_key(output) == key:
+        return bundle.load(output)
+    from tinyserve.convert import convert
+    from tinyserve.convert.settings import Options
+
+    options = conversion.options or Options()
+    if conversion.engine != "aot":
+        options = replace(options, engine=conversion.engine)
+    made = convert(
+        source,
+        output=output,
+        representative=conversion.representative,
+        quantize=conversion.quantize,
+        progress=progress,
+        name=conversion.name,
+        samples=conversion.samples,
+        options=options,
+    )
+    if key:
+        write(output / ROAD_FILE, msgspec.json.encode(_Done(key)))
+    return made
+
+
+def model_bytes(source: Path, conversion: Conversion, progress: Progress) -> tuple[bytes, str]:
+    """The .tflite to compile and its name, for commands that need no held samples: a .tflite is taken as it
+    is, a bundle gives its model, anything else is converted first.
+
+    Raises FileSystemError where it is missing, ModelError with the file's name where it is damaged.
+    """
+    if source.is_file() and source.suffix == ".tflite":
+        data = _read(source)
+        _check_model(source, data)
+        return data, conversion.name or source.stem
+    made = to_bundle(source, conversion, progress)
+    return made.model_bytes(), conversion.name or made.manifest.name
+
+
+def target(board: Board | None, optimize: Optimize, choices: tuple[Choice, ...] = ()) -> Target:
+    """What the compiler may use on a board; the portable kernels without one."""
+    return Target(frozenset(board.core.features if board else ()), optimize, choices)
+
+
+def boards_that_fit(
+    source: Path, conversion: Conversion, optimize: Optimize, boards: Sequence[Board], progress: Progress
+) -> list[Board]:
+    """The boards with enough flash and RAM for the model's bench firmware, compiled for each core once."""
+    from tinyserve.boards.fit import demand, fit
+    from tinyserve.compiler.compile import compile_model
+
+    data, _ = model_bytes(source, conversion, progress)
+    needs = {}
+    for index, board in enumerate(boards):
+        chosen = target(board, optimize)
+        if chosen not in needs:
+            progress("compiling for each core", index, len(boards))
+            needs[chosen] = demand(compile_model(data, chosen, "model"))
+    return [board for board in boards if fit(needs[target(board, optimize)], board) != "too large"]
+
+
+def to_compiled(
+    made: Bundle,
+    board: Board | None,
+    optimize: Optimize,
+    progress: Progress,
+    *,
+    engine: str = "aot",
+    choices: tuple[Choice, ...] = (),
+) -> Compiled:
+    """The bundle's model as C for a board. The name is ``model``: firmware carries one model.
+
+    With the engine "tflm" it is the model's file, and the interpreter's glue.
+    """
+    if engine == "tflm":
+        from tinyserve.compiler.tflm.generate import interpret
+
+        progress("sizing the arena")
+        return interpret(made.model_bytes(), target(board, optimize), "model")
+    from tinyserve.compiler.compile import compile_model
+
+    progress("compiling")
+    return compile_model(made.model_bytes(), target(board, optimize, choices), "model")
+
+
+def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, progress: Progress) -> Firmware:
+    """The firmware of a compiled model for a board."""
+    from tinyserve.firmware.build import build as build_project
+    from tinyserve.firmware.render import render
+
+    directory = build.directory or made.path / _variant(board, build)
+    progress("rendering firmware")
+    project = render(
+        compiled, board, directory, build.engine, emulate=build.emulate,
+        model_id=made.manifest.mlperf_id or made.manifest.name, energy_mode=build.energy_mode,
+    )  # fmt: skip
+    progress("building firmware")
+    return build_project(project, build.toolchain)
+
+
+def as_flashed(made: Bundle, compiled: Compiled, board: Board, build: Build) -> Firmware:
+    """Stands for the firmware that PlatformIO has put on a board whose core has no twin: no size is known."""
+    from tinyserve.firmware.build import ELF_FILE, Firmware
+    from tinyserve.firmware.render import render
+
+    directory = build.directory or made.path / f"{board.id}-platformio"
+    identity = made.manifest.mlperf_id or made.manifest.name
+    project = render(compiled, board, directory, build.engine, model_id=identity)
+    return Firmware(directory / ELF_FILE, project, None, None, "as flashed", (), False)
+
+
+def has_twin(board: Board) -> bool:
+    """Whether firmware for the board's core can be built and emulated here, or run on this computer."""
+    return board.core.port != ""
+
+
+def _variant(board: Board, build: Build) -> str:
+    """The directory's name: the board's and what differs from the defaults, so that cells keep apart."""
+    options = [build.optimize, build.engine, build.toolchain]
+    options += ["chosen"] * bool(build.choices) + ["energy"] * build.energy_mode
+    return "-".join([board.id, *(option for option in options if option not in _DEFAULTS)])
+
+
+_DEFAULTS = ("balanced", "aot", "zig")
+
+
+def choose_emulator(board: Board, emulate: bool, emulator: str | None, port: str | None) -> str | None:
+    """The emulator to use, or None for a real board at ``port``.
+
+    Raises UsageError where the options contradict each other or the board has no such emulator.
+    """
+    if port is not None:
+        if emulate or emulator:
+            raise UsageError("--port names a real board, --emulate and --emulator a twin", "give one of them")
+        return None
+    if emulate or emulator or not board.is_real:
+        from tinyserve.devices import select_emulator
+
+        return select_emulator(board, emulator).kind
+    raise UsageError(
+        f"{board.id} is a real board, and no port is named",
+        "add --emulate for its twin, or --port auto for the board itself",
+    )
+
+
+def is_twin(board: Board) -> bool:
+    """Whether bench firmware is built for the board's twin: everywhere but on this computer."""
+    return board.core.port != "host"
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """SHA-256 over files and directory trees: names relative to each path, and contents, in sorted order."""
+    total = hashlib.sha256()
+    for path in paths:
+        files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+        for file in files:
+            total.update(f"{file.relative_to(path).as_posix()}\0".encode())
+            total.update(hashlib.sha256(_read(file)).digest())
+    return total.hexdigest()
+
+
+def package_digest() -> str:
+    """SHA-256 of the package's own files and of operators from outside: results of another version of the
+    code are not this one's."""
+    outside = [file for directory in external.directories() for file in sorted(directory.glob("*.[hp]*"))]
+    return _own_digest() + digest(outside) if outside else _own_digest()
+
+
+@cache
+def _own_digest() -> str:
+    package = Path(__file__).parent
+    kept = [path for path in package.rglob("*") if path.suffix in {".py", ".h", ".c", ".S", ".toml", ".j2"}]
+    return digest(sorted(kept))
+
+
+def _conversion_key(source: Path, conversion: Conversion) -> str:
+    """What a conversion depends on: the code, the files by content, everything else by its name.
+
+    Functions that yield samples may change unseen, and so have no key: they are always called.
+    """
+    names = [name for name in (conversion.representative, conversion.samples) if name]
+    files = [source, *(Path(name) for name in names if Path(name).exists())]
+    if any(":" in name and not Path(name).exists() for name in names):
+        return ""
+    settings = [
+        package_digest(), conversion.quantize, conversion.name or source.stem, repr(names),
+        repr(conversion.options), digest(files),
+    ]  # fmt: skip
+    return hashlib.sha256("\0".join(settings).encode()).hexdigest()
+
+
+def _done_key(directory: Path) -> str:
+    try:
+        return msgspec.json.decode((directory / ROAD_FILE).read_bytes(), type=_Done).key
+    except (OSError, msgspec.DecodeError):
+        return ""
+
+
+def _check_model(path: Path, data: bytes) -> None:
+    """Reads the model once more than the compiler does: only here is it known which file it came from."""
+    from tinyserve.compiler.graph import reader
+
+    try:
+        reader.read(data)
+    except ModelError as error:
+        raise type(error)(f"{path}: {error.message}", error.hint) from error
+
+
+def _require(path: Path) -> None:
+    if not path.exists():
+        raise FileSystemError(f"{path}: no such file or directory", "check the path")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileSystemError(f"{path}: {error.strerror}", "check the path and its permissions") from error
