@@ -19,7 +19,7 @@ from pathlib import Path
 from tests.support.fuzz_seed import VARIABLE
 
 ROOT = Path(__file__).resolve().parents[1]
-GRAPHS = tuple(f"tests/passes/test_{name}.py" for name in ("optimize", "random_graphs", "reshapes"))
+GRAPHS = tuple(f"tests/compiler/passes/test_{name}.py" for name in ("optimize", "random_graphs", "reshapes"))
 MUTATIONS = "tests/compiler/graph/test_mutations.py"
 PROTOCOL = "tests/firmware/test_fuzz.py"  # libFuzzer, which takes a seed of its own from ours
 _ROUND_TIMEOUT_S = 1200
@@ -28,7 +28,7 @@ _ROUND_TIMEOUT_S = 1200
 def modules() -> list[str]:
     """What a cycle goes through. The test of emulated cores, which builds firmware, and those that go through
     the cases of all others stay out."""
-    files = sorted((ROOT / "tests/ops").glob("test_*.py"))
+    files = sorted((ROOT / "tests/compiler/ops").rglob("test_*.py"))
     left_out = ("test_on_emulated_cores.py", "test_run_time_operands.py", "test_wheel_coverage.py")
     found = [path for path in files if "import Case" in path.read_text() and path.name not in left_out]
     differential = [path.relative_to(ROOT).as_posix() for path in found]

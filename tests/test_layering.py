@@ -43,8 +43,11 @@ def imports(name: str, path: Path, known: dict[str, Path]) -> Iterator[str]:
             continue
         for full in wanted:
             inside = full.removeprefix("tinyserve.")
+            if not full.startswith("tinyserve.") or inside == "__version__":
+                continue
             target = next((n for n in (inside, inside.rpartition(".")[0]) if n and n in known), None)
-            if full.startswith("tinyserve.") and target is not None and target != name:
+            assert target is not None, f"{name} imports {full}, which is nowhere"
+            if target != name:
                 yield target
 
 

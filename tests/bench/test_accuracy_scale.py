@@ -59,7 +59,7 @@ _MEASURE = """
 import resource, sys
 from pathlib import Path
 from tinyserve import bundle
-from tinyserve.bench import accuracy
+from tinyserve.bench.accuracy import run as accuracy
 made = bundle.load(Path(sys.argv[1]))
 for data in sys.argv[2:]:
     summary = accuracy.run(made, Path(data), jobs=2)

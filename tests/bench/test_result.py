@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.bench.results import make_result
+from tests.support.places import CHECKOUT
 from tinyserve.bench import result as results
 from tinyserve.bench import schema
 from tinyserve.bench.result import BenchReport, FailedCell
@@ -52,7 +53,7 @@ def test_a_missing_file_is_a_file_system_error(tmp_path: Path) -> None:
 
 
 def test_the_published_schema_is_the_codes_own() -> None:
-    published = Path(__file__).parents[2] / "docs" / "bench-schema.json"
+    published = CHECKOUT / "docs" / "bench-schema.json"
     assert published.read_bytes() == schema.encode(), (
         "python -m tinyserve.bench.schema > docs/bench-schema.json"
     )

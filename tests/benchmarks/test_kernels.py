@@ -13,8 +13,9 @@ import msgspec
 import pytest
 
 from tests.support.models import INT8_CRC
+from tests.support.places import CHECKOUT
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "kernels.py"
+SCRIPT = CHECKOUT / "benchmarks" / "kernels.py"
 
 
 def _load() -> ModuleType:

@@ -9,11 +9,12 @@ import pytest
 
 from tests.bench.models import write_classifier
 from tests.firmware.tiny_model import tiny_model
+from tests.support.places import CHECKOUT
 from tinyserve import boards
 from tinyserve.cli.main import main
 from tinyserve.firmware.render import render
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "boards.md"
+GUIDE = CHECKOUT / "docs" / "guide" / "boards.md"
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.bench.models import write_classifier
+from tests.support.places import CHECKOUT
 
-EXAMPLES = Path(__file__).parents[2] / "examples" / "ci"
+EXAMPLES = CHECKOUT / "examples" / "ci"
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,11 @@ import pytest
 from tests.compiler.host.test_model import add_model
 from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.models import pattern
+from tests.support.places import CHECKOUT
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = CHECKOUT
 CLI = Path(sys.executable).with_name("tinyserve")
 
 pytestmark = pytest.mark.skipif(

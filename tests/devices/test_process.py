@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.devices.conftest import BuildProbe
+from tests.support.places import CHECKOUT
 from tinyserve.devices.process import ChildProcess
 from tinyserve.errors import ToolError
 
@@ -72,7 +73,7 @@ def test_no_emulator_outlives_its_user(
         [sys.executable, "-c", VICTIM, str(firmware.elf), end],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        cwd=Path(__file__).parents[2],
+        cwd=CHECKOUT,
     )
     try:
         assert victim.stdout is not None

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.places import CHECKOUT
 from tinyserve.convert import Options, convert
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+EXAMPLES = CHECKOUT / "examples"
 REFERENCE = {  # MLPerf Tiny's id, and the MACs of its reference model
     "autoencoder": ("ad01", 264_192),
     "dscnn": ("kws01", 2_656_768),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from tests.support.places import CHECKOUT
 from tinyserve.compiler import ops
 from tinyserve.report.operators import page
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "operators.md"
+PAGE = CHECKOUT / "docs" / "operators.md"
 
 
 def test_the_page_is_what_the_code_says() -> None:

@@ -18,8 +18,10 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 from unicorn import arm_const, riscv_const
 
-KERNELS = Path(__file__).resolve().parents[2] / "tinyserve" / "kernels"
-_SHIM = Path(__file__).resolve().parents[2] / "firmware_templates" / "shim"
+from tests.support.places import CHECKOUT
+
+KERNELS = CHECKOUT / "tinyserve" / "kernels"
+_SHIM = CHECKOUT / "firmware_templates" / "shim"
 SHIM_SOURCES = (_SHIM / "integer.c", _SHIM / "memory.c")
 
 

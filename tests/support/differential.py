@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tests.support.fuzz_seed import fuzz_seed
+from tests.support.places import CHECKOUT
 from tinyserve.compiler.emit.ctext import array_lines, number
 from tinyserve.compiler.graph.types import Model
 from tinyserve.compiler.host.build import find_compiler
@@ -46,7 +47,7 @@ from tinyserve.compiler.program import (
 from tinyserve.errors import UnsupportedError
 
 Array = npt.NDArray[Any]
-KERNELS = Path(__file__).resolve().parents[2] / "tinyserve" / "kernels"
+KERNELS = CHECKOUT / "tinyserve" / "kernels"
 _FLAGS = [
     "-std=c11",
     "-O1",
@@ -225,7 +226,7 @@ class _Oracle:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            cwd=Path(__file__).resolve().parents[2],
+            cwd=CHECKOUT,
         )
         if self.ask(None) != "ready":
             raise RuntimeError("TFLM's child does not start: run `python -m tests.support.differential`")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.matrix.test_cell import comparable, make_cell
+from tests.bench.matrix.test_execute import comparable, make_cell
 from tests.bench.models import write_dataset
 from tinyserve.bench.matrix import cluster, execute
 from tinyserve.bench.matrix import scheduler as scheduler_module

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.bench.matrix.test_cell import make_cell
+from tests.bench.matrix.test_execute import make_cell
 from tinyserve.bench.matrix import execute
 from tinyserve.bench.result import Scenario
 from tinyserve.bench.scenarios import loadgen

@@ -22,22 +22,23 @@ from tests.support.differential import Array, run_c
 from tests.support.fuzz_seed import fuzz_seed
 from tests.support.graphs.random_graph import random_graph
 from tests.support.models import INT8_CRC, model_bytes
+from tests.support.places import CHECKOUT
 from tinyserve.compiler.lower import lower
 from tinyserve.compiler.passes.load import load
 from tinyserve.compiler.program import PORTABLE, Constant, Program
 from tinyserve.errors import ModelError
 
-_ROOT = Path(__file__).resolve().parents[2]
+_ROOT = CHECKOUT
 _EXTRA_BYTES = 500 << 20
 _CPU_SECONDS = 2.0
 
 _CHILD = """
 import pickle, resource, signal, sys, warnings
 import numpy as np
-from tinyserve import passes
-from tinyserve.codegen.compile import compile_model
+from tinyserve.compiler import passes
+from tinyserve.compiler.compile import compile_model
 from tinyserve.errors import ModelError
-from tests.graph.mutate import mutate
+from tests.compiler.graph.mutate import mutate
 
 class TooSlow(BaseException):
     pass

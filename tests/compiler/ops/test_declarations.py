@@ -78,10 +78,9 @@ def modules() -> Iterator[ModuleType]:
     """The modules of differential tests."""
     package = tests_of_ops.__name__
     others = {__name__, f"{package}.test_on_emulated_cores"}
-    for info in pkgutil.iter_modules(tests_of_ops.__path__):
-        name = f"{package}.{info.name}"
-        if info.name.startswith("test_") and name not in others:
-            yield importlib.import_module(name)
+    for info in pkgutil.walk_packages(tests_of_ops.__path__, f"{package}."):
+        if info.name.rpartition(".")[2].startswith("test_") and info.name not in others:
+            yield importlib.import_module(info.name)
 
 
 def tensor_types(operator: Operator) -> set[DType]:

@@ -339,7 +339,7 @@ def test_converting_trees_leaves_numpy_as_it_was(tmp_path: Path) -> None:
     program = (
         "import numpy as np\n"
         "before = np.geterr()\n"
-        "from tinyserve.convert import forest\n"
+        "from tinyserve.convert.frameworks import forest\n"
         "forest._flatten()\n"
         "assert np.geterr() == before, np.geterr()\n"
     )

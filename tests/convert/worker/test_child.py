@@ -17,7 +17,7 @@ from tinyserve.errors import DataError, ModelError, ToolError
 
 PREFACE = """
     import os, sys, time
-    from tinyserve.convert import messages
+    from tinyserve.convert.worker import messages
     def answer(reply):
         sys.stdout.buffer.write(messages.encode(reply)); sys.stdout.buffer.flush()
     sys.stdin.readline()

@@ -10,6 +10,7 @@ import pytest
 
 from tests.bench.models import write_classifier
 from tests.firmware.tiny_model import tiny_model
+from tests.support.places import CHECKOUT
 from tinyserve import boards, doctor
 from tinyserve.cli.main import main
 from tinyserve.devices import open_device, select_emulator
@@ -20,8 +21,8 @@ from tinyserve.errors import DeviceError, ToolError, UsageError
 from tinyserve.firmware.build import Firmware, build
 from tinyserve.firmware.render import render
 
-FAKE = Path(__file__).parent / "fake_renode.py"
-ROOT = Path(__file__).parents[2]
+FAKE = CHECKOUT / "tests/devices/fake_renode.py"
+ROOT = CHECKOUT
 
 
 @pytest.fixture

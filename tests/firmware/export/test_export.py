@@ -12,6 +12,7 @@ import pytest
 
 from tests.firmware.conversation import Conversation
 from tests.firmware.tiny_model import tiny_model
+from tests.support.places import CHECKOUT
 from tinyserve import boards
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.firmware.export import KINDS, export
@@ -20,7 +21,7 @@ from tinyserve.firmware.platformio.pio import Pio
 from tinyserve.firmware.platformio.project import render_project
 from tinyserve.firmware.platformio.self_check import self_check
 
-ARDUINO_STUB = Path(__file__).parent.parent / "firmware" / "arduino_stub"
+ARDUINO_STUB = CHECKOUT / "tests/firmware/arduino_stub"
 ZEPHYR_STUB = Path(__file__).parent / "zephyr_stub"
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
 NANO33 = boards.load("nano33")

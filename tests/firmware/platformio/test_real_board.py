@@ -47,7 +47,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(HERE / "stand_in", platform, ignore=shutil.ignore_patterns("__pycache__"))
     mark_installed(platform, "platform")
     framework = core / "packages" / FRAMEWORK
-    shutil.copytree(HERE.parent / "firmware" / "arduino_stub", framework)
+    shutil.copytree(HERE.parent / "arduino_stub", framework)
     (framework / "package.json").write_text(f'{{"name": "{FRAMEWORK}", "version": "1.0.0"}}')
     mark_installed(framework, "tool")
     monkeypatch.setenv("PLATFORMIO_CORE_DIR", str(core))

@@ -9,7 +9,7 @@ from tinyserve.bench.counts.layers import layers_of
 from tinyserve.bench.result import Layer, ModelIdentity, Setup
 from tinyserve.bench.setup import model_identity, setup_of
 from tinyserve.bundle import Bundle
-from tinyserve.codegen.kernel_files import unversioned
+from tinyserve.compiler.emit.kernel_files import unversioned
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
 from tinyserve.devices.client.answers import LayerTicks

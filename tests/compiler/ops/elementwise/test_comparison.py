@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.compiler.ops.elementwise import broadcast_shapes, output_shape
+from tests.compiler.ops.elementwise_cases import broadcast_shapes, output_shape
 from tests.compiler.ops.generate import Random, case
 from tests.support.differential import Case, check
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.compiler.ops.elementwise import binary_case, broadcast_shapes, output_shape
+from tests.compiler.ops.elementwise_cases import binary_case, broadcast_shapes, output_shape
 from tests.compiler.ops.generate import ACTIVATIONS, Random
 from tests.support.differential import Case, Tolerance, check, run_c
 from tests.support.flatbuffer_builder import ModelBuilder

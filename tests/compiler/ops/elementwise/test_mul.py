@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.compiler.ops.elementwise import binary_case
+from tests.compiler.ops.elementwise_cases import binary_case
 from tests.compiler.ops.generate import ACTIVATIONS, Random
 from tests.support.differential import Case, Tolerance, check
 

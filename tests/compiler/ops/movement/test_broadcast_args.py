@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.compiler.ops.elementwise import broadcast_shapes
+from tests.compiler.ops.elementwise_cases import broadcast_shapes
 from tests.compiler.ops.generate import Random
 from tests.support.differential import Case, check
 from tests.support.flatbuffer_builder import ModelBuilder

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.places import CHECKOUT
 from tinyserve import workflow
 from tinyserve.cli.main import main
 from tinyserve.compiler import ops
@@ -19,7 +20,7 @@ from tinyserve.compiler.host.model import HostModel
 from tinyserve.compiler.ops.support import external
 from tinyserve.errors import ToolError, UnsupportedError, UsageError
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "custom_op"
+EXAMPLE = CHECKOUT / "examples" / "custom_op"
 OPS = EXAMPLE / "ops"
 
 
