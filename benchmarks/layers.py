@@ -37,15 +37,16 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from tinyserve import boards, road
-from tinyserve.codegen.compile import Compiled, compile_model
+from tinyserve import boards
+from tinyserve import workflow as road
+from tinyserve.compiler.compile import Compiled, compile_model
+from tinyserve.compiler.graph.types import DType, Tensor
 from tinyserve.devices import open_device
-from tinyserve.dut import Client
+from tinyserve.devices.client import Client
 from tinyserve.errors import TinyserveError, ToolError
 from tinyserve.firmware.build import build
 from tinyserve.firmware.render import Project, render
 from tinyserve.firmware.toolchain import Name, toolchain_for
-from tinyserve.graph.types import DType, Tensor
 
 HERE = Path(__file__).resolve().parent
 BASELINE = HERE / "layers_baseline"

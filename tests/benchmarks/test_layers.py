@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.variants.layers import conv_case
+from tests.compiler.variants.layers import conv_case
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "layers.py"
 

@@ -9,7 +9,7 @@ import pytest
 from tinyserve import boards
 from tinyserve.boards.check import findings
 from tinyserve.cli.main import main
-from tinyserve.data import data_directory
+from tinyserve.resources import data_directory
 
 NANO33 = (data_directory("boards") / "nano33.toml").read_text(encoding="utf-8")
 
@@ -67,7 +67,7 @@ def test_a_real_board_without_platformio_names_its_export(capsys: pytest.Capture
 
 def test_teensy_s_weights_cost_ram(tmp_path: Path) -> None:
     """Its linker script copies constants beside the data, and code in banks of 32 KB."""
-    from tinyserve.fit import Demand, fit, ram_on
+    from tinyserve.boards.fit import Demand, fit, ram_on
 
     teensy, nucleo = boards.load("teensy41"), boards.load("nucleo-h743zi")
     needs = Demand(flash_bytes=428_000, ram_bytes=100_000, constant_bytes=400_000)

@@ -10,12 +10,12 @@ import pytest
 
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve import boards
-from tinyserve.codegen.compile import compile_model
+from tinyserve.compiler.compile import compile_model
 from tinyserve.devices import open_device
-from tinyserve.dut import Client
+from tinyserve.devices.client import Client
 from tinyserve.firmware.build import build
 from tinyserve.firmware.render import render
-from tinyserve.road import target
+from tinyserve.workflow import target
 
 
 def float_model() -> bytes:

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from tinyserve.boards.types import Board, Core, Memory, Region, Sources
-from tinyserve.data import data_directory
 from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.resources import data_directory
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tinyserve.boards import all_boards
+from tinyserve.boards.fit import Demand, fit
 from tinyserve.boards.types import Board
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.program import MemoryPlan, Program
 from tinyserve.errors import FitError
 from tinyserve.firmware.render import Project
 from tinyserve.firmware.sizes import Sizes
-from tinyserve.fit import Demand, fit
 
 NAMED_BOARDS = 4
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.codegen.program import ParamValue
-from tinyserve.graph.types import Operator
-from tinyserve.ops import checks
-from tinyserve.ops.base import Lowering
-from tinyserve.ops.calls import add_call
-from tinyserve.ops.conv_2d import conv_window
-from tinyserve.ops.quantize_params import convolution_requantization
-from tinyserve.variants import Candidate, layers
-from tinyserve.variants.mve import lanes, packing, planes
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
+from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants.mve import lanes, packing, planes
 
 _COST_PER_BLOCK = {1: 110.0, 2: 140.0}
 """Instructions per pixel and 16 channels, by stride."""

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyserve.codegen.program import Constant, ParamValue
-from tinyserve.graph.types import Operator
-from tinyserve.ops import checks
-from tinyserve.ops.base import Lowering
-from tinyserve.ops.calls import add_call
-from tinyserve.ops.conv_2d import conv_lead, conv_window
-from tinyserve.ops.overlap import overlaps
-from tinyserve.ops.quantize_params import convolution_requantization
-from tinyserve.variants import Candidate, layers
-from tinyserve.variants.mve import packing
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.linear.conv_2d import conv_lead, conv_window
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.overlap import overlaps
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
+from tinyserve.compiler.program import Constant, ParamValue
+from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants.mve import packing
 
 REASON = "four channels side by side, tap by tap"
 VARIANT = "mve-lanes"

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.codegen.program import Buffer, Overlap, ParamValue
-from tinyserve.graph.types import Operator
-from tinyserve.ops import checks
-from tinyserve.ops.base import Lowering
-from tinyserve.ops.calls import add_call
-from tinyserve.ops.conv_2d import conv_window
-from tinyserve.ops.quantize_params import convolution_requantization
-from tinyserve.ops.window import Window
-from tinyserve.variants import Candidate, layers
-from tinyserve.variants.mve import packing
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
+from tinyserve.compiler.ops.support.window import Window
+from tinyserve.compiler.program import Buffer, Overlap, ParamValue
+from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants.mve import packing
 
 REASON = "dot products of up to 16 taps, channel by channel"
 VARIANT = "mve-planes"
