@@ -8,7 +8,7 @@ TINYSERVE_MODELS ?=
 export TINYSERVE_MODELS
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-all lint fuzz bench-kernels bench-layers bench-batch docs clean
+.PHONY: help install demo test test-fast test-all lint fuzz soak bench-kernels bench-layers bench-batch docs clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,9 @@ lint: $(VENV)/.test ## ruff and mypy
 
 fuzz: $(VENV)/.test ## differential and mutation fuzzing for FUZZ_HOURS (default 1)
 	$(BIN)/python -m tests.fuzz --hours $${FUZZ_HOURS:-1}
+
+soak: $(VENV)/.test ## the emitted C of every kind of layer under all compilers, levels and cores (hours)
+	$(BIN)/python -m tests.sweep
 
 bench-kernels: $(VENV)/.test ## instructions per inference of the MLPerf Tiny models beside the peers'
 	$(BIN)/python benchmarks/kernels.py

@@ -31,15 +31,6 @@ _FLAGS = [
     "-fno-vectorize", "-fno-unroll-loops",
     "-Wall", "-Wextra", "-Wconversion", "-Werror",
 ]  # fmt: skip
-_SCRIPT = """
-SECTIONS {
-  . = 0x00000000; .vectors : { KEEP(*(.vectors)) }
-  . = 0x00001000; .text : { *(.text*) }
-  . = 0x01000000; .rodata : { *(.rodata*) }
-  . = 0x21000000; .data : { *(.data*) *(.bss*) *(COMMON) }
-  /DISCARD/ : { *(.ARM.exidx*) *(.ARM.extab*) }
-}
-"""
 _HARNESS = Path(__file__).with_name("m55_harness.c")
 _GUARD = 64
 
@@ -59,9 +50,8 @@ def check(cases: Sequence[Case], directory: Path, variant: str, at_least: int) -
 
 
 def _build(pairs: Sequence[tuple[Case, Program, Program]], directory: Path) -> Path:
-    source, script, elf = directory / "cases.c", directory / "link.ld", directory / "cases.elf"
+    source, elf = directory / "cases.c", directory / "cases.elf"
     source.write_text("\n".join(_source(pairs)) + "\n")
-    script.write_text(_SCRIPT)
     extra = sorted(
         {s for _, *both in pairs for program in both for call in program.calls for s in call.sources}
     )
@@ -69,7 +59,7 @@ def _build(pairs: Sequence[tuple[Case, Program, Program]], directory: Path) -> P
         sys.executable, "-m", "ziglang", "cc",
         "-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m55+mve_fp",
         *_FLAGS, "-I", str(KERNELS), "-I", str(_HARNESS.parent),
-        "-T", str(script), "-Wl,--gc-sections", "-Wl,--entry=start",
+        "-T", str(_HARNESS.with_name("image.ld")), "-Wl,--gc-sections", "-Wl,--entry=start",
         str(source), *(str(KERNELS / name) for name in extra), *map(str, SHIM_SOURCES), "-o", str(elf),
     ]  # fmt: skip
     built = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

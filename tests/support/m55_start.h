@@ -1,7 +1,7 @@
 /* How the tests' images start on an emulated Cortex-M55: coprocessors on, and only their own memory answers.
  *
  * The machine has RAM at address 0: without the MPU a kernel that writes through NULL goes unnoticed. Text lies from
- * 0x1000 on, constants at 0x01000000, data and the stack at 0x21000000 (the linker scripts of m55.py and traces.py). */
+ * 0x1000 on, constants at 0x01000000, the stack at 0x20000000, data at 0x21000000 (image.ld). */
 #include <stdint.h>
 
 static void semihost(int operation, const void *argument)
@@ -11,15 +11,17 @@ static void semihost(int operation, const void *argument)
     __asm volatile("bkpt 0xab" : "+r"(r0) : "r"(r1) : "memory");
 }
 
+extern uint32_t __text_end[], __rodata_end[], __data_end[];
 void run_all(void);
 
 __attribute__((used)) static void guarded_start(void)
 {
-    enum { REGIONS = 3, ENABLE = 1, READ_ONLY = 3 << 1, WRITABLE = 1 << 1, EXECUTE_NEVER = 1 };
-    static const uint32_t regions[REGIONS][3] = {
-        {0x00001000, 0x00080000, READ_ONLY},
-        {0x01000000, 0x01200000, READ_ONLY | EXECUTE_NEVER},
-        {0x21000000, 0x21400000, WRITABLE | EXECUTE_NEVER},
+    enum { REGIONS = 4, ENABLE = 1, READ_ONLY = 3 << 1, WRITABLE = 1 << 1, EXECUTE_NEVER = 1 };
+    const uint32_t regions[REGIONS][3] = {
+        {0x00001000, (uint32_t)__text_end, READ_ONLY},
+        {0x01000000, (uint32_t)__rodata_end, READ_ONLY | EXECUTE_NEVER},
+        {0x20000000, 0x20010000, WRITABLE | EXECUTE_NEVER},
+        {0x21000000, (uint32_t)__data_end, WRITABLE | EXECUTE_NEVER},
     };
     volatile uint32_t *const mpu = (volatile uint32_t *)0xE000ED90u; /* TYPE, CTRL, RNR, RBAR, RLAR; MAIR0 at 12 */
     mpu[12] = 0xff;
@@ -55,4 +57,4 @@ static void fault(void)
 }
 
 __attribute__((section(".vectors"), used)) static void *const vectors[16] = {
-    (void *)0x21200000, (void *)start, (void *)fault, (void *)fault, (void *)fault, (void *)fault, (void *)fault};
+    (void *)0x20010000, (void *)start, (void *)fault, (void *)fault, (void *)fault, (void *)fault, (void *)fault};

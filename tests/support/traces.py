@@ -27,23 +27,16 @@ _FLAGS = (
     "-std=c11 -ffreestanding -O2 -fomit-frame-pointer -fno-unwind-tables -fno-asynchronous-unwind-tables "
     "-ffunction-sections -fdata-sections -nostdlib -Wall -Wextra -Wconversion -DTS_MODEL_PROFILE"
 )
-_SCRIPT = """
-SECTIONS {
-  . = 0x00000000; .vectors : { KEEP(*(.vectors)) }
-  . = 0x00001000; .text : { *(.text*) }
-  . = 0x01000000; .rodata : { *(.rodata*) }
-  . = 0x21000000; .data : { *(.data*) *(.bss*) *(COMMON) }
-  /DISCARD/ : { *(.ARM.exidx*) *(.ARM.extab*) }
-}
-"""
+_SCRIPT = Path(__file__).with_name("image.ld")
 _M55 = ("thumb-freestanding-eabihf", "cortex_m55+mve_fp")
 _MEMORY = (
     (0x1000, 0x80000, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC),
     (0x01000000, 0x200000, unicorn.UC_PROT_READ),
+    (0x20000000, 0x10000, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE),
     (0x21000000, 0x400000, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE),
 )
-"""Text, constants, and data with the stack: any other access, and a write to the first two, is an error."""
-_STACK_TOP = 0x21200000
+"""Text, constants, the stack and data: any other access, and a write to the first two, is an error."""
+_STACK_TOP = 0x20010000
 
 
 def written(compiled: Compiled) -> list[list[tuple[Tensor, Buffer]]]:
@@ -95,14 +88,14 @@ def _header(compiled: Compiled, samples: Sequence[Array]) -> Iterator[str]:
 
 def _build(compiled: Compiled, cpu: str, directory: Path) -> Path:
     write(compiled, directory / "model")
-    script, elf = directory / "link.ld", directory / "traced.elf"
-    script.write_text(_SCRIPT)
+    elf = directory / "traced.elf"
     target, mcpu = _M55 if cpu == "cortex-m55" else CPUS[cpu].zig
     entry = ["-DSEMIHOSTING", "-Wl,--entry=start"] if cpu == "cortex-m55" else ["-Wl,--entry=run_all"]
     sources = [directory / "model" / name for name in compiled.sources.compile]
     command = [
         sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={mcpu}", *_FLAGS.split(), *entry,
-        "-I", str(directory), "-I", str(directory / "model"), "-T", str(script), "-Wl,--gc-sections",
+        "-I", str(directory), "-I", str(directory / "model"), "-T", str(_SCRIPT),
+        "-Wl,--gc-sections",
         *map(str, [Path(__file__).with_suffix(".c"), *sources, *SHIM_SOURCES]), "-o", str(elf),
     ]  # fmt: skip
     built = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
