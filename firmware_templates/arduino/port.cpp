@@ -3,6 +3,8 @@
 
 #include "config.h"
 #include "port.h"
+#include "protocol.h"
+#include "wide_counter.h"
 
 #ifdef CONFIG_ENERGY_MODE
 #define BAUD 9600 /* as MLPerf Tiny's runner speaks through its isolated line */
@@ -21,31 +23,87 @@
 #define DWT_UNLOCK 0xc5acce55u
 #endif
 
-static uint32_t last_reading;
-static uint64_t elapsed;
+/* Where the protocol is spoken: on pins where Serial is USB and an isolated line is wanted. */
+#ifdef CONFIG_ENERGY_LINE
+#define LINE CONFIG_ENERGY_LINE
+#else
+#define LINE Serial
+#endif
+
 static uint32_t last_micros;
 static uint64_t elapsed_us;
 
-static uint32_t read_clock()
+#ifdef CONFIG_HAS_CYCCNT
+#define CALIBRATION_US 20000u
+static wide_counter cycles;
+static uint32_t counted_hz;
+#endif
+
+/* The core's own word for its clock: CMSIS has a variable, which not every core links. */
+#if defined(__arm__)
+extern "C" const volatile uint32_t system_core_clock __asm__("SystemCoreClock") __attribute__((weak));
+#endif
+
+extern "C" uint32_t port_clock_hz(void)
+{
+#if defined(ARDUINO_ARCH_ESP32)
+    return (uint32_t)getCpuFrequencyMhz() * 1000000u;
+#elif defined(TEENSYDUINO)
+    return F_CPU_ACTUAL;
+#elif defined(ARDUINO_ARCH_RP2040) && !defined(ARDUINO_ARCH_MBED)
+    return (uint32_t)rp2040.f_cpu();
+#elif defined(__arm__)
+    return &system_core_clock != nullptr ? system_core_clock : 0u;
+#else
+    return 0u;
+#endif
+}
+
+#ifdef CONFIG_HAS_CYCCNT
+/* What the cycle counter really does in a second, by micros(): a clock that a file states may be another board's. */
+static void calibrate()
+{
+    uint32_t begin = (uint32_t)micros();
+    const uint32_t edge = begin;
+    while (begin == edge) {
+        begin = (uint32_t)micros();
+    }
+    const uint32_t first = DWT_CYCCNT;
+    uint32_t now = begin;
+    while ((uint32_t)(now - begin) < CALIBRATION_US) {
+        now = (uint32_t)micros();
+    }
+    const uint32_t last = DWT_CYCCNT;
+    counted_hz = (uint32_t)((uint64_t)(uint32_t)(last - first) * 1000000u / (uint32_t)(now - begin));
+}
+#endif
+
+extern "C" uint32_t port_counted_tick_hz(void)
 {
 #ifdef CONFIG_HAS_CYCCNT
-    return DWT_CYCCNT;
+    return counted_hz;
 #else
-    return (uint32_t)micros();
+    return 0u; /* the tick is that of micros() itself */
 #endif
 }
 
 extern "C" void port_init(void)
 {
-    Serial.begin(BAUD);
+#if defined(ARDUINO_ARCH_ESP32)
+    LINE.setRxBufferSize(PROTOCOL_LINE_BYTES + 64u); /* it drops what its queue of 256 bytes does not hold */
+#endif
+    LINE.begin(BAUD);
     /* A native USB port comes up when a host opens it; without one the board goes on alone. */
     const uint32_t begin = (uint32_t)millis();
-    while (!Serial && (uint32_t)millis() - begin < CABLE_TIMEOUT_MS) {
+    while (!LINE && (uint32_t)millis() - begin < CABLE_TIMEOUT_MS) {
     }
+    last_micros = (uint32_t)micros();
 #ifdef CONFIG_HAS_CYCCNT
     DEMCR |= DEMCR_TRCENA;
     DWT_LAR = DWT_UNLOCK; /* Cortex-M7 locks the unit */
     DWT_CTRL |= 1u;
+    calibrate();
+    wide_counter_start(&cycles, DWT_CYCCNT, port_timestamp_us());
 #endif
 #ifdef CONFIG_MARKER_PIN
     pinMode(CONFIG_MARKER_PIN, OUTPUT);
@@ -55,33 +113,33 @@ extern "C" void port_init(void)
     pinMode(CONFIG_TIMESTAMP_PIN, OUTPUT);
     digitalWrite(CONFIG_TIMESTAMP_PIN, HIGH);
 #endif
-    last_reading = read_clock();
-    last_micros = (uint32_t)micros();
 }
 
 extern "C" int port_getc(void)
 {
-    Serial.flush(); /* what was said is out before the next command is waited for */
-    while (Serial.available() <= 0) {
+    LINE.flush(); /* what was said is out before the next command is waited for */
+    while (LINE.available() <= 0) {
         yield();
     }
-    return Serial.read() & 0xff;
+    return LINE.read() & 0xff;
 }
 
 extern "C" void port_putc(char c)
 {
-    Serial.write((uint8_t)c);
+    LINE.write((uint8_t)c);
 }
 
-/* 64 bits as long as it is called once per turn of the 32-bit counter (7 s of cycles at 600 MHz). */
 extern "C" uint64_t port_ticks(void)
 {
-    const uint32_t reading = read_clock();
-    elapsed += (uint32_t)(reading - last_reading);
-    last_reading = reading;
-    return elapsed;
+#ifdef CONFIG_HAS_CYCCNT
+    const uint32_t reading = DWT_CYCCNT; /* first: the rest is what reading the clock costs, and is subtracted */
+    return wide_counter_add(&cycles, reading, port_timestamp_us(), counted_hz);
+#else
+    return port_timestamp_us();
+#endif
 }
 
+/* 64 bits as long as it is called once per turn of micros(), 71 minutes. */
 extern "C" uint64_t port_timestamp_us(void)
 {
     const uint32_t reading = (uint32_t)micros();

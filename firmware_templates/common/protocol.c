@@ -6,9 +6,9 @@
 #include "mlperf.h"
 #include "model_io.h"
 #include "port.h"
-#include "print.h"
+#include "serial_text.h"
 
-#define LINE_BYTES 1100u /* "db " and 512 bytes in hex fit */
+#define LINE_BYTES PROTOCOL_LINE_BYTES
 #define ECHO_BYTES 32u /* how much of a wrong command an error repeats */
 #define PRINT_BYTES 8u /* per line of db print */
 #define OUTPUT_BYTES 256u /* per line of ts-output */
@@ -17,12 +17,18 @@
 #endif
 #define DEFAULT_WARMUP 10u /* of MLPerf Tiny's reference firmware */
 
+#if defined(__GNUC__)
+typedef uint32_t __attribute__((may_alias)) aliasing_word;
+#else
+typedef uint32_t aliasing_word;
+#endif
+
 static char line[LINE_BYTES + 1u];
 static uint32_t line_length;
 static int line_too_long;
 
 /* Copies of the inputs: an invoke may overwrite the model's own. Inputs lie one behind the other. */
-static uint8_t inputs[MODEL_INPUT_BYTES + 1u];
+static _Alignas(uint32_t) uint8_t inputs[MODEL_INPUT_BYTES + 1u];
 static uint32_t expected[MODEL_INPUT_COUNT + 1u];
 static uint32_t loaded[MODEL_INPUT_COUNT + 1u];
 static uint32_t selected;
@@ -196,15 +202,40 @@ static int inputs_complete(void)
     return 1;
 }
 
+/* Words where both sides lie at words. */
+static void copy(uint8_t *to, const uint8_t *from, uint32_t bytes)
+{
+    uint32_t k = 0;
+    if ((((uintptr_t)to | (uintptr_t)from) & 3u) == 0u) {
+        for (; k + 4u <= bytes; k += 4u) {
+            *(aliasing_word *)(void *)(to + k) = *(const aliasing_word *)(const void *)(from + k);
+        }
+    }
+    for (; k < bytes; k++) {
+        to[k] = from[k];
+    }
+}
+
 static void give_inputs_to_model(void)
 {
     for (uint32_t i = 0; i < MODEL_INPUT_COUNT; i++) {
-        const uint8_t *const from = input_copy(i);
-        uint8_t *const to = model_input(i);
+        copy(model_input(i), input_copy(i), model_inputs[i].bytes);
+    }
+}
+
+/* Whether the model left its inputs as they were given: another inference would compute the same. */
+static int inputs_are_kept(void)
+{
+    for (uint32_t i = 0; i < MODEL_INPUT_COUNT; i++) {
+        const uint8_t *const given = input_copy(i);
+        const uint8_t *const left = model_input(i);
         for (uint32_t k = 0; k < model_inputs[i].bytes; k++) {
-            to[k] = from[k];
+            if (left[k] != given[k]) {
+                return 0;
+            }
         }
     }
+    return 1;
 }
 
 /* Where db puts what it is sent. */
@@ -315,15 +346,35 @@ static void command_select(char *args)
 
 /* ---- inference ---- */
 
-static int infer_once(void)
+static int invoke(void)
 {
-    give_inputs_to_model();
     const int status = model_invoke();
     if (status != 0) {
         fail("the model's invoke failed", NULL);
     }
     has_result = status == 0;
     return has_result;
+}
+
+static int infer_once(void)
+{
+    give_inputs_to_model();
+    return invoke();
+}
+
+/* Only inferences, as the reference firmware has it: the input is loaded once, before. A model with a state, whose
+ * results depend on every input, is given it anew each time. */
+static int infer_again_and_again(uint32_t runs)
+{
+    for (uint32_t i = 0; i < runs; i++) {
+        if (MODEL_IS_STATEFUL && i > 0u) {
+            give_inputs_to_model();
+        }
+        if (!invoke()) {
+            return 0;
+        }
+    }
+    return 1;
 }
 
 /* The ticks that reading the clock takes itself, the least of a few tries. */
@@ -433,19 +484,22 @@ static void command_infer(char *args)
     }
     say("m-warmup-done");
     say_number("m-infer-start-", runs, "");
+    give_inputs_to_model();
     const uint64_t start = stamp();
     port_marker(1);
-    for (uint32_t i = 0; i < runs; i++) {
-        if (!infer_once()) {
-            port_marker(0);
-            return;
-        }
-    }
+    const int done = infer_again_and_again(runs);
     port_marker(0);
     const uint64_t end = stamp();
+    if (!done) {
+        return;
+    }
     say_stamp(start);
     say_stamp(end);
     say("m-infer-done");
+    /* Where an inference overwrites its input, all but the first computed something else. */
+    if (runs > 1u && !MODEL_IS_STATEFUL && !inputs_are_kept() && !infer_once()) {
+        return;
+    }
     print_results();
 }
 
@@ -532,7 +586,11 @@ static void command_ts_reset(char *args)
 static void command_name(char *args)
 {
     (void)args;
+#ifdef CONFIG_EMULATED
+    say("m-name-dut-[tinyserve, emulated: times are estimates]");
+#else
     say("m-name-dut-[tinyserve]");
+#endif
 }
 
 static void command_profile(char *args)
@@ -540,6 +598,11 @@ static void command_profile(char *args)
     (void)args;
     say("m-profile-[ULPMark for tinyML Firmware V0.0.1]");
     say("m-model-[" CONFIG_MODEL_ID "]");
+#ifdef CONFIG_EMULATED
+    print_text("m-emulated-[m-lap-us is an estimate: " CONFIG_CYCLES_PER_INSTRUCTION " cycles per instruction at ");
+    print_unsigned(CONFIG_CLOCK_HZ / 1000000u);
+    say(" MHz]");
+#endif
 }
 
 static void command_timestamp(char *args)
@@ -573,6 +636,12 @@ static void command_ts_info(char *args)
     say_sizes("output_", model_outputs, MODEL_OUTPUT_COUNT);
     say("ts-info-[tick_unit=" CONFIG_TICK_UNIT "]");
     say_number("ts-info-[tick_hz=", CONFIG_TICK_HZ, "]");
+    if (port_clock_hz() > 0u) {
+        say_number("ts-info-[clock_hz=", port_clock_hz(), "]");
+    }
+    if (port_counted_tick_hz() > 0u) {
+        say_number("ts-info-[counted_tick_hz=", port_counted_tick_hz(), "]");
+    }
     say_number("ts-info-[arena_bytes=", MODEL_ARENA_BYTES, "]");
     say_number("ts-info-[layers=", MODEL_LAYER_COUNT, "]");
     say_number("ts-info-[line_bytes=", LINE_BYTES, "]");

@@ -2,6 +2,8 @@
 #ifndef PROTOCOL_H
 #define PROTOCOL_H
 
+#define PROTOCOL_LINE_BYTES 1100u /* the longest command: "db " and 512 bytes in hex fit */
+
 #ifdef __cplusplus
 extern "C" {
 #endif

@@ -106,10 +106,20 @@ uint64_t port_ticks(void)
     return cyccnt_counts ? elapsed : instructions(elapsed);
 }
 
-/* As if each instruction took one clock cycle of the board: no measurement of time. */
+/* An estimate: instructions times the cycles that one takes on average, at the board's clock. No measurement of time. */
 uint64_t port_timestamp_us(void)
 {
-    return port_ticks() * 1000u / (CONFIG_CLOCK_HZ / 1000u);
+    return port_ticks() * CONFIG_CYCLES_PER_1024_INSTRUCTIONS / 1024u * 1000u / (CONFIG_CLOCK_HZ / 1000u);
+}
+
+uint32_t port_clock_hz(void)
+{
+    return 0; /* an emulator has none */
+}
+
+uint32_t port_counted_tick_hz(void)
+{
+    return 0;
 }
 
 /* The second LED stands for the pin. */

@@ -1,7 +1,7 @@
 /* Vector table and reset of an emulated Cortex-M. */
 #include <stdint.h>
 
-#include "print.h"
+#include "serial_text.h"
 
 extern uint32_t __stack_bottom[], __stack_top[];
 extern uint32_t __data_start[], __data_end[], __data_load[];

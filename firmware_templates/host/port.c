@@ -46,6 +46,16 @@ uint64_t port_timestamp_us(void)
     return port_ticks() / 1000u;
 }
 
+uint32_t port_clock_hz(void)
+{
+    return 0;
+}
+
+uint32_t port_counted_tick_hz(void)
+{
+    return 0;
+}
+
 void port_timestamp_edge(void)
 {
     /* no pin here */

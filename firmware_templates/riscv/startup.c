@@ -1,7 +1,7 @@
 /* Reset of an emulated RV32 core: the first instruction of flash. */
 #include <stdint.h>
 
-#include "print.h"
+#include "serial_text.h"
 
 extern uint32_t __stack_bottom[], __stack_top[];
 extern uint32_t __data_start[], __data_end[], __data_load[];

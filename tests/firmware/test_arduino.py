@@ -89,8 +89,55 @@ def test_in_energy_mode_time_stamps_are_edges_of_a_pin_and_the_line_is_slow(tmp_
     assert said[:3] == ["m-timestamp-mode-energy", "m-init-done", "m-ready"]
     assert not any(line.startswith("m-lap-us-") for line in said)
     assert said[-4:-2] == ["m-infer-done", "m-results-[0.523,0.535,0.547,0.559]"]
-    start = ["baud 9600", "pin 7 mode 1", "pin 7 value 1", *EDGE]  # high at rest
+    start = ["Serial1 baud 9600", "pin 7 mode 1", "pin 7 value 1", *EDGE]  # high at rest
     assert finished.stderr.decode().splitlines() == [*start, *EDGE * 3]  # timestamp, before and after infer
+
+
+@pytest.mark.parametrize(
+    ("board", "line"),
+    [("pico", "Serial1 baud 9600"), ("xiao-esp32s3", "Serial0 baud 9600"), ("nucleo-g0b1re", "baud 9600")],
+)
+def test_the_runner_s_isolated_line_is_on_pins(board: str, line: str, tmp_path: Path) -> None:
+    """Where Serial is USB, its cable would supply the board beside the meter."""
+    program = _build_on_host(board, tmp_path, energy_pin=7)
+    finished = subprocess.run([program], input=b"name%", capture_output=True, timeout=60, check=True)
+    assert finished.stderr.decode().splitlines()[0] == line
+
+
+def test_an_esp32_gets_a_queue_for_whole_commands_before_the_line_opens(tmp_path: Path) -> None:
+    """Its core holds 256 bytes by default and drops the rest."""
+    program = _build_on_host("esp32-c3", tmp_path, "-DARDUINO_ARCH_ESP32")
+    finished = subprocess.run([program], input=b"ts-info%", capture_output=True, timeout=60, check=True)
+    queue, line = finished.stderr.decode().splitlines()[:2]
+    assert line == "baud 115200"
+    info = finished.stdout.decode()
+    longest = int(info.split("line_bytes=")[1].split("]")[0])
+    assert int(queue.removeprefix("queue ")) > longest
+    assert "ts-info-[clock_hz=160000000]" in info
+
+
+CORE_HEADERS = """
+    Arduino.h Print.h Printable.h Stream.h Client.h Server.h Udp.h IPAddress.h HardwareSerial.h WString.h
+    Common.h String.h Interrupts.h PluggableUSBAPI.h Compat.h Binary.h Config.h Wire.h SPI.h Serial.h USB.h Esp.h
+    FreeRTOS.h Portmacro.h Portable.h Task.h Queue.h Timers.h Mbed.h Rtos.h Console.h Log.h Memory.h Time.h
+"""
+
+
+def test_no_header_stands_for_a_core_s_where_case_does_not_count(tmp_path: Path) -> None:
+    """PlatformIO has src/ in every source's include path, and macOS and Windows take print.h for Print.h."""
+    project = render(tiny_model(), boards.load("pico"), tmp_path)
+    ours = {path.name.lower() for path in (project.directory / "src").glob("*.h")}
+    assert ours & {name.lower() for name in CORE_HEADERS.split()} <= {"config.h"}
+    assert "-Isrc" not in (tmp_path / "platformio.ini").read_text()
+
+
+def test_sources_find_their_headers_without_an_include_path(tmp_path: Path) -> None:
+    project = render(tiny_model(), boards.load("nucleo-g0b1re"), tmp_path)
+    for source in project.sources:
+        compiler = ["g++", "-std=c++17"] if source.path.endswith(".cpp") else ["gcc", "-std=c11"]
+        define = [f"-D{name}={value}" for name, value in project.defines.items()]
+        command = [*compiler, *define, f"-I{STUB}", "-fsyntax-only", source.path]
+        subprocess.run(command, cwd=tmp_path, check=True, timeout=60)
 
 
 def test_energy_mode_on_a_board_needs_a_pin(tmp_path: Path) -> None:

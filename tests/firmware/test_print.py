@@ -30,7 +30,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     (directory / "sink.c").write_text(_SINK)
     built = directory / "print.so"
     command = ["cc", "-O1", "-shared", "-fPIC", "-fsanitize=undefined", "-fno-sanitize-recover=all"]
-    sources = [str(common / "print.c"), str(directory / "sink.c")]
+    sources = [str(common / "serial_text.c"), str(directory / "sink.c")]
     subprocess.run([*command, f"-I{common}", *sources, "-o", str(built)], check=True, timeout=120)
     return ctypes.CDLL(str(built))
 

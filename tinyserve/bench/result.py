@@ -35,7 +35,10 @@ class ModelIdentity(msgspec.Struct, frozen=True):
 
 
 class Setup(msgspec.Struct, frozen=True):
-    """Everything else that the figures depend on. ``device``: unicorn, qemu, host or serial."""
+    """Everything else that the figures depend on. ``device``: unicorn, qemu, host or serial.
+
+    ``clock_source`` says whose word ``clock_hz`` is on a real board; "" stands for the board file.
+    """
 
     board: str
     board_name: str
@@ -52,6 +55,7 @@ class Setup(msgspec.Struct, frozen=True):
     tinyserve: str
     tools: dict[str, str]
     seed: int
+    clock_source: str = ""
 
 
 class Estimate(msgspec.Struct, frozen=True):

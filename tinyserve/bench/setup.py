@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 import msgspec
 
 from tinyserve import __version__
+from tinyserve.bench.clock import Clock
 from tinyserve.bench.result import ModelIdentity, Setup
 from tinyserve.boards.types import Board
 from tinyserve.bundle import Bundle
@@ -59,10 +60,12 @@ def setup_of(firmware: Firmware, board: Board, device: str, optimize: str, seed:
     )
 
 
-def as_flashed(setup: Setup, info: DeviceInfo) -> Setup:
+def as_flashed(setup: Setup, info: DeviceInfo, clock: Clock) -> Setup:
     """The setup of a real board: what it runs was built and flashed before, so only it can tell."""
     return msgspec.structs.replace(
         setup,
+        clock_hz=clock.hz,
+        clock_source=clock.source,
         engine=info.engine,
         toolchain="as flashed",
         flags=[],

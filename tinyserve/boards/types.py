@@ -101,6 +101,7 @@ class PlatformIO(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     framework: Literal["arduino"] = "arduino"
     upload_protocol: str = ""
     build_flags: list[str] = []
+    build_unflags: list[str] = []
 
 
 class Usb(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

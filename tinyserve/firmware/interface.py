@@ -12,6 +12,8 @@ from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.graph.types import Tensor
 
 _UNSIGNED = ("uint8", "uint16", "uint32", "bool")
+_KEEPS_STATE = ("VAR_HANDLE", "CIRCULAR_BUFFER", "SIGNAL")
+"""Operators whose kernels remember."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,10 @@ class TensorInterface:
 
 @dataclass(frozen=True)
 class ModelInterface:
-    """A compiled model from outside. ``name`` is the one in its C identifiers, ``header`` declares them."""
+    """A compiled model from outside. ``name`` is the one in its C identifiers, ``header`` declares them.
+
+    ``stateful``: an inference depends on those before it.
+    """
 
     name: str
     header: str
@@ -40,6 +45,7 @@ class ModelInterface:
     layers: int
     inputs: tuple[TensorInterface, ...]
     outputs: tuple[TensorInterface, ...]
+    stateful: bool = False
 
     @property
     def input_bytes(self) -> int:
@@ -57,7 +63,18 @@ def interface_of(compiled: Compiled) -> ModelInterface:
         layers=len(program.calls),
         inputs=tuple(_tensor(t) for t in program.input_tensors),
         outputs=tuple(_tensor(t) for t in program.output_tensors),
+        stateful=_is_stateful(compiled),
     )
+
+
+def _is_stateful(compiled: Compiled) -> bool:
+    """By the plan; the interpreter has none, and its model says it less clearly."""
+    if compiled.plan.offsets:
+        return any(buffer.kind == "state" for buffer in compiled.plan.offsets)
+    graphs = compiled.model.graphs
+    variables = any(tensor.is_variable for graph in graphs for tensor in graph.tensors)
+    names = {operator.name.upper() for graph in graphs for operator in graph.operators}
+    return variables or any(name.startswith(_KEEPS_STATE) for name in names)
 
 
 def _tensor(tensor: Tensor) -> TensorInterface:

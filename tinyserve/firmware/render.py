@@ -35,8 +35,9 @@ _COMMON = (
     "model_io.c",
     "model_io.h",
     "port.h",
-    "print.c",
-    "print.h",
+    "serial_text.c",
+    "serial_text.h",
+    "wide_counter.h",
     "protocol.c",
     "protocol.h",
 )
@@ -98,13 +99,15 @@ def render(
     stack_bytes: int | None = None,
     energy_mode: bool = False,
     timestamp_pin: int | None = None,
+    cycles_per_instruction: float = 1.0,
 ) -> Project:
     """Writes the firmware project of a compiled model for a board into ``directory``.
 
     ``emulate`` renders the board's twin (same core and memory, the emulated port) instead of the Arduino
     port; boards that exist only in an emulator have no other. ``model_id`` is what the ``profile`` command
     answers. ``energy_mode`` is MLPerf Tiny's: time stamps are edges of ``timestamp_pin`` (a real board's; a
-    twin has none), and the line runs at 9600 baud. Files that did not change are not touched. Raises
+    twin has none), and the line runs at 9600 baud. ``cycles_per_instruction``: what an emulated board's time
+    stamps take one for on average. Files that did not change are not touched. Raises
     UsageError and FileSystemError.
     """
     port = port_of(board, emulate)
@@ -125,6 +128,8 @@ def render(
         "energy_mode": energy_mode,
         "timestamp_pin": timestamp_pin,
         "version": __version__,
+        "emulated": port in _EMULATED,
+        "cycles_per_1024": round(1024 * cycles_per_instruction),
         "registers": board.core.registers if port in _EMULATED else None,
         **_ticks(port, board),
     }

@@ -53,6 +53,17 @@ def test_an_assembler_needs_no_option(path: str, tmp_path: Path) -> None:
     assert sizes and all(sizes)
 
 
+@pytest.mark.parametrize("path", THUMB)
+@pytest.mark.skipif(not shutil.which("arm-none-eabi-gcc"), reason="needs arm-none-eabi-gcc")
+def test_the_feather_m4_s_recipe_takes_the_sources(path: str, tmp_path: Path) -> None:
+    """recipe.S.o.pattern of Adafruit's ArduinoCore-samd 1.7: no processor, no Thumb."""
+    recipe = (
+        "arm-none-eabi-gcc -c -g -x assembler-with-cpp -MMD -DF_CPU=120000000L -DARDUINO=10819"
+        " -DARDUINO_FEATHER_M4 -DARDUINO_ARCH_SAMD -DARDUINO_SAMD_ADAFRUIT -D__SAMD51J19A__"
+    )
+    run(*recipe.split(), KERNELS / path, "-o", tmp_path / "kernel.o")
+
+
 def frames(elf: Path) -> list[tuple[str, int, bytes, FDE]]:
     """Name, address, code and unwinding table of every function."""
     with elf.open("rb") as file:

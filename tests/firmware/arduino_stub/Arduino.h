@@ -19,6 +19,7 @@ void digitalWrite(int pin, int value);
 class SerialPort {
 public:
     void begin(unsigned long baud);
+    size_t setRxBufferSize(size_t bytes);
     int available();
     int read();
     size_t write(uint8_t byte);
@@ -27,5 +28,11 @@ public:
 };
 
 extern SerialPort Serial;
+extern SerialPort Serial1;
+extern SerialPort Serial0;
+
+#ifdef ARDUINO_ARCH_ESP32
+uint32_t getCpuFrequencyMhz();
+#endif
 
 #endif

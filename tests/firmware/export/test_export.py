@@ -127,6 +127,18 @@ def test_a_zephyr_application_compiles_and_answers_on_its_console(tmp_path: Path
     objects = [path.name for path in application.glob("*.o")]
     run("gcc", *objects, "-o", "program", cwd=application)
     converse(application / "program", "nano33")
+    # A run that takes longer than the cycle counter's turn of 8.9 s: nothing of it is lost.
+    run("gcc", "-DSLOW_READING=18", f"-I{ZEPHYR_STUB}", "-c", str(ZEPHYR_STUB / "zephyr.c"), "-o", "slow.o",
+        cwd=application)  # fmt: skip
+    slow = ["slow.o" if name == "zephyr.o" else name for name in objects]
+    run("gcc", *slow, "-o", "slow", cwd=application)
+    with Conversation(application / "slow") as device:
+        device.read_answer()
+        device.ask("db load 8")
+        device.ask("db 0102030405060708")
+        assert "ts-info-[clock_hz=480000000]" in device.ask("ts-info")
+        (ticks,) = device.ask("ts-infer 1 0")
+        assert round(int(ticks.removeprefix("ts-ticks-[").rstrip("]")) / 1e9, 3) == 20  # seconds
     settings = (application / "prj.conf").read_text()
     assert "CONFIG_FPU=y" in settings
     assert "CONFIG_PRINTK=n" in settings

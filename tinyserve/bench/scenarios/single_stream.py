@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from tinyserve.bench.accuracy import dataset as datasets
+from tinyserve.bench.clock import clock_of
 from tinyserve.bench.counts import estimates
 from tinyserve.bench.counts.layers import arena_blocks, layers_of
 from tinyserve.bench.counts.memory import memory_of
@@ -80,8 +81,11 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
     latencies = [float(value) for value in ticks]
     statistics = summarize(latencies, unit, options.warmup)
     setup = setup_of(firmware, board, options.emulator or "serial", options.optimize, options.seed)
+    notes: list[str] = []
     if real:
-        setup = as_flashed(setup, info)
+        clock = clock_of(info, board)
+        setup = as_flashed(setup, info, clock)
+        notes = [TWIN_SIZES if firmware.sizes else NO_SIZES, *([clock.note] if clock.note else [])]
     return BenchResult(
         created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         model=model_identity(bundle, compiled),
@@ -101,7 +105,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         float_top1=datasets.float_top1(bundle, options.data) if options.data else None,
         layers=layers,
         arena=arena_blocks(compiled),
-        notes=[TWIN_SIZES if firmware.sizes else NO_SIZES] if real else [],
+        notes=notes,
     )  # fmt: skip
 
 

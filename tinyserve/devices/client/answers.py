@@ -18,7 +18,11 @@ sends."""
 
 @dataclass(frozen=True)
 class DeviceInfo:
-    """What runs on the device (``ts-info%``). Sizes are bytes; ``tick_hz`` is 0 where ticks are no time."""
+    """What runs on the device (``ts-info%``). Sizes are bytes; ``tick_hz`` is 0 where ticks are no time.
+
+    ``clock_hz`` is the processor's clock by its own software, ``counted_tick_hz`` what the firmware counted
+    of its ticks in a second of another clock when it started; 0 where it does not say.
+    """
 
     protocol: int
     version: str
@@ -33,6 +37,8 @@ class DeviceInfo:
     arena_bytes: int
     layers: int
     line_bytes: int
+    clock_hz: int = 0
+    counted_tick_hz: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ def parse_info(lines: list[str]) -> DeviceInfo:
             arena_bytes=int(pairs["arena_bytes"]),
             layers=int(pairs["layers"]),
             line_bytes=int(pairs.get("line_bytes", DEFAULT_LINE_BYTES)),
+            clock_hz=int(pairs.get("clock_hz", 0)),
+            counted_tick_hz=int(pairs.get("counted_tick_hz", 0)),
         )
     except KeyError as error:
         raise DeviceError(

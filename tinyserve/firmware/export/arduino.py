@@ -27,7 +27,7 @@ def files(request: Request) -> dict[str, bytes]:
     made: dict[str, bytes] = {}
     for path, content in source.files.items():
         if path not in (PLATFORMIO_FILE, "src/main.cpp"):
-            made[path.replace("src/model/", "src/", 1)] = content
+            made[path.replace("src/model/", "src/", 1)] = content.replace(b'#include "model/', b'#include "')
     # The IDE passes no macros of a sketch's own.
     header = f"src/{project.model.header}"
     defines = "".join(f"#define {name} {value}\n" for name, value in project.defines.items())

@@ -4,8 +4,8 @@
 
 #include <stdint.h>
 
-uint32_t k_cycle_get_32(void);
-uint64_t k_cyc_to_ns_floor64(uint64_t cycles);
+int64_t k_uptime_ticks(void);
+uint64_t k_ticks_to_us_floor64(uint64_t ticks);
 void k_yield(void);
 
 #endif

@@ -1,6 +1,6 @@
 /* Writes to the serial line without libc. */
-#ifndef PRINT_H
-#define PRINT_H
+#ifndef SERIAL_TEXT_H
+#define SERIAL_TEXT_H
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-#include "print.h"
+#include "serial_text.h"
 
 #include "port.h"
 
