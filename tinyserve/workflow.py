@@ -55,7 +55,8 @@ class Conversion:
 class Build:
     """How a bundle becomes firmware. ``directory`` None: <bundle>/<board>/. ``choices``: kernels by layer.
 
-    ``energy_mode``: MLPerf Tiny's, for a twin.
+    ``energy_mode``: MLPerf Tiny's, for a twin. ``cycles_per_instruction``: what a twin's time stamps take an
+    instruction for.
     """
 
     optimize: Optimize = "balanced"
@@ -65,6 +66,7 @@ class Build:
     directory: Path | None = None
     choices: tuple[Choice, ...] = ()
     energy_mode: bool = False
+    cycles_per_instruction: float = 1.0
 
 
 class _Done(msgspec.Struct):
@@ -181,6 +183,7 @@ def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, pr
     project = render(
         compiled, board, directory, build.engine, emulate=build.emulate,
         model_id=made.manifest.mlperf_id or made.manifest.name, energy_mode=build.energy_mode,
+        cycles_per_instruction=build.cycles_per_instruction,
     )  # fmt: skip
     progress("building firmware")
     return build_project(project, build.toolchain)

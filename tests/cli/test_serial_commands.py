@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import signal
 import subprocess
@@ -61,7 +62,7 @@ def test_a_device_on_a_pty_serves_runners_one_after_the_other_until_a_signal(
         for _ in range(2):
             with open_device(None, load("cortex-m4"), port=port) as device:
                 client = Client(device.link)
-                assert client.name() == "tinyserve"
+                assert client.name() == "tinyserve, emulated: times are estimates"
                 client.mlperf_load(bytes(64))
                 assert len(client.mlperf_infer(1).results) == 3
         process.send_signal(number)
@@ -92,10 +93,16 @@ def test_a_runner_holds_its_whole_dialogue_in_both_modes(
         link = SerialLink(line_of(process, lambda line: line.startswith("/dev/")), load("cortex-m4"), baud)
         try:
             first = ask(link, "name")
-            if first != ["m-name-dut-[tinyserve]"]:
+            name = ["m-name-dut-[tinyserve, emulated: times are estimates]"]
+            if first != name:
                 assert first[-1:] in ([], ["m-init-done"])  # as much of the greeting as was still to be read
-                assert answer(link) == ["m-name-dut-[tinyserve]"]
-            assert ask(link, "profile")[1] == "m-model-[shapes]"
+                assert answer(link) == name
+            about = ask(link, "profile")
+            assert about[1] == "m-model-[shapes]"
+            assert re.fullmatch(
+                r"m-emulated-\[m-lap-us is an estimate: 1\.[1-9]\d cycles per instruction at 25 MHz\]",
+                about[2],
+            )
             stamps = [f"m-lap-us-{n}" for n in "N"] if mode == "performance" else []
             assert [line[:9] for line in ask(link, "timestamp")] == [stamp[:9] for stamp in stamps]
             ask(link, f"db load {len(data)}")

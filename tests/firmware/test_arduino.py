@@ -118,7 +118,7 @@ def test_an_esp32_gets_a_queue_for_whole_commands_before_the_line_opens(tmp_path
 
 CORE_HEADERS = """
     Arduino.h Print.h Printable.h Stream.h Client.h Server.h Udp.h IPAddress.h HardwareSerial.h WString.h
-    Common.h String.h Interrupts.h PluggableUSBAPI.h Compat.h Binary.h Config.h Wire.h SPI.h Serial.h USB.h Esp.h
+    Common.h String.h Interrupts.h PluggableUSBAPI.h Compat.h Binary.h Config.h Wire.h SPI.h Serial.h USB.h
     FreeRTOS.h Portmacro.h Portable.h Task.h Queue.h Timers.h Mbed.h Rtos.h Console.h Log.h Memory.h Time.h
 """
 

@@ -39,7 +39,8 @@ def _with_memory(flash: int, ram: int, directory: Path) -> Board:
     text = (Path(toolchain_module.__file__).parents[2] / "boards" / "cortex-m4.toml").read_text()
     head = text[: text.index("[flash]")].replace('aliases = ["m4"]\n', "")
     path = directory / "small.toml"
-    regions = f"[flash]\norigin = 0\nbytes = {flash}\n[ram]\norigin = 0x20000000\nbytes = {ram}\n"
+    sources = 'sources = ["a made-up board"]\n'
+    regions = f"{sources}[flash]\norigin = 0\nbytes = {flash}\n[ram]\norigin = 0x20000000\nbytes = {ram}\n"
     path.write_text(head + regions)
     return boards.load_file(path)
 

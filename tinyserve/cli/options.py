@@ -230,6 +230,7 @@ class Making:
         emulate: bool,
         directory: Path | None = None,
         energy_mode: bool = False,
+        cycles_per_instruction: float = 1.0,
     ) -> tuple[Bundle, Firmware]:
         """The bundle of ``source`` and its firmware for a board, in ``directory`` or within the bundle."""
         from tinyserve import workflow
@@ -241,9 +242,31 @@ class Making:
             made, board, self.optimize, progress, engine=self.engine, choices=choices
         )
         build = workflow.Build(
-            self.optimize, self.engine, self.toolchain, emulate, directory, choices, energy_mode
+            self.optimize,
+            self.engine,
+            self.toolchain,
+            emulate,
+            directory,
+            choices,
+            energy_mode,
+            cycles_per_instruction,
         )
         return made, workflow.to_firmware(made, compiled, board, build, progress)
+
+    def timed_twin(
+        self, source: Path, board: Board, progress: Progress, *, emulate: bool, energy_mode: bool = False
+    ) -> Firmware:
+        """A twin whose time stamps are the cycle model's estimate: built twice, once to count."""
+        from tinyserve.bench.counts.estimates import cycles_per_instruction
+
+        _, firmware = self.firmware(source, board, progress, emulate=emulate, energy_mode=energy_mode)
+        progress("estimating cycles")
+        cycles = cycles_per_instruction(firmware, board)
+        if cycles == 1.0:
+            return firmware
+        return self.firmware(
+            source, board, progress, emulate=emulate, energy_mode=energy_mode, cycles_per_instruction=cycles
+        )[1]
 
 
 def making(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -40,7 +40,7 @@ def estimate(value: Estimate) -> str:
 
 
 def clock(hertz: int) -> str:
-    return f"{hertz / 1e6:g} MHz"
+    return f"{round(hertz / 1e6, 2):g} MHz"
 
 
 def core(result: BenchResult) -> str:
@@ -58,8 +58,16 @@ def how(result: BenchResult) -> str:
 
 
 def headline(result: BenchResult) -> str:
-    """The p90 latency: a count as it is, a time in the unit that suits its size."""
-    return quantity(result.latency.p90, result.latency.unit)
+    """The p90 latency: a count as it is, a time in the unit that suits its size; cycles with their time."""
+    shown = quantity(result.latency.p90, result.latency.unit)
+    microseconds = time_us(result, result.latency.p90)
+    return shown if microseconds is None else f"{shown} ({quantity(microseconds, 'us')})"
+
+
+def time_us(result: BenchResult, ticks: float) -> float | None:
+    """Microseconds of a board's cycles at the clock that it runs at; None for what is no cycles."""
+    hertz = result.setup.clock_hz
+    return ticks * 1e6 / hertz if result.latency.unit == "cycles" and hertz else None
 
 
 def quantity(value: float, name: str) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from tinyserve.bench.counts import cycles
 from tinyserve.bench.result import Estimate
 from tinyserve.boards.types import Board
+from tinyserve.devices import open_device
+from tinyserve.devices.client import Client
 from tinyserve.devices.device import Device
+from tinyserve.firmware.build import Firmware
 
 
 def latency_ms(device: Device, board: Board) -> Estimate | None:
@@ -30,3 +33,22 @@ def energy_uj(latency: Estimate | None, board: Board) -> Estimate | None:
     microwatts = power.supply_v * power.active_ua_per_mhz * board.clock_hz / 1e6
     low, high = (round(microwatts * time / 1000, 6) for time in (latency.low, latency.high))
     return Estimate(low, high, "uJ", f"{board.id}'s power figures over the estimated time")
+
+
+def cycles_per_instruction(firmware: Firmware, board: Board) -> float:
+    """What one instruction of an inference takes on average by the cycle model, in the middle of its range; 1
+    where there is no estimate. For time stamps of emulated boards, which programs read as times.
+
+    Raises DeviceError and ToolError as the emulator does.
+    """
+    if not (board.core.cycle_model and board.core.unicorn_cpu):
+        return 1.0
+    with open_device(firmware, board, emulator="unicorn") as device:
+        client = Client(device.link)
+        for index, size in enumerate(client.identify().input_bytes):
+            client.load(bytes((i * 31 + 7) & 0xFF for i in range(size)), index)
+        (instructions,) = client.infer(1)
+        found = latency_ms(device, board)
+    if found is None or not instructions:
+        return 1.0
+    return (found.low + found.high) / 2 * board.clock_hz / 1000 / instructions

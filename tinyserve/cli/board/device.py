@@ -28,7 +28,8 @@ def command(
 ) -> None:
     """Leave an emulated board standing on a pty, as a serial port for any MLPerf Tiny runner.
 
-    The port's path is printed on stdout as soon as programs may open it.
+    The port's path is printed on stdout as soon as programs may open it. Its time stamps are estimates:
+    name% and profile% say so.
     """
     from tinyserve import boards, workflow
     from tinyserve.cli.progress import progress
@@ -39,7 +40,7 @@ def command(
     kind = workflow.choose_emulator(chosen, True, emulator, None)
     with progress() as report:
         twin = workflow.is_twin(chosen)
-        _, firmware = making.firmware(source, chosen, report, emulate=twin, energy_mode=energy_mode)
+        firmware = making.timed_twin(source, chosen, report, emulate=twin, energy_mode=energy_mode)
     with open_device(firmware, chosen, emulator=kind) as device:
         click.echo(device.description, err=True)
         serve(device, click.echo)

@@ -50,6 +50,10 @@ def _latency_table(result: BenchResult) -> Table:
     latency = result.latency
     table = _statistics_table(figures.runs(latency))
     _statistics_row(table, figures.unit(latency.unit), latency)
+    times = [figures.time_us(result, value) for value in _figures(latency)]
+    if latency.unit == "cycles" and result.setup.clock_hz:
+        spelled = (figures.quantity(time, "us") for time in times if time is not None)
+        table.add_row(f"at {figures.clock(result.setup.clock_hz)}", *spelled)
     if result.model.macs:
         per_mac = [value / result.model.macs for value in _figures(latency)]
         table.add_row("per MAC", *(f"{value:.3f}" for value in per_mac), style="dim")
