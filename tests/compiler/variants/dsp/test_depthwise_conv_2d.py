@@ -10,6 +10,7 @@ import pytest
 from tests.compiler.ops.generate import Random, case
 from tests.compiler.ops.linear.test_conv_2d import output_size
 from tests.compiler.variants.dsp.layers import FEATURES, activation_of
+from tests.compiler.variants.layers import any_depthwise_case
 from tests.support.core_cases import check
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
@@ -64,3 +65,8 @@ def test_bytes_equal_the_portable_kernel(cpu: str, tmp_path: Path) -> None:
     count = 60 if cpu == "cortex-m4" else 15
     cases = [depthwise_case(first + seed) for seed in range(count)]
     check(cases, tmp_path, cpu, FEATURES, variant="dsp", at_least=count - 3)
+
+
+def test_any_filter_stride_dilation_and_multiplier(tmp_path: Path) -> None:
+    cases = [any_depthwise_case(seed) for seed in range(140)]
+    check(cases, tmp_path, "cortex-m4", FEATURES, variant="dsp-planes", at_least=100)

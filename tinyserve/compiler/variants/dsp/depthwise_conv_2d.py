@@ -16,7 +16,7 @@ from tinyserve.compiler.ops.support.quantize_params import Requantization, convo
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Buffer, Operand, Overlap, ParamValue
 from tinyserve.compiler.variants import Candidate
-from tinyserve.compiler.variants.dsp import clamp, packing, scaling
+from tinyserve.compiler.variants.dsp import clamp, packing, planes, scaling
 
 REASON = "SMLAD on neighbouring columns, 4 channels sorted apart at a time"
 _SHIFT = 10  # of the scaled products, in depthwise.S
@@ -26,6 +26,11 @@ _SINGLE_ROW_GAIN = 5000.0
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """Planes of 4 channels for any int8 layer, and rows sorted by channel for 3x3."""
+    return [*planes.candidates(op, lowering), *_strips(op, lowering)]
+
+
+def _strips(op: Operator, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3, strides 1 or 2, multiplier 1 and at least 4 channels."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
     if (

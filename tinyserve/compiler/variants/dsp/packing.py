@@ -149,8 +149,13 @@ def paired(steps: Ints, bounds: Ints) -> Ints | None:
 
 
 def fits_plain(shifts: Ints, bounds: Ints, bias: Ints, rounding: int) -> bool:
-    """No sum leaves 32 bits, no bias its 24, no right shift its range: with ties corrected."""
-    if np.any(shifts < 1) or np.any(shifts > 22) or np.any(np.abs(bias) >= 1 << 23):
+    """As ``fits_sums``, and no bias leaves 24 bits."""
+    return fits_sums(shifts, bounds, rounding) and not np.any(np.abs(bias) >= 1 << 23)
+
+
+def fits_sums(shifts: Ints, bounds: Ints, rounding: int) -> bool:
+    """No sum leaves 32 bits, no right shift its range: with ties corrected."""
+    if np.any(shifts < 1) or np.any(shifts > 22):
         return False
     half = abs(rounding) * (np.int64(1) << (shifts - 1))
     return not (np.any(2 * bounds + 2 >= _INT32) or np.any(bounds + 2 + half >= _INT32))
