@@ -37,8 +37,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from tinyserve import boards
-from tinyserve import workflow as road
+from tinyserve import boards, workflow
 from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.compiler.graph.types import DType, Tensor
 from tinyserve.devices import open_device
@@ -104,7 +103,7 @@ class Peer:
         return one.instructions / theirs if theirs and one.instructions else None
 
     def family(self, layer: str) -> str:
-        """The family, told apart further where kernels do: filters of a depthwise layer, groups."""
+        """The family, divided further where kernels differ: filters of a depthwise layer, groups."""
         family = self.families.get(layer) or layer.split("_", maxsplit=1)[0]
         if family == "depthwise":
             return f"depthwise {_depthwise_kind(layer)}"
@@ -165,7 +164,7 @@ def measure(path: Path, column: Column, cache: Mapping[str, Measurement]) -> tup
     key = ""
     known = partial(Measurement, layer=path.stem, core=column.core, compiler=column.compiler)
     try:
-        compiled = compile_model(data, road.target(board, "balanced"), "model")
+        compiled = compile_model(data, workflow.target(board, "balanced"), "model")
         known = partial(known, macs=sum(call.macs for call in compiled.program.calls))
         known = partial(known, kernels=" ".join(dict.fromkeys(c.variant for c in compiled.program.calls)))
         with tempfile.TemporaryDirectory() as directory:

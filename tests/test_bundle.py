@@ -178,7 +178,7 @@ def test_a_damaged_manifest_is_a_model_error(tmp_path: Path, content: bytes) -> 
 def test_truncated_samples_are_a_model_error(tmp_path: Path, keep: int) -> None:
     path = write(tmp_path / "b").path / bundle.SAMPLES_FILE
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(ModelError, match="held samples"):
+    with pytest.raises(ModelError, match="held-out samples"):
         bundle.load(tmp_path / "b").samples()
 
 

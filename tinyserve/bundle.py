@@ -6,7 +6,7 @@
       model.tflite       what is compiled
       manifest.json      Manifest, below
       original.tflite    the float model that it was quantized from (where there is one)
-      samples.npz        held samples: input_0.. (quantized, N first), expected_0..;
+      samples.npz        held-out samples: input_0.. (quantized, N first), expected_0..;
                          float_input_0.., label (both optional)
 
 It is written to a temporary sibling and renamed, so that a half-written bundle never exists.
@@ -62,7 +62,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class OutputAccuracy(msgspec.Struct, frozen=True):
-    """How one output of the quantized model compares with the original on the held samples."""
+    """How one output of the quantized model compares with the original on the held-out samples."""
 
     name: str
     sqnr_db: float | None
@@ -92,7 +92,7 @@ class WeightStatistics(msgspec.Struct, frozen=True):
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """A way to quantize that was made and measured on the held samples.
+    """A way to quantize that was made and measured on the held-out samples.
 
     ``options`` ask for it. ``score`` is an "accuracy", "agreement" or "cosine" (``measure``), 0..1.
     ``failed`` says why it could not be made. With a ``board``, flash is of its bench firmware and
@@ -143,8 +143,8 @@ class Manifest(msgspec.Struct, kw_only=True):
 
 @dataclass(frozen=True)
 class Samples:
-    """Held samples: per input and per output one array with the sample axis first (batch axis dropped into
-    it: shape (N, *tensor.shape[1:]) for batch 1).
+    """Held-out samples: per input and output one array with the sample axis first (the batch axis becomes it:
+    shape (N, *tensor.shape[1:]) for batch 1).
 
     ``inputs`` and ``expected`` have the model's own types; ``float_inputs`` are the same samples in real
     units.
@@ -179,7 +179,7 @@ class Bundle:
         return path if path.is_file() else None
 
     def samples(self) -> Samples:
-        """The held samples. Raises ModelError where the file is missing or malformed."""
+        """The held-out samples. Raises ModelError where the file is missing or malformed."""
         path = self.path / SAMPLES_FILE
         inputs, outputs = range(len(self.manifest.inputs)), range(len(self.manifest.outputs))
         try:
@@ -193,7 +193,7 @@ class Bundle:
                 float_inputs=floats,
             )
         except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-            raise ModelError(f"{path}: cannot read the held samples: {error}", "convert again") from error
+            raise ModelError(f"{path}: cannot read the held-out samples: {error}", "convert again") from error
 
 
 def load(path: Path) -> Bundle:

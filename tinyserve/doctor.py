@@ -1,4 +1,4 @@
-"""What this machine has of what the road needs, and the command that mends each thing that is missing."""
+"""What tinyserve needs of this machine, what is there, and the command that installs each missing thing."""
 
 from __future__ import annotations
 

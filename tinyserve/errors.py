@@ -67,7 +67,7 @@ class DataError(TinyserveError):
 
 
 class ToolError(TinyserveError):
-    """A tool that the road needs is missing or failed."""
+    """A tool that a step needs is missing or failed."""
 
     exit_status = 6
 

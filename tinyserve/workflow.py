@@ -1,7 +1,7 @@
 """Does the steps that are missing: from a source model, a .tflite or a bundle to what a command needs.
 
 Steps whose inputs have not changed are skipped: a conversion is known by the hash of the model, the data and
-the options (kept in the bundle's ``road.json``); builds are cached by content in ``firmware/``.
+the options (kept in the bundle's ``workflow.json``); builds are cached by content in ``firmware/``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tinyserve.firmware.toolchain import Name as ToolchainName
 
 BUILD_DIRECTORY = Path("build")
-ROAD_FILE = "road.json"
+STEPS_FILE = "workflow.json"
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Build:
 
 
 class _Done(msgspec.Struct):
-    """road.json: the inputs that the bundle beside it was made from."""
+    """workflow.json: the inputs that the bundle beside it was made from."""
 
     key: str
 
@@ -109,13 +109,13 @@ def to_bundle(source: Path, conversion: Conversion, progress: Progress) -> Bundl
         options=options,
     )
     if key:
-        write(output / ROAD_FILE, msgspec.json.encode(_Done(key)))
+        write(output / STEPS_FILE, msgspec.json.encode(_Done(key)))
     return made
 
 
 def model_bytes(source: Path, conversion: Conversion, progress: Progress) -> tuple[bytes, str]:
-    """The .tflite to compile and its name, for commands that need no held samples: a .tflite is taken as it
-    is, a bundle gives its model, anything else is converted first.
+    """The .tflite to compile and its name, for commands without held-out samples: a .tflite as it is,
+    a bundle gives its model, anything else is converted first.
 
     Raises FileSystemError where it is missing, ModelError with the file's name where it is damaged.
     """
@@ -282,7 +282,7 @@ def _conversion_key(source: Path, conversion: Conversion) -> str:
 
 def _done_key(directory: Path) -> str:
     try:
-        return msgspec.json.decode((directory / ROAD_FILE).read_bytes(), type=_Done).key
+        return msgspec.json.decode((directory / STEPS_FILE).read_bytes(), type=_Done).key
     except (OSError, msgspec.DecodeError):
         return ""
 

@@ -23,7 +23,7 @@ def tensor(name: str) -> schema.TensorT:
 
 
 def model() -> bytes:
-    """The model's file; a converter writes the same for a layer that it was told to leave as custom."""
+    """The model's file; a converter writes the same for a layer that was left as custom."""
     code = schema.OperatorCodeT()
     code.builtinCode, code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM, 32
     code.customCode, code.version = "ChannelShuffle", 1

@@ -1,4 +1,4 @@
-"""A small int8 classifier for tests of the road: 8x8 images, three classes, built in milliseconds."""
+"""A small int8 classifier for tests of the workflow: 8x8 images, three classes, built in milliseconds."""
 
 from __future__ import annotations
 

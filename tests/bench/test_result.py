@@ -1,4 +1,4 @@
-"""The JSON form: what is written is read back, and other files are told apart."""
+"""The JSON form: what is written is read back, and other files are recognised."""
 
 from __future__ import annotations
 

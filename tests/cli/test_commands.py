@@ -1,4 +1,4 @@
-"""Every command of the road, run as a user runs it, on a small model."""
+"""Every command of the workflow, run as a user runs it, on a small model."""
 
 from __future__ import annotations
 

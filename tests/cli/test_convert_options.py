@@ -1,4 +1,4 @@
-"""How `convert`'s options become what a conversion is told."""
+"""How `convert`'s options become settings of a conversion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boards and cores: what a person would look up in a datasheet, as data files."""
+"""Boards and cores: what is looked up in a data sheet, as data files."""
 
 from tinyserve.boards.catalog import all_boards, load, load_file
 from tinyserve.boards.types import Board, Core

@@ -52,7 +52,7 @@ def conversion(function: F) -> F:
         ),
         click.option(
             "--bundle", type=PATH, metavar="DIR",
-            help="Where a converted model goes.  [default: build/NAME.bundle]",
+            help="Bundle that a conversion writes.  [default: build/NAME.bundle]",
         ),
     )(function)  # fmt: skip
 
@@ -62,11 +62,12 @@ def loading(function: F) -> F:
     return _chain(
         click.option(
             "--input-shape", "shapes", multiple=True, metavar="SHAPE",
-            help="1x49x10x1, for open dimensions; per input.",
+            help="Shape of an input with dynamic dimensions, such as 1x49x10x1; once per input.",
         ),
-        click.option("--signature", default="", help="Of a SavedModel that has several."),
+        click.option("--signature", default="", help="The signature to use, where a model has several."),
         click.option(
-            "--custom", multiple=True, metavar="MODULE:NAME", help="A layer that Keras does not know."
+            "--custom", multiple=True, metavar="MODULE:NAME",
+            help="Module and class of a custom Keras layer; repeatable."
         ),
         click.option("--trust", is_flag=True, help="Load pickles (scikit-learn), which may run code."),
     )(function)  # fmt: skip
@@ -87,14 +88,15 @@ def reading(function: F) -> F:
     return _chain(
         click.option(
             "--pixel-range", type=float, nargs=2, metavar="LOW HIGH",
-            help="What pixels 0 and 255 become; needed for images.",
+            help="The values that pixels 0 and 255 are mapped to; required for images.",
         ),
         click.option(
             "--stride", type=click.IntRange(min=0), default=0,
-            help="Rows or audio samples between windows.  [default: a window]",
+            help="Rows or audio samples between the starts of windows.  [default: one window]",
         ),
         click.option(
-            "--sample-rate", type=click.IntRange(min=0), default=0, help="Hz that the model was trained with."
+            "--sample-rate", type=click.IntRange(min=0), default=0,
+            help="Sampling rate, in Hz, that the model was trained with."
         ),
     )(function)  # fmt: skip
 
@@ -119,7 +121,7 @@ def optimize(function: F) -> F:
     """--optimize: what the compiler prefers where it has a choice."""
     return click.option(
         "--optimize", type=click.Choice(["balanced", "speed", "size", "ram"]), default="balanced",
-        show_default=True, help="What to prefer where there is a choice.",
+        show_default=True, help="Prefer speed, code size or RAM, or balance them.",
     )(function)  # fmt: skip
 
 
@@ -138,7 +140,7 @@ def choices(function: F) -> F:
             "--variant", "variants", multiple=True, metavar="LAYER=VARIANT",
             help="Kernel variant of a layer, e.g. conv2d_1=portable; repeatable. `profile` names them.",
         ),
-        click.option("--tuned", type=PATH, metavar="FILE", help="Take the variants that `tune` found."),
+        click.option("--tuned", type=PATH, metavar="FILE", help="Use the kernel variants that `tune` chose."),
     )(function)  # fmt: skip
 
 
@@ -170,11 +172,11 @@ def engine(function: F) -> F:
     return _chain(
         click.option(
             "--engine", type=click.Choice(["aot", "tflm"]), default="aot", show_default=True,
-            help="Compiled C, or the TensorFlow Lite Micro interpreter.",
+            help="Run compiled C (aot) or the TensorFlow Lite Micro interpreter (tflm).",
         ),
         click.option(
             "--tflm", metavar="DIR", expose_value=False, callback=_set_tflm,
-            help="TFLM's sources or built library; for real boards also a PlatformIO library.",
+            help="TFLM's source tree or built library; for real boards also a PlatformIO library.",
         ),
     )(function)  # fmt: skip
 
@@ -188,7 +190,7 @@ def operators(function: F) -> F:
     """--ops: operators from outside, left in the environment as --tflm is."""
     return click.option(
         "--ops", multiple=True, type=PATH, metavar="DIR", expose_value=False, callback=_use_operators,
-        help="Your own operators: a directory with a .py and a .h of each; repeatable.",
+        help="Directory of custom operators, a .py and a .h each; repeatable.",
     )(function)  # fmt: skip
 
 
@@ -204,7 +206,7 @@ def toolchain(function: F) -> F:
     """--toolchain: which compiler builds the firmware."""
     return click.option(
         "--toolchain", type=click.Choice(["zig", "gcc"]), default="zig", show_default=True,
-        help="The compiler for emulated boards.",
+        help="The C compiler for emulated boards.",
     )(function)  # fmt: skip
 
 
@@ -285,7 +287,7 @@ def device(function: F) -> F:
     """--emulate, --emulator, --port: what runs the firmware."""
     return _chain(
         click.option("--emulate", is_flag=True, help="Use the board's twin: same core, flash and RAM."),
-        click.option("--emulator", metavar="KIND", help="unicorn, qemu, renode or host."),
+        click.option("--emulator", metavar="KIND", help="The emulator: unicorn, qemu, renode or host."),
         click.option("--port", metavar="PORT", help="Serial port of a real board; 'auto' finds it."),
     )(function)
 
@@ -293,15 +295,19 @@ def device(function: F) -> F:
 def reports(function: F) -> F:
     """Where results go, and what they are held against."""
     return _chain(
-        click.option("--json", type=PATH, metavar="FILE", help="Write the result for machines."),
-        click.option("--html", type=PATH, metavar="FILE", help="Write a page with pictures."),
-        click.option("--junit", type=PATH, metavar="FILE", help="Write JUnit XML."),
-        click.option("--markdown", type=PATH, metavar="FILE", help="Write Markdown."),
+        click.option("--json", type=PATH, metavar="FILE", help="Write the result as JSON."),
+        click.option("--html", type=PATH, metavar="FILE", help="Write a self-contained HTML report."),
+        click.option("--junit", type=PATH, metavar="FILE", help="Write a JUnit XML report."),
+        click.option("--markdown", type=PATH, metavar="FILE", help="Write a Markdown report."),
         click.option("--github-summary", is_flag=True, help="Add Markdown to the GitHub job's summary."),
-        click.option("--budget", type=PATH, metavar="TOML", help="Limits; status 3 where one is broken."),
-        click.option("--baseline", type=PATH, metavar="JSON", help="Earlier result; status 3 if now worse."),
+        click.option(
+            "--budget", type=PATH, metavar="TOML", help="Limits; exit status 3 if one is exceeded."
+        ),
+        click.option(
+            "--baseline", type=PATH, metavar="JSON", help="Earlier result; exit status 3 if now worse."
+        ),
         click.option(
             "--tolerance", "tolerances", multiple=True, metavar="METRIC=PERCENT",
-            help="How much worse than the baseline a metric may be; repeatable.",
+            help="Tolerance of a metric against the baseline; repeatable.",
         ),
     )(function)  # fmt: skip

@@ -1,4 +1,4 @@
-"""Progress on stderr: a line that moves when a person watches, one line per stage when a log is written."""
+"""Progress on stderr: a line that moves on a terminal, one line per stage when a log is written."""
 
 from __future__ import annotations
 

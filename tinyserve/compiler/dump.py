@@ -1,4 +1,4 @@
-"""Each stage of the compiler as text that a person can read: graph, program, memory, c."""
+"""Each stage of the compiler as readable text: graph, program, memory, c."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class KernelCall:
     and linked. ``params`` become a ``static const params_type`` with designated initialisers, in order.
     ``args`` are passed as pointers, in order, after the params; None is passed as NULL. Reads and writes say
     which of the buffers in args are read and written (scratch is in both).
-    ``layer`` names the model's layer for people; ``comment`` says shapes and what the call computes;
+    ``layer`` names the model's layer for readers; ``comment`` says shapes and what the call computes;
     ``variant`` names the kernel variant and ``reason`` why it was chosen. Where ``continues`` is a bool that
     the call sets to false, the inference ends after it, and outputs stay what they were. ``code`` holds the
     lines of functions that are this call's alone, where what to compute is no constant but code.

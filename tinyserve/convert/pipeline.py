@@ -91,7 +91,7 @@ def convert(
 
 @dataclass(frozen=True)
 class _Checked:
-    """The held samples with what they must give, and how close the converted model is to the original."""
+    """The held-out samples with what they must give, and how close the converted model is to the original."""
 
     samples: Samples
     expected_from: str
@@ -101,7 +101,7 @@ class _Checked:
 def _check_scheme(quantize: str) -> None:
     if quantize == "dynamic":
         raise UsageError(
-            "dynamic-range quantization keeps activations in float and quantizes them anew in every "
+            "dynamic-range quantization keeps activations in float and quantizes them again in every "
             "inference; microcontroller kernels do not do that",
             "use --quantize int8 with --representative DATA",
         )
@@ -127,7 +127,7 @@ def _split(
     if samples is not None:
         return dataset, readers.spread(readers.load(samples, inputs, session.options.reading), most)
     if dataset is None:
-        notes.append("held samples are synthetic: no data was given, so they say nothing of accuracy")
+        notes.append("held-out samples are synthetic: no data was given, so they say nothing of accuracy")
         return None, synthetic.pattern(inputs)
     calibration, held = readers.split(dataset, most)
     if calibration is held:
@@ -153,7 +153,7 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
         raise DataError(
             f"{quantize} needs representative data, and none was given",
             "--representative DATA (.npz, .npy, directory of .npy) with some 100 typical inputs, "
-            "preprocessed as in training; --representative random only to try the road",
+            "preprocessed as in training; --representative random only for a first try",
         )
     session.record.notes.extend(doubts.about(calibration, original.inputs))
     if calibration is not held:
@@ -186,7 +186,7 @@ def _cheapest(session: Session, calibration: Dataset, held: Dataset) -> Inspecte
 
 
 def _check(session: Session, converted: Inspected, held: Dataset) -> _Checked:
-    """Runs both models over the held samples. The original runs first: TFLM may bring the worker down."""
+    """Runs both models over the held-out samples. The original runs first: TFLM may bring the worker down."""
     quantized = [bundle.quantize(a, info) for a, info in zip(held.inputs, converted.inputs, strict=True)]
     reference = session.reference(held.inputs) if session.original.scheme == "float32" else None
     expected, expected_from = session.expected(converted, quantized)

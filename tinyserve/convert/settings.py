@@ -1,4 +1,4 @@
-"""What a conversion may be told, and what it notes on its way."""
+"""The settings of a conversion, and what it notes on its way."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Options:
-    """What a conversion may be told beyond its source, data and output.
+    """The settings of a conversion beyond its source, data and output.
 
     - ``input_shapes``: per input, for models with open dimensions.
     - ``signature``: of a SavedModel that has several.

@@ -13,7 +13,7 @@ from tinyserve.errors import DataError
 
 
 def read_npz(path: Path) -> Named:
-    """The arrays of a .npz; labels are told by their names."""
+    """The arrays of a .npz; labels are recognised by their names."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

@@ -38,7 +38,7 @@ def read(where: str, inputs: Sequence[TensorInfo]) -> Named:
         raise
     except Exception as error:  # whatever the user's code raises
         raise DataError(
-            f"{where}: failed after {len(rows)} samples: {type(error).__name__}: {error}", "mend the function"
+            f"{where}: failed after {len(rows)} samples: {type(error).__name__}: {error}", "fix the function"
         ) from error
     if not rows:
         raise DataError(f"{where}: yielded no sample", "yield at least 100 typical inputs")

@@ -30,7 +30,7 @@ def load(where: Path | str, inputs: Sequence[TensorInfo], reading: Reading = AS_
     - a .csv or a directory of them: windows over the rows;
     - a .wav or a directory of them: windows over the samples;
     - "module:function": a function of yours that yields samples;
-    - "random": meaningless, of use to try the road.
+    - "random": random values, for a first try.
 
     Raises DataError where the data is missing, unreadable, empty, not finite, or of another shape or type
     than the inputs.
@@ -176,7 +176,7 @@ def _squeezed(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def _sample_shape_fits(array: Array, info: TensorInfo) -> bool:
-    """Whether samples lie along the first axis, and fit but for axes of extent 1 or channels put first."""
+    """Whether samples lie along the first axis, and fit except for axes of extent 1 or channels put first."""
     if array.ndim < 1:
         return False
     squeezed = _squeezed(array.shape[1:]) == _squeezed(bundle.sample_shape(info))
@@ -222,7 +222,7 @@ def _cast(array: Array, info: TensorInfo, where: str) -> Array:
             raise DataError(
                 f"{where} is not finite: {int(bad.sum())} of {len(array)} samples hold NaN or infinity, "
                 f"the first is sample {int(np.argmax(bad))}",
-                "remove these samples, or mend the preprocessing that made them",
+                "remove these samples, or fix the preprocessing that made them",
             )
     if info.scale != 0.0 and array.dtype == np.dtype(info.dtype) and info.dtype != "uint8":
         return bundle.dequantize(array, info)  # quantized already; uint8 is more often raw pixels

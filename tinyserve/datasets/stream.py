@@ -102,7 +102,7 @@ def _npy(path: Path, _: Sequence[TensorInfo], piece: int) -> tuple[int, Iterator
 
 def _npy_pieces(path: Path, total: int, piece: int) -> Iterator[Named]:
     for first in range(0, total, piece):
-        with _explained(path):  # mapped anew for each piece, or all that was read would stay in memory
+        with _explained(path):  # mapped again for each piece, or all that was read would stay in memory
             part = np.array(np.load(path, mmap_mode="r", allow_pickle=False)[first : first + piece])
         yield Named({path.stem: part}, None, _origin(path, first, len(part)))
 

@@ -1,4 +1,4 @@
-"""Leaves a device standing on a pseudo-terminal, for any program that wants a serial port (MLPerf Tiny's
+"""Keeps a device on a pseudo-terminal, for any program that wants a serial port (MLPerf Tiny's
 runner)."""
 
 from __future__ import annotations

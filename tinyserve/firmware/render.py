@@ -1,4 +1,4 @@
-"""Renders a firmware project: compiled model, board and templates to a directory that a person can read."""
+"""Renders a firmware project: compiled model, board and templates to a readable directory."""
 
 from __future__ import annotations
 

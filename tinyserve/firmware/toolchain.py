@@ -65,7 +65,7 @@ class Toolchain:
 
 @dataclass(frozen=True)
 class Flags:
-    """What a compiler driver is told for one core, for builds that others run (PlatformIO, exports)."""
+    """The options of a compiler driver for one core, for builds that others run (PlatformIO, exports)."""
 
     target: tuple[str, ...]
     compile: tuple[str, ...]

@@ -32,9 +32,9 @@ it does not fit the shapes that were compiled, positions mean the nearest end an
 _EXCEPTIONS = """
 ## What only the interpreter runs
 
-Every type of every operator that TFLM runs compiles, to the same bytes, but for the following. TFLM computes
-something there, though nothing that the format means: the compiler refuses it, and `--engine tflm` runs it as
-it is.
+Every type of every operator that TFLM runs compiles to the same bytes, with the following exceptions. TFLM
+computes something there, though not what the format means: the compiler refuses it, and `--engine tflm` runs
+it as it is.
 
 | operator | what | TFLM |
 |---|---|---|

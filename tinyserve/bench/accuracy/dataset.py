@@ -40,7 +40,7 @@ class LabelledData:
 
 
 def check_file(path: Path) -> None:
-    """Raises DataError where there is no data set at ``path``: what can be told without knowing the model."""
+    """Raises DataError where ``path`` is no data set: what can be checked without knowing the model."""
     from tinyserve.datasets import arrays
 
     if not path.exists():

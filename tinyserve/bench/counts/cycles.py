@@ -5,7 +5,7 @@ Technical Reference Manuals, "Processor instruction timings" and "Floating-point
 branch costs a pipeline refill P of 1 to 3 cycles on M3 and M4, which gives the range. M7 issues two
 instructions at a time and M33 folds some: their ranges are rough. Memory is taken to answer without wait
 states; where the board has flash wait states, the upper end adds them at each taken branch, where a prefetch
-buffer starts anew.
+buffer starts again.
 """
 
 from __future__ import annotations

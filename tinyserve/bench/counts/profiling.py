@@ -32,7 +32,7 @@ class FunctionCount(msgspec.Struct, frozen=True):
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """One inference taken apart. ``total`` is the inference as a whole, in ``unit``. The layers (run one by
-    one) and the functions (counted within the invoke) sum up to it, but for a few instructions of the calls.
+    one) and the functions (counted within the invoke) sum up to it, up to a few instructions of the calls.
 
     A kernel that the compiler inlined counts as the function that it went into, mostly the layer's.
     ``layers`` is empty for the interpreter, which runs the model as a whole. ``functions`` is empty where the
@@ -49,7 +49,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(bundle: Bundle, firmware: Firmware, emulator: str, optimize: str, progress: Progress) -> Profile:
-    """Profiles the inference of the first held sample. Raises DeviceError."""
+    """Profiles the inference of the first held-out sample. Raises DeviceError."""
     compiled, board = firmware.project.compiled, firmware.project.board
     samples = bundle.samples()
     invoke = f"ts_{compiled.name}_invoke"

@@ -13,7 +13,7 @@ DEFAULT_SUPPLY_V = 3.3
 
 
 def check_meter(text: str, supply_v: float | None = None) -> None:
-    """What can be told of a meter without opening it: its kind, its port or its file.
+    """What can be checked of a meter without opening it: its kind, its port or its file.
 
     Raises UsageError, DeviceError, and what a trace file raises.
     """

@@ -17,7 +17,7 @@ Window = tuple[int, int]
 
 DRAWN_POINTS = 1500
 MIN_CONTRAST = 1.2
-"""Without a marker, active current must be this many times the idle one for windows to be told apart."""
+"""Without a marker, active current must be this many times the idle one for windows to be found."""
 
 
 @dataclass(frozen=True)

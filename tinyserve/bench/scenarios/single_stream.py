@@ -32,7 +32,7 @@ TWIN_SIZES = "flash and RAM are those of the twin's firmware, not of what is on 
 class Options:
     """How to measure. ``emulator`` and ``port`` choose the device; ``data`` is run for accuracy.
 
-    ``runs`` inferences of the first held sample are timed, after ``warmup`` that are not. ``meter`` (see
+    ``runs`` inferences of the first held-out sample are timed, after ``warmup`` that are not. ``meter`` (see
     energy.METERS) records the current while another ``runs`` run.
     """
 
@@ -110,7 +110,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
 
 
 def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress) -> Check:
-    """Every held sample through the device, every output compared.
+    """Every held-out sample through the device, every output compared.
 
     State is kept from sample to sample, as it was when the expected outputs were made.
     """

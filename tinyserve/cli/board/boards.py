@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command(name="boards")
 @click.option("--fits", type=PATH, metavar="SOURCE", help="Only boards that this model's firmware fits.")
-@click.option("--check", type=PATH, metavar="TOML", help="Say what this board file still needs.")
+@click.option(
+    "--check", type=PATH, metavar="TOML", help="Check a board file of your own, and list what it still lacks."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @options.optimize
 @options.conversion

@@ -17,7 +17,11 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Making
 )
 @click.option("--emulate", is_flag=True, help="Build for the board's twin.")
 @click.option(
-    "-o", "--output", type=PATH, metavar="DIR", help="Where the project goes.  [default: BUNDLE/BOARD/]"
+    "-o",
+    "--output",
+    type=PATH,
+    metavar="DIR",
+    help="Directory of the rendered project.  [default: BUNDLE/BOARD/]",
 )
 @options.making
 def command(

@@ -12,10 +12,14 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Making
 
 @click.command(name="device", epilog=SOURCE_HELP)
 @click.argument("source", type=PATH)
-@click.option("--board", required=True, metavar="NAME", help="The board whose twin is started.")
-@click.option("--emulator", metavar="KIND", help="unicorn, qemu, renode or host.")
+@click.option("--board", required=True, metavar="NAME", help="The board whose twin to start.")
+@click.option("--emulator", metavar="KIND", help="The emulator: unicorn, qemu, renode or host.")
 @click.option("--pty", is_flag=True, help="Serve on a pseudo-terminal, until Ctrl-C.", required=True)
-@click.option("--energy-mode", is_flag=True, help="MLPerf Tiny's: time stamps are edges of a pin, not lines.")
+@click.option(
+    "--energy-mode",
+    is_flag=True,
+    help="MLPerf Tiny's energy mode: time stamps are edges of a pin instead of lines.",
+)
 @options.making
 def command(
     *,
@@ -26,7 +30,7 @@ def command(
     energy_mode: bool,
     making: Making,
 ) -> None:
-    """Leave an emulated board standing on a pty, as a serial port for any MLPerf Tiny runner.
+    """Keep an emulated board on a pseudo-terminal, as a serial port for any MLPerf Tiny runner.
 
     The port's path is printed on stdout as soon as programs may open it. Its time stamps are estimates:
     name% and profile% say so.

@@ -6,11 +6,11 @@ import click
 
 
 @click.command(name="doctor")
-@click.option("--board", metavar="NAME", help="Mark what this board needs.")
+@click.option("--board", metavar="NAME", help="Mark what this board requires.")
 @click.option("--emulate", is_flag=True, help="What the board's twin needs, not the board itself.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, board: str | None, emulate: bool, as_json: bool) -> int:
-    """Show what this machine has, what is missing, and the command that mends each.
+    """Show what this machine has, what is missing, and the command that installs each.
 
     Ends in exit status 6 where something needed is missing.
     """

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option("--emulate", is_flag=True, help="Build the board's twin with PlatformIO and start that.")
 @click.option(
     "-o", "--output", type=PATH, metavar="DIR",
-    help="Where the project goes.  [default: BUNDLE/BOARD-platformio/]",
+    help="Directory of the PlatformIO project.  [default: BUNDLE/BOARD-platformio/]",
 )  # fmt: skip
 @click.option(
     "--energy-pin", type=click.IntRange(min=0), metavar="PIN",

@@ -7,10 +7,12 @@ import click
 
 @click.command(name="monitor")
 @click.option("--board", metavar="NAME", help="The board on the port.  [default: any]")
-@click.option("--port", default="auto", show_default=True, metavar="PORT", help="Its serial port.")
+@click.option(
+    "--port", default="auto", show_default=True, metavar="PORT", help="The serial port of the board."
+)
 @click.option(
     "--baud", type=click.IntRange(min=50, max=20_000_000), default=115_200, show_default=True,
-    help="As its firmware speaks; 9600 in MLPerf Tiny's energy mode.",
+    help="Baud rate of the firmware's serial port; 9600 in MLPerf Tiny's energy mode.",
 )  # fmt: skip
 def command(*, board: str | None, port: str, baud: int) -> None:
     """Show what a board says, decoded, until Ctrl-C.

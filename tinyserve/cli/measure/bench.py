@@ -24,28 +24,34 @@ if TYPE_CHECKING:
     help="A board; repeatable.  [default: what the firmware at --port says]",
 )  # fmt: skip
 @options.device
-@click.option("--runs", type=click.IntRange(min=1), default=10, show_default=True, help="Inferences to time.")
 @click.option(
-    "--warmup", type=click.IntRange(min=0), default=1, show_default=True, help="Inferences before them."
+    "--runs", type=click.IntRange(min=1), default=10, show_default=True, help="Number of timed inferences."
+)
+@click.option(
+    "--warmup",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Number of untimed inferences before them.",
 )
 @click.option(
     "--dataset", type=PATH, metavar="NPZ", help="Samples 'x' and labels 'y': accuracy on the device."
 )
 @click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N samples of the data set."
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N samples of the data set."
 )
 @click.option(
     "--scenario",
     type=click.Choice(["single-stream", "multi-stream", "server", "offline"]),
     default="single-stream",
     show_default=True,
-    help="What arrives when.",
+    help="The MLPerf scenario.",
 )
 @click.option(
     "--latency-bound-ms",
     type=click.FloatRange(min=0, min_open=True),
     metavar="MS",
-    help="For server and multi-stream.",
+    help="Latency bound of the server and multi-stream scenarios.",
 )
 @click.option(
     "--energy", "meter", metavar="METER", help="Measure energy: ppk2, joulescope, lpm01a:PORT, serial:PORT."
@@ -63,9 +69,11 @@ if TYPE_CHECKING:
 @options.toolchain
 @options.conversion
 @options.reports
-@click.option("--jobs", type=click.IntRange(min=1), help="Cells at a time.  [default: one per CPU]")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), help="Number of cells that run at a time.  [default: one per CPU]"
+)
 @click.option("--scheduler", metavar="ADDRESS", help="Run the cells on a Dask cluster: tcp://HOST:PORT.")
-@click.option("--fresh", is_flag=True, help="Measure cells of a matrix again even where nothing changed.")
+@click.option("--fresh", is_flag=True, help="Ignore cached results: measure every cell again.")
 def command(
     *,
     sources: tuple[Path, ...],

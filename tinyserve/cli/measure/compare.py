@@ -14,7 +14,7 @@ from tinyserve.cli.options import PATH
 @click.argument("after", type=PATH)
 @click.option(
     "--tolerance", "tolerances", multiple=True, metavar="METRIC=PERCENT",
-    help="How much worse a metric may be; repeatable.  [default: 0 for counts and sizes]",
+    help="Tolerance of a metric; repeatable.  [default: 0 for counts and sizes]",
 )  # fmt: skip
 @click.option("--strict", is_flag=True, help="End in exit status 3 where something got worse.")
 def command(*, before: Path, after: Path, tolerances: tuple[str, ...], strict: bool) -> None:

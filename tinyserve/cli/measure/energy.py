@@ -13,7 +13,7 @@ _METER_HELP = "ppk2[:PORT], joulescope, lpm01a:PORT, serial:PORT or file:TRACE.c
 
 @click.group(name="energy")
 def command() -> None:
-    """Record a current trace with a meter, and say what an inference in it takes.
+    """Record a current trace with a meter, and report the energy per inference.
 
     `bench --energy METER` does both around a bench on a real board.
     """
@@ -21,13 +21,13 @@ def command() -> None:
 
 @command.command()
 @click.option("--meter", required=True, metavar="METER", help=_METER_HELP)
-@click.option("-o", "--output", type=PATH, required=True, metavar="CSV", help="Where the trace goes.")
+@click.option("-o", "--output", type=PATH, required=True, metavar="CSV", help="File for the recorded trace.")
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0, min_open=True),
     default=5.0,
     show_default=True,
-    help="How long to record; Ctrl-C ends it sooner and keeps what is there.",
+    help="Seconds to record; Ctrl-C stops early and keeps the samples so far.",
 )
 @click.option(
     "--supply-v",
@@ -66,14 +66,14 @@ def record(meter: str, output: Path, seconds: float, supply_v: float | None) -> 
     "--supply-v",
     type=click.FloatRange(min=0, min_open=True),
     metavar="V",
-    help="Where the file does not say it.",
+    help="Supply voltage, where the trace file does not state it.",
 )
 @click.option(
     "--per-window",
     type=click.IntRange(min=1),
     default=1,
     show_default=True,
-    help="Inferences in each window.",
+    help="Number of inferences per window.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(trace_file: Path, supply_v: float | None, per_window: int, as_json: bool) -> None:

@@ -13,9 +13,9 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Making
 @click.command(name="profile", epilog=SOURCE_HELP)
 @click.argument("source", type=PATH)
 @click.option("--board", required=True, metavar="NAME", help="The board, or its twin for a real one.")
-@click.option("--emulator", metavar="KIND", help="unicorn, qemu, renode or host.")
-@click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the profile for machines.")
-@click.option("--html", "as_html", type=PATH, metavar="FILE", help="Write it as a page.")
+@click.option("--emulator", metavar="KIND", help="The emulator: unicorn, qemu, renode or host.")
+@click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the profile as JSON.")
+@click.option("--html", "as_html", type=PATH, metavar="FILE", help="Write the profile as an HTML page.")
 @options.making
 def command(
     *,

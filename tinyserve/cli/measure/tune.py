@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 @click.command(name="tune", epilog=SOURCE_HELP)
 @click.argument("source", type=PATH)
 @click.option("--board", required=True, metavar="NAME", help="The board, or its twin for a real one.")
-@click.option("--emulator", metavar="KIND", help="unicorn or qemu, where the board has both.")
-@click.option("-o", "--output", type=PATH, metavar="FILE", help="Where the choices go, for --tuned.")
+@click.option("--emulator", metavar="KIND", help="The emulator, where the board has both: unicorn or qemu.")
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="File for the choices, which --tuned reads.")
 @options.optimize
 @options.toolchain
 @options.conversion

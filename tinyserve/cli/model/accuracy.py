@@ -12,26 +12,35 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
 
 @click.command(name="accuracy", epilog=SOURCE_HELP)
 @click.argument("source", type=PATH)
-@click.option("--dataset", type=PATH, required=True, metavar="DATA", help="Samples with labels, of any size.")
 @click.option(
-    "--predictions", type=PATH, metavar="DIR", help="Keep predictions as Parquet; a stopped run goes on."
+    "--dataset",
+    type=PATH,
+    required=True,
+    metavar="DATA",
+    help="Labelled samples; data sets of any size are read in pieces.",
+)
+@click.option(
+    "--predictions",
+    type=PATH,
+    metavar="DIR",
+    help="Write predictions as Parquet to DIR; an interrupted run resumes there.",
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Threads.  [default: one per core]")
 @click.option("--scheduler", default="", metavar="ADDRESS", help="A Dask cluster: tcp://HOST:PORT.")
-@click.option("--board", metavar="NAME", help="Run the data set on this board's twin too.")
-@click.option("--port", metavar="PORT", help="On the board itself, at this serial port.")
+@click.option("--board", metavar="NAME", help="Also run the data set on this board's twin.")
+@click.option("--port", metavar="PORT", help="Run on the board itself, at this serial port.")
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     default=1000,
     show_default=True,
-    help="Samples for the board and for what is compared with.",
+    help="Use at most N samples on the board and for the references.",
 )
 @click.option(
     "--compare/--no-compare",
     default=True,
     show_default=True,
-    help="Run the float original and TFLM's interpreter, too.",
+    help="Also run the float original and TFLM's interpreter.",
 )
 @options.reading
 @options.operators
@@ -70,8 +79,8 @@ def command(
     from tinyserve.datasets.named import Reading
     from tinyserve.report.text.accuracy import accuracy_view
 
-    told = Options(reading=Reading(pixel_range, stride, sample_rate))
-    conversion = workflow.Conversion(representative, quantize, bundle, options=told)
+    settings = Options(reading=Reading(pixel_range, stride, sample_rate))
+    conversion = workflow.Conversion(representative, quantize, bundle, options=settings)
     with progress() as report:
         made = workflow.to_bundle(source, conversion, report)
         summary = accuracy.run(
@@ -80,10 +89,10 @@ def command(
             predictions=predictions,
             jobs=jobs,
             scheduler=scheduler,
-            reading=told.reading,
+            reading=settings.reading,
             progress=report,
         )
-        beside = references(made, dataset, limit, told.reading, report) if compare else None
+        beside = references(made, dataset, limit, settings.reading, report) if compare else None
         result = None
         if board is not None:
             build = workflow.Build(emulate=port is None)

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 @click.command(name="compile", epilog=SOURCE_HELP)
 @click.argument("source", type=PATH)
-@click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Where the C files go.")
+@click.option(
+    "-o", "--output", type=PATH, required=True, metavar="DIR", help="Directory of the generated C files."
+)
 @click.option(
     "--name", default="model", show_default=True, help="Prefix of files and functions: ts_NAME_init."
 )

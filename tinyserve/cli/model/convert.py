@@ -17,7 +17,9 @@ from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOUR
 @click.option("-o", "--output", type=PATH, metavar="DIR", help="The bundle.  [default: build/NAME.bundle]")
 @click.option("--name", help="The model's name.  [default: the file's]")
 @click.option(
-    "--samples", metavar="DATA", help="Check with these, not with a part of the representative data."
+    "--samples",
+    metavar="DATA",
+    help="Check the model with these samples instead of a part of the representative data.",
 )
 @options.loading
 @click.option(
@@ -25,41 +27,44 @@ from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOUR
     "layers",
     multiple=True,
     metavar="keep=TENSOR:float32",
-    help="Leave the operator that writes a tensor in float32; repeatable.",
+    help="Keep the operator that writes this tensor in float32; repeatable.",
 )
 @click.option(
-    "--per-tensor", is_flag=True, help="One scale for all of a layer's weights, not one per channel."
+    "--per-tensor", is_flag=True, help="Use one scale per weight tensor instead of one per channel."
 )
 @click.option(
     "--clip",
     default="",
     metavar="HOW",
-    help="Activation ranges: a percentile (99.9), or 'mse' for the least error.",
+    help="Clip activation ranges to a percentile (99.9), or to the least squared error ('mse').",
 )
 @click.option(
     "--min-accuracy",
     type=click.FloatRange(0, 1),
     default=0.98,
     show_default=True,
-    help="What --quantize auto must hold, of the original's.",
+    help="The share of the original's accuracy that --quantize auto must keep.",
 )
 @click.option(
     "--board",
     default="cortex-m4",
     show_default=True,
     metavar="NAME",
-    help="Whose costs --quantize auto shows.",
+    help="The board whose costs --quantize auto shows.",
 )
 @click.option(
     "--engine",
     type=click.Choice(["aot", "tflm"]),
     default="aot",
     show_default=True,
-    help="tflm: also models that only the TFLM interpreter runs.",
+    help="The engine that must run the model; tflm also accepts models that only the interpreter runs.",
 )
 @options.reading
 @click.option(
-    "--mlperf-id", default="", metavar="ID", help="ad01, kws01, ic01 or vww01, where it can't be guessed."
+    "--mlperf-id",
+    default="",
+    metavar="ID",
+    help="The MLPerf Tiny benchmark (ad01, kws01, ic01, vww01), where it cannot be derived.",
 )
 def command(
     *,
@@ -92,7 +97,7 @@ def command(
     from tinyserve.datasets.named import Reading
     from tinyserve.report.text.bundle import bundle_panel
 
-    told = Options(
+    settings = Options(
         input_shapes=tuple(options.shape(text) for text in shapes),
         signature=signature,
         custom=custom,
@@ -106,7 +111,7 @@ def command(
         measure=options.measure_on(board),
         reading=Reading(pixel_range, stride, sample_rate),
     )
-    conversion = workflow.Conversion(representative, quantize, output, name, samples, told)
+    conversion = workflow.Conversion(representative, quantize, output, name, samples, settings)
     with progress() as report:
         made = workflow.to_bundle(source, conversion, report)
     stdout().print(bundle_panel(made))

@@ -13,10 +13,14 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
 @click.command(name="debug", epilog=SOURCE_HELP)
 @click.argument("source", type=PATH)
 @click.option(
-    "--samples", type=click.IntRange(min=1), default=50, show_default=True, help="Held samples to run."
+    "--samples", type=click.IntRange(min=1), default=50, show_default=True, help="Held-out samples to run."
 )
 @click.option(
-    "--board", default="cortex-m4", show_default=True, metavar="NAME", help="Whose costs are shown."
+    "--board",
+    default="cortex-m4",
+    show_default=True,
+    metavar="NAME",
+    help="The board whose cost per scheme is shown.",
 )
 @options.reading
 @options.conversion
@@ -44,9 +48,9 @@ def command(
     from tinyserve.datasets.named import Reading
     from tinyserve.report.text.debug import diagnosis_view
 
-    told = Options(measure=options.measure_on(board), reading=Reading(pixel_range, stride, sample_rate))
+    settings = Options(measure=options.measure_on(board), reading=Reading(pixel_range, stride, sample_rate))
     with progress() as report:
-        conversion = workflow.Conversion(representative, quantize, bundle, options=told)
+        conversion = workflow.Conversion(representative, quantize, bundle, options=settings)
         made = workflow.to_bundle(source, conversion, report)
-        diagnosis = diagnose(made, representative, samples, told, report)
+        diagnosis = diagnose(made, representative, samples, settings, report)
     stdout().print(diagnosis_view(diagnosis))

@@ -20,7 +20,9 @@ KINDS = ("platformio", "arduino", "cmake", "zephyr")
 @click.argument("source", type=PATH)
 @click.option("--as", "kind", type=click.Choice(KINDS), required=True, help="The build system.")
 @click.option("--board", metavar="NAME", help="A board.  [default for cmake: this computer]")
-@click.option("-o", "--output", type=PATH, required=True, metavar="DIR", help="Where the project goes.")
+@click.option(
+    "-o", "--output", type=PATH, required=True, metavar="DIR", help="Directory of the exported project."
+)
 @options.optimize
 @options.operators
 @options.conversion
@@ -35,7 +37,7 @@ def command(
     quantize: str,
     bundle: Path | None,
 ) -> None:
-    """Write a project for another build system that stands without tinyserve.
+    """Write a stand-alone project for another build system.
 
     An earlier export in DIR is brought up to date; files that were edited or added since are left alone.
     """

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--fits",
     is_flag=True,
-    help="Which boards the model would fit as int8, int16x8 and float32; needs no data.",
+    help="Estimate which boards the model would fit as int8, int16x8 and float32; needs no data.",
 )
 @click.option("--picture", type=PATH, metavar="FILE", help="Draw the arena over time (.png, .svg or .pdf).")
 @options.loading
@@ -65,16 +65,16 @@ def command(
     from tinyserve.report.text import inspection
 
     chosen = boards.load(board) if board else None
-    told = Options(
+    settings = Options(
         input_shapes=tuple(options.shape(text) for text in shapes),
         signature=signature,
         custom=custom,
         trust=trust,
     )
     if fits:
-        _forecast(source, [chosen] if chosen else boards.all_boards(), optimize, told)
+        _forecast(source, [chosen] if chosen else boards.all_boards(), optimize, settings)
         return
-    conversion = workflow.Conversion(representative, quantize, bundle, options=told)
+    conversion = workflow.Conversion(representative, quantize, bundle, options=settings)
     with progress() as report:
         data, name = workflow.model_bytes(source, conversion, report)
         report("compiling")

@@ -1,4 +1,4 @@
-"""The emitter: a program and its memory plan as C that a person can read.
+"""The emitter: a program and its memory plan as readable C.
 
 Four files (``model.c``, ``model.h``, ``weights.c``, ``weights.h``; with another name than "model"
 ``kws.c``, ``kws.h``, ``kws_weights.c``, ``kws_weights.h``) and a copy of each kernel file that they need.

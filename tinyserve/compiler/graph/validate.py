@@ -34,7 +34,7 @@ def validate(model: Model) -> None:
 def check_quantization(quantization: Quantization, tensor: Tensor, what: str, is_constant: bool) -> None:
     """Raises ModelError unless scales and zero points are usable for the tensor's type and shape.
 
-    Zero points are values of the tensor's type, but for activations that have a scale per channel: features
+    Zero points are values of the tensor's type, except activations that have a scale per channel: features
     of trees need no zero in their range.
     """
     count = len(quantization.scales)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PassResult:
-    """One pass over all of its rounds. ``removed`` names what is gone or merged, for people."""
+    """One pass over all of its rounds. ``removed`` names what is gone or merged, as text."""
 
     name: str
     changes: int

@@ -1,4 +1,4 @@
-"""What makes representative data doubtful: it can be used, but a person should know."""
+"""What makes representative data doubtful: it can be used, but the user should know."""
 
 from __future__ import annotations
 

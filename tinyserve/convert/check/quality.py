@@ -54,10 +54,10 @@ class LayerQuality:
 
 
 def per_layer(made: Bundle, samples: int = 50, progress: Progress = silent) -> list[LayerQuality]:
-    """Runs both models over held samples and compares every tensor that both have, in the model's order.
+    """Runs both models over held-out samples and compares every tensor that both have, in the model's order.
 
     The quantized values are the compiled model's own, and so those of the device. Raises UsageError where
-    the bundle has no float original, DataError where it has no held samples in real units.
+    the bundle has no float original, DataError where it has no held-out samples in real units.
     """
     path = made.original_path()
     if path is None:

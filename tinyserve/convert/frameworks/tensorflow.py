@@ -58,7 +58,7 @@ def _static_shape(
         if not fits:
             raise UsageError(
                 f"{where}: input '{name}' has shape {shape}, not {given}",
-                "mend --input-shape (the batch is 1)",
+                "correct --input-shape (the batch is 1)",
             )
         return (1, *full[1:])
     fixed = tuple(extent for extent in shape[1:] if extent is not None)

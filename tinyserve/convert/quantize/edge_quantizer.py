@@ -26,7 +26,7 @@ def tools() -> dict[str, str]:
 
 
 def quantize(model: bytes, samples: Arrays, keep_float: list[str], say: Say) -> bytes:
-    """``model`` with 16-bit symmetric activations and 8-bit weights per channel, but for the operators that
+    """``model`` with 16-bit symmetric activations and 8-bit weights per channel, except the operators that
     write the tensors ``keep_float``.
 
     ``samples``: per input (N, *sample shape) in the order of the model's inputs. Raises ToolError where the

@@ -37,7 +37,7 @@ def tools(request: Quantize) -> dict[str, str]:
 
 
 def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
-    """int8 or int16x8 .tflite with integer inputs and outputs, weights per channel unless told otherwise.
+    """int8 or int16x8 .tflite with integer inputs and outputs, weights per channel by default.
 
     ``samples``: per input (N, *sample shape) in the order of the model's inputs.
     Raises ModelError or UnsupportedError where an operator has no integer form.

@@ -32,7 +32,7 @@ class Variant:
 
 @dataclass(frozen=True)
 class Score:
-    """How good a variant is on the held samples, 0..1.
+    """How good a variant is on the held-out samples, 0..1.
 
     ``accuracy``: share of right labels. ``agreement``: share of samples with the original's top class, where
     there are no labels. ``cosine``: similarity of the outputs, where there are no classes.
@@ -124,7 +124,7 @@ def tried(outcome: Outcome, taken: bool = False) -> Tried:
 
 
 class Judge:
-    """Makes variants of one model and measures them against the original's outputs on held samples."""
+    """Makes variants of one model and measures them against the original's outputs on held-out samples."""
 
     def __init__(self, session: Session, calibration: Dataset, held: Dataset) -> None:
         self._session = session

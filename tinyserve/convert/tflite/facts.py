@@ -169,7 +169,7 @@ def _refuse_hybrid(model: Model, where: str) -> None:
     if hybrid:
         raise UnsupportedError(
             f"{where}: dynamic-range quantized: {len(hybrid)} operators have integer weights but float "
-            f"activations, first {hybrid[0].location}. Such a model quantizes its activations anew in every "
+            f"activations, first {hybrid[0].location}. Such a model quantizes its activations again in every "
             "inference, which microcontroller kernels do not do",
             "convert the original model again with --representative DATA for full-integer int8",
         )

@@ -38,7 +38,7 @@ def pack(model: Any) -> bytes:
 
 
 def drop_tensors(model: Any, graph: Any, dropped: Collection[int]) -> None:
-    """Takes tensors out of a ``SubGraphT`` that nothing refers to, and numbers the others anew."""
+    """Takes tensors out of a ``SubGraphT`` that nothing refers to, and renumbers the others."""
     kept = [index for index in range(len(graph.tensors)) if index not in dropped]
     places = {old: new for new, old in enumerate(kept)} | {-1: -1}
 

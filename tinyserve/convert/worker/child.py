@@ -171,7 +171,7 @@ class Worker:
         how = f"signal {-status}" if status is not None and status < 0 else f"status {status}"
         return errors.ToolError(
             f"{stage}: the converter's process crashed ({how}){self._log_tail()}",
-            "the model may be damaged or use what the converter does not bear; export it again",
+            "the model may be damaged or use what the converter does not support; export it again",
         )
 
     def _log_tail(self) -> str:

@@ -152,7 +152,7 @@ class Client:
     def _load(
         self, data: bytes, line_bytes: int, progress: Progress | None, index: int | None = None
     ) -> None:
-        """``db load`` starts anew, so a load that lost or garbled lines is done again from its start.
+        """``db load`` starts again, so a load that lost or garbled lines is done again from its start.
 
         With ``index`` the bytes are the model's own: `ts-select` holds for one load.
         """

@@ -1,4 +1,4 @@
-"""One command and its answer over a link: lines until ``m-ready``, with errors, faults and garbage told
+"""One command and its answer over a link: lines until ``m-ready``, with errors, faults and garbage reported
 apart."""
 
 from __future__ import annotations

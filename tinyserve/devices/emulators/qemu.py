@@ -40,7 +40,7 @@ class QemuDevice(Device):
         self, symbols: Symbols, board: Board, emulator: Emulator, counted: str | None = None
     ) -> None:
         self._counter: BlockCounter | None = None
-        self._uncounted = ToolError("QEMU was not told what to count")
+        self._uncounted = ToolError("QEMU was started without a function to count")
         self._qemu = self._start(symbols, board, emulator, counted)
         super().__init__(
             QemuLink(f"{board.id} in QEMU", self._qemu.serial, self._qemu),

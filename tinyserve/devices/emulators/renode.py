@@ -166,7 +166,7 @@ def _path(path: Path) -> str:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago: Renode wants to be told which to open."""
+    """Ports that were free a moment ago: Renode must be given the ports to open."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [int(each.getsockname()[1]) for each in sockets]
     for each in sockets:

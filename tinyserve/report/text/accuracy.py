@@ -1,4 +1,4 @@
-"""Accuracy of a model's forms side by side, for people."""
+"""Accuracy of a model's forms side by side, as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A bench result for people at a terminal."""
+"""A bench result for a terminal."""
 
 from __future__ import annotations
 

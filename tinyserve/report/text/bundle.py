@@ -23,7 +23,7 @@ def bundle_panel(bundle: Bundle) -> RenderableType:
         Text(),
         Text(
             f"{sum(manifest.ops.values())} operators, {manifest.macs:,} MACs, "
-            f"arena {figures.size(manifest.arena_bytes)}, {manifest.samples} held samples"
+            f"arena {figures.size(manifest.arena_bytes)}, {manifest.samples} held-out samples"
         ),
     ]
     if manifest.accuracy:

@@ -1,4 +1,4 @@
-"""Which layer loses the accuracy, for people."""
+"""Which layer loses the accuracy, as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `doctor` found, for people."""
+"""What `doctor` found, as text."""
 
 from __future__ import annotations
 

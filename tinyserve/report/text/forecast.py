@@ -1,4 +1,4 @@
-"""Which boards a model would fit in each scheme, for people."""
+"""Which boards a model would fit in each scheme, as text."""
 
 from __future__ import annotations
 

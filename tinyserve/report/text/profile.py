@@ -61,7 +61,7 @@ class _LayerTable:
         yield table
         named = ", ".join(name for name in left_out if name)
         if named:
-            yield Text(f"no room here for: {named}; --html has all", style="dim")
+            yield Text(f"not shown here: {named}; --html has all", style="dim")
 
 
 def _layer_table(layers: list[Layer], unit: str, left_out: Sequence[str]) -> Table:

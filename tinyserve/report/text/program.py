@@ -55,7 +55,7 @@ def layer_table(compiled: Compiled) -> Table:
 
 
 def layer_name(call: KernelCall) -> str:
-    """The layer's name for people; TensorFlow's holds every operator that was fused into it."""
+    """The layer's name for readers; TensorFlow's holds every operator that was fused into it."""
     return short_name(call.layer)
 
 

@@ -1,4 +1,4 @@
-"""What pruning and clustering left of a model's weights, for people."""
+"""What pruning and clustering left of a model's weights, as text."""
 
 from __future__ import annotations
 

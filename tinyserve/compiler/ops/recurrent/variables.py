@@ -17,7 +17,7 @@ class VariableAttributes:
 
 
 class VarHandle(Op):
-    """Variables are told apart by container and name."""
+    """Variables are distinguished by container and name."""
 
     name = "VAR_HANDLE"
     types = (DType.RESOURCE,)

@@ -80,7 +80,7 @@ def headers(paths: Iterable[str]) -> list[Path]:
 
 
 class _Outside(Op):
-    """An operator whose own errors are told as such, with file and line: they are no fault of tinyserve."""
+    """An operator whose own errors are reported with file and line: they are no fault of tinyserve."""
 
     def __init__(self, op: Op, file: Path) -> None:
         self._op, self._file = op, file

@@ -67,7 +67,7 @@ class Window:
         return np.where(nothing, NOTHING_READ, reads).reshape(-1)
 
     def params(self) -> dict[str, int]:
-        """The fields of kernel parameters that describe the window but for dilation, by their C names."""
+        """The fields of kernel parameters that describe the window except dilation, by their C names."""
         return {
             "batches": self.batches,
             "input_height": self.input_height,
