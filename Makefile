@@ -46,7 +46,8 @@ lint: $(VENV)/.test ## ruff and mypy
 fuzz: $(VENV)/.test ## differential and mutation fuzzing for FUZZ_HOURS (default 1)
 	$(BIN)/python -m tests.fuzz --hours $${FUZZ_HOURS:-1}
 
-soak: $(VENV)/.test ## the emitted C of every kind of layer under all compilers, levels and cores (hours)
+soak: $(VENV)/.test ## long runs: random networks (MODELS, default 500) through the front ends; the emitted C of every kind of layer under all compilers, levels and cores (hours)
+	$(BIN)/python -m tests.convert.frameworks.networks.soak --models $${MODELS:-500}
 	$(BIN)/python -m tests.sweep
 
 bench-kernels: $(VENV)/.test ## instructions per inference of the MLPerf Tiny models beside the peers'

@@ -40,6 +40,8 @@ ORIGINAL_FILE = "original.tflite"
 class TensorInfo(msgspec.Struct, frozen=True):
     """An input or output as the compiled model has it. ``scale`` is 0.0 for unquantized tensors.
 
+    ``form``: axis i here is axis form[i] in the trained model; empty where that has the same layout.
+
     ``scales`` and ``zero_points``: of each entry of the last axis, where they differ (features of trees);
     else empty.
     """
@@ -51,6 +53,7 @@ class TensorInfo(msgspec.Struct, frozen=True):
     zero_point: int = 0
     scales: list[float] = []
     zero_points: list[int] = []
+    form: list[int] = []
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -299,6 +302,30 @@ def _swap(staged: Path, path: Path) -> None:
 def sample_shape(info: TensorInfo) -> tuple[int, ...]:
     """The shape of one sample: the tensor's without the batch axis of 1 (an unbatched tensor's own)."""
     return tuple(info.shape[1:] if info.shape[:1] == [1] else info.shape)
+
+
+def source_shape(info: TensorInfo) -> tuple[int, ...]:
+    """The shape of one sample as the trained model has it: another order of axes where ``form`` says so."""
+    shape = [0] * len(info.shape)
+    for place, axis in enumerate(info.form or range(len(info.shape))):
+        shape[axis] = info.shape[place]
+    return tuple(shape[1:] if shape[:1] == [1] else shape)
+
+
+def from_source_layout(values: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:
+    """Samples (N, *source_shape(info)) as (N, *sample_shape(info))."""
+    return values.transpose(_sample_axes(info)) if info.form else values
+
+
+def to_source_layout(values: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:
+    """Samples (N, *sample_shape(info)) as (N, *source_shape(info))."""
+    return values.transpose(np.argsort(_sample_axes(info)).tolist()) if info.form else values
+
+
+def _sample_axes(info: TensorInfo) -> list[int]:
+    """``form`` for arrays of samples: their first axis stands for a batch axis of 1, or before all others."""
+    batched = info.shape[:1] == [1]
+    return list(info.form) if batched else [0, *(axis + 1 for axis in info.form)]
 
 
 def quantize(values: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyserve import bundle
-from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source
+from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source, TensorInfo
 from tinyserve.convert import sources
-from tinyserve.convert.check import doubts, fidelity
+from tinyserve.convert.check import doubts, fidelity, stage
 from tinyserve.convert.check.figures import figures
 from tinyserve.convert.quantize import auto
 from tinyserve.convert.quantize.schemes import Judge, ladder, tried
@@ -56,6 +56,7 @@ def convert(
         inputs = session.original.inputs
         dataset = None if representative is None else readers.load(representative, inputs, options.reading)
         calibration, held = _split(session, dataset, samples)
+        stage.verify(session, held.inputs)
         converted = _quantized(session, calibration, held, quantize)
         measured = figures(converted.data, options.engine, session.record.notes)
         checked = _check(session, converted, held)
@@ -80,13 +81,20 @@ def convert(
         mlperf_id=options.mlperf_id or facts.mlperf_id(converted.inputs, converted.outputs),
         weights=weights,
         variants=session.record.variants,
-        input_layout=session.front.input_layout,
+        input_layout=_input_layout(converted.inputs),
         labels=session.record.labels,
         notes=session.record.notes,
     )
     progress("write the bundle")
     kept = session.original.data if converted is not session.original else None
     return bundle.write(output, manifest, converted.data, checked.samples, kept)
+
+
+def _input_layout(inputs: list[TensorInfo]) -> str:
+    """Of images, and what it is in the source where that differs."""
+    letters = {3: ("NWC", "NCW"), 4: ("NHWC", "NCHW"), 5: ("NDHWC", "NCDHW")}
+    moved = next((letters[len(info.shape)] for info in inputs if len(info.form) in letters), None)
+    return "NHWC" if moved is None else f"{moved[0]} ({moved[1]} in the source)"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from tinyserve.convert.quantize import quantizer
 from tinyserve.convert.tflite import surgery, widen
 from tinyserve.convert.worker import messages, runtimes
-from tinyserve.convert.worker.loaded import Loaded, Say, each_sample, load_arrays, save_arrays
+from tinyserve.convert.worker.loaded import Exported, Loaded, Say, each_sample, load_arrays, save_arrays
 from tinyserve.errors import ModelError, TinyserveError, ToolError
 
 
@@ -24,15 +24,17 @@ class Server:
 
     def __init__(self, say: Say) -> None:
         self.say = say
-        self.loaded: Loaded | None = None
+        self.loaded: Loaded | Exported | None = None
 
     def answer(self, request: messages.Request) -> messages.Done:
         handlers: dict[type, Callable[[Any], messages.Done]] = {
             messages.LoadModel: self.load,
+            messages.ExportOnnx: self.export,
             messages.Widen: self.widen,
             messages.Split: self.split,
             messages.Join: self.join,
             messages.RunOriginal: self.run_original,
+            messages.TraceOriginal: self.trace_original,
             messages.Quantize: self.quantize,
             messages.RunTflite: self.run_tflite,
         }
@@ -47,10 +49,22 @@ class Server:
         return messages.Done(
             framework=loaded.framework,
             has_original=loaded.original is not None,
-            input_layout=loaded.input_layout,
             tools=loaded.tools,
             notes=loaded.notes,
             labels=loaded.labels,
+            input_forms=loaded.input_forms,
+            output_forms=loaded.output_forms,
+            places=loaded.places,
+        )
+
+    def export(self, request: messages.ExportOnnx) -> messages.Done:
+        self.say("load", 0, 0)
+        frontend = importlib.import_module(f"tinyserve.convert.frameworks.{request.frontend}")
+        exported: Exported = frontend.export(request, self.say)
+        request.onnx.write_bytes(exported.onnx)
+        self.loaded = exported
+        return messages.Done(
+            framework=exported.framework, has_original=True, tools=exported.tools, notes=exported.notes
         )
 
     def widen(self, request: messages.Widen) -> messages.Done:
@@ -73,6 +87,13 @@ class Server:
             raise ModelError("there is no original model to run")
         save_arrays(request.outputs, each_sample(self.loaded.original, load_arrays(request.inputs), self.say))
         return messages.Done()
+
+    def trace_original(self, request: messages.TraceOriginal) -> messages.Done:
+        if self.loaded is None or self.loaded.trace is None:
+            raise ModelError("there is no original model whose values can be seen")
+        values = self.loaded.trace([array[:1] for array in load_arrays(request.inputs)])
+        save_arrays(request.outputs, list(values.values()))
+        return messages.Done(labels=list(values))
 
     def quantize(self, request: messages.Quantize) -> messages.Done:
         request.output.write_bytes(quantizer.quantize(request, load_arrays(request.samples), self.say))

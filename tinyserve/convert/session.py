@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from tinyserve.bundle import quantize
+from tinyserve.bundle import from_source_layout, quantize, to_source_layout
 from tinyserve.convert.check import expectation
 from tinyserve.convert.frameworks import front_ends
 from tinyserve.convert.quantize import signal_front
@@ -39,7 +39,9 @@ class Session:
         self.loader = loader
         self.options = options
         self.record = Record()
-        self.front = front_ends.to_tflite(loader, source, options, self.record)
+        self.name = str(source.path)
+        self._references: tuple[list[Array], list[Array]] | None = None
+        self.front = front_ends.to_tflite(worker, loader, source, options, self.record)
 
     @property
     def original(self) -> Inspected:
@@ -58,7 +60,9 @@ class Session:
             data = self._quantize_behind(front, calibration, scheme, options, kept)
         else:
             data = self._quantize(self.original.data, calibration.inputs, scheme, options, kept)
-        return facts.inspect(data, "the quantized model")
+        made = facts.inspect(data, "the quantized model")
+        forms = [[info.form for info in infos] for infos in (self.original.inputs, self.original.outputs)]
+        return facts.with_forms(made, *forms)
 
     def _quantize(
         self, data: bytes, inputs: list[Array], scheme: str, options: Options, kept: list[str]
@@ -104,11 +108,23 @@ class Session:
     def reference(self, inputs: list[Array]) -> list[Array]:
         """The original's outputs: from its own framework where that has loaded it, else from LiteRT.
 
-        Custom operators that LiteRT lacks are run as in the converted model: by TFLM, or compiled.
+        Custom operators that LiteRT lacks are run as in the converted model: by TFLM, or compiled. The
+        samples of the last call are not run again.
         """
+        if self._references is None or self._references[0] is not inputs:
+            self._references = (inputs, self._reference(inputs))
+        return self._references[1]
+
+    def _reference(self, inputs: list[Array]) -> list[Array]:
         if self.front.has_original:
-            outputs, _ = self.loader.run(messages.RunOriginal, inputs, "run the original")
-            return outputs
+            given = [to_source_layout(a, info) for a, info in zip(inputs, self.original.inputs, strict=True)]
+            outputs, _ = self.loader.run(messages.RunOriginal, given, "run the original")
+            infos = self.original.outputs
+            return [from_source_layout(a, info) for a, info in zip(outputs, infos, strict=True)]
+        return self.float_outputs(inputs)
+
+    def float_outputs(self, inputs: list[Array]) -> list[Array]:
+        """What the .tflite that the front end made gives, from LiteRT (see ``reference``)."""
         try:
             return self._from_litert(inputs)
         except ModelError:

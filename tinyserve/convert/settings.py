@@ -35,6 +35,7 @@ class Options:
     - ``mlperf_id``: what the firmware answers to MLPerf Tiny's runner; '' to know it by the shapes.
     - ``held_samples``: how many samples are kept for checks, at most.
     - ``min_accuracy``: what "auto" must hold (see ``auto``).
+    - ``keep_layout``: images of an ONNX or PyTorch model stay channels first.
     - ``trust``: pickles may run their code when they are loaded (scikit-learn).
     - ``timeout_s``: how long a converter may be silent.
     - ``measure``: what a .tflite costs on a board, for the costs of variants; None: not measured.
@@ -52,6 +53,7 @@ class Options:
     held_samples: int = 50
     min_accuracy: float = 0.98
     trust: bool = False
+    keep_layout: bool = False
     timeout_s: float = 600.0
     measure: Callable[[bytes], Cost] | None = field(default=None, repr=False, compare=False)
     reading: Reading = AS_IT_IS

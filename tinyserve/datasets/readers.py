@@ -179,13 +179,17 @@ def _sample_shape_fits(array: Array, info: TensorInfo) -> bool:
     """Whether samples lie along the first axis, and fit except for axes of extent 1 or channels put first."""
     if array.ndim < 1:
         return False
-    squeezed = _squeezed(array.shape[1:]) == _squeezed(bundle.sample_shape(info))
-    return squeezed or _has_channels_first(array, info)
+    shape = _squeezed(array.shape[1:])
+    if info.form:
+        return shape in (_squeezed(bundle.sample_shape(info)), _squeezed(bundle.source_shape(info)))
+    return shape == _squeezed(bundle.sample_shape(info)) or _has_channels_first(array, info)
 
 
 def _has_channels_first(array: Array, info: TensorInfo) -> bool:
     """Whether these are images (N, C, H, W) for an input (H, W, C)."""
     wanted = bundle.sample_shape(info)
+    if info.form:  # known, not guessed: where both orders fit, data lies as the trained model takes it
+        return _squeezed(array.shape[1:]) == _squeezed(bundle.source_shape(info))
     return len(wanted) == 3 and array.shape[1:] == (wanted[2], *wanted[:2]) and array.shape[1:] != wanted
 
 
@@ -204,14 +208,25 @@ def _fit(array: Array, info: TensorInfo, origin: str) -> Array:
         hint = (
             "this looks like a single sample: add a sample axis in front, array[None]"
             if single
-            else f"save an array of shape (N, {', '.join(map(str, wanted))}), preprocessed as in training"
+            else f"save an array of shape {_shapes(info).split(' as ')[0]}, preprocessed as in training"
         )
-        raise DataError(
-            f"{where} has shape {array.shape}, the model takes (N, {', '.join(map(str, wanted))})", hint
-        )
+        raise DataError(f"{where} has shape {array.shape}, the model takes {_shapes(info)}", hint)
     if _has_channels_first(array, info):
-        array = np.ascontiguousarray(np.moveaxis(array, 1, -1))
+        if info.form:
+            array = bundle.from_source_layout(array.reshape(len(array), *bundle.source_shape(info)), info)
+        else:
+            array = np.moveaxis(array, 1, -1)
+        array = np.ascontiguousarray(array)
     return _cast(array.reshape(len(array), *wanted), info, where)
+
+
+def _shapes(info: TensorInfo) -> str:
+    """What arrays of samples an input takes."""
+    own, source = (
+        f"(N, {', '.join(map(str, shape))})"
+        for shape in (bundle.sample_shape(info), bundle.source_shape(info))
+    )
+    return f"{source} as your model does, or {own}" if info.form else own
 
 
 def _cast(array: Array, info: TensorInfo, where: str) -> Array:

@@ -108,7 +108,8 @@ def test_unknown_names_and_places_that_cannot_be(tmp_path: Path, monkeypatch: py
 
 
 def test_a_missing_front_end_is_named_with_the_command_that_installs_it(tmp_path: Path) -> None:
-    (tmp_path / "m.onnx").write_bytes(b"\x08\x09\x12\x00")
-    with pytest.raises(ToolError, match="'onnx'") as caught:
-        front_ends.isolated(sources.identify(tmp_path / "m.onnx"))
-    assert caught.value.hint == "tinyserve setup --frontend onnx"
+    with zipfile.ZipFile(tmp_path / "m.pt2", "w") as archive:
+        archive.writestr("m/models/model.json", "{}")
+    with pytest.raises(ToolError, match="'pytorch'") as caught:
+        front_ends.isolated(sources.identify(tmp_path / "m.pt2"))
+    assert caught.value.hint == "tinyserve setup --frontend pytorch"

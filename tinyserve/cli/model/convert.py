@@ -59,6 +59,11 @@ from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOUR
     show_default=True,
     help="The engine that must run the model; tflm also accepts models that only the interpreter runs.",
 )
+@click.option(
+    "--keep-layout",
+    is_flag=True,
+    help="Leave the images of an ONNX or PyTorch model channels first (NCHW).",
+)
 @options.reading
 @click.option(
     "--mlperf-id",
@@ -84,6 +89,7 @@ def command(
     trust: bool,
     board: str,
     engine: str,
+    keep_layout: bool,
     pixel_range: tuple[float, float] | None,
     stride: int,
     sample_rate: int,
@@ -107,6 +113,7 @@ def command(
         engine=engine,
         min_accuracy=min_accuracy,
         trust=trust,
+        keep_layout=keep_layout,
         mlperf_id=mlperf_id,
         measure=options.measure_on(board),
         reading=Reading(pixel_range, stride, sample_rate),

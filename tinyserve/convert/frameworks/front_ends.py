@@ -5,10 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 import tinyserve
+from tinyserve import bundle
 from tinyserve.convert.frameworks import provision
 from tinyserve.convert.settings import Options, Record
 from tinyserve.convert.sources import SourceModel
@@ -18,17 +21,21 @@ from tinyserve.convert.worker import messages
 from tinyserve.convert.worker.child import Worker
 from tinyserve.errors import UsageError
 
+EXPORTED = ("pytorch",)
+"""Kinds that their own framework writes as ONNX first."""
+
 _LEGACY = "TF_USE_LEGACY_KERAS"
 
 
 @dataclass(frozen=True)
 class Front:
-    """The source as .tflite. ``has_original``: the worker can run it in its own framework."""
+    """The source as .tflite. ``has_original``: the worker can run it in its own framework. ``places``: where
+    the source's values lie in it (see ``messages.Done``)."""
 
     model: Inspected
     framework: str
     has_original: bool
-    input_layout: str = "NHWC"
+    places: dict[str, messages.Place] = field(default_factory=dict)
 
 
 def isolated(source: SourceModel) -> Sequence[str] | None:
@@ -36,11 +43,17 @@ def isolated(source: SourceModel) -> Sequence[str] | None:
 
     Raises ToolError with the command that installs the environment.
     """
-    if source.kind not in provision.FRONTENDS:
+    if source.kind not in provision.FRONTENDS or _is_here(source.kind):
         return None
     interpreter = provision.python(provision.require(source.kind))
     # Not by PYTHONPATH: that would put our own environment's packages before the other's.
     return (str(interpreter), "-c", _BOOT, str(Path(tinyserve.__file__).parent))
+
+
+def _is_here(kind: str) -> bool:
+    """Whether this environment has what the front end needs: a PyTorch of the user's own is as good."""
+    needed = provision.FRONTENDS[kind].imports
+    return bool(needed) and all(importlib.util.find_spec(name) is not None for name in needed)
 
 
 _BOOT = """
@@ -56,11 +69,11 @@ main()
 """
 
 
-def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Record) -> Front:
-    """Raises ModelError, UnsupportedError, UsageError or ToolError."""
+def to_tflite(worker: Worker, loader: Worker, source: SourceModel, options: Options, record: Record) -> Front:
+    """``loader`` has the source's framework. Raises ModelError, UnsupportedError, UsageError or ToolError."""
     _check_options(source, options)
     if source.kind == "tflite":
-        return Front(_from_tflite(worker, source, record), "tflite", False)
+        return Front(_from_tflite(loader, source, record), "tflite", False)
     if source.kind == "sklearn" and not options.trust:
         raise UsageError(
             f"{source.path}: loading a pickle runs whatever code is in it",
@@ -69,17 +82,61 @@ def to_tflite(worker: Worker, source: SourceModel, options: Options, record: Rec
     request = messages.LoadModel(
         frontend=source.kind,
         source=source.path.absolute(),
-        tflite=worker.path(".tflite"),
+        tflite=loader.path(".tflite"),
         input_shapes=[list(shape) for shape in options.input_shapes],
         signature=options.signature,
         custom=list(options.custom),
+        keep_layout=options.keep_layout,
     )
-    done = _load(worker, request, record)
+    framework = ""
+    if source.kind in EXPORTED:
+        exported, request = _export(loader, request, record)
+        framework = exported.framework
+        done = worker.ask(request, "convert the model")
+    else:
+        done = _load(loader, request, record)
     record.tools.update(done.tools)
     record.notes.extend(done.notes)
     record.labels.extend(done.labels)
     model = facts.inspect(request.tflite.read_bytes(), f"{source.path} as .tflite")
-    return Front(model, done.framework, done.has_original, done.input_layout)
+    model = facts.with_forms(model, done.input_forms, done.output_forms)
+    record.notes.extend(_layout_notes(model))
+    return Front(model, framework or done.framework, done.has_original, done.places)
+
+
+def _export(
+    loader: Worker, request: messages.LoadModel, record: Record
+) -> tuple[messages.Done, messages.LoadModel]:
+    """The source as ONNX, and the request to load that."""
+    onnx = loader.path(".onnx")
+    asked = messages.ExportOnnx(request.frontend, request.source, onnx, request.input_shapes)
+    done = loader.ask(asked, "load the model")
+    record.tools.update(done.tools)
+    record.notes.extend(done.notes)
+    origin = str(request.source)
+    return done, msgspec.structs.replace(
+        request, frontend="onnx", source=onnx, input_shapes=[], origin=origin
+    )
+
+
+def _layout_notes(model: Inspected) -> list[str]:
+    """Both shapes of what was moved to channels last."""
+
+    def shape(extents: Sequence[int]) -> str:
+        return f"(N, {', '.join(map(str, extents))})"
+
+    notes = [
+        f"input '{info.name}' takes {shape(bundle.source_shape(info))} as your model does, or "
+        f"{shape(bundle.sample_shape(info))}, which it is on the device (channels last)"
+        for info in model.inputs
+        if info.form
+    ]
+    return notes + [
+        f"output '{info.name}' is {shape(bundle.sample_shape(info))} (channels last); your model's is "
+        f"{shape(bundle.source_shape(info))}"
+        for info in model.outputs
+        if info.form
+    ]
 
 
 def _from_tflite(worker: Worker, source: SourceModel, record: Record) -> Inspected:
@@ -99,6 +156,7 @@ def _check_options(source: SourceModel, options: Options) -> None:
         ("--signature", options.signature, ("saved_model",)),
         ("--custom", options.custom, ("keras",)),
         ("--input-shape", options.input_shapes, ("keras", "saved_model", "onnx", "pytorch")),
+        ("--keep-layout", options.keep_layout, ("onnx", "pytorch")),
     )
     for name, value, kinds in given:
         if value and source.kind not in kinds:

@@ -46,18 +46,11 @@ FRONTENDS: Mapping[str, Frontend] = MappingProxyType(
             Frontend("keras2", ".h5 files of Keras 2", "overlay", ("tf-keras>=2.21,<2.22",), ()),
             # Exact: with other versions pip resolves to sets that do not import.
             Frontend(
-                "onnx",
-                "ONNX models",
-                "environment",
-                ("onnx2tf==1.29.24", "msgspec>=0.18"),
-                ("onnx2tf", "onnxruntime", "msgspec"),
-            ),
-            Frontend(
                 "pytorch",
                 "PyTorch exported programs",
                 "environment",
-                ("litert-torch==0.10.0", "msgspec>=0.18"),
-                ("litert_torch", "msgspec"),
+                ("torch==2.13.0", "onnxscript==0.7.2", "onnx>=1.20,<2", "numpy>=1.26", "msgspec>=0.18"),
+                ("torch", "onnxscript", "msgspec"),
             ),
         )
     }

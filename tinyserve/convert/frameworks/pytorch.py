@@ -1,7 +1,7 @@
-"""Front end for PyTorch exported programs (.pt2) through litert-torch, in an environment of its own.
+"""Front end for PyTorch exported programs (.pt2): PyTorch's own exporter makes ONNX of them. Worker process
+only, in an environment of its own or this one.
 
-Worker process only. A .pt2 holds a graph and weights; torch.export.load does not run the author's code.
-Images become NHWC: a rank-4 input (N, C, H, W) is taken as (N, H, W, C), and so are rank-4 outputs.
+A .pt2 holds a graph and weights; torch.export.load does not run the author's code.
 """
 
 from __future__ import annotations
@@ -9,50 +9,37 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import tempfile
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from tinyserve.convert.frameworks.tensorflow import static_shapes
-from tinyserve.convert.worker.loaded import CHANNELS_MOVED, MOVED_LAYOUT, Arrays, Loaded, Say
-from tinyserve.convert.worker.messages import LoadModel
+from tinyserve.convert.worker.loaded import Arrays, Exported, Say
+from tinyserve.convert.worker.messages import ExportOnnx
 from tinyserve.errors import ModelError, UnsupportedError, UsageError
 
-_TO_NHWC = (0, 2, 3, 1)
+_OPSET = 18
 
 
-def load(request: LoadModel, say: Say) -> Loaded:
-    """Loads and converts. Raises ModelError, UsageError or UnsupportedError."""
+def export(request: ExportOnnx, say: Say) -> Exported:
+    """The program as ONNX. Raises ModelError, UsageError or UnsupportedError."""
     torch: Any = importlib.import_module("torch")
+    torch.set_num_threads(1)
     program = _program(torch, request.source)
-    examples = _examples(torch, program, request)
+    _check_mode(program, request.source)
+    _check_inputs(program, request)
     say("convert", 0, 0)
     module = program.module()
-    litert_torch: Any = importlib.import_module("litert_torch")
-    try:
-        last, moved, images = _channels_last(litert_torch, module, examples)
-        edge = litert_torch.convert(last, tuple(moved))
-        with tempfile.TemporaryDirectory(prefix="tinyserve-torch-") as directory:
-            path = Path(directory) / "model.tflite"
-            edge.export(str(path))
-            tflite = path.read_bytes()
-    except Exception as error:
-        first = (str(error).strip().splitlines() or [repr(error)])[0]
-        raise UnsupportedError(
-            f"{request.source}: litert-torch cannot convert this model: {first[:300]}",
-            "replace the operator it names, or export to ONNX and convert that",
-        ) from error
 
     def original(sample: Arrays) -> Arrays:
-        tensors = [torch.from_numpy(np.ascontiguousarray(value)) for value in sample]
         with torch.no_grad():
-            return [output.numpy() for output in _flat(last(*tensors))]
+            return [_array(output) for output in _flat(torch, _call(torch, program, module, sample))]
 
-    tools = {name: importlib.metadata.version(name) for name in ("torch", "litert-torch")}
-    if not images:
-        return Loaded(tflite, "pytorch", tools, original)
-    return Loaded(tflite, "pytorch", tools, original, [CHANNELS_MOVED], MOVED_LAYOUT)
+    tools = {name: importlib.metadata.version(name) for name in ("torch", "onnxscript")}
+    onnx = _onnx(torch, program, request.source)
+    return Exported(onnx, "pytorch", tools, original, _tracer(torch, program, module))
 
 
 def _program(torch: Any, path: Path) -> Any:
@@ -66,31 +53,136 @@ def _program(torch: Any, path: Path) -> Any:
         ) from error
 
 
-def _examples(torch: Any, program: Any, request: LoadModel) -> list[Any]:
-    """Zeros of the shapes that the model was exported with. Raises UsageError where these aren't static."""
-    names = list(program.graph_signature.user_inputs)
+def _check_mode(program: Any, path: Path) -> None:
+    """Raises UsageError for a program that was exported in training mode: it would drop out and update
+    statistics."""
+    for node in program.graph.nodes:
+        name = str(node.target)
+        dropping = "dropout" in name and len(node.args) > 2 and bool(node.args[2])
+        training = "batch_norm" in name and len(node.args) > 5 and node.args[5] is True
+        if dropping or training or "native_batch_norm" in name or "bernoulli" in name or "rand" in name:
+            raise UsageError(
+                f"{path}: was exported in training mode ('{node.name}' is {name})",
+                "call model.eval() before torch.export.export",
+            )
+    mutated = list(program.graph_signature.buffers_to_mutate.values())
+    if mutated:
+        raise UnsupportedError(
+            f"{path}: changes its buffer '{mutated[0]}' in each call",
+            "call model.eval() before torch.export.export; state that is meant goes in and out as arguments",
+        )
+
+
+def _check_inputs(program: Any, request: ExportOnnx) -> None:
     nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
-    values = [nodes[name].meta["val"] for name in names]
-    declared = [tuple(n if isinstance(n, int) else None for n in value.shape) for value in values]
-    for name, shape in zip(names, declared, strict=True):
-        if shape and shape[0] not in (None, 1):
+    for name in program.graph_signature.user_inputs:
+        shape = tuple(nodes[name].meta["val"].shape) if name in nodes else ()
+        if len(shape) in (2, 4, 5) and isinstance(shape[0], int) and shape[0] != 1:
             raise UsageError(
                 f"{request.source}: input '{name}' was exported for a batch of {shape[0]}",
                 "export it with an example whose batch is 1",
             )
-    shapes = static_shapes(names, declared, request.input_shapes, str(request.source))
-    return [torch.zeros(shape, dtype=value.dtype) for shape, value in zip(shapes, values, strict=True)]
+    if request.input_shapes:
+        raise UsageError(
+            f"{request.source}: an exported program has the shapes of its example inputs",
+            "leave --input-shape out, and export the model with an example of the shape that you want",
+        )
 
 
-def _channels_last(litert_torch: Any, module: Any, examples: list[Any]) -> tuple[Any, list[Any], list[int]]:
-    """The module with images (rank 4) channels last on both sides, its examples, and which inputs moved."""
-    images = [index for index, example in enumerate(examples) if example.dim() == 4]
-    made = [index for index, output in enumerate(_flat(module(*examples))) if output.dim() == 4]
-    if not images and not made:
-        return module, examples, []
-    moved = [e.permute(*_TO_NHWC).contiguous() if e.dim() == 4 else e for e in examples]
-    return litert_torch.to_channel_last_io(module, args=images, outputs=made), moved, images
+def _onnx(torch: Any, program: Any, path: Path) -> bytes:
+    outputs = output_names(program)
+    try:
+        with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="tinyserve-torch-") as directory:
+            warnings.simplefilter("ignore")
+            made = torch.onnx.export(
+                program, dynamo=True, verbose=False, optimize=True, opset_version=_OPSET,
+                input_names=list(program.graph_signature.user_inputs), output_names=outputs,
+            )  # fmt: skip
+            file = Path(directory) / "model.onnx"
+            made.save(str(file))
+            onnx: Any = importlib.import_module("onnx")
+            return bytes(onnx.load(str(file)).SerializeToString())
+    except Exception as error:
+        raise UnsupportedError(
+            f"{path}: PyTorch's exporter to ONNX refuses this model: {_reason(error)}",
+            "replace the operator it names, or export the model to ONNX yourself and convert that",
+        ) from error
 
 
-def _flat(outputs: Any) -> list[Any]:
-    return list(outputs) if isinstance(outputs, tuple | list) else [outputs]
+def _reason(error: BaseException) -> str:
+    """The innermost cause that says something, in a line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else repr(error))[:300]
+
+
+def output_names(program: Any) -> list[str]:
+    """Keys of dicts and fields of named tuples, {'a': (x, y)} giving a_0 and a_1; the graph's own names for
+    the members of a plain tuple or list. In the model's order, each once."""
+    pytree = importlib.import_module("torch.utils._pytree")
+    plain = [str(name) for name in program.graph_signature.user_outputs]
+    paths, _ = pytree.tree_flatten_with_path(pytree.tree_unflatten(plain, program.call_spec.out_spec))
+    inputs, taken, names = set(program.graph_signature.user_inputs), dict[str, int](), list[str]()
+    for path, own in paths:
+        named = any(not hasattr(key, "idx") for key in path)
+        name = "_".join(_key(key) for key in path) if named else str(own)
+        name = f"{name}_out" if name in inputs else name
+        taken[name] = taken.get(name, 0) + 1
+        names.append(name if taken[name] == 1 else f"{name}_{taken[name]}")
+    return names
+
+
+def _key(key: Any) -> str:
+    """A part of a key path: of a mapping, an object or a sequence."""
+    return str(next(getattr(key, field) for field in ("key", "name", "idx") if hasattr(key, field)))
+
+
+def _call(torch: Any, program: Any, module: Any, sample: Arrays) -> Any:
+    arguments = [
+        _tensor(torch, value, node) for value, node in zip(sample, _placeholders(program), strict=True)
+    ]
+    pytree = importlib.import_module("torch.utils._pytree")
+    args, kwargs = pytree.tree_unflatten(arguments, program.call_spec.in_spec)
+    return module(*args, **kwargs)
+
+
+def _placeholders(program: Any) -> list[Any]:
+    names = list(program.graph_signature.user_inputs)
+    nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
+    return [nodes[name].meta["val"] for name in names]
+
+
+def _tensor(torch: Any, value: npt.NDArray[Any], example: Any) -> Any:
+    made = torch.from_numpy(np.ascontiguousarray(value)).reshape(tuple(example.shape))
+    return made.to(example.dtype)
+
+
+def _array(output: Any) -> npt.NDArray[Any]:
+    return np.asarray(output.detach().float().numpy() if output.is_floating_point() else output.numpy())
+
+
+def _flat(torch: Any, outputs: Any) -> list[Any]:
+    pytree = importlib.import_module("torch.utils._pytree")
+    return [output for output in pytree.tree_leaves(outputs) if isinstance(output, torch.Tensor)]
+
+
+def _tracer(torch: Any, program: Any, module: Any) -> Any:
+    """What each node of the program computes, by its name, which the exporter keeps."""
+
+    def trace(sample: Arrays) -> dict[str, npt.NDArray[Any]]:
+        found: dict[str, npt.NDArray[Any]] = {}
+
+        class Recorder(torch.fx.Interpreter):  # type: ignore[misc]
+            def run_node(self, node: Any) -> Any:
+                result = super().run_node(node)
+                if isinstance(result, torch.Tensor):
+                    found[node.name] = _array(result)
+                return result
+
+        arguments = [_tensor(torch, v, e) for v, e in zip(sample, _placeholders(program), strict=True)]
+        with torch.no_grad():
+            Recorder(module).run(*arguments)
+        return found
+
+    return trace

@@ -6,9 +6,11 @@ Needs numpy and our own reader, no TensorFlow.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
+import msgspec
 import numpy as np
 
 from tinyserve.bundle import TensorInfo, WeightStatistics
@@ -52,6 +54,25 @@ def inspect(data: bytes, where: str) -> Inspected:
         outputs=[_info(t, name) for t, name in zip(graph.outputs, graph.output_names, strict=True)],
         ops=dict(sorted(Counter(op.name for op in graph.operators).items())),
     )
+
+
+def with_forms(
+    model: Inspected, inputs: Sequence[Sequence[int]], outputs: Sequence[Sequence[int]]
+) -> Inspected:
+    """The model whose inputs and outputs say how they lie in the source (see ``TensorInfo.form``); empty
+    lists where nothing is moved."""
+    if not inputs and not outputs:
+        return model
+    return replace(
+        model,
+        inputs=[_with_form(info, form) for info, form in zip(model.inputs, inputs, strict=True)],
+        outputs=[_with_form(info, form) for info, form in zip(model.outputs, outputs, strict=True)],
+    )
+
+
+def _with_form(info: TensorInfo, form: Sequence[int]) -> TensorInfo:
+    moved = list(form) != list(range(len(info.shape)))
+    return msgspec.structs.replace(info, form=list(form) if moved else [])
 
 
 def has_half_precision(data: bytes, where: str) -> bool:

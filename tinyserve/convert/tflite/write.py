@@ -16,6 +16,8 @@ from tinyserve.convert.tflite import schema
 
 Array = npt.NDArray[Any]
 _VERSION = 3
+_FIRST = {"BROADCAST_TO": 2}
+"""The first version that LiteRT registers, where that is not 1."""
 
 
 class GraphWriter:
@@ -30,14 +32,22 @@ class GraphWriter:
         self._graph = self._schema.SubGraphT()
         self._graph.name = "main"
         self._graph.tensors, self._graph.operators = [], []
+        self._names: tuple[list[str], list[str]] | None = None
 
     def tensor(
-        self, name: str, shape: Sequence[int], dtype: str, quantization: Quantization | None = None
+        self,
+        name: str,
+        shape: Sequence[int],
+        dtype: str,
+        quantization: Quantization | None = None,
+        *,
+        variable: bool = False,
     ) -> int:
-        """A value that is computed, or an input."""
+        """A value that is computed, an input, or a variable (state that starts as zeros)."""
         tensor = self._schema.TensorT()
         tensor.name, tensor.shape, tensor.buffer = name, list(shape), 0
         tensor.type = getattr(self._schema.TensorType, dtype.upper())
+        tensor.isVariable = variable
         if quantization is not None:
             stored = self._schema.QuantizationParametersT()
             stored.scale, stored.zeroPoint = list(quantization.scales), list(quantization.zero_points)
@@ -46,21 +56,27 @@ class GraphWriter:
         self._graph.tensors.append(tensor)
         return len(self._graph.tensors) - 1
 
-    def constant(self, name: str, values: Array) -> int:
+    def constant(self, name: str, values: Array, quantization: Quantization | None = None) -> int:
         """A tensor that is known, of the array's type."""
         buffer = self._schema.BufferT()
         little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
         buffer.data = np.frombuffer(little.tobytes(), np.uint8)
         self._model.buffers.append(buffer)
-        index = self.tensor(name, values.shape, values.dtype.name)
+        index = self.tensor(name, values.shape, values.dtype.name, quantization)
         self._graph.tensors[index].buffer = len(self._model.buffers) - 1
         return index
 
-    def builtin(self, name: str, options: str, inputs: Sequence[int], output: int, **fields: float) -> None:
+    def builtin(
+        self, name: str, options: str, inputs: Sequence[int], output: int | Sequence[int], **fields: float
+    ) -> None:
         """One of TFLite's operators; ``options`` is the schema's table that holds ``fields``."""
         code = self._schema.OperatorCodeT()
         number = getattr(self._schema.BuiltinOperator, name)
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), 1
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = (
+            number,
+            min(number, 127),
+            _FIRST.get(name, 1),
+        )
         operator = self._operator(code, inputs, output)
         if options:
             operator.builtinOptionsType = getattr(self._schema.BuiltinOptions, options)
@@ -77,16 +93,35 @@ class GraphWriter:
         operator = self._operator(code, inputs, output)
         operator.customOptions = np.frombuffer(bytes(flexbuffers.Dumps(dict(options))), np.uint8)
 
+    def signature(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+        """Names of the inputs and outputs, in the order in which ``build`` gets them."""
+        self._names = (list(inputs), list(outputs))
+
     def build(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         """The file."""
         self._graph.inputs, self._graph.outputs = list(inputs), list(outputs)
         self._model.subgraphs = [self._graph]
+        if self._names is not None:
+            signature = self._schema.SignatureDefT()
+            signature.signatureKey, signature.subgraphIndex = "serving_default", 0
+            signature.inputs = self._named(self._names[0], inputs)
+            signature.outputs = self._named(self._names[1], outputs)
+            self._model.signatureDefs = [signature]
         return schema.pack(self._model)
 
-    def _operator(self, code: Any, inputs: Sequence[int], output: int) -> Any:
+    def _named(self, names: Sequence[str], tensors: Sequence[int]) -> list[Any]:
+        entries = []
+        for name, tensor in zip(names, tensors, strict=True):
+            entry = self._schema.TensorMapT()
+            entry.name, entry.tensorIndex = name, tensor
+            entries.append(entry)
+        return entries
+
+    def _operator(self, code: Any, inputs: Sequence[int], output: int | Sequence[int]) -> Any:
         operator = self._schema.OperatorT()
         self._model.operatorCodes.append(code)
         operator.opcodeIndex = len(self._model.operatorCodes) - 1
-        operator.inputs, operator.outputs = list(inputs), [output]
+        operator.inputs = list(inputs)
+        operator.outputs = [output] if isinstance(output, int) else list(output)
         self._graph.operators.append(operator)
         return operator

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.convert.worker.messages import Place
+
 Arrays = list[npt.NDArray[Any]]
 Say = Callable[[str, int, int], None]
-
-MOVED_LAYOUT = "NHWC (NCHW in the source)"
-CHANNELS_MOVED = "channels first in the source, last here: data is taken in either layout"
 
 
 @dataclass(frozen=True)
 class Loaded:
     """What a front end makes of a trained model.
 
-    ``input_layout`` is that of the .tflite's images, and what it was in the source where that differs.
-    ``original`` runs one sample (each input with its batch axis of 1) in the model's own framework.
-    ``labels`` are the classes in the order of the outputs.
+    ``original`` runs one sample (each input with its batch axis of 1) in the model's own framework and
+    layouts. ``trace`` gives what is computed on the way, by the names of ``places``; of these, and of
+    ``input_forms`` and ``output_forms``, see ``messages.Done``. ``labels`` are the classes in the order of
+    the outputs.
     """
 
     tflite: bytes
@@ -31,8 +31,23 @@ class Loaded:
     tools: dict[str, str]
     original: Callable[[Arrays], Arrays] | None = None
     notes: list[str] = field(default_factory=list)
-    input_layout: str = "NHWC"
     labels: list[str] = field(default_factory=list)
+    input_forms: list[list[int]] = field(default_factory=list)
+    output_forms: list[list[int]] = field(default_factory=list)
+    places: dict[str, Place] = field(default_factory=dict)
+    trace: Callable[[Arrays], dict[str, npt.NDArray[Any]]] | None = None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A trained model that another framework wrote as ONNX. ``original`` and ``trace`` as in ``Loaded``."""
+
+    onnx: bytes
+    framework: str
+    tools: dict[str, str]
+    original: Callable[[Arrays], Arrays]
+    trace: Callable[[Arrays], dict[str, npt.NDArray[Any]]]
+    notes: list[str] = field(default_factory=list)
 
 
 def save_arrays(path: Path, arrays: Arrays) -> None:

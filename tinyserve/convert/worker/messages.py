@@ -17,7 +17,8 @@ from tinyserve.errors import ModelError
 class LoadModel(msgspec.Struct, frozen=True, tag=True):
     """Load a trained model with the front end ``frontend`` and write it as float32 .tflite to ``tflite``.
 
-    ``input_shapes``: per input the full shape with batch 1, empty to take the model's own.
+    ``input_shapes``: per input the full shape with batch 1, empty to take the model's own. ``keep_layout``:
+    images stay channels first. ``origin`` is what messages call the source, where that is another file.
     """
 
     frontend: str
@@ -26,6 +27,20 @@ class LoadModel(msgspec.Struct, frozen=True, tag=True):
     input_shapes: list[list[int]] = []
     signature: str = ""
     custom: list[str] = []
+    keep_layout: bool = False
+    origin: str = ""
+
+
+class ExportOnnx(msgspec.Struct, frozen=True, tag=True):
+    """Load a trained model with the front end ``frontend`` and write it as ONNX to ``onnx``.
+
+    Done's ``input_forms`` is empty: the exported model has the source's layouts.
+    """
+
+    frontend: str
+    source: Path
+    onnx: Path
+    input_shapes: list[list[int]] = []
 
 
 class Widen(msgspec.Struct, frozen=True, tag=True):
@@ -60,6 +75,14 @@ class RunOriginal(msgspec.Struct, frozen=True, tag=True):
     outputs: Path
 
 
+class TraceOriginal(msgspec.Struct, frozen=True, tag=True):
+    """Run the first sample through the model that was loaded last; write what is computed on the way to
+    ``outputs``, by the names that Done's ``places`` has."""
+
+    inputs: Path
+    outputs: Path
+
+
 class Quantize(msgspec.Struct, frozen=True, tag=True):
     """Quantize the float32 .tflite ``source`` with ``samples``; see ``quantizer``."""
 
@@ -89,7 +112,9 @@ class Close(msgspec.Struct, frozen=True, tag=True):
     """End of the conversation."""
 
 
-Request = LoadModel | Widen | Split | Join | RunOriginal | Quantize | RunTflite | Close
+Request = (
+    LoadModel | ExportOnnx | Widen | Split | Join | RunOriginal | TraceOriginal | Quantize | RunTflite | Close
+)
 
 
 class Step(msgspec.Struct, frozen=True, tag=True):
@@ -100,13 +125,28 @@ class Step(msgspec.Struct, frozen=True, tag=True):
     total: int
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where a value of the source lies in the .tflite: axis i of ``tensor`` is the value's axis ``form[i]``.
+    ``node`` is what computes it in the source, as messages name it."""
+
+    tensor: str
+    form: list[int]
+    node: str
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """Success. ``tools`` are the versions of what did the work; ``notes`` and ``labels`` are for the
-    manifest."""
+    manifest.
+
+    ``input_forms`` and ``output_forms``: axis i in the .tflite is axis form[i] in the source; empty lists
+    where nothing is moved. ``places``: values of the source by name, in the order in which they are computed.
+    """
 
     framework: str = ""
     has_original: bool = False
-    input_layout: str = "NHWC"
+    input_forms: list[list[int]] = []
+    output_forms: list[list[int]] = []
+    places: dict[str, Place] = {}
     tools: dict[str, str] = {}
     notes: list[str] = []
     labels: list[str] = []

@@ -1,0 +1,29 @@
+"""The operators of ONNX by family, each as what it is in TFLite. Importing this registers them."""
+
+from tinyserve.convert.frameworks.onnx_import.nodes import (
+    activations,
+    arithmetic,
+    convolution,
+    indexing,
+    normalization,
+    pooling,
+    products,
+    recurrent,
+    reductions,
+    resizing,
+    shapes,
+)
+
+__all__ = [
+    "activations",
+    "arithmetic",
+    "convolution",
+    "indexing",
+    "normalization",
+    "pooling",
+    "products",
+    "recurrent",
+    "reductions",
+    "resizing",
+    "shapes",
+]

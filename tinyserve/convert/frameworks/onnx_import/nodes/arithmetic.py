@@ -1,0 +1,175 @@
+"""Elementwise arithmetic, comparisons, logic and casts."""
+
+from __future__ import annotations
+
+import importlib
+from functools import reduce
+
+import numpy as np
+
+from tinyserve.convert.frameworks.onnx_import import arithmetic, linear
+from tinyserve.convert.frameworks.onnx_import.context import BOOL, FLOAT, INT32, Context
+from tinyserve.convert.frameworks.onnx_import.draft import narrowed
+from tinyserve.convert.frameworks.onnx_import.node import Node, handles
+from tinyserve.convert.frameworks.onnx_import.values import Value
+
+_BINARY = {
+    "Div": "DIV", "Max": "MAXIMUM", "Min": "MINIMUM", "Equal": "EQUAL", "Greater": "GREATER",
+    "GreaterOrEqual": "GREATER_EQUAL", "Less": "LESS", "LessOrEqual": "LESS_EQUAL", "And": "LOGICAL_AND",
+    "Or": "LOGICAL_OR",
+}  # fmt: skip
+_UNARY = {
+    "Abs": "ABS", "Neg": "NEG", "Exp": "EXP", "Log": "LOG", "Sqrt": "SQRT", "Sin": "SIN", "Cos": "COS",
+    "Floor": "FLOOR", "Ceil": "CEIL", "Round": "ROUND", "Not": "LOGICAL_NOT",
+}  # fmt: skip
+
+
+@handles(*_UNARY)
+def _unary(ctx: Context, node: Node) -> Value:
+    x = node.input(0)
+    if x.dtype == INT32 and node.op in ("Abs", "Neg"):
+        return _integer(ctx, node.op, x)
+    return arithmetic.unary(ctx, _UNARY[node.op], x)
+
+
+def _integer(ctx: Context, op: str, x: Value) -> Value:
+    negative = arithmetic.subtract(ctx, ctx.scalar(0, INT32), x)
+    return negative if op == "Neg" else arithmetic.binary(ctx, "MAXIMUM", x, negative)
+
+
+@handles("Div", "Max", "Min", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or")
+def _binary(ctx: Context, node: Node) -> Value:
+    values = [value for value in node.inputs if value is not None]
+    if node.op == "Div" and values[1].data is not None and values[0].dtype == FLOAT:
+        return _scaled(ctx, node, values[0], ctx.constant(1.0 / values[1].data.astype(np.float64)))
+    if node.op == "Div" and values[0].dtype == INT32:
+        return arithmetic.binary(ctx, "FLOOR_DIV", *values)
+    return reduce(lambda a, b: arithmetic.binary(ctx, _BINARY[node.op], a, b), values)
+
+
+@handles("Add", "Sum")
+def _add(ctx: Context, node: Node) -> Value:
+    values = [value for value in node.inputs if value is not None]
+    if len(values) == 2:
+        for index, (x, shift) in enumerate((values, values[::-1])):
+            if node.alone[index] and _absorbed(ctx, x, shift, None, shift):
+                return x
+    return reduce(lambda a, b: arithmetic.add(ctx, a, b), values)
+
+
+@handles("Sub")
+def _sub(ctx: Context, node: Node) -> Value:
+    a, b = node.input(0), node.input(1)
+    if b.data is not None and a.dtype == FLOAT and node.alone[0]:
+        negative = ctx.constant(-b.data)
+        if _absorbed(ctx, a, negative, None, negative):
+            return a
+    return arithmetic.subtract(ctx, a, b)
+
+
+@handles("Mul")
+def _mul(ctx: Context, node: Node) -> Value:
+    a, b = node.input(0), node.input(1)
+    return _scaled(ctx, node, b, a) if a.data is not None else _scaled(ctx, node, a, b)
+
+
+def _scaled(ctx: Context, node: Node, x: Value, factor: Value) -> Value:
+    if (
+        factor.data is not None
+        and all(node.alone[: len(node.inputs)])
+        and _absorbed(ctx, x, factor, factor, None)
+    ):
+        return x
+    return arithmetic.multiply(ctx, x, factor)
+
+
+def _absorbed(ctx: Context, x: Value, constant: Value, scale: Value | None, shift: Value | None) -> bool:
+    """Whether the number per channel went into the weights before."""
+    if constant.data is None or x.data is not None or x.dtype != FLOAT or not x.forms:
+        return False
+    axis = x.natural[-1] if x.rank else 0
+    shape = (1,) * (x.rank - constant.rank) + constant.shape
+    if len(shape) != x.rank or any(n != 1 for i, n in enumerate(shape) if i != axis):
+        return False
+    parts = [None if part is None or part.data is None else part.data.reshape(-1) for part in (scale, shift)]
+    done = linear.absorb(ctx, x, parts[0], parts[1], axis)
+    x.nonnegative = x.nonnegative and not done
+    return done
+
+
+@handles("Pow")
+def _pow(ctx: Context, node: Node) -> Value:
+    x, exponent = node.input(0), node.optional(1)
+    power = float(node.constant(1, "exponents").reshape(-1)[0]) if exponent is not None else 0.0
+    if exponent is not None and exponent.data is not None and np.unique(exponent.data).size > 1:
+        raise node.refusal("with several exponents")
+    simple = {0.5: "SQRT", 2.0: "SQUARE", -0.5: "RSQRT"}
+    if power in simple:
+        return arithmetic.unary(ctx, simple[power], x)
+    if power == int(power) and 1 <= abs(power) <= 8:
+        product = reduce(lambda a, _: arithmetic.multiply(ctx, a, x), range(int(abs(power)) - 1), x)
+        return product if power > 0 else arithmetic.divide(ctx, ctx.scalar(1), product)
+    if x.nonnegative:
+        logarithm = arithmetic.unary(ctx, "LOG", x)
+        return arithmetic.unary(ctx, "EXP", arithmetic.multiply(ctx, logarithm, ctx.scalar(power)))
+    raise node.refusal(f"to the power of {power:g}")
+
+
+@handles("Reciprocal")
+def _reciprocal(ctx: Context, node: Node) -> Value:
+    return arithmetic.divide(ctx, ctx.scalar(1), node.input(0))
+
+
+@handles("Sign")
+def _sign(ctx: Context, node: Node) -> Value:
+    x = node.input(0)
+    zero = ctx.scalar(0, x.dtype)
+    positive = arithmetic.cast(ctx, arithmetic.binary(ctx, "GREATER", x, zero), x.dtype)
+    negative = arithmetic.cast(ctx, arithmetic.binary(ctx, "LESS", x, zero), x.dtype)
+    return arithmetic.subtract(ctx, positive, negative)
+
+
+@handles("Mod")
+def _mod(ctx: Context, node: Node) -> Value:
+    a, b = node.input(0), node.input(1)
+    if node.attribute("fmod", 0) or a.dtype != INT32:
+        raise node.refusal("of floats")
+    return arithmetic.binary(ctx, "FLOOR_MOD", a, b)
+
+
+@handles("Xor")
+def _xor(ctx: Context, node: Node) -> Value:
+    return arithmetic.binary(ctx, "NOT_EQUAL", node.input(0), node.input(1))
+
+
+@handles("Mean")
+def _mean(ctx: Context, node: Node) -> Value:
+    values = [value for value in node.inputs if value is not None]
+    total = reduce(lambda a, b: arithmetic.add(ctx, a, b), values)
+    return arithmetic.multiply(ctx, total, ctx.scalar(1 / len(values)))
+
+
+@handles("Where")
+def _where(ctx: Context, node: Node) -> Value:
+    return arithmetic.select(ctx, node.input(0), node.input(1), node.input(2))
+
+
+@handles("Cast")
+def _cast(ctx: Context, node: Node) -> Value:
+    onnx = importlib.import_module("onnx")
+    wanted = onnx.helper.tensor_dtype_to_np_dtype(node.attribute("to"))
+    dtype = narrowed(np.zeros(0, wanted)).dtype
+    x = node.input(0)
+    if dtype == BOOL:
+        return arithmetic.binary(ctx, "NOT_EQUAL", x, ctx.scalar(0, x.dtype))
+    return arithmetic.cast(ctx, x, dtype)
+
+
+@handles("CastLike")
+def _cast_like(ctx: Context, node: Node) -> Value:
+    return arithmetic.cast(ctx, node.input(0), node.input(1).dtype)
+
+
+@handles("Identity", "Dropout")
+def _identity(ctx: Context, node: Node) -> Value:
+    return node.input(0)

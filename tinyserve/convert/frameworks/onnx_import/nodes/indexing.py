@@ -1,0 +1,75 @@
+"""Operators that look up, or say where something is."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinyserve.convert.frameworks.onnx_import import arithmetic, movement, reduction
+from tinyserve.convert.frameworks.onnx_import.context import INT32, Context
+from tinyserve.convert.frameworks.onnx_import.node import Node, handles
+from tinyserve.convert.frameworks.onnx_import.values import Value
+
+
+@handles("Gather")
+def _gather(ctx: Context, node: Node) -> Value:
+    x, indices = node.input(0), node.input(1)
+    return movement.gather(ctx, x, indices, node.attribute("axis", 0) % x.rank)
+
+
+@handles("ArgMax", "ArgMin")
+def _arg(ctx: Context, node: Node) -> Value:
+    x, axis = node.input(0), node.attribute("axis", 0) % node.input(0).rank
+    keep, name = bool(node.attribute("keepdims", 1)), "ARG_MAX" if node.op == "ArgMax" else "ARG_MIN"
+    if not node.attribute("select_last_index", 0):
+        return reduction.arg(ctx, name, x, axis, keep)
+    found = reduction.arg(ctx, name, movement.reverse(ctx, x, axis), axis, keep)
+    return arithmetic.subtract(ctx, ctx.scalar(x.shape[axis] - 1, INT32), found)
+
+
+@handles("CumSum")
+def _cumsum(ctx: Context, node: Node) -> Value:
+    x, axis = node.input(0), int(node.constant(1, "an axis").reshape(-1)[0])
+    if not x.forms:
+        ctx.tensor(x)
+    form = x.natural
+    place = ctx.draft.constant(f"{ctx.scope}/axis", np.array(form.index(axis % x.rank), np.int32))
+    made = ctx.emit(
+        "CUMSUM",
+        [x.forms[form], place],
+        [x.shape[i] for i in form],
+        x.dtype,
+        exclusive=bool(node.attribute("exclusive", 0)),
+        reverse=bool(node.attribute("reverse", 0)),
+    )
+    return ctx.computed(made, x.shape, form, like=x)
+
+
+@handles("OneHot")
+def _one_hot(ctx: Context, node: Node) -> Value:
+    indices, depth = node.input(0), int(node.constant(1, "a depth").reshape(-1)[0])
+    low, high = node.constant(2, "values")
+    axis = node.attribute("axis", -1) % (indices.rank + 1)
+    wide = movement.unsqueeze(ctx, indices, [axis])
+    places = np.arange(depth, dtype=np.int32).reshape(
+        [depth if i == axis else 1 for i in range(indices.rank + 1)]
+    )
+    found = arithmetic.binary(ctx, "EQUAL", arithmetic.cast(ctx, wide, INT32), ctx.constant(places))
+    mask = arithmetic.cast(ctx, found, node.input(2).dtype)
+    if (low, high) == (0, 1):
+        return mask
+    scaled = arithmetic.multiply(ctx, mask, ctx.scalar(high - low, mask.dtype))
+    return arithmetic.add(ctx, scaled, ctx.scalar(low, mask.dtype))
+
+
+@handles("GatherND")
+def _gather_nd(ctx: Context, node: Node) -> Value:
+    """Known places: the axes that they name become one, along which rows are taken."""
+    x, places = node.input(0), node.constant(1, "places")
+    if node.attribute("batch_dims", 0):
+        raise node.refusal("with batch_dims")
+    depth = places.shape[-1]
+    extents = x.shape[:depth]
+    positive = np.where(places < 0, places + np.array(extents), places)
+    flat = np.ravel_multi_index(tuple(np.moveaxis(positive, -1, 0)), extents)
+    rows = movement.reshape(ctx, x, (int(np.prod(extents)), *x.shape[depth:]))
+    return movement.reshape(ctx, movement.gather(ctx, rows, ctx.constant(flat), 0), node.shapes[0])

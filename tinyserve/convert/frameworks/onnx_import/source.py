@@ -1,0 +1,185 @@
+"""An ONNX file as it comes, checked, and made plain: static shapes, no functions, float32."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinyserve.convert.frameworks.tensorflow import static_shapes
+from tinyserve.errors import ModelError, ToolError, UnsupportedError
+
+INSTALL = "pip install 'tinyserve[onnx]'"
+_OWN = ("", "ai.onnx", "ai.onnx.ml")
+_QUANTIZED = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize", "QGemm", "QAttention")
+_EXPORT_QDQ = (
+    "export it as QDQ (onnxruntime: quantize_static with quant_format=QuantFormat.QDQ, activation_type and "
+    "weight_type QInt8), or give the float model with --representative DATA"
+)
+
+
+@dataclass(frozen=True)
+class OnnxSource:
+    """``model`` is a ModelProto. Inputs are those that are no constants, in the file's order."""
+
+    model: Any
+    inputs: list[str]
+    shapes: list[tuple[int, ...]]
+    outputs: list[str]
+    opset: int
+
+
+def packages() -> dict[str, str]:
+    """Versions of what reads and runs ONNX. Raises ToolError with the command that installs it."""
+    try:
+        for name in ("onnx", "onnxruntime"):
+            importlib.import_module(name)
+    except ImportError as error:
+        raise ToolError(f"onnx and onnxruntime are needed for ONNX models: {error}", INSTALL) from error
+    return {name: importlib.metadata.version(name) for name in ("onnx", "onnxruntime")}
+
+
+def read(path: Path, input_shapes: Sequence[Sequence[int]]) -> OnnxSource:
+    """Raises ModelError, UnsupportedError or UsageError."""
+    onnx = importlib.import_module("onnx")
+    model = _checked(onnx, path)
+    _check_operators(onnx, model, path)
+    if model.functions:
+        model = importlib.import_module("onnx.inliner").inline_local_functions(model)
+    widen(onnx, model)
+    constants = {initializer.name for initializer in model.graph.initializer}
+    constants |= {sparse.values.name for sparse in model.graph.sparse_initializer}
+    values = [value for value in model.graph.input if value.name not in constants]
+    names = [value.name for value in values]
+    shapes = _shapes(names, [shape_of(value) for value in values], input_shapes, str(path))
+    for value, shape in zip(values, shapes, strict=True):
+        _fix_shape(value, shape)
+    del model.graph.value_info[:]
+    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    outputs = [value.name for value in model.graph.output]
+    return OnnxSource(model, names, shapes, outputs, max(versions, default=1))
+
+
+def _checked(onnx: Any, path: Path) -> Any:
+    try:
+        model = onnx.load(path)
+        if not model.graph.node:
+            raise ValueError("it has no nodes")
+        onnx.checker.check_model(model)
+    except Exception as error:
+        first = (str(error).strip().splitlines() or [repr(error)])[0]
+        raise ModelError(
+            f"{path}: not a sound ONNX model: {first[:300]}",
+            "the file may be cut short, or its external data is not beside it: export it again",
+        ) from error
+    return model
+
+
+def _check_operators(onnx: Any, model: Any, path: Path) -> None:
+    """Raises UnsupportedError for integer operators, for those of another domain than ONNX's own, and for a
+    newer opset than the packages here know."""
+    local = {(function.domain, function.name) for function in model.functions}
+    nodes = [node for node in model.graph.node if (node.domain, node.op_type) not in local]
+    integer = [node for node in nodes if node.op_type.startswith(_QUANTIZED)]
+    if integer:
+        raise UnsupportedError(
+            f"{path}: quantized with integer operators ({describe(integer[0])}), whose arithmetic TFLite "
+            "cannot express",
+            _EXPORT_QDQ,
+        )
+    foreign = sorted({f"{node.domain}.{node.op_type}" for node in nodes if node.domain not in _OWN})
+    if foreign:
+        raise UnsupportedError(
+            f"{path}: has operators that are not of ONNX itself: {', '.join(foreign)}",
+            "export it without custom or runtime-specific operators (no fusion by onnxruntime)",
+        )
+    newest = onnx.defs.onnx_opset_version()
+    found = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    if found > newest:
+        raise UnsupportedError(
+            f"{path}: operator set {found}, the newest that is known here is {newest}",
+            "export it with opset_version=17",
+        )
+
+
+def describe(node: Any) -> str:
+    """A node as messages name it: by its own name, or by what it computes."""
+    scopes = [entry.value for entry in node.metadata_props if entry.key == "pkg.torch.onnx.name_scopes"]
+    name = module_path(scopes[0]) if scopes else node.name
+    return f"{node.op_type} '{name or (node.output[0] if node.output else '')}'"
+
+
+def module_path(scopes: str) -> str:
+    """ "['', 'encoder', 'encoder.attn', 'linear_3']" as 'encoder.attn.linear_3'."""
+    parts = [part.strip().strip("'\"") for part in scopes.strip("[]").split(",")]
+    parts = [part for part in parts if part]
+    if not parts:
+        return ""
+    return parts[0] if len(parts) == 1 else f"{parts[-2]}.{parts[-1]}"
+
+
+def shape_of(value: Any) -> tuple[int | None, ...]:
+    """An input's shape, None for open dimensions."""
+    dimensions = value.type.tensor_type.shape.dim
+    return tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in dimensions)
+
+
+def _shapes(
+    names: list[str], shapes: list[tuple[int | None, ...]], wanted: Sequence[Sequence[int]], where: str
+) -> list[tuple[int, ...]]:
+    """Static ones. An input whose first axis is fixed to another number than 1 has no batch: (T, 1, F)."""
+    if not wanted and all(shape and shape[0] not in (None, 1) and None not in shape for shape in shapes):
+        for name, shape in zip(names, shapes, strict=True):
+            _refuse_batch(name, shape, where)
+        return [tuple(int(n or 0) for n in shape) for shape in shapes]
+    for name, shape in zip(names, shapes, strict=True):
+        if not wanted and shape and shape[0] not in (None, 1):
+            _refuse_batch(name, shape, where)
+    fixed = [shape if not shape or shape[0] in (None, 1) else None for shape in shapes]
+    batched = [shape for shape in fixed if shape]
+    if wanted:
+        return static_shapes(names, shapes, wanted, where)
+    made = iter(static_shapes([n for n, s in zip(names, fixed, strict=True) if s], batched, (), where))
+    return [next(made) if short else tuple(int(n or 0) for n in shape)
+            for short, shape in zip(fixed, shapes, strict=True)]  # fmt: skip
+
+
+def _refuse_batch(name: str, shape: tuple[int | None, ...], where: str) -> None:
+    """Images and rows of another batch than 1. (Steps, 1, features) is a sequence, and has none."""
+    if len(shape) in (2, 4, 5) or (len(shape) == 3 and shape[1] != 1):
+        raise UnsupportedError(
+            f"{where}: input '{name}' was exported for a batch of {shape[0]} (shape {shape})",
+            "export it with an example whose batch is 1",
+        )
+
+
+def _fix_shape(value: Any, shape: tuple[int, ...]) -> None:
+    for dimension, extent in zip(value.type.tensor_type.shape.dim, shape, strict=True):
+        dimension.dim_value = extent
+
+
+def widen(onnx: Any, model: Any) -> None:
+    """float16, bfloat16 and double as float32, in weights, casts, inputs and outputs."""
+    half = {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16, onnx.TensorProto.DOUBLE}
+    for tensor in model.graph.initializer:
+        _widen_tensor(onnx, tensor, half)
+    for value in (*model.graph.input, *model.graph.output):
+        if value.type.tensor_type.elem_type in half:
+            value.type.tensor_type.elem_type = onnx.TensorProto.FLOAT
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR:
+                _widen_tensor(onnx, attribute.t, half)
+            elif attribute.name in ("to", "dtype", "output_dtype") and attribute.i in half:
+                attribute.i = onnx.TensorProto.FLOAT
+
+
+def _widen_tensor(onnx: Any, tensor: Any, half: set[int]) -> None:
+    if tensor.data_type in half:
+        values = onnx.numpy_helper.to_array(tensor).astype(np.float32)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))

@@ -1,0 +1,132 @@
+"""What every value of an ONNX model is: its type and shape, and its data where that depends on no input.
+
+onnxruntime runs the model once, as it is written, with all values as outputs. So shapes need no inference of
+their own, and constants are what the reference computes.
+"""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.convert.frameworks.onnx_import.source import OnnxSource, describe
+from tinyserve.errors import ModelError, UnsupportedError
+
+Array = npt.NDArray[Any]
+_RANDOM = frozenset(
+    ["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"]
+)
+_OF_SHAPES = frozenset(("Shape", "Size"))
+_DYNAMIC = frozenset(
+    [
+        "NonZero",
+        "Unique",
+        "NonMaxSuppression",
+        "Compress",
+        "Loop",
+        "Scan",
+        "If",
+        "SequenceAt",
+        "SequenceInsert",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """``arrays`` by the values' names, of one run; ``known`` are those that no input changes."""
+
+    arrays: dict[str, Array]
+    known: frozenset[str]
+
+
+def trace(source: OnnxSource) -> Traced:
+    """Raises UnsupportedError where shapes depend on data, ModelError where onnxruntime refuses the model."""
+    onnx = importlib.import_module("onnx")
+    constants = {t.name: onnx.numpy_helper.to_array(t) for t in source.model.graph.initializer}
+    known = set(constants)
+    for node in source.model.graph.node:
+        inputs = [name for name in node.input if name]
+        if node.op_type in _RANDOM:
+            raise UnsupportedError(
+                f"{describe(node)} draws random numbers", "export the model for inference (model.eval())"
+            )
+        if node.op_type in _OF_SHAPES or all(name in known for name in inputs):
+            known.update(node.output)
+        elif node.op_type in _DYNAMIC:
+            raise UnsupportedError(
+                f"{describe(node)} gives values whose number depends on data, or has a graph of its own",
+                "leave such steps to the program around the model, or export it without them",
+            )
+    arrays = run_all(source.model, sample_inputs(source))
+    return Traced({**constants, **arrays}, frozenset(known))
+
+
+def sample_inputs(source: OnnxSource) -> dict[str, Array]:
+    """Random numbers for floats; zeros and ones for integers, which are valid in most tables."""
+    onnx = importlib.import_module("onnx")
+    random = np.random.default_rng(0)
+    types = {value.name: value.type.tensor_type.elem_type for value in source.model.graph.input}
+    made = {}
+    for name, shape in zip(source.inputs, source.shapes, strict=True):
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(types[name])
+        floats = dtype.kind == "f"
+        made[name] = (random.normal(size=shape) if floats else random.integers(0, 2, shape)).astype(dtype)
+    return made
+
+
+def with_all_outputs(model: Any) -> tuple[Any, list[str]]:
+    """A copy whose outputs are all values that nodes compute."""
+    onnx = importlib.import_module("onnx")
+    copied = copy.deepcopy(model)
+    names = list(dict.fromkeys(name for node in copied.graph.node for name in node.output if name))
+    del copied.graph.output[:]
+    copied.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
+    return copied, names
+
+
+def session_of(model: Any, plain: bool = True) -> Any:
+    """onnxruntime on one thread; ``plain``: no operator is changed or fused. Raises ModelError."""
+    runtime = importlib.import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    if plain:
+        options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        return runtime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    except Exception as error:
+        raise ModelError(
+            f"onnxruntime cannot load the model: {_first(error)}", "export it again, with a current exporter"
+        ) from error
+
+
+def run_all(model: Any, inputs: dict[str, Array]) -> dict[str, Array]:
+    """Every value by its name."""
+    copied, names = with_all_outputs(model)
+    session = session_of(copied)
+    try:
+        return dict(zip(names, session.run(names, inputs), strict=True))
+    except Exception as error:
+        raise ModelError(
+            f"onnxruntime cannot run the model: {_first(error)}",
+            "its nodes do not fit together for this shape: give another --input-shape, or export it again",
+        ) from error
+
+
+def _first(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [repr(error)])[0][:300]
+
+
+def consumers(nodes: Sequence[Any]) -> Iterator[tuple[str, Any]]:
+    """Pairs of a value's name and a node that reads it."""
+    for node in nodes:
+        for name in node.input:
+            if name:
+                yield name, node
