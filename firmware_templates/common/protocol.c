@@ -516,7 +516,11 @@ static void command_results(char *args)
 static void command_ts_infer(char *args)
 {
     uint32_t runs, warmup;
-    if (!parse_runs(args, &runs, &warmup) || !inputs_complete() || !run_warmup(warmup)) {
+    if (!parse_runs(args, &runs, &warmup) || !inputs_complete()) {
+        return;
+    }
+    say("ts-started"); /* the command has arrived: what follows may take long */
+    if (!run_warmup(warmup)) {
         return;
     }
     const uint64_t cost = clock_cost();
@@ -542,6 +546,7 @@ static void command_ts_profile(char *args)
     if (!inputs_complete()) {
         return;
     }
+    say("ts-started");
     const uint64_t cost = clock_cost();
     give_inputs_to_model();
     for (uint32_t i = 0; i != MODEL_LAYER_COUNT; i++) { /* interpreters have none */
@@ -645,6 +650,7 @@ static void command_ts_info(char *args)
     say_number("ts-info-[arena_bytes=", MODEL_ARENA_BYTES, "]");
     say_number("ts-info-[layers=", MODEL_LAYER_COUNT, "]");
     say_number("ts-info-[line_bytes=", LINE_BYTES, "]");
+    say("ts-info-[says_started=1]");
 }
 
 static void command_ts_memory(char *args)

@@ -167,9 +167,16 @@ class ScriptedLink(Link):
         return data
 
 
-def test_garbage_names_what_came() -> None:
-    client = Client(ScriptedLink({"ts-info": "ets Jun  8 2016|m-ready"}))
-    with pytest.raises(Garbage, match=r"not the protocol: 'ets Jun  8 2016'"):
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ets Jun  8 2016", r"restarted in the middle of \"ts-info\" \('ets Jun  8 2016'\)"),
+        ("temperature 21.5", "not the protocol: 'temperature 21.5'"),
+    ],
+)
+def test_garbage_names_what_came(line: str, said: str) -> None:
+    client = Client(ScriptedLink({"ts-info": f"{line}|m-ready"}))
+    with pytest.raises(Garbage, match=said):
         client.identify()
 
 

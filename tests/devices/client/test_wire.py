@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.devices.client.conftest import BuildTiny
 from tests.devices.client.test_client import SUM, run
 from tests.devices.faulty_line import FaultyLine, Once, faulty_line
+from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve import boards
+from tinyserve.boards.types import Board
+from tinyserve.compiler.compile import compile_model
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client, client, exchange
 from tinyserve.devices.client.exchange import Garbage
 from tinyserve.devices.link import LinkClosed, NoAnswer
 from tinyserve.devices.serial import SerialLink
 from tinyserve.errors import DeviceError
+from tinyserve.firmware.build import Firmware, build
+from tinyserve.firmware.render import render
 
 
 @pytest.fixture(autouse=True)
 def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "ANSWER_TIMEOUT_S", 1.0)
+    monkeypatch.setattr(client, "WIRE_ANSWER_S", 1.0)
     monkeypatch.setattr(client, "WIRE_GREETING_S", 0.5)
     monkeypatch.setattr(client, "GREETING_TIMEOUT_S", 3.0)
 
@@ -153,3 +162,137 @@ def test_settle_drops_what_comes_late(line: FaultyLine, build_tiny: BuildTiny) -
         line.inject(b"m-late\r\n")
         exchange.Exchange(made._link).settle()
         assert made.name().startswith("tinyserve")
+
+
+def queue_of(size: int) -> Callable[[bytes], bytes]:
+    """A receive queue that drops what comes while it is full, as that of the ESP32's USB serial does: what
+    the host writes at once comes before the firmware reads."""
+    return lambda data: data[:size]
+
+
+@pytest.mark.parametrize("size", [256, 100])
+def test_a_queue_that_drops_is_met_by_shorter_lines(
+    size: int, line: FaultyLine, build_tiny: BuildTiny, tmp_path: Path
+) -> None:
+    firmware, board = large_input(tmp_path)
+    with faulty_line(firmware, board) as wide:
+        wide.to_board = queue_of(size)
+        link = SerialLink(wide.path, board)
+        try:
+            made = Client(link)
+            data = bytes(range(256)) * 4
+            assert made.identify().line_bytes > size
+            made.load(data)
+            begin = time.monotonic()
+            made.load(data)  # what the line takes is known now
+            assert time.monotonic() - begin < 2
+            made.infer(1)
+            assert made.outputs()[0] == data
+        finally:
+            link.close()
+
+
+def large_input(directory: Path) -> tuple[Firmware, Board]:
+    """A model of 1,024 bytes that gives what it is given."""
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, 1024), "int8", 0.5)
+    y = graph.tensor((1, 1024), "int8", 0.5)
+    graph.op("ADD", [x, graph.constant(np.zeros((1, 1024), np.int8), 0.5)], [y])
+    graph.output(y)
+    board = boards.load("cortex-m4")
+    compiled = compile_model(model.build(), name="model")
+    return build(render(compiled, board, directory, emulate=True)), board
+
+
+@pytest.mark.parametrize(
+    ("garbled", "said"),
+    [
+        (lambda data: b"\xf8\x9e\xfe\xe0\x06\xf8" * len(data) + b"\n", "the baud rate is another one"),
+        (lambda data: b"\xf8\x80\xfe" * len(data), "the baud rate is another one"),
+        (
+            lambda data: data.replace(b"m-name", b"I (4711) wifi: connected\r\nm-name"),
+            r"log output came between answers: 'I \(4711\) wifi: connected'",
+        ),
+        (
+            lambda data: data.replace(b"m-name", b"[  1234][E][vfs_api.cpp:105] open(): no\r\nm-name"),
+            "log output came between answers",
+        ),
+        (
+            lambda data: data.replace(b"m-name", b"m-init-done\r\nm-ready\r\nm-name"),
+            'the device restarted in the middle of "name"',
+        ),
+        (
+            lambda data: data.replace(b"m-name", b"rst:0xc (SW_CPU_RESET),boot:0x13\r\nm-name"),
+            "the device restarted in the middle",
+        ),
+        (
+            lambda data: b"name%" + data if data.startswith(b"m-name") else data,
+            "the line echoes what is sent",
+        ),
+    ],
+    ids=[
+        "rate",
+        "rate without line ends",
+        "log of ESP-IDF",
+        "log of Arduino",
+        "restart",
+        "boot loader",
+        "echo",
+    ],
+)
+def test_what_is_wrong_on_a_line_is_named(
+    garbled: Callable[[bytes], bytes], said: str, line: FaultyLine, build_tiny: BuildTiny
+) -> None:
+    with connected(line, build_tiny) as made:
+        line.to_host = Lines(garbled)
+        with pytest.raises(DeviceError, match=said) as caught:
+            made.name()
+        assert caught.value.hint
+
+
+class Lines:
+    """A fault that sees whole lines, however their bytes come."""
+
+    def __init__(self, fault: Callable[[bytes], bytes]) -> None:
+        self._fault = fault
+        self._held = b""
+
+    def __call__(self, data: bytes) -> bytes:
+        whole, end, self._held = (self._held + data).rpartition(b"\n")
+        return self._fault(whole + end) if end else b""
+
+
+def test_a_board_that_resets_when_its_port_is_opened_and_greets_late(
+    line: FaultyLine, build_tiny: BuildTiny
+) -> None:
+    line.to_host = Once(b"m-name", lambda data: b"m-init-done\r\nm-ready\r\n")
+    with connected(line, build_tiny) as made:
+        assert made.identify().layers == 2
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bench_on_a_line_with_a_hundredth_of_the_bits_flipped_ends_soon(
+    seed: int, build_tiny: BuildTiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a result or an error: nothing waits for an inference whose command was lost."""
+    monkeypatch.undo()  # real time-outs
+    rng = np.random.default_rng(seed)
+
+    def flip(data: bytes) -> bytes:
+        bits = np.unpackbits(np.frombuffer(data, np.uint8))
+        return np.packbits(bits ^ (rng.random(bits.size) < 0.01)).tobytes()
+
+    firmware, board = build_tiny("cortex-m4")
+    with faulty_line(firmware, board) as noisy:
+        begin = time.monotonic()
+        link = SerialLink(noisy.path, board)
+        try:
+            made = Client(link)
+            made.connect()
+            noisy.to_board = noisy.to_host = flip
+            with suppress(DeviceError):
+                run(made)
+        finally:
+            link.close()
+        assert time.monotonic() - begin < 60

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import configparser
 import json
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -86,6 +89,21 @@ def test_a_core_directory_that_confuses_platformio_is_said(tmp_path: Path) -> No
     (tmp_path / "platformio.ini").write_text("[env:other]\n")
     with pytest.raises(ToolError, match="can't tell what is installed"):
         packages.missing_packages(tmp_path, "nano33", Pio(tmp_path / "core"))
+
+
+STUCK_RESOLVER = """
+import ctypes, socket
+socket.getaddrinfo = lambda *where, **how: ctypes.CDLL(None).sleep(30)  # in C, as a resolver waits
+from tinyserve.firmware.platformio import packages
+print(packages.registry_is_reachable())
+"""
+
+
+def test_a_resolver_that_hangs_holds_up_neither_the_check_nor_the_end_of_the_program() -> None:
+    begin = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", STUCK_RESOLVER], capture_output=True, timeout=20, check=True)
+    assert done.stdout == b"False\n"
+    assert time.monotonic() - begin < 5
 
 
 def test_a_registry_that_does_not_answer_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:

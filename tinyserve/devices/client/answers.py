@@ -21,7 +21,8 @@ class DeviceInfo:
     """What runs on the device (``ts-info%``). Sizes are bytes; ``tick_hz`` is 0 where ticks are no time.
 
     ``clock_hz`` is the processor's clock by its own software, ``counted_tick_hz`` what the firmware counted
-    of its ticks in a second of another clock when it started; 0 where it does not say.
+    of its ticks in a second of another clock when it started; 0 where it does not say. ``says_started``: long
+    commands are answered at once, so that one that got lost is noticed.
     """
 
     protocol: int
@@ -39,6 +40,7 @@ class DeviceInfo:
     line_bytes: int
     clock_hz: int = 0
     counted_tick_hz: int = 0
+    says_started: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ def parse_info(lines: list[str]) -> DeviceInfo:
             line_bytes=int(pairs.get("line_bytes", DEFAULT_LINE_BYTES)),
             clock_hz=int(pairs.get("clock_hz", 0)),
             counted_tick_hz=int(pairs.get("counted_tick_hz", 0)),
+            says_started=pairs.get("says_started") == "1",
         )
     except KeyError as error:
         raise DeviceError(

@@ -8,15 +8,17 @@ from contextlib import suppress
 
 from tinyserve.devices.client import answers
 from tinyserve.devices.client.answers import DEFAULT_LINE_BYTES, DeviceInfo, LayerTicks, MemoryUse, MlperfRun
-from tinyserve.devices.client.exchange import RETRIES, Exchange, Garbage, Refused
+from tinyserve.devices.client.exchange import RETRIES, START_UP, Exchange, Garbage, Refused, Restarted
 from tinyserve.devices.link import Link, NoAnswer
 from tinyserve.errors import DeviceError, UsageError
 
 ANSWER_TIMEOUT_S = 10.0
+WIRE_ANSWER_S = 3.0  # of what takes no inference: a command that got lost is noticed soon
 INFERENCE_TIMEOUT_S = 300.0
 GREETING_TIMEOUT_S = 20.0
 WIRE_GREETING_S = 2.5  # a board that resets when its port is opened greets within this; others never do
 LOAD_COMMAND = "db "
+LINE_REDUCTION = 6  # 1,100 bytes, then 183 (less than the common queue of 256), then 80
 
 Progress = Callable[[int, int], None]
 """Called with what is done and what there is to do."""
@@ -31,6 +33,7 @@ class Client:
         self._exchange = Exchange(link)
         self._info: DeviceInfo | None = None
         self._is_ready = False
+        self._line_bytes = 0  # what the line was found to take; 0: not known yet
 
     def connect(self) -> None:
         """Waits until the device takes commands. Called by the other methods where needed."""
@@ -39,7 +42,7 @@ class Client:
         if self._link.is_wire:
             self._find_on_wire()
         else:
-            self._exchange.until_ready("start-up", GREETING_TIMEOUT_S)
+            self._exchange.until_ready(START_UP, GREETING_TIMEOUT_S)
         self._is_ready = True
 
     def identify(self) -> DeviceInfo:
@@ -87,7 +90,8 @@ class Client:
                 if progress:
                     progress(len(ticks), runs)
 
-        lines = self._exchange.ask(f"ts-infer {runs} {warmup}", INFERENCE_TIMEOUT_S * (1 + warmup), on_line)
+        timeout_s = INFERENCE_TIMEOUT_S * (1 + warmup)
+        lines = self._exchange.ask(f"ts-infer {runs} {warmup}", timeout_s, on_line, self._started_s)
         if len(ticks) != runs:
             raise answers.malformed("ts-infer", lines)
         return ticks
@@ -108,7 +112,9 @@ class Client:
     def profile(self) -> list[LayerTicks]:
         """Ticks of each layer in one inference."""
         self.connect()
-        return answers.parse_profile(self._exchange.ask("ts-profile", INFERENCE_TIMEOUT_S))
+        self.connect()
+        lines = self._exchange.ask("ts-profile", INFERENCE_TIMEOUT_S, first_s=self._started_s)
+        return answers.parse_profile(lines)
 
     def reset(self) -> None:
         """The model's state to its initial values."""
@@ -146,8 +152,17 @@ class Client:
         self.connect()
         return answers.parse_results(self._ask_again("results"))
 
+    @property
+    def _answer_s(self) -> float:
+        return WIRE_ANSWER_S if self._link.is_wire else ANSWER_TIMEOUT_S
+
+    @property
+    def _started_s(self) -> float | None:
+        """How long a long command may take to say that it arrived; None for firmware that does not."""
+        return ANSWER_TIMEOUT_S if self._info is not None and self._info.says_started else None
+
     def _ask_again(self, command: str) -> list[str]:
-        return self._exchange.ask_again(command, ANSWER_TIMEOUT_S)
+        return self._exchange.ask_again(command, self._answer_s)
 
     def _load(
         self, data: bytes, line_bytes: int, progress: Progress | None, index: int | None = None
@@ -156,22 +171,30 @@ class Client:
 
         With ``index`` the bytes are the model's own: `ts-select` holds for one load.
         """
+        longest = min(line_bytes, self._line_bytes or line_bytes)
         for attempt in range(RETRIES + 1):
+            begin = time.monotonic()
             try:
                 if index is not None:
                     self._ask_again(f"ts-select {index}")
-                self._load_once(data, line_bytes, progress)
+                self._load_once(data, longest, progress)
+                self._line_bytes = longest
                 return
-            except (Garbage, NoAnswer, Refused):
+            except Restarted:
+                raise
+            except (Garbage, NoAnswer, Refused) as error:
+                self._exchange.lost(begin, error)
                 if not self._link.is_wire or attempt == RETRIES:
                     raise
+                # A queue that is shorter than the line drops its end, whatever its firmware says.
+                longest = max(min(longest, DEFAULT_LINE_BYTES), longest // LINE_REDUCTION)
 
     def _load_once(self, data: bytes, line_bytes: int, progress: Progress | None) -> None:
-        self._exchange.ask(f"db load {len(data)}", ANSWER_TIMEOUT_S)
+        self._exchange.ask(f"db load {len(data)}", self._answer_s)
         piece = (line_bytes - len(LOAD_COMMAND)) // 2
         for start in range(0, len(data), piece):
             end = min(start + piece, len(data))
-            lines = self._exchange.ask(LOAD_COMMAND + data[start:end].hex(), ANSWER_TIMEOUT_S)
+            lines = self._exchange.ask(LOAD_COMMAND + data[start:end].hex(), self._answer_s)
             expected = "m-load-done" if end == len(data) else f"m-[{end} of {len(data)} bytes]"
             if expected not in lines:
                 raise Garbage(f"{self._link.name}: loading stands at {lines!r}, expected {expected}")
@@ -181,7 +204,7 @@ class Client:
     def _find_on_wire(self) -> None:
         """A board may be starting, or running already with half a command in its buffer, or not be ours."""
         with suppress(NoAnswer, Garbage):
-            self._exchange.until_ready("start-up", WIRE_GREETING_S)
+            self._exchange.until_ready(START_UP, WIRE_GREETING_S)
             return
         deadline = time.monotonic() + GREETING_TIMEOUT_S
         while True:
@@ -189,9 +212,12 @@ class Client:
             try:
                 if answers.bracketed(self._exchange.ask("name", WIRE_GREETING_S), "m-name-dut-"):
                     return
+            except Restarted:  # opening the port did it, late: the rest of its greeting follows
+                with suppress(NoAnswer, Garbage):
+                    self._exchange.until_ready(START_UP, WIRE_GREETING_S)
+                    return
             except (NoAnswer, Garbage) as error:
                 if time.monotonic() < deadline:
                     continue
-                raise DeviceError(
-                    error.message, "flash the board with `tinyserve flash`, then press its reset button"
-                ) from error
+                known = "flash the board with `tinyserve flash`, then press its reset button"
+                raise DeviceError(error.message, error.hint or known) from error

@@ -4,15 +4,21 @@ apart."""
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from tinyserve.devices.client.strangers import is_greeting, is_noise, is_restart, recognise
 from tinyserve.devices.link import Link, NoAnswer
 from tinyserve.errors import DeviceError
 
 READY = "m-ready"
+START_UP = "start-up"
 QUIET_S = 0.3
+SETTLE_S = 3.0
 RETRIES = 2
+PATIENCE_S = 30.0
+"""What all repetitions on one line may take together: a line this bad does not get better."""
 _KNOWN = re.compile(r"(?:m-|ts-|e-\[)[\x20-\x7e]*")
 _FAULT = re.compile(r"e-\[fault pc=0x([0-9a-fA-F]+)")
 
@@ -20,6 +26,10 @@ _FAULT = re.compile(r"e-\[fault pc=0x([0-9a-fA-F]+)")
 class Garbage(DeviceError):
     """A line came that the protocol does not have: noise, a wrong baud rate, another program on the
     device."""
+
+
+class Restarted(Garbage):
+    """The device started anew in the middle of an answer: its state and its inputs are gone."""
 
 
 class Refused(DeviceError):
@@ -31,10 +41,18 @@ class Exchange:
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._lost_s = 0.0  # spent on what had to be asked again
         self._in_step = True  # False from a command to its whole answer: what comes may belong to an old one
 
-    def ask(self, command: str, timeout_s: float, on_line: Callable[[str], None] | None = None) -> list[str]:
-        """The answer's lines without the final ``m-ready``; ``timeout_s`` is for each line.
+    def ask(
+        self,
+        command: str,
+        timeout_s: float,
+        on_line: Callable[[str], None] | None = None,
+        first_s: float | None = None,
+    ) -> list[str]:
+        """The answer's lines without the final ``m-ready``; ``timeout_s`` is for each line, ``first_s`` for
+        the first where that comes at once.
 
         Raises Refused, Garbage, NoAnswer and LinkClosed; none is tried again here.
         """
@@ -42,30 +60,53 @@ class Exchange:
             self.settle()
         self._in_step = False
         self._link.write(command.encode("ascii") + b"%")
-        return self.until_ready(command, timeout_s, on_line)
+        return self.until_ready(command, timeout_s, on_line, first_s)
 
     def ask_again(self, command: str, timeout_s: float) -> list[str]:
         """As ``ask``, and again after lost or garbled lines. Only for commands that change nothing."""
         for attempt in range(RETRIES + 1):
+            begin = time.monotonic()
             try:
                 return self.ask(command, timeout_s)
-            except (Garbage, NoAnswer):
+            except Restarted:
+                raise
+            except (Garbage, NoAnswer) as error:
+                self.lost(begin, error)
                 if not self._link.is_wire or attempt == RETRIES:
                     raise
         raise AssertionError("unreachable")
 
+    def lost(self, begin: float, error: DeviceError) -> None:
+        """Counts what an attempt took that failed. Raises DeviceError when patience is at its end."""
+        self._lost_s += time.monotonic() - begin
+        if self._lost_s > PATIENCE_S:
+            raise DeviceError(
+                f"{self._link.name}: the line loses or garbles too much: {self._lost_s:.0f} s went into"
+                f" asking again; last: {error.message}",
+                "a shorter or shielded cable, another USB port or hub, common ground, a lower baud rate",
+            ) from error
+
     def until_ready(
-        self, command: str, timeout_s: float, on_line: Callable[[str], None] | None = None
+        self,
+        command: str,
+        timeout_s: float,
+        on_line: Callable[[str], None] | None = None,
+        first_s: float | None = None,
     ) -> list[str]:
         """Lines up to ``m-ready``."""
         lines: list[str] = []
         refusal = ""
         while True:
-            line = self._link.read_line(timeout_s)
+            try:
+                line = self._link.read_line(timeout_s if lines or first_s is None else first_s)
+            except NoAnswer as error:
+                raise self._silence(error) from error
             if line == READY:
                 break
+            if command != START_UP and is_restart(line):
+                raise self._restarted(command, line)
             if not _KNOWN.fullmatch(line):
-                raise self._garbage(line)
+                raise self._garbage(line, command)
             if line.startswith("e-["):
                 self._check_fault(line)
                 refusal = refusal or line[3:].rstrip("]")
@@ -81,7 +122,8 @@ class Exchange:
         """Waits until the line is quiet and drops what came. Ends a half command that the device may hold."""
         with suppress(NoAnswer):
             self._link.write(b"%")
-            while True:
+            deadline = time.monotonic() + SETTLE_S  # a program that never stops talking does not settle
+            while time.monotonic() < deadline:
                 self._link.read_line(QUIET_S)
         self._link.discard_input()
         self._in_step = True
@@ -95,11 +137,24 @@ class Exchange:
                 "this is a bug in the firmware or its kernels: report it with the model",
             )
 
-    def _garbage(self, line: str) -> Garbage:
-        return Garbage(
-            f"{self._link.name}: the device sent what is not the protocol: {_short(line)!r}",
-            "check the baud rate and that the port is the board's; flash the firmware again",
+    def _garbage(self, line: str, command: str) -> Garbage:
+        found = recognise(line, "" if command == START_UP else command)
+        return Garbage(f"{self._link.name}: {found.what}", found.hint)
+
+    def _restarted(self, command: str, line: str) -> Restarted:
+        said = "" if is_greeting(line) else f" ({_short(line)!r})"
+        return Restarted(
+            f'{self._link.name}: the device restarted in the middle of "{_short(command)}"{said}',
+            "a supply or cable that is too weak, a watchdog, or a crash: look with `tinyserve monitor`",
         )
+
+    def _silence(self, error: NoAnswer) -> NoAnswer:
+        """Bytes without a line's end that are no text: a wrong rate seldom makes a line feed."""
+        text = self._link.partial_line.decode("ascii", errors="backslashreplace")
+        if not is_noise(text):
+            return error
+        found = recognise(text, "")
+        return NoAnswer(f"{self._link.name}: {found.what}", found.hint)
 
 
 def _short(text: str) -> str:
