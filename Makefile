@@ -7,8 +7,12 @@ JOBS   ?= auto
 TINYSERVE_MODELS ?=
 export TINYSERVE_MODELS
 
+# Version 14 is what Debian 12 and .ci/run install; others break some lines differently.
+CLANG_FORMAT ?= $(shell command -v clang-format-14 || command -v clang-format)
+C_FILES := git ls-files '*.c' '*.h' '*.cpp'
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-all lint fuzz soak bench-kernels bench-layers bench-batch docs clean
+.PHONY: help install demo test test-fast test-all lint format fuzz soak bench-kernels bench-layers bench-batch docs clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -38,10 +42,16 @@ test: $(VENV)/.test lint ## lint, types and the whole test suite
 test-fast: $(VENV)/.test ## the tests that take under five minutes together
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m 'not slow'
 
-lint: $(VENV)/.test ## ruff and mypy
+lint: $(VENV)/.test ## ruff, mypy and clang-format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@if [ -n "$(CLANG_FORMAT)" ]; then $(C_FILES) | xargs $(CLANG_FORMAT) --dry-run -Werror; \
+	  else echo "clang-format is missing (apt-get install clang-format): C files are not checked" >&2; fi
+
+format: $(VENV)/.test ## format Python and C files
+	$(BIN)/ruff format .
+	$(C_FILES) | xargs $(CLANG_FORMAT) -i
 
 fuzz: $(VENV)/.test ## differential and mutation fuzzing for FUZZ_HOURS (default 1)
 	$(BIN)/python -m tests.fuzz --hours $${FUZZ_HOURS:-1}

@@ -9,8 +9,8 @@
 #include "serial_text.h"
 
 #define LINE_BYTES PROTOCOL_LINE_BYTES
-#define ECHO_BYTES 32u /* how much of a wrong command an error repeats */
-#define PRINT_BYTES 8u /* per line of db print */
+#define ECHO_BYTES 32u    /* how much of a wrong command an error repeats */
+#define PRINT_BYTES 8u    /* per line of db print */
 #define OUTPUT_BYTES 256u /* per line of ts-output */
 #ifndef MAX_RUNS
 #define MAX_RUNS 1000000u /* per command: a wrong digit must not occupy the device for days */
@@ -32,7 +32,8 @@ static _Alignas(uint32_t) uint8_t inputs[MODEL_INPUT_BYTES + 1u];
 static uint32_t expected[MODEL_INPUT_COUNT + 1u];
 static uint32_t loaded[MODEL_INPUT_COUNT + 1u];
 static uint32_t selected;
-static int own_bytes; /* ts-select: the next db load brings the model's own bytes, not what MLPerf Tiny's runner sends */
+static int
+    own_bytes; /* ts-select: the next db load brings the model's own bytes, not what MLPerf Tiny's runner sends */
 static int has_result;
 static int from_floats; /* the input is sent as float32 values */
 static int from_pixels; /* the input is sent as pixels from 0 to 255 */

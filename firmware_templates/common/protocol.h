@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-void protocol_start(void); /* initialises the model and says that the device is ready */
+void protocol_start(void);     /* initialises the model and says that the device is ready */
 void protocol_receive(char c); /* takes one character; runs the command when it is complete */
 
 #ifdef __cplusplus

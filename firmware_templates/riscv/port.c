@@ -75,7 +75,8 @@ uint64_t port_ticks(void)
     return counter_is_mapped ? mapped_counter() : minstret() >> minstret_shift;
 }
 
-/* An estimate: instructions times the cycles that one takes on average, at the board's clock. No measurement of time. */
+/* An estimate: instructions times the cycles that one takes on average, at the board's clock. No measurement of time.
+ */
 uint64_t port_timestamp_us(void)
 {
     return port_ticks() * CONFIG_CYCLES_PER_1024_INSTRUCTIONS / 1024u * 1000u / (CONFIG_CLOCK_HZ / 1000u);

@@ -211,15 +211,15 @@ int __clzdi2(uint64_t value)
 #ifdef __arm__
 /* Quotient in r0:r1, remainder in r2:r3, which C can't return: the helper leaves the remainder on the stack, above
  * the word that holds its address (the fifth argument). */
-#define RETURN_FOUR_WORDS(helper)                                                                                    \
-    __asm volatile("push {r4, lr}\n"                                                                                 \
-                   "sub sp, #16\n"                                                                                   \
-                   "add r4, sp, #8\n"                                                                                \
-                   "str r4, [sp]\n"                                                                                  \
-                   "bl " helper "\n"                                                                                 \
-                   "ldr r2, [sp, #8]\n"                                                                              \
-                   "ldr r3, [sp, #12]\n"                                                                             \
-                   "add sp, #16\n"                                                                                   \
+#define RETURN_FOUR_WORDS(helper)                                                                                      \
+    __asm volatile("push {r4, lr}\n"                                                                                   \
+                   "sub sp, #16\n"                                                                                     \
+                   "add r4, sp, #8\n"                                                                                  \
+                   "str r4, [sp]\n"                                                                                    \
+                   "bl " helper "\n"                                                                                   \
+                   "ldr r2, [sp, #8]\n"                                                                                \
+                   "ldr r3, [sp, #12]\n"                                                                               \
+                   "add sp, #16\n"                                                                                     \
                    "pop {r4, pc}\n")
 
 void __aeabi_uldivmod(void);

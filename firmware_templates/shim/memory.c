@@ -79,7 +79,8 @@ int memcmp(const void *a, const void *b, size_t count)
 }
 
 #ifdef __arm__
-/* Run-time ABI for the Arm architecture (IHI 0043), section 5.3.3: no result, and the arguments of memset are swapped. */
+/* Run-time ABI for the Arm architecture (IHI 0043), section 5.3.3: no result, and the arguments of memset are swapped.
+ */
 void __aeabi_memcpy(void *to, const void *from, size_t count);
 void __aeabi_memcpy4(void *to, const void *from, size_t count);
 void __aeabi_memcpy8(void *to, const void *from, size_t count);

@@ -1,5 +1,5 @@
-/* IEEE 754 single precision for cores without an FPU: round to nearest even, subnormals, one quiet NaN. Floats travel as
- * their bits, as the soft-float calling conventions of Arm and RISC-V have them in the same registers. */
+/* IEEE 754 single precision for cores without an FPU: round to nearest even, subnormals, one quiet NaN. Floats travel
+ * as their bits, as the soft-float calling conventions of Arm and RISC-V have them in the same registers. */
 #include <stdint.h>
 
 #define SIGN 0x80000000u

@@ -7,17 +7,48 @@
 
 static size_t written;
 
-void port_init(void) {}
-int port_getc(void) { return -1; }
-void port_putc(char c) { written += (size_t)(c != 0); }
-uint64_t port_ticks(void) { return written; }
-uint64_t port_timestamp_us(void) { return written; }
-uint32_t port_clock_hz(void) { return 1; }
-uint32_t port_counted_tick_hz(void) { return 1; }
-void port_timestamp_edge(void) {}
-void port_marker(int on) { (void)on; }
-uint32_t port_stack_size(void) { return 1; }
-uint32_t port_stack_used(void) { return 1; }
+void port_init(void)
+{
+}
+int port_getc(void)
+{
+    return -1;
+}
+void port_putc(char c)
+{
+    written += (size_t)(c != 0);
+}
+uint64_t port_ticks(void)
+{
+    return written;
+}
+uint64_t port_timestamp_us(void)
+{
+    return written;
+}
+uint32_t port_clock_hz(void)
+{
+    return 1;
+}
+uint32_t port_counted_tick_hz(void)
+{
+    return 1;
+}
+void port_timestamp_edge(void)
+{
+}
+void port_marker(int on)
+{
+    (void)on;
+}
+uint32_t port_stack_size(void)
+{
+    return 1;
+}
+uint32_t port_stack_used(void)
+{
+    return 1;
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

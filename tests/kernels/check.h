@@ -6,13 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define CHECK_EQUAL(found, expected)                                                                                \
-    do {                                                                                                            \
-        const long long found_ = (long long)(found), expected_ = (long long)(expected);                             \
-        if (found_ != expected_) {                                                                                  \
-            fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #found, found_, expected_);        \
-            exit(1);                                                                                                \
-        }                                                                                                           \
+#define CHECK_EQUAL(found, expected)                                                                                   \
+    do {                                                                                                               \
+        const long long found_ = (long long)(found), expected_ = (long long)(expected);                                \
+        if (found_ != expected_) {                                                                                     \
+            fprintf(stderr, "%s:%d: %s is %lld, not %lld\n", __FILE__, __LINE__, #found, found_, expected_);           \
+            exit(1);                                                                                                   \
+        }                                                                                                              \
     } while (0)
 
 static uint32_t random_state = 12345;

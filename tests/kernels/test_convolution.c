@@ -36,11 +36,11 @@ static int32_t extent(int32_t in, int32_t filter, int32_t stride, int32_t dilati
 }
 
 /* What both convolutions call the same. */
-#define IMAGE_FIELDS                                                                                                \
-    .input_height = height, .input_width = width, .filter_height = fh, .filter_width = fw, .output_height = oh,     \
-    .output_width = ow, .stride_height = sh, .stride_width = sw, .dilation_height = dh, .dilation_width = dw,       \
-    .pad_top = pad_top, .pad_left = pad_left, .input_offset = in_offset, .output_offset = out_offset,               \
-    .activation_min = low, .activation_max = high, .weights = weights, .bias = bias, .multiplier_step = step,       \
+#define IMAGE_FIELDS                                                                                                   \
+    .input_height = height, .input_width = width, .filter_height = fh, .filter_width = fw, .output_height = oh,        \
+    .output_width = ow, .stride_height = sh, .stride_width = sw, .dilation_height = dh, .dilation_width = dw,          \
+    .pad_top = pad_top, .pad_left = pad_left, .input_offset = in_offset, .output_offset = out_offset,                  \
+    .activation_min = low, .activation_max = high, .weights = weights, .bias = bias, .multiplier_step = step,          \
     .multipliers = multipliers, .shifts = shifts
 
 /* Weights of the depthwise case lie [height][width][channel], those of the other [channel][height][width][input]. */
@@ -62,9 +62,12 @@ static void check_image(int depthwise)
             .batches = 1, .depth_multiplier = per_channel, .input_channels = in_channels, IMAGE_FIELDS};
         ts_depthwise_conv_2d_s8(&params, input, output);
     } else {
-        const ts_conv_2d_s8_params params = {
-            .batches = 1, .input_channels = in_channels, .filter_channels = in_channels,
-            .filters_per_group = out_channels, .output_channels = out_channels, IMAGE_FIELDS};
+        const ts_conv_2d_s8_params params = {.batches = 1,
+                                             .input_channels = in_channels,
+                                             .filter_channels = in_channels,
+                                             .filters_per_group = out_channels,
+                                             .output_channels = out_channels,
+                                             IMAGE_FIELDS};
         ts_conv_2d_s8(&params, input, output);
     }
     for (int32_t y = 0; y < oh; y++) {
@@ -83,8 +86,8 @@ static void check_image(int depthwise)
                             if (depthwise && i != c / per_channel) {
                                 continue;
                             }
-                            const int32_t w = depthwise ? tap * out_channels + c
-                                                        : (c * fh * fw + tap) * in_channels + i;
+                            const int32_t w =
+                                depthwise ? tap * out_channels + c : (c * fh * fw + tap) * in_channels + i;
                             sum += weights[w] * (pixel[i] + in_offset);
                         }
                     }
@@ -102,10 +105,18 @@ static void check_fully_connected(void)
     const int32_t batches = random_between(1, 3), depth = random_between(1, 40), channels = random_between(1, 20);
     const int32_t in_offset = random_between(-127, 128), out_offset = random_between(-128, 127);
     const int32_t step = random_between(0, 1);
-    const ts_fully_connected_s8_params params = {
-        .batches = batches, .depth = depth, .channels = channels, .input_offset = in_offset,
-        .output_offset = out_offset, .activation_min = -128, .activation_max = 127, .weights = weights, .bias = bias,
-        .multiplier_step = step, .multipliers = multipliers, .shifts = shifts};
+    const ts_fully_connected_s8_params params = {.batches = batches,
+                                                 .depth = depth,
+                                                 .channels = channels,
+                                                 .input_offset = in_offset,
+                                                 .output_offset = out_offset,
+                                                 .activation_min = -128,
+                                                 .activation_max = 127,
+                                                 .weights = weights,
+                                                 .bias = bias,
+                                                 .multiplier_step = step,
+                                                 .multipliers = multipliers,
+                                                 .shifts = shifts};
     fill();
     ts_fully_connected_s8(&params, input, output);
     for (int32_t b = 0; b < batches; b++) {

@@ -4,8 +4,9 @@
 #include "check.h"
 #include "common/fixed_point.h"
 
-static const int32_t edges[] = {INT32_MIN, INT32_MIN + 1, -(1 << 30) - 1, -(1 << 30), -65537, -32768, -129, -3, -2, -1,
-                                0, 1, 2, 3, 127, 32767, 65536, (1 << 30) - 1, 1 << 30, INT32_MAX - 1, INT32_MAX};
+static const int32_t edges[] = {
+    INT32_MIN, INT32_MIN + 1, -(1 << 30) - 1, -(1 << 30),    -65537,  -32768,        -129,     -3, -2, -1, 0, 1, 2, 3,
+    127,       32767,         65536,          (1 << 30) - 1, 1 << 30, INT32_MAX - 1, INT32_MAX};
 enum { EDGES = sizeof edges / sizeof edges[0] };
 
 /* Nearest integer to a product's 2^31th part, ties upwards. long double holds 64-bit products exactly. */

@@ -20,13 +20,19 @@ static void put(const void *from, uint32_t count)
     }
 }
 
-static void put_status(int status) { *next_result++ = (uint8_t)status; }
+static void put_status(int status)
+{
+    *next_result++ = (uint8_t)status;
+}
 
 #if defined(ON_HOST)
 
 #include <stdio.h>
 void run_all(void);
-static void report(void) { fwrite(results, 1, RESULT_BYTES, stdout); }
+static void report(void)
+{
+    fwrite(results, 1, RESULT_BYTES, stdout);
+}
 int main(void)
 {
     run_all();
@@ -64,8 +70,14 @@ __attribute__((noinline, used)) void finished(void)
         __asm volatile("");
     }
 }
-static void report(void) { finished(); }
+static void report(void)
+{
+    finished();
+}
 void start(void);
-void start(void) { run_all(); }
+void start(void)
+{
+    run_all();
+}
 
 #endif

@@ -26,8 +26,8 @@ static inline int32_t ts_add_element(const ts_add_quantized_params *p, int32_t a
     return ts_clamp(result, p->activation_min, p->activation_max);
 }
 
-#define TS_ADD_S8(p, a, b) (int8_t)ts_add_element(p, a, b)
-#define TS_ADD_S16(p, a, b) (int16_t)ts_add_element(p, a, b)
+#define TS_ADD_S8(p, a, b) (int8_t) ts_add_element(p, a, b)
+#define TS_ADD_S16(p, a, b) (int16_t) ts_add_element(p, a, b)
 
 /* int8, equal to TFLM's reference_integer_ops::Add and reference_ops::SubWithActivation with broadcasting. */
 static inline void ts_add_s8(const ts_add_quantized_params *p, const int8_t *input1, const int8_t *input2,

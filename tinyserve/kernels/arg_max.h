@@ -18,20 +18,20 @@ typedef struct {
 } ts_arg_max_at_params;
 
 /* Equal to TFLM's reference_ops::ArgMinMax. */
-#define TS_ARG_EXTREME(NAME, SUFFIX, T, BEATS)                                                              \
-    static inline void ts_##NAME##_##SUFFIX(const ts_arg_max_params *p, const T *input, int32_t *output)    \
-    {                                                                                                       \
-        for (int32_t o = 0; o < p->outer; o++, input += p->extent * p->inner) {                             \
-            for (int32_t i = 0; i < p->inner; i++) {                                                        \
-                int32_t best = 0;                                                                           \
-                for (int32_t k = 1; k < p->extent; k++) {                                                   \
-                    if (input[k * p->inner + i] BEATS input[best * p->inner + i]) {                         \
-                        best = k;                                                                           \
-                    }                                                                                       \
-                }                                                                                           \
-                *output++ = best;                                                                           \
-            }                                                                                               \
-        }                                                                                                   \
+#define TS_ARG_EXTREME(NAME, SUFFIX, T, BEATS)                                                                         \
+    static inline void ts_##NAME##_##SUFFIX(const ts_arg_max_params *p, const T *input, int32_t *output)               \
+    {                                                                                                                  \
+        for (int32_t o = 0; o < p->outer; o++, input += p->extent * p->inner) {                                        \
+            for (int32_t i = 0; i < p->inner; i++) {                                                                   \
+                int32_t best = 0;                                                                                      \
+                for (int32_t k = 1; k < p->extent; k++) {                                                              \
+                    if (input[k * p->inner + i] BEATS input[best * p->inner + i]) {                                    \
+                        best = k;                                                                                      \
+                    }                                                                                                  \
+                }                                                                                                      \
+                *output++ = best;                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 TS_ARG_EXTREME(arg_max, s8, int8_t, >)
@@ -41,19 +41,19 @@ TS_ARG_EXTREME(arg_min, f32, float, <)
 
 #undef TS_ARG_EXTREME
 
-#define TS_ARG_EXTREME_AT(NAME, SUFFIX, T)                                                                  \
-    static inline void ts_##NAME##_##SUFFIX##_at(const ts_arg_max_at_params *p, const T *input,             \
-                                                 const int32_t *axis, int32_t *output)                      \
-    {                                                                                                       \
-        const ts_axis around = ts_axis_of(*axis, p->rank, p->shape);                                        \
-        const ts_arg_max_params params = {around.outer, around.extent, around.inner};                       \
-        if (around.extent > 0 && around.outer * around.inner == p->outputs) {                               \
-            ts_##NAME##_##SUFFIX(&params, input, output);                                                   \
-            return;                                                                                         \
-        }                                                                                                   \
-        for (int32_t i = 0; i < p->outputs; i++) {                                                          \
-            output[i] = 0;                                                                                  \
-        }                                                                                                   \
+#define TS_ARG_EXTREME_AT(NAME, SUFFIX, T)                                                                             \
+    static inline void ts_##NAME##_##SUFFIX##_at(const ts_arg_max_at_params *p, const T *input, const int32_t *axis,   \
+                                                 int32_t *output)                                                      \
+    {                                                                                                                  \
+        const ts_axis around = ts_axis_of(*axis, p->rank, p->shape);                                                   \
+        const ts_arg_max_params params = {around.outer, around.extent, around.inner};                                  \
+        if (around.extent > 0 && around.outer * around.inner == p->outputs) {                                          \
+            ts_##NAME##_##SUFFIX(&params, input, output);                                                              \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int32_t i = 0; i < p->outputs; i++) {                                                                     \
+            output[i] = 0;                                                                                             \
+        }                                                                                                              \
     }
 
 TS_ARG_EXTREME_AT(arg_max, s8, int8_t)

@@ -8,31 +8,31 @@
 
 /* output[b][r][c] = sum over d of left[b][r][d] * right[b][d][c]. Strides in elements; up to three batch dimensions,
  * with stride 0 where an operand is repeated. */
-#define TS_BATCH_MATMUL_FIELDS                                     \
-    int32_t batch[3], left_batch[3], right_batch[3];               \
-    int32_t rows, columns, depth;                                  \
+#define TS_BATCH_MATMUL_FIELDS                                                                                         \
+    int32_t batch[3], left_batch[3], right_batch[3];                                                                   \
+    int32_t rows, columns, depth;                                                                                      \
     int32_t left_row, left_depth, right_depth, right_column;
 
 /* *output++ = FINISH(p, sum of TERM(p, left, right)) in the output's order. */
-#define TS_BATCH_MATMUL_FOR_EACH(T, A, TERM, FINISH)                                                          \
-    for (int32_t b0 = 0; b0 < p->batch[0]; b0++) {                                                            \
-        for (int32_t b1 = 0; b1 < p->batch[1]; b1++) {                                                        \
-            for (int32_t b2 = 0; b2 < p->batch[2]; b2++) {                                                    \
-                const T *l0 = left + b0 * p->left_batch[0] + b1 * p->left_batch[1] + b2 * p->left_batch[2];   \
-                const T *r0 = right + b0 * p->right_batch[0] + b1 * p->right_batch[1] + b2 * p->right_batch[2]; \
-                for (int32_t row = 0; row < p->rows; row++) {                                                 \
-                    for (int32_t column = 0; column < p->columns; column++) {                                 \
-                        const T *l = l0 + row * p->left_row;                                                  \
-                        const T *r = r0 + column * p->right_column;                                           \
-                        A sum = 0;                                                                            \
-                        for (int32_t d = 0; d < p->depth; d++, l += p->left_depth, r += p->right_depth) {     \
-                            sum += TERM(p, *l, *r);                                                           \
-                        }                                                                                     \
-                        *output++ = FINISH(p, sum);                                                           \
-                    }                                                                                         \
-                }                                                                                             \
-            }                                                                                                 \
-        }                                                                                                     \
+#define TS_BATCH_MATMUL_FOR_EACH(T, A, TERM, FINISH)                                                                   \
+    for (int32_t b0 = 0; b0 < p->batch[0]; b0++) {                                                                     \
+        for (int32_t b1 = 0; b1 < p->batch[1]; b1++) {                                                                 \
+            for (int32_t b2 = 0; b2 < p->batch[2]; b2++) {                                                             \
+                const T *l0 = left + b0 * p->left_batch[0] + b1 * p->left_batch[1] + b2 * p->left_batch[2];            \
+                const T *r0 = right + b0 * p->right_batch[0] + b1 * p->right_batch[1] + b2 * p->right_batch[2];        \
+                for (int32_t row = 0; row < p->rows; row++) {                                                          \
+                    for (int32_t column = 0; column < p->columns; column++) {                                          \
+                        const T *l = l0 + row * p->left_row;                                                           \
+                        const T *r = r0 + column * p->right_column;                                                    \
+                        A sum = 0;                                                                                     \
+                        for (int32_t d = 0; d < p->depth; d++, l += p->left_depth, r += p->right_depth) {              \
+                            sum += TERM(p, *l, *r);                                                                    \
+                        }                                                                                              \
+                        *output++ = FINISH(p, sum);                                                                    \
+                    }                                                                                                  \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 /* Offsets are negated zero points. */
@@ -42,11 +42,12 @@ typedef struct {
 } ts_batch_matmul_quantized_params;
 
 #define TS_MATMUL_TERM_S8(p, l, r) (((l) + (p)->left_offset) * ((r) + (p)->right_offset))
-#define TS_MATMUL_S8(p, sum)                                                                                       \
-    (int8_t)ts_clamp(ts_wrap_add(ts_requantize(sum, (p)->multiplier, (p)->shift), (p)->output_offset), INT8_MIN, \
-                     INT8_MAX)
+#define TS_MATMUL_S8(p, sum)                                                                                           \
+    (int8_t)                                                                                                           \
+        ts_clamp(ts_wrap_add(ts_requantize(sum, (p)->multiplier, (p)->shift), (p)->output_offset), INT8_MIN, INT8_MAX)
 #define TS_MATMUL_TERM(p, l, r) ((l) * (r))
-#define TS_MATMUL_S16(p, sum) (int16_t)ts_clamp(ts_requantize_s64(sum, (p)->multiplier, (p)->shift), INT16_MIN, INT16_MAX)
+#define TS_MATMUL_S16(p, sum)                                                                                          \
+    (int16_t) ts_clamp(ts_requantize_s64(sum, (p)->multiplier, (p)->shift), INT16_MIN, INT16_MAX)
 #define TS_MATMUL_F32(p, sum) (sum)
 
 /* int8, equal to TFLM's reference_ops::BatchMatMul<int8_t, int32_t>. */

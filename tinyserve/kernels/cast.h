@@ -35,21 +35,21 @@ static inline uint32_t ts_cast_float_u32(float x)
 
 #define TS_CAST_F32_U32(T, x) ts_cast_float_u32(x)
 
-#define TS_CAST(FROM, TO, IN, OUT, HOW)                                                               \
-    static inline void ts_cast_##FROM##_##TO(const ts_cast_params *p, const IN *input, OUT *output)   \
-    {                                                                                                 \
-        for (int32_t i = 0; i < p->count; i++) {                                                      \
-            output[i] = HOW(OUT, input[i]);                                                           \
-        }                                                                                             \
+#define TS_CAST(FROM, TO, IN, OUT, HOW)                                                                                \
+    static inline void ts_cast_##FROM##_##TO(const ts_cast_params *p, const IN *input, OUT *output)                    \
+    {                                                                                                                  \
+        for (int32_t i = 0; i < p->count; i++) {                                                                       \
+            output[i] = HOW(OUT, input[i]);                                                                            \
+        }                                                                                                              \
     }
 
-#define TS_CAST_TO_ALL(FROM, IN)                          \
-    TS_CAST(FROM, s8, IN, int8_t, TS_CAST_PLAIN)          \
-    TS_CAST(FROM, u8, IN, uint8_t, TS_CAST_PLAIN)         \
-    TS_CAST(FROM, s16, IN, int16_t, TS_CAST_PLAIN)        \
-    TS_CAST(FROM, s32, IN, int32_t, TS_CAST_PLAIN)        \
-    TS_CAST(FROM, u32, IN, uint32_t, TS_CAST_PLAIN)       \
-    TS_CAST(FROM, f32, IN, float, TS_CAST_PLAIN)          \
+#define TS_CAST_TO_ALL(FROM, IN)                                                                                       \
+    TS_CAST(FROM, s8, IN, int8_t, TS_CAST_PLAIN)                                                                       \
+    TS_CAST(FROM, u8, IN, uint8_t, TS_CAST_PLAIN)                                                                      \
+    TS_CAST(FROM, s16, IN, int16_t, TS_CAST_PLAIN)                                                                     \
+    TS_CAST(FROM, s32, IN, int32_t, TS_CAST_PLAIN)                                                                     \
+    TS_CAST(FROM, u32, IN, uint32_t, TS_CAST_PLAIN)                                                                    \
+    TS_CAST(FROM, f32, IN, float, TS_CAST_PLAIN)                                                                       \
     TS_CAST(FROM, b8, IN, uint8_t, TS_CAST_TO_BOOL)
 
 TS_CAST_TO_ALL(s8, int8_t)
@@ -59,12 +59,12 @@ TS_CAST_TO_ALL(s32, int32_t)
 TS_CAST_TO_ALL(u32, uint32_t)
 TS_CAST_TO_ALL(b8, uint8_t)
 
-#define TS_CAST_F32(TO, OUT, LOW, HIGH)                                                                 \
-    static inline void ts_cast_f32_##TO(const ts_cast_params *p, const float *input, OUT *output)       \
-    {                                                                                                   \
-        for (int32_t i = 0; i < p->count; i++) {                                                        \
-            output[i] = (OUT)ts_cast_float(input[i], LOW, HIGH);                                        \
-        }                                                                                               \
+#define TS_CAST_F32(TO, OUT, LOW, HIGH)                                                                                \
+    static inline void ts_cast_f32_##TO(const ts_cast_params *p, const float *input, OUT *output)                      \
+    {                                                                                                                  \
+        for (int32_t i = 0; i < p->count; i++) {                                                                       \
+            output[i] = (OUT)ts_cast_float(input[i], LOW, HIGH);                                                       \
+        }                                                                                                              \
     }
 
 TS_CAST_F32(s8, int8_t, INT8_MIN, INT8_MAX)

@@ -19,19 +19,19 @@ typedef struct {
 #define TS_LESS_EQUAL_OF(p, a, b) (uint8_t)((a) <= (b))
 
 /* Plain values, as TFLM's reference_ops::...NoScaling. */
-#define TS_COMPARE(NAME, OF, SUFFIX, T)                                                                      \
-    static inline void ts_##NAME##_##SUFFIX(const ts_comparison_params *p, const T *input1, const T *input2, \
-                                            uint8_t *output)                                                 \
-    {                                                                                                        \
-        TS_BROADCAST_FOR_EACH(T, T, OF)                                                                      \
+#define TS_COMPARE(NAME, OF, SUFFIX, T)                                                                                \
+    static inline void ts_##NAME##_##SUFFIX(const ts_comparison_params *p, const T *input1, const T *input2,           \
+                                            uint8_t *output)                                                           \
+    {                                                                                                                  \
+        TS_BROADCAST_FOR_EACH(T, T, OF)                                                                                \
     }
 
-#define TS_COMPARE_ALL(SUFFIX, T)                                  \
-    TS_COMPARE(equal, TS_EQUAL_OF, SUFFIX, T)                      \
-    TS_COMPARE(not_equal, TS_NOT_EQUAL_OF, SUFFIX, T)              \
-    TS_COMPARE(greater, TS_GREATER_OF, SUFFIX, T)                  \
-    TS_COMPARE(greater_equal, TS_GREATER_EQUAL_OF, SUFFIX, T)      \
-    TS_COMPARE(less, TS_LESS_OF, SUFFIX, T)                        \
+#define TS_COMPARE_ALL(SUFFIX, T)                                                                                      \
+    TS_COMPARE(equal, TS_EQUAL_OF, SUFFIX, T)                                                                          \
+    TS_COMPARE(not_equal, TS_NOT_EQUAL_OF, SUFFIX, T)                                                                  \
+    TS_COMPARE(greater, TS_GREATER_OF, SUFFIX, T)                                                                      \
+    TS_COMPARE(greater_equal, TS_GREATER_EQUAL_OF, SUFFIX, T)                                                          \
+    TS_COMPARE(less, TS_LESS_OF, SUFFIX, T)                                                                            \
     TS_COMPARE(less_equal, TS_LESS_EQUAL_OF, SUFFIX, T)
 
 TS_COMPARE_ALL(b8, uint8_t)
@@ -61,11 +61,11 @@ static inline int32_t ts_comparison_scaled(int32_t value, int32_t multiplier, in
 #define TS_LESS_EQUAL_SCALED(p, a, b) (uint8_t)(TS_SCALED1(p, a) <= TS_SCALED2(p, b))
 
 /* int8, as TFLM's reference_ops::...WithScaling. */
-#define TS_COMPARE_S8(NAME, OF)                                                                          \
-    static inline void ts_##NAME##_s8(const ts_comparison_s8_params *p, const int8_t *input1,            \
-                                      const int8_t *input2, uint8_t *output)                             \
-    {                                                                                                    \
-        TS_BROADCAST_FOR_EACH(int8_t, int8_t, OF)                                                        \
+#define TS_COMPARE_S8(NAME, OF)                                                                                        \
+    static inline void ts_##NAME##_s8(const ts_comparison_s8_params *p, const int8_t *input1, const int8_t *input2,    \
+                                      uint8_t *output)                                                                 \
+    {                                                                                                                  \
+        TS_BROADCAST_FOR_EACH(int8_t, int8_t, OF)                                                                      \
     }
 
 TS_COMPARE_S8(equal, TS_EQUAL_SCALED)

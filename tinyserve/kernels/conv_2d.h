@@ -113,8 +113,9 @@ static inline void ts_conv_2d_s16(const ts_conv_2d_s16_params *p, const int16_t 
                     int64_t sum = 0;
                     for (int32_t fy = rows.begin; fy < rows.end; fy++) {
                         const int16_t *row = input + (y0 + fy * p->dilation_height) * row_elements + group_offset;
-                        const int8_t *w = p->weights + ((oc * p->filter_height + fy) * p->filter_width + columns.begin) *
-                                                           p->filter_channels;
+                        const int8_t *w =
+                            p->weights +
+                            ((oc * p->filter_height + fy) * p->filter_width + columns.begin) * p->filter_channels;
                         for (int32_t fx = columns.begin; fx < columns.end; fx++, w += p->filter_channels) {
                             const int16_t *in = row + (x0 + fx * p->dilation_width) * p->input_channels;
                             for (int32_t i = 0; i < p->filter_channels; i++) {

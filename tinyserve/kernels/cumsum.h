@@ -23,10 +23,8 @@ static inline void ts_cumsum_s8(const ts_cumsum_params *p, const int8_t *input, 
             int32_t sum = ts_requantize(p->input_offset * (1 << 20), p->input_multiplier, p->input_shift);
             for (int32_t n = 0, at = first + i; n < p->extent; n++, at += step) {
                 const int32_t value = (input[at] + p->input_offset) * (1 << 20);
-                const int32_t next =
-                    ts_wrap_add(sum, ts_requantize(value, p->input_multiplier, p->input_shift));
-                const int32_t shown =
-                    ts_requantize(p->exclusive ? sum : next, p->output_multiplier, p->output_shift);
+                const int32_t next = ts_wrap_add(sum, ts_requantize(value, p->input_multiplier, p->input_shift));
+                const int32_t shown = ts_requantize(p->exclusive ? sum : next, p->output_multiplier, p->output_shift);
                 output[at] = (int8_t)ts_clamp(ts_wrap_add(shown, p->output_offset), INT8_MIN, INT8_MAX);
                 sum = next;
             }
@@ -56,22 +54,22 @@ typedef struct {
     int32_t shape[TS_AXIS_RANK];
 } ts_cumsum_at_params;
 
-#define TS_CUMSUM_AT(SUFFIX, T)                                                                                  \
-    static inline void ts_cumsum_##SUFFIX##_at(const ts_cumsum_at_params *p, const T *input, const int32_t *axis, \
-                                               T *output)                                                        \
-    {                                                                                                            \
-        const ts_axis around = ts_axis_of(*axis, p->rank, p->shape);                                             \
-        ts_cumsum_params params = p->sums;                                                                       \
-        params.outer = around.outer;                                                                             \
-        params.extent = around.extent;                                                                           \
-        params.inner = around.inner;                                                                             \
-        if (around.extent > 0) {                                                                                 \
-            ts_cumsum_##SUFFIX(&params, input, output);                                                          \
-            return;                                                                                              \
-        }                                                                                                        \
-        for (int32_t i = 0; i < p->elements; i++) {                                                              \
-            output[i] = 0;                                                                                       \
-        }                                                                                                        \
+#define TS_CUMSUM_AT(SUFFIX, T)                                                                                        \
+    static inline void ts_cumsum_##SUFFIX##_at(const ts_cumsum_at_params *p, const T *input, const int32_t *axis,      \
+                                               T *output)                                                              \
+    {                                                                                                                  \
+        const ts_axis around = ts_axis_of(*axis, p->rank, p->shape);                                                   \
+        ts_cumsum_params params = p->sums;                                                                             \
+        params.outer = around.outer;                                                                                   \
+        params.extent = around.extent;                                                                                 \
+        params.inner = around.inner;                                                                                   \
+        if (around.extent > 0) {                                                                                       \
+            ts_cumsum_##SUFFIX(&params, input, output);                                                                \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int32_t i = 0; i < p->elements; i++) {                                                                    \
+            output[i] = 0;                                                                                             \
+        }                                                                                                              \
     }
 
 TS_CUMSUM_AT(s8, int8_t)

@@ -146,8 +146,7 @@ static inline void ts_depthwise_conv_2d_f32(const ts_depthwise_conv_2d_f32_param
                 for (int32_t oc = 0; oc < output_channels; oc++) {
                     float sum = 0.0f;
                     for (int32_t fy = rows.begin; fy < rows.end; fy++) {
-                        const float *in =
-                            input + (y0 + fy * p->dilation_height) * input_row + oc / p->depth_multiplier;
+                        const float *in = input + (y0 + fy * p->dilation_height) * input_row + oc / p->depth_multiplier;
                         const float *w = p->weights + fy * p->filter_width * output_channels + oc;
                         for (int32_t fx = columns.begin; fx < columns.end; fx++) {
                             sum += w[fx * output_channels] * in[(x0 + fx * p->dilation_width) * p->input_channels];

@@ -38,9 +38,8 @@ static inline float ts_detection_area(ts_detection_box box)
 /* Intersection over union. */
 static inline float ts_detection_overlap(ts_detection_box a, ts_detection_box b)
 {
-    const ts_detection_box both = {
-        a.y_min > b.y_min ? a.y_min : b.y_min, a.x_min > b.x_min ? a.x_min : b.x_min,
-        a.y_max < b.y_max ? a.y_max : b.y_max, a.x_max < b.x_max ? a.x_max : b.x_max};
+    const ts_detection_box both = {a.y_min > b.y_min ? a.y_min : b.y_min, a.x_min > b.x_min ? a.x_min : b.x_min,
+                                   a.y_max < b.y_max ? a.y_max : b.y_max, a.x_max < b.x_max ? a.x_max : b.x_max};
     const float area_a = ts_detection_area(a), area_b = ts_detection_area(b);
     if (area_a <= 0.0f || area_b <= 0.0f || both.y_max <= both.y_min || both.x_max <= both.x_min) {
         return 0.0f;

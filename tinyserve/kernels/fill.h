@@ -8,13 +8,13 @@ typedef struct {
     int32_t count;
 } ts_fill_params;
 
-#define TS_FILL(SUFFIX, T)                                                                     \
-    static inline void ts_fill_##SUFFIX(const ts_fill_params *p, const T *value, T *output)    \
-    {                                                                                          \
-        const T filled = *value;                                                               \
-        for (int32_t i = 0; i < p->count; i++) {                                               \
-            output[i] = filled;                                                                \
-        }                                                                                      \
+#define TS_FILL(SUFFIX, T)                                                                                             \
+    static inline void ts_fill_##SUFFIX(const ts_fill_params *p, const T *value, T *output)                            \
+    {                                                                                                                  \
+        const T filled = *value;                                                                                       \
+        for (int32_t i = 0; i < p->count; i++) {                                                                       \
+            output[i] = filled;                                                                                        \
+        }                                                                                                              \
     }
 
 TS_FILL(s8, int8_t) /* also uint8 and bool */

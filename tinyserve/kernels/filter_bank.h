@@ -79,8 +79,8 @@ static inline void ts_filter_bank_computed(const ts_filter_bank_computed_params 
     uint64_t sum = 0;
     for (int32_t c = 0; c <= p->channels; c++) {
         const int32_t frequency = frequency_starts[c], weight = weight_starts[c], width = widths[c];
-        const int inside = frequency >= 0 && weight >= 0 && frequency + width <= p->frequencies &&
-                           weight + width <= p->weights;
+        const int inside =
+            frequency >= 0 && weight >= 0 && frequency + width <= p->frequencies && weight + width <= p->weights;
         uint64_t next = 0;
         ts_filter_bank_channel(&tables, c, inside ? width : 0, input, &sum, &next);
         if (c > 0) {
@@ -135,8 +135,8 @@ static inline void ts_filter_bank_spectral_subtraction(const ts_filter_bank_spec
 {
     for (int32_t c = 0; c < p->channels; c++) {
         const uint32_t scaled = input[c] << p->smoothing_bits;
-        const uint64_t mixed = (uint64_t)scaled * p->smoothing[c & 1] +
-                               (uint64_t)estimate[c] * p->one_minus_smoothing[c & 1];
+        const uint64_t mixed =
+            (uint64_t)scaled * p->smoothing[c & 1] + (uint64_t)estimate[c] * p->one_minus_smoothing[c & 1];
         const uint32_t floor =
             (uint32_t)(((uint64_t)input[c] * p->min_signal_remaining) >> p->spectral_subtraction_bits);
         uint32_t removed = (uint32_t)(mixed >> p->spectral_subtraction_bits);

@@ -142,25 +142,26 @@ static inline float ts_overlap_add_sum_f32(float a, float b)
     return a + b;
 }
 
-/* input [rows][frames][size] to output [rows][frames * step]: frames are summed where they overlap; state [rows][size]. */
-#define TS_OVERLAP_ADD(SUFFIX, T)                                                                                   \
-    static inline void ts_overlap_add_##SUFFIX(const ts_overlap_add_params *p, const T *input, T *output, T *state) \
-    {                                                                                                               \
-        for (int32_t row = 0; row < p->rows; row++, state += p->frame_size) {                                       \
-            for (int32_t frame = 0; frame < p->frames; frame++, input += p->frame_size, output += p->frame_step) {  \
-                for (int32_t i = 0; i < p->frame_size; i++) {                                                       \
-                    const T sum = ts_overlap_add_sum_##SUFFIX(input[i], state[i]);                                  \
-                    if (i < p->frame_step) {                                                                        \
-                        output[i] = sum;                                                                            \
-                    } else {                                                                                        \
-                        state[i - p->frame_step] = sum;                                                             \
-                    }                                                                                               \
-                }                                                                                                   \
-                for (int32_t i = p->frame_size - p->frame_step; i < p->frame_size; i++) {                           \
-                    state[i] = 0;                                                                                   \
-                }                                                                                                   \
-            }                                                                                                       \
-        }                                                                                                           \
+/* input [rows][frames][size] to output [rows][frames * step]: frames are summed where they overlap; state [rows][size].
+ */
+#define TS_OVERLAP_ADD(SUFFIX, T)                                                                                      \
+    static inline void ts_overlap_add_##SUFFIX(const ts_overlap_add_params *p, const T *input, T *output, T *state)    \
+    {                                                                                                                  \
+        for (int32_t row = 0; row < p->rows; row++, state += p->frame_size) {                                          \
+            for (int32_t frame = 0; frame < p->frames; frame++, input += p->frame_size, output += p->frame_step) {     \
+                for (int32_t i = 0; i < p->frame_size; i++) {                                                          \
+                    const T sum = ts_overlap_add_sum_##SUFFIX(input[i], state[i]);                                     \
+                    if (i < p->frame_step) {                                                                           \
+                        output[i] = sum;                                                                               \
+                    } else {                                                                                           \
+                        state[i - p->frame_step] = sum;                                                                \
+                    }                                                                                                  \
+                }                                                                                                      \
+                for (int32_t i = p->frame_size - p->frame_step; i < p->frame_size; i++) {                              \
+                    state[i] = 0;                                                                                      \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 TS_OVERLAP_ADD(s16, int16_t)

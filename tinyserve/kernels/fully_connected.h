@@ -32,8 +32,8 @@ static inline int8_t ts_fully_connected_output_s8(const ts_fully_connected_s8_pa
     return (int8_t)ts_clamp(sum, p->activation_min, p->activation_max);
 }
 
-/* int8, equal to TFLM's reference_integer_ops::FullyConnected and FullyConnectedPerChannel. Two channels at a time share
- * the loads of the input; an odd last one is its own pair. */
+/* int8, equal to TFLM's reference_integer_ops::FullyConnected and FullyConnectedPerChannel. Two channels at a time
+ * share the loads of the input; an odd last one is its own pair. */
 static inline void ts_fully_connected_s8(const ts_fully_connected_s8_params *p, const int8_t *input, int8_t *output)
 {
     for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
@@ -86,11 +86,11 @@ typedef struct {
     int32_t weights_offset; /* as for int8 */
 } ts_fully_connected_s16_params;
 
-static inline int16_t ts_fully_connected_output_s16(const ts_fully_connected_s16_params *p, int32_t channel, int64_t sum)
+static inline int16_t ts_fully_connected_output_s16(const ts_fully_connected_s16_params *p, int32_t channel,
+                                                    int64_t sum)
 {
     const int32_t m = channel * p->multiplier_step;
-    const int32_t scaled =
-        ts_scaled_sum_s16(sum, p->bias, p->narrow_sums, channel, p->multipliers[m], p->shifts[m]);
+    const int32_t scaled = ts_scaled_sum_s16(sum, p->bias, p->narrow_sums, channel, p->multipliers[m], p->shifts[m]);
     return (int16_t)ts_clamp(scaled, p->activation_min, p->activation_max);
 }
 

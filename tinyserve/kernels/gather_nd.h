@@ -15,19 +15,19 @@ typedef struct {
     int32_t extents[TS_GATHER_ND_RANK], strides[TS_GATHER_ND_RANK];
 } ts_gather_nd_params;
 
-#define TS_GATHER_ND(SUFFIX, T)                                                                                      \
-    static inline void ts_gather_nd_##SUFFIX(const ts_gather_nd_params *p, const T *input, const int32_t *positions, \
-                                             T *output)                                                              \
-    {                                                                                                                \
-        for (int32_t n = 0; n < p->count; n++, positions += p->depth) {                                              \
-            const T *from = input;                                                                                   \
-            for (int32_t d = 0; d < p->depth; d++) {                                                                 \
-                from += ts_clamp(positions[d], 0, p->extents[d] - 1) * p->strides[d];                                \
-            }                                                                                                        \
-            for (int32_t i = 0; i < p->slice; i++) {                                                                 \
-                *output++ = from[i];                                                                                 \
-            }                                                                                                        \
-        }                                                                                                            \
+#define TS_GATHER_ND(SUFFIX, T)                                                                                        \
+    static inline void ts_gather_nd_##SUFFIX(const ts_gather_nd_params *p, const T *input, const int32_t *positions,   \
+                                             T *output)                                                                \
+    {                                                                                                                  \
+        for (int32_t n = 0; n < p->count; n++, positions += p->depth) {                                                \
+            const T *from = input;                                                                                     \
+            for (int32_t d = 0; d < p->depth; d++) {                                                                   \
+                from += ts_clamp(positions[d], 0, p->extents[d] - 1) * p->strides[d];                                  \
+            }                                                                                                          \
+            for (int32_t i = 0; i < p->slice; i++) {                                                                   \
+                *output++ = from[i];                                                                                   \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 TS_GATHER_ND(s8, int8_t)
@@ -63,24 +63,24 @@ static inline int32_t ts_dynamic_update_slice_start(int64_t start, int32_t last)
     return start < 0 ? 0 : start < last ? (int32_t)start : last;
 }
 
-#define TS_DYNAMIC_UPDATE_SLICE(SUFFIX, T, POSITION)                                                                 \
-    static inline void ts_dynamic_update_slice_##SUFFIX(const ts_dynamic_update_slice_params *p, const T *update,    \
-                                                        const POSITION *start, T *output)                            \
-    {                                                                                                                \
-        int32_t index[TS_GATHER_ND_RANK] = {0};                                                                      \
-        for (int32_t d = 0; d < p->rank; d++) {                                                                      \
-            output += ts_dynamic_update_slice_start(start[d], p->extents[d] - p->update_extents[d]) * p->strides[d]; \
-        }                                                                                                            \
-        for (int32_t n = 0; n < p->elements; n++) {                                                                  \
-            int32_t place = 0;                                                                                       \
-            for (int32_t d = 0; d < p->rank; d++) {                                                                  \
-                place += index[d] * p->strides[d];                                                                   \
-            }                                                                                                        \
-            output[place] = update[n];                                                                               \
-            for (int32_t d = p->rank - 1; d >= 0 && ++index[d] == p->update_extents[d]; d--) {                       \
-                index[d] = 0;                                                                                        \
-            }                                                                                                        \
-        }                                                                                                            \
+#define TS_DYNAMIC_UPDATE_SLICE(SUFFIX, T, POSITION)                                                                   \
+    static inline void ts_dynamic_update_slice_##SUFFIX(const ts_dynamic_update_slice_params *p, const T *update,      \
+                                                        const POSITION *start, T *output)                              \
+    {                                                                                                                  \
+        int32_t index[TS_GATHER_ND_RANK] = {0};                                                                        \
+        for (int32_t d = 0; d < p->rank; d++) {                                                                        \
+            output += ts_dynamic_update_slice_start(start[d], p->extents[d] - p->update_extents[d]) * p->strides[d];   \
+        }                                                                                                              \
+        for (int32_t n = 0; n < p->elements; n++) {                                                                    \
+            int32_t place = 0;                                                                                         \
+            for (int32_t d = 0; d < p->rank; d++) {                                                                    \
+                place += index[d] * p->strides[d];                                                                     \
+            }                                                                                                          \
+            output[place] = update[n];                                                                                 \
+            for (int32_t d = p->rank - 1; d >= 0 && ++index[d] == p->update_extents[d]; d--) {                         \
+                index[d] = 0;                                                                                          \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 TS_DYNAMIC_UPDATE_SLICE(s8, int8_t, int32_t)

@@ -14,16 +14,14 @@ typedef struct {
 #define TS_MINIMUM_OF(p, a, b) ((a) < (b) ? (a) : (b))
 
 /* Equal to TFLM's reference_ops::MaximumMinimumBroadcastSlow. */
-#define TS_MAXIMUM(SUFFIX, T)                                                                       \
-    static inline void ts_maximum_##SUFFIX(const ts_maximum_params *p, const T *input1,             \
-                                           const T *input2, T *output)                              \
-    {                                                                                               \
-        TS_BROADCAST_FOR_EACH(T, T, TS_MAXIMUM_OF)                                                  \
-    }                                                                                               \
-    static inline void ts_minimum_##SUFFIX(const ts_maximum_params *p, const T *input1,             \
-                                           const T *input2, T *output)                              \
-    {                                                                                               \
-        TS_BROADCAST_FOR_EACH(T, T, TS_MINIMUM_OF)                                                  \
+#define TS_MAXIMUM(SUFFIX, T)                                                                                          \
+    static inline void ts_maximum_##SUFFIX(const ts_maximum_params *p, const T *input1, const T *input2, T *output)    \
+    {                                                                                                                  \
+        TS_BROADCAST_FOR_EACH(T, T, TS_MAXIMUM_OF)                                                                     \
+    }                                                                                                                  \
+    static inline void ts_minimum_##SUFFIX(const ts_maximum_params *p, const T *input1, const T *input2, T *output)    \
+    {                                                                                                                  \
+        TS_BROADCAST_FOR_EACH(T, T, TS_MINIMUM_OF)                                                                     \
     }
 
 TS_MAXIMUM(s8, int8_t)

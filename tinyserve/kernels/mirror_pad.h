@@ -15,28 +15,28 @@ typedef struct {
 } ts_mirror_pad_params;
 
 /* Equal to TFLM's MirrorPad. */
-#define TS_MIRROR_PAD(SUFFIX, T)                                                                        \
-    static inline void ts_mirror_pad_##SUFFIX(const ts_mirror_pad_params *p, const T *input, T *output) \
-    {                                                                                                   \
-        const int32_t last = TS_MIRROR_PAD_RANK - 1;                                                    \
-        const int32_t *columns = p->positions + p->starts[last];                                        \
-        int32_t index[TS_MIRROR_PAD_RANK] = {0};                                                        \
-        for (;;) {                                                                                      \
-            const T *row = input;                                                                       \
-            for (int32_t d = 0; d < last; d++) {                                                        \
-                row += p->positions[p->starts[d] + index[d]];                                           \
-            }                                                                                           \
-            for (int32_t i = 0; i < p->shape[last]; i++) {                                              \
-                *output++ = row[columns[i]];                                                            \
-            }                                                                                           \
-            int32_t d = last - 1;                                                                       \
-            while (d >= 0 && ++index[d] == p->shape[d]) {                                               \
-                index[d--] = 0;                                                                         \
-            }                                                                                           \
-            if (d < 0) {                                                                                \
-                return;                                                                                 \
-            }                                                                                           \
-        }                                                                                               \
+#define TS_MIRROR_PAD(SUFFIX, T)                                                                                       \
+    static inline void ts_mirror_pad_##SUFFIX(const ts_mirror_pad_params *p, const T *input, T *output)                \
+    {                                                                                                                  \
+        const int32_t last = TS_MIRROR_PAD_RANK - 1;                                                                   \
+        const int32_t *columns = p->positions + p->starts[last];                                                       \
+        int32_t index[TS_MIRROR_PAD_RANK] = {0};                                                                       \
+        for (;;) {                                                                                                     \
+            const T *row = input;                                                                                      \
+            for (int32_t d = 0; d < last; d++) {                                                                       \
+                row += p->positions[p->starts[d] + index[d]];                                                          \
+            }                                                                                                          \
+            for (int32_t i = 0; i < p->shape[last]; i++) {                                                             \
+                *output++ = row[columns[i]];                                                                           \
+            }                                                                                                          \
+            int32_t d = last - 1;                                                                                      \
+            while (d >= 0 && ++index[d] == p->shape[d]) {                                                              \
+                index[d--] = 0;                                                                                        \
+            }                                                                                                          \
+            if (d < 0) {                                                                                               \
+                return;                                                                                                \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 TS_MIRROR_PAD(s8, int8_t)
@@ -73,20 +73,20 @@ static inline int64_t ts_mirror_pad_from(int32_t position, int64_t before)
 }
 
 /* The element that index mirrors, -1 where there is none. */
-#define TS_MIRROR_PAD_ELEMENT(NAME, POSITION)                                                                      \
-    static inline int64_t ts_mirror_pad_element_##NAME(const ts_mirror_pad_at_params *p, const int32_t *index,     \
-                                                       const POSITION *paddings)                                   \
-    {                                                                                                              \
-        int64_t element = 0;                                                                                       \
-        for (int32_t d = TS_MIRROR_PAD_RANK - p->rank; d < TS_MIRROR_PAD_RANK; d++, paddings += 2) {               \
-            const int64_t source =                                                                                 \
-                ts_mirror_pad_source(ts_mirror_pad_from(index[d], *paddings), p->input_shape[d], p->own);          \
-            if (source < 0) {                                                                                      \
-                return -1;                                                                                         \
-            }                                                                                                      \
-            element += source * p->strides[d];                                                                     \
-        }                                                                                                          \
-        return element;                                                                                            \
+#define TS_MIRROR_PAD_ELEMENT(NAME, POSITION)                                                                          \
+    static inline int64_t ts_mirror_pad_element_##NAME(const ts_mirror_pad_at_params *p, const int32_t *index,         \
+                                                       const POSITION *paddings)                                       \
+    {                                                                                                                  \
+        int64_t element = 0;                                                                                           \
+        for (int32_t d = TS_MIRROR_PAD_RANK - p->rank; d < TS_MIRROR_PAD_RANK; d++, paddings += 2) {                   \
+            const int64_t source =                                                                                     \
+                ts_mirror_pad_source(ts_mirror_pad_from(index[d], *paddings), p->input_shape[d], p->own);              \
+            if (source < 0) {                                                                                          \
+                return -1;                                                                                             \
+            }                                                                                                          \
+            element += source * p->strides[d];                                                                         \
+        }                                                                                                              \
+        return element;                                                                                                \
     }
 
 TS_MIRROR_PAD_ELEMENT(s32, int32_t)
@@ -95,27 +95,27 @@ TS_MIRROR_PAD_ELEMENT(s64, int64_t)
 #undef TS_MIRROR_PAD_ELEMENT
 
 /* Equal to TFLM's MirrorPad; outputs that would mirror what is beyond the input are 0. */
-#define TS_MIRROR_PAD_AT(SUFFIX, T, NAME, POSITION)                                                                \
-    static inline void ts_mirror_pad_##SUFFIX##_at_##NAME(const ts_mirror_pad_at_params *p, const T *input,        \
-                                                          const POSITION *paddings, T *output)                     \
-    {                                                                                                              \
-        int32_t index[TS_MIRROR_PAD_RANK] = {0}, d;                                                                \
-        do {                                                                                                       \
-            const int64_t element = ts_mirror_pad_element_##NAME(p, index, paddings);                              \
-            *output = 0;                                                                                           \
-            if (element >= 0) {                                                                                    \
-                *output = input[element];                                                                          \
-            }                                                                                                      \
-            output++;                                                                                              \
-            d = TS_MIRROR_PAD_RANK - 1;                                                                            \
-            while (d >= 0 && ++index[d] == p->output_shape[d]) {                                                   \
-                index[d--] = 0;                                                                                    \
-            }                                                                                                      \
-        } while (d >= 0);                                                                                          \
+#define TS_MIRROR_PAD_AT(SUFFIX, T, NAME, POSITION)                                                                    \
+    static inline void ts_mirror_pad_##SUFFIX##_at_##NAME(const ts_mirror_pad_at_params *p, const T *input,            \
+                                                          const POSITION *paddings, T *output)                         \
+    {                                                                                                                  \
+        int32_t index[TS_MIRROR_PAD_RANK] = {0}, d;                                                                    \
+        do {                                                                                                           \
+            const int64_t element = ts_mirror_pad_element_##NAME(p, index, paddings);                                  \
+            *output = 0;                                                                                               \
+            if (element >= 0) {                                                                                        \
+                *output = input[element];                                                                              \
+            }                                                                                                          \
+            output++;                                                                                                  \
+            d = TS_MIRROR_PAD_RANK - 1;                                                                                \
+            while (d >= 0 && ++index[d] == p->output_shape[d]) {                                                       \
+                index[d--] = 0;                                                                                        \
+            }                                                                                                          \
+        } while (d >= 0);                                                                                              \
     }
 
-#define TS_MIRROR_PAD(SUFFIX, T)              \
-    TS_MIRROR_PAD_AT(SUFFIX, T, s32, int32_t) \
+#define TS_MIRROR_PAD(SUFFIX, T)                                                                                       \
+    TS_MIRROR_PAD_AT(SUFFIX, T, s32, int32_t)                                                                          \
     TS_MIRROR_PAD_AT(SUFFIX, T, s64, int64_t)
 
 TS_MIRROR_PAD(s8, int8_t)

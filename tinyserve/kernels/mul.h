@@ -21,8 +21,8 @@ static inline int32_t ts_mul_element(const ts_mul_quantized_params *p, int32_t a
     return ts_clamp(result, p->activation_min, p->activation_max);
 }
 
-#define TS_MUL_S8(p, a, b) (int8_t)ts_mul_element(p, a, b)
-#define TS_MUL_S16(p, a, b) (int16_t)ts_mul_element(p, a, b)
+#define TS_MUL_S8(p, a, b) (int8_t) ts_mul_element(p, a, b)
+#define TS_MUL_S16(p, a, b) (int16_t) ts_mul_element(p, a, b)
 
 /* int8, equal to TFLM's reference_integer_ops::Mul and BroadcastMul. */
 static inline void ts_mul_s8(const ts_mul_quantized_params *p, const int8_t *input1, const int8_t *input2,

@@ -22,35 +22,35 @@ typedef struct {
 } ts_pad_f32_params;
 
 /* Writes the output in ascending order, row by row: `position` counts through the output's outer dimensions. */
-#define TS_PAD(SUFFIX, T, PARAMS)                                                                            \
-    static inline void ts_pad_##SUFFIX(const PARAMS *p, const T *input, T *output)                           \
-    {                                                                                                        \
-        const int32_t last = TS_PAD_RANK - 1;                                                                \
-        int32_t position[TS_PAD_RANK] = {0};                                                                 \
-        for (;;) {                                                                                           \
-            int inside = 1;                                                                                  \
-            for (int32_t d = 0; d < last; d++) {                                                             \
-                inside = inside && position[d] >= p->before[d] && position[d] < p->before[d] + p->shape[d];  \
-            }                                                                                                \
-            const int32_t copied = inside ? p->shape[last] : 0;                                              \
-            const int32_t behind = p->after[last] + (inside ? 0 : p->shape[last]);                           \
-            for (int32_t i = 0; i < p->before[last]; i++) {                                                  \
-                *output++ = (T)p->value;                                                                     \
-            }                                                                                                \
-            for (int32_t i = 0; i < copied; i++) {                                                           \
-                *output++ = *input++;                                                                        \
-            }                                                                                                \
-            for (int32_t i = 0; i < behind; i++) {                                                           \
-                *output++ = (T)p->value;                                                                     \
-            }                                                                                                \
-            int32_t d = last - 1;                                                                            \
-            while (d >= 0 && ++position[d] == p->before[d] + p->shape[d] + p->after[d]) {                    \
-                position[d--] = 0;                                                                           \
-            }                                                                                                \
-            if (d < 0) {                                                                                     \
-                return;                                                                                      \
-            }                                                                                                \
-        }                                                                                                    \
+#define TS_PAD(SUFFIX, T, PARAMS)                                                                                      \
+    static inline void ts_pad_##SUFFIX(const PARAMS *p, const T *input, T *output)                                     \
+    {                                                                                                                  \
+        const int32_t last = TS_PAD_RANK - 1;                                                                          \
+        int32_t position[TS_PAD_RANK] = {0};                                                                           \
+        for (;;) {                                                                                                     \
+            int inside = 1;                                                                                            \
+            for (int32_t d = 0; d < last; d++) {                                                                       \
+                inside = inside && position[d] >= p->before[d] && position[d] < p->before[d] + p->shape[d];            \
+            }                                                                                                          \
+            const int32_t copied = inside ? p->shape[last] : 0;                                                        \
+            const int32_t behind = p->after[last] + (inside ? 0 : p->shape[last]);                                     \
+            for (int32_t i = 0; i < p->before[last]; i++) {                                                            \
+                *output++ = (T)p->value;                                                                               \
+            }                                                                                                          \
+            for (int32_t i = 0; i < copied; i++) {                                                                     \
+                *output++ = *input++;                                                                                  \
+            }                                                                                                          \
+            for (int32_t i = 0; i < behind; i++) {                                                                     \
+                *output++ = (T)p->value;                                                                               \
+            }                                                                                                          \
+            int32_t d = last - 1;                                                                                      \
+            while (d >= 0 && ++position[d] == p->before[d] + p->shape[d] + p->after[d]) {                              \
+                position[d--] = 0;                                                                                     \
+            }                                                                                                          \
+            if (d < 0) {                                                                                               \
+                return;                                                                                                \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 /* Equal to TFLM's reference_ops::Pad and PadImageStyle. */
@@ -62,12 +62,12 @@ TS_PAD(f32, float, ts_pad_f32_params)
 #undef TS_PAD
 
 /* PADV2 with a value that is computed at run time. */
-#define TS_PAD_WITH(SUFFIX, T, PARAMS)                                                                                \
-    static inline void ts_pad_##SUFFIX##_with(const PARAMS *p, const T *input, const T *value, T *output)             \
-    {                                                                                                                 \
-        PARAMS with = *p;                                                                                             \
-        with.value = *value;                                                                                          \
-        ts_pad_##SUFFIX(&with, input, output);                                                                        \
+#define TS_PAD_WITH(SUFFIX, T, PARAMS)                                                                                 \
+    static inline void ts_pad_##SUFFIX##_with(const PARAMS *p, const T *input, const T *value, T *output)              \
+    {                                                                                                                  \
+        PARAMS with = *p;                                                                                              \
+        with.value = *value;                                                                                           \
+        ts_pad_##SUFFIX(&with, input, output);                                                                         \
     }
 
 TS_PAD_WITH(s8, int8_t, ts_pad_params)

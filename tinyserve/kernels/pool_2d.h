@@ -1,5 +1,5 @@
-/* AVERAGE_POOL_2D, MAX_POOL_2D and L2_POOL_2D over [batches][height][width][channels]. Padding takes part in neither: the window
- * is cut at the border. Input and output share scale and zero point. */
+/* AVERAGE_POOL_2D, MAX_POOL_2D and L2_POOL_2D over [batches][height][width][channels]. Padding takes part in neither:
+ * the window is cut at the border. Input and output share scale and zero point. */
 #ifndef TS_POOL_2D_H
 #define TS_POOL_2D_H
 
@@ -28,21 +28,21 @@ typedef struct {
 } ts_pool_2d_f32_params;
 
 /* Calls REDUCE(window, taps below and to the right) for each output element in ascending order. */
-#define TS_POOL_2D_FOR_EACH(T, REDUCE)                                                                              \
-    const int32_t row_elements = p->input_width * p->channels;                                                      \
-    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {                             \
-        for (int32_t oy = 0; oy < p->output_height; oy++) {                                                         \
-            const int32_t y0 = oy * p->stride_height - p->pad_top;                                                  \
-            const ts_taps rows = ts_taps_inside(y0, p->input_height, p->filter_height, 1);                          \
-            for (int32_t ox = 0; ox < p->output_width; ox++) {                                                      \
-                const int32_t x0 = ox * p->stride_width - p->pad_left;                                              \
-                const ts_taps columns = ts_taps_inside(x0, p->input_width, p->filter_width, 1);                     \
-                const T *window = input + (y0 + rows.begin) * row_elements + (x0 + columns.begin) * p->channels;    \
-                for (int32_t c = 0; c < p->channels; c++) {                                                         \
-                    *output++ = REDUCE(p, window + c, rows.end - rows.begin, columns.end - columns.begin);          \
-                }                                                                                                   \
-            }                                                                                                       \
-        }                                                                                                           \
+#define TS_POOL_2D_FOR_EACH(T, REDUCE)                                                                                 \
+    const int32_t row_elements = p->input_width * p->channels;                                                         \
+    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {                                \
+        for (int32_t oy = 0; oy < p->output_height; oy++) {                                                            \
+            const int32_t y0 = oy * p->stride_height - p->pad_top;                                                     \
+            const ts_taps rows = ts_taps_inside(y0, p->input_height, p->filter_height, 1);                             \
+            for (int32_t ox = 0; ox < p->output_width; ox++) {                                                         \
+                const int32_t x0 = ox * p->stride_width - p->pad_left;                                                 \
+                const ts_taps columns = ts_taps_inside(x0, p->input_width, p->filter_width, 1);                        \
+                const T *window = input + (y0 + rows.begin) * row_elements + (x0 + columns.begin) * p->channels;       \
+                for (int32_t c = 0; c < p->channels; c++) {                                                            \
+                    *output++ = REDUCE(p, window + c, rows.end - rows.begin, columns.end - columns.begin);             \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 /* The mean of count values, rounded to nearest with ties away from zero. */

@@ -24,8 +24,8 @@ static inline int32_t ts_prelu_element(const ts_prelu_quantized_params *p, int32
     return ts_wrap_add(scaled, p->output_offset);
 }
 
-#define TS_PRELU_S8(p, a, b) (int8_t)ts_clamp(ts_prelu_element(p, a, b), INT8_MIN, INT8_MAX)
-#define TS_PRELU_S16(p, a, b) (int16_t)ts_clamp(ts_prelu_element(p, a, b), INT16_MIN, INT16_MAX)
+#define TS_PRELU_S8(p, a, b) (int8_t) ts_clamp(ts_prelu_element(p, a, b), INT8_MIN, INT8_MAX)
+#define TS_PRELU_S16(p, a, b) (int16_t) ts_clamp(ts_prelu_element(p, a, b), INT16_MIN, INT16_MAX)
 #define TS_PRELU_F32(p, a, b) ((a) >= 0.0f ? (a) : (a) * (b))
 
 /* int8, equal to TFLM's reference_ops::Prelu and BroadcastPrelu4DSlow. */

@@ -1,4 +1,5 @@
-/* QUANTIZE and DEQUANTIZE, and requantization from one integer type to another. 8-bit to 8-bit is a lookup (unary.h). */
+/* QUANTIZE and DEQUANTIZE, and requantization from one integer type to another. 8-bit to 8-bit is a lookup (unary.h).
+ */
 #ifndef TS_QUANTIZE_H
 #define TS_QUANTIZE_H
 
@@ -47,12 +48,12 @@ static inline int32_t ts_requantize_element(const ts_requantize_params *p, int32
 }
 
 /* Between integer types, equal to TFLM's reference_ops::Requantize. */
-#define TS_REQUANTIZE(FROM, TO, IN, OUT, LOW, HIGH)                                                              \
-    static inline void ts_quantize_##FROM##_##TO(const ts_requantize_params *p, const IN *input, OUT *output)    \
-    {                                                                                                            \
-        for (int32_t i = 0; i < p->count; i++) {                                                                 \
-            output[i] = (OUT)ts_requantize_element(p, input[i], LOW, HIGH);                                      \
-        }                                                                                                        \
+#define TS_REQUANTIZE(FROM, TO, IN, OUT, LOW, HIGH)                                                                    \
+    static inline void ts_quantize_##FROM##_##TO(const ts_requantize_params *p, const IN *input, OUT *output)          \
+    {                                                                                                                  \
+        for (int32_t i = 0; i < p->count; i++) {                                                                       \
+            output[i] = (OUT)ts_requantize_element(p, input[i], LOW, HIGH);                                            \
+        }                                                                                                              \
     }
 
 TS_REQUANTIZE(s8, s16, int8_t, int16_t, INT16_MIN, INT16_MAX)
@@ -73,12 +74,12 @@ typedef struct {
 
 /* scale * (input - zero_point), equal to TFLM's reference_ops::Dequantize: the product of a float32 and at most 17 bits
  * is exact in the double that TFLM rounds, so rounding it at once is the same. */
-#define TS_DEQUANTIZE(FROM, IN)                                                                             \
-    static inline void ts_dequantize_##FROM(const ts_dequantize_params *p, const IN *input, float *output)  \
-    {                                                                                                       \
-        for (int32_t i = 0; i < p->count; i++) {                                                            \
-            output[i] = p->scale * (float)(input[i] - p->zero_point);                                       \
-        }                                                                                                   \
+#define TS_DEQUANTIZE(FROM, IN)                                                                                        \
+    static inline void ts_dequantize_##FROM(const ts_dequantize_params *p, const IN *input, float *output)             \
+    {                                                                                                                  \
+        for (int32_t i = 0; i < p->count; i++) {                                                                       \
+            output[i] = p->scale * (float)(input[i] - p->zero_point);                                                  \
+        }                                                                                                              \
     }
 
 TS_DEQUANTIZE(s8, int8_t)

@@ -9,29 +9,28 @@
 
 /* The input as kept dimensions (each of their points gives an output) and reduced ones, up to three of both after
  * merging, with strides in elements. */
-#define TS_REDUCE_FIELDS                     \
-    int32_t kept[3], kept_strides[3];        \
+#define TS_REDUCE_FIELDS                                                                                               \
+    int32_t kept[3], kept_strides[3];                                                                                  \
     int32_t reduced[3], reduced_strides[3];
 
 /* STEP(accumulator, value) for each reduced value, in the input's order; then *output++ = FINISH(p, accumulator). */
-#define TS_REDUCE_FOR_EACH(T, A, FIRST, STEP, FINISH)                                                            \
-    for (int32_t k0 = 0; k0 < p->kept[0]; k0++) {                                                                \
-        for (int32_t k1 = 0; k1 < p->kept[1]; k1++) {                                                            \
-            for (int32_t k2 = 0; k2 < p->kept[2]; k2++) {                                                        \
-                const T *base =                                                                                  \
-                    input + k0 * p->kept_strides[0] + k1 * p->kept_strides[1] + k2 * p->kept_strides[2];         \
-                A accumulator = FIRST;                                                                           \
-                for (int32_t r0 = 0; r0 < p->reduced[0]; r0++) {                                                 \
-                    for (int32_t r1 = 0; r1 < p->reduced[1]; r1++) {                                             \
-                        const T *value = base + r0 * p->reduced_strides[0] + r1 * p->reduced_strides[1];         \
-                        for (int32_t r2 = 0; r2 < p->reduced[2]; r2++, value += p->reduced_strides[2]) {         \
-                            accumulator = STEP(accumulator, *value);                                             \
-                        }                                                                                        \
-                    }                                                                                            \
-                }                                                                                                \
-                *output++ = FINISH(p, accumulator);                                                              \
-            }                                                                                                    \
-        }                                                                                                        \
+#define TS_REDUCE_FOR_EACH(T, A, FIRST, STEP, FINISH)                                                                  \
+    for (int32_t k0 = 0; k0 < p->kept[0]; k0++) {                                                                      \
+        for (int32_t k1 = 0; k1 < p->kept[1]; k1++) {                                                                  \
+            for (int32_t k2 = 0; k2 < p->kept[2]; k2++) {                                                              \
+                const T *base = input + k0 * p->kept_strides[0] + k1 * p->kept_strides[1] + k2 * p->kept_strides[2];   \
+                A accumulator = FIRST;                                                                                 \
+                for (int32_t r0 = 0; r0 < p->reduced[0]; r0++) {                                                       \
+                    for (int32_t r1 = 0; r1 < p->reduced[1]; r1++) {                                                   \
+                        const T *value = base + r0 * p->reduced_strides[0] + r1 * p->reduced_strides[1];               \
+                        for (int32_t r2 = 0; r2 < p->reduced[2]; r2++, value += p->reduced_strides[2]) {               \
+                            accumulator = STEP(accumulator, *value);                                                   \
+                        }                                                                                              \
+                    }                                                                                                  \
+                }                                                                                                      \
+                *output++ = FINISH(p, accumulator);                                                                    \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 /* sum_offset is the negated zero point times the number of values; a mean's multiplier divides by that number. */
@@ -46,8 +45,8 @@ static inline int32_t ts_reduce_finish_sum(const ts_reduce_sum_params *p, int32_
     return ts_clamp(ts_wrap_add(scaled, p->output_offset), low, high);
 }
 
-#define TS_REDUCE_SUM_S8(p, sum) (int8_t)ts_reduce_finish_sum(p, sum, INT8_MIN, INT8_MAX)
-#define TS_REDUCE_SUM_S16(p, sum) (int16_t)ts_reduce_finish_sum(p, sum, INT16_MIN, INT16_MAX)
+#define TS_REDUCE_SUM_S8(p, sum) (int8_t) ts_reduce_finish_sum(p, sum, INT8_MIN, INT8_MAX)
+#define TS_REDUCE_SUM_S16(p, sum) (int16_t) ts_reduce_finish_sum(p, sum, INT16_MIN, INT16_MAX)
 
 /* int8, equal to TFLM's reference_ops::QuantizedMeanOrSum. */
 static inline void ts_reduce_sum_s8(const ts_reduce_sum_params *p, const int8_t *input, int8_t *output)
@@ -141,25 +140,25 @@ static inline int ts_reduce_resolve(const ts_reduce_axes *p, const int32_t *axes
 }
 
 /* FUNCTION##_at is FUNCTION with computed axes; outputs are all 0 where the axes do not fit. */
-#define TS_REDUCE_AT(FUNCTION, PARAMS, T)                                                                        \
-    static inline void FUNCTION##_at(const PARAMS##_at_params *p, const T *input, const int32_t *axes, T *output) \
-    {                                                                                                            \
-        int32_t extents[2][3] = {{1, 1, 1}, {1, 1, 1}}, strides[2][3] = {{0}};                                   \
-        const int fits = ts_reduce_resolve(&p->axes, axes, extents, strides);                                    \
-        PARAMS##_params params = p->reduction;                                                                   \
-        for (int32_t d = 0; d < 3; d++) {                                                                        \
-            params.kept[d] = extents[0][d];                                                                      \
-            params.kept_strides[d] = strides[0][d];                                                              \
-            params.reduced[d] = extents[1][d];                                                                   \
-            params.reduced_strides[d] = strides[1][d];                                                           \
-        }                                                                                                        \
-        if (fits) {                                                                                              \
-            FUNCTION(&params, input, output);                                                                    \
-            return;                                                                                              \
-        }                                                                                                        \
-        for (int32_t i = 0; i < p->axes.outputs; i++) {                                                          \
-            output[i] = 0;                                                                                       \
-        }                                                                                                        \
+#define TS_REDUCE_AT(FUNCTION, PARAMS, T)                                                                              \
+    static inline void FUNCTION##_at(const PARAMS##_at_params *p, const T *input, const int32_t *axes, T *output)      \
+    {                                                                                                                  \
+        int32_t extents[2][3] = {{1, 1, 1}, {1, 1, 1}}, strides[2][3] = {{0}};                                         \
+        const int fits = ts_reduce_resolve(&p->axes, axes, extents, strides);                                          \
+        PARAMS##_params params = p->reduction;                                                                         \
+        for (int32_t d = 0; d < 3; d++) {                                                                              \
+            params.kept[d] = extents[0][d];                                                                            \
+            params.kept_strides[d] = strides[0][d];                                                                    \
+            params.reduced[d] = extents[1][d];                                                                         \
+            params.reduced_strides[d] = strides[1][d];                                                                 \
+        }                                                                                                              \
+        if (fits) {                                                                                                    \
+            FUNCTION(&params, input, output);                                                                          \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int32_t i = 0; i < p->axes.outputs; i++) {                                                                \
+            output[i] = 0;                                                                                             \
+        }                                                                                                              \
     }
 
 typedef struct {

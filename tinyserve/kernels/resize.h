@@ -12,20 +12,20 @@ typedef struct {
 } ts_resize_nearest_params;
 
 /* Equal to TFLM's reference_ops::ResizeNearestNeighbor. */
-#define TS_RESIZE_NEAREST(SUFFIX, T)                                                                            \
-    static inline void ts_resize_nearest_##SUFFIX(const ts_resize_nearest_params *p, const T *input, T *output) \
-    {                                                                                                           \
-        for (int32_t b = 0; b < p->batches; b++) {                                                              \
-            for (int32_t y = 0; y < p->output_height; y++) {                                                    \
-                const T *row = input + (b * p->input_height + p->rows[y]) * p->input_width * p->channels;       \
-                for (int32_t x = 0; x < p->output_width; x++) {                                                 \
-                    const T *pixel = row + p->columns[x] * p->channels;                                         \
-                    for (int32_t c = 0; c < p->channels; c++) {                                                 \
-                        *output++ = pixel[c];                                                                   \
-                    }                                                                                           \
-                }                                                                                               \
-            }                                                                                                   \
-        }                                                                                                       \
+#define TS_RESIZE_NEAREST(SUFFIX, T)                                                                                   \
+    static inline void ts_resize_nearest_##SUFFIX(const ts_resize_nearest_params *p, const T *input, T *output)        \
+    {                                                                                                                  \
+        for (int32_t b = 0; b < p->batches; b++) {                                                                     \
+            for (int32_t y = 0; y < p->output_height; y++) {                                                           \
+                const T *row = input + (b * p->input_height + p->rows[y]) * p->input_width * p->channels;              \
+                for (int32_t x = 0; x < p->output_width; x++) {                                                        \
+                    const T *pixel = row + p->columns[x] * p->channels;                                                \
+                    for (int32_t c = 0; c < p->channels; c++) {                                                        \
+                        *output++ = pixel[c];                                                                          \
+                    }                                                                                                  \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 TS_RESIZE_NEAREST(s8, int8_t)

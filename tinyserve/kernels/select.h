@@ -14,27 +14,27 @@ typedef struct {
     int32_t strides2[TS_SELECT_RANK];
 } ts_select_params;
 
-#define TS_SELECT(SUFFIX, T)                                                                                     \
-    static inline void ts_select_##SUFFIX(const ts_select_params *p, const uint8_t *condition, const T *input1,  \
-                                          const T *input2, T *output)                                            \
-    {                                                                                                            \
-        int32_t index[TS_SELECT_RANK] = {0};                                                                     \
-        for (;;) {                                                                                               \
-            int32_t at = 0, at1 = 0, at2 = 0;                                                                    \
-            for (int32_t d = 0; d < TS_SELECT_RANK; d++) {                                                       \
-                at += index[d] * p->condition_strides[d];                                                        \
-                at1 += index[d] * p->strides1[d];                                                                \
-                at2 += index[d] * p->strides2[d];                                                                \
-            }                                                                                                    \
-            *output++ = condition[at] != 0 ? input1[at1] : input2[at2];                                          \
-            int32_t d = TS_SELECT_RANK - 1;                                                                      \
-            while (d >= 0 && ++index[d] == p->shape[d]) {                                                        \
-                index[d--] = 0;                                                                                  \
-            }                                                                                                    \
-            if (d < 0) {                                                                                         \
-                return;                                                                                          \
-            }                                                                                                    \
-        }                                                                                                        \
+#define TS_SELECT(SUFFIX, T)                                                                                           \
+    static inline void ts_select_##SUFFIX(const ts_select_params *p, const uint8_t *condition, const T *input1,        \
+                                          const T *input2, T *output)                                                  \
+    {                                                                                                                  \
+        int32_t index[TS_SELECT_RANK] = {0};                                                                           \
+        for (;;) {                                                                                                     \
+            int32_t at = 0, at1 = 0, at2 = 0;                                                                          \
+            for (int32_t d = 0; d < TS_SELECT_RANK; d++) {                                                             \
+                at += index[d] * p->condition_strides[d];                                                              \
+                at1 += index[d] * p->strides1[d];                                                                      \
+                at2 += index[d] * p->strides2[d];                                                                      \
+            }                                                                                                          \
+            *output++ = condition[at] != 0 ? input1[at1] : input2[at2];                                                \
+            int32_t d = TS_SELECT_RANK - 1;                                                                            \
+            while (d >= 0 && ++index[d] == p->shape[d]) {                                                              \
+                index[d--] = 0;                                                                                        \
+            }                                                                                                          \
+            if (d < 0) {                                                                                               \
+                return;                                                                                                \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 TS_SELECT(s8, int8_t) /* also uint8 and bool */

@@ -43,22 +43,22 @@ static inline int32_t ts_slice_extent(int64_t begin, int64_t size, int32_t exten
 }
 
 /* Returns whether the part is inside of the input and as large as the output. */
-#define TS_SLICE_COPY(NAME, POSITION)                                                                         \
-    static inline int ts_slice_copy_##NAME(const ts_slice_params *p, const POSITION *begin,                   \
-                                           const POSITION *size, ts_strided_copy_params *copy)                \
-    {                                                                                                         \
-        const int32_t leading = TS_AXIS_RANK - p->rank;                                                       \
-        for (int32_t d = TS_SLICE_ROW; d >= 0; d--) {                                                         \
-            const int given = d >= leading;                                                                   \
-            const POSITION from = given ? begin[d - leading] : 0, count = given ? size[d - leading] : 1;      \
-            const int32_t extent = ts_slice_extent(from, count, p->shape[d]);                                 \
-            if (extent == 0) {                                                                                \
-                return 0;                                                                                     \
-            }                                                                                                 \
-            copy->input_start += (int32_t)from * p->strides[d];                                               \
-            ts_slice_dimension(copy, d, extent, p->strides[d]);                                               \
-        }                                                                                                     \
-        return copy->rows * copy->row_length == p->elements;                                                  \
+#define TS_SLICE_COPY(NAME, POSITION)                                                                                  \
+    static inline int ts_slice_copy_##NAME(const ts_slice_params *p, const POSITION *begin, const POSITION *size,      \
+                                           ts_strided_copy_params *copy)                                               \
+    {                                                                                                                  \
+        const int32_t leading = TS_AXIS_RANK - p->rank;                                                                \
+        for (int32_t d = TS_SLICE_ROW; d >= 0; d--) {                                                                  \
+            const int given = d >= leading;                                                                            \
+            const POSITION from = given ? begin[d - leading] : 0, count = given ? size[d - leading] : 1;               \
+            const int32_t extent = ts_slice_extent(from, count, p->shape[d]);                                          \
+            if (extent == 0) {                                                                                         \
+                return 0;                                                                                              \
+            }                                                                                                          \
+            copy->input_start += (int32_t)from * p->strides[d];                                                        \
+            ts_slice_dimension(copy, d, extent, p->strides[d]);                                                        \
+        }                                                                                                              \
+        return copy->rows * copy->row_length == p->elements;                                                           \
     }
 
 TS_SLICE_COPY(s32, int32_t)
@@ -79,34 +79,34 @@ static inline int ts_reverse_copy(const ts_slice_params *p, const int32_t *axes,
     return set != 0;
 }
 
-#define TS_SLICE_AT(SUFFIX, T, NAME, POSITION)                                                                \
-    static inline void ts_slice_##SUFFIX##_at_##NAME(const ts_slice_params *p, const T *input,                \
-                                                     const POSITION *begin, const POSITION *size, T *output)  \
-    {                                                                                                         \
-        ts_strided_copy_params copy = {0};                                                                    \
-        if (ts_slice_copy_##NAME(p, begin, size, &copy)) {                                                    \
-            ts_strided_copy_##SUFFIX(&copy, input, output);                                                   \
-            return;                                                                                           \
-        }                                                                                                     \
-        for (int32_t i = 0; i < p->elements; i++) {                                                           \
-            output[i] = 0;                                                                                    \
-        }                                                                                                     \
+#define TS_SLICE_AT(SUFFIX, T, NAME, POSITION)                                                                         \
+    static inline void ts_slice_##SUFFIX##_at_##NAME(const ts_slice_params *p, const T *input, const POSITION *begin,  \
+                                                     const POSITION *size, T *output)                                  \
+    {                                                                                                                  \
+        ts_strided_copy_params copy = {0};                                                                             \
+        if (ts_slice_copy_##NAME(p, begin, size, &copy)) {                                                             \
+            ts_strided_copy_##SUFFIX(&copy, input, output);                                                            \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int32_t i = 0; i < p->elements; i++) {                                                                    \
+            output[i] = 0;                                                                                             \
+        }                                                                                                              \
     }
 
-#define TS_SLICE(SUFFIX, T)                                                                                   \
-    TS_SLICE_AT(SUFFIX, T, s32, int32_t)                                                                      \
-    TS_SLICE_AT(SUFFIX, T, s64, int64_t)                                                                      \
-    static inline void ts_reverse_##SUFFIX##_at(const ts_slice_params *p, const T *input,                     \
-                                                const int32_t *axes, T *output)                               \
-    {                                                                                                         \
-        ts_strided_copy_params copy = {0};                                                                    \
-        if (ts_reverse_copy(p, axes, &copy)) {                                                                \
-            ts_strided_copy_##SUFFIX(&copy, input, output);                                                   \
-            return;                                                                                           \
-        }                                                                                                     \
-        for (int32_t i = 0; i < p->elements; i++) {                                                           \
-            output[i] = 0;                                                                                    \
-        }                                                                                                     \
+#define TS_SLICE(SUFFIX, T)                                                                                            \
+    TS_SLICE_AT(SUFFIX, T, s32, int32_t)                                                                               \
+    TS_SLICE_AT(SUFFIX, T, s64, int64_t)                                                                               \
+    static inline void ts_reverse_##SUFFIX##_at(const ts_slice_params *p, const T *input, const int32_t *axes,         \
+                                                T *output)                                                             \
+    {                                                                                                                  \
+        ts_strided_copy_params copy = {0};                                                                             \
+        if (ts_reverse_copy(p, axes, &copy)) {                                                                         \
+            ts_strided_copy_##SUFFIX(&copy, input, output);                                                            \
+            return;                                                                                                    \
+        }                                                                                                              \
+        for (int32_t i = 0; i < p->elements; i++) {                                                                    \
+            output[i] = 0;                                                                                             \
+        }                                                                                                              \
     }
 
 TS_SLICE(s8, int8_t) /* also uint8 and bool */

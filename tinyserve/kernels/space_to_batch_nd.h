@@ -12,45 +12,45 @@ typedef struct {
     int32_t block_height, block_width, top, left, value;
 } ts_space_to_batch_nd_params;
 
-#define TS_SPACE_TO_BATCH_ND(SUFFIX, T)                                                                            \
-    static inline T *ts_space_to_batch_nd_pixel_##SUFFIX(const ts_space_to_batch_nd_params *p, const T *from, T *to) \
-    {                                                                                                              \
-        for (int32_t i = 0; i < p->depth; i++) {                                                                   \
-            *to++ = from ? from[i] : (T)p->value;                                                                  \
-        }                                                                                                          \
-        return to;                                                                                                 \
-    }                                                                                                              \
-                                                                                                                   \
-    static inline void ts_space_to_batch_nd_##SUFFIX(const ts_space_to_batch_nd_params *p, const T *input, T *output) \
-    {                                                                                                              \
-        for (int32_t b = 0; b < p->output_batches; b++) {                                                          \
-            const T *const source = input + b % p->input_batches * p->input_height * p->input_width * p->depth;    \
-            const int32_t shift = b / p->input_batches;                                                            \
-            for (int32_t oy = 0; oy < p->output_height; oy++) {                                                    \
-                const int32_t y = oy * p->block_height + shift / p->block_width - p->top;                          \
-                for (int32_t ox = 0; ox < p->output_width; ox++) {                                                 \
-                    const int32_t x = ox * p->block_width + shift % p->block_width - p->left;                      \
-                    const int inside = y >= 0 && y < p->input_height && x >= 0 && x < p->input_width;              \
-                    const T *const from = inside ? source + (y * p->input_width + x) * p->depth : (const T *)0;    \
-                    output = ts_space_to_batch_nd_pixel_##SUFFIX(p, from, output);                                 \
-                }                                                                                                  \
-            }                                                                                                      \
-        }                                                                                                          \
-    }                                                                                                              \
-                                                                                                                   \
-    static inline void ts_batch_to_space_nd_##SUFFIX(const ts_space_to_batch_nd_params *p, const T *input, T *output) \
-    {                                                                                                              \
-        const int32_t image = p->input_height * p->input_width;                                                    \
-        for (int32_t b = 0; b < p->output_batches; b++) {                                                          \
-            for (int32_t oy = p->top; oy < p->top + p->output_height; oy++) {                                      \
-                for (int32_t ox = p->left; ox < p->left + p->output_width; ox++) {                                 \
-                    const int32_t shift = oy % p->block_height * p->block_width + ox % p->block_width;             \
-                    const int32_t pixel = oy / p->block_height * p->input_width + ox / p->block_width;             \
-                    const int32_t place = (shift * p->output_batches + b) * image + pixel;                         \
-                    output = ts_space_to_batch_nd_pixel_##SUFFIX(p, input + place * p->depth, output);             \
-                }                                                                                                  \
-            }                                                                                                      \
-        }                                                                                                          \
+#define TS_SPACE_TO_BATCH_ND(SUFFIX, T)                                                                                \
+    static inline T *ts_space_to_batch_nd_pixel_##SUFFIX(const ts_space_to_batch_nd_params *p, const T *from, T *to)   \
+    {                                                                                                                  \
+        for (int32_t i = 0; i < p->depth; i++) {                                                                       \
+            *to++ = from ? from[i] : (T)p->value;                                                                      \
+        }                                                                                                              \
+        return to;                                                                                                     \
+    }                                                                                                                  \
+                                                                                                                       \
+    static inline void ts_space_to_batch_nd_##SUFFIX(const ts_space_to_batch_nd_params *p, const T *input, T *output)  \
+    {                                                                                                                  \
+        for (int32_t b = 0; b < p->output_batches; b++) {                                                              \
+            const T *const source = input + b % p->input_batches * p->input_height * p->input_width * p->depth;        \
+            const int32_t shift = b / p->input_batches;                                                                \
+            for (int32_t oy = 0; oy < p->output_height; oy++) {                                                        \
+                const int32_t y = oy * p->block_height + shift / p->block_width - p->top;                              \
+                for (int32_t ox = 0; ox < p->output_width; ox++) {                                                     \
+                    const int32_t x = ox * p->block_width + shift % p->block_width - p->left;                          \
+                    const int inside = y >= 0 && y < p->input_height && x >= 0 && x < p->input_width;                  \
+                    const T *const from = inside ? source + (y * p->input_width + x) * p->depth : (const T *)0;        \
+                    output = ts_space_to_batch_nd_pixel_##SUFFIX(p, from, output);                                     \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    static inline void ts_batch_to_space_nd_##SUFFIX(const ts_space_to_batch_nd_params *p, const T *input, T *output)  \
+    {                                                                                                                  \
+        const int32_t image = p->input_height * p->input_width;                                                        \
+        for (int32_t b = 0; b < p->output_batches; b++) {                                                              \
+            for (int32_t oy = p->top; oy < p->top + p->output_height; oy++) {                                          \
+                for (int32_t ox = p->left; ox < p->left + p->output_width; ox++) {                                     \
+                    const int32_t shift = oy % p->block_height * p->block_width + ox % p->block_width;                 \
+                    const int32_t pixel = oy / p->block_height * p->input_width + ox / p->block_width;                 \
+                    const int32_t place = (shift * p->output_batches + b) * image + pixel;                             \
+                    output = ts_space_to_batch_nd_pixel_##SUFFIX(p, input + place * p->depth, output);                 \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 TS_SPACE_TO_BATCH_ND(s8, int8_t)
@@ -89,19 +89,19 @@ static inline int ts_space_to_batch_nd_resolve(ts_space_to_batch_nd_params *p, i
            batch % space == 0 && (int64_t)p->block_height * p->block_width == batch / space;
 }
 
-#define TS_SPACE_TO_BATCH_ND_AT(NAME, SUFFIX, T, BACK)                                                             \
-    static inline void ts_##NAME##_##SUFFIX##_at(const ts_space_to_batch_nd_at_params *p, const T *input,          \
-                                                 const int32_t *sizes, const int32_t *borders, T *output)          \
-    {                                                                                                              \
-        ts_space_to_batch_nd_params params = p->shapes;                                                            \
-        if (ts_space_to_batch_nd_resolve(&params, BACK, p->spatial, sizes, borders)) {                             \
-            ts_##NAME##_##SUFFIX(&params, input, output);                                                          \
-            return;                                                                                                \
-        }                                                                                                          \
-        const int32_t elements = params.output_batches * params.output_height * params.output_width * params.depth; \
-        for (int32_t i = 0; i < elements; i++) {                                                                   \
-            output[i] = 0;                                                                                         \
-        }                                                                                                          \
+#define TS_SPACE_TO_BATCH_ND_AT(NAME, SUFFIX, T, BACK)                                                                 \
+    static inline void ts_##NAME##_##SUFFIX##_at(const ts_space_to_batch_nd_at_params *p, const T *input,              \
+                                                 const int32_t *sizes, const int32_t *borders, T *output)              \
+    {                                                                                                                  \
+        ts_space_to_batch_nd_params params = p->shapes;                                                                \
+        if (ts_space_to_batch_nd_resolve(&params, BACK, p->spatial, sizes, borders)) {                                 \
+            ts_##NAME##_##SUFFIX(&params, input, output);                                                              \
+            return;                                                                                                    \
+        }                                                                                                              \
+        const int32_t elements = params.output_batches * params.output_height * params.output_width * params.depth;    \
+        for (int32_t i = 0; i < elements; i++) {                                                                       \
+            output[i] = 0;                                                                                             \
+        }                                                                                                              \
     }
 
 TS_SPACE_TO_BATCH_ND_AT(space_to_batch_nd, s8, int8_t, 0)

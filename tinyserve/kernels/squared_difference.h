@@ -26,10 +26,9 @@ static inline int32_t ts_squared_difference_element(const ts_squared_difference_
     return ts_clamp(result, p->activation_min, p->activation_max);
 }
 
-#define TS_SQUARED_DIFFERENCE_S8(p, a, b) (int8_t)ts_squared_difference_element(p, a, b)
-#define TS_SQUARED_DIFFERENCE_S16(p, a, b) (int16_t)ts_squared_difference_element(p, a, b)
-#define TS_SQUARED_DIFFERENCE_S32(p, a, b) \
-    (int32_t)(((uint32_t)(a) - (uint32_t)(b)) * ((uint32_t)(a) - (uint32_t)(b)))
+#define TS_SQUARED_DIFFERENCE_S8(p, a, b) (int8_t) ts_squared_difference_element(p, a, b)
+#define TS_SQUARED_DIFFERENCE_S16(p, a, b) (int16_t) ts_squared_difference_element(p, a, b)
+#define TS_SQUARED_DIFFERENCE_S32(p, a, b) (int32_t)(((uint32_t)(a) - (uint32_t)(b)) * ((uint32_t)(a) - (uint32_t)(b)))
 #define TS_SQUARED_DIFFERENCE_F32(p, a, b) (((a) - (b)) * ((a) - (b)))
 
 /* int8, equal to TFLM's SquaredDifference. */

@@ -31,16 +31,16 @@ static inline void ts_strided_copy_next(const ts_strided_copy_params *p, int32_t
     }
 }
 
-#define TS_STRIDED_COPY(SUFFIX, T)                                                                             \
-    static inline void ts_strided_copy_##SUFFIX(const ts_strided_copy_params *p, const T *input, T *output)    \
-    {                                                                                                          \
-        int32_t index[TS_STRIDED_COPY_RANK] = {0}, from = p->input_start, to = p->output_start;                \
-        for (int32_t row = 0; row < p->rows; row++) {                                                          \
-            for (int32_t i = 0; i < p->row_length; i++) {                                                      \
-                output[to + i * p->output_row_stride] = input[from + i * p->input_row_stride];                 \
-            }                                                                                                  \
-            ts_strided_copy_next(p, index, &from, &to);                                                        \
-        }                                                                                                      \
+#define TS_STRIDED_COPY(SUFFIX, T)                                                                                     \
+    static inline void ts_strided_copy_##SUFFIX(const ts_strided_copy_params *p, const T *input, T *output)            \
+    {                                                                                                                  \
+        int32_t index[TS_STRIDED_COPY_RANK] = {0}, from = p->input_start, to = p->output_start;                        \
+        for (int32_t row = 0; row < p->rows; row++) {                                                                  \
+            for (int32_t i = 0; i < p->row_length; i++) {                                                              \
+                output[to + i * p->output_row_stride] = input[from + i * p->input_row_stride];                         \
+            }                                                                                                          \
+            ts_strided_copy_next(p, index, &from, &to);                                                                \
+        }                                                                                                              \
     }
 
 TS_STRIDED_COPY(s8, int8_t) /* also uint8 and bool */

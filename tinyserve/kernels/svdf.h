@@ -8,53 +8,53 @@
 
 /* feature_weights [units * rank][inputs], time_weights [units * rank][memory], bias [units]. Offsets are negated
  * zero points but for state_zero_point and output_zero_point. */
-#define TS_SVDF_PARAMS(SUFFIX, T)                             \
-    typedef struct {                                          \
-        int32_t batches, inputs, units, rank, memory;         \
-        const int8_t *feature_weights;                        \
-        const T *time_weights;                                \
-        const int32_t *bias;                                  \
-        int32_t input_offset, state_zero_point;               \
-        int32_t feature_multiplier, feature_shift;            \
-        int32_t output_multiplier, output_shift;              \
-        int32_t output_zero_point;                            \
+#define TS_SVDF_PARAMS(SUFFIX, T)                                                                                      \
+    typedef struct {                                                                                                   \
+        int32_t batches, inputs, units, rank, memory;                                                                  \
+        const int8_t *feature_weights;                                                                                 \
+        const T *time_weights;                                                                                         \
+        const int32_t *bias;                                                                                           \
+        int32_t input_offset, state_zero_point;                                                                        \
+        int32_t feature_multiplier, feature_shift;                                                                     \
+        int32_t output_multiplier, output_shift;                                                                       \
+        int32_t output_zero_point;                                                                                     \
     } ts_svdf_##SUFFIX##_params;
 
 /* state [batches][units * rank][memory], the newest result last. Equal to TFLM's integer SVDF. */
-#define TS_SVDF(SUFFIX, T, MIN, MAX)                                                                                  \
-    static inline int32_t ts_svdf_filter_##SUFFIX(const ts_svdf_##SUFFIX##_params *p, int32_t filter,                 \
-                                                  const int8_t *input, T *state)                                      \
-    {                                                                                                                 \
-        const int8_t *features = p->feature_weights + filter * p->inputs;                                             \
-        const T *times = p->time_weights + filter * p->memory;                                                        \
-        int32_t feature = 0, sum = 0;                                                                                 \
-        for (int32_t i = 0; i < p->inputs; i++) {                                                                     \
-            feature = ts_wrap_add(feature, features[i] * (input[i] + p->input_offset));                               \
-        }                                                                                                             \
-        feature = ts_requantize(feature, p->feature_multiplier, p->feature_shift);                                    \
-        for (int32_t i = 0; i < p->memory - 1; i++) {                                                                 \
-            state[i] = state[i + 1];                                                                                  \
-        }                                                                                                             \
-        state[p->memory - 1] = (T)ts_clamp(ts_wrap_add(feature, p->state_zero_point), MIN, MAX);                      \
-        for (int32_t i = 0; i < p->memory; i++) {                                                                     \
-            sum = ts_wrap_add(sum, times[i] * (state[i] - p->state_zero_point));                                      \
-        }                                                                                                             \
-        return sum;                                                                                                   \
-    }                                                                                                                 \
-                                                                                                                      \
-    static inline void ts_svdf_##SUFFIX(const ts_svdf_##SUFFIX##_params *p, const int8_t *input, int8_t *output,      \
-                                        T *state)                                                                     \
-    {                                                                                                                 \
-        for (int32_t b = 0; b < p->batches; b++, input += p->inputs) {                                                \
-            for (int32_t unit = 0; unit < p->units; unit++) {                                                         \
-                int32_t sum = p->bias[unit];                                                                          \
-                for (int32_t r = 0; r < p->rank; r++, state += p->memory) {                                           \
-                    sum = ts_wrap_add(sum, ts_svdf_filter_##SUFFIX(p, unit * p->rank + r, input, state));             \
-                }                                                                                                     \
-                sum = ts_requantize(sum, p->output_multiplier, p->output_shift);                                      \
-                *output++ = (int8_t)ts_clamp(ts_wrap_add(sum, p->output_zero_point), INT8_MIN, INT8_MAX);             \
-            }                                                                                                         \
-        }                                                                                                             \
+#define TS_SVDF(SUFFIX, T, MIN, MAX)                                                                                   \
+    static inline int32_t ts_svdf_filter_##SUFFIX(const ts_svdf_##SUFFIX##_params *p, int32_t filter,                  \
+                                                  const int8_t *input, T *state)                                       \
+    {                                                                                                                  \
+        const int8_t *features = p->feature_weights + filter * p->inputs;                                              \
+        const T *times = p->time_weights + filter * p->memory;                                                         \
+        int32_t feature = 0, sum = 0;                                                                                  \
+        for (int32_t i = 0; i < p->inputs; i++) {                                                                      \
+            feature = ts_wrap_add(feature, features[i] * (input[i] + p->input_offset));                                \
+        }                                                                                                              \
+        feature = ts_requantize(feature, p->feature_multiplier, p->feature_shift);                                     \
+        for (int32_t i = 0; i < p->memory - 1; i++) {                                                                  \
+            state[i] = state[i + 1];                                                                                   \
+        }                                                                                                              \
+        state[p->memory - 1] = (T)ts_clamp(ts_wrap_add(feature, p->state_zero_point), MIN, MAX);                       \
+        for (int32_t i = 0; i < p->memory; i++) {                                                                      \
+            sum = ts_wrap_add(sum, times[i] * (state[i] - p->state_zero_point));                                       \
+        }                                                                                                              \
+        return sum;                                                                                                    \
+    }                                                                                                                  \
+                                                                                                                       \
+    static inline void ts_svdf_##SUFFIX(const ts_svdf_##SUFFIX##_params *p, const int8_t *input, int8_t *output,       \
+                                        T *state)                                                                      \
+    {                                                                                                                  \
+        for (int32_t b = 0; b < p->batches; b++, input += p->inputs) {                                                 \
+            for (int32_t unit = 0; unit < p->units; unit++) {                                                          \
+                int32_t sum = p->bias[unit];                                                                           \
+                for (int32_t r = 0; r < p->rank; r++, state += p->memory) {                                            \
+                    sum = ts_wrap_add(sum, ts_svdf_filter_##SUFFIX(p, unit * p->rank + r, input, state));              \
+                }                                                                                                      \
+                sum = ts_requantize(sum, p->output_multiplier, p->output_shift);                                       \
+                *output++ = (int8_t)ts_clamp(ts_wrap_add(sum, p->output_zero_point), INT8_MIN, INT8_MAX);              \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 TS_SVDF_PARAMS(s8, int8_t)
@@ -105,16 +105,16 @@ static inline void ts_svdf_f32(const ts_svdf_f32_params *p, const float *input, 
 }
 
 /* Weights and bias that are computed at run time, NULL in the parameters. */
-#define TS_SVDF_COMPUTED(SUFFIX, IO, WEIGHT, T, BIAS)                                                                 \
-    static inline void ts_svdf_##SUFFIX##_computed(const ts_svdf_##SUFFIX##_params *p, const IO *input,               \
-                                                   const WEIGHT *feature_weights, const T *time_weights,              \
-                                                   const BIAS *bias, IO *output, T *state)                            \
-    {                                                                                                                 \
-        ts_svdf_##SUFFIX##_params with = *p;                                                                          \
-        with.feature_weights = feature_weights;                                                                       \
-        with.time_weights = time_weights;                                                                             \
-        with.bias = bias;                                                                                             \
-        ts_svdf_##SUFFIX(&with, input, output, state);                                                                \
+#define TS_SVDF_COMPUTED(SUFFIX, IO, WEIGHT, T, BIAS)                                                                  \
+    static inline void ts_svdf_##SUFFIX##_computed(const ts_svdf_##SUFFIX##_params *p, const IO *input,                \
+                                                   const WEIGHT *feature_weights, const T *time_weights,               \
+                                                   const BIAS *bias, IO *output, T *state)                             \
+    {                                                                                                                  \
+        ts_svdf_##SUFFIX##_params with = *p;                                                                           \
+        with.feature_weights = feature_weights;                                                                        \
+        with.time_weights = time_weights;                                                                              \
+        with.bias = bias;                                                                                              \
+        ts_svdf_##SUFFIX(&with, input, output, state);                                                                 \
     }
 
 TS_SVDF_COMPUTED(s8, int8_t, int8_t, int8_t, int32_t)

@@ -35,10 +35,14 @@ typedef struct {
 static inline int32_t ts_tree_item(const void *items, uint32_t index, int32_t type)
 {
     switch (type) {
-    case TS_TREE_U8: return ((const uint8_t *)items)[index];
-    case TS_TREE_U16: return ((const uint16_t *)items)[index];
-    case TS_TREE_S16: return ((const int16_t *)items)[index];
-    default: return ((const int32_t *)items)[index];
+    case TS_TREE_U8:
+        return ((const uint8_t *)items)[index];
+    case TS_TREE_U16:
+        return ((const uint16_t *)items)[index];
+    case TS_TREE_S16:
+        return ((const int16_t *)items)[index];
+    default:
+        return ((const int32_t *)items)[index];
     }
 }
 
@@ -155,10 +159,9 @@ static inline void ts_tree_finish_f32(const ts_tree_ensemble_params *p, const in
  * working memory of [outputs]. */
 #define TS_TREE_ENSEMBLE(SUFFIX, T)                                                                                    \
     TS_TREE_WALKS(SUFFIX, T)                                                                                           \
-    static inline void ts_tree_ensemble_##SUFFIX(const ts_tree_ensemble_params *p, const T *x, const uint32_t *nodes,  \
-                                                 const uint16_t *sizes, const void *leaves, const void *rows,          \
-                                                 const uint8_t *targets, const int32_t *base, T *output,               \
-                                                 int32_t *sums)                                                        \
+    static inline void ts_tree_ensemble_##SUFFIX(                                                                      \
+        const ts_tree_ensemble_params *p, const T *x, const uint32_t *nodes, const uint16_t *sizes,                    \
+        const void *leaves, const void *rows, const uint8_t *targets, const int32_t *base, T *output, int32_t *sums)   \
     {                                                                                                                  \
         uint32_t first = 0;                                                                                            \
         ts_tree_start(p, base, sums);                                                                                  \

@@ -122,13 +122,13 @@ typedef struct {
     float alpha;
 } ts_unary_f32_params;
 
-#define TS_UNARY_F32(NAME, EXPRESSION)                                                                 \
-    static inline void ts_##NAME##_f32(const ts_unary_f32_params *p, const float *input, float *output) \
-    {                                                                                                  \
-        for (int32_t i = 0; i < p->count; i++) {                                                       \
-            const float x = input[i];                                                                  \
-            output[i] = EXPRESSION;                                                                    \
-        }                                                                                              \
+#define TS_UNARY_F32(NAME, EXPRESSION)                                                                                 \
+    static inline void ts_##NAME##_f32(const ts_unary_f32_params *p, const float *input, float *output)                \
+    {                                                                                                                  \
+        for (int32_t i = 0; i < p->count; i++) {                                                                       \
+            const float x = input[i];                                                                                  \
+            output[i] = EXPRESSION;                                                                                    \
+        }                                                                                                              \
     }
 
 TS_UNARY_F32(abs, ts_copy_sign(x, 1.0f))
@@ -148,7 +148,7 @@ TS_UNARY_F32(tanh, ts_tanhf(x))
 TS_UNARY_F32(relu, x < 0.0f ? 0.0f : x)
 TS_UNARY_F32(relu6, x > 6.0f ? 6.0f : (x < 0.0f ? 0.0f : x))
 TS_UNARY_F32(relu_n1_to_1, x > 1.0f ? 1.0f : (x < -1.0f ? -1.0f : x))
-TS_UNARY_F32(leaky_relu, x > 0.0f ? x : x *p->alpha)
+TS_UNARY_F32(leaky_relu, x > 0.0f ? x : x * p->alpha)
 TS_UNARY_F32(elu, x < 0.0f ? ts_expf(x) - 1.0f : x)
 TS_UNARY_F32(hard_swish, x *(x + 3.0f < 0.0f ? 0.0f : (x + 3.0f > 6.0f ? 6.0f : x + 3.0f)) / 6.0f)
 

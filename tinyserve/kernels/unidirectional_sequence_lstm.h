@@ -14,22 +14,22 @@ enum { TS_LSTM_INPUT, TS_LSTM_FORGET, TS_LSTM_CELL, TS_LSTM_OUTPUT, TS_LSTM_GATE
 /* Rows of input and output are [batches][steps], or [steps][batches] where time_major. A gate's weights are
  * [units][inputs] and [units][units]; biases [units] include the zero points. Gates are in Q3.12 before their
  * activation and in Q0.15 after it; cell_to_sigmoid scales the cell to the argument of tanh. cell_clip 0: none. */
-#define TS_LSTM_PARAMS(SUFFIX, BIAS)                                                   \
-    typedef struct {                                                                   \
-        const int8_t *input_weights, *recurrent_weights;                               \
-        const BIAS *input_bias, *recurrent_bias;                                       \
-        int32_t input_multiplier, input_shift;                                         \
-        int32_t recurrent_multiplier, recurrent_shift;                                 \
-    } ts_lstm_gate_##SUFFIX;                                                           \
-                                                                                       \
-    typedef struct {                                                                   \
-        int32_t batches, steps, inputs, units, time_major;                             \
-        ts_lstm_gate_##SUFFIX gates[TS_LSTM_GATES];                                    \
-        const uint16_t *sigmoid;                                                       \
-        int32_t forget_multiplier, forget_shift; /* forget gate times cell */          \
-        int32_t update_multiplier, update_shift; /* input gate times cell gate */      \
-        int32_t hidden_multiplier, hidden_shift; /* output gate times tanh(cell) */    \
-        int32_t hidden_zero_point, cell_clip, cell_to_sigmoid;                         \
+#define TS_LSTM_PARAMS(SUFFIX, BIAS)                                                                                   \
+    typedef struct {                                                                                                   \
+        const int8_t *input_weights, *recurrent_weights;                                                               \
+        const BIAS *input_bias, *recurrent_bias;                                                                       \
+        int32_t input_multiplier, input_shift;                                                                         \
+        int32_t recurrent_multiplier, recurrent_shift;                                                                 \
+    } ts_lstm_gate_##SUFFIX;                                                                                           \
+                                                                                                                       \
+    typedef struct {                                                                                                   \
+        int32_t batches, steps, inputs, units, time_major;                                                             \
+        ts_lstm_gate_##SUFFIX gates[TS_LSTM_GATES];                                                                    \
+        const uint16_t *sigmoid;                                                                                       \
+        int32_t forget_multiplier, forget_shift; /* forget gate times cell */                                          \
+        int32_t update_multiplier, update_shift; /* input gate times cell gate */                                      \
+        int32_t hidden_multiplier, hidden_shift; /* output gate times tanh(cell) */                                    \
+        int32_t hidden_zero_point, cell_clip, cell_to_sigmoid;                                                         \
     } ts_unidirectional_sequence_lstm_##SUFFIX##_params;
 
 static inline int32_t ts_lstm_saturate_s16(int32_t value)
@@ -38,67 +38,66 @@ static inline int32_t ts_lstm_saturate_s16(int32_t value)
 }
 
 /* Equal to TFLM's integer LSTM. */
-#define TS_LSTM(SUFFIX, T, BIAS, MULTIPLY_ADD, REQUANTIZE, MIN, MAX)                                                  \
-    static inline int32_t ts_lstm_dot_##SUFFIX(const int8_t *weights, const T *values, int32_t count, BIAS sum,       \
-                                               int32_t multiplier, int32_t shift)                                     \
-    {                                                                                                                 \
-        for (int32_t i = 0; i < count; i++) {                                                                         \
-            sum = MULTIPLY_ADD(sum, weights[i], values[i]);                                                           \
-        }                                                                                                             \
-        return ts_lstm_saturate_s16(REQUANTIZE(sum, multiplier, shift));                                              \
-    }                                                                                                                 \
-                                                                                                                      \
-    static inline int32_t ts_lstm_gate_value_##SUFFIX(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p,     \
-                                                      int32_t gate, int32_t unit, const T *input, const T *hidden)    \
-    {                                                                                                                 \
-        const ts_lstm_gate_##SUFFIX *const g = &p->gates[gate];                                                       \
-        const int32_t from_input = ts_lstm_dot_##SUFFIX(g->input_weights + unit * p->inputs, input, p->inputs,        \
-                                                        g->input_bias[unit], g->input_multiplier, g->input_shift);    \
-        const int32_t recurrent =                                                                                     \
-            ts_lstm_dot_##SUFFIX(g->recurrent_weights + unit * p->units, hidden, p->units, g->recurrent_bias[unit],   \
-                                 g->recurrent_multiplier, g->recurrent_shift);                                        \
-        const int32_t scaled = 3 * ts_lstm_saturate_s16(from_input + recurrent);                                      \
-        return gate == TS_LSTM_CELL ? ts_tanh_of_scaled_s16(p->sigmoid, scaled)                                       \
-                                    : ts_logistic_of_scaled_s16(p->sigmoid, scaled);                                  \
-    }                                                                                                                 \
-                                                                                                                      \
-    static inline void ts_lstm_step_##SUFFIX(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p,              \
-                                             const T *input, T *output, T *hidden, int16_t *cell)                     \
-    {                                                                                                                 \
-        for (int32_t unit = 0; unit < p->units; unit++) {                                                             \
-            int32_t gates[TS_LSTM_GATES];                                                                             \
-            for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++) {                                                    \
-                gates[gate] = ts_lstm_gate_value_##SUFFIX(p, gate, unit, input, hidden);                              \
-            }                                                                                                         \
-            const int32_t kept = ts_lstm_saturate_s16(                                                                \
-                ts_requantize(gates[TS_LSTM_FORGET] * cell[unit], p->forget_multiplier, p->forget_shift));            \
-            const int32_t update = ts_lstm_saturate_s16(ts_requantize(gates[TS_LSTM_INPUT] * gates[TS_LSTM_CELL],     \
-                                                                      p->update_multiplier, p->update_shift));        \
-            int32_t now = ts_lstm_saturate_s16(kept + update);                                                        \
-            if (p->cell_clip > 0) {                                                                                   \
-                now = ts_clamp(now, -p->cell_clip, p->cell_clip);                                                     \
-            }                                                                                                         \
-            cell[unit] = (int16_t)now;                                                                                \
-            const int32_t seen = ts_tanh_of_scaled_s16(p->sigmoid, now * p->cell_to_sigmoid);                         \
-            const int32_t next =                                                                                      \
-                ts_requantize(seen * gates[TS_LSTM_OUTPUT], p->hidden_multiplier, p->hidden_shift);                   \
-            output[unit] = (T)ts_clamp(ts_wrap_add(next, p->hidden_zero_point), MIN, MAX);                            \
-        }                                                                                                             \
-        for (int32_t unit = 0; unit < p->units; unit++) {                                                             \
-            hidden[unit] = output[unit];                                                                              \
-        }                                                                                                             \
-    }                                                                                                                 \
-                                                                                                                      \
-    static inline void ts_unidirectional_sequence_lstm_##SUFFIX(                                                      \
-        const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p, const T *input, T *output, T *hidden,             \
-        int16_t *cell)                                                                                                \
-    {                                                                                                                 \
-        for (int32_t b = 0; b < p->batches; b++, hidden += p->units, cell += p->units) {                              \
-            for (int32_t t = 0; t < p->steps; t++) {                                                                  \
-                const int32_t row = p->time_major ? t * p->batches + b : b * p->steps + t;                            \
-                ts_lstm_step_##SUFFIX(p, input + row * p->inputs, output + row * p->units, hidden, cell);             \
-            }                                                                                                         \
-        }                                                                                                             \
+#define TS_LSTM(SUFFIX, T, BIAS, MULTIPLY_ADD, REQUANTIZE, MIN, MAX)                                                   \
+    static inline int32_t ts_lstm_dot_##SUFFIX(const int8_t *weights, const T *values, int32_t count, BIAS sum,        \
+                                               int32_t multiplier, int32_t shift)                                      \
+    {                                                                                                                  \
+        for (int32_t i = 0; i < count; i++) {                                                                          \
+            sum = MULTIPLY_ADD(sum, weights[i], values[i]);                                                            \
+        }                                                                                                              \
+        return ts_lstm_saturate_s16(REQUANTIZE(sum, multiplier, shift));                                               \
+    }                                                                                                                  \
+                                                                                                                       \
+    static inline int32_t ts_lstm_gate_value_##SUFFIX(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p,      \
+                                                      int32_t gate, int32_t unit, const T *input, const T *hidden)     \
+    {                                                                                                                  \
+        const ts_lstm_gate_##SUFFIX *const g = &p->gates[gate];                                                        \
+        const int32_t from_input = ts_lstm_dot_##SUFFIX(g->input_weights + unit * p->inputs, input, p->inputs,         \
+                                                        g->input_bias[unit], g->input_multiplier, g->input_shift);     \
+        const int32_t recurrent =                                                                                      \
+            ts_lstm_dot_##SUFFIX(g->recurrent_weights + unit * p->units, hidden, p->units, g->recurrent_bias[unit],    \
+                                 g->recurrent_multiplier, g->recurrent_shift);                                         \
+        const int32_t scaled = 3 * ts_lstm_saturate_s16(from_input + recurrent);                                       \
+        return gate == TS_LSTM_CELL ? ts_tanh_of_scaled_s16(p->sigmoid, scaled)                                        \
+                                    : ts_logistic_of_scaled_s16(p->sigmoid, scaled);                                   \
+    }                                                                                                                  \
+                                                                                                                       \
+    static inline void ts_lstm_step_##SUFFIX(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p,               \
+                                             const T *input, T *output, T *hidden, int16_t *cell)                      \
+    {                                                                                                                  \
+        for (int32_t unit = 0; unit < p->units; unit++) {                                                              \
+            int32_t gates[TS_LSTM_GATES];                                                                              \
+            for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++) {                                                     \
+                gates[gate] = ts_lstm_gate_value_##SUFFIX(p, gate, unit, input, hidden);                               \
+            }                                                                                                          \
+            const int32_t kept = ts_lstm_saturate_s16(                                                                 \
+                ts_requantize(gates[TS_LSTM_FORGET] * cell[unit], p->forget_multiplier, p->forget_shift));             \
+            const int32_t update = ts_lstm_saturate_s16(                                                               \
+                ts_requantize(gates[TS_LSTM_INPUT] * gates[TS_LSTM_CELL], p->update_multiplier, p->update_shift));     \
+            int32_t now = ts_lstm_saturate_s16(kept + update);                                                         \
+            if (p->cell_clip > 0) {                                                                                    \
+                now = ts_clamp(now, -p->cell_clip, p->cell_clip);                                                      \
+            }                                                                                                          \
+            cell[unit] = (int16_t)now;                                                                                 \
+            const int32_t seen = ts_tanh_of_scaled_s16(p->sigmoid, now * p->cell_to_sigmoid);                          \
+            const int32_t next = ts_requantize(seen * gates[TS_LSTM_OUTPUT], p->hidden_multiplier, p->hidden_shift);   \
+            output[unit] = (T)ts_clamp(ts_wrap_add(next, p->hidden_zero_point), MIN, MAX);                             \
+        }                                                                                                              \
+        for (int32_t unit = 0; unit < p->units; unit++) {                                                              \
+            hidden[unit] = output[unit];                                                                               \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    static inline void ts_unidirectional_sequence_lstm_##SUFFIX(                                                       \
+        const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p, const T *input, T *output, T *hidden,              \
+        int16_t *cell)                                                                                                 \
+    {                                                                                                                  \
+        for (int32_t b = 0; b < p->batches; b++, hidden += p->units, cell += p->units) {                               \
+            for (int32_t t = 0; t < p->steps; t++) {                                                                   \
+                const int32_t row = p->time_major ? t * p->batches + b : b * p->steps + t;                             \
+                ts_lstm_step_##SUFFIX(p, input + row * p->inputs, output + row * p->units, hidden, cell);              \
+            }                                                                                                          \
+        }                                                                                                              \
     }
 
 static inline int32_t ts_lstm_multiply_add_s8(int32_t sum, int32_t weight, int32_t value)
@@ -119,49 +118,49 @@ TS_LSTM(s16, int16_t, int64_t, ts_lstm_multiply_add_s16, ts_requantize_s64, INT1
 #undef TS_LSTM
 #undef TS_LSTM_PARAMS
 
-/* Weights and biases that are computed at run time: the input's and the recurrent weights of each gate, then the biases,
- * NULL in the parameters. with_offsets [gates][2][units] takes the biases with the zero points. */
-#define TS_LSTM_COMPUTED(SUFFIX, T, BIAS, MULTIPLY_ADD)                                                               \
-    typedef struct {                                                                                                  \
-        ts_unidirectional_sequence_lstm_##SUFFIX##_params lstm;                                                       \
-        int32_t input_zero_point;                                                                                     \
-    } ts_unidirectional_sequence_lstm_##SUFFIX##_computed_params;                                                     \
-                                                                                                                      \
-    /* Sums that start at bias (NULL: 0) less the zero point times each row of weights. */                            \
-    static inline const BIAS *ts_lstm_bias_##SUFFIX(const BIAS *bias, const int8_t *weights, int32_t rows,            \
-                                                    int32_t depth, int32_t zero_point, BIAS *sums)                    \
-    {                                                                                                                 \
-        for (int32_t row = 0; row < rows; row++, weights += depth) {                                                  \
-            sums[row] = 0;                                                                                            \
-            if (bias) {                                                                                               \
-                sums[row] = bias[row];                                                                                \
-            }                                                                                                         \
-            for (int32_t i = 0; i < depth; i++) {                                                                     \
-                sums[row] = MULTIPLY_ADD(sums[row], weights[i], -zero_point);                                         \
-            }                                                                                                         \
-        }                                                                                                             \
-        return sums;                                                                                                  \
-    }                                                                                                                 \
-                                                                                                                      \
-    static inline void ts_unidirectional_sequence_lstm_##SUFFIX##_computed(                                           \
-        const ts_unidirectional_sequence_lstm_##SUFFIX##_computed_params *p, const T *input, const int8_t *w0,        \
-        const int8_t *w1, const int8_t *w2, const int8_t *w3, const int8_t *r0, const int8_t *r1, const int8_t *r2,   \
-        const int8_t *r3, const BIAS *b0, const BIAS *b1, const BIAS *b2, const BIAS *b3, T *output, T *hidden,       \
-        int16_t *cell, BIAS *with_offsets)                                                                            \
-    {                                                                                                                 \
-        const int8_t *const weights[TS_LSTM_GATES] = {w0, w1, w2, w3}, *const recurrent[] = {r0, r1, r2, r3};         \
-        const BIAS *const biases[TS_LSTM_GATES] = {b0, b1, b2, b3};                                                   \
-        ts_unidirectional_sequence_lstm_##SUFFIX##_params with = p->lstm;                                             \
-        for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++, with_offsets += 2 * with.units) {                        \
-            ts_lstm_gate_##SUFFIX *const g = &with.gates[gate];                                                       \
-            g->input_weights = weights[gate];                                                                         \
-            g->recurrent_weights = recurrent[gate];                                                                   \
-            g->input_bias = ts_lstm_bias_##SUFFIX(biases[gate], weights[gate], with.units, with.inputs,               \
-                                                  p->input_zero_point, with_offsets);                                 \
-            g->recurrent_bias = ts_lstm_bias_##SUFFIX(NULL, recurrent[gate], with.units, with.units,                  \
-                                                      with.hidden_zero_point, with_offsets + with.units);             \
-        }                                                                                                             \
-        ts_unidirectional_sequence_lstm_##SUFFIX(&with, input, output, hidden, cell);                                 \
+/* Weights and biases that are computed at run time: the input's and the recurrent weights of each gate, then the
+ * biases, NULL in the parameters. with_offsets [gates][2][units] takes the biases with the zero points. */
+#define TS_LSTM_COMPUTED(SUFFIX, T, BIAS, MULTIPLY_ADD)                                                                \
+    typedef struct {                                                                                                   \
+        ts_unidirectional_sequence_lstm_##SUFFIX##_params lstm;                                                        \
+        int32_t input_zero_point;                                                                                      \
+    } ts_unidirectional_sequence_lstm_##SUFFIX##_computed_params;                                                      \
+                                                                                                                       \
+    /* Sums that start at bias (NULL: 0) less the zero point times each row of weights. */                             \
+    static inline const BIAS *ts_lstm_bias_##SUFFIX(const BIAS *bias, const int8_t *weights, int32_t rows,             \
+                                                    int32_t depth, int32_t zero_point, BIAS *sums)                     \
+    {                                                                                                                  \
+        for (int32_t row = 0; row < rows; row++, weights += depth) {                                                   \
+            sums[row] = 0;                                                                                             \
+            if (bias) {                                                                                                \
+                sums[row] = bias[row];                                                                                 \
+            }                                                                                                          \
+            for (int32_t i = 0; i < depth; i++) {                                                                      \
+                sums[row] = MULTIPLY_ADD(sums[row], weights[i], -zero_point);                                          \
+            }                                                                                                          \
+        }                                                                                                              \
+        return sums;                                                                                                   \
+    }                                                                                                                  \
+                                                                                                                       \
+    static inline void ts_unidirectional_sequence_lstm_##SUFFIX##_computed(                                            \
+        const ts_unidirectional_sequence_lstm_##SUFFIX##_computed_params *p, const T *input, const int8_t *w0,         \
+        const int8_t *w1, const int8_t *w2, const int8_t *w3, const int8_t *r0, const int8_t *r1, const int8_t *r2,    \
+        const int8_t *r3, const BIAS *b0, const BIAS *b1, const BIAS *b2, const BIAS *b3, T *output, T *hidden,        \
+        int16_t *cell, BIAS *with_offsets)                                                                             \
+    {                                                                                                                  \
+        const int8_t *const weights[TS_LSTM_GATES] = {w0, w1, w2, w3}, *const recurrent[] = {r0, r1, r2, r3};          \
+        const BIAS *const biases[TS_LSTM_GATES] = {b0, b1, b2, b3};                                                    \
+        ts_unidirectional_sequence_lstm_##SUFFIX##_params with = p->lstm;                                              \
+        for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++, with_offsets += 2 * with.units) {                         \
+            ts_lstm_gate_##SUFFIX *const g = &with.gates[gate];                                                        \
+            g->input_weights = weights[gate];                                                                          \
+            g->recurrent_weights = recurrent[gate];                                                                    \
+            g->input_bias = ts_lstm_bias_##SUFFIX(biases[gate], weights[gate], with.units, with.inputs,                \
+                                                  p->input_zero_point, with_offsets);                                  \
+            g->recurrent_bias = ts_lstm_bias_##SUFFIX(NULL, recurrent[gate], with.units, with.units,                   \
+                                                      with.hidden_zero_point, with_offsets + with.units);              \
+        }                                                                                                              \
+        ts_unidirectional_sequence_lstm_##SUFFIX(&with, input, output, hidden, cell);                                  \
     }
 
 TS_LSTM_COMPUTED(s8, int8_t, int32_t, ts_lstm_multiply_add_s8)

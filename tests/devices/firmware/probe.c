@@ -18,12 +18,31 @@ uint32_t counted_loop(uint32_t turns);
 
 #ifdef __riscv
 #define UART 0x10000000u
-static int received(void) { return BYTE(UART + 5u) & 1u; }
-static uint8_t get(void) { while (!received()) { } return BYTE(UART); }
-static void put(uint8_t byte) { while (!(BYTE(UART + 5u) & 0x20u)) { } BYTE(UART) = byte; }
-static void mark(uint32_t on) { BYTE(UART + 7u) = (uint8_t)on; }
+static int received(void)
+{
+    return BYTE(UART + 5u) & 1u;
+}
+static uint8_t get(void)
+{
+    while (!received()) {
+    }
+    return BYTE(UART);
+}
+static void put(uint8_t byte)
+{
+    while (!(BYTE(UART + 5u) & 0x20u)) {
+    }
+    BYTE(UART) = byte;
+}
+static void mark(uint32_t on)
+{
+    BYTE(UART + 7u) = (uint8_t)on;
+}
 static int in_unicorn;
-static void clock_start(void) { in_unicorn = BYTE(UART + 7u) == 0x75u; }
+static void clock_start(void)
+{
+    in_unicorn = BYTE(UART + 7u) == 0x75u;
+}
 static uint32_t clock_read(void)
 {
     uint32_t low;
@@ -33,7 +52,10 @@ static uint32_t clock_read(void)
     __asm volatile("csrr %0, 0xb02" : "=r"(low)); /* minstret */
     return low;
 }
-static uint32_t instructions(uint32_t from, uint32_t to) { return in_unicorn ? to - from : (to - from) >> 8; }
+static uint32_t instructions(uint32_t from, uint32_t to)
+{
+    return in_unicorn ? to - from : (to - from) >> 8;
+}
 
 __attribute__((naked, section(".vectors"))) void Reset_Handler(void)
 {
@@ -49,9 +71,22 @@ __attribute__((naked, noinline)) uint32_t counted_loop(uint32_t turns)
 #define UART 0x40004000u
 #define TIMER 0x40000000u
 #define CYCCNT REGISTER(0xE0001004u)
-static uint8_t get(void) { while (!(REGISTER(UART + 4u) & 2u)) { } return (uint8_t)REGISTER(UART); }
-static void put(uint8_t byte) { while (REGISTER(UART + 4u) & 1u) { } REGISTER(UART) = byte; }
-static void mark(uint32_t on) { REGISTER(0x40028000u) = on; }
+static uint8_t get(void)
+{
+    while (!(REGISTER(UART + 4u) & 2u)) {
+    }
+    return (uint8_t)REGISTER(UART);
+}
+static void put(uint8_t byte)
+{
+    while (REGISTER(UART + 4u) & 1u) {
+    }
+    REGISTER(UART) = byte;
+}
+static void mark(uint32_t on)
+{
+    REGISTER(0x40028000u) = on;
+}
 static int in_unicorn;
 static void clock_start(void)
 {
@@ -76,7 +111,8 @@ static uint32_t instructions(uint32_t from, uint32_t to)
     return in_unicorn ? to - from : ((to - from) * 5u + 16u) >> 5;
 }
 __attribute__((section(".vectors"), used)) static const uintptr_t vectors[16] = {
-    (uintptr_t)__stack_top, (uintptr_t)Reset_Handler,
+    (uintptr_t)__stack_top,
+    (uintptr_t)Reset_Handler,
 };
 __attribute__((naked, noreturn)) void Reset_Handler(void)
 {
@@ -90,7 +126,12 @@ __attribute__((naked, noinline)) uint32_t counted_loop(uint32_t turns)
 #define UNDEFINED __asm volatile("udf #0")
 #endif
 
-static void put_text(const char *text) { while (*text) { put((uint8_t)*text++); } }
+static void put_text(const char *text)
+{
+    while (*text) {
+        put((uint8_t)*text++);
+    }
+}
 static void put_hex(uint32_t value)
 {
     for (int shift = 28; shift >= 0; shift -= 4) {
@@ -109,29 +150,45 @@ static uint32_t count(uint32_t turns)
     return instructions(middle, end) - instructions(start, middle);
 }
 
-NOINLINE void write_to_flash(void) { REGISTER((uintptr_t)Reset_Handler & ~3u) = 1u; }
+NOINLINE void write_to_flash(void)
+{
+    REGISTER((uintptr_t)Reset_Handler & ~3u) = 1u;
+}
 NOINLINE void load_unaligned(void)
 {
     volatile uint32_t *odd = (volatile uint32_t *)((uintptr_t)__stack_top - 15u);
     (void)*odd;
 }
-NOINLINE void undefined_instruction(void) { UNDEFINED; }
+NOINLINE void undefined_instruction(void)
+{
+    UNDEFINED;
+}
 NOINLINE uint32_t recurse(volatile uint32_t *above)
 {
     volatile uint32_t here[64];
     here[0] = *above + 1u;
     return recurse(here) + here[0];
 }
-NOINLINE void jump_away(void) { ((void (*)(void))0x60000001u)(); }
-NOINLINE void hang(void) { for (volatile uint32_t i = 0;; i++) { } }
+NOINLINE void jump_away(void)
+{
+    ((void (*)(void))0x60000001u)();
+}
+NOINLINE void hang(void)
+{
+    for (volatile uint32_t i = 0;; i++) {
+    }
+}
 
 /* The clock between conditional instructions: what follows the read must still depend on the condition. */
 NOINLINE uint32_t conditional_clock(uint32_t flag)
 {
     uint32_t result = 0;
 #if defined(__ARM_ARCH_ISA_THUMB) && __ARM_ARCH_ISA_THUMB == 2
-    __asm volatile(".syntax unified\n cmp %1, #1\n ittte eq\n moveq %0, #1\n ldreq r3, [%2]\n addeq %0, #2\n movne %0, #64\n"
-                   : "+r"(result) : "r"(flag), "r"(0xE0001004u) : "r3", "cc");
+    __asm volatile(
+        ".syntax unified\n cmp %1, #1\n ittte eq\n moveq %0, #1\n ldreq r3, [%2]\n addeq %0, #2\n movne %0, #64\n"
+        : "+r"(result)
+        : "r"(flag), "r"(0xE0001004u)
+        : "r3", "cc");
 #else
     result = flag == 1u ? 3u : 64u;
 #endif
@@ -161,20 +218,56 @@ static void obey(const char *command)
 {
     uint32_t deep = 0;
     switch (command[0]) {
-    case 'e': put_text(command + 1); put_text("\r\n"); break;
-    case 'c': put_hex(count(number(command + 1))); break;
-    case 'f': write_to_flash(); put_text("survived\r\n"); break;
-    case 'u': undefined_instruction(); break;
-    case 'a': load_unaligned(); put_text("survived\r\n"); break;
-    case 'j': jump_away(); break;
-    case 's': put_hex(recurse(&deep)); break;
-    case 'h': hang(); break;
-    case 'g': put(0xffu); put(0x01u); put_text("\x80garbage\n"); break;
-    case 'p': put_text("half"); break;
-    case 'i': put_hex(conditional_clock(1) + (conditional_clock(0) << 8)); break;
-    case 'm': marked(); break;
-    case 'b': for (uint32_t i = 0; i < 100000u; i++) { put('b'); } put_text("\r\n"); break;
-    default: put_text("unknown\r\n"); break;
+    case 'e':
+        put_text(command + 1);
+        put_text("\r\n");
+        break;
+    case 'c':
+        put_hex(count(number(command + 1)));
+        break;
+    case 'f':
+        write_to_flash();
+        put_text("survived\r\n");
+        break;
+    case 'u':
+        undefined_instruction();
+        break;
+    case 'a':
+        load_unaligned();
+        put_text("survived\r\n");
+        break;
+    case 'j':
+        jump_away();
+        break;
+    case 's':
+        put_hex(recurse(&deep));
+        break;
+    case 'h':
+        hang();
+        break;
+    case 'g':
+        put(0xffu);
+        put(0x01u);
+        put_text("\x80garbage\n");
+        break;
+    case 'p':
+        put_text("half");
+        break;
+    case 'i':
+        put_hex(conditional_clock(1) + (conditional_clock(0) << 8));
+        break;
+    case 'm':
+        marked();
+        break;
+    case 'b':
+        for (uint32_t i = 0; i < 100000u; i++) {
+            put('b');
+        }
+        put_text("\r\n");
+        break;
+    default:
+        put_text("unknown\r\n");
+        break;
     }
 }
 

@@ -16,8 +16,9 @@ void yield();
 void pinMode(int pin, int mode);
 void digitalWrite(int pin, int value);
 
-class SerialPort {
-public:
+class SerialPort
+{
+  public:
     void begin(unsigned long baud);
     size_t setRxBufferSize(size_t bytes);
     int available();

@@ -1,9 +1,9 @@
 /* Runs a sketch as an Arduino core does, until standard input ends. */
 #include "Arduino.h"
 
+#include <chrono>
 #include <stdio.h>
 #include <stdlib.h>
-#include <chrono>
 
 extern void setup();
 extern void loop();
@@ -44,7 +44,9 @@ void delayMicroseconds(unsigned int us)
     fprintf(stderr, "delay %u us\n", us);
 }
 
-void yield() {}
+void yield()
+{
+}
 
 void pinMode(int pin, int mode)
 {

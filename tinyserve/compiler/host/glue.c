@@ -31,11 +31,20 @@ EXPORT int ts_host_batch(uint64_t samples, uint64_t reset, uint64_t inputs, cons
                          const uint8_t *const *input, uint64_t outputs, const uint64_t *output_bytes,
                          uint8_t *const *output);
 
-void ts_host_layer(uint32_t layer) { MODEL(invoke_layer)(layer); }
+void ts_host_layer(uint32_t layer)
+{
+    MODEL(invoke_layer)(layer);
+}
 
-const uint8_t *ts_host_arena(void) { return MODEL(arena_start)(); }
+const uint8_t *ts_host_arena(void)
+{
+    return MODEL(arena_start)();
+}
 
-void ts_host_reset(void) { MODEL(init)(); }
+void ts_host_reset(void)
+{
+    MODEL(init)();
+}
 
 void ts_host_input(uint32_t index, const uint8_t *data, uint64_t bytes)
 {

@@ -52,7 +52,8 @@ static uint32_t used;
 static int is_full;
 static uint64_t entry;
 static int is_inside;
-static uint64_t call_end; /* where the last block outside ended: behind the call, when the next is the function's first */
+static uint64_t
+    call_end; /* where the last block outside ended: behind the call, when the next is the function's first */
 
 static char text[TEXT_BYTES];
 static size_t text_length;

@@ -26,24 +26,24 @@ static inline void ts_broadcast_next(const int32_t *shape, const int32_t *stride
 }
 
 /* The fields that every parameter struct of a broadcasting kernel begins with. */
-#define TS_BROADCAST_FIELDS                             \
-    int32_t rows, row_length, row_stride1, row_stride2; \
-    int32_t shape[TS_BROADCAST_RANK];                   \
-    int32_t strides1[TS_BROADCAST_RANK];                \
+#define TS_BROADCAST_FIELDS                                                                                            \
+    int32_t rows, row_length, row_stride1, row_stride2;                                                                \
+    int32_t shape[TS_BROADCAST_RANK];                                                                                  \
+    int32_t strides1[TS_BROADCAST_RANK];                                                                               \
     int32_t strides2[TS_BROADCAST_RANK];
 
 /* *output++ = COMPUTE(p, a, b) for every element in ascending order; T1 and T2 are the inputs' types. */
-#define TS_BROADCAST_FOR_EACH(T1, T2, COMPUTE)                                            \
-    int32_t index[TS_BROADCAST_RANK] = {0}, start1 = 0, start2 = 0;                       \
-    for (int32_t row = 0; row < p->rows; row++) {                                         \
-        const T1 *a = input1 + start1;                                                    \
-        const T2 *b = input2 + start2;                                                    \
-        for (int32_t i = 0; i < p->row_length; i++) {                                     \
-            *output++ = COMPUTE(p, *a, *b);                                               \
-            a += p->row_stride1;                                                          \
-            b += p->row_stride2;                                                          \
-        }                                                                                 \
-        ts_broadcast_next(p->shape, p->strides1, p->strides2, index, &start1, &start2);   \
+#define TS_BROADCAST_FOR_EACH(T1, T2, COMPUTE)                                                                         \
+    int32_t index[TS_BROADCAST_RANK] = {0}, start1 = 0, start2 = 0;                                                    \
+    for (int32_t row = 0; row < p->rows; row++) {                                                                      \
+        const T1 *a = input1 + start1;                                                                                 \
+        const T2 *b = input2 + start2;                                                                                 \
+        for (int32_t i = 0; i < p->row_length; i++) {                                                                  \
+            *output++ = COMPUTE(p, *a, *b);                                                                            \
+            a += p->row_stride1;                                                                                       \
+            b += p->row_stride2;                                                                                       \
+        }                                                                                                              \
+        ts_broadcast_next(p->shape, p->strides1, p->strides2, index, &start1, &start2);                                \
     }
 
 #endif

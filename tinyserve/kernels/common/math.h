@@ -231,9 +231,7 @@ static inline float ts_sine_of_quadrant(float x, int32_t quadrant)
     if ((turn & 1u) != 0u) {
         result = 1.0f + r2 * (-1.0f / 2.0f + r2 * (1.0f / 24.0f + r2 * (-1.0f / 720.0f + r2 * (1.0f / 40320.0f))));
     } else {
-        result = r + r * r2 *
-                         (-1.0f / 6.0f +
-                          r2 * (1.0f / 120.0f + r2 * (-1.0f / 5040.0f + r2 * (1.0f / 362880.0f))));
+        result = r + r * r2 * (-1.0f / 6.0f + r2 * (1.0f / 120.0f + r2 * (-1.0f / 5040.0f + r2 * (1.0f / 362880.0f))));
     }
     return (turn & 2u) != 0u ? -result : result;
 }

@@ -60,7 +60,7 @@ typedef struct {
 
 /* A copy of a row of taps with padding in place of what is outside. */
 TS_DSP_SMALL const int8_t *ts_dsp_padded_row(const ts_conv_2d_dsp_s8_params *p, const int8_t *source, int32_t x,
-                                              int8_t *row)
+                                             int8_t *row)
 {
     const int32_t first = -x * p->input_channels;
     const int32_t last = (p->input_width - x) * p->input_channels;
@@ -74,7 +74,7 @@ typedef int16_t __attribute__((may_alias)) ts_dsp_half; /* of a word of the patc
 
 /* Puts padding in place of taps begin to end (of a row of the filter) in every row of one pixel's patch. */
 TS_DSP_SMALL void ts_dsp_pad_taps(const ts_conv_2d_dsp_s8_params *p, int32_t begin, int32_t end, int32_t *patch,
-                                   int32_t pixels)
+                                  int32_t pixels)
 {
     const int32_t channels = p->input_channels, bytes = p->filter_width * channels;
     const int32_t steps = bytes / 4 * 2 + (bytes % 4 == 3 ? 2 : bytes % 4 != 0);
@@ -96,7 +96,7 @@ TS_DSP_SMALL void ts_dsp_pad_taps(const ts_conv_2d_dsp_s8_params *p, int32_t beg
 
 /* Patches row by row of the filter, for windows that reach over the top or bottom, or beyond the ends of the input. */
 TS_DSP_SMALL void ts_dsp_patch_rows(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
-                                     int32_t pixels, int32_t *patch)
+                                    int32_t pixels, int32_t *patch)
 {
     const int32_t row_bytes = p->input_width * p->input_channels;
     const int32_t taps = p->dilation_width == 1 ? p->filter_width : 1;
@@ -123,14 +123,14 @@ TS_DSP_SMALL void ts_dsp_patch_rows(const ts_conv_2d_dsp_s8_params *p, const int
 
 /* The patch of 4 windows or 1. Windows that are cut off left or right are read across the edge and mended. */
 TS_DSP_SMALL void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
-                                int32_t pixels, const ts_dsp_runs *shape, int32_t *patch)
+                               int32_t pixels, const ts_dsp_runs *shape, int32_t *patch)
 {
     const int32_t last_x = p->input_width - p->filter_width;
     const int32_t last_y = p->input_height - 1 - (p->filter_height - 1) * p->dilation_height;
     const int8_t *runs[4];
     int cut = 0, rows = p->dilation_width != 1;
     for (int32_t i = 0; i < pixels; i++) {
-        const int left = at[i].x < 0, right = at[i].x > last_x;
+        const int left = at[i].x<0, right = at[i].x> last_x;
         cut |= left | right;
         rows |= at[i].y < left || at[i].y > last_y - right; /* at the first and last row nothing lies across the edge */
         runs[i] = input + at[i].offset;

@@ -16,8 +16,8 @@ extern "C" {
 
 /* How a row is gathered, in columns. padding: 4 zero points. first_padding: 1 if a column of padding comes first.
  * pairs: whole pairs after it. single: 1 if a last column stands alone. padding_pairs: pairs of padding at the end. */
-#define TS_DSP_GATHER_FIELDS      \
-    int32_t column_step, padding; \
+#define TS_DSP_GATHER_FIELDS                                                                                           \
+    int32_t column_step, padding;                                                                                      \
     int16_t first_padding, pairs, single, padding_pairs;
 
 /* The start of the kernels' parameters, which are of other types. */
@@ -46,7 +46,8 @@ void ts_dsp_depthwise_3x3_s2_relu(const ts_dsp_strip *strip);
 
 /* weights: 9 half-words per channel: 9 weights and the scale's exponent d as bytes, bias times 2^d, multiplier.
  * rounding: twice the output's zero point plus one. rows_per_strip: output rows, 2 for stride 1 and 1 for stride 2.
- * last_strip: for the last strip. slot_pairs: columns of a slot in pairs. strip_pairs: pairs of output columns (stride 2: output columns). */
+ * last_strip: for the last strip. slot_pairs: columns of a slot in pairs. strip_pairs: pairs of output columns (stride
+ * 2: output columns). */
 typedef struct {
     TS_DSP_GATHER_FIELDS
     void (*strip)(const ts_dsp_strip *strip), (*last_strip)(const ts_dsp_strip *strip);
@@ -124,8 +125,8 @@ TS_DSP_SHARED void ts_depthwise_conv_2d_dsp_s8(const ts_depthwise_conv_2d_dsp_s8
         for (int32_t oy = 0; oy < p->output_rows; oy += p->rows_per_strip, y += 2) {
             ts_dsp_depthwise_slot(p, source, y, bottom);
             int8_t *const next = oy + 1 < p->output_rows ? row + p->output_row_step : row;
-            const ts_dsp_strip strip = {top + 2 * first, bottom + 2 * first,    scratch,           row,    next,
-                                        p->output_column_step, lanes, p->strip_pairs * 32, p->odd};
+            const ts_dsp_strip strip = {top + 2 * first, bottom + 2 * first,  scratch, row, next, p->output_column_step,
+                                        lanes,           p->strip_pairs * 32, p->odd};
             (oy + p->rows_per_strip < p->output_rows ? p->strip : p->last_strip)(&strip);
             row += p->rows_per_strip * p->output_row_step;
             int32_t *const swap = top;

@@ -1,8 +1,8 @@
 /* DEPTHWISE_CONV_2D int8 of any filter, stride, dilation and channel multiplier. All of int8 must be allowed as output.
  *
- * Works on 4 output channels at a time: their inputs are widened into a padded plane, from which plane.S computes rows of
- * outputs. "Rows" may be the image's columns: the compiler turns it where that makes fewer, longer rows. Where all output
- * rows come from one plane and channels are multiplied by 1, the output may be the input. */
+ * Works on 4 output channels at a time: their inputs are widened into a padded plane, from which plane.S computes rows
+ * of outputs. "Rows" may be the image's columns: the compiler turns it where that makes fewer, longer rows. Where all
+ * output rows come from one plane and channels are multiplied by 1, the output may be the input. */
 #ifndef TS_DSP_DEPTHWISE_PLANE_H
 #define TS_DSP_DEPTHWISE_PLANE_H
 
@@ -14,8 +14,8 @@
 extern "C" {
 #endif
 
-/* What plane.S reads, in its order. run: taps of a run, up to 10. lanes: channels to store. output_row and output_column:
- * bytes between outputs. */
+/* What plane.S reads, in its order. run: taps of a run, up to 10. lanes: channels to store. output_row and
+ * output_column: bytes between outputs. */
 typedef struct {
     const int32_t *record, *runs_end;
     int32_t run, lanes;
@@ -80,12 +80,21 @@ TS_DSP_SHARED void ts_dsp_gather_plane(const ts_depthwise_plane_dsp_s8_params *p
 }
 
 /* All channels of the strip of output rows from y on. */
-TS_DSP_SHARED void ts_dsp_depthwise_strip(const ts_depthwise_plane_dsp_s8_params *p, const int8_t *input, int8_t *output,
-                                          int32_t y, int32_t *plane)
+TS_DSP_SHARED void ts_dsp_depthwise_strip(const ts_depthwise_plane_dsp_s8_params *p, const int8_t *input,
+                                          int8_t *output, int32_t y, int32_t *plane)
 {
     const int32_t rows = p->output_rows - y < p->strip_rows ? p->output_rows - y : p->strip_rows;
-    ts_dsp_plane_job job = {p->records, p->records + p->runs_words, p->run, 4, plane, 8 * p->stride_rows * p->pitch,
-                            output + y * p->output_row, p->output_row, p->output_column, rows, p->output_columns};
+    ts_dsp_plane_job job = {p->records,
+                            p->records + p->runs_words,
+                            p->run,
+                            4,
+                            plane,
+                            8 * p->stride_rows * p->pitch,
+                            output + y * p->output_row,
+                            p->output_row,
+                            p->output_column,
+                            rows,
+                            p->output_columns};
     int32_t gathered[2] = {-1, -1};
     for (int32_t channel = 0; channel < p->output_channels; channel += 4) {
         int32_t lane[4];

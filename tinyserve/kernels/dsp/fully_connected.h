@@ -11,9 +11,9 @@
 extern "C" {
 #endif
 
-#define TS_DSP_FULLY_CONNECTED_FIELDS \
-    int32_t quads, tail;              \
-    const uint32_t *weights;          \
+#define TS_DSP_FULLY_CONNECTED_FIELDS                                                                                  \
+    int32_t quads, tail;                                                                                               \
+    const uint32_t *weights;                                                                                           \
     int32_t groups, multiplier, rounding, shift;
 
 /* The start of the kernels' parameters, which are of other types. */

@@ -14,9 +14,9 @@ extern "C" {
 /* What a product needs to know; a kernel's parameters begin with these fields. steps: pairs of taps per pixel.
  * output_stride: bytes between pixels, which is the number of channels. rounding: twice the output's zero point plus
  * one. weights_bytes: of the records of whole pairs; with odd, one more follows for the last two channels. */
-#define TS_DSP_MATMUL_FIELDS                \
-    int32_t steps, output_stride, rounding; \
-    const uint32_t *weights;                \
+#define TS_DSP_MATMUL_FIELDS                                                                                           \
+    int32_t steps, output_stride, rounding;                                                                            \
+    const uint32_t *weights;                                                                                           \
     int32_t weights_bytes, odd;
 
 /* The start of the kernels' parameters, which are of other types. */
@@ -32,7 +32,8 @@ typedef struct {
 
 typedef void ts_dsp_matmul_function(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
 
-/* All output channels of 4 pixels and of 1 pixel (a kernel's parameters have NULL for the one it never calls); relu: the output's zero point is -128. */
+/* All output channels of 4 pixels and of 1 pixel (a kernel's parameters have NULL for the one it never calls); relu:
+ * the output's zero point is -128. */
 void ts_dsp_matmul_4_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
 void ts_dsp_matmul_4_relu_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
 void ts_dsp_matmul_1_s8(const ts_dsp_matmul *matmul, const int32_t *patch, int8_t *output);
@@ -49,8 +50,9 @@ TS_DSP_SHARED void ts_dsp_multiply(ts_dsp_matmul_function *multiply, const ts_ds
     multiply(matmul, patch, output);
     if (matmul->odd) {
         const int32_t record_bytes = matmul->weights_bytes / (matmul->output_stride / 2);
-        const ts_dsp_matmul last = {matmul->steps, matmul->output_stride, matmul->rounding,
-                                    matmul->weights + matmul->weights_bytes / 4, record_bytes, 0};
+        const ts_dsp_matmul last = {matmul->steps,    matmul->output_stride,
+                                    matmul->rounding, matmul->weights + matmul->weights_bytes / 4,
+                                    record_bytes,     0};
         multiply(&last, patch, output + matmul->output_stride - 2);
     }
 }

@@ -1,7 +1,8 @@
 /* CONV_2D int8, 3x3, stride 1, padded to the size of the input, by Winograd's minimal filtering: winograd.S.
  *
- * Input [height][width][input_channels], output [height][width][output_channels], batch 1; height even, width and channels
- * multiples of 4. Bytes equal those of ts_conv_2d_s8; all of the output's range must be allowed (activation -128..127).
+ * Input [height][width][input_channels], output [height][width][output_channels], batch 1; height even, width and
+ * channels multiples of 4. Bytes equal those of ts_conv_2d_s8; all of the output's range must be allowed (activation
+ * -128..127).
  *
  * Two rows of 4 output pixels are written at a time, after all inputs of their windows have been read. */
 #ifndef TS_DSP_WINOGRAD_H
@@ -15,10 +16,10 @@
 extern "C" {
 #endif
 
-#define TS_DSP_WINOGRAD_FIELDS                              \
-    int32_t steps, blocks;       /* pairs of input channels, quads of output channels */ \
-    const int32_t *weights;                                 \
-    const int32_t *records;                                 \
+#define TS_DSP_WINOGRAD_FIELDS                                                                                         \
+    int32_t steps, blocks; /* pairs of input channels, quads of output channels */                                     \
+    const int32_t *weights;                                                                                            \
+    const int32_t *records;                                                                                            \
     int32_t pixel_step, row_step; /* of the output, in bytes */
 
 /* The start of the kernels' parameters, which are of other types. */

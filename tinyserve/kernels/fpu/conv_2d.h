@@ -1,8 +1,8 @@
 /* CONV_2D float32 on a single-precision FPU: two neighbouring pixels times four channels in registers.
  *
- * Input [batches][height][width][channels], output [batches][height][width][output channels], ungrouped, undilated. Sums
- * run in the order of ts_conv_2d_f32, tap after tap, so the bits are the same. Pixels are written in ascending order, two
- * or one at a time; their inputs are read until the last of their channels is written.
+ * Input [batches][height][width][channels], output [batches][height][width][output channels], ungrouped, undilated.
+ * Sums run in the order of ts_conv_2d_f32, tap after tap, so the bits are the same. Pixels are written in ascending
+ * order, two or one at a time; their inputs are read until the last of their channels is written.
  */
 #ifndef TS_FPU_CONV_2D_H
 #define TS_FPU_CONV_2D_H

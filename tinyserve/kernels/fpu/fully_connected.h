@@ -9,10 +9,10 @@
 #endif
 
 /* groups: of 4 channels, the last of which has last_channels. */
-#define TS_FPU_FULLY_CONNECTED_FIELDS \
-    int32_t quads, tail;              \
-    const float *weights;             \
-    int32_t groups, last_channels;    \
+#define TS_FPU_FULLY_CONNECTED_FIELDS                                                                                  \
+    int32_t quads, tail;                                                                                               \
+    const float *weights;                                                                                              \
+    int32_t groups, last_channels;                                                                                     \
     float activation_min, activation_max;
 
 /* The start of the kernels' parameters, which are of other types. */

@@ -1,7 +1,8 @@
 /* CONV_2D, int8, per channel or per tensor, for Helium: three output pixels times two channels at a time.
  *
- * Input  [input_height, input_width, input_channels], output [output_height, output_width, output_channels], NHWC, batch 1.
- * Equals ts_conv_2d_s8 (and so TFLM's reference_integer_ops::ConvPerChannel) byte for byte, for right shifts only.
+ * Input  [input_height, input_width, input_channels], output [output_height, output_width, output_channels], NHWC,
+ * batch 1. Equals ts_conv_2d_s8 (and so TFLM's reference_integer_ops::ConvPerChannel) byte for byte, for right shifts
+ * only.
  *
  * Output pixels are computed in ascending order, three at a time; all inputs of the three are read, or copied to the
  * patch, before the first of them is written.
@@ -12,189 +13,200 @@
 #include "matmul.h"
 
 typedef struct {
-  const int8_t *weights; /* see matmul.h: pairs of output channels, interleaved by 16 */
-  const int32_t *requant;
-  int32_t input_height, input_width, input_channels;
-  int32_t output_height, output_width, output_channels;
-  int32_t kernel_height, kernel_width;
-  int32_t stride_height, stride_width;
-  int32_t dilation_height, dilation_width;
-  int32_t pad_top, pad_left;
-  int32_t input_zero_point;
-  ts_mve_output output;
+    const int8_t *weights; /* see matmul.h: pairs of output channels, interleaved by 16 */
+    const int32_t *requant;
+    int32_t input_height, input_width, input_channels;
+    int32_t output_height, output_width, output_channels;
+    int32_t filter_height, filter_width;
+    int32_t stride_height, stride_width;
+    int32_t dilation_height, dilation_width;
+    int32_t pad_top, pad_left;
+    int32_t input_zero_point;
+    ts_mve_output output;
 } ts_mve_conv_2d_params;
 
 #define TS_MVE_PATCH_SLACK 16
 
-TS_MVE_INLINE void ts_mve_fill(int8_t *to, int8_t value, int32_t count) {
-  const int8x16_t values = vdupq_n_s8(value);
-  for (int32_t left = count; left > 0; left -= 16) {
-    vstrbq_p_s8(to, values, vctp8q((uint32_t)left));
-    to += 16;
-  }
+TS_MVE_INLINE void ts_mve_fill(int8_t *to, int8_t value, int32_t count)
+{
+    const int8x16_t values = vdupq_n_s8(value);
+    for (int32_t left = count; left > 0; left -= 16) {
+        vstrbq_p_s8(to, values, vctp8q((uint32_t)left));
+        to += 16;
+    }
 }
 
 /* One kernel row of a patch, taken from the input row `row` (NULL above and below the input). */
-TS_MVE_INLINE void ts_mve_patch_row(const ts_mve_conv_2d_params *p, const int8_t *row, int32_t left, int8_t *patch) {
-  const int32_t channels = p->input_channels;
-  const int8_t zero = (int8_t)p->input_zero_point;
-  const int32_t right = left + p->kernel_width;
-  if (row == 0) {
-    ts_mve_fill(patch, zero, p->kernel_width * channels);
-  } else if (p->dilation_width != 1) {
-    for (int32_t x = left; x < left + p->kernel_width * p->dilation_width; x += p->dilation_width) {
-      if (x < 0 || x >= p->input_width) {
-        ts_mve_fill(patch, zero, channels);
-      } else {
-        ts_mve_copy(patch, row + x * channels, channels);
-      }
-      patch += channels;
+TS_MVE_INLINE void ts_mve_patch_row(const ts_mve_conv_2d_params *p, const int8_t *row, int32_t left, int8_t *patch)
+{
+    const int32_t channels = p->input_channels;
+    const int8_t zero = (int8_t)p->input_zero_point;
+    const int32_t right = left + p->filter_width;
+    if (row == 0) {
+        ts_mve_fill(patch, zero, p->filter_width * channels);
+    } else if (p->dilation_width != 1) {
+        for (int32_t x = left; x < left + p->filter_width * p->dilation_width; x += p->dilation_width) {
+            if (x < 0 || x >= p->input_width) {
+                ts_mve_fill(patch, zero, channels);
+            } else {
+                ts_mve_copy(patch, row + x * channels, channels);
+            }
+            patch += channels;
+        }
+    } else if (left >= 0 && right <= p->input_width) {
+        ts_mve_copy(patch, row + left * channels, p->filter_width * channels);
+    } else {
+        const int32_t before = left < 0 ? -left : 0;
+        const int32_t after = right > p->input_width ? right - p->input_width : 0;
+        const int32_t inside = p->filter_width - before - after;
+        ts_mve_fill(patch, zero, before * channels);
+        ts_mve_copy(patch + before * channels, row + (left + before) * channels, inside * channels);
+        ts_mve_fill(patch + (before + inside) * channels, zero, after * channels);
     }
-  } else if (left >= 0 && right <= p->input_width) {
-    ts_mve_copy(patch, row + left * channels, p->kernel_width * channels);
-  } else {
-    const int32_t before = left < 0 ? -left : 0;
-    const int32_t after = right > p->input_width ? right - p->input_width : 0;
-    const int32_t inside = p->kernel_width - before - after;
-    ts_mve_fill(patch, zero, before * channels);
-    ts_mve_copy(patch + before * channels, row + (left + before) * channels, inside * channels);
-    ts_mve_fill(patch + (before + inside) * channels, zero, after * channels);
-  }
 }
 
 /* A patch that touches no border and whose kernel rows are neighbours in memory. A row of fewer than 16 bytes is copied
  * with what follows it, which the next row or patch overwrites: see TS_MVE_PATCH_SLACK. */
-TS_MVE_INLINE void ts_mve_patch_inside(const int8_t *from, int32_t kernel_height, int32_t row_bytes, int32_t step,
-                                       int8_t *patch) {
-  if (row_bytes % 16 == 0) {
-    do {
-      for (int32_t left = row_bytes; left > 0; left -= 16) {
-        vstrbq_s8(patch, vldrbq_s8(from));
-        patch += 16;
-        from += 16;
-      }
-      from += step - row_bytes;
-    } while (--kernel_height > 0);
-  } else if (row_bytes < 16) {
-    do {
-      vstrbq_s8(patch, vldrbq_s8(from));
-      patch += row_bytes;
-      from += step;
-    } while (--kernel_height > 0);
-  } else {
-    do {
-      ts_mve_copy(patch, from, row_bytes);
-      patch += row_bytes;
-      from += step;
-    } while (--kernel_height > 0);
-  }
+TS_MVE_INLINE void ts_mve_patch_inside(const int8_t *from, int32_t filter_height, int32_t row_bytes, int32_t step,
+                                       int8_t *patch)
+{
+    if (row_bytes % 16 == 0) {
+        do {
+            for (int32_t left = row_bytes; left > 0; left -= 16) {
+                vstrbq_s8(patch, vldrbq_s8(from));
+                patch += 16;
+                from += 16;
+            }
+            from += step - row_bytes;
+        } while (--filter_height > 0);
+    } else if (row_bytes < 16) {
+        do {
+            vstrbq_s8(patch, vldrbq_s8(from));
+            patch += row_bytes;
+            from += step;
+        } while (--filter_height > 0);
+    } else {
+        do {
+            ts_mve_copy(patch, from, row_bytes);
+            patch += row_bytes;
+            from += step;
+        } while (--filter_height > 0);
+    }
 }
 
-/* Any patch: kernel_height x kernel_width x input_channels, from row `top` and column `left` of the input on. */
+/* Any patch: filter_height x filter_width x input_channels, from row `top` and column `left` of the input on. */
 TS_MVE_KERNEL void ts_mve_patch_border(const ts_mve_conv_2d_params *p, const int8_t *input, int32_t top, int32_t left,
-                                       int8_t *patch) {
-  const int32_t row_bytes = p->input_width * p->input_channels;
-  for (int32_t ky = 0; ky < p->kernel_height; ++ky) {
-    const int32_t in_y = top + ky * p->dilation_height;
-    const int8_t *row = in_y < 0 || in_y >= p->input_height ? 0 : input + in_y * row_bytes;
-    ts_mve_patch_row(p, row, left, patch);
-    patch += p->kernel_width * p->input_channels;
-  }
+                                       int8_t *patch)
+{
+    const int32_t row_bytes = p->input_width * p->input_channels;
+    for (int32_t ky = 0; ky < p->filter_height; ++ky) {
+        const int32_t in_y = top + ky * p->dilation_height;
+        const int8_t *row = in_y < 0 || in_y >= p->input_height ? 0 : input + in_y * row_bytes;
+        ts_mve_patch_row(p, row, left, patch);
+        patch += p->filter_width * p->input_channels;
+    }
 }
 
 /* What is left when three pixels can't be had: `rows` of `blocks` vectors, one after the other.
  * A function of its own, and the same for all lengths: it runs at most three times per layer. */
 TS_MVE_KERNEL void ts_mve_conv_2d_rest(const ts_mve_conv_2d_params *p, const int8_t *rows, int32_t pixels, int32_t *acc,
-                                       int8_t *output) {
-  const int32_t blocks = (p->kernel_height * p->kernel_width * p->input_channels + 15) / 16;
-  const int32_t exact_ties = p->output.activation_min < p->output.zero_point;
-  for (int32_t pixel = 0; pixel < pixels; ++pixel) {
-    const int8_t *weights = p->weights;
-    const int32_t *requant = p->requant;
-    for (int32_t left = p->output_channels; left > 0; left -= TS_MVE_CHANNEL_BLOCK) {
-      const int32_t count = left < TS_MVE_CHANNEL_BLOCK ? left : TS_MVE_CHANNEL_BLOCK;
-      for (int32_t channel = 0; channel < count; channel += 2) {
-        weights = ts_mve_dot_single(rows, weights, blocks, acc + channel);
-      }
-      requant = ts_mve_requantize_block(acc, 1, count, requant, p->output, exact_ties, output, 0);
-      output += count;
+                                       int8_t *output)
+{
+    const int32_t blocks = (p->filter_height * p->filter_width * p->input_channels + 15) / 16;
+    const int32_t exact_ties = p->output.activation_min < p->output.zero_point;
+    for (int32_t pixel = 0; pixel < pixels; ++pixel) {
+        const int8_t *weights = p->weights;
+        const int32_t *requant = p->requant;
+        for (int32_t left = p->output_channels; left > 0; left -= TS_MVE_CHANNEL_BLOCK) {
+            const int32_t count = left < TS_MVE_CHANNEL_BLOCK ? left : TS_MVE_CHANNEL_BLOCK;
+            for (int32_t channel = 0; channel < count; channel += 2) {
+                weights = ts_mve_dot_single(rows, weights, blocks, acc + channel);
+            }
+            requant = ts_mve_requantize_block(acc, 1, count, requant, p->output, exact_ties, output, 0);
+            output += count;
+        }
+        rows += blocks * 16;
     }
-    rows += blocks * 16;
-  }
 }
 
 /* Any kernel: each pixel's inputs are gathered into a patch. `patches` is scratch of 3 x blocks x 16 bytes and
  * TS_MVE_PATCH_SLACK. The last row of the input is left to the border's copy, which never reads beyond it. */
 TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const int8_t *input, int8_t *output,
-                                          int8_t *patches, const int32_t blocks, const int32_t exact_ties) {
-  const int8_t *const row[3] = {patches, patches + blocks * 16, patches + blocks * 32};
-  const int32_t channels = p->input_channels;
-  const int32_t row_bytes = p->kernel_width * channels;
-  const int32_t step = p->dilation_height * p->input_width * channels;
-  const int32_t last_row = row_bytes < 16 ? p->input_height - 1 : p->input_height;
-  const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->kernel_width : -1;
-  int32_t acc[TS_MVE_ACC_WORDS] __attribute__((aligned(16)));
-  int32_t filled = 0;
-  int32_t top = -p->pad_top;
-  for (int32_t y = 0; y < p->output_height; ++y) {
-    const int32_t rows_inside = top >= 0 && top + (p->kernel_height - 1) * p->dilation_height < last_row;
-    int32_t left = -p->pad_left;
-    for (int32_t x = 0; x < p->output_width; ++x) {
-      int8_t *patch = patches + filled * blocks * 16;
-      if (rows_inside && left >= 0 && left <= last_left) {
-        ts_mve_patch_inside(input + (top * p->input_width + left) * channels, p->kernel_height, row_bytes, step, patch);
-      } else {
-        ts_mve_patch_border(p, input, top, left, patch);
-      }
-      left += p->stride_width;
-      if (++filled == 3) {
-        ts_mve_pixels(row, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, acc, output);
-        output += 3 * p->output_channels;
-        filled = 0;
-      }
+                                          int8_t *patches, const int32_t blocks, const int32_t exact_ties)
+{
+    const int8_t *const row[3] = {patches, patches + blocks * 16, patches + blocks * 32};
+    const int32_t channels = p->input_channels;
+    const int32_t row_bytes = p->filter_width * channels;
+    const int32_t step = p->dilation_height * p->input_width * channels;
+    const int32_t last_row = row_bytes < 16 ? p->input_height - 1 : p->input_height;
+    const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->filter_width : -1;
+    int32_t acc[TS_MVE_ACC_WORDS] __attribute__((aligned(16)));
+    int32_t filled = 0;
+    int32_t top = -p->pad_top;
+    for (int32_t y = 0; y < p->output_height; ++y) {
+        const int32_t rows_inside = top >= 0 && top + (p->filter_height - 1) * p->dilation_height < last_row;
+        int32_t left = -p->pad_left;
+        for (int32_t x = 0; x < p->output_width; ++x) {
+            int8_t *patch = patches + filled * blocks * 16;
+            if (rows_inside && left >= 0 && left <= last_left) {
+                ts_mve_patch_inside(input + (top * p->input_width + left) * channels, p->filter_height, row_bytes, step,
+                                    patch);
+            } else {
+                ts_mve_patch_border(p, input, top, left, patch);
+            }
+            left += p->stride_width;
+            if (++filled == 3) {
+                ts_mve_pixels(row, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, acc,
+                              output);
+                output += 3 * p->output_channels;
+                filled = 0;
+            }
+        }
+        top += p->stride_height;
     }
-    top += p->stride_height;
-  }
-  ts_mve_conv_2d_rest(p, patches, filled, acc, output);
+    ts_mve_conv_2d_rest(p, patches, filled, acc, output);
 }
 
-/* 1x1, stride 1, no padding: the inputs are the rows. `patches` (16 x blocks bytes) holds the last pixels where a vector
- * would read beyond the input: where channels are a multiple of 16 none does, and there need be no scratch. */
+/* 1x1, stride 1, no padding: the inputs are the rows. `patches` (16 x blocks bytes) holds the last pixels where a
+ * vector would read beyond the input: where channels are a multiple of 16 none does, and there need be no scratch. */
 TS_MVE_INLINE void ts_mve_conv_2d_pointwise(const ts_mve_conv_2d_params *p, const int8_t *input, int8_t *output,
-                                            int8_t *patches, const int32_t blocks, const int32_t exact_ties) {
-  const int32_t channels = p->input_channels;
-  const int32_t pixels = p->output_height * p->output_width;
-  const int32_t overread = blocks * 16 - channels;
-  int32_t acc[TS_MVE_ACC_WORDS] __attribute__((aligned(16)));
-  int32_t first = 0;
-  for (; first + 3 <= pixels && (first + 3) * channels + overread <= pixels * channels; first += 3) {
-    const int8_t *from = input + first * channels;
-    const int8_t *const row[3] = {from, from + channels, from + 2 * channels};
-    ts_mve_pixels(row, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, acc,
-                  output + first * p->output_channels);
-  }
-  if (overread == 0) {
-    ts_mve_conv_2d_rest(p, input + first * channels, pixels - first, acc, output + first * p->output_channels);
-    return;
-  }
-  for (; first < pixels; ++first) {
-    ts_mve_copy(patches, input + first * channels, channels);
-    ts_mve_conv_2d_rest(p, patches, 1, acc, output + first * p->output_channels);
-  }
+                                            int8_t *patches, const int32_t blocks, const int32_t exact_ties)
+{
+    const int32_t channels = p->input_channels;
+    const int32_t pixels = p->output_height * p->output_width;
+    const int32_t overread = blocks * 16 - channels;
+    int32_t acc[TS_MVE_ACC_WORDS] __attribute__((aligned(16)));
+    int32_t first = 0;
+    for (; first + 3 <= pixels && (first + 3) * channels + overread <= pixels * channels; first += 3) {
+        const int8_t *from = input + first * channels;
+        const int8_t *const row[3] = {from, from + channels, from + 2 * channels};
+        ts_mve_pixels(row, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, acc,
+                      output + first * p->output_channels);
+    }
+    if (overread == 0) {
+        ts_mve_conv_2d_rest(p, input + first * channels, pixels - first, acc, output + first * p->output_channels);
+        return;
+    }
+    for (; first < pixels; ++first) {
+        ts_mve_copy(patches, input + first * channels, channels);
+        ts_mve_conv_2d_rest(p, patches, 1, acc, output + first * p->output_channels);
+    }
 }
 
 /* One function per patch length and rounding: short rows are unrolled, which saves the pointer arithmetic. */
-#define TS_MVE_CONV_2D(suffix, blocks, exact_ties)                                                                  \
-  TS_MVE_KERNEL void ts_mve_conv_2d_patches_##suffix(const ts_mve_conv_2d_params *p, const int8_t *input,          \
-                                                     int8_t *output, int8_t *patches) {                             \
-    ts_mve_conv_2d_patches(p, input, output, patches, blocks, exact_ties);                                          \
-  }                                                                                                                 \
-  TS_MVE_KERNEL void ts_mve_conv_2d_pointwise_##suffix(const ts_mve_conv_2d_params *p, const int8_t *input,        \
-                                                       int8_t *output, int8_t *patches) {                           \
-    ts_mve_conv_2d_pointwise(p, input, output, patches, blocks, exact_ties);                                        \
-  }
+#define TS_MVE_CONV_2D(suffix, blocks, exact_ties)                                                                     \
+    TS_MVE_KERNEL void ts_mve_conv_2d_patches_##suffix(const ts_mve_conv_2d_params *p, const int8_t *input,            \
+                                                       int8_t *output, int8_t *patches)                                \
+    {                                                                                                                  \
+        ts_mve_conv_2d_patches(p, input, output, patches, blocks, exact_ties);                                         \
+    }                                                                                                                  \
+    TS_MVE_KERNEL void ts_mve_conv_2d_pointwise_##suffix(const ts_mve_conv_2d_params *p, const int8_t *input,          \
+                                                         int8_t *output, int8_t *patches)                              \
+    {                                                                                                                  \
+        ts_mve_conv_2d_pointwise(p, input, output, patches, blocks, exact_ties);                                       \
+    }
 
-#define TS_MVE_PATCH_BLOCKS ((p->kernel_height * p->kernel_width * p->input_channels + 15) / 16)
+#define TS_MVE_PATCH_BLOCKS ((p->filter_height * p->filter_width * p->input_channels + 15) / 16)
 
 TS_MVE_CONV_2D(1, 1, 0)
 TS_MVE_CONV_2D(2, 2, 0)

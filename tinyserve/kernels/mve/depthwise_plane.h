@@ -1,12 +1,12 @@
 /* DEPTHWISE_CONV_2D, int8, any filter, dilation and channel multiplier, for Helium: channel by channel.
  *
  * Input [batches, height, width, channels], output [batches, height, width, channels x multiplier], NHWC. Equals
- * ts_depthwise_conv_2d_s8 (and so TFLM's reference_integer_ops::DepthwiseConvPerChannel) byte for byte, for right shifts
- * only.
+ * ts_depthwise_conv_2d_s8 (and so TFLM's reference_integer_ops::DepthwiseConvPerChannel) byte for byte, for right
+ * shifts only.
  *
- * The inputs of one channel are gathered into a padded plane; plane.S computes that channel's outputs. "Rows" may be the
- * image's columns: the compiler turns it where that makes fewer, longer rows. Where all output rows come from one plane
- * and channels are multiplied by 1, the output may be the input: no channel reads what another wrote.
+ * The inputs of one channel are gathered into a padded plane; plane.S computes that channel's outputs. "Rows" may be
+ * the image's columns: the compiler turns it where that makes fewer, longer rows. Where all output rows come from one
+ * plane and channels are multiplied by 1, the output may be the input: no channel reads what another wrote.
  */
 #ifndef TS_KERNELS_MVE_DEPTHWISE_PLANE_H
 #define TS_KERNELS_MVE_DEPTHWISE_PLANE_H
@@ -15,17 +15,17 @@
 
 /* What plane.S reads, in its order. output_row and output_column: bytes between outputs. */
 typedef struct {
-  int32_t steps;
-  const int32_t *table; /* per step its first byte, from the first tap on */
-  const int8_t *weights;
-  int32_t bias;
-  const int8_t *plane;
-  int32_t plane_row; /* bytes from an output row's inputs to the next one's */
-  int8_t *output;
-  int32_t output_row, rows, columns;
-  int32_t multiplier, shift;
-  int32_t zero_point, activation_min, activation_max;
-  int32_t output_column;
+    int32_t steps;
+    const int32_t *table; /* per step its first byte, from the first tap on */
+    const int8_t *weights;
+    int32_t bias;
+    const int8_t *plane;
+    int32_t plane_row; /* bytes from an output row's inputs to the next one's */
+    int8_t *output;
+    int32_t output_row, rows, columns;
+    int32_t multiplier, shift;
+    int32_t zero_point, activation_min, activation_max;
+    int32_t output_column;
 } ts_mve_plane_job;
 
 #ifdef __cplusplus
@@ -48,82 +48,84 @@ void ts_mve_plane_s4_ties(const ts_mve_plane_job *job);
 
 /* pitch: bytes of a plane's row. plane_rows: of strip_rows output rows. weights: 16 bytes per step. */
 typedef struct {
-  const int8_t *weights;
-  const int32_t *requant; /* per output channel: bias, multiplier, negated shift */
-  const int32_t *table;
-  void (*channel)(const ts_mve_plane_job *job);
-  int32_t steps, batches, channels, depth_multiplier;
-  int32_t input_rows, input_columns, input_row, input_column, input_bytes;
-  int32_t output_rows, output_columns, output_row, output_column, output_bytes;
-  int32_t stride_rows, pad_rows, pad_columns;
-  int32_t pitch, plane_rows, strip_rows;
-  int32_t input_zero_point;
-  ts_mve_output output;
+    const int8_t *weights;
+    const int32_t *requant; /* per output channel: bias, multiplier, negated shift */
+    const int32_t *table;
+    void (*channel)(const ts_mve_plane_job *job);
+    int32_t steps, batches, channels, depth_multiplier;
+    int32_t input_rows, input_columns, input_row, input_column, input_bytes;
+    int32_t output_rows, output_columns, output_row, output_column, output_bytes;
+    int32_t stride_rows, pad_rows, pad_columns;
+    int32_t pitch, plane_rows, strip_rows;
+    int32_t input_zero_point;
+    ts_mve_output output;
 } ts_mve_depthwise_plane_params;
 
 /* One channel of rows y and on to the plane, whose columns of padding are there already. */
 TS_MVE_INLINE void ts_mve_gather_plane(const ts_mve_depthwise_plane_params *p, const int8_t *input, int32_t y,
-                                       int8_t *plane) {
-  const uint16x8_t offsets = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)p->input_column);
-  const int16x8_t zero = vdupq_n_s16((int16_t)p->input_zero_point);
-  int8_t *to = plane + p->pad_columns;
-  const int8_t *from = input + y * p->input_row;
-  for (int32_t row = 0; row < p->plane_rows; ++row) {
-    const int32_t inside = y >= 0 && y < p->input_rows;
-    const int8_t *source = from;
-    int8_t *target = to;
-    for (int32_t left = p->input_columns; left > 0; left -= 8) {
-      const mve_pred16_t lanes = vctp16q((uint32_t)left);
-      vstrbq_p_s16(target, inside ? vldrbq_gather_offset_z_s16(source, offsets, lanes) : zero, lanes);
-      source += 8 * p->input_column;
-      target += 8;
+                                       int8_t *plane)
+{
+    const uint16x8_t offsets = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)p->input_column);
+    const int16x8_t zero = vdupq_n_s16((int16_t)p->input_zero_point);
+    int8_t *to = plane + p->pad_columns;
+    const int8_t *from = input + y * p->input_row;
+    for (int32_t row = 0; row < p->plane_rows; ++row) {
+        const int32_t inside = y >= 0 && y < p->input_rows;
+        const int8_t *source = from;
+        int8_t *target = to;
+        for (int32_t left = p->input_columns; left > 0; left -= 8) {
+            const mve_pred16_t lanes = vctp16q((uint32_t)left);
+            vstrbq_p_s16(target, inside ? vldrbq_gather_offset_z_s16(source, offsets, lanes) : zero, lanes);
+            source += 8 * p->input_column;
+            target += 8;
+        }
+        from += p->input_row;
+        to += p->pitch;
+        ++y;
     }
-    from += p->input_row;
-    to += p->pitch;
-    ++y;
-  }
 }
 
 /* `plane` is scratch of plane_rows x pitch bytes and what the last vectors read beyond them. */
 TS_MVE_KERNEL void ts_mve_depthwise_plane(const ts_mve_depthwise_plane_params *p, const int8_t *input, int8_t *output,
-                                          int8_t *plane) {
-  const int8x16_t zero = vdupq_n_s8((int8_t)p->input_zero_point);
-  for (int32_t left = p->plane_rows * p->pitch, at = 0; left > 0; left -= 16, at += 16) {
-    vstrbq_p_s8(plane + at, zero, vctp8q((uint32_t)left));
-  }
-  ts_mve_plane_job job = {.steps = p->steps,
-                          .table = p->table,
-                          .plane = plane,
-                          .plane_row = p->stride_rows * p->pitch,
-                          .output_row = p->output_row,
-                          .columns = p->output_columns,
-                          .zero_point = p->output.zero_point,
-                          .activation_min = p->output.activation_min,
-                          .activation_max = p->output.activation_max,
-                          .output_column = p->output_column};
-  for (int32_t batch = 0; batch < p->batches; ++batch) {
-    for (int32_t y = 0; y < p->output_rows; y += p->strip_rows) {
-      const int32_t left = p->output_rows - y;
-      const int32_t *requant = p->requant;
-      job.rows = left < p->strip_rows ? left : p->strip_rows;
-      job.weights = p->weights;
-      job.output = output + y * p->output_row;
-      for (int32_t channel = 0; channel < p->channels; ++channel) {
-        ts_mve_gather_plane(p, input + channel, y * p->stride_rows - p->pad_rows, plane);
-        for (int32_t i = 0; i < p->depth_multiplier; ++i) {
-          job.bias = requant[0];
-          job.multiplier = requant[1];
-          job.shift = requant[2];
-          p->channel(&job);
-          requant += 3;
-          job.weights += p->steps * 16;
-          ++job.output;
-        }
-      }
+                                          int8_t *plane)
+{
+    const int8x16_t zero = vdupq_n_s8((int8_t)p->input_zero_point);
+    for (int32_t left = p->plane_rows * p->pitch, at = 0; left > 0; left -= 16, at += 16) {
+        vstrbq_p_s8(plane + at, zero, vctp8q((uint32_t)left));
     }
-    input += p->input_bytes;
-    output += p->output_bytes;
-  }
+    ts_mve_plane_job job = {.steps = p->steps,
+                            .table = p->table,
+                            .plane = plane,
+                            .plane_row = p->stride_rows * p->pitch,
+                            .output_row = p->output_row,
+                            .columns = p->output_columns,
+                            .zero_point = p->output.zero_point,
+                            .activation_min = p->output.activation_min,
+                            .activation_max = p->output.activation_max,
+                            .output_column = p->output_column};
+    for (int32_t batch = 0; batch < p->batches; ++batch) {
+        for (int32_t y = 0; y < p->output_rows; y += p->strip_rows) {
+            const int32_t left = p->output_rows - y;
+            const int32_t *requant = p->requant;
+            job.rows = left < p->strip_rows ? left : p->strip_rows;
+            job.weights = p->weights;
+            job.output = output + y * p->output_row;
+            for (int32_t channel = 0; channel < p->channels; ++channel) {
+                ts_mve_gather_plane(p, input + channel, y * p->stride_rows - p->pad_rows, plane);
+                for (int32_t i = 0; i < p->depth_multiplier; ++i) {
+                    job.bias = requant[0];
+                    job.multiplier = requant[1];
+                    job.shift = requant[2];
+                    p->channel(&job);
+                    requant += 3;
+                    job.weights += p->steps * 16;
+                    ++job.output;
+                }
+            }
+        }
+        input += p->input_bytes;
+        output += p->output_bytes;
+    }
 }
 
 #endif

@@ -15,7 +15,8 @@ typedef struct {
 } ts_rv32m_add_params;
 
 /* input1 is the one that is halved. */
-static inline void ts_rv32m_add_s8(const ts_rv32m_add_params *p, const int8_t *input1, const int8_t *input2, int8_t *output)
+static inline void ts_rv32m_add_s8(const ts_rv32m_add_params *p, const int8_t *input1, const int8_t *input2,
+                                   int8_t *output)
 {
     for (const int8_t *const end = input1 + p->elements; input1 != end; input1++, input2++, output++) {
         const int32_t doubled = *input1 * (1 << 20) + p->table[(uint8_t)*input2];

@@ -4,8 +4,8 @@
  * ts_conv_2d_s8 (and so TFLM's reference_integer_ops::ConvPerChannel) byte for byte, for the factors and accumulators
  * that requantize.h takes.
  *
- * Output pixels are computed in ascending order, four at a time; their inputs are copied to the patch before the first of
- * them is written. */
+ * Output pixels are computed in ascending order, four at a time; their inputs are copied to the patch before the first
+ * of them is written. */
 #ifndef TS_KERNELS_RV32M_CONV_2D_H
 #define TS_KERNELS_RV32M_CONV_2D_H
 
@@ -16,7 +16,7 @@ typedef struct {
     const int32_t *requant; /* ts_rv32m_channel of each channel, missing ones, too */
     int32_t input_height, input_width, input_channels;
     int32_t output_height, output_width, output_channels;
-    int32_t kernel_height, kernel_width;
+    int32_t filter_height, filter_width;
     int32_t stride_height, stride_width;
     int32_t dilation_height, dilation_width;
     int32_t pad_top, pad_left;
@@ -42,15 +42,15 @@ TS_RV32M_INLINE int8_t *ts_rv32m_fill(int32_t value, int32_t count, int8_t *to)
     return to;
 }
 
-/* The inputs of a window that reaches beyond the input or is dilated, from row `top` and column `left` on, to one column of
- * the patch. */
+/* The inputs of a window that reaches beyond the input or is dilated, from row `top` and column `left` on, to one
+ * column of the patch. */
 static inline void ts_rv32m_gather_border(const ts_rv32m_conv_2d_params *p, const int8_t *input, int32_t top,
                                           int32_t left, int8_t *to)
 {
     const int32_t channels = p->input_channels;
-    for (int32_t ky = 0; ky < p->kernel_height; ky++) {
+    for (int32_t ky = 0; ky < p->filter_height; ky++) {
         const int32_t y = top + ky * p->dilation_height;
-        for (int32_t kx = 0; kx < p->kernel_width; kx++) {
+        for (int32_t kx = 0; kx < p->filter_width; kx++) {
             const int32_t x = left + kx * p->dilation_width;
             if (y < 0 || y >= p->input_height || x < 0 || x >= p->input_width) {
                 to = ts_rv32m_fill(p->input_zero_point, channels, to);
@@ -90,17 +90,17 @@ static inline void ts_rv32m_pixels(const ts_rv32m_conv_2d_params *p, const int8_
     }
 }
 
-/* patch: scratch of 4 * taps bytes, taps rounded up to even. What an incomplete last group or an odd number of taps leaves
- * of it unwritten meets weights of zero or is not stored. */
+/* patch: scratch of 4 * taps bytes, taps rounded up to even. What an incomplete last group or an odd number of taps
+ * leaves of it unwritten meets weights of zero or is not stored. */
 static inline void ts_rv32m_conv_2d_s8(const ts_rv32m_conv_2d_params *p, const int8_t *input, int8_t *output,
                                        int8_t *patch)
 {
-    const int32_t run = p->kernel_width * p->input_channels;
-    const int32_t taps = (p->kernel_height * run + 1) / 2 * 2;
+    const int32_t run = p->filter_width * p->input_channels;
+    const int32_t taps = (p->filter_height * run + 1) / 2 * 2;
     const int32_t row_step = p->dilation_height * p->input_width * p->input_channels;
     /* The last positions of windows that lie inside. */
-    const int32_t last_top = p->input_height - 1 - (p->kernel_height - 1) * p->dilation_height;
-    const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->kernel_width : -1;
+    const int32_t last_top = p->input_height - 1 - (p->filter_height - 1) * p->dilation_height;
+    const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->filter_width : -1;
     int32_t filled = 0;
     for (int32_t i = 0; i < TS_RV32M_PIXELS * taps; i++) {
         patch[i] = 0;
@@ -112,7 +112,7 @@ static inline void ts_rv32m_conv_2d_s8(const ts_rv32m_conv_2d_params *p, const i
             int8_t *to = patch + filled++;
             if (top >= 0 && top <= last_top && left >= 0 && left <= last_left) {
                 const int8_t *from = input + (top * p->input_width + left) * p->input_channels;
-                for (int32_t ky = p->kernel_height; ky > 0; ky--, from += row_step) {
+                for (int32_t ky = p->filter_height; ky > 0; ky--, from += row_step) {
                     to = ts_rv32m_spread(from, run, to);
                 }
             } else {

@@ -1,12 +1,12 @@
 /* DEPTHWISE_CONV_2D, int8, 3x3, channel multiplier 1, undilated, stride 1 or 2, batch 1, for RV32M.
  *
  * Input [input_height][input_width][channels], output [output_height][output_width][channels]. Equals
- * ts_depthwise_conv_2d_s8 (and so TFLM's reference_integer_ops::DepthwiseConvPerChannel) byte for byte, for the factors and
- * accumulators that requantize.h takes.
+ * ts_depthwise_conv_2d_s8 (and so TFLM's reference_integer_ops::DepthwiseConvPerChannel) byte for byte, for the factors
+ * and accumulators that requantize.h takes.
  *
  * One channel at a time, its input rows gathered with their padding to a band for some output rows; what the next band
- * shares with it is moved up. Input rows are gathered before the output rows that may lie in their place are written, and
- * no channel reads what another wrote: the output may be the input at stride 1. */
+ * shares with it is moved up. Input rows are gathered before the output rows that may lie in their place are written,
+ * and no channel reads what another wrote: the output may be the input at stride 1. */
 #ifndef TS_KERNELS_RV32M_DEPTHWISE_CONV_2D_H
 #define TS_KERNELS_RV32M_DEPTHWISE_CONV_2D_H
 
@@ -36,9 +36,9 @@ void ts_rv32m_windows_s2(const ts_rv32m_windows *windows, const int8_t weights[9
                          int8_t *output);
 
 /* Bytes of a row of the band, and of all scratch. */
-#define TS_RV32M_BAND_PITCH(output_width, stride) (((output_width) - 1) * (stride) + 3)
-#define TS_RV32M_BAND_BYTES(rows, output_width, stride) \
-    ((((rows) - 1) * (stride) + 3) * TS_RV32M_BAND_PITCH(output_width, stride))
+#define TS_RV32M_BAND_PITCH(output_width, stride) (((output_width)-1) * (stride) + 3)
+#define TS_RV32M_BAND_BYTES(rows, output_width, stride)                                                                \
+    ((((rows)-1) * (stride) + 3) * TS_RV32M_BAND_PITCH(output_width, stride))
 
 TS_RV32M_INLINE int8_t *ts_rv32m_pad(int32_t value, int32_t count, int8_t *to)
 {

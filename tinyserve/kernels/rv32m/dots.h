@@ -7,7 +7,8 @@
 #define TS_RV32M_PIXELS 4
 #define TS_RV32M_CHANNELS 4
 
-/* patch: [taps][4 pixels], taps even and not 0, up to patch_end. Outputs of neighbouring pixels lie pixel_step bytes apart. */
+/* patch: [taps][4 pixels], taps even and not 0, up to patch_end. Outputs of neighbouring pixels lie pixel_step bytes
+ * apart. */
 typedef struct {
     const int8_t *patch, *patch_end;
     int32_t pixel_step, low, high;

@@ -15,8 +15,8 @@ typedef struct {
     int32_t bias, multiplier, shift, rounding;
 } ts_rv32m_channel;
 
-/* Two roundings as TFLM has them: the high half of the product to nearest, ties upwards; then the shift to nearest, ties
- * away from zero. */
+/* Two roundings as TFLM has them: the high half of the product to nearest, ties upwards; then the shift to nearest,
+ * ties away from zero. */
 TS_RV32M_INLINE int8_t ts_rv32m_requantize_doubled(int32_t doubled, const ts_rv32m_channel *channel, int32_t low,
                                                    int32_t high)
 {

@@ -1,6 +1,7 @@
 /* ADD and SUB, int8, same shapes, for Armv6-M: each input's scaled value is looked up in a table of 256.
  *
- * Equals ts_add_s8 (and so TFLM's reference_integer_ops::Add) byte for byte; the output's shift is to the right or none.
+ * Equals ts_add_s8 (and so TFLM's reference_integer_ops::Add) byte for byte; the output's shift is to the right or
+ * none.
  */
 #ifndef TS_KERNELS_THUMB1_ADD_H
 #define TS_KERNELS_THUMB1_ADD_H

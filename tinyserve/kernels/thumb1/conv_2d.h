@@ -1,13 +1,13 @@
 /* CONV_2D, int8, per channel or per tensor, for Armv6-M: five output pixels times one channel at a time.
- * Up to `groups` times five pixels are gathered first, where rows are short, so that a channel's constants are loaded once
- * for all of them.
+ * Up to `groups` times five pixels are gathered first, where rows are short, so that a channel's constants are loaded
+ * once for all of them.
  *
- * Input [input_height, input_width, input_channels], output [output_height, output_width, output_channels], NHWC, batch 1.
- * Equals ts_conv_2d_s8 (and so TFLM's reference_integer_ops::ConvPerChannel) byte for byte, for the factors and
- * accumulators that requantize.h takes.
+ * Input [input_height, input_width, input_channels], output [output_height, output_width, output_channels], NHWC,
+ * batch 1. Equals ts_conv_2d_s8 (and so TFLM's reference_integer_ops::ConvPerChannel) byte for byte, for the factors
+ * and accumulators that requantize.h takes.
  *
- * Output pixels are computed in ascending order, groups x 5 at a time; all their inputs are copied to the patches before
- * the first of them is written.
+ * Output pixels are computed in ascending order, groups x 5 at a time; all their inputs are copied to the patches
+ * before the first of them is written.
  */
 #ifndef TS_KERNELS_THUMB1_CONV_2D_H
 #define TS_KERNELS_THUMB1_CONV_2D_H
@@ -23,7 +23,7 @@ typedef struct {
     const int32_t *requant; /* ts_thumb1_channel, 8 words each */
     int32_t input_height, input_width, input_channels;
     int32_t output_height, output_width, output_channels;
-    int32_t kernel_height, kernel_width;
+    int32_t filter_height, filter_width;
     int32_t stride_height, stride_width;
     int32_t dilation_height, dilation_width;
     int32_t pad_top, pad_left;
@@ -53,17 +53,17 @@ TS_THUMB1_INLINE int32_t ts_thumb1_pad(int32_t value, int32_t count, int32_t *to
     return sum;
 }
 
-/* The inputs of a window that reaches beyond the input or is dilated, from row `top` and column `left` on, to one column
- * of the patch. Returns their sum. */
+/* The inputs of a window that reaches beyond the input or is dilated, from row `top` and column `left` on, to one
+ * column of the patch. Returns their sum. */
 TS_THUMB1_KERNEL int32_t ts_thumb1_border_patch(const ts_thumb1_conv_2d_params *p, const int8_t *input, int32_t top,
                                                 int32_t left, int32_t *patch)
 {
     const int32_t channels = p->input_channels;
     const ts_thumb1_widen_args pixel = {1, channels, channels};
     int32_t sum = 0;
-    for (int32_t ky = 0; ky < p->kernel_height; ++ky) {
+    for (int32_t ky = 0; ky < p->filter_height; ++ky) {
         const int32_t y = top + ky * p->dilation_height;
-        for (int32_t kx = 0; kx < p->kernel_width; ++kx) {
+        for (int32_t kx = 0; kx < p->filter_width; ++kx) {
             const int32_t x = left + kx * p->dilation_width;
             if (y < 0 || y >= p->input_height || x < 0 || x >= p->input_width) {
                 sum += ts_thumb1_pad(p->input_zero_point, channels, patch);
@@ -108,14 +108,15 @@ TS_THUMB1_KERNEL void ts_thumb1_conv_2d_s8(const ts_thumb1_conv_2d_params *p, co
                                            int32_t *scratch)
 {
     const int32_t channels = p->input_channels;
-    const int32_t row_taps = p->kernel_width * channels;
-    const int32_t patch_words = (p->kernel_height * row_taps + 3) / 4 * 4 * TS_THUMB1_PIXELS;
+    const int32_t row_taps = p->filter_width * channels;
+    const int32_t patch_words = (p->filter_height * row_taps + 3) / 4 * 4 * TS_THUMB1_PIXELS;
     const int32_t most = p->groups * TS_THUMB1_PIXELS;
-    const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->kernel_width : -1;
-    const int32_t reach = (p->kernel_height - 1) * p->dilation_height;
-    const ts_thumb1_widen_args window = {p->kernel_height, row_taps, p->dilation_height * p->input_width * channels};
+    const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->filter_width : -1;
+    const int32_t reach = (p->filter_height - 1) * p->dilation_height;
+    const ts_thumb1_widen_args window = {p->filter_height, row_taps, p->dilation_height * p->input_width * channels};
     int32_t *const acc = scratch + p->groups * patch_words;
-    /* Of pixels that a last, incomplete group lacks, sums and outputs are computed from what is there and not stored. */
+    /* Of pixels that a last, incomplete group lacks, sums and outputs are computed from what is there and not stored.
+     */
     int32_t sums[TS_THUMB1_MOST_GROUPS * TS_THUMB1_PIXELS];
     int32_t filled = 0, column = 0;
     int32_t *patch = scratch;

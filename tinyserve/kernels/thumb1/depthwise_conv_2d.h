@@ -1,8 +1,8 @@
 /* DEPTHWISE_CONV_2D, int8, 3x3, channel multiplier 1, dilation 1, stride 1 or 2, for Armv6-M.
  *
  * Input [input_height, input_width, channels], output [output_height, output_width, channels], NHWC, batch 1.
- * Equals ts_depthwise_conv_2d_s8 (and so TFLM's reference_integer_ops::DepthwiseConvPerChannel) byte for byte, for right
- * shifts and bounded accumulators (see requantize.h).
+ * Equals ts_depthwise_conv_2d_s8 (and so TFLM's reference_integer_ops::DepthwiseConvPerChannel) byte for byte, for
+ * right shifts and bounded accumulators (see requantize.h).
  *
  * One channel at a time: each of its input rows is widened once to a row of words, with its padding, and kept
  * for the three output rows that read it. At stride 2 the even columns come first and then the odd ones, so
@@ -38,13 +38,13 @@ void ts_thumb1_row5_split(const ts_thumb1_row5_args *args, const int8_t *weights
 
 /* Words of one widened row, and of all scratch: three rows and the sums of an output row. */
 #define TS_THUMB1_ROW_WORDS(output_width, stride) ((stride) * (((output_width) + 4) / 5 * 5 + 2))
-#define TS_THUMB1_DEPTHWISE_SCRATCH_WORDS(output_width, stride) \
+#define TS_THUMB1_DEPTHWISE_SCRATCH_WORDS(output_width, stride)                                                        \
     (3 * TS_THUMB1_ROW_WORDS(output_width, stride) + ((output_width) + 4) / 5 * 5)
 
 /* For small images at stride 1: one channel with its padding as a whole, and its sums. The two sums between rows are of
  * windows that wrap around; they are computed and not stored. */
 #define TS_THUMB1_PLANE_SUMS(height, width) (((height) * ((width) + 2) + 2) / 5 * 5)
-#define TS_THUMB1_PLANE_SCRATCH_WORDS(height, width) \
+#define TS_THUMB1_PLANE_SCRATCH_WORDS(height, width)                                                                   \
     (((height) + 2) * ((width) + 2) + 5 + TS_THUMB1_PLANE_SUMS(height, width))
 
 /* Widens row `y` of one channel, from column -pad_left on. `half` is the words of one plane at stride 2. */
@@ -159,8 +159,8 @@ TS_THUMB1_INLINE void ts_thumb1_widen_plane(const int8_t *from, int32_t height, 
 }
 
 /* Stride 1, padded by one on all sides. `plane` is scratch of TS_THUMB1_PLANE_SCRATCH_WORDS. */
-TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_planes_s8(const ts_thumb1_depthwise_conv_2d_params *p, const int8_t *input,
-                                                 int8_t *output, int32_t *plane)
+TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_planes_s8(const ts_thumb1_depthwise_conv_2d_params *p,
+                                                            const int8_t *input, int8_t *output, int32_t *plane)
 {
     const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;
     const int8_t *weights = p->weights;
@@ -168,25 +168,24 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_planes_s8(const ts_thumb1_dept
     const int32_t words = (p->input_height + 2) * row + 5;
     const int32_t groups = TS_THUMB1_PLANE_SUMS(p->input_height, p->input_width) / 5;
     const ts_thumb1_row5_args args = {{plane, plane + row, plane + 2 * row}, 0};
-    const ts_thumb1_store_args runs = {4 * p->input_width, p->channels, p->input_height, 4 * row,
-                                       p->input_width * p->channels, 0};
+    const ts_thumb1_store_args runs = {
+        4 * p->input_width, p->channels, p->input_height, 4 * row, p->input_width * p->channels, 0};
     for (int32_t i = 0; i < words; ++i) {
         plane[i] = p->input_zero_point;
     }
     for (int32_t left = p->channels; left > 0; --left) {
         ts_thumb1_widen_plane(input++, p->input_height, p->input_width, p->channels, plane);
         ts_thumb1_row5(&args, weights, groups, plane + words);
-        ts_thumb1_store_runs(plane + words, channel++, output++, &runs, p->activation_min,
-                             p->activation_max);
+        ts_thumb1_store_runs(plane + words, channel++, output++, &runs, p->activation_min, p->activation_max);
         weights += 9;
     }
 }
 
-/* Stride 2, small images: the channel is split by the parity of rows and columns into four planes, even rows first and even
- * columns first, so that the inputs of neighbouring outputs are neighbours for every tap. A plane's rows are one
+/* Stride 2, small images: the channel is split by the parity of rows and columns into four planes, even rows first and
+ * even columns first, so that the inputs of neighbouring outputs are neighbours for every tap. A plane's rows are one
  * longer than the output's; the sums between rows are computed and not stored. */
 #define TS_THUMB1_SPLIT_SUMS(height, width) (((height) * ((width) + 1) + 3) / 5 * 5)
-#define TS_THUMB1_SPLIT_SCRATCH_WORDS(height, width) \
+#define TS_THUMB1_SPLIT_SCRATCH_WORDS(height, width)                                                                   \
     (2 * (2 * (height) + 1) * ((width) + 1) + 5 + TS_THUMB1_SPLIT_SUMS(height, width))
 
 /* One channel without its padding, which is there already. */
@@ -232,8 +231,8 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_split_s8(const ts_thumb1_depth
     const int32_t words = 2 * odd_columns + 5;
     const int32_t groups = TS_THUMB1_SPLIT_SUMS(p->output_height, p->output_width) / 5;
     const ts_thumb1_row5_args args = {{planes, planes + odd_rows, planes + row}, 4 * odd_columns - 24};
-    const ts_thumb1_store_args runs = {4 * p->output_width, p->channels, p->output_height, 4 * row,
-                                       p->output_width * p->channels, 0};
+    const ts_thumb1_store_args runs = {
+        4 * p->output_width, p->channels, p->output_height, 4 * row, p->output_width * p->channels, 0};
     for (int32_t i = 0; i < words; ++i) {
         planes[i] = p->input_zero_point;
     }
@@ -249,7 +248,7 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_split_s8(const ts_thumb1_depth
     TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_##suffix(const ts_thumb1_depthwise_conv_2d_params *p,            \
                                                                const int8_t *input, int8_t *output, int32_t *scratch)  \
     {                                                                                                                  \
-        const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;                       \
+        const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;                        \
         for (int32_t c = 0; c < p->channels; ++c) {                                                                    \
             ts_thumb1_depthwise_channel(p, input + c, output + c, scratch, p->weights + 9 * c, channel + c, stride);   \
         }                                                                                                              \

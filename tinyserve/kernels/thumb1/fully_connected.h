@@ -1,8 +1,8 @@
 /* FULLY_CONNECTED, int8, for Armv6-M: one row of inputs times two channels at a time.
  *
  * Input [batches, depth], output [batches, channels]. Equals ts_fully_connected_s8 (and so TFLM's
- * reference_integer_ops::FullyConnected) byte for byte, for right shifts and bounded accumulators (see requantize.h). Each
- * row is copied before the first of its outputs is written.
+ * reference_integer_ops::FullyConnected) byte for byte, for right shifts and bounded accumulators (see requantize.h).
+ * Each row is copied before the first of its outputs is written.
  */
 #ifndef TS_KERNELS_THUMB1_FULLY_CONNECTED_H
 #define TS_KERNELS_THUMB1_FULLY_CONNECTED_H
@@ -24,7 +24,7 @@ void ts_thumb1_dots2(const int32_t *row, const uint8_t *weights, uint32_t blocks
 
 /* `row` is scratch of one word per tap, the taps rounded up to a multiple of 8. */
 TS_THUMB1_KERNEL void ts_thumb1_fully_connected_s8(const ts_thumb1_fully_connected_params *p, const int8_t *input,
-                                                int8_t *output, int32_t *row)
+                                                   int8_t *output, int32_t *row)
 {
     const int32_t blocks = (p->depth + 7) / 8;
     for (int32_t batch = 0; batch < p->batches; ++batch) {
@@ -44,8 +44,7 @@ TS_THUMB1_KERNEL void ts_thumb1_fully_connected_s8(const ts_thumb1_fully_connect
             const int32_t pairs = (count + 1) / 2;
             ts_thumb1_dots2(row, weights, (uint32_t)blocks, -128 * sum, acc, (uint32_t)pairs);
             for (int32_t i = 0; i < count; ++i) {
-                *output++ =
-                    ts_thumb1_requantize(acc[i], channel, p->activation_min, p->activation_max);
+                *output++ = ts_thumb1_requantize(acc[i], channel, p->activation_min, p->activation_max);
                 ++channel;
             }
             weights += pairs * blocks * 16;

@@ -10,10 +10,10 @@
  * succeeds where negative results are not clamped away, since TFLM rounds negative ties the other way; such
  * channels are computed as TFLM does it.
  *
- * Products are formed limb by limb, from the lowest up: each partial product fits 32 bits, and what is shifted out below
- * has no part in the result, since floor((x + y * 2^n) / 2^(n+m)) = floor((floor(x / 2^n) + y) / 2^m). Two limbs of 10
- * and 11 bits serve accumulators below 2^20 in magnitude, limbs of 8 bits those below 2^23; the compiler knows the
- * weights and so the bound.
+ * Products are formed limb by limb, from the lowest up: each partial product fits 32 bits, and what is shifted out
+ * below has no part in the result, since floor((x + y * 2^n) / 2^(n+m)) = floor((floor(x / 2^n) + y) / 2^m). Two limbs
+ * of 10 and 11 bits serve accumulators below 2^20 in magnitude, limbs of 8 bits those below 2^23; the compiler knows
+ * the weights and so the bound.
  */
 #ifndef TS_KERNELS_THUMB1_REQUANTIZE_H
 #define TS_KERNELS_THUMB1_REQUANTIZE_H

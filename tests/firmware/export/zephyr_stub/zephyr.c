@@ -27,9 +27,13 @@ uint64_t k_ticks_to_us_floor64(uint64_t ticks)
     return ticks * 1000000u / 32768u;
 }
 
-void timing_init(void) {}
+void timing_init(void)
+{
+}
 
-void timing_start(void) {}
+void timing_start(void)
+{
+}
 
 timing_t timing_counter_get(void)
 {
@@ -47,7 +51,9 @@ uint64_t timing_cycles_to_ns(uint64_t cycles)
     return cycles * 100u / 48u;
 }
 
-void k_yield(void) {}
+void k_yield(void)
+{
+}
 
 /* Nothing is there at every other poll, as on a slow line. */
 int uart_poll_in(const struct device *dev, unsigned char *c)

@@ -7,8 +7,9 @@ TFLM_BEGIN
 
 enum class MemoryPlannerType { kGreedy, kLinear };
 
-class MicroAllocator {
-public:
+class MicroAllocator
+{
+  public:
     static MicroAllocator *Create(uint8_t *arena, size_t size, MemoryPlannerType planner = MemoryPlannerType::kGreedy);
 };
 

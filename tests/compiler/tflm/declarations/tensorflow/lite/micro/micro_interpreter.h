@@ -11,11 +11,19 @@
 #include "tensorflow/lite/schema/schema_generated.h"
 
 #ifdef TFLM_OLD_NAMESPACE
-#define TFLM_BEGIN namespace tflite {
+#define TFLM_BEGIN                                                                                                     \
+    namespace tflite                                                                                                   \
+    {
 #define TFLM_END }
 #else
-#define TFLM_BEGIN namespace tflite { namespace micro {
-#define TFLM_END } }
+#define TFLM_BEGIN                                                                                                     \
+    namespace tflite                                                                                                   \
+    {                                                                                                                  \
+    namespace micro                                                                                                    \
+    {
+#define TFLM_END                                                                                                       \
+    }                                                                                                                  \
+    }
 TFLM_BEGIN
 #endif
 
@@ -54,14 +62,14 @@ class MicroAllocator;
 class MicroResourceVariables;
 class MicroProfilerInterface;
 
-class MicroInterpreter {
-public:
-    MicroInterpreter(
-        const Model *model, const MicroOpResolver &resolver, uint8_t *arena, size_t arena_size,
-        MicroResourceVariables *variables = nullptr, MicroProfilerInterface *profiler = nullptr, bool preserve = false);
-    MicroInterpreter(
-        const Model *model, const MicroOpResolver &resolver, MicroAllocator *allocator,
-        MicroResourceVariables *variables = nullptr, MicroProfilerInterface *profiler = nullptr);
+class MicroInterpreter
+{
+  public:
+    MicroInterpreter(const Model *model, const MicroOpResolver &resolver, uint8_t *arena, size_t arena_size,
+                     MicroResourceVariables *variables = nullptr, MicroProfilerInterface *profiler = nullptr,
+                     bool preserve = false);
+    MicroInterpreter(const Model *model, const MicroOpResolver &resolver, MicroAllocator *allocator,
+                     MicroResourceVariables *variables = nullptr, MicroProfilerInterface *profiler = nullptr);
     ~MicroInterpreter();
     TfLiteStatus AllocateTensors();
     TfLiteStatus Invoke();
@@ -69,7 +77,7 @@ public:
     TfLiteTensor *input(size_t index);
     TfLiteTensor *output(size_t index);
 
-private:
+  private:
     void *state_[64]; /* at least as large as the real one */
 };
 

@@ -5,8 +5,9 @@
 
 TFLM_BEGIN
 
-class MicroResourceVariables {
-public:
+class MicroResourceVariables
+{
+  public:
     static MicroResourceVariables *Create(MicroAllocator *allocator, int variables);
 };
 

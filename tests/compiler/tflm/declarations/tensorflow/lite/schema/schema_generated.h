@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <cstring>
 
-namespace tflite {
+namespace tflite
+{
 
 struct Model;
 struct Operator;
@@ -30,4 +31,4 @@ inline const Model *GetModel(const void *data)
     return reinterpret_cast<const Model *>(static_cast<const char *>(data) + offset);
 }
 
-}  // namespace tflite
+} // namespace tflite
