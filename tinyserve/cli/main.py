@@ -47,6 +47,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
     "Boards": {
         "boards": Listed("board", "List the boards, or those that a model fits."),
         "device": Listed("board", "Keep an emulated board on a pseudo-terminal."),
+        "mlperf-runner": Listed("board", "Run MLCommons' MLPerf Tiny runner on a board or its twin."),
         "monitor": Listed("board", "Show what a board says on its serial port."),
         "doctor": Listed("board", "Show what this machine has and lacks, and how to get it."),
         "setup": Listed("board", "Install what a board or a front end needs."),
@@ -73,7 +74,7 @@ class LazyGroup(click.Group):
         listed = next((section[cmd_name] for section in SECTIONS.values() if cmd_name in section), None)
         if listed is None:
             return None
-        module = importlib.import_module(f"tinyserve.cli.{listed.group}.{cmd_name}")
+        module = importlib.import_module(f"tinyserve.cli.{listed.group}.{cmd_name.replace('-', '_')}")
         command: click.Command = module.command
         return command
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+import time
 from collections.abc import Callable
 
 from tinyserve.devices.device import Device
@@ -17,11 +18,15 @@ BACKLOG_BYTES = 1 << 16
 
 
 def serve(
-    device: Device, announce: Callable[[str], None], is_over: Callable[[], bool] = lambda: False
+    device: Device,
+    announce: Callable[[str], None],
+    is_over: Callable[[], bool] = lambda: False,
+    pulse_s: float | None = None,
 ) -> None:
     """Passes bytes between the device and a new pty until ``is_over`` (asked between bytes), Ctrl-C, or the
     end of the device. ``announce`` gets the path that programs open. They may come and go; the device
-    stays.
+    stays. With ``pulse_s`` a command that takes longer is answered a line "m-[still running]" each time: for
+    programs that give up on silence, since an emulator is slower than its board.
 
     Raises UsageError where there are no ptys, and what the device's link raises when the device is gone.
     """
@@ -35,24 +40,62 @@ def serve(
         tty.setraw(slave)
         os.set_blocking(master, False)
         announce(os.ttyname(slave))
-        _pass_on(device, master, is_over)
+        _pass_on(device, master, is_over, _Pulse(pulse_s))
     finally:
         os.close(master)
         os.close(slave)
 
 
-def _pass_on(device: Device, master: int, is_over: Callable[[], bool]) -> None:
+class _Pulse:
+    """Whether a command is being worked on in silence."""
+
+    def __init__(self, every_s: float | None) -> None:
+        self._every_s = every_s
+        self._working = False
+        self._at_line_start = True
+        self._last = 0.0
+        self._tail = b""
+
+    def asked(self, data: bytes) -> None:
+        self._working = self._working or b"%" in data
+        self._last = time.monotonic()
+
+    def answered(self, data: bytes) -> None:
+        if data:
+            self._tail = (self._tail + data)[-len(_READY) :]
+            self._working = self._working and self._tail != _READY
+            self._at_line_start = data.endswith(b"\n")
+            self._last = time.monotonic()
+
+    def due(self) -> bytes:
+        """A line to say in between, or nothing."""
+        if self._every_s is None or not (self._working and self._at_line_start):
+            return b""
+        if time.monotonic() - self._last < self._every_s:
+            return b""
+        self._last = time.monotonic()
+        return _STILL_RUNNING
+
+
+_READY = b"m-ready\r\n"
+_STILL_RUNNING = b"m-[still running]\r\n"
+
+
+def _pass_on(device: Device, master: int, is_over: Callable[[], bool], pulse: _Pulse) -> None:
     backlog = b""
     idle_s = 0.0
     while not is_over():
         wants_write = [master] if backlog else []
         readable, writable, _ = select.select([master], wants_write, [], idle_s)
         if readable:
-            device.link.write(os.read(master, BACKLOG_BYTES))
+            asked = os.read(master, BACKLOG_BYTES)
+            pulse.asked(asked)
+            device.link.write(asked)
         if writable:
             backlog = backlog[os.write(master, backlog) :]
         said = _listen(device) if len(backlog) < BACKLOG_BYTES else b""
-        backlog += said
+        pulse.answered(said)
+        backlog += said + pulse.due()
         idle_s = 0.0 if said or readable else IDLE_S
 
 

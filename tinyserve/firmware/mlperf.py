@@ -1,7 +1,7 @@
 """What MLPerf Tiny's runner sends to a model, and expects of it, where that is not the model's own bytes.
 
-As its reference firmware has it: pixels from 0 to 255 for ic01 and vww01 (the model's int8 values are 128
-less), float32 values for ad01, whose result is the mean square of output minus input.
+As its reference firmware has it: pixels from 0 to 255 for ic01, ic02 and vww01 (the model's int8 values are
+128 less), float32 values for ad01, whose result is the mean square of output minus input.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tinyserve.firmware.interface import ModelInterface
 
-_IMAGES = ("ic01", "vww01")
+_IMAGES = ("ic01", "ic02", "vww01")
 _AUTOENCODER = "ad01"
 
 

@@ -1,0 +1,5 @@
+"""MLCommons' runner for MLPerf Tiny, unmodified, on a board or its twin."""
+
+from tinyserve.devices.runner.launch import Runner
+
+__all__ = ["Runner"]

@@ -1,0 +1,80 @@
+"""Runs MLCommons' MLPerf Tiny runner, unmodified, with one more serial port among those that it finds.
+
+The runner takes ports from a scan of USB devices alone, so it never finds a pseudo-terminal, nor a board
+behind an adapter that its list does not name. This file is run by the runner's own interpreter, in its own
+directory, and needs nothing of tinyserve: ``python offer_port.py PORT main.py [the runner's arguments]``.
+"""
+
+from __future__ import annotations
+
+import runpy
+import sys
+import types
+from pathlib import Path
+
+
+def device_list(arguments: list[str]) -> str:
+    """The runner's -d/--device_list, by default devices.yaml."""
+    for index, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name in ("-d", "--device_list"):
+            return value if equals else arguments[index + 1]
+        if argument.startswith("-d") and len(argument) > 2:
+            return argument[2:]
+    return "devices.yaml"
+
+
+def dut_id(path: str) -> tuple[int, int]:
+    """The first USB id of the first device of type dut in the runner's list."""
+    import yaml
+
+    for device in yaml.safe_load(Path(path).read_text(encoding="utf-8")) or []:
+        if device.get("type") == "dut":
+            for vid, pids in (device.get("usb") or {}).items():
+                return int(vid), int(pids[0] if isinstance(pids, list) else pids)
+    sys.exit(f"{path}: no device of type dut has a usb id; add one, any will do")
+
+
+def offer(port: str, vid: int, pid: int) -> None:
+    """Puts the port into pyserial's list, in place of others that show the same id."""
+    from serial.tools import list_ports
+    from serial.tools.list_ports_common import ListPortInfo
+
+    real = list_ports.comports
+
+    def comports(include_links: bool = False) -> list[ListPortInfo]:
+        offered = ListPortInfo(port, skip_link_detection=True)
+        offered.vid, offered.pid = vid, pid
+        offered.description = "tinyserve"
+        others = [other for other in real(include_links) if (other.vid, other.pid) != (vid, pid)]
+        return [offered, *others]
+
+    list_ports.comports = comports
+
+
+def survive_without_usb() -> None:
+    """The runner looks for meters with pyusb, which may lack its library or be missing on this computer."""
+    try:
+        import usb.core
+
+        list(usb.core.find(find_all=True) or ())
+    except Exception as error:  # NoBackendError, USBError, ImportError: no meter can be found then
+        print(f"no USB devices but serial ports: {error}", file=sys.stderr)
+        package = sys.modules.get("usb") or types.ModuleType("usb")
+        core = types.ModuleType("usb.core")
+        vars(core)["find"] = lambda *args, **kwargs: []
+        vars(package)["core"] = core
+        sys.modules["usb"], sys.modules["usb.core"] = package, core
+
+
+def main() -> None:
+    port, program, *arguments = sys.argv[1:]
+    sys.path.insert(0, str(Path.cwd()))
+    offer(port, *dut_id(device_list(arguments)))
+    survive_without_usb()
+    sys.argv = [program, *arguments]
+    runpy.run_path(program, run_name="__main__")
+
+
+if __name__ == "__main__":
+    main()
