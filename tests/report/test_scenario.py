@@ -36,7 +36,7 @@ def test_every_report_has_the_metric(form: str) -> None:
         "matrix": shown,
         "markdown": lambda report: markdown.encode(report, [], None),
         "html": lambda report: html.encode(report, [], None),
-        "junit": lambda report: junit.encode(report, [], []).decode(),
+        "junit": lambda report: junit.encode(report, [], None).decode(),
     }[form](report)
     assert f"server: {value.value:.3g} queries/s (simulated)" in text
 

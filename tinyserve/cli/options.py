@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tinyserve.report.forms import FORMS
+
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
     from tinyserve.bundle import Bundle
@@ -295,10 +297,10 @@ def device(function: F) -> F:
 def reports(function: F) -> F:
     """Where results go, and what they are held against."""
     return _chain(
-        click.option("--json", type=PATH, metavar="FILE", help="Write the result as JSON."),
-        click.option("--html", type=PATH, metavar="FILE", help="Write a self-contained HTML report."),
-        click.option("--junit", type=PATH, metavar="FILE", help="Write a JUnit XML report."),
-        click.option("--markdown", type=PATH, metavar="FILE", help="Write a Markdown report."),
+        *(
+            click.option(f"--{name}", type=PATH, metavar="FILE", help=form.help)
+            for name, form in FORMS.items()
+        ),
         click.option("--github-summary", is_flag=True, help="Add Markdown to the GitHub job's summary."),
         click.option(
             "--budget", type=PATH, metavar="TOML", help="Limits; exit status 3 if one is exceeded."

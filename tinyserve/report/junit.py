@@ -5,15 +5,16 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from tinyserve.bench.judge.budget import Violation
-from tinyserve.bench.judge.compare import Change
+from tinyserve.bench.judge.compare import Change, Comparison
 from tinyserve.bench.judge.metrics import METRICS
 from tinyserve.bench.result import BenchReport, BenchResult
 from tinyserve.report import figures
 from tinyserve.report.verdicts import regression_text, violation_text
 
 
-def encode(report: BenchReport, violations: list[Violation], changes: list[Change]) -> bytes:
+def encode(report: BenchReport, violations: list[Violation], comparison: Comparison | None) -> bytes:
     """The report as JUnit XML (the `testsuites` form that GitHub, GitLab and Jenkins read)."""
+    changes = comparison.changes if comparison else []
     root = ElementTree.Element("testsuites", name="tinyserve bench")
     for result in report.results:
         _suite(root, result, violations, changes)

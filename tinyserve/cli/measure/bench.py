@@ -112,7 +112,7 @@ def command(
     from tinyserve.bench.matrix.cell import Cell
     from tinyserve.cli.measure.outcome import Outputs, conclude
 
-    outputs = Outputs(**reports)  # type: ignore[arg-type]
+    outputs = Outputs.of(**reports)
     outputs.check()
     conversion = workflow.Conversion(representative, quantize, bundle, engine=engine)
     boards = boards or (_board_at(port),)

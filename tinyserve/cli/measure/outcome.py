@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tinyserve.bench import result
 from tinyserve.bench.judge import budget as budgets
@@ -17,6 +18,8 @@ from tinyserve.bench.result import BenchReport
 from tinyserve.cli.console import stdout
 from tinyserve.errors import BudgetError, StoppedError, UsageError
 from tinyserve.files import check_writable, write
+from tinyserve.report import forms
+from tinyserve.report.forms import FORMS
 
 SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 
@@ -25,20 +28,23 @@ SUMMARY_VARIABLE = "GITHUB_STEP_SUMMARY"
 class Outputs:
     """The options of `options.reports`."""
 
-    json: Path | None
-    html: Path | None
-    junit: Path | None
-    markdown: Path | None
+    files: dict[str, Path]
+    """By the form's name."""
     github_summary: bool
     budget: Path | None
     baseline: Path | None
     tolerances: tuple[str, ...]
 
+    @classmethod
+    def of(cls, **reports: Any) -> Outputs:
+        """From the arguments of a command with `options.reports`."""
+        given = {name: reports.pop(name) for name in FORMS}
+        return cls(files={name: path for name, path in given.items() if path is not None}, **reports)
+
     def check(self) -> None:
         """Finds before the run what would fail after it: paths that can't be written, bad budget files."""
-        for path in (self.json, self.html, self.junit, self.markdown):
-            if path is not None:
-                check_writable(path)
+        for path in self.files.values():
+            check_writable(path)
         if self.github_summary:
             summary = os.environ.get(SUMMARY_VARIABLE)
             if not summary:
@@ -128,20 +134,10 @@ def _print(report: BenchReport, violations: list[Violation], comparison: Compari
 def _write(
     report: BenchReport, violations: list[Violation], comparison: Comparison | None, outputs: Outputs
 ) -> None:
-    from tinyserve.report import junit, markdown
-    from tinyserve.report.html import bench as html
-
-    if outputs.json is not None:
-        write(outputs.json, result.encode(report))
-    if outputs.html is not None:
-        write(outputs.html, html.encode(report, violations, comparison).encode())
-    if outputs.junit is not None:
-        changes = comparison.changes if comparison else []
-        write(outputs.junit, junit.encode(report, violations, changes))
-    if outputs.markdown is not None:
-        write(outputs.markdown, markdown.encode(report, violations, comparison).encode())
+    for form, path in outputs.files.items():
+        write(path, forms.encode(form, report, violations, comparison))
     if outputs.github_summary:
         summary = Path(os.environ[SUMMARY_VARIABLE])
         summary.parent.mkdir(parents=True, exist_ok=True)
         with summary.open("a", encoding="utf-8") as file:
-            file.write(markdown.encode(report, violations, comparison))
+            file.write(forms.encode("markdown", report, violations, comparison).decode())
