@@ -1,3 +1,3 @@
 """tinyserve: from a trained model to a measured firmware on a microcontroller."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
