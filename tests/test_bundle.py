@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import tempfile
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -20,7 +22,7 @@ OUTPUT = TensorInfo("y", [1, 2], "int8", 0.25, 0)
 def manifest(name: str = "model") -> Manifest:
     return Manifest(
         name=name,
-        model_sha256="0" * 64,
+        model_sha256=hashlib.sha256(b"model").hexdigest(),
         source=Source("m.keras", "1" * 64, "keras"),
         quantize="int8",
         inputs=[INPUT],
@@ -210,3 +212,35 @@ def test_features_with_scales_of_their_own() -> None:
     stored = bundle.quantize(values, info)
     assert stored.tolist() == [[12, 0], [13, 120], [127, -128]]
     assert bundle.dequantize(stored[:2], info).tolist() == [[1.0, 300_000.0], [1.5, 312_000.0]]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "a\nb"}, {"name": ""}, {"name": "\x1b[31m"}, {"name": "x" * 10_000},
+        {"mlperf_id": '"); system("id"); ("'}, {"mlperf_id": "kws01\n"}, {"model_sha256": "../.."},
+        {"arena_bytes": -1}, {"macs": 10**30}, {"inputs": [{"name": "x", "shape": [-1], "dtype": "int8"}]},
+        {"inputs": [{"name": "x", "shape": [1], "dtype": "int8 evil"}]},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_manifest_that_no_conversion_would_write_is_refused(
+    change: dict[str, object], tmp_path: Path
+) -> None:
+    path = write(tmp_path / "b").path / bundle.MANIFEST_FILE
+    path.write_bytes(msgspec.json.encode(msgspec.json.decode(path.read_bytes()) | change))
+    with pytest.raises(ModelError, match=r"manifest\.json") as caught:
+        bundle.load(tmp_path / "b")
+    assert str(caught.value).isprintable() or "\x1b" not in str(caught.value)
+
+
+def test_a_model_that_was_swapped_is_not_the_manifests(tmp_path: Path) -> None:
+    made = write(tmp_path / "b")
+    made.model_path.write_bytes(b"another model")
+    with pytest.raises(ModelError, match="SHA-256 differs"):
+        bundle.load(tmp_path / "b").model_bytes()
+
+
+@pytest.mark.parametrize("stem", ['a"b', "new\nline", "\x1b[31m", "\udcff", "x" * 1000])
+def test_any_files_name_gives_a_name_that_a_manifest_may_have(stem: str) -> None:
+    bundle.check_name(bundle.name_of(Path(f"{stem}.tflite")))

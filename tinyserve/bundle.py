@@ -15,6 +15,8 @@ It is written to a temporary sibling and renamed, so that a half-written bundle 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import re
 import shutil
 import tempfile
 import zipfile
@@ -22,19 +24,31 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
-from tinyserve.errors import FileSystemError, ModelError
+from tinyserve.errors import FileSystemError, ModelError, UsageError
+from tinyserve.escapes import visible
 
 FORMAT = 1
 MODEL_FILE = "model.tflite"
 MANIFEST_FILE = "manifest.json"
 SAMPLES_FILE = "samples.npz"
 ORIGINAL_FILE = "original.tflite"
+LONGEST_NAME = 200
+_LARGEST = 2**63 - 1
+
+# A bundle may come from anywhere: what its manifest says is checked as it is read.
+Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
+_MLPERF_ID = r"^[A-Za-z0-9_.-]{0,64}\Z"
+MlperfId = Annotated[str, Meta(pattern=_MLPERF_ID)]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Count = Annotated[int, Meta(ge=0, le=_LARGEST)]
+TypeName = Annotated[str, Meta(pattern=r"^[a-z0-9]{1,16}\Z")]
 
 
 class TensorInfo(msgspec.Struct, frozen=True):
@@ -47,8 +61,8 @@ class TensorInfo(msgspec.Struct, frozen=True):
     """
 
     name: str
-    shape: list[int]
-    dtype: str
+    shape: list[Count]
+    dtype: TypeName
     scale: float = 0.0
     zero_point: int = 0
     scales: list[float] = []
@@ -60,7 +74,7 @@ class Source(msgspec.Struct, frozen=True):
     """The trained model that the bundle was made from."""
 
     name: str
-    sha256: str
+    sha256: Sha256
     framework: str
 
 
@@ -122,23 +136,23 @@ class Manifest(msgspec.Struct, kw_only=True):
     classes in the order of the outputs, where the source knows them."""
 
     format: int = FORMAT
-    name: str
-    model_sha256: str
+    name: Name
+    model_sha256: Sha256
     source: Source
     quantize: str
     inputs: list[TensorInfo]
     outputs: list[TensorInfo]
-    ops: dict[str, int]
-    macs: int
-    arena_bytes: int
-    samples: int
+    ops: dict[str, Count]
+    macs: Count
+    arena_bytes: Count
+    samples: Count
     expected_from: str
     tools: dict[str, str]
     accuracy: list[OutputAccuracy] = []
     representative: list[InputStatistics] = []
     weights: list[WeightStatistics] = []
     variants: list[Tried] = []
-    mlperf_id: str = ""
+    mlperf_id: MlperfId = ""
     input_layout: str = "NHWC"
     labels: list[str] = []
     notes: list[str] = []
@@ -174,7 +188,20 @@ class Bundle:
         return self.path / MODEL_FILE
 
     def model_bytes(self) -> bytes:
-        return self.model_path.read_bytes()
+        """model.tflite, if it is the file that the manifest describes. Raises FileSystemError and
+        ModelError."""
+        try:
+            data = self.model_path.read_bytes()
+        except OSError as error:
+            raise FileSystemError(
+                f"{self.model_path}: {error.strerror}", "convert again: the bundle is not complete"
+            ) from error
+        if hashlib.sha256(data).hexdigest() != self.manifest.model_sha256:
+            raise ModelError(
+                f"{self.model_path} is not the file that {MANIFEST_FILE} describes (its SHA-256 differs)",
+                "convert it to a bundle of its own: what the manifest says is about another model",
+            )
+        return data
 
     def original_path(self) -> Path | None:
         """The float model that the model was quantized from; None where it came quantized, or is float."""
@@ -212,7 +239,31 @@ def load(path: Path) -> Bundle:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except msgspec.DecodeError as error:
         raise ModelError(f"{manifest_path}: {error}", "convert again with this version") from error
+    if manifest.name != visible(manifest.name):
+        raise ModelError(
+            f"{manifest_path}: the name {visible(manifest.name)} has control characters", "correct it there"
+        )
     return Bundle(path, manifest)
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError for what ``load`` would refuse as the name of a model."""
+    if not name or len(name) > LONGEST_NAME or name != visible(name):
+        raise UsageError(
+            f"{visible(name)[:LONGEST_NAME]!r} is no name for a model",
+            f"1 to {LONGEST_NAME} characters, none of them a control character",
+        )
+
+
+def check_mlperf_id(name: str) -> None:
+    """Raises UsageError for what ``load`` would refuse as MLPerf Tiny's name of a model."""
+    if not re.match(_MLPERF_ID, name):
+        raise UsageError(f"--mlperf-id {visible(name)[:LONGEST_NAME]!r}: no id", "for example kws01")
+
+
+def name_of(source: Path) -> str:
+    """The name of a model that none was given for: its file's, as far as it is one."""
+    return visible(source.stem)[:LONGEST_NAME] or "model"
 
 
 def write(

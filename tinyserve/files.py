@@ -28,6 +28,28 @@ def check_writable(path: Path) -> None:
         ) from error
 
 
+def refuse_links(root: Path, path: Path) -> None:
+    """Raises FileSystemError where ``path`` or a directory between it and ``root`` is a symbolic link:
+    ``root`` may be
+    anything that the user named, but what lies in it may be a stranger's."""
+    part = root
+    for name in path.relative_to(root).parts:
+        part = part / name
+        if part.is_symlink():
+            raise FileSystemError(
+                f"{part} is a symbolic link: nothing is written through it",
+                "remove the link, and run this again",
+            )
+
+
+def refuse_any_link(root: Path) -> None:
+    """Raises FileSystemError where anything below ``root`` is a symbolic link: other programs will write
+    there."""
+    for directory, folders, files in os.walk(root):
+        for name in (*folders, *files):
+            refuse_links(root, Path(directory) / name)
+
+
 def write(path: Path, content: bytes) -> None:
     """Writes a file in one step, with the directories above it. Raises FileSystemError."""
     try:

@@ -20,7 +20,7 @@ from tinyserve.bundle import MANIFEST_FILE, Bundle
 from tinyserve.compiler.ops.support import external
 from tinyserve.compiler.program import Choice, Optimize, Target
 from tinyserve.errors import FileSystemError, ModelError, UsageError
-from tinyserve.files import write
+from tinyserve.files import refuse_any_link, refuse_links, write
 from tinyserve.progress import Progress
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, pr
     from tinyserve.firmware.build import build as build_project
     from tinyserve.firmware.render import render
 
-    directory = build.directory or made.path / _variant(board, build)
+    directory = build.directory or inside(made, _variant(board, build))
     progress("rendering firmware")
     project = render(
         compiled, board, directory, build.engine, emulate=build.emulate,
@@ -191,13 +191,23 @@ def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, pr
 
 def as_flashed(made: Bundle, compiled: Compiled, board: Board, build: Build) -> Firmware:
     """Stands for the firmware that PlatformIO has put on a board whose core has no twin: no size is known."""
-    from tinyserve.firmware.build import ELF_FILE, Firmware
-    from tinyserve.firmware.render import render
+    from tinyserve.firmware.build import Firmware
+    from tinyserve.firmware.render import ELF_FILE, render
 
-    directory = build.directory or made.path / f"{board.id}-platformio"
+    directory = build.directory or inside(made, f"{board.id}-platformio")
     identity = made.manifest.mlperf_id or made.manifest.name
     project = render(compiled, board, directory, build.engine, model_id=identity)
     return Firmware(directory / ELF_FILE, project, None, None, "as flashed", (), False)
+
+
+def inside(made: Bundle, name: str) -> Path:
+    """A directory in the bundle to write a project to. Raises FileSystemError where the bundle brought
+    links there."""
+    directory = made.path / name
+    refuse_links(made.path, directory)
+    if directory.is_dir():
+        refuse_any_link(directory)
+    return directory
 
 
 def has_twin(board: Board) -> bool:

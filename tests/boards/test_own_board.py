@@ -12,7 +12,9 @@ from tests.firmware.tiny_model import tiny_model
 from tests.support.places import CHECKOUT
 from tinyserve import boards
 from tinyserve.cli.main import main
+from tinyserve.errors import UsageError
 from tinyserve.firmware.render import render
+from tinyserve.resources import data_directory
 
 GUIDE = CHECKOUT / "docs" / "guide" / "boards.md"
 
@@ -47,3 +49,29 @@ def test_a_mistake_names_file_key_and_reason(own: Path, capsys: pytest.CaptureFi
     own.write_text(own.read_text().replace('core = "cortex-m4"', 'core = "cortex-m99"'))
     assert main(["bench", "x.tflite", "--board", str(own), "--emulate"]) == 2
     assert re.search(rf"{own}: core: 'cortex-m99' is none of: .*cortex-m4", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ('name = "a\\u001b[31m"', "name"),
+        ('zephyr = "b)\\nexecute_process(COMMAND id"', "zephyr"),
+        ('arduino = "a:b:c; id"', "arduino"),
+    ],
+)
+def test_a_field_that_would_be_more_than_text_in_a_project_is_refused(
+    line: str, key: str, tmp_path: Path
+) -> None:
+    text = (data_directory("boards") / "nano33.toml").read_text()
+    text = "\n".join([line, *(kept for kept in text.split("\n") if not kept.startswith(f"{key} = "))])
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=f"mine.toml: {key}: "):
+        boards.load_file(path)
+
+
+def test_a_file_whose_name_is_no_word_is_no_board(tmp_path: Path) -> None:
+    path = tmp_path / 'b"; evil.toml'
+    path.write_text((data_directory("boards") / "nano33.toml").read_text())
+    with pytest.raises(UsageError, match="id: "):
+        boards.load_file(path)

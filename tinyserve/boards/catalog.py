@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from tinyserve import escapes
 from tinyserve.boards.types import Board, Core, Memory, Region, Sources
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.resources import data_directory
@@ -115,6 +117,7 @@ def _key_and_reason(error: msgspec.ValidationError) -> tuple[str, str]:
 
 def _check(path: Path, board: Board) -> None:
     """What types alone can't say."""
+    _check_text(path, board)
     if board.clock_hz <= 0:
         raise _bad(path, "clock_hz", "must be positive")
     if not (board.sources.all() if isinstance(board.sources, Sources) else board.sources):
@@ -142,6 +145,49 @@ def _check(path: Path, board: Board) -> None:
             raise _bad(path, "emulators", "QEMU and Renode need a machine, the others take none")
         if emulator.kind == "renode" and not board.core.renode_cpu:
             raise _bad(path, "emulators", f"Renode has no {board.core.name}")
+
+
+def _check_text(path: Path, board: Board) -> None:
+    """Fields end up in generated projects: what can't be written there is refused here, where the key is
+    known."""
+    for key, text in _texts("", msgspec.to_builtins(board)):
+        if text != escapes.visible(text):
+            raise _bad(path, key, f"{escapes.visible(text)} has control characters")
+    words = {
+        "id": board.id,
+        "zephyr": board.zephyr,
+        "arduino": board.arduino,
+        "energy_uart": board.energy_uart,
+    }
+    checks = [(key, text, escapes.word) for key, text in words.items()]
+    if board.platformio is not None:
+        named = board.platformio
+        values = [
+            ("platform", named.platform),
+            ("board", named.board),
+            ("upload_protocol", named.upload_protocol),
+        ]
+        values += [("build_flags", flag) for flag in named.build_flags]
+        checks += [(f"platformio.{key}", text, escapes.ini_value) for key, text in values]
+        if not all(flag.startswith("-") for flag in named.build_flags):
+            raise _bad(path, "platformio.build_flags", "each begins with -")
+    for key, text, escape in checks:
+        try:
+            escape(text)
+        except ValueError as error:
+            raise _bad(path, key, str(error)) from error
+
+
+def _texts(key: str, value: object) -> Iterator[tuple[str, str]]:
+    """Every string in a structure, and its key."""
+    if isinstance(value, str):
+        yield key, value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _texts(f"{key}.{name}".lstrip("."), inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(key, inner)
 
 
 def _overlap(a: Region, b: Region) -> bool:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from tinyserve.escapes import terminal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -13,6 +16,39 @@ _PIPE_COLUMNS = 120
 
 def stdout() -> Console:
     """For results. A pipe has no width: lines are not folded to 80 columns there."""
-    from rich.console import Console
+    return _console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
 
-    return Console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS, highlight=False)
+
+def stderr() -> Console:
+    """For what moves while a command runs."""
+    return _console(stderr=True)
+
+
+def echo(text: str, err: bool = False) -> None:
+    """A line that is no table, with what it quotes made visible; on stderr with ``err``. Where that stream
+    is gone
+    or can't be written, nothing is said of it."""
+    import click
+
+    click.echo(terminal(text), err=err)
+
+
+def _console(width: int | None = None, stderr: bool = False) -> Console:
+    """A console to which no string is markup, and no name an escape sequence: styles are the reports' own."""
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+    from rich.text import Text
+
+    class Plain(Console):
+        def render_str(self, text: str, **how: Any) -> Text:
+            return super().render_str(terminal(text), **how)
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterator[Segment]:
+            if isinstance(renderable, Text) and terminal(renderable.plain) != renderable.plain:
+                renderable = renderable.copy()
+                renderable.plain = terminal(renderable.plain)
+            return iter(super().render(renderable, options))
+
+    return Plain(width=width, stderr=stderr, markup=False, emoji=False, highlight=False)

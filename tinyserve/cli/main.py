@@ -18,6 +18,7 @@ from typing import NamedTuple
 import click
 
 from tinyserve import __version__
+from tinyserve.cli.console import echo
 from tinyserve.errors import FileSystemError, Terminated, TinyserveError
 
 
@@ -150,14 +151,14 @@ def _explain(error: BaseException, verbose: bool) -> int:
         status = _report(_file_system_error(error), verbose)
     else:
         traceback.print_exception(error)
-        click.echo(f"error: internal error: {error!r}\n  try: report it with the lines above", err=True)
+        echo(f"error: internal error: {error!r}\n  try: report it with the lines above", err=True)
     return status
 
 
 def _report(error: TinyserveError, verbose: bool) -> int:
     if verbose:
         traceback.print_exception(error)
-    click.echo(f"error: {error}", err=True)
+    echo(f"error: {error}", err=True)
     return error.exit_status
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from tinyserve.cli.console import echo, stderr
+from tinyserve.escapes import visible
 from tinyserve.progress import Progress as Reporter
 from tinyserve.progress import silent
 
@@ -27,12 +29,12 @@ def progress(quiet: bool = False) -> Iterator[Reporter]:
 
 
 def _rich_progress() -> Progress:
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn(),
-        console=Console(stderr=True), transient=True,
+        SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        console=stderr(), transient=True,
     )  # fmt: skip
 
 
@@ -49,7 +51,7 @@ class _Live:
             if self._task is not None:
                 self._bar.remove_task(self._task)
             self._stage = stage
-            self._task = self._bar.add_task(stage, total=total or None)
+            self._task = self._bar.add_task(visible(stage), total=total or None)
         assert self._task is not None
         self._bar.update(self._task, completed=done, total=total or None)
 
@@ -63,4 +65,4 @@ class _Log:
     def __call__(self, stage: str, done: int = 0, total: int = 0) -> None:
         if stage != self._stage:
             self._stage = stage
-            print(f"… {stage}", file=sys.stderr, flush=True)
+            echo(f"… {visible(stage)}", err=True)

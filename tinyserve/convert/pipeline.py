@@ -19,6 +19,7 @@ from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.datasets import readers, synthetic
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import DataError, UsageError
+from tinyserve.escapes import visible
 from tinyserve.progress import Progress, silent
 
 AUTO = "auto"
@@ -50,6 +51,9 @@ def convert(
     """
     _check_scheme(quantize)
     _check_clip(options.clip)
+    if name is not None:
+        bundle.check_name(name)
+    bundle.check_mlperf_id(options.mlperf_id)
     model = sources.identify(source)
     bundle.check_place(output)
     with opened(model, options, progress) as session:
@@ -64,9 +68,9 @@ def convert(
     if any(layer.dtype == "int4" for layer in weights):
         session.record.notes.append("4-bit weights: compiled code has each in a byte of flash")
     manifest = Manifest(
-        name=name or source.stem,
+        name=name or bundle.name_of(source),
         model_sha256=converted.model.sha256,
-        source=Source(source.name, model.sha256, session.front.framework),
+        source=Source(visible(source.name), model.sha256, session.front.framework),
         quantize=converted.scheme,
         inputs=converted.inputs,
         outputs=converted.outputs,

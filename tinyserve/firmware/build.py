@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import shutil
 import tempfile
@@ -15,13 +14,12 @@ from tinyserve.cache import cache_directory, keep_newest
 from tinyserve.errors import FileSystemError, ToolError, UsageError
 from tinyserve.firmware.overflow import overflow_error
 from tinyserve.firmware.process import Finished, run, run_all
-from tinyserve.firmware.render import LINKER_SCRIPT, Part, Project, SourceFile, linker_script
+from tinyserve.firmware.render import ELF_FILE, LINKER_SCRIPT, Part, Project, SourceFile, linker_script
 from tinyserve.firmware.sizes import Sizes, read_host_sizes, read_sizes
 from tinyserve.firmware.stack import StackReport, worst_case
 from tinyserve.firmware.tflm_library import TflmLibrary, built, find_library
 from tinyserve.firmware.toolchain import Name, Toolchain, toolchain_for
 
-ELF_FILE = "firmware.elf"
 COMPILE_TIMEOUT_S = 300.0
 CACHED_OBJECTS = 4000
 CACHED_FIRMWARES = 60
@@ -270,6 +268,7 @@ def _check(finished: Finished, what: str) -> None:
 
 def _install(stored: Path, elf: Path) -> None:
     """Puts the firmware into the project in one step: a device may be running the old one."""
-    temporary = elf.with_name(f".{elf.name}.{os.getpid()}")
-    shutil.copy2(stored, temporary)
-    temporary.replace(elf)
+    with tempfile.TemporaryDirectory(prefix=f".{elf.name}.", dir=elf.parent) as scratch:
+        temporary = Path(scratch) / elf.name
+        shutil.copy2(stored, temporary)
+        temporary.replace(elf)

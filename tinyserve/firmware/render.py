@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal
 
 from tinyserve import __version__
 from tinyserve.boards.types import Board, Region
 from tinyserve.compiler.compile import Compiled
 from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.files import refuse_links
 from tinyserve.firmware.interface import ModelInterface, interface_of
 from tinyserve.firmware.mlperf import exchange_of
 from tinyserve.firmware.renode import renode_files
@@ -21,6 +22,7 @@ Part = Literal["startup", "firmware", "runtime", "model", "weights"]
 Port = Literal["host", "cortex_m", "riscv", "arduino"]
 
 LINKER_SCRIPT = "board.ld"
+ELF_FILE = "firmware.elf"
 PLATFORMIO_FILE = "platformio.ini"
 RENDERED_FILE = ".rendered"
 DEFAULT_STACK_BYTES = 4096
@@ -229,6 +231,8 @@ def _write(directory: Path, files: dict[str, str | bytes]) -> None:
     """Writes what changed, and removes what an earlier rendering wrote and this one does not: PlatformIO
     compiles every source that it finds. Files of others are never overwritten."""
     try:
+        for name in (*files, RENDERED_FILE, ELF_FILE):
+            refuse_links(directory, directory / name)
         _refuse_foreign(directory, files)
         _remove_stale(directory, files)
         # First, so that what a broken-off rendering leaves behind is known to be ours.
@@ -264,6 +268,13 @@ def _remove_stale(directory: Path, files: dict[str, str | bytes]) -> None:
     if not listed.is_file():
         return
     for name in listed.read_text(encoding="utf-8").splitlines():
-        inside = (directory / name).resolve().is_relative_to(directory.resolve())
-        if name not in files and inside:
-            (directory / name).unlink(missing_ok=True)
+        if name in files or not _is_inside(name):
+            continue
+        refuse_links(directory, directory / name)
+        (directory / name).unlink(missing_ok=True)
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a listed path stays below its directory; the list may be a stranger's."""
+    path = PurePath(name)
+    return bool(name) and not path.is_absolute() and ".." not in path.parts

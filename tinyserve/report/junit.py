@@ -8,6 +8,7 @@ from tinyserve.bench.judge.budget import Violation
 from tinyserve.bench.judge.compare import Change, Comparison
 from tinyserve.bench.judge.metrics import METRICS
 from tinyserve.bench.result import BenchReport, BenchResult
+from tinyserve.escapes import xml_text
 from tinyserve.report import figures
 from tinyserve.report.verdicts import regression_text, violation_text
 
@@ -26,8 +27,17 @@ def encode(report: BenchReport, violations: list[Violation], comparison: Compari
         suite.set("tests", str(len(suite.findall("testcase"))))
         suite.set("failures", str(len(suite.findall("testcase/failure"))))
         suite.set("errors", str(len(suite.findall("testcase/error"))))
+    _make_valid(root)
     ElementTree.indent(root)
     return bytes(ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)) + b"\n"
+
+
+def _make_valid(root: ElementTree.Element) -> None:
+    """ElementTree escapes markup, and writes characters that no XML may contain."""
+    for element in root.iter():
+        element.text = xml_text(element.text) if element.text else element.text
+        for name, value in element.items():
+            element.set(name, xml_text(value))
 
 
 def _suite(

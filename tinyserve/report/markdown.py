@@ -5,6 +5,7 @@ from __future__ import annotations
 from tinyserve.bench.judge.budget import Violation
 from tinyserve.bench.judge.compare import Comparison
 from tinyserve.bench.result import BenchReport, BenchResult
+from tinyserve.escapes import markdown, markdown_code
 from tinyserve.report import figures
 from tinyserve.report.verdicts import change_text, value_text, violation_text
 
@@ -24,7 +25,7 @@ def encode(report: BenchReport, violations: list[Violation], comparison: Compari
         lines += ["", "### Against the baseline", "", *_comparison(comparison)]
     for failure in report.failures:
         lines += ["", f"❌ **{_cell(failure.model)} on {_cell(failure.board)}** failed:", "", "```"]
-        lines += [failure.error.replace("```", "'''"), "```"]
+        lines += [markdown_code(failure.error), "```"]
     return "\n".join(lines) + "\n"
 
 
@@ -78,7 +79,4 @@ def _row(cells: list[str] | tuple[str, ...]) -> str:
 
 
 def _cell(value: str) -> str:
-    """Text that cannot break out of a table cell or become markup."""
-    for character in ("\\", "|", "`", "*", "_", "<", "[", "]"):
-        value = value.replace(character, f"\\{character}" if character != "<" else "&lt;")
-    return value.replace("\n", " ")
+    return markdown(value.replace("\n", " "))

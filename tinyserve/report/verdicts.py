@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rich.table import Table
+from rich.text import Text
 
 from tinyserve.bench.judge.budget import Violation
 from tinyserve.bench.judge.compare import Change, Comparison
@@ -80,7 +81,7 @@ def comparison_table(comparison: Comparison) -> Table:
         style = _STYLES[change.verdict]
         table.add_row(
             change.cell, f"{change.metric.name} ({change.metric.unit})", value_text(change.before),
-            value_text(change.after), change_text(change), f"[{style}]{change.verdict}[/{style}]",
+            value_text(change.after), change_text(change), Text(change.verdict, style=style),
         )  # fmt: skip
     return table
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH, SOURCE_HELP, Making
 
 
@@ -46,5 +47,5 @@ def command(
         twin = workflow.is_twin(chosen)
         firmware = making.timed_twin(source, chosen, report, emulate=twin, energy_mode=energy_mode)
     with open_device(firmware, chosen, emulator=kind) as device:
-        click.echo(device.description, err=True)
-        serve(device, click.echo)
+        echo(device.description, err=True)
+        serve(device, echo)

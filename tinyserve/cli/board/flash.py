@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH, SOURCE_HELP
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def command(
         made = workflow.to_bundle(source, conversion, report)
         compiled = workflow.to_compiled(made, chosen, optimize, report, engine=engine)
         identity = made.manifest.mlperf_id or made.manifest.name
-        directory = output or made.path / f"{chosen.id}-platformio"
+        directory = output or workflow.inside(made, f"{chosen.id}-platformio")
         place = core.core_for(emulated=twin)
         lines = deploy.deploy(
             compiled, chosen, directory, place,
@@ -80,4 +81,4 @@ def command(
             progress=report,
         )  # fmt: skip
     for line in lines:
-        click.echo(line)
+        echo(line)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import click
 
+from tinyserve.cli.console import echo
+from tinyserve.escapes import visible
+
 
 @click.command(name="monitor")
 @click.option("--board", metavar="NAME", help="The board on the port.  [default: any]")
@@ -31,11 +34,12 @@ def command(*, board: str | None, port: str, baud: int) -> None:
     if board is None and port == "auto":
         port = only_port()
     with open_device(None, chosen, port=port, baud=baud) as device:
-        click.echo(f"{device.description}; Ctrl-C ends", err=True)
+        echo(f"{device.description}; Ctrl-C ends", err=True)
         while True:
             try:
                 line = device.link.read_line(0.5)
             except NoAnswer:
                 continue
             meaning = explain(line)
-            click.echo(f"{line}    {click.style(meaning, dim=True)}" if meaning else line)
+            shown = visible(line)
+            click.echo(f"{shown}    {click.style(meaning, dim=True)}" if meaning else shown)

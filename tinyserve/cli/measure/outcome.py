@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from tinyserve.bench.judge.budget import Violation
 from tinyserve.bench.judge.compare import Comparison
 from tinyserve.bench.matrix.run import STOPS
 from tinyserve.bench.result import BenchReport
-from tinyserve.cli.console import stdout
+from tinyserve.cli.console import echo, stdout
 from tinyserve.errors import BudgetError, StoppedError, UsageError
 from tinyserve.files import check_writable, write
 from tinyserve.report import forms
@@ -107,7 +106,7 @@ def _say_idle(report: BenchReport, outputs: Outputs) -> None:
     if outputs.budget is None:
         return
     for where in budgets.load(outputs.budget).idle(report.results):
-        print(f"note: {outputs.budget}: [{where}] concerns none of these cells", file=sys.stderr)
+        echo(f"note: {outputs.budget}: [{where}] concerns none of these cells", err=True)
 
 
 def _comparison(report: BenchReport, outputs: Outputs) -> Comparison | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH, SOURCE_HELP
 
 if TYPE_CHECKING:
@@ -55,4 +56,4 @@ def command(
         identity = made.manifest.mlperf_id or made.manifest.name
         report("writing the project")
         files = export(kind, compiled, chosen, output, identity)
-    click.echo(f"{output}: {len(files)} files; how to build them: {output / 'README.md'}")
+    echo(f"{output}: {len(files)} files; how to build them: {output / 'README.md'}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH, SOURCE_HELP
 
 if TYPE_CHECKING:
@@ -81,11 +82,11 @@ def command(
         compiled = compile_model(data, workflow.target(chosen, optimize), "model")
     if picture is not None:
         inspection.draw_arena(compiled, picture, name)
-        click.echo(f"wrote {picture}", err=True)
+        echo(f"wrote {picture}", err=True)
     if stage is not None:
         from tinyserve.compiler.dump import dump
 
-        click.echo(dump(compiled, stage))
+        echo(dump(compiled, stage))
     elif picture is None:
         stdout().print(inspection.summary(compiled, name, boards.all_boards()))
 

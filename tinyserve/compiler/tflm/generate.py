@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from markupsafe import Markup
 
 from tinyserve.compiler import passes
 from tinyserve.compiler.compile import Compiled
@@ -71,7 +72,7 @@ def _files(name: str, data: bytes, methods: object, arena: Arena, variables: int
         "measured_bytes": arena.measured_bytes,
         "margin_bytes": arena.margin_bytes,
         "arena_bytes": arena.total_bytes,
-        "lines": array_lines(np.frombuffer(data, np.uint8)),
+        "lines": map(Markup, array_lines(np.frombuffer(data, np.uint8))),  # numbers, which are safe anywhere
     }
     return {
         f"{name}.h": render_template("tflm/model.h", context),

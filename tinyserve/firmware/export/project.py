@@ -10,7 +10,7 @@ from types import MappingProxyType
 from tinyserve.boards.types import Board
 from tinyserve.compiler.compile import Compiled
 from tinyserve.errors import FileSystemError, UsageError
-from tinyserve.files import write
+from tinyserve.files import refuse_links, write
 from tinyserve.firmware.export import arduino, cmake, platformio, zephyr
 from tinyserve.firmware.export.source import Request
 
@@ -37,6 +37,8 @@ def export(kind: str, compiled: Compiled, board: Board, directory: Path, model_i
     files = KINDS[kind](Request(compiled, board, model_id or compiled.name, directory.name))
     try:
         earlier = _earlier_export(directory)
+        for name in (*files, *earlier, MARK_FILE):
+            refuse_links(directory, directory / name)
         _refuse_foreign(directory, files, earlier)
         for name in earlier.keys() - files.keys():
             (directory / name).unlink(missing_ok=True)
@@ -59,7 +61,11 @@ def _earlier_export(directory: Path) -> dict[str, str]:
         return {}
     lines = mark.read_text(encoding="utf-8").splitlines()
     named = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    return {name: digest for name, digest in named.items() if ".." not in Path(name).parts}
+    paths = {name: Path(name) for name in named}
+    inside = [
+        name for name, path in paths.items() if name and not path.is_absolute() and ".." not in path.parts
+    ]
+    return {name: named[name] for name in inside}
 
 
 def _refuse_foreign(directory: Path, files: Mapping[str, bytes], earlier: Mapping[str, str]) -> None:

@@ -12,6 +12,7 @@ from tinyserve import __version__
 from tinyserve.bench.judge.budget import Violation
 from tinyserve.bench.judge.compare import Comparison
 from tinyserve.bench.result import BenchReport, BenchResult, Layer
+from tinyserve.escapes import terminal
 from tinyserve.report import figures
 from tinyserve.report.html import svg
 from tinyserve.report.verdicts import change_text, comparison_lines, value_text
@@ -50,9 +51,14 @@ def page(name: str) -> jinja2.Template:
     """One of the templates beside this file; what is put into it is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tinyserve.report", "html"), autoescape=True, trim_blocks=True,
-        undefined=jinja2.StrictUndefined,
+        undefined=jinja2.StrictUndefined, finalize=_visible,
     )  # fmt: skip
     return environment.get_template(name)
+
+
+def _visible(value: object) -> object:
+    """Before the escaping: controls in names are shown. Pictures are escaped already."""
+    return terminal(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def shares(ticks: Sequence[int]) -> list[tuple[str, str]]:

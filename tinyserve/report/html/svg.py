@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 
 from tinyserve.bench.result import ArenaBlock, EnergyTrace
+from tinyserve.escapes import html
 from tinyserve.report import figures
 from tinyserve.report.html.arena_labels import clear_span, short_name
 
@@ -147,7 +147,7 @@ def _rect(  # noqa: PLR0917 - a rectangle has that many
 ) -> str:
     return (
         f'<rect class="{css}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}">'
-        f"<title>{escape(label)}</title></rect>"
+        f"<title>{html(label)}</title></rect>"
     )
 
 
@@ -156,10 +156,8 @@ def _text(  # noqa: PLR0917 - a text has that many
 ) -> str:
     kind = f' class="{css}"' if css else ""
     turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if upright else ""
-    return f'<text{kind} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turn}>{escape(content)}</text>'
+    return f'<text{kind} x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}"{turn}>{html(content)}</text>'
 
 
 def _svg(height: int, title: str, parts: Sequence[str]) -> str:
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
-    )
+    return f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{html(title)}">{"".join(parts)}</svg>'

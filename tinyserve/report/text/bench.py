@@ -22,7 +22,7 @@ def show(report: BenchReport, console: Console) -> None:
         console.print(matrix_table(report))
     for failure in report.failures:
         console.print(
-            f"[red]{failure.model} on {failure.board} failed:[/red] {failure.error}", highlight=False
+            Text.assemble((f"{failure.model} on {failure.board} failed:", "red"), f" {failure.error}")
         )
 
 
@@ -35,7 +35,7 @@ def result_panel(result: BenchResult) -> RenderableType:
     if estimates.row_count:
         parts += [Text(), estimates]
     parts += [Text(), memory_table(result.memory), Text(), _verdicts(result)]
-    return Panel(Group(*parts), title=f"[bold]{result.title}[/bold]", title_align="left", expand=False)
+    return Panel(Group(*parts), title=Text(result.title, style="bold"), title_align="left", expand=False)
 
 
 def _subtitle(result: BenchResult) -> str:
@@ -193,12 +193,12 @@ def matrix_table(report: BenchReport) -> Table:
             *([figures.scenario(result)] if scenarios else []),
         )  # fmt: skip
     for failure in report.failures:
-        table.add_row(failure.model, failure.board, "[red]failed[/red]")
+        table.add_row(failure.model, failure.board, Text("failed", style="red"))
     return table
 
 
-def _equal(result: BenchResult) -> str:
+def _equal(result: BenchResult) -> Text:
     if result.check is None:
-        return ""
+        return Text()
     good = result.check.passed
-    return "[green]equal[/green]" if good else "[red]differ[/red]"
+    return Text("equal", style="green") if good else Text("differ", style="red")

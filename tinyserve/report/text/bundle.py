@@ -42,7 +42,10 @@ def bundle_panel(bundle: Bundle) -> RenderableType:
             )
         )
     return Panel(
-        Group(*parts), title=f"[bold]{manifest.name}[/bold] {bundle.path}", title_align="left", expand=False
+        Group(*parts),
+        title=Text.assemble((manifest.name, "bold"), f" {bundle.path}"),
+        title_align="left",
+        expand=False,
     )
 
 

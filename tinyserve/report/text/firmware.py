@@ -35,7 +35,7 @@ def firmware_panel(name: str, firmware: Firmware, board: Board) -> RenderableTyp
         lines += [Text(), Text(f"stack of an invoke{bound}: {firmware.stack.invoke_bytes} bytes ({path})")]
     return Panel(
         Group(*lines),
-        title=f"[bold]{name} for {board.id}[/bold] ({board.name})",
+        title=Text.assemble((f"{name} for {board.id}", "bold"), f" ({board.name})"),
         title_align="left",
         expand=False,
     )
