@@ -77,7 +77,7 @@ def compare(cases: Sequence[Case], directory: Path, cpu: str, target: Target, va
     assert result.differences is not None
     for index, (case, portable, fast) in enumerate(programs):
         result.compared += 1
-        result.variants += any(call.variant == variant for call in fast.calls)
+        result.variants += takes(fast, variant)
         for number_of_sample, sample in enumerate(case.samples):
             inputs = [np.ascontiguousarray(value).tobytes() for value in sample]
             expected, _ = run(image, 2 * index, portable, inputs, None)
@@ -99,6 +99,12 @@ def lowered(model: bytes, target: Target, variant: str) -> Program:
     program = lower(load(model), target, "case")
     choices = tuple(Choice(layer, variant) for layer, names in program.offers.items() if variant in names)
     return lower(load(model), replace(target, choices=choices), "case") if choices else program
+
+
+def takes(program: Program, variant: str) -> bool:
+    """Whether a layer has the variant: calls of composed ones are those of their parts."""
+    chosen = any(choice.variant == variant for choice in program.target.choices)
+    return chosen or any(call.variant == variant for call in program.calls)
 
 
 def overlaps(program: Program) -> list[Overlap]:

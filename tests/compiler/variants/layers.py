@@ -127,6 +127,54 @@ def any_depthwise_case(seed: int) -> Case:
     return case(f"depthwise {taps} #{seed}", r, build)
 
 
+def grouped_case(seed: int) -> Case:
+    """A CONV_2D of several groups, with one input channel in each or more."""
+    r = Random(seed, 182)
+    groups, depth, filters = r.choice((2, 3, 4)), r.choice((1, 1, 2, 3, 4, 8)), r.choice((1, 2, 3, 4))
+    height, width = r.integer(1, 9), r.integer(1, 9)
+    taps, stride = r.choice(((1, 1), (3, 3), (1, 5), (2, 2))), r.choice((1, 1, 2))
+    sizes = [-(-height // stride), -(-width // stride)]
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        shape = (r.choice((1, 1, 1, 2)), height, width, groups * depth)
+        x = graph.input(shape, "int8", scale=_INPUT_SCALE, zero_point=r.zero_point())
+        weights, bias, scale = _weights(r, graph, (groups * filters, *taps, depth), 0)
+        y, activation = _output(r, graph, (shape[0], *sizes, groups * filters), scale)
+        graph.op(
+            "CONV_2D", [x, weights, bias], [y], padding="SAME", activation=activation,
+            stride_h=stride, stride_w=stride, dilation_h_factor=1, dilation_w_factor=1,
+        )  # fmt: skip
+        return [x], [y]
+
+    return case(f"grouped #{seed}", r, build)
+
+
+def transpose_conv_case(seed: int) -> Case:
+    """Filters smaller and larger than the stride, SAME and VALID, one image or two."""
+    r = Random(seed, 183)
+    depth, channels = r.choice((1, 2, 4, 9, 16)), r.choice((1, 2, 3, 4, 8))
+    height, width = r.integer(1, 6), r.integer(1, 6)
+    stride, taps = (r.integer(1, 3), r.integer(1, 3)), (r.integer(1, 5), r.integer(1, 5))
+    padding = r.choice(("SAME", "VALID"))
+    extents = list(zip((height, width), stride, taps, strict=True))
+    sizes = [e * s if padding == "SAME" else (e - 1) * s + t for e, s, t in extents]
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        batches = r.choice((1, 1, 1, 2))
+        shape = (batches, height, width, depth)
+        x = graph.input(shape, "int8", scale=_INPUT_SCALE, zero_point=r.zero_point())
+        weights, bias, scale = _weights(r, graph, (channels, *taps, depth), 0)
+        y, activation = _output(r, graph, (batches, *sizes, channels), scale)
+        size = graph.constant(np.array((batches, *sizes, channels), np.int32))
+        graph.op(
+            "TRANSPOSE_CONV", [size, weights, x, bias], [y], padding=padding, activation=activation,
+            stride_h=stride[0], stride_w=stride[1],
+        )  # fmt: skip
+        return [x], [y]
+
+    return case(f"transpose conv {taps} by {stride} #{seed}", r, build)
+
+
 def fully_connected_case(seed: int) -> Case:
     """One or more rows, tails of depth and channels."""
     r = Random(seed, 179)

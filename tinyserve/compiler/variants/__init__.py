@@ -3,7 +3,7 @@
 ``compiler/variants/<feature>/<op>.py`` defines ``candidates(op, lowering) -> list[Candidate]`` for the
 operator module of the same name: an empty list where the variant does not apply (shape, type, a bound that
 the weights break). A feature without a package and a package without the operator's module are fine: the
-portable kernel stays.
+portable kernel stays. ``composed`` is consulted for every feature: operators from the kernels of others.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.errors import UsageError
 
 PORTABLE_VARIANT = "portable"
+_COMPOSED = "composed"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,8 @@ def _module(feature: str, name: str) -> ModuleType | None:
 def candidates(name: str, op: Operator, lowering: Lowering) -> list[Candidate]:
     """The variants that apply to ``op`` on the target, cheapest first. ``name`` is the operator's module."""
     found: list[Candidate] = []
-    for feature in sorted(lowering.target.features):
+    features = sorted(lowering.target.features)
+    for feature in [*features, _COMPOSED] if features else []:
         module = _module(feature, name)
         if module is not None:
             found.extend(module.candidates(op, lowering))

@@ -86,6 +86,21 @@ def is_3x3(view: Window) -> bool:
     )
 
 
+def border_pixels(view: Window) -> int:
+    """Output pixels whose window reaches over an edge."""
+    axes = (
+        (view.output_height, view.stride_height, view.pad_top, view.filter_height, view.dilation_height,
+         view.input_height),
+        (view.output_width, view.stride_width, view.pad_left, view.filter_width, view.dilation_width,
+         view.input_width),
+    )  # fmt: skip
+    inside = 1
+    for outputs, stride, pad, taps, dilation, extent in axes:
+        starts = np.arange(outputs) * stride - pad
+        inside *= int(np.count_nonzero((starts >= 0) & (starts + (taps - 1) * dilation < extent)))
+    return view.pixels - inside * view.batches
+
+
 def depthwise_fields(op: Operator, view: Window) -> dict[str, ParamValue]:
     """The geometry of a depthwise layer of multiplier 1, by its C names."""
     input = checks.required(op, 0)

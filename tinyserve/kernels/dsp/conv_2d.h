@@ -128,7 +128,8 @@ TS_DSP_SMALL void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *
     const int32_t last_x = p->input_width - p->filter_width;
     const int32_t last_y = p->input_height - 1 - (p->filter_height - 1) * p->dilation_height;
     const int8_t *runs[4];
-    int cut = 0, rows = p->dilation_width != 1;
+    /* Beyond an edge lies the neighbouring row, if the filter is no wider than that. */
+    int cut = 0, rows = p->dilation_width != 1 || last_x < 0;
     for (int32_t i = 0; i < pixels; i++) {
         const int left = at[i].x<0, right = at[i].x> last_x;
         cut |= left | right;

@@ -69,7 +69,7 @@ class TransposeConv(Op):
             return
         weights, input, output = checks.required(op, 1), checks.required(op, 2), op.outputs[0]
         attributes: TransposeConvAttributes = op.attributes
-        pad_top, pad_left = _pad(op, 1), _pad(op, 2)
+        pad_top, pad_left = transposed_padding(op, 1), transposed_padding(op, 2)
         params: dict[str, ParamValue] = {
             "batches": input.shape[0],
             "input_height": input.shape[1],
@@ -105,7 +105,7 @@ def as_convolution(op: Operator) -> Operator:
     return replace(op, inputs=[input, op.inputs[1], bias])
 
 
-def _pad(op: Operator, axis: int) -> int:
+def transposed_padding(op: Operator, axis: int) -> int:
     """Padding of the convolution that this one transposes, whose input is this one's output."""
     attributes: TransposeConvAttributes = op.attributes
     if attributes.padding == "VALID":
@@ -120,7 +120,7 @@ def _first_sources(op: Operator, axis: int) -> IntArray:
     attributes: TransposeConvAttributes = op.attributes
     stride = attributes.stride_height if axis == 1 else attributes.stride_width
     taps, extent = checks.required(op, 1).shape[axis], checks.required(op, 2).shape[axis]
-    reach = np.arange(op.outputs[0].shape[axis], dtype=np.int64) + _pad(op, axis)
+    reach = np.arange(op.outputs[0].shape[axis], dtype=np.int64) + transposed_padding(op, axis)
     source = np.maximum(0, -((taps - 1 - reach) // stride))  # the first whose last tap gets here
     inside = (source * stride <= reach) & (source < extent)
     first: IntArray = np.where(inside, source, NOTHING_READ)

@@ -15,7 +15,7 @@ from tinyserve.compiler.ops.support.overlap import IntArray, lead_bytes, overlap
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Optimize, ParamValue
-from tinyserve.compiler.variants import Candidate
+from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.dsp import clamp, packing, wide, winograd
 
 PIXELS = 4
@@ -97,7 +97,9 @@ def pointwise_cost(pixels: int, packed: packing.Matmul) -> float:
 
 
 def _cost(view: Window, packed: packing.Matmul) -> float:
-    return pointwise_cost(view.pixels, packed) + view.pixels * 15.0 * view.filter_height
+    row = packed.steps // view.filter_height * 2
+    edges = layers.border_pixels(view) * view.filter_height * (15.0 + 4 * row)
+    return pointwise_cost(view.pixels, packed) + view.pixels * 15.0 * view.filter_height + edges
 
 
 def _is_pointwise(view: Window) -> bool:

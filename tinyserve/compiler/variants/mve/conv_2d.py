@@ -33,8 +33,19 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
         return []
     if not packing.rounding_applies(op, convolution_requantization(op, input, weights, output)):
         return []
-    macs = output.elements * taps.shape[1]
-    return [Candidate("mve", macs * 0.16, REASON, lambda: _lower(op, lowering, taps))]
+    cost = _cost(conv_window(op), output.shape[3], taps.shape[1])
+    return [Candidate("mve", cost, REASON, lambda: _lower(op, lowering, taps))]
+
+
+def _cost(view: Window, channels: int, taps: int) -> float:
+    """Instructions: dot products and requantization, and of each patch its rows, more at the edges."""
+    blocks = packing.LANES * -(-taps // packing.LANES)
+    dots = view.pixels * channels * (0.16 * blocks + 3.5)
+    if _is_pointwise(view):
+        return dots
+    return (
+        dots + view.filter_height * (view.pixels * 8.0 + layers.border_pixels(view) * 24.0) + view.pixels * 20
+    )
 
 
 def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:

@@ -1,0 +1,1 @@
+"""Operators computed by the kernels of others, on every core: what remains are copies."""

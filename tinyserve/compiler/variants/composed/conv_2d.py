@@ -1,0 +1,24 @@
+"""Grouped CONV_2D: group by group, or as DEPTHWISE_CONV_2D where each group has one input channel."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.variants import Candidate
+from tinyserve.compiler.variants.composed import groups, parts
+
+GROUPS = "groups"
+DEPTHWISE = "depthwise"
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for grouped int8 layers where the core has a kernel for every group."""
+    input, weights = checks.required(op, 0), checks.required(op, 1)
+    if not parts.is_int8(op) or weights.shape[3] == input.shape[3]:
+        return []
+    if weights.shape[3] > 1:
+        return groups.candidates(GROUPS, op, lowering)
+    depthwise = parts.with_weights(op, "DEPTHWISE_CONV_2D", (3, 1, 2, 0), axis=3)
+    found = parts.cheapest("depthwise_conv_2d", depthwise, lowering)
+    return [] if found is None else [Candidate(DEPTHWISE, found.cost, found.reason, found.lower)]

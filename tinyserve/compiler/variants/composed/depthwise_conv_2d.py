@@ -1,0 +1,20 @@
+"""DEPTHWISE_CONV_2D with a channel multiplier: each input channel is a CONV_2D of its own."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.variants import Candidate
+from tinyserve.compiler.variants.composed import groups, parts
+
+VARIANT = "convolutions"
+_LEAST = 4  # output channels of an input channel that pay for its copies
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """One candidate for int8 layers where each input channel has some output channels."""
+    input, output = checks.required(op, 0), op.outputs[0]
+    if not parts.is_int8(op) or output.shape[3] < (_LEAST if input.shape[3] > 1 else 2) * input.shape[3]:
+        return []
+    return groups.candidates(VARIANT, parts.with_weights(op, "CONV_2D", (3, 1, 2, 0), axis=0), lowering)

@@ -1,0 +1,91 @@
+"""Operators and tensors that stand for a part of another operator while it is lowered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import DType, Operator, Quantization, Tensor
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.strided_copy import Walk, add_copy, dense_strides
+from tinyserve.compiler.variants import Candidate, candidates
+
+REASON = "in parts that the core's kernels take"
+IntArray = npt.NDArray[np.int64]
+
+_COPY_COST = 3.0
+_RUN_COST = 30.0
+
+
+def copy_cost(runs: int, nbytes: int) -> float:
+    """Instructions of a copy."""
+    return runs * _RUN_COST + nbytes * _COPY_COST
+
+
+def is_int8(op: Operator) -> bool:
+    """int8 throughout, with constant weights."""
+    weights = checks.required(op, 1)
+    return weights.data is not None and all(
+        tensor.dtype is DType.INT8 for tensor in (checks.required(op, 0), weights, op.outputs[0])
+    )
+
+
+def activation_like(tensor: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:
+    """A tensor of another shape, quantized alike."""
+    return Tensor(-1, name, shape, tensor.dtype, tensor.quantization)
+
+
+def weights_like(
+    weights: Tensor, name: str, data: npt.NDArray[np.int8], axis: int, channels: IntArray
+) -> Tensor:
+    """Weights ``data``; ``channels``: of the original, in their new order along ``axis``."""
+    known = weights.quantization
+    assert known is not None
+    index = channels.tolist()
+    scales = tuple(known.scales[i] for i in index) if known.per_channel else known.scales
+    quantization = Quantization(scales, (0,) * len(scales), axis)
+    return Tensor(-1, name, data.shape, weights.dtype, quantization, np.ascontiguousarray(data))
+
+
+def bias_like(bias: Tensor | None, name: str, channels: IntArray) -> Tensor | None:
+    """The biases of these channels."""
+    if bias is None:
+        return None
+    assert bias.data is not None
+    return Tensor(-1, name, (len(channels),), bias.dtype, None, bias.data.reshape(-1)[channels])
+
+
+def part(
+    op: Operator, name: str, inputs: list[Tensor | None], output: Tensor, attributes: object
+) -> Operator:
+    """An operator that computes ``output`` for ``op``."""
+    return replace(op, index=-1, name=name, inputs=inputs, outputs=[output], attributes=attributes)
+
+
+def cheapest(module: str, op: Operator, lowering: Lowering) -> Candidate | None:
+    """The cheapest variant of a part."""
+    return next(iter(candidates(module, op, lowering)), None)
+
+
+def with_weights(op: Operator, name: str, order: tuple[int, ...], axis: int) -> Operator:
+    """The same convolution as another operator: weights in ``order``, their channels along ``axis``."""
+    weights = checks.required(op, 1)
+    assert weights.data is not None
+    data = np.asarray(weights.data.transpose(order), np.int8)
+    channels = np.arange(data.shape[axis], dtype=np.int64)
+    turned = weights_like(weights, weights.name, data, axis, channels)
+    inputs = [checks.required(op, 0), turned, checks.optional(op, 2)]
+    return part(op, name, inputs, op.outputs[0], op.attributes)
+
+
+def copy_channels(
+    op: Operator, lowering: Lowering, source: tuple[Tensor, int], target: tuple[Tensor, int]
+) -> None:
+    """Copies channels of every pixel, as many as the smaller tensor has, from these numbers on."""
+    (origin, first), (goal, start) = source, target
+    walks = [Walk(first, dense_strides(origin.shape)), Walk(start, dense_strides(goal.shape))]
+    shape = (*goal.shape[:3], min(origin.shape[3], goal.shape[3]))
+    add_copy(op, lowering, origin, goal, shape=shape, source=walks[0], target=walks[1])
