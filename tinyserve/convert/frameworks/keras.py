@@ -14,7 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tinyserve.convert.frameworks import tensorflow
+from tinyserve.convert.frameworks import recurrent, tensorflow
+from tinyserve.convert.tflite import signature
+from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.worker.loaded import Arrays, Loaded, Say
 from tinyserve.convert.worker.messages import LoadModel, NeedsLegacyKeras
 from tinyserve.errors import ModelError, UsageError
@@ -27,29 +29,52 @@ def load(request: LoadModel, say: Say) -> Loaded:
     tf = tensorflow.load()
     model = _load_model(tf, request)
     tensors = list(model.inputs)
-    names = [_name(tensor, i) for i, tensor in enumerate(tensors)]
+    names = signature.unique([_name(tensor, i) for i, tensor in enumerate(tensors)])
     shapes = tensorflow.static_shapes(
         names, [tuple(tensor.shape) for tensor in tensors], request.input_shapes, str(request.source)
     )
-    specs = [
-        tf.TensorSpec(shape, tensor.dtype, name=name)
-        for name, shape, tensor in zip(names, shapes, tensors, strict=True)
-    ]
+    specs = [tf.TensorSpec(shape, tensor.dtype) for shape, tensor in zip(shapes, tensors, strict=True)]
+    notes = recurrent.unroll(model, shapes)
 
     def call(*inputs: Any) -> Any:
-        return model(inputs[0] if len(inputs) == 1 else list(inputs), training=False)
+        return model(_structured(tf, model, inputs), training=False)
 
     say("convert", 0, 0)
-    function = tf.function(call).get_concrete_function(*specs)
+    function = tensorflow.traced(tf, call, specs)
+    state = tensorflow.state_of(function)
 
     def original(sample: Arrays) -> Arrays:
-        outputs = function(
-            *(tf.constant(value, spec.dtype) for value, spec in zip(sample, specs, strict=True))
-        )
-        return [output.numpy() for output in tf.nest.flatten(outputs)]
+        return tensorflow.run(tf, function, sample)
 
     tools = {"tensorflow": tf.__version__, **_keras_version()}
-    return Loaded(tensorflow.to_tflite(tf, function, model), "keras", tools, original)
+    called = Signature(names, _output_names(model))
+    data = tensorflow.to_tflite(tf, function, model, called)
+    return Loaded(data, "keras", tools, original, notes=notes, restart=state)
+
+
+def _structured(tf: Any, model: Any, inputs: tuple[Any, ...]) -> Any:
+    """The inputs in the structure that the model was made with: one, a list, a dict."""
+    if len(inputs) == 1 and not isinstance(getattr(model, "_inputs_struct", None), dict):
+        return inputs[0]
+    structure = getattr(model, "_inputs_struct", None)
+    return list(inputs) if structure is None else tf.nest.pack_sequence_as(structure, inputs)
+
+
+def _output_names(model: Any) -> tuple[str, ...]:
+    """Keys where the model gives a dict, else the names of the layers that make the outputs."""
+    structure = getattr(model, "_outputs_struct", None)
+    if isinstance(structure, dict) and len(structure) == len(model.outputs):
+        return tuple(sorted(map(str, structure)))
+    names = getattr(model, "output_names", None)
+    if not names or len(names) != len(model.outputs):
+        names = [_maker(tensor, index) for index, tensor in enumerate(model.outputs)]
+    return signature.unique([str(name) for name in names])
+
+
+def _maker(tensor: Any, index: int) -> str:
+    """The layer that makes a tensor."""
+    history = getattr(tensor, "_keras_history", None)
+    return str(getattr(getattr(history, "operation", None), "name", "") or f"output_{index}")
 
 
 def _saved_by_keras_2(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinyserve.convert.frameworks import tensorflow
+from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.worker.loaded import Arrays, Loaded, Say
 from tinyserve.convert.worker.messages import LoadModel
 from tinyserve.errors import ModelError, UsageError
@@ -25,28 +26,32 @@ def load(request: LoadModel, say: Say) -> Loaded:
         ) from error
     signature = _signature(module.signatures, request)
     declared = signature.structured_input_signature[1]
-    names = list(declared)
+    names = _argument_order(module, signature, list(declared))
     shapes = tensorflow.static_shapes(
         names,
         [tuple(declared[name].shape) for name in names],
         request.input_shapes,
         str(request.source),
     )
-    specs = {
-        name: tf.TensorSpec(shape, declared[name].dtype, name=name)
-        for name, shape in zip(names, shapes, strict=True)
-    }
+    specs = [
+        tf.TensorSpec(shape, declared[name].dtype) for name, shape in zip(names, shapes, strict=True)
+    ]
+
+    def call(*inputs: Any) -> Any:
+        return signature(**dict(zip(names, inputs, strict=True)))
+
     say("convert", 0, 0)
-    function = tf.function(signature).get_concrete_function(**specs)
+    function = tensorflow.traced(tf, call, specs)
+    state = tensorflow.state_of(function)
 
     def original(sample: Arrays) -> Arrays:
-        inputs = {
-            name: tf.constant(value, specs[name].dtype) for name, value in zip(names, sample, strict=True)
-        }
-        return [output.numpy() for output in tf.nest.flatten(function(**inputs))]
+        return tensorflow.run(tf, function, sample)
 
     tools = {"tensorflow": tf.__version__}
-    return Loaded(tensorflow.to_tflite(tf, function, module), "saved_model", tools, original)
+    # Outputs are a dict, which is flattened in the order of its sorted keys.
+    called = Signature(tuple(names), tuple(sorted(signature.structured_outputs)))
+    data = tensorflow.to_tflite(tf, function, module, called)
+    return Loaded(data, "saved_model", tools, original, restart=state)
 
 
 def _signature(signatures: Any, request: LoadModel) -> Any:
@@ -66,3 +71,33 @@ def _signature(signatures: Any, request: LoadModel) -> Any:
             f"give `convert` one of them: --signature {names[0]}",
         )
     return signatures[wanted]
+
+
+def _argument_order(module: Any, signature: Any, names: list[str]) -> list[str]:
+    """The inputs as the function behind the signature takes them, where the module still has it: signatures
+    list them by name."""
+    for attribute in ("serve", "__call__", "call"):
+        function = getattr(module, attribute, None)
+        for concrete in getattr(function, "concrete_functions", ()):
+            given = _arguments(concrete.structured_input_signature)
+            if sorted(given) == sorted(names):
+                return given
+    return names
+
+
+def _arguments(structured: Any) -> list[str]:
+    """Names of a function's tensors in the order in which it takes them."""
+    found: list[str] = []
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            for inner in value.values():
+                walk(inner)
+        elif isinstance(value, list | tuple):
+            for inner in value:
+                walk(inner)
+        elif getattr(value, "name", None):
+            found.append(str(value.name))
+
+    walk(structured)
+    return found

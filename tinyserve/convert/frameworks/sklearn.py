@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.convert.frameworks import forest, tensorflow, trees
+from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.worker.loaded import Arrays, Loaded, Say
 from tinyserve.convert.worker.messages import LoadModel
 from tinyserve.errors import ModelError, ToolError, UnsupportedError
@@ -53,10 +54,10 @@ def load(request: LoadModel, say: Say) -> Loaded:
         return x
 
     spec = tf.TensorSpec((1, len(layers[0].weights)), tf.float32, name="features")
-    function = tf.function(call).get_concrete_function(spec)
+    function = tensorflow.traced(tf, call, [spec])
 
     tools = {"tensorflow": tf.__version__, "scikit-learn": importlib.metadata.version("scikit-learn")}
-    data = tensorflow.to_tflite(tf, function, None)
+    data = tensorflow.to_tflite(tf, function, None, Signature(("features",), ("output_0",)))
     return _loaded(pipeline, data, tools, predict)
 
 

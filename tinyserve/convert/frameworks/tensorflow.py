@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from tinyserve.convert.tflite import signature
+from tinyserve.convert.tflite.signature import Signature
+from tinyserve.convert.worker.loaded import Arrays
 from tinyserve.errors import ModelError, ToolError, UnsupportedError, UsageError
 
 INSTALL = "pip install 'tinyserve[convert]'"
@@ -71,21 +74,83 @@ def _static_shape(
     return (1, *fixed)
 
 
-def to_tflite(tf: Any, function: Any, root: Any) -> bytes:
-    """A concrete function as float32 .tflite. Raises UnsupportedError where TFLite has no such operator."""
+def traced(tf: Any, call: Callable[..., Any], specs: Sequence[Any]) -> Any:
+    """A concrete function of positional inputs, called ``in_0`` and so on, that gives the list of ``call``'s
+    outputs in the order of ``tf.nest.flatten``, called ``out_0`` and so on.
+
+    Each output is a tensor of its own, so that an output that is returned twice, or is an input, keeps a
+    place.
+    """
+
+    def flat(*inputs: Any) -> dict[str, Any]:
+        outputs = tf.nest.flatten(call(*inputs))
+        return {f"out_{index:04}": tf.identity(output) for index, output in enumerate(outputs)}
+
+    renamed = [tf.TensorSpec(s.shape, s.dtype, f"in_{index:04}") for index, s in enumerate(specs)]
+    return tf.function(flat).get_concrete_function(*renamed)
+
+
+def state_of(function: Any) -> Callable[[], None] | None:
+    """What gives the function's variables the values that they have now; None for one that assigns to none."""
+    if not _assigns(function):
+        return None
+    kept = [(variable, variable.numpy()) for variable in function.graph.variables]
+
+    def restart() -> None:
+        for variable, value in kept:
+            variable.assign(value)
+
+    return restart
+
+
+def run(tf: Any, function: Any, sample: Arrays) -> Arrays:
+    """Runs what ``traced`` gave: inputs and outputs in order."""
+    specs = function.structured_input_signature[0]
+    outputs = function(*(tf.constant(v, s.dtype) for v, s in zip(sample, specs, strict=True)))
+    return [outputs[name].numpy() for name in sorted(outputs)]
+
+
+def to_tflite(tf: Any, function: Any, root: Any, names: Signature) -> bytes:
+    """What ``traced`` gave as float32 .tflite, its inputs and outputs in the source's order and called
+    ``names``. Raises UnsupportedError where TFLite has no such operator."""
     try:
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([_frozen(function)], root)
-        return bytes(converter.convert())
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([_frozen(function)], _root(tf, function, root))
+        data = bytes(converter.convert())
     except Exception as error:
         raise conversion_error(error) from error
+    inputs = tuple(f"in_{index:04}" for index in range(len(names.inputs)))
+    return signature.ordered(data, Signature(inputs, _output_names(data, len(names.outputs))), names)
+
+
+def _output_names(data: bytes, count: int) -> tuple[str, ...]:
+    """What the converter calls a function's outputs: its own names, or numbers where it was frozen."""
+    own = tuple(f"out_{index:04}" for index in range(count))
+    return own if count and own[0] in signature.of(data).outputs else signature.numbered(count, "output_")
 
 
 def _frozen(function: Any) -> Any:
-    """The function with its variables as constants; one that assigns to variables has state and stays."""
-    if any(node.op.startswith("Assign") for node in function.graph.as_graph_def().node):
+    """The function with its variables as constants; one that has state stays: the converter freezes what is
+    never assigned."""
+    if _assigns(function):
         return function
     framework = importlib.import_module("tensorflow.python.framework.convert_to_constants")
     return framework.convert_variables_to_constants_v2(function)
+
+
+def _root(tf: Any, function: Any, root: Any) -> Any:
+    """What holds the function's variables: of a Keras model's the converter would lose the values."""
+    if not _assigns(function):
+        return root
+    holder = tf.Module()
+    holder.variables_of_function = list(function.graph.variables)
+    return holder
+
+
+def _assigns(function: Any) -> bool:
+    """Whether it assigns to variables, itself or in functions that it calls."""
+    graph = function.graph.as_graph_def()
+    nodes = [*graph.node, *(node for called in graph.library.function for node in called.node_def)]
+    return any(node.op.startswith("Assign") for node in nodes)
 
 
 def conversion_error(error: Exception) -> ModelError:

@@ -23,7 +23,8 @@ class Loaded:
     ``original`` runs one sample (each input with its batch axis of 1) in the model's own framework and
     layouts. ``trace`` gives what is computed on the way, by the names of ``places``; of these, and of
     ``input_forms`` and ``output_forms``, see ``messages.Done``. ``labels`` are the classes in the order of
-    the outputs.
+    the outputs. ``restart`` gives a model that keeps state from one inference to the next the state that it
+    begins with.
     """
 
     tflite: bytes
@@ -36,6 +37,7 @@ class Loaded:
     output_forms: list[list[int]] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
     trace: Callable[[Arrays], dict[str, npt.NDArray[Any]]] | None = None
+    restart: Callable[[], None] | None = None
 
 
 @dataclass(frozen=True)
