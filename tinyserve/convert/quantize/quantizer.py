@@ -17,7 +17,10 @@ import numpy as np
 from tinyserve.compiler.graph import reader
 from tinyserve.convert.frameworks import tensorflow, trees
 from tinyserve.convert.quantize import edge_quantizer, ranges
-from tinyserve.convert.tflite import schema
+from tinyserve.convert.tflite import schema, signature, state
+from tinyserve.convert.tflite.signature import Signature
+from tinyserve.convert.tflite.state import Variable
+from tinyserve.convert.worker import runtimes
 from tinyserve.convert.worker.loaded import Arrays, Say
 from tinyserve.convert.worker.messages import Quantize
 
@@ -48,6 +51,33 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
         return trees.quantize(data, samples[0], request)
     inputs = read.main.inputs
     samples = [a.reshape(len(a), *tensor.shape) for a, tensor in zip(samples, inputs, strict=True)]
+    own, variables = signature.of(data), []
+    if state.has_state(read):
+        data, variables = state.lifted(data)
+        samples = [*samples, *_states(data, samples, variables)]
+    found = signature.of(data)
+    places = Signature(
+        signature.numbered(len(found.inputs), "in_"), signature.numbered(len(found.outputs), "out_")
+    )
+    made = _integers(signature.named(data, places), samples, request, say)
+    made = signature.ordered(made, places, places)
+    return signature.named(state.lowered(made, variables) if variables else made, own)
+
+
+def _states(data: bytes, samples: Arrays, variables: list[Variable]) -> Arrays:
+    """What the variables hold before each sample, when the samples follow each other in time."""
+    run = runtimes.runner("litert", data)
+    values = [variable.initial for variable in variables]
+    rows: list[Arrays] = []
+    for index in range(len(samples[0])):
+        rows.append([np.array(value) for value in values])
+        outputs = run([*(array[index] for array in samples), *values])
+        values = [np.array(value) for value in outputs[-len(variables) :]]
+    return [np.stack(column) for column in zip(*rows, strict=True)]
+
+
+def _integers(data: bytes, samples: Arrays, request: Quantize, say: Say) -> bytes:
+    """A model without state, quantized. Inputs and outputs may come in another order, known by signature."""
     if _is_mixed(request):
         return edge_quantizer.quantize(data, samples, request.keep_float, say)
     tf = tensorflow.load()

@@ -1,0 +1,218 @@
+"""State that lives across inferences, as inputs and outputs for quantizers, and back. Worker process only.
+
+No quantizer calibrates variables. ``lifted`` makes of each an input that has its value before an inference and
+an output that has its value behind it, ``lowered`` makes variables of them again, which now hold integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph import reader
+from tinyserve.compiler.graph.types import Graph, Model
+from tinyserve.convert.tflite import schema
+from tinyserve.errors import UnsupportedError
+
+Array = npt.NDArray[Any]
+_OPERATORS = frozenset({"CALL_ONCE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"})
+
+
+@dataclass(frozen=True)
+class Variable:
+    """``initial``: its value before the first inference, of its own shape, in real units."""
+
+    container: str
+    name: str
+    initial: Array
+
+
+def has_state(model: Model) -> bool:
+    """Whether the model reads or assigns variables."""
+    return any(op.name in _OPERATORS for op in model.main.operators)
+
+
+def lifted(data: bytes) -> tuple[bytes, list[Variable]]:
+    """The model without variables: behind its own inputs and outputs it has one of each per variable.
+
+    Raises UnsupportedError where variables are touched in subgraphs of control flow.
+    """
+    read, model = reader.read(data), schema.unpack(data)
+    _check(read)
+    graph, names = model.subgraphs[0], _handles(read.main)
+    initial = _initial_values(read)
+    current: dict[tuple[str, str], int] = {}
+    inputs: dict[tuple[str, str], int] = {}
+    values: dict[int, int] = {}  # what stands for a tensor that a READ_VARIABLE wrote
+    kept = []
+    for operator, known in zip(graph.operators, read.main.operators, strict=True):
+        operator.inputs = [values.get(int(i), int(i)) for i in operator.inputs]
+        if known.name == "READ_VARIABLE":
+            key, output = names[int(operator.inputs[0])], int(operator.outputs[0])
+            if key not in current:
+                current[key] = inputs[key] = output
+            values[output] = current[key]
+        elif known.name == "ASSIGN_VARIABLE":
+            key, value = names[int(operator.inputs[0])], int(operator.inputs[1])
+            current[key] = value
+        elif known.name not in _OPERATORS:
+            kept.append(operator)
+    graph.operators = kept
+    # A variable that is assigned and never read has no effect on anything.
+    keys = list(inputs)
+    graph.inputs = [*map(int, graph.inputs), *(inputs[key] for key in keys)]
+    graph.outputs = [*(values.get(int(i), int(i)) for i in graph.outputs), *(current[key] for key in keys)]
+    model.signatureDefs, model.subgraphs = None, [graph]
+    _drop(model, graph)
+    shapes = {key: read.main.tensors[inputs[key]] for key in keys}
+    found = [
+        Variable(*key, initial.get(key, np.zeros(shapes[key].shape, shapes[key].dtype.numpy))) for key in keys
+    ]
+    return schema.pack(model), found
+
+
+def lowered(data: bytes, variables: Sequence[Variable]) -> bytes:
+    """The model with its last inputs and outputs as the variables that ``lifted`` found, in its own types."""
+    read, model = reader.read(data), schema.unpack(data)
+    count = len(variables)
+    writer = _Writer(model)
+    graph = model.subgraphs[0]
+    before, behind = list(map(int, graph.inputs))[-count:], list(map(int, graph.outputs))[-count:]
+    graph.inputs, graph.outputs = list(graph.inputs)[:-count], list(graph.outputs)[:-count]
+    first, last, setting = [], [], writer.subgraph("initial state")
+    for variable, source, target in zip(variables, before, behind, strict=True):
+        handle = writer.handle(graph, first, variable)
+        first.append(writer.operator("READ_VARIABLE", [handle], [source], "ReadVariableOptions"))
+        if not _alike(graph.tensors[source], graph.tensors[target]):
+            target = writer.requantized(graph, last, source, target)
+        last.append(writer.operator("ASSIGN_VARIABLE", [handle, target], [], "AssignVariableOptions"))
+        value = writer.constant(setting, graph.tensors[source], _typed(variable.initial, read.main, source))
+        own = writer.handle(setting, setting.operators, variable)
+        setting.operators.append(
+            writer.operator("ASSIGN_VARIABLE", [own, value], [], "AssignVariableOptions")
+        )
+    call = writer.operator("CALL_ONCE", [], [], "CallOnceOptions")
+    call.builtinOptions.initSubgraphIndex = len(model.subgraphs)
+    graph.operators = [call, *first, *graph.operators, *last]
+    model.subgraphs.append(setting)
+    return schema.pack(model)
+
+
+def _check(model: Model) -> None:
+    called = {int(op.options.int32(0)) for op in model.main.operators if op.name == "CALL_ONCE"}
+    if len(model.graphs) > 1 + len(called):
+        raise UnsupportedError(
+            "the model keeps state beside control flow (WHILE, IF), which can't be quantized",
+            "--quantize float32, or export it without loops and conditions",
+        )
+
+
+def _handles(graph: Graph) -> dict[int, tuple[str, str]]:
+    """By a handle's tensor what its variable is called."""
+    return {
+        op.outputs[0].index: (op.options.string(0), op.options.string(1))
+        for op in graph.operators
+        if op.name == "VAR_HANDLE"
+    }
+
+
+def _initial_values(model: Model) -> dict[tuple[str, str], Array]:
+    found: dict[tuple[str, str], Array] = {}
+    for graph in model.graphs[1:]:
+        names = _handles(graph)
+        for op in graph.operators:
+            handle, value = (*op.inputs, None, None)[:2]
+            if op.name == "ASSIGN_VARIABLE" and handle is not None and value is not None and value.is_constant:
+                assert value.data is not None
+                found[names[handle.index]] = np.array(value.data)
+    return found
+
+
+def _drop(model: Any, graph: Any) -> None:
+    used = {int(i) for op in graph.operators for i in (*op.inputs, *op.outputs)}
+    used |= {int(i) for i in (*graph.inputs, *graph.outputs)}
+    schema.drop_tensors(model, graph, {i for i in range(len(graph.tensors)) if i not in used})
+    schema.drop_unused(model)
+
+
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two tensors have the same type and quantization."""
+
+    def facts(tensor: Any) -> tuple[Any, ...]:
+        stored = tensor.quantization
+        empty = stored is None or stored.scale is None
+        return (tensor.type, *(() if empty else (float(stored.scale[0]), int(stored.zeroPoint[0]))))
+
+    return facts(one) == facts(other)
+
+
+def _typed(value: Array, graph: Graph, index: int) -> Array:
+    """Real values as a tensor's own type."""
+    tensor = graph.tensors[index]
+    if tensor.quantization is None:
+        return value.astype(tensor.dtype.numpy)
+    limits = np.iinfo(tensor.dtype.numpy)
+    steps = np.round(value.astype(np.float64) / tensor.scale) + tensor.zero_point
+    typed: Array = np.clip(steps, limits.min, limits.max).astype(tensor.dtype.numpy)
+    return typed
+
+
+class _Writer:
+    """Adds to a ``ModelT``."""
+
+    def __init__(self, model: Any) -> None:
+        self._schema = schema.module()
+        self._model = model
+
+    def subgraph(self, name: str) -> Any:
+        graph = self._schema.SubGraphT()
+        graph.name, graph.tensors, graph.operators, graph.inputs, graph.outputs = name, [], [], [], []
+        return graph
+
+    def operator(self, name: str, inputs: list[int], outputs: list[int], options: str = "") -> Any:
+        code = self._schema.OperatorCodeT()
+        number = getattr(self._schema.BuiltinOperator, name)
+        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), 1
+        self._model.operatorCodes.append(code)
+        operator = self._schema.OperatorT()
+        operator.opcodeIndex = len(self._model.operatorCodes) - 1
+        operator.inputs, operator.outputs = inputs, outputs
+        if options:
+            operator.builtinOptionsType = getattr(self._schema.BuiltinOptions, options)
+            operator.builtinOptions = getattr(self._schema, f"{options}T")()
+        return operator
+
+    def handle(self, graph: Any, operators: list[Any], variable: Variable) -> int:
+        tensor = self._schema.TensorT()
+        tensor.name, tensor.shape, tensor.buffer = f"{variable.name}_handle", [], 0
+        tensor.type = self._schema.TensorType.RESOURCE
+        graph.tensors.append(tensor)
+        index = len(graph.tensors) - 1
+        made = self.operator("VAR_HANDLE", [], [index], "VarHandleOptions")
+        made.builtinOptions.container, made.builtinOptions.sharedName = variable.container, variable.name
+        operators.append(made)
+        return index
+
+    def constant(self, graph: Any, like: Any, value: Array) -> int:
+        buffer = self._schema.BufferT()
+        buffer.data = np.frombuffer(np.ascontiguousarray(value).tobytes(), np.uint8)
+        self._model.buffers.append(buffer)
+        graph.tensors.append(self._tensor(like, "initial", len(self._model.buffers) - 1))
+        return len(graph.tensors) - 1
+
+    def requantized(self, graph: Any, operators: list[Any], like: int, value: int) -> int:
+        """``value`` in the type and scale of ``like``."""
+        graph.tensors.append(self._tensor(graph.tensors[like], "next", 0))
+        operators.append(self.operator("QUANTIZE", [value], [len(graph.tensors) - 1]))
+        return len(graph.tensors) - 1
+
+    def _tensor(self, like: Any, suffix: str, buffer: int) -> Any:
+        tensor = self._schema.TensorT()
+        name = like.name.decode() if isinstance(like.name, bytes) else str(like.name)
+        tensor.name, tensor.shape, tensor.type = f"{name}_{suffix}", list(like.shape), like.type
+        tensor.buffer, tensor.quantization = buffer, like.quantization
+        return tensor
