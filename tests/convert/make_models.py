@@ -36,6 +36,8 @@ def main(out: Path) -> None:
     cnn.save(out / "cnn.h5")
     cnn.export(out / "cnn_saved", verbose=False)
     save_two_inputs(out)
+    save_two_heads(out)
+    save_states(out)
     save_two_signatures(out)
     keras.Sequential([layers.Input((4,)), Twice(), layers.Dense(2)]).save(out / "custom.keras")
     keras.Sequential([layers.Input((4,)), layers.Lambda(lambda x: x * 2)]).save(out / "lambda.keras")
@@ -52,6 +54,31 @@ def save_two_inputs(out: Path) -> None:
     """Tells whether inputs are swapped: y = [first, relu(second)]."""
     b, a = layers.Input((4,), name="second"), layers.Input((4,), name="first")
     keras.Model([b, a], layers.Concatenate()([a, layers.ReLU()(b)])).save(out / "two_inputs.keras")
+
+
+def save_two_heads(out: Path) -> None:
+    """Three outputs of which the last is the input: y = relu(-x), x + 1, x."""
+    x = layers.Input((4,), name="x")
+    negative = layers.ReLU(name="zebra")(layers.Rescaling(-1.0)(x))
+    keras.Model(x, [negative, layers.Rescaling(1.0, 1.0, name="apple")(x), x]).save(out / "heads.keras")
+
+
+def save_states(out: Path) -> None:
+    """A GRU whose state goes on, and a module whose nested function assigns to a variable."""
+    rnn = [layers.Input(batch_shape=(1, 3, 4), name="x"), layers.GRU(5, stateful=True), layers.Dense(2)]
+    keras.Sequential(rnn).save(out / "stateful.keras")
+    module = tf.Module()
+    module.total = tf.Variable([[0.5, -0.5]])
+    module.weights = tf.Variable(np.random.default_rng(0).normal(0, 1, (4, 2)).astype(np.float32))
+
+    @tf.function
+    def step(x):
+        module.total.assign(0.8 * module.total + tf.matmul(x, module.weights))
+        return module.total.read_value()
+
+    spec = tf.TensorSpec([1, 4], tf.float32, name="x")
+    serve = tf.function(lambda x: {"y": step(x) * 2.0}, input_signature=[spec])
+    tf.saved_model.save(module, str(out / "streaming"), signatures={"serving_default": serve})
 
 
 def save_two_signatures(out: Path) -> None:

@@ -35,7 +35,8 @@ def vector(choose: random.Random, name: str) -> tuple[Any, Any, np.ndarray]:
 def image(choose: random.Random, name: str) -> tuple[Any, Any, np.ndarray]:
     side, channels = choose.choice((4, 6, 8)), choose.choice((1, 2, 3))
     given = layers.Input((side, side, channels), name=name)
-    x = layers.Conv2D(choose.randint(2, 6), 3, padding="same", activation=choose.choice(ACTIVATIONS[:8]))(given)
+    activation = choose.choice(ACTIVATIONS[:8])
+    x = layers.Conv2D(choose.randint(2, 6), 3, padding="same", activation=activation)(given)
     if choose.random() < 0.7:
         kind = choose.choice(("nearest", "bilinear"))
         x = layers.UpSampling2D(choose.choice((2, (1, 2), (3, 1))), interpolation=kind)(x)
@@ -54,10 +55,14 @@ def sequence(choose: random.Random, name: str) -> tuple[Any, Any, np.ndarray]:
         x = layers.UpSampling1D(2)(x)
     units, last = choose.randint(2, 6), choose.random() < 0.5
     kind = choose.choice((layers.LSTM, layers.GRU, layers.SimpleRNN))
-    options = {"return_sequences": not last, "go_backwards": choose.random() < 0.2}
+    options = {"return_sequences": not last}
+    both = choose.random() < 0.4
+    if not both:
+        options["go_backwards"] = choose.random() < 0.2
     if kind is layers.GRU:
         options["reset_after"] = choose.random() < 0.5
-    x = choose.choice((lambda layer: layer, layers.Bidirectional))(kind(units, **options))(x)
+    made = kind(units, **options)
+    x = (layers.Bidirectional(made) if both else made)(x)
     if not last:
         x = choose.choice((layers.Flatten(), layers.GlobalAveragePooling1D(), layers.LSTM(3)))(x)
     return given, x, _normal(choose, steps, features)

@@ -125,6 +125,36 @@ def test_inputs_keep_their_names_and_are_not_swapped(models: Path, tmp_path: Pat
     np.testing.assert_allclose(outputs[:, 4:], np.maximum(by_name["second"], 0), atol=0.02)
 
 
+@pytest.mark.parametrize("scheme", ["float32", "int8"])
+def test_outputs_keep_the_sources_order_and_names(models: Path, tmp_path: Path, scheme: str) -> None:
+    x = np.random.default_rng(0).uniform(-2, 2, (40, 4)).astype(np.float32)
+    np.savez(tmp_path / "d.npz", x=x)
+    made = convert(
+        models / "heads.keras", representative=tmp_path / "d.npz", quantize=scheme, output=tmp_path / "b"
+    )
+    assert [info.name for info in made.manifest.outputs] == ["zebra", "apple", "x"]
+    held = made.samples()
+    assert held.float_inputs is not None
+    wanted = held.float_inputs[0]
+    got = [bundle.dequantize(a, info) for a, info in zip(held.expected, made.manifest.outputs, strict=True)]
+    for output, expected in zip(got, (np.maximum(-wanted, 0), wanted + 1, wanted), strict=True):
+        np.testing.assert_allclose(output, expected, atol=0.05)
+
+
+@pytest.mark.parametrize("source", ["stateful.keras", "streaming"])
+@pytest.mark.parametrize("scheme", ["float32", "int8", "int16x8"])
+def test_state_goes_on_from_one_inference_to_the_next(
+    models: Path, tmp_path: Path, source: str, scheme: str
+) -> None:
+    shape = (50, 3, 4) if source == "stateful.keras" else (50, 4)
+    np.save(tmp_path / "d.npy", np.random.default_rng(0).normal(0, 1, shape).astype(np.float32))
+    made = convert(models / source, representative=tmp_path / "d.npy", quantize=scheme, output=tmp_path / "b")
+    assert made.manifest.ops["ASSIGN_VARIABLE"] == 1
+    assert made.manifest.expected_from.startswith("tflite-micro")
+    accuracy = made.manifest.accuracy[0]
+    assert accuracy.sqnr_db is None or accuracy.sqnr_db > {"float32": 100, "int8": 25, "int16x8": 30}[scheme]
+
+
 @pytest.mark.slow
 def test_a_signature_is_picked_by_name_and_listed_when_it_must_be(models: Path, tmp_path: Path) -> None:
     source = models / "two_signatures"

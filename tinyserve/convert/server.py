@@ -85,7 +85,7 @@ class Server:
     def run_original(self, request: messages.RunOriginal) -> messages.Done:
         if self.loaded is None or self.loaded.original is None:
             raise ModelError("there is no original model to run")
-        if self.loaded.restart is not None:
+        if isinstance(self.loaded, Loaded) and self.loaded.restart is not None:
             self.loaded.restart()
         save_arrays(request.outputs, each_sample(self.loaded.original, load_arrays(request.inputs), self.say))
         return messages.Done()

@@ -33,9 +33,7 @@ def load(request: LoadModel, say: Say) -> Loaded:
         request.input_shapes,
         str(request.source),
     )
-    specs = [
-        tf.TensorSpec(shape, declared[name].dtype) for name, shape in zip(names, shapes, strict=True)
-    ]
+    specs = [tf.TensorSpec(shape, declared[name].dtype) for name, shape in zip(names, shapes, strict=True)]
 
     def call(*inputs: Any) -> Any:
         return signature(**dict(zip(names, inputs, strict=True)))

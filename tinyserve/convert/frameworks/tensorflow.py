@@ -91,7 +91,7 @@ def traced(tf: Any, call: Callable[..., Any], specs: Sequence[Any]) -> Any:
 
 
 def state_of(function: Any) -> Callable[[], None] | None:
-    """What gives the function's variables the values that they have now; None for one that assigns to none."""
+    """What gives the function's variables the values that they have now; None where it assigns to none."""
     if not _assigns(function):
         return None
     kept = [(variable, variable.numpy()) for variable in function.graph.variables]
@@ -114,7 +114,8 @@ def to_tflite(tf: Any, function: Any, root: Any, names: Signature) -> bytes:
     """What ``traced`` gave as float32 .tflite, its inputs and outputs in the source's order and called
     ``names``. Raises UnsupportedError where TFLite has no such operator."""
     try:
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([_frozen(function)], _root(tf, function, root))
+        root = _root(tf, function, root)
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([_frozen(function)], root)
         data = bytes(converter.convert())
     except Exception as error:
         raise conversion_error(error) from error

@@ -51,7 +51,8 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
         return trees.quantize(data, samples[0], request)
     inputs = read.main.inputs
     samples = [a.reshape(len(a), *tensor.shape) for a, tensor in zip(samples, inputs, strict=True)]
-    own, variables = signature.of(data), []
+    own = signature.of(data)
+    variables: list[Variable] = []
     if state.has_state(read):
         data, variables = state.lifted(data)
         samples = [*samples, *_states(data, samples, variables)]

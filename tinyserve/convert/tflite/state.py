@@ -1,7 +1,8 @@
 """State that lives across inferences, as inputs and outputs for quantizers, and back. Worker process only.
 
-No quantizer calibrates variables. ``lifted`` makes of each an input that has its value before an inference and
-an output that has its value behind it, ``lowered`` makes variables of them again, which now hold integers.
+No quantizer calibrates variables. ``lifted`` makes of each an input that has its value before an inference
+and an output that has its value behind it; ``lowered`` makes variables of them again, which then hold
+integers.
 """
 
 from __future__ import annotations
@@ -83,17 +84,20 @@ def lowered(data: bytes, variables: Sequence[Variable]) -> bytes:
     graph = model.subgraphs[0]
     before, behind = list(map(int, graph.inputs))[-count:], list(map(int, graph.outputs))[-count:]
     graph.inputs, graph.outputs = list(graph.inputs)[:-count], list(graph.outputs)[:-count]
-    first, last, setting = [], [], writer.subgraph("initial state")
+    first: list[Any] = []
+    last: list[Any] = []
+    setting = writer.subgraph("initial state")
     for variable, source, target in zip(variables, before, behind, strict=True):
         handle = writer.handle(graph, first, variable)
         first.append(writer.operator("READ_VARIABLE", [handle], [source], "ReadVariableOptions"))
+        value = target
         if not _alike(graph.tensors[source], graph.tensors[target]):
-            target = writer.requantized(graph, last, source, target)
-        last.append(writer.operator("ASSIGN_VARIABLE", [handle, target], [], "AssignVariableOptions"))
-        value = writer.constant(setting, graph.tensors[source], _typed(variable.initial, read.main, source))
+            value = writer.requantized(graph, last, source, target)
+        last.append(writer.operator("ASSIGN_VARIABLE", [handle, value], [], "AssignVariableOptions"))
+        initial = writer.constant(setting, graph.tensors[source], _typed(variable.initial, read.main, source))
         own = writer.handle(setting, setting.operators, variable)
         setting.operators.append(
-            writer.operator("ASSIGN_VARIABLE", [own, value], [], "AssignVariableOptions")
+            writer.operator("ASSIGN_VARIABLE", [own, initial], [], "AssignVariableOptions")
         )
     call = writer.operator("CALL_ONCE", [], [], "CallOnceOptions")
     call.builtinOptions.initSubgraphIndex = len(model.subgraphs)
@@ -125,9 +129,10 @@ def _initial_values(model: Model) -> dict[tuple[str, str], Array]:
     for graph in model.graphs[1:]:
         names = _handles(graph)
         for op in graph.operators:
+            if op.name != "ASSIGN_VARIABLE":
+                continue
             handle, value = (*op.inputs, None, None)[:2]
-            if op.name == "ASSIGN_VARIABLE" and handle is not None and value is not None and value.is_constant:
-                assert value.data is not None
+            if handle is not None and value is not None and value.data is not None:
                 found[names[handle.index]] = np.array(value.data)
     return found
 
