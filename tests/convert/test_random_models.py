@@ -1,4 +1,4 @@
-"""Random Keras models convert, keep their names, and give what their originals give; `make soak` tries more."""
+"""Random Keras models convert, keep their names, and give what their originals give."""
 
 from __future__ import annotations
 
