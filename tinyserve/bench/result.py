@@ -79,7 +79,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
 
     ``ram_bytes`` counts the arena, all other static data, and the stack that is reserved.
     ``stack_used_bytes`` is the high-water mark that the device reported, ``invoke_stack_bytes`` the invoke's
-    own worst case as computed from the ELF file.
+    own worst case as computed from the ELF file; where ``invoke_stack_is_bound`` is false, calls were met
+    whose targets are not known, and the stack is at least that deep.
     """
 
     flash_bytes: int
@@ -90,6 +91,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     stack_used_bytes: int | None = None
     stack_size_bytes: int | None = None
     invoke_stack_bytes: int | None = None
+    invoke_stack_is_bound: bool = True
     flash_parts: list[Part] = []
     ram_parts: list[Part] = []
 

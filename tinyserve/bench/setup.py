@@ -55,7 +55,7 @@ def setup_of(firmware: Firmware, board: Board, device: str, optimize: str, seed:
         flags=list(firmware.flags),
         firmware_sha256=image_digest(firmware.elf) if firmware.elf.is_file() else "",
         tinyserve=__version__,
-        tools=tool_versions(device, board),
+        tools=tool_versions(device, board) | ({"tflm": firmware.library} if firmware.library else {}),
         seed=seed,
     )
 

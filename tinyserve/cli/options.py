@@ -183,6 +183,20 @@ def engine(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def engines(function: F) -> F:
+    """--engine, repeatable, and --tflm: one cell per engine."""
+    return _chain(
+        click.option(
+            "--engine", "engines", type=click.Choice(["aot", "tflm"]), multiple=True, default=["aot"],
+            show_default=True, help="Compiled C (aot), the TFLM interpreter (tflm), or both; repeatable.",
+        ),
+        click.option(
+            "--tflm", metavar="DIR", expose_value=False, callback=_set_tflm,
+            help="TFLM's source tree or built library; for real boards also a PlatformIO library.",
+        ),
+    )(function)  # fmt: skip
+
+
 def _set_tflm(context: click.Context, option: click.Parameter, value: str | None) -> None:
     if value is not None:
         os.environ["TINYSERVE_TFLM"] = value
@@ -238,7 +252,9 @@ class Making:
     ) -> tuple[Bundle, Firmware]:
         """The bundle of ``source`` and its firmware for a board, in ``directory`` or within the bundle."""
         from tinyserve import workflow
+        from tinyserve.firmware.tflm_library import check_engine
 
+        check_engine(self.engine, board, self.toolchain, emulate)
         conversion = workflow.Conversion(self.representative, self.quantize, self.bundle, engine=self.engine)
         made = workflow.to_bundle(source, conversion, progress)
         choices = chosen_variants(self.variants, self.tuned, made.model_bytes())

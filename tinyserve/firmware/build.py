@@ -41,7 +41,8 @@ _OPTIMIZE: dict[Part, str] = {
 class Firmware:
     """A built firmware. ``elf`` is what a device runs (for the host: an executable).
 
-    ``sizes`` and ``stack`` are None where the format of the file does not tell.
+    ``sizes`` and ``stack`` are None where the format of the file does not tell. ``library`` says what
+    interpreter it was linked with, for reports.
     """
 
     elf: Path
@@ -51,6 +52,7 @@ class Firmware:
     toolchain: str
     flags: tuple[str, ...]
     cached: bool
+    library: str = ""
 
 
 def build(
@@ -114,14 +116,18 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
             f"cannot write the firmware: {error.strerror}: {error.filename}", "check space and permissions"
         ) from error
     host = project.port == "host"
+    stack = None if host else worst_case(elf, project.model.name, project.compiled.program)
+    if stack is not None and library is not None:
+        stack = replace(stack, complete=False)  # an interpreter calls through pointers that it makes
     return Firmware(
         elf=elf,
         project=project,
         sizes=read_host_sizes(elf) if host else read_sizes(elf),
-        stack=None if host else worst_case(elf, project.model.name, project.compiled.program),
+        stack=stack,
         toolchain=tools.identity,
         flags=(*tools.target_flags, *tools.compile_flags, level),
         cached=cached,
+        library=library.description if library else "",
     )
 
 
@@ -129,11 +135,6 @@ def _library(project: Project, tools: Toolchain) -> TflmLibrary | None:
     """The interpreter's library where the project needs one. It wants a C and C++ library beside it."""
     if project.engine != "tflm":
         return None
-    if tools.name == "zig":
-        raise UsageError(
-            "--engine tflm can't be built by zig: it has no C++ library for bare metal",
-            "--toolchain gcc (it and newlib are what PlatformIO's toolchains are, too)",
-        )
     return find_library(project.board.core)
 
 
@@ -168,7 +169,7 @@ class _Job:
         self.part = source.part
         settings = f"{__version__} {tools.identity} {' '.join(flags)}"
         if library is not None and cxx:
-            settings += library.identity
+            settings += library.identity + " ".join(library.defines)
         digest = _content_hash(project, source.path, settings)
         name = f"{source.part}_{PurePosixPath(source.path).stem}-{digest}.o"
         self.key = name
@@ -181,7 +182,7 @@ class _Job:
             places += [f"-Wa,--debug-prefix-map={mapping}"]  # GCC 12 does not tell the assembler
         if library is not None and cxx:
             places += [f"-isystem{path}" for path in library.include]
-            flags.append("-DTF_LITE_STATIC_MEMORY")
+            flags += [f"-D{name}" for name in library.defines]
         self.command = [*compiler, *flags, *places, "-c", source.path, "-o"]
 
 

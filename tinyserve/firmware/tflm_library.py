@@ -1,8 +1,8 @@
 """The TFLM library that a firmware of the engine tflm links: where its headers and its code are.
 
-``--tflm`` names a directory: a source tree (as TFLM's create_tflm_tree.py writes it), or one in which TFLM's
-Makefile has built libtensorflow-microlite. Sources are compiled once per toolchain and kept in the cache. For
-PlatformIO it may also be what goes into ``lib_deps``.
+``--tflm`` names a directory: a source tree (as TFLM's create_tflm_tree.py writes it, or in Arduino's
+layout), or one in which TFLM's Makefile has built libtensorflow-microlite. Sources are compiled once per
+toolchain and kept in the cache. For PlatformIO it may also be what goes into ``lib_deps``.
 """
 
 from __future__ import annotations
@@ -11,37 +11,47 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyserve.boards.types import Core
+from tinyserve.boards.types import Board, Core
 from tinyserve.cache import cache_directory, keep_newest
 from tinyserve.errors import ToolError, UsageError
 from tinyserve.firmware.process import run, run_all
-from tinyserve.firmware.toolchain import Toolchain
+from tinyserve.firmware.tflm_tree import HINT, LIBRARY, Tree, read_tree, root_of
+from tinyserve.firmware.toolchain import Name, Toolchain
+from tinyserve.resources import data_directory
 
 VARIABLE = "TINYSERVE_TFLM"
-HINT = "--tflm DIR names the sources of TensorFlow Lite Micro, or the directory with its built library"
-_MARK = Path("tensorflow/lite/micro/micro_interpreter.h")
-_LIBRARY = "libtensorflow-microlite.a"
-_DOWNLOADS = Path("tensorflow/lite/micro/tools/make/downloads")
-_THIRD_PARTY = ("flatbuffers/include", "gemmlowp", "kissfft", "ruy")
-_NO_SOURCE = re.compile(
-    r"(^|[/_])(tests?|testdata|testing|examples|benchmarks|tools|python|integration_tests)([/_.]|$)"
-)
+LEVEL = "-O2"
+"""What people deploy: -Os costs the interpreter's kernels up to half of their speed."""
+_STATIC = "TF_LITE_STATIC_MEMORY"
+_STRIPPED = "TF_LITE_STRIP_ERROR_STRINGS"
 _CACHED_LIBRARIES = 8
 
 
 @dataclass(frozen=True)
 class TflmLibrary:
-    """Headers, and an archive or the sources of one. ``identity`` changes when any of these files does."""
+    """Headers, and an archive or the sources of one. ``identity`` changes when any of these files does.
+
+    ``defines`` are what its own sources and those that use it are compiled with: classes in its headers
+    differ by them. ``kernels`` says whose kernels it has.
+    """
 
     directory: Path
     include: tuple[Path, ...]
     archive: Path | None
     sources: tuple[Path, ...]
     identity: str
+    defines: tuple[str, ...]
+    kernels: str
+
+    @property
+    def description(self) -> str:
+        """For reports: whose kernels, and how they were compiled."""
+        how = "as built before" if self.archive else f"compiled with {LEVEL}"
+        strings = "without error strings" if _STRIPPED in self.defines else "with error strings"
+        return f"{self.kernels} kernels, {how}, {strings}"
 
 
 def requested() -> str:
@@ -60,26 +70,74 @@ def lib_deps() -> str:
     return f"symlink://{Path(named).resolve()}" if Path(named).is_dir() else named
 
 
+def check_engine(engine: str, board: Board, toolchain: Name, emulate: bool) -> None:
+    """Whether the engine can be built for a board at all. Raises UsageError before any work is done."""
+    if engine != "tflm":
+        return
+    real = board.platformio is not None and not emulate
+    if real:
+        lib_deps()
+        return
+    if not board.core.port:
+        return
+    if toolchain == "zig" and board.core.port != "host":
+        raise UsageError(
+            "--engine tflm can't be built by zig: it has no C++ library for bare metal",
+            "--toolchain gcc (it and newlib are what PlatformIO's toolchains are, too)",
+        )
+    find_library(board.core)
+
+
 def find_library(core: Core) -> TflmLibrary:
     """The named library for a core. Raises UsageError where none is named or what is named is none."""
     named = requested()
     if not named:
         raise UsageError("--engine tflm has no library to link", HINT)
-    directory = Path(named).resolve()
-    if not (directory / _MARK).is_file():
-        raise UsageError(f"{named}: there is no {_MARK}", HINT)
-    include = [directory]
-    for name in _THIRD_PARTY:
-        places = (directory / "third_party" / name, directory / _DOWNLOADS / name)
-        include += [place for place in places if place.is_dir()][:1]
-    archive = _archive(directory, core)
-    sources = () if archive else tuple(_sources(directory))
-    return TflmLibrary(directory, tuple(include), archive, sources, _identity(directory, archive))
+    root = root_of(named)
+    archive = _archive(root, core)
+    tree = read_tree(root, core, is_built=archive is not None)
+    if archive is not None:
+        symbols = _symbols(archive)
+        defines = [_STATIC, *([] if b"MicroPrintf" in symbols else [_STRIPPED])]
+        has_cmsis_nn = b"arm_convolve" in symbols
+    else:
+        defines = [_STATIC, _STRIPPED]
+        has_cmsis_nn = tree.has_cmsis_nn
+    if has_cmsis_nn:
+        defines.append("CMSIS_NN")
+    return TflmLibrary(
+        root, tree.include, archive, _with_platform(tree), _identity(root, archive), tuple(defines),
+        "CMSIS-NN" if has_cmsis_nn else "reference",
+    )  # fmt: skip
+
+
+def _with_platform(tree: Tree) -> tuple[Path, ...]:
+    """The sources; with what an Arduino core would do (writing, time) where only that could compile the
+    tree's own."""
+    if not tree.needs_platform:
+        return tree.sources
+    return (*tree.sources, data_directory("firmware_templates") / "tflm" / "platform.cc")
+
+
+def _symbols(archive: Path) -> bytes:
+    """The names in an archive's symbol table: what its members define."""
+    with archive.open("rb") as file:
+        if file.read(8) != b"!<arch>\n":
+            raise UsageError(f"{archive}: no archive", HINT)
+        header = file.read(60)
+        if not header:
+            return b""
+        if header[:16].strip() not in (b"/", b"/SYM64/", b"__.SYMDEF"):
+            raise UsageError(
+                f"{archive}: an archive without a symbol table",
+                f"ranlib {archive} makes one, if it holds code",
+            )
+        return file.read(int(header[48:58]))
 
 
 def _archive(directory: Path, core: Core) -> Path | None:
     """The built library; where several are built, the one whose directory names the core."""
-    found = sorted(directory.rglob(_LIBRARY))
+    found = sorted(directory.rglob(LIBRARY))
     if len(found) <= 1:
         return found[0] if found else None
     wanted = "linux|osx" if core.port == "host" else rf"{re.escape(core.name)}(?![0-9])"
@@ -90,13 +148,6 @@ def _archive(directory: Path, core: Core) -> Path | None:
             f"{directory}: which library is for {core.name}? {listed}", "keep one, or name its directory"
         )
     return fitting[0]
-
-
-def _sources(directory: Path) -> Iterator[Path]:
-    for path in sorted(directory.rglob("*")):
-        place = path.relative_to(directory).as_posix()
-        if path.suffix in (".c", ".cc", ".cpp") and not _NO_SOURCE.search(place):
-            yield path
 
 
 def _identity(directory: Path, archive: Path | None) -> str:
@@ -116,7 +167,7 @@ def built(library: TflmLibrary, tools: Toolchain, timeout_s: float) -> Path:
     """
     if library.archive is not None:
         return library.archive
-    flags = [*tools.target_flags, "-Os", "-DTF_LITE_STATIC_MEMORY", "-DTF_LITE_STRIP_ERROR_STRINGS"]
+    flags = [*tools.target_flags, LEVEL, *(f"-D{name}" for name in library.defines)]
     flags += [f"-I{path}" for path in library.include]
     key = hashlib.sha256("\0".join([library.identity, tools.identity, *flags]).encode()).hexdigest()[:24]
     stored = cache_directory().resolve() / "tflm" / f"{key}.a"

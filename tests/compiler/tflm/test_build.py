@@ -84,7 +84,8 @@ def test_a_profile_counts_the_interpreter_s_functions(
 
 
 def test_a_directory_that_is_no_tflm_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TINYSERVE_TFLM", str(tmp_path))
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setenv("TINYSERVE_TFLM", str(tmp_path / "empty"))
     with pytest.raises(UsageError, match=r"there is no tensorflow.lite.micro.micro_interpreter\.h"):
         find_library(boards.load("host").core)
 

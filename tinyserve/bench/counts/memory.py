@@ -23,6 +23,7 @@ def memory_of(
         stack_used_bytes=stack_used,
         stack_size_bytes=stack_size,
         invoke_stack_bytes=firmware.stack.invoke_bytes if firmware.stack else None,
+        invoke_stack_is_bound=firmware.stack.complete if firmware.stack else True,
         flash_parts=_flash_parts(sizes) if sizes else [],
         ram_parts=_ram_parts(sizes) if sizes else [],
     )

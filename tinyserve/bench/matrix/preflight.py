@@ -10,6 +10,7 @@ from tinyserve.bench.accuracy import dataset
 from tinyserve.bench.matrix.cell import Cell
 from tinyserve.bench.scenarios import run as scenarios
 from tinyserve.errors import UsageError
+from tinyserve.firmware.tflm_library import check_engine
 
 
 def check_options(cells: Sequence[Cell]) -> None:
@@ -40,7 +41,9 @@ def check_cell(cell: Cell) -> None:
     board = boards.load(cell.board)
     emulator = workflow.choose_emulator(board, cell.build.emulate, cell.emulator, cell.port)
     scenarios.check_time(cell.scenario, board, emulator)
-    if cell.port is not None:
+    if cell.port is None:
+        check_engine(cell.build.engine, board, cell.build.toolchain, emulate=True)
+    else:
         from tinyserve.devices.serial import require_port
 
         require_port(board, cell.port)

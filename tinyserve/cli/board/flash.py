@@ -59,6 +59,7 @@ def command(
     from tinyserve.cli.progress import progress
     from tinyserve.errors import UsageError
     from tinyserve.firmware.platformio import core, deploy
+    from tinyserve.firmware.tflm_library import check_engine
 
     if emulate and port != "auto":
         raise UsageError("--port names a real board, --emulate its twin", "give one of them")
@@ -66,6 +67,7 @@ def command(
     if energy_pin is not None and emulate:
         raise UsageError("--energy-pin names a pin of a real board", "tinyserve device --pty --energy-mode")
     twin = deploy.check_board(chosen, board, emulate, engine)
+    check_engine(engine, chosen, "gcc", twin)
     with progress() as report:
         if not twin:
             deploy.require(chosen, port, report)

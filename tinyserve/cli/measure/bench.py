@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     help="Supply voltage.  [default: 3.3]",
 )
 @options.optimizes
-@options.engine
+@options.engines
 @options.operators
 @options.choices
 @options.toolchain
@@ -92,7 +92,7 @@ def command(
     optimize: tuple[Optimize, ...],
     variants: tuple[str, ...],
     tuned: Path | None,
-    engine: str,
+    engines: tuple[str, ...],
     toolchain: ToolchainName,
     representative: str | None,
     quantize: str,
@@ -102,7 +102,8 @@ def command(
     fresh: bool,
     **reports: object,
 ) -> int:
-    """Measure latency, memory and accuracy on a board or its twin; several sources and boards are a matrix.
+    """Measure latency, memory and accuracy on a board or its twin; several sources, boards, preferences or
+    engines are a matrix.
 
     Outputs are compared byte for byte with what the bundle expects. Instructions from an emulator are exact;
     milliseconds that come from a cycle model are called estimates.
@@ -114,7 +115,9 @@ def command(
 
     outputs = Outputs.of(**reports)
     outputs.check()
-    conversion = workflow.Conversion(representative, quantize, bundle, engine=engine)
+    # One bundle for all engines: the interpreter's lets operators pass that the compiler lacks.
+    widest = "tflm" if "tflm" in engines else "aot"
+    conversion = workflow.Conversion(representative, quantize, bundle, engine=widest)
     boards = boards or (_board_at(port),)
     cells = [
         Cell(
@@ -136,6 +139,7 @@ def command(
         for source in sources
         for board in boards
         for preference in optimize
+        for engine in dict.fromkeys(engines)
     ]
     preflight.check_options(cells)
     report = _run(_with_choices(cells, variants, tuned), jobs, fresh, scheduler)

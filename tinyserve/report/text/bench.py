@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tinyserve.bench.result import BenchReport, BenchResult, Memory
+from tinyserve.bench.result import BenchReport, BenchResult, Memory, Setup
 from tinyserve.bench.scenarios.statistics import Statistics
 from tinyserve.report import figures
 
@@ -20,6 +22,10 @@ def show(report: BenchReport, console: Console) -> None:
         console.print(result_panel(report.results[0]))
     else:
         console.print(matrix_table(report))
+        beside = engine_table(report)
+        if beside is not None:
+            console.print(Text())
+            console.print(beside)
     for failure in report.failures:
         console.print(
             Text.assemble((f"{failure.model} on {failure.board} failed:", "red"), f" {failure.error}")
@@ -42,8 +48,14 @@ def _subtitle(result: BenchResult) -> str:
     setup = result.setup
     return (
         f"{setup.board_name}, {figures.core(result)}, {figures.how(result)}; "
-        f"engine {setup.engine}, optimized for {setup.optimize}; {result.model.macs:,} MACs"
+        f"engine {setup.engine}{_library(setup)}, optimized for {setup.optimize}; {result.model.macs:,} MACs"
     )
+
+
+def _library(setup: Setup) -> str:
+    """Whose kernels an interpreter had: reference kernels are several times slower than CMSIS-NN's."""
+    said = setup.tools.get("tflm", "")
+    return f" ({said})" if said else ""
 
 
 def _latency_table(result: BenchResult) -> Table:
@@ -126,7 +138,8 @@ def memory_table(memory: Memory) -> Table:
         reserved = f"{memory.stack_size_bytes:,} reserved" if memory.stack_size_bytes else ""
         table.add_row("  stack used", f"{memory.stack_used_bytes:,}", reserved, "")
     if memory.invoke_stack_bytes is not None:
-        table.add_row("  stack of an invoke (bound)", f"{memory.invoke_stack_bytes:,}", "", "")
+        known, least = ("bound", "") if memory.invoke_stack_is_bound else ("incomplete", "at least ")
+        table.add_row(f"  stack of an invoke ({known})", f"{least}{memory.invoke_stack_bytes:,}", "", "")
     return table
 
 
@@ -195,6 +208,48 @@ def matrix_table(report: BenchReport) -> Table:
     for failure in report.failures:
         table.add_row(failure.model, failure.board, Text("failed", style="red"))
     return table
+
+
+def engine_table(report: BenchReport) -> Table | None:
+    """The engines side by side, for each model and board that several of them ran; None where none did."""
+    cells: dict[tuple[str, str, str], dict[str, BenchResult]] = {}
+    for result in report.results:
+        key = (result.model.name, result.setup.board, result.setup.optimize)
+        cells.setdefault(key, {})[result.setup.engine] = result
+    pairs = {key: found for key, found in cells.items() if len(found) > 1}
+    if not pairs:
+        return None
+    engines = list(dict.fromkeys(engine for found in pairs.values() for engine in found))
+    table = Table(header_style="dim", box=None, pad_edge=False, caption=_libraries(report))
+    for column in ("model", "board", ""):
+        table.add_column(column, no_wrap=True)
+    for engine in engines:
+        table.add_column(engine, justify="right", no_wrap=True)
+    table.add_column(f"{engines[1]} ÷ {engines[0]}", justify="right", no_wrap=True)
+    for (model, board, _), found in pairs.items():
+        for index, (name, values) in enumerate(_beside([found[engine] for engine in engines])):
+            ratio = f"{values[1] / values[0]:.2f}" if values[0] and values[1] else ""
+            shown = [figures.number(value) if value is not None else "" for value in values]
+            table.add_row(*((model, board) if index == 0 else ("", "")), name, *shown, ratio)
+    return table
+
+
+def _beside(results: Sequence[BenchResult]) -> Iterator[tuple[str, list[float | None]]]:
+    """The figures of one cell by each engine."""
+    unit = results[0].latency.unit
+    yield f"{figures.unit(unit)}, p90", [result.latency.p90 for result in results]
+    for name in ("flash", "ram", "arena"):
+        title = "RAM" if name == "ram" else name
+        yield f"{title}, bytes", [float(getattr(result.memory, f"{name}_bytes")) for result in results]
+    used = [result.memory.stack_used_bytes for result in results]
+    if any(value is not None for value in used):
+        yield "stack used, bytes", [None if value is None else float(value) for value in used]
+
+
+def _libraries(report: BenchReport) -> str:
+    """What interpreters the figures are of."""
+    said = dict.fromkeys(result.setup.tools.get("tflm", "") for result in report.results)
+    return "; ".join(f"tflm: {one}" for one in said if one)
 
 
 def _equal(result: BenchResult) -> Text:

@@ -5,6 +5,10 @@
 
 #include "tensorflow/lite/micro/micro_mutable_op_resolver.h"
 
+#if !defined(TF_LITE_STRIP_ERROR_STRINGS)
+__attribute__((weak)) void MicroPrintf(const char *, ...) {}
+#endif
+
 TFLM_BEGIN
 
 namespace {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "tensorflow/lite/micro/micro_interpreter.h"
+#include "tensorflow/lite/micro/micro_log.h"
 
 TFLM_BEGIN
 
@@ -74,6 +75,7 @@ template <unsigned int most> class MicroMutableOpResolver : public MicroOpResolv
     TfLiteStatus add(BuiltinOperator code, TFLMRegistration registration, Parser parser)
     {
         if (count_ >= most) {
+            MicroPrintf("no place for another operator than the %u", most);
             return kTfLiteError;
         }
         registrations_[count_] = registration;

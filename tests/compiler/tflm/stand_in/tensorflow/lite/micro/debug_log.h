@@ -1,0 +1,5 @@
+#pragma once
+
+#include <cstdarg>
+
+extern "C" void DebugLog(const char *format, va_list arguments);

@@ -1,0 +1,1 @@
+#error "kernels of another vendor"

@@ -1,0 +1,3 @@
+#pragma once
+
+#define __STATIC_FORCEINLINE static inline

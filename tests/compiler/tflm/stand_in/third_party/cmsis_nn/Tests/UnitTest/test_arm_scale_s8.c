@@ -1,0 +1,1 @@
+#error "tests of the library are not part of it"

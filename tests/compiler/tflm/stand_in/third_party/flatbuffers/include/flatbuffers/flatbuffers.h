@@ -1,0 +1,3 @@
+#pragma once
+
+#define FLATBUFFERS_ZERO 0
