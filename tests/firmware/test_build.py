@@ -8,9 +8,10 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from tests.firmware.tiny_model import tiny_model
+from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve import boards
 from tinyserve.boards.types import Board
-from tinyserve.compiler.compile import Compiled
+from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.errors import FileSystemError, FitError, ToolError, UsageError
 from tinyserve.firmware import toolchain as toolchain_module
 from tinyserve.firmware.build import Firmware, build
@@ -192,6 +193,20 @@ def test_a_failed_build_leaves_no_firmware_and_a_later_one_works(tmp_path: Path)
     assert not (tmp_path / "firmware.elf").exists()
     source.write_text(good)
     assert build(project).elf.is_file()
+
+
+@pytest.mark.parametrize("toolchain", ["zig", "gcc"])
+def test_double_precision_comes_from_the_compilers_own_runtime(toolchain: Name, tmp_path: Path) -> None:
+    """The sine reduces its argument in double precision, which Cortex-M4 has not."""
+    if toolchain == "gcc" and shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("needs arm-none-eabi-gcc")
+    model = ModelBuilder()
+    graph = model.graph()
+    x, y = graph.input((1, 4), "float32"), graph.tensor((1, 4), "float32")
+    graph.op("SIN", [x], [y])
+    graph.output(y)
+    compiled = compile_model(model.build(), name="tiny")
+    assert build(_project("cortex-m4", tmp_path, compiled), toolchain).sizes is not None
 
 
 def test_an_undefined_function_is_named(tmp_path: Path) -> None:

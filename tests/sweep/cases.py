@@ -56,6 +56,7 @@ from tests.compiler.ops.reduction import (
 from tests.compiler.ops.signal import test_rfft
 from tests.compiler.variants import layers
 from tests.support.differential import Array, Case
+from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.graphs.random_graph import random_graph
 from tests.support.run_time import computed_weights
 from tinyserve.compiler.graph.reader import read
@@ -88,6 +89,27 @@ _THREE = ("int8", "int16", "float32")
 _TWO = ("int8", "float32")
 
 
+def _narrow_conv(index: int) -> Case:
+    """3x3 over some channels, padded: rows of taps of different lengths, in a nest that vectorizers like."""
+    r = Random(index, 901)
+    extent, inputs, outputs, stride = (
+        r.integer(7, 10),
+        r.choice((3, 5, 8)),
+        r.choice((8, 16)),
+        r.choice((1, 2)),
+    )
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, extent, extent, inputs), "int16", 1e-4)
+    scales = [r.scale(0.003, 0.01) for _ in range(outputs)]
+    weights = graph.constant(r.values((outputs, 3, 3, inputs), "int8"), scales, axis=0)
+    bias = graph.constant(r.rng.integers(-30000, 30000, outputs), [1e-4 * s for s in scales], dtype="int64")
+    y = graph.tensor((1, -(-extent // stride), -(-extent // stride), outputs), "int16", 2e-4)
+    graph.op("CONV_2D", [x, weights, bias], [y], padding="SAME", stride_h=stride, stride_w=stride)
+    graph.output(y)
+    return Case(f"narrow conv #{index}", model.build(), r.samples([x]))
+
+
 def _weighted() -> Families:
     yield "conv", _typed(test_conv_2d.random_case, *_THREE)
     yield "depthwise", _typed(test_depthwise_conv_2d.random_case, *_THREE)
@@ -96,6 +118,7 @@ def _weighted() -> Families:
     yield "bmm", _typed(test_batch_matmul.random_case, *_THREE)
     yield "svdf", _typed(test_svdf.random_case, "int8", "int16")
     yield "lstm", _typed(test_unidirectional_sequence_lstm.random_case, *_THREE)
+    yield "conv of few channels", {"int16": _narrow_conv}
 
 
 def _elementwise() -> Families:
@@ -177,6 +200,10 @@ FAMILIES: dict[str, Make] = {
     for kind, make in makers.items()
 }
 """How to make a case of each kind, by a seed."""
+
+
+FOUND = ("conv of few channels int16", "dequantize int8", "softmax int8 to int16", "transpose int8")
+"""Kinds that a compiler got wrong."""
 
 
 def made(kind: str, seed: int) -> Case:

@@ -26,6 +26,10 @@ CACHED_FIRMWARES = 60
 STACK_MARGIN_BYTES = 64  # an exception's frame
 STACK_STEP_BYTES = 256
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
+# Our own runtime has no double precision.
+_DOUBLES = re.compile(
+    r"undefined (symbol: |reference to `)__(aeabi_[a-z0-9]*(d2|2d|d[a-z]+)|[a-z]*df[a-z0-9]*)"
+)
 _OVERFLOW = re.compile(r"overflowed by")
 
 # What surrounds the model is built for size.
@@ -109,7 +113,7 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
             options = [*tools.link_flags, *_libraries(project, tools, library, timeout_s)]
             objects = [str(job.object) for job in jobs]
             command = [*tools.compiler, *tools.target_flags, *objects, *options]
-            _link(command, project, stored, timeout_s)
+            _link(command, tools.runtime, project, stored, timeout_s)
         _install(stored, elf)
     except OSError as error:
         raise FileSystemError(
@@ -237,12 +241,15 @@ def _compile(jobs: list[_Job], project: Project, timeout_s: float) -> None:
     keep_newest(objects, CACHED_OBJECTS)
 
 
-def _link(command: list[str], project: Project, stored: Path, timeout_s: float) -> None:
+def _link(command: list[str], runtime: str, project: Project, stored: Path, timeout_s: float) -> None:
     stored.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".link-", dir=stored.parent) as scratch:
         made = Path(scratch) / ELF_FILE
         script = ["-T", LINKER_SCRIPT] if project.port != "host" else []
         finished = run([*command, *script, "-o", str(made)], project.directory, timeout_s)
+        if finished.status != 0 and _DOUBLES.search(finished.output):
+            command = [*command, runtime]
+            finished = run([*command, *script, "-o", str(made)], project.directory, timeout_s)
         if finished.status != 0 and _OVERFLOW.search(finished.output):
             # Once more with room, to know all sizes.
             roomy = Path(scratch) / "roomy.ld"

@@ -28,6 +28,10 @@ _BARE = (
 # GCC 11 and 12 delete calls whose stores they wrote as offsets from NULL (tinyserve/codegen/emit.py).
 _GCC = ("-fno-delete-null-pointer-checks",)
 
+# LLVM 22 spills vectors that outlive a tail-predicated loop, and reloads them there with the last lanes
+# masked: the next loop computes with zeros. Loops are vectorized all the same, and have a scalar rest.
+_HELIUM = ("-mllvm", "-tail-predication=disabled")
+
 
 @dataclass(frozen=True)
 class Toolchain:
@@ -39,6 +43,12 @@ class Toolchain:
     compile_flags: tuple[str, ...]
     link_flags: tuple[str, ...]
     identity: str
+
+    @property
+    def runtime(self) -> str:
+        """What links the compiler's own runtime library, which has double precision. zig builds it when one
+        core first needs it, which takes seconds."""
+        return "-rtlib=compiler-rt" if self.name == "zig" else "-lgcc"
 
     @property
     def cxx_compiler(self) -> tuple[str, ...]:
@@ -80,7 +90,7 @@ def zig_flags(core: Core) -> Flags:
         )
     return Flags(
         target=("-target", core.zig_target, f"-mcpu={core.zig_cpu}"),
-        compile=(*_COMMON, *_BARE, "-fstack-size-section"),
+        compile=(*_COMMON, *_BARE, *(_HELIUM if "mve" in core.features else ()), "-fstack-size-section"),
         link=("-nostdlib", "-Wl,--gc-sections", "-Wl,--entry=Reset_Handler"),
     )
 

@@ -66,6 +66,7 @@ env.Append(
     CFLAGS=[flag for flag in compile_flags if flag.startswith("-std")],
     CCFLAGS=[*target, "-O2", *(flag for flag in compile_flags if not flag.startswith("-std"))],
     LINKFLAGS=[*target, *link],
+    LIBS=["gcc"] if name == "gcc" else [],
 )
 
 program = env.BuildProgram()

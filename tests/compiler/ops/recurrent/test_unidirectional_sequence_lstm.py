@@ -9,8 +9,11 @@ import pytest
 
 from tests.compiler.ops.generate import Random, case
 from tests.support.differential import Case, Tolerance, check
-from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
+from tests.support.flatbuffer_builder import GraphBuilder, ModelBuilder, TensorRef
 from tests.support.run_time import at_run_time
+from tests.support.tflm import Tflm
+from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.host.model import HostModel
 
 CASES = 110
 BIAS = {"int8": "int32", "int16": "int64", "float32": "float32"}
@@ -51,6 +54,37 @@ def random_case(index: int, dtype: str) -> Case:
     made = case(f"lstm {dtype} {rows} {inputs} to {units} time_major={time_major} #{index}", r, build)
     made.samples += [[r.values((*rows, inputs), dtype)] for _ in range(2)]
     return made
+
+
+def test_gates_are_scaled_by_a_product_in_double_precision() -> None:
+    """In single precision outputs of this layer are off by one now and then."""
+    r = Random(17, 96)
+    units, inputs, steps = 24, 8, 20
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((steps, 1, inputs), "int8", 0.02, 0)
+    sides = [
+        [graph.constant(r.values((units, depth), "int8"), r.scale(0.006, 0.012)) for _ in range(4)]
+        for depth in (inputs, units)
+    ]
+    biases = [graph.constant(r.rng.normal(size=units) * 2000, dtype="int32") for _ in range(4)]
+    hidden = graph.tensor((1, units), "int8", 1 / 128, variable=True)
+    cell = graph.tensor((1, units), "int16", 2.0**-11, variable=True)
+    y = graph.tensor((steps, 1, units), "int8", 1 / 128)
+    graph.op(
+        "UNIDIRECTIONAL_SEQUENCE_LSTM",
+        [x, *sides[0], *sides[1], None, None, None, *biases, None, None, hidden, cell, *[None] * 4],
+        [y], activation="TANH", cell_clip=10.0, time_major=True,
+    )  # fmt: skip
+    graph.output(y)
+    data, samples = model.build(), r.rng.integers(-128, 128, (400, steps, 1, inputs), dtype=np.int8)
+    oracle = Tflm(data)
+    wanted = []
+    for sample in samples:
+        oracle.invoke([sample])
+        wanted.append(oracle.output())
+    (got,) = HostModel(compile_model(data)).run_batch([samples], reset=False)
+    np.testing.assert_array_equal(got, np.array(wanted).reshape(got.shape))
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16"])

@@ -192,12 +192,16 @@ def _integer_gate(op: Operator, lowering: Lowering, gate: int) -> Iterator[tuple
 
 
 def _scaling(op: Operator, gate: int) -> Iterator[tuple[str, ParamValue]]:
-    """From a gate's accumulators to Q3.12."""
+    """From a gate's accumulators to Q3.12.
+
+    TFLM's wheel multiplies these two scales in double precision, unlike those of other operators. A TFLM
+    library for Cortex-M was seen to do it in single precision, which changes an output by one now and then.
+    """
     for side, first, source in (
         ("input", _INPUT_WEIGHTS, checks.required(op, 0)),
         ("recurrent", _RECURRENT_WEIGHTS, _states(op)[0]),
     ):
-        product = float(np.float32(source.scale) * np.float32(checks.required(op, first + gate).scale))
+        product = source.scale * checks.required(op, first + gate).scale
         multiplier, shift = requantization(op, product / _GATE_SCALE)
         yield f"{side}_multiplier", multiplier
         yield f"{side}_shift", shift
