@@ -196,3 +196,9 @@ def test_callers_and_functions_have_the_same_name() -> None:
     both = [files[f"{KERNEL_DIRECTORY}/dsp/{name}"] for name in ("add.S", "add.h")]
     (line,) = [line for line in both[0].splitlines() if line.startswith("#define ts_dsp_add_s8 ")]
     assert all(line in text for text in both)
+
+
+def test_a_header_is_the_same_for_models_that_take_some_of_its_assembly_or_none() -> None:
+    """Models that are written into one directory share their kernels."""
+    header, assembly = "thumb1/requantize.h", "thumb1/store.S"
+    assert collect([header])[f"kernels/{header}"] == collect([header, assembly])[f"kernels/{header}"]

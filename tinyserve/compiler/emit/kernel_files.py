@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+from functools import cache
 from pathlib import Path
 
 from tinyserve.compiler.ops.support import external
@@ -30,16 +31,8 @@ def collect(paths: list[str]) -> dict[str, str]:
     kernels; in the copy it is relative to its file, so that compilers need no include path. Raises
     UsageError for a kernel that does not exist.
     """
-    found: dict[str, str] = {}
-    waiting = list(paths)
-    while waiting:
-        path = waiting.pop()
-        if path in found:
-            continue
-        text = _find(path).read_text(encoding="utf-8")
-        waiting.extend(_resolve(path, match[1]) for match in _INCLUDE.findall(text))
-        found[path] = _INCLUDE.sub(lambda match, path=path: _relative(path, match), text)  # type: ignore[misc]
-    versions = _versions(found)
+    found = _with_included(paths)
+    versions = _all_versions(_ROOT) | _versions(found)
     return {
         f"{KERNEL_DIRECTORY}/{path}": f"/* A kernel of tinyserve. */\n{_renamed(text, versions)}{text}"
         for path, text in sorted(found.items())
@@ -49,6 +42,27 @@ def collect(paths: list[str]) -> dict[str, str]:
 def unversioned(symbol: str) -> str:
     """The name of an assembly function as its source spells it."""
     return _VERSION.sub("", symbol)
+
+
+def _with_included(paths: list[str]) -> dict[str, str]:
+    """Texts of files and of what they include."""
+    found: dict[str, str] = {}
+    waiting = list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        text = _find(path).read_text(encoding="utf-8")
+        waiting.extend(_resolve(path, match[1]) for match in _INCLUDE.findall(text))
+        found[path] = _INCLUDE.sub(lambda match, path=path: _relative(path, match), text)  # type: ignore[misc]
+    return found
+
+
+@cache
+def _all_versions(root: Path) -> dict[str, str]:
+    """Those of all the package's assembly. A header is the same for a model that calls none of it: models
+    that are written into one directory share their kernels."""
+    return _versions(_with_included([path.relative_to(root).as_posix() for path in root.rglob("*.S")]))
 
 
 def _versions(files: dict[str, str]) -> dict[str, str]:
