@@ -7,11 +7,12 @@
 
 #include "common/broadcast.h"
 #include "common/fixed_point.h"
+#include "common/params.h"
 
 /* Offsets are negated zero points. Both inputs are scaled to a common fixed-point scale, added, and scaled back. */
 typedef struct {
     TS_BROADCAST_FIELDS
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
     int32_t offset1, offset2, output_offset, left_shift;
     int32_t multiplier1, shift1, multiplier2, shift2, output_multiplier, output_shift;
     bool subtract;
@@ -45,7 +46,7 @@ static inline void ts_add_s16(const ts_add_quantized_params *p, const int16_t *i
 
 typedef struct {
     TS_BROADCAST_FIELDS
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
     bool subtract;
 } ts_add_s32_params;
 
@@ -63,7 +64,7 @@ static inline void ts_add_s32(const ts_add_s32_params *p, const int32_t *input1,
 
 typedef struct {
     TS_BROADCAST_FIELDS
-    float activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(float)
     bool subtract;
 } ts_add_f32_params;
 

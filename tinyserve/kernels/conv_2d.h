@@ -11,22 +11,26 @@
 
 #include "common/fixed_point.h"
 #include "common/operands.h"
+#include "common/params.h"
 #include "common/sum_s16.h"
 #include "common/window.h"
 
+/* What the parameters of all types say of the layer. */
+#define TS_CONV_2D_FIELDS                                                                                              \
+    int32_t batches;                                                                                                   \
+    int32_t input_height, input_width, input_channels;                                                                 \
+    int32_t filter_height, filter_width, filter_channels, filters_per_group;                                           \
+    int32_t output_height, output_width, output_channels;                                                              \
+    int32_t stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
+
 /* multiplier_step is 1 for a multiplier and shift per output channel, 0 for one of each. bias may be NULL. */
 typedef struct {
-    int32_t batches;
-    int32_t input_height, input_width, input_channels;
-    int32_t filter_height, filter_width, filter_channels, filters_per_group;
-    int32_t output_height, output_width, output_channels;
-    int32_t stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
-    int32_t input_offset, output_offset, activation_min, activation_max;
+    TS_CONV_2D_FIELDS
+    int32_t input_offset, output_offset;
+    TS_ACTIVATION_FIELDS(int32_t)
     const int8_t *weights;
     const int32_t *bias;
-    int32_t multiplier_step;
-    const int32_t *multipliers;
-    const int8_t *shifts;
+    TS_REQUANTIZATION_FIELDS
 } ts_conv_2d_s8_params;
 
 /* int8, equal to TFLM's reference_integer_ops::ConvPerChannel. */
@@ -82,18 +86,12 @@ static inline void ts_conv_2d_s8(const ts_conv_2d_s8_params *p, const int8_t *in
 
 /* As above without offsets: 16-bit activations are symmetric. */
 typedef struct {
-    int32_t batches;
-    int32_t input_height, input_width, input_channels;
-    int32_t filter_height, filter_width, filter_channels, filters_per_group;
-    int32_t output_height, output_width, output_channels;
-    int32_t stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
-    int32_t activation_min, activation_max;
+    TS_CONV_2D_FIELDS
+    TS_ACTIVATION_FIELDS(int32_t)
     const int8_t *weights;
     const void *bias; /* int64_t, or int32_t with narrow_sums */
     bool narrow_sums;
-    int32_t multiplier_step;
-    const int32_t *multipliers;
-    const int8_t *shifts;
+    TS_REQUANTIZATION_FIELDS
 } ts_conv_2d_s16_params;
 
 /* int16 activations, int8 weights, equal to TFLM's reference_integer_ops::ConvPerChannel<int64_t>, or <int32_t>. */
@@ -134,12 +132,8 @@ static inline void ts_conv_2d_s16(const ts_conv_2d_s16_params *p, const int16_t 
 }
 
 typedef struct {
-    int32_t batches;
-    int32_t input_height, input_width, input_channels;
-    int32_t filter_height, filter_width, filter_channels, filters_per_group;
-    int32_t output_height, output_width, output_channels;
-    int32_t stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
-    float activation_min, activation_max;
+    TS_CONV_2D_FIELDS
+    TS_ACTIVATION_FIELDS(float)
     const float *weights;
     const float *bias;
 } ts_conv_2d_f32_params;

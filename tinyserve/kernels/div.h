@@ -7,12 +7,13 @@
 #include "common/broadcast.h"
 #include "common/fixed_point.h"
 #include "common/math.h"
+#include "common/params.h"
 #include "common/reciprocal.h"
 
 /* Offsets are negated zero points. */
 typedef struct {
     TS_BROADCAST_FIELDS
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
     int32_t offset1, offset2, output_offset, multiplier, shift;
 } ts_div_s8_params;
 
@@ -49,7 +50,7 @@ static inline void ts_div_s8(const ts_div_s8_params *p, const int8_t *input1, co
 
 typedef struct {
     TS_BROADCAST_FIELDS
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_div_s32_params;
 
 /* Rounded towards 0. What C leaves undefined: a divisor of 0 counts as 1, and -2^31 / -1 wraps around. */
@@ -67,7 +68,7 @@ static inline void ts_div_s32(const ts_div_s32_params *p, const int32_t *input1,
 
 typedef struct {
     TS_BROADCAST_FIELDS
-    float activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(float)
 } ts_div_f32_params;
 
 static inline float ts_div_element_f32(const ts_div_f32_params *p, float a, float b)

@@ -8,17 +8,17 @@
 
 #include "common/fixed_point.h"
 #include "common/operands.h"
+#include "common/params.h"
 #include "common/sum_s16.h"
 
 /* multiplier_step is 1 for a multiplier and shift per output channel, 0 for one of each. bias may be NULL. */
 typedef struct {
     int32_t batches, depth, channels;
-    int32_t input_offset, output_offset, activation_min, activation_max;
+    int32_t input_offset, output_offset;
+    TS_ACTIVATION_FIELDS(int32_t)
     const int8_t *weights;
     const int32_t *bias;
-    int32_t multiplier_step;
-    const int32_t *multipliers;
-    const int8_t *shifts;
+    TS_REQUANTIZATION_FIELDS
     int32_t weights_offset; /* the negative of the weights' zero point: for the kernel that adds it */
 } ts_fully_connected_s8_params;
 
@@ -76,13 +76,11 @@ static inline void ts_fully_connected_offset_s8(const ts_fully_connected_offset_
 
 typedef struct {
     int32_t batches, depth, channels;
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
     const int8_t *weights;
     const void *bias; /* int64_t, or int32_t with narrow_sums */
     bool narrow_sums;
-    int32_t multiplier_step;
-    const int32_t *multipliers;
-    const int8_t *shifts;
+    TS_REQUANTIZATION_FIELDS
     int32_t weights_offset; /* as for int8 */
 } ts_fully_connected_s16_params;
 
@@ -129,7 +127,7 @@ static inline void ts_fully_connected_offset_s16(const ts_fully_connected_offset
 
 typedef struct {
     int32_t batches, depth, channels;
-    float activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(float)
     const float *weights;
     const float *bias;
 } ts_fully_connected_f32_params;

@@ -6,11 +6,12 @@
 
 #include "common/broadcast.h"
 #include "common/fixed_point.h"
+#include "common/params.h"
 
 /* Offsets are negated zero points. */
 typedef struct {
     TS_BROADCAST_FIELDS
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
     int32_t offset1, offset2, output_offset, multiplier, shift;
 } ts_mul_quantized_params;
 
@@ -40,7 +41,7 @@ static inline void ts_mul_s16(const ts_mul_quantized_params *p, const int16_t *i
 
 typedef struct {
     TS_BROADCAST_FIELDS
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_mul_s32_params;
 
 static inline int32_t ts_mul_element_s32(const ts_mul_s32_params *p, int32_t a, int32_t b)
@@ -56,7 +57,7 @@ static inline void ts_mul_s32(const ts_mul_s32_params *p, const int32_t *input1,
 
 typedef struct {
     TS_BROADCAST_FIELDS
-    float activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(float)
 } ts_mul_f32_params;
 
 static inline float ts_mul_element_f32(const ts_mul_f32_params *p, float a, float b)

@@ -7,24 +7,25 @@
 
 #include "common/fixed_point.h"
 #include "common/math.h"
+#include "common/params.h"
 #include "common/window.h"
 
-typedef struct {
-    int32_t batches;
-    int32_t input_height, input_width, channels;
-    int32_t filter_height, filter_width;
-    int32_t output_height, output_width;
+/* What the parameters of all types say of the layer. */
+#define TS_POOL_2D_FIELDS                                                                                              \
+    int32_t batches;                                                                                                   \
+    int32_t input_height, input_width, channels;                                                                       \
+    int32_t filter_height, filter_width;                                                                               \
+    int32_t output_height, output_width;                                                                               \
     int32_t stride_height, stride_width, pad_top, pad_left;
-    int32_t activation_min, activation_max;
+
+typedef struct {
+    TS_POOL_2D_FIELDS
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_pool_2d_params;
 
 typedef struct {
-    int32_t batches;
-    int32_t input_height, input_width, channels;
-    int32_t filter_height, filter_width;
-    int32_t output_height, output_width;
-    int32_t stride_height, stride_width, pad_top, pad_left;
-    float activation_min, activation_max;
+    TS_POOL_2D_FIELDS
+    TS_ACTIVATION_FIELDS(float)
 } ts_pool_2d_f32_params;
 
 /* Calls REDUCE(window, taps below and to the right) for each output element in ascending order. */

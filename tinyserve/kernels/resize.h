@@ -4,9 +4,12 @@
 
 #include <stdint.h>
 
+/* What the parameters of all kinds say of the images. */
+#define TS_RESIZE_FIELDS int32_t batches, input_height, input_width, channels, output_height, output_width;
+
 /* rows[y] and columns[x] are the input pixel that output pixel (y, x) is a copy of. */
 typedef struct {
-    int32_t batches, input_height, input_width, channels, output_height, output_width;
+    TS_RESIZE_FIELDS
     const uint16_t *rows;
     const uint16_t *columns;
 } ts_resize_nearest_params;
@@ -37,7 +40,7 @@ TS_RESIZE_NEAREST(f32, float)
 /* Output row y lies between input rows low_rows[y] and high_rows[y], row_fractions[y] / 1024 from the first; likewise
  * columns. A fraction is negative before the first row. */
 typedef struct {
-    int32_t batches, input_height, input_width, channels, output_height, output_width;
+    TS_RESIZE_FIELDS
     const uint16_t *low_rows;
     const uint16_t *high_rows;
     const int16_t *row_fractions;
@@ -70,7 +73,7 @@ static inline void ts_resize_bilinear_s8(const ts_resize_bilinear_s8_params *p, 
 }
 
 typedef struct {
-    int32_t batches, input_height, input_width, channels, output_height, output_width;
+    TS_RESIZE_FIELDS
     const uint16_t *low_rows;
     const uint16_t *high_rows;
     const float *row_fractions;

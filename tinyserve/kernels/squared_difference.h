@@ -6,11 +6,12 @@
 
 #include "common/broadcast.h"
 #include "common/fixed_point.h"
+#include "common/params.h"
 
 /* Offsets are negated zero points. Both inputs are scaled to a common scale before the difference. */
 typedef struct {
     TS_BROADCAST_FIELDS
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
     int32_t offset1, offset2, output_offset, left_shift;
     int32_t multiplier1, shift1, multiplier2, shift2, output_multiplier, output_shift;
 } ts_squared_difference_quantized_params;

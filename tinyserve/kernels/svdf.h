@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/params.h"
 
 /* feature_weights [units * rank][inputs], time_weights [units * rank][memory], bias [units]. Offsets are negated
  * zero points but for state_zero_point and output_zero_point. */
@@ -69,7 +70,7 @@ typedef struct {
     int32_t batches, inputs, units, rank, memory;
     const float *feature_weights, *time_weights;
     const float *bias; /* NULL: none */
-    float activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(float)
 } ts_svdf_f32_params;
 
 static inline float ts_svdf_filter_f32(const ts_svdf_f32_params *p, int32_t filter, const float *input, float *state)

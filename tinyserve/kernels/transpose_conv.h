@@ -9,6 +9,7 @@
 
 #include "common/fixed_point.h"
 #include "common/operands.h"
+#include "common/params.h"
 
 /* The input position that reaches an output position through a tap, or -1. */
 static inline int32_t ts_transpose_conv_source(int32_t position, int32_t tap, int32_t stride, int32_t extent)
@@ -20,17 +21,20 @@ static inline int32_t ts_transpose_conv_source(int32_t position, int32_t tap, in
     return scaled / stride;
 }
 
-typedef struct {
-    int32_t batches, input_height, input_width, input_channels;
-    int32_t filter_height, filter_width;
-    int32_t output_height, output_width, output_channels;
+/* What the parameters of all types say of the layer. */
+#define TS_TRANSPOSE_CONV_FIELDS                                                                                       \
+    int32_t batches, input_height, input_width, input_channels;                                                        \
+    int32_t filter_height, filter_width;                                                                               \
+    int32_t output_height, output_width, output_channels;                                                              \
     int32_t stride_height, stride_width, pad_top, pad_left;
-    int32_t input_offset, output_offset, activation_min, activation_max;
+
+typedef struct {
+    TS_TRANSPOSE_CONV_FIELDS
+    int32_t input_offset, output_offset;
+    TS_ACTIVATION_FIELDS(int32_t)
     const int8_t *weights;
     const int32_t *bias;
-    int32_t multiplier_step;
-    const int32_t *multipliers;
-    const int8_t *shifts;
+    TS_REQUANTIZATION_FIELDS
 } ts_transpose_conv_s8_params;
 
 /* int8, equal to TFLM's reference_integer_ops::TransposeConv. */
@@ -71,17 +75,12 @@ static inline void ts_transpose_conv_s8(const ts_transpose_conv_s8_params *p, co
 }
 
 typedef struct {
-    int32_t batches, input_height, input_width, input_channels;
-    int32_t filter_height, filter_width;
-    int32_t output_height, output_width, output_channels;
-    int32_t stride_height, stride_width, pad_top, pad_left;
-    int32_t activation_min, activation_max;
+    TS_TRANSPOSE_CONV_FIELDS
+    TS_ACTIVATION_FIELDS(int32_t)
     const int8_t *weights;
     const int64_t *bias;
     const int16_t *short_bias; /* instead of bias, where it is computed at run time */
-    int32_t multiplier_step;
-    const int32_t *multipliers;
-    const int8_t *shifts;
+    TS_REQUANTIZATION_FIELDS
 } ts_transpose_conv_s16_params;
 
 /* int16 activations, int8 weights, int64 sums: TFLM's reference_integer_ops::TransposeConv. */
@@ -124,11 +123,8 @@ static inline void ts_transpose_conv_s16(const ts_transpose_conv_s16_params *p, 
 }
 
 typedef struct {
-    int32_t batches, input_height, input_width, input_channels;
-    int32_t filter_height, filter_width;
-    int32_t output_height, output_width, output_channels;
-    int32_t stride_height, stride_width, pad_top, pad_left;
-    float activation_min, activation_max;
+    TS_TRANSPOSE_CONV_FIELDS
+    TS_ACTIVATION_FIELDS(float)
     const float *weights;
     const float *bias;
 } ts_transpose_conv_f32_params;

@@ -7,6 +7,7 @@
 #include "common/fixed_point.h"
 #include "common/inverse_sqrt.h"
 #include "common/math.h"
+#include "common/params.h"
 #include "common/sigmoid.h"
 
 /* table[b] is the output for the input byte b (int8 values 0 .. 127, -128 .. -1; or uint8). */
@@ -54,7 +55,8 @@ static inline void ts_tanh_s16(const ts_sigmoid_s16_params *p, const int16_t *in
 /* output = clamp(multiplier * f(input - input_offset) + output_offset). */
 typedef struct {
     int32_t count;
-    int32_t input_offset, output_offset, activation_min, activation_max;
+    int32_t input_offset, output_offset;
+    TS_ACTIVATION_FIELDS(int32_t)
     int32_t multiplier, shift;
     int32_t negative_multiplier, negative_shift; /* for values below zero: the slope of LEAKY_RELU */
 } ts_rescale_s16_params;
@@ -73,7 +75,8 @@ static inline void ts_rescale_s16(const ts_rescale_s16_params *p, const int16_t 
 
 /* int16 RELU6, as TFLM clamps it without rescaling; also what merely limits values. */
 typedef struct {
-    int32_t count, activation_min, activation_max;
+    int32_t count;
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_clamp_s16_params;
 
 static inline void ts_clamp_s16(const ts_clamp_s16_params *p, const int16_t *input, int16_t *output)

@@ -4,10 +4,12 @@
 
 #include <stdint.h>
 
+#include "../common/params.h"
 #include "common.h"
 
 typedef struct {
-    int32_t elements, activation_min, activation_max;
+    int32_t elements;
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_clamp_dsp_s8_params;
 
 TS_DSP_SHARED void ts_clamp_dsp_s8(const ts_clamp_dsp_s8_params *p, int8_t *values)

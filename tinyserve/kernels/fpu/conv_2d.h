@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "../common/params.h"
 #include "common/window.h"
 
 #if defined(__ARM_ARCH) && !(defined(__ARM_FP) && (__ARM_FP & 4))
@@ -23,7 +24,7 @@ typedef struct {
     int32_t filter_height, filter_width;
     int32_t output_height, output_width, output_channels;
     int32_t stride_height, stride_width, pad_top, pad_left;
-    float activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(float)
 } ts_conv_2d_fpu_f32_params;
 
 /* What two pixels read: `rows` runs of `run` inputs each, `step` apart, and as many quadruples of weights. */

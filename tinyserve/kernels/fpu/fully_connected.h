@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "../common/params.h"
+
 #if defined(__ARM_ARCH) && !(defined(__ARM_FP) && (__ARM_FP & 4))
 #error "this kernel needs a single-precision FPU: build for one, or compile the model without it"
 #endif
@@ -13,7 +15,7 @@
     int32_t quads, tail;                                                                                               \
     const float *weights;                                                                                              \
     int32_t groups, last_channels;                                                                                     \
-    float activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(float)
 
 /* The start of the kernels' parameters, which are of other types. */
 typedef struct __attribute__((may_alias)) {

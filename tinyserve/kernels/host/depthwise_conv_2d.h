@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+#include "../common/params.h"
 #include "host/floats.h"
 #include "host/lanes.h"
 #include "host/padded.h"
@@ -20,7 +21,8 @@ typedef struct {
     const int32_t *offsets;
     const int8_t *weights;
     const int32_t *requant;
-    int32_t zero_point, activation_min, activation_max;
+    int32_t zero_point;
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_host_depthwise_conv_2d_params;
 
 TS_HOST_INLINE void ts_host_depthwise_block(const ts_host_depthwise_conv_2d_params *p, const uint8_t *x, int32_t block,
@@ -78,7 +80,7 @@ typedef struct {
     const int32_t *offsets;
     const float *weights;
     const float *bias;
-    float activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(float)
 } ts_host_depthwise_conv_2d_f32_params;
 
 TS_HOST_INLINE void ts_host_depthwise_block_f32(const ts_host_depthwise_conv_2d_f32_params *p, const float *x,

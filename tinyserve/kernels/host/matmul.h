@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "../common/params.h"
 #include "host/lanes.h"
 
 typedef struct {
@@ -17,7 +18,8 @@ typedef struct {
     int32_t channels;
     const int8_t *weights;
     const int32_t *requant;
-    int32_t zero_point, activation_min, activation_max;
+    int32_t zero_point;
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_host_matmul;
 
 #define TS_HOST_REQUANT (3 * TS_HOST_LANES)

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "../common/params.h"
 #include "host/floats.h"
 
 typedef struct {
@@ -15,7 +16,7 @@ typedef struct {
     int32_t channels;
     const float *weights;
     const float *bias;
-    float activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(float)
 } ts_host_matmul_f32;
 
 #define TS_HOST_MOST_F32 4

@@ -5,11 +5,12 @@
 #ifndef TS_KERNELS_MVE_ADD_H
 #define TS_KERNELS_MVE_ADD_H
 
+#include "../common/params.h"
 #include "matmul.h"
 
 typedef struct {
     int32_t elements;
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
     int32_t offset1, offset2, output_offset, left_shift;
     int32_t multiplier1, shift1, multiplier2, shift2, output_multiplier, output_shift;
     int32_t subtract;

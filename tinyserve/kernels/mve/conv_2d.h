@@ -10,17 +10,13 @@
 #ifndef TS_KERNELS_MVE_CONV_2D_H
 #define TS_KERNELS_MVE_CONV_2D_H
 
+#include "../common/params.h"
 #include "matmul.h"
 
 typedef struct {
     const int8_t *weights; /* see matmul.h: pairs of output channels, interleaved by 16 */
     const int32_t *requant;
-    int32_t input_height, input_width, input_channels;
-    int32_t output_height, output_width, output_channels;
-    int32_t filter_height, filter_width;
-    int32_t stride_height, stride_width;
-    int32_t dilation_height, dilation_width;
-    int32_t pad_top, pad_left;
+    TS_CONVOLUTION_FIELDS
     int32_t input_zero_point;
     ts_mve_output output;
 } ts_mve_conv_2d_params;

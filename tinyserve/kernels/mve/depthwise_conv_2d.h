@@ -16,14 +16,13 @@
 #ifndef TS_KERNELS_MVE_DEPTHWISE_CONV_2D_H
 #define TS_KERNELS_MVE_DEPTHWISE_CONV_2D_H
 
+#include "../common/params.h"
 #include "matmul.h"
 
 typedef struct {
     const int8_t *weights; /* per channel 3 rows of {w0, w1, w2, 0} and 4 zeros, which meet an arbitrary fourth row */
     const int32_t *requant;
-    int32_t input_height, input_width, channels;
-    int32_t output_height, output_width;
-    int32_t pad_top, pad_left;
+    TS_DEPTHWISE_3X3_FIELDS
     int32_t input_zero_point;
     ts_mve_output output;
 } ts_mve_depthwise_conv_2d_params;

@@ -15,6 +15,8 @@
 #include <arm_mve.h>
 #include <stdint.h>
 
+#include "../common/params.h"
+
 #if !defined(__ARM_FEATURE_MVE)
 #error "the Helium kernels need -mcpu=cortex-m55 or another core with MVE"
 #endif
@@ -28,8 +30,7 @@
 
 typedef struct {
     int32_t zero_point;
-    int32_t activation_min;
-    int32_t activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_mve_output;
 
 TS_MVE_INLINE void ts_mve_copy(int8_t *to, const int8_t *from, int32_t count)

@@ -5,13 +5,14 @@
 #ifndef TS_KERNELS_RV32M_ADD_H
 #define TS_KERNELS_RV32M_ADD_H
 
+#include "../common/params.h"
 #include "requantize.h"
 
 typedef struct {
     int32_t elements;
     const int32_t *table; /* twice the part of the sum that is not the first input's value; by the byte of the second */
     ts_rv32m_channel scaling;
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_rv32m_add_params;
 
 /* input1 is the one that is halved. */

@@ -9,19 +9,15 @@
 #ifndef TS_KERNELS_RV32M_CONV_2D_H
 #define TS_KERNELS_RV32M_CONV_2D_H
 
+#include "../common/params.h"
 #include "dots.h"
 
 typedef struct {
     const int8_t *weights;  /* [output channels / 4, rounded up][taps, rounded up to even][4], what is missing 0 */
     const int32_t *requant; /* ts_rv32m_channel of each channel, missing ones, too */
-    int32_t input_height, input_width, input_channels;
-    int32_t output_height, output_width, output_channels;
-    int32_t filter_height, filter_width;
-    int32_t stride_height, stride_width;
-    int32_t dilation_height, dilation_width;
-    int32_t pad_top, pad_left;
+    TS_CONVOLUTION_FIELDS
     int32_t input_zero_point;
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_rv32m_conv_2d_params;
 
 /* Every fourth byte from `to` on. Both return where the next goes. */

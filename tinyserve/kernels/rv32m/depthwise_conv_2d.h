@@ -10,16 +10,15 @@
 #ifndef TS_KERNELS_RV32M_DEPTHWISE_CONV_2D_H
 #define TS_KERNELS_RV32M_DEPTHWISE_CONV_2D_H
 
+#include "../common/params.h"
 #include "requantize.h"
 
 typedef struct {
     const int8_t *weights;  /* [channels][3][3] */
     const int32_t *requant; /* ts_rv32m_channel of each channel */
-    int32_t input_height, input_width, channels;
-    int32_t output_height, output_width;
-    int32_t pad_top, pad_left;
+    TS_DEPTHWISE_3X3_FIELDS
     int32_t input_zero_point;
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
     int32_t band_rows; /* output rows of a band */
 } ts_rv32m_depthwise_conv_2d_params;
 

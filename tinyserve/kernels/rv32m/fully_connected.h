@@ -5,6 +5,7 @@
 #ifndef TS_KERNELS_RV32M_FULLY_CONNECTED_H
 #define TS_KERNELS_RV32M_FULLY_CONNECTED_H
 
+#include "../common/params.h"
 #include "dots.h"
 
 typedef struct {
@@ -13,7 +14,7 @@ typedef struct {
     const int32_t *requant; /* ts_rv32m_channel of each channel, or one for all; its bias is not read */
     int32_t requant_step;   /* 1 or 0 */
     int32_t batches, depth, channels;
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_rv32m_fully_connected_params;
 
 static inline void ts_rv32m_fully_connected_s8(const ts_rv32m_fully_connected_params *p, const int8_t *input,

@@ -6,6 +6,7 @@
 #ifndef TS_KERNELS_THUMB1_ADD_H
 #define TS_KERNELS_THUMB1_ADD_H
 
+#include "../common/params.h"
 #include "requantize.h"
 
 typedef struct {
@@ -16,7 +17,7 @@ typedef struct {
     int32_t rounding;                        /* half of 2^shift, plus the zero point shifted left */
     int32_t ties;                            /* all ones where shift > 0: negative ties round away from zero */
     int32_t shift;
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_thumb1_add_params;
 
 /* floor((value * multiplier + 2^30) / 2^31) for any value, from products of 16 by 15 or 16 bits. */

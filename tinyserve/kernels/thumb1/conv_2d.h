@@ -12,6 +12,7 @@
 #ifndef TS_KERNELS_THUMB1_CONV_2D_H
 #define TS_KERNELS_THUMB1_CONV_2D_H
 
+#include "../common/params.h"
 #include "requantize.h"
 
 #define TS_THUMB1_PIXELS 5
@@ -21,14 +22,9 @@
 typedef struct {
     const uint8_t *weights; /* weight + 128, rows padded to a multiple of 4 taps */
     const int32_t *requant; /* ts_thumb1_channel, 8 words each */
-    int32_t input_height, input_width, input_channels;
-    int32_t output_height, output_width, output_channels;
-    int32_t filter_height, filter_width;
-    int32_t stride_height, stride_width;
-    int32_t dilation_height, dilation_width;
-    int32_t pad_top, pad_left;
+    TS_CONVOLUTION_FIELDS
     int32_t input_zero_point;
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
     int32_t groups;
 } ts_thumb1_conv_2d_params;
 

@@ -7,6 +7,7 @@
 #ifndef TS_KERNELS_THUMB1_FULLY_CONNECTED_H
 #define TS_KERNELS_THUMB1_FULLY_CONNECTED_H
 
+#include "../common/params.h"
 #include "requantize.h"
 
 #define TS_THUMB1_FC_PAIRS 8
@@ -15,7 +16,7 @@ typedef struct {
     const uint8_t *weights; /* weight + 128, rows padded to a multiple of 8 taps, an even number of rows */
     const int32_t *requant; /* ts_thumb1_channel, 8 words each */
     int32_t batches, depth, channels;
-    int32_t activation_min, activation_max;
+    TS_ACTIVATION_FIELDS(int32_t)
 } ts_thumb1_fully_connected_params;
 
 /* dots2.S */
