@@ -87,9 +87,9 @@ class Link(ABC):
             if self._closed:
                 raise LinkClosed(f"{self.name}: the link is closed")
             chunk = self._receive(max(0.0, deadline - time.monotonic()))
-            if not chunk and time.monotonic() >= deadline:
-                raise NoAnswer(self._silence(timeout_s))
             self._pending += chunk
+            if b"\n" not in chunk and time.monotonic() >= deadline:
+                raise NoAnswer(self._silence(timeout_s))
         line, _, rest = bytes(self._pending).partition(b"\n")
         self._pending = bytearray(rest)
         line = line.rstrip(b"\r")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -122,8 +123,9 @@ def test_samples_that_the_ppk2_lost_leave_a_gap_in_time() -> None:
         with Recording(meter) as recording:
             assert fake.done.wait(20)
         meter.close()
-    assert recording.trace.dropped == 10
-    assert recording.trace.time_us.tolist() == [10.0 * i for i in kept]
+    # And three samples on either side of the gap: bytes of theirs may be lost, too.
+    assert recording.trace.dropped == 16
+    assert recording.trace.time_us.tolist() == [10.0 * i for i in kept if not 97 <= i < 113]
 
 
 def test_the_end_of_the_ppk2s_largest_range_is_counted_as_overrange() -> None:
@@ -199,3 +201,56 @@ def test_an_unknown_meter_names_the_known_ones(text: str) -> None:
     with pytest.raises(UsageError, match="no such meter") as caught:
         open_meter(text)
     assert "ppk2" in caught.value.hint
+
+
+def test_times_that_leap_for_one_line_are_damaged_lines_and_not_wraps() -> None:
+    text = ["0,100", "10,100", "2000000020,100", "30,100", "4,100", "50,100"]
+    text += ["9" * 400 + ",1", "60," + "9" * 400, "70,5"]
+    with LineInstrument(iter(text)) as fake:
+        meter = open_meter(f"serial:{fake.port}")
+        with Recording(meter) as recording:
+            assert fake.done.wait(20)
+            time.sleep(0.3)  # a pty takes a while on a busy machine
+        meter.close()
+    assert recording.trace.time_us.tolist() == [0, 10, 30, 50, 70]
+    assert recording.trace.dropped == 4
+
+
+def test_a_meter_that_never_ends_its_line_is_an_error() -> None:
+    with LineInstrument(iter(["0" * 5000] * 3)) as fake:
+        meter = open_meter(f"serial:{fake.port}")
+        with pytest.raises(DeviceError, match="without a line end"), Recording(meter):
+            assert fake.done.wait(20)
+            time.sleep(0.3)  # a pty takes a while on a busy machine
+        meter.close()
+
+
+@pytest.mark.parametrize("lost", range(14))
+def test_a_line_of_the_lpm01a_that_lost_a_character_gives_no_other_current(lost: int) -> None:
+    whole = "1000-061000-061000-06"
+    text = ["TimeStamp: 000s 000ms, buff 00%", whole, whole[:lost] + whole[lost + 1 :], whole, "1000+06" * 3]
+    with Lpm01aInstrument(iter(text)) as fake:
+        meter = open_meter(f"lpm01a:{fake.port}")
+        with Recording(meter) as recording:
+            assert fake.done.wait(20)
+            time.sleep(0.3)  # a pty takes a while on a busy machine
+        meter.close()
+    assert np.allclose(recording.trace.current_ua, 1000.0)
+    assert (len(recording.trace), recording.trace.dropped) == (6, 6)
+
+
+def test_a_ppk2_stream_that_loses_a_byte_keeps_its_currents() -> None:
+    pytest.importorskip("ppk2_api")
+    words = [word(1000.0, index) for index in range(2000)]
+    data = np.array(words, "<u4").tobytes()
+    damaged = (data[:3001] + data[3002:])[: len(data) - 4]
+    with Ppk2Instrument(iter(np.frombuffer(damaged, "<u4").tolist())) as fake:
+        meter = open_meter(f"ppk2:{fake.port}", 3.0)
+        with Recording(meter) as recording:
+            assert fake.done.wait(20)
+            time.sleep(0.3)  # a pty takes a while on a busy machine
+        meter.close()
+    trace = recording.trace
+    assert np.ptp(trace.current_ua) < 1.0
+    assert 0 < trace.dropped <= 8
+    assert len(trace) + trace.dropped == pytest.approx(1999, abs=4)

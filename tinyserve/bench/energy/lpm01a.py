@@ -16,10 +16,14 @@ from tinyserve.bench.energy.trace import Trace
 from tinyserve.errors import DeviceError, UsageError
 
 BAUD = 3_686_400
+MOST_UA = 1e6
+"""More than the shield can measure: a damaged exponent."""
 RATES = {"100k": 1e5, "50k": 5e4, "20k": 2e4, "10k": 1e4, "5k": 5e3, "2k": 2e3, "1k": 1e3}
 ANSWER_TIMEOUT_S = 3.0
-_SAMPLE = re.compile(r"(\d{4})([+-]\d{2})")
-_STAMP = re.compile(r"TimeStamp:\s*(\d+)s\s*(\d+)ms(?:,\s*buff\s*(\d+)%)?")
+_SAMPLE = re.compile(r"([0-9]{4})([+-][0-9]{2})")
+_SAMPLES = re.compile(r"([0-9]{4}[+-][0-9]{2})+")
+_SAMPLE_CHARACTERS = 7
+_STAMP = re.compile(r"TimeStamp:\s*(\d{1,9})s\s*(\d{1,3})ms(?:,\s*buff\s*(\d{1,3})%)?")
 
 
 class Lpm01aMeter:
@@ -113,10 +117,22 @@ class Lpm01aMeter:
                 f"{self._port.name}: {line}", "lower the sampling rate, or power-cycle the shield"
             )
         else:
-            for digits, exponent in _SAMPLE.findall(line):
-                self._times.append(self._next_us)
-                self._currents.append(int(digits) * 10.0 ** int(exponent) * 1e6)
-                self._next_us += self._step_us
+            self._take_samples("".join(line.split()))
+
+    def _take_samples(self, line: str) -> None:
+        """The samples of a line without spaces. They have no separators: a line that lost a character has
+        other
+        numbers from there on, so that all of it is given up."""
+        if not _SAMPLE.search(line):
+            return
+        count = max(1, round(len(line) / _SAMPLE_CHARACTERS))
+        found = [int(digits) * 10.0 ** int(power) * 1e6 for digits, power in _SAMPLE.findall(line)]
+        if _SAMPLES.fullmatch(line) and max(found) <= MOST_UA:
+            self._times.extend(self._next_us + index * self._step_us for index in range(count))
+            self._currents.extend(found)
+        else:
+            self._dropped += count
+        self._next_us += count * self._step_us
 
     def _resynchronize(self, time_us: float) -> None:
         """Time stamps come with a millisecond's resolution: only a larger lag means lost samples."""

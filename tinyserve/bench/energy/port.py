@@ -8,6 +8,8 @@ import serial
 
 from tinyserve.errors import DeviceError
 
+MAX_LINE_BYTES = 4096
+
 
 class MeterPort:
     """A serial port (or pyserial URL) of a meter. Raises DeviceError when it can't be opened or vanishes."""
@@ -41,6 +43,11 @@ class MeterPort:
         """The whole lines that have come, without their ends."""
         self._buffer += self.read()
         *whole, rest = bytes(self._buffer).split(b"\n")
+        if max(map(len, (*whole, rest))) > MAX_LINE_BYTES:
+            raise DeviceError(
+                f"{self.name}: more than {MAX_LINE_BYTES} bytes without a line end",
+                "check the baud rate, and that this port is the meter's",
+            )
         self._buffer = bytearray(rest)
         lines = self._kept + [line.decode("ascii", errors="replace").strip() for line in whole]
         self._kept = []

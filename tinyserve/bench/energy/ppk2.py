@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.bench.energy.ppk2_stream import WORD_BYTES, align
 from tinyserve.bench.energy.trace import Trace
 from tinyserve.errors import DeviceError, ToolError, UsageError
 
 SAMPLE_US = 10.0
-_WORD_BYTES = 4
+_LEAST_USABLE = 0.5
 _ADC_FULL = (1 << 14) - 1
 _TOP_RANGE = 4
-_COUNTER_SHIFT, _COUNTER_MASK = 18, 0x3F
 _MARKER_BIT = 1 << 24
 
 
@@ -72,21 +72,25 @@ class Ppk2Meter:
         self._kit.stop_measuring()
         self.poll()
         data = b"".join(self._chunks)
-        data = data[: len(data) // _WORD_BYTES * _WORD_BYTES]
-        if len(data) < 2 * _WORD_BYTES:
+        if len(data) < 2 * WORD_BYTES:
             raise DeviceError(f"PPK2 at {self._port}: sent no samples", "reconnect the kit")
-        words = np.frombuffer(data, dtype="<u4")
-        currents, _ = self._kit.get_samples(data)
-        gaps = lost_samples(words)
-        place = np.arange(len(words)) + np.concatenate([[0], np.cumsum(gaps)])
+        stream = align(data)
+        words = stream.words
+        if WORD_BYTES * len(words) < _LEAST_USABLE * len(data):
+            raise DeviceError(
+                f"PPK2 at {self._port}: only {len(words):,} of {len(data) // WORD_BYTES:,} samples are sound;"
+                f" the stream broke off {stream.torn:,} times",
+                "connect it to another USB port, without a hub, and close other programs that use it",
+            )
+        currents, _ = self._kit.get_samples(words.tobytes())
         return Trace(
-            time_us=place * SAMPLE_US,
+            time_us=stream.place.astype(np.float64) * SAMPLE_US,
             current_ua=np.array(currents, dtype=np.float64),
             marker=((words & _MARKER_BIT) != 0).astype(np.uint8),
             supply_v=self._supply_v,
             meter=f"PPK2 at {self._port}",
             calibration=f"calibrated={self._calibrated}, hardware {self._kit.modifiers['HW']}".strip(),
-            dropped=int(gaps.sum()),
+            dropped=stream.lost,
             overrange=overranges(words),
         )
 
@@ -102,13 +106,6 @@ class Ppk2Meter:
             f"PPK2 at {self._port}: cannot be reached: {error}",
             "check its cable, and that no other program has it",
         )
-
-
-def lost_samples(words: npt.NDArray[np.uint32]) -> npt.NDArray[np.int64]:
-    """Samples lost before each word but the first, by the 6-bit counter (whole turns of 64 go unseen)."""
-    counter = ((words >> _COUNTER_SHIFT) & _COUNTER_MASK).astype(np.int64)
-    lost: npt.NDArray[np.int64] = (np.diff(counter) - 1) & _COUNTER_MASK
-    return lost
 
 
 def overranges(words: npt.NDArray[np.uint32]) -> int:

@@ -9,6 +9,13 @@ from dataclasses import dataclass
 
 from tinyserve.errors import DeviceError
 
+_MOST = 2**63 - 1
+_DIGITS = 19
+_REAL_CHARACTERS = 48
+_SHOWN = 120
+_SHOWN_LINES = 30
+_MOST_TENSORS = 1000
+_LINE_BYTES = (16, 1 << 16)  # fewer hold no command with data, more are no line
 _PAIR = re.compile(r"ts-(?:info|memory)-\[(\w+)=(.*)\]")
 _LAYER = re.compile(r"ts-layer-\[(\d+),(.*),(\d+)\]")
 DEFAULT_LINE_BYTES = 80
@@ -73,39 +80,45 @@ def parse_info(lines: list[str]) -> DeviceInfo:
     """From the lines of ``ts-info%``."""
     pairs = _pairs(lines)
     try:
-        inputs, outputs = int(pairs["inputs"]), int(pairs["outputs"])
+        inputs, outputs = (
+            whole(pairs["inputs"], most=_MOST_TENSORS),
+            whole(pairs["outputs"], most=_MOST_TENSORS),
+        )
         return DeviceInfo(
-            protocol=int(pairs["protocol"]),
+            protocol=whole(pairs["protocol"]),
             version=pairs["version"],
             model_sha256=pairs["model_sha256"].lower(),
             engine=pairs["engine"],
             board=pairs["board"],
             core=pairs["core"],
-            input_bytes=tuple(int(pairs[f"input_{i}_bytes"]) for i in range(inputs)),
-            output_bytes=tuple(int(pairs[f"output_{i}_bytes"]) for i in range(outputs)),
+            input_bytes=tuple(whole(pairs[f"input_{i}_bytes"]) for i in range(inputs)),
+            output_bytes=tuple(whole(pairs[f"output_{i}_bytes"]) for i in range(outputs)),
             tick_unit=pairs["tick_unit"],
-            tick_hz=int(pairs["tick_hz"]),
-            arena_bytes=int(pairs["arena_bytes"]),
-            layers=int(pairs["layers"]),
-            line_bytes=int(pairs.get("line_bytes", DEFAULT_LINE_BYTES)),
-            clock_hz=int(pairs.get("clock_hz", 0)),
-            counted_tick_hz=int(pairs.get("counted_tick_hz", 0)),
+            tick_hz=whole(pairs["tick_hz"]),
+            arena_bytes=whole(pairs["arena_bytes"]),
+            layers=whole(pairs["layers"]),
+            line_bytes=whole(pairs.get("line_bytes", str(DEFAULT_LINE_BYTES)), *_LINE_BYTES),
+            clock_hz=whole(pairs.get("clock_hz", "0")),
+            counted_tick_hz=whole(pairs.get("counted_tick_hz", "0")),
             says_started=pairs.get("says_started") == "1",
         )
     except KeyError as error:
         raise DeviceError(
-            f"the device's ts-info lacks {error.args[0]}; it said {lines!r}", "flash this version's firmware"
+            f"the device's ts-info lacks {error.args[0]}; it said {_shown(lines)!r}",
+            "flash this version's firmware",
         ) from error
     except ValueError as error:
-        raise DeviceError(f"the device's ts-info holds no number: {error}; it said {lines!r}") from error
+        raise DeviceError(
+            f"the device's ts-info holds no number: {error}; it said {_shown(lines)!r}"
+        ) from error
 
 
 def parse_memory(lines: list[str]) -> MemoryUse:
     """From the lines of ``ts-memory%``."""
     pairs = _pairs(lines)
     try:
-        stack = {name: int(pairs[name]) for name in ("stack_used", "stack_size") if name in pairs}
-        return MemoryUse(int(pairs["arena"]), stack.get("stack_used"), stack.get("stack_size"))
+        stack = {name: whole(pairs[name]) for name in ("stack_used", "stack_size") if name in pairs}
+        return MemoryUse(whole(pairs["arena"]), stack.get("stack_used"), stack.get("stack_size"))
     except (KeyError, ValueError) as error:
         raise malformed("ts-memory", lines) from error
 
@@ -113,7 +126,10 @@ def parse_memory(lines: list[str]) -> MemoryUse:
 def parse_profile(lines: list[str]) -> list[LayerTicks]:
     """From the lines of ``ts-profile%``. A layer's name may hold commas."""
     matches = [match for line in lines if (match := _LAYER.fullmatch(line))]
-    layers = [LayerTicks(int(m[1]), m[2], int(m[3])) for m in matches]
+    try:
+        layers = [LayerTicks(whole(m[1]), m[2], whole(m[3])) for m in matches]
+    except ValueError as error:
+        raise malformed("ts-profile", lines) from error
     if [layer.index for layer in layers] != list(range(len(layers))):
         raise malformed("ts-profile", lines)
     return layers
@@ -133,7 +149,7 @@ def parse_bytes(lines: list[str], expected: int) -> bytes:
 def parse_results(lines: list[str]) -> list[float]:
     """The values of ``m-results-[...]``."""
     try:
-        return [float(value) for value in one(bracketed(lines, "m-results-"), lines).split(",") if value]
+        return [_real(value) for value in one(bracketed(lines, "m-results-"), lines).split(",") if value]
     except ValueError as error:
         raise malformed("results", lines) from error
 
@@ -142,10 +158,25 @@ def parse_mlperf_run(lines: list[str]) -> MlperfRun:
     """From the lines of ``infer N W%``: two time stamps and the results."""
     stamps = [line.removeprefix("m-lap-us-") for line in lines if line.startswith("m-lap-us-")]
     try:
-        start, end = (int(stamp) for stamp in stamps)
+        start, end = (whole(stamp) for stamp in stamps)
     except ValueError as error:
         raise malformed("infer", lines) from error
+    if end < start:
+        raise malformed("infer", lines)
     return MlperfRun(end - start, parse_results(lines))
+
+
+def whole(text: str, least: int = 0, most: int = _MOST) -> int:
+    """A number without a sign. Raises ValueError for anything else, and for one beyond the limits."""
+    if not (text.isascii() and text.isdecimal() and len(text) <= _DIGITS and least <= int(text) <= most):
+        raise ValueError(f"{text[:_DIGITS]}: not a number from {least} to {most}")
+    return int(text)
+
+
+def _real(text: str) -> float:
+    if len(text) > _REAL_CHARACTERS:
+        raise ValueError(f"{text[:_DIGITS]}…: no number")
+    return float(text)
 
 
 def bracketed(lines: Iterable[str], prefix: str) -> list[str]:
@@ -163,9 +194,15 @@ def one(values: list[str], lines: list[str]) -> str:
 def malformed(command: str, lines: list[str]) -> DeviceError:
     """The error for an answer that does not have its form."""
     return DeviceError(
-        f"the device's answer to {command} is malformed: {lines[-3:]!r}", "check the cable and the firmware"
+        f"the device's answer to {command} is malformed: {_shown(lines[-3:])!r}",
+        "check the cable and the firmware",
     )
 
 
 def _pairs(lines: list[str]) -> dict[str, str]:
     return {match[1]: match[2] for line in lines if (match := _PAIR.fullmatch(line))}
+
+
+def _shown(lines: list[str]) -> list[str]:
+    """As much of an answer as an error has place for."""
+    return [line if len(line) <= _SHOWN else f"{line[:_SHOWN]}…" for line in lines[:_SHOWN_LINES]]

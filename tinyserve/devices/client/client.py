@@ -8,7 +8,15 @@ from contextlib import suppress
 
 from tinyserve.devices.client import answers
 from tinyserve.devices.client.answers import DEFAULT_LINE_BYTES, DeviceInfo, LayerTicks, MemoryUse, MlperfRun
-from tinyserve.devices.client.exchange import RETRIES, START_UP, Exchange, Garbage, Refused, Restarted
+from tinyserve.devices.client.exchange import (
+    MOST_LINES,
+    RETRIES,
+    START_UP,
+    Exchange,
+    Garbage,
+    Refused,
+    Restarted,
+)
 from tinyserve.devices.link import Link, NoAnswer
 from tinyserve.errors import DeviceError, UsageError
 
@@ -17,6 +25,8 @@ WIRE_ANSWER_S = 3.0  # of what takes no inference: a command that got lost is no
 INFERENCE_TIMEOUT_S = 300.0
 GREETING_TIMEOUT_S = 20.0
 WIRE_GREETING_S = 2.5  # a board that resets when its port is opened greets within this; others never do
+OTHER_LINES = 20
+"""What an answer may hold beside the lines that it is asked for: notes, refusals."""
 LOAD_COMMAND = "db "
 LINE_REDUCTION = 6  # 1,100 bytes, then 183 (less than the common queue of 256), then 80
 
@@ -84,14 +94,18 @@ class Client:
 
         def on_line(line: str) -> None:
             for text in answers.bracketed([line], "ts-ticks-"):
-                if not text.isdecimal():
-                    raise answers.malformed("ts-infer", [line])
-                ticks.append(int(text))
+                try:
+                    ticks.append(answers.whole(text))
+                except ValueError as error:
+                    raise answers.malformed("ts-infer", [line]) from error
                 if progress:
                     progress(len(ticks), runs)
 
         timeout_s = INFERENCE_TIMEOUT_S * (1 + warmup)
-        lines = self._exchange.ask(f"ts-infer {runs} {warmup}", timeout_s, on_line, self._started_s)
+        lines = self._exchange.ask(
+            f"ts-infer {runs} {warmup}", timeout_s, on_line, self._started_s,
+            most_lines=runs + OTHER_LINES, most_s=INFERENCE_TIMEOUT_S * (runs + warmup + 1),
+        )  # fmt: skip
         if len(ticks) != runs:
             raise answers.malformed("ts-infer", lines)
         return ticks
@@ -100,7 +114,7 @@ class Client:
         """The bytes of every output of the last inference."""
         sizes = self.identify().output_bytes
         return [
-            answers.parse_bytes(self._ask_again(f"ts-output {index}"), size)
+            answers.parse_bytes(self._ask_again(f"ts-output {index}", size // 16 + OTHER_LINES), size)
             for index, size in enumerate(sizes)
         ]
 
@@ -113,7 +127,10 @@ class Client:
         """Ticks of each layer in one inference."""
         self.connect()
         self.connect()
-        lines = self._exchange.ask("ts-profile", INFERENCE_TIMEOUT_S, first_s=self._started_s)
+        lines = self._exchange.ask(
+            "ts-profile", INFERENCE_TIMEOUT_S, first_s=self._started_s,
+            most_lines=self._info.layers + OTHER_LINES if self._info is not None else MOST_LINES,
+        )  # fmt: skip
         return answers.parse_profile(lines)
 
     def reset(self) -> None:
@@ -145,7 +162,8 @@ class Client:
         """Runs ``infer N W``: time of all runs by the device's own clock, and the results."""
         self.connect()
         timeout_s = INFERENCE_TIMEOUT_S * (runs + warmup)
-        return answers.parse_mlperf_run(self._exchange.ask(f"infer {runs} {warmup}", timeout_s))
+        lines = self._exchange.ask(f"infer {runs} {warmup}", timeout_s, most_s=2 * timeout_s)
+        return answers.parse_mlperf_run(lines)
 
     def results(self) -> list[float]:
         """The values of output 0 of the last inference, dequantized, three decimals."""
@@ -161,8 +179,8 @@ class Client:
         """How long a long command may take to say that it arrived; None for firmware that does not."""
         return ANSWER_TIMEOUT_S if self._info is not None and self._info.says_started else None
 
-    def _ask_again(self, command: str) -> list[str]:
-        return self._exchange.ask_again(command, self._answer_s)
+    def _ask_again(self, command: str, most_lines: int = MOST_LINES) -> list[str]:
+        return self._exchange.ask_again(command, self._answer_s, most_lines)
 
     def _load(
         self, data: bytes, line_bytes: int, progress: Progress | None, index: int | None = None
@@ -204,17 +222,22 @@ class Client:
     def _find_on_wire(self) -> None:
         """A board may be starting, or running already with half a command in its buffer, or not be ours."""
         with suppress(NoAnswer, Garbage):
-            self._exchange.until_ready(START_UP, WIRE_GREETING_S)
+            self._exchange.until_ready(START_UP, WIRE_GREETING_S, most_s=2 * WIRE_GREETING_S)
             return
         deadline = time.monotonic() + GREETING_TIMEOUT_S
         while True:
             self._exchange.settle()
             try:
-                if answers.bracketed(self._exchange.ask("name", WIRE_GREETING_S), "m-name-dut-"):
+                lines = self._exchange.ask("name", WIRE_GREETING_S, most_s=2 * WIRE_GREETING_S)
+                if answers.bracketed(lines, "m-name-dut-"):
                     return
+                raise Garbage(
+                    f"{self._link.name}: it answers, and has no name",
+                    "its firmware is another one: flash the board with `tinyserve flash`",
+                )
             except Restarted:  # opening the port did it, late: the rest of its greeting follows
                 with suppress(NoAnswer, Garbage):
-                    self._exchange.until_ready(START_UP, WIRE_GREETING_S)
+                    self._exchange.until_ready(START_UP, WIRE_GREETING_S, most_s=2 * WIRE_GREETING_S)
                     return
             except (NoAnswer, Garbage) as error:
                 if time.monotonic() < deadline:

@@ -19,6 +19,11 @@ SETTLE_S = 3.0
 RETRIES = 2
 PATIENCE_S = 30.0
 """What all repetitions on one line may take together: a line this bad does not get better."""
+MOST_LINES = 1000
+"""Of an answer, where the command does not say: the inputs and outputs of a large model."""
+SLOWEST_LINE_S = 0.5
+"""A line of 300 bytes at 9600 baud, and some more: what each line of an answer adds to the time that all
+may take."""
 _KNOWN = re.compile(r"(?:m-|ts-|e-\[)[\x20-\x7e]*")
 _FAULT = re.compile(r"e-\[fault pc=0x([0-9a-fA-F]+)")
 
@@ -50,9 +55,13 @@ class Exchange:
         timeout_s: float,
         on_line: Callable[[str], None] | None = None,
         first_s: float | None = None,
+        *,
+        most_lines: int = MOST_LINES,
+        most_s: float | None = None,
     ) -> list[str]:
         """The answer's lines without the final ``m-ready``; ``timeout_s`` is for each line, ``first_s`` for
-        the first where that comes at once.
+        the first where that comes at once, and ``most_s`` for all of them together (None: what a wait for
+        the first, and a slow line's time for the rest make).
 
         Raises Refused, Garbage, NoAnswer and LinkClosed; none is tried again here.
         """
@@ -60,14 +69,14 @@ class Exchange:
             self.settle()
         self._in_step = False
         self._link.write(command.encode("ascii") + b"%")
-        return self.until_ready(command, timeout_s, on_line, first_s)
+        return self.until_ready(command, timeout_s, on_line, first_s, most_lines=most_lines, most_s=most_s)
 
-    def ask_again(self, command: str, timeout_s: float) -> list[str]:
+    def ask_again(self, command: str, timeout_s: float, most_lines: int = MOST_LINES) -> list[str]:
         """As ``ask``, and again after lost or garbled lines. Only for commands that change nothing."""
         for attempt in range(RETRIES + 1):
             begin = time.monotonic()
             try:
-                return self.ask(command, timeout_s)
+                return self.ask(command, timeout_s, most_lines=most_lines)
             except Restarted:
                 raise
             except (Garbage, NoAnswer) as error:
@@ -92,17 +101,27 @@ class Exchange:
         timeout_s: float,
         on_line: Callable[[str], None] | None = None,
         first_s: float | None = None,
+        *,
+        most_lines: int = MOST_LINES,
+        most_s: float | None = None,
     ) -> list[str]:
         """Lines up to ``m-ready``."""
         lines: list[str] = []
         refusal = ""
+        begin = time.monotonic()
+        limit_s = most_s if most_s is not None else 2 * timeout_s + SLOWEST_LINE_S * most_lines
         while True:
+            left_s = limit_s - (time.monotonic() - begin)
             try:
-                line = self._link.read_line(timeout_s if lines or first_s is None else first_s)
+                line = self._link.read_line(
+                    min(max(0.0, left_s), timeout_s if lines or first_s is None else first_s)
+                )
             except NoAnswer as error:
                 raise self._silence(error) from error
             if line == READY:
                 break
+            if len(lines) >= most_lines or left_s <= 0:
+                raise self._endless(command, line, len(lines), limit_s - left_s)
             if command != START_UP and is_restart(line):
                 raise self._restarted(command, line)
             if not _KNOWN.fullmatch(line):
@@ -136,6 +155,13 @@ class Exchange:
                 f"{self._link.name}: the firmware faulted in {place}: {line}",
                 "this is a bug in the firmware or its kernels: report it with the model",
             )
+
+    def _endless(self, command: str, line: str, lines: int, spent_s: float) -> Garbage:
+        return Garbage(
+            f'{self._link.name}: the answer to "{_short(command)}" does not end: {lines:,} lines in '
+            f"{spent_s:.1f} s, the last: {_short(line)!r}",
+            "look at what it says with `tinyserve monitor`; flash the board with `tinyserve flash`",
+        )
 
     def _garbage(self, line: str, command: str) -> Garbage:
         found = recognise(line, "" if command == START_UP else command)
