@@ -6,7 +6,7 @@
 
 #include "common/axis.h"
 
-/* Input [outer][extent][inner], output [outer][inner] of int32. */
+/* Input [outer][extent][inner], output [outer][inner] of int32 or int64. */
 typedef struct {
     int32_t outer, extent, inner;
 } ts_arg_max_params;
@@ -18,8 +18,8 @@ typedef struct {
 } ts_arg_max_at_params;
 
 /* Equal to TFLM's reference_ops::ArgMinMax. */
-#define TS_ARG_EXTREME(NAME, SUFFIX, T, BEATS)                                                                         \
-    static inline void ts_##NAME##_##SUFFIX(const ts_arg_max_params *p, const T *input, int32_t *output)               \
+#define TS_ARG_EXTREME(NAME, SUFFIX, T, BEATS, INDEX)                                                                  \
+    static inline void ts_##NAME##_##SUFFIX(const ts_arg_max_params *p, const T *input, INDEX *output)                 \
     {                                                                                                                  \
         for (int32_t o = 0; o < p->outer; o++, input += p->extent * p->inner) {                                        \
             for (int32_t i = 0; i < p->inner; i++) {                                                                   \
@@ -34,10 +34,14 @@ typedef struct {
         }                                                                                                              \
     }
 
-TS_ARG_EXTREME(arg_max, s8, int8_t, >)
-TS_ARG_EXTREME(arg_max, f32, float, >)
-TS_ARG_EXTREME(arg_min, s8, int8_t, <)
-TS_ARG_EXTREME(arg_min, f32, float, <)
+TS_ARG_EXTREME(arg_max, s8, int8_t, >, int32_t)
+TS_ARG_EXTREME(arg_max, s8_s64, int8_t, >, int64_t)
+TS_ARG_EXTREME(arg_max, f32, float, >, int32_t)
+TS_ARG_EXTREME(arg_max, f32_s64, float, >, int64_t)
+TS_ARG_EXTREME(arg_min, s8, int8_t, <, int32_t)
+TS_ARG_EXTREME(arg_min, s8_s64, int8_t, <, int64_t)
+TS_ARG_EXTREME(arg_min, f32, float, <, int32_t)
+TS_ARG_EXTREME(arg_min, f32_s64, float, <, int64_t)
 
 #undef TS_ARG_EXTREME
 

@@ -101,6 +101,38 @@ static inline void ts_floor_div_f32(const ts_div_f32_params *p, const float *inp
     TS_BROADCAST_FOR_EACH(float, float, ts_floor_div_element_f32)
 }
 
+static inline int32_t ts_floor_div_element_s32(const ts_div_s32_params *p, int32_t a, int32_t b)
+{
+    (void)p;
+    if (b == 0 || (b == -1 && a == INT32_MIN)) {
+        return b == 0 ? 0 : INT32_MIN;
+    }
+    const int32_t quotient = a / b;
+    return a % b != 0 && (a < 0) != (b < 0) ? quotient - 1 : quotient;
+}
+
+static inline int32_t ts_floor_mod_element_s32(const ts_div_s32_params *p, int32_t a, int32_t b)
+{
+    (void)p;
+    if (b == 0 || b == -1) {
+        return 0;
+    }
+    const int32_t rest = a % b;
+    return rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+
+static inline void ts_floor_div_s32(const ts_div_s32_params *p, const int32_t *input1, const int32_t *input2,
+                                    int32_t *output)
+{
+    TS_BROADCAST_FOR_EACH(int32_t, int32_t, ts_floor_div_element_s32)
+}
+
+static inline void ts_floor_mod_s32(const ts_div_s32_params *p, const int32_t *input1, const int32_t *input2,
+                                    int32_t *output)
+{
+    TS_BROADCAST_FOR_EACH(int32_t, int32_t, ts_floor_mod_element_s32)
+}
+
 static inline void ts_floor_mod_f32(const ts_div_f32_params *p, const float *input1, const float *input2, float *output)
 {
     TS_BROADCAST_FOR_EACH(float, float, ts_floor_mod_element_f32)

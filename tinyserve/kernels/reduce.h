@@ -104,10 +104,15 @@ static inline void ts_reduce_min_f32(const ts_reduce_params *p, const float *inp
     TS_REDUCE_FOR_EACH(float, float, *base, TS_REDUCE_MIN, TS_REDUCE_SELF)
 }
 
-/* REDUCE_ALL: bool as bytes of 0 and 1. */
+/* REDUCE_ALL and REDUCE_ANY: bool as bytes of 0 and 1. */
 static inline void ts_reduce_all_b8(const ts_reduce_params *p, const uint8_t *input, uint8_t *output)
 {
     TS_REDUCE_FOR_EACH(uint8_t, uint8_t, 1, TS_REDUCE_MIN, TS_REDUCE_SELF)
+}
+
+static inline void ts_reduce_any_b8(const ts_reduce_params *p, const uint8_t *input, uint8_t *output)
+{
+    TS_REDUCE_FOR_EACH(uint8_t, uint8_t, 0, TS_REDUCE_MAX, TS_REDUCE_SELF)
 }
 
 /* Axes that are computed at run time. outputs is their number as compiled. */
@@ -184,6 +189,7 @@ TS_REDUCE_AT(ts_reduce_min_s8, ts_reduce, int8_t)
 TS_REDUCE_AT(ts_reduce_max_f32, ts_reduce, float)
 TS_REDUCE_AT(ts_reduce_min_f32, ts_reduce, float)
 TS_REDUCE_AT(ts_reduce_all_b8, ts_reduce, uint8_t)
+TS_REDUCE_AT(ts_reduce_any_b8, ts_reduce, uint8_t)
 
 #undef TS_REDUCE_AT
 #undef TS_REDUCE_SUM_S8

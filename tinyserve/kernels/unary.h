@@ -119,6 +119,27 @@ static inline void ts_rsqrt_s16(const ts_rsqrt_s16_params *p, const int16_t *inp
     }
 }
 
+/* erfc(x) for x >= 0, by Numerical Recipes' Chebyshev fit: relative error below 1.2e-7. */
+static inline float ts_erfc_of_positive(float x)
+{
+    const float t = 1.0f / (1.0f + 0.5f * x);
+    const float p =
+        t * (1.00002368f +
+             t * (0.37409196f +
+                  t * (0.09678418f +
+                       t * (-0.18628806f +
+                            t * (0.27886807f +
+                                 t * (-1.13520398f + t * (1.48851587f + t * (-0.82215223f + t * 0.17087277f))))))));
+    return t * ts_expf(-x * x - 1.26551223f + p);
+}
+
+/* x times the normal distribution's share below x. */
+static inline float ts_geluf(float x)
+{
+    const float tail = 0.5f * x * ts_erfc_of_positive((x < 0.0f ? -x : x) * 0.70710678f);
+    return x < 0.0f ? tail : x - tail;
+}
+
 /* float32. alpha is the slope of LEAKY_RELU. */
 typedef struct {
     int32_t count;
@@ -154,6 +175,9 @@ TS_UNARY_F32(relu_n1_to_1, x > 1.0f ? 1.0f : (x < -1.0f ? -1.0f : x))
 TS_UNARY_F32(leaky_relu, x > 0.0f ? x : x * p->alpha)
 TS_UNARY_F32(elu, x < 0.0f ? ts_expf(x) - 1.0f : x)
 TS_UNARY_F32(hard_swish, x *(x + 3.0f < 0.0f ? 0.0f : (x + 3.0f > 6.0f ? 6.0f : x + 3.0f)) / 6.0f)
+TS_UNARY_F32(sign, x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x))
+TS_UNARY_F32(gelu, ts_geluf(x))
+TS_UNARY_F32(gelu_tanh, 0.5f * x * (1.0f + ts_tanhf(0.7978845608f * (x + 0.044715f * x * x * x))))
 
 #undef TS_UNARY_F32
 

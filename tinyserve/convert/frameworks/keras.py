@@ -48,7 +48,7 @@ def load(request: LoadModel, say: Say) -> Loaded:
 
     tools = {"tensorflow": tf.__version__, **_keras_version()}
     called = Signature(names, _output_names(model))
-    data = tensorflow.to_tflite(tf, function, model, called)
+    data = tensorflow.to_tflite(tf, function, called)
     return Loaded(data, "keras", tools, original, notes=notes, restart=state)
 
 

@@ -48,7 +48,7 @@ def load(request: LoadModel, say: Say) -> Loaded:
     tools = {"tensorflow": tf.__version__}
     # Outputs are a dict, which is flattened in the order of its sorted keys.
     called = Signature(tuple(names), tuple(sorted(signature.structured_outputs)))
-    data = tensorflow.to_tflite(tf, function, module, called)
+    data = tensorflow.to_tflite(tf, function, called)
     return Loaded(data, "saved_model", tools, original, restart=state)
 
 

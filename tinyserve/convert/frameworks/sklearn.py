@@ -57,7 +57,7 @@ def load(request: LoadModel, say: Say) -> Loaded:
     function = tensorflow.traced(tf, call, [spec])
 
     tools = {"tensorflow": tf.__version__, "scikit-learn": importlib.metadata.version("scikit-learn")}
-    data = tensorflow.to_tflite(tf, function, None, Signature(("features",), ("output_0",)))
+    data = tensorflow.to_tflite(tf, function, Signature(("features",), ("output_0",)))
     return _loaded(pipeline, data, tools, predict)
 
 

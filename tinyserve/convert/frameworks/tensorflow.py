@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tinyserve.convert.tflite import signature
+from tinyserve.convert.tflite import signature, tidy
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.worker.loaded import Arrays
 from tinyserve.errors import ModelError, ToolError, UnsupportedError, UsageError
@@ -110,13 +110,12 @@ def run(tf: Any, function: Any, sample: Arrays) -> Arrays:
     return [outputs[name].numpy() for name in sorted(outputs)]
 
 
-def to_tflite(tf: Any, function: Any, root: Any, names: Signature) -> bytes:
+def to_tflite(tf: Any, function: Any, names: Signature) -> bytes:
     """What ``traced`` gave as float32 .tflite, its inputs and outputs in the source's order and called
     ``names``. Raises UnsupportedError where TFLite has no such operator."""
     try:
-        root = _root(tf, function, root)
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([_frozen(function)], root)
-        data = bytes(converter.convert())
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([_frozen(function)], _root(tf, function))
+        data = tidy.tidied(bytes(converter.convert()))
     except Exception as error:
         raise conversion_error(error) from error
     inputs = tuple(f"in_{index:04}" for index in range(len(names.inputs)))
@@ -138,10 +137,9 @@ def _frozen(function: Any) -> Any:
     return framework.convert_variables_to_constants_v2(function)
 
 
-def _root(tf: Any, function: Any, root: Any) -> Any:
-    """What holds the function's variables: of a Keras model's the converter would lose the values."""
-    if not _assigns(function):
-        return root
+def _root(tf: Any, function: Any) -> Any:
+    """What holds the function's variables. Of a model itself the converter may lose their values, or it can't
+    save it and goes on without a signature."""
     holder = tf.Module()
     holder.variables_of_function = list(function.graph.variables)
     return holder

@@ -59,17 +59,22 @@ def named(data: bytes, signature: Signature) -> bytes:
 
 def ordered(data: bytes, found: Signature, wanted: Signature) -> bytes:
     """The file with inputs and outputs in the order of ``found``, by which its own signature knows them, and
-    called as ``wanted``.
+    called as ``wanted``. Without a signature their order is taken to be right: then the converter was given
+    tensors to keep, not a function's structure.
 
     An input that nothing reads, and which the converter has dropped, is not brought back: ModelError.
     """
     model = schema.unpack(data)
     graph = model.subgraphs[0]
     definition = next((d for d in model.signatureDefs or () if d.subgraphIndex == 0), None)
-    if definition is None:
-        raise ModelError("the converter gave a model without a signature", "convert with another TensorFlow")
-    graph.inputs = _places(definition.inputs, found.inputs, "input", wanted.inputs)
-    graph.outputs = _places(definition.outputs, found.outputs, "output", wanted.outputs)
+    if definition is not None:
+        graph.inputs = _places(definition.inputs, found.inputs, "input", wanted.inputs)
+        graph.outputs = _places(definition.outputs, found.outputs, "output", wanted.outputs)
+    elif (len(graph.inputs), len(graph.outputs)) != (len(wanted.inputs), len(wanted.outputs)):
+        raise ModelError(
+            "the converter dropped inputs or outputs: nothing in the model uses them",
+            "save the model without inputs that nothing uses, and each output once",
+        )
     model.signatureDefs = [_definition(graph, wanted)]
     return schema.pack(model)
 

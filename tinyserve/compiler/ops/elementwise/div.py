@@ -21,6 +21,8 @@ from tinyserve.compiler.program import ParamValue
 
 _FLOAT_SUFFIXES = {DType.FLOAT32: "f32"}
 _SUFFIXES = {DType.INT8: "s8", DType.INT32: "s32", **_FLOAT_SUFFIXES}
+_FLOOR_SUFFIXES = {DType.INT32: "s32", **_FLOAT_SUFFIXES}
+"""TFLM has float32 alone; int32 is LiteRT's, which ends with an error where it divides by 0."""
 _PARAMS = {DType.INT8: "div_s8", DType.INT32: "div_s32", DType.FLOAT32: "div_f32"}
 _SHIFTS = range(7, 24)
 """Of the output's factor: with others TFLM shifts some quotients by less than 0 or more than 31 bits."""
@@ -95,8 +97,8 @@ class FloorDiv(Div):
 
     name = "FLOOR_DIV"
     kernel = "floor_div"
-    limits = Binary.limits
-    suffixes = _FLOAT_SUFFIXES
+    limits = "up to 6 dimensions; int32 by 0 gives 0"
+    suffixes = _FLOOR_SUFFIXES
     types = suffixes
 
     def attributes(self, options: Options) -> DivAttributes:

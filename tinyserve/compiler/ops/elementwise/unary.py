@@ -347,16 +347,21 @@ class _RealFunction(Unary):
         raise NotImplementedError
 
     def table(self, op: Operator) -> Table:
-        input, output = checks.required(op, 0), op.outputs[0]
-        scale, inverse = np.float32(input.scale), np.float32(1) / np.float32(output.scale)
+        return _real_table(op, self.real)
 
-        def value(quantized: int) -> int:
-            with np.errstate(all="ignore"):
-                real = self.real(scale * np.float32(quantized - input.zero_point))
-                steps = float(real * inverse)
-            return saturate(round_half_away(max(-1e6, min(1e6, steps))) + output.zero_point)
 
-        return byte_table(DType.INT8, value)
+def _real_table(op: Operator, function: Callable[[np.float32], np.float32]) -> Table:
+    """``function`` of real numbers as one of int8."""
+    input, output = checks.required(op, 0), op.outputs[0]
+    scale, inverse = np.float32(input.scale), np.float32(1) / np.float32(output.scale)
+
+    def value(quantized: int) -> int:
+        with np.errstate(all="ignore"):
+            real = function(scale * np.float32(quantized - input.zero_point))
+            steps = float(real * inverse)
+        return saturate(round_half_away(max(-1e6, min(1e6, steps))) + output.zero_point)
+
+    return byte_table(DType.INT8, value)
 
 
 class Elu(_RealFunction):
@@ -364,6 +369,63 @@ class Elu(_RealFunction):
 
     def real(self, value: np.float32) -> np.float32:
         return np.float32(np.exp(value) - np.float32(1)) if value < 0 else value
+
+
+class Exp(_RealFunction):
+    """int8 as LiteRT: TFLM has float32 alone."""
+
+    name = "EXP"
+
+    def real(self, value: np.float32) -> np.float32:
+        result: np.float32 = np.exp(value)
+        return result
+
+
+class Log(_RealFunction):
+    """int8 as LiteRT: TFLM has float32 alone. What has no logarithm gives the lowest value."""
+
+    name = "LOG"
+
+    def real(self, value: np.float32) -> np.float32:
+        result: np.float32 = np.log(value) if value > 0 else np.float32(-1e30)
+        return result
+
+
+@dataclass(frozen=True)
+class GeluAttributes:
+    approximate: bool = False
+
+
+class Gelu(_RealFunction):
+    """x times the normal distribution's share below x; "approximate" through tanh. TFLM lacks it."""
+
+    name = "GELU"
+
+    def attributes(self, options: Options) -> GeluAttributes:
+        return GeluAttributes(options.boolean(0))
+
+    def table(self, op: Operator) -> Table:
+        function = _gelu_tanh if op.attributes.approximate else _gelu_erf
+        return _real_table(op, function)
+
+    def lower(self, op: Operator, lowering: Lowering) -> None:
+        if op.outputs[0].dtype is not DType.FLOAT32:
+            add_lookup(op, lowering, self.table(op))
+            return
+        function = "ts_gelu_tanh_f32" if op.attributes.approximate else "ts_gelu_f32"
+        add_elementwise(op, lowering, function, {"alpha": 0.0}, kind="ts_unary_f32")
+
+
+def _gelu_erf(value: np.float32) -> np.float32:
+    result: np.float32 = np.float32(0.5 * float(value) * (1.0 + math.erf(float(value) / math.sqrt(2.0))))
+    return result
+
+
+def _gelu_tanh(value: np.float32) -> np.float32:
+    x = float(value)
+    share = 1.0 + math.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3))
+    result: np.float32 = np.float32(0.5 * x * share)
+    return result
 
 
 class HardSwish(Unary):
@@ -522,15 +584,16 @@ class Rsqrt(Unary):
 
 
 class _Float(Unary):
-    """TFLM has it for float32 only."""
+    """TFLM has it for float32 only, or not at all (SIGN)."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
 
 OPS = (
-    Logistic(), Tanh(), Relu(), ReluN1To1(), Relu6(), LeakyRelu(), Elu(), HardSwish(), Abs(), Rsqrt(),
+    Logistic(), Tanh(), Relu(), ReluN1To1(), Relu6(), LeakyRelu(), Elu(), HardSwish(), Abs(), Rsqrt(), Exp(),
+    Log(), Gelu(),
     *map(_Float, (
-        "NEG", "SQUARE", "SQRT", "EXP", "LOG", "SIN", "COS", "FLOOR", "CEIL", "ROUND",
+        "NEG", "SQUARE", "SQRT", "SIN", "COS", "FLOOR", "CEIL", "ROUND", "SIGN",
     )),
 )  # fmt: skip

@@ -13,6 +13,8 @@ from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.program import ParamValue
 
 _SUFFIX = {DType.INT8: "s8", DType.FLOAT32: "f32"}
+_OUTPUTS = {DType.INT32: "", DType.INT64: "_s64"}
+"""TFLM writes int32 alone; int64 is what LiteRT gives for Keras' and ONNX' default."""
 
 
 class ArgMax(Op):
@@ -20,17 +22,18 @@ class ArgMax(Op):
 
     name = "ARG_MAX"
     types = _SUFFIX
-    limits = "int32 output"
+    limits = "int32 or int64 output; int32 where the axis is computed"
 
     def check(self, op: Operator) -> None:
         checks.arity(op, 2)
         input, output = checks.required(op, 0), op.outputs[0]
         checks.dtype(op, input, _SUFFIX, "input")
-        checks.dtype(op, output, (DType.INT32,), "output")
+        checks.dtype(op, output, _OUTPUTS, "output")
         if checks.required(op, 1).is_constant:
             extent = input.shape[self._axis(op)]
             checks.elements(op, output, input.elements // extent, "output")
             return
+        checks.dtype(op, output, (DType.INT32,), "output")
         check_computed_axis(op)
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
@@ -47,7 +50,7 @@ class ArgMax(Op):
         add_call(
             op,
             lowering,
-            f"ts_{self.name.lower()}_{kind}",
+            f"ts_{self.name.lower()}_{kind}{_OUTPUTS[op.outputs[0].dtype]}",
             "arg_max.h",
             params=params,
             inputs=[lowering.operand(input)],
@@ -75,7 +78,7 @@ class ArgMax(Op):
 class ArgMin(ArgMax):
     name = "ARG_MIN"
     types = _SUFFIX
-    limits = "int32 output"
+    limits = "int32 or int64 output; int32 where the axis is computed"
 
 
 OPS = (ArgMax(), ArgMin())

@@ -1,4 +1,4 @@
-"""MEAN, SUM, REDUCE_MAX, REDUCE_MIN and REDUCE_ALL over any axes. Kernels in ``kernels/reduce.h``."""
+"""MEAN, SUM and REDUCE_MAX, _MIN, _ALL and _ANY over any axes. Kernels in ``kernels/reduce.h``."""
 
 from __future__ import annotations
 
@@ -163,6 +163,13 @@ class ReduceAll(_Reduce):
     types = (DType.BOOL,)
 
 
+class ReduceAny(_Reduce):
+    """TFLM lacks it: LiteRT says what it gives."""
+
+    name = "REDUCE_ANY"
+    types = (DType.BOOL,)
+
+
 def _count(op: Operator) -> int:
     """How many values make one output."""
     return checks.required(op, 0).elements // op.outputs[0].elements
@@ -210,4 +217,4 @@ def _lead(reduction: Reduction, op: Operator) -> int:
     return lead_bytes(starts * input.dtype.itemsize, ends * output.dtype.itemsize)
 
 
-OPS = (Mean(), Sum(), ReduceMax(), ReduceMin(), ReduceAll())
+OPS = (Mean(), Sum(), ReduceMax(), ReduceMin(), ReduceAll(), ReduceAny())

@@ -1,0 +1,126 @@
+"""Operators that TFLM lacks, or lacks for a type, beside LiteRT's reference kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.support.flatbuffer_builder import GraphBuilder, ModelBuilder
+from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.host.model import HostModel
+
+Array = npt.NDArray[Any]
+Build = Callable[[GraphBuilder, np.random.Generator], list[Array]]
+
+
+def interpreter(data: bytes) -> Any:
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    made = Interpreter(
+        model_content=data, experimental_op_resolver_type=OpResolverType.BUILTIN_REF, num_threads=1
+    )
+    made.allocate_tensors()
+    return made
+
+
+def litert(data: bytes, inputs: list[Array]) -> list[Array]:
+    made = interpreter(data)
+    for detail, value in zip(made.get_input_details(), inputs, strict=True):
+        made.set_tensor(detail["index"], value)
+    made.invoke()
+    return [made.get_tensor(detail["index"]) for detail in made.get_output_details()]
+
+
+def tile(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    dtype = str(rng.choice(["int8", "float32", "int32"]))
+    shape = tuple(int(e) for e in rng.integers(1, 4, rng.integers(1, 4)))
+    times = rng.integers(1, 4, len(shape)).astype(np.int32)
+    quantization = {"scale": 0.5, "zero_point": 3} if dtype == "int8" else {}
+    x = graph.input(shape, dtype, **quantization)
+    y = graph.tensor(tuple(np.multiply(shape, times).tolist()), dtype, **quantization)
+    graph.op("TILE", [x, graph.constant(times)], [y])
+    graph.output(y)
+    return [rng.integers(-100, 100, shape).astype(dtype)]
+
+
+def select(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    shape = tuple(int(e) for e in rng.integers(1, 4, rng.integers(1, 4)))
+    condition = shape if rng.random() < 0.5 else shape[:1]
+    inputs = [graph.input(condition, "bool"), graph.input(shape, "float32"), graph.input(shape, "float32")]
+    y = graph.tensor(shape, "float32")
+    graph.op("SELECT", inputs, [y])
+    graph.output(y)
+    values = [rng.normal(size=shape).astype(np.float32) for _ in range(2)]
+    return [rng.random(condition) < 0.5, *values]
+
+
+def arg_max(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    dtype = str(rng.choice(["int8", "float32"]))
+    shape = tuple(int(e) for e in rng.integers(1, 5, 3))
+    axis = int(rng.integers(0, 3))
+    x = graph.input(shape, dtype, **({"scale": 0.5} if dtype == "int8" else {}))
+    y = graph.tensor(shape[:axis] + shape[axis + 1 :], "int64")
+    graph.op(str(rng.choice(["ARG_MAX", "ARG_MIN"])), [x, graph.constant(np.array([axis], np.int32))], [y],
+             output_type=4)  # fmt: skip
+    graph.output(y)
+    return [rng.integers(-5, 5, shape).astype(dtype)]
+
+
+def table(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    op = str(rng.choice(["EXP", "LOG", "GELU"]))
+    options = {"approximate": bool(rng.random() < 0.5)} if op == "GELU" else {}
+    low = -128 if op == "LOG" else int(rng.integers(-128, 128))
+    x = graph.input((256,), "int8", scale=float(rng.uniform(0.005, 0.06)), zero_point=low)
+    y = graph.tensor(
+        (256,), "int8", scale=float(rng.uniform(0.01, 0.2)), zero_point=int(rng.integers(-128, 128))
+    )
+    graph.op(op, [x], [y], **options)
+    graph.output(y)
+    values = np.arange(-128, 128).astype(np.int8)
+    return [np.maximum(values, -127).astype(np.int8) if op == "LOG" else values]
+
+
+def real(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    op = str(rng.choice(["GELU", "SIGN"]))
+    options = {"approximate": bool(rng.random() < 0.5)} if op == "GELU" else {}
+    x, y = graph.input((200,), "float32"), graph.tensor((200,), "float32")
+    graph.op(op, [x], [y], **options)
+    graph.output(y)
+    return [np.concatenate([[0.0], rng.normal(0, 3, 199)]).astype(np.float32)]
+
+
+def reduce_any(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    shape = tuple(int(e) for e in rng.integers(1, 5, 3))
+    axis = int(rng.integers(0, 3))
+    x, y = graph.input(shape, "bool"), graph.tensor(shape[:axis] + shape[axis + 1 :], "bool")
+    graph.op("REDUCE_ANY", [x, graph.constant(np.array([axis], np.int32))], [y], keep_dims=False)
+    graph.output(y)
+    return [rng.random(shape) < 0.3]
+
+
+def floor(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    shape = tuple(int(e) for e in rng.integers(1, 5, 2))
+    x, d, y = graph.input(shape, "int32"), graph.input(shape[1:], "int32"), graph.tensor(shape, "int32")
+    graph.op(str(rng.choice(["FLOOR_DIV", "FLOOR_MOD"])), [x, d], [y])
+    graph.output(y)
+    divisors = rng.integers(1, 9, shape[1:]) * rng.choice([-1, 1], shape[1:])
+    return [rng.integers(-50, 50, shape).astype(np.int32), divisors.astype(np.int32)]
+
+
+@pytest.mark.parametrize("build", [tile, select, arg_max, table, real, reduce_any, floor])
+def test_values_equal_litert(build: Build) -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(12):
+        model = ModelBuilder()
+        inputs = build(model.graph(), rng)
+        data = model.build()
+        got = HostModel(compile_model(data)).run(inputs)
+        for ours, theirs in zip(got, litert(data, inputs), strict=True):
+            if theirs.dtype == np.float32:
+                np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
+            else:
+                np.testing.assert_array_equal(ours.reshape(theirs.shape), theirs)
