@@ -177,7 +177,8 @@ def source(programs: Sequence[Program]) -> Iterator[str]:
         names = {id(constant): f"case{index}_{constant.name}" for constant in program.constants}
         for constant in program.constants:
             size = max(1, constant.values.size)
-            kind = f"_Alignas({constant.alignment}) static const {constant.c_type}"
+            alignment = max(constant.alignment, constant.values.itemsize)
+            kind = f"_Alignas({alignment}) static const __attribute__((unused)) {constant.c_type}"
             yield f"{kind} {names[id(constant)]}[{size}] = {{"
             yield from (*array_lines(constant.values), "};")
         yield f"void case{index}(uint8_t *const *b);"

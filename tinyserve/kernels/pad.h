@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "common/copy.h"
+
 #define TS_PAD_RANK 6
 
 /* before and after are numbers of elements along each dimension (leading dimensions of 1 have none). */
@@ -21,6 +23,52 @@ typedef struct {
     float value;
 } ts_pad_f32_params;
 
+static inline void ts_pad_copy_s8(int8_t *to, const int8_t *from, int32_t count)
+{
+    ts_copy_bytes(to, from, count);
+}
+
+static inline void ts_pad_fill_s8(int8_t *to, int8_t value, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        to[i] = value;
+    }
+}
+
+static inline void ts_pad_copy_s16(int16_t *to, const int16_t *from, int32_t count)
+{
+    ts_copy_bytes(to, from, 2 * count);
+}
+
+static inline void ts_pad_fill_s16(int16_t *to, int16_t value, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        to[i] = value;
+    }
+}
+
+static inline void ts_pad_copy_s32(int32_t *to, const int32_t *from, int32_t count)
+{
+    ts_copy_words(to, from, count);
+}
+
+static inline void ts_pad_fill_s32(int32_t *to, int32_t value, int32_t count)
+{
+    ts_fill_words(to, (uint32_t)value, count);
+}
+
+static inline void ts_pad_copy_f32(float *to, const float *from, int32_t count)
+{
+    ts_copy_words(to, from, count);
+}
+
+static inline void ts_pad_fill_f32(float *to, float value, int32_t count)
+{
+    for (int32_t i = 0; i < count; i++) {
+        to[i] = value;
+    }
+}
+
 /* Writes the output in ascending order, row by row: `position` counts through the output's outer dimensions. */
 #define TS_PAD(SUFFIX, T, PARAMS)                                                                                      \
     static inline void ts_pad_##SUFFIX(const PARAMS *p, const T *input, T *output)                                     \
@@ -29,23 +77,25 @@ typedef struct {
         int32_t position[TS_PAD_RANK] = {0};                                                                           \
         for (;;) {                                                                                                     \
             int inside = 1;                                                                                            \
-            for (int32_t d = 0; d < last; d++) {                                                                       \
+            _Pragma("GCC unroll 6") for (int32_t d = 0; d < last; d++)                                                 \
+            {                                                                                                          \
                 inside = inside && position[d] >= p->before[d] && position[d] < p->before[d] + p->shape[d];            \
             }                                                                                                          \
             const int32_t copied = inside ? p->shape[last] : 0;                                                        \
             const int32_t behind = p->after[last] + (inside ? 0 : p->shape[last]);                                     \
-            for (int32_t i = 0; i < p->before[last]; i++) {                                                            \
-                *output++ = (T)p->value;                                                                               \
-            }                                                                                                          \
-            for (int32_t i = 0; i < copied; i++) {                                                                     \
-                *output++ = *input++;                                                                                  \
-            }                                                                                                          \
-            for (int32_t i = 0; i < behind; i++) {                                                                     \
-                *output++ = (T)p->value;                                                                               \
-            }                                                                                                          \
+            ts_pad_fill_##SUFFIX(output, (T)p->value, p->before[last]);                                                \
+            ts_pad_copy_##SUFFIX(output + p->before[last], input, copied);                                             \
+            input += copied;                                                                                           \
+            output += p->before[last] + copied;                                                                        \
+            ts_pad_fill_##SUFFIX(output, (T)p->value, behind);                                                         \
+            output += behind;                                                                                          \
             int32_t d = last - 1;                                                                                      \
-            while (d >= 0 && ++position[d] == p->before[d] + p->shape[d] + p->after[d]) {                              \
-                position[d--] = 0;                                                                                     \
+            _Pragma("GCC unroll 6") for (; d >= 0; d--)                                                                \
+            {                                                                                                          \
+                if (++position[d] < p->before[d] + p->shape[d] + p->after[d]) {                                        \
+                    break;                                                                                             \
+                }                                                                                                      \
+                position[d] = 0;                                                                                       \
             }                                                                                                          \
             if (d < 0) {                                                                                               \
                 return;                                                                                                \

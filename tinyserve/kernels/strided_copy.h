@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "common/copy.h"
+
 #define TS_STRIDED_COPY_RANK 5
 
 /* shape is that of the block (leading ones, the last dimension is row_length); strides are in elements, may be 0 or
@@ -17,8 +19,17 @@ typedef struct {
     int32_t output_strides[TS_STRIDED_COPY_RANK];
 } ts_strided_copy_params;
 
-static inline void ts_strided_copy_next(const ts_strided_copy_params *p, int32_t *index, int32_t *from, int32_t *to)
+/* Inlined so that what each layer's constants make of it is left: most walks have one or two dimensions. */
+#if defined(__GNUC__)
+#define TS_STRIDED_COPY_INLINE static inline __attribute__((always_inline))
+#else
+#define TS_STRIDED_COPY_INLINE static inline
+#endif
+
+TS_STRIDED_COPY_INLINE void ts_strided_copy_next(const ts_strided_copy_params *p, int32_t *index, int32_t *from,
+                                                 int32_t *to)
 {
+#pragma GCC unroll 5
     for (int32_t d = TS_STRIDED_COPY_RANK - 1; d >= 0; d--) {
         *from += p->input_strides[d];
         *to += p->output_strides[d];
@@ -50,5 +61,24 @@ TS_STRIDED_COPY(s64, int64_t)
 TS_STRIDED_COPY(f32, float)
 
 #undef TS_STRIDED_COPY
+
+/* Rows that lie in one piece at both ends. Elements are bytes, or words that are aligned at both ends. */
+#define TS_STRIDED_COPY_RUNS(UNIT, T)                                                                                  \
+    TS_STRIDED_COPY_INLINE void ts_strided_copy_runs_of_##UNIT(const ts_strided_copy_params *p, const void *input,     \
+                                                               void *output)                                           \
+    {                                                                                                                  \
+        const T *const source = input;                                                                                 \
+        T *const target = output;                                                                                      \
+        int32_t index[TS_STRIDED_COPY_RANK] = {0}, from = p->input_start, to = p->output_start;                        \
+        for (int32_t row = 0; row < p->rows; row++) {                                                                  \
+            ts_copy_##UNIT(target + to, source + from, p->row_length);                                                 \
+            ts_strided_copy_next(p, index, &from, &to);                                                                \
+        }                                                                                                              \
+    }
+
+TS_STRIDED_COPY_RUNS(bytes, uint8_t)
+TS_STRIDED_COPY_RUNS(words, ts_copy_word)
+
+#undef TS_STRIDED_COPY_RUNS
 
 #endif

@@ -19,10 +19,10 @@ CASES = 110
 BIAS = {"int8": "int32", "int16": "int64", "float32": "float32"}
 
 
-def random_case(index: int, dtype: str) -> Case:
+def random_case(index: int, dtype: str, most: int = 8) -> Case:
     r = Random(index, 94)
     batches, steps = r.choice((1, 1, 2)), r.integer(1, 5)
-    inputs, units, time_major = r.integer(1, 8), r.integer(1, 8), r.chance(0.4)
+    inputs, units, time_major = r.integer(1, most), r.integer(1, most), r.chance(0.4)
     rows = (steps, batches) if time_major else (batches, steps)
     integer = dtype != "float32"
     small = 1 / 256 if dtype == "int16" else 1.0

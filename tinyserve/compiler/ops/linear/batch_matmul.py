@@ -67,37 +67,58 @@ class BatchMatmul(Op):
         if lowering.lower_variant("batch_matmul", op):
             return
         left, right, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        rows, depth = _matrix(left, op.attributes.adjoint_left)
-        columns = output.shape[-1]
-        padding = (1,) * (_BATCH_RANK - len(output.shape) + 2)
-        params: dict[str, ParamValue] = {
-            "batch": padding + output.shape[:-2],
-            "left_batch": _batch_strides(left, output),
-            "right_batch": _batch_strides(right, output),
-            "rows": rows,
-            "columns": columns,
-            "depth": depth,
-            "left_row": 1 if op.attributes.adjoint_left else depth,
-            "left_depth": rows if op.attributes.adjoint_left else 1,
-            "right_depth": 1 if op.attributes.adjoint_right else columns,
-            "right_column": depth if op.attributes.adjoint_right else 1,
-        }
-        if left.dtype is not DType.FLOAT32:
-            params["left_offset"], params["right_offset"] = -left.zero_point, -right.zero_point
-            params["output_offset"] = output.zero_point
-            params["multiplier"], params["shift"] = _factor(op)
         kind = "f32" if left.dtype is DType.FLOAT32 else "quantized"
         add_call(
             op,
             lowering,
             f"ts_batch_matmul_{suffix(left)}",
             "batch_matmul.h",
-            params=params,
+            params=matrix_params(op),
             inputs=[lowering.operand(left), lowering.operand(right)],
             outputs=[lowering.buffer(output)],
             params_type=f"ts_batch_matmul_{kind}_params",
             macs=self.macs(op),
         )
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """[rows][depth] times [depth][columns], in each batch."""
+
+    rows: int
+    columns: int
+    depth: int
+
+
+def matrices(op: Operator) -> Matrices:
+    """What is multiplied, whichever way it is stored."""
+    rows, depth = _matrix(checks.required(op, 0), op.attributes.adjoint_left)
+    return Matrices(rows, op.outputs[0].shape[-1], depth)
+
+
+def matrix_params(op: Operator) -> dict[str, ParamValue]:
+    """The fields of the portable kernels' parameters."""
+    left, right, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    rows, depth = _matrix(left, op.attributes.adjoint_left)
+    columns = output.shape[-1]
+    padding = (1,) * (_BATCH_RANK - len(output.shape) + 2)
+    params: dict[str, ParamValue] = {
+        "batch": padding + output.shape[:-2],
+        "left_batch": _batch_strides(left, output),
+        "right_batch": _batch_strides(right, output),
+        "rows": rows,
+        "columns": columns,
+        "depth": depth,
+        "left_row": 1 if op.attributes.adjoint_left else depth,
+        "left_depth": rows if op.attributes.adjoint_left else 1,
+        "right_depth": 1 if op.attributes.adjoint_right else columns,
+        "right_column": depth if op.attributes.adjoint_right else 1,
+    }
+    if left.dtype is not DType.FLOAT32:
+        params["left_offset"], params["right_offset"] = -left.zero_point, -right.zero_point
+        params["output_offset"] = output.zero_point
+        params["multiplier"], params["shift"] = _factor(op)
+    return params
 
 
 def _matrix(tensor: Tensor, adjoint: bool) -> tuple[int, int]:

@@ -50,10 +50,16 @@ class Pad(Op):
     def lower(self, op: Operator, lowering: Lowering) -> None:
         input, output = checks.required(op, 0), op.outputs[0]
         before, after = paddings(op)
-        params: dict[str, ParamValue] = {**_merged(input.shape, before, after), "value": pad_value(op)}
+        rows = _merged(input.shape, before, after)
         source, target = lowering.operand(input), lowering.buffer(output)
         kind, value = SUFFIX[input.dtype], checks.optional(op, 2)
         computed = [value] if value is not None and not value.is_constant else []
+        params: dict[str, ParamValue]
+        words = None if computed else _in_words(rows, input.dtype.itemsize)
+        if words is not None and kind != "f32":
+            params, kind = {**_fields(words), "value": _repeated(pad_value(op), input.dtype)}, "s32"
+        else:
+            params = {**_fields(rows), "value": pad_value(op)}
         add_call(
             op,
             lowering,
@@ -91,15 +97,37 @@ def pad_value(op: Operator) -> int | float:
     return output.zero_point if output.dtype is DType.INT8 else 0
 
 
-def _merged(shape: tuple[int, ...], before: tuple[int, ...], after: tuple[int, ...]) -> dict[str, ParamValue]:
+_Row = tuple[int, int, int]
+"""Extent, elements before, elements after, of a dimension."""
+
+
+def _merged(shape: tuple[int, ...], before: tuple[int, ...], after: tuple[int, ...]) -> list[_Row]:
     """The kernel's dimensions: one without padding is one with the dimension before it."""
-    rows: list[tuple[int, int, int]] = []
+    rows: list[_Row] = []
     for extent, low, high in zip(shape, before, after, strict=True):
         if rows and low == high == 0:
             rows[-1] = (rows[-1][0] * extent, rows[-1][1] * extent, rows[-1][2] * extent)
         else:
             rows.append((extent, low, high))
-    rows = [(1, 0, 0)] * (_RANK - len(rows)) + rows
+    return [(1, 0, 0)] * (_RANK - len(rows)) + rows
+
+
+def _in_words(rows: list[_Row], size: int) -> list[_Row] | None:
+    """The dimensions where elements are words of 4 bytes; None where rows are no whole number of them."""
+    extent, low, high = (value * size for value in rows[-1])
+    if extent % 4 or low % 4 or high % 4:
+        return None
+    return [*rows[:-1], (extent // 4, low // 4, high // 4)]
+
+
+def _repeated(value: int | float, dtype: DType) -> int:
+    """A word of the value's bits, over and over."""
+    bits = np.full(4 // dtype.itemsize, value).astype(dtype.numpy)
+    return int(bits.view(np.int32)[0])
+
+
+def _fields(rows: list[_Row]) -> dict[str, ParamValue]:
+    """The fields of TS_PAD's parameters but the value."""
     return {
         "shape": tuple(row[0] for row in rows),
         "before": tuple(row[1] for row in rows),

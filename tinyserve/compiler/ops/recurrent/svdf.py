@@ -79,35 +79,20 @@ class Svdf(Op):
         return input.shape[0] * features.shape[0] * (input.shape[1] + times.shape[1])
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
+        if lowering.lower_variant("svdf", op):
+            return
         input, features, times, bias, state = _tensors(op)
         kind = _kind(op)
-        params: dict[str, ParamValue] = {
-            "batches": input.shape[0],
-            "inputs": input.shape[1],
-            "units": op.outputs[0].shape[1],
-            "rank": op.attributes.rank,
-            "memory": times.shape[1],
-        }
         operands = (features, times, bias)
         computed = any(tensor is not None and not tensor.is_constant for tensor in operands)
         inputs: list[Operand | None] = [lowering.operand(input)]
         if computed:
             inputs += [None if tensor is None else lowering.operand(tensor) for tensor in operands]
-        for name, tensor in zip(("feature_weights", "time_weights", "bias"), operands, strict=True):
-            if tensor is None or computed:
-                params[name] = None
-            else:
-                params[name] = lowering.constant(tensor.name, np.asarray(tensor.data), f"{op.name} {name}")
         if kind == "f32":
-            params["activation_min"], params["activation_max"] = float_range(op.attributes.activation)
+            low, high = float_range(op.attributes.activation)
+            params = {**_operands(op, lowering), "activation_min": low, "activation_max": high}
         else:
-            (feature, feature_shift), (final, final_shift) = _rescaling(op)
-            params |= {
-                "input_offset": -input.zero_point, "state_zero_point": state.zero_point,
-                "feature_multiplier": feature, "feature_shift": feature_shift,
-                "output_multiplier": final, "output_shift": final_shift,
-                "output_zero_point": op.outputs[0].zero_point,
-            }  # fmt: skip
+            params = integer_params(op, lowering)
         add_call(
             op,
             lowering,
@@ -120,6 +105,41 @@ class Svdf(Op):
             scratch=[lowering.buffer(state)],
             macs=self.macs(op),
         )
+
+
+def _operands(op: Operator, lowering: Lowering) -> dict[str, ParamValue]:
+    """Sizes, weights and bias; NULL where weights or bias are arguments of the call."""
+    input, features, times, bias, _ = _tensors(op)
+    operands = (features, times, bias)
+    params: dict[str, ParamValue] = {
+        "batches": input.shape[0],
+        "inputs": input.shape[1],
+        "units": op.outputs[0].shape[1],
+        "rank": op.attributes.rank,
+        "memory": times.shape[1],
+    }
+    computed = any(tensor is not None and not tensor.is_constant for tensor in operands)
+    for name, tensor in zip(("feature_weights", "time_weights", "bias"), operands, strict=True):
+        if tensor is None or computed:
+            params[name] = None
+        else:
+            params[name] = lowering.constant(tensor.name, np.asarray(tensor.data), f"{op.name} {name}")
+    return params
+
+
+def integer_params(op: Operator, lowering: Lowering) -> dict[str, ParamValue]:
+    """The fields of the integer kernels' parameters."""
+    (feature, feature_shift), (final, final_shift) = _rescaling(op)
+    return {
+        **_operands(op, lowering),
+        "input_offset": -checks.required(op, 0).zero_point,
+        "state_zero_point": checks.required(op, 4).zero_point,
+        "feature_multiplier": feature,
+        "feature_shift": feature_shift,
+        "output_multiplier": final,
+        "output_shift": final_shift,
+        "output_zero_point": op.outputs[0].zero_point,
+    }
 
 
 def _tensors(op: Operator) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor]:

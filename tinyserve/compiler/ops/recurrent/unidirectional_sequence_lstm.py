@@ -55,7 +55,7 @@ class UnidirectionalSequenceLstm(Op):
     def check(self, op: Operator) -> None:
         checks.arity(op, 1, _INPUTS)
         _check_variant(op)
-        input, hidden, cell, output = checks.required(op, 0), *_states(op), op.outputs[0]
+        input, hidden, cell, output = checks.required(op, 0), *states(op), op.outputs[0]
         checks.dtype(op, input, _SUFFIX, "input")
         checks.same_dtype(op, input, hidden, output)
         checks.rank(op, input, 3, "input")
@@ -80,31 +80,15 @@ class UnidirectionalSequenceLstm(Op):
         return 4 * op.outputs[0].elements * (checks.required(op, 0).shape[2] + op.outputs[0].shape[2])
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, hidden, cell, output = checks.required(op, 0), *_states(op), op.outputs[0]
-        first, second, inputs = input.shape
-        steps, batches = (first, second) if op.attributes.time_major else (second, first)
-        params: dict[str, ParamValue] = {
-            "batches": batches,
-            "steps": steps,
-            "inputs": inputs,
-            "units": output.shape[2],
-            "time_major": int(op.attributes.time_major),
-        }
+        if lowering.lower_variant("unidirectional_sequence_lstm", op):
+            return
+        input, output = checks.required(op, 0), op.outputs[0]
         integer, computed = input.dtype is not DType.FLOAT32, _computed(op)
-        for gate in _GATES:
-            pairs = dict(_scaling(op, gate)) if integer else {}
-            if not computed:
-                pairs |= dict((_integer_gate if integer else _float_gate)(op, lowering, gate))
-            params |= {f"gates[{gate}].{key}": value for key, value in pairs.items()}
-        if integer:
-            params["sigmoid"] = lowering.constant("sigmoid", sigmoid_table(), "logistic(i / 24), Q0.16")
-            params |= _integer_params(op)
-        else:
-            params["cell_clip"] = float(op.attributes.cell_clip)
+        params = lstm_params(op, lowering)
         function, operands = f"ts_unidirectional_sequence_lstm_{_SUFFIX[input.dtype]}", [input]
-        scratch = [lowering.buffer(hidden), lowering.buffer(cell)]
+        scratch = [lowering.buffer(state) for state in states(op)]
         if computed:
-            function, operands = f"{function}_computed", [input, *_weights(op)]
+            function, operands = f"{function}_computed", [input, *gate_weights(op)]
             params = {f"lstm.{field}": value for field, value in params.items()}
             if integer:
                 params["input_zero_point"] = input.zero_point
@@ -123,18 +107,45 @@ class UnidirectionalSequenceLstm(Op):
         )
 
 
-def _states(op: Operator) -> tuple[Tensor, Tensor]:
+def lstm_params(op: Operator, lowering: Lowering) -> dict[str, ParamValue]:
+    """The fields of the kernels' parameters; weights and biases only where all are constant."""
+    input, output = checks.required(op, 0), op.outputs[0]
+    first, second, inputs = input.shape
+    steps, batches = (first, second) if op.attributes.time_major else (second, first)
+    params: dict[str, ParamValue] = {
+        "batches": batches,
+        "steps": steps,
+        "inputs": inputs,
+        "units": output.shape[2],
+        "time_major": int(op.attributes.time_major),
+    }
+    integer, computed = input.dtype is not DType.FLOAT32, _computed(op)
+    for gate in _GATES:
+        pairs = dict(_scaling(op, gate)) if integer else {}
+        if not computed:
+            pairs |= dict((_integer_gate if integer else _float_gate)(op, lowering, gate))
+        params |= {f"gates[{gate}].{key}": value for key, value in pairs.items()}
+    if integer:
+        params["sigmoid"] = lowering.constant("sigmoid", sigmoid_table(), "logistic(i / 24), Q0.16")
+        params |= _integer_params(op)
+    else:
+        params["cell_clip"] = float(op.attributes.cell_clip)
+    return params
+
+
+def states(op: Operator) -> tuple[Tensor, Tensor]:
+    """Hidden and cell state."""
     return checks.required(op, _HIDDEN), checks.required(op, _CELL)
 
 
-def _weights(op: Operator) -> list[Tensor]:
+def gate_weights(op: Operator) -> list[Tensor]:
     """Weights of the input, recurrent weights and biases, gate by gate: arguments of a call that has them
     computed at run time."""
     return [checks.required(op, first + gate) for first in _FIRST for gate in _GATES]
 
 
 def _computed(op: Operator) -> bool:
-    return not all(tensor.is_constant for tensor in _weights(op))
+    return not all(tensor.is_constant for tensor in gate_weights(op))
 
 
 def _check_variant(op: Operator) -> None:
@@ -182,7 +193,7 @@ def _integer_gate(op: Operator, lowering: Lowering, gate: int) -> Iterator[tuple
     bias = np.asarray(checks.required(op, _BIAS + gate).data)
     for side, first, source, start in (
         ("input", _INPUT_WEIGHTS, checks.required(op, 0), bias.astype(np.int64)),
-        ("recurrent", _RECURRENT_WEIGHTS, _states(op)[0], np.zeros(bias.shape, np.int64)),
+        ("recurrent", _RECURRENT_WEIGHTS, states(op)[0], np.zeros(bias.shape, np.int64)),
     ):
         weights = checks.required(op, first + gate)
         data = np.asarray(weights.data)
@@ -199,7 +210,7 @@ def _scaling(op: Operator, gate: int) -> Iterator[tuple[str, ParamValue]]:
     """
     for side, first, source in (
         ("input", _INPUT_WEIGHTS, checks.required(op, 0)),
-        ("recurrent", _RECURRENT_WEIGHTS, _states(op)[0]),
+        ("recurrent", _RECURRENT_WEIGHTS, states(op)[0]),
     ):
         product = source.scale * checks.required(op, first + gate).scale
         multiplier, shift = requantization(op, product / _GATE_SCALE)
@@ -209,7 +220,7 @@ def _scaling(op: Operator, gate: int) -> Iterator[tuple[str, ParamValue]]:
 
 def _integer_params(op: Operator) -> dict[str, ParamValue]:
     """What follows the gates: TFLM's PrepareGateParametersInteger and CreateLstmCellStateInfo."""
-    hidden, cell = _states(op)
+    hidden, cell = states(op)
     power = round_half_away(math.log2(cell.scale))
     if not -12 <= power <= 0:
         raise unsupported(op, f"cell scale {cell.scale:g}", "a power of two from 2^-12 to 1 is needed")

@@ -58,20 +58,8 @@ def add_copy(
     """Copies a block of ``shape`` from ``source`` in ``input`` to ``target`` in ``output``."""
     from_operand, to_buffer = lowering.operand(input), lowering.buffer(output)
     extents, (from_strides, to_strides) = merged(shape, [list(source.strides), list(target.strides)])
-    padding = [0] * (MAX_RANK - len(extents))
-    extents = [1] * len(padding) + extents
-    from_strides, to_strides = padding + from_strides, padding + to_strides
-    params: dict[str, ParamValue] = {
-        "rows": int(np.prod(extents[:-1], dtype=np.int64)),
-        "row_length": extents[-1],
-        "shape": tuple(extents[:-1]),
-        "input_start": source.start,
-        "input_row_stride": from_strides[-1],
-        "input_strides": tuple(from_strides[:-1]),
-        "output_start": target.start,
-        "output_row_stride": to_strides[-1],
-        "output_strides": tuple(to_strides[:-1]),
-    }
+    walk = _Runs(extents, from_strides, to_strides, source.start, target.start)
+    function, walk = _kernel(walk, input.dtype)
     whole = target == dense(shape) and shape_elements(shape) == output.elements
     size = input.dtype.itemsize
     reads = positions(shape, source) * size
@@ -79,14 +67,73 @@ def add_copy(
     add_call(
         op,
         lowering,
-        f"ts_strided_copy_{SUFFIX[input.dtype]}",
+        function,
         "strided_copy.h",
-        params=params,
+        params=walk.params(),
         inputs=[from_operand],
         outputs=[to_buffer],
         params_type="ts_strided_copy_params",
         overlaps=overlaps(from_operand, to_buffer, lead_bytes(reads, ends)) if whole else [],
     )
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """Extents (the last is that of a row) and both ends' strides and starts, in elements."""
+
+    extents: list[int]
+    from_strides: list[int]
+    to_strides: list[int]
+    from_start: int
+    to_start: int
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether a row lies in one piece at both ends."""
+        return not self.extents or self.from_strides[-1] == self.to_strides[-1] == 1
+
+    def in_units(self, size: int, unit: int) -> _Runs | None:
+        """The same walk over units of ``unit`` bytes where elements of ``size`` are contiguous; None where
+        something is no whole number of them."""
+
+        def scaled(values: list[int]) -> list[int]:
+            return [value * size for value in values]
+
+        extents = [*self.extents[:-1], *scaled(self.extents[-1:] or [1])]
+        strides = [scaled(walk[:-1]) for walk in (self.from_strides, self.to_strides)]
+        starts = scaled([self.from_start, self.to_start])
+        if any(value % unit for value in (extents[-1], *strides[0], *strides[1], *starts)):
+            return None
+        extents[-1] //= unit
+        walks = [[value // unit for value in walk] + [1] for walk in strides]
+        return _Runs(extents, walks[0], walks[1], starts[0] // unit, starts[1] // unit)
+
+    def params(self) -> dict[str, ParamValue]:
+        """The fields of ts_strided_copy_params."""
+        padding = [0] * (MAX_RANK - len(self.extents))
+        extents = [1] * len(padding) + self.extents
+        from_strides, to_strides = padding + self.from_strides, padding + self.to_strides
+        return {
+            "rows": int(np.prod(extents[:-1], dtype=np.int64)),
+            "row_length": extents[-1],
+            "shape": tuple(extents[:-1]),
+            "input_start": self.from_start,
+            "input_row_stride": from_strides[-1],
+            "input_strides": tuple(from_strides[:-1]),
+            "output_start": self.to_start,
+            "output_row_stride": to_strides[-1],
+            "output_strides": tuple(to_strides[:-1]),
+        }
+
+
+def _kernel(walk: _Runs, dtype: DType) -> tuple[str, _Runs]:
+    """The kernel and the walk in its units: words or bytes of contiguous rows, else elements."""
+    if walk.contiguous:
+        for unit, name in ((4, "words"), (1, "bytes")):
+            found = walk.in_units(dtype.itemsize, unit)
+            if found is not None:
+                return f"ts_strided_copy_runs_of_{name}", found
+    return f"ts_strided_copy_{SUFFIX[dtype]}", walk
 
 
 def positions(shape: tuple[int, ...], walk: Walk) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

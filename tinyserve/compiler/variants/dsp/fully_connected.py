@@ -12,7 +12,7 @@ from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
 from tinyserve.compiler.program import ParamValue
-from tinyserve.compiler.variants import Candidate
+from tinyserve.compiler.variants import Candidate, dots
 from tinyserve.compiler.variants.dsp import clamp, conv_2d, packing
 
 REASON = "SMLAD on four taps x 8 channels, two weights per half-word"
@@ -20,13 +20,13 @@ _GROUP = 8
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """Up to two candidates for int8 layers: groups of 8 channels, and a convolution of one pixel."""
+    """Rows of weights as they are; for int8 also groups of 8 channels and a convolution of one pixel."""
     input, weights = checks.required(op, 0), checks.required(op, 1)
+    found = dots.fully_connected(op, lowering, dots.DSP)
     if weights.data is None or not packing.applies(op):
-        return []
+        return found
     depth, batches = weights.shape[1], input.elements // weights.shape[1]
     taps = weights.data.reshape(weights.shape)
-    found = []
     packed = _packed(op, taps)
     if packed is not None:
         cost = batches * len(packed) * (1.0 * depth * _GROUP + 75) + clamp.cost(op)

@@ -10,21 +10,22 @@ from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
 from tinyserve.compiler.program import ParamValue
-from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants import Candidate, dots, layers
 from tinyserve.compiler.variants.mve import packing
 
 REASON = "int8 dot products of 16 lanes, four channels at a time"
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """One candidate for int8 weights and activations whose factors are below one."""
+    """Rows of weights as they are; also groups of four for int8 activations whose factors are below one."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    found = dots.fully_connected(op, lowering, dots.MVE)
     if not layers.int8_only(op):
-        return []
+        return found
     if not packing.rounding_applies(op, fully_connected_requantization(op, input, weights, output)):
-        return []
+        return found
     macs = output.elements * weights.shape[1]
-    return [Candidate("mve", macs * 0.16, REASON, lambda: _lower(op, lowering))]
+    return [*found, Candidate("mve", macs * 0.16, REASON, lambda: _lower(op, lowering))]
 
 
 def _lower(op: Operator, lowering: Lowering) -> None:

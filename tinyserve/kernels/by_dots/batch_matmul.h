@@ -1,0 +1,98 @@
+/* BATCH_MATMUL, int8, from dot products of several rows with one vector: what an instruction set's header makes its
+ * kernels of. */
+#ifndef TS_BY_DOTS_BATCH_MATMUL_H
+#define TS_BY_DOTS_BATCH_MATMUL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../common/fixed_point.h"
+
+/* left [rows][depth], right [columns][depth], or [depth][columns] with transpose. Offsets are negated zero points.
+ * ones: depth of them. Batch strides as in batch_matmul.h. */
+typedef struct {
+    int32_t batch[3], left_batch[3], right_batch[3];
+    int32_t rows, columns, depth, transpose;
+    const int8_t *ones;
+    int32_t left_offset, right_offset, output_offset, multiplier, shift;
+} ts_batch_matmul_by_dots_params;
+
+#define TS_MATMUL_BLOCK 16 /* columns at a time */
+
+static inline void ts_matmul_transpose_s8(int8_t *to, const int8_t *from, int32_t rows, int32_t columns)
+{
+    for (int32_t column = 0; column < columns; column++, from++) {
+        const int8_t *source = from;
+#pragma GCC unroll 4
+        for (int32_t row = 0; row < rows; row++, source += columns) {
+            *to++ = *source;
+        }
+    }
+}
+
+/* The products of a row with `count` columns, scaled. right_sums are read where there is a left_offset. */
+static inline void ts_matmul_results(const ts_batch_matmul_by_dots_params *p, const int32_t *sums, int32_t start,
+                                     const int32_t *right_sums, int32_t count, int8_t *output)
+{
+    for (int32_t i = 0; i < count; i++) {
+        int32_t sum = ts_wrap_add(sums[i], start);
+        if (p->left_offset != 0) {
+            sum = ts_wrap_add(sum, p->left_offset * right_sums[i]);
+        }
+        const int32_t scaled = ts_requantize(sum, p->multiplier, p->shift);
+        output[i] = (int8_t)ts_clamp(ts_wrap_add(scaled, p->output_offset), INT8_MIN, INT8_MAX);
+    }
+}
+
+/* sum of (l + a) (r + b) = sum of l r + a sum of r + b sum of l + depth a b. right_sums: columns; transposed: columns x
+ * depth where it is done here. */
+#define TS_BATCH_MATMUL_BY_DOTS(NAME, DOTS, RESULTS)                                                                   \
+    static inline void ts_matmul_row_##NAME(const ts_batch_matmul_by_dots_params *p, const int8_t *left,               \
+                                            const int8_t *right, const int32_t *right_sums, int8_t *output)            \
+    {                                                                                                                  \
+        int32_t start = p->depth * p->left_offset * p->right_offset;                                                   \
+        if (p->right_offset != 0) {                                                                                    \
+            int32_t left_sum;                                                                                          \
+            DOTS(left, p->ones, &left_sum, 1, p->depth);                                                               \
+            start += p->right_offset * left_sum;                                                                       \
+        }                                                                                                              \
+        for (int32_t first = 0; first < p->columns; first += TS_MATMUL_BLOCK) {                                        \
+            const int32_t count = ts_min(TS_MATMUL_BLOCK, p->columns - first);                                         \
+            int32_t sums[TS_MATMUL_BLOCK];                                                                             \
+            DOTS(right + first * p->depth, left, sums, count, p->depth);                                               \
+            RESULTS(p, sums, start, right_sums + first, count, output);                                                \
+            output += count;                                                                                           \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    static inline void ts_matmul_##NAME(const ts_batch_matmul_by_dots_params *p, const int8_t *left,                   \
+                                        const int8_t *right, int8_t *output, int32_t *right_sums, int8_t *transposed)  \
+    {                                                                                                                  \
+        if (p->transpose) {                                                                                            \
+            ts_matmul_transpose_s8(transposed, right, p->depth, p->columns);                                           \
+            right = transposed;                                                                                        \
+        }                                                                                                              \
+        if (p->left_offset != 0) {                                                                                     \
+            DOTS(right, p->ones, right_sums, p->columns, p->depth);                                                    \
+        }                                                                                                              \
+        for (int32_t row = 0; row < p->rows; row++, left += p->depth, output += p->columns) {                          \
+            ts_matmul_row_##NAME(p, left, right, right_sums, output);                                                  \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    static inline void ts_batch_matmul_##NAME(const ts_batch_matmul_by_dots_params *p, const int8_t *left,             \
+                                              const int8_t *right, int8_t *output, int32_t *right_sums,                \
+                                              int8_t *transposed)                                                      \
+    {                                                                                                                  \
+        for (int32_t b0 = 0; b0 < p->batch[0]; b0++) {                                                                 \
+            for (int32_t b1 = 0; b1 < p->batch[1]; b1++) {                                                             \
+                for (int32_t b2 = 0; b2 < p->batch[2]; b2++, output += p->rows * p->columns) {                         \
+                    ts_matmul_##NAME(p, left + b0 * p->left_batch[0] + b1 * p->left_batch[1] + b2 * p->left_batch[2],  \
+                                     right + b0 * p->right_batch[0] + b1 * p->right_batch[1] + b2 * p->right_batch[2], \
+                                     output, right_sums, transposed);                                                  \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+#endif

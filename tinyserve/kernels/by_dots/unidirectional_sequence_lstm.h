@@ -1,0 +1,91 @@
+/* UNIDIRECTIONAL_SEQUENCE_LSTM on integers from dot products of several rows of weights with one vector: what an
+ * instruction set's header makes its kernels of. */
+#ifndef TS_BY_DOTS_UNIDIRECTIONAL_SEQUENCE_LSTM_H
+#define TS_BY_DOTS_UNIDIRECTIONAL_SEQUENCE_LSTM_H
+
+#include "../unidirectional_sequence_lstm.h"
+
+#define TS_LSTM_BLOCK 16 /* units at a time */
+
+/* A gate of `count` units from the sums of their products. */
+#define TS_LSTM_GATE_VALUES(NAME, SUFFIX, ADD, REQUANTIZE)                                                             \
+    static inline void ts_lstm_gate_values_##NAME(                                                                     \
+        const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p, int32_t gate, int32_t unit, int32_t count,         \
+        const int32_t *from_input, const int32_t *recurrent, int16_t *values)                                          \
+    {                                                                                                                  \
+        const ts_lstm_gate_##SUFFIX g = p->gates[gate];                                                                \
+        const uint16_t *const sigmoid = p->sigmoid;                                                                    \
+        for (int32_t i = 0; i < count; i++) {                                                                          \
+            const int32_t first =                                                                                      \
+                REQUANTIZE(ADD(g.input_bias[unit + i], from_input[i]), g.input_multiplier, g.input_shift);             \
+            const int32_t second =                                                                                     \
+                REQUANTIZE(ADD(g.recurrent_bias[unit + i], recurrent[i]), g.recurrent_multiplier, g.recurrent_shift);  \
+            const int32_t sum = ts_lstm_saturate_s16(first) + ts_lstm_saturate_s16(second);                            \
+            const int32_t scaled = 3 * ts_lstm_saturate_s16(sum);                                                      \
+            values[i] = gate == TS_LSTM_CELL ? ts_tanh_of_scaled_s16(sigmoid, scaled)                                  \
+                                             : ts_logistic_of_scaled_s16(sigmoid, scaled);                             \
+        }                                                                                                              \
+    }
+
+/* New cells and outputs of `count` units from their gates. */
+#define TS_LSTM_CELLS(NAME, SUFFIX, T, REQUANTIZE, MIN, MAX)                                                           \
+    static inline void ts_lstm_cells_##NAME(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p, int32_t count, \
+                                            const int16_t(*gates)[TS_LSTM_BLOCK], T *output, int16_t *cell)            \
+    {                                                                                                                  \
+        for (int32_t i = 0; i < count; i++) {                                                                          \
+            const int32_t kept = ts_lstm_saturate_s16(                                                                 \
+                REQUANTIZE(gates[TS_LSTM_FORGET][i] * cell[i], p->forget_multiplier, p->forget_shift));                \
+            const int32_t update = ts_lstm_saturate_s16(                                                               \
+                REQUANTIZE(gates[TS_LSTM_INPUT][i] * gates[TS_LSTM_CELL][i], p->update_multiplier, p->update_shift));  \
+            int32_t now = ts_lstm_saturate_s16(kept + update);                                                         \
+            if (p->cell_clip > 0) {                                                                                    \
+                now = ts_clamp(now, -p->cell_clip, p->cell_clip);                                                      \
+            }                                                                                                          \
+            cell[i] = (int16_t)now;                                                                                    \
+            const int32_t seen = ts_tanh_of_scaled_s16(p->sigmoid, now * p->cell_to_sigmoid);                          \
+            const int32_t next = REQUANTIZE(seen * gates[TS_LSTM_OUTPUT][i], p->hidden_multiplier, p->hidden_shift);   \
+            output[i] = (T)ts_clamp(ts_wrap_add(next, p->hidden_zero_point), MIN, MAX);                                \
+        }                                                                                                              \
+    }
+
+/* The kernel. Equal to the portable one while no sum of products exceeds 32 bits. */
+#define TS_LSTM_BY_DOTS(NAME, SUFFIX, T, DOTS)                                                                         \
+    static inline void ts_lstm_step_##NAME(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p, const T *input, \
+                                           T *output, T *hidden, int16_t *cell)                                        \
+    {                                                                                                                  \
+        for (int32_t unit = 0; unit < p->units; unit += TS_LSTM_BLOCK) {                                               \
+            const int32_t count = ts_min(TS_LSTM_BLOCK, p->units - unit);                                              \
+            int16_t gates[TS_LSTM_GATES][TS_LSTM_BLOCK];                                                               \
+            int32_t from_input[TS_LSTM_BLOCK], recurrent[TS_LSTM_BLOCK];                                               \
+            for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++) {                                                     \
+                const ts_lstm_gate_##SUFFIX *const g = &p->gates[gate];                                                \
+                DOTS(g->input_weights + unit * p->inputs, input, from_input, count, p->inputs);                        \
+                DOTS(g->recurrent_weights + unit * p->units, hidden, recurrent, count, p->units);                      \
+                ts_lstm_gate_values_##NAME(p, gate, unit, count, from_input, recurrent, gates[gate]);                  \
+            }                                                                                                          \
+            ts_lstm_cells_##NAME(p, count, (const int16_t(*)[TS_LSTM_BLOCK])gates, output + unit, cell + unit);        \
+        }                                                                                                              \
+        for (int32_t unit = 0; unit < p->units; unit++) {                                                              \
+            hidden[unit] = output[unit];                                                                               \
+        }                                                                                                              \
+    }                                                                                                                  \
+                                                                                                                       \
+    static inline void ts_unidirectional_sequence_lstm_##NAME(                                                         \
+        const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p, const T *input, T *output, T *hidden,              \
+        int16_t *cell)                                                                                                 \
+    {                                                                                                                  \
+        for (int32_t b = 0; b < p->batches; b++, hidden += p->units, cell += p->units) {                               \
+            for (int32_t t = 0; t < p->steps; t++) {                                                                   \
+                const int32_t row = p->time_major ? t * p->batches + b : b * p->steps + t;                             \
+                ts_lstm_step_##NAME(p, input + row * p->inputs, output + row * p->units, hidden, cell);                \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+/* All of it for activations of 16 bits, whose sums are scaled in 64. */
+#define TS_LSTM_S16_BY_DOTS(NAME, DOTS)                                                                                \
+    TS_LSTM_GATE_VALUES(NAME, s16, ts_wrap_add_s64, ts_requantize_s64)                                                 \
+    TS_LSTM_CELLS(NAME, s16, int16_t, ts_requantize, INT16_MIN, INT16_MAX)                                             \
+    TS_LSTM_BY_DOTS(NAME, s16, int16_t, DOTS)
+
+#endif

@@ -1,0 +1,20 @@
+/* Dot products of int8 rows, `depth` bytes apart, with one vector: sums[i] of row i. See dots.S. */
+#ifndef TS_DSP_DOTS_H
+#define TS_DSP_DOTS_H
+
+#include <stdint.h>
+
+#include "common.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void ts_dsp_dots_s8(const int8_t *rows, const int8_t *vector, int32_t *sums, int32_t count, int32_t depth);
+void ts_dsp_dots_s16(const int8_t *rows, const int16_t *vector, int32_t *sums, int32_t count, int32_t depth);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

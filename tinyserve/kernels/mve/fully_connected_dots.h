@@ -1,0 +1,11 @@
+/* FULLY_CONNECTED: dot products of four rows at a time with VMLADAV, for Helium. */
+#ifndef TS_MVE_FULLY_CONNECTED_DOTS_H
+#define TS_MVE_FULLY_CONNECTED_DOTS_H
+
+#include "../by_dots/fully_connected.h"
+#include "dots.h"
+
+TS_FULLY_CONNECTED_BY_DOTS(mve_dots_s8, s8, int8_t, ts_mve_dots_s8)
+TS_FULLY_CONNECTED_BY_DOTS(mve_dots_s16, s16, int16_t, ts_mve_dots_s16)
+
+#endif

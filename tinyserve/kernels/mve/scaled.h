@@ -1,0 +1,20 @@
+/* Requantization of four values by one multiplier. */
+#ifndef TS_MVE_SCALED_H
+#define TS_MVE_SCALED_H
+
+#include "matmul.h"
+
+/* ts_requantize of four. */
+TS_MVE_INLINE int32x4_t ts_mve_scaled(int32x4_t value, int32_t multiplier, int32_t shift)
+{
+    if (shift > 0) {
+        return vqrdmulhq_n_s32(vshlq_r_s32(value, shift), multiplier);
+    }
+    value = vqrdmulhq_n_s32(value, multiplier);
+    if (shift < 0) {
+        value = vrshlq_n_s32(vaddq_s32(value, vshrq_n_s32(value, 31)), shift);
+    }
+    return value;
+}
+
+#endif
