@@ -109,6 +109,10 @@ extern "C" void port_init(void)
     pinMode(CONFIG_MARKER_PIN, OUTPUT);
     digitalWrite(CONFIG_MARKER_PIN, LOW);
 #endif
+#ifdef CONFIG_DETECTION_PIN
+    pinMode(CONFIG_DETECTION_PIN, OUTPUT);
+    digitalWrite(CONFIG_DETECTION_PIN, LOW);
+#endif
 #ifdef CONFIG_TIMESTAMP_PIN
     pinMode(CONFIG_TIMESTAMP_PIN, OUTPUT);
     digitalWrite(CONFIG_TIMESTAMP_PIN, HIGH);
@@ -154,6 +158,15 @@ extern "C" void port_timestamp_edge(void)
     digitalWrite(CONFIG_TIMESTAMP_PIN, LOW);
     delayMicroseconds(EDGE_US);
     digitalWrite(CONFIG_TIMESTAMP_PIN, HIGH);
+#endif
+}
+
+extern "C" void port_detection_edge(void)
+{
+#ifdef CONFIG_DETECTION_PIN
+    digitalWrite(CONFIG_DETECTION_PIN, HIGH);
+    delayMicroseconds(EDGE_US);
+    digitalWrite(CONFIG_DETECTION_PIN, LOW);
 #endif
 }
 

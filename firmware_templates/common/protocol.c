@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "config.h"
+#include "frame_stream.h"
 #include "mlperf.h"
 #include "model_io.h"
 #include "port.h"
@@ -587,6 +588,69 @@ static void command_ts_reset(char *args)
     has_result = 0;
 }
 
+/* ---- streaming ---- */
+
+#if CONFIG_STREAM_FRAME_BYTES > 0u
+
+static void command_start(char *args)
+{
+    (void)args;
+    uint8_t *const window = input_copy(0);
+    for (uint32_t i = 0; i < model_inputs[0].bytes; i++) {
+        window[i] = (uint8_t)model_inputs[0].zero_point;
+    }
+    loaded[0] = expected[0] = model_inputs[0].bytes;
+    model_reset();
+    stream_start();
+    say_number("m-[streaming, a frame every 32 ms has bytes: ", CONFIG_STREAM_FRAME_BYTES, "]");
+}
+
+static void command_stop(char *args)
+{
+    (void)args;
+    if (stream_is_on()) {
+        stream_stop();
+        stream_print_activations();
+    }
+}
+
+static void command_print_detections(char *args)
+{
+    (void)args;
+    stream_print_detections();
+}
+
+static void command_ts_frame(char *args)
+{
+    uint8_t frame[CONFIG_STREAM_FRAME_BYTES];
+    const char *const word = next_word(&args);
+    uint32_t digits = 0;
+    while (digits < 2u * CONFIG_STREAM_FRAME_BYTES && hex_digit(word[digits]) >= 0) {
+        const uint8_t digit = (uint8_t)hex_digit(word[digits]);
+        frame[digits / 2u] = (uint8_t)(digits % 2u == 0u ? digit << 4 : frame[digits / 2u] | digit);
+        digits++;
+    }
+    if (!stream_is_on()) {
+        fail("nothing streams, send start%", NULL);
+    } else if (digits != 2u * CONFIG_STREAM_FRAME_BYTES || word[digits] != '\0') {
+        fail_number("ts-frame: hexadecimal bytes wanted", CONFIG_STREAM_FRAME_BYTES);
+    } else {
+        port_marker(1);
+        const uint64_t begin = port_timestamp_us();
+        stream_push(input_copy(0), model_inputs[0].bytes, frame);
+        const int done = infer_once();
+        const uint64_t end = port_timestamp_us();
+        port_marker(0);
+        if (done) {
+            print_text("ts-step-[");
+            print_hex(model_output(0), model_outputs[0].bytes);
+            say(stream_step(model_output(0), end - begin) ? ",detected]" : "]");
+        }
+    }
+}
+
+#endif
+
 /* ---- identity ---- */
 
 static void command_name(char *args)
@@ -686,6 +750,12 @@ static const struct {
     {"ts-output", command_ts_output, "ts-output I: bytes of output I"},
     {"ts-memory", command_ts_memory, "ts-memory: arena and stack in bytes"},
     {"ts-profile", command_ts_profile, "ts-profile: ticks per layer"},
+#if CONFIG_STREAM_FRAME_BYTES > 0u
+    {"start", command_start, "start: begins to stream"},
+    {"stop", command_stop, "stop: ends it; activations of the wake word"},
+    {"print_detections", command_print_detections, "print_detections: when the wake word was heard"},
+    {"ts-frame", command_ts_frame, "ts-frame HEX: the next frame"},
+#endif
     {"ts-reset", command_ts_reset, "ts-reset: state to its initial values"},
 };
 

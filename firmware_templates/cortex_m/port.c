@@ -130,6 +130,13 @@ void port_timestamp_edge(void)
     REGISTER(CONFIG_MARKER) = 2u;
 }
 
+/* And the third. */
+void port_detection_edge(void)
+{
+    REGISTER(CONFIG_MARKER) = 4u;
+    REGISTER(CONFIG_MARKER) = 0u;
+}
+
 void port_marker(int on)
 {
     REGISTER(CONFIG_MARKER) = on ? 1u : 0u;

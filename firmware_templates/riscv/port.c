@@ -97,6 +97,11 @@ void port_timestamp_edge(void)
     /* no pin here */
 }
 
+void port_detection_edge(void)
+{
+    /* no pin here */
+}
+
 void port_marker(int on)
 {
     BYTE(CONFIG_MARKER) = on ? 1u : 0u;

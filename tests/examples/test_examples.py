@@ -19,6 +19,8 @@ REFERENCE = {  # MLPerf Tiny's id, and the MACs of its reference model
     "dscnn": ("kws01", 2_656_768),
     "resnet8": ("ic01", 12_501_632),
     "mobilenet_v1": ("vww01", 7_489_664),
+    "resnet8_wide": ("ic01", 76_473_920),  # of ic01's shapes: the id ic02 has to be said
+    "streaming_wakeword": ("sww01", 432_832),
 }
 
 

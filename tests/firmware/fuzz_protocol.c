@@ -37,6 +37,9 @@ uint32_t port_counted_tick_hz(void)
 void port_timestamp_edge(void)
 {
 }
+void port_detection_edge(void)
+{
+}
 void port_marker(int on)
 {
     (void)on;

@@ -12,7 +12,7 @@ from tests.firmware.tiny_model import tiny_model
 from tinyserve import boards
 from tinyserve.errors import UsageError
 from tinyserve.firmware.process import run_all
-from tinyserve.firmware.render import render
+from tinyserve.firmware.render import Project, render
 from tinyserve.firmware.toolchain import toolchain_for
 
 STUB = Path(__file__).parent / "arduino_stub"
@@ -41,12 +41,19 @@ def _build_on_host(board: str, directory: Path, *flags: str, energy_pin: int | N
     project = render(
         tiny_model(), boards.load(board), directory, energy_mode=energy, timestamp_pin=energy_pin
     )
+    return build_on_host(project, *flags)
+
+
+def build_on_host(project: Project, *flags: str) -> Path:
+    """The sketch as a program: pins and delays on standard error."""
+    directory = project.directory
     objects = []
     for source in project.sources:
         made = f"{source.path}.o"
         strict = FLAGS if source.part not in ("model", "weights") else [f for f in FLAGS if f not in WARNINGS]
         compiler = ["g++", "-std=c++17"] if source.path.endswith(".cpp") else ["gcc", "-std=c11"]
-        command = [*compiler, "-O1", *strict, *flags, "-c", source.path, "-o", made]
+        defines = [f"-D{name}={value}" for name, value in project.defines.items()]
+        command = [*compiler, "-O1", *strict, *defines, *flags, "-c", source.path, "-o", made]
         subprocess.run(command, cwd=directory, check=True, timeout=120)
         objects.append(made)
     program = directory / "sketch"

@@ -13,16 +13,19 @@ from tinyserve.firmware.interface import ModelInterface
 
 _IMAGES = ("ic01", "ic02", "vww01")
 _AUTOENCODER = "ad01"
+_STREAMING = "sww"
 
 
 @dataclass(frozen=True)
 class Exchange:
     """``pixels``: the input comes as uint8. ``floats``: the number of float32 values that it comes as, 0
-    where it comes in the model's own type. ``reconstruction``: the result is its error."""
+    where it comes in the model's own type. ``reconstruction``: the result is its error. ``frame_bytes``: of
+    one frame of a model that streams, 0 where the input comes whole."""
 
     pixels: bool = False
     floats: int = 0
     reconstruction: bool = False
+    frame_bytes: int = 0
 
 
 def exchange_of(model: ModelInterface, model_id: str) -> Exchange:
@@ -30,6 +33,8 @@ def exchange_of(model: ModelInterface, model_id: str) -> Exchange:
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         return Exchange()
     given, found = model.inputs[0], model.outputs[0]
+    if model_id.startswith(_STREAMING) and len(given.shape) > 1 and given.dtype == found.dtype == "int8":
+        return Exchange(frame_bytes=given.nbytes // given.shape[1])
     if model_id in _IMAGES:
         return Exchange(pixels=given.dtype == "int8")
     if model_id != _AUTOENCODER or given.shape != found.shape or found.dtype not in ("int8", "float32"):

@@ -32,6 +32,8 @@ ENERGY_BAUD = 9600
 
 _COMMON = (
     "config.h",
+    "frame_stream.c",
+    "frame_stream.h",
     "mlperf.c",
     "mlperf.h",
     "model_io.c",

@@ -64,6 +64,11 @@ void port_timestamp_edge(void)
     /* no pin here */
 }
 
+void port_detection_edge(void)
+{
+    /* no pin here */
+}
+
 void port_marker(int on)
 {
     (void)on;
