@@ -91,13 +91,34 @@ typedef struct {
     const int8_t *weights;
     const void *bias; /* int64_t, or int32_t with narrow_sums */
     bool narrow_sums;
+    bool short_sums; /* no sum of products leaves 32 bits */
     TS_REQUANTIZATION_FIELDS
 } ts_conv_2d_s16_params;
+
+/* A run of taps, as a function of its own, so that its few values stay in registers. */
+#if defined(__GNUC__)
+__attribute__((noinline, unused))
+#endif
+static int32_t
+ts_conv_2d_dot_s16(const int16_t *input, const int8_t *weights, int32_t count)
+{
+    int32_t sum = 0;
+    for (; count >= 4; count -= 4) {
+        sum += weights[0] * input[0] + weights[1] * input[1] + weights[2] * input[2] + weights[3] * input[3];
+        input += 4;
+        weights += 4;
+    }
+    for (; count > 0; count--) {
+        sum += *weights++ * *input++;
+    }
+    return sum;
+}
 
 /* int16 activations, int8 weights, equal to TFLM's reference_integer_ops::ConvPerChannel<int64_t>, or <int32_t>. */
 static inline void ts_conv_2d_s16(const ts_conv_2d_s16_params *p, const int16_t *input, int16_t *output)
 {
     const int32_t row_elements = p->input_width * p->input_channels;
+    const int contiguous = p->dilation_width == 1 && p->filter_channels == p->input_channels;
 
     for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {
         for (int32_t oy = 0; oy < p->output_height; oy++) {
@@ -106,6 +127,9 @@ static inline void ts_conv_2d_s16(const ts_conv_2d_s16_params *p, const int16_t 
             for (int32_t ox = 0; ox < p->output_width; ox++) {
                 const int32_t x0 = ox * p->stride_width - p->pad_left;
                 const ts_taps columns = ts_taps_inside(x0, p->input_width, p->filter_width, p->dilation_width);
+                const int32_t inside = columns.end - columns.begin;
+                const int32_t runs = contiguous ? (inside > 0) : inside;
+                const int32_t run = contiguous ? inside * p->filter_channels : p->filter_channels;
                 for (int32_t oc = 0; oc < p->output_channels; oc++) {
                     const int32_t group_offset = oc / p->filters_per_group * p->filter_channels;
                     int64_t sum = 0;
@@ -114,11 +138,17 @@ static inline void ts_conv_2d_s16(const ts_conv_2d_s16_params *p, const int16_t 
                         const int8_t *w =
                             p->weights +
                             ((oc * p->filter_height + fy) * p->filter_width + columns.begin) * p->filter_channels;
-                        for (int32_t fx = columns.begin; fx < columns.end; fx++, w += p->filter_channels) {
-                            const int16_t *in = row + (x0 + fx * p->dilation_width) * p->input_channels;
-                            for (int32_t i = 0; i < p->filter_channels; i++) {
-                                sum += w[i] * in[i];
+                        const int16_t *in = row + (x0 + columns.begin * p->dilation_width) * p->input_channels;
+                        for (int32_t r = 0; r < runs; r++) {
+                            if (p->short_sums) {
+                                sum += ts_conv_2d_dot_s16(in, w, run);
+                            } else {
+                                for (int32_t i = 0; i < run; i++) {
+                                    sum += w[i] * in[i];
+                                }
                             }
+                            in += p->dilation_width * p->input_channels;
+                            w += run;
                         }
                     }
                     const int32_t m = oc * p->multiplier_step;

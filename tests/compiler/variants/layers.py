@@ -71,6 +71,37 @@ def conv_case(seed: int) -> Case:
     return case(f"conv #{seed}", r, build)
 
 
+def conv_s16_case(seed: int) -> Case:
+    """int16 activations: both types of bias and none, odd numbers of taps and channels, one image or two."""
+    r = Random(seed, 184)
+    batches, height, width = r.choice((1, 1, 2)), r.integer(1, 9), r.integer(1, 9)
+    inputs, channels = r.choice((1, 2, 3, 5, 8, 16, 20)), r.choice((1, 2, 3, 4, 7, 10))
+    taps = r.choice(((1, 1), (3, 3), (1, 5), (2, 3), (4, 1)))
+    stride, dilation = r.choice(((1, 1), (2, 2), (1, 3))), r.choice(((1, 1), (1, 1), (2, 1), (1, 2)))
+    sizes = [-(-height // stride[0]), -(-width // stride[1])]
+    bias_type = r.choice(("int64", "int64", "int32", ""))
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        x = graph.input((batches, height, width, inputs), "int16", scale=0.001, zero_point=0)
+        values = r.rng.integers(-127, 128, (channels, *taps, inputs)).astype(np.int8)
+        scales = [r.scale(0.004, 0.02) for _ in range(channels if r.chance(0.8) else 1)]
+        operands = [x, graph.constant(values, scale=scales, zero_point=[0] * len(scales), axis=0)]
+        if bias_type:
+            operands.append(graph.constant(r.rng.integers(-100000, 100000, channels).astype(bias_type)))
+        typical = float(np.mean(scales)) * 0.001 * 73 * np.sqrt(inputs * taps[0] * taps[1])
+        y = graph.tensor(
+            (batches, *sizes, channels), "int16", scale=typical * r.choice((0.3, 1.0, 4.0)), zero_point=0
+        )
+        graph.op(
+            "CONV_2D", operands, [y], padding="SAME", activation=r.choice(("NONE", "RELU", "RELU6")),
+            stride_h=stride[0], stride_w=stride[1],
+            dilation_h_factor=dilation[0], dilation_w_factor=dilation[1],
+        )  # fmt: skip
+        return [x], [y]
+
+    return case(f"conv int16 {taps} #{seed}", r, build)
+
+
 def depthwise_case(seed: int) -> Case:
     """3x3, stride 1 and 2, all widths around the kernels' groups of outputs, tails of channels."""
     r = Random(seed, 178)

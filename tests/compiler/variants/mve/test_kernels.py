@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(shutil.which(m55.QEMU) is None, reason="needs qe
     ("make", "variant", "at_least"),
     [
         (layers.conv_case, "mve", 40),
+        (layers.conv_s16_case, "mve-s16", 40),
         (layers.depthwise_case, "mve", 20),
         (layers.any_depthwise_case, "mve-planes", 60),
         (layers.any_depthwise_case, "mve-lanes", 15),

@@ -108,6 +108,7 @@ class Conv2D(Op):
             "output_channels": output.shape[3],
             **convolution_params(op, lowering, op.attributes.activation),
             **narrow_sums(op),
+            **({"short_sums": fits_32_bits(op)} if input.dtype is DType.INT16 else {}),
         }
         lead = conv_lead(view, input, output)
         add_convolution(op, lowering, f"ts_conv_2d_{suffix(input)}", params, lead=lead, macs=self.macs(op))
@@ -216,6 +217,16 @@ def narrow_sums(op: Operator) -> dict[str, ParamValue]:
         return {}
     bias = checks.optional(op, 2)
     return {"narrow_sums": bias is not None and bias.dtype is DType.INT32}
+
+
+def fits_32_bits(op: Operator) -> bool:
+    """Whether constant weights and bias keep every sum over int16 activations within 32 bits."""
+    weights, bias = checks.required(op, 1), checks.optional(op, 2)
+    if weights.data is None or (bias is not None and bias.data is None):
+        return False
+    magnitudes = np.abs(weights.data.astype(np.int64).reshape(weights.shape[0], -1)).sum(axis=1) << 15
+    start = 0 if bias is None or bias.data is None else np.abs(bias.data.reshape(-1).astype(np.float64))
+    return bool(np.all(magnitudes + start < float(1 << 31)))
 
 
 def computed_operands(op: Operator) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import DType, Operator
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -15,8 +15,8 @@ from tinyserve.compiler.ops.support.overlap import IntArray, lead_bytes, overlap
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Optimize, ParamValue
-from tinyserve.compiler.variants import Candidate, layers
-from tinyserve.compiler.variants.dsp import clamp, packing, wide, winograd
+from tinyserve.compiler.variants import Candidate, layers, sums16
+from tinyserve.compiler.variants.dsp import clamp, conv_2d_s16, packing, wide, winograd
 
 PIXELS = 4
 REASON = "SMLAD on two taps of 4 pixels x 2 channels; dsp: two weights per half-word, dsp-wide: widened"
@@ -26,8 +26,10 @@ WIDE_GAIN = 70.0
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """Candidates for ungrouped int8 convolutions: weights packed by twos, widened, or transformed."""
+    """Candidates for ungrouped convolutions: weights packed by twos, widened, or transformed; int16."""
     input, weights = checks.required(op, 0), checks.required(op, 1)
+    if input.dtype is DType.INT16:
+        return sums16.candidates(op, lowering, conv_2d_s16.KERNEL)
     if not packing.applies(op) or weights.shape[3] != input.shape[3]:
         return []
     forms = _forms(op, lowering.target.optimize)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import DType, Operator
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -14,8 +14,8 @@ from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import ParamValue
-from tinyserve.compiler.variants import Candidate, layers
-from tinyserve.compiler.variants.mve import packing
+from tinyserve.compiler.variants import Candidate, layers, sums16
+from tinyserve.compiler.variants.mve import conv_2d_s16, packing
 
 PIXELS = 3
 SLACK = 16
@@ -26,8 +26,10 @@ _UNROLLED = {False: (1, 2, 3, 4, 8, 9), True: (1, 2, 9)}
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """One candidate for ungrouped int8 convolutions of batch 1 whose factors are below one."""
+    """One candidate for ungrouped int8 convolutions of batch 1 whose factors are below one; int16."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    if input.dtype is DType.INT16:
+        return sums16.candidates(op, lowering, conv_2d_s16.KERNEL)
     taps = layers.convolution_taps(op)
     if taps is None:
         return []

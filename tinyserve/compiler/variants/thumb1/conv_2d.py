@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import DType, Operator
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -13,8 +13,8 @@ from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.program import ParamValue
-from tinyserve.compiler.variants import Candidate, layers
-from tinyserve.compiler.variants.thumb1 import packing
+from tinyserve.compiler.variants import Candidate, layers, sums16
+from tinyserve.compiler.variants.thumb1 import conv_2d_s16, packing
 
 PIXELS = 5
 TAPS = 4
@@ -27,8 +27,10 @@ REASON = "five pixels share each weight; inputs widened to words for LDM"
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """One candidate for ungrouped int8 convolutions of batch 1 whose accumulators are bounded."""
+    """One candidate for ungrouped int8 convolutions of batch 1 whose accumulators are bounded; int16."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    if input.dtype is DType.INT16:
+        return sums16.candidates(op, lowering, conv_2d_s16.KERNEL)
     taps = layers.convolution_taps(op)
     if taps is None:
         return []

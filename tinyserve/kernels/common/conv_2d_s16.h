@@ -1,0 +1,125 @@
+/* CONV_2D of int16 activations and int8 weights by patches, for cores with 16-bit dot products: what they share.
+ *
+ * The compiler has seen to it that no sum leaves 32 bits. Equals ts_conv_2d_s16 byte for byte. Padding is zeros, as the
+ * zero point is. The output is written in ascending order, `pixels` of it after all of their inputs have been read. */
+#ifndef TS_COMMON_CONV_2D_S16_H
+#define TS_COMMON_CONV_2D_S16_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fixed_point.h"
+
+/* multipliers: with `narrow` as in ts_requantize, with shifts; else m with (sum m + 2^31) >> 32, which is a multiplier
+ * of 15 bits times 2^(32 - shift). weights: pairs of channels, weights_step bytes each, in the order of the core's dot
+ * products. steps: of a patch. */
+typedef struct {
+    int32_t batches;
+    int32_t input_height, input_width, input_channels;
+    int32_t filter_height, filter_width;
+    int32_t output_height, output_width, output_channels;
+    int32_t stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
+    int32_t activation_min, activation_max;
+    int32_t steps, weights_step;
+    const int8_t *weights;
+    const int32_t *bias, *multipliers;
+    const int8_t *shifts;
+    bool narrow;
+} ts_conv_2d_s16_patches_params;
+
+/* Scales `count` sums of a channel and stores them, `step` apart. */
+static inline void ts_finish_s16(const ts_conv_2d_s16_patches_params *p, const int32_t *sums, int32_t count,
+                                 int32_t channel, int16_t *output)
+{
+    const int32_t bias = p->bias[channel], multiplier = p->multipliers[channel], step = p->output_channels;
+    const int32_t low = p->activation_min, high = p->activation_max;
+    output += channel;
+    if (p->narrow) {
+        const int32_t shift = p->shifts[channel];
+        for (; count > 0; count--, output += step) {
+            *output = (int16_t)ts_clamp(ts_requantize(*sums++ + bias, multiplier, shift), low, high);
+        }
+        return;
+    }
+#if defined(__ARM_FEATURE_DSP)
+    for (; count > 0; count--, output += step) {
+        const int64_t product = (int64_t)(*sums++ + bias) * multiplier;
+        *output = (int16_t)ts_clamp((int32_t)((product + INT64_C(0x80000000)) >> 32), low, high);
+    }
+#else /* in two products of 32 bits: floors compose */
+    const int32_t shift = p->shifts[channel], factor = multiplier >> (32 - shift), half = 1 << (shift - 17);
+    for (; count > 0; count--, output += step) {
+        const int32_t sum = *sums++ + bias;
+        const int32_t lower = (int32_t)(((uint32_t)sum & 0xffff) * (uint32_t)factor >> 16);
+        *output = (int16_t)ts_clamp(((sum >> 16) * factor + lower + half) >> (shift - 16), low, high);
+    }
+#endif
+}
+
+/* Calls put(patch, steps, pixel, tap, source, count) for every run of a pixel's taps; source is NULL outside of the
+ * image. */
+#define TS_PATCH_S16(p, input, top, left, patch, pixel, put)                                                           \
+    do {                                                                                                               \
+        const int32_t channels_ = (p)->input_channels, row_ = (p)->input_width * channels_;                            \
+        const int32_t reach_ = (left) + ((p)->filter_width - 1) * (p)->dilation_width;                                 \
+        const bool whole_ = (p)->dilation_width == 1 && (left) >= 0 && reach_ < (p)->input_width;                      \
+        const int32_t run_ = whole_ ? (p)->filter_width : 1;                                                           \
+        int32_t tap_ = 0;                                                                                              \
+        for (int32_t fy_ = 0; fy_ < (p)->filter_height; fy_++) {                                                       \
+            const int32_t y_ = (top) + fy_ * (p)->dilation_height;                                                     \
+            const bool inside_ = y_ >= 0 && y_ < (p)->input_height;                                                    \
+            for (int32_t fx_ = 0; fx_ < (p)->filter_width; fx_ += run_) {                                              \
+                const int32_t x_ = (left) + fx_ * (p)->dilation_width;                                                 \
+                const bool there_ = inside_ && x_ >= 0 && x_ < (p)->input_width;                                       \
+                put(patch, (p)->steps, pixel, tap_, there_ ? (input) + y_ *row_ + x_ *channels_ : 0, run_ *channels_); \
+                tap_ += run_ * channels_;                                                                              \
+            }                                                                                                          \
+        }                                                                                                              \
+    } while (0)
+
+/* For dot products that start from 0. */
+#define TS_NO_START_S16(patch, steps, start) (void)(start)
+
+/* The kernel NAME: patches of PIXELS pixels, filled by PUT, times pairs of channels by DOTS(weights, patch, steps,
+ * start, sums), which gives [2][PIXELS] sums; START(patch, steps, start) has said where they start. PATCH is the
+ * patch's type. The last patch may hold pixels of the one before. */
+#define TS_CONV_2D_S16_PATCHES(NAME, PIXELS, PATCH, PUT, START, DOTS, SHARED)                                          \
+    SHARED void NAME##_multiply(const ts_conv_2d_s16_patches_params *p, const PATCH *patch, int32_t count,             \
+                                int16_t *output)                                                                       \
+    {                                                                                                                  \
+        const int8_t *weights = p->weights;                                                                            \
+        int32_t start[PIXELS];                                                                                         \
+        START(patch, p->steps, start);                                                                                 \
+        for (int32_t channel = 0; channel < p->output_channels; channel += 2, weights += p->weights_step) {            \
+            int32_t sums[2][PIXELS];                                                                                   \
+            DOTS(weights, patch, p->steps, start, sums[0]);                                                            \
+            const int32_t channels = p->output_channels - channel < 2 ? 1 : 2;                                         \
+            for (int32_t i = 0; i < channels; i++) {                                                                   \
+                ts_finish_s16(p, sums[i], count, channel + i, output);                                                 \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    SHARED void NAME(const ts_conv_2d_s16_patches_params *p, const int16_t *input, int16_t *output, PATCH *patch)      \
+    {                                                                                                                  \
+        int32_t filled = 0;                                                                                            \
+        for (int32_t batch = 0; batch < p->batches; batch++) {                                                         \
+            for (int32_t y = 0; y < p->output_height; y++) {                                                           \
+                const int32_t top = y * p->stride_height - p->pad_top;                                                 \
+                for (int32_t x = 0; x < p->output_width; x++) {                                                        \
+                    const int32_t left = x * p->stride_width - p->pad_left;                                            \
+                    TS_PATCH_S16(p, input, top, left, patch, filled, PUT);                                             \
+                    if (++filled == PIXELS) {                                                                          \
+                        NAME##_multiply(p, patch, PIXELS, output);                                                     \
+                        output += PIXELS * p->output_channels;                                                         \
+                        filled = 0;                                                                                    \
+                    }                                                                                                  \
+                }                                                                                                      \
+            }                                                                                                          \
+            input += p->input_height * p->input_width * p->input_channels;                                             \
+        }                                                                                                              \
+        if (filled > 0) {                                                                                              \
+            NAME##_multiply(p, patch, filled, output);                                                                 \
+        }                                                                                                              \
+    }
+
+#endif
