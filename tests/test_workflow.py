@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve import boards, workflow
 from tinyserve.errors import FileSystemError, UnsupportedError, UsageError
 from tinyserve.progress import silent
+from tinyserve.resources import data_directory
 from tinyserve.workflow import Build, Conversion
 
 
@@ -155,3 +157,23 @@ def test_boards_with_too_little_memory_do_not_fit(source: Path) -> None:
         "id": "tiny", "ram": type(small.ram)(0x20000000, 1024),
     })  # fmt: skip
     assert workflow.boards_that_fit(source, Conversion(), "balanced", [small, tiny], silent) == [small]
+
+
+@pytest.mark.parametrize("name", ["firmware_templates", "boards"])
+def test_results_of_other_templates_or_boards_are_not_this_ones(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def directory_of(wanted: str) -> Path:
+        copy = tmp_path / wanted
+        if not copy.exists():
+            shutil.copytree(data_directory(wanted), copy)
+        return copy
+
+    monkeypatch.setattr(workflow, "data_directory", directory_of)
+    workflow._own_digest.cache_clear()
+    before = workflow.package_digest()
+    file = next(path for path in sorted(directory_of(name).rglob("*")) if path.is_file())
+    file.write_bytes(file.read_bytes() + b"\n")
+    workflow._own_digest.cache_clear()
+    assert workflow.package_digest() != before
+    workflow._own_digest.cache_clear()

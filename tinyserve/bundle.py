@@ -31,6 +31,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta
 
+from tinyserve import npz
 from tinyserve.errors import FileSystemError, ModelError, UsageError
 from tinyserve.escapes import visible
 
@@ -41,6 +42,10 @@ SAMPLES_FILE = "samples.npz"
 ORIGINAL_FILE = "original.tflite"
 LONGEST_NAME = 200
 _LARGEST = 2**63 - 1
+_UNREADABLE = (
+    OSError, ValueError, EOFError, KeyError, MemoryError, NotImplementedError, SyntaxError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 # A bundle may come from anywhere: what its manifest says is checked as it is read.
 Name = Annotated[str, Meta(min_length=1, max_length=LONGEST_NAME)]
@@ -213,8 +218,7 @@ class Bundle:
         path = self.path / SAMPLES_FILE
         inputs, outputs = range(len(self.manifest.inputs)), range(len(self.manifest.outputs))
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                named = {key: arrays[key] for key in arrays.files}
+            named = npz.load(path)
             floats = [named[f"float_input_{i}"] for i in inputs] if "float_input_0" in named else None
             return Samples(
                 inputs=[named[f"input_{i}"] for i in inputs],
@@ -222,7 +226,7 @@ class Bundle:
                 labels=named.get("label"),
                 float_inputs=floats,
             )
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        except _UNREADABLE as error:
             raise ModelError(f"{path}: cannot read the held-out samples: {error}", "convert again") from error
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+from functools import cache
 from pathlib import Path
 
 
@@ -12,6 +14,13 @@ def cache_directory() -> Path:
     override = os.environ.get("TINYSERVE_CACHE")
     if override:
         return Path(override)
+    try:
+        return _own_place()
+    except RuntimeError:  # no HOME, and no user of this number
+        return _temporary_place()
+
+
+def _own_place() -> Path:
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local"))
     elif sys.platform == "darwin":
@@ -19,6 +28,20 @@ def cache_directory() -> Path:
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return base / "tinyserve"
+
+
+@cache
+def _temporary_place() -> Path:
+    """A directory that nobody else can have put something into."""
+    place = Path(tempfile.gettempdir()) / f"tinyserve-{os.getuid() if sys.platform != 'win32' else 'cache'}"
+    try:
+        place.mkdir(mode=0o700, exist_ok=True)
+        found = place.lstat()
+        if sys.platform == "win32" or (found.st_uid == os.getuid() and not found.st_mode & 0o077):
+            return place
+    except OSError:
+        pass
+    return Path(tempfile.mkdtemp(prefix="tinyserve-"))
 
 
 def keep_newest(directory: Path, count: int) -> None:

@@ -12,7 +12,8 @@ Exit statuses are part of the interface (docs/guide/errors.md):
 6     a tool is missing or failed (compiler, emulator, PlatformIO)
 7     the model does not fit the board
 8     the device: no answer, garbage, crash, vanished
-9     the file system: no permission, disk full, path in the way
+9     the file system: no permission, disk full, path in the way; no memory
+129   hung up (SIGHUP)
 130   interrupted (Ctrl-C)
 143   terminated (SIGTERM)
 ====  ==========================================================

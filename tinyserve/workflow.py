@@ -7,7 +7,8 @@ the options (kept in the bundle's ``workflow.json``); builds are cached by conte
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,9 @@ from tinyserve.compiler.ops.support import external
 from tinyserve.compiler.program import Choice, Optimize, Target
 from tinyserve.errors import FileSystemError, ModelError, UsageError
 from tinyserve.files import refuse_any_link, refuse_links, write
+from tinyserve.locks import alone
 from tinyserve.progress import Progress
+from tinyserve.resources import data_directory
 
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
@@ -89,6 +92,11 @@ def to_bundle(source: Path, conversion: Conversion, progress: Progress) -> Bundl
         return bundle.load(source)
     _require(source)
     output = conversion.output or BUILD_DIRECTORY / f"{source.stem}.bundle"
+    with alone(output, progress):
+        return _converted(source, output, conversion, progress)
+
+
+def _converted(source: Path, output: Path, conversion: Conversion, progress: Progress) -> Bundle:
     key = _conversion_key(source, conversion)
     if key and is_bundle(output) and _done_key(output) == key:
         return bundle.load(output)
@@ -178,15 +186,32 @@ def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, pr
     from tinyserve.firmware.build import build as build_project
     from tinyserve.firmware.render import render
 
-    directory = build.directory or inside(made, _variant(board, build))
-    progress("rendering firmware")
-    project = render(
-        compiled, board, directory, build.engine, emulate=build.emulate,
-        model_id=made.manifest.mlperf_id or made.manifest.name, energy_mode=build.energy_mode,
-        cycles_per_instruction=build.cycles_per_instruction,
-    )  # fmt: skip
-    progress("building firmware")
-    return build_project(project, build.toolchain)
+    directory = project_directory(made, board, build)
+    with alone(directory, progress):
+        progress("rendering firmware")
+        project = render(
+            compiled, board, directory, build.engine, emulate=build.emulate,
+            model_id=made.manifest.mlperf_id or made.manifest.name, energy_mode=build.energy_mode,
+            cycles_per_instruction=build.cycles_per_instruction,
+        )  # fmt: skip
+        progress("building firmware")
+        return build_project(project, build.toolchain)
+
+
+def project_directory(made: Bundle, board: Board, build: Build) -> Path:
+    """Where ``to_firmware`` and ``as_flashed`` write. Raises FileSystemError where the bundle brought
+    links."""
+    if build.directory is not None:
+        return build.directory
+    return inside(made, _variant(board, build) if has_twin(board) else f"{board.id}-platformio")
+
+
+@contextmanager
+def at_work(made: Bundle, board: Board, build: Build, progress: Progress) -> Iterator[None]:
+    """Holds the bundle and the project's directory from rendering until a device has run the firmware:
+    another process neither converts the bundle anew nor builds there meanwhile."""
+    with alone(made.path, progress, shared=True), alone(project_directory(made, board, build), progress):
+        yield
 
 
 def as_flashed(made: Bundle, compiled: Compiled, board: Board, build: Build) -> Firmware:
@@ -194,7 +219,7 @@ def as_flashed(made: Bundle, compiled: Compiled, board: Board, build: Build) -> 
     from tinyserve.firmware.build import Firmware
     from tinyserve.firmware.render import ELF_FILE, render
 
-    directory = build.directory or inside(made, f"{board.id}-platformio")
+    directory = project_directory(made, board, build)
     identity = made.manifest.mlperf_id or made.manifest.name
     project = render(compiled, board, directory, build.engine, model_id=identity)
     return Firmware(directory / ELF_FILE, project, None, None, "as flashed", (), False)
@@ -271,7 +296,8 @@ def package_digest() -> str:
 def _own_digest() -> str:
     package = Path(__file__).parent
     kept = [path for path in package.rglob("*") if path.suffix in {".py", ".h", ".c", ".S", ".toml", ".j2"}]
-    return digest(sorted(kept))
+    # In a checkout these lie beside the package.
+    return digest([*sorted(kept), data_directory("boards"), data_directory("firmware_templates")])
 
 
 def _conversion_key(source: Path, conversion: Conversion) -> str:

@@ -698,6 +698,7 @@ static void command_ts_info(char *args)
     say("ts-info-[version=" CONFIG_VERSION "]");
     say("ts-info-[model_sha256=" MODEL_SHA256 "]");
     say("ts-info-[engine=" CONFIG_ENGINE "]");
+    say("ts-info-[firmware_id=" CONFIG_FIRMWARE_ID "]");
     say("ts-info-[board=" CONFIG_BOARD "]");
     say("ts-info-[core=" CONFIG_CORE "]");
     say_number("ts-info-[inputs=", MODEL_INPUT_COUNT, "]");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,8 @@ def echo(text: str, err: bool = False) -> None:
     or can't be written, nothing is said of it."""
     import click
 
-    click.echo(terminal(text), err=err)
+    with contextlib.suppress(*((OSError, ValueError) if err else ())):
+        click.echo(terminal(text), err=err)
 
 
 def _console(width: int | None = None, stderr: bool = False) -> Console:

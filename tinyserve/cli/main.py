@@ -5,13 +5,16 @@ Nothing heavy is imported here: `tinyserve --help` and shell completion answer w
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
+import io
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
 
@@ -115,7 +118,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     verbose = any(argument in _VERBOSE for argument in arguments)
     arguments = [argument for argument in arguments if argument not in _VERBOSE]
-    previous = signal.signal(signal.SIGTERM, _terminate) if hasattr(signal, "SIGTERM") else None
+    _make_streams_safe()
+    previous = {number: signal.signal(number, _terminate) for number in _ending_signals()}
     try:
         result = group.main(args=list(arguments), prog_name="tinyserve", standalone_mode=False)
         sys.stdout.flush()
@@ -123,13 +127,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Exception, KeyboardInterrupt, Terminated) as error:
         return _explain(error, verbose)
     finally:
-        if previous is not None:
-            signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _ending_signals() -> list[signal.Signals]:
+    """SIGTERM, and SIGHUP where it is not ignored (as nohup does): a terminal that is closed ends what ran
+    in it."""
+    numbers = [signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return numbers
+
+
+def _make_streams_safe() -> None:
+    """No text of ours may fail at a console that lacks its characters, or at a stream that was closed
+    before we were started."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
 
 
 def _explain(error: BaseException, verbose: bool) -> int:
     """Says on stderr what went wrong and what to try, and returns the exit status."""
     status = 1
+    _abandon_broken_streams()
     if isinstance(error, click.exceptions.Exit):
         status = error.exit_code
     elif isinstance(error, click.ClickException):
@@ -139,20 +164,50 @@ def _explain(error: BaseException, verbose: bool) -> int:
         click.echo("interrupted", err=True)
         status = 130
     elif isinstance(error, Terminated):
-        click.echo("terminated", err=True)
-        status = 143
+        status = error.code if isinstance(error.code, int) else 143
+        echo("hung up" if status == 129 else "terminated", err=True)
     elif isinstance(error, BrokenPipeError):
-        # The reader of our output has gone (`tinyserve boards | head`); keep Python from saying so again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
+        status = 0  # the reader of our output has gone (`tinyserve boards | head`)
     elif isinstance(error, TinyserveError):
         status = _report(error, verbose)
     elif isinstance(error, OSError):
         status = _report(_file_system_error(error), verbose)
+    elif _is_out_of_memory(error):
+        status = _report(_out_of_memory(error), verbose)
     else:
         traceback.print_exception(error)
         echo(f"error: internal error: {error!r}\n  try: report it with the lines above", err=True)
     return status
+
+
+def _abandon_broken_streams() -> None:
+    """What can't be written to a stream now (its reader has gone, its disk is full) is dropped: Python
+    would try again at its end, and say so."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+_MEMORY_WORDS = ("Cannot allocate memory", "failed to map segment from shared object")
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Also where a library says it of itself while it is loaded."""
+    if isinstance(error, MemoryError):
+        return True
+    said = f"{error} {error.__cause__} {error.__context__}"
+    return isinstance(error, ImportError) and any(words in said for words in _MEMORY_WORDS)
+
+
+def _out_of_memory(error: BaseException) -> FileSystemError:
+    converted = FileSystemError(
+        "not enough memory", "close other programs, raise `ulimit -v`, or use fewer samples (--limit)"
+    )
+    converted.__cause__ = error
+    return converted
 
 
 def _report(error: TinyserveError, verbose: bool) -> int:
@@ -168,6 +223,7 @@ _OS_HINTS = {
     errno.EROFS: "the file system is read-only: choose another directory",
     errno.ENOSPC: "free some space, or choose a directory on another disk",
     errno.EDQUOT: "free some space, or choose a directory on another disk",
+    errno.ENOMEM: "close other programs, or raise `ulimit -v`",
     errno.ENOENT: "check the path",
     errno.EEXIST: "choose another name, or move what is there away",
     errno.ENOTDIR: "a part of the path is a file: choose another one",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyserve import npz
 from tinyserve.datasets.named import Array, Named, is_label
 from tinyserve.errors import DataError
 
@@ -15,8 +16,7 @@ from tinyserve.errors import DataError
 def read_npz(path: Path) -> Named:
     """The arrays of a .npz; labels are recognised by their names."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = npz.load(path)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
     labels = [arrays.pop(name) for name in list(arrays) if is_label(name)]
@@ -66,7 +66,7 @@ def _join(files: list[Path], where: Path) -> Array:
 def read_array(path: Path) -> Array:
     """The array of a .npy."""
     try:
-        array: Array = np.load(path, allow_pickle=False)
+        array: Array = npz.load_array(path)
     except _UNREADABLE as error:
         raise _unreadable(path, error) from error
     return array
@@ -78,6 +78,7 @@ _UNREADABLE = (
     EOFError,
     KeyError,
     MemoryError,
+    NotImplementedError,
     SyntaxError,
     zipfile.BadZipFile,
     zlib.error,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath
@@ -16,6 +17,7 @@ from tinyserve.firmware.interface import ModelInterface, interface_of
 from tinyserve.firmware.mlperf import exchange_of
 from tinyserve.firmware.renode import renode_files
 from tinyserve.firmware.tflm_library import lib_deps
+from tinyserve.resources import data_directory
 from tinyserve.templates import render_template
 
 Part = Literal["startup", "firmware", "runtime", "model", "weights"]
@@ -79,6 +81,28 @@ class Project:
     stack_bytes: int = 0
     baud: int = BAUD
 
+    @property
+    def firmware_id(self) -> str:
+        """What the device must answer for itself when it runs this project's firmware."""
+        return firmware_id(self.compiled, self.engine)
+
+
+def firmware_id(compiled: Compiled, engine: str) -> str:
+    """16 hex digits that tell firmware of other kernels, options, protocol or engine from this one's, on a
+    board as on its twin: over the generated C, and the templates that every port has."""
+    total = hashlib.sha256(f"{__version__} {engine}".encode())
+    shared = data_directory("firmware_templates") / "common"
+    pieces: dict[str, bytes] = {
+        path.name: path.read_bytes() for path in sorted(shared.iterdir()) if path.is_file()
+    }
+    pieces |= {
+        f"model/{name}": content.encode() if isinstance(content, str) else content
+        for name, content in sorted(compiled.sources.files.items())
+    }
+    for name, content in pieces.items():
+        total.update(name.encode() + b"\0" + hashlib.sha256(content).digest())
+    return total.hexdigest()[:16]
+
 
 def port_of(board: Board, emulate: bool) -> Port:
     """The port that a build for the board uses. Raises UsageError where there is none."""
@@ -132,6 +156,7 @@ def render(
         "energy_mode": energy_mode,
         "timestamp_pin": timestamp_pin,
         "version": __version__,
+        "firmware_id": firmware_id(compiled, engine),
         "emulated": port in _EMULATED,
         "cycles_per_1024": round(1024 * cycles_per_instruction),
         "registers": board.core.registers if port in _EMULATED else None,

@@ -92,4 +92,5 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         *comparison.differences,
         *(f"only in the first: {title}" for title in comparison.only_before),
         *(f"only in the second: {title}" for title in comparison.only_after),
+        *(f"more than once, the last is compared: {title}" for title in comparison.repeated),
     ]

@@ -65,7 +65,7 @@ def test_cells_are_matched_by_model_and_board_not_by_order() -> None:
 
 
 def test_two_single_results_are_compared_whatever_their_boards_and_the_difference_is_said() -> None:
-    comparison = compare(report(make_result("nano33")), report(make_result("pico")))
+    comparison = compare(report(make_result("nano33")), report(make_result("pico")), side_by_side=True)
     assert comparison.changes
     assert "kws on pico: board: nano33 → pico" in comparison.differences
 
@@ -80,3 +80,37 @@ def test_tolerances_are_read_from_the_command_line() -> None:
 def test_a_bad_tolerance_is_a_usage_error(text: str) -> None:
     with pytest.raises(UsageError, match=text):
         parse_tolerances([text])
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ([], [make_result()], "nothing was compared"),
+        ([make_result("nano33")], [make_result("pico")], "nothing was compared"),
+        ([make_result("nano33"), make_result("pico")], [make_result("pico")], "gone: kws on nano33"),
+        ([make_result(), make_result()], [make_result()], "several results of one cell: kws on nano33"),
+        ([make_result()], [make_result(), make_result(instructions=9)], "several results of one cell"),
+    ],
+)
+def test_a_gate_is_told_what_was_not_compared(
+    before: list[BenchResult], after: list[BenchResult], said: str
+) -> None:
+    gaps = compare(report(*before), report(*after)).gaps
+    assert any(said in gap for gap in gaps)
+
+
+def test_a_gate_has_nothing_to_say_where_all_was_compared() -> None:
+    assert compare(report(make_result()), report(make_result(), make_result("pico"))).gaps == []
+
+
+def test_another_board_file_or_data_set_of_the_same_name_is_said() -> None:
+    result = make_result()
+    assert result.accuracy is not None
+    other = msgspec.structs.replace(
+        result,
+        setup=msgspec.structs.replace(result.setup, board_sha256="11" * 32),
+        accuracy=msgspec.structs.replace(result.accuracy, dataset_sha256="22" * 32),
+    )
+    differences = compare(report(result), report(other)).differences
+    assert any("board file: efefef" in line for line in differences)
+    assert any("data set: test.npz (232323" in line for line in differences)

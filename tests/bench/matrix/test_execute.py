@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 
 from tests.bench.models import CLASSES
+from tests.firmware.tiny_model import tiny_model
 from tinyserve import bundle, workflow
 from tinyserve.bench.matrix import execute
 from tinyserve.bench.matrix.cell import Cell
 from tinyserve.bench.result import BenchResult, FailedCell
 from tinyserve.bundle import Bundle, dequantize
 from tinyserve.compiler.host.model import HostModel
+from tinyserve.errors import DeviceError, ModelError
+from tinyserve.firmware import render
 from tinyserve.progress import silent
 
 
@@ -169,3 +172,33 @@ def test_the_host_measures_time_and_gives_the_same_bytes(classifier: Bundle, tmp
     assert result.latency_ms is None
     assert result.check
     assert result.check.equal == result.check.samples
+
+
+def test_a_model_that_was_swapped_after_its_result_was_kept_is_noticed(
+    classifier: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "cache"))
+    copy = tmp_path / "copy"
+    shutil.copytree(classifier.path, copy)
+    one = replace(make_cell(classifier, tmp_path), source=copy, use_cache=True)
+    execute.run(one, silent)
+    (copy / "model.tflite").write_bytes((copy / "model.tflite").read_bytes() + b"\0")
+    with pytest.raises(ModelError, match="SHA-256 differs"):
+        execute.run(one, silent)
+
+
+def test_firmware_of_other_options_on_the_device_is_not_measured_under_these_ones(
+    classifier: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render.Project, "firmware_id", "0123456789abcdef")
+    with pytest.raises(DeviceError, match="other firmware"):
+        execute.run(make_cell(classifier, tmp_path), silent)
+
+
+def test_the_firmwares_id_covers_kernels_options_and_engine() -> None:
+    one = tiny_model()
+    files = {**one.sources.files, "tiny.c": f"{one.sources.files['tiny.c']}\n"}
+    other = replace(one, sources=replace(one.sources, files=files))
+    ids = [render.firmware_id(one, "aot"), render.firmware_id(one, "tflm"), render.firmware_id(other, "aot")]
+    assert len(set(ids)) == 3
+    assert render.firmware_id(tiny_model(), "aot") == ids[0]

@@ -127,14 +127,15 @@ def _profile(
     compiled = workflow.to_compiled(
         bundle, board, build.optimize, progress, engine=build.engine, choices=build.choices
     )
-    firmware = workflow.to_firmware(bundle, compiled, board, build, progress)
-    return profiling.run(bundle, firmware, emulator, build.optimize, progress)
+    with workflow.at_work(bundle, board, build, progress):
+        firmware = workflow.to_firmware(bundle, compiled, board, build, progress)
+        return profiling.run(bundle, firmware, emulator, build.optimize, progress)
 
 
 def _cache_path(bundle: Bundle, board: Board, build: workflow.Build, emulator: str) -> Path:
     inputs = [
         workflow.package_digest(),
-        bundle.manifest.model_sha256,
+        hashlib.sha256(bundle.model_bytes()).hexdigest(),
         workflow.digest([bundle.path / SAMPLES_FILE]),
         board_digest(board),
         f"{emulator} {build.optimize} {build.toolchain}",

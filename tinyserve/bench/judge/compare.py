@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from tinyserve.bench.judge.metrics import METRICS, Metric, named
@@ -48,12 +49,27 @@ class Change:
 
 @dataclass(frozen=True)
 class Comparison:
-    """All changes, the cells that only one side has, and what differs in how the two were made."""
+    """All changes, the cells that only one side has, what differs in how the two were made, and the cells
+    that one side has more than once (of which the last is compared)."""
 
     changes: list[Change]
     only_before: list[str]
     only_after: list[str]
     differences: list[str]
+    repeated: list[str] = field(default_factory=list)
+
+    @property
+    def gaps(self) -> list[str]:
+        """Why this comparison can't vouch for anything: what a gate must not pass over."""
+        return [
+            *(["nothing was compared"] if not self.changes else []),
+            *(
+                [f"results of the baseline are gone: {', '.join(self.only_before)}"]
+                if self.only_before
+                else []
+            ),
+            *([f"several results of one cell: {', '.join(self.repeated)}"] if self.repeated else []),
+        ]
 
     @property
     def regressions(self) -> list[Change]:
@@ -70,13 +86,18 @@ def cell(result: BenchResult) -> Cell:
 
 
 def compare(
-    before: BenchReport, after: BenchReport, tolerances: Mapping[str, float] | None = None
+    before: BenchReport,
+    after: BenchReport,
+    tolerances: Mapping[str, float] | None = None,
+    *,
+    side_by_side: bool = False,
 ) -> Comparison:
-    """Compares cell by cell. ``tolerances`` (percent, by metric name) replace the metrics' own; a single
-    result on each side is compared whatever its cell, so that boards and options can be set side by side."""
+    """Compares cell by cell. ``tolerances`` (percent, by metric name) replace the metrics' own. With
+    ``side_by_side`` a single result on each side is compared whatever its cell, to look at boards and options
+    beside each other; a gate pairs equal cells alone."""
     old = {cell(result): result for result in before.results}
     new = {cell(result): result for result in after.results}
-    if len(old) == 1 and len(new) == 1:
+    if side_by_side and len(old) == 1 and len(new) == 1:
         pairs = [(before.results[0], after.results[0])]
         only_before: list[str] = []
         only_after: list[str] = []
@@ -86,7 +107,15 @@ def compare(
         only_after = [new[key].title for key in new if key not in old]
     changes = [change for pair in pairs for change in _changes(*pair, tolerances or {})]
     differences = [line for pair in pairs for line in _differences(*pair)]
-    return Comparison(changes, only_before, only_after, differences)
+    repeated = [*_repeated(before.results), *_repeated(after.results)]
+    return Comparison(changes, only_before, only_after, differences, repeated)
+
+
+def _repeated(results: Sequence[BenchResult]) -> list[str]:
+    """Titles of the cells that have more than one result."""
+    counts = Counter(cell(result) for result in results)
+    titles = {cell(result): result.title for result in results}
+    return [titles[key] for key, count in counts.items() if count > 1]
 
 
 def parse_tolerances(texts: Iterable[str]) -> dict[str, float]:
@@ -117,12 +146,24 @@ def _changes(before: BenchResult, after: BenchResult, tolerances: Mapping[str, f
     return found
 
 
+def _data_set(result: BenchResult) -> str:
+    """Two files of one name are two data sets."""
+    accuracy = result.accuracy
+    return (
+        f"{accuracy.dataset} ({accuracy.dataset_sha256[:12]}, {accuracy.samples} samples)"
+        if accuracy
+        else "none"
+    )
+
+
 def _differences(before: BenchResult, after: BenchResult) -> list[str]:
     """What a reader must know before believing the numbers: other model, board, compiler, options."""
     old, new = before.setup, after.setup
     pairs = [
         ("model", before.model.sha256[:12], after.model.sha256[:12]),
         ("board", old.board, new.board),
+        ("board file", old.board_sha256[:12], new.board_sha256[:12]),
+        ("data set", _data_set(before), _data_set(after)),
         ("device", old.device, new.device),
         ("engine", old.engine, new.engine),
         ("optimize", old.optimize, new.optimize),

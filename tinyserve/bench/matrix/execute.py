@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tinyserve.bench.setup import board_digest, tool_versions
 from tinyserve.boards.types import Board
 from tinyserve.bundle import SAMPLES_FILE, Bundle
 from tinyserve.cache import cache_directory, keep_newest
-from tinyserve.errors import TinyserveError
+from tinyserve.errors import FileSystemError, TinyserveError
 from tinyserve.files import write
 from tinyserve.firmware.toolchain import toolchain_for
 from tinyserve.progress import Progress
@@ -39,30 +40,32 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
         return found
     data = dataset.load(cell.dataset, made.manifest, cell.limit) if cell.dataset else None
     build = replace(cell.build, emulate=workflow.is_twin(board))
-    compiled = workflow.to_compiled(
-        made, board, build.optimize, progress, engine=build.engine, choices=build.choices
-    )
-    if workflow.has_twin(board):
-        firmware = workflow.to_firmware(made, compiled, board, build, progress)
-    else:
-        firmware = workflow.as_flashed(made, compiled, board, build)
-    options = single_stream.Options(
-        cell.runs,
-        cell.warmup,
-        emulator,
-        cell.port,
-        data,
-        cell.meter,
-        cell.supply_v,
-        optimize=build.optimize,
-    )
-    result = single_stream.run(made, firmware, options, progress)
-    if cell.scenario != "single-stream":
-        progress(cell.scenario)
-        result = scenarios.add(result, cell.scenario, cell.latency_bound_ms, made, compiled)
+    with workflow.at_work(made, board, build, progress):
+        compiled = workflow.to_compiled(
+            made, board, build.optimize, progress, engine=build.engine, choices=build.choices
+        )
+        if workflow.has_twin(board):
+            firmware = workflow.to_firmware(made, compiled, board, build, progress)
+        else:
+            firmware = workflow.as_flashed(made, compiled, board, build)
+        options = single_stream.Options(
+            cell.runs,
+            cell.warmup,
+            emulator,
+            cell.port,
+            data,
+            cell.meter,
+            cell.supply_v,
+            optimize=build.optimize,
+        )
+        result = single_stream.run(made, firmware, options, progress)
+        if cell.scenario != "single-stream":
+            progress(cell.scenario)
+            result = scenarios.add(result, cell.scenario, cell.latency_bound_ms, made, compiled)
     if cached is not None:
-        write(cached, msgspec.json.encode(result))
-        keep_newest(cached.parent, CACHED_RESULTS)
+        with suppress(FileSystemError):  # a cache that can't be written costs time, not the result
+            write(cached, msgspec.json.encode(result))
+            keep_newest(cached.parent, CACHED_RESULTS)
     return result
 
 
@@ -95,7 +98,7 @@ def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) ->
     """Where the result of an equal cell is kept: named by everything that it depends on."""
     inputs = [
         workflow.package_digest(),
-        made.manifest.model_sha256,
+        hashlib.sha256(made.model_bytes()).hexdigest(),
         workflow.digest([made.path / SAMPLES_FILE]),
         board_digest(board),
         f"{emulator} {cell.runs} {cell.warmup} {cell.limit} {made.manifest.name}",

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from tinyserve.progress import Progress, silent
 
 CELL_TIMEOUT_S = 3600.0
 _GRACE_S = 10.0
-STOPS = {130: "interrupted", 143: "terminated"}
+STOPS = {129: "hung up", 130: "interrupted", 143: "terminated"}
 """The exit statuses of cells that a signal kept from being done, in words."""
 _HELD = (signal.SIGINT, signal.SIGTERM)
 Outcome = BenchResult | FailedCell
@@ -99,7 +100,7 @@ def collect(outcomes: Sequence[Outcome]) -> BenchReport:
 
 def stopped(cell: Cell, stop: KeyboardInterrupt | Terminated) -> FailedCell:
     """A cell that was not done when a signal came."""
-    status = 143 if isinstance(stop, Terminated) else 130
+    status = int(stop.code or 143) if isinstance(stop, Terminated) else 130
     return FailedCell(cell.model, cell.board, f"not done: {STOPS[status]}", status)
 
 
@@ -193,6 +194,22 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def _end_with_parent() -> None:
+    """A worker whose parent was killed ends, too: first in order, then for sure."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        if sys.platform != "win32":
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(_GRACE_S)
+        os._exit(128 + signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def _work(cell: Cell, connection: Connection, directory: Path) -> None:
     """The worker's life: one cell, one message."""
 
@@ -203,5 +220,6 @@ def _work(cell: Cell, connection: Connection, directory: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us in order
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+    _end_with_parent()
     os.chdir(directory)
     connection.send(attempt(cell, silent))

@@ -68,6 +68,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         client = Client(device.link)
         info = client.identify()
         client.expect_model(bundle.manifest.model_sha256)
+        client.expect_firmware(firmware.project.firmware_id)
         unit = device.tick_unit or info.tick_unit
         check = _check(client, bundle, samples, progress)
         progress("measuring", 0, 0)

@@ -111,19 +111,21 @@ def command(
     from tinyserve import workflow
     from tinyserve.bench.matrix import preflight
     from tinyserve.bench.matrix.cell import Cell
+    from tinyserve.bench.matrix.sources import conversions
     from tinyserve.cli.measure.outcome import Outputs, conclude
 
     outputs = Outputs.of(**reports)
     outputs.check()
     # One bundle for all engines: the interpreter's lets operators pass that the compiler lacks.
     widest = "tflm" if "tflm" in engines else "aot"
-    conversion = workflow.Conversion(representative, quantize, bundle, engine=widest)
+    sources = tuple(dict.fromkeys(sources))
+    converting = conversions(sources, workflow.Conversion(representative, quantize, bundle, engine=widest))
     boards = boards or (_board_at(port),)
     cells = [
         Cell(
             source,
             board,
-            conversion,
+            converting[source],
             workflow.Build(preference, engine, toolchain, emulate),
             runs,
             warmup,

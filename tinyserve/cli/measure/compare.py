@@ -26,10 +26,12 @@ def command(*, before: Path, after: Path, tolerances: tuple[str, ...], strict: b
     from tinyserve.report.verdicts import comparison_lines, comparison_table
 
     allowed = compare.parse_tolerances(tolerances)
-    found = compare.compare(result.load(before), result.load(after), allowed)
+    found = compare.compare(result.load(before), result.load(after), allowed, side_by_side=not strict)
     console = stdout()
     console.print(comparison_table(found))
     for line in comparison_lines(found):
         console.print(line, markup=False)
+    if strict and found.gaps:
+        raise BudgetError("; ".join(found.gaps), "compare results of the same models, boards and options")
     if strict and found.regressions:
         raise BudgetError(f"{len(found.regressions)} figures are worse than in {before}")

@@ -55,7 +55,11 @@ class Outputs:
         if self.budget is not None:
             budgets.load(self.budget)
         if self.baseline is not None:
-            result.load(self.baseline)
+            if not result.load(self.baseline).results:
+                raise BudgetError(
+                    f"{self.baseline} holds no results: nothing would be compared",
+                    "make it with `tinyserve bench ... --json`",
+                )
         elif self.tolerances:
             raise UsageError("--tolerance is about a baseline", "add --baseline, or leave --tolerance out")
         compare.parse_tolerances(self.tolerances)
@@ -75,7 +79,10 @@ def conclude(report: BenchReport, outputs: Outputs) -> int:
     _check_stopped(report)
     wrong = [item for item in report.results if item.check and not item.check.passed]
     regressions = comparison.regressions if comparison else []
+    gaps = comparison.gaps if comparison and not report.failures else []
     broken = [
+        *(f"{outputs.baseline}: {gap}" for gap in gaps),
+        _unlimited(report, outputs),
         f"{len(violations)} budget limits broken" if violations else "",
         f"{len(regressions)} figures worse than the baseline" if regressions else "",
         f"wrong outputs: {', '.join(item.title for item in wrong)}" if wrong else "",
@@ -99,6 +106,17 @@ def _violations(report: BenchReport, outputs: Outputs) -> list[Violation]:
         return []
     limits = budgets.load(outputs.budget)
     return [violation for item in report.results for violation in limits.check(item)]
+
+
+def _unlimited(report: BenchReport, outputs: Outputs) -> str:
+    """What to say where the budget limits nothing of this bench: it can't have been kept."""
+    if outputs.budget is None or report.failures:
+        return ""
+    limits = budgets.load(outputs.budget)
+    if any(limits.limits(item.model.name, item.setup.board) for item in report.results):
+        return ""
+    cells = ", ".join(item.title for item in report.results)
+    return f"{outputs.budget}: nothing was checked: none of its tables is about {cells}"
 
 
 def _say_idle(report: BenchReport, outputs: Outputs) -> None:

@@ -12,6 +12,7 @@ from tinyserve.errors import DeviceError
 _MOST = 2**63 - 1
 _DIGITS = 19
 _REAL_CHARACTERS = 48
+_ID_CHARACTERS = 64
 _SHOWN = 120
 _SHOWN_LINES = 30
 _MOST_TENSORS = 1000
@@ -48,6 +49,7 @@ class DeviceInfo:
     clock_hz: int = 0
     counted_tick_hz: int = 0
     says_started: bool = False
+    firmware_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def parse_info(lines: list[str]) -> DeviceInfo:
             clock_hz=whole(pairs.get("clock_hz", "0")),
             counted_tick_hz=whole(pairs.get("counted_tick_hz", "0")),
             says_started=pairs.get("says_started") == "1",
+            firmware_id=pairs.get("firmware_id", "")[:_ID_CHARACTERS],
         )
     except KeyError as error:
         raise DeviceError(

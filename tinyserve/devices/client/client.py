@@ -78,6 +78,16 @@ class Client:
                 "flash it with this model: `tinyserve flash`",
             )
 
+    def expect_firmware(self, firmware_id: str) -> None:
+        """Raises DeviceError when the device runs firmware of other kernels, options or another version."""
+        info = self.identify()
+        if info.firmware_id != firmware_id:
+            raise DeviceError(
+                f"{self._link.name}: the device runs this model in other firmware: its id is"
+                f" {info.firmware_id or 'not known'}, that of these options and this version {firmware_id}",
+                "flash it with the same options (--optimize, --variant, --engine): `tinyserve flash`",
+            )
+
     def load(self, data: bytes, index: int = 0, progress: Progress | None = None) -> None:
         """Sends an input's bytes. Raises UsageError when the input has another size."""
         info = self.identify()

@@ -1,0 +1,136 @@
+"""Full disks, odd consoles, no home, little memory, signals: one line, the documented status."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.bench.models import write_classifier
+
+PREFIX = [sys.executable, "-m", "tinyserve"]
+
+
+def run(
+    *arguments: str, shell: str = "", env: dict[str, str] | None = None, **options: object
+) -> subprocess.CompletedProcess[str]:
+    """The command, or a shell line in which it is "$@"."""
+    command = ["sh", "-c", shell, "sh", *PREFIX, *arguments] if shell else [*PREFIX, *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, errors="replace", timeout=120,
+        env={**os.environ, **(env or {})}, check=False,
+        **options,  # type: ignore[call-overload]
+    )  # fmt: skip
+
+
+def assert_one_message(done: subprocess.CompletedProcess[str], status: int) -> None:
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 2, done.stderr
+
+
+def test_a_full_disk_behind_stdout_is_said_once() -> None:
+    done = run("boards", shell='"$@" > /dev/full')
+    assert_one_message(done, 9)
+    assert "No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_closed_streams_are_no_error(closed: str) -> None:
+    assert_one_message(run("boards", shell=f'"$@" {closed}'), 0)
+
+
+def test_an_error_that_nobody_can_read_still_has_its_status() -> None:
+    assert run("inspect", "gone.tflite", shell='"$@" 2> /dev/full').returncode == 9
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
+def test_a_console_without_our_characters_shows_what_it_can(encoding: str, tmp_path: Path) -> None:
+    model = write_classifier(tmp_path / "größe.tflite")
+    done = run("inspect", str(model), env={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
+    assert_one_message(done, 0)
+
+
+def test_without_a_home_the_cache_is_elsewhere(tmp_path: Path) -> None:
+    env = {name: value for name, value in os.environ.items() if name not in ("HOME", "TINYSERVE_CACHE")}
+    code = (
+        "import os, pwd; os.environ.pop('HOME', None); os.environ.pop('XDG_CACHE_HOME', None)\n"
+        "def none(uid): raise KeyError(uid)\n"
+        "pwd.getpwuid = none\n"
+        "from tinyserve.cache import cache_directory as c; print(c()); assert c() == c()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={**env, "TMPDIR": str(tmp_path)},
+        timeout=60, check=True,
+    )  # fmt: skip
+    place = Path(done.stdout.strip())
+    assert place.parent == tmp_path
+    assert place.stat().st_mode & 0o077 == 0
+
+
+def test_little_memory_is_said_in_one_line(tmp_path: Path) -> None:
+    model = write_classifier(tmp_path / "m.tflite")
+    for megabytes in (60, 120, 200):
+
+        def limit(size: int = megabytes << 20) -> None:
+            resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+        done = run("inspect", str(model), preexec_fn=limit, env={"OPENBLAS_NUM_THREADS": "1"})
+        if done.returncode not in (0, 9):  # the interpreter itself, or a library in C, found no memory
+            assert done.returncode in (1, -6, -11, 127), done.stderr
+            assert "internal error" not in done.stderr
+
+
+def test_sighup_ends_a_command_in_order(tmp_path: Path) -> None:
+    model = write_classifier(tmp_path / "m.tflite")
+    command = [*PREFIX, "device", str(model), "--board", "host", "--pty"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGHUP)
+        said = process.stderr.read()
+        assert process.wait(30) == 129, said
+    assert said.splitlines()[-1] == "hung up"
+    assert "Traceback" not in said
+
+
+def test_a_matrix_whose_parent_is_killed_leaves_no_process(tmp_path: Path) -> None:
+    model = write_classifier(tmp_path / "m.tflite")
+    mark = f"tinyserve-orphan-{os.getpid()}"
+    command = [*PREFIX, "bench", str(model), "--board", "cortex-m4", "--board", "cortex-m0"]
+    command += ["--runs", "100000000", "--fresh"]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env={**os.environ, "MARK": mark}, stderr=subprocess.PIPE, text=True
+    ) as process:
+        deadline = time.monotonic() + 60
+        while len(marked(mark)) < 4 and time.monotonic() < deadline:  # parent, tracker, two workers
+            time.sleep(0.2)
+        assert len(marked(mark)) >= 4
+        process.kill()
+        process.wait(30)
+        deadline = time.monotonic() + 30
+        while marked(mark) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert marked(mark) == []
+
+
+def marked(mark: str) -> list[int]:
+    """The processes that were started with the mark in their environment."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"MARK={mark}".encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found

@@ -1,0 +1,73 @@
+"""One process at a time in a place, until it ends however it does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinyserve.errors import FileSystemError
+from tinyserve.locks import alone
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from tinyserve.locks import alone
+with alone(Path(sys.argv[1]), shared=len(sys.argv) > 2):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "cache"))
+
+
+def holder(place: Path, *shared: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, place, *shared], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    return process
+
+
+def test_another_process_waits_and_gets_the_place_when_the_first_is_killed(tmp_path: Path) -> None:
+    said: list[str] = []
+    with holder(tmp_path) as other:
+        with (
+            pytest.raises(FileSystemError, match="another tinyserve"),
+            alone(tmp_path, lambda stage, *_: said.append(stage), wait_s=0.2),
+        ):
+            raise AssertionError("entered")
+        other.kill()
+        with alone(tmp_path, wait_s=10):
+            pass
+    assert "waiting for another tinyserve" in said[0]
+
+
+def test_those_that_share_a_place_share_it_and_nobody_has_it_alone(tmp_path: Path) -> None:
+    with holder(tmp_path, "shared") as other:
+        with alone(tmp_path, shared=True, wait_s=0.2):
+            pass
+        with pytest.raises(FileSystemError), alone(tmp_path, wait_s=0.2):
+            raise AssertionError("entered")
+        other.kill()
+
+
+def test_a_process_may_hold_a_place_twice_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    with alone(place), alone(place):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "place"]
+
+
+def test_without_a_cache_work_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "file" / "cache"))
+    with alone(tmp_path):
+        pass

@@ -1,0 +1,86 @@
+"""Places that one process at a time works in: two benches on one bundle must not build into each other.
+
+Lock files lie in the cache, so that nothing is left beside what a user made. The system frees a lock when
+its process ends, however it does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from tinyserve.cache import cache_directory
+from tinyserve.errors import FileSystemError
+from tinyserve.progress import Progress, silent
+
+try:
+    import fcntl
+except (
+    ImportError
+):  # Windows: programs there don't share a build directory in silence, its files can't be replaced
+    fcntl = None  # type: ignore[assignment]
+
+WAIT_S = 3600.0
+_POLL_S = 0.05
+_held: set[Path] = set()
+
+
+@contextlib.contextmanager
+def alone(
+    place: Path, progress: Progress = silent, *, shared: bool = False, wait_s: float = WAIT_S
+) -> Iterator[None]:
+    """Holds ``place`` (a file or directory, there or not) against other processes; with ``shared`` only
+    against those that want it alone. This process may hold a place twice.
+
+    Raises FileSystemError where another process has it for longer than ``wait_s``. Where the cache can't be
+    written, nothing is held.
+    """
+    place = place.resolve()
+    if fcntl is None or place in _held:
+        yield
+        return
+    file = _open(place)
+    if file is None:
+        yield
+        return
+    with file:
+        _wait(file, place, progress, shared, wait_s)
+        _held.add(place)
+        try:
+            yield
+        finally:
+            _held.discard(place)
+
+
+def _open(place: Path) -> IO[bytes] | None:
+    name = hashlib.sha256(os.fsencode(place)).hexdigest()[:32]
+    directory = cache_directory() / "locks"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        return (directory / f"{name}.lock").open("ab")
+    except OSError:
+        return None
+
+
+def _wait(file: IO[bytes], place: Path, progress: Progress, shared: bool, wait_s: float) -> None:
+    deadline = time.monotonic() + wait_s
+    wanted = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+    while True:
+        try:
+            fcntl.flock(file, wanted)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                raise FileSystemError(
+                    f"{place}: another tinyserve has been at work there for {wait_s:g} s",
+                    "end it, or name another place with --bundle or -o",
+                ) from error
+        except OSError:
+            return  # a file system without locks
+        progress(f"waiting for another tinyserve at {place.name}")
+        time.sleep(_POLL_S)
