@@ -176,7 +176,7 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
         converted = _cheapest(session, calibration, held)
     else:
         converted = session.quantize(calibration, quantize, session.options)
-    floats = facts.left_in_float(converted.model)
+    floats = facts.computed_in_float(converted.data)
     if floats and converted.scheme != "float32":
         session.record.notes.append(f"stays in float32: {', '.join(floats)}")
     return converted

@@ -13,10 +13,12 @@ _STATEFUL = frozenset(
     }
 )  # fmt: skip
 
+_TABLE = "TinyserveLookupTable"
+
 
 def is_pure(operator: Operator) -> bool:
     """Whether the outputs depend on nothing but the inputs, and nothing else happens."""
-    if operator.custom or operator.name in _STATEFUL:
+    if operator.name in _STATEFUL or (operator.custom and operator.name != _TABLE):
         return False
     return not any(tensor is not None and tensor.is_variable for tensor in operator.inputs)
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinyserve.compiler.graph import reader
 from tinyserve.convert.frameworks import tensorflow, trees
-from tinyserve.convert.quantize import edge_quantizer, ranges
+from tinyserve.convert.quantize import activations, edge_quantizer, ranges
 from tinyserve.convert.tflite import schema, signature, state
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.tflite.state import Variable
@@ -87,11 +87,15 @@ def _integers(data: bytes, samples: Arrays, request: Quantize, say: Say) -> byte
         model = _plain(calibrator.add_intermediate_tensors(data))
         if request.scheme == "int16x8":
             return _int16x8(tf, calibrator.Calibrator(model), samples, request, say)
+        kept = [*request.keep_float, *activations.tensors(reader.read(data))]
         calibrated = bytes(calibrator.Calibrator(model).calibrate(lambda: _feed(samples, say)))
         if request.clip:
             calibrated = ranges.clipped(calibrated, ranges.observe(model, samples, say), request.clip)
-        return _int8(tf, calibrated, request)
+        return _int8(tf, calibrated, request, kept)
     except (RuntimeError, ValueError) as error:
+        if request.scheme == "int16x8":
+            kept = activations.tensors(reader.read(data), activations.ODD_IN_16_BITS)
+            return edge_quantizer.quantize(data, samples, kept, say)
         raise tensorflow.conversion_error(error) from error
 
 
@@ -118,7 +122,7 @@ def _feed(samples: Arrays, say: Say) -> Iterator[Arrays]:
             say("calibrate", index + 1, count)
 
 
-def _int8(tf: Any, calibrated: bytes, request: Quantize) -> bytes:
+def _int8(tf: Any, calibrated: bytes, request: Quantize, kept: list[str]) -> bytes:
     convert = importlib.import_module("tensorflow.lite.python.convert")
     return bytes(
         convert.mlir_quantize(
@@ -126,7 +130,7 @@ def _int8(tf: Any, calibrated: bytes, request: Quantize) -> bytes:
             disable_per_channel=not request.per_channel,
             input_data_type=tf.int8,
             output_data_type=tf.int8,
-            denylisted_nodes=request.keep_float or None,
+            denylisted_nodes=kept or None,
         )
     )
 

@@ -16,6 +16,7 @@ import numpy as np
 from tinyserve.bundle import TensorInfo, WeightStatistics
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Tensor
+from tinyserve.compiler.passes import dead_code, load, lookup_tables
 from tinyserve.errors import ModelError, UnsupportedError
 
 Scheme = Literal["float32", "int8", "int16x8"]
@@ -110,6 +111,18 @@ def left_in_float(model: Model) -> list[str]:
     """Operators that compute in float32, by their places."""
     computing = [op for graph in model.graphs for op in graph.operators if op.name not in _CONVERSIONS]
     return [op.location for op in computing if any(tensor.dtype is DType.FLOAT32 for tensor in op.outputs)]
+
+
+def computed_in_float(data: bytes) -> list[str]:
+    """Of ``left_in_float`` what the compiler leaves there too: it makes tables of functions of one int8
+    value."""
+    model = reader.read(data)
+    load.parse_attributes(model)
+    for graph in model.graphs:
+        lookup_tables.run(graph, model)
+        while dead_code.run(graph, model):
+            pass
+    return left_in_float(model)
 
 
 _CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
