@@ -16,7 +16,8 @@ import numpy as np
 from tinyserve.bundle import TensorInfo, WeightStatistics
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Tensor
-from tinyserve.compiler.passes import dead_code, load, lookup_tables
+from tinyserve.compiler.passes import dead_code, lookup_tables
+from tinyserve.compiler.passes.load import parse_attributes
 from tinyserve.errors import ModelError, UnsupportedError
 
 Scheme = Literal["float32", "int8", "int16x8"]
@@ -117,7 +118,7 @@ def computed_in_float(data: bytes) -> list[str]:
     """Of ``left_in_float`` what the compiler leaves there too: it makes tables of functions of one int8
     value."""
     model = reader.read(data)
-    load.parse_attributes(model)
+    parse_attributes(model)
     for graph in model.graphs:
         lookup_tables.run(graph, model)
         while dead_code.run(graph, model):
