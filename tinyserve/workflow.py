@@ -328,9 +328,15 @@ def _check_model(path: Path, data: bytes) -> None:
     from tinyserve.compiler.graph import reader
 
     try:
-        reader.read(data)
+        model = reader.read(data)
     except ModelError as error:
         raise type(error)(f"{path}: {error.message}", error.hint) from error
+    if len(set(model.signatures.values())) > 1:
+        names = sorted(model.signatures)
+        raise UsageError(
+            f"{path}: has several signatures (it has: {', '.join(names)})",
+            f"make a bundle of one: tinyserve convert {path} --signature {names[0]}",
+        )
 
 
 def _require(path: Path) -> None:

@@ -16,7 +16,7 @@ from tinyserve.bundle import Bundle
 from tinyserve.cli.main import main
 from tinyserve.convert import Options, convert
 from tinyserve.convert.worker import child as child_module
-from tinyserve.errors import DataError, FileSystemError, ModelError, ToolError, UnsupportedError, UsageError
+from tinyserve.errors import DataError, FileSystemError, ModelError, ToolError, UsageError
 
 
 @pytest.fixture
@@ -222,10 +222,11 @@ def test_a_float_tflite_is_quantized_without_its_source(models: Path, images: Pa
     assert sqnr is not None and sqnr > 25
 
 
-def test_dynamic_range_models_are_refused_with_the_reason(models: Path, tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedError, match="dynamic-range") as caught:
-        convert(models / "dynamic.tflite", representative="random", output=tmp_path / "b")
-    assert "FULLY_CONNECTED #0" in caught.value.message
+def test_dynamic_range_models_are_quantized_anew(models: Path, tmp_path: Path) -> None:
+    made = convert(models / "dynamic.tflite", representative="random", output=tmp_path / "b")
+    check_sound(made)
+    assert made.manifest.quantize == "int8"
+    assert any("dynamic-range" in note for note in made.manifest.notes)
 
 
 def test_int8_without_data_is_refused(models: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from tinyserve.convert.quantize import quantizer
-from tinyserve.convert.tflite import surgery, widen
+from tinyserve.convert.tflite import entry, real, surgery, widen
 from tinyserve.convert.worker import messages, runtimes
 from tinyserve.convert.worker.loaded import Exported, Loaded, Say, each_sample, load_arrays, save_arrays
 from tinyserve.errors import ModelError, TinyserveError, ToolError
@@ -31,6 +31,8 @@ class Server:
             messages.LoadModel: self.load,
             messages.ExportOnnx: self.export,
             messages.Widen: self.widen,
+            messages.Choose: self.choose,
+            messages.Dequantize: self.dequantize,
             messages.Split: self.split,
             messages.Join: self.join,
             messages.RunOriginal: self.run_original,
@@ -69,6 +71,14 @@ class Server:
 
     def widen(self, request: messages.Widen) -> messages.Done:
         request.output.write_bytes(widen.widened(request.source.read_bytes()))
+        return messages.Done()
+
+    def choose(self, request: messages.Choose) -> messages.Done:
+        request.output.write_bytes(entry.chosen(request.source.read_bytes(), request.signature))
+        return messages.Done()
+
+    def dequantize(self, request: messages.Dequantize) -> messages.Done:
+        request.output.write_bytes(real.dequantized(request.source.read_bytes()))
         return messages.Done()
 
     def split(self, request: messages.Split) -> messages.Done:

@@ -69,7 +69,7 @@ class _Reader:
         if not subgraphs:
             raise ModelError("the model has no subgraph", _EXPORT)
         graphs = [self._graph(table, index) for index, table in enumerate(subgraphs)]
-        _name_by_signature(root, graphs)
+        signatures = _name_by_signature(root, graphs)
         if self.problems:
             raise UnsupportedError(
                 "tensors are stored in ways that tinyserve does not read:\n  " + "\n  ".join(self.problems),
@@ -80,6 +80,7 @@ class _Reader:
             description=root.string(field.DESCRIPTION),
             sha256=hashlib.sha256(self.data).hexdigest(),
             metadata=self._metadata(root),
+            signatures=signatures,
         )
 
     def _buffer(self, table: Table) -> memoryview:
@@ -307,13 +308,16 @@ def _mark_empty_constants(tensors: list[Tensor], operators: list[Operator], inpu
             tensor.data = np.empty(tensor.shape, dtype=tensor.dtype.numpy)
 
 
-def _name_by_signature(root: Table, graphs: list[Graph]) -> None:
-    """Takes the names of inputs and outputs from the first signature of each subgraph."""
+def _name_by_signature(root: Table, graphs: list[Graph]) -> dict[str, int]:
+    """Takes the names of inputs and outputs from the first signature of each subgraph. Returns the subgraphs'
+    numbers by the signatures' names."""
+    found: dict[str, int] = {}
     named: set[int] = set()
     for signature in root.tables(schema.ModelField.SIGNATURE_DEFS, "signature"):
         index = signature.scalar(schema.SignatureField.SUBGRAPH_INDEX, "I", 0)
         if index >= len(graphs):
             raise ModelError(f"{signature.what}: subgraph {index} of {len(graphs)}", _EXPORT)
+        found[signature.string(schema.SignatureField.KEY)] = index
         if index in named:
             continue
         named.add(index)
@@ -322,6 +326,7 @@ def _name_by_signature(root: Table, graphs: list[Graph]) -> None:
         outputs = _tensor_map(signature, schema.SignatureField.OUTPUTS)
         graph.input_names = [inputs.get(tensor.index, tensor.name) for tensor in graph.inputs]
         graph.output_names = [outputs.get(tensor.index, tensor.name) for tensor in graph.outputs]
+    return found
 
 
 def _tensor_map(signature: Table, field: int) -> dict[int, str]:

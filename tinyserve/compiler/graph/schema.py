@@ -83,6 +83,7 @@ class MetadataField(IntEnum):
 class SignatureField(IntEnum):
     INPUTS = 0
     OUTPUTS = 1
+    KEY = 2
     SUBGRAPH_INDEX = 4
 
 

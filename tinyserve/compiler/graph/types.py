@@ -219,6 +219,7 @@ class Graph:
 class Model:
     """A model: the main graph first, then subgraphs of control flow. ``sha256`` is of the file's bytes.
 
+    ``signatures`` are what callers know subgraphs by: their numbers by name.
     ``folded`` names operators that computed constants and were evaluated when the model was loaded.
     """
 
@@ -227,6 +228,7 @@ class Model:
     sha256: str
     metadata: dict[str, bytes] = field(default_factory=dict)
     folded: list[str] = field(default_factory=list)
+    signatures: dict[str, int] = field(default_factory=dict)
 
     @property
     def main(self) -> Graph:

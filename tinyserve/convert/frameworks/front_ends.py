@@ -73,7 +73,7 @@ def to_tflite(worker: Worker, loader: Worker, source: SourceModel, options: Opti
     """``loader`` has the source's framework. Raises ModelError, UnsupportedError, UsageError or ToolError."""
     _check_options(source, options)
     if source.kind == "tflite":
-        return Front(_from_tflite(loader, source, record), "tflite", False)
+        return Front(_from_tflite(loader, source, options, record), "tflite", False)
     if source.kind == "sklearn" and not options.trust:
         raise UsageError(
             f"{source.path}: loading a pickle runs whatever code is in it",
@@ -139,21 +139,55 @@ def _layout_notes(model: Inspected) -> list[str]:
     ]
 
 
-def _from_tflite(worker: Worker, source: SourceModel, record: Record) -> Inspected:
-    """The file as it is; weights of half precision become float32."""
-    data = source.path.read_bytes()
-    if facts.has_half_precision(data, str(source.path)):
+def _from_tflite(worker: Worker, source: SourceModel, options: Options, record: Record) -> Inspected:
+    """The file as it is, but for: the signature asked for is its main graph; weights of half precision, and
+    all of a file that only phones run (dynamic range, uint8), become float32."""
+    where = str(source.path)
+    path = _chosen(worker, source, options, record)
+    if facts.has_half_precision(path.read_bytes(), where):
         output = worker.path(".tflite")
-        worker.ask(messages.Widen(source.path.absolute(), output), "widen float16 weights")
-        data = output.read_bytes()
+        worker.ask(messages.Widen(path, output), "widen float16 weights")
         record.notes.append("weights were of half precision: taken as float32, which changes no output")
-    return facts.inspect(data, str(source.path))
+        path = output
+    kind = facts.quantized_for_phones(path.read_bytes(), where)
+    if kind:
+        output = worker.path(".tflite")
+        worker.ask(messages.Dequantize(path, output), "dequantize")
+        record.notes.append(
+            f"{kind}, which no microcontroller engine runs: its weights as floats are the original"
+        )
+        path = output
+    return facts.inspect(path.read_bytes(), where)
+
+
+def _chosen(worker: Worker, source: SourceModel, options: Options, record: Record) -> Path:
+    """The file, or the one of its signatures that the options name. Raises UsageError."""
+    path = source.path.absolute()
+    entries = facts.entries(path.read_bytes(), str(source.path))
+    listed = ", ".join(sorted(entries))
+    if options.signature and options.signature not in entries:
+        has = f"it has: {listed}" if entries else "it has none"
+        raise UsageError(
+            f"{source.path}: has no signature '{options.signature}' ({has})",
+            "leave --signature out, or name one",
+        )
+    if not options.signature and len(set(entries.values())) > 1:
+        raise UsageError(
+            f"{source.path}: has several signatures (it has: {listed})",
+            f"give `convert` one of them: --signature {min(entries)}",
+        )
+    if len(set(entries.values())) < 2:
+        return path
+    output = worker.path(".tflite")
+    worker.ask(messages.Choose(path, options.signature, output), "choose the signature")
+    record.notes.append(f"the signature '{options.signature}' of {listed}")
+    return output
 
 
 def _check_options(source: SourceModel, options: Options) -> None:
     """An option that would be ignored is a misunderstanding. Raises UsageError."""
     given = (
-        ("--signature", options.signature, ("saved_model",)),
+        ("--signature", options.signature, ("saved_model", "tflite")),
         ("--custom", options.custom, ("keras",)),
         ("--input-shape", options.input_shapes, ("keras", "saved_model", "onnx", "pytorch")),
         ("--keep-layout", options.keep_layout, ("onnx", "pytorch")),

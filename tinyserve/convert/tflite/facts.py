@@ -77,6 +77,23 @@ def _with_form(info: TensorInfo, form: Sequence[int]) -> TensorInfo:
     return msgspec.structs.replace(info, form=list(form) if moved else [])
 
 
+def entries(data: bytes, where: str) -> dict[str, int]:
+    """By signature the number of its subgraph. Raises ModelError where the file is damaged."""
+    return dict(_read(data, where).signatures)
+
+
+def quantized_for_phones(data: bytes, where: str) -> str:
+    """How a file is quantized that only LiteRT runs: dynamic-range, or with uint8; '' for others."""
+    model = _read(data, where)
+    if any(_is_hybrid(op) for graph in model.graphs for op in graph.operators):
+        return "dynamic-range quantized (integer weights, float activations)"
+    computing = [op for op in model.main.operators if op.name not in _CONVERSIONS]
+    written = [tensor for op in computing for tensor in op.outputs]
+    if any(tensor.dtype is DType.UINT8 and tensor.quantization is not None for tensor in written):
+        return "quantized to uint8"
+    return ""
+
+
 def has_half_precision(data: bytes, where: str) -> bool:
     """Whether any tensor is float16. Raises ModelError where the file is damaged."""
     model = _read(data, where)

@@ -50,6 +50,21 @@ class Widen(msgspec.Struct, frozen=True, tag=True):
     output: Path
 
 
+class Choose(msgspec.Struct, frozen=True, tag=True):
+    """Write the signature of the .tflite ``source`` as a file of its own; see ``entry``."""
+
+    source: Path
+    signature: str
+    output: Path
+
+
+class Dequantize(msgspec.Struct, frozen=True, tag=True):
+    """Write the .tflite ``source`` in float32; see ``real``."""
+
+    source: Path
+    output: Path
+
+
 class Split(msgspec.Struct, frozen=True, tag=True):
     """Cut the .tflite ``source`` in two; see ``surgery.split``."""
 
@@ -113,7 +128,18 @@ class Close(msgspec.Struct, frozen=True, tag=True):
 
 
 Request = (
-    LoadModel | ExportOnnx | Widen | Split | Join | RunOriginal | TraceOriginal | Quantize | RunTflite | Close
+    LoadModel
+    | ExportOnnx
+    | Widen
+    | Choose
+    | Dequantize
+    | Split
+    | Join
+    | RunOriginal
+    | TraceOriginal
+    | Quantize
+    | RunTflite
+    | Close
 )
 
 
