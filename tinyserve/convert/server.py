@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from tinyserve.convert.quantize import quantizer
-from tinyserve.convert.tflite import entry, real, surgery, widen
+from tinyserve.convert.tflite import entry, real, shapes, surgery, widen
 from tinyserve.convert.worker import messages, runtimes
 from tinyserve.convert.worker.loaded import Exported, Loaded, Say, each_sample, load_arrays, save_arrays
 from tinyserve.errors import ModelError, TinyserveError, ToolError
@@ -32,6 +32,7 @@ class Server:
             messages.ExportOnnx: self.export,
             messages.Widen: self.widen,
             messages.Choose: self.choose,
+            messages.InferShapes: self.infer_shapes,
             messages.Dequantize: self.dequantize,
             messages.Split: self.split,
             messages.Join: self.join,
@@ -75,6 +76,10 @@ class Server:
 
     def choose(self, request: messages.Choose) -> messages.Done:
         request.output.write_bytes(entry.chosen(request.source.read_bytes(), request.signature))
+        return messages.Done()
+
+    def infer_shapes(self, request: messages.InferShapes) -> messages.Done:
+        request.output.write_bytes(shapes.inferred(request.source.read_bytes()))
         return messages.Done()
 
     def dequantize(self, request: messages.Dequantize) -> messages.Done:

@@ -19,7 +19,7 @@ from tinyserve.convert.tflite import facts
 from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.convert.worker import messages
 from tinyserve.convert.worker.child import Worker
-from tinyserve.errors import UsageError
+from tinyserve.errors import ModelError, ToolError, UsageError
 
 EXPORTED = ("pytorch",)
 """Kinds that their own framework writes as ONNX first."""
@@ -149,6 +149,7 @@ def _from_tflite(worker: Worker, source: SourceModel, options: Options, record: 
         worker.ask(messages.Widen(path, output), "widen float16 weights")
         record.notes.append("weights were of half precision: taken as float32, which changes no output")
         path = output
+    path = _with_sound_shapes(worker, path, record)
     kind = facts.quantized_for_phones(path.read_bytes(), where)
     if kind:
         output = worker.path(".tflite")
@@ -158,6 +159,21 @@ def _from_tflite(worker: Worker, source: SourceModel, options: Options, record: 
         )
         path = output
     return facts.inspect(path.read_bytes(), where)
+
+
+def _with_sound_shapes(worker: Worker, path: Path, record: Record) -> Path:
+    """The file; where its tensors contradict each other, and LiteRT finds shapes that do not, with those."""
+    if facts.contradiction(path.read_bytes()) is None:
+        return path
+    output = worker.path(".tflite")
+    try:
+        worker.ask(messages.InferShapes(path, output), "infer shapes")
+    except (ModelError, ToolError):
+        return path  # what is wrong with it is said later, about the file as it is
+    if facts.contradiction(output.read_bytes()) is not None:
+        return path
+    record.notes.append("inner shapes of the file contradict each other: taken as LiteRT finds them")
+    return output
 
 
 def _chosen(worker: Worker, source: SourceModel, options: Options, record: Record) -> Path:

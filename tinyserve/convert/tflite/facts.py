@@ -17,7 +17,7 @@ from tinyserve.bundle import TensorInfo, WeightStatistics
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Tensor
 from tinyserve.compiler.passes import dead_code, lookup_tables
-from tinyserve.compiler.passes.load import parse_attributes
+from tinyserve.compiler.passes.load import load, parse_attributes
 from tinyserve.errors import ModelError, UnsupportedError
 
 Scheme = Literal["float32", "int8", "int16x8"]
@@ -80,6 +80,17 @@ def _with_form(info: TensorInfo, form: Sequence[int]) -> TensorInfo:
 def entries(data: bytes, where: str) -> dict[str, int]:
     """By signature the number of its subgraph. Raises ModelError where the file is damaged."""
     return dict(_read(data, where).signatures)
+
+
+def contradiction(data: bytes) -> str | None:
+    """What is wrong with a file that can be read but whose operators' tensors do not fit each other."""
+    try:
+        load(data)
+    except UnsupportedError:
+        return None
+    except ModelError as error:
+        return error.message
+    return None
 
 
 def quantized_for_phones(data: bytes, where: str) -> str:

@@ -58,6 +58,13 @@ class Choose(msgspec.Struct, frozen=True, tag=True):
     output: Path
 
 
+class InferShapes(msgspec.Struct, frozen=True, tag=True):
+    """Write the .tflite ``source`` with the shapes that LiteRT finds; see ``shapes``."""
+
+    source: Path
+    output: Path
+
+
 class Dequantize(msgspec.Struct, frozen=True, tag=True):
     """Write the .tflite ``source`` in float32; see ``real``."""
 
@@ -132,6 +139,7 @@ Request = (
     | ExportOnnx
     | Widen
     | Choose
+    | InferShapes
     | Dequantize
     | Split
     | Join

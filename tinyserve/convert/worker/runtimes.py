@@ -55,6 +55,16 @@ def _interpreter(model: bytes, **options: Any) -> Any:
     return interpreter
 
 
+def shapes(model: bytes) -> dict[int, tuple[int, ...]]:
+    """By index the shapes of the main graph's tensors, as LiteRT allocates them."""
+    package = _interpreter_class().__module__
+    kinds = importlib.import_module(package).OpResolverType
+    # Delegates take operators out of the graph, whose tensors then keep the shapes of the file.
+    plain = _interpreter(model, experimental_op_resolver_type=kinds.BUILTIN_WITHOUT_DEFAULT_DELEGATES)
+    details = plain.get_tensor_details()
+    return {int(detail["index"]): tuple(int(extent) for extent in detail["shape"]) for detail in details}
+
+
 def _litert(model: bytes) -> Callable[[Arrays], Arrays]:
     interpreter = _interpreter(model)
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
