@@ -29,7 +29,7 @@ def test_an_address_within_a_function_has_its_name_and_line(symbols: Symbols) ->
     assert line is not None
     file, _, number = line.partition(":")
     assert file == "probe.c"
-    assert "void hang(void)" in source[int(number) - 1]
+    assert "void hang(void)" in source[int(number) - 2]  # its brace's line
     assert symbols.place(hang) == f"hang ({line})"
 
 

@@ -36,7 +36,7 @@ def test_before_the_first_run_there_is_nothing_to_tell(build_probe: BuildProbe) 
 
 @needs_arm
 @pytest.mark.parametrize(
-    ("counted", "reason"), [(None, "was not told what to count"), ("nothing", "no function nothing")]
+    ("counted", "reason"), [(None, "started without a function to count"), ("nothing", "no function nothing")]
 )
 def test_what_was_not_counted_is_said_when_it_is_asked_for(
     build_probe: BuildProbe, counted: str | None, reason: str

@@ -249,7 +249,7 @@ class Client:
                 with suppress(NoAnswer, Garbage):
                     self._exchange.until_ready(START_UP, WIRE_GREETING_S, most_s=2 * WIRE_GREETING_S)
                     return
-            except (NoAnswer, Garbage) as error:
+            except (NoAnswer, Garbage, Refused) as error:  # refused: what half a command was answered, late
                 if time.monotonic() < deadline:
                     continue
                 known = "flash the board with `tinyserve flash`, then press its reset button"

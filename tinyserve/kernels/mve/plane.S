@@ -71,9 +71,11 @@
         push    {r4-r11, lr}
         CFI_PUSHED 4, 11
         sub     sp, sp, #4
+        .cfi_adjust_cfa_offset 4
         vpush   {d8-d15}
+        .cfi_adjust_cfa_offset 64
         sub     sp, sp, #FRAME
-        .cfi_adjust_cfa_offset FRAME + 68
+        .cfi_adjust_cfa_offset FRAME
         ldm     r0!, {r1-r12}
         stm     sp, {r1-r12}
         mov     r5, r11
@@ -159,9 +161,11 @@
         NEXT_ROW 5b
 9:
         add     sp, sp, #FRAME
+        .cfi_adjust_cfa_offset -FRAME
         vpop    {d8-d15}
+        .cfi_adjust_cfa_offset -64
         add     sp, sp, #4
-        .cfi_adjust_cfa_offset -FRAME - 68
+        .cfi_adjust_cfa_offset -4
         pop     {r4-r11, pc}
         END_FUNCTION \name
         .endm
