@@ -1,5 +1,6 @@
 # Everything from a fresh machine: `make demo`, `make test`. All Python packages live in .venv.
-PYTHON ?= python3
+# The default Python where it fits, else another that does (.ci/choose-python); make PYTHON=... names one.
+PYTHON ?= $(shell .ci/choose-python)
 VENV   := .venv
 BIN    := $(VENV)/bin
 JOBS   ?= auto
@@ -12,15 +13,14 @@ CLANG_FORMAT ?= $(shell command -v clang-format-14 || command -v clang-format)
 C_FILES := git ls-files '*.c' '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-all lint format fuzz soak bench-kernels bench-layers bench-batch docs clean
+.PHONY: help install demo test test-fast test-all lint format fuzz soak soak-hostile package bench-kernels bench-layers bench-batch docs clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.demo: pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(not (3,10) <= sys.version_info[:2] < (3,13))' || \
-	  { echo "tinyserve needs Python 3.10, 3.11 or 3.12: make PYTHON=python3.11 ..."; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	@test -n "$(PYTHON)" || exit 2
+	@test -x $(BIN)/python || { echo "making $(VENV) with $$($(PYTHON) -V) ($(PYTHON))"; $(PYTHON) -m venv $(VENV); } || \
 	  { echo "python3-venv is missing: apt-get install python3-venv"; exit 6; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off -e '.[embedded,convert,report,examples]'
 	@touch $@
@@ -42,10 +42,11 @@ test: $(VENV)/.test lint ## lint, types and the whole test suite
 test-fast: $(VENV)/.test ## the tests that take under five minutes together
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m 'not slow'
 
-lint: $(VENV)/.test ## ruff, mypy and clang-format
+lint: $(VENV)/.test ## ruff, mypy, the oldest Python that the code runs on, and clang-format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/vermin -t=3.10- --no-tips --violations --eval-annotations --quiet tinyserve
 	@if [ -n "$(CLANG_FORMAT)" ]; then $(C_FILES) | xargs $(CLANG_FORMAT) --dry-run -Werror; \
 	  else echo "clang-format is missing (apt-get install clang-format): C files are not checked" >&2; fi
 
@@ -59,6 +60,18 @@ fuzz: $(VENV)/.test ## differential and mutation fuzzing for FUZZ_HOURS (default
 soak: $(VENV)/.test ## long runs: random networks (MODELS, default 500) through the front ends; the emitted C of every kind of layer under all compilers, levels and cores (hours)
 	$(BIN)/python -m tests.convert.frameworks.networks.soak --models $${MODELS:-500}
 	$(BIN)/python -m tests.sweep
+	$(MAKE) soak-hostile
+
+soak-hostile: $(VENV)/.test ## hostile names, files, devices and streams, ROUNDS times (default 50) with other examples
+	for seed in $$(seq $${ROUNDS:-50}); do $(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-seed=$$seed \
+	  tests/test_escapes.py tests/test_templates.py tests/firmware/test_hostile_names.py tests/report/test_hostile_names.py \
+	  tests/devices/client/test_hostile_device.py tests/bench/energy/test_ppk2_stream.py || exit 1; done
+
+package: $(VENV)/.test ## wheel and source distribution in dist/, checked
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
 
 bench-kernels: $(VENV)/.test ## instructions per inference of the MLPerf Tiny models beside the peers'
 	$(BIN)/python benchmarks/kernels.py

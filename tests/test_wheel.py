@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,35 @@ def test_a_bench_runs_from_an_installed_wheel(tmp_path: Path) -> None:
     bench = ("-m", "tinyserve", "bench", model, "--board", "cortex-m4", "--runs", "1", "--json", "b.json")
     run(python, *bench, cwd=tmp_path)
     assert json.loads((tmp_path / "b.json").read_text())
+
+
+def test_the_wheel_is_the_same_each_time_and_from_a_source_distribution(tmp_path: Path) -> None:
+    def build(where: Path, kind: str, out: str) -> Path:
+        run(sys.executable, "-m", "hatchling", "build", "-t", kind, "-d", tmp_path / out, cwd=where)
+        (made,) = (tmp_path / out).iterdir()
+        return made
+
+    first, again = build(CHECKOUT, "wheel", "first"), build(CHECKOUT, "wheel", "again")
+    assert first.read_bytes() == again.read_bytes()
+    with tarfile.open(build(CHECKOUT, "sdist", "sdist")) as archive:
+        archive.extractall(tmp_path / "source", filter="data")
+    (source,) = (tmp_path / "source").iterdir()
+    from_source = build(source, "wheel", "from_source")
+    with zipfile.ZipFile(first) as one, zipfile.ZipFile(from_source) as other:
+        names = one.namelist()
+        assert names == other.namelist()
+        assert all(one.read(name) == other.read(name) for name in names)
+    assert {"tinyserve/_data/boards/nano33.toml", "tinyserve/_data/firmware_templates/common/protocol.c"} <= {
+        *names
+    }
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert "tinyserve/kernels/conv_2d.h" in names
+
+
+def test_packages_checks_find_nothing(tmp_path: Path) -> None:
+    run(sys.executable, "-m", "hatchling", "build", "-d", tmp_path, cwd=CHECKOUT)
+    scripts = Path(sys.executable).parent
+    if not (scripts / "twine").exists():
+        pytest.skip("needs twine and check-wheel-contents")
+    run(scripts / "twine", "check", "--strict", *tmp_path.iterdir(), cwd=tmp_path)
+    run(scripts / "check-wheel-contents", *tmp_path.glob("*.whl"), cwd=tmp_path)
