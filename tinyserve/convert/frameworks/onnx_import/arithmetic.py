@@ -22,6 +22,8 @@ _NUMPY: dict[str, Callable[[Any, Any], Any]] = {
     "ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "DIV": np.divide,
     "MAXIMUM": np.maximum, "MINIMUM": np.minimum,
 }  # fmt: skip
+_MOST_AXES = 4
+_LARGE = 32.0
 _COMPARISONS = frozenset(["EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"])
 _NONNEGATIVE = frozenset(["RELU", "RELU6", "LOGISTIC", "EXP", "ABS", "SQUARE", "SQRT", "RSQRT", "SOFTMAX"])
 
@@ -56,12 +58,45 @@ def binary(ctx: Context, name: str, a: Value, b: Value, **fields: float) -> Valu
     shape = np.broadcast_shapes(a.shape, b.shape)
     dtype = BOOL if name in _COMPARISONS else a.dtype
     form = common_form([a, b], len(shape))
-    operands = [operand(ctx, value, form) for value in (a, b)]
-    made = ctx.emit(name, operands, permuted(shape, form), dtype, **fields)
+    made = _emit_broadcast(
+        ctx, name, [operand(ctx, v, form) for v in (a, b)], (permuted(shape, form), dtype), **fields
+    )
     result = ctx.computed(made, shape, form)
     result.spatial = any(value.spatial and value.rank == len(shape) for value in (a, b))
     result.nonnegative = name in ("ADD", "MUL") and all(_is_nonnegative(value) for value in (a, b))
     return result
+
+
+def _emit_broadcast(
+    ctx: Context, name: str, operands: list[int], result: tuple[tuple[int, ...], Any], **fields: float
+) -> int:
+    """The operator with a result of this shape and type. Beyond four axes, where calibration fails, with
+    those merged that broadcast alike."""
+    shape, dtype = result
+    sizes = [ctx.draft.tensors[index].shape for index in operands]
+    single = name not in _COMPARISONS and all(size == shape or np.prod(size) == 1 for size in sizes)
+    if len(shape) <= _MOST_AXES or single:
+        return ctx.emit(name, operands, shape, dtype, **fields)
+    whole = [(1,) * (len(shape) - len(s)) + s for s in sizes]
+    groups = list[list[int]]()
+    for axis, extent in enumerate(shape):
+        alike = groups and all(
+            (s[axis] == extent) == (s[groups[-1][0]] == shape[groups[-1][0]]) for s in whole
+        )
+        if alike or (groups and extent == 1):
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    merged = [tuple(int(np.prod([s[axis] for axis in group])) for group in groups) for s in (*whole, shape)]
+    inputs = [_reshaped(ctx, index, new) for index, new in zip(operands, merged, strict=False)]
+    return ctx.reshaped(ctx.emit(name, inputs, merged[-1], dtype, **fields), shape)
+
+
+def _reshaped(ctx: Context, tensor: int, shape: tuple[int, ...]) -> int:
+    made = ctx.draft.tensors[tensor]
+    if made.data is None:
+        return ctx.reshaped(tensor, shape)
+    return ctx.draft.constant(made.name, made.data.reshape(shape))
 
 
 def _is_nonnegative(value: Value) -> bool:
@@ -114,12 +149,51 @@ def divide(ctx: Context, a: Value, b: Value) -> Value:
     return binary(ctx, "DIV", a, b)
 
 
+def at_least(ctx: Context, x: Value, low: float) -> Value:
+    """max(x, low). By RELU: TensorFlow's quantizer gives the inputs of MAXIMUM and MINIMUM the range of what
+    comes out, which cuts off what others read."""
+    if abs(low) > _LARGE or x.dtype.kind != "f":
+        return binary(ctx, "MAXIMUM", x, ctx.scalar(low, x.dtype))
+    if low == 0:
+        return unary(ctx, "RELU", x)
+    return add(ctx, unary(ctx, "RELU", add(ctx, x, ctx.scalar(-low))), ctx.scalar(low))
+
+
+def at_most(ctx: Context, x: Value, high: float) -> Value:
+    """min(x, high); see ``at_least``."""
+    if abs(high) > _LARGE or x.dtype.kind != "f":
+        return binary(ctx, "MINIMUM", x, ctx.scalar(high, x.dtype))
+    if high == 0:
+        return subtract(ctx, x, unary(ctx, "RELU", x))
+    return subtract(ctx, ctx.scalar(high), unary(ctx, "RELU", subtract(ctx, ctx.scalar(high), x)))
+
+
 def select(ctx: Context, condition: Value, a: Value, b: Value) -> Value:
-    """a where the condition holds, else b."""
+    """a where the condition holds, else b. As a sum of products where both are finite: SELECT_V2 would tie
+    the ranges of what goes in to those of what comes out."""
+    known = [value.data for value in (a, b) if value.data is not None]
+    if a.dtype.kind != "f" or any(not np.isfinite(data).all() for data in known):
+        return _select_operator(ctx, condition, a, b)
+    first = cast(ctx, condition, np.float32)
+    second = subtract(ctx, ctx.scalar(1), first)
+    parts = [
+        multiply(ctx, mask, v) for mask, v in ((first, a), (second, b)) if v.data is None or v.data.any()
+    ]
+    if not parts:
+        return multiply(ctx, first, a)
+    result = parts[0] if len(parts) == 1 else add(ctx, *parts)
+    shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
+    if result.shape != shape:
+        return _select_operator(ctx, condition, a, b)
+    result.spatial = any(value.spatial for value in (a, b))
+    return result
+
+
+def _select_operator(ctx: Context, condition: Value, a: Value, b: Value) -> Value:
     shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
     form = common_form([condition, a, b], len(shape))
     operands = [operand(ctx, value, form) for value in (condition, a, b)]
-    made = ctx.emit("SELECT_V2", operands, permuted(shape, form), a.dtype)
+    made = _emit_broadcast(ctx, "SELECT_V2", operands, (permuted(shape, form), a.dtype))
     result = ctx.computed(made, shape, form)
     result.spatial = any(value.spatial for value in (a, b))
     return result

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from tinyserve.convert.frameworks.onnx_import import arithmetic, movement, reduction
 from tinyserve.convert.frameworks.onnx_import.arithmetic import add, divide, multiply, subtract, unary
 from tinyserve.convert.frameworks.onnx_import.context import Context
 from tinyserve.convert.frameworks.onnx_import.node import Node, handles
-from tinyserve.convert.frameworks.onnx_import.values import Value
+from tinyserve.convert.frameworks.onnx_import.values import Value, permuted
 
+Array = npt.NDArray[Any]
 _SQRT_HALF = 0.7071067811865476
 
 
@@ -38,7 +42,19 @@ def _prelu(ctx: Context, node: Node) -> Value:
     x, slope = node.input(0), node.input(1)
     if slope.data is not None and np.unique(slope.data).size == 1 and 0 <= slope.data.reshape(-1)[0] <= 1:
         return unary(ctx, "LEAKY_RELU", x, alpha=float(slope.data.reshape(-1)[0]))
-    return arithmetic.binary(ctx, "PRELU", x, slope)
+    form = x.natural
+    if slope.data is None or form[0] != 0 or (slope.rank == x.rank and slope.shape[0] != 1):
+        above = unary(ctx, "RELU", x)
+        return add(ctx, above, multiply(ctx, subtract(ctx, x, above), slope))
+    return _prelu_operator(ctx, x, slope.data)
+
+
+def _prelu_operator(ctx: Context, x: Value, slope: Array) -> Value:
+    """TFLite's PRELU wants one slope per element of a sample, or 1 along some axes."""
+    form = x.natural
+    whole = slope.reshape((1,) * (x.rank - slope.ndim) + slope.shape).transpose(form)[0]
+    inputs = [ctx.tensor(x, form), ctx.draft.constant(f"{ctx.scope}/slope", np.ascontiguousarray(whole))]
+    return ctx.computed(ctx.emit("PRELU", inputs, permuted(x.shape, form)), x.shape, form, like=x)
 
 
 @handles("Clip")
@@ -50,9 +66,9 @@ def _clip(ctx: Context, node: Node) -> Value:
     if x.dtype.kind == "f" and (low, high) in ((0, 6), (-1, 1)):
         return unary(ctx, "RELU6" if high == 6 else "RELU_N1_TO_1", x)
     if low is not None:
-        x = arithmetic.binary(ctx, "MAXIMUM", x, ctx.scalar(low, x.dtype))
+        x = arithmetic.at_least(ctx, x, low)
     if high is not None:
-        x = arithmetic.binary(ctx, "MINIMUM", x, ctx.scalar(high, x.dtype))
+        x = arithmetic.at_most(ctx, x, high)
     x.nonnegative = low is not None and low >= 0
     return x
 
@@ -70,32 +86,29 @@ def _bound(node: Node, name: str, index: int) -> float | None:
 
 @handles("Elu")
 def _elu(ctx: Context, node: Node) -> Value:
-    return elu(ctx, node.input(0), float(node.attribute("alpha", 1.0)), 1.0, 1.0)
+    return elu(ctx, node.input(0), float(node.attribute("alpha", 1.0)), 1.0)
 
 
 @handles("Celu")
 def _celu(ctx: Context, node: Node) -> Value:
     alpha = float(node.attribute("alpha", 1.0))
-    return elu(ctx, node.input(0), alpha, alpha, 1.0)
+    inner = elu(ctx, multiply(ctx, node.input(0), ctx.scalar(1 / alpha)), 1.0, 1.0)
+    return multiply(ctx, inner, ctx.scalar(alpha))
 
 
 @handles("Selu")
 def _selu(ctx: Context, node: Node) -> Value:
     alpha = float(node.attribute("alpha", 1.67326319217681884765625))
-    return elu(ctx, node.input(0), alpha, 1.0, float(node.attribute("gamma", 1.05070102214813232421875)))
+    return elu(ctx, node.input(0), alpha, float(node.attribute("gamma", 1.05070102214813232421875)))
 
 
-def elu(ctx: Context, x: Value, alpha: float, width: float, gamma: float) -> Value:
-    """gamma * (max(x, 0) + alpha * (exp(min(x, 0) / width) - 1))."""
-    if alpha == 1.0 and width == 1.0:
-        plain = unary(ctx, "ELU", x)
+def elu(ctx: Context, x: Value, alpha: float, gamma: float) -> Value:
+    """gamma * (max(x, 0) + alpha * (exp(min(x, 0)) - 1))."""
+    plain = unary(ctx, "ELU", x)
+    if alpha == 1.0:
         return plain if gamma == 1.0 else multiply(ctx, plain, ctx.scalar(gamma))
-    positive = (
-        multiply(ctx, unary(ctx, "RELU", x), ctx.scalar(gamma)) if gamma != 1 else unary(ctx, "RELU", x)
-    )
-    below = arithmetic.binary(ctx, "MINIMUM", x, ctx.scalar(0))
-    below = multiply(ctx, below, ctx.scalar(1 / width)) if width != 1 else below
-    return add(ctx, positive, multiply(ctx, unary(ctx, "ELU", below), ctx.scalar(alpha * gamma)))
+    scaled = multiply(ctx, plain, ctx.scalar(alpha * gamma))
+    return add(ctx, scaled, multiply(ctx, unary(ctx, "RELU", x), ctx.scalar(gamma * (1 - alpha))))
 
 
 @handles("HardSigmoid")
@@ -109,7 +122,7 @@ def hard_sigmoid(ctx: Context, x: Value, alpha: float, beta: float) -> Value:
         moved = unary(ctx, "RELU6", add(ctx, x, ctx.scalar(3)))
         return multiply(ctx, moved, ctx.scalar(1 / 6))
     line = add(ctx, multiply(ctx, x, ctx.scalar(alpha)), ctx.scalar(beta))
-    return arithmetic.binary(ctx, "MINIMUM", unary(ctx, "RELU", line), ctx.scalar(1))
+    return arithmetic.at_most(ctx, unary(ctx, "RELU", line), 1)
 
 
 @handles("HardSwish")
@@ -194,8 +207,7 @@ _ERF_Q = (-1.45660718464996e-05, -2.13374055278905e-04, -1.68282697438203e-03, -
 
 def erf(ctx: Context, x: Value) -> Value:
     """The error function as a quotient of polynomials: TFLite has no operator for it."""
-    x = arithmetic.binary(ctx, "MINIMUM", x, ctx.scalar(4))
-    x = arithmetic.binary(ctx, "MAXIMUM", x, ctx.scalar(-4))
+    x = multiply(ctx, unary(ctx, "RELU_N1_TO_1", multiply(ctx, x, ctx.scalar(0.25))), ctx.scalar(4))
     square = unary(ctx, "SQUARE", x)
     return divide(ctx, multiply(ctx, x, _polynomial(ctx, square, _ERF_P)), _polynomial(ctx, square, _ERF_Q))
 

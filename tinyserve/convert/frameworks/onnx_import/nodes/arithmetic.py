@@ -44,6 +44,9 @@ def _binary(ctx: Context, node: Node) -> Value:
         return _scaled(ctx, node, values[0], ctx.constant(1.0 / values[1].data.astype(np.float64)))
     if node.op == "Div" and values[0].dtype == INT32:
         return arithmetic.binary(ctx, "FLOOR_DIV", *values)
+    if node.op == "Div" and int(np.prod(values[1].shape)) < int(np.prod(node.shapes[0])):
+        inverse = arithmetic.divide(ctx, ctx.scalar(1), values[1])  # few, and a table in int8
+        return arithmetic.multiply(ctx, values[0], inverse)
     return reduce(lambda a, b: arithmetic.binary(ctx, _BINARY[node.op], a, b), values)
 
 

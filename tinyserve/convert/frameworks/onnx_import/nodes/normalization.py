@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.convert.frameworks.onnx_import import linear, movement, reduction
-from tinyserve.convert.frameworks.onnx_import.arithmetic import add, divide, multiply, subtract, unary
+from tinyserve.convert.frameworks.onnx_import.arithmetic import (
+    add,
+    binary,
+    divide,
+    multiply,
+    subtract,
+    unary,
+)
 from tinyserve.convert.frameworks.onnx_import.context import Context
 from tinyserve.convert.frameworks.onnx_import.node import Node, handles
 from tinyserve.convert.frameworks.onnx_import.values import Value
@@ -41,8 +48,9 @@ def per_channel(ctx: Context, x: Value, scale: Array, shift: Array, alone: bool)
 
 def standardized(ctx: Context, x: Value, axes: Sequence[int], epsilon: float) -> Value:
     """(x - mean) / sqrt(variance + epsilon) over ``axes``."""
-    centered = subtract(ctx, x, reduction.mean(ctx, x, axes))
-    variance = reduction.mean(ctx, unary(ctx, "SQUARE", centered), axes)
+    mean = reduction.mean(ctx, x, axes)
+    centered = subtract(ctx, x, mean)
+    variance = reduction.mean(ctx, binary(ctx, "SQUARED_DIFFERENCE", x, mean), axes)
     inverse = unary(ctx, "RSQRT", add(ctx, variance, ctx.scalar(epsilon)))
     return multiply(ctx, centered, inverse)
 
@@ -119,7 +127,7 @@ def _layer(ctx: Context, node: Node) -> Value:
 def _root_mean_square(ctx: Context, node: Node) -> Value:
     x = node.input(0)
     axes = range(node.attribute("axis", -1) % x.rank, x.rank)
-    square = reduction.mean(ctx, unary(ctx, "SQUARE", x), axes)
+    square = reduction.mean(ctx, multiply(ctx, x, x), axes)
     inverse = unary(ctx, "RSQRT", add(ctx, square, ctx.scalar(node.attribute("epsilon", 1e-5))))
     return multiply(ctx, multiply(ctx, x, inverse), node.input(1))
 
@@ -134,9 +142,10 @@ def _mean_variance(ctx: Context, node: Node) -> Value:
 def _lp(ctx: Context, node: Node) -> Value:
     x, axis = node.input(0), node.attribute("axis", -1)
     if node.attribute("p", 2) == 1:
-        return divide(ctx, x, reduction.reduce(ctx, "SUM", unary(ctx, "ABS", x), [axis], True))
-    total = reduction.reduce(ctx, "SUM", unary(ctx, "SQUARE", x), [axis], True)
-    return divide(ctx, x, unary(ctx, "SQRT", total))
+        total = reduction.reduce(ctx, "SUM", unary(ctx, "ABS", x), [axis], True)
+        return multiply(ctx, x, divide(ctx, ctx.scalar(1), total))
+    total = reduction.reduce(ctx, "SUM", multiply(ctx, x, x), [axis], True)
+    return multiply(ctx, x, unary(ctx, "RSQRT", total))
 
 
 @handles("LRN")
@@ -147,7 +156,7 @@ def _local_response(ctx: Context, node: Node) -> Value:
     distance = channels[None, :] - channels[:, None]
     near = (distance >= -((size - 1) // 2)) & (distance <= size - 1 - (size - 1) // 2)
     factor = node.attribute("alpha", 1e-4) / size
-    total = linear.along_axis(ctx, unary(ctx, "SQUARE", x), 1, near * np.float32(factor))
+    total = linear.along_axis(ctx, multiply(ctx, x, x), 1, near * np.float32(factor))
     base = add(ctx, total, ctx.scalar(node.attribute("bias", 1.0)))
     power = multiply(ctx, unary(ctx, "LOG", base), ctx.scalar(-node.attribute("beta", 0.75)))
     result = multiply(ctx, x, unary(ctx, "EXP", power))

@@ -10,7 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.convert.frameworks.onnx_import import linear, movement
-from tinyserve.convert.frameworks.onnx_import.arithmetic import add, binary, multiply, subtract, unary
+from tinyserve.convert.frameworks.onnx_import.arithmetic import (
+    add,
+    at_least,
+    at_most,
+    multiply,
+    subtract,
+    unary,
+)
 from tinyserve.convert.frameworks.onnx_import.context import Context
 from tinyserve.convert.frameworks.onnx_import.node import Node, handles
 from tinyserve.convert.frameworks.onnx_import.nodes.activations import hard_sigmoid
@@ -146,8 +153,7 @@ def _gate(ctx: Context, layer: Layer, gate: int, x: Value, hidden: Value | None)
 def _clipped(ctx: Context, layer: Layer, x: Value) -> Value:
     if not layer.clip:
         return x
-    x = binary(ctx, "MINIMUM", x, ctx.scalar(layer.clip))
-    return binary(ctx, "MAXIMUM", x, ctx.scalar(-layer.clip))
+    return at_least(ctx, at_most(ctx, x, layer.clip), -layer.clip)
 
 
 def _lstm(ctx: Context, layer: Layer, x: Value, states: list[Value | None]) -> list[Value | None]:

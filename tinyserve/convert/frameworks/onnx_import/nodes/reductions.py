@@ -27,9 +27,12 @@ def _over(ctx: Context, node: Node, name: str, x: Value) -> Value:
 
 @handles("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp")
 def _composite(ctx: Context, node: Node) -> Value:
-    before = {"ReduceL1": "ABS", "ReduceL2": "SQUARE", "ReduceSumSquare": "SQUARE", "ReduceLogSumExp": "EXP"}
     x = node.input(0)
-    total = _over(ctx, node, "SUM", unary(ctx, before[node.op], x) if node.op in before else x)
+    if node.op in ("ReduceL2", "ReduceSumSquare"):
+        x = arithmetic.multiply(ctx, x, x)
+    elif node.op in ("ReduceL1", "ReduceLogSumExp"):
+        x = unary(ctx, "ABS" if node.op == "ReduceL1" else "EXP", x)
+    total = _over(ctx, node, "SUM", x)
     after = {"ReduceL2": "SQRT", "ReduceLogSum": "LOG", "ReduceLogSumExp": "LOG"}
     return unary(ctx, after[node.op], total) if node.op in after else total
 
