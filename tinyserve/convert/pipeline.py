@@ -200,7 +200,8 @@ def _cheapest(session: Session, calibration: Dataset, held: Dataset) -> Inspecte
 def _check(session: Session, converted: Inspected, held: Dataset) -> _Checked:
     """Runs both models over the held-out samples. The original runs first: TFLM may bring the worker down."""
     quantized = [bundle.quantize(a, info) for a, info in zip(held.inputs, converted.inputs, strict=True)]
-    reference = session.reference(held.inputs) if session.original.scheme == "float32" else None
+    has_reference = session.original.scheme == "float32" or session.front.has_original
+    reference = session.reference(held.inputs) if has_reference else None
     expected, expected_from = session.expected(converted, quantized)
     accuracy = []
     if reference is not None:

@@ -10,8 +10,8 @@ import pytest
 from tinyserve.compiler import passes
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.graph.types import Quantization
-from tinyserve.compiler.ops.elementwise.lookup_table import NAME as TABLE
 from tinyserve.compiler.host.model import HostModel
+from tinyserve.compiler.ops.elementwise.lookup_table import NAME as TABLE
 from tinyserve.compiler.passes.load import load
 from tinyserve.convert.frameworks.onnx_import.arithmetic import add, at_least, binary, divide, multiply, unary
 from tinyserve.convert.frameworks.onnx_import.context import Context

@@ -66,12 +66,14 @@ class DraftTensor:
 
 @dataclass
 class DraftOperator:
-    """``fields`` are those of the operator's options."""
+    """``fields`` are those of the operator's options. ``weight_scales``: one, or one per output channel, of
+    weights that the source has in integers."""
 
     name: str
     inputs: list[int]
     outputs: list[int]
     fields: dict[str, float] = field(default_factory=dict)
+    weight_scales: Array | None = None
 
 
 class Draft:

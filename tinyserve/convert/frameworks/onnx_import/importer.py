@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from tinyserve.convert.frameworks.onnx_import import nodes
+from tinyserve.convert.frameworks.onnx_import import nodes, quantized
 from tinyserve.convert.frameworks.onnx_import.context import Context
 from tinyserve.convert.frameworks.onnx_import.draft import narrowed
 from tinyserve.convert.frameworks.onnx_import.node import HANDLERS, Node
@@ -17,6 +18,8 @@ from tinyserve.convert.frameworks.onnx_import.source import OnnxSource, describe
 from tinyserve.convert.frameworks.onnx_import.trace import Traced
 from tinyserve.convert.frameworks.onnx_import.values import Permutation, Value, channels_last, identity
 from tinyserve.errors import TinyserveError, UnsupportedError
+
+Array = npt.NDArray[Any]
 
 
 @dataclass
@@ -41,6 +44,7 @@ class Importer:
         self.values: dict[str, Value] = {}
         self.reads = Counter(name for node in source.model.graph.node for name in node.input)
         self.reads.update(source.outputs)
+        self.makers = {name: node for node in source.model.graph.node for name in node.output}
         self.inputs: list[tuple[str, Permutation, int]] = []
 
     def run(self) -> Imported:
@@ -86,6 +90,7 @@ class Importer:
         alone = [self.reads[name] == 1 for name in proto.input]
         node = Node(proto, [self.value(name) for name in proto.input], self.source.opset, shapes, alone)
         self.ctx.enter(_scope(proto))
+        before = len(self.ctx.draft.operators)
         try:
             made = handler(self.ctx, node)
         except TinyserveError:
@@ -95,10 +100,20 @@ class Importer:
                 f"{describe(proto)}: this form of {proto.op_type} cannot be imported ({error!r:.200})",
                 "write this step with other operators, or leave it to the program around the model",
             ) from error
+        for operator in self.ctx.draft.operators[before:]:
+            operator.weight_scales = self._weight_scales(proto)
         results = made if isinstance(made, list) else [made]
         for name, value in zip(proto.output, results, strict=False):
             if name:
                 self._take(proto, name, value)
+
+    def _weight_scales(self, proto: Any) -> Array | None:
+        """Of weights that the node reads from a DequantizeLinear of a constant."""
+        weighted = proto.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul")
+        maker = self.makers.get(proto.input[1]) if weighted else None
+        if maker is None or maker.op_type != "DequantizeLinear" or maker.output[0] not in self.traced.known:
+            return None
+        return np.asarray(self.traced.arrays[maker.input[1]])
 
     def _take(self, proto: Any, name: str, value: Value) -> None:
         wanted = self.traced.arrays[name].shape
@@ -127,6 +142,8 @@ class Importer:
             outputs.append(self._written(value, form))
             forms.append((name, form))
         self.ctx.draft.finish(outputs)
+        if quantized.is_quantized(self.ctx.draft):
+            quantized.to_integers(self.ctx.draft)
         inputs = [tensor for _, _, tensor in self.inputs]
         names = (list(self.source.inputs), list(self.source.outputs))
         data = self.ctx.draft.write(inputs, outputs, names, "tinyserve: ONNX")

@@ -117,9 +117,9 @@ def absorb(ctx: Context, x: Value, scale: Array | None, shift: Array | None, axi
 
     Only where nothing else reads ``x``, which the caller knows. Returns whether it was done.
     """
-    if len(x.forms) != 1 or x.natural[-1] != axis:
+    tensor = x.forms.get(x.natural, -1)
+    if len(x.forms) != 1 or x.natural[-1] != axis or ctx.draft.tensors[tensor].quantization is not None:
         return False
-    tensor = x.forms[x.natural]
     made, extent = ctx.draft.producer(tensor), x.shape[axis]
     while made is not None and made.name == "RESHAPE":
         tensor = made.inputs[0]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.convert.frameworks.onnx_import import linear, movement, reduction
+from tinyserve.convert.frameworks.onnx_import import linear, movement, reduction, windows
 from tinyserve.convert.frameworks.onnx_import.arithmetic import (
     add,
     binary,
@@ -41,6 +41,10 @@ def per_channel(ctx: Context, x: Value, scale: Array, shift: Array, alone: bool)
     if alone and linear.absorb(ctx, x, scale, shift, 1):
         x.nonnegative = False
         return x
+    if x.rank == 4 and x.forms and ctx.draft.tensors[x.forms[x.natural]].quantization is not None:
+        one = windows.Window((1, 1), (1, 1), (1, 1), (0, 0), (0, 0), (0, 0))
+        weights = scale.astype(np.float32).reshape(-1, 1, 1, 1)
+        return windows.convolve(ctx, x, windows.Filters(weights, shift, one, len(scale)))
     shape = (1, -1, *(1,) * (x.rank - 2))
     y = multiply(ctx, x, ctx.constant(scale.reshape(shape).astype(np.float32)))
     return add(ctx, y, ctx.constant(shift.reshape(shape).astype(np.float32)))

@@ -1,0 +1,171 @@
+"""A draft whose values carry the scales of a quantized (QDQ) ONNX model, as int8 operators with these scales.
+
+What TFLite ties to one scale (moves, pools) gets a QUANTIZE behind it where the source has two; softmax,
+sigmoid and tanh write the scales that their kernels are for. Against onnxruntime, results differ by single
+steps: both round sums of products once per layer, in another arithmetic.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import Quantization
+from tinyserve.convert.frameworks.onnx_import.draft import Draft, DraftOperator, DraftTensor
+from tinyserve.errors import UnsupportedError
+
+Array = npt.NDArray[Any]
+_KEEPING = frozenset(
+    {
+        "AVERAGE_POOL_2D", "BATCH_TO_SPACE_ND", "BROADCAST_TO", "DEPTH_TO_SPACE", "GATHER", "MAX_POOL_2D",
+        "MIRROR_PAD", "PAD", "REDUCE_MAX", "REDUCE_MIN", "RESHAPE", "RESIZE_BILINEAR",
+        "RESIZE_NEAREST_NEIGHBOR", "REVERSE_V2", "SPACE_TO_DEPTH", "STRIDED_SLICE", "TRANSPOSE",
+        "CONCATENATION", "RELU", "RELU6", "RELU_N1_TO_1",
+    }
+)  # fmt: skip
+"""Operators whose outputs have the scale of what goes in."""
+_FIXED = {
+    "SOFTMAX": Quantization((1 / 256,), (-128,)),
+    "LOGISTIC": Quantization((1 / 256,), (-128,)),
+    "TANH": Quantization((1 / 128,), (0,)),
+}
+_WEIGHTED = {"CONV_2D": (1, 2, 0), "DEPTHWISE_CONV_2D": (1, 2, 3), "FULLY_CONNECTED": (1, 2, 0),
+             "TRANSPOSE_CONV": (1, 3, 0)}  # fmt: skip
+"""Where weights and biases stand among the inputs, and the axis of the weights' output channels."""
+_DATA = {"TRANSPOSE_CONV": 2}
+_COMPUTING = frozenset(
+    {"ADD", "SUB", "MUL", "MEAN", "SUM", "BATCH_MATMUL", "HARD_SWISH", "LEAKY_RELU", "MAXIMUM", "MINIMUM"}
+)
+REMEDY = (
+    "export it with all operators between the first QuantizeLinear and the last DequantizeLinear quantized "
+    "(int8, symmetric weights), or give the float model with --representative DATA"
+)
+
+
+def is_quantized(draft: Draft) -> bool:
+    """Whether the source is a QDQ model."""
+    return any(tensor.quantization is not None for tensor in draft.tensors)
+
+
+def to_integers(draft: Draft) -> None:
+    """Makes all float operators int8 ones.
+
+    Raises UnsupportedError where a value has no scale, or weights have a zero point.
+    """
+    _spread(draft)
+    operators, draft.operators = draft.operators, []
+    for operator in operators:
+        _convert(draft, operator)
+    for tensor in draft.tensors:
+        if tensor.data is None and tensor.quantization is not None:
+            tensor.dtype = "int8"
+
+
+def _spread(draft: Draft) -> None:
+    """Scales go through operators that keep them, forwards and backwards."""
+    for operators in (draft.operators, draft.operators[::-1], draft.operators):
+        for operator in operators:
+            if operator.name not in _KEEPING:
+                continue
+            inputs = [t for t in (draft.tensors[i] for i in operator.inputs) if _is_value(t)]
+            output = draft.tensors[operator.outputs[0]]
+            known = next((t.quantization for t in (*inputs, output) if t.quantization is not None), None)
+            for tensor in (*inputs, output):
+                if tensor.quantization is None and _is_value(tensor):
+                    tensor.quantization = known
+
+
+def _is_value(tensor: DraftTensor) -> bool:
+    return tensor.data is None and tensor.dtype == "float32"
+
+
+def _convert(draft: Draft, operator: DraftOperator) -> None:
+    output = draft.tensors[operator.outputs[0]]
+    if not _is_value(output):
+        draft.operators.append(operator)
+        return
+    for index in (*operator.inputs, *operator.outputs):
+        if index >= 0 and _is_value(draft.tensors[index]) and draft.tensors[index].quantization is None:
+            raise UnsupportedError(
+                f"{operator.name} '{draft.tensors[index].name}' has no scale: the model is quantized in part",
+                REMEDY,
+            )
+    if operator.name in _WEIGHTED:
+        _quantize_weights(draft, operator)
+    elif operator.name in _COMPUTING:
+        operator.inputs = [_quantized_constant(draft, index) for index in operator.inputs]
+    elif operator.name not in _KEEPING and operator.name not in _FIXED and operator.name != "QUANTIZE":
+        raise UnsupportedError(f"{operator.name} '{output.name}' has no int8 form with given scales", REMEDY)
+    if operator.name in _KEEPING:
+        operator.inputs = [
+            _in_scale(draft, index, draft.tensors[operator.inputs[0]]) for index in operator.inputs
+        ]
+    wanted = _FIXED.get(operator.name)
+    if operator.name in _KEEPING:
+        wanted = draft.tensors[operator.inputs[0]].quantization
+    draft.operators.append(operator)
+    if wanted is not None and wanted != output.quantization:
+        inner = draft.tensor(f"{output.name}/inner", output.shape, "float32")
+        draft.tensors[inner].quantization = wanted
+        target, operator.outputs = operator.outputs[0], [inner]
+        draft.operator("QUANTIZE", [inner], [target])
+
+
+def _in_scale(draft: Draft, index: int, first: DraftTensor) -> int:
+    """Another input in the scale of the first one (CONCATENATION)."""
+    tensor = draft.tensors[index]
+    if tensor.data is not None or tensor.quantization is None or tensor.quantization == first.quantization:
+        return index
+    made = draft.tensor(f"{tensor.name}/rescaled", tensor.shape, "float32")
+    draft.tensors[made].quantization = first.quantization
+    draft.operator("QUANTIZE", [index], [made])
+    return made
+
+
+def _quantize_weights(draft: Draft, operator: DraftOperator) -> None:
+    """int8 weights with the source's scales, or with their own where the source has none; int32 biases."""
+    weights_at, bias_at, axis = _WEIGHTED[operator.name]
+    weights, bias = (draft.tensors[operator.inputs[at]] for at in (weights_at, bias_at))
+    source = draft.tensors[operator.inputs[_DATA.get(operator.name, 0)]].quantization
+    if weights.data is None or bias.data is None:
+        raise UnsupportedError(f"{operator.name} '{weights.name}': weights that are computed", REMEDY)
+    assert source is not None
+    scales = _weight_scales(operator, weights.data, axis)
+    shape = [1] * weights.data.ndim
+    shape[axis] = len(scales)
+    steps = np.rint(weights.data / scales.reshape(shape))
+    if np.abs(steps).max(initial=0) > 128:
+        raise UnsupportedError(f"{operator.name} '{weights.name}': weights with a zero point", REMEDY)
+    per_channel = Quantization(tuple(map(float, scales)), (0,) * len(scales), axis if len(scales) > 1 else 0)
+    operator.inputs[weights_at] = draft.constant(
+        weights.name, np.clip(steps, -128, 127).astype(np.int8), per_channel
+    )
+    products = scales.astype(np.float64) * source.scale
+    whole = np.rint(bias.data.astype(np.float64) / products)
+    limits = np.iinfo(np.int32)
+    stored = np.clip(whole, limits.min, limits.max).astype(np.int32)
+    of_bias = Quantization(tuple(map(float, products)), (0,) * len(products), 0)
+    operator.inputs[bias_at] = draft.constant(bias.name, stored, of_bias)
+
+
+def _weight_scales(operator: DraftOperator, weights: Array, axis: int) -> Array:
+    given = operator.weight_scales
+    if given is not None and given.size in (1, weights.shape[axis]):
+        return np.asarray(given, np.float32).reshape(-1)
+    others = tuple(i for i in range(weights.ndim) if i != axis)
+    largest = np.abs(weights).max(axis=others)
+    return np.where(largest > 0, largest / 127, 1).astype(np.float32)
+
+
+def _quantized_constant(draft: Draft, index: int) -> int:
+    """A float operand that is known, in a scale of its own."""
+    tensor = draft.tensors[index]
+    if tensor.data is None or tensor.data.dtype != np.float32:
+        return index
+    low, high = min(float(tensor.data.min()), 0.0), max(float(tensor.data.max()), 0.0)
+    scale = max((high - low) / 255, 1e-9)
+    zero = int(np.clip(np.rint(-128 - low / scale), -128, 127))
+    stored = np.clip(np.rint(tensor.data / scale) + zero, -128, 127).astype(np.int8)
+    return draft.constant(tensor.name, stored, Quantization((scale,), (zero,)))
