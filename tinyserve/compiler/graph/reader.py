@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -188,11 +188,11 @@ class _Reader:
         if not scales:
             return None
         zero_points = table.integers64(field.ZERO_POINT) or (0,) * len(scales)
-        if len(zero_points) == 1:
-            zero_points *= len(scales)
+        # Of an activation's, and where the file has fewer than scales, the first one is read.
+        first = (zero_points or (0,))[:1]
+        zero_points = (zero_points + first * len(scales))[: len(scales)]
         quantization = Quantization(scales, zero_points, table.scalar(field.QUANTIZED_DIMENSION, "i", 0))
-        validate.check_quantization(quantization, tensor, table.what, is_constant)
-        return quantization
+        return replace(quantization, problem=validate.quantization_problem(quantization, tensor, is_constant))
 
     def _operator(self, table: Table, index: int, tensors: list[Tensor]) -> Operator:
         field = schema.OperatorField

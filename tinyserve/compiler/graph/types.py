@@ -86,11 +86,14 @@ class Quantization:
 
     One scale and zero point per tensor, or one per slice along ``axis`` (per-channel).
     Scales are kept as float32 values (as stored in the file) in float64 arithmetic by users.
+    ``problem`` says what makes it unusable, for those who use it: most tensors' quantization is read by no
+    kernel, and then may be anything (TFLM's person detection has biases with an axis that they have not).
     """
 
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     axis: int = 0
+    problem: str = ""
 
     @property
     def per_channel(self) -> bool:

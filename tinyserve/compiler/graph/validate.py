@@ -31,33 +31,22 @@ def validate(model: Model) -> None:
     _check_calls(model)
 
 
-def check_quantization(quantization: Quantization, tensor: Tensor, what: str, is_constant: bool) -> None:
-    """Raises ModelError unless scales and zero points are usable for the tensor's type and shape.
+def quantization_problem(quantization: Quantization, tensor: Tensor, is_constant: bool) -> str:
+    """What makes scales and zero points unusable for the tensor's type and shape; empty where nothing does.
 
     Zero points are values of the tensor's type, except activations that have a scale per channel: features
     of trees need no zero in their range.
     """
-    count = len(quantization.scales)
-    if count != len(quantization.zero_points):
-        raise ModelError(f"{what}: {count} scales but {len(quantization.zero_points)} zero points", _EXPORT)
+    count, axis = len(quantization.scales), quantization.axis
     if not all(math.isfinite(scale) and scale >= 0 for scale in quantization.scales):
-        raise ModelError(f"{what}: a scale is negative or not a number", _EXPORT)
-    if count > 1:
-        axis = quantization.axis
-        if not 0 <= axis < len(tensor.shape):
-            raise ModelError(f"{what}: axis {axis} of a tensor of shape {list(tensor.shape)}", _EXPORT)
-        if tensor.shape[axis] != count:
-            raise ModelError(
-                f"{what}: {count} scales along axis {axis} of a tensor of shape {list(tensor.shape)}", _EXPORT
-            )
-    if count > 1 and not is_constant:
-        low, high = _INTEGER_RANGE[DType.INT32]
-        if not all(low <= zero_point <= high for zero_point in quantization.zero_points):
-            raise ModelError(f"{what}: a zero point is outside int32", _EXPORT)
-    elif tensor.dtype in _INTEGER_RANGE:
-        low, high = _INTEGER_RANGE[tensor.dtype]
-        if not all(low <= zero_point <= high for zero_point in quantization.zero_points):
-            raise ModelError(f"{what}: a zero point is outside {tensor.dtype.value}", _EXPORT)
+        return "a scale is negative or not a number"
+    kind = DType.INT32 if count > 1 and not is_constant else tensor.dtype
+    low, high = _INTEGER_RANGE.get(kind, (-math.inf, math.inf))
+    if not all(low <= zero_point <= high for zero_point in quantization.zero_points):
+        return f"a zero point is outside {kind.value}"
+    if count > 1 and not is_constant and tensor.shape[axis : axis + 1] != (count,):
+        return f"{count} scales along axis {axis} of a tensor of shape {list(tensor.shape)}"
+    return ""
 
 
 def subgraphs_called(operator: Operator) -> tuple[int, ...]:

@@ -32,7 +32,16 @@ def load(data: bytes) -> Model:
         problems = _all_problems(model)
         if problems:
             raise _unsupported(problems)
+    _forget_unread_quantization(model)
     return model
+
+
+def _forget_unread_quantization(model: Model) -> None:
+    """What is unusable and was not objected to is read by no kernel: passes and emitters need not see it."""
+    for graph in model.graphs:
+        for tensor in graph.tensors:
+            if tensor.quantization is not None and tensor.quantization.problem:
+                tensor.quantization = None
 
 
 def _fold(model: Model) -> None:
@@ -53,6 +62,7 @@ def parse_attributes(model: Model) -> None:
             known = _registered(operator)
             if known is not None and operator.attributes is None:
                 operator.attributes = known.attributes(operator.options)
+                known.complete(operator)
 
 
 def macs(model: Model) -> int:

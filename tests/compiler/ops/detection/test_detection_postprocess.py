@@ -14,6 +14,8 @@ from flatbuffers import flexbuffers
 from tests.compiler.ops.generate import Array, Random
 from tests.support.differential import Case, Tolerance, check
 from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.host.model import HostModel
 
 CASES = 105
 
@@ -25,7 +27,7 @@ def anchors_in_groups(r: Random, boxes: int) -> Array:
     return (values + r.rng.uniform(0, 0.6, values.shape)).astype(np.float32)
 
 
-def random_case(index: int, regular: bool) -> Case:
+def random_case(index: int, regular: bool, *, shaped: bool = True) -> Case:
     r = Random(index, 104, int(regular))
     boxes, classes, background = r.integer(4, 20), r.integer(1, 4), r.integer(0, 1)
     limit = r.integer(1, 10) if regular else r.integer(1, 4)
@@ -42,7 +44,7 @@ def random_case(index: int, regular: bool) -> Case:
     predictions = graph.input((1, boxes, classes + background), "float32")
     anchors = graph.constant(anchors_in_groups(r, boxes))
     shapes = ((1, limit, 4), (1, limit), (1, limit), (1,))
-    outputs = [graph.tensor(shape, "float32") for shape in shapes]
+    outputs = [graph.tensor(shape if shaped else (), "float32") for shape in shapes]
     graph.op(
         "TFLite_Detection_PostProcess", [encodings, predictions, anchors], outputs,
         custom_options=bytes(flexbuffers.Dumps(options)),
@@ -62,3 +64,15 @@ def random_case(index: int, regular: bool) -> Case:
 def test_detections_are_those_of_tflm(regular: bool, tmp_path: Path) -> None:
     cases = [random_case(index, regular) for index in range(CASES)]
     check(cases, tmp_path, at_least=100, tolerance=Tolerance(1e-5, 1e-5))
+
+
+def test_outputs_without_a_shape_get_the_one_that_the_options_give() -> None:
+    for seed in range(4):
+        shaped, bare = (random_case(seed, True, shaped=shaped) for shaped in (True, False))
+        both = [compile_model(case.model) for case in (shaped, bare)]
+        shapes = [[tensor.shape for tensor in one.program.output_tensors] for one in both]
+        assert shapes[0] == shapes[1]
+        assert len(shapes[0][0]) == 3
+        wanted, got = (HostModel(one).run(shaped.samples[0]) for one in both)
+        for theirs, ours in zip(wanted, got, strict=True):
+            np.testing.assert_array_equal(ours, theirs)

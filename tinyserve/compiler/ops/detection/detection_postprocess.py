@@ -63,6 +63,15 @@ class DetectionPostProcess(Op):
             scales=(real("y_scale"), real("x_scale"), real("h_scale"), real("w_scale")),
         )
 
+    def complete(self, op: Operator) -> None:
+        """TensorFlow's exporters give the outputs no shape."""
+        limit = op.attributes.max_detections
+        if not 1 <= limit <= _MOST:
+            return
+        for output, shape in zip(op.outputs, ((1, limit, 4), (1, limit), (1, limit), (1,)), strict=False):
+            if not output.shape and output.data is None:
+                output.shape = shape
+
     def check(self, op: Operator) -> None:
         checks.arity(op, 3, outputs=4)
         encodings, predictions, anchors = (checks.required(op, index) for index in range(3))

@@ -90,6 +90,9 @@ class Op:
         """The operator's attributes as a frozen dataclass (None where it has none)."""
         return None
 
+    def complete(self, op: Operator) -> None:
+        """Fills in what files leave out and attributes say: called once, before any check."""
+
     def check(self, op: Operator) -> None:
         """Raises UnsupportedError (what, why, what to do) for types or options that no kernel has, and
         ModelError for shapes that contradict each other. Must accept hostile operators, never a traceback."""

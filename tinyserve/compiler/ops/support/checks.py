@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tinyserve.compiler.graph.types import DType, Operator, Tensor
 from tinyserve.compiler.ops.support.base import unsupported
@@ -111,6 +112,7 @@ def per_tensor(op: Operator, *tensors: Tensor) -> None:
         if not has_scale(tensor):
             raise invalid(op, f'tensor "{tensor.name}" of type {tensor.dtype.value} has no scale')
         assert tensor.quantization is not None
+        _usable(op, tensor)
         if tensor.quantization.per_channel:
             raise unsupported(
                 op, f'activation "{tensor.name}" has a scale per channel', "quantize activations per tensor"
@@ -119,22 +121,26 @@ def per_tensor(op: Operator, *tensors: Tensor) -> None:
 
 
 def channel_quantized(op: Operator, tensor: Tensor, axis: int, channels: int) -> None:
-    """Weights have one scale, or one for each of ``channels`` along ``axis``."""
+    """Weights have one scale, or one for each of ``channels``.
+
+    Along another axis of as many slices TFLM takes them for those of ``axis``, too, which passes want.
+    """
     quantization = tensor.quantization
     if quantization is None or not quantization.scales:
         raise invalid(op, f'weights "{tensor.name}" have no scale')
+    _usable(op, tensor)
     count = len(quantization.scales)
-    if count > 1 and (count != channels or quantization.axis != axis):
-        raise invalid(
-            op,
-            f"weights have {count} scales along axis {quantization.axis}, expected {channels} along {axis}",
-        )
+    if count not in (1, channels):
+        raise invalid(op, f"weights have {count} scales for {channels} channels")
+    if quantization.axis != axis:
+        tensor.quantization = replace(quantization, axis=axis)
     _positive(op, tensor)
 
 
 def symmetric(op: Operator, *tensors: Tensor) -> None:
     """Zero points are 0."""
     for tensor in tensors:
+        _usable(op, tensor)
         points = tensor.quantization.zero_points if tensor.quantization else ()
         if any(points):
             raise unsupported(
@@ -166,6 +172,11 @@ def has_scale(tensor: Tensor) -> bool:
 def is_quantized(tensor: Tensor) -> bool:
     """Integer values that stand for real ones."""
     return tensor.dtype in INTEGER_RANGE and tensor.quantization is not None
+
+
+def _usable(op: Operator, tensor: Tensor) -> None:
+    if tensor.quantization is not None and tensor.quantization.problem:
+        raise invalid(op, f'quantization of "{tensor.name}": {tensor.quantization.problem}')
 
 
 def _positive(op: Operator, tensor: Tensor) -> None:
