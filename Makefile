@@ -19,8 +19,8 @@ help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(VENV)/.demo: pyproject.toml
-	@test -n "$(PYTHON)" || exit 2
-	@test -x $(BIN)/python || { echo "making $(VENV) with $$($(PYTHON) -V) ($(PYTHON))"; $(PYTHON) -m venv $(VENV); } || \
+	@test -x $(BIN)/python && exit; python="$(PYTHON)"; test -n "$$python" || exit 2; \
+	  echo "making $(VENV) with $$($$python -V) ($$python)"; $$python -m venv $(VENV) || \
 	  { echo "python3-venv is missing: apt-get install python3-venv"; exit 6; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off -e '.[embedded,convert,report,examples]'
 	@touch $@

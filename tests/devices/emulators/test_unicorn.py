@@ -16,7 +16,7 @@ from tinyserve.devices.emulators.native import NativeMonitor
 from tinyserve.devices.emulators.unicorn import Machine, UnicornDevice, UnicornLink
 from tinyserve.devices.link import LinkClosed, NoAnswer
 from tinyserve.devices.symbols import Symbols
-from tinyserve.errors import DeviceError, ToolError, UsageError
+from tinyserve.errors import DeviceError, Terminated, ToolError, UsageError
 
 BOARDS = ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "rv32imc"]
 MONITORS: list[MonitorClass] = [NativeMonitor, InterpretedMonitor]
@@ -253,3 +253,15 @@ def _core(name: str) -> object:
     from tinyserve import boards
 
     return boards.load(name).core
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Terminated(143)])
+def test_a_signal_in_the_middle_of_a_hook_ends_the_run_as_anywhere_else(
+    build_probe: BuildProbe, stop: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> bool:
+        raise stop
+
+    monkeypatch.setattr(Machine, "_on_invalid_access", interrupted)
+    with pytest.raises(type(stop)):
+        start(build_probe, "cortex-m4")

@@ -83,6 +83,7 @@ class Machine:
             try:
                 self._uc.emu_start(self._pc | (0 if self._riscv else 1), _NEVER)
             except unicorn.UcError as error:
+                self._raise_from_hook()
                 self._sync_pc()
                 if not self._touched_clock():
                     self._fail(error)
@@ -94,6 +95,13 @@ class Machine:
             reasons = self.monitor.take_stop()
             if reasons != Stop.TABLE:
                 return reasons
+
+    def _raise_from_hook(self) -> None:
+        """A signal that came while one of our hooks ran (Ctrl-C, SIGTERM): Unicorn keeps what the hook
+        raised, and reports only the access that the hook was called for."""
+        raised: BaseException | None = self._uc._hook_exception
+        if raised is not None:
+            raise raised
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of the machine's memory. Raises DeviceError where there is none."""
