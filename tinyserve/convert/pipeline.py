@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from tinyserve import bundle
 from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source, TensorInfo
@@ -207,4 +210,9 @@ def _check(session: Session, converted: Inspected, held: Dataset) -> _Checked:
     if reference is not None:
         real = [bundle.dequantize(a, info) for a, info in zip(expected, converted.outputs, strict=True)]
         accuracy = fidelity.compare(reference, real, converted.inputs, converted.outputs)
-    return _Checked(Samples(quantized, expected, held.labels, held.inputs), expected_from, accuracy)
+    return _Checked(Samples(quantized, expected, _classes(held), held.inputs), expected_from, accuracy)
+
+
+def _classes(held: Dataset) -> npt.NDArray[Any] | None:
+    """The labels that are class indices: other targets are of no use to later steps."""
+    return held.labels if readers.are_classes(held.labels) else None

@@ -12,7 +12,8 @@ from tinyserve.datasets.named import Array
 
 @dataclass(frozen=True)
 class Dataset:
-    """Samples in real units: per model input one array (N, *sample shape), labels (N,) where known.
+    """Samples in real units: per model input one array (N, *sample shape), labels where known:
+    class indices (N,), or targets as the source has them, one row per sample.
 
     ``origin`` says for messages and the manifest where the samples came from.
     """

@@ -259,11 +259,25 @@ def _fit_labels(named: Named, samples: int) -> Array | None:
     labels = named.labels
     if labels is None:
         return None
-    if len(labels.shape) == 2 and labels.shape[1] > 1 and labels.dtype.kind in "fiub":
-        labels = labels.argmax(axis=1)  # one-hot
-    if labels.shape[:1] != (samples,) or labels.size != samples:
+    if labels.shape[:1] != (samples,):
         raise DataError(
             f"{named.origin}: {labels.shape} labels for {samples} samples",
             "give one label per sample, in order",
         )
-    return labels.reshape(samples)
+    if _is_one_hot(labels):
+        labels = labels.argmax(axis=1)
+    return labels.reshape(samples) if labels.size == samples else labels
+
+
+def _is_one_hot(labels: Array) -> bool:
+    """Rows of zeros with a single one: what else has several columns is targets, not classes."""
+    if labels.ndim != 2 or labels.shape[1] < 2 or labels.dtype.kind not in "fiub":
+        return False
+    return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all())
+
+
+def are_classes(labels: Array | None) -> bool:
+    """Whether these are class indices, one per sample, and not targets of another kind."""
+    if labels is None or labels.ndim != 1 or labels.dtype.kind not in "fiub":
+        return False
+    return bool((labels % 1 == 0).all() and (labels >= 0).all())

@@ -41,7 +41,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of it: the model's first output (N, ...) and the samples' labels (N,), where known."""
+    """What became of it: the output (N, ...) that was asked for and the samples' labels (N,), where known."""
 
     index: int
     first: int
@@ -49,16 +49,18 @@ class Done:
     labels: Array | None
 
 
-def execute(made: Bundle, waiting: Iterable[Work], jobs: int | None, scheduler: str) -> Iterator[Done]:
+def execute(
+    made: Bundle, waiting: Iterable[Work], jobs: int | None, scheduler: str, output: int = 0
+) -> Iterator[Done]:
     """Runs the pieces on ``jobs`` threads (one per core by default), or on the cluster of ``scheduler``.
 
     What has to be built is built before this returns. Raises DataError, ToolError, DeviceError.
     """
     if scheduler:
-        return _on_cluster(made, waiting, scheduler)
+        return _on_cluster(made, waiting, scheduler, output)
     compiled = compile_model(made.model_bytes(), FAST)
     HostModel(compiled)
-    return _on_threads(compiled, made.manifest.inputs, waiting, jobs or _cores())
+    return _on_threads(compiled, made.manifest.inputs, waiting, jobs or _cores(), output)
 
 
 def quantized(samples: Dataset, inputs: Sequence[TensorInfo]) -> list[Array]:
@@ -72,7 +74,7 @@ def _cores() -> int:
 
 
 def _on_threads(
-    compiled: Compiled, inputs: Sequence[TensorInfo], waiting: Iterable[Work], jobs: int
+    compiled: Compiled, inputs: Sequence[TensorInfo], waiting: Iterable[Work], jobs: int, place: int
 ) -> Iterator[Done]:
     """Reading images, quantization and C run without Python's lock; each thread has an arena of its own."""
     local = threading.local()
@@ -81,7 +83,7 @@ def _on_threads(
         if not hasattr(local, "model"):
             local.model = HostModel(compiled)
         samples = work.part.read()
-        output = run_host(local.model, compiled, quantized(samples, inputs))
+        output = run_host(local.model, compiled, quantized(samples, inputs), place)
         return Done(work.index, work.first, output, samples.labels)
 
     with ThreadPoolExecutor(jobs, thread_name_prefix="accuracy") as pool:
@@ -98,14 +100,14 @@ def _on_threads(
                 future.cancel()
 
 
-def run_host(model: HostModel, compiled: Compiled, inputs: list[Array]) -> Array:
-    """The first output (N, ...) of samples (N, *sample shape); state starts afresh with each."""
+def run_host(model: HostModel, compiled: Compiled, inputs: list[Array], output: int = 0) -> Array:
+    """One output (N, ...) of samples (N, *sample shape); state starts afresh with each."""
     tensors = compiled.program.input_tensors
     shaped = [array.reshape(len(array), *t.shape) for array, t in zip(inputs, tensors, strict=True)]
-    return model.run_batch(shaped)[0]
+    return model.run_batch(shaped)[output]
 
 
-def _on_cluster(made: Bundle, waiting: Iterable[Work], scheduler: str) -> Iterator[Done]:
+def _on_cluster(made: Bundle, waiting: Iterable[Work], scheduler: str, place: int) -> Iterator[Done]:
     """On workers, which need tinyserve and a C compiler. Samples travel quantized: a quarter of the bytes."""
     with connected(scheduler) as client:
         threads = sum(client.nthreads().values())
@@ -119,7 +121,7 @@ def _on_cluster(made: Bundle, waiting: Iterable[Work], scheduler: str) -> Iterat
             for work in waiting:
                 samples = work.part.read()
                 inputs = quantized(samples, made.manifest.inputs)
-                future = client.submit(infer_remotely, sent, inputs, pure=False)
+                future = client.submit(infer_remotely, sent, inputs, place, pure=False)
                 running.append((work, samples.labels, future))
                 if len(running) > 2 * threads:
                     yield _gathered(*running.popleft())
@@ -143,11 +145,11 @@ def _gathered(work: Work, labels: Array | None, future: Any) -> Done:
     return Done(work.index, work.first, output, labels)
 
 
-def infer_remotely(model: bytes, inputs: list[Array]) -> Array:
+def infer_remotely(model: bytes, inputs: list[Array], output: int = 0) -> Array:
     """What a cluster's worker does with a piece."""
     compiled, host, lock = _remote_model(model)
     with lock:
-        return run_host(host, compiled, inputs)
+        return run_host(host, compiled, inputs, output)
 
 
 @lru_cache(maxsize=4)

@@ -75,6 +75,8 @@ def load(path: Path, manifest: Manifest, limit: int | None = None) -> LabelledDa
 
 
 def _class_indices(labels: Array, path: Path, manifest: Manifest) -> npt.NDArray[np.int64]:
+    check_outputs(manifest)
+    check_shape(labels, str(path))
     classes = class_count(manifest.outputs[0])
     is_whole = labels.dtype.kind in "iub" or (labels.dtype.kind == "f" and bool((labels % 1 == 0).all()))
     if not is_whole:  # NaN and infinity are none either
@@ -94,6 +96,25 @@ def _class_indices(labels: Array, path: Path, manifest: Manifest) -> npt.NDArray
 def class_count(output: TensorInfo) -> int:
     """Classes that an output tells apart; one value tells two apart."""
     return max(int(np.prod(output.shape)), 2)
+
+
+def check_outputs(manifest: Manifest) -> None:
+    """Raises DataError for a model of several outputs: labels do not say which of them they are of."""
+    if len(manifest.outputs) > 1:
+        names = ", ".join(info.name for info in manifest.outputs)
+        raise DataError(
+            f"the model has {len(manifest.outputs)} outputs ({names}), and labels are of one",
+            f"name it: tinyserve accuracy BUNDLE --dataset DATA --output {manifest.outputs[0].name}",
+        )
+
+
+def check_shape(labels: Array, origin: str) -> None:
+    """Raises DataError for labels that are several values per sample."""
+    if labels.ndim != 1:
+        raise DataError(
+            f"{origin}: labels of shape {labels.shape} are neither class indices nor one-hot rows",
+            "give one class index per sample, or rows of zeros with a single one",
+        )
 
 
 def _digest(inputs: Sequence[Array], labels: Array) -> str:

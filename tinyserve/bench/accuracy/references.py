@@ -23,7 +23,13 @@ class References:
 
 
 def references(
-    made: Bundle, dataset: Path, limit: int, reading: Reading = AS_IT_IS, progress: Progress = silent
+    made: Bundle,
+    dataset: Path,
+    limit: int,
+    *,
+    reading: Reading = AS_IT_IS,
+    progress: Progress = silent,
+    output: str = "",
 ) -> References:
     """The float original in LiteRT (where the bundle has one) and the quantized model in TFLM, over the first
     ``limit`` samples. Raises DataError."""
@@ -31,7 +37,9 @@ def references(
 
     def attempt(engine: Literal["float", "tflm"], name: str) -> Summary | None:
         try:
-            return run_reference(made, dataset, engine, limit=limit, reading=reading, progress=progress)
+            return run_reference(
+                made, dataset, engine, limit=limit, reading=reading, progress=progress, output=output
+            )
         except (ToolError, ModelError) as error:
             notes.append(f"{name} was not run: {error.message.splitlines()[0]}")
             return None
@@ -39,3 +47,29 @@ def references(
     original = attempt("float", "the float original") if made.original_path() else None
     interpreted = attempt("tflm", "TFLM")
     return References(original, interpreted, tuple(notes))
+
+
+def agreement(compiled: Summary, interpreted: Summary) -> float:
+    """Share of the samples that both ran, and on which both took the same class (0..1)."""
+    count = min(len(compiled.predicted), len(interpreted.predicted))
+    same = compiled.predicted[:count] == interpreted.predicted[:count]
+    return float(same.mean()) if count else 1.0
+
+
+def disagreement(made: Bundle, compiled: Summary, found: References) -> str:
+    """What is wrong where the compiled model and TFLM, given the same samples, differ; '' where nothing is.
+
+    Integer models are bit-identical. Those in float may differ where two classes are nearly equal. Models
+    with state are no matter of comparison: TFLM goes on with it from sample to sample, a data set's samples
+    begin afresh.
+    """
+    if found.interpreted is None or _STATEFUL & set(made.manifest.ops):
+        return ""
+    share = agreement(compiled, found.interpreted)
+    least = 0.9 if made.manifest.quantize == "float32" else 1.0
+    if share >= least:
+        return ""
+    return f"the compiled model and TFLM take the same class for {100 * share:.1f} % of the samples only"
+
+
+_STATEFUL = frozenset({"SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "READ_VARIABLE", "CIRCULAR_BUFFER"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from tinyserve import bundle
 from tinyserve.bench.accuracy.batches import Done, Work, execute, quantized
+from tinyserve.bench.accuracy.dataset import check_outputs, check_shape
 from tinyserve.bench.accuracy.predictions import Piece, Store, describe
-from tinyserve.bundle import Bundle, TensorInfo
+from tinyserve.bundle import Bundle, Manifest, TensorInfo
 from tinyserve.convert.worker.child import Worker
 from tinyserve.convert.worker.messages import RunTflite
 from tinyserve.datasets.named import AS_IT_IS, Reading
@@ -33,6 +34,7 @@ Infer = Callable[[list[Array]], Array]
 _PIECE_BYTES = 4 << 20  # of samples in real units: several pieces per thread are in memory
 _PIECE_SAMPLES = (4, 8192)
 _MOST_CLASSES = 1000
+_KEPT = 1000  # predictions, to compare engines by
 _REMOTE_TIMEOUT_S = 600
 
 
@@ -41,7 +43,8 @@ class Summary:
     """A run over a data set.
 
     ``confusion[label, prediction]`` counts samples; None without labels or with more than 1,000 classes.
-    ``resumed`` samples were done by an earlier run; ``seconds`` are of the others.
+    ``resumed`` samples were done by an earlier run; ``seconds`` are of the others. ``predicted``: the classes
+    of the first 1,000 samples.
     """
 
     samples: int
@@ -50,6 +53,7 @@ class Summary:
     confusion: npt.NDArray[np.int64] | None
     seconds: float
     resumed: int = 0
+    predicted: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def accuracy(self) -> float | None:
@@ -72,26 +76,29 @@ def run(
     scheduler: str = "",
     reading: Reading = AS_IT_IS,
     progress: Progress = silent,
+    output: str = "",
 ) -> Summary:
     """Runs a bundle's model over ``dataset`` (see ``convert.stream``) and counts right predictions.
 
     ``predictions``: a directory for Parquet files; what an earlier run of the same model over the same data
     left there is not run again. ``jobs``: threads, one per core by default. ``piece``: samples that are read
     at once and written to a file. ``scheduler``: a Dask scheduler that does the work instead.
+    ``output``: whose classes the labels are, for a model of several outputs.
 
     Raises DataError, ToolError, FileSystemError, DeviceError.
     """
+    place = output_place(made.manifest, output)
     piece = piece or piece_samples(made.manifest.inputs)
     stream = open_stream(dataset, made.manifest.inputs, piece, reading)
     store = None
     if predictions is not None:
         store = Store(predictions, describe(dataset, made.model_bytes(), stream.total, piece, reading))
-    tally = _Tally(made.manifest.outputs[0])
+    tally = _Tally(made.manifest.outputs[place])
     waiting = _unfinished(stream.pieces, store, tally)
-    executed = execute(made, waiting, jobs, scheduler)
+    executed = execute(made, waiting, jobs, scheduler, place)
     started = time.monotonic()
     for done in executed:
-        found = _piece(done, made.manifest.outputs[0])
+        found = _piece(done, made.manifest.outputs[place])
         if store is not None:
             store.save(done.index, found)
         tally.add(found)
@@ -107,6 +114,7 @@ def run_reference(
     limit: int = 1000,
     reading: Reading = AS_IT_IS,
     progress: Progress = silent,
+    output: str = "",
 ) -> Summary:
     """The same over the first ``limit`` samples by another engine, to compare with: the bundle's float
     original in LiteRT, or the quantized model in TFLM's interpreter.
@@ -119,7 +127,8 @@ def run_reference(
         raise UsageError(f"{made.path}: has no float original", "convert from the float model")
     inputs = made.manifest.inputs
     stream = open_stream(dataset, inputs, min(piece_samples(inputs), limit), reading)
-    info = made.manifest.outputs[0]
+    place = output_place(made.manifest, output)
+    info = made.manifest.outputs[place]
     tally = _Tally(info)
     if is_float:
         info = TensorInfo(info.name, info.shape, "float32")
@@ -128,11 +137,22 @@ def run_reference(
         for part in stream.pieces:
             kept = part.read().take(np.arange(min(len(part), limit - tally.samples)))
             arrays = kept.inputs if is_float else quantized(kept, inputs)
-            output = _interpreted(worker, model, "litert" if is_float else "tflm", arrays)
-            tally.add(_piece(Done(0, tally.samples, output, kept.labels), info))
+            given = _interpreted(worker, model, "litert" if is_float else "tflm", arrays)[place]
+            tally.add(_piece(Done(0, tally.samples, given, kept.labels), info))
             if tally.samples >= limit:
                 break
     return tally.summary(time.monotonic() - started)
+
+
+def output_place(manifest: Manifest, name: str) -> int:
+    """The number of an output by its name, the only one without. Raises DataError, UsageError."""
+    if not name:
+        check_outputs(manifest)
+        return 0
+    names = [info.name for info in manifest.outputs]
+    if name not in names:
+        raise UsageError(f"--output {name}: the model has no such output", f"it has: {', '.join(names)}")
+    return names.index(name)
 
 
 def piece_samples(inputs: Sequence[TensorInfo]) -> int:
@@ -141,11 +161,11 @@ def piece_samples(inputs: Sequence[TensorInfo]) -> int:
     return int(np.clip(_PIECE_BYTES // max(1, sample_bytes), *_PIECE_SAMPLES))
 
 
-def _interpreted(worker: Worker, model: Path, runtime: str, inputs: list[Array]) -> Array:
+def _interpreted(worker: Worker, model: Path, runtime: str, inputs: list[Array]) -> list[Array]:
     outputs, _ = worker.run(
         lambda sent, received: RunTflite(runtime, model.absolute(), sent, received), inputs, "run"
     )
-    return outputs[0]
+    return outputs
 
 
 def _unfinished(pieces: Iterable[Part], store: Store | None, tally: _Tally) -> Iterator[Work]:
@@ -173,6 +193,7 @@ def _labels(done: Done, info: TensorInfo) -> npt.NDArray[np.int64]:
     labels = done.labels
     if labels is None:
         return np.full(len(done.output), -1, np.int64)
+    check_shape(labels, f"sample {done.first}")
     classes = max(2, int(np.prod(info.shape)))
     whole = labels.astype(np.int64) if labels.dtype.kind in "fiub" else np.full(len(labels), -1)
     if (whole != labels).any() or whole.min() < 0 or whole.max() >= classes:
@@ -188,12 +209,15 @@ class _Tally:
     """Counts predictions as they come."""
 
     def __init__(self, output: TensorInfo) -> None:
+        self._predicted: list[npt.NDArray[np.int64]] = []
         self.samples = self._resumed = self._labelled = self._correct = 0
         classes = max(2, int(np.prod(output.shape)))
         self._confusion = np.zeros((classes, classes), np.int64) if classes <= _MOST_CLASSES else None
 
     def add(self, piece: Piece, resumed: bool = False) -> None:
         known = piece.labels >= 0
+        if self.samples < _KEPT:
+            self._predicted.append(piece.predicted[: _KEPT - self.samples])
         self.samples += len(piece)
         self._resumed += len(piece) if resumed else 0
         self._labelled += int(known.sum())
@@ -203,4 +227,5 @@ class _Tally:
 
     def summary(self, seconds: float) -> Summary:
         confusion = self._confusion if self._labelled else None
-        return Summary(self.samples, self._labelled, self._correct, confusion, seconds, self._resumed)
+        kept = np.concatenate([np.empty(0, np.int64), *self._predicted])
+        return Summary(self.samples, self._labelled, self._correct, confusion, seconds, self._resumed, kept)

@@ -37,6 +37,9 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
     help="Use at most N samples on the board and for the references.",
 )
 @click.option(
+    "--output", default="", metavar="NAME", help="Whose classes the labels are, of several outputs."
+)
+@click.option(
     "--compare/--no-compare",
     default=True,
     show_default=True,
@@ -55,6 +58,7 @@ def command(
     board: str | None,
     port: str | None,
     limit: int,
+    output: str,
     compare: bool,
     pixel_range: tuple[float, float] | None,
     stride: int,
@@ -70,13 +74,14 @@ def command(
     """
     from tinyserve import workflow
     from tinyserve.bench.accuracy import run as accuracy
-    from tinyserve.bench.accuracy.references import references
+    from tinyserve.bench.accuracy.references import disagreement, references
     from tinyserve.bench.matrix.cell import Cell
     from tinyserve.bench.matrix.execute import run as run_cell
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
     from tinyserve.convert.settings import Options
     from tinyserve.datasets.named import Reading
+    from tinyserve.errors import BudgetError
     from tinyserve.report.text.accuracy import accuracy_view
 
     settings = Options(reading=Reading(pixel_range, stride, sample_rate))
@@ -91,11 +96,19 @@ def command(
             scheduler=scheduler,
             reading=settings.reading,
             progress=report,
+            output=output,
         )
-        beside = references(made, dataset, limit, settings.reading, report) if compare else None
+        beside = None
+        if compare:
+            beside = references(
+                made, dataset, limit, reading=settings.reading, progress=report, output=output
+            )
         result = None
         if board is not None:
             build = workflow.Build(emulate=port is None)
             cell = Cell(made.path, board, build=build, runs=1, port=port, dataset=dataset, limit=limit)
             result = run_cell(cell, report)
     stdout().print(accuracy_view(made, summary, beside, result))
+    wrong = disagreement(made, summary, beside) if beside else ""
+    if wrong:
+        raise BudgetError(wrong, "report it with the bundle; until then bench and build take --engine tflm")

@@ -117,8 +117,17 @@ def each_trace(model: bytes, inputs: Arrays, say: Say) -> Iterator[dict[int, npt
             value = array[index : index + 1].reshape(detail["shape"]).astype(detail["dtype"])
             interpreter.set_tensor(detail["index"], value)
         interpreter.invoke()
-        yield {tensor: interpreter.get_tensor(tensor) for tensor in written}
+        yield dict(_values(interpreter, written))
         say("trace", index + 1, len(inputs[0]))
+
+
+def _values(interpreter: Any, tensors: list[int]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    """Those that have a value: what is folded or fused away has none."""
+    for tensor in tensors:
+        try:
+            yield tensor, interpreter.get_tensor(tensor)
+        except ValueError:
+            continue
 
 
 def trace(model: bytes, inputs: Arrays, output: Path, say: Say) -> None:

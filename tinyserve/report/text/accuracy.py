@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from tinyserve.bench.accuracy.references import References
+from tinyserve.bench.accuracy.references import References, disagreement
 from tinyserve.bench.accuracy.run import Summary
 from tinyserve.bench.result import BenchResult
 from tinyserve.bundle import Bundle
@@ -32,10 +32,13 @@ def accuracy_view(
     if references and references.interpreted:
         _row(table, f"{scheme}, TFLM", references.interpreted.correct, references.interpreted.labelled)
     _row(table, f"compiled ({scheme}), this computer", summary.correct, summary.labelled)
+    wrong = disagreement(bundle, summary, references) if references else ""
     if result is not None and result.accuracy is not None:
         name = f"{result.setup.board}, {figures.how(result)}"
         _row(table, name, result.accuracy.correct, result.accuracy.samples)
     parts: list[RenderableType] = [table]
+    if wrong:
+        parts.append(Text(wrong, style="bold red"))
     if summary.confusion is not None:
         parts += [Text(), *_confusion(summary.confusion)]
     parts += [Text(), Text(_run(summary), style="dim")]
