@@ -28,7 +28,24 @@ typedef struct {
     TS_ACTIVATION_FIELDS(float)
 } ts_pool_2d_f32_params;
 
-/* Calls REDUCE(window, taps below and to the right) for each output element in ascending order. */
+/* Calls PIXEL(p, window, taps below and to the right, output) for all channels of each output pixel in ascending order.
+ */
+#define TS_POOL_2D_FOR_EACH_PIXEL(T, PIXEL)                                                                            \
+    const int32_t row_elements = p->input_width * p->channels;                                                         \
+    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {                                \
+        for (int32_t oy = 0; oy < p->output_height; oy++) {                                                            \
+            const int32_t y0 = oy * p->stride_height - p->pad_top;                                                     \
+            const ts_taps rows = ts_taps_inside(y0, p->input_height, p->filter_height, 1);                             \
+            for (int32_t ox = 0; ox < p->output_width; ox++, output += p->channels) {                                  \
+                const int32_t x0 = ox * p->stride_width - p->pad_left;                                                 \
+                const ts_taps columns = ts_taps_inside(x0, p->input_width, p->filter_width, 1);                        \
+                const T *window = input + (y0 + rows.begin) * row_elements + (x0 + columns.begin) * p->channels;       \
+                PIXEL(p, window, rows.end - rows.begin, columns.end - columns.begin, output);                          \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
+/* The same where each channel is REDUCE(p, window, taps below and to the right). */
 #define TS_POOL_2D_FOR_EACH(T, REDUCE)                                                                                 \
     const int32_t row_elements = p->input_width * p->channels;                                                         \
     for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {                                \
@@ -52,8 +69,24 @@ static inline int32_t ts_pool_2d_mean(int32_t sum, int32_t count)
     return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
 }
 
-static inline int8_t ts_pool_2d_average_window_s8(const ts_pool_2d_params *p, const int8_t *in, int32_t height,
-                                                  int32_t width)
+/* Windows of int8 up to this size have a reciprocal: 129 count^2 < 2^24, and 129 * 2^24 fits in 32 bits. */
+#define TS_POOL_2D_MOST_TAPS 360
+
+/* 2^24 / count, rounded up: division once for a pixel, not for each channel. */
+static inline uint32_t ts_pool_2d_reciprocal(int32_t count)
+{
+    return ((1u << 24) + (uint32_t)count - 1) / (uint32_t)count;
+}
+
+/* ts_pool_2d_mean of int8. */
+static inline int32_t ts_pool_2d_mean_s8(int32_t sum, int32_t count, uint32_t reciprocal)
+{
+    const uint32_t magnitude = (uint32_t)(sum > 0 ? sum : -sum) + ((uint32_t)count >> 1);
+    const int32_t mean = (int32_t)((magnitude * reciprocal) >> 24);
+    return sum > 0 ? mean : -mean;
+}
+
+static inline int32_t ts_pool_2d_sum_s8(const ts_pool_2d_params *p, const int8_t *in, int32_t height, int32_t width)
 {
     int32_t sum = 0;
     for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
@@ -61,7 +94,26 @@ static inline int8_t ts_pool_2d_average_window_s8(const ts_pool_2d_params *p, co
             sum += in[x * p->channels];
         }
     }
-    return (int8_t)ts_clamp(ts_pool_2d_mean(sum, height * width), p->activation_min, p->activation_max);
+    return sum;
+}
+
+static inline void ts_pool_2d_average_pixel_s8(const ts_pool_2d_params *p, const int8_t *window, int32_t height,
+                                               int32_t width, int8_t *output)
+{
+    const int32_t count = height * width;
+    if (count > TS_POOL_2D_MOST_TAPS) {
+        for (int32_t c = 0; c < p->channels; c++) {
+            const int32_t mean = ts_pool_2d_mean(ts_pool_2d_sum_s8(p, window + c, height, width), count);
+            output[c] = (int8_t)ts_clamp(mean, p->activation_min, p->activation_max);
+        }
+        return;
+    }
+    const uint32_t reciprocal = ts_pool_2d_reciprocal(count);
+    for (int32_t c = 0; c < p->channels; c++) {
+        const int32_t sum = ts_pool_2d_sum_s8(p, window + c, height, width);
+        const int32_t mean = ts_pool_2d_mean_s8(sum, count, reciprocal);
+        output[c] = (int8_t)ts_clamp(mean, p->activation_min, p->activation_max);
+    }
 }
 
 static inline int16_t ts_pool_2d_average_window_s16(const ts_pool_2d_params *p, const int16_t *in, int32_t height,
@@ -144,7 +196,7 @@ static inline float ts_pool_2d_max_window_f32(const ts_pool_2d_f32_params *p, co
 /* int8, equal to TFLM's reference_integer_ops::AveragePool. */
 static inline void ts_average_pool_2d_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
 {
-    TS_POOL_2D_FOR_EACH(int8_t, ts_pool_2d_average_window_s8)
+    TS_POOL_2D_FOR_EACH_PIXEL(int8_t, ts_pool_2d_average_pixel_s8)
 }
 
 /* int16, equal to TFLM's reference_integer_ops::AveragePool. */

@@ -9,7 +9,7 @@ from tinyserve.compiler.ops.elementwise.add import SUFFIX
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, Op
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps, broadcast_params, check_broadcast
-from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.ops.support.quantize_params import (
     Activation,
     activation_range,
@@ -54,6 +54,11 @@ class Mul(Op):
     def lower(self, op: Operator, lowering: Lowering) -> None:
         if lowering.lower_variant("mul", op):
             return
+        kind = SUFFIX[op.outputs[0].dtype]
+        self.add(op, lowering, Kernel(f"ts_mul_{kind}", "mul.h"))
+
+    def add(self, op: Operator, lowering: Lowering, kernel: Kernel) -> None:
+        """Appends the call of a kernel that takes the portable kernels' parameters."""
         input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
         activation: Activation = op.attributes.activation
         params: dict[str, ParamValue] = {**broadcast_params(input1, input2, output)}
@@ -72,13 +77,15 @@ class Mul(Op):
         add_call(
             op,
             lowering,
-            f"ts_mul_{kind}",
-            "mul.h",
+            kernel.function,
+            kernel.header,
             params=params,
             inputs=sources,
             outputs=[target],
             params_type=f"ts_mul_{kind if kind in ('s32', 'f32') else 'quantized'}_params",
             overlaps=broadcast_overlaps(op, [input1, input2], sources, target),
+            variant=kernel.variant,
+            reason=kernel.reason,
         )
 
 

@@ -10,7 +10,7 @@ from tinyserve.compiler.ops.linear.conv_2d import suffix
 from tinyserve.compiler.ops.linear.depthwise_conv_2d import channelwise_lead
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, Op
-from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import (
     Activation,
@@ -34,7 +34,7 @@ class Pool2DAttributes:
     activation: Activation = Activation.NONE
 
 
-class _Pool2D(Op):
+class Pool2D(Op):
     """SAME and VALID windows always hold at least one element. Kernel ``ts_<kernel>_<type>``."""
 
     kernel: str
@@ -70,6 +70,11 @@ class _Pool2D(Op):
     def lower(self, op: Operator, lowering: Lowering) -> None:
         if lowering.lower_variant("pool_2d", op):
             return
+        input = checks.required(op, 0)
+        self.add(op, lowering, Kernel(f"ts_{self.kernel}_{suffix(input)}", "pool_2d.h"))
+
+    def add(self, op: Operator, lowering: Lowering, kernel: Kernel) -> None:
+        """Appends the call of a kernel that takes the portable kernels' parameters."""
         input, output = checks.required(op, 0), op.outputs[0]
         view = _window(op)
         activation = op.attributes.activation
@@ -82,13 +87,15 @@ class _Pool2D(Op):
         add_call(
             op,
             lowering,
-            f"ts_{self.kernel}_{suffix(input)}",
-            "pool_2d.h",
+            kernel.function,
+            kernel.header,
             params=params,
             inputs=[source],
             outputs=[target],
             params_type="ts_pool_2d_f32_params" if input.dtype is DType.FLOAT32 else "ts_pool_2d_params",
             overlaps=overlaps(source, target, channelwise_lead(view, input, output)),
+            variant=kernel.variant,
+            reason=kernel.reason,
         )
 
 
@@ -102,17 +109,17 @@ def _window(op: Operator) -> Window:
     )
 
 
-class AveragePool2D(_Pool2D):
+class AveragePool2D(Pool2D):
     name = "AVERAGE_POOL_2D"
     kernel = "average_pool_2d"
 
 
-class MaxPool2D(_Pool2D):
+class MaxPool2D(Pool2D):
     name = "MAX_POOL_2D"
     kernel = "max_pool_2d"
 
 
-class L2Pool2D(_Pool2D):
+class L2Pool2D(Pool2D):
     """The root of the mean of squares, for float32 alone."""
 
     name = "L2_POOL_2D"

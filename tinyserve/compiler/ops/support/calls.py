@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import Operator, Tensor
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.program import Buffer, KernelCall, Operand, Overlap, ParamValue
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A function in a header; which variant it is, and why it applies."""
+
+    function: str
+    header: str
+    variant: str = "portable"
+    reason: str = ""
 
 
 def add_call(

@@ -1,0 +1,14 @@
+"""Pools of int8 with DSP."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.variants import Candidate, pools
+
+_LANES = {"MAX_POOL_2D": 4, "AVERAGE_POOL_2D": 4}
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """At most one candidate."""
+    return pools.candidates(op, lowering, "dsp", _LANES)

@@ -1,0 +1,38 @@
+"""Pools of int8 that take several channels at a time, with the portable kernels' parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.ops.reduction.pool_2d import AveragePool2D, MaxPool2D, Pool2D
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.calls import Kernel
+from tinyserve.compiler.variants import Candidate
+
+_MOST_TAPS = 255
+"""Of an average: sums in 16 bits, and exact reciprocals."""
+_TAP, _GROUP = {"dsp": 6.0, "mve": 5.0}, {"dsp": 40.0, "mve": 20.0}
+"""Instructions per tap of a group of channels, and per group."""
+
+
+def candidates(op: Operator, lowering: Lowering, feature: str, lanes: Mapping[str, int]) -> list[Candidate]:
+    """One candidate for maxima, and for averages of windows that are not too large. ``lanes``: channels at
+    a time, by operator."""
+    attributes, output = op.attributes, op.outputs[0]
+    taps = attributes.filter_height * attributes.filter_width
+    if op.name not in lanes or checks.required(op, 0).dtype is not DType.INT8:
+        return []
+    if op.name == "AVERAGE_POOL_2D" and taps > _MOST_TAPS:
+        return []
+    pool: Pool2D = MaxPool2D() if op.name == "MAX_POOL_2D" else AveragePool2D()
+    groups = output.elements / output.shape[3] * -(-output.shape[3] // lanes[op.name])
+    kernel = Kernel(
+        f"ts_{pool.kernel}_{feature}_s8",
+        f"{feature}/pool_2d.h",
+        feature,
+        f"{lanes[op.name]} channels at a time",
+    )
+    cost = groups * (_TAP[feature] * taps + _GROUP[feature])
+    return [Candidate(feature, cost, kernel.reason, lambda: pool.add(op, lowering, kernel))]

@@ -1,0 +1,69 @@
+/* AVERAGE_POOL_2D and MAX_POOL_2D, int8, for Helium: 4 and 16 channels at a time. */
+#ifndef TS_MVE_POOL_2D_H
+#define TS_MVE_POOL_2D_H
+
+#include "../pool_2d.h"
+#include "matmul.h"
+
+TS_MVE_INLINE void ts_mve_max_pixel_s8(const ts_pool_2d_params *p, const int8_t *window, int32_t height, int32_t width,
+                                       int8_t *output)
+{
+    const int8x16_t low = vdupq_n_s8((int8_t)p->activation_min), high = vdupq_n_s8((int8_t)p->activation_max);
+    for (int32_t c = 0; c < p->channels; c += 16) {
+        const mve_pred16_t lanes = vctp8q((uint32_t)(p->channels - c));
+        int8x16_t most = low;
+        const int8_t *row = window + c;
+        for (int32_t y = 0; y < height; y++, row += p->input_width * p->channels) {
+            const int8_t *in = row;
+            for (int32_t x = 0; x < width; x++, in += p->channels) {
+                most = vmaxq_s8(most, vldrbq_z_s8(in, lanes));
+            }
+        }
+        vstrbq_p_s8(output + c, vminq_s8(most, high), lanes);
+    }
+}
+
+/* (sum +- count / 2) / count, towards zero. reciprocal: 2^32 / count rounded up, exact for windows of at most 255 taps
+ * (129 count^2 < 2^32); a count of 1 has none. */
+TS_MVE_INLINE int32x4_t ts_mve_mean(int32x4_t sum, int32_t count, uint32_t reciprocal)
+{
+    if (count == 1) {
+        return sum;
+    }
+    const uint32x4_t magnitude = vaddq_n_u32(vreinterpretq_u32_s32(vabsq_s32(sum)), (uint32_t)count / 2);
+    const int32x4_t mean = vreinterpretq_s32_u32(vmulhq_u32(magnitude, vdupq_n_u32(reciprocal)));
+    return vpselq_s32(mean, vnegq_s32(mean), vcmpgtq_n_s32(sum, 0));
+}
+
+TS_MVE_INLINE void ts_mve_average_pixel_s8(const ts_pool_2d_params *p, const int8_t *window, int32_t height,
+                                           int32_t width, int8_t *output)
+{
+    const int32x4_t low = vdupq_n_s32(p->activation_min), high = vdupq_n_s32(p->activation_max);
+    const int32_t count = height * width;
+    const uint32_t reciprocal = UINT32_MAX / (uint32_t)count + 1;
+    for (int32_t c = 0; c < p->channels; c += 4) {
+        const mve_pred16_t lanes = vctp32q((uint32_t)(p->channels - c));
+        int32x4_t sum = vdupq_n_s32(0);
+        const int8_t *row = window + c;
+        for (int32_t y = 0; y < height; y++, row += p->input_width * p->channels) {
+            const int8_t *in = row;
+            for (int32_t x = 0; x < width; x++, in += p->channels) {
+                sum = vaddq_s32(sum, vldrbq_z_s32(in, lanes));
+            }
+        }
+        const int32x4_t mean = ts_mve_mean(sum, count, reciprocal);
+        vstrbq_p_s32(output + c, vminq_s32(vmaxq_s32(mean, low), high), lanes);
+    }
+}
+
+static inline void ts_max_pool_2d_mve_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
+{
+    TS_POOL_2D_FOR_EACH_PIXEL(int8_t, ts_mve_max_pixel_s8)
+}
+
+static inline void ts_average_pool_2d_mve_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
+{
+    TS_POOL_2D_FOR_EACH_PIXEL(int8_t, ts_mve_average_pixel_s8)
+}
+
+#endif
