@@ -78,3 +78,13 @@ def test_ram_keeps_the_fast_kernels_of_all_layers_but_the_one_at_the_peak() -> N
     fast = variants(compile_model(model_bytes("vww_96_int8"), Target(DSP)))
     small = variants(compile_model(model_bytes("vww_96_int8"), Target(DSP, "ram")))
     assert sum(small.get(layer) != variant for layer, variant in fast.items()) == 1
+
+
+def test_layers_of_one_name_are_chosen_together_from_what_all_of_them_have(classifier: bytes) -> None:
+    twins = classifier.replace(b"\x06\0\0\0logits", b"\x05\0\0\0edges\0")
+    assert twins != classifier
+    assert offers(twins, Target(DSP)) == {"edges": ("dsp", "portable")}
+    for optimize in ("balanced", "ram", "speed", "size"):
+        compile_model(twins, Target(DSP, optimize))
+    chosen = compile_model(twins, Target(DSP, choices=(Choice("edges", "portable"),)))
+    assert variants(chosen)["edges"] == "portable"

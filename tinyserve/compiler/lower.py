@@ -187,8 +187,10 @@ class GraphLowering:
         self._calls.append(call)
 
     def offer(self, op: Operator, variants: Sequence[str]) -> None:
-        """Notes the kernel variants that the operator's layer can have."""
-        self._shared.offers[short_name(op.outputs[0].name)] = tuple(variants)
+        """Notes the kernel variants that the operator's layer can have. Layers of one name are chosen
+        together: they have what all of them can have."""
+        layer, offers = short_name(op.outputs[0].name), self._shared.offers
+        offers[layer] = tuple(name for name in offers.get(layer, variants) if name in variants)
 
     def lower_variant(self, name: str, op: Operator) -> bool:
         """Lowers ``op`` with the cheapest variant, or the one that was chosen, where one applies."""
