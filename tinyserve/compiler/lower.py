@@ -150,12 +150,14 @@ class GraphLowering:
     def scratch(self, name: str, nbytes: int, alignment: int = 4) -> Buffer:
         """Working memory of one call, in the arena."""
         return self._add(
-            Buffer(self._shared.buffer_names.take(name), nbytes, DType.UINT8, "scratch", alignment)
+            Buffer(
+                self._shared.buffer_names.take(constant_name(name)), nbytes, DType.UINT8, "scratch", alignment
+            )
         )
 
     def state(self, name: str, nbytes: int, initial: bytes | None = None, alignment: int = 4) -> Buffer:
         """Memory that lives across inferences. ``initial`` (zeros without) is what init and reset write."""
-        unique = self._shared.buffer_names.take(name)
+        unique = self._shared.buffer_names.take(constant_name(name))
         buffer = Buffer(unique, nbytes, DType.UINT8, "state", alignment)
         self._shared.states.append(buffer)
         self._set_initial(buffer, initial)

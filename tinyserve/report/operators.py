@@ -32,9 +32,10 @@ it does not fit the shapes that were compiled, positions mean the nearest end an
 _EXCEPTIONS = """
 ## What only the interpreter runs
 
-Every type of every operator that TFLM runs compiles to the same bytes, with the following exceptions. TFLM
-computes something there, though not what the format means: the compiler refuses it, and `--engine tflm` runs
-it as it is.
+Every type of every operator that TFLM runs compiles: integers to the same bytes, float32 to values that
+differ from TFLM's by rounding alone (the bench allows 1e-4 of an output's largest value). There are the
+following exceptions. TFLM computes something there, though not what the format means: the compiler refuses
+it, and `--engine tflm` runs it as it is.
 
 | operator | what | TFLM |
 |---|---|---|

@@ -22,7 +22,7 @@ from tinyserve.compiler.graph.types import DType, Graph, Model, Quantization, Te
 from tinyserve.compiler.host.model import HostModel
 from tinyserve.compiler.passes import PassReport
 from tinyserve.compiler.plan.planner import plan
-from tinyserve.compiler.program import PORTABLE, Buffer, Constant, KernelCall, Program
+from tinyserve.compiler.program import PORTABLE, Buffer, Constant, KernelCall, Program, Target
 
 STRICT = [
     "-std=c11",
@@ -80,10 +80,11 @@ def test_mlperf_tiny_models_compile_without_warnings(compiler: str, name: str, t
 
 
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
-def test_the_header_can_be_included_from_cpp(compiler: str, tmp_path: Path) -> None:
+def test_the_headers_can_be_included_from_cpp(compiler: str, tmp_path: Path) -> None:
     write(compile_model(hostile_model(), name="kws"), tmp_path)
     (tmp_path / "main.cpp").write_text(
-        '#include "kws.h"\n#include <cstdint>\nstatic const std::int32_t shape[] = TS_KWS_INPUT_0_SHAPE;\n'
+        '#include "kws.h"\n#include "kws_weights.h"\n#include <cstdint>\n'
+        "static const std::int32_t shape[] = TS_KWS_INPUT_0_SHAPE;\n"
         "int main() { ts_kws_init(); return ts_kws_invoke() + shape[0]; }\n"
     )
     compiles(compiler, ["-Wall", "-Wextra", "-Werror", "-c", "main.cpp"], tmp_path)
@@ -288,3 +289,18 @@ def test_gcc_keeps_the_call_of_a_layer_whose_output_lies_over_its_input(level: s
     assert library.ts_model_invoke() == 0
     got = np.frombuffer(ctypes.string_at(library.ts_model_output(0), 40), np.float32)
     np.testing.assert_array_equal(got, (np.arange(10) - 4) * np.float32(0.5))
+
+
+def test_scratch_is_named_after_the_layer_and_what_it_is_for() -> None:
+    """Names of frameworks are long paths, of which nothing but the start would be left."""
+    model = ModelBuilder()
+    graph = model.graph()
+    layer = "functional_1/block_with_a_long_name_1/conv2d_7_1"
+    x = graph.input((1, 6, 6, 8), "int8", 0.05)
+    weights = graph.constant(np.ones((8, 3, 3, 8), np.int8), [0.01] * 8, axis=0)
+    y = graph.tensor((1, 6, 6, 8), "int8", 0.1, name=f"{layer}/Relu;{layer}/BiasAdd")
+    graph.op("CONV_2D", [x, weights, None], [y], padding="SAME", stride_h=1, stride_w=1)
+    graph.output(y)
+    program = compile_model(model.build(), Target(frozenset({"dsp", "fpu"}))).program
+    names = [buffer.name for buffer in program.buffers if buffer.kind == "scratch"]
+    assert names == ["block_with_a_long_name_1_conv2d_7_1_patch"]

@@ -105,8 +105,9 @@ def command(
     """Measure latency, memory and accuracy on a board or its twin; several sources, boards, preferences or
     engines are a matrix.
 
-    Outputs are compared byte for byte with what the bundle expects. Instructions from an emulator are exact;
-    milliseconds that come from a cycle model are called estimates.
+    Outputs are compared with what the bundle expects: integers byte for byte, float32 within 1e-4 of the
+    largest value. Instructions from an emulator are exact; milliseconds that come from a cycle model are
+    called estimates.
     """
     from tinyserve import workflow
     from tinyserve.bench.matrix import preflight

@@ -173,9 +173,15 @@ class _Emitter:
         yield from self.banner("declarations of the constants")
         guard = f"{self.macro}WEIGHTS_H"
         yield from (f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "")
+        yield from (
+            "#ifdef __cplusplus",
+            f"#define {self.macro}ALIGNED(bytes) alignas(bytes)",
+            'extern "C" {',
+        )
+        yield from ("#else", f"#define {self.macro}ALIGNED(bytes) _Alignas(bytes)", "#endif", "")
         for constant in self.program.constants:
-            yield f"extern {self.declaration(constant)};"
-        yield from ("", f"#endif /* {guard} */")
+            yield f"{self.declaration(constant, 'extern ')};"
+        yield from ("", "#ifdef __cplusplus", "}", "#endif", "", f"#endif /* {guard} */")
 
     def weights_c(self) -> Iterator[str]:
         yield from self.banner("the constants")
@@ -192,11 +198,12 @@ class _Emitter:
             yield from array_lines(constant.values)
             yield "};"
 
-    def declaration(self, constant: Constant) -> str:
+    def declaration(self, constant: Constant, storage: str = "") -> str:
         """With its alignment at both places: compilers assume the platform's usual one where none is said."""
         alignment = max(constant.alignment, constant.values.itemsize)
         size = max(1, constant.values.size)
-        return f"_Alignas({alignment}) const {constant.c_type} {self.prefix}{constant.name}[{size}]"
+        kind = f"{storage}const {constant.c_type}"
+        return f"{self.macro}ALIGNED({alignment}) {kind} {self.prefix}{constant.name}[{size}]"
 
     # --- model.c
 
