@@ -58,6 +58,7 @@ def convert(
         bundle.check_name(name)
     bundle.check_mlperf_id(options.mlperf_id)
     model = sources.identify(source)
+    _check_data(model.kind, quantize, representative)
     bundle.check_place(output)
     with opened(model, options, progress) as session:
         inputs = session.original.inputs
@@ -124,6 +125,22 @@ def _check_scheme(quantize: str) -> None:
         raise UsageError(f"--quantize {quantize}: not known", f"use one of: {', '.join(SCHEMES)}")
 
 
+def _check_data(kind: str, quantize: str, representative: Path | str | None) -> None:
+    """What can be known of missing data before a framework is loaded. Raises DataError."""
+    if representative is None and quantize != "float32" and kind in ("keras", "saved_model", "pytorch"):
+        raise _no_data(quantize)
+    if representative is not None:
+        readers.check_place(representative)
+
+
+def _no_data(quantize: str) -> DataError:
+    return DataError(
+        f"{quantize} needs representative data, and none was given",
+        "--representative DATA (.npz, .npy, directory of .npy) with some 100 typical inputs, "
+        "preprocessed as in training; --representative random only for a first try",
+    )
+
+
 def _check_clip(clip: str) -> None:
     try:
         sound = clip in ("", "mse") or 50 < float(clip) <= 100
@@ -165,11 +182,7 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
     if quantize == "float32" or not facts.left_in_float(original.model):
         return original
     if calibration is None:
-        raise DataError(
-            f"{quantize} needs representative data, and none was given",
-            "--representative DATA (.npz, .npy, directory of .npy) with some 100 typical inputs, "
-            "preprocessed as in training; --representative random only for a first try",
-        )
+        raise _no_data(quantize)
     session.record.notes.extend(doubts.about(calibration, original.inputs))
     if calibration is not held:
         session.record.notes.extend(doubts.beyond(calibration, held, original.inputs))

@@ -14,6 +14,10 @@ from tinyserve.errors import FileSystemError, ModelError
 Kind = Literal["tflite", "keras", "saved_model", "onnx", "pytorch", "sklearn"]
 _PICKLES = frozenset({".joblib", ".pkl", ".pickle"})
 _HDF5 = b"\x89HDF\r\n\x1a\n"
+_EXPORT = (
+    "load it in Python as you did in training, then export the model: "
+    "torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')"
+)
 _GIVE = "give a .keras, .h5, .onnx, .pt2, .joblib or .tflite file, or a SavedModel directory"
 
 
@@ -88,10 +92,13 @@ def _zip_kind(path: Path) -> Kind:
         return "keras"
     if any(name.endswith(("models/model.json", "serialized_exported_program.json")) for name in names):
         return "pytorch"
+    if any("/code/" in name or name.endswith("constants.pkl") for name in names):
+        raise ModelError(f"{path}: TorchScript (torch.jit), which holds no exported program", _EXPORT)
     if any(name.endswith("data.pkl") for name in names):
         raise ModelError(
-            f"{path}: a PyTorch pickle or TorchScript, which would run code on loading",
-            "export the model: torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')",
+            f"{path}: a PyTorch pickle (torch.save: a state_dict or a whole model), which has weights but no "
+            "graph, and would run code on loading",
+            _EXPORT,
         )
     raise ModelError(f"{path}: a zip archive that is no model that is known", _GIVE)
 

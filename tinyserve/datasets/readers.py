@@ -42,6 +42,13 @@ def load(where: Path | str, inputs: Sequence[TensorInfo], reading: Reading = AS_
     return match(_read(Path(where), inputs, reading), inputs)
 
 
+def check_place(where: Path | str) -> None:
+    """Raises DataError where nothing is there to read."""
+    named = str(where) == RANDOM or generator.is_name(str(where))
+    if not named and not Path(where).exists():
+        raise DataError(f"{where}: no such file or directory", _KINDS)
+
+
 def _read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
     if not path.exists():
         raise DataError(f"{path}: no such file or directory", _KINDS)

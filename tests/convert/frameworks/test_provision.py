@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def test_an_overlay_holds_the_package_and_is_not_made_twice(
 ) -> None:
     place = install(monkeypatch, "overlay", str(wheel))
     assert (place / "greeting.py").is_file()
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("installed again"))
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("installed again"))
     assert provision.provision("test") == place
     assert provision.find("test") == place
 
@@ -82,12 +83,28 @@ def test_a_half_made_one_is_made_again(wheel: Path, monkeypatch: pytest.MonkeyPa
     assert (place / "greeting.py").is_file()
 
 
-def test_two_at_once_do_not_mix(wheel: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_at_once_wait_for_each_other_and_the_dead_hold_nothing(
+    wheel: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     place = install(monkeypatch, "overlay", str(wheel))
     (place / provision._READY).unlink()
-    place.with_name(f"{place.name}.lock").touch()
-    with pytest.raises(ToolError, match="another process"):
-        provision.provision("test")
+    program = (
+        "import sys, time; from pathlib import Path; from tinyserve import locks\n"
+        "with locks.alone(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    )
+    other = subprocess.Popen([sys.executable, "-c", program, str(place)], stdout=subprocess.PIPE)
+    assert other.stdout is not None and other.stdout.readline()
+    said: list[str] = []
+
+    def report(stage: str, done: int = 0, total: int = 0) -> None:
+        said.append(stage)
+        other.kill()
+
+    assert provision.provision("test", report) == place
+    other.wait(10)
+    other.stdout.close()
+    assert said[0].startswith("waiting for another tinyserve")
+    assert any(stage.startswith("install test (about") for stage in said)
 
 
 def test_another_requirement_is_another_place() -> None:

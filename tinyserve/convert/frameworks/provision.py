@@ -13,44 +13,52 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
+from tinyserve import locks
 from tinyserve.cache import cache_directory
 from tinyserve.errors import FileSystemError, ToolError, UsageError
 from tinyserve.progress import Progress, silent
 
 INSTALL_TIMEOUT_S = 1800
+_SAY_S = 2.0
+_CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 _ENVIRONMENT = "TINYSERVE_FRONTENDS"
 _READY = ".tinyserve-ready"
 
 
 @dataclass(frozen=True)
 class Frontend:
-    """``requirements`` as pip takes them; ``imports`` is what proves that they work together."""
+    """``requirements`` as pip takes them; ``imports`` is what proves that they work together; ``megabytes``
+    is about what it takes on disk."""
 
     name: str
     about: str
     kind: Literal["overlay", "environment"]
     requirements: tuple[str, ...]
     imports: tuple[str, ...]
+    megabytes: int = 1
 
 
 FRONTENDS: Mapping[str, Frontend] = MappingProxyType(
     {
         frontend.name: frontend
         for frontend in (
-            Frontend("keras2", ".h5 files of Keras 2", "overlay", ("tf-keras>=2.21,<2.22",), ()),
+            Frontend("keras2", ".h5 files of Keras 2", "overlay", ("tf-keras>=2.21,<2.22",), (), 10),
             # Exact: with other versions pip resolves to sets that do not import.
             Frontend(
                 "pytorch",
-                "PyTorch exported programs",
+                "PyTorch exported programs, about 1 GB",
                 "environment",
                 ("torch==2.13.0", "onnxscript==0.7.2", "onnx>=1.20,<2", "numpy>=1.26", "msgspec>=0.18"),
                 ("torch", "onnxscript", "msgspec"),
+                1000,
             ),
         )
     }
@@ -98,49 +106,69 @@ def provision(name: str, progress: Progress = silent) -> Path:
     place = directory(frontend)
     if (place / _READY).exists():
         return place
-    progress(f"install {name}")
-    with _making(place):
+    with locks.alone(place, progress), _making(place):
+        if (place / _READY).exists():
+            return place  # another process has installed it in the meantime
+        growing = _growth(frontend, place, progress)
         if frontend.kind == "overlay":
-            _pip(Path(sys.executable), ["--no-deps", "--target", str(place), *frontend.requirements])
+            arguments = ["--no-deps", "--target", str(place), "--upgrade", *frontend.requirements]
+            _pip(Path(sys.executable), arguments, growing)
         else:
-            _run([sys.executable, "-m", "venv", str(place)])
-            _pip(python(place), list(frontend.requirements))
+            _run([sys.executable, "-m", "venv", str(place)], growing)
+            _pip(python(place), [*_cpu_index(frontend), *frontend.requirements], growing)
             _check(frontend, place)
     return place
 
 
 @contextlib.contextmanager
 def _making(place: Path) -> Iterator[None]:
-    """Makes ``place`` and marks it ready at the end; removes it where that fails. One process at a time."""
-    lock = place.with_name(f"{place.name}.lock")
+    """Marks ``place`` ready at the end; removes it where something fails. What a killed process has left is
+    gone on with: pip takes what is there."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        lock.touch(exist_ok=False)
     except FileExistsError:
-        if not place.parent.is_dir():
-            raise FileSystemError(f"{place.parent} is a file", f"set {_ENVIRONMENT} to a directory") from None
-        raise ToolError(
-            f"another process is installing {place.name}",
-            f"wait for it, or remove {lock} where there is none",
-        ) from None
+        raise FileSystemError(f"{place.parent} is a file", f"set {_ENVIRONMENT} to a directory") from None
     except OSError as error:
         raise FileSystemError(
             f"{place}: {error.strerror}", f"set {_ENVIRONMENT} to a writable place"
         ) from error
     try:
-        shutil.rmtree(place, ignore_errors=True)
         yield
         (place / _READY).touch()
     except BaseException:
         shutil.rmtree(place, ignore_errors=True)
         raise
-    finally:
-        lock.unlink(missing_ok=True)
 
 
-def _pip(interpreter: Path, arguments: list[str]) -> None:
+def _growth(frontend: Frontend, place: Path, progress: Progress) -> Callable[[], None]:
+    """Says how much of a front end is there, in MB of about what it takes."""
+    stage = f"install {frontend.name} (about {frontend.megabytes} MB)"
+
+    def say() -> None:
+        sizes = (os.lstat(Path(at) / name).st_size for at, _, names in os.walk(place) for name in names)
+        with contextlib.suppress(OSError):  # pip moves files about
+            progress(stage, min(sum(sizes) >> 20, frontend.megabytes), frontend.megabytes)
+
+    return say
+
+
+def _cpu_index(frontend: Frontend) -> list[str]:
+    """On Linux PyPI's PyTorch comes with gigabytes for graphics cards; PyTorch's own index has it for CPUs.
+    Left out where pip is configured with an index of the user's own."""
+    if frontend.name != "pytorch" or sys.platform != "linux":
+        return []
+    told = subprocess.run(
+        [sys.executable, "-m", "pip", "config", "list"],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    ).stdout  # fmt: skip
+    if any(word in told for word in ("index", "find-links")):
+        return []
+    return ["--extra-index-url", _CPU_WHEELS]
+
+
+def _pip(interpreter: Path, arguments: list[str], growing: Callable[[], None] = lambda: None) -> None:
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
-    _run([str(interpreter), "-m", "pip", "install", *quiet, *arguments])
+    _run([str(interpreter), "-m", "pip", "install", *quiet, *arguments], growing)
 
 
 def _check(frontend: Frontend, place: Path) -> None:
@@ -149,25 +177,33 @@ def _check(frontend: Frontend, place: Path) -> None:
         _run([str(python(place)), "-c", "import " + ", ".join(frontend.imports)])
 
 
-def _run(command: list[str]) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=INSTALL_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ToolError(
-            f"{' '.join(command[1:4])}: no end within {INSTALL_TIMEOUT_S} s", "try again"
-        ) from error
-    except OSError as error:
-        raise ToolError(f"cannot run {command[0]}: {error.strerror}") from error
-    if done.returncode:
-        tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
-        raise ToolError(
-            f"{' '.join(command[1:4])} failed:\n{tail}",
-            "is a package index reachable? (pip's own settings apply)",
-        )
+def _run(command: list[str], growing: Callable[[], None] = lambda: None) -> None:
+    """Raises ToolError where the command fails or takes too long. ``growing`` is called every two seconds."""
+    what = " ".join(command[1:4])
+    with tempfile.TemporaryFile("w+", errors="replace") as output:
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        except OSError as error:
+            raise ToolError(f"cannot run {command[0]}: {error.strerror}") from error
+        try:
+            status = _waited(process, growing)
+        except subprocess.TimeoutExpired as error:
+            raise ToolError(f"{what}: no end within {INSTALL_TIMEOUT_S} s", "try again") from error
+        finally:
+            process.kill()
+            process.wait()
+        output.seek(0)
+        tail = "\n".join(output.read().strip().splitlines()[-8:])
+    if status:
+        raise ToolError(f"{what} failed:\n{tail}", "is a package index reachable? (pip's own settings apply)")
+
+
+def _waited(process: subprocess.Popen[bytes], growing: Callable[[], None]) -> int:
+    deadline = time.monotonic() + INSTALL_TIMEOUT_S
+    while True:
+        growing()
+        try:
+            return process.wait(min(_SAY_S, max(0.0, deadline - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= deadline:
+                raise

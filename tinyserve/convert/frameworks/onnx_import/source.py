@@ -15,7 +15,7 @@ from tinyserve.convert.frameworks.tensorflow import static_shapes
 from tinyserve.errors import ModelError, ToolError, UnsupportedError
 
 INSTALL = "pip install 'tinyserve[onnx]'"
-_OWN = ("", "ai.onnx", "ai.onnx.ml")
+_OWN = ("", "ai.onnx")
 _QUANTIZED = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize", "QGemm", "QAttention")
 _EXPORT_QDQ = (
     "export it as QDQ (onnxruntime: quantize_static with quant_format=QuantFormat.QDQ, activation_type and "
@@ -91,6 +91,12 @@ def _check_operators(onnx: Any, model: Any, path: Path) -> None:
             f"{path}: quantized with integer operators ({describe(integer[0])}), whose arithmetic TFLite "
             "cannot express",
             _EXPORT_QDQ,
+        )
+    classic = [node for node in nodes if node.domain == "ai.onnx.ml"]
+    if classic:
+        raise UnsupportedError(
+            f"{path}: a classic model ({describe(classic[0])}), of which ONNX holds tables and not a network",
+            "give the .joblib that scikit-learn's model was saved to, with --trust",
         )
     foreign = sorted({f"{node.domain}.{node.op_type}" for node in nodes if node.domain not in _OWN})
     if foreign:
