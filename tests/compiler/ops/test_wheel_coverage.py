@@ -94,7 +94,7 @@ def test_every_type_that_tflm_runs_compiles() -> None:
     assert refusals.keys() - compiled == expected
     for error in itertools.chain.from_iterable(refusals.values()):
         assert isinstance(error, UnsupportedError)
-        assert "--engine tflm" in error.hint
+        assert "--engine tflm" not in error.hint
 
 
 @pytest.mark.parametrize("op", ["CAST", "QUANTIZE", "DEQUANTIZE"])
@@ -168,4 +168,4 @@ def test_what_tflm_computes_wrong_is_refused_and_named(what: str) -> None:
     assert not isinstance(run_tflm([case])[0], str)
     with pytest.raises(UnsupportedError) as caught:
         load(case.model)
-    assert "--engine tflm" in caught.value.hint
+    assert "--engine tflm" not in caught.value.hint

@@ -102,7 +102,7 @@ def _problems(graph: Graph, is_main: bool) -> Iterator[UnsupportedError]:
         try:
             known.check(operator)
         except UnsupportedError as error:
-            yield _or_tflm(error, operator)
+            yield error
         except TinyserveError:
             raise
         except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
@@ -118,13 +118,6 @@ def _problems(graph: Graph, is_main: bool) -> Iterator[UnsupportedError]:
 
 def _missing_hint(operator: Operator) -> str:
     return _TFLM_HINT if _tflm_has(operator) else _NO_ENGINE_HINT
-
-
-def _or_tflm(problem: UnsupportedError, operator: Operator) -> UnsupportedError:
-    """The same, its hint with the other engine where that has the operator, if perhaps for other types."""
-    if "--engine" in problem.hint or not _tflm_has(operator):
-        return problem
-    return UnsupportedError(problem.message, f"{problem.hint}, or deploy it with `--engine tflm`")
 
 
 def _tflm_has(operator: Operator) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinyserve.compiler.graph import reader
+from tinyserve.compiler.graph.types import DType, Operator
 from tinyserve.convert.worker import runtimes
 from tinyserve.convert.worker.loaded import Arrays, Say
 from tinyserve.errors import ModelError, ToolError
@@ -72,7 +73,21 @@ def _ranges(model: bytes, samples: Arrays, say: Say) -> dict[str, dict[str, Any]
         for index, value in tensors.items():
             if value.size:
                 _widen(found, names[index], value, value.ndim)
+    for op in graph.operators:
+        _complete(found, op)
     return found
+
+
+def _complete(found: dict[str, dict[str, Any]], op: Operator) -> None:
+    """Outputs that nothing reads, and that have no value therefore, get the range of their operator's others:
+    an operator whose outputs are partly integers is none."""
+    real = [t for t in (*op.inputs, *op.outputs) if t is not None and t.dtype is DType.FLOAT32]
+    known = [found[tensor.name] for tensor in real if tensor.name in found]
+    for tensor in op.outputs:
+        if known and tensor.dtype is DType.FLOAT32 and tensor.name not in found:
+            for ends in known:
+                for end in (ends["min"], ends["max"]):
+                    _widen(found, tensor.name, end, len(tensor.shape))
 
 
 def _widen(found: dict[str, dict[str, Any]], name: str, values: Any, rank: int) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from tinyserve.compiler.graph.types import DType, Operator, Tensor
+from tinyserve.compiler.names import short_name
 from tinyserve.compiler.ops.support.base import unsupported
 from tinyserve.compiler.ops.support.quantize_params import INTEGER_RANGE
 from tinyserve.errors import ModelError
@@ -58,6 +59,9 @@ def optional(op: Operator, index: int) -> Tensor | None:
     return op.inputs[index] if index < len(op.inputs) else None
 
 
+_QUANTIZED = (DType.INT8, DType.INT16, DType.UINT8)
+
+
 def dtype(op: Operator, tensor: Tensor, allowed: Iterable[DType], role: str) -> None:
     """The tensor has one of the types that a kernel exists for."""
     allowed = tuple(allowed)
@@ -66,8 +70,19 @@ def dtype(op: Operator, tensor: Tensor, allowed: Iterable[DType], role: str) -> 
         raise unsupported(
             op,
             f"{role} of type {tensor.dtype.value} (supported: {names})",
-            "convert the model with full-integer quantization or as float32",
+            _type_hint(op, tensor, allowed),
         )
+
+
+def _type_hint(op: Operator, tensor: Tensor, allowed: tuple[DType, ...]) -> str:
+    """What makes the tensor one of the types that are allowed."""
+    if tensor.dtype in _QUANTIZED and DType.FLOAT32 in allowed:
+        layer = short_name(op.outputs[0].name) if op.outputs else op.name
+        return f"leave the layer in float: convert the float model with --per-layer keep={layer}:float32"
+    if tensor.dtype in (DType.INT16, DType.UINT8, DType.FLOAT32) and DType.INT8 in allowed:
+        return "convert the float model with --quantize int8 --representative DATA"
+    wanted = " or ".join(kind.value for kind in allowed)
+    return f"have the source model compute it as {wanted}: cast it there, and convert again"
 
 
 def same_dtype(op: Operator, *tensors: Tensor) -> None:
