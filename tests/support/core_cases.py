@@ -147,6 +147,16 @@ def run(
     return outputs, counts.stack_bytes
 
 
+def count(image: CoreImage, index: int, program: Program) -> int:
+    """Instructions of one inference."""
+    places = _places(image, program, None)
+    table = image.allocate(4 * len(program.buffers))
+    image.write(table, b"".join(places[buffer].to_bytes(4, "little") for buffer in program.buffers))
+    counts = image.call(f"case{index}", table)
+    image.release()
+    return counts.instructions
+
+
 def _places(image: CoreImage, program: Program, overlap: Overlap | None) -> dict[Buffer, int]:
     places: dict[Buffer, int] = {}
     if overlap is not None:

@@ -35,7 +35,9 @@ _HARNESS = Path(__file__).with_name("m55_harness.c")
 _GUARD = 64
 
 
-def check(cases: Sequence[Case], directory: Path, variant: str, at_least: int) -> None:
+def check(
+    cases: Sequence[Case], directory: Path, variant: str, at_least: int, defines: Sequence[str] = ()
+) -> None:
     """Asserts that the variant took at least so many cases and that all bytes are the portable kernel's."""
     target = Target(_FEATURES)
     pairs = [
@@ -44,12 +46,12 @@ def check(cases: Sequence[Case], directory: Path, variant: str, at_least: int) -
     ]
     taken = sum(core_cases.takes(fast, variant) for _, _, fast in pairs)
     assert taken >= at_least, f"the variant took only {taken} of {len(cases)} cases"
-    lines = _run(_build(pairs, directory))
+    lines = _run(_build(pairs, directory, defines))
     assert lines[-1:] == ["done"], f"the firmware did not finish: {lines[-3:]}"
     assert len(lines) == 1, "cases, and how many bytes differ or were disturbed: " + "; ".join(lines[:-1])
 
 
-def _build(pairs: Sequence[tuple[Case, Program, Program]], directory: Path) -> Path:
+def _build(pairs: Sequence[tuple[Case, Program, Program]], directory: Path, defines: Sequence[str]) -> Path:
     source, elf = directory / "cases.c", directory / "cases.elf"
     source.write_text("\n".join(_source(pairs)) + "\n")
     extra = sorted(
@@ -58,7 +60,7 @@ def _build(pairs: Sequence[tuple[Case, Program, Program]], directory: Path) -> P
     command = [
         sys.executable, "-m", "ziglang", "cc",
         "-target", "thumb-freestanding-eabihf", "-mcpu=cortex_m55+mve_fp",
-        *_FLAGS, "-I", str(KERNELS), "-I", str(_HARNESS.parent),
+        *_FLAGS, *(f"-D{name}" for name in defines), "-I", str(KERNELS), "-I", str(_HARNESS.parent),
         "-T", str(_HARNESS.with_name("image.ld")), "-Wl,--gc-sections", "-Wl,--entry=start",
         str(source), *(str(KERNELS / name) for name in extra), *map(str, SHIM_SOURCES), "-o", str(elf),
     ]  # fmt: skip

@@ -48,7 +48,7 @@ def _why_portable(call: KernelCall, program: Program) -> str:
     if program.target.choice(layer) is not None:
         return "chosen for this layer"
     if program.target.features and len(program.offers.get(layer, ())) < 2:
-        return "no kernel with the core's own instructions takes this layer"
+        return program.refusals.get(layer, "no kernel with the core's own instructions takes this layer")
     return "the core's plain instructions"
 
 

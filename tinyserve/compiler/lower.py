@@ -62,6 +62,7 @@ class _Shared:
     buffer_names: UniqueNames = field(default_factory=UniqueNames)
     constant_names: UniqueNames = field(default_factory=UniqueNames)
     offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
     blocks: int = 0
 
 
@@ -188,11 +189,13 @@ class GraphLowering:
             call.overlaps = [o for o in call.overlaps if o.input in own and o.output in own]
         self._calls.append(call)
 
-    def offer(self, op: Operator, variants: Sequence[str]) -> None:
-        """Notes the kernel variants that the operator's layer can have. Layers of one name are chosen
-        together: they have what all of them can have."""
+    def offer(self, op: Operator, variants: Sequence[str], refusal: str = "") -> None:
+        """Notes the kernel variants that the operator's layer can have, or why it has no other. Layers of one
+        name are chosen together: they have what all of them can have."""
         layer, offers = short_name(op.outputs[0].name), self._shared.offers
         offers[layer] = tuple(name for name in offers.get(layer, variants) if name in variants)
+        if refusal:
+            self._shared.refusals[layer] = refusal
 
     def lower_variant(self, name: str, op: Operator) -> bool:
         """Lowers ``op`` with the cheapest variant, or the one that was chosen, where one applies."""
@@ -294,6 +297,7 @@ class GraphLowering:
         program.model_sha256 = sha256
         program.initial = self._shared.initial
         program.offers = self._shared.offers
+        program.refusals = self._shared.refusals
         return program
 
     def _program(self, name: str, outputs: Sequence[Operand]) -> Program:

@@ -191,7 +191,8 @@ class Program:
 
     ``initial`` holds the values of state buffers that do not start as zeros. ``values`` says where each
     tensor of the graph lives: several tensors share one operand where a reshape needs no code. ``offers`` are
-    the kernel variants that layers (by short name) can have on the target, the estimated cheapest first.
+    the kernel variants that layers (by short name) can have on the target, the estimated cheapest first;
+    ``refusals`` say why a layer has none but the portable one.
     """
 
     name: str
@@ -207,6 +208,7 @@ class Program:
     initial: dict[Buffer, Constant] = field(default_factory=dict)
     values: dict[Tensor, Operand] = field(default_factory=dict)
     offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    refusals: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

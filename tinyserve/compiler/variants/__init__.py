@@ -57,6 +57,12 @@ def candidates(name: str, op: Operator, lowering: Lowering) -> list[Candidate]:
     return sorted(found, key=lambda candidate: (candidate.cost, candidate.variant))
 
 
+def _refusal(name: str, op: Operator) -> str:
+    """Why no variant takes the layer (the module needs this package)."""
+    module = importlib.import_module(f"{__name__}.refusals")
+    return str(module.reason(name, op))
+
+
 def lower_cheapest(name: str, op: Operator, lowering: Lowering) -> bool:
     """Lowers ``op`` with its cheapest variant, or the one that the target's choices name.
 
@@ -64,7 +70,7 @@ def lower_cheapest(name: str, op: Operator, lowering: Lowering) -> bool:
     """
     found = candidates(name, op, lowering)
     names = [*dict.fromkeys(one.variant for one in found), PORTABLE_VARIANT]
-    lowering.offer(op, names)
+    lowering.offer(op, names, "" if found else _refusal(name, op))
     layer = short_name(op.outputs[0].name)
     chosen = lowering.target.choice(layer) or names[0]
     if chosen not in names:

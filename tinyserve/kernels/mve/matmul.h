@@ -193,6 +193,7 @@ TS_MVE_INLINE const int32_t *ts_mve_requantize_block(const int32_t *acc, const i
  * the caller's, or each place where this is inlined would have its own on the stack. */
 #define TS_MVE_ACC_WORDS (3 * TS_MVE_CHANNEL_BLOCK)
 
+#if defined(__clang__) && !defined(TS_MVE_PIXELS_IN_ASSEMBLY)
 TS_MVE_INLINE void ts_mve_pixels(const int8_t *const row[3], const int8_t *weights, const int32_t blocks,
                                  const int32_t channels, const int32_t *requant, const ts_mve_output output,
                                  const int32_t exact_ties, int32_t *acc, int8_t *destination)
@@ -211,4 +212,41 @@ TS_MVE_INLINE void ts_mve_pixels(const int8_t *const row[3], const int8_t *weigh
         ts_mve_requantize_block(acc, 3, left, requant, output, exact_ties, destination, channels);
     }
 }
+#else
+/* GCC has too few registers left for the sums: pixels.S does the same. */
+typedef struct {
+    const int8_t *row[3];
+    int32_t blocks, channels;
+    const int32_t *requant;
+    int32_t stride;
+    int8_t *output;
+    ts_mve_output range;
+    const int8_t *weights;
+} ts_mve_pixels_job;
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void ts_mve_pixels_s8(const ts_mve_pixels_job *job);
+void ts_mve_pixels_s8_ties(const ts_mve_pixels_job *job);
+
+#ifdef __cplusplus
+}
+#endif
+
+TS_MVE_INLINE void ts_mve_pixels(const int8_t *const row[3], const int8_t *weights, const int32_t blocks,
+                                 const int32_t channels, const int32_t *requant, const ts_mve_output output,
+                                 const int32_t exact_ties, int32_t *acc, int8_t *destination)
+{
+    const ts_mve_pixels_job job = {
+        {row[0], row[1], row[2]}, blocks, channels, requant, channels, destination, output, weights};
+    (void)acc;
+    if (exact_ties) {
+        ts_mve_pixels_s8_ties(&job);
+    } else {
+        ts_mve_pixels_s8(&job);
+    }
+}
+#endif
 #endif

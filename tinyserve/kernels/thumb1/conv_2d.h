@@ -49,25 +49,58 @@ TS_THUMB1_INLINE int32_t ts_thumb1_pad(int32_t value, int32_t count, int32_t *to
     return sum;
 }
 
+/* One row of a window's taps, from column x on; the row is `from` of the input, or NULL outside of it. Returns the sum
+ * of the inputs. */
+TS_THUMB1_INLINE int32_t ts_thumb1_border_row(const ts_thumb1_conv_2d_params *p, const int8_t *from, int32_t x,
+                                              int32_t *patch)
+{
+    const int32_t channels = p->input_channels, taps = p->filter_width;
+    const int32_t before = x >= 0 ? 0 : -x < taps ? -x : taps;
+    int32_t end = p->input_width - x < taps ? p->input_width - x : taps;
+    int32_t sum;
+    if (from == 0 || end < before) {
+        end = before;
+    }
+    sum = ts_thumb1_pad(p->input_zero_point, before * channels, patch);
+    if (end > before) {
+        const int32_t count = (end - before) * channels;
+        const ts_thumb1_widen_args inside = {1, count, count};
+        sum += ts_thumb1_widen5(from + (x + before) * channels, patch + before * channels * TS_THUMB1_PIXELS, &inside);
+    }
+    return sum + ts_thumb1_pad(p->input_zero_point, (taps - end) * channels, patch + end * channels * TS_THUMB1_PIXELS);
+}
+
+/* One row of dilated taps, otherwise as above. */
+TS_THUMB1_INLINE int32_t ts_thumb1_dilated_row(const ts_thumb1_conv_2d_params *p, const int8_t *from, int32_t x,
+                                               int32_t *patch)
+{
+    const int32_t channels = p->input_channels;
+    const ts_thumb1_widen_args pixel = {1, channels, channels};
+    int32_t sum = 0;
+    for (int32_t left = p->filter_width; left > 0; --left) {
+        if (from == 0 || x < 0 || x >= p->input_width) {
+            sum += ts_thumb1_pad(p->input_zero_point, channels, patch);
+        } else {
+            sum += ts_thumb1_widen5(from + x * channels, patch, &pixel);
+        }
+        x += p->dilation_width;
+        patch += channels * TS_THUMB1_PIXELS;
+    }
+    return sum;
+}
+
 /* The inputs of a window that reaches beyond the input or is dilated, from row `top` and column `left` on, to one
  * column of the patch. Returns their sum. */
 TS_THUMB1_KERNEL int32_t ts_thumb1_border_patch(const ts_thumb1_conv_2d_params *p, const int8_t *input, int32_t top,
                                                 int32_t left, int32_t *patch)
 {
-    const int32_t channels = p->input_channels;
-    const ts_thumb1_widen_args pixel = {1, channels, channels};
     int32_t sum = 0;
     for (int32_t ky = 0; ky < p->filter_height; ++ky) {
         const int32_t y = top + ky * p->dilation_height;
-        for (int32_t kx = 0; kx < p->filter_width; ++kx) {
-            const int32_t x = left + kx * p->dilation_width;
-            if (y < 0 || y >= p->input_height || x < 0 || x >= p->input_width) {
-                sum += ts_thumb1_pad(p->input_zero_point, channels, patch);
-            } else {
-                sum += ts_thumb1_widen5(input + (y * p->input_width + x) * channels, patch, &pixel);
-            }
-            patch += channels * TS_THUMB1_PIXELS;
-        }
+        const int8_t *from = y < 0 || y >= p->input_height ? 0 : input + y * p->input_width * p->input_channels;
+        sum += p->dilation_width == 1 ? ts_thumb1_border_row(p, from, left, patch)
+                                      : ts_thumb1_dilated_row(p, from, left, patch);
+        patch += p->filter_width * p->input_channels * TS_THUMB1_PIXELS;
     }
     return sum;
 }

@@ -32,3 +32,9 @@ def test_bytes_equal_the_portable_kernel(
 ) -> None:
     cases = [make(seed) for seed in range(max(50, at_least * 5 // 4))]
     m55.check(cases, tmp_path, variant, at_least)
+
+
+def test_what_gcc_runs_in_assembly(tmp_path: Path) -> None:
+    """Clang keeps the convolutions' sums in registers by itself; here it takes GCC's function."""
+    cases = [layers.conv_case(seed) for seed in range(50)]
+    m55.check(cases, tmp_path, "mve", 40, defines=["TS_MVE_PIXELS_IN_ASSEMBLY"])

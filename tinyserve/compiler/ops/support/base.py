@@ -48,8 +48,9 @@ class Lowering(Protocol):
         """Appends a kernel call."""
         ...
 
-    def offer(self, op: Operator, variants: Sequence[str]) -> None:
-        """Notes the kernel variants that the operator's layer can have, for those who choose among them."""
+    def offer(self, op: Operator, variants: Sequence[str], refusal: str = "") -> None:
+        """Notes the kernel variants that the operator's layer can have, for those who choose among them, or
+        why it can have none but the portable one."""
         ...
 
     def lower_variant(self, name: str, op: Operator) -> bool:

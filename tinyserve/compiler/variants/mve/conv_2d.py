@@ -81,6 +81,7 @@ def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None
         scratch=[patches],
         params_type="ts_mve_conv_2d_params",
         macs=output.elements * taps.shape[1],
+        sources=("mve/pixels.S",),
         variant="mve",
         reason=REASON,
         overlaps=overlaps(source, target, _lead(view, input.shape[3], output.shape[3])),
