@@ -16,7 +16,7 @@ from tinyserve.bundle import Bundle
 from tinyserve.cli.main import main
 from tinyserve.convert import Options, convert
 from tinyserve.convert.worker import child as child_module
-from tinyserve.errors import DataError, FileSystemError, ModelError, ToolError, UsageError
+from tinyserve.errors import DataError, FileSystemError, ModelError, ToolError, UnsupportedError, UsageError
 
 
 @pytest.fixture
@@ -232,6 +232,17 @@ def test_dynamic_range_models_are_quantized_anew(models: Path, tmp_path: Path) -
 def test_int8_without_data_is_refused(models: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="none was given"):
         convert(models / "float.tflite", output=tmp_path / "b")
+
+
+def test_what_no_data_helps_against_is_said_before_data_is_asked_for(tmp_path: Path) -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    x, y = graph.input((1, 4), "float32"), graph.tensor((1, 4), "float32")
+    graph.op("ATAN2", [x, x], [y])
+    graph.output(y)
+    (tmp_path / "m.tflite").write_bytes(model.build())
+    with pytest.raises(UnsupportedError, match="ATAN2"):
+        convert(tmp_path / "m.tflite", output=tmp_path / "b")
 
 
 @pytest.mark.usefixtures("no_tensorflow")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tinyserve import bundle
 from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source, TensorInfo
+from tinyserve.compiler.passes.load import load
 from tinyserve.convert import sources
 from tinyserve.convert.check import doubts, fidelity, stage
 from tinyserve.convert.check.figures import figures
@@ -182,6 +183,8 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
     if quantize == "float32" or not facts.left_in_float(original.model):
         return original
     if calibration is None:
+        if session.options.engine == "aot":
+            load(original.data)  # says what no data would help against
         raise _no_data(quantize)
     session.record.notes.extend(doubts.about(calibration, original.inputs))
     if calibration is not held:
