@@ -14,6 +14,7 @@ from itertools import chain
 from tinyserve import __version__
 from tinyserve.compiler.emit.ctext import array_lines, number, shape_text
 from tinyserve.compiler.emit.kernel_files import KERNEL_DIRECTORY, collect
+from tinyserve.compiler.emit.parameters import missing, structs, unknown
 from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.names import UniqueNames, short_name
 from tinyserve.compiler.program import (
@@ -28,6 +29,7 @@ from tinyserve.compiler.program import (
     Program,
     every_call,
 )
+from tinyserve.errors import ToolError
 
 MARK = "tinyserve"
 """A word in the first line of every generated file, by which a later run knows the file as its own."""
@@ -97,6 +99,7 @@ class _Emitter:
         self.blocks = {block: names.take(f"run_{block.name}") for block in blocks}
 
     def sources(self) -> Sources:
+        self.check_parameters()
         name = self.program.name
         headers = [call.header for call in self.calls if call.header]
         extra = list(chain.from_iterable(call.sources for call in self.calls))
@@ -109,6 +112,25 @@ class _Emitter:
         }
         compiled = [f"{KERNEL_DIRECTORY}/{source}" for source in dict.fromkeys(extra)]
         return Sources(files, (f"{name}.c", f"{self.weights}.c", *compiled))
+
+    def check_parameters(self) -> None:
+        """A parameter that is forgotten would be a zero in C, without a word."""
+        for call in self.calls:
+            if not call.params_type or not call.header:
+                continue
+            fields = structs(tuple(collect([call.header]).values()))
+            if call.params_type not in fields:
+                continue  # an operator from outside may write its struct in a form of its own
+            wrong = {
+                "lacks": missing(fields, call.params_type, call.params),
+                "has no": unknown(fields, call.params_type, call.params),
+            }
+            for what, names in wrong.items():
+                if names:
+                    raise ToolError(
+                        f'layer "{call.layer}" ({call.op}): {call.params_type} {what} {", ".join(names)}',
+                        f"give in lower() the fields of the struct in kernels/{call.header}, each of them",
+                    )
 
     # --- model.h
 

@@ -115,6 +115,7 @@ def _lower_fully_connected(op: Operator, lowering: Lowering, dots: Dots) -> None
         "channels": channels,
         **convolution_params(op, lowering, op.attributes.activation, factors),
         **narrow_sums(op),
+        "weights_offset": 0,
     }
     kind = "s8" if input.dtype is DType.INT8 else "s16"
     if kind == "s8":

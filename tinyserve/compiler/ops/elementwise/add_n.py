@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinyserve.compiler.graph.types import DType, Operator
-from tinyserve.compiler.ops.reduction.cumsum import sum_rescaling
+from tinyserve.compiler.ops.reduction.cumsum import sum_fields, sum_rescaling
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, Op
 from tinyserve.compiler.ops.support.calls import add_call
@@ -35,10 +35,10 @@ class AddN(Op):
 
     def lower(self, op: Operator, lowering: Lowering) -> None:
         output, kind = op.outputs[0], _SUFFIX[op.outputs[0].dtype]
-        params: dict[str, ParamValue] = {"count": output.elements, "first": 1}
+        rescaling = sum_fields(op, checks.required(op, 0), output)
+        params: dict[str, ParamValue] = {"count": output.elements, "first": 1, **rescaling}
         sums = target = lowering.buffer(output)
         if output.dtype is DType.INT8:
-            params |= sum_rescaling(op, checks.required(op, 0), output)
             sums = lowering.scratch(f"{output.name}_sums", 4 * output.elements)
         for index in range(len(op.inputs)):
             add_call(

@@ -81,7 +81,7 @@ class FullyConnected(Op):
             **convolution_params(op, lowering, op.attributes.activation, factors),
             **narrow_sums(op),
         }
-        if _offset(op):
+        if quantized:
             params["weights_offset"] = _offset(op)
         function = f"ts_fully_connected_{'offset_' if _offset(op) else ''}{suffix(input)}"
         lead = row_lead(depth, channels, input, output)

@@ -86,6 +86,8 @@ class TransposeConv(Op):
             "pad_left": pad_left,
             **convolution_params(view, lowering, attributes.activation),
         }
+        if input.dtype is DType.INT16:
+            params["short_bias"] = None  # the kernel sets it, where it is computed
         bias = checks.optional(view, 2)
         short = bias is not None and bias.dtype is DType.INT16
         function = f"ts_transpose_conv_{suffix(input)}{'_short' if short else ''}"

@@ -91,6 +91,16 @@ def _lower_computed(op: Operator, lowering: Lowering) -> None:
     )
 
 
+_RESCALING_FIELDS = (
+    "input_offset",
+    "output_offset",
+    "input_multiplier",
+    "input_shift",
+    "output_multiplier",
+    "output_shift",
+)
+
+
 def _sum_params(op: Operator) -> dict[str, ParamValue]:
     """The fields of ts_cumsum_params that do not depend on the axis."""
     input = checks.required(op, 0)
@@ -98,7 +108,14 @@ def _sum_params(op: Operator) -> dict[str, ParamValue]:
         "exclusive": int(op.attributes.exclusive),
         "reverse": int(op.attributes.reverse),
     }
-    return directions | (sum_rescaling(op, input, op.outputs[0]) if input.dtype is DType.INT8 else {})
+    return directions | sum_fields(op, input, op.outputs[0])
+
+
+def sum_fields(op: Operator, input: Tensor, output: Tensor) -> dict[str, ParamValue]:
+    """``sum_rescaling`` for int8, zeros for types that need none."""
+    if input.dtype is DType.INT8:
+        return sum_rescaling(op, input, output)
+    return dict.fromkeys(_RESCALING_FIELDS, 0)
 
 
 def sum_rescaling(op: Operator, input: Tensor, output: Tensor) -> dict[str, ParamValue]:

@@ -1,0 +1,66 @@
+"""Forgotten and misnamed kernel parameters are errors when emitting, for every kernel there is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.compiler.emit.test_emit import hostile_model
+from tests.sweep import cases
+from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.emit.emit import emit
+from tinyserve.compiler.emit.kernel_files import collect
+from tinyserve.compiler.emit.parameters import missing, structs, unknown
+from tinyserve.compiler.host.model import FAST
+from tinyserve.compiler.program import PORTABLE, Target, every_call
+from tinyserve.errors import ToolError
+
+TARGETS = {
+    "portable": PORTABLE,
+    "host": FAST,
+    "dsp": Target(frozenset({"dsp", "fpu"})),
+    "mve": Target(frozenset({"mve", "dsp", "fpu"})),
+    "thumb1": Target(frozenset({"thumb1"})),
+    "rv32m": Target(frozenset({"rv32m"})),
+}
+HEADER = """
+#define PAIR(T) T low, high;
+#define FIELDS int32_t rows; /* of 4 */ \\
+    int32_t *where;
+#define MAKE(SUFFIX, T) typedef struct { const T *weights; int32_t steps[2]; } made_##SUFFIX##_params;
+MAKE(s8, int8_t)
+typedef struct __attribute__((may_alias)) {
+    FIELDS
+    made_s8_params inner[4], *next;
+    void (*call)(int32_t a);
+} outer_params;
+"""
+
+
+def test_fields_are_read_through_macros_arrays_and_structs_within_structs() -> None:
+    fields = structs((HEADER,))
+    assert list(fields["made_s8_params"]) == ["weights", "steps"]
+    assert list(fields["outer_params"]) == ["rows", "where", "inner", "next", "call"]
+    given = ["rows", "where", "inner[0].weights", "inner[1].steps", "next", "call"]
+    assert missing(fields, "outer_params", given) == []
+    assert missing(fields, "outer_params", given[1:3]) == ["rows", "inner.steps", "next", "call"]
+    assert unknown(fields, "outer_params", [*given, "row"]) == ["row"]
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_the_structs_of_all_kernels_are_found(target: Target) -> None:
+    """What is not found is not checked. That nothing lacks a field, compiling has shown."""
+    for kind in cases.FAMILIES:
+        for call in every_call(compile_model(cases.made(kind, 0).model, target, "m").program.calls):
+            if call.params_type:
+                assert call.params_type in structs(tuple(collect([call.header]).values())), call.function
+
+
+@pytest.mark.parametrize(("old", "new"), [("activation_min", None), ("activation_min", "activation_low")])
+def test_a_forgotten_or_misnamed_parameter_is_an_error(old: str, new: str | None) -> None:
+    compiled = compile_model(hostile_model())
+    call = compiled.program.calls[0]
+    value = call.params.pop(old)
+    if new is not None:
+        call.params[new] = value
+    with pytest.raises(ToolError, match=f"lacks {old}"):
+        emit(compiled.program, compiled.plan)

@@ -1,0 +1,98 @@
+"""The fields of the kernels' parameter structs, read from the C headers: a parameter that a lowering forgets
+would be a zero in the generated code.
+
+What a header may contain is what the kernels use: structs of declarations, macros that stand for fields or
+make structs of several types.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)(\(([^)]*)\))?[ \t]*(.*)$", re.MULTILINE)
+_DIRECTIVE = re.compile(r"^[ \t]*#.*$", re.MULTILINE)
+_STRUCT = re.compile(r"typedef\s+struct\s*(?:__attribute__\s*\(\(\w+\)\)\s*)?\{([^{}]*)\}\s*(\w+)\s*;")
+_FUNCTION_POINTER = re.compile(r"\(\s*\*\s*(?:const\s+)?(\w+)\s*\)\s*\([^()]*\)")
+_DECLARATOR = re.compile(r"^[\s*]*(?:const\s+)?(\w+)\s*(?:\[[^\]]*\])?$")
+_MOST_EXPANSIONS = 200
+
+
+@lru_cache(maxsize=128)
+def structs(texts: tuple[str, ...]) -> dict[str, dict[str, str]]:
+    """Of each struct in these headers the fields and their types, in order."""
+    text = "\n".join(_COMMENT.sub(" ", one).replace("\\\n", " ") for one in texts)
+    macros = {
+        m[1]: ([p.strip() for p in m[3].split(",")] if m[2] else None, m[4]) for m in _MACRO.finditer(text)
+    }
+    plain = _expanded(_DIRECTIVE.sub("", text), macros)
+    return {match[2]: dict(_fields(match[1])) for match in _STRUCT.finditer(plain)}
+
+
+def missing(fields: Mapping[str, Mapping[str, str]], params_type: str, given: Iterable[str]) -> list[str]:
+    """The fields of a struct for which there is no initialiser; of structs within it, those of each."""
+    names = {re.sub(r"\[\d+\]", "", name) for name in given}
+    return [name for name in _leaves(fields, params_type) if not _covered(name, names)]
+
+
+def unknown(fields: Mapping[str, Mapping[str, str]], params_type: str, given: Iterable[str]) -> list[str]:
+    """The initialisers for which there is no field."""
+    known = set(_leaves(fields, params_type))
+    inner = {name.rpartition(".")[0] for name in known if "." in name}
+    return [name for name in given if re.sub(r"\[\d+\]", "", name) not in known | inner]
+
+
+def _covered(name: str, given: set[str]) -> bool:
+    return name in given or any(name.startswith(f"{whole}.") for whole in given)
+
+
+def _leaves(fields: Mapping[str, Mapping[str, str]], kind: str) -> list[str]:
+    leaves = []
+    for name, inner in fields[kind].items():
+        leaves += [f"{name}.{one}" for one in _leaves(fields, inner)] if inner in fields else [name]
+    return leaves
+
+
+def _fields(body: str) -> Iterable[tuple[str, str]]:
+    for declaration in body.split(";"):
+        pointer = _FUNCTION_POINTER.search(declaration)
+        if pointer:
+            yield pointer[1], "function"
+            continue
+        first, *rest = (part.strip() for part in declaration.split(","))
+        named = re.match(r"(.*?)([\s*]+)(\w+)\s*(\[[^\]]*\])?$", first, re.DOTALL)
+        if named is None:
+            continue
+        by_value = "*" not in named[2]
+        kind = named[1].strip()
+        yield named[3], kind if by_value else "pointer"
+        for one in rest:
+            match = _DECLARATOR.match(one)
+            if match is not None:
+                yield match[1], "pointer" if "*" in one else kind
+
+
+def _expanded(text: str, macros: Mapping[str, tuple[list[str] | None, str]]) -> str:
+    """The text with the macros that contain structs or fields in their place."""
+    useful = {name: m for name, m in macros.items() if "typedef struct" in m[1] or _is_fields(m)}
+    for _ in range(_MOST_EXPANSIONS):
+        changed = text
+        for name, (parameters, body) in useful.items():
+            pattern = rf"\b{name}\b" if parameters is None else rf"\b{name}\(([^()]*)\)"
+            changed = re.sub(pattern, lambda m, p=parameters, b=body: _body(p, b, m), changed)  # type: ignore[misc]
+        if changed == text:
+            break
+        text = changed
+    return text
+
+
+def _is_fields(macro: tuple[list[str] | None, str]) -> bool:
+    return ";" in macro[1] and not set("{=") & set(macro[1])
+
+
+def _body(parameters: list[str] | None, body: str, match: re.Match[str]) -> str:
+    for name, value in zip(parameters or [], match[1].split(",") if parameters else [], strict=False):
+        body = re.sub(rf"(\s*##\s*)?\b{re.escape(name)}\b(\s*##\s*)?", lambda _, v=value: v.strip(), body)  # type: ignore[misc]
+    return body.replace("##", "")
