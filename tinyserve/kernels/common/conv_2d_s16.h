@@ -10,6 +10,10 @@
 
 #include "fixed_point.h"
 
+#if defined(__ARM_FEATURE_MVE)
+#include <arm_mve.h>
+#endif
+
 /* multipliers: with `narrow` as in ts_requantize, with shifts; else m with (sum m + 2^31) >> 32, which is a multiplier
  * of 15 bits times 2^(32 - shift). weights: pairs of channels, weights_step bytes each, in the order of the core's dot
  * products. steps: of a patch. */
@@ -27,7 +31,7 @@ typedef struct {
     bool narrow;
 } ts_conv_2d_s16_patches_params;
 
-/* Scales `count` sums of a channel and stores them, `step` apart. */
+/* Scales the sums of a channel, one per pixel, and stores them. */
 static inline void ts_finish_s16(const ts_conv_2d_s16_patches_params *p, const int32_t *sums, int32_t count,
                                  int32_t channel, int16_t *output)
 {
@@ -41,7 +45,13 @@ static inline void ts_finish_s16(const ts_conv_2d_s16_patches_params *p, const i
         }
         return;
     }
-#if defined(__ARM_FEATURE_DSP)
+#if defined(__ARM_FEATURE_MVE) /* up to four pixels as a vector; VRMULH rounds as this does */
+    const mve_pred16_t lanes = vctp32q((uint32_t)count);
+    const uint32x4_t pixels = vmulq_n_u32(vidupq_n_u32(0, 1), (uint32_t)step);
+    int32x4_t scaled = vrmulhq_s32(vaddq_n_s32(vldrwq_z_s32(sums, lanes), bias), vdupq_n_s32(multiplier));
+    scaled = vminq_s32(vmaxq_s32(scaled, vdupq_n_s32(low)), vdupq_n_s32(high));
+    vstrhq_scatter_shifted_offset_p_s32(output, pixels, scaled, lanes);
+#elif defined(__ARM_FEATURE_DSP)
     for (; count > 0; count--, output += step) {
         const int64_t product = (int64_t)(*sums++ + bias) * multiplier;
         *output = (int16_t)ts_clamp((int32_t)((product + INT64_C(0x80000000)) >> 32), low, high);
