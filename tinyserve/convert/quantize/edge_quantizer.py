@@ -14,6 +14,7 @@ import numpy as np
 
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.convert.tflite import schema
 from tinyserve.convert.worker import runtimes
 from tinyserve.convert.worker.loaded import Arrays, Say
 from tinyserve.errors import ModelError, ToolError
@@ -51,7 +52,7 @@ def quantize(model: bytes, samples: Arrays, keep_float: list[str], say: Say) -> 
                 operation_name=package.qtyping.TFLOperationName.ALL_SUPPORTED,
                 algorithm_key="no_quantize",
             )
-        return bytes(made.quantize(ranges).quantized_model)
+        return _alike(bytes(made.quantize(ranges).quantized_model))
     except (RuntimeError, ValueError, KeyError, NotImplementedError) as error:
         first = (str(error).strip().splitlines() or [repr(error)])[0]
         raise ModelError(
@@ -88,6 +89,22 @@ def _complete(found: dict[str, dict[str, Any]], op: Operator) -> None:
             for ends in known:
                 for end in (ends["min"], ends["max"]):
                     _widen(found, tensor.name, end, len(tensor.shape))
+
+
+def _alike(data: bytes) -> bytes:
+    """The model whose operators have outputs of one type: those that nothing reads, and which the package
+    leaves in float, take that of the others."""
+    model = schema.unpack(data)
+    real = schema.module().TensorType.FLOAT32
+    for graph in model.subgraphs:
+        read = {int(i) for op in graph.operators for i in op.inputs} | set(map(int, graph.outputs))
+        for op in graph.operators:
+            outputs = [graph.tensors[int(i)] for i in op.outputs]
+            integer = next((tensor for tensor in outputs if tensor.type != real), None)
+            for index, tensor in zip(op.outputs, outputs, strict=True):
+                if integer is not None and tensor.type == real and int(index) not in read:
+                    tensor.type, tensor.quantization = integer.type, integer.quantization
+    return schema.pack(model)
 
 
 def _widen(found: dict[str, dict[str, Any]], name: str, values: Any, rank: int) -> None:
