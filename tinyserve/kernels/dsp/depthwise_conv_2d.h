@@ -50,7 +50,8 @@ void ts_dsp_depthwise_3x3_s2_relu(const ts_dsp_strip *strip);
  * 2: output columns). */
 typedef struct {
     TS_DSP_GATHER_FIELDS
-    void (*strip)(const ts_dsp_strip *strip), (*last_strip)(const ts_dsp_strip *strip);
+    void (*strip)(const ts_dsp_strip *strip);
+    void (*last_strip)(const ts_dsp_strip *strip);
     const uint16_t *weights;
     int32_t input_row_step, input_bytes;
     int32_t output_row_step, output_column_step, output_bytes;
