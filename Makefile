@@ -60,6 +60,7 @@ fuzz: $(VENV)/.test ## differential and mutation fuzzing for FUZZ_HOURS (default
 soak: $(VENV)/.test ## long runs: random networks (MODELS, default 500) through the front ends; the emitted C of every kind of layer under all compilers, levels and cores (hours)
 	$(BIN)/python -m tests.convert.frameworks.networks.soak --models $${MODELS:-500}
 	$(BIN)/python -m tests.convert.soak --seconds $${KERAS_SECONDS:-3600}
+	$(BIN)/python -m tests.convert.frameworks.networks.soak --models $${MODELS:-500} --framework pytorch
 	$(BIN)/python -m tests.sweep
 	$(MAKE) soak-hostile
 

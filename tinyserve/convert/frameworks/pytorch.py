@@ -90,23 +90,50 @@ def _check_inputs(program: Any, request: ExportOnnx) -> None:
 
 
 def _onnx(torch: Any, program: Any, path: Path) -> bytes:
-    outputs = output_names(program)
+    """As it is, or, where the exporter refuses one of its operators, in PyTorch's core operators."""
     try:
-        with warnings.catch_warnings(), tempfile.TemporaryDirectory(prefix="tinyserve-torch-") as directory:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            made = torch.onnx.export(
-                program, dynamo=True, verbose=False, optimize=True, opset_version=_OPSET,
-                input_names=list(program.graph_signature.user_inputs), output_names=outputs,
-            )  # fmt: skip
-            file = Path(directory) / "model.onnx"
-            made.save(str(file))
-            onnx: Any = importlib.import_module("onnx")
-            return bytes(onnx.load(str(file)).SerializeToString())
+            try:
+                model = _exported(torch, program)
+            except Exception:
+                model = _exported(torch, program.run_decompositions())
     except Exception as error:
         raise UnsupportedError(
             f"{path}: PyTorch's exporter to ONNX refuses this model: {_reason(error)}",
             "replace the operator it names, or export the model to ONNX yourself and convert that",
         ) from error
+    _name_outputs(model, output_names(program))
+    return bytes(model.SerializeToString())
+
+
+def _exported(torch: Any, program: Any) -> Any:
+    """A ModelProto."""
+    made = torch.onnx.export(
+        program, dynamo=True, verbose=False, optimize=True, opset_version=_OPSET,
+        input_names=list(program.graph_signature.user_inputs),
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="tinyserve-torch-") as directory:
+        file = Path(directory) / "model.onnx"
+        made.save(str(file))
+        return importlib.import_module("onnx").load(str(file))
+
+
+def _name_outputs(model: Any, names: list[str]) -> None:
+    """The outputs get these names: where they have others, values that are called so give way."""
+    graph, onnx = model.graph, importlib.import_module("onnx")
+    old = [value.name for value in graph.output]
+    if old == names:
+        return
+    moved = {name: f"{name}_value" for name in names}
+    for node in graph.node:
+        node.input[:] = [moved.get(name, name) for name in node.input]
+        node.output[:] = [moved.get(name, name) for name in node.output]
+    for value in (*graph.initializer, *graph.value_info):
+        value.name = moved.get(value.name, value.name)
+    for value, was, name in zip(graph.output, old, names, strict=True):
+        graph.node.append(onnx.helper.make_node("Identity", [moved.get(was, was)], [name], name=name))
+        value.name = name
 
 
 def _reason(error: BaseException) -> str:

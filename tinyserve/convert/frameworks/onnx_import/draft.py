@@ -91,7 +91,9 @@ class Draft:
         return len(self.tensors) - 1
 
     def constant(self, name: str, values: Array, quantization: Quantization | None = None) -> int:
-        """Equal constants are one tensor."""
+        """Equal constants are one tensor. Infinity (of masks) becomes the largest number."""
+        if values.dtype == np.float32 and np.isinf(values).any():
+            values = np.clip(values, np.finfo(np.float32).min, np.finfo(np.float32).max)
         key = (values.dtype.name, values.shape, values.tobytes())
         if quantization is None and key in self._constants:
             return self._constants[key]
