@@ -87,7 +87,7 @@ class Importer:
                 "write this step with other operators, or leave it to the program around the model",
             )
         shapes = [self.traced.arrays[name].shape for name in proto.output if name]
-        alone = [self.reads[name] == 1 for name in proto.input]
+        alone = [self._is_alone(name) for name in proto.input]
         node = Node(proto, [self.value(name) for name in proto.input], self.source.opset, shapes, alone)
         self.ctx.enter(_scope(proto))
         before = len(self.ctx.draft.operators)
@@ -106,6 +106,17 @@ class Importer:
         for name, value in zip(proto.output, results, strict=False):
             if name:
                 self._take(proto, name, value)
+
+    def _is_alone(self, name: str) -> bool:
+        """Whether the value has one reader, and so has every other that lies in the same tensor (Transpose
+        and Identity move nothing)."""
+        if self.reads[name] != 1:
+            return False
+        tensors = set(self.values[name].forms.values()) if name in self.values else set()
+        return not any(
+            self.reads[other] > 1 and not tensors.isdisjoint(value.forms.values())
+            for other, value in self.values.items()
+        )
 
     def _weight_scales(self, proto: Any) -> Array | None:
         """Of weights that the node reads from a DequantizeLinear of a constant."""

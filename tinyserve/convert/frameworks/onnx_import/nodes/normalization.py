@@ -142,14 +142,18 @@ def _mean_variance(ctx: Context, node: Node) -> Value:
     return standardized(ctx, node.input(0), axes, 1e-9)
 
 
+_TINY = 1e-24
+"""Changes no sum but zero, for which 0 is the answer."""
+
+
 @handles("LpNormalization")
 def _lp(ctx: Context, node: Node) -> Value:
     x, axis = node.input(0), node.attribute("axis", -1)
     if node.attribute("p", 2) == 1:
         total = reduction.reduce(ctx, "SUM", unary(ctx, "ABS", x), [axis], True)
-        return multiply(ctx, x, divide(ctx, ctx.scalar(1), total))
+        return multiply(ctx, x, divide(ctx, ctx.scalar(1), add(ctx, total, ctx.scalar(_TINY))))
     total = reduction.reduce(ctx, "SUM", multiply(ctx, x, x), [axis], True)
-    return multiply(ctx, x, unary(ctx, "RSQRT", total))
+    return multiply(ctx, x, unary(ctx, "RSQRT", add(ctx, total, ctx.scalar(_TINY))))
 
 
 @handles("LRN")
