@@ -34,6 +34,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--framework", choices=("onnx", "pytorch"), default="onnx")
     told = parser.parse_args()
+    if told.framework == "pytorch" and provision.find("pytorch") is None:
+        print("pytorch: not run, its front end is not installed (tinyserve setup --frontend pytorch)")
+        return 0
     counts, refused = Counter[str](), Counter[str]()
     with tempfile.TemporaryDirectory() as directory:
         networks = onnx if told.framework == "onnx" else pytorch
