@@ -13,7 +13,7 @@ CLANG_FORMAT ?= $(shell command -v clang-format-14 || command -v clang-format)
 C_FILES := git ls-files '*.c' '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast test-all lint format fuzz soak soak-hostile package bench-kernels bench-layers bench-batch docs clean
+.PHONY: help install demo test test-fast lint format fuzz soak soak-hostile package bench-kernels bench-layers bench-batch clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
