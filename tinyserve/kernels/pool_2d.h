@@ -101,17 +101,10 @@ static inline void ts_pool_2d_average_pixel_s8(const ts_pool_2d_params *p, const
                                                int32_t width, int8_t *output)
 {
     const int32_t count = height * width;
-    if (count > TS_POOL_2D_MOST_TAPS) {
-        for (int32_t c = 0; c < p->channels; c++) {
-            const int32_t mean = ts_pool_2d_mean(ts_pool_2d_sum_s8(p, window + c, height, width), count);
-            output[c] = (int8_t)ts_clamp(mean, p->activation_min, p->activation_max);
-        }
-        return;
-    }
-    const uint32_t reciprocal = ts_pool_2d_reciprocal(count);
+    const uint32_t reciprocal = count > TS_POOL_2D_MOST_TAPS ? 0 : ts_pool_2d_reciprocal(count);
     for (int32_t c = 0; c < p->channels; c++) {
         const int32_t sum = ts_pool_2d_sum_s8(p, window + c, height, width);
-        const int32_t mean = ts_pool_2d_mean_s8(sum, count, reciprocal);
+        const int32_t mean = reciprocal == 0 ? ts_pool_2d_mean(sum, count) : ts_pool_2d_mean_s8(sum, count, reciprocal);
         output[c] = (int8_t)ts_clamp(mean, p->activation_min, p->activation_max);
     }
 }

@@ -34,6 +34,10 @@ enum { TS_LSTM_INPUT, TS_LSTM_FORGET, TS_LSTM_CELL, TS_LSTM_OUTPUT, TS_LSTM_GATE
 
 static inline int32_t ts_lstm_saturate_s16(int32_t value)
 {
+#if defined(__ARM_FEATURE_SAT) && defined(__GNUC__) && !defined(__clang__)
+    __asm__("ssat %0, #16, %1" : "=r"(value) : "r"(value) : "cc"); /* which GCC does not find */
+    return value;
+#endif
     return ts_clamp(value, INT16_MIN, INT16_MAX);
 }
 

@@ -57,7 +57,8 @@
             const int32_t count = ts_min(TS_LSTM_BLOCK, p->units - unit);                                              \
             int16_t gates[TS_LSTM_GATES][TS_LSTM_BLOCK];                                                               \
             int32_t from_input[TS_LSTM_BLOCK], recurrent[TS_LSTM_BLOCK];                                               \
-            for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++) {                                                     \
+            _Pragma("GCC unroll 4") for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++)                               \
+            {                                                                                                          \
                 const ts_lstm_gate_##SUFFIX *const g = &p->gates[gate];                                                \
                 DOTS(g->input_weights + unit * p->inputs, input, from_input, count, p->inputs);                        \
                 DOTS(g->recurrent_weights + unit * p->units, hidden, recurrent, count, p->units);                      \

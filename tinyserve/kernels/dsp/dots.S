@@ -109,13 +109,11 @@
         subs    lr, lr, #1
         bne     9b
 4:
-        ldr     r2, [sp, #SUMS]
+        ldrd    r2, r3, [sp, #SUMS]
         stm     r2!, {r4-r7}
-        str     r2, [sp, #SUMS]
-        str     r11, [sp, #ROWS]
-        ldr     r3, [sp, #COUNT]
         subs    r3, r3, #4
-        str     r3, [sp, #COUNT]
+        strd    r2, r3, [sp, #SUMS]
+        str     r11, [sp, #ROWS]
         bge     0b
         /* What remains, a row at a time. */
 5:
