@@ -97,6 +97,13 @@ static inline int32_t ts_pool_2d_sum_s8(const ts_pool_2d_params *p, const int8_t
     return sum;
 }
 
+static inline int8_t ts_pool_2d_average_window_s8(const ts_pool_2d_params *p, const int8_t *in, int32_t height,
+                                                  int32_t width)
+{
+    const int32_t mean = ts_pool_2d_mean(ts_pool_2d_sum_s8(p, in, height, width), height * width);
+    return (int8_t)ts_clamp(mean, p->activation_min, p->activation_max);
+}
+
 static inline void ts_pool_2d_average_pixel_s8(const ts_pool_2d_params *p, const int8_t *window, int32_t height,
                                                int32_t width, int8_t *output)
 {
@@ -189,7 +196,11 @@ static inline float ts_pool_2d_max_window_f32(const ts_pool_2d_f32_params *p, co
 /* int8, equal to TFLM's reference_integer_ops::AveragePool. */
 static inline void ts_average_pool_2d_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
 {
+#if defined(__ARM_FEATURE_IDIV) || defined(__riscv_div) /* a division is an instruction */
+    TS_POOL_2D_FOR_EACH(int8_t, ts_pool_2d_average_window_s8)
+#else
     TS_POOL_2D_FOR_EACH_PIXEL(int8_t, ts_pool_2d_average_pixel_s8)
+#endif
 }
 
 /* int16, equal to TFLM's reference_integer_ops::AveragePool. */
