@@ -13,6 +13,7 @@ from tests.support.flatbuffer_builder import GraphBuilder, ModelBuilder, TensorR
 from tinyserve.compiler import passes
 from tinyserve.compiler.passes import lookup_tables
 from tinyserve.compiler.passes.load import load
+from tinyserve.compiler.passes.lookup_tables import rounded_steps
 
 
 def softplus(graph: GraphBuilder, x: TensorRef, shape: tuple[int, ...]) -> TensorRef:
@@ -73,3 +74,8 @@ def test_a_chain_is_one_table_with_the_bytes_of_tflm(make: object, tmp_path: Pat
 def test_what_is_no_function_of_the_value_alone_stays(tmp_path: Path) -> None:
     model = load(case(0, softplus, neighbour=True).model)
     assert lookup_tables.run(model.main, model) == 0
+
+
+def test_halves_round_away_from_zero_and_what_is_just_below_a_half_does_not() -> None:
+    values = np.array([0.49999997, -0.49999997, 0.5, -0.5, 2.5, -2.5, 1.4999999, 3e38], dtype=np.float32)
+    assert rounded_steps(values, np.float32(1)).tolist() == [0, 0, 1, -1, 3, -3, 1, 1_000_000]

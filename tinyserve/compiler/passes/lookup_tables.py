@@ -47,14 +47,24 @@ def _replace(graph: Graph, quantize: Operator) -> bool:
     values = _evaluate(chain, real)
     if values is None:
         return False
-    steps = np.clip(np.trunc(values / np.float32(target.scale) + np.copysign(0.5, values)), -1e6, 1e6)
-    table = np.clip(steps.astype(np.int64) + target.zero_point, -128, 127).astype(np.int8).view(np.uint8)
+    steps = rounded_steps(values, np.float32(target.scale))
+    table = np.clip(steps + target.zero_point, -128, 127).astype(np.int8).view(np.uint8)
     made = Operator(
         index=quantize.index, name=TABLE, inputs=[chain.source], outputs=[target], options=quantize.options,
         custom=True, attributes=LookupAttributes(bytes(table)),
     )  # fmt: skip
     graph.operators[graph.operators.index(quantize)] = made
     return True
+
+
+def rounded_steps(values: npt.NDArray[np.float32], scale: np.float32) -> npt.NDArray[np.int64]:
+    """``std::round(values / scale)``, halves away from zero: divided in float32 as TFLM's AffineQuantize does.
+
+    Rounded in float64, where adding a half is exact: in float32 it takes 0.49999997 to 1.
+    """
+    with np.errstate(over="ignore"):
+        ratio = (values / scale).astype(np.float64)
+    return np.clip(np.trunc(ratio + np.copysign(0.5, ratio)), -1e6, 1e6).astype(np.int64)
 
 
 def _is_byte(tensor: Tensor) -> bool:
