@@ -362,9 +362,9 @@ def test_a_clip_that_is_no_percentile_is_said_before_any_work(relu: Path, tmp_pa
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("--signature", Options(signature="serve")),
         ("--custom", Options(custom=["m:Layer"])),
         ("--input-shape", Options(input_shapes=[(1, 6)])),
+        ("--keep-layout", Options(keep_layout=True)),
     ],
 )
 def test_an_option_that_would_be_ignored_is_refused(
@@ -372,6 +372,11 @@ def test_an_option_that_would_be_ignored_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match=f"{name} means nothing"):
         convert(relu, output=tmp_path / "b", options=options)
+
+
+def test_a_signature_that_a_tflite_lacks_is_refused(relu: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has no signature 'serve'"):
+        convert(relu, output=tmp_path / "b", options=Options(signature="serve"))
 
 
 @pytest.mark.slow

@@ -58,7 +58,7 @@ def _replace(graph: Graph, quantize: Operator) -> bool:
 
 
 def rounded_steps(values: npt.NDArray[np.float32], scale: np.float32) -> npt.NDArray[np.int64]:
-    """``std::round(values / scale)``, halves away from zero: divided in float32 as TFLM's AffineQuantize does.
+    """``std::round(values / scale)``, halves away from zero: divided in float32 as TFLM does.
 
     Rounded in float64, where adding a half is exact: in float32 it takes 0.49999997 to 1.
     """
