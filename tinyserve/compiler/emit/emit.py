@@ -7,6 +7,7 @@ The text depends on the program alone: the same bytes on every machine and in ev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -42,6 +43,8 @@ _BYTE_ORDER = (
 )
 
 
+# Structs with fields that the kernel sets (operands computed at run time) or does not read (trees as code).
+_SET_BY_KERNELS = re.compile(r"_computed_params$|_at_params$|^ts_tree_ensemble")
 _COMPILER_RULES = (
     "/* Whatever the flags: no multiplication is fused with an addition, and no call is lost. GCC 11 and 12",
     "   write a loop's address as an offset from NULL, then take the store for a trap and the function for",
@@ -121,8 +124,9 @@ class _Emitter:
             fields = structs(tuple(collect([call.header]).values()))
             if call.params_type not in fields:
                 continue  # an operator from outside may write its struct in a form of its own
+            rest = _SET_BY_KERNELS.search(call.params_type)
             wrong = {
-                "lacks": missing(fields, call.params_type, call.params),
+                "lacks": [] if rest else missing(fields, call.params_type, call.params),
                 "has no": unknown(fields, call.params_type, call.params),
             }
             for what, names in wrong.items():
