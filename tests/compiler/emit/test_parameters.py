@@ -31,7 +31,7 @@ MAKE(s8, int8_t)
 typedef struct __attribute__((may_alias)) {
     FIELDS
     made_s8_params inner[4], *next;
-    void (*call)(int32_t a);
+    void (*call)(int32_t a), (*last)(int32_t a);
 } outer_params;
 """
 
@@ -39,10 +39,10 @@ typedef struct __attribute__((may_alias)) {
 def test_fields_are_read_through_macros_arrays_and_structs_within_structs() -> None:
     fields = structs((HEADER,))
     assert list(fields["made_s8_params"]) == ["weights", "steps"]
-    assert list(fields["outer_params"]) == ["rows", "where", "inner", "next", "call"]
-    given = ["rows", "where", "inner[0].weights", "inner[1].steps", "next", "call"]
+    assert list(fields["outer_params"]) == ["rows", "where", "inner", "next", "call", "last"]
+    given = ["rows", "where", "inner[0].weights", "inner[1].steps", "next", "call", "last"]
     assert missing(fields, "outer_params", given) == []
-    assert missing(fields, "outer_params", given[1:3]) == ["rows", "inner.steps", "next", "call"]
+    assert missing(fields, "outer_params", given[1:3]) == ["rows", "inner.steps", "next", "call", "last"]
     assert unknown(fields, "outer_params", [*given, "row"]) == ["row"]
 
 

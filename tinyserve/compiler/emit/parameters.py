@@ -57,9 +57,9 @@ def _leaves(fields: Mapping[str, Mapping[str, str]], kind: str) -> list[str]:
 
 def _fields(body: str) -> Iterable[tuple[str, str]]:
     for declaration in body.split(";"):
-        pointer = _FUNCTION_POINTER.search(declaration)
-        if pointer:
-            yield pointer[1], "function"
+        pointers = _FUNCTION_POINTER.findall(declaration)
+        if pointers:
+            yield from ((name, "function") for name in pointers)
             continue
         first, *rest = (part.strip() for part in declaration.split(","))
         named = re.match(r"(.*?)([\s*]+)(\w+)\s*(\[[^\]]*\])?$", first, re.DOTALL)
