@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-void ts_dsp_dots_s16(const int8_t *weights, const int32_t *patch, int32_t steps, int32_t *sums);
+void ts_dsp_conv_dots_s16(const int8_t *weights, const int32_t *patch, int32_t steps, int32_t *sums);
 
 #ifdef __cplusplus
 }
@@ -45,7 +45,7 @@ static inline void ts_dsp_put_s16(int32_t *patch, int32_t steps, int32_t pixel, 
     }
 }
 
-#define TS_DSP_DOTS_S16(weights, patch, steps, start, sums) ts_dsp_dots_s16(weights, patch, steps, sums)
+#define TS_DSP_DOTS_S16(weights, patch, steps, start, sums) ts_dsp_conv_dots_s16(weights, patch, steps, sums)
 
 TS_CONV_2D_S16_PATCHES(ts_conv_2d_dsp_s16, 4, int32_t, ts_dsp_put_s16, TS_NO_START_S16, TS_DSP_DOTS_S16, TS_DSP_SHARED)
 

@@ -24,9 +24,9 @@
         smlad   r11, r3, lr, r11
         .endm
 
-        /* void ts_dsp_dots_s16(const int8_t *weights, const int32_t *patch, int32_t steps, int32_t sums[8]): steps >= 1;
+        /* void ts_dsp_conv_dots_s16(const int8_t *weights, const int32_t *patch, int32_t steps, int32_t sums[8]): steps >= 1;
          * sums of A of 4 pixels, then of B. Stack: 48 bytes. */
-        BEGIN_FUNCTION ts_dsp_dots_s16
+        BEGIN_FUNCTION ts_dsp_conv_dots_s16
         push    {r3-r11, lr}
         CFI_PUSHED 3, 11
         sub     sp, sp, #8
@@ -57,4 +57,4 @@
         add     sp, sp, #8
         .cfi_adjust_cfa_offset -8
         pop     {r3-r11, pc}
-        END_FUNCTION ts_dsp_dots_s16
+        END_FUNCTION ts_dsp_conv_dots_s16

@@ -5,9 +5,9 @@
 
 #include "function.S"
 
-        /* void ts_mve_dots_s16(const int8_t *weights, const int16_t *patch, int32_t steps, int32_t sums[6]): steps >= 1; sums of
+        /* void ts_mve_conv_dots_s16(const int8_t *weights, const int16_t *patch, int32_t steps, int32_t sums[6]): steps >= 1; sums of
          * A of 3 pixels, then of B. Stack: 40 bytes. */
-        BEGIN_FUNCTION ts_mve_dots_s16
+        BEGIN_FUNCTION ts_mve_conv_dots_s16
         push    {r3-r11, lr}
         CFI_PUSHED 3, 11
         mov     r7, r0
@@ -33,4 +33,4 @@
         ldr     r12, [sp]
         stm     r12, {r0, r2, r4, r6, r8, r10}
         pop     {r3-r11, pc}
-        END_FUNCTION ts_mve_dots_s16
+        END_FUNCTION ts_mve_conv_dots_s16
