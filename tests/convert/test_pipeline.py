@@ -199,7 +199,10 @@ def test_custom_layers_are_loaded_when_they_are_named(
         convert(models / "custom.keras", representative="random", output=tmp_path / "b", options=options)
     )
     with pytest.raises(UsageError, match="mylayers:Thrice"):
-        convert(models / "custom.keras", output=tmp_path / "c", options=Options(custom=["mylayers:Thrice"]))
+        convert(
+            models / "custom.keras", representative="random", output=tmp_path / "c",
+            options=Options(custom=["mylayers:Thrice"]),
+        )  # fmt: skip
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Assembly functions have one definition and one declaration: a model may use the kernels of any two headers."""
+"""Assembly functions are declared once: a model may use the kernels of any two headers."""
 
 from __future__ import annotations
 
