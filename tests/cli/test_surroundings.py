@@ -88,12 +88,18 @@ def test_little_memory_is_said_in_one_line(tmp_path: Path) -> None:
             assert "internal error" not in done.stderr
 
 
+def _hear_hangups() -> None:
+    """Under nohup the signal is ignored, and children inherit that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def test_sighup_ends_a_command_in_order(tmp_path: Path) -> None:
     model = write_classifier(tmp_path / "m.tflite")
     command = [*PREFIX, "device", str(model), "--board", "host", "--pty"]
     with subprocess.Popen(
-        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path
-    ) as process:
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=tmp_path,
+        preexec_fn=_hear_hangups,  # noqa: PLW1509 (the test starts no thread)
+    ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()

@@ -35,6 +35,8 @@ from tinyserve import bundle
 from tinyserve.cli.main import main
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
+from tinyserve.compiler.program import PORTABLE
+from tinyserve.compiler.tflm.generate import interpret
 from tinyserve.convert import Options, convert
 from tinyserve.convert.check.debug import diagnose
 from tinyserve.convert.frameworks import forest, trees
@@ -294,15 +296,11 @@ def test_a_step_that_mixes_samples_values_is_named(tmp_path: Path) -> None:
         convert(source, representative=data, output=tmp_path / "b", options=TRUSTED)
 
 
-def test_tflm_says_that_it_has_no_trees(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("m.tflite").write_bytes(integers(float_model(digits_forest()), DIGITS, "int8"))
-    assert main(["bench", "m.tflite", "--board", "host", "--engine", "tflm"]) == 4
-    said = capsys.readouterr().err
-    assert "TensorFlow Lite Micro does not have: TreeEnsemble" in said
-    assert "use the engine aot" in said
+def test_tflm_says_that_it_has_no_trees() -> None:
+    model = integers(float_model(digits_forest()), DIGITS, "int8")
+    with pytest.raises(UnsupportedError, match="TensorFlow Lite Micro does not have: TreeEnsemble") as caught:
+        interpret(model, PORTABLE, "m")
+    assert "use the engine aot" in caught.value.hint
 
 
 def test_debug_says_that_trees_have_no_layers(tmp_path: Path) -> None:
