@@ -30,9 +30,7 @@ static inline void ts_pad_copy_s8(int8_t *to, const int8_t *from, int32_t count)
 
 static inline void ts_pad_fill_s8(int8_t *to, int8_t value, int32_t count)
 {
-    for (int32_t i = 0; i < count; i++) {
-        to[i] = value;
-    }
+    ts_fill_bytes(to, value, count);
 }
 
 static inline void ts_pad_copy_s16(int16_t *to, const int16_t *from, int32_t count)
@@ -42,9 +40,7 @@ static inline void ts_pad_copy_s16(int16_t *to, const int16_t *from, int32_t cou
 
 static inline void ts_pad_fill_s16(int16_t *to, int16_t value, int32_t count)
 {
-    for (int32_t i = 0; i < count; i++) {
-        to[i] = value;
-    }
+    ts_fill_halves(to, value, count);
 }
 
 static inline void ts_pad_copy_s32(int32_t *to, const int32_t *from, int32_t count)
@@ -64,9 +60,9 @@ static inline void ts_pad_copy_f32(float *to, const float *from, int32_t count)
 
 static inline void ts_pad_fill_f32(float *to, float value, int32_t count)
 {
-    for (int32_t i = 0; i < count; i++) {
-        to[i] = value;
-    }
+    uint32_t bits;
+    __builtin_memcpy(&bits, &value, sizeof bits);
+    ts_fill_words(to, bits, count);
 }
 
 /* Writes the output in ascending order, row by row: `position` counts through the output's outer dimensions. */

@@ -119,13 +119,7 @@ def cases() -> list[tuple[Case, list[list[Array]]]]:
     return ran
 
 
-# An open fault: a random graph (seed 1006) gives other bytes on Helium; every operator by itself is right.
-_HELIUM = pytest.mark.xfail(reason="random graph 1006 differs on Cortex-M55: to be found", strict=False)
-
-
-@pytest.mark.parametrize(
-    "core", [pytest.param(core, marks=_HELIUM) if core == "cortex-m55" else core for core in CORES]
-)
+@pytest.mark.parametrize("core", CORES)
 def test_the_firmware_gives_tflm_s_bytes(
     core: str, cases: list[tuple[Case, list[list[Array]]]], tmp_path: Path
 ) -> None:

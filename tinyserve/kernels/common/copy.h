@@ -45,9 +45,15 @@ static inline void ts_copy_words(void *to, const void *from, int32_t words)
 #endif
 }
 
+/* Fills are written out for Helium: zig 0.17.1 (LLVM 22) vectorizes them with the lanes of a copy before them. */
 static inline void ts_fill_words(void *to, uint32_t value, int32_t words)
 {
     ts_copy_word *target = to;
+#if defined(__ARM_FEATURE_MVE)
+    for (; words > 0; words -= 4, target += 4) {
+        vstrwq_p_u32((uint32_t *)target, vdupq_n_u32(value), vctp32q((uint32_t)words));
+    }
+#else
     for (; words >= 4; words -= 4, target += 4) {
         target[0] = value;
         target[1] = value;
@@ -57,6 +63,33 @@ static inline void ts_fill_words(void *to, uint32_t value, int32_t words)
     for (; words > 0; words--) {
         *target++ = value;
     }
+#endif
+}
+
+static inline void ts_fill_bytes(int8_t *to, int8_t value, int32_t bytes)
+{
+#if defined(__ARM_FEATURE_MVE)
+    for (; bytes > 0; bytes -= 16, to += 16) {
+        vstrbq_p_s8(to, vdupq_n_s8(value), vctp8q((uint32_t)bytes));
+    }
+#else
+    for (int32_t i = 0; i < bytes; i++) {
+        to[i] = value;
+    }
+#endif
+}
+
+static inline void ts_fill_halves(int16_t *to, int16_t value, int32_t count)
+{
+#if defined(__ARM_FEATURE_MVE)
+    for (; count > 0; count -= 8, to += 8) {
+        vstrhq_p_s16(to, vdupq_n_s16(value), vctp16q((uint32_t)count));
+    }
+#else
+    for (int32_t i = 0; i < count; i++) {
+        to[i] = value;
+    }
+#endif
 }
 
 /* Copies what whole words it may; returns the bytes that are done. */
