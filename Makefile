@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Everything from a fresh machine: `make demo`, `make test`. All Python packages live in .venv.
 # The default Python where it fits, else another that does (.ci/choose-python); make PYTHON=... names one.
 PYTHON ?= $(shell .ci/choose-python)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inferences per second of a data set's run on one core: the compiled library beside TFLM's interpreter.
 
     TINYSERVE_MODELS=directory python benchmarks/batch_speed.py [MODEL ...]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Instructions, estimated cycles, RAM, flash and stack of the MLPerf Tiny models, beside other engines.
 
     TINYSERVE_MODELS=directory python benchmarks/kernels.py [--only MODEL] [--json FILE] [--update]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Instructions and estimated cycles per layer of a model on an emulated core: kernels for DSP or portable.
 
     python benchmarks/kernels_dsp.py [--portable] [--cpu cortex-m4] model.tflite...

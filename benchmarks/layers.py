@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Instructions of single layers and small blocks, per core and compiler, beside another engine's.
 
     python benchmarks/layers.py --models DIR [--peer FILE.csv] [--core CORE] [--compiler zig|gcc]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How fast the tool itself is: printed, not asserted (docs/performance.md says what to expect).
 
     TINYSERVE_MODELS=directory python benchmarks/tool_speed.py

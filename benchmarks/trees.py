@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Instructions and flash of forests as tinyserve and as emlearn compile them.
 
     python benchmarks/trees.py

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Draws the pictures of performance.md into docs/images, from the checked-in figures.
 
 python docs/draw_performance.py

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Differential and mutation fuzzing with fresh seeds, for hours: ``python -m tests.fuzz --hours 8``.
 
 A round is one module of differential tests (operators, random graphs) with seeds of its own, or a few hundred

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bundles: written whole or not at all, and read back as they were."""
 
 from __future__ import annotations

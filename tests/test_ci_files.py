@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How the project is built on today's systems: which Python, which packages, the CI services' files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What doctor finds, with tools that are there and tools that are not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Whatever a name holds, in each language it is read back as itself, or seen as a name and nothing else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a model would take of each board, before any conversion, against what it takes after one."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`make fuzz`: fresh cases by seed, a failure ends it and says how to repeat it."""
 
 from __future__ import annotations

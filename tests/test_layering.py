@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Imports point down: each package knows those that stand before it in the list, and no two modules need each
 other, at import time or lazily."""
 

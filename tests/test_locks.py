@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One process at a time in a place, until it ends however it does."""
 
 from __future__ import annotations

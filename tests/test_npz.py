@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """numpy files that claim more than they hold, or hold more than there is memory for, are refused unread."""
 
 from __future__ import annotations

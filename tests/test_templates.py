@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No template can forget to escape: the language's escape is part of how templates are read."""
 
 from __future__ import annotations

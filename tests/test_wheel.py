@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The wheel works outside of the checkout: boards, templates and kernels travel in it."""
 
 from __future__ import annotations

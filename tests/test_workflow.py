@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The road: steps that are missing are done, steps whose inputs have not changed are not."""
 
 from __future__ import annotations

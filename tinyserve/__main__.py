@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`python -m tinyserve` is the `tinyserve` command."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The bundle: a directory with a converted model and all that later steps want to know about it.
 
 ::

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where tinyserve keeps what can be made again: built libraries, build results."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What tinyserve needs of this machine, what is there, and the command that installs each missing thing."""
 
 from __future__ import annotations

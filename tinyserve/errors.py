@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every error that a user can cause or meet, with what to try next and the exit status of the CLI.
 
 Exit statuses are part of the interface (docs/guide/errors.md):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Text from outside (names in models, bundles, board files, what devices say) as text of a language.
 
 One function per language and place. Each takes any string, returns one line, and keeps what is harmless

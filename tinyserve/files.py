@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Result files: complete or not there at all."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which boards a trained model would fit in each scheme, before it is converted for good.
 
 The model is really quantized and compiled, with random samples. Weights and arena are exact for the core, but

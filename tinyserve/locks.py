@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Places that one process at a time works in: two benches on one bundle must not build into each other.
 
 Lock files lie in the cache, so that nothing is left beside what a user made. The system frees a lock when

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """numpy files from anywhere: what they say of themselves is checked before memory is given to it.
 
 A .npz of a few kilobytes may unpack to any size, and the header of a .npy may claim any shape. What is read

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How long steps say how far they are."""
 
 from __future__ import annotations

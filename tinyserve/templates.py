@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Renders the Jinja templates of firmware projects.
 
 A template can't forget to escape: as it is read, every ``{{ ... }}`` is given the escape of its language

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Does the steps that are missing: from a source model, a .tflite or a bundle to what a command needs.
 
 Steps whose inputs have not changed are skipped: a conversion is known by the hash of the model, the data and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fully connected autoencoder for anomaly detection of MLPerf Tiny (ad01).
 
     python examples/autoencoder/model.py --out build/autoencoder

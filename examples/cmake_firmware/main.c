@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs the model once on a ramp and prints the bytes of its first output. */
 #include <stdio.h>
 

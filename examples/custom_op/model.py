@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes shuffle.tflite: one ChannelShuffle of 3 groups on 4x4 pixels of 12 channels, in int8."""
 
 from __future__ import annotations

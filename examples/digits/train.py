@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trains a small CNN on scikit-learn's handwritten digits: 1,797 real 8x8 images, a few seconds.
 
     python examples/digits/train.py --out build/digits

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DS-CNN for keyword spotting, the model of MLPerf Tiny (kws01).
 
     python examples/dscnn/model.py --out build/dscnn

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trains a random forest on scikit-learn's wines: 178 real samples of 13 measurements, well under a second.
 
     python examples/forest/train.py --out build/forest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trains the smallest useful network: sin(x) for x in 0..2*pi, by three dense layers.
 
     python examples/hello_sine/train.py --out build/hello_sine

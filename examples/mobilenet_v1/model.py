@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MobileNetV1 0.25 at 96x96 for visual wake words, the model of MLPerf Tiny (vww01).
 
     python examples/mobilenet_v1/model.py --out build/mobilenet_v1

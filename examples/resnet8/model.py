@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ResNet-8 for CIFAR-10, the image classification model of MLPerf Tiny (ic01).
 
     python examples/resnet8/model.py --out build/resnet8

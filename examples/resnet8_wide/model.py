@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A wider ResNet-8 for CIFAR-10, as MLPerf Tiny 1.4's second image classification (ic02) has it.
 
     python examples/resnet8_wide/model.py --out build/resnet8_wide

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A depthwise separable network over time, as MLPerf Tiny's streaming wake word (sww01) has it.
 
     python examples/streaming_wakeword/model.py --out build/streaming_wakeword

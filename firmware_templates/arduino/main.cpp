@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Firmware: the model behind the serial protocol, as an Arduino sketch. */
 #include <Arduino.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Port of an Arduino core: its Serial, its micros(), and the core's own cycle counter where there is one. */
 #include <Arduino.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A model that listens: frames come one by one, the window of the last ones is the model's input, and the wake word is
  * the first of its classes. As MLPerf Tiny's streaming wake word has it, a step every 32 ms. */
 #ifndef FRAME_STREAM_H

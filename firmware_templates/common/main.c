@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Firmware: the model behind the serial protocol. The same for every board. */
 #include "port.h"
 #include "protocol.h"

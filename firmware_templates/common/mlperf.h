@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What MLPerf Tiny's runner sends and expects where that is not the model's own bytes: pixels from 0 to 255 for ic01
  * and vww01, float32 values for ad01, whose result is the error of the reconstruction. */
 #ifndef MLPERF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a port provides: the board-specific part of the firmware, as thin as it can be. */
 #ifndef PORT_H
 #define PORT_H

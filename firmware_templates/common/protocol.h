@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The device's side of the serial protocol: MLPerf Tiny's commands and the ts- commands. */
 #ifndef PROTOCOL_H
 #define PROTOCOL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Writes to the serial line without libc. */
 #ifndef SERIAL_TEXT_H
 #define SERIAL_TEXT_H

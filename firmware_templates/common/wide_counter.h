@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A 32-bit counter made 64 bits wide, whatever number of its turns pass between two readings: a slower clock says how
  * many. At 480 MHz a turn takes 8.9 s, which one inference may. */
 #ifndef WIDE_COUNTER_H

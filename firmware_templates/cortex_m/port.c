@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Port of an emulated Cortex-M: UART, instruction counter and marker of docs/architecture.md's memory map. */
 #include "port.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Vector table and reset of an emulated Cortex-M. */
 #include <stdint.h>
 

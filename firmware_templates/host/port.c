@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Port of the computer: the protocol on standard input and output, nanoseconds of the monotonic clock. */
 #define _POSIX_C_SOURCE 200809L
 

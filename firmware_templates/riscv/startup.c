@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Reset of an emulated RV32 core: the first instruction of flash. */
 #include <stdint.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Integer arithmetic that small cores lack: 32-bit division (Armv6-M), 64-bit multiplication, shifts and division.
  * A division by zero gives all ones, and the dividend as remainder, as RISC-V defines it. */
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* memcpy and its like, for compilers that call them where nothing is linked that has them. Aligned words where both
  * sides allow it, bytes otherwise: an Armv6-M core faults on unaligned words. */
 #include <stddef.h>

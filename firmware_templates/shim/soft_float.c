@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* IEEE 754 single precision for cores without an FPU: round to nearest even, subnormals, one quiet NaN. Floats travel
  * as their bits, as the soft-float calling conventions of Arm and RISC-V have them in the same registers. */
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What TFLM asks of a platform, where the tree's own files are for Arduino's core: nothing is written, no time is known. */
 #include <cstdarg>
 #include <cstddef>

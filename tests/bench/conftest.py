@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The classifier's bundle, converted once per process."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small int8 classifier for tests of the workflow: 8x8 images, three classes, built in milliseconds."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bench results for tests: one that is complete, to be changed with msgspec.structs.replace."""
 
 from __future__ import annotations

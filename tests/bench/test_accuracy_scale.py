@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accuracy over data that is much larger than the memory it may take, and runs that are killed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A board whose clock is not the file's: which one becomes time, and who is named."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same model, board and version give the same firmware, counts and report: in two directories, by two
 processes that share nothing, not even a cache."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The JSON form: what is written is read back, and other files are recognised."""
 
 from __future__ import annotations

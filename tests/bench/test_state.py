@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models that remember: on an emulated core each sample gives what TFLM gives after those before it."""
 
 from __future__ import annotations

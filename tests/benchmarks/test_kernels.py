@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The benchmark of the kernels: no cell takes more instructions than the baseline, and outputs are TFLM's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The benchmark of single layers: what it measures, compares and refuses."""
 
 from __future__ import annotations

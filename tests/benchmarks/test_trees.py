@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The comparison with emlearn counts both engines alike."""
 
 from __future__ import annotations

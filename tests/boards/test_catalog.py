@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
 from pathlib import Path
@@ -101,7 +102,7 @@ def test_no_sources_is_an_error(tmp_path: Path) -> None:
 
 def test_broken_toml_is_an_error_with_the_line(tmp_path: Path) -> None:
     path = _changed(tmp_path, 'vendor = "Arduino"', 'vendor = "Arduino')
-    with pytest.raises(UsageError, match=r"not valid TOML: .*line 2"):
+    with pytest.raises(UsageError, match=r"not valid TOML: .*line 3"):
         boards.load_file(path)
 
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a contribution has to pass, held by the boards that come with the package and shown by the command."""
 
 from __future__ import annotations

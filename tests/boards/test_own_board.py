@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The guide's "Add your own", done: its example becomes a twin that runs and a project that renders."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `bench` refuses before it has done any work: nothing is converted, compiled or run for it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The CI files of examples/ci: valid for the services that read them, and their commands run."""
 
 from __future__ import annotations

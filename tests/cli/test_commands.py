@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every command of the workflow, run as a user runs it, on a small model."""
 
 from __future__ import annotations

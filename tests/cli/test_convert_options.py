@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How `convert`'s options become settings of a conversion."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line as a whole: help, errors, exit statuses, interruption."""
 
 from __future__ import annotations

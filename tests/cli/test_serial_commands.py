@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`device --pty` and `monitor`: long-running commands, talked to over ptys and ended by signals."""
 
 from __future__ import annotations

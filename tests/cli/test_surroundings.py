@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Full disks, odd consoles, no home, little memory, signals: one line, the documented status."""
 
 from __future__ import annotations

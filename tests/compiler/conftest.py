@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Of each differential test the first case of its parameters is fast; the others are slow."""
 
 from __future__ import annotations

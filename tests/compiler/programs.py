@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random programs for the planner, and a machine that runs a plan byte by byte."""
 
 from __future__ import annotations

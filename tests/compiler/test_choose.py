@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernel variants by layer: the user's word counts, and RAM costs speed only where it is worth it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CMake: the kernels' C tests, and a firmware project that compiles a model as part of its build."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """compile_model and write: nothing half-written, nothing of others overwritten."""
 
 from __future__ import annotations

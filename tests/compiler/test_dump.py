@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dumps say what each stage made of the model."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every intermediate tensor of the MLPerf Tiny models on emulated cores, byte for byte TFLM's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What inputs and outputs of a model may be: the generated C against TFLM, inference after inference."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Identifiers that people recognise and compilers accept."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models that are made once per test run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes the trained models of the tests into a directory: ``python make_models.py DIRECTORY``.
 
 A process of its own, so that TensorFlow stays out of the tests' process, as it stays out of tinyserve's.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes small random Keras models with the kinds of layers that converters reorder, unroll or replace:
 ``python random_models.py DIRECTORY FIRST_SEED COUNT``.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Converts random Keras models and compares each with its original:
 ``python -m tests.convert.soak --seconds 3600 [--first SEED] [--schemes int8,int16x8,float32]``.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras 2 and PyTorch through their own environments, with real models made there.
 
 Keras 2 is installed when it is not yet (a package index is needed); PyTorch, which is a gigabyte, is tested

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversions from end to end, with the real frameworks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random Keras models convert, keep their names, and give what their originals give."""
 
 from __future__ import annotations

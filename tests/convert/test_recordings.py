@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Representative data that is no array yet: images, tables, audio, and functions of the user's."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs the original: LiteRT, and for operators that it lacks TFLM or the compiled model."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a path holds is told by its content, and what it is instead is said."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A .tflite is read and compiled by what tinyserve itself depends on: no TensorFlow, no LiteRT, no TFLM."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Representative data: what is understood, and what every kind of bad data is told."""
 
 from __future__ import annotations

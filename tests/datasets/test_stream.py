@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Data sets in pieces: the same samples as when they are read whole, in little memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds the probe firmware for a board, once per test session."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Stands for Renode: its monitor's manners (telnet bytes, echo, prompts, refusals), its script commands, and
 its socket terminal. What the terminal is connected to is the firmware, in Unicorn."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A serial line (a pty) to an emulated board, on which bytes get lost, garbled, late, or cut off."""
 
 from __future__ import annotations

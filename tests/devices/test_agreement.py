@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Unicorn and QEMU agree: the same firmware gives the same bytes and the same number of instructions, of an
 inference, of each layer and of each function.
 

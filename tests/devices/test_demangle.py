@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """C++ names are shown as people write them, where a program for that is installed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines are put together the same way however the bytes come, and silence says what was heard last."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cores that came later run what is compiled for them: start-up code, registers, floating point."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which device a board gets, and that what was opened is closed."""
 
 from __future__ import annotations

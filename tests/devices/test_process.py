@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A child process ends with us, however we end."""
 
 from __future__ import annotations

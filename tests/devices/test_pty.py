@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An emulated board on a pty serves any program that opens serial ports."""
 
 from __future__ import annotations

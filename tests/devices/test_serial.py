@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real ports: found by USB id, opened for us alone, and every refusal says what to do."""
 
 from __future__ import annotations

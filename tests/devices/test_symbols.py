@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Addresses become names and source lines."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Links of the documentation lead somewhere."""
 
 from __future__ import annotations

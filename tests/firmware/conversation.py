@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Talks to the host firmware over pipes."""
 
 from __future__ import annotations

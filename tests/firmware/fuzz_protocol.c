@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* libFuzzer target: any bytes are commands. The port is a sink; the model is the real one of the host build. */
 #include <stddef.h>
 #include <stdint.h>

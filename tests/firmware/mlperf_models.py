@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small models with the interfaces of MLPerf Tiny's: an autoencoder and an image classifier."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operands for the run-time arithmetic: random ones and those at the edges."""
 
 from __future__ import annotations

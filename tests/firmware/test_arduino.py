@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Arduino port against a stub of the core: it compiles for every board's features, and runs."""
 
 from __future__ import annotations

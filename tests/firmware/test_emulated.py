@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The emulated ports run: the same answers on every core, in Unicorn and in QEMU."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The protocol under libFuzzer with ASan and UBSan: an answer to every command, a crash to none."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of a stranger's model or board change no generated file but in the text that shows them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What MLPerf Tiny's `infer N W` times: inferences alone, as its reference firmware does. Its result is that
 of the input that was sent, even where an inference overwrites its input."""
 

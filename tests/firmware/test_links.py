@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bundle that brought symbolic links: nothing outside of it is written or removed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What MLPerf Tiny's runner sends is not always the model's own bytes; results are what it expects."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Numbers printed without libc, against Python's (and so C's) exact rounding."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The serial protocol of docs/protocol.md, spoken with the host build over pipes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Renode's files keep to its syntax and say what the board's file says. Renode itself was not run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arithmetic that small cores lack, on the computer and on emulated cores, against Python."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The stack that is known at compile time: decoders, call graph, and that no run goes beyond it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model that listens, as MLPerf Tiny's streaming wake word: frames come one by one, the window slides."""
 
 from __future__ import annotations

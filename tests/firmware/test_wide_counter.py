@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A 32-bit counter made wide: however many of its turns pass between two readings."""
 
 from __future__ import annotations

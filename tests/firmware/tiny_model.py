@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A tiny model with the generated C's interface, written by hand, so that firmware is tested alone.
 
 Inputs: ``a`` int8[8] (scale 0.5, zero point -1) and ``b`` int8[4]. Outputs: ``sum`` int8[4] =

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The least that a C test needs: checks that say where they failed, and numbers that look random. */
 #ifndef TS_TEST_CHECK_H
 #define TS_TEST_CHECK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The int8 convolutions against loops written from the definition, with every border, stride, dilation and padding. */
 #include <string.h>
 

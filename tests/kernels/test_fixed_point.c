@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requantization against its definition in exact arithmetic, at the edges and at random. */
 #include <math.h>
 

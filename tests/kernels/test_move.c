@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A move keeps every byte, whichever way the two places overlap. */
 #include <string.h>
 

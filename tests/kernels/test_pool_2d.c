@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Pools against their definition: windows are cut at the border, means are rounded away from zero. */
 #include <math.h>
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Assembly functions are declared once: a model may use the kernels of any two headers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of a stranger's model in every report: shown, without effect, and never an error."""
 
 from __future__ import annotations

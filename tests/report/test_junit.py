@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JUnit XML: what CI systems count."""
 
 from __future__ import annotations

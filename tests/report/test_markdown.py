@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Markdown for job summaries: tables stay tables whatever the names are."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The protocol's lines in words."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The metric of a scenario stands in every report, and a doubtful one says so."""
 
 from __future__ import annotations

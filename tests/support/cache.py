@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A cache of the tests' own."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs C and assembly functions on an emulated core, one call at a time, and counts their instructions.
 
 Memory is mapped by the page, and each block of a caller ends at the end of its pages, so that an access

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One-operator models, compiled for a target and portably, side by side on an emulated core.
 
 Every buffer lies in memory of its own that ends where mapped memory ends. A case of one kernel call runs once

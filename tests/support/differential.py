@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs many small models through TFLM and through our compiled C, and compares every byte.
 
 All cases of a test go into one C program, compiled once under ASan and UBSan with all warnings as errors,

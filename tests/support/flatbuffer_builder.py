@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds .tflite files for tests from a compact description.
 
     model = ModelBuilder()

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The seed of a fuzzing run, which every random case adds to its own: none in ordinary tests."""
 
 from __future__ import annotations

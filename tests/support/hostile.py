@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Strings that an attacker would put into a name: what each language of our outputs gives a meaning to."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernels on an emulated Cortex-M55: QEMU has MVE, Unicorn has not. The firmware itself compares the cases.
 
 All cases go into one image. Each runs portably and with the features' kernels, and once more for each overlap

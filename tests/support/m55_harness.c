@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What runs around the cases of m55.py: semihosting, comparison. */
 #include <stddef.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* How the tests' images start on an emulated Cortex-M55: coprocessors on, and only their own memory answers.
  *
  * The machine has RAM at address 0: without the MPU a kernel that writes through NULL goes unnoticed. Text lies from

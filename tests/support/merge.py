@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Joins one-graph models into one model, side by side: many operators for the price of one firmware."""
 
 from __future__ import annotations

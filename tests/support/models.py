@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The MLPerf Tiny models, where the machine has them (TINYSERVE_MODELS names the directory)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Models of one operator (the last one) from the differential tests, given other element types."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Turns constants of a test's model into inputs: the same generators make cases of run-time operands."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What runs around the models of a sweep's image: inputs in, outputs kept, and how the image starts and reports. */
 #include <stdint.h>
 

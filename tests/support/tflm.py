@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The oracle: runs .tflite bytes through TensorFlow Lite Micro's reference kernels (`tflite-micro` wheel)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a compiled model layer by layer and keeps the CRC-32 of every tensor that a layer writes: see traces.py. */
 #include "model.h"
 

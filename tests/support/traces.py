@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every tensor of a compiled model on an emulated core: the firmware keeps the CRC-32 of each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The emitted C of all that can be had, under every build, beside TFLM: ``python -m tests.sweep``.
 
 Models: several cases of every kind of layer, random graphs, and the .tflite files of the directories that

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ways in which the emitted C is built: compilers, optimization levels, cores, and whose flags.
 
 "Product" flags are those of ``bench`` and the exports. A "stranger" compiles model.c with flags of his own,

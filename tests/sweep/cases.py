@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The models of the sweep: each kind of layer that the tests of operators can make, whole graphs, and those
 of the directories that TINYSERVE_SWEEP and TINYSERVE_MODELS name."""
 

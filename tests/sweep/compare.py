@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Emitted C beside TFLM: which outputs differ, by model."""
 
 from __future__ import annotations

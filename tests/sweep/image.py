@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Emitted C of many models in one image: built, run on this computer or on an emulated core, outputs taken.
 
 Outputs of every sample follow each other in ``results``, each inference behind the status of its invoke.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which ways of sharing memory within one call a set of models brings about."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The emitted C, unsanitized, under the compilers and levels that people use: TFLM's bytes, on every core.
 
 A part of what `make soak` goes through: for each build those layers that bring about another way of sharing

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which board stands at a serial port: its firmware says so."""
 
 from __future__ import annotations

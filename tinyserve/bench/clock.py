@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which clock a real board's cycles are turned into time with, and whether its sources agree.
 
 A board file states a clock that a core may set otherwise, or that is another revision's: every latency

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a bench run found, and all that is needed to repeat it. The JSON form is docs/bench-schema.md.
 
 Measured and estimated figures are different types: nothing that is an ``Estimate`` can end in a column of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The JSON Schema of what `bench --json` writes; docs/bench-schema.json is what this module prints."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a result depends on, gathered so that it can be repeated: hashes, versions, flags."""
 
 from __future__ import annotations

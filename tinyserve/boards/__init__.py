@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boards and cores: what is looked up in a data sheet, as data files."""
 
 from tinyserve.boards.catalog import all_boards, load, load_file

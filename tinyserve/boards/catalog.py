@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads ``boards/*.toml``. A board file is checked strictly: an error names file, key and reason."""
 
 from __future__ import annotations

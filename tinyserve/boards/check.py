@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a board file still needs before others can rely on it: the check that a contribution has to pass.
 
 ``tinyserve boards --check FILE`` shows it to whoever writes a file; the tests run it over all that come with

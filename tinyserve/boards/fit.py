@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which boards a model fits, before anything is built: weights and arena are known, code is allowed for."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a board and a core are: the contents of ``boards/*.toml`` and ``boards/cores.toml``."""
 
 from __future__ import annotations

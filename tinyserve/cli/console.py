@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The consoles: results go to stdout, everything else to stderr."""
 
 from __future__ import annotations

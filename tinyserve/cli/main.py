@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The `tinyserve` command: a table of commands that are imported when called, and one place for errors.
 
 Nothing heavy is imported here: `tinyserve --help` and shell completion answer within 0.3 s.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Progress on stderr: a line that moves on a terminal, one line per stage when a log is written."""
 
 from __future__ import annotations

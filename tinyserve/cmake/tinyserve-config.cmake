@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # tinyserve_add_model(<target> <model> [NAME name] [BOARD board] [OPTIMIZE balanced|speed|size|ram]
 #                     [OPTIONS option...])
 #

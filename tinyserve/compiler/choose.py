@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which kernel variant each layer gets beyond the estimated cheapest: the user's word, what RAM is worth."""
 
 from __future__ import annotations

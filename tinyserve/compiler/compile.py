@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a .tflite file's bytes to C sources, and those to a directory."""
 
 from __future__ import annotations

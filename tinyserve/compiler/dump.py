@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Each stage of the compiler as readable text: graph, program, memory, c."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lowering: from the graph to the program. An operator's module in ``compiler/ops`` says what it becomes."""
 
 from __future__ import annotations

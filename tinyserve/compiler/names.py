@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names: from what a model calls its tensors to unique, readable C identifiers."""
 
 from __future__ import annotations

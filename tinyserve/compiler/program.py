@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The program: ordered kernel calls over buffers and constants, between the graph and the C text.
 
 Lowering makes it, the planner gives each buffer its place in the arena, the emitter writes it as C.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Conversion from end to end: a trained model and samples to a bundle."""
 
 from __future__ import annotations

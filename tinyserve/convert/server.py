@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The worker process: ``python -m tinyserve.convert.server``. Answers the requests of ``child.Worker``.
 
 Each request imports what it needs when it comes, so that a worker that only runs TFLM never loads

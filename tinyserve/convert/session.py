@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One trained model under conversion: the float original, and the variants made of it."""
 
 from __future__ import annotations

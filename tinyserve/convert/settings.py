@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The settings of a conversion, and what it notes on its way."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What kind of trained model a path is, by content rather than by suffix alone."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """What --representative and --dataset accept, as one array per model input."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Samples from numpy files: .npz, .npy, and directories of .npy. Pickles are refused without being loaded."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Samples from WAV files, for models that take raw audio: windows in -1..1."""
 
 from __future__ import annotations

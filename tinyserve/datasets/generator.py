@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Samples from a Python function of the user's: "module:function"."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Samples from directories of images, resized and normalised for the model. Needs Pillow."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Arrays as a file or directory has them, before they are matched with a model's inputs."""
 
 from __future__ import annotations

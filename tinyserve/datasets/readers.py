@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Representative data and data sets: what a user has on disk, as one array per model input.
 
 Nothing here needs TensorFlow. Every failure is a DataError that says what, where and what to try.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Data sets of any size, a piece at a time: memory is that of one piece.
 
 Streams .npy and .npz (compressed or not), Parquet, and directories of .npz, Parquet or images. Other kinds of

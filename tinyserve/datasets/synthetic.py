@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Samples without meaning, for when there is no data: they show that bytes agree, never accuracy."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Samples from CSV files: windows over the rows, as sensors are recorded."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Devices: real boards on serial ports, and boards in emulators that look like one."""
 
 from __future__ import annotations

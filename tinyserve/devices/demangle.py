@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names of C++ functions as people write them: the interpreter's kernels are C++."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every device has: a link, a tick unit, a description, and an explanation when something went wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The link: a line-oriented connection to whatever runs the firmware, with deadlines and a transcript.
 
 Every device, real or emulated, gives one. A subclass moves bytes; lines are put together here, so that all

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A child process that never outlives us: not on errors, not on Ctrl-C, not when we are killed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keeps a device on a pseudo-terminal, for any program that wants a serial port (MLPerf Tiny's
 runner)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real boards on serial ports: finding the port, opening it for us alone, surviving what cables do."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A link over a TCP socket on this machine, as emulators offer it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names and source lines of addresses in a firmware ELF."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs a command and kills it when the process that started this script is gone. POSIX; a script, not a
 module.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds a rendered project: to an ELF for the board's core, or to a program of this computer."""
 
 from __future__ import annotations

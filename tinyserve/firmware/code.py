@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the decoders of machine code tell."""
 
 from __future__ import annotations

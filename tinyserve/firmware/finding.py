@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What was looked for on this machine, and the command that installs it where it is missing."""
 
 from __future__ import annotations

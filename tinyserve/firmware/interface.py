@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the firmware's protocol has to know of a model: its inputs, outputs and sizes."""
 
 from __future__ import annotations

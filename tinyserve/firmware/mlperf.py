@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What MLPerf Tiny's runner sends to a model, and expects of it, where that is not the model's own bytes.
 
 As its reference firmware has it: pixels from 0 to 255 for ic01, ic02 and vww01 (the model's int8 values are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What to say when a firmware does not fit its board."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs compilers: several at once, each with a time-out, none left behind when one fails or Ctrl-C comes."""
 
 from __future__ import annotations

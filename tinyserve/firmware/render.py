@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Renders a firmware project: compiled model, board and templates to a readable directory."""
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from tinyserve.firmware.interface import ModelInterface, interface_of
 from tinyserve.firmware.mlperf import exchange_of
 from tinyserve.firmware.renode import renode_files
 from tinyserve.firmware.tflm_library import lib_deps
-from tinyserve.resources import data_directory
+from tinyserve.resources import data_directory, licence
 from tinyserve.templates import render_template
 
 Part = Literal["startup", "firmware", "runtime", "model", "weights"]
@@ -175,6 +176,7 @@ def render(
         if board.platformio is not None:
             contents.add_platformio(defines=defines, lib_deps=libraries, baud=baud)
     contents.add_model(compiled)
+    contents.files["LICENSE"] = licence()
     _write(directory, contents.files)
     return Project(
         directory, board, port, engine, model, compiled, tuple(contents.sources), defines=defines,

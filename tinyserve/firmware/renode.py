@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files that Renode runs a twin from: platform (.repl), script (.resc) and a test for its own runner."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls and stack use in RV32IMC machine code: just enough to follow calls.
 
 Encodings are of the RISC-V Instruction Set Manual, Volume I, chapters RV32I and C.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How much flash and RAM each part of a firmware takes, read off the ELF's sections (templates: link.ld)."""
 
 from __future__ import annotations

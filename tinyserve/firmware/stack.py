@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The deepest stack of a firmware, found without running it: frame sizes and the call graph, from the ELF.
 
 Frame sizes come from the compiler's .stack_sizes section where it wrote one (clang), else from the

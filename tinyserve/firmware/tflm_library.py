@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The TFLM library that a firmware of the engine tflm links: where its headers and its code are.
 
 ``--tflm`` names a directory: a source tree (as TFLM's create_tflm_tree.py writes it, or in Arduino's

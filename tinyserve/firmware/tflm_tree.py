@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a directory of TensorFlow Lite Micro is: a generated tree, Arduino's layout, or a checkout; its
 headers, and those of its sources that belong together.
 

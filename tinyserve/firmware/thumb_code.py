@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls and stack use in Thumb-2 machine code (Armv6-M to Armv8.1-M): just enough to follow calls.
 
 Encodings are of the Armv8-M Architecture Reference Manual (DDI 0553). MVE and FPU instructions pass as 32-bit

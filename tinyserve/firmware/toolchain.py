@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compilers: where they are and which flags a core needs. Facts behind the flags: docs/architecture.md."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ADD and SUB with broadcasting: output = activation(input1 + input2), with `subtract` input1 - input2. */
 #ifndef TS_ADD_H
 #define TS_ADD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ADD_N: the sum of several inputs of one shape, one input per call. */
 #ifndef TS_ADD_N_H
 #define TS_ADD_N_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ARG_MAX and ARG_MIN along one axis: the index of the first extreme value. */
 #ifndef TS_ARG_MAX_H
 #define TS_ARG_MAX_H

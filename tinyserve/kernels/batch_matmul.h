@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* BATCH_MATMUL: products of matrices that are computed at run time. */
 #ifndef TS_BATCH_MATMUL_H
 #define TS_BATCH_MATMUL_H

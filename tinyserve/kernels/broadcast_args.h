@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* BROADCAST_ARGS: the shape that two shapes broadcast to, where they are computed at run time. */
 #ifndef TS_BROADCAST_ARGS_H
 #define TS_BROADCAST_ARGS_H

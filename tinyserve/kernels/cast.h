@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CAST: plain conversion of numbers, without quantization. Floats outside of the integer's range saturate. */
 #ifndef TS_CAST_H
 #define TS_CAST_H

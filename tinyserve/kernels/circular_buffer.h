@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CIRCULAR_BUFFER: the last inputs of a strided streaming convolution, the newest at the end. */
 #ifndef TS_CIRCULAR_BUFFER_H
 #define TS_CIRCULAR_BUFFER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* EQUAL, NOT_EQUAL, GREATER, GREATER_EQUAL, LESS and LESS_EQUAL with broadcasting. Results are bytes of 0 and 1. */
 #ifndef TS_COMPARISON_H
 #define TS_COMPARISON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D. Input [batches][height][width][channels], weights [output channels][height][width][channels of one group],
  * output [batches][height][width][output channels]. Padding is never read: taps outside the image are left out.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_3D: three-dimensional convolution of float32. */
 #ifndef TS_CONV_3D_H
 #define TS_CONV_3D_H

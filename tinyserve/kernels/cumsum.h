@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CUMSUM: running sums along one axis of [outer][extent][inner]. */
 #ifndef TS_CUMSUM_H
 #define TS_CUMSUM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* DEPTHWISE_CONV_2D. Input [batches][height][width][channels], weights [height][width][channels * depth_multiplier],
  * output [batches][height][width][channels * depth_multiplier]: output channel c * depth_multiplier + m reads input
  * channel c only. Taps outside the image are left out. */

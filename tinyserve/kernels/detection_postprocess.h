@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TFLite_Detection_PostProcess: boxes of an SSD detector decoded, sorted by score, and those that overlap removed. */
 #ifndef TS_DETECTION_POSTPROCESS_H
 #define TS_DETECTION_POSTPROCESS_H

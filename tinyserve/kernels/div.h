@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* DIV, FLOOR_DIV and FLOOR_MOD with broadcasting. */
 #ifndef TS_DIV_H
 #define TS_DIV_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* FILL and ZEROS_LIKE: every element is one value, which is read at run time. */
 #ifndef TS_FILL_H
 #define TS_FILL_H

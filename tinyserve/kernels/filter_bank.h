@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From a spectrum to the features of a speech model: energies, filter bank, square root, noise subtraction, automatic
  * gain (PCAN) and logarithm. All values are unsigned fixed-point numbers. Equal to TFLM's signal operators. */
 #ifndef TS_FILTER_BANK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Streams of int16 samples cut into frames and put together again: SignalWindow, SignalFftAutoScale, SignalFramer,
  * SignalStacker, SignalDelay and SignalOverlapAdd. Where an output is not valid yet, it is zeros. */
 #ifndef TS_FRAMING_H

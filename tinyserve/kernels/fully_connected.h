@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED. Input [batches][depth], weights [channels][depth], output [batches][channels]. */
 #ifndef TS_FULLY_CONNECTED_H
 #define TS_FULLY_CONNECTED_H

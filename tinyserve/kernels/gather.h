@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* GATHER along one axis. Positions outside of the axis read its nearest end, never beyond the input. */
 #ifndef TS_GATHER_H
 #define TS_GATHER_H

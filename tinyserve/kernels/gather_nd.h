@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Rows chosen by positions that are known at run time: GATHER_ND, EMBEDDING_LOOKUP and DYNAMIC_UPDATE_SLICE. Positions
  * outside of their dimension mean its nearest end, never memory beyond. */
 #ifndef TS_GATHER_ND_H

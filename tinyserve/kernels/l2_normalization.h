@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* L2_NORMALIZATION of rows: each divided by its Euclidean norm. */
 #ifndef TS_L2_NORMALIZATION_H
 #define TS_L2_NORMALIZATION_H

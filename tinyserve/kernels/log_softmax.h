@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* LOG_SOFTMAX over rows of depth values. */
 #ifndef TS_LOG_SOFTMAX_H
 #define TS_LOG_SOFTMAX_H

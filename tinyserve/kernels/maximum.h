@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MAXIMUM and MINIMUM with broadcasting. Quantized operands and the output share scale and zero point. */
 #ifndef TS_MAXIMUM_H
 #define TS_MAXIMUM_H

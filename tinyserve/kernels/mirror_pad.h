@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MIRROR_PAD: the input surrounded by its own reflection. */
 #ifndef TS_MIRROR_PAD_H
 #define TS_MIRROR_PAD_H

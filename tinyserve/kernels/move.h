@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Copies a value to another place of the arena, over itself if need be: the compiler inserts it where that makes the
  * arena smaller. Both places are aligned to 4 bytes. */
 #ifndef TS_MOVE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MUL with broadcasting: output = activation(input1 * input2). */
 #ifndef TS_MUL_H
 #define TS_MUL_H

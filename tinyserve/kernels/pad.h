@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* PAD and PADV2: the input surrounded by a value. */
 #ifndef TS_PAD_H
 #define TS_PAD_H

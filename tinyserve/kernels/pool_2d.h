@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AVERAGE_POOL_2D, MAX_POOL_2D and L2_POOL_2D over [batches][height][width][channels]. Padding takes part in neither:
  * the window is cut at the border. Input and output share scale and zero point. */
 #ifndef TS_POOL_2D_H

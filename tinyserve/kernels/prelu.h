@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* PRELU: input where it is not negative, else input * alpha. The two broadcast. */
 #ifndef TS_PRELU_H
 #define TS_PRELU_H

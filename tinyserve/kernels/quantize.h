@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* QUANTIZE and DEQUANTIZE, and requantization from one integer type to another. 8-bit to 8-bit is a lookup (unary.h).
  */
 #ifndef TS_QUANTIZE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SignalRfft and SignalIrfft: real FFTs of a power of two, as a complex FFT of half the length in radix 4 and 2.
  * Integers are divided by the radix at every stage, so that nothing overflows. */
 #ifndef TS_RFFT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SELECT_V2: condition ? input1 : input2, all three broadcast to the output. */
 #ifndef TS_SELECT_H
 #define TS_SELECT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SLICE and REVERSE_V2 with positions or axes that are computed at run time: they become the parameters of a strided
  * copy. Where they reach beyond the input, or do not make an output of the size that was compiled, it is all zeros. */
 #ifndef TS_SLICE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SOFTMAX over rows of depth values. */
 #ifndef TS_SOFTMAX_H
 #define TS_SOFTMAX_H

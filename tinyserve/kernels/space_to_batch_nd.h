@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND over [batches][height][width][depth]: every block_height-th row and
  * block_width-th column of the padded input is a batch of its own, and back. */
 #ifndef TS_SPACE_TO_BATCH_ND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SQUARED_DIFFERENCE with broadcasting: (input1 - input2)^2. */
 #ifndef TS_SQUARED_DIFFERENCE_H
 #define TS_SQUARED_DIFFERENCE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Copies a block of elements from one place and order to another: slices, transpositions, concatenations. */
 #ifndef TS_STRIDED_COPY_H
 #define TS_STRIDED_COPY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SVDF: each filter keeps the last results of its features over time and weighs them; units sum their filters. */
 #ifndef TS_SVDF_H
 #define TS_SVDF_H

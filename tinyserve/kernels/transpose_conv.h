@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TRANSPOSE_CONV. Input [batches][height][width][input channels], weights [output channels][height][width][input
  * channels], output [batches][height][width][output channels]. Input pixel (y, x) contributes to the output pixels
  * (y * stride - pad + tap, ...); here each output pixel collects its contributions, so no scratch memory is needed. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* TreeEnsemble: the sum of decision trees, each walked from its root to one leaf. Integers throughout: float32
  * features are compared by their bits.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Elementwise operators of one input. */
 #ifndef TS_UNARY_H
 #define TS_UNARY_H

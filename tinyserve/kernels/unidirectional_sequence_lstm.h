@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* UNIDIRECTIONAL_SEQUENCE_LSTM: the plain LSTM, without peepholes, projection and layer normalization. */
 #ifndef TS_UNIDIRECTIONAL_SEQUENCE_LSTM_H
 #define TS_UNIDIRECTIONAL_SEQUENCE_LSTM_H

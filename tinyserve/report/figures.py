@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How figures are written, the same in every report."""
 
 from __future__ import annotations

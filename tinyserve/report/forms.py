@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The forms in which a bench report is written to a file. A new form is one module and one line here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The result as JSON: docs/bench-schema.md."""
 
 from __future__ import annotations

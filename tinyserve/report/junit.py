@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """JUnit XML for CI systems: a suite per cell, a case per check, budget limit and baseline metric."""
 
 from __future__ import annotations

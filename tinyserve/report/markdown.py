@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Markdown for job summaries (GitHub's $GITHUB_STEP_SUMMARY, GitLab notes)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page ``docs/operators.md``: ``python -m tinyserve.report.operators > docs/operators.md``."""
 
 from __future__ import annotations

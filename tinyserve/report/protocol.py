@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the lines of docs/protocol.md mean, in words."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What broke and by how much: one sentence per budget limit or baseline metric, the same in every report."""
 
 from __future__ import annotations

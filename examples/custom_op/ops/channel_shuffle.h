@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Channel c of group g becomes channel g of group c. */
 #ifndef CHANNEL_SHUFFLE_H
 #define CHANNEL_SHUFFLE_H

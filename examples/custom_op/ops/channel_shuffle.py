@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ChannelShuffle: [..][groups * n] channels to [..][n * groups], as ShuffleNet has it. Option: groups."""
 
 from __future__ import annotations

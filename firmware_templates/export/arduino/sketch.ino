@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The model behind the serial protocol. */
 #include "src/port.h"
 #include "src/protocol.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Port of Zephyr: the console's UART, nanoseconds of the processor's cycle counter. The kernel's own counter ticks at
  * 32 kHz on some chips and turns within seconds on others. */
 #include "port.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds a firmware with the bare-metal GCC of its core, else with zig; "uploads" it to the emulator."""
 
 import importlib.util

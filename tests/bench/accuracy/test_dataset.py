@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Data sets for the device: quantized as the model wants them, labels checked, accuracy counted."""
 
 from __future__ import annotations

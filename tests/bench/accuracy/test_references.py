@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What accuracy is compared with, and what is said where it can't be run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accuracy over data sets: right counts, Parquet, and runs that are taken up where they ended."""
 
 from __future__ import annotations

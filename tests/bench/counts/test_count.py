@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a model costs on an emulated board."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cycle model: hand-assembled blocks with the cycles that Arm's manuals give for them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A profile takes an inference apart by layer and by function, on every device that runs here."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Autotuning: every variant is counted, the choice is never worse, and files of others are refused."""
 
 from __future__ import annotations

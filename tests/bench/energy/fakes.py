@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fake meters that speak the real ones' protocols over a pty."""
 
 from __future__ import annotations

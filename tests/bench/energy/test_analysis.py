@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Energy arithmetic on traces whose answer is known, and the trace file."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Joulescope through a stand-in for its maker's driver, whose calls it is held to."""
 
 from __future__ import annotations

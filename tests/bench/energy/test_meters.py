@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Meters against fakes that speak their protocols over a pty: samples, drop-outs, ranges, unplugging."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A stream that lost bytes gives samples that were sent, or none: never another current."""
 
 from __future__ import annotations

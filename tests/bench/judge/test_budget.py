@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Budget files: which limits hold for a cell, what breaks them, and what is wrong with a bad file."""
 
 from __future__ import annotations

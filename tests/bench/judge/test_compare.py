@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparison of reports: verdicts, tolerances, cells that only one side has."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The matrix on a local Dask cluster: the same results as on this machine, in order, with failures kept."""
 
 from __future__ import annotations

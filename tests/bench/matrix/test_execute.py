@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A cell end to end: real conversion, build and emulation; what a result says, and that it repeats."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The matrix: order, isolation of what breaks, and no process left behind."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sources of one file name get a bundle each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Comparison of outputs: integers by the byte, floats within the stated tolerance."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scenarios on real devices: LoadGen on this computer, simulation for an emulated board."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The simulated scenarios against queueing theory and against what must hold for any latencies."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nearest-rank percentiles: against the definition, and against known values."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`flash` and `export` as a user runs them: PlatformIO for real, on emulated boards, without a network."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`tinyserve energy`, and `bench --energy`, with a trace file as the meter."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`tinyserve accuracy`: the float model, the compiled one and the device side by side."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Assembly kernels in builds of others: bare assemblers, debuggers, two versions in one firmware."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Literals hold exactly their value; arrays hold exactly their elements."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The generated C: compiles without a warning, links with others, is the same on every machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Forgotten and misnamed kernel parameters are errors when emitting, for every kernel there is."""
 
 from __future__ import annotations

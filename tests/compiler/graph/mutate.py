@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Damages .tflite files as bit rot, truncation and attackers would, the structure more than the weights."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small models of every kind that mutations start from: a few kilobytes, so that they hit the structure."""
 
 from __future__ import annotations

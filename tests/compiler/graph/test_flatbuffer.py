@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Access to FlatBuffers: values come out right, and nothing outside of the file is ever read."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What no kernel reads may be anything: models with such fields give the bytes that TFLM gives them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mutation fuzzing: damaged models compile or end in ModelError; never a traceback, a hang, or big memory.
 
 The mutated models run in a child process with a limit on its address space, so that an allocation beyond it

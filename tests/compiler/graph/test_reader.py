@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The .tflite reader: what is in the file arrives in the graph, what contradicts itself is a ModelError."""
 
 from __future__ import annotations

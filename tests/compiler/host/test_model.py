@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Compiled models on the host: the bytes of TFLM, tensor by tensor, however they are run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random two-input models with broadcasting, which the tests of all binary families share."""
 
 from __future__ import annotations

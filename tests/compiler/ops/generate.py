@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random tensors, quantization parameters and one-operator models for the differential tests."""
 
 from __future__ import annotations

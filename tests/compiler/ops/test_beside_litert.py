@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators that TFLM lacks, or lacks for a type, beside LiteRT's reference kernels."""
 
 from __future__ import annotations

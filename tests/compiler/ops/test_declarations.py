@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What operators declare is what their checks do, shown on the cases of the differential tests."""
 
 from __future__ import annotations

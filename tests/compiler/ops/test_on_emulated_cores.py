@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A subset of the differential cases on emulated cores, through the whole firmware: TFLM's bytes.
 
 Each core compiles the cases with its own kernels (DSP, Helium, Armv6-M, RV32M); the portable ones are

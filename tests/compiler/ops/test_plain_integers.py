@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators that only move, compare or average values take integers without a scale, as TFLM does."""
 
 from __future__ import annotations

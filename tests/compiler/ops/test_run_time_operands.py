@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TFLM takes as a value of run time compiles, too: each constant of each differential case is tried."""
 
 from __future__ import annotations

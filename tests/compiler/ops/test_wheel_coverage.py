@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TFLM runs, the compiler takes: every operator with every element type, but for what
 ``tinyserve.compiler.tflm.exceptions`` lists.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random graphs in which a pass finds something to do."""
 
 from __future__ import annotations

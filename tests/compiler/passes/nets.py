@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random int8, int16 and float32 networks for the passes' tests, with the sparsity that passes look for."""
 
 from __future__ import annotations

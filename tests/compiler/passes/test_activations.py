@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Merging of activations: the same bytes with an operator less."""
 
 from __future__ import annotations

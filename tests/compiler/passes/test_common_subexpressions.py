@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Common subexpressions: equal operators are computed once."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Constant folding: every value that is folded is the value that TFLM computes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Variables that are set once: constants, with the same bytes on every inference."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dead-channel elimination: the same bytes as TFLM computes with all channels, and the channels are gone."""
 
 from __future__ import annotations

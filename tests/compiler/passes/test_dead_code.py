@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dead code: operators without readers go, those with effects stay."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is said of operators that the engine lacks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Chains of functions of one int8 value become tables that give what TFLM's chains give."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No-op removal: what returns its input's bytes goes, what looks alike and does not stays."""
 
 from __future__ import annotations

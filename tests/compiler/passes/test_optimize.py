@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All passes together: random graphs keep their bytes, the report adds up, and nothing is left to do."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PAD merged into convolutions: the same bytes, also together with the convolution's own padding."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEQUANTIZE -> QUANTIZE pairs that cancel."""
 
 from __future__ import annotations

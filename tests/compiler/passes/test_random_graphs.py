@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random graphs of all kinds of operators: optimized, planned and compiled, they give TFLM's bytes."""
 
 from __future__ import annotations

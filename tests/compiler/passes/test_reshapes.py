@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Chains of RESHAPE and TRANSPOSE: only the last shape counts, and what moves no data is a RESHAPE."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights, axes and positions that are computed at run time: passes neither merge, fold nor shrink them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Moves: never wrong, taken where they pay, not where speed comes first."""
 
 from __future__ import annotations

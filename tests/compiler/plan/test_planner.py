@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The planner: valid for every program, proven by running it byte by byte; small where it can be."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small .tflite files, and a tree that looks like TFLM's."""
 
 from __future__ import annotations

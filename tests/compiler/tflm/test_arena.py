@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arena's size is TFLM's own figure, and its margin is stated."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Firmware of the engine tflm is built, linked with the named library, and speaks the protocol."""
 
 from __future__ import annotations

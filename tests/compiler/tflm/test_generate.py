@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The glue compiles in both namespaces, has the model's operators, and runs in the real TFLM."""
 
 from __future__ import annotations

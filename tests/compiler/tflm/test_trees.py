@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The engine tflm on trees with TFLM's own file layout and symbols: generated ones with CMSIS-NN and with
 reference kernels, Arduino's layout, a checkout, and libraries built with and without error strings."""
 

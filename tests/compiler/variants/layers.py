@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random layers of batch 1 that the variants of every core take: factors below one, common windows."""
 
 from __future__ import annotations

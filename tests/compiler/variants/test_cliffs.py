@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No cliffs: a layer that differs a little from another takes about as many instructions per product.
 
 One channel more, one column, one tap, a factor out of the common range or another zero point must not take a

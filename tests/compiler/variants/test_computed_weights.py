@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights or a bias that are computed at run time: variants pack constants, so the portable kernels run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D of int16 activations by patches on emulated cores, against the portable kernel."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers from dot products of rows on emulated cores with DSP and Helium, against the portable kernels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pools and products of several elements at a time on emulated cores, against the portable kernels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reports say why a layer runs the portable kernel."""
 
 from __future__ import annotations

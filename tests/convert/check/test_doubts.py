@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Data that can be used but should be doubted is doubted, and sound data is not."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures that say how far a converted model is from the original."""
 
 from __future__ import annotations

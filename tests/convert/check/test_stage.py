@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The front end's own check stops a conversion that changed the model, and says where."""
 
 from __future__ import annotations

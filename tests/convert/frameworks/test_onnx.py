@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ONNX models from file to bundle: names, order, layouts, types, and what is refused."""
 
 from __future__ import annotations

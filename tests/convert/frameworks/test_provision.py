@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Front ends installed apart: whole or not at all, and out of the way of everything else."""
 
 from __future__ import annotations

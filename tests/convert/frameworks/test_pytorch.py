@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What of the PyTorch front end needs no PyTorch: outputs are named as the model names them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """scikit-learn pipelines as dense layers: the same answers, and no code run unasked."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trees of scikit-learn: the float model answers as scikit-learn does, the integer ones as emlearn's C."""
 
 from __future__ import annotations

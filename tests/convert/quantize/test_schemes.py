@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Auto-quantization, remedies and the search for the layer that loses: all measured on a real model."""
 
 from __future__ import annotations

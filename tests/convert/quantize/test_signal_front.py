@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A network behind a front end of custom operators is quantized; the front end keeps its arithmetic."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One of several signatures, and float32 files of what was quantized for phones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a .tflite is: its scheme, what is wrong with it, and what its weights are like."""
 
 from __future__ import annotations

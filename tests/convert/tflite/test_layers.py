@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers are found by every name that people know them by."""
 
 from __future__ import annotations

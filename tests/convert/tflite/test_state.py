@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Variables become inputs and outputs, and variables again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The worker process: what it says is heard, and however it ends, the caller gets one clear error."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real firmware around the tiny hand-written model, built once per board and session."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The client drives the real firmware: on every emulator, and the answers are the model's."""
 
 from __future__ import annotations

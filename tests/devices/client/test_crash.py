@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A firmware that crashes within a model: the message names the layer and line, on every emulator."""
 
 from __future__ import annotations

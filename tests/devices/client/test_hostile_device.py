@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A device that says whatever it likes: every question ends, in an answer that makes sense or in an error."""
 
 from __future__ import annotations

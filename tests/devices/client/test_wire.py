@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The client over a serial line that loses, garbles, delays and cuts."""
 
 from __future__ import annotations

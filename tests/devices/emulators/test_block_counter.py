@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QEMU counts the blocks of one function exactly, and says why where it can't."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program of this computer is counted by valgrind; without it, it runs as ever and says what is missing."""
 
 from __future__ import annotations

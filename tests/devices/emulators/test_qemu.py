@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boards in QEMU count as Unicorn does, and their end is explained."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The driver of Renode's monitor, against a fake of it that runs the firmware in Unicorn."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The C that runs inside emulators is built once, and what stands in its way is said."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Loads and stores of the clock are decoded as the assembler encoded them."""
 
 from __future__ import annotations

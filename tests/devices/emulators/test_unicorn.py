@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Counts in Unicorn are exact, the link behaves as a serial line, and crashes say what happened."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A small firmware that shows what devices must handle: one-letter commands, each answered by a line or a failure.
  *
  *   e<text>%  echoes text          c<n>%  instructions that a loop of n turns takes (hex)

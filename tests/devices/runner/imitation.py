@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What MLCommons' runner does with its surroundings, in the fewest lines: it knows devices from a YAML file
 by their USB ids, finds them among pyserial's ports that have one and among pyusb's devices, opens the first
 dut at 115200 baud, reads line by line with a patience of five seconds, and asks for the model's id."""

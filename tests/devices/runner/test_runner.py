@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The launcher, with a program that finds and asks devices as MLCommons' runner does."""
 
 from __future__ import annotations

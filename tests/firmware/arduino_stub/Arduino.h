@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The few pieces of an Arduino core that the firmware's port uses, on a computer's standard input and output. */
 #ifndef ARDUINO_H
 #define ARDUINO_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs a sketch as an Arduino core does, until standard input ends. */
 #include "Arduino.h"
 

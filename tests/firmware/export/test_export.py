@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exported projects are built by their own build systems (or against stubs of them), and run."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A core directory for the tests alone, a stand-in for PlatformIO's command, and a board on a pty."""
 
 from __future__ import annotations

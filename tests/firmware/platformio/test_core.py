@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The private core directory: made without a network, kept apart, and made again when it does not fit."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is found before any work is done, and what follows when all is there."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PlatformIO's output, read: what went wrong, the state of the board, and what to do."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What doctor and setup say of a real board: packages, port, permission, udev rule."""
 
 from __future__ import annotations

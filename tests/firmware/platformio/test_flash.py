@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flashing a real board: a stand-in uploads, and the board that answers afterwards is a twin on a pty."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boards on Arduino's mbed core, whose builder appends -mfloat-abi=soft: built by the real PlatformIO with a
 stand-in of that builder and the real compiler, with the flags that reach it."""
 

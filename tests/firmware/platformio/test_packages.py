@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a real board lacks is found and said before PlatformIO would look for it."""
 
 from __future__ import annotations

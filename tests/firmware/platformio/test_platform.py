@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real `pio run` and `pio run -t upload`, offline, on our development platform."""
 
 from __future__ import annotations

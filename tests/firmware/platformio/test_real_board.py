@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The whole way to a real board with the real PlatformIO: `flash` builds the Arduino project, uploads it, and
 finds it running. Platform, framework and board are stand-ins: a stub of the Arduino core, a program on a
 pty."""

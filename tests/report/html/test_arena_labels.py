@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names in pictures of the arena: where nothing else is."""
 
 from __future__ import annotations

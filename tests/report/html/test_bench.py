@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The HTML page: self-contained, well-formed, safe with hostile names, and every picture is there."""
 
 from __future__ import annotations

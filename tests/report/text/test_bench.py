@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The terminal report: the figures that a person looks for are there, in the right place."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Both forms of a profile name layers, functions and whose instructions they are."""
 
 from __future__ import annotations

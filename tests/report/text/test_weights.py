@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Only layers that pruning, clustering or packing has touched are listed."""
 
 from __future__ import annotations

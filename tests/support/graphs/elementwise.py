@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Elementwise layers, comparisons, conversions, reductions and normalizations."""
 
 from __future__ import annotations

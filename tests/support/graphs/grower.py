@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A graph under construction: values to read from, and what layers need to add more of them."""
 
 from __future__ import annotations

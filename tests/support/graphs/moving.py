@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers that move values: shapes, slices, joins, permutations, padding, gathering."""
 
 from __future__ import annotations

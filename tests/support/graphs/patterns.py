@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sequences that optimizing passes look for, as converters leave them: random layers rarely make them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random graphs of many operators: branches, shared inputs, several types, several inputs and outputs."""
 
 from __future__ import annotations

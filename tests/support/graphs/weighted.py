@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers with weights, and windows over images: convolutions, dense layers, pools, resizing."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pieces of a data set through the compiled model: on this machine's cores, or on a Dask cluster.
 
 Results come in the order of the pieces; as many as keep every core busy are in memory.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A data set to run on the device, and the accuracy that comes out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Predictions on disk: a Parquet file per piece of a data set, so that a run can be taken up where it ended.
 
 A directory of such files is a data set to pandas, polars, DuckDB and Spark. ``_run.json`` says what was run.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a compiled model's accuracy is compared with: the float original, and TFLM's interpreter."""
 
 from __future__ import annotations

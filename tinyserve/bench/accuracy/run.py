@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accuracy over data sets of any size: the compiled model as a library on this machine, on all cores.
 
 The library gives the bytes that the device gives. Data is read in pieces while earlier pieces run, so that

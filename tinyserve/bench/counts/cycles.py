@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cycle estimates: instruction counts per basic block, priced with the core's published timing.
 
 Sources: Arm Cortex-M0 and M0+ Technical Reference Manuals, "Instruction set summary"; Cortex-M3 and M4

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Estimates beside the measurements: time from a cycle model, energy from the board's power figures."""
 
 from __future__ import annotations

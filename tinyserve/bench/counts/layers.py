@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ticks per layer, beside what the compiler knows of each layer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Flash and RAM of a built firmware as the bench reports them."""
 
 from __future__ import annotations

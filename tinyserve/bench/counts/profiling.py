@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where an inference's instructions go: per layer on any device, per function in Unicorn, in QEMU and on this
 computer (where layers are times without valgrind)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Autotuning: every kernel variant of every layer is counted on the emulated core, and the best are kept.
 
 Counts are exact, so one run of each is enough; a round gives every layer its next variant, so that there are

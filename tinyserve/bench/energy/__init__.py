@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Energy: current meters, their traces, and what an inference takes."""
 
 from __future__ import annotations

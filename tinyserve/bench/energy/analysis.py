@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Energy per inference from a current trace: windows are cut, idle is subtracted."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Joulescope JS110 and JS220, through their maker's ``joulescope`` package.
 
 Wire the board's marker pin to IN0.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Any meter that a few lines of firmware turn into text: an INA2xx on a microcontroller, a bench multimeter.
 
 The meter sends lines of ASCII from power-up on, or from the command ``start`` on, at 115200 baud::

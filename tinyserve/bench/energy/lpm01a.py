@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ST X-NUCLEO-LPM01A (PowerShield), by the ASCII protocol of ST's manual UM2269 over its USB port.
 
 Samples are 7 characters, ``6409-07`` for 6409e-7 A; ``TimeStamp: 003s 100ms, buff 00%`` lines give the time

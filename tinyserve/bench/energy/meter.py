@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every meter does, and the recording of one while something else runs."""
 
 from __future__ import annotations

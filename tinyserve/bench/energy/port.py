@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A meter's serial port: opened, read and written with errors that say what to do."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Nordic Power Profiler Kit II, by Nordic's protocol as ``ppk2-api`` speaks it: 100,000 samples per second.
 
 Wire the board's marker pin to D0 (and the kit's VCC to the board's supply). Each sample is a 32-bit word: 14

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The PPK2's stream of 32-bit words, cut right even where bytes were lost or came in between.
 
 The words carry nothing but a counter of 6 bits to tell their beginning by: a word counts as one where its

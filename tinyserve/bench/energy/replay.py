@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A trace from a file instead of a meter: analyses can be repeated, and tested without hardware."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Inferences on a device while a meter records."""
 
 from __future__ import annotations

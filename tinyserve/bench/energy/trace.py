@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A current trace: what a meter recorded, and its CSV form."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Budgets: limits in a TOML file that a result must keep, or the bench ends with exit status 3.
 
 ::

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Two results side by side: what changed, by how much, and whether that is more than the tolerance."""
 
 from __future__ import annotations

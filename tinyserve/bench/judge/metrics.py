@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The figures of a result that budgets, baselines and comparisons speak of, by name."""
 
 from __future__ import annotations

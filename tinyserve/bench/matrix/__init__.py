@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """One cell of a bench, and many at once: on this computer or a cluster."""

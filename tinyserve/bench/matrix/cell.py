@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One cell of a bench: a model on a board with options."""
 
 from __future__ import annotations

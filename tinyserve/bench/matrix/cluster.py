@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same matrix on a Dask cluster: a cell is sent with its files, workers share nothing but the code."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs one cell: a pure function of its inputs, so that it may run in another process or machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is known to fail before any work is done: better at once than after minutes of conversion."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many cells at once: a process for each, so that one that breaks or hangs takes no other with it."""
 
 from __future__ import annotations

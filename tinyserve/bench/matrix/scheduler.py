@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Dask scheduler that --scheduler names."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bundle of its own for each source of a matrix, whatever the files are called."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Scenarios on this computer under MLCommons LoadGen: the compiled model is the system under test.
 
 A query waits until the model is free (queue time) and is then computed (compute time); both are taken

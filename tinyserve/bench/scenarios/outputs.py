@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The device's output bytes against the expected ones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What scenarios have in common, whoever generates the load: timings of queries, metrics, and the search for
 the most streams that keep a latency bound."""
 

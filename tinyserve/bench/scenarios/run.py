@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scenarios beyond single-stream: under LoadGen on this computer, simulated for any other device."""
 
 from __future__ import annotations

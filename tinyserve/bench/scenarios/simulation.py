@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The scenarios that one device can't run by itself, as a discrete-event simulation over its latencies.
 
 The device is one server that takes one query at a time, first come, first served. Service times are drawn

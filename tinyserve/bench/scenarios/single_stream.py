@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The single-stream scenario on a device: one inference after the other, outputs checked byte by byte."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Statistics of repeated measurements. Percentiles are nearest-rank: each figure is one that was measured."""
 
 from __future__ import annotations

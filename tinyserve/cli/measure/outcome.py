@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a bench ends in: the report in every form that was asked for, and the exit status."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """tinyserve debug"""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """A program and its memory plan as C text."""

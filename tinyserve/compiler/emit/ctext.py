@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Numbers, arrays and shapes as C text."""
 
 from __future__ import annotations

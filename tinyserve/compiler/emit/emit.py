@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The emitter: a program and its memory plan as readable C.
 
 Four files (``model.c``, ``model.h``, ``weights.c``, ``weights.h``; with another name than "model"
@@ -31,6 +32,7 @@ from tinyserve.compiler.program import (
     every_call,
 )
 from tinyserve.errors import ToolError
+from tinyserve.resources import LICENCE_TAG, licence
 
 MARK = "tinyserve"
 """A word in the first line of every generated file, by which a later run knows the file as its own."""
@@ -111,8 +113,10 @@ class _Emitter:
             f"{name}.h": _text(self.model_h()),
             f"{self.weights}.c": _text(self.weights_c()),
             f"{self.weights}.h": _text(self.weights_h()),
-            **collect(headers + extra),
+            **(kernels := collect(headers + extra)),
         }
+        if kernels:
+            files[f"{KERNEL_DIRECTORY}/LICENSE"] = f"The licence of {MARK}'s kernels.\n\n{licence()}"
         compiled = [f"{KERNEL_DIRECTORY}/{source}" for source in dict.fromkeys(extra)]
         return Sources(files, (f"{name}.c", f"{self.weights}.c", *compiled))
 
@@ -400,6 +404,8 @@ class _Emitter:
     def banner(self, role: str) -> Iterator[str]:
         program = self.program
         yield f"/* {program.name}: {role}. Written by {MARK} {__version__}; compile again rather than edit."
+        yield f" * {LICENCE_TAG}"
+        yield " * (of the code; the constants are the model's and under its licence)"
         yield " *"
         yield f" * model   sha256 {program.model_sha256}"
         for kind, tensors in (("input", program.input_tensors), ("output", program.output_tensors)):

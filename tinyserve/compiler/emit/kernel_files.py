@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which kernel files a program needs: the headers it includes and, transitively, what those include."""
 
 from __future__ import annotations

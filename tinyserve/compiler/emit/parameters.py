@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fields of the kernels' parameter structs, read from the C headers: a parameter that a lowering forgets
 would be a zero in the generated code.
 

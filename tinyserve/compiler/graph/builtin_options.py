@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An operator's options as the file holds them, behind the ``Options`` protocol of the graph."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Safe access to FlatBuffers: every offset, table, vector and string is checked before it is read.
 
 Format: https://flatbuffers.dev/internals. A table starts with a signed offset back to its vtable; the vtable

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FlexBuffers: the options of custom operators. Only what they hold is read: a map of scalars."""
 
 from __future__ import annotations

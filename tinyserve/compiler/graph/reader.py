@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads a .tflite file into the typed graph. Anything wrong with the file ends in ModelError."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The parts of the TFLite schema (version 3) that the reader needs: field numbers, codes and names.
 
 Source: schema.fbs of LiteRT (Apache License 2.0). Codes are never renumbered, only added to.

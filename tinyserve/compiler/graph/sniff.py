@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Says what a file is that is not a .tflite model, and what to do with it."""
 
 from __future__ import annotations

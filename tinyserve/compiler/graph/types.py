@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The typed graph: what every later stage sees of a model. Nothing here knows FlatBuffers."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What must hold for every graph, whatever its operators: order of execution, quantization, subgraphs."""
 
 from __future__ import annotations

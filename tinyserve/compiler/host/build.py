@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds a compiled model with the system's C compiler: a shared library, or a sanitized program."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the host build adds to a compiled model: many samples in one call, and a program around it for sanitizers.
  *
  * Built with TS_HEADER ("kws.h") and TS_PREFIX (ts_kws_). With TS_MAIN it is a program that reads one request

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A compiled model on this machine: its outputs, and every intermediate tensor, as numpy arrays."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators by name. Every module of this package that defines ``OPS`` is found by itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Exact passes over the graph: load a model, make it smaller without changing a byte of its outputs."""
 
 from tinyserve.compiler.passes.load import load, macs

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Merges RELU, RELU6 and RELU_N1_TO_1 into the operator that makes their input.
 
 Exact where both have one quantization: the operator's output is clamped twice, by bounds that are computed

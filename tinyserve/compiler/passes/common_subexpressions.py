@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Computes once what the graph computes twice: equal operators with equal attributes on the same inputs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Computes operators whose outputs are the same on every inference, and makes the outputs constants.
 
 The chains SHAPE -> STRIDED_SLICE -> PACK -> RESHAPE that Keras exports for Flatten end up as a RESHAPE

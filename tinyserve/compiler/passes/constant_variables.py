@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes constants of variables that a CALL_ONCE sets and nothing changes afterwards.
 
 Exact: whatever reads the variable behind the CALL_ONCE reads the value that its subgraph assigns, on the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dead-channel elimination: channels that are constant or that nobody needs are not computed.
 
 Where all weights of an output channel are zero, the output is one constant. What reads it adds the same

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Removes operators whose outputs nobody reads, and tensors that nobody touches."""
 
 from __future__ import annotations

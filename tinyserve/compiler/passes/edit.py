@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small, safe edits of a graph that passes are made of."""
 
 from __future__ import annotations

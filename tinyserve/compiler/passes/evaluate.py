@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of operators whose inputs are constants, in numpy, with TFLM's semantics.
 
 Shapes and moved data are here, arithmetic is in ``passes/evaluate_arithmetic.py``. Each function returns

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of arithmetic on constants: only what has the same result on every machine.
 
 Integers wrap as two's complement does; of float32 only single operations, which IEEE 754 defines to the bit.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the bytes of a .tflite file to a model whose every operator is known to compile."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEQUANTIZE, functions of each value alone, QUANTIZE: one table of 256 bytes.
 
 Whatever stands between is a function of one int8 value, so all of its values are known. Each operator is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Removes operators that return their input's bytes under the same shape, type and quantization."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the passes over a model until none of them finds anything to do."""
 
 from __future__ import annotations

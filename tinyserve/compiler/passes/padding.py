@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Merges PAD and PADV2 over height and width into the convolutions that read them.
 
 Exact where the padding's value is the zero point, since that is what a convolution takes beyond its input's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Removes DEQUANTIZE -> QUANTIZE pairs with one and the same quantization.
 
 Exact: float32 holds scale * (q - zero point) to one part in 2^24, and dividing by the same scale is off by as

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Functions of float32 that look at each element alone, in numpy: each result is the nearest float32."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What optimizing did, pass by pass."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Merges chains of RESHAPE, SQUEEZE and EXPAND_DIMS, and chains of TRANSPOSE; a TRANSPOSE that moves no data
 becomes a RESHAPE."""
 

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where each buffer of a program lies in the arena."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Moves: copies of values within the arena that make it smaller.
 
 Kernels that write behind their own reads need their output to start a little below their input. Along a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where to put pieces of memory so that their total is least: an exact model, a bounded search, a bound.
 
 Every constraint is about two pieces. If both are needed at one time, then either ``b`` starts at least

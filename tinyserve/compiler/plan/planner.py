@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The memory planner: one arena for inputs, outputs, activations, scratch and state.
 
 A buffer keeps its bytes from the call that first writes it to the last that reads it. Two buffers alive at

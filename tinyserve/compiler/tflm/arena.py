@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arena that TFLM needs for a model, measured by TFLM itself.
 
 The smallest arena with which the interpreter of the ``tflite-micro`` package allocates its tensors, found by

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TFLM runs and the compiler refuses, because no result would be the right one.
 
 For the page of operators; tests hold that ``TYPES`` is complete and that all of it is refused.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A model as sources for the TFLM interpreter: the file as an array, its operators, its arena, the glue."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Faster kernels per instruction-set feature, offered to an operator's ``lower`` as candidates.
 
 ``compiler/variants/<feature>/<op>.py`` defines ``candidates(op, lowering) -> list[Candidate]`` for the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers whose work is dot products of several rows of int8 with one vector.
 
 Kernels in ``kernels/by_dots``, which each instruction set's headers make kernels of with its own

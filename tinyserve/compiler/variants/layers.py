@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the variants of several instruction sets ask of a layer and say of it in the same words."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Depthwise convolutions whose inputs are gathered into padded planes: sizes, by rows or by columns."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pools of int8 that take several channels at a time, with the portable kernels' parameters."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why no variant takes a layer, in the words of a report."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ADD and SUB of int8 where one input is exactly halved: TFLM scales the one of the larger scale by 1/2.
 
 What the other input contributes is looked up by its byte. Sums are kept doubled, as a multiply that gives the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D of int16 activations whose sums fit 32 bits: what the kernels of ``common/conv_2d_s16.h`` read."""
 
 from __future__ import annotations

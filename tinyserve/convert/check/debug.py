@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which layer loses the accuracy, and what would help: each remedy is made and measured first."""
 
 from __future__ import annotations

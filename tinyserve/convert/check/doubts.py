@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What makes representative data doubtful: it can be used, but the user should know."""
 
 from __future__ import annotations

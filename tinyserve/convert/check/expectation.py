@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The outputs that every later build of a model must give, byte for byte."""
 
 from __future__ import annotations

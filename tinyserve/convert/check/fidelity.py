@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far a converted model is from the original, on samples that calibration has not seen."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the compiler says of a model: MACs and arena, for the manifest."""
 
 from __future__ import annotations

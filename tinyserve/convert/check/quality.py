@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which layer loses the accuracy: each tensor of the quantized model beside the float one's."""
 
 from __future__ import annotations

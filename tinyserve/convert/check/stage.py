@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The front end's own check: the float model that it made against the source's framework, before anything is
 quantized.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Decision trees, forests and boosted trees of scikit-learn as one sum of trees. Worker process only.
 
 emlearn flattens each tree to its table of decision nodes. Leaves are taken from scikit-learn, since emlearn

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From a trained model of any kind to a .tflite, through the worker where a framework is needed."""
 
 from __future__ import annotations

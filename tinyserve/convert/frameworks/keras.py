@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Front end for Keras 3 (.keras, .h5): the model with batch 1, as float32 .tflite. Worker process only.
 
 With TF_USE_LEGACY_KERAS=1 in the environment ``tf.keras`` is Keras 2 (the package tf-keras), which loads

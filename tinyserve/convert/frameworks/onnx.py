@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Front end for ONNX: our own import, with onnxruntime as the reference. Worker process only.
 
 Images become channels last: see ``onnx_import.values``.

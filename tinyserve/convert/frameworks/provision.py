@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Front ends whose dependencies clash with the rest: installed apart, in the user's cache directory.
 
 ``tinyserve setup --frontend NAME`` calls ``provision``. An *overlay* is a directory put before the worker's

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Front end for PyTorch exported programs (.pt2): PyTorch's own exporter makes ONNX of them. Worker process
 only, in an environment of its own or this one.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keras' recurrent layers as the graphs that TFLite's converter and quantizer can take. Worker process only.
 
 A recurrent layer is traced as a loop over tensor lists, which ends in operators that no quantizer takes (and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Front end for SavedModel directories: one signature with batch 1, as float32 .tflite. Worker only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Front end for scikit-learn pipelines kept with joblib or pickle: scalers, linear models, MLPs and trees.
 
 Worker process only. Loading such a file runs code that is in it, so that it is done only when the user says

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the TensorFlow front ends share. Worker process only: nothing else may import TensorFlow."""
 
 from __future__ import annotations

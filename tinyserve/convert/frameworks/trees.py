@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trees as .tflite: written in float32 from a ``Forest``, and quantized to int8 or int16.
 
 No calibrator is needed: what a tree compares with is known. Features are quantized each by itself, in steps

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Activations that the converter writes as several operators, which quantizers would round one by one.
 
 Softplus is log(1 + exp(x)): in int8 the exponential alone takes all of the range. Such a group is a function

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``--quantize auto --min-accuracy``: the cheapest variant that is good enough."""
 
 from __future__ import annotations

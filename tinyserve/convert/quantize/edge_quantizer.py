@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """int16x8 with some layers left in float, by ai-edge-quantizer. Worker process only.
 
 TensorFlow's quantizer makes 16-bit models only as a whole. This one takes a recipe per layer.

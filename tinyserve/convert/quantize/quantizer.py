@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Post-training quantization of a float32 .tflite with TensorFlow's own quantizer. Worker process only.
 
 All front ends come through here: each makes a float32 .tflite, and one quantizer makes integers of it. It is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ranges of activations other than the calibrator's minimum and maximum. Worker process only.
 
 A few outliers stretch a tensor's range and cost all other values resolution. Clipping them is often the

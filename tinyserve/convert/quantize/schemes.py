@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ways to quantize one model, each really made and measured: for ``auto``, and for suggestions."""
 
 from __future__ import annotations

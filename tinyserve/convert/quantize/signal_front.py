@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which part of a model is a front end that only its own kernels run: audio features in front of a network.
 
 LiteRT, which calibrates, lacks such custom operators (TFLM's ``Signal...``, your own). The front end keeps

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """.tflite files as conversion reads, writes and changes them."""

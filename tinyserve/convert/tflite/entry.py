@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One signature of a .tflite that has several, as a file of its own. Worker process only."""
 
 from __future__ import annotations

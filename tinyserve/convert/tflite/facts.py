@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a .tflite is, as far as conversion cares: how it is quantized, its inputs and outputs, its weights.
 
 Needs numpy and our own reader, no TensorFlow.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layers of a float model by the names that people know them by."""
 
 from __future__ import annotations

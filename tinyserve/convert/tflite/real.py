@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A .tflite of dynamic-range or uint8 quantization as float32, to be quantized anew. Worker process only.
 
 Such files keep 8-bit weights whose float values are known but for rounding. What they computed with,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A .tflite file as objects that can be changed, and back. Worker process only: the classes that the file's
 schema generates come with LiteRT, or with TensorFlow.
 """

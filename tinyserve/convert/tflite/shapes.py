@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Shapes as LiteRT finds them, in a file that says otherwise. Worker process only.
 
 LiteRT computes every shape anew before it runs a model, so a converter's slip in the shape of an inner tensor

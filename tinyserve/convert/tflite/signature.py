@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Order and names of a .tflite's inputs and outputs. Worker process only.
 
 TensorFlow's converter and its quantizer list inputs and outputs in an order of their own; what the signature

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """State that lives across inferences, as inputs and outputs for quantizers, and back. Worker process only.
 
 No quantizer calibrates variables. ``lifted`` makes of each an input that has its value before an inference

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Cuts a .tflite of one graph in two along its edges, and joins two again. Worker process only."""
 
 from __future__ import annotations

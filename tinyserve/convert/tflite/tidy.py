@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What TensorFlow's converter writes, in operators that TFLM has, where that changes no value. Worker process
 only."""
 

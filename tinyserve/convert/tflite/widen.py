@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights of half precision as float32. Worker process only.
 
 Such files keep float16 constants with a DEQUANTIZE behind each. Every float16 is a float32, so that widening

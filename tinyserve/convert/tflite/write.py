@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes .tflite files operator by operator, for front ends whose models no converter knows. Worker process
 only: the file's schema comes with LiteRT, or with TensorFlow.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starts the worker process, speaks with it, and makes sure that it ends."""
 
 from __future__ import annotations

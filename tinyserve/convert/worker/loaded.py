@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What front ends hand to the worker: a model as .tflite, its original as a function, arrays in files."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the conversion's parent and its worker process say to each other: one JSON object per line.
 
 TensorFlow, LiteRT and TFLM run in the worker alone: their output on stderr is kept away from the user, a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs .tflite models in LiteRT and in TFLM's interpreter. Called in the worker process only."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The device under test: the client side of docs/protocol.md."""
 
 from tinyserve.devices.client.answers import DeviceInfo, LayerTicks, MemoryUse, MlperfRun

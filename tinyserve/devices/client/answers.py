@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a device answers, as data: parses the lines of docs/protocol.md. Raises DeviceError for malformed
 ones."""
 

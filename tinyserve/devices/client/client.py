@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The client of a device under test: identify it, load inputs, run inferences, read what they gave."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One command and its answer over a link: lines until ``m-ready``, with errors, faults and garbage reported
 apart."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a line is that the protocol does not have: noise at a wrong rate, an echo, log output, a restart."""
 
 from __future__ import annotations

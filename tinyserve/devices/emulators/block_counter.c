@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs inside QEMU as a TCG plugin: counts how often each basic block runs within one function, callees included.
  *
  * Arguments: entry=ADDRESS (hexadecimal, without the Thumb bit). At each return from the function the counts are

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The firmware as a program of this computer under valgrind's callgrind: exact counts of its instructions.
 
 Callgrind writes a file at each return from the model's invoke. What the dynamic linker does at first calls

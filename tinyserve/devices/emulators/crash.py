@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What happened when emulated firmware crashed, in words: where, what it touched, by which instruction."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The firmware built for this computer: a program that speaks the protocol on its standard input and
 output."""
 

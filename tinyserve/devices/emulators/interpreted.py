@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The monitor in Python: the same counts as the native one, some fifteen times slower.
 
 Used where monitor.c can't be built (no compiler, no writable cache).

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Runs inside Unicorn: counts instructions per basic block and is the emulated board's UART and marker.
  *
  * Built as a shared library without libc and used through tinyserve/devices/native.py, which mirrors the layouts.

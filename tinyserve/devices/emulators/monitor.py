@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an emulator's monitor gives: instruction counts per basic block, and the firmware's serial bytes.
 
 Two monitors have this interface: ``native`` (C hooks, fast) and ``interpreted`` (Python hooks, for machines

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The monitor in C: builds monitor.c once per machine and hands its functions to Unicorn by pointer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boards in QEMU: a system emulator as a child process, its serial port and monitor on sockets.
 
 With ``-icount`` the emulated time is the number of instructions, so that the firmware's timer counts them

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The QEMU that is installed: where it is, which version, and what it can."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A client of QEMU's monitor protocol (QMP): one JSON object per line."""
 
 from __future__ import annotations

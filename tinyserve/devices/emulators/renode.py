@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boards in Renode: a child process, driven through its monitor on a socket, the serial port on another.
 
 What runs is the script that lies beside the firmware (``renode/run.resc``, see firmware.renode). Renode

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds the C that runs inside an emulator: a shared library without libc, once per machine."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Carries out by hand the one instruction that touches the clock: a 32-bit load or store of one register.
 
 Encodings: Armv7-M Architecture Reference Manual, A7.7.43-45 (LDR), A7.7.161-162 (STR), A7.3.3 (ITSTATE);

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Boards in Unicorn: the board's core and memory, its UART as a link, and exact instruction counts.
 
 The emulator runs when bytes are expected and pauses when the firmware waits for some, so there are no threads

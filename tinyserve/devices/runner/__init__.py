@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MLCommons' runner for MLPerf Tiny, unmodified, on a board or its twin."""
 
 from tinyserve.devices.runner.launch import Runner

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starts the runner as a program of its own and waits for it."""
 
 from __future__ import annotations

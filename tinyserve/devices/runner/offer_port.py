@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs MLCommons' MLPerf Tiny runner, unmodified, with one more serial port among those that it finds.
 
 The runner takes ports from a scan of USB devices alone, so it never finds a pseudo-terminal, nor a board

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An Arduino sketch: everything but the .ino in its ``src`` directory, as the Arduino IDE wants it."""
 
 from __future__ import annotations

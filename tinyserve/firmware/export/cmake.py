@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A CMake project: the model as a library, and firmware for an emulated core or for this computer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A PlatformIO project: of a real board for its platform; of an emulated one with our platform inside."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Writes an export: into an empty directory or over an earlier export, never over anything else."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every kind of export starts from: a rendered firmware project, as files in memory."""
 
 from __future__ import annotations

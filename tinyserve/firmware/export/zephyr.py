@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A Zephyr application: the protocol on the console's UART."""
 
 from __future__ import annotations

@@ -1,1 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real boards and twins through PlatformIO: its private core directory, its packages, builds and uploads."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A core directory of our own for PlatformIO, made without a network; the user's is left alone.
 
 PlatformIO starts SCons from a "tool package" of an exact version, and asks its registry for it when it is not

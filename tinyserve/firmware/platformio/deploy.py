@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A compiled model to a running board in one call: render, provision, build, upload, check."""
 
 from __future__ import annotations

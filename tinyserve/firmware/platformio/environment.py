@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A board's PlatformIO environment without a model, to look up and install beforehand what it needs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What PlatformIO's output means when a build or an upload fails: its exit status is always 1."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a real board needs beyond Python packages: PlatformIO's packages, a port, and the right to open it."""
 
 from __future__ import annotations

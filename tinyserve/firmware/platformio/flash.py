@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Puts a rendered project on its board: build, upload, and the proof that its firmware answers."""
 
 from __future__ import annotations

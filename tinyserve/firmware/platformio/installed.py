@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which packages a PlatformIO environment still needs, asked of PlatformIO's own resolver; no network.
 
 Runs in a process of its own, since PlatformIO keeps its configuration in globals:

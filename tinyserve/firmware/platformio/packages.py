@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real board's PlatformIO packages: looked for before a build, since PlatformIO itself takes minutes to
 fail without a network, and then says nothing."""
 

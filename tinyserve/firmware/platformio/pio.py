@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs PlatformIO: always with a time-out, without a terminal, telemetry or update checks."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Our PlatformIO development platform: the templates with one board file per emulated board.
 
 PlatformIO's board files are made from ``boards/*.toml``, so that a board is described once.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PlatformIO projects: a real board's Arduino project, or an emulated board's for our own platform."""
 
 from __future__ import annotations

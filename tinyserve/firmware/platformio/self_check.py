@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What "upload" is on an emulated board: the firmware starts, says what it is, and infers twice alike.
 
 Run by the development platform: ``python -m tinyserve.firmware.platformio.self_check firmware.elf BOARD``.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* BATCH_MATMUL, int8, from dot products of several rows with one vector: what an instruction set's header makes its
  * kernels of. */
 #ifndef TS_BY_DOTS_BATCH_MATMUL_H

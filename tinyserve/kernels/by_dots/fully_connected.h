@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED with int8 weights from dot products of several rows with one vector: what an instruction set's header
  * makes its kernels of. */
 #ifndef TS_BY_DOTS_FULLY_CONNECTED_H

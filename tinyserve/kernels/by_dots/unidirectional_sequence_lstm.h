@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* UNIDIRECTIONAL_SEQUENCE_LSTM on integers from dot products of several rows of weights with one vector: what an
  * instruction set's header makes its kernels of. */
 #ifndef TS_BY_DOTS_UNIDIRECTIONAL_SEQUENCE_LSTM_H

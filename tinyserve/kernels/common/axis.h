@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Axes that are computed at run time. The shapes around them are known when compiling. */
 #ifndef TS_COMMON_AXIS_H
 #define TS_COMMON_AXIS_H

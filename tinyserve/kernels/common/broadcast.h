@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Walks two inputs whose shapes broadcast to the output's, row by row. */
 #ifndef TS_COMMON_BROADCAST_H
 #define TS_COMMON_BROADCAST_H

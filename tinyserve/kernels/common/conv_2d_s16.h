@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D of int16 activations and int8 weights by patches, for cores with 16-bit dot products: what they share.
  *
  * The compiler has seen to it that no sum leaves 32 bits. Equals ts_conv_2d_s16 byte for byte. Padding is zeros, as the

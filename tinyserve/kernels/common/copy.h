@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Copies of whole runs, by words or vectors where the core has them. In ascending order, each piece read before it is
  * written: `to` may lie over `from` as long as it does not start after it. */
 #ifndef TS_COMMON_COPY_H

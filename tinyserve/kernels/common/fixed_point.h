@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fixed-point arithmetic that the integer kernels share, equal to gemmlowp's as TFLM uses it. */
 #ifndef TS_COMMON_FIXED_POINT_H
 #define TS_COMMON_FIXED_POINT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Functions of int16 as tables of 513 samples over the range of int16. */
 #ifndef TS_COMMON_INTERPOLATE_H
 #define TS_COMMON_INTERPOLATE_H

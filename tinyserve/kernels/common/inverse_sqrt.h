@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 1 / sqrt(x) in fixed point, as TFLM's GetInvSqrtQuantizedMultiplierExp. */
 #ifndef TS_COMMON_INVERSE_SQRT_H
 #define TS_COMMON_INVERSE_SQRT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Elementary functions of float32 for kernels that have no libm. Relative errors are below 5e-7 unless stated. */
 #ifndef TS_COMMON_MATH_H
 #define TS_COMMON_MATH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Weights and bias that are computed at run time: kernels with both in their parameters, which then are NULL. */
 #ifndef TS_COMMON_OPERANDS_H
 #define TS_COMMON_OPERANDS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fields that parameter structs of several kernels share, by the names that TFLM gives them. */
 #ifndef TS_COMMON_PARAMS_H
 #define TS_COMMON_PARAMS_H

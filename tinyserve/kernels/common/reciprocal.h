@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* 1 / (1 + x) in fixed point, as gemmlowp's one_over_one_plus_x_for_x_in_0_1. */
 #ifndef TS_COMMON_RECIPROCAL_H
 #define TS_COMMON_RECIPROCAL_H

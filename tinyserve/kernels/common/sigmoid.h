@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Logistic and tanh of 16-bit values by interpolation in one table: sigmoid[i] is logistic(i / 24) in Q0.16. The
  * argument is scaled to 1/24 of 2^-9 for logistic, of 2^-8 for tanh; results are in Q0.15. */
 #ifndef TS_COMMON_SIGMOID_H

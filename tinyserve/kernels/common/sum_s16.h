@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The last step of sums over 16-bit activations and 8-bit weights. */
 #ifndef TS_COMMON_SUM_S16_H
 #define TS_COMMON_SUM_S16_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What every Thumb function of ours begins and ends with. Included by the function.S of each instruction set, which
  * names its architecture first: some vendors assemble without -mcpu.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Which taps of a sliding window lie inside the image. */
 #ifndef TS_COMMON_WINDOW_H
 #define TS_COMMON_WINDOW_H

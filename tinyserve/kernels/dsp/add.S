@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ADD and SUB of two int8 tensors of one shape. Armv7E-M with DSP and later.
  *
  * TFLM brings both inputs to twice the larger scale. That makes the multiplier of the input of larger scale exactly one

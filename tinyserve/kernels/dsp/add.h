@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ADD and SUB int8 for inputs of one shape, see add.S. Equal to ts_add_s8; all of int8 must be allowed as output. */
 #ifndef TS_DSP_ADD_H
 #define TS_DSP_ADD_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* BATCH_MATMUL: dot products of four rows at a time with SMLAD, for Armv7E-M with DSP and later. */
 #ifndef TS_DSP_BATCH_MATMUL_H
 #define TS_DSP_BATCH_MATMUL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Bounds of a fused activation, for layers whose kernels write all of int8. In place. */
 #ifndef TS_DSP_CLAMP_H
 #define TS_DSP_CLAMP_H

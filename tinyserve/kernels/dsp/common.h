@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the DSP kernels share. */
 #ifndef TS_DSP_COMMON_H
 #define TS_DSP_COMMON_H

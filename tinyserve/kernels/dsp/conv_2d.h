@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D int8 by patches: the taps of 4 output pixels are widened to int16 and multiplied with packed weights.
  * Bytes equal those of ts_conv_2d_s8; all of the output's range must be allowed (activation -128..127).
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D int16 by patches: 4 pixels times pairs of channels, see dots_s16.S and common/conv_2d_s16.h. */
 #ifndef TS_DSP_CONV_2D_S16_H
 #define TS_DSP_CONV_2D_S16_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise 3x3 convolution of 4 channels at a time, on rows of activations that were widened and sorted by channel.
  * Armv7E-M with DSP and later.
  *

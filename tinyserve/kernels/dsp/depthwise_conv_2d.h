@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* DEPTHWISE_CONV_2D int8 3x3, multiplier 1, strides 1 and 2. All of int8 must be allowed as output.
  *
  * Works on 4 channels at a time, down the image two rows at a time: rows are widened, padded and sorted by channel in

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* DEPTHWISE_CONV_2D int8 of any filter, stride, dilation and channel multiplier. All of int8 must be allowed as output.
  *
  * Works on 4 output channels at a time: their inputs are widened into a padded plane, from which plane.S computes rows

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Dot products of int16 activations and int8 weights: 4 pixels times 2 output channels. Armv7E-M with DSP and later.
  *
  * A step is two taps. Patch: [steps][4 pixels] words of two int16 taps. Weights: a word per step, bytes A0 B0 A1 B1 of

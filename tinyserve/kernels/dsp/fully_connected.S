@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layers: 8 output channels at a time, activations read as int8. Armv7E-M with DSP and later.
  *
  * Weights of a group of 8 channels (tinyserve/variants/dsp/fully_connected.py): 8 words of biases with the input's zero

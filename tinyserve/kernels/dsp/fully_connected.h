@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED int8 with one multiplier for all channels: 8 output channels at a time, see fully_connected.S.
  * Layers of fewer channels, or with a multiplier per channel, are convolutions of one pixel (conv_2d.h). */
 #ifndef TS_DSP_FULLY_CONNECTED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Packed int8 weights times widened activations, two output channels at a time. Armv7E-M with DSP and later.
  *
  * Weights (written by tinyserve/variants/dsp/packing.py): a record per pair of output channels A and B,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Assembly that the DSP kernels share: widened patches of activations, and their products with packed weights.
  * See matmul.S and patch.S. */
 #ifndef TS_DSP_MATMUL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Widened weights times widened activations: for short sums, where packing costs more than it saves. See matmul.S.
  *
  * Weights (tinyserve/variants/dsp/wide.py): a record per pair of output channels A and B,

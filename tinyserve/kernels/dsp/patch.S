@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Gathering of activations for the matrix products: int8 taps widened to int16, two taps per word. Armv7E-M with DSP.
  *
  * A run of taps lies contiguous in memory. Its bytes b0 b1 b2 b3 become the words (b0, b2), (b1, b3): that is what

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise convolution of any filter, 4 output channels at a time, from a padded plane of widened inputs. Armv7E-M with
  * DSP and later.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AVERAGE_POOL_2D and MAX_POOL_2D, int8, for Armv7E-M with DSP and later: four channels at a time. */
 #ifndef TS_DSP_POOL_2D_H
 #define TS_DSP_POOL_2D_H

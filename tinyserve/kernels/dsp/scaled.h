@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requantization in few instructions of what is known to be small. */
 #ifndef TS_DSP_SCALED_H
 #define TS_DSP_SCALED_H

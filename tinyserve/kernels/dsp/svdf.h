@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SVDF: dot products of four rows at a time with SMLAD, for Armv7E-M with DSP and later. */
 #ifndef TS_DSP_SVDF_H
 #define TS_DSP_SVDF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* UNIDIRECTIONAL_SEQUENCE_LSTM: dot products of four rows at a time with SMLAD, for Armv7E-M with DSP and later. */
 #ifndef TS_DSP_UNIDIRECTIONAL_SEQUENCE_LSTM_H
 #define TS_DSP_UNIDIRECTIONAL_SEQUENCE_LSTM_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution 3x3 by minimal filtering, F(2x2, 3x3) of Winograd (Lavin and Gray, 2015): 16 products instead of 36 for
  * 2x2 outputs. Integers throughout: the filters are scaled by 4, so all sums are exact. Armv7E-M with DSP and later.
  *

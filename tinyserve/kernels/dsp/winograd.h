@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D int8, 3x3, stride 1, padded to the size of the input, by Winograd's minimal filtering: winograd.S.
  *
  * Input [height][width][input_channels], output [height][width][output_channels], batch 1; height even, width and

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D float32 on a single-precision FPU: two neighbouring pixels times four channels in registers.
  *
  * Input [batches][height][width][channels], output [batches][height][width][output channels], ungrouped, undilated.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Fully connected layers in float32: 4 output channels at a time. FPv4-SP and later (Cortex-M4F, M7, M33).
  *
  * Products are rounded before they are added, in the order of the taps: the results are those of the portable kernel

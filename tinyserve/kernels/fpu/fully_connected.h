@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED float32 on a single-precision FPU: 4 output channels at a time, see fully_connected.S. */
 #ifndef TS_FPU_FULLY_CONNECTED_H
 #define TS_FPU_FULLY_CONNECTED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Functions for the single-precision FPU of Armv7E-M and later. Included by the others. */
 
         .arch   armv7e-m

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D on the host: windows of the padded image times weights, a row of outputs at a time. */
 #ifndef TS_HOST_CONV_2D_H
 #define TS_HOST_CONV_2D_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* DEPTHWISE_CONV_2D of depth multiplier 1 on the host: 16 channels at a time, four taps per dot product. */
 #ifndef TS_HOST_DEPTHWISE_CONV_2D_H
 #define TS_HOST_DEPTHWISE_CONV_2D_H

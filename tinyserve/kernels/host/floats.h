@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* float32 on the host: 16 output channels side by side, each with its sums in the order of the portable kernels, so
  * that the results have the same bits (built without contraction to fused multiply-adds). */
 #ifndef TS_HOST_FLOATS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED on the host: rows of inputs times weights. */
 #ifndef TS_HOST_FULLY_CONNECTED_H
 #define TS_HOST_FULLY_CONNECTED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sixteen output channels at a time on the computer that compiles and runs the model. What the compiler was told about
  * its processor decides: AVX-512 (with VNNI and VBMI), AVX2 (with VNNI or without), or vectors of GCC and Clang for any
  * other.

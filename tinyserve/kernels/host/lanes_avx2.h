@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* host/lanes.h with AVX2: eight lanes in each of two registers. */
 #ifndef TS_HOST_LANES_AVX2_H
 #define TS_HOST_LANES_AVX2_H

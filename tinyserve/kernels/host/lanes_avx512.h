@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* host/lanes.h with AVX-512: all sixteen lanes in one register. */
 #ifndef TS_HOST_LANES_AVX512_H
 #define TS_HOST_LANES_AVX512_H

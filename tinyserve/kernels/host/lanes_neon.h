@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* host/lanes.h on AArch64 with dot products: four lanes in each of four registers. */
 #ifndef TS_HOST_LANES_NEON_H
 #define TS_HOST_LANES_NEON_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* host/lanes.h for any processor: vectors of four lanes, which GCC and Clang map to what there is. */
 #ifndef TS_HOST_LANES_VECTOR_H
 #define TS_HOST_LANES_VECTOR_H

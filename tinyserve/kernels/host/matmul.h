@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Pixels times weights: what convolutions and fully connected layers have in common on the host.
  *
  * A pixel's inputs are `runs` of consecutive bytes at fixed offsets from where it starts, each `run_quads` groups of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* As host/matmul.h, of float32: four pixels (or one) by 16 or 64 channels.
  *
  * A pixel's inputs are `runs` of `run_length` consecutive values at fixed offsets. Weights: per block of 16 channels,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* An image as the host kernels read it: int8 + 128 as bytes, with its padding around it, so that windows need no
  * borders. */
 #ifndef TS_HOST_PADDED_H

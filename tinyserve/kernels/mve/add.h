@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ADD and SUB, int8, same shapes, for Helium: four elements at a time.
  *
  * Equals ts_add_s8 (and so TFLM's reference_integer_ops::Add) byte for byte; shifts are to the right or none.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D, int8, per channel or per tensor, for Helium: three output pixels times two channels at a time.
  *
  * Input  [input_height, input_width, input_channels], output [output_height, output_width, output_channels], NHWC,

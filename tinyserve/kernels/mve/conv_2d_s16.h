@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D int16 on Helium by patches: 3 pixels times pairs of channels, see dots_s16.S and common/conv_2d_s16.h. */
 #ifndef TS_KERNELS_MVE_CONV_2D_S16_H
 #define TS_KERNELS_MVE_CONV_2D_S16_H

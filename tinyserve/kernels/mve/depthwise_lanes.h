@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* DEPTHWISE_CONV_2D, int8, channel multiplier 1, for Helium: four channels side by side, tap by tap.
  *
  * For layers of few output pixels, where gathering a plane per channel does not pay. Input [batches, height, width,

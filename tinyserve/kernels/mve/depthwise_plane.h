@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* DEPTHWISE_CONV_2D, int8, any filter, dilation and channel multiplier, for Helium: channel by channel.
  *
  * Input [batches, height, width, channels], output [batches, height, width, channels x multiplier], NHWC. Equals

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Dot products of int8 rows with one vector, 4 rows at a time, for Helium: loops predicate their own tails. Rows lie as
  * they are, at any address. Sums are 32 bits wide and wrap. */
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Dot products of int8 rows, `depth` bytes apart, with one vector: sums[i] of row i. See dots.S. */
 #ifndef TS_MVE_DOTS_H
 #define TS_MVE_DOTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Dot products of int16 activations and int8 weights on Helium: 3 pixels times 2 output channels. Armv8.1-M with MVE.
  *
  * A step is 8 taps. Patch: [3 pixels][steps][8] int16. Weights: per step 8 bytes of channel A, then 8 of B. Sums must not

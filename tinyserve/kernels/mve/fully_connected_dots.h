@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED: dot products of four rows at a time with VMLADAV, for Helium. */
 #ifndef TS_MVE_FULLY_CONNECTED_DOTS_H
 #define TS_MVE_FULLY_CONNECTED_DOTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Functions for Armv8.1-M with MVE. Included by the others. The assemblers have no word for it in common. */
 
 #if defined(__clang__)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Shared by the Helium convolutions: dot products of int8 rows and the requantization of four channels.
  *
  * Weights lie in the order in which they are read: for each pair of output channels, 16 bytes of the one, then 16

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* MUL, int8, with broadcasting, for Helium: four elements at a time. Equals ts_mul_s8. */
 #ifndef TS_MVE_MUL_H
 #define TS_MVE_MUL_H

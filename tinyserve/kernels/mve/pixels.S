@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Three pixels of a convolution on Helium: dot products of int8 rows and requantization. Armv8.1-M with MVE.
  *
  * What ts_mve_pixels of matmul.h does, for compilers that do not keep its sums in registers. Weights and the table of

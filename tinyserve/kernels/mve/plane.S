@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One channel of a depthwise convolution on Helium, from a padded plane of that channel's inputs. Armv8.1-M with MVE.
  *
  * A step is one vector of taps: 16 neighbouring bytes of a row of the plane times 16 weights, zeros where there is no

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* AVERAGE_POOL_2D and MAX_POOL_2D, int8, for Helium: 4 and 16 channels at a time. */
 #ifndef TS_MVE_POOL_2D_H
 #define TS_MVE_POOL_2D_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requantization of four values by one multiplier. */
 #ifndef TS_MVE_SCALED_H
 #define TS_MVE_SCALED_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* SVDF: dot products of four rows at a time with VMLADAV, for Helium. */
 #ifndef TS_MVE_SVDF_H
 #define TS_MVE_SVDF_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* UNIDIRECTIONAL_SEQUENCE_LSTM: dot products of four rows at a time with VMLADAV, then four units at a time. */
 #ifndef TS_MVE_UNIDIRECTIONAL_SEQUENCE_LSTM_H
 #define TS_MVE_UNIDIRECTIONAL_SEQUENCE_LSTM_H

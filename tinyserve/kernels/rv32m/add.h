@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ADD and SUB, int8, one shape, for RV32M: one input by a shift, what the other contributes by a table of its bytes.
  *
  * Equals ts_add_s8 (and so TFLM's reference_integer_ops::Add) byte for byte where one input's factor is 1/2 and the

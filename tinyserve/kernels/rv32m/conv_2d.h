@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D, int8, ungrouped, batch 1, for RV32M: four pixels times four channels at a time.
  *
  * Input [input_height][input_width][input_channels], output [output_height][output_width][output_channels]. Equals

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Depthwise 3x3 windows over rows of one channel, for RV32M. The nine weights and the window, whose columns change places
  * as it slides, take 18 registers; what one output needs once lies on the stack. */
 

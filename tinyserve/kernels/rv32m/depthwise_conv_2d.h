@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* DEPTHWISE_CONV_2D, int8, 3x3, channel multiplier 1, undilated, stride 1 or 2, batch 1, for RV32M.
  *
  * Input [input_height][input_width][channels], output [output_height][output_width][channels]. Equals

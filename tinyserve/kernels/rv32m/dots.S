@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of products of 4 pixels and 4 channels, for RV32M: 8 loads for 16 products. Compilers spill half of the sums. */
 
 #include "function.S"

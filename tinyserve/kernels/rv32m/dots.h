@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Sums of products for a block of outputs, as many as 31 registers hold. */
 #ifndef TS_KERNELS_RV32M_DOTS_H
 #define TS_KERNELS_RV32M_DOTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED, int8, for RV32M: four channels at a time share the loads of the row.
  *
  * Input [batches][depth], output [batches][channels]. Equals ts_fully_connected_s8 (and so TFLM's

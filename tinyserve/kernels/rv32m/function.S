@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Functions for RV32IM. Included by the others. As ../common/thumb_function.S has them. */
 
         .cfi_sections .debug_frame

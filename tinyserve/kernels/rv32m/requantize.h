@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* From accumulator to int8 output in 32-bit registers, for cores with a multiply that gives the high half (RV32M).
  *
  * Equals ts_requantize, the output's zero point and the clamp, for right shifts of 1 to 22 and accumulators below 2^29:

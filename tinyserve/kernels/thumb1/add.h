@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ADD and SUB, int8, same shapes, for Armv6-M: each input's scaled value is looked up in a table of 256.
  *
  * Equals ts_add_s8 (and so TFLM's reference_integer_ops::Add) byte for byte; the output's shift is to the right or

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D, int8, per channel or per tensor, for Armv6-M: five output pixels times one channel at a time.
  * Up to `groups` times five pixels are gathered first, where rows are short, so that a channel's constants are loaded
  * once for all of them.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D int16 by patches for Armv6-M: 5 pixels times a channel, see dots5.S and common/conv_2d_s16.h. */
 #ifndef TS_KERNELS_THUMB1_CONV_2D_S16_H
 #define TS_KERNELS_THUMB1_CONV_2D_S16_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One row of inputs times two output channels at a time, for Armv6-M.
  *
  *   void ts_thumb1_dots2(const int32_t *row, const uint8_t *weights, uint32_t blocks, int32_t start, int32_t *acc,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Five pixels times one output channel at a time, for Armv6-M, which has neither a multiply-accumulate nor a
  * signed byte load with an immediate offset.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED, int8, for Armv6-M: one row of inputs times two channels at a time.
  *
  * Input [batches, depth], output [batches, channels]. Equals ts_fully_connected_s8 (and so TFLM's

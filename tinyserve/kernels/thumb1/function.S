@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Functions for Armv6-M and later. Included by the others. */
 
     .arch armv6-m

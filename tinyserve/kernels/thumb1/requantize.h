@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requantization without a long multiply, for Armv6-M.
  *
  * TFLM's result is a step function of the accumulator: a doubling high multiply and a rounding division, both of which

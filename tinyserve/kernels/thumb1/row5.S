@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* One row of a 3x3 depthwise convolution of one channel, five outputs at a time, for Armv6-M.
  *
  *   void ts_thumb1_row5(const ts_thumb1_row5_args *args, const int8_t *weights, int32_t groups, int32_t *acc);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Requantizes sums and stores them as int8 in [-128, 127], for Armv6-M. requantize.h explains the arithmetic.
  *
  *   void ts_thumb1_store(const int32_t *acc, const ts_thumb1_channel *channel, int8_t *output,

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Inputs of one pixel to one column of a patch of five, for Armv6-M.
  *
  *   int32_t ts_thumb1_widen5(const int8_t *from, int32_t *to, const ts_thumb1_widen_args *args);

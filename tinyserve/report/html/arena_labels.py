@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where a buffer's name goes in a picture of the arena: boxes overlap in time and bytes, names must not."""
 
 from __future__ import annotations

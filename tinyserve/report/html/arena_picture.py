@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The arena over time as a picture file: offsets upwards, layers to the right, one box per buffer."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One self-contained HTML page: pictures are inline SVG, nothing is loaded from anywhere."""
 
 from __future__ import annotations

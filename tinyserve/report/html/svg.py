@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pictures of the HTML report, as SVG text. Colours are CSS classes, so that dark mode works inside them."""
 
 from __future__ import annotations

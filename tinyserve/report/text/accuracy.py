@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Accuracy of a model's forms side by side, as text."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A bundle for people: what went in, what came out, and how good it is."""
 
 from __future__ import annotations

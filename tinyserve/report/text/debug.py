@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which layer loses the accuracy, as text."""
 
 from __future__ import annotations

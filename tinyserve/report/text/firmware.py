@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A built firmware for people: how large it is, by part, against its board."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which boards a model would fit in each scheme, as text."""
 
 from __future__ import annotations

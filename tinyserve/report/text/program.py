@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A compiled model for people: layers, passes, and the arena as data for pictures."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ways to quantize one model beside each other: how good each is and what it costs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What pruning and clustering left of a model's weights, as text."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """IF, WHILE, CALL_ONCE and resource variables against TFLM, and the C that the emitter writes for them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TFLite_Detection_PostProcess against TFLM.
 
 TFLM's fast suppression leaves outputs beyond the last detection as they were: its cases have enough of them.

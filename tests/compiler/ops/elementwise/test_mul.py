@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MUL against TFLM, with broadcasting and constant operands."""
 
 from __future__ import annotations

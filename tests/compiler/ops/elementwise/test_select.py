@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SELECT_V2 against TFLM."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SQUARED_DIFFERENCE against TFLM."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Elementwise operators of one input against TFLM: every value of int8, many of int16 and float32."""
 
 from __future__ import annotations

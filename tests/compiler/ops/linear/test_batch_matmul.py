@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """BATCH_MATMUL against TFLM: transposed operands and broadcast batches."""
 
 from __future__ import annotations

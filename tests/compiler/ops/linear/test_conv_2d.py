@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D against TFLM: strides, dilations, paddings, groups, per-channel and per-tensor scales."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D against TFLM: multipliers, strides, dilations, paddings, scales."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FULLY_CONNECTED against TFLM: any input rank, per-channel and per-tensor, with and without bias."""
 
 from __future__ import annotations

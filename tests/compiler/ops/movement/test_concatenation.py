@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONCATENATION and PACK against TFLM."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GATHER against TFLM, with constant and computed positions."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MIRROR_PAD against TFLM."""
 
 from __future__ import annotations

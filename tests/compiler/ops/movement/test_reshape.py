@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RESHAPE, SQUEEZE and EXPAND_DIMS: the bytes stay where they are."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SHAPE against TFLM: as an output, and as what other operators work on at run time."""
 
 from __future__ import annotations

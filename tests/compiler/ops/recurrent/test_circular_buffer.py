@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CIRCULAR_BUFFER against TFLM, whose outputs count at the inferences that are due.
 
 The outputs of buffers are variables: TFLM keeps other tensors by chance only.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """UNIDIRECTIONAL_SEQUENCE_LSTM against TFLM, with the state carried from one inference to the next."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MEAN, SUM, REDUCE_MAX, REDUCE_MIN and REDUCE_ALL against TFLM (which reduces two axes at most)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SOFTMAX against TFLM: all types; scales from tiny to such that only the maximum counts."""
 
 from __future__ import annotations

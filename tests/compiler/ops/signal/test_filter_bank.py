@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The signal operators from a spectrum to features against TFLM."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The signal operators that cut streams into frames against TFLM, over several inferences.
 
 TFLM leaves an output as it was where there is no whole frame yet: a SELECT_V2 takes zeros there.

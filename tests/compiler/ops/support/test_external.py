@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators from outside: the example's is compiled, run on this computer and on an emulated board."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The lead of an overlap, against a simulation of every read and write in shared memory."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requantization parameters: what they stand for, and their edges."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Windows: the first reads that overlaps are computed from, against a walk over every tap."""
 
 from __future__ import annotations

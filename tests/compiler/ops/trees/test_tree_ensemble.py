@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TreeEnsemble against a walk in Python: TFLM has no such operator."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Stands for the TFLM library in builds for cores that there is no library of: one input and one output of 8 bytes,
  * output = input + number of operators added, and a reset that is seen. It reads the model only as far as its address. */
 #include <cstring>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators computed by the kernels of others, on emulated cores, against their own portable kernels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights that the packed kernels take: factors below one, accumulators within 23 bits."""
 
 from __future__ import annotations

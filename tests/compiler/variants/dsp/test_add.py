@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ADD and SUB with a table on emulated cores, against the portable kernel."""
 
 from __future__ import annotations

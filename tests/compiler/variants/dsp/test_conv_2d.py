@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D with SMLAD on emulated cores, against the portable kernel: shapes, borders, tails, overlaps."""
 
 from __future__ import annotations

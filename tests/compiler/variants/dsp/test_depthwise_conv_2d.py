@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D 3x3 with SMLAD on emulated cores, against the portable kernel."""
 
 from __future__ import annotations

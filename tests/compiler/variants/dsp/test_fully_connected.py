@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FULLY_CONNECTED with SMLAD on emulated cores, against the portable kernel."""
 
 from __future__ import annotations

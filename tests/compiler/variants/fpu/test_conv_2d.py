@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D float32 on emulated FPUs: the same bits as sums in float32, tap after tap."""
 
 from __future__ import annotations

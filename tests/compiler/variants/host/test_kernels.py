@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The host kernels with each kind of vectors that this machine has: shapes, borders, tails."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Helium kernels on an emulated Cortex-M55, against the portable ones: shapes, borders, tails."""
 
 from __future__ import annotations

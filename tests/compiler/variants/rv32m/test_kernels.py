@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The RV32M kernels on an emulated RV32IMC, against the portable ones: shapes, borders, tails, overlaps."""
 
 from __future__ import annotations

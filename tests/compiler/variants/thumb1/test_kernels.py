@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Armv6-M kernels on an emulated Cortex-M0, against the portable ones: shapes, borders, tails."""
 
 from __future__ import annotations

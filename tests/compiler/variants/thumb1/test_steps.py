@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Short multipliers: every accumulator within reach gives TFLM's result."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small random ONNX networks: every operator that the import knows, random shapes, one or two inputs and
 outputs, opsets from 9 to the newest. The same seed gives the same network.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small random PyTorch modules as exported programs, made in the front end's environment:
 ``python pytorch_networks.py DIRECTORY FIRST COUNT``. The same seed gives the same module.
 """

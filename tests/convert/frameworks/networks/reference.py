@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the import makes of an ONNX model, in LiteRT, beside onnxruntime."""
 
 from __future__ import annotations

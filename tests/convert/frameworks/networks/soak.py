@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """``make soak``: random networks through the front ends, counted: converted, refused, wrong."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Activations as the import writes them become tables in int8, with TFLM's bytes."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """scikit-learn by ONNX: refused at once, with the file to give instead."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Random networks of all operators become float .tflite models that answer as onnxruntime does."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QDQ models, as onnxruntime's own quantizer writes them, keep their scales and differ by single steps."""
 
 from __future__ import annotations

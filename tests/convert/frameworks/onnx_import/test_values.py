@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Layouts are followed by permutations: what a reshape of memory means, numpy knows."""
 
 from __future__ import annotations

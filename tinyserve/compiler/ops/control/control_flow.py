@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """IF, WHILE and CALL_ONCE: operators that run subgraphs. No kernel: the emitter writes them as C."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TFLite_Detection_PostProcess, the last operator of SSD detectors. Kernel in
 ``kernels/detection_postprocess.h``.
 """

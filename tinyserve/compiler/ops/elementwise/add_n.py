@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ADD_N: the sum of several inputs. Kernels in ``kernels/add_n.h``."""
 
 from __future__ import annotations

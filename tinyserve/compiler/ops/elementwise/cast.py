@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CAST between number types. Kernels in ``kernels/cast.h``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DIV, FLOOR_DIV and FLOOR_MOD with broadcasting. Kernels in ``kernels/div.h``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Any function of an int8 value to an int8 value, made by the pass ``lookup_tables``: no file has it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MAXIMUM and MINIMUM with broadcasting. Kernels in ``kernels/maximum.h``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MUL with broadcasting. Kernels in ``kernels/mul.h``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PRELU: a slope per element (or channel) below zero. Kernels in ``kernels/prelu.h``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """QUANTIZE (from float32, and between integer types) and DEQUANTIZE. Kernels in ``kernels/quantize.h``."""
 
 from __future__ import annotations

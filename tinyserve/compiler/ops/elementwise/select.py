@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SELECT and SELECT_V2: elements of one or the other input. Kernels in ``kernels/select.h``."""
 
 from __future__ import annotations

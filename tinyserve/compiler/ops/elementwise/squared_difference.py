@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SQUARED_DIFFERENCE with broadcasting. Kernels in ``kernels/squared_difference.h``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Elementwise operators of one input. Kernels in ``kernels/unary.h``.
 
 8-bit functions are tables of 256 bytes, computed here as TFLM computes each value. float32 calls a function

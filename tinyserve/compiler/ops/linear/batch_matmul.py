@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """BATCH_MATMUL: products of matrices computed at run time. Kernels in ``kernels/batch_matmul.h``."""
 
 from __future__ import annotations

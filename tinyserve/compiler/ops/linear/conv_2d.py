@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D: two-dimensional convolution, grouped too. Kernels in ``kernels/conv_2d.h``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_3D: three-dimensional convolution in float32. Kernel in ``kernels/conv_3d.h``."""
 
 from __future__ import annotations

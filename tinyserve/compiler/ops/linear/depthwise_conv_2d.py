@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D: each input channel is convolved alone. Kernels in ``kernels/depthwise_conv_2d.h``."""
 
 from __future__ import annotations

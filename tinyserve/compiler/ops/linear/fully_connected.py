@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FULLY_CONNECTED: a matrix times each row of the input. Kernels in ``kernels/fully_connected.h``."""
 
 from __future__ import annotations

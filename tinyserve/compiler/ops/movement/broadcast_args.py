@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """BROADCAST_ARGS: the shape of a broadcast, at run time. Kernels in ``kernels/broadcast_args.h``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONCATENATION and PACK: each input is copied to its place in the output."""
 
 from __future__ import annotations

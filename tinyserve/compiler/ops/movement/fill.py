@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FILL and ZEROS_LIKE: one value everywhere. Kernels in ``kernels/fill.h``."""
 
 from __future__ import annotations

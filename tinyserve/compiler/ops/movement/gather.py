@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GATHER along one axis. Kernels in ``kernels/gather.h``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GATHER_ND, EMBEDDING_LOOKUP and DYNAMIC_UPDATE_SLICE. Kernels in ``kernels/gather_nd.h``."""
 
 from __future__ import annotations

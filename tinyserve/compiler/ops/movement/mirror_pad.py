@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MIRROR_PAD: the input surrounded by its own reflection. Kernels in ``kernels/mirror_pad.h``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PAD and PADV2: the input surrounded by zeros (the zero point) or by a given value. Kernels in
 ``kernels/pad.h``.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RESIZE_NEAREST_NEIGHBOR and RESIZE_BILINEAR. Kernels in ``kernels/resize.h``.
 
 Which input pixels an output pixel is made of depends on shapes alone, so it is a table per axis.

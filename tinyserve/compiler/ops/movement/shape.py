@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SHAPE: the shape of a tensor, which is known when compiling. No kernel."""
 
 from __future__ import annotations

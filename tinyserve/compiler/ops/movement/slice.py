@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SLICE, STRIDED_SLICE, SPLIT, SPLIT_V, UNPACK and REVERSE_V2: parts of a tensor, each copied out of its
 place. Kernels in ``kernels/strided_copy.h``, for parts that are known at run time in ``kernels/slice.h``.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SPACE_TO_BATCH_ND and BATCH_TO_SPACE_ND: how dilated convolutions are exported. Kernels in
 ``kernels/space_to_batch_nd.h``.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TILE: the input over and over along each axis, as one strided copy that reads values again."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TRANSPOSE, DEPTH_TO_SPACE, SPACE_TO_DEPTH and BROADCAST_TO: the input walked in another order."""
 
 from __future__ import annotations

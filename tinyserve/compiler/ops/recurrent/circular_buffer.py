@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CIRCULAR_BUFFER: what streaming models with strided convolutions remember. Kernel in
 ``kernels/circular_buffer.h``.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SVDF: a layer of rank-one filters over features and time, as streaming keyword models have it. Kernels in
 ``kernels/svdf.h``.
 """

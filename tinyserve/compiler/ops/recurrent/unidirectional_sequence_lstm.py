@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """UNIDIRECTIONAL_SEQUENCE_LSTM, as Keras' LSTM layer becomes one. Kernels in
 ``kernels/unidirectional_sequence_lstm.h``.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """VAR_HANDLE, READ_VARIABLE and ASSIGN_VARIABLE: values that live across inferences, copied by ``move.h``."""
 
 from __future__ import annotations

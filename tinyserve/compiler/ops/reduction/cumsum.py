@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CUMSUM along one axis. Kernels in ``kernels/cumsum.h``."""
 
 from __future__ import annotations

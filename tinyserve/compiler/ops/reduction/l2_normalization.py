@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """L2_NORMALIZATION over the last dimension. Kernels in ``kernels/l2_normalization.h``."""
 
 from __future__ import annotations

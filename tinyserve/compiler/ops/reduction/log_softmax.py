@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """LOG_SOFTMAX over the last dimension. Kernels in ``kernels/log_softmax.h``."""
 
 from __future__ import annotations

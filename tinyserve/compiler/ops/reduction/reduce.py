@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MEAN, SUM and REDUCE_MAX, _MIN, _ALL and _ANY over any axes. Kernels in ``kernels/reduce.h``."""
 
 from __future__ import annotations

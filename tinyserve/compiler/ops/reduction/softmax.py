@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SOFTMAX over the last dimension. Kernels in ``kernels/softmax.h``."""
 
 from __future__ import annotations

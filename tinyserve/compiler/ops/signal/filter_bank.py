@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The signal operators from a spectrum to features: SignalEnergy, SignalFilterBank and what follows it,
 SignalPCAN. Kernels in ``kernels/filter_bank.h``.
 """

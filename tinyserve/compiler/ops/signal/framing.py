@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The signal operators that cut a stream of samples into frames, and back: SignalWindow, SignalFftAutoScale,
 SignalFramer, SignalStacker, SignalDelay, SignalOverlapAdd. Kernels in ``kernels/framing.h``.
 """

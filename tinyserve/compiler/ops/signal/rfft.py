@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SignalRfft and SignalIrfft: real FFTs of a speech front end. Kernels in ``kernels/rfft.h``."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Axes that are computed at run time: what ``kernels/common/axis.h`` works on. No operator by itself."""
 
 from __future__ import annotations

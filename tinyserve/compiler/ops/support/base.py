@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What an operator module provides, and what lowering provides to it."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What elementwise operators of two broadcasting inputs share. No operator by itself."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Broadcasting of two inputs: the fields that ``kernels/common/broadcast.h`` walks them by."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kernel calls in the form that all operators share."""
 
 from __future__ import annotations

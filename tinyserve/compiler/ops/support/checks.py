@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Checks that operators share. Each raises one worded error and returns nothing else than what it checked."""
 
 from __future__ import annotations

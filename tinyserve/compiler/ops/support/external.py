@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators from outside the package: directories of one Python file and one C header per operator.
 
 The directories are in the environment, so that worker processes and later steps see the same operators.

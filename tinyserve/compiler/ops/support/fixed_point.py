@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """gemmlowp's fixed-point functions in Python, bit for bit, to compute tables at compile time.
 
 A number of format Qn is an int32 raw value times 2^(n - 31). Source of the formulas: gemmlowp's

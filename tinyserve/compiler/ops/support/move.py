@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A copy of a value within the arena, as a kernel call."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How far an output must lie before its input when both share memory: see Overlap in codegen.program."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requantization parameters, computed as TFLM computes them when it prepares an operator.
 
 All of it is done at compile time in the very precision that TFLM uses (float32 here, float64 there), since

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Copies between two walks over memory: what slices, transpositions and concatenations lower to.
 
 Kernels in ``kernels/strided_copy.h``. No operator by itself.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How an operator is added to TFLM's MicroMutableOpResolver."""
 
 from __future__ import annotations

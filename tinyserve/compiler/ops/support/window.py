@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sliding windows: padding, output size and order of reads of convolutions and pools."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Trees as C code: a comparison and a branch per node, for ``--optimize speed``.
 
 A walk over nodes in flash loads each of them; code has them in its instructions.

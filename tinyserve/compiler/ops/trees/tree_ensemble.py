@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TreeEnsemble: decision trees, forests and boosted trees as one custom operator of tinyserve's own.
 Kernel in ``kernels/tree_ensemble.h``.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The tables of trees, and what follows from them: sums' bounds, and nodes as the kernel walks them."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """How channels flow through operators: the rules that dead-channel elimination is made of.
 
 A channel is an index into a tensor's last axis. Each rule answers three questions for its operators: which

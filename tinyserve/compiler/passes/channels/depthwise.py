@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D: output channel o reads input channel o // multiplier alone."""
 
 from __future__ import annotations

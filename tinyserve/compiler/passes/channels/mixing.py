@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D and FULLY_CONNECTED: every output channel may read every input channel."""
 
 from __future__ import annotations

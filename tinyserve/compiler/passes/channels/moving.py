@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators that treat channels alike: elementwise ones, pools, and those that only move data."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is known of each tensor's channels, and the replacements made from that."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What operators make of channels that hold one known value: the arithmetic of their kernels, in Python."""
 
 from __future__ import annotations

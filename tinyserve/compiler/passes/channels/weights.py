@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What operators with weights share: constant accumulators, and inputs that fold into the bias."""
 
 from __future__ import annotations

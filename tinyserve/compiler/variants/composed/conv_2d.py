@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Grouped CONV_2D: group by group, or as DEPTHWISE_CONV_2D where each group has one input channel."""
 
 from __future__ import annotations

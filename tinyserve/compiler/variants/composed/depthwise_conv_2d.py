@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D with a channel multiplier: each input channel is a CONV_2D of its own."""
 
 from __future__ import annotations

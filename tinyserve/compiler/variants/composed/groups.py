@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Grouped convolutions, group by group: each copies its channels, is convolved and copies its outputs."""
 
 from __future__ import annotations

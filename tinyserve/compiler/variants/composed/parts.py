@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators and tensors that stand for a part of another operator while it is lowered."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TRANSPOSE_CONV as convolutions: an output's row and column, by the strides, say which taps reach it.
 
 Outputs whose rows have the same remainder (a phase) are one convolution of the input, with the phases along

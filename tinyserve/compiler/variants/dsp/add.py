@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ADD and SUB: one input by a shift, the other by a table."""
 
 from __future__ import annotations

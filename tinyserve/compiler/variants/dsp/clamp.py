@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Fused activations that allow less than all of int8: a pass over what kernels wrote that saturate to int8.
 
 Saturating first is no loss: the activation's bounds lie within int8's.

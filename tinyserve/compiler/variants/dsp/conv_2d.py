@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D with SMLAD: patches of 4 pixels times pairs of output channels."""
 
 from __future__ import annotations

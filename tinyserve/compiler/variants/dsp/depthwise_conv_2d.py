@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D 3x3 with SMLAD: rows sorted by channel in scratch, two rows of output at a time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FULLY_CONNECTED with SMLAD: 8 channels at a time where one multiplier serves all, else as a convolution."""
 
 from __future__ import annotations

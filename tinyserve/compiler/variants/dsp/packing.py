@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights in the order in which the DSP kernels read them, and the bounds within which they are exact.
 
 The record of a pair of output channels is described in ``kernels/dsp/matmul.S``.

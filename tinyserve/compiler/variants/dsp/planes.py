@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D of any filter, stride, dilation and multiplier: planes of 4 channels, 2 columns each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pools of int8 with DSP."""
 
 from __future__ import annotations

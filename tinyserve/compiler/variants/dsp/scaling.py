@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights times a power of two per channel, so that all channels of a layer need one right shift.
 
 With acc the sum, m the multiplier and r the right shift, TFLM gives

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Widened and scaled weights for ``kernels/dsp/matmul_wide.S``: twice the flash, cheaper outputs."""
 
 from __future__ import annotations

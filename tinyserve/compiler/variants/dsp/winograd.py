@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """3x3 convolutions by Winograd's minimal filtering: 16 products for what takes 36, for 3.6 times the flash.
 
 Exact: the filters are transformed with twice Winograd's G on both sides, which leaves integers and four times

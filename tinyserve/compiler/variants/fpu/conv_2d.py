@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D float32: two pixels times four channels in FPU registers."""
 
 from __future__ import annotations

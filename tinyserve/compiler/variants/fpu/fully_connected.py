@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FULLY_CONNECTED float32: 4 channels at a time in FPU registers."""
 
 from __future__ import annotations

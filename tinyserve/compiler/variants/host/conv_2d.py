@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D on the host: four pixels by up to 64 channels, of int8 four products per lane and step."""
 
 from __future__ import annotations

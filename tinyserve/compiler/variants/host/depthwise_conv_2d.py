@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D on the host: 16 channels at a time, of int8 four taps per dot product."""
 
 from __future__ import annotations

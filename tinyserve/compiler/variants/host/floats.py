@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """float32 layers on the host: 16 channels side by side, each with its sums in the portable kernels' order."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FULLY_CONNECTED on the host: four rows by up to 64 channels, four products per lane and step."""
 
 from __future__ import annotations

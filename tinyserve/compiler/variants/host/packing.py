@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights, tables and padded images in the order in which the host kernels read them (kernels/host)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D on Helium: three pixels times two channels of VMLADAV."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D on Helium: 3x3 windows of 16 channels, one VMLADAV each."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FULLY_CONNECTED on Helium: four channels of VMLADAV at a time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D on Helium with few outputs per channel: four channels side by side, tap by tap."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MUL of int8 on Helium: four elements at a time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights and tables in the order in which the Helium kernels read them (see kernels/mve/matmul.h)."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D on Helium of any filter, dilation and multiplier: planes of one channel, 16 taps each."""
 
 from __future__ import annotations

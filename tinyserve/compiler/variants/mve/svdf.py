@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """SVDF by Helium's dot products."""
 
 from __future__ import annotations

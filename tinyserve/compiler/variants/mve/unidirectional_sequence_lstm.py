@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """UNIDIRECTIONAL_SEQUENCE_LSTM by Helium's dot products."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ADD and SUB on RV32M: one input by a shift, the other by a table."""
 
 from __future__ import annotations

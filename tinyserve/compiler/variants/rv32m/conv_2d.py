@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D on RV32M: four pixels times four channels."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D on RV32M: 3x3, weights and window of one channel in registers."""
 
 from __future__ import annotations

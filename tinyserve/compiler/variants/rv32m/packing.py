@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights and tables as the RV32M kernels read them, and the bounds that their requantization needs."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ADD and SUB on Armv6-M: what each input contributes comes from a table of 256 words."""
 
 from __future__ import annotations

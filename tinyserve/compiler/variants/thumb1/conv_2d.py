@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D on Armv6-M: five pixels times one channel, inputs widened to words."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CONV_2D of int16 activations on Armv6-M: patches of 5 pixels, widened to words, times a channel."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DEPTHWISE_CONV_2D on Armv6-M: 3x3, one channel's rows widened to words, five outputs at a time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FULLY_CONNECTED on Armv6-M: the row widened to words, two channels at a time."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Weights and tables as the Armv6-M kernels read them, and the bound of accumulators that they need."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Short multipliers whose requantization takes TFLM's steps at the very same accumulators.
 
 Requantization is a step function of the accumulator that never goes down: MultiplyByQuantizedMultiplier (a

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Elementwise operators on values: the layout of what goes in is that of what comes out."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the operators of ONNX are written with: values in, values out, in whatever layout they lie."""
 
 from __future__ import annotations

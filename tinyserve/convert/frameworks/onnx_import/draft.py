@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A float .tflite in the making: tensors and operators as plain objects that can still be changed."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """From the nodes of an ONNX model to a float .tflite, one operator after the other."""
 
 from __future__ import annotations

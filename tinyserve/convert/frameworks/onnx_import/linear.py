@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Products with weights and of two values."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A node of an ONNX model as the functions that import operators see it, and the list of these functions."""
 
 from __future__ import annotations

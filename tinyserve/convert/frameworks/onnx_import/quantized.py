@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A draft whose values carry the scales of a quantized (QDQ) ONNX model, as int8 operators with these scales.
 
 What TFLite ties to one scale (moves, pools) gets a QUANTIZE behind it where the source has two; softmax,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators on values that take axes together."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An ONNX file as it comes, checked, and made plain: static shapes, no functions, float32."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What every value of an ONNX model is: its type and shape, and its data where that depends on no input.
 
 onnxruntime runs the model once, as it is written, with all values as outputs. So shapes need no inference of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Values of a channels-first model with the layouts that they have in memory.
 
 A value has the shape that the source model gives it (its logical shape). In memory it lies in one or several

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolutions and pools: padding as ONNX has it in the two ways that TFLite has."""
 
 from __future__ import annotations

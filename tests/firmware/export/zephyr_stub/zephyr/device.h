@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #ifndef ZEPHYR_DEVICE_H
 #define ZEPHYR_DEVICE_H
 

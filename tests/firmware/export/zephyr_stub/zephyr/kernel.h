@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The few pieces of Zephyr that the port uses, on a computer's standard input and output. */
 #ifndef ZEPHYR_KERNEL_H
 #define ZEPHYR_KERNEL_H

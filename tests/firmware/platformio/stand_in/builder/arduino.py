@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The Arduino framework: a stub of its core."""
 
 from SCons.Script import DefaultEnvironment

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Builds for this computer; "uploads" by putting the program where the test's board waits for it."""
 
 import os

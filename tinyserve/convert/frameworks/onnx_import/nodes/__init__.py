@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The operators of ONNX by family, each as what it is in TFLite. Importing this registers them."""
 
 from tinyserve.convert.frameworks.onnx_import.nodes import (

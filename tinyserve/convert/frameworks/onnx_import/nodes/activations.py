@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Activations, exactly as ONNX defines them."""
 
 from __future__ import annotations

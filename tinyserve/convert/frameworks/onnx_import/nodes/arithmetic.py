@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Elementwise arithmetic, comparisons, logic and casts."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Convolutions of one, two and three dimensions, and transposed ones."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Operators that look up, or say where something is."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pools: what padding counts is what ONNX says."""
 
 from __future__ import annotations

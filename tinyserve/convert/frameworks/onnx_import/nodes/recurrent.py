@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Recurrent layers, unrolled: one step after the other with the same weights."""
 
 from __future__ import annotations

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Resize and Upsample: along each axis a matrix, which onnxruntime itself gives.
 
 Where TFLite's own operators compute the same, they are taken; nearest neighbours are else gathered, and what

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #ifndef ZEPHYR_UART_H
 #define ZEPHYR_UART_H
 

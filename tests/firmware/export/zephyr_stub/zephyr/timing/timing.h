@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Cycles of the processor: a counter of 32 bits that turns, and how fast it is. */
 #ifndef ZEPHYR_TIMING_H
 #define ZEPHYR_TIMING_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Declarations of what the generated glue uses of TFLM, written from its documented interface for tests: enough to
  * compile against, and to call the C++ functions that a real build exports.
  *

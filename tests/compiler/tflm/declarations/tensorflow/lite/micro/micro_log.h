@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* See micro_interpreter.h. Code of the user's own calls it, unless strings are stripped. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* See micro_interpreter.h. The resolver is a template, so that its code is the user's: written anew here. */
 #pragma once
 

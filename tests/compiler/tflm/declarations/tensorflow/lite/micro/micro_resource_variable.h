@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* See micro_interpreter.h. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "tensorflow/lite/micro/micro_log.h"
 
 #if !defined(TF_LITE_STRIP_ERROR_STRINGS)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the kernel of the stand-in is, whoever's it is. */
 #pragma once
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "arm_nnfunctions.h"
 
 __STATIC_FORCEINLINE int8_t kept(int8_t value)

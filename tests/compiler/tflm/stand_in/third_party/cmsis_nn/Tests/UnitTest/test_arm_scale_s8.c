@@ -1,1 +1,2 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #error "tests of the library are not part of it"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "tensorflow/lite/micro/kernels/scale.h"
 
 #include "Include/arm_nnfunctions.h"
