@@ -26,6 +26,9 @@ static int32_t divide_by_definition(int32_t value, int32_t bits)
 static void check_pair(int32_t a, int32_t b)
 {
     CHECK_EQUAL(ts_multiply_high(a, b), high_by_definition(a, b));
+    if (a != INT32_MIN || b != INT32_MIN) {
+        CHECK_EQUAL(ts_multiply_high_by_halves(a, b), high_by_definition(a, b));
+    }
     for (int32_t bits = 0; bits <= 31; bits++) {
         CHECK_EQUAL(ts_divide_by_power_of_two(a, bits), divide_by_definition(a, bits));
     }

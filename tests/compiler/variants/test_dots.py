@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Layers from dot products of rows on emulated cores with DSP and Helium, against the portable kernels."""
+"""Layers from dot products of rows on emulated cores of each instruction set, beside portable ones."""
 
 from __future__ import annotations
 
@@ -76,6 +76,14 @@ MAKERS = (lstm_case, long_lstm_case, svdf_case, matmul_case, fully_connected_cas
 def test_dsp_bytes_equal_the_portable_kernels(make: Callable[[int], Case], tmp_path: Path) -> None:
     cases = [make(seed) for seed in range(COUNT)]
     core_cases.check(cases, tmp_path, "cortex-m4", FEATURES, variant="dsp-dots", at_least=COUNT * 3 // 4)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_armv6m_bytes_equal_the_portable_kernels(make: Callable[[int], Case], tmp_path: Path) -> None:
+    cases = [make(seed) for seed in range(COUNT)]
+    core_cases.check(
+        cases, tmp_path, "cortex-m0", frozenset({"thumb1"}), variant="thumb1-dots", at_least=COUNT * 3 // 4
+    )
 
 
 @pytest.mark.skipif(shutil.which(m55.QEMU) is None, reason="needs qemu-system-arm")

@@ -85,6 +85,7 @@ class Dots:
 
 
 DSP = Dots("dsp", 1.6, 2.6, 40.0, "SMLAD on four taps x 4 rows")
+THUMB1 = Dots("thumb1", 3.6, 4.6, 80.0, "four rows share each input")
 MVE = Dots("mve", 0.2, 0.35, 30.0, "VMLADAV on 16 taps x 4 rows")
 
 

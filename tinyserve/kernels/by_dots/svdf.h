@@ -31,6 +31,21 @@ static inline int32_t ts_svdf_times_s16(const ts_svdf_s16_params *p, const int16
     return sum;
 }
 
+/* Where the state's zero point is 0, as TFLM's converter makes it, the sum is one more dot product. */
+#define TS_SVDF_TIMES_BY_DOTS(NAME, DOTS)                                                                              \
+    static inline int32_t ts_svdf_times_##NAME(const ts_svdf_s8_params *p, const int8_t *times, const int8_t *state)   \
+    {                                                                                                                  \
+        int32_t sum = 0;                                                                                               \
+        if (p->state_zero_point == 0) {                                                                                \
+            DOTS(times, state, &sum, 1, p->memory);                                                                    \
+            return sum;                                                                                                \
+        }                                                                                                              \
+        for (int32_t i = 0; i < p->memory; i++) {                                                                      \
+            sum = ts_wrap_add(sum, times[i] * (state[i] - p->state_zero_point));                                       \
+        }                                                                                                              \
+        return sum;                                                                                                    \
+    }
+
 /* TIMES(p, times, state): sum of times * (state - zero point). The states of all filters move by one as a whole: what
  * each one's last becomes is overwritten. */
 #define TS_SVDF_BY_DOTS(NAME, SUFFIX, T, DOTS, TIMES, MIN, MAX)                                                        \

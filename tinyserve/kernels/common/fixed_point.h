@@ -36,13 +36,30 @@ static inline int32_t ts_clamp(int32_t value, int32_t low, int32_t high)
     return ts_min(ts_max(value, low), high);
 }
 
+/* (ab + 2^30) / 2^31, rounded down, from products of 16 bits: for cores without a long multiply. Not for both
+ * INT32_MIN. */
+static inline int32_t ts_multiply_high_by_halves(int32_t a, int32_t b)
+{
+    const int32_t a_low = a & 0xffff, a_high = a >> 16, b_low = b & 0xffff, b_high = b >> 16;
+    const uint32_t low = (uint32_t)a_low * (uint32_t)b_low;
+    const int32_t first = a_high * b_low + (int32_t)(low >> 16);
+    const int32_t second = a_low * b_high + (first & 0xffff);
+    const uint32_t bits = (uint32_t)second << 16 | (low & 0xffff), rounded = bits + (1u << 30);
+    const int32_t high = a_high * b_high + (first >> 16) + (second >> 16) + (rounded < bits ? 1 : 0);
+    return (int32_t)((uint32_t)high << 1 | rounded >> 31);
+}
+
 /* The high half of 2ab, rounded to nearest with ties upwards: SaturatingRoundingDoublingHighMul. */
 static inline int32_t ts_multiply_high(int32_t a, int32_t b)
 {
     if (a == INT32_MIN && b == INT32_MIN) {
         return INT32_MAX;
     }
+#if defined(__ARM_ARCH_6M__)
+    return ts_multiply_high_by_halves(a, b);
+#else
     return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
+#endif
 }
 
 /* value / 2^bits for 0 <= bits <= 31, rounded to nearest with ties away from zero: RoundingDivideByPOT. */

@@ -14,26 +14,30 @@ from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
 from tinyserve.compiler.program import ParamValue
-from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants import Candidate, dots, layers
 from tinyserve.compiler.variants.thumb1 import packing
 
 Ints = npt.NDArray[np.int32]
 TAPS = 8
+_WIDENING = 6.0  # instructions per input
 REASON = "inputs widened to words for LDM, two channels share them"
 
 
 def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
-    """One candidate for int8 weights and activations whose accumulators have a small enough bound."""
+    """Rows of weights as they are; for int8 with accumulators of a small bound, packed rows, too."""
     input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    found = dots.fully_connected(op, lowering, dots.THUMB1)
     if not layers.int8_only(op):
-        return []
+        return found
     assert weights.data is not None
     factors = fully_connected_requantization(op, input, weights, output)
     table = packing.channel_table(op, weights.data, factors)
-    if table is None:
-        return []
-    macs = output.elements * weights.shape[1]
-    return [Candidate("thumb1", macs * 3.5, REASON, lambda: _lower(op, lowering, table))]
+    if table is not None:
+        channels, depth = weights.shape
+        pairs = -(-channels // 2)
+        cost = input.elements * _WIDENING + input.elements // depth * pairs * (2 * depth * 3.2 + 70)
+        found.append(Candidate("thumb1", cost, REASON, lambda: _lower(op, lowering, table)))
+    return found
 
 
 def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:

@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: Apache-2.0
+"""BATCH_MATMUL by Armv6-M's dot products."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.variants import Candidate, dots
+
+
+def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+    """At most one candidate."""
+    return dots.batch_matmul(op, lowering, dots.THUMB1)
