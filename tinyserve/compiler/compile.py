@@ -16,7 +16,7 @@ from tinyserve.compiler import passes
 from tinyserve.compiler.choose import program_for
 from tinyserve.compiler.emit.emit import MARK, Sources, emit
 from tinyserve.compiler.graph.types import Model
-from tinyserve.compiler.program import PORTABLE, MemoryPlan, Program, Target
+from tinyserve.compiler.program import PORTABLE, STATIC, Interface, MemoryPlan, Program, Target
 from tinyserve.errors import FileSystemError
 
 
@@ -40,18 +40,19 @@ def compile_model(
     *,
     optimize_graph: bool = True,
     without: Container[str] = (),
+    interface: Interface = STATIC,
 ) -> Compiled:
     """Compiles a .tflite file.
 
     ``name`` becomes part of files' and functions' names. Without ``optimize_graph`` every operator of the
-    file is kept, so that each of its tensors exists; ``without`` names passes to leave out. Raises ModelError
-    for what cannot be compiled.
+    file is kept, so that each of its tensors exists; ``without`` names passes to leave out. ``interface``:
+    whose the model's context is. Raises ModelError for what cannot be compiled.
     """
     with np.errstate(all="ignore"):  # absurd scales overflow: the operators' checks see what comes of it
         model = passes.load(data)
         report = passes.optimize(model, without) if optimize_graph else passes.PassReport()
         program, memory = program_for(model, target, name)
-    return Compiled(program.name, data, model, report, program, memory, emit(program, memory))
+    return Compiled(program.name, data, model, report, program, memory, emit(program, memory, interface))
 
 
 def write(compiled: Compiled, directory: Path) -> list[Path]:

@@ -17,6 +17,8 @@ from tinyserve.compiler.graph.types import DType, Tensor
 
 Optimize = Literal["balanced", "speed", "size", "ram"]
 BufferKind = Literal["input", "output", "activation", "scratch", "state"]
+Instance = Literal["static", "caller"]
+"""Whose the model's context is: one static one, or as many as the caller has."""
 
 
 @dataclass(frozen=True)
@@ -231,3 +233,25 @@ class MemoryPlan:
     lifetimes: dict[Buffer, Lifetime]
     arena_bytes: int
     alignment: int = 16
+
+
+@dataclass(frozen=True)
+class SharedArena:
+    """One arena for several models, which are named here; its size and its alignment. The models' plans have
+    their places in it."""
+
+    name: str
+    models: tuple[str, ...]
+    nbytes: int
+    alignment: int
+
+
+@dataclass(frozen=True)
+class Interface:
+    """How the generated C meets its caller. ``shared``: the arena that it has in common with other models."""
+
+    instance: Instance = "static"
+    shared: SharedArena | None = None
+
+
+STATIC = Interface()

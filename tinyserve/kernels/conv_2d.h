@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/compiler.h"
 #include "common/fixed_point.h"
 #include "common/operands.h"
 #include "common/params.h"
@@ -97,11 +98,7 @@ typedef struct {
 } ts_conv_2d_s16_params;
 
 /* A run of taps, as a function of its own, so that its few values stay in registers. */
-#if defined(__GNUC__)
-__attribute__((noinline, unused))
-#endif
-static int32_t
-ts_conv_2d_dot_s16(const int16_t *input, const int8_t *weights, int32_t count)
+TS_NOINLINE TS_MAYBE_UNUSED static int32_t ts_conv_2d_dot_s16(const int16_t *input, const int8_t *weights, int32_t count)
 {
     int32_t sum = 0;
     for (; count >= 4; count -= 4) {

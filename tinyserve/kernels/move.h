@@ -6,11 +6,9 @@
 
 #include <stdint.h>
 
-#if defined(__GNUC__)
-typedef uint32_t __attribute__((may_alias)) ts_move_word; /* the value may be of any type */
-#else
-typedef uint32_t ts_move_word;
-#endif
+#include "common/compiler.h"
+
+typedef uint32_t TS_MAY_ALIAS ts_move_word; /* the value may be of any type */
 
 typedef struct {
     int32_t bytes;

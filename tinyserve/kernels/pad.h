@@ -61,9 +61,12 @@ static inline void ts_pad_copy_f32(float *to, const float *from, int32_t count)
 
 static inline void ts_pad_fill_f32(float *to, float value, int32_t count)
 {
-    uint32_t bits;
-    __builtin_memcpy(&bits, &value, sizeof bits);
-    ts_fill_words(to, bits, count);
+    union {
+        float value;
+        uint32_t bits;
+    } word;
+    word.value = value;
+    ts_fill_words(to, word.bits, count);
 }
 
 /* Writes the output in ascending order, row by row: `position` counts through the output's outer dimensions. */

@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "common/compiler.h"
 #include "common/copy.h"
 
 #define TS_STRIDED_COPY_RANK 5
@@ -21,11 +22,7 @@ typedef struct {
 } ts_strided_copy_params;
 
 /* Inlined so that what each layer's constants make of it is left: most walks have one or two dimensions. */
-#if defined(__GNUC__)
-#define TS_STRIDED_COPY_INLINE static inline __attribute__((always_inline))
-#else
-#define TS_STRIDED_COPY_INLINE static inline
-#endif
+#define TS_STRIDED_COPY_INLINE static TS_ALWAYS_INLINE
 
 TS_STRIDED_COPY_INLINE void ts_strided_copy_next(const ts_strided_copy_params *p, int32_t *index, int32_t *from,
                                                  int32_t *to)

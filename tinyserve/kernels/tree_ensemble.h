@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "common/compiler.h"
 #include "common/fixed_point.h"
 
 /* A narrow node is a word: threshold << 16 | left << 8 | TS_TREE_END | feature. A wide one is two words: the
@@ -182,13 +183,8 @@ TS_TREE_ENSEMBLE(f32, float)
 
 /* Trees as code (ops/tree_branches.py): one function, where features stay in registers from tree to tree, or one
  * per tree. */
-#if defined(__GNUC__)
-#define TS_TREE_INLINE static inline __attribute__((always_inline))
-#define TS_TREE static __attribute__((noinline))
-#else
-#define TS_TREE_INLINE static inline
-#define TS_TREE static
-#endif
+#define TS_TREE_INLINE static TS_ALWAYS_INLINE
+#define TS_TREE static TS_NOINLINE
 
 #undef TS_TREE_WALKS
 #undef TS_TREE_FINISH

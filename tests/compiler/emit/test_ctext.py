@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.places import KERNELS
 from tinyserve.compiler.emit.ctext import array_lines, number
 
 
@@ -52,7 +53,7 @@ def test_compilers_read_back_every_array(compiler: str, tmp_path: Path) -> None:
         if name == "float32":
             more = more[np.isfinite(more)]
         arrays[name] = np.concatenate([values, more])
-    text = ["#include <stdint.h>"]
+    text = ["#include <stdint.h>", f'#include "{KERNELS}/common/compiler.h"']
     for name, values in arrays.items():
         c_type = "float" if name == "float32" else f"{name}_t"
         text += [f"const {c_type} a_{name}[{values.size}] = {{", *array_lines(values.reshape(1, -1)), "};"]

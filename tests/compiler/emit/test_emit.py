@@ -17,6 +17,7 @@ import pytest
 from tests.compiler.host.test_model import add_model
 from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.models import INT8_CRC, model_bytes
+from tests.support.places import KERNELS
 from tinyserve.compiler.compile import Compiled, compile_model, write
 from tinyserve.compiler.emit.emit import emit
 from tinyserve.compiler.graph.types import DType, Graph, Model, Quantization, Tensor
@@ -149,7 +150,7 @@ def test_another_name_gives_other_files_and_prefixes() -> None:
 def test_the_default_name_gives_the_documented_files() -> None:
     compiled = compile_model(add_model())
     own = {path for path in compiled.sources.files if not path.startswith("kernels/")}
-    assert own == {"model.c", "model.h", "weights.c", "weights.h"}
+    assert own == {"model.c", "model.h", "model.hpp", "weights.c", "weights.h"}
 
 
 def test_included_kernels_come_along_and_nothing_else_is_needed(tmp_path: Path) -> None:
@@ -236,6 +237,8 @@ def counter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Compiled:
         "  for (int32_t i = 0; i < p->size; i++) count[i] = (int8_t)(count[i] + by[i] + p->a_offset);\n}\n"
     )
     monkeypatch.setattr("tinyserve.compiler.emit.kernel_files._ROOT", tmp_path)
+    (tmp_path / "common").mkdir()
+    shutil.copy(KERNELS / "common/compiler.h", tmp_path / "common")
     program = counter_program()
     memory = plan(program)
     model = Model([Graph("main", [], [], [], [])], "", program.model_sha256)

@@ -12,7 +12,7 @@ from tinyserve.cli import options
 from tinyserve.cli.options import PATH, SOURCE_HELP
 
 if TYPE_CHECKING:
-    from tinyserve.compiler.program import Optimize
+    from tinyserve.compiler.program import Instance, Optimize
 
 
 @click.command(name="compile", epilog=SOURCE_HELP)
@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Use the instructions of this board's core.  [default: portable C]",
 )
+@click.option(
+    "--instance",
+    type=click.Choice(["static", "caller"]),
+    default="static",
+    show_default=True,
+    help="One static model, or contexts and arenas of the caller's: ts_NAME_init(&self, arena).",
+)
 @options.optimize
 @options.operators
 @options.choices
@@ -39,6 +46,7 @@ def command(
     output: Path,
     name: str,
     board: str | None,
+    instance: Instance,
     optimize: Optimize,
     variants: tuple[str, ...],
     tuned: Path | None,
@@ -46,11 +54,15 @@ def command(
     quantize: str,
     bundle: Path | None,
 ) -> None:
-    """Write standalone C11 for your own firmware: NAME.c, NAME.h, NAME_weights.c and the kernels used."""
+    """Write standalone C11 for your own firmware: NAME.c, NAME.h, NAME_weights.c and the kernels used.
+
+    NAME.hpp wraps the same functions for C++.
+    """
     from tinyserve import boards, workflow
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
     from tinyserve.compiler.compile import compile_model, write
+    from tinyserve.compiler.program import Interface
     from tinyserve.report.text.program import compiled_summary
 
     chosen = boards.load(board) if board else None
@@ -58,6 +70,7 @@ def command(
         data, _ = workflow.model_bytes(source, workflow.Conversion(representative, quantize, bundle), report)
         report("compiling")
         choices = options.chosen_variants(variants, tuned, data)
-        compiled = compile_model(data, workflow.target(chosen, optimize, choices), name)
+        target = workflow.target(chosen, optimize, choices)
+        compiled = compile_model(data, target, name, interface=Interface(instance))
         write(compiled, output)
     stdout().print(compiled_summary(compiled, output))

@@ -21,7 +21,7 @@ def number(value: float) -> str:
         return _integer(int(value))
     if not math.isfinite(value):
         sign = "-" if value < 0 else ""
-        return '__builtin_nanf("")' if math.isnan(value) else f"{sign}__builtin_inff()"
+        return "TS_NAN" if math.isnan(value) else f"{sign}TS_INFINITY"
     with np.errstate(over="ignore"):
         single = np.float32(value)
     if float(single) == float(value):

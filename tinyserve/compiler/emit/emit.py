@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The emitter: a program and its memory plan as readable C.
 
-Four files (``model.c``, ``model.h``, ``weights.c``, ``weights.h``; with another name than "model"
-``kws.c``, ``kws.h``, ``kws_weights.c``, ``kws_weights.h``) and a copy of each kernel file that they need.
+Five files (``model.c``, ``model.h``, ``model.hpp``, ``weights.c``, ``weights.h``; with another name than
+"model" ``kws.c``, ``kws.h``, ``kws.hpp``, ``kws_weights.c``, ``kws_weights.h``) and a copy of each kernel
+file that they need.
 The text depends on the program alone: the same bytes on every machine and in every directory.
 """
 
@@ -14,16 +15,20 @@ from dataclasses import dataclass
 from itertools import chain
 
 from tinyserve import __version__
+from tinyserve.compiler.emit.cpp import wrapper
 from tinyserve.compiler.emit.ctext import array_lines, number, shape_text
+from tinyserve.compiler.emit.interface import InterfaceText, form
 from tinyserve.compiler.emit.kernel_files import KERNEL_DIRECTORY, collect
 from tinyserve.compiler.emit.parameters import missing, structs, unknown
 from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.names import UniqueNames, short_name
 from tinyserve.compiler.program import (
+    STATIC,
     Block,
     Buffer,
     Constant,
     ControlCall,
+    Interface,
     KernelCall,
     MemoryPlan,
     Operand,
@@ -37,37 +42,9 @@ from tinyserve.resources import LICENCE_TAG, licence
 MARK = "tinyserve"
 """A word in the first line of every generated file, by which a later run knows the file as its own."""
 
-_BYTE_ORDER = (
-    "#if (defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__) || defined(__ARMEB__)",
-    '#error "tinyserve\'s models are for little-endian processors: their weights are read in words"',
-    "#endif",
-    "",
-)
-
-
 # Structs with fields that the kernel sets (operands computed at run time) or does not read (trees as code).
 _SET_BY_KERNELS = re.compile(r"_computed_params$|_at_params$|^ts_tree_ensemble")
-_COMPILER_RULES = (
-    "/* Whatever the flags: no multiplication is fused with an addition, and no call is lost. GCC 11 and 12",
-    "   write a loop's address as an offset from NULL, then take the store for a trap and the function for",
-    "   one without effect. */",
-    "#if defined(__clang__)",
-    "#pragma STDC FP_CONTRACT OFF",
-    "#elif defined(__GNUC__)",
-    '#pragma GCC optimize("no-delete-null-pointer-checks", "fp-contract=off")',
-    "#endif",
-    "",
-)
-_LAYER_MACRO = (
-    "/* A layer is called, never merged with its neighbours or judged by its body. */",
-    "#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8",
-    "#define TS_LAYER static __attribute__((noipa)) void",
-    "#elif defined(__GNUC__)",
-    "#define TS_LAYER static __attribute__((noinline)) void",
-    "#else",
-    "#define TS_LAYER static void",
-    "#endif",
-)
+_COMPILER_HEADER = "common/compiler.h"
 
 
 @dataclass(frozen=True)
@@ -78,22 +55,24 @@ class Sources:
     compile: tuple[str, ...]
 
 
-def emit(program: Program, plan: MemoryPlan) -> Sources:
+def emit(program: Program, plan: MemoryPlan, interface: Interface = STATIC) -> Sources:
     """The C sources of a program."""
-    return _Emitter(program, plan).sources()
+    return _Emitter(program, plan, interface).sources()
 
 
 class _Emitter:
     """Writes one program. ``prefix`` is ts_<name>_, ``macro`` is TS_<NAME>_."""
 
-    def __init__(self, program: Program, plan: MemoryPlan) -> None:
+    def __init__(self, program: Program, plan: MemoryPlan, interface: Interface) -> None:
         self.program = program
         self.plan = plan
+        self.shared = interface.shared
         self.prefix = f"ts_{program.name}_"
         self.macro = self.prefix.upper()
         self.weights = "weights" if program.name == "model" else f"{program.name}_weights"
-        self.arena = f"{self.prefix}arena"
-        names = UniqueNames("layers", "layer_names", "null")
+        static = f"ts_{self.shared.name}_arena" if self.shared else f"{self.prefix}arena"
+        self.form = form(interface.instance, self.prefix, static)
+        names = UniqueNames("layers", "layer_functions", "layer_names", "null", "arena", "self", "params")
         self.layers = [names.take(_layer_name(call)) for call in program.calls]
         self.calls = list(every_call(program.calls))
         self.names = dict(zip(program.calls, self.layers, strict=True))
@@ -102,6 +81,11 @@ class _Emitter:
                 self.names[call] = names.take(_layer_name(call))
         blocks = [block for call in self.calls if isinstance(call, ControlCall) for block in call.blocks]
         self.blocks = {block: names.take(f"run_{block.name}") for block in blocks}
+        others = [name for name in (self.shared.models if self.shared else ()) if name != program.name]
+        self.interface = InterfaceText(
+            program, self.form, self.prefix, self.macro, self.alignment, ", ".join(others),
+            self.names, self.argument,
+        )  # fmt: skip
 
     def sources(self) -> Sources:
         self.check_parameters()
@@ -111,9 +95,10 @@ class _Emitter:
         files: dict[str, str | bytes] = {
             f"{name}.c": _text(self.model_c()),
             f"{name}.h": _text(self.model_h()),
+            f"{name}.hpp": _text(self.model_hpp()),
             f"{self.weights}.c": _text(self.weights_c()),
             f"{self.weights}.h": _text(self.weights_h()),
-            **(kernels := collect(headers + extra)),
+            **(kernels := collect([_COMPILER_HEADER, *headers, *extra])),
         }
         if kernels:
             files[f"{KERNEL_DIRECTORY}/LICENSE"] = f"The licence of {MARK}'s kernels.\n\n{licence()}"
@@ -140,6 +125,14 @@ class _Emitter:
                         f"give in lower() the fields of the struct in kernels/{call.header}, each of them",
                     )
 
+    @property
+    def alignment(self) -> int:
+        return self.shared.alignment if self.shared else self.plan.alignment
+
+    @property
+    def arena_bytes(self) -> int:
+        return self.shared.nbytes if self.shared else self.plan.arena_bytes
+
     # --- model.h
 
     def model_h(self) -> Iterator[str]:
@@ -147,13 +140,18 @@ class _Emitter:
         guard = f"{self.macro}H"
         yield from (f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "")
         yield f'#define {self.macro}SHA256 "{self.program.model_sha256}"'
-        yield f"#define {self.macro}ARENA_BYTES {self.plan.arena_bytes}"
+        yield f"#define {self.macro}ARENA_BYTES {self.arena_bytes}"
+        yield f"#define {self.macro}ARENA_ALIGNMENT {self.alignment}"
         yield f"#define {self.macro}LAYER_COUNT {len(self.program.calls)}"
         yield from self.port_macros("INPUT", self.program.input_tensors)
         yield from self.port_macros("OUTPUT", self.program.output_tensors)
         yield from ("", "#ifdef __cplusplus", 'extern "C" {', "#endif", "")
-        yield from self.prototypes()
+        yield from self.interface.declarations()
         yield from ("", "#ifdef __cplusplus", "}", "#endif", "", f"#endif /* {guard} */")
+
+    def model_hpp(self) -> Iterator[str]:
+        yield from self.banner("the interface for C++")
+        yield from wrapper(self.program, self.form, self.prefix, self.macro)
 
     def port_macros(self, kind: str, tensors: list[Tensor]) -> Iterator[str]:
         """Macros of each input (output), and lists over all of them for firmware that knows no model."""
@@ -178,25 +176,6 @@ class _Emitter:
         yield f"{base}SCALES {_braces([number(_scale(tensor)) for tensor in tensors])}"
         yield f"{base}ZERO_POINTS {_braces([tensor.zero_point for tensor in tensors])}"
 
-    def prototypes(self) -> Iterator[str]:
-        p = self.prefix
-        yield "/* Call once before anything else. Also resets state. */"
-        yield f"void {p}init(void);"
-        yield "/* Where to write an input (NULL: none such). The next invoke may overwrite it. */"
-        yield f"void *{p}input(uint32_t index);"
-        yield "/* Runs the model once. Returns 0 on success. */"
-        yield f"int {p}invoke(void);"
-        yield "/* Where to read an output (NULL: none such). Valid until inputs are written again. */"
-        yield f"const void *{p}output(uint32_t index);"
-        yield "/* Sets what the model remembers between inferences back to its initial values. */"
-        yield f"void {p}reset(void);"
-        yield from ("", f"#ifdef {self.macro}PROFILE")
-        yield "/* One layer at a time, in order from 0: the same code as invoke, for profiles and traces. */"
-        yield f"void {p}invoke_layer(uint32_t layer);"
-        yield f"const char *{p}layer_name(uint32_t layer);"
-        yield f"const uint8_t *{p}arena_start(void);"
-        yield "#endif"
-
     # --- weights.c and weights.h
 
     def weights_h(self) -> Iterator[str]:
@@ -209,13 +188,15 @@ class _Emitter:
             'extern "C" {',
         )
         yield from ("#else", f"#define {self.macro}ALIGNED(bytes) _Alignas(bytes)", "#endif", "")
+        yield from ("/* Where the constants lie may be chosen, too: external flash. */",)
+        yield from (f"#ifndef {self.attribute}", f"#define {self.attribute}", "#endif", "")
         for constant in self.program.constants:
             yield f"{self.declaration(constant, 'extern ')};"
         yield from ("", "#ifdef __cplusplus", "}", "#endif", "", f"#endif /* {guard} */")
 
     def weights_c(self) -> Iterator[str]:
         yield from self.banner("the constants")
-        yield f'#include "{self.weights}.h"'
+        yield from (f'#include "{KERNEL_DIRECTORY}/{_COMPILER_HEADER}"', f'#include "{self.weights}.h"')
         for constant in self.program.constants:
             about = ", ".join(
                 filter(
@@ -233,15 +214,24 @@ class _Emitter:
         alignment = max(constant.alignment, constant.values.itemsize)
         size = max(1, constant.values.size)
         kind = f"{storage}const {constant.c_type}"
-        return f"{self.macro}ALIGNED({alignment}) {kind} {self.prefix}{constant.name}[{size}]"
+        return (
+            f"{self.macro}ALIGNED({alignment}) {kind} {self.prefix}{constant.name}[{size}] {self.attribute}"
+        )
+
+    @property
+    def attribute(self) -> str:
+        return f"{self.macro}WEIGHTS_ATTRIBUTE"
 
     # --- model.c
 
     def model_c(self) -> Iterator[str]:
         yield from self.banner("the model")
-        yield from _COMPILER_RULES
-        yield from (f'#include "{self.program.name}.h"', "", "#include <stddef.h>", "")
-        yield from _BYTE_ORDER
+        yield from (
+            f'#include "{KERNEL_DIRECTORY}/{_COMPILER_HEADER}"',
+            f'#include "{self.program.name}.h"',
+            "",
+        )
+        yield from ("#include <stddef.h>", "")
         if self.program.constants:
             yield f'#include "{self.weights}.h"'
         for header in sorted({call.header for call in self.calls if call.header}):
@@ -249,21 +239,23 @@ class _Emitter:
         yield from self.arena_definition()
         for call in self.program.calls:
             yield from self.layer(call)
-        yield from self.interface()
-        yield from self.profile()
+        yield from self.interface.definitions()
 
     def arena_definition(self) -> Iterator[str]:
-        yield from ("", "/* Where the arena lies may be chosen: a section, a bank. */")
-        yield from (f"#ifndef {self.macro}ARENA_ATTRIBUTE", f"#define {self.macro}ARENA_ATTRIBUTE", "#endif")
-        size = f"{self.macro}ARENA_BYTES" if self.plan.arena_bytes else "1"
-        alignment = f"_Alignas({self.plan.alignment})"
-        yield f"static {alignment} uint8_t {self.arena}[{size}] {self.macro}ARENA_ATTRIBUTE;"
         yield ""
+        if self.shared and self.form.instance == "static":
+            yield f'#include "{self.shared.name}_arena.h"'
+            yield ""
+        elif self.form.instance == "static":
+            size = f"{self.macro}ARENA_BYTES" if self.plan.arena_bytes else "1"
+            place = f"{self.macro}ARENA_ATTRIBUTE"
+            yield "/* Where the arena lies may be chosen: a section, a bank. */"
+            yield from (f"#ifndef {place}", f"#define {place}", "#endif")
+            yield f"static _Alignas({self.alignment}) uint8_t {self.form.arena}[{size}] {place};"
+            yield ""
         yield "/* The arena's map: where each value lies, its bytes, and the first and last layer of its life"
         yield f"   (-1: before the first, {len(self.program.calls)}: after the last). */"
         yield from self.arena_map(self.plan, "")
-        yield ""
-        yield from _LAYER_MACRO
 
     def arena_map(self, plan: MemoryPlan, base: str) -> Iterator[str]:
         order = sorted(plan.offsets, key=lambda b: (plan.lifetimes[b].first, plan.offsets[b], b.name))
@@ -284,7 +276,7 @@ class _Emitter:
                 yield from self.block(block, call.region)
         yield from ("", *call.code)
         yield f"/* {_comment(call.op + (': ' + call.comment if call.comment else ''))}{_work(call)} */"
-        yield f"TS_LAYER {self.names[call]}(void) {{"
+        yield f"TS_LAYER {self.names[call]}({self.form.layer_parameter}) {{"
         if isinstance(call, ControlCall):
             yield from (*self.control(call), "}")
             return
@@ -295,6 +287,8 @@ class _Emitter:
                 yield f"      .{field} = {self.value(value)},"
             yield "  };"
             arguments.insert(0, "&params")
+        if self.form.layer_argument and not any(isinstance(arg, Buffer) for arg in call.args):
+            yield f"  (void){self.form.layer_argument};"
         yield f"  {call.function}({', '.join(arguments)});"
         yield "}"
 
@@ -304,14 +298,17 @@ class _Emitter:
         yield from self.arena_map(block.plan, f"at_{region.name} + ")
         for call in block.calls:
             yield from self.layer(call)
-        yield from ("", f"static void {self.blocks[block]}(void) {{")
-        yield from (f"  {self.names[call]}();" for call in block.calls)
+        argument = self.form.layer_argument
+        yield from ("", f"static void {self.blocks[block]}({self.form.layer_parameter}) {{")
+        yield from (f"  {self.names[call]}({argument});" for call in block.calls)
+        if argument and not block.calls:
+            yield f"  (void){argument};"
         yield "}"
 
     def control(self, call: ControlCall) -> Iterator[str]:
         """The body of a layer that runs subgraphs."""
         test = f"*(const uint8_t *){self.argument(call.test)}"
-        runs = [f"{self.blocks[block]}();" for block in call.blocks]
+        runs = [f"{self.blocks[block]}({self.form.layer_argument});" for block in call.blocks]
         if call.control == "if":
             yield from (f"  if ({test}) {{", f"    {runs[0]}", "  } else {", f"    {runs[1]}", "  }")
         elif call.control == "while":
@@ -325,7 +322,7 @@ class _Emitter:
             return "NULL"
         if isinstance(operand, Constant):
             return self.prefix + operand.name
-        return f"(void *)({self.arena} + at_{operand.name})"
+        return f"(void *)({self.form.arena} + at_{operand.name})"
 
     def value(self, value: ParamValue) -> str:
         if value is None:
@@ -337,67 +334,6 @@ class _Emitter:
         if isinstance(value, tuple):
             return _braces([number(item) for item in value])
         return number(value)
-
-    def interface(self) -> Iterator[str]:
-        p = self.prefix
-        yield from ("", f"void {p}init(void) {{ {p}reset(); }}")
-        yield from ("", f"void {p}reset(void) {{", *self.reset_state(), "}")
-        inputs: list[Operand] = [self.program.values[tensor] for tensor in self.program.input_tensors]
-        yield from ("", f"void *{p}input(uint32_t index) {{", *self.selection(inputs), "}")
-        yield from (
-            "",
-            f"int {p}invoke(void) {{",
-            *chain.from_iterable(self.step(call) for call in self.program.calls),
-            "  return 0;",
-            "}",
-        )
-        yield from (
-            "",
-            f"const void *{p}output(uint32_t index) {{",
-            *self.selection(self.program.outputs),
-            "}",
-        )
-
-    def step(self, call: KernelCall) -> Iterator[str]:
-        """A layer, and the end of the inference where it says so."""
-        yield f"  {self.names[call]}();"
-        if call.continues is not None:
-            yield f"  if (!*(const uint8_t *){self.argument(call.continues)}) {{ return 0; }}"
-
-    def reset_state(self) -> Iterator[str]:
-        for buffer in self.program.buffers:
-            if buffer.kind == "state":
-                initial = self.program.initial.get(buffer)
-                source = f"{self.prefix}{initial.name}[i]" if initial else "0"
-                yield f"  for (uint32_t i = 0; i < {buffer.nbytes}u; i++) {{"
-                yield f"    {self.arena}[at_{buffer.name} + i] = {source};"
-                yield "  }"
-
-    def selection(self, operands: list[Operand]) -> Iterator[str]:
-        yield "  switch (index) {"
-        for index, operand in enumerate(operands):
-            place = (
-                f"{self.arena} + at_{operand.name}" if isinstance(operand, Buffer) else self.argument(operand)
-            )
-            yield f"    case {index}: return {place};"
-        yield from ("    default: return NULL;", "  }")
-
-    def profile(self) -> Iterator[str]:
-        p = self.prefix
-        yield from ("", f"#ifdef {self.macro}PROFILE")
-        if self.layers:
-            yield "static void (*const layers[])(void) = {"
-            yield from (f"    {name}," for name in self.layers)
-            yield from ("};", "", "static const char *const layer_names[] = {")
-            yield from (f'    "{name}",' for name in self.layers)
-            yield from ("};", "")
-        count = f"{self.macro}LAYER_COUNT"
-        run = f"  if (layer < {count}) {{ layers[layer](); }}" if self.layers else "  (void)layer;"
-        name = f"layer < {count} ? layer_names[layer] : NULL" if self.layers else "layer ? NULL : NULL"
-        yield from (f"void {p}invoke_layer(uint32_t layer) {{", run, "}", "")
-        yield f"const char *{p}layer_name(uint32_t layer) {{ return {name}; }}"
-        yield f"const uint8_t *{p}arena_start(void) {{ return {self.arena}; }}"
-        yield "#endif"
 
     # --- what all files begin with
 

@@ -10,11 +10,9 @@
 #include <arm_mve.h>
 #endif
 
-#if defined(__GNUC__)
-typedef uint32_t __attribute__((may_alias)) ts_copy_word; /* what is copied may be of any type */
-#else
-typedef uint32_t ts_copy_word;
-#endif
+#include "compiler.h"
+
+typedef uint32_t TS_MAY_ALIAS ts_copy_word; /* what is copied may be of any type */
 
 /* Both places aligned to 4 bytes. */
 static inline void ts_copy_words(void *to, const void *from, int32_t words)

@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "compiler.h"
+
 typedef union {
     float value;
     uint32_t bits;
@@ -59,7 +61,7 @@ static inline float ts_remainderf(float a, float b)
     const float divisor = ts_copy_sign(b, 1.0f);
     float rest = ts_copy_sign(a, 1.0f);
     if (!(divisor > 0.0f) || rest - rest != 0.0f) {
-        return __builtin_nanf("");
+        return TS_NAN;
     }
     while (rest >= divisor) {
         float multiple = divisor;
@@ -101,7 +103,7 @@ static inline int32_t ts_round_to_int(float x, int32_t low, int32_t high)
 static inline float ts_expf(float x)
 {
     if (x > 88.72283f) {
-        return __builtin_inff();
+        return TS_INFINITY;
     }
     if (!(x >= -87.33654f)) {
         return x != x ? x : 0.0f;
@@ -124,10 +126,10 @@ static inline float ts_logf(float x)
     ts_float_bits bits;
     bits.value = x;
     if (x != x || x < 0.0f) {
-        return __builtin_nanf("");
+        return TS_NAN;
     }
     if (x == 0.0f) {
-        return -__builtin_inff();
+        return -TS_INFINITY;
     }
     if (bits.bits == 0x7f800000u) {
         return x;
@@ -160,10 +162,10 @@ static inline float ts_rsqrtf(float x)
     ts_float_bits bits;
     bits.value = x;
     if (x != x || x < 0.0f) {
-        return __builtin_nanf("");
+        return TS_NAN;
     }
     if (x == 0.0f) {
-        return __builtin_inff();
+        return TS_INFINITY;
     }
     if (bits.bits == 0x7f800000u) {
         return 0.0f;
@@ -221,7 +223,7 @@ static inline float ts_logisticf(float x)
 static inline float ts_sine_of_quadrant(float x, int32_t quadrant)
 {
     if (!(x > -1.0e9f && x < 1.0e9f)) {
-        return __builtin_nanf("");
+        return TS_NAN;
     }
     const double turns = (double)x * 0.63661977236758134308;
     const int32_t n = (int32_t)(turns < 0.0 ? turns - 0.5 : turns + 0.5);

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""NAME.hpp: the C interface as a C++ class, for products that are written in C++. Header only, C++11, without
+exceptions, heap or anything of the standard library but its types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tinyserve.compiler.emit.interface import Form
+from tinyserve.compiler.graph.types import Tensor
+from tinyserve.compiler.program import Program
+
+_SPAN = """
+#ifndef TS_SPAN_HPP
+#define TS_SPAN_HPP
+namespace tinyserve {
+/* A view of an input or an output, as std::span of C++20: a pointer and a number of elements. */
+template <typename T> class span {
+public:
+  constexpr span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
+  constexpr T *data() const noexcept { return data_; }
+  constexpr std::size_t size() const noexcept { return size_; }
+  constexpr std::size_t size_bytes() const noexcept { return size_ * sizeof(T); }
+  constexpr bool empty() const noexcept { return size_ == 0; }
+  constexpr T &operator[](std::size_t index) const noexcept { return data_[index]; }
+  constexpr T *begin() const noexcept { return data_; }
+  constexpr T *end() const noexcept { return data_ + size_; }
+
+private:
+  T *data_;
+  std::size_t size_;
+};
+} // namespace tinyserve
+#endif
+"""
+
+
+def wrapper(program: Program, form: Form, prefix: str, macro: str) -> Iterator[str]:
+    """The lines of NAME.hpp behind its banner."""
+    name, guard = program.name, f"{macro}HPP"
+    own = "&self_" if form.instance == "caller" else ""
+    first = f"{own}, " if own else ""
+    yield from (f"#ifndef {guard}", f"#define {guard}", "", f'#include "{name}.h"', "")
+    yield from ("#include <cstddef>", "#include <cstdint>", *_SPAN.splitlines(), "")
+    yield from ("namespace tinyserve {", "")
+    yield from _construction(name, prefix, bool(own))
+    yield f"  static constexpr std::size_t arena_bytes() noexcept {{ return {macro}ARENA_BYTES; }}"
+    yield f"  static constexpr std::size_t arena_alignment() noexcept {{ return {macro}ARENA_ALIGNMENT; }}"
+    yield from _views(program.input_tensors, "input", f"{prefix}input({first}", "")
+    yield "  /* Runs the model once. Whether it could. */"
+    yield f"  bool invoke() noexcept {{ return {prefix}invoke({own}) == 0; }}"
+    yield "  /* Runs at most that many layers. Whether the inference is done. */"
+    yield f"  bool step(std::uint32_t layers) noexcept {{ return {prefix}step({first}layers) != 0; }}"
+    yield from _views(program.output_tensors, "output", f"{prefix}output({first}", "const ")
+    yield "  /* What the model remembers between inferences, back to its initial values. */"
+    yield f"  void reset() noexcept {{ {prefix}reset({own}); }}"
+    if own:
+        yield from ("", "private:", f"  {prefix.rstrip('_')} self_;", "  bool ready_;")
+    yield from ("};", "", "} // namespace tinyserve", "", f"#endif /* {guard} */")
+
+
+def _construction(name: str, prefix: str, caller: bool) -> Iterator[str]:
+    yield from (f"class {name} {{", "public:")
+    if caller:
+        yield "  /* In arena_bytes() bytes that start at a multiple of arena_alignment() and outlive the"
+        yield "     object. */"
+        yield f"  explicit {name}(void *arena) noexcept"
+        yield f"      : self_(), ready_({prefix}init(&self_, arena) == 0) {{}}"
+        yield "  /* Whether the arena was one to work in. */"
+        yield "  bool ready() const noexcept { return ready_; }"
+    else:
+        yield "  /* The model is one of its kind: a second object would be the same one. */"
+        yield f"  {name}() noexcept {{ {prefix}init(); }}"
+    yield f"  {name}(const {name} &) = delete;"
+    yield f"  {name} &operator=(const {name} &) = delete;"
+
+
+def _views(tensors: list[Tensor], what: str, call: str, const: str) -> Iterator[str]:
+    """One function per input (output): of its type and size."""
+    for index, tensor in enumerate(tensors):
+        function = what if len(tensors) == 1 else f"{what}_{index}"
+        kind = f"{const}{tensor.dtype.c_type}"
+        count = tensor.nbytes // tensor.dtype.itemsize
+        yield f"  span<{kind}> {function}() noexcept {{"
+        yield f"    return span<{kind}>(static_cast<{kind} *>({call}{index})), {count});"
+        yield "  }"

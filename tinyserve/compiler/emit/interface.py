@@ -1,0 +1,246 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The functions that a product calls: what the header declares and how model.c defines them.
+
+There are two forms. With the instance ``static`` the model is one of its kind, in an arena of its own:
+``ts_kws_invoke()``. With ``caller`` every function takes the caller's context, whose arena is the caller's,
+too: ``ts_kws_invoke(&kws)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from tinyserve.compiler.program import Buffer, Instance, KernelCall, Operand, Program
+
+_REENTRANT = (
+    "/* Re-entrant: nothing here is static but constants. Threads may run at one time, each with a context",
+    "   and an arena of its own. One context is for one thread at a time. */",
+)
+_NOT_REENTRANT = (
+    "/* Not re-entrant: one model in one static arena. Call from one thread at a time, and from no",
+    "   interrupt that may come between. (With --instance caller, contexts and arenas are the caller's.) */",
+)
+_SHARED = (
+    "   Run one model at a time, to its end, and write inputs after the other models have run. State and",
+    "   kept outputs outlive the others' inferences. */",
+)
+_STEP = (
+    "/* Runs at most that many layers of an inference. Returns 1 when it is done, 0 when there is more to",
+    "   do: while (!step(1)) { others run }. Between steps, inputs and outputs are not to be touched. */",
+)
+_RESET = (
+    "/* Sets what the model remembers between inferences back to its initial values, and abandons an",
+    "   inference in steps. */",
+)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How functions take the context: as parameters of the interface (``only`` parameter, or before others),
+    and as parameter and argument of a layer."""
+
+    instance: Instance
+    only: str
+    first: str
+    arena: str
+    next_layer: str
+    layer_parameter: str
+    layer_argument: str
+
+
+def form(instance: Instance, prefix: str, arena: str) -> Form:
+    """The form of a model's functions. ``arena`` is the name of the static arena."""
+    if instance == "static":
+        return Form(instance, "void", "", arena, f"{prefix}next", "void", "")
+    context = f"{prefix.rstrip('_')} *self"
+    return Form(instance, context, f"{context}, ", "arena", "self->next", "uint8_t *arena", "arena")
+
+
+@dataclass(frozen=True)
+class InterfaceText:
+    """Writes the interface of one program. ``layers`` are its functions by call; ``place`` and ``argument``
+    give an operand's address, as an expression of the form's arena."""
+
+    program: Program
+    form: Form
+    prefix: str
+    macro: str
+    alignment: int
+    shared: str
+    layers: Mapping[KernelCall, str]
+    argument: Callable[[Operand], str]
+
+    # --- NAME.h
+
+    def declarations(self) -> Iterator[str]:
+        """Prototypes for NAME.h, in C's linkage."""
+        p, only, first = self.prefix, self.form.only, self.form.first
+        yield from _REENTRANT if self.caller else _NOT_REENTRANT
+        if self.shared:
+            yield f"/* The arena is shared with {self.shared}."
+            yield from _SHARED
+        if self.caller:
+            yield from self.context()
+            yield f"/* Call once before anything else, with {self.macro}ARENA_BYTES bytes that start at a"
+            yield f"   multiple of {self.macro}ARENA_ALIGNMENT. Also resets state. Returns 0, or 1 for an"
+            yield "   arena that is NULL or starts elsewhere. */"
+            yield f"int {p}init({first}void *arena);"
+        else:
+            yield "/* Call once before anything else. Also resets state. */"
+            yield f"void {p}init(void);"
+        yield "/* Where to write an input (NULL: none such). The next invoke may overwrite it. */"
+        yield f"void *{p}input({first}uint32_t index);"
+        yield "/* Runs the model once. Returns 0 on success. */"
+        yield f"int {p}invoke({only});"
+        yield from _STEP
+        yield f"int {p}step({first}uint32_t layers);"
+        yield "/* Where to read an output (NULL: none such). Valid until inputs are written again. */"
+        yield f"const void *{p}output({first}uint32_t index);"
+        yield from _RESET
+        yield f"void {p}reset({only});"
+        yield from ("", f"#ifdef {self.macro}PROFILE")
+        yield "/* One layer at a time, in order from 0: the same code as invoke, for profiles and traces. */"
+        yield f"void {p}invoke_layer({first}uint32_t layer);"
+        yield f"const char *{p}layer_name(uint32_t layer);"
+        yield f"const uint8_t *{p}arena_start({only});"
+        yield "#endif"
+
+    def context(self) -> Iterator[str]:
+        yield from ("", "/* A model with its state. The fields are its own. */")
+        yield f"typedef struct {self.name} {{"
+        yield "  uint8_t *arena;"
+        yield "  uint32_t next; /* the layer that a stepped inference comes to */"
+        yield from (f"}} {self.name};", "")
+
+    # --- NAME.c
+
+    def definitions(self) -> Iterator[str]:
+        """The functions, behind those of the layers."""
+        p, only, first = self.prefix, self.form.only, self.form.first
+        if not self.caller:
+            yield from ("", "/* The layer that a stepped inference comes to. */", f"static uint32_t {p}next;")
+        yield from self.init()
+        yield from ("", f"void {p}reset({only}) {{", *self.local_arena(self.has_state), *self.reset_state())
+        yield from (f"  {self.form.next_layer} = 0;", "}")
+        inputs = [self.program.values[tensor] for tensor in self.program.input_tensors]
+        yield from ("", f"void *{p}input({first}uint32_t index) {{", *self.selection(inputs), "}")
+        yield from ("", f"int {p}invoke({only}) {{", *self.local_arena(bool(self.program.calls)))
+        for call in self.program.calls:
+            yield from self.run(call)
+        yield from (f"  {self.form.next_layer} = 0;", "  return 0;", "}")
+        yield from ("", f"const void *{p}output({first}uint32_t index) {{")
+        yield from (*self.selection(self.program.outputs), "}")
+        yield from self.step()
+        yield from self.profile()
+
+    def init(self) -> Iterator[str]:
+        p = self.prefix
+        if not self.caller:
+            yield from ("", f"void {p}init(void) {{ {p}reset(); }}")
+            return
+        yield from ("", f"int {p}init({self.name} *self, void *arena) {{")
+        yield f"  if (arena == NULL || ((uintptr_t)arena % {self.alignment}u) != 0u) {{ return 1; }}"
+        yield from ("  self->arena = arena;", f"  {p}reset(self);", "  return 0;", "}")
+
+    def reset_state(self) -> Iterator[str]:
+        for buffer in self.states:
+            initial = self.program.initial.get(buffer)
+            source = f"{self.prefix}{initial.name}[i]" if initial else "0"
+            yield f"  for (uint32_t i = 0; i < {buffer.nbytes}u; i++) {{"
+            yield f"    {self.form.arena}[at_{buffer.name} + i] = {source};"
+            yield "  }"
+
+    def run(self, call: KernelCall) -> Iterator[str]:
+        """A layer, and the end of the inference where it says so."""
+        yield f"  {self.layers[call]}({self.form.layer_argument});"
+        if call.continues is not None:
+            ends = f"  if (!{self.flag(call.continues)}) {{ "
+            yield f"{ends}{self.form.next_layer} = 0; return 0; }}"
+
+    def step(self) -> Iterator[str]:
+        yield from self.table()
+        count = f"{self.macro}LAYER_COUNT"
+        at = self.form.next_layer
+        yield from ("", f"int {self.prefix}step({self.form.first}uint32_t layers) {{")
+        if not self.program.calls:
+            yield from ("  (void)layers;", *self.unused_context(), "  return 1;", "}")
+            return
+        yield from self.local_arena(True)
+        yield f"  for (; layers > 0u && {at} < {count}; layers--) {{"
+        yield f"    layer_functions[{at}]({self.form.layer_argument});"
+        yield f"    {at}++;"
+        for index, call in enumerate(self.program.calls):
+            if call.continues is not None:
+                yield f"    if ({at} == {index + 1}u && !{self.flag(call.continues)}) {{ {at} = {count}; }}"
+        yield "  }"
+        yield f"  if ({at} < {count}) {{ return 0; }}"
+        yield from (f"  {at} = 0;", "  return 1;", "}")
+
+    def table(self) -> Iterator[str]:
+        if self.program.calls:
+            yield from ("", f"static void (*const layer_functions[])({self.form.layer_parameter}) = {{")
+            yield from (f"    {self.layers[call]}," for call in self.program.calls)
+            yield "};"
+
+    def profile(self) -> Iterator[str]:
+        p, only, first = self.prefix, self.form.only, self.form.first
+        names = [self.layers[call] for call in self.program.calls]
+        yield from ("", f"#ifdef {self.macro}PROFILE")
+        if names:
+            yield "static const char *const layer_names[] = {"
+            yield from (f'    "{name}",' for name in names)
+            yield from ("};", "")
+        count = f"{self.macro}LAYER_COUNT"
+        argument = "self->arena" if self.caller else ""
+        run = f"  if (layer < {count}) {{ layer_functions[layer]({argument}); }}"
+        name = f"layer < {count} ? layer_names[layer] : NULL" if names else "layer ? NULL : NULL"
+        yield f"void {p}invoke_layer({first}uint32_t layer) {{"
+        yield from ([run] if names else ["  (void)layer;", *self.unused_context()])
+        yield from ("}", "")
+        yield f"const char *{p}layer_name(uint32_t layer) {{ return {name}; }}"
+        start = "self->arena" if self.caller else self.form.arena
+        yield f"const uint8_t *{p}arena_start({only}) {{ return {start}; }}"
+        yield "#endif"
+
+    def selection(self, operands: list[Operand]) -> Iterator[str]:
+        arena = "self->arena" if self.caller else self.form.arena
+        if self.caller and not any(isinstance(operand, Buffer) for operand in operands):
+            yield "  (void)self;"
+        yield "  switch (index) {"
+        for index, operand in enumerate(operands):
+            inside = f"{arena} + at_{operand.name}"
+            place = inside if isinstance(operand, Buffer) else self.argument(operand)
+            yield f"    case {index}: return {place};"
+        yield from ("    default: return NULL;", "  }")
+
+    # --- pieces
+
+    @property
+    def caller(self) -> bool:
+        return self.form.instance == "caller"
+
+    @property
+    def name(self) -> str:
+        """The type of the context."""
+        return self.prefix.rstrip("_")
+
+    @property
+    def states(self) -> list[Buffer]:
+        return [buffer for buffer in self.program.buffers if buffer.kind == "state"]
+
+    @property
+    def has_state(self) -> bool:
+        return bool(self.states)
+
+    def flag(self, operand: Operand) -> str:
+        return f"*(const uint8_t *){self.argument(operand)}"
+
+    def local_arena(self, used: bool) -> Iterator[str]:
+        """The context's arena under the name that layers know it by."""
+        if self.caller and used:
+            yield "  uint8_t *const arena = self->arena;"
+
+    def unused_context(self) -> Iterator[str]:
+        if self.caller:
+            yield "  (void)self;"
