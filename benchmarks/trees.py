@@ -128,7 +128,7 @@ def _tinyserve(data: bytes, width: int, optimize: Optimize) -> Program:
 
 def _emlearn(model: Any, data: bytes, width: int) -> list[Program]:
     """Of the quantized trees: their thresholds in place of scikit-learn's."""
-    operator = load(data).main.operators[0]
+    operator = load(data).main.nodes[0]
     shifted, thresholds = copy.deepcopy(model), Tables.of(operator).threshold.astype(np.int64) + 1
     start = 0
     for one in shifted.estimators_:

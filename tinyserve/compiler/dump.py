@@ -10,7 +10,7 @@ from enum import Enum
 from tinyserve.compiler import ops
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.emit.ctext import shape_text
-from tinyserve.compiler.graph.types import Operator, Tensor
+from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.program import Buffer, Constant, ControlCall, KernelCall
 from tinyserve.errors import UsageError
@@ -29,31 +29,31 @@ def graph_text(compiled: Compiled) -> str:
     """Operators of the optimized graph in order: what they read, write and compute."""
     parts = []
     for graph in compiled.model.graphs:
-        header = [f"{graph.name or 'main'}: {len(graph.operators)} operators"]
+        header = [f"{graph.name or 'main'}: {len(graph.nodes)} operators"]
         header += [f"  input   {_tensor(tensor)}" for tensor in graph.inputs]
         header += [f"  output  {_tensor(tensor)}" for tensor in graph.outputs]
-        rows = [_operator_row(number, op) for number, op in enumerate(graph.operators)]
+        rows = [_operator_row(number, node) for number, node in enumerate(graph.nodes)]
         parts.append(
             "\n".join([*header, "", _table(["#", "op", "inputs", "outputs", "MACs", "attributes"], rows)])
         )
     return "\n\n".join(parts)
 
 
-def _operator_row(number: int, op: Operator) -> list[str]:
-    inputs = [_value(tensor) if tensor is not None else "-" for tensor in op.inputs]
-    outputs = [_value(tensor) for tensor in op.outputs]
-    description = ops.registry().get(op.name)
-    macs = description.macs(op) if description else 0
-    return [str(number), op.name, ", ".join(inputs), ", ".join(outputs), f"{macs:,}", _attributes(op)]
+def _operator_row(number: int, node: Node) -> list[str]:
+    inputs = [_value(tensor) if tensor is not None else "-" for tensor in node.inputs]
+    outputs = [_value(tensor) for tensor in node.outputs]
+    description = ops.registry().get(node.name)
+    macs = description.macs(node) if description else 0
+    return [str(number), node.name, ", ".join(inputs), ", ".join(outputs), f"{macs:,}", _attributes(node)]
 
 
-def _attributes(op: Operator) -> str:
+def _attributes(node: Node) -> str:
     """The attributes that are not at their defaults."""
-    if not is_dataclass(op.attributes):
+    if not is_dataclass(node.attributes):
         return ""
     shown = []
-    for field in fields(op.attributes):
-        value = getattr(op.attributes, field.name)
+    for field in fields(node.attributes):
+        value = getattr(node.attributes, field.name)
         if value != field.default:
             shown.append(f"{field.name}={value.name if isinstance(value, Enum) else value}")
     return " ".join(shown)

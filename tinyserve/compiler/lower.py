@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler import ops, variants
-from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.names import UniqueNames, constant_name, identifier, short_name
 from tinyserve.compiler.ops.support.move import move
 from tinyserve.compiler.plan.planner import plan
@@ -45,7 +45,7 @@ def lower(model: Model, target: Target, name: str) -> Program:
     ``name`` becomes part of the C identifiers. Raises UnsupportedError for operators that have no lowering.
     """
     lowering = GraphLowering(model.main, _Shared(model, target))
-    lowering.lower_operators()
+    lowering.lower_nodes()
     return lowering.finish(identifier(name).lower(), model.sha256)
 
 
@@ -89,19 +89,19 @@ class GraphLowering:
             for tensor in graph.inputs:
                 self._values[tensor] = self._new_buffer(tensor, "input")
 
-    def lower_operators(self) -> None:
+    def lower_nodes(self) -> None:
         """Lowers every operator of the graph, in order."""
         registry = ops.registry()
-        for op in self._graph.operators:
-            description = registry.get(op.name)
+        for node in self._graph.nodes:
+            description = registry.get(node.name)
             if description is None:
                 raise UnsupportedError(
-                    f"{op.location}: no kernel for this operator", "build with --engine tflm"
+                    f"{node.location}: no kernel for this operator", "build with --engine tflm"
                 )
-            for tensor, role in zip(op.inputs, description.roles, strict=False):
+            for tensor, role in zip(node.inputs, description.roles, strict=False):
                 if tensor is not None:
-                    self._constant_names.setdefault(tensor, f"{short_name(op.outputs[0].name)}_{role}")
-            description.lower(op, self)
+                    self._constant_names.setdefault(tensor, f"{short_name(node.outputs[0].name)}_{role}")
+            description.lower(node, self)
 
     @property
     def target(self) -> Target:
@@ -190,17 +190,17 @@ class GraphLowering:
             call.overlaps = [o for o in call.overlaps if o.input in own and o.output in own]
         self._calls.append(call)
 
-    def offer(self, op: Operator, variants: Sequence[str], refusal: str = "") -> None:
+    def offer(self, node: Node, variants: Sequence[str], refusal: str = "") -> None:
         """Notes the kernel variants that the operator's layer can have, or why it has no other. Layers of one
         name are chosen together: they have what all of them can have."""
-        layer, offers = short_name(op.outputs[0].name), self._shared.offers
+        layer, offers = short_name(node.outputs[0].name), self._shared.offers
         offers[layer] = tuple(name for name in offers.get(layer, variants) if name in variants)
         if refusal:
             self._shared.refusals[layer] = refusal
 
-    def lower_variant(self, name: str, op: Operator) -> bool:
-        """Lowers ``op`` with the cheapest variant, or the one that was chosen, where one applies."""
-        return variants.lower_cheapest(name, op, self)
+    def lower_variant(self, name: str, node: Node) -> bool:
+        """Lowers ``node`` with the cheapest variant, or the one that was chosen, where one applies."""
+        return variants.lower_cheapest(name, node, self)
 
     def block(self, subgraph: int, inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Block:
         """Lowers a subgraph: it reads ``inputs`` where they are, its outputs are copied to ``results``."""
@@ -216,7 +216,7 @@ class GraphLowering:
         for tensor, given in zip(graph.inputs, inputs, strict=True):
             if _is_handle(tensor):
                 inner._handles[tensor] = self._variable_name(given)
-        inner.lower_operators()
+        inner.lower_nodes()
         for tensor, result in zip(graph.outputs, results, strict=False):
             if _is_handle(tensor) and self._handles.setdefault(
                 result, inner._variable_name(tensor)

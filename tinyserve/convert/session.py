@@ -130,7 +130,7 @@ class Session:
             return self._from_litert(inputs)
         except ModelError:
             custom = sorted(
-                {op.name for graph in self.original.model.graphs for op in graph.operators if op.custom}
+                {op.name for graph in self.original.model.graphs for op in graph.nodes if op.custom}
             )
             if not custom:
                 raise

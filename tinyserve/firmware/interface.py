@@ -74,7 +74,7 @@ def _is_stateful(compiled: Compiled) -> bool:
         return any(buffer.kind == "state" for buffer in compiled.plan.offsets)
     graphs = compiled.model.graphs
     variables = any(tensor.is_variable for graph in graphs for tensor in graph.tensors)
-    names = {operator.name.upper() for graph in graphs for operator in graph.operators}
+    names = {operator.name.upper() for graph in graphs for operator in graph.nodes}
     return variables or any(name.startswith(_KEEPS_STATE) for name in names)
 
 

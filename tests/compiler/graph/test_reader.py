@@ -44,7 +44,7 @@ def rebuilt(change) -> bytes:
 def test_tensors_operators_and_options() -> None:
     data = small()[0].build()
     model = read(data)
-    (operator,) = model.main.operators
+    (operator,) = model.main.nodes
     assert operator.name == "CONV_2D" and not operator.custom and operator.index == 0
     x, w, b = operator.inputs
     assert model.main.inputs == [x] and model.main.outputs == operator.outputs
@@ -96,7 +96,7 @@ def test_optional_inputs_variables_and_custom_operators() -> None:
     y = graph.tensor((1, 4), "int8", 0.5)
     graph.op("MyOperator", [x, None, state], [y], custom_options=b"\1\2\3", version=3)
     graph.output(y)
-    (operator,) = read(model.build()).main.operators
+    (operator,) = read(model.build()).main.nodes
     assert (operator.name, operator.custom, operator.version) == ("MyOperator", True, 3)
     assert operator.inputs[1] is None
     assert operator.inputs[2].is_variable and not operator.inputs[2].is_constant
@@ -110,12 +110,12 @@ def test_operator_codes_beyond_127_and_old_files_with_the_short_code_only() -> N
     y = graph.tensor((2,), "float32")
     graph.op("GELU", [x], [y], approximate=True)
     graph.output(y)
-    assert read(model.build()).main.operators[0].name == "GELU"
+    assert read(model.build()).main.nodes[0].name == "GELU"
 
     def old(tree: schema.ModelT) -> None:
         tree.operatorCodes[0].builtinCode = 0
 
-    assert read(rebuilt(old)).main.operators[0].name == "CONV_2D"
+    assert read(rebuilt(old)).main.nodes[0].name == "CONV_2D"
 
 
 def test_signature_names_and_metadata() -> None:
@@ -154,7 +154,7 @@ def test_constants_without_elements_are_constants() -> None:
     y = graph.tensor((), "float32")
     graph.op("RESHAPE", [x, graph.constant(np.zeros(0, np.int32))], [y])
     graph.output(y)
-    shape = read(model.build()).main.operators[0].inputs[1]
+    shape = read(model.build()).main.nodes[0].inputs[1]
     assert shape.is_constant and shape.data.shape == (0,)
 
 
@@ -207,7 +207,7 @@ def _set(path: str, value):
 def test_contradictions_are_named(change, message: str | None) -> None:
     data = rebuilt(change)
     if message is None:  # the short code (3) still says CONV_2D
-        assert read(data).main.operators[0].name == "CONV_2D"
+        assert read(data).main.nodes[0].name == "CONV_2D"
         return
     with pytest.raises(ModelError, match=message) as caught:
         read(data)

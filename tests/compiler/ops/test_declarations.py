@@ -21,7 +21,7 @@ from tests.support import differential
 from tests.support.differential import Case
 from tinyserve.compiler import ops
 from tinyserve.compiler.graph import reader
-from tinyserve.compiler.graph.types import DType, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.tflm_resolver import CUSTOM_METHODS, METHODS
 from tinyserve.compiler.passes.load import parse_attributes
@@ -84,12 +84,12 @@ def modules() -> Iterator[ModuleType]:
             yield importlib.import_module(info.name)
 
 
-def tensor_types(operator: Operator) -> set[DType]:
+def tensor_types(operator: Node) -> set[DType]:
     return {tensor.dtype for tensor in (*operator.inputs, *operator.outputs) if tensor is not None}
 
 
 @pytest.fixture(scope="module")
-def operators() -> dict[str, list[Operator]]:
+def operators() -> dict[str, list[Node]]:
     """Operators of the differential tests by name, with their attributes."""
     found = defaultdict(list)
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -97,19 +97,19 @@ def operators() -> dict[str, list[Operator]]:
     for case in cases:
         model = reader.read(case.model)
         parse_attributes(model)
-        for operator in itertools.chain.from_iterable(graph.operators for graph in model.graphs):
+        for operator in itertools.chain.from_iterable(graph.nodes for graph in model.graphs):
             found[operator.name].append(operator)
     return found
 
 
 def test_declared_types_are_those_that_checks_take(
-    operators: dict[str, list[Operator]], monkeypatch: pytest.MonkeyPatch
+    operators: dict[str, list[Node]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A check names the types that a tensor may have: one of those sets is the declared one. Where a check
     decides by pairs of types instead, the cases have all that are declared."""
     asked: list[frozenset[DType]] = []
 
-    def record(op: Operator, tensor: Tensor, allowed: Iterable[DType], role: str) -> None:
+    def record(op: Node, tensor: Tensor, allowed: Iterable[DType], role: str) -> None:
         asked.append(frozenset(allowed))
 
     monkeypatch.setattr(checks, "dtype", record)
@@ -126,14 +126,14 @@ def test_declared_types_are_those_that_checks_take(
             assert all(len(allowed) == 1 for allowed in asked), f"{name} has no types, takes {set(asked)}"
 
 
-def test_cases_work_on_declared_types(operators: dict[str, list[Operator]]) -> None:
+def test_cases_work_on_declared_types(operators: dict[str, list[Node]]) -> None:
     for name, op in ops.registry().items():
         for operator in operators[name]:
             assert not op.types or tensor_types(operator) & set(op.types), f"{name}: {tensor_types(operator)}"
 
 
 def test_every_operator_that_tflm_has_too_has_differential_cases(
-    operators: dict[str, list[Operator]],
+    operators: dict[str, list[Node]],
 ) -> None:
     comparable = ops.registry().keys() & (METHODS.keys() | CUSTOM_METHODS.keys())
     assert comparable <= operators.keys()

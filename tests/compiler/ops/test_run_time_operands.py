@@ -24,8 +24,8 @@ ENOUGH = 3  # cases for each operand and its types
 def operands(case: Case) -> Iterator[tuple[str, int, DType, DType]]:
     """The constants of a case with a single operator: which inputs, with their and the output's types."""
     graphs = reader.read(case.model).graphs
-    if len(graphs) == 1 and len(graphs[0].operators) == 1:
-        (operator,) = graphs[0].operators
+    if len(graphs) == 1 and len(graphs[0].nodes) == 1:
+        (operator,) = graphs[0].nodes
         for index, tensor in enumerate(operator.inputs):
             packed = tensor is not None and tensor.dtype is DType.INT4  # which no operator computes
             if tensor is not None and tensor.is_constant and not packed:

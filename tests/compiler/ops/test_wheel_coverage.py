@@ -48,7 +48,7 @@ def bases() -> dict[str, Case]:
     found: dict[str, tuple[tuple[bool, int], Case]] = {}
     for case in cases:
         model = reader.read(case.model)
-        *others, operator = model.main.operators
+        *others, operator = model.main.nodes
         if len(model.graphs) > 1 or operator.name in OWN_TYPES or any(o.name != "RESHAPE" for o in others):
             continue
         rank = (value_type(case) == "int8", sum(tensor is not None for tensor in operator.inputs))

@@ -74,7 +74,7 @@ def test_merged_attributes_and_tensors() -> None:
     model = load(network(1, "RELU", "RELU6").case("").model)
     output = model.main.outputs[0]
     activations.run(model.main, model)
-    (convolution,) = model.main.operators
+    (convolution,) = model.main.nodes
     assert convolution.attributes.activation is Activation.RELU6 and convolution.outputs == [output]
 
 

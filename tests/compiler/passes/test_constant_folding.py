@@ -184,7 +184,7 @@ def test_the_flatten_of_keras_becomes_one_reshape(tmp_path: Path) -> None:
     case = net.case("flatten")
     model = load(case.model)
     passes.optimize(model)
-    assert [op.name for op in model.main.operators] == ["CONV_2D", "RESHAPE", "FULLY_CONNECTED"]
+    assert [op.name for op in model.main.nodes] == ["CONV_2D", "RESHAPE", "FULLY_CONNECTED"]
     differential.check([case], tmp_path, at_least=1, prepare=passes.optimize)
 
 
@@ -211,7 +211,7 @@ def test_weights_stored_as_float16_are_widened() -> None:
     graph.op("FULLY_CONNECTED", [x, wide, None], [y])
     graph.output(y)
     loaded = load(model.build())
-    (dense,) = loaded.main.operators
+    (dense,) = loaded.main.nodes
     assert np.array_equal(dense.inputs[1].data, weights.astype(np.float32))
 
 

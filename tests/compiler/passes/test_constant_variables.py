@@ -74,7 +74,7 @@ def test_others_stay_variables_and_bytes_stay(tmp_path: Path, kept: str) -> None
 
     def prepare(model: Model) -> None:
         passes.optimize(model)
-        left.append([op.name for op in model.main.operators])
+        left.append([op.name for op in model.main.nodes])
 
     differential.check(cases, tmp_path, at_least=8, prepare=prepare)
     assert all({"CALL_ONCE", "READ_VARIABLE"} <= set(names) for names in left)
@@ -83,16 +83,16 @@ def test_others_stay_variables_and_bytes_stay(tmp_path: Path, kept: str) -> None
 def test_nothing_is_left_of_variables_that_are_constants() -> None:
     model = load(random_case(1).model)
     passes.optimize(model)
-    assert {op.name for op in model.main.operators} == {"ADD"}
-    assert model.graphs[1].operators == []
+    assert {op.name for op in model.main.nodes} == {"ADD"}
+    assert model.graphs[1].nodes == []
 
 
 def test_a_value_of_another_shape_than_is_read_stays() -> None:
     model = load(random_case(2).model)
-    reads = [op for op in model.main.operators if op.name == "READ_VARIABLE"]
+    reads = [op for op in model.main.nodes if op.name == "READ_VARIABLE"]
     reads[0].outputs[0].shape = (*reads[0].outputs[0].shape, 1)
     constant_variables.run(model.main, model)
-    assert reads[0] in model.main.operators and reads[1] not in model.main.operators
+    assert reads[0] in model.main.nodes and reads[1] not in model.main.nodes
 
 
 def test_weights_that_a_variable_holds_are_known_when_the_model_is_checked() -> None:
@@ -108,6 +108,6 @@ def test_weights_that_a_variable_holds_are_known_when_the_model_is_checked() -> 
     assign(once, "w", once.constant(values))
     model = load(built.build())
     passes.optimize(model)
-    (dense,) = model.main.operators
+    (dense,) = model.main.nodes
     assert dense.inputs[1] is not None and dense.inputs[1].data is not None
     assert np.array_equal(dense.inputs[1].data, values)

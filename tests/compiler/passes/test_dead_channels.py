@@ -120,7 +120,7 @@ def test_int16_networks_keep_their_bytes(tmp_path: Path) -> None:
 
 
 def channels_of(model: Model, name: str) -> list[int]:
-    return [op.outputs[0].shape[-1] for op in model.main.operators if op.name == name]
+    return [op.outputs[0].shape[-1] for op in model.main.nodes if op.name == name]
 
 
 def test_a_dead_channel_goes_through_pool_reshape_and_into_the_bias() -> None:
@@ -131,13 +131,13 @@ def test_a_dead_channel_goes_through_pool_reshape_and_into_the_bias() -> None:
     net.reshape((1, 2 * 2 * 8))
     net.dense(3)
     model = load(net.case("").model)
-    bias = model.main.operators[-1].inputs[2]
+    bias = model.main.nodes[-1].inputs[2]
     dead_channels.run(model.main, model)
     kept = channels_of(model, "CONV_2D")[0]
     assert 0 < kept < 8
     assert channels_of(model, "AVERAGE_POOL_2D") == [kept] and channels_of(model, "RESHAPE") == [4 * kept]
-    assert model.main.operators[-1].inputs[1].shape == (3, 4 * kept)
-    assert (model.main.operators[-1].inputs[2].data != bias.data).any()
+    assert model.main.nodes[-1].inputs[1].shape == (3, 4 * kept)
+    assert (model.main.nodes[-1].inputs[2].data != bias.data).any()
 
 
 def test_what_nobody_reads_is_not_computed_and_what_the_graph_returns_is() -> None:
@@ -188,7 +188,7 @@ def test_optimized_operators_still_pass_their_own_checks(name: str) -> None:
 
     model = load(model_bytes(name))
     passes.optimize(model)
-    for op in model.main.operators:
+    for op in model.main.nodes:
         ops.registry()[op.name].check(op)
 
 

@@ -22,9 +22,9 @@ def test_a_branch_that_nobody_reads_goes_with_its_tensors() -> None:
     net.conv(2, 1)
     model = load(net.case("", kept).model)
     assert dead_code.run(model.main, model) == 2
-    assert [op.index for op in model.main.operators] == [0]
+    assert [op.index for op in model.main.nodes] == [0]
     assert {tensor.index for tensor in model.main.tensors} == {
-        t.index for t in (*model.main.operators[0].inputs, *model.main.operators[0].outputs)
+        t.index for t in (*model.main.nodes[0].inputs, *model.main.nodes[0].outputs)
     }
 
 

@@ -69,7 +69,7 @@ def test_a_chain_is_one_table_with_the_bytes_of_tflm(make: object, tmp_path: Pat
     differential.check(cases, tmp_path, at_least=12, prepare=passes.optimize)
     model = load(cases[0].model)
     passes.optimize(model)
-    assert [op.name for op in model.main.operators] == [lookup_tables.TABLE]
+    assert [op.name for op in model.main.nodes] == [lookup_tables.TABLE]
 
 
 def test_what_is_no_function_of_the_value_alone_stays(tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ def test_the_output_keeps_its_place_when_its_no_op_goes() -> None:
     model = load(net.case("").model)
     output = model.main.outputs[0]
     no_ops.run(model.main, model)
-    assert [op.name for op in model.main.operators] == ["CONV_2D", "CONV_2D"]
-    assert model.main.operators[-1].outputs == [output] == model.main.outputs
+    assert [op.name for op in model.main.nodes] == ["CONV_2D", "CONV_2D"]
+    assert model.main.nodes[-1].outputs == [output] == model.main.outputs
 
 
 def test_requantization_and_passing_an_input_through_stay() -> None:

@@ -68,11 +68,11 @@ def random_case(seed: int) -> Case:
 def checked(model: Model) -> None:
     """Optimizes; every operator that is left passes its own check, and a second run finds nothing."""
     report = passes.optimize(model)
-    for op in model.main.operators:
+    for op in model.main.nodes:
         ops.registry()[op.name].check(op)
     assert report.macs_after == passes.macs(model) <= report.macs_before
-    assert report.operators_after == len(model.main.operators)
-    assert sum(op.index >= 0 for op in model.main.operators) == len(model.main.operators)
+    assert report.operators_after == len(model.main.nodes)
+    assert sum(op.index >= 0 for op in model.main.nodes) == len(model.main.nodes)
     assert passes.optimize(model).changes == 0
 
 

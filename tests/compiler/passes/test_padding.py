@@ -43,7 +43,7 @@ def test_a_merged_pad_is_dead_code() -> None:
     model = load(net.case("").model)
     padding.run(model.main, model)
     dead_code.run(model.main, model)
-    (convolution,) = model.main.operators
+    (convolution,) = model.main.nodes
     pads = convolution.attributes.pads
     assert (pads.top, pads.bottom, pads.left, pads.right) == (0, 1, 0, 1)
     assert convolution.inputs[0] is model.main.inputs[0]

@@ -50,7 +50,7 @@ def test_a_pair_that_writes_an_output_goes_and_the_output_stays(tmp_path: Path) 
     assert changes == [3] * 4
     model = load(cases[0].model)
     passes.optimize(model)
-    assert [op.name for op in model.main.operators] == ["CONV_2D", "CONV_2D"]
+    assert [op.name for op in model.main.nodes] == ["CONV_2D", "CONV_2D"]
 
 
 def test_every_value_of_int8_and_int16_survives_the_round_trip() -> None:

@@ -28,7 +28,7 @@ MERGED = 24
 def optimized(model: Model) -> None:
     """Every operator that the passes leave passes its own check, and a second run finds nothing to do."""
     report = passes.optimize(model)
-    for op in model.main.operators:
+    for op in model.main.nodes:
         ops.registry()[op.name].check(op)
     assert report.macs_after == passes.macs(model) <= report.macs_before
     assert passes.optimize(model).changes == 0
@@ -73,7 +73,7 @@ def test_the_graphs_are_made_of_many_operators_types_inputs_and_outputs() -> Non
     assert sum(len(graph.inputs) > 1 for graph in models) > 20
     assert sum(len(graph.outputs) > 1 for graph in models) > 20
     assert len({tensor.dtype for graph in models for tensor in graph.tensors}) >= 5
-    sizes = {len(graph.operators) for graph in models}
+    sizes = {len(graph.nodes) for graph in models}
     assert min(sizes) <= 3 and max(sizes) >= 11
 
 

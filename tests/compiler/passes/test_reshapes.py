@@ -73,7 +73,7 @@ def test_transposes_compose_in_the_right_order() -> None:
     expected = values.transpose(1, 2, 3, 0).transpose(3, 0, 2, 1)
     assert reshapes.run(model.main, model) == 1
     dead_code.run(model.main, model)
-    (only,) = model.main.operators
+    (only,) = model.main.nodes
     assert np.array_equal(values.transpose(only.inputs[1].data), expected)
 
 
@@ -87,7 +87,7 @@ def test_transposes_that_cancel_disappear() -> None:
     model = read(net.case("").model)
     for module in (reshapes, no_ops, dead_code):
         module.run(model.main, model)
-    assert [op.name for op in model.main.operators] == ["RELU", "RELU"]
+    assert [op.name for op in model.main.nodes] == ["RELU", "RELU"]
 
 
 def test_only_a_transpose_that_moves_data_stays() -> None:
@@ -97,7 +97,7 @@ def test_only_a_transpose_that_moves_data_stays() -> None:
         net.transpose(*order)
         model = read(net.case("").model)
         reshapes.run(model.main, model)
-        assert model.main.operators[0].name == name
+        assert model.main.nodes[0].name == name
         values = np.arange(12).reshape(1, 4, 1, 3)
         kept = np.array_equal(values.transpose(order).reshape(-1), values.reshape(-1))
         assert kept == (name == "RESHAPE")

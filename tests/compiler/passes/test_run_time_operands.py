@@ -31,7 +31,7 @@ def computed(seed: int) -> Case | None:
     """A random graph, of which each constant that may be is now and then given at run time."""
     r, made = Random(seed, 121), random_graph(seed).case
     before = len(made.samples[0])
-    for place, operator in enumerate(reader.read(made.model).main.operators):
+    for place, operator in enumerate(reader.read(made.model).main.nodes):
         given = [index for index in TAKEN.get(operator.name, ()) if r.chance(0.7)]
         made = at_run_time(made, given, lambda _, value: weights(r, value), place)
     return made if len(made.samples[0]) > before else None

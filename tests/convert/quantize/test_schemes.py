@@ -264,7 +264,7 @@ def test_the_cause_of_a_loss_is_told_by_its_figures(figures: dict[str, float], w
 @pytest.mark.slow
 def test_every_way_to_quantize_gives_a_sound_model(session: Session, images: Path) -> None:
     calibration = readers.load(images, session.original.inputs)
-    conv = session.original.model.main.operators[0].outputs[0].name
+    conv = session.original.model.main.nodes[0].outputs[0].name
     for options in (
         Options(clip="mse"),
         Options(clip="99"),
@@ -310,9 +310,7 @@ def test_a_layer_of_a_16_bit_model_stays_in_float(models: Path, images: Path, tm
     assert made.manifest.quantize == "int16x8"
     assert made.manifest.inputs[0].dtype == made.manifest.outputs[0].dtype == "int16"
     assert "ai-edge-quantizer" in made.manifest.tools
-    layers = {
-        op.name: op.outputs[0].dtype.value for op in inspect(made.model_bytes(), "m").model.main.operators
-    }
+    layers = {op.name: op.outputs[0].dtype.value for op in inspect(made.model_bytes(), "m").model.main.nodes}
     assert (layers["CONV_2D"], layers["FULLY_CONNECTED"]) == ("float32", "int16")
     sqnr = made.manifest.accuracy[0].sqnr_db
     assert sqnr is not None and sqnr > 25

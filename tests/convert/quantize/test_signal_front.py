@@ -68,7 +68,7 @@ def test_a_network_behind_a_spectrum_is_quantized(tmp_path: Path, scheme: str) -
         tmp_path / "m.tflite", representative=tmp_path / "x.npy", quantize=scheme, output=tmp_path / "b"
     )
     assert (made.manifest.quantize, made.manifest.inputs[0].dtype) == (scheme, "float32")
-    operators = inspect(made.model_bytes(), "m").model.main.operators
+    operators = inspect(made.model_bytes(), "m").model.main.nodes
     assert [op.name for op in operators] == ["SignalRfft", "QUANTIZE", "FULLY_CONNECTED"]
     assert made.manifest.expected_from.startswith("tflite-micro")
     held = made.samples()

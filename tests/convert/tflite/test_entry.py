@@ -35,7 +35,7 @@ def two_signatures() -> bytes:
 
 def test_the_chosen_signature_is_the_model() -> None:
     read = reader.read(entry.chosen(two_signatures(), "absolute"))
-    assert [op.name for op in read.main.operators] == ["ABS"]
+    assert [op.name for op in read.main.nodes] == ["ABS"]
     assert read.signatures == {"absolute": 0}
     assert len(read.graphs) == 1
 

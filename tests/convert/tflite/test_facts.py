@@ -93,7 +93,7 @@ def test_half_precision_becomes_float32_without_another_output(tmp_path: Path) -
     (tmp_path / "m.tflite").write_bytes(half_precision())
     made = convert(tmp_path / "m.tflite", quantize="float32", output=tmp_path / "b")
     model = inspect(made.model_bytes(), "made").model
-    assert [op.name for op in model.main.operators] == ["FULLY_CONNECTED"]
+    assert [op.name for op in model.main.nodes] == ["FULLY_CONNECTED"]
     weights = next(tensor for tensor in model.main.tensors if tensor.name == "w")
     assert weights.data is not None
     np.testing.assert_array_equal(weights.data, HALVES.astype(np.float32))

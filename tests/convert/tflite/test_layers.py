@@ -20,7 +20,7 @@ def model(models: Path) -> Model:
 
 @pytest.mark.parametrize("kind", ["whole", "fused", "short", "path", "operator"])
 def test_a_layer_has_several_names(model: Model, kind: str) -> None:
-    operators = model.main.operators
+    operators = model.main.nodes
     conv = operators[0].outputs[0].name
     assert operators[0].name == "CONV_2D"
     fused = conv.split(";")[0]
@@ -36,7 +36,7 @@ def test_a_layer_has_several_names(model: Model, kind: str) -> None:
 
 def test_an_operator_names_all_its_layers(model: Model) -> None:
     found = tensors_of(model, "softmax")
-    assert found == [op.outputs[0].name for op in model.main.operators if op.name == "SOFTMAX"]
+    assert found == [op.outputs[0].name for op in model.main.nodes if op.name == "SOFTMAX"]
 
 
 def test_a_name_that_nothing_has_gets_the_names_there_are(model: Model) -> None:

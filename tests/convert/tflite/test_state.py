@@ -44,7 +44,7 @@ def test_lifting_gives_back_inputs_outputs_and_initial_values() -> None:
     assert [(v.container, v.name, v.initial.tolist()) for v in variables] == [("c", "sum", initial.tolist())]
     read = reader.read(data)
     assert len(read.graphs) == 1
-    assert [op.name for op in read.main.operators] == ["ADD"]
+    assert [op.name for op in read.main.nodes] == ["ADD"]
     assert (len(read.main.inputs), len(read.main.outputs)) == (2, 2)
 
 

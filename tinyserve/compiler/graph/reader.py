@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tinyserve.compiler.graph import schema, sniff, validate
 from tinyserve.compiler.graph.builtin_options import FileOptions
 from tinyserve.compiler.graph.flatbuffer import FlatBuffer, Table
-from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Quantization, Tensor
+from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Quantization, Tensor
 from tinyserve.errors import ModelError, UnsupportedError
 
 _EXPORT = "export the model again with a current converter"
@@ -113,17 +113,17 @@ class _Reader:
         where = f"subgraph {index}" if index else "main graph"
         tables = table.tables(field.TENSORS, f"{where}: tensor")
         tensors = [self._tensor(tensor, number) for number, tensor in enumerate(tables)]
-        operators = [
-            self._operator(operator, number, tensors)
-            for number, operator in enumerate(table.tables(field.OPERATORS, f"{where}: operator"))
+        nodes = [
+            self._node(node, number, tensors)
+            for number, node in enumerate(table.tables(field.OPERATORS, f"{where}: operator"))
         ]
         inputs = _required(tensors, table.integers(field.INPUTS) or (), f"{where}: inputs")
         outputs = _required(tensors, table.integers(field.OUTPUTS) or (), f"{where}: outputs")
-        _mark_empty_constants(tensors, operators, inputs)
+        _mark_empty_constants(tensors, nodes, inputs)
         return Graph(
             name=table.string(field.NAME) or where,
             tensors=tensors,
-            operators=operators,
+            nodes=nodes,
             inputs=inputs,
             outputs=outputs,
             input_names=[tensor.name for tensor in inputs],
@@ -195,14 +195,14 @@ class _Reader:
         quantization = Quantization(scales, zero_points, table.scalar(field.QUANTIZED_DIMENSION, "i", 0))
         return replace(quantization, problem=validate.quantization_problem(quantization, tensor, is_constant))
 
-    def _operator(self, table: Table, index: int, tensors: list[Tensor]) -> Operator:
+    def _node(self, table: Table, index: int, tensors: list[Tensor]) -> Node:
         field = schema.OperatorField
         code_index = table.scalar(field.OPCODE_INDEX, "I", 0)
         if code_index >= len(self.codes):
             raise ModelError(f"{table.what}: operator code {code_index} of {len(self.codes)}", _EXPORT)
         code = self.codes[code_index]
         what = f"{table.what} ({code.name})"
-        return Operator(
+        return Node(
             index=index,
             name=code.name,
             inputs=_optional(tensors, table.integers(field.INPUTS) or (), f"{what}: inputs"),
@@ -296,9 +296,9 @@ def _optional(tensors: list[Tensor], indices: tuple[int, ...], what: str) -> lis
     return [None if index == -1 else tensors[index] for index in indices]
 
 
-def _mark_empty_constants(tensors: list[Tensor], operators: list[Operator], inputs: list[Tensor]) -> None:
+def _mark_empty_constants(tensors: list[Tensor], nodes: list[Node], inputs: list[Tensor]) -> None:
     """A constant without elements has an empty buffer, as an activation has: tell it by nobody writing it."""
-    written = {id(tensor) for operator in operators for tensor in operator.outputs} | {id(t) for t in inputs}
+    written = {id(tensor) for node in nodes for tensor in node.outputs} | {id(t) for t in inputs}
     for tensor in tensors:
         if (
             tensor.data is None

@@ -174,7 +174,7 @@ class Options(Protocol):
 
 
 @dataclass(eq=False)
-class Operator:
+class Node:
     """One node. ``name`` is the TFLite builtin's name ("CONV_2D") or a custom operator's code.
 
     ``inputs`` may hold None for an omitted optional input. ``attributes`` is the dataclass that the
@@ -212,7 +212,7 @@ class Graph:
 
     name: str
     tensors: list[Tensor]
-    operators: list[Operator]
+    nodes: list[Node]
     inputs: list[Tensor]
     outputs: list[Tensor]
     input_names: list[str] = field(default_factory=list)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 from graphlib import CycleError, TopologicalSorter
 
-from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Quantization, Tensor
+from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Quantization, Tensor
 from tinyserve.errors import ModelError
 
 _EXPORT = "export the model again with a current converter"
@@ -50,11 +50,11 @@ def quantization_problem(quantization: Quantization, tensor: Tensor, is_constant
     return ""
 
 
-def subgraphs_called(operator: Operator) -> tuple[int, ...]:
+def subgraphs_called(node: Node) -> tuple[int, ...]:
     """Numbers of the subgraphs that a control-flow operator runs."""
-    if operator.custom:
+    if node.custom:
         return ()
-    return tuple(operator.options.int32(field) for field in _SUBGRAPH_FIELDS.get(operator.name, ()))
+    return tuple(node.options.int32(field) for field in _SUBGRAPH_FIELDS.get(node.name, ()))
 
 
 def _check_order(graph: Graph) -> None:
@@ -66,14 +66,14 @@ def _check_order(graph: Graph) -> None:
         ready.add(id(tensor))
     if len({id(tensor) for tensor in graph.inputs}) != len(graph.inputs):
         raise ModelError(f"{graph.name}: an input is listed twice", _EXPORT)
-    for operator in graph.operators:
-        for read in operator.inputs:
+    for node in graph.nodes:
+        for read in node.inputs:
             if read is not None and id(read) not in ready:
-                raise ModelError(f'{operator.location} reads "{read.name}" before anything wrote it', _EXPORT)
-        for written in operator.outputs:
+                raise ModelError(f'{node.location} reads "{read.name}" before anything wrote it', _EXPORT)
+        for written in node.outputs:
             if id(written) in ready and not written.is_variable:
                 raise ModelError(
-                    f'{operator.location} writes "{written.name}", which has a value already', _EXPORT
+                    f'{node.location} writes "{written.name}", which has a value already', _EXPORT
                 )
             ready.add(id(written))
     for tensor in graph.outputs:
@@ -85,7 +85,7 @@ def _check_calls(model: Model) -> None:
     """Subgraphs exist and do not call themselves, directly or through others."""
     calls: dict[int, set[int]] = {}
     for caller, graph in enumerate(model.graphs):
-        calls[caller] = {called for operator in graph.operators for called in subgraphs_called(operator)}
+        calls[caller] = {called for node in graph.nodes for called in subgraphs_called(node)}
         for number in calls[caller]:
             if not 0 <= number < len(model.graphs):
                 raise ModelError(f"{graph.name} runs subgraph {number} of {len(model.graphs)}", _EXPORT)

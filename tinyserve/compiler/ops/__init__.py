@@ -9,11 +9,11 @@ from functools import cache
 from pathlib import Path
 
 from tinyserve.compiler.ops.support import external
-from tinyserve.compiler.ops.support.base import Op
+from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.errors import UsageError
 
 
-def registry() -> dict[str, Op]:
+def registry() -> dict[str, OpDef]:
     """All operators, by TFLite builtin name or custom code: the package's, and those of the directories that
     ``external.use`` added.
 
@@ -23,17 +23,17 @@ def registry() -> dict[str, Op]:
 
 
 @cache
-def _registry(directories: tuple[Path, ...]) -> dict[str, Op]:
-    found: dict[str, Op] = {}
+def _registry(directories: tuple[Path, ...]) -> dict[str, OpDef]:
+    found: dict[str, OpDef] = {}
     for info in pkgutil.walk_packages(__path__, f"{__name__}."):
         module = importlib.import_module(info.name)
-        for op in getattr(module, "OPS", ()):
-            found[op.name] = op
+        for definition in getattr(module, "OPS", ()):
+            found[definition.name] = definition
     for directory in directories:
-        for name, op in external.operators(directory).items():
+        for name, definition in external.operators(directory).items():
             if name in found:
                 raise UsageError(
                     f"{directory}: there is an operator {name} already", "give yours another name"
                 )
-            found[name] = op
+            found[name] = definition
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.ops.support.quantize_params import Activation, activation_range
 from tinyserve.compiler.passes.edit import is_output, only_reader
 from tinyserve.errors import UnsupportedError
@@ -31,32 +31,32 @@ _FUSING = frozenset(
 
 def run(graph: Graph, model: Model) -> int:
     """Returns the number of activations merged."""
-    return sum(_merge(graph, op) for op in list(graph.operators) if op.name in _FUSING and not op.custom)
+    return sum(_merge(graph, node) for node in list(graph.nodes) if node.name in _FUSING and not node.custom)
 
 
-def _merge(graph: Graph, op: Operator) -> bool:
-    middle = op.outputs[0]
+def _merge(graph: Graph, node: Node) -> bool:
+    middle = node.outputs[0]
     reader = only_reader(graph, middle)
     if reader is None or reader.custom or reader.name not in _ACTIVATIONS or is_output(graph, middle):
         return False
     output = reader.outputs[0]
     if (middle.dtype, middle.shape, middle.quantization) != (output.dtype, output.shape, output.quantization):
         return False
-    merged = _both(op.attributes.activation, _ACTIVATIONS[reader.name])
-    if merged is None or not _representable(op, merged, output):
+    merged = _both(node.attributes.activation, _ACTIVATIONS[reader.name])
+    if merged is None or not _representable(node, merged, output):
         return False
-    op.attributes = replace(op.attributes, activation=merged)
-    op.outputs = [output]
-    graph.operators.remove(reader)
+    node.attributes = replace(node.attributes, activation=merged)
+    node.outputs = [output]
+    graph.nodes.remove(reader)
     return True
 
 
-def _representable(op: Operator, activation: Activation, output: Tensor) -> bool:
+def _representable(node: Node, activation: Activation, output: Tensor) -> bool:
     """Whether the bounds leave any value of a quantized output: kernels refuse empty ranges."""
     if output.dtype not in (DType.INT8, DType.INT16):
         return True
     try:
-        activation_range(op, activation, output)
+        activation_range(node, activation, output)
     except UnsupportedError:
         return False
     return True

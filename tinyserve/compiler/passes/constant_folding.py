@@ -7,7 +7,7 @@ with a constant shape. Values: ``passes/evaluate.py``.
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import Graph, Model, Operator
+from tinyserve.compiler.graph.types import Graph, Model, Node
 from tinyserve.compiler.passes.evaluate import evaluate
 
 NAME = "constant folding"
@@ -15,16 +15,16 @@ NAME = "constant folding"
 
 def run(graph: Graph, model: Model) -> int:
     """Returns the number of operators folded."""
-    kept = [operator for operator in graph.operators if not _fold(operator)]
-    folded = len(graph.operators) - len(kept)
-    graph.operators = kept
+    kept = [node for node in graph.nodes if not _fold(node)]
+    folded = len(graph.nodes) - len(kept)
+    graph.nodes = kept
     return folded
 
 
-def _fold(operator: Operator) -> bool:
-    values = evaluate(operator)
+def _fold(node: Node) -> bool:
+    values = evaluate(node)
     if values is None:
         return False
-    for output, value in zip(operator.outputs, values, strict=True):
+    for output, value in zip(node.outputs, values, strict=True):
         output.data = value
     return True

@@ -26,12 +26,12 @@ def run(graph: Graph, model: Model) -> int:
     if sum(channel_count(tensor) for tensor in graph.tensors) > _MAX_CHANNELS:
         return 0
     state = State(graph)
-    for op in graph.operators:
-        rule_for(op).learn(op, state)
+    for node in graph.nodes:
+        rule_for(node).learn(node, state)
     _settle(graph, state)
     while _keep_one_channel(graph, state):
         _settle(graph, state)
-    removed = sum(int((~state.of(output).keep).sum()) for op in graph.operators for output in op.outputs)
+    removed = sum(int((~state.of(output).keep).sum()) for node in graph.nodes for output in node.outputs)
     if removed:
         _shrink(graph, state)
     return removed
@@ -47,16 +47,16 @@ def _settle(graph: Graph, state: State) -> None:
     state.changed = True
     while state.changed:
         state.changed = False
-        for op in reversed(graph.operators):
-            rule_for(op).demand(op, state)
+        for node in reversed(graph.nodes):
+            rule_for(node).demand(node, state)
 
 
 def _keep_one_channel(graph: Graph, state: State) -> bool:
     """Tensors do not become empty: where nothing of one is needed, its first channel stays."""
     empty = [
         output
-        for op in graph.operators
-        for output in op.outputs
+        for node in graph.nodes
+        for output in node.outputs
         if output.elements and not state.of(output).keep.any()
     ]
     for tensor in empty:
@@ -65,12 +65,12 @@ def _keep_one_channel(graph: Graph, state: State) -> bool:
 
 
 def _shrink(graph: Graph, state: State) -> None:
-    for op in graph.operators:
-        touched = [tensor for tensor in (*op.inputs, *op.outputs) if tensor is not None]
+    for node in graph.nodes:
+        touched = [tensor for tensor in (*node.inputs, *node.outputs) if tensor is not None]
         if all(state.of(tensor).keep.all() for tensor in touched):
             continue
-        rule_for(op).shrink(op, state)
-    for op in graph.operators:
-        op.inputs = [None if tensor is None else state.shrunk(tensor) for tensor in op.inputs]
-        op.outputs = [state.shrunk(tensor) for tensor in op.outputs]
+        rule_for(node).shrink(node, state)
+    for node in graph.nodes:
+        node.inputs = [None if tensor is None else state.shrunk(tensor) for tensor in node.inputs]
+        node.outputs = [state.shrunk(tensor) for tensor in node.outputs]
     refresh_tensors(graph)

@@ -13,12 +13,12 @@ def run(graph: Graph, model: Model) -> int:
     """Returns the number of operators removed."""
     needed = {id(tensor) for tensor in graph.outputs}
     kept = []
-    for operator in reversed(graph.operators):
-        if is_pure(operator) and not any(id(output) in needed for output in operator.outputs):
+    for node in reversed(graph.nodes):
+        if is_pure(node) and not any(id(output) in needed for output in node.outputs):
             continue
-        kept.append(operator)
-        needed.update(id(tensor) for tensor in operator.inputs if tensor is not None)
-    removed = len(graph.operators) - len(kept)
-    graph.operators = kept[::-1]
+        kept.append(node)
+        needed.update(id(tensor) for tensor in node.inputs if tensor is not None)
+    removed = len(graph.nodes) - len(kept)
+    graph.nodes = kept[::-1]
     refresh_tensors(graph)
     return removed

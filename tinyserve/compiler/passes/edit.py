@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tinyserve.compiler.graph.types import Graph, Model, Operator, Tensor
+from tinyserve.compiler.graph.types import Graph, Model, Node, Tensor
 
 _STATEFUL = frozenset(
     {
@@ -17,23 +17,23 @@ _STATEFUL = frozenset(
 _TABLE = "TinyserveLookupTable"
 
 
-def is_pure(operator: Operator) -> bool:
+def is_pure(node: Node) -> bool:
     """Whether the outputs depend on nothing but the inputs, and nothing else happens."""
-    if operator.name in _STATEFUL or (operator.custom and operator.name != _TABLE):
+    if node.name in _STATEFUL or (node.custom and node.name != _TABLE):
         return False
-    return not any(tensor is not None and tensor.is_variable for tensor in operator.inputs)
+    return not any(tensor is not None and tensor.is_variable for tensor in node.inputs)
 
 
-def consumers(graph: Graph, tensor: Tensor) -> list[Operator]:
+def consumers(graph: Graph, tensor: Tensor) -> list[Node]:
     """Operators that read ``tensor``, each once, in order."""
-    return [op for op in graph.operators if any(read is tensor for read in op.inputs)]
+    return [node for node in graph.nodes if any(read is tensor for read in node.inputs)]
 
 
-def producer(graph: Graph, tensor: Tensor) -> Operator | None:
+def producer(graph: Graph, tensor: Tensor) -> Node | None:
     """The operator that writes ``tensor``, None for inputs, constants and variables."""
-    for operator in graph.operators:
-        if any(written is tensor for written in operator.outputs):
-            return operator
+    for node in graph.nodes:
+        if any(written is tensor for written in node.outputs):
+            return node
     return None
 
 
@@ -45,7 +45,7 @@ def is_input(graph: Graph, tensor: Tensor) -> bool:
     return any(given is tensor for given in graph.inputs)
 
 
-def only_reader(graph: Graph, tensor: Tensor) -> Operator | None:
+def only_reader(graph: Graph, tensor: Tensor) -> Node | None:
     """The one operator that reads ``tensor``, None where there are more or the graph returns it."""
     readers = consumers(graph, tensor)
     return readers[0] if len(readers) == 1 and not is_output(graph, tensor) else None
@@ -53,27 +53,27 @@ def only_reader(graph: Graph, tensor: Tensor) -> Operator | None:
 
 def replace_reads(graph: Graph, old: Tensor, new: Tensor) -> None:
     """Every operator that reads ``old`` reads ``new`` instead. Graph outputs are left alone."""
-    for operator in graph.operators:
-        operator.inputs = [new if read is old else read for read in operator.inputs]
+    for node in graph.nodes:
+        node.inputs = [new if read is old else read for read in node.inputs]
 
 
-def bypass(graph: Graph, operator: Operator) -> bool:
+def bypass(graph: Graph, node: Node) -> bool:
     """Removes an operator whose only output has the same bytes, shape and type as its first input.
 
     Returns False, and changes nothing, where that output must stay: the graph returns it, and the input
     is something that no operator can write in its place.
     """
-    source, target = operator.inputs[0], operator.outputs[0]
+    source, target = node.inputs[0], node.outputs[0]
     assert source is not None
     if is_output(graph, target):
         maker = producer(graph, source)
         if maker is None or is_output(graph, source):
             return False
         maker.outputs = [target if written is source else written for written in maker.outputs]
-        graph.operators.remove(operator)
+        graph.nodes.remove(node)
         replace_reads(graph, source, target)
     else:
-        graph.operators.remove(operator)
+        graph.nodes.remove(node)
         replace_reads(graph, target, source)
     return True
 
@@ -81,18 +81,18 @@ def bypass(graph: Graph, operator: Operator) -> bool:
 def refresh_tensors(graph: Graph) -> None:
     """Lists the tensors in use: drops what nothing touches any more, adds what passes have made."""
     used = {id(tensor): tensor for tensor in (*graph.inputs, *graph.outputs)}
-    for operator in graph.operators:
-        used.update((id(tensor), tensor) for tensor in _touched(operator))
+    for node in graph.nodes:
+        used.update((id(tensor), tensor) for tensor in _touched(node))
     listed = {id(tensor) for tensor in graph.tensors}
     graph.tensors = [tensor for tensor in graph.tensors if id(tensor) in used]
     graph.tensors += [tensor for key, tensor in used.items() if key not in listed]
 
 
-def all_operators(model: Model) -> list[Operator]:
-    return [operator for graph in model.graphs for operator in graph.operators]
+def all_nodes(model: Model) -> list[Node]:
+    return [node for graph in model.graphs for node in graph.nodes]
 
 
-def _touched(operator: Operator) -> Iterable[Tensor]:
-    yield from (tensor for tensor in operator.inputs if tensor is not None)
-    yield from operator.outputs
-    yield from operator.intermediates
+def _touched(node: Node) -> Iterable[Tensor]:
+    yield from (tensor for tensor in node.inputs if tensor is not None)
+    yield from node.outputs
+    yield from node.intermediates

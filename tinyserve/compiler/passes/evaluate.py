@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.passes import evaluate_arithmetic
 from tinyserve.compiler.passes.evaluate_arithmetic import Array, Evaluator
 
@@ -20,61 +20,61 @@ _INTEGERS = (DType.INT32, DType.INT64)
 _FREE_GROWTH = 4096  # bytes of flash that a folded FILL or BROADCAST_TO may cost
 
 
-def evaluate(operator: Operator) -> list[Array] | None:
+def evaluate(node: Node) -> list[Array] | None:
     """The outputs of an operator if they are the same on every inference, with their declared shapes."""
-    if operator.custom or any(output.nbytes > _SIZE_LIMIT for output in operator.outputs):
+    if node.custom or any(output.nbytes > _SIZE_LIMIT for output in node.outputs):
         return None
-    if operator.name == "SHAPE":
-        return _shape(operator)
-    if any(tensor is None or tensor.data is None for tensor in operator.inputs):
+    if node.name == "SHAPE":
+        return _shape(node)
+    if any(tensor is None or tensor.data is None for tensor in node.inputs):
         return None
-    inputs = [tensor.data for tensor in operator.inputs if tensor is not None and tensor.data is not None]
+    inputs = [tensor.data for tensor in node.inputs if tensor is not None and tensor.data is not None]
     if sum(array.nbytes for array in inputs) > _SIZE_LIMIT:
         return None
     try:
-        values = _values(operator, inputs)
+        values = _values(node, inputs)
     except (ArithmeticError, IndexError, TypeError, ValueError):
         return None  # contradictory shapes or indices: the operator's own check says what is wrong
-    return _as_declared(operator, values)
+    return _as_declared(node, values)
 
 
-def _values(operator: Operator, inputs: list[Array]) -> list[Array] | None:
-    if operator.name in _SEVERAL:
-        return _SEVERAL[operator.name](operator, inputs)
-    single = _SINGLE.get(operator.name)
-    value = None if single is None else single(operator, inputs)
+def _values(node: Node, inputs: list[Array]) -> list[Array] | None:
+    if node.name in _SEVERAL:
+        return _SEVERAL[node.name](node, inputs)
+    single = _SINGLE.get(node.name)
+    value = None if single is None else single(node, inputs)
     return None if value is None else [value]
 
 
-def _as_declared(operator: Operator, values: list[Array] | None) -> list[Array] | None:
+def _as_declared(node: Node, values: list[Array] | None) -> list[Array] | None:
     """The values in the outputs' types and shapes, None where they do not have them."""
-    if values is None or len(values) != len(operator.outputs):
+    if values is None or len(values) != len(node.outputs):
         return None
-    for value, output in zip(values, operator.outputs, strict=True):
+    for value, output in zip(values, node.outputs, strict=True):
         if value.shape != output.shape or output.is_variable:
             return None
     return [
         np.array(value, dtype=output.dtype.numpy, order="C")
-        for value, output in zip(values, operator.outputs, strict=True)
+        for value, output in zip(values, node.outputs, strict=True)
     ]
 
 
-def _shape(operator: Operator) -> list[Array] | None:
-    source = operator.inputs[0] if operator.inputs else None
+def _shape(node: Node) -> list[Array] | None:
+    source = node.inputs[0] if node.inputs else None
     if source is None:
         return None
-    return _as_declared(operator, [np.array(source.shape, dtype=np.int64)])
+    return _as_declared(node, [np.array(source.shape, dtype=np.int64)])
 
 
-def _reshape(operator: Operator, inputs: list[Array]) -> Array:
-    return inputs[0].reshape(operator.outputs[0].shape)
+def _reshape(node: Node, inputs: list[Array]) -> Array:
+    return inputs[0].reshape(node.outputs[0].shape)
 
 
-def _strided_slice(operator: Operator, inputs: list[Array]) -> Array | None:
+def _strided_slice(node: Node, inputs: list[Array]) -> Array | None:
     """Begin and end clamp as Python's slices do. Ellipsis and new axes are not in TFLM."""
     data, begin, end, strides = inputs
     begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_mask = (
-        operator.options.int32(field) for field in range(5)
+        node.options.int32(field) for field in range(5)
     )
     if ellipsis_mask or new_axis_mask or not len(begin) == len(end) == len(strides) <= data.ndim:
         return None
@@ -94,7 +94,7 @@ def _strided_slice(operator: Operator, inputs: list[Array]) -> Array | None:
     return np.asarray(data[tuple(index)])
 
 
-def _slice(operator: Operator, inputs: list[Array]) -> Array | None:
+def _slice(node: Node, inputs: list[Array]) -> Array | None:
     data, begin, size = inputs
     if not len(begin) == len(size) == data.ndim:
         return None
@@ -107,62 +107,62 @@ def _slice(operator: Operator, inputs: list[Array]) -> Array | None:
     return np.asarray(data[tuple(index)])
 
 
-def _pack(operator: Operator, inputs: list[Array]) -> Array:
-    return np.stack(inputs, axis=operator.options.int32(1))
+def _pack(node: Node, inputs: list[Array]) -> Array:
+    return np.stack(inputs, axis=node.options.int32(1))
 
 
-def _unpack(operator: Operator, inputs: list[Array]) -> list[Array]:
-    data, axis = inputs[0], operator.options.int32(1)
+def _unpack(node: Node, inputs: list[Array]) -> list[Array]:
+    data, axis = inputs[0], node.options.int32(1)
     return [np.take(data, index, axis=axis) for index in range(data.shape[axis])]
 
 
-def _concatenation(operator: Operator, inputs: list[Array]) -> Array | None:
-    if operator.options.int8(1):
+def _concatenation(node: Node, inputs: list[Array]) -> Array | None:
+    if node.options.int8(1):
         return None
-    return np.concatenate(inputs, axis=operator.options.int32(0))
+    return np.concatenate(inputs, axis=node.options.int32(0))
 
 
-def _gather(operator: Operator, inputs: list[Array]) -> Array | None:
+def _gather(node: Node, inputs: list[Array]) -> Array | None:
     data, indices = inputs
-    axis, batch = operator.options.int32(0), operator.options.int32(1)
+    axis, batch = node.options.int32(0), node.options.int32(1)
     axis += data.ndim if axis < 0 else 0
     if batch or not 0 <= axis < data.ndim or indices.size == 0:
         return None
     if indices.min() < 0 or indices.max() >= data.shape[axis]:
         return None
-    if data.shape[:axis] + indices.shape + data.shape[axis + 1 :] != operator.outputs[0].shape:
+    if data.shape[:axis] + indices.shape + data.shape[axis + 1 :] != node.outputs[0].shape:
         return None
     return np.take(data, indices, axis=axis)
 
 
-def _transpose(operator: Operator, inputs: list[Array]) -> Array:
+def _transpose(node: Node, inputs: list[Array]) -> Array:
     return np.transpose(inputs[0], tuple(inputs[1].tolist()))
 
 
-def _split(operator: Operator, inputs: list[Array]) -> list[Array]:
-    return list(np.split(inputs[1], len(operator.outputs), axis=int(inputs[0].reshape(()))))
+def _split(node: Node, inputs: list[Array]) -> list[Array]:
+    return list(np.split(inputs[1], len(node.outputs), axis=int(inputs[0].reshape(()))))
 
 
-def _split_v(operator: Operator, inputs: list[Array]) -> list[Array]:
+def _split_v(node: Node, inputs: list[Array]) -> list[Array]:
     axis = int(inputs[2].reshape(()))
-    data, ends = inputs[0], np.cumsum([output.shape[axis] for output in operator.outputs])
+    data, ends = inputs[0], np.cumsum([output.shape[axis] for output in node.outputs])
     return list(np.split(data, ends[:-1], axis=axis)) if ends[-1] == data.shape[axis] else []
 
 
-def _reverse(operator: Operator, inputs: list[Array]) -> Array:
+def _reverse(node: Node, inputs: list[Array]) -> Array:
     return np.flip(inputs[0], tuple(inputs[1].reshape(-1).tolist()))
 
 
-def _gather_nd(operator: Operator, inputs: list[Array]) -> Array | None:
+def _gather_nd(node: Node, inputs: list[Array]) -> Array | None:
     data, positions = inputs
     if positions.ndim == 0 or positions.shape[-1] > data.ndim or (positions < 0).any():
         return None
     return np.asarray(data[tuple(np.moveaxis(positions, -1, 0))])
 
 
-def _pad(operator: Operator, inputs: list[Array]) -> Array | None:
+def _pad(node: Node, inputs: list[Array]) -> Array | None:
     """With the output's zero point, or the given value."""
-    data, borders, output = inputs[0], inputs[1].tolist(), operator.outputs[0]
+    data, borders, output = inputs[0], inputs[1].tolist(), node.outputs[0]
     extents = [extent + sum(amounts) for extent, amounts in zip(data.shape, borders, strict=True)]
     if tuple(extents) != output.shape or output.nbytes > max(2 * data.nbytes, _FREE_GROWTH):
         return None
@@ -170,36 +170,36 @@ def _pad(operator: Operator, inputs: list[Array]) -> Array | None:
     return np.pad(data, borders, constant_values=value)
 
 
-def _fill(operator: Operator, inputs: list[Array]) -> Array | None:
-    output = operator.outputs[0]
+def _fill(node: Node, inputs: list[Array]) -> Array | None:
+    output = node.outputs[0]
     if tuple(inputs[0].tolist()) != output.shape or output.nbytes > _FREE_GROWTH:
         return None
     return np.broadcast_to(inputs[1].reshape(()), output.shape)
 
 
-def _broadcast_to(operator: Operator, inputs: list[Array]) -> Array | None:
-    output = operator.outputs[0]
+def _broadcast_to(node: Node, inputs: list[Array]) -> Array | None:
+    output = node.outputs[0]
     if tuple(inputs[1].tolist()) != output.shape or output.nbytes > _FREE_GROWTH:
         return None
     return np.broadcast_to(inputs[0], output.shape)
 
 
-def _broadcast_args(operator: Operator, inputs: list[Array]) -> Array:
+def _broadcast_args(node: Node, inputs: list[Array]) -> Array:
     shape = np.broadcast_shapes(tuple(inputs[0].tolist()), tuple(inputs[1].tolist()))
     return np.array(shape, dtype=np.int64)
 
 
-def _zeros_like(operator: Operator, inputs: list[Array]) -> Array:
+def _zeros_like(node: Node, inputs: list[Array]) -> Array:
     return np.zeros_like(inputs[0])
 
 
-def _reduce_prod(operator: Operator, inputs: list[Array]) -> Array | None:
+def _reduce_prod(node: Node, inputs: list[Array]) -> Array | None:
     """Products of shapes only: TFLM has no kernel, so nothing else is expected."""
     data, axes = inputs
-    if operator.outputs[0].dtype not in _INTEGERS:
+    if node.outputs[0].dtype not in _INTEGERS:
         return None
     axis = tuple(np.atleast_1d(axes).tolist())
-    return np.asarray(np.prod(data, axis=axis, keepdims=operator.options.boolean(0), dtype=data.dtype))
+    return np.asarray(np.prod(data, axis=axis, keepdims=node.options.boolean(0), dtype=data.dtype))
 
 
 _SINGLE: dict[str, Evaluator] = {
@@ -224,7 +224,7 @@ _SINGLE: dict[str, Evaluator] = {
     "ZEROS_LIKE": _zeros_like,
 }
 
-_SEVERAL: dict[str, Callable[[Operator, list[Array]], list[Array]]] = {
+_SEVERAL: dict[str, Callable[[Node, list[Array]], list[Array]]] = {
     "SPLIT": _split,
     "SPLIT_V": _split_v,
     "UNPACK": _unpack,

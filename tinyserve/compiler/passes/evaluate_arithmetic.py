@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Tensor
 
 Array = npt.NDArray[Any]
-Evaluator = Callable[[Operator, list[Array]], Array | None]
+Evaluator = Callable[[Node, list[Array]], Array | None]
 
 _INTEGERS = (DType.INT32, DType.INT64)
 _QUANTIZED = {DType.INT8: (-128, 127), DType.INT16: (-32768, 32767)}
@@ -25,14 +25,14 @@ _QUANTIZED = {DType.INT8: (-128, 127), DType.INT16: (-32768, 32767)}
 def _arithmetic(function: Callable[[Array, Array], Array], activation_field: int | None = None) -> Evaluator:
     """Of int32 and int64, and of float32 that are numbers, without a fused activation."""
 
-    def evaluator(operator: Operator, inputs: list[Array]) -> Array | None:
+    def evaluator(node: Node, inputs: list[Array]) -> Array | None:
         left, right = inputs
-        dtype = operator.outputs[0].dtype
+        dtype = node.outputs[0].dtype
         if dtype not in (*_INTEGERS, DType.FLOAT32) or not left.dtype == right.dtype == dtype.numpy:
             return None
-        if activation_field is not None and operator.options.int8(activation_field):
+        if activation_field is not None and node.options.int8(activation_field):
             return None
-        value = _broadcast(function, operator, left, right)
+        value = _broadcast(function, node, left, right)
         return value if value is not None and np.isfinite(value).all() else None  # TFLM clamps infinities
 
     return evaluator
@@ -41,10 +41,10 @@ def _arithmetic(function: Callable[[Array, Array], Array], activation_field: int
 def _floor(function: Callable[[Array, Array], Array]) -> Evaluator:
     inner = _arithmetic(function)
 
-    def evaluator(operator: Operator, inputs: list[Array]) -> Array | None:
-        if operator.outputs[0].dtype not in _INTEGERS or not np.all(inputs[1]):
+    def evaluator(node: Node, inputs: list[Array]) -> Array | None:
+        if node.outputs[0].dtype not in _INTEGERS or not np.all(inputs[1]):
             return None
-        return inner(operator, inputs)
+        return inner(node, inputs)
 
     return evaluator
 
@@ -52,25 +52,25 @@ def _floor(function: Callable[[Array, Array], Array]) -> Evaluator:
 def _comparison(function: Callable[[Array, Array], Array]) -> Evaluator:
     """Of plain numbers; quantized ones are brought to one scale first, which is left to the kernel."""
 
-    def evaluator(operator: Operator, inputs: list[Array]) -> Array | None:
+    def evaluator(node: Node, inputs: list[Array]) -> Array | None:
         left, right = inputs
         if left.dtype != right.dtype or left.dtype not in (np.int32, np.int64, np.float32, np.bool_):
             return None
-        return _broadcast(function, operator, left, right)
+        return _broadcast(function, node, left, right)
 
     return evaluator
 
 
 def _broadcast(
-    function: Callable[[Array, Array], Array], operator: Operator, left: Array, right: Array
+    function: Callable[[Array, Array], Array], node: Node, left: Array, right: Array
 ) -> Array | None:
-    if np.broadcast_shapes(left.shape, right.shape) != operator.outputs[0].shape:
+    if np.broadcast_shapes(left.shape, right.shape) != node.outputs[0].shape:
         return None
     with np.errstate(all="ignore"):
         return np.asarray(function(left, right))
 
 
-def _logical_not(operator: Operator, inputs: list[Array]) -> Array | None:
+def _logical_not(node: Node, inputs: list[Array]) -> Array | None:
     return np.logical_not(inputs[0]) if inputs[0].dtype == np.bool_ else None
 
 
@@ -83,17 +83,17 @@ def _minimum(left: Array, right: Array) -> Array:
     return np.where(left < right, left, right)
 
 
-def _select(operator: Operator, inputs: list[Array]) -> Array | None:
+def _select(node: Node, inputs: list[Array]) -> Array | None:
     condition, left, right = inputs
     if condition.dtype != np.bool_ or left.dtype != right.dtype:
         return None
-    if np.broadcast_shapes(condition.shape, left.shape, right.shape) != operator.outputs[0].shape:
+    if np.broadcast_shapes(condition.shape, left.shape, right.shape) != node.outputs[0].shape:
         return None
     return np.where(condition, left, right)
 
 
-def _cast(operator: Operator, inputs: list[Array]) -> Array | None:
-    source, target = _source(operator).dtype, operator.outputs[0].dtype
+def _cast(node: Node, inputs: list[Array]) -> Array | None:
+    source, target = _source(node).dtype, node.outputs[0].dtype
     if source in _INTEGERS and target in (*_INTEGERS, DType.INT8, DType.INT16, DType.FLOAT32):
         return inputs[0].astype(target.numpy)
     if source is DType.BOOL and target.supported:
@@ -101,9 +101,9 @@ def _cast(operator: Operator, inputs: list[Array]) -> Array | None:
     return None
 
 
-def _dequantize(operator: Operator, inputs: list[Array]) -> Array | None:
+def _dequantize(node: Node, inputs: list[Array]) -> Array | None:
     """float(scale * (q - zero point)), product in double (reference_ops Dequantize); float16 is widened."""
-    source = _source(operator)
+    source = _source(node)
     if source.dtype is DType.FLOAT16:
         return inputs[0].astype(np.float32)
     if source.quantization is None or source.quantization.per_channel:
@@ -114,10 +114,10 @@ def _dequantize(operator: Operator, inputs: list[Array]) -> Array | None:
     return np.asarray(np.float64(source.scale) * centred, dtype=np.float32)
 
 
-def _quantize(operator: Operator, inputs: list[Array]) -> Array | None:
+def _quantize(node: Node, inputs: list[Array]) -> Array | None:
     """clamp(round(x / scale) + zero point), quotient in float32, halves away from zero (AffineQuantize)."""
-    output = operator.outputs[0]
-    if _source(operator).dtype is not DType.FLOAT32 or output.dtype not in _QUANTIZED:
+    output = node.outputs[0]
+    if _source(node).dtype is not DType.FLOAT32 or output.dtype not in _QUANTIZED:
         return None
     if output.quantization is None or output.quantization.per_channel:
         return None
@@ -129,8 +129,8 @@ def _quantize(operator: Operator, inputs: list[Array]) -> Array | None:
     return np.asarray(np.clip(rounded + output.zero_point, *_QUANTIZED[output.dtype]))
 
 
-def _source(operator: Operator) -> Tensor:
-    source = operator.inputs[0]
+def _source(node: Node) -> Tensor:
+    source = node.inputs[0]
     assert source is not None
     return source
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from tinyserve.compiler import ops
 from tinyserve.compiler.graph import reader
-from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.ops.support import tflm_resolver
-from tinyserve.compiler.ops.support.base import Op
+from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.passes import constant_folding, constant_variables
 from tinyserve.errors import ModelError, TinyserveError, UnsupportedError
 
@@ -47,38 +47,38 @@ def _forget_unread_quantization(model: Model) -> None:
 
 def _fold(model: Model) -> None:
     """Folds constants, and remembers what is gone for the report of the passes."""
-    before = [operator for graph in model.graphs for operator in graph.operators]
+    before = [node for graph in model.graphs for node in graph.nodes]
     for graph in model.graphs[::-1]:  # what subgraphs assign may be what the main graph reads
         constant_folding.run(graph, model)
     if constant_variables.run(model.main, model):
         constant_folding.run(model.main, model)
-    left = {id(operator) for graph in model.graphs for operator in graph.operators}
-    model.folded += [operator.location for operator in before if id(operator) not in left]
+    left = {id(node) for graph in model.graphs for node in graph.nodes}
+    model.folded += [node.location for node in before if id(node) not in left]
 
 
 def parse_attributes(model: Model) -> None:
     """Fills in the attributes of every operator that the engine knows."""
     for graph in model.graphs:
-        for operator in graph.operators:
-            known = _registered(operator)
-            if known is not None and operator.attributes is None:
-                operator.attributes = known.attributes(operator.options)
-                known.complete(operator)
+        for node in graph.nodes:
+            known = _registered(node)
+            if known is not None and node.attributes is None:
+                node.attributes = known.attributes(node.options)
+                known.complete(node)
 
 
 def macs(model: Model) -> int:
     """Multiply-accumulates of one inference, subgraphs counted once."""
     total = 0
     for graph in model.graphs:
-        for operator in graph.operators:
-            known = _registered(operator)
-            total += known.macs(operator) if known is not None else 0
+        for node in graph.nodes:
+            known = _registered(node)
+            total += known.macs(node) if known is not None else 0
     return total
 
 
-def _registered(operator: Operator) -> Op | None:
-    known = ops.registry().get(operator.name)
-    return known if known is not None and known.custom == operator.custom else None
+def _registered(node: Node) -> OpDef | None:
+    known = ops.registry().get(node.name)
+    return known if known is not None and known.custom == node.custom else None
 
 
 def _all_problems(model: Model) -> list[UnsupportedError]:
@@ -90,25 +90,25 @@ def _problems(graph: Graph, is_main: bool) -> Iterator[UnsupportedError]:
 
     Handles of variables go in and out of subgraphs only.
     """
-    for operator in graph.operators:
-        known = _registered(operator)
+    for node in graph.nodes:
+        known = _registered(node)
         if known is None:
-            kind = "custom operator" if operator.custom else "operator"
-            yield UnsupportedError(f"{operator.location}: no kernel for this {kind}", _missing_hint(operator))
+            kind = "custom operator" if node.custom else "operator"
+            yield UnsupportedError(f"{node.location}: no kernel for this {kind}", _missing_hint(node))
             continue
-        bad_type = _unsupported_type(operator)
+        bad_type = _unsupported_type(node)
         if bad_type is not None:
             yield bad_type
             continue
         try:
-            known.check(operator)
+            known.check(node)
         except UnsupportedError as error:
             yield error
         except TinyserveError:
             raise
         except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError) as error:
             raise ModelError(
-                f"{operator.location}: its tensors contradict each other ({error})", "export the model again"
+                f"{node.location}: its tensors contradict each other ({error})", "export the model again"
             ) from error
     for tensor in (*graph.inputs, *graph.outputs):
         if not tensor.dtype.supported or (is_main and tensor.dtype is DType.RESOURCE):
@@ -117,26 +117,26 @@ def _problems(graph: Graph, is_main: bool) -> Iterator[UnsupportedError]:
             )
 
 
-def _missing_hint(operator: Operator) -> str:
-    return _TFLM_HINT if _tflm_has(operator) else _NO_ENGINE_HINT
+def _missing_hint(node: Node) -> str:
+    return _TFLM_HINT if _tflm_has(node) else _NO_ENGINE_HINT
 
 
-def _tflm_has(operator: Operator) -> bool:
-    return tflm_resolver.has(operator)
+def _tflm_has(node: Node) -> bool:
+    return tflm_resolver.has(node)
 
 
-def _unsupported_type(operator: Operator) -> UnsupportedError | None:
-    tensors: list[Tensor | None] = [*operator.inputs, *operator.outputs]
+def _unsupported_type(node: Node) -> UnsupportedError | None:
+    tensors: list[Tensor | None] = [*node.inputs, *node.outputs]
     for tensor in tensors:
         if tensor is None:
             continue
         if not tensor.dtype.supported:
             return UnsupportedError(
-                f'{operator.location}: "{tensor.name}" is {tensor.dtype.value}', "convert to int8 or float32"
+                f'{node.location}: "{tensor.name}" is {tensor.dtype.value}', "convert to int8 or float32"
             )
         if tensor.dtype is DType.INT4 and not tensor.is_constant:
             return UnsupportedError(
-                f'{operator.location}: "{tensor.name}" is an int4 activation', "int4 is for weights only"
+                f'{node.location}: "{tensor.name}" is an int4 activation', "int4 is for weights only"
             )
     return None
 

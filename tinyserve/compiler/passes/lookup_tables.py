@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.ops.elementwise.lookup_table import NAME as TABLE
 from tinyserve.compiler.ops.elementwise.lookup_table import LookupAttributes
 from tinyserve.compiler.passes import real_functions
@@ -27,7 +27,9 @@ Array = npt.NDArray[np.generic]
 
 def run(graph: Graph, model: Model) -> int:
     """Returns the number of chains that became tables; what computed them is dead code now."""
-    return sum(_replace(graph, op) for op in list(graph.operators) if op.name == "QUANTIZE" and not op.custom)
+    return sum(
+        _replace(graph, node) for node in list(graph.nodes) if node.name == "QUANTIZE" and not node.custom
+    )
 
 
 @dataclass(frozen=True)
@@ -35,26 +37,26 @@ class _Chain:
     """Operators in order between an int8 tensor and a float32 one."""
 
     source: Tensor
-    operators: list[Operator]
+    nodes: list[Node]
 
 
-def _replace(graph: Graph, quantize: Operator) -> bool:
+def _replace(graph: Graph, quantize: Node) -> bool:
     real, target = quantize.inputs[0], quantize.outputs[0]
     if real is None or real.is_constant or not _is_byte(target):
         return False
     chain = _chain(graph, real)
-    if chain is None or not any(op.name != "DEQUANTIZE" for op in chain.operators):
+    if chain is None or not any(node.name != "DEQUANTIZE" for node in chain.nodes):
         return False
     values = _evaluate(chain, real)
     if values is None:
         return False
     steps = rounded_steps(values, np.float32(target.scale))
     table = np.clip(steps + target.zero_point, -128, 127).astype(np.int8).view(np.uint8)
-    made = Operator(
+    made = Node(
         index=quantize.index, name=TABLE, inputs=[chain.source], outputs=[target], options=quantize.options,
         custom=True, attributes=LookupAttributes(bytes(table)),
     )  # fmt: skip
-    graph.operators[graph.operators.index(quantize)] = made
+    graph.nodes[graph.nodes.index(quantize)] = made
     return True
 
 
@@ -75,7 +77,7 @@ def _is_byte(tensor: Tensor) -> bool:
 
 def _chain(graph: Graph, real: Tensor) -> _Chain | None:
     """What makes ``real`` of one int8 tensor, value by value; None where something else goes into it."""
-    found: dict[int, Operator] = {}
+    found: dict[int, Node] = {}
     sources: dict[int, Tensor] = {}
     waiting = [real]
     while waiting:
@@ -95,7 +97,7 @@ def _chain(graph: Graph, real: Tensor) -> _Chain | None:
         if not real_functions.is_known(maker):
             return None
         waiting += [read for read in maker.inputs if read is not None and not read.is_constant]
-    order = [op for op in graph.operators if id(op) in found]
+    order = [node for node in graph.nodes if id(node) in found]
     return _Chain(next(iter(sources.values())), order) if len(sources) == 1 else None
 
 
@@ -104,16 +106,16 @@ def _evaluate(chain: _Chain, real: Tensor) -> npt.NDArray[np.float32] | None:
     quantized = np.concatenate([np.arange(128), np.arange(-128, 0)])
     scale = np.float32(chain.source.scale)
     values: dict[int, Array] = {}
-    for op in chain.operators:
-        if op.name == "DEQUANTIZE":
+    for node in chain.nodes:
+        if node.name == "DEQUANTIZE":
             shifted = (quantized - chain.source.zero_point).astype(np.float32)
-            values[id(op.outputs[0])] = scale * shifted
+            values[id(node.outputs[0])] = scale * shifted
             continue
-        inputs = [_operand(read, values) for read in op.inputs if read is not None]
-        result = None if any(value is None for value in inputs) else real_functions.apply(op, inputs)
+        inputs = [_operand(read, values) for read in node.inputs if read is not None]
+        result = None if any(value is None for value in inputs) else real_functions.apply(node, inputs)
         if result is None:
             return None
-        values[id(op.outputs[0])] = np.broadcast_to(result, quantized.shape)
+        values[id(node.outputs[0])] = np.broadcast_to(result, quantized.shape)
     final = values[id(real)].astype(np.float32)
     return final if not np.isnan(final).any() else None
 

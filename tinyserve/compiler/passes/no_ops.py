@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinyserve.compiler.graph.types import Graph, Model, Operator, Tensor
+from tinyserve.compiler.graph.types import Graph, Model, Node, Tensor
 from tinyserve.compiler.passes.edit import bypass
 
 NAME = "no-ops"
@@ -13,14 +13,14 @@ NAME = "no-ops"
 
 def run(graph: Graph, model: Model) -> int:
     """Returns the number of operators removed."""
-    return sum(_is_no_op(op) and bypass(graph, op) for op in list(graph.operators))
+    return sum(_is_no_op(node) and bypass(graph, node) for node in list(graph.nodes))
 
 
-def _is_no_op(op: Operator) -> bool:
-    condition = _CONDITIONS.get(op.name)
-    if condition is None or op.custom or not op.inputs or len(op.outputs) != 1:
+def _is_no_op(node: Node) -> bool:
+    condition = _CONDITIONS.get(node.name)
+    if condition is None or node.custom or not node.inputs or len(node.outputs) != 1:
         return False
-    source, output = op.inputs[0], op.outputs[0]
+    source, output = node.inputs[0], node.outputs[0]
     if source is None or source.is_constant or source.is_variable:
         return False
     alike = (source.shape, source.dtype, source.quantization) == (
@@ -28,53 +28,53 @@ def _is_no_op(op: Operator) -> bool:
         output.dtype,
         output.quantization,
     )
-    return alike and condition(op)
+    return alike and condition(node)
 
 
-def _always(op: Operator) -> bool:
+def _always(node: Node) -> bool:
     """Moves values, or converts to the same type (QUANTIZE to the same scale multiplies by exactly one)."""
     return True
 
 
-def _one_input(op: Operator) -> bool:
-    return len(op.inputs) == 1 and not op.options.int8(1)
+def _one_input(node: Node) -> bool:
+    return len(node.inputs) == 1 and not node.options.int8(1)
 
 
-def _pads_nothing(op: Operator) -> bool:
-    paddings = _data(op, 1)
+def _pads_nothing(node: Node) -> bool:
+    paddings = _data(node, 1)
     return paddings is not None and paddings.data is not None and not paddings.data.any()
 
 
-def _identity_permutation(op: Operator) -> bool:
-    permutation = _data(op, 1)
+def _identity_permutation(node: Node) -> bool:
+    permutation = _data(node, 1)
     if permutation is None or permutation.data is None:
         return False
     order = permutation.data.reshape(-1).tolist()
     return bool(order == list(range(len(order))))
 
 
-def _begins_at_zero(op: Operator) -> bool:
+def _begins_at_zero(node: Node) -> bool:
     """A slice of the whole: the shapes are equal, so only a reversed or wrapped one could differ."""
-    begin = _data(op, 1)
+    begin = _data(node, 1)
     return begin is not None and begin.data is not None and not begin.data.any()
 
 
-def _whole_strided_slice(op: Operator) -> bool:
-    strides = _data(op, 3)
+def _whole_strided_slice(node: Node) -> bool:
+    strides = _data(node, 3)
     return (
-        _begins_at_zero(op)
+        _begins_at_zero(node)
         and strides is not None
         and strides.data is not None
         and bool((strides.data == 1).all())
-        and not any(op.options.int32(field) for field in (2, 3, 4))
+        and not any(node.options.int32(field) for field in (2, 3, 4))
     )
 
 
-def _data(op: Operator, index: int) -> Tensor | None:
-    return op.inputs[index] if index < len(op.inputs) else None
+def _data(node: Node, index: int) -> Tensor | None:
+    return node.inputs[index] if index < len(node.inputs) else None
 
 
-_CONDITIONS: dict[str, Callable[[Operator], bool]] = {
+_CONDITIONS: dict[str, Callable[[Node], bool]] = {
     "BROADCAST_TO": _always,
     "CAST": _always,
     "CONCATENATION": _one_input,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 
-from tinyserve.compiler.graph.types import Graph, Model, Operator, Tensor
+from tinyserve.compiler.graph.types import Graph, Model, Node, Tensor
 from tinyserve.compiler.passes import (
     activations,
     common_subexpressions,
@@ -21,7 +21,7 @@ from tinyserve.compiler.passes import (
     reshapes,
 )
 from tinyserve.compiler.passes.channels.state import channel_count
-from tinyserve.compiler.passes.edit import all_operators
+from tinyserve.compiler.passes.edit import all_nodes
 from tinyserve.compiler.passes.load import macs
 from tinyserve.compiler.passes.report import PassReport, PassResult
 
@@ -56,7 +56,7 @@ class _Tally:
 def optimize(model: Model, without: Container[str] = ()) -> PassReport:
     """Rewrites ``model`` in place. Every pass is exact: outputs keep their bytes. ``without``: names of
     passes to leave out."""
-    macs_before, operators_before = macs(model), len(all_operators(model)) + len(model.folded)
+    macs_before, operators_before = macs(model), len(all_nodes(model)) + len(model.folded)
     tallies = [_Tally(module.NAME, module.run) for module in _PASSES if module.NAME not in without]
     for tally in tallies:
         if tally.name == constant_folding.NAME:  # loading may have done some of it
@@ -73,7 +73,7 @@ def optimize(model: Model, without: Container[str] = ()) -> PassReport:
         macs_before=macs_before,
         macs_after=macs(model),
         operators_before=operators_before,
-        operators_after=len(all_operators(model)),
+        operators_after=len(all_nodes(model)),
     )
 
 
@@ -95,36 +95,36 @@ def _apply(tally: _Tally, model: Model) -> int:
 class _Before:
     """An operator as it was: the channels of its output, and what it read."""
 
-    operator: Operator
+    node: Node
     channels: int
     inputs: tuple[Tensor | None, ...]
 
 
 def _snapshot(model: Model) -> list[_Before]:
     return [
-        _Before(op, channel_count(op.outputs[0]) if op.outputs else 0, tuple(op.inputs))
-        for op in all_operators(model)
+        _Before(node, channel_count(node.outputs[0]) if node.outputs else 0, tuple(node.inputs))
+        for node in all_nodes(model)
     ]
 
 
 def _gone(before: list[_Before], model: Model) -> list[str]:
     """What a pass took away: whole operators, and channels of those that stayed."""
-    left = {id(operator) for operator in all_operators(model)}
+    left = {id(node) for node in all_nodes(model)}
     lines = []
     for was in before:
-        operator = was.operator
-        if id(operator) not in left:
-            lines.append(operator.location)
-        elif operator.outputs and channel_count(operator.outputs[0]) < was.channels:
-            removed = was.channels - channel_count(operator.outputs[0])
-            lines.append(f"{operator.location}: {removed} of {was.channels} channels")
+        node = was.node
+        if id(node) not in left:
+            lines.append(node.location)
+        elif node.outputs and channel_count(node.outputs[0]) < was.channels:
+            removed = was.channels - channel_count(node.outputs[0])
+            lines.append(f"{node.location}: {removed} of {was.channels} channels")
     return lines
 
 
 def _rewritten(before: list[_Before], model: Model) -> list[str]:
     """The operators that read something else than before, where a pass took none away."""
     return [
-        f"{was.operator.location}: rewritten"
+        f"{was.node.location}: rewritten"
         for was in before
-        if any(now is not then for now, then in zip(was.operator.inputs, was.inputs, strict=False))
+        if any(now is not then for now, then in zip(was.node.inputs, was.inputs, strict=False))
     ]

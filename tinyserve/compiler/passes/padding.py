@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.passes.edit import producer
@@ -21,10 +21,10 @@ _CONVOLUTIONS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"})
 
 def run(graph: Graph, model: Model) -> int:
     """Returns the number of convolutions that took over a padding. A PAD without readers is dead code."""
-    return sum(_merge(graph, op) for op in graph.operators if op.name in _CONVOLUTIONS and not op.custom)
+    return sum(_merge(graph, node) for node in graph.nodes if node.name in _CONVOLUTIONS and not node.custom)
 
 
-def _merge(graph: Graph, convolution: Operator) -> bool:
+def _merge(graph: Graph, convolution: Node) -> bool:
     padded = convolution.inputs[0]
     pad = None if padded is None else producer(graph, padded)
     if padded is None or pad is None or pad.custom or pad.name not in ("PAD", "PADV2"):
@@ -50,7 +50,7 @@ def _merge(graph: Graph, convolution: Operator) -> bool:
     return True
 
 
-def _pads_with_zero_point(pad: Operator, source: Tensor, padded: Tensor) -> bool:
+def _pads_with_zero_point(pad: Node, source: Tensor, padded: Tensor) -> bool:
     """PAD uses the output's zero point (0 for floats), PADV2 the value that it is given."""
     if source.quantization != padded.quantization or source.dtype not in (
         DType.INT8,
@@ -64,7 +64,7 @@ def _pads_with_zero_point(pad: Operator, source: Tensor, padded: Tensor) -> bool
     return value is not None and value.data is not None and bool((value.data == padded.zero_point).all())
 
 
-def _amounts(pad: Operator) -> list[list[int]] | None:
+def _amounts(pad: Node) -> list[list[int]] | None:
     """[[top, bottom], [left, right]], None where something else is padded, too."""
     paddings = pad.inputs[1]
     if paddings is None or paddings.data is None or paddings.shape != (4, 2):

@@ -7,7 +7,7 @@ little again, so rounding gives back q for every int8 and int16.
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Graph, Model, Operator
+from tinyserve.compiler.graph.types import DType, Graph, Model, Node
 from tinyserve.compiler.passes.edit import is_output, producer, replace_reads
 
 NAME = "quantize pairs"
@@ -15,10 +15,12 @@ NAME = "quantize pairs"
 
 def run(graph: Graph, model: Model) -> int:
     """Returns the number of pairs removed. A DEQUANTIZE that others read stays."""
-    return sum(_cancel(graph, op) for op in list(graph.operators) if op.name == "QUANTIZE" and not op.custom)
+    return sum(
+        _cancel(graph, node) for node in list(graph.nodes) if node.name == "QUANTIZE" and not node.custom
+    )
 
 
-def _cancel(graph: Graph, quantize: Operator) -> bool:
+def _cancel(graph: Graph, quantize: Node) -> bool:
     real, target = quantize.inputs[0], quantize.outputs[0]
     dequantize = None if real is None else producer(graph, real)
     if dequantize is None or dequantize.name != "DEQUANTIZE" or dequantize.custom:
@@ -35,6 +37,6 @@ def _cancel(graph: Graph, quantize: Operator) -> bool:
     if is_output(graph, target):
         quantize.inputs = [source]  # now a no-op, which its own pass takes out where that is possible
     else:
-        graph.operators.remove(quantize)
+        graph.nodes.remove(quantize)
         replace_reads(graph, target, source)
     return True

@@ -10,47 +10,47 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 
 Array = npt.NDArray[Any]
 
 
-def is_known(op: Operator) -> bool:
+def is_known(node: Node) -> bool:
     """Whether ``apply`` computes it: an elementwise operator of float32, or of the bools made of them."""
-    return not op.custom and op.name in _FUNCTIONS and len(op.outputs) == 1
+    return not node.custom and node.name in _FUNCTIONS and len(node.outputs) == 1
 
 
-def apply(op: Operator, inputs: Sequence[Any]) -> Array | None:
+def apply(node: Node, inputs: Sequence[Any]) -> Array | None:
     """The result, float32 or bool; None where the operator's types are others. Values broadcast."""
-    output = op.outputs[0].dtype
+    output = node.outputs[0].dtype
     if output not in (DType.FLOAT32, DType.BOOL):
         return None
-    activation = _ACTIVATIONS.get(op.options.int8(0)) if op.name in _FUSED else _identity
+    activation = _ACTIVATIONS.get(node.options.int8(0)) if node.name in _FUSED else _identity
     if activation is None:
         return None
     with np.errstate(all="ignore"):
-        made = activation(_FUNCTIONS[op.name](op, *inputs))
+        made = activation(_FUNCTIONS[node.name](node, *inputs))
     result: Array = np.asarray(made).astype(np.float32 if output is DType.FLOAT32 else np.bool_)
     return result
 
 
 def _wide(function: Callable[[Array], Array]) -> Callable[..., Array]:
     """Computed in float64, and rounded once."""
-    return lambda op, x: function(np.asarray(x).astype(np.float64)).astype(np.float32)
+    return lambda node, x: function(np.asarray(x).astype(np.float64)).astype(np.float32)
 
 
 def _plain(function: Callable[..., Array]) -> Callable[..., Array]:
     """A single operation of IEEE 754, or none at all."""
-    return lambda op, *inputs: function(*inputs)
+    return lambda node, *inputs: function(*inputs)
 
 
 def _identity(x: Array) -> Array:
     return x
 
 
-def _gelu(op: Operator, x: Array) -> Array:
+def _gelu(node: Node, x: Array) -> Array:
     wide = np.asarray(x).astype(np.float64)
-    if op.options.boolean(0):
+    if node.options.boolean(0):
         share = np.tanh(math.sqrt(2.0 / math.pi) * (wide + 0.044715 * wide**3))
     else:
         share = np.vectorize(math.erf, otypes=[np.float64])(wide / math.sqrt(2.0))
@@ -58,8 +58,8 @@ def _gelu(op: Operator, x: Array) -> Array:
     return result
 
 
-def _leaky(op: Operator, x: Array) -> Array:
-    result: Array = np.where(x > 0, x, x * np.float32(op.options.float32(0)))
+def _leaky(node: Node, x: Array) -> Array:
+    result: Array = np.where(x > 0, x, x * np.float32(node.options.float32(0)))
     return result
 
 

@@ -49,7 +49,7 @@ def _buffer(tensor: Tensor) -> Buffer:
 
 
 def _variables(model: Model) -> int:
-    return sum(operator.name == _VARIABLE for graph in model.graphs for operator in graph.operators)
+    return sum(node.name == _VARIABLE for graph in model.graphs for node in graph.nodes)
 
 
 def _report(data: bytes) -> passes.PassReport:

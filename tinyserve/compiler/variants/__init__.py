@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faster kernels per instruction-set feature, offered to an operator's ``lower`` as candidates.
 
-``compiler/variants/<feature>/<op>.py`` defines ``candidates(op, lowering) -> list[Candidate]`` for the
+``compiler/variants/<feature>/<op>.py`` defines ``candidates(node, lowering) -> list[Candidate]`` for the
 operator module of the same name: an empty list where the variant does not apply (shape, type, a bound that
 the weights break). A feature without a package and a package without the operator's module are fine: the
 portable kernel stays. ``composed`` is consulted for every feature: operators from the kernels of others.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.errors import UsageError
@@ -47,32 +47,32 @@ def _module(feature: str, name: str) -> ModuleType | None:
     return importlib.import_module(f"{package}.{name}")
 
 
-def candidates(name: str, op: Operator, lowering: Lowering) -> list[Candidate]:
-    """The variants that apply to ``op`` on the target, cheapest first. ``name`` is the operator's module."""
+def candidates(name: str, node: Node, lowering: Lowering) -> list[Candidate]:
+    """The variants of ``node`` on the target, cheapest first. ``name`` is the operator's module."""
     found: list[Candidate] = []
     features = sorted(lowering.target.features)
     for feature in [*features, _COMPOSED] if features else []:
         module = _module(feature, name)
         if module is not None:
-            found.extend(module.candidates(op, lowering))
+            found.extend(module.candidates(node, lowering))
     return sorted(found, key=lambda candidate: (candidate.cost, candidate.variant))
 
 
-def _refusal(name: str, op: Operator) -> str:
+def _refusal(name: str, node: Node) -> str:
     """Why no variant takes the layer (the module needs this package)."""
     module = importlib.import_module(f"{__name__}.refusals")
-    return str(module.reason(name, op))
+    return str(module.reason(name, node))
 
 
-def lower_cheapest(name: str, op: Operator, lowering: Lowering) -> bool:
-    """Lowers ``op`` with its cheapest variant, or the one that the target's choices name.
+def lower_cheapest(name: str, node: Node, lowering: Lowering) -> bool:
+    """Lowers ``node`` with its cheapest variant, or the one that the target's choices name.
 
     False where none applies or the choice is "portable". Raises UsageError for a choice that does not apply.
     """
-    found = candidates(name, op, lowering)
+    found = candidates(name, node, lowering)
     names = [*dict.fromkeys(one.variant for one in found), PORTABLE_VARIANT]
-    lowering.offer(op, names, "" if found else _refusal(name, op))
-    layer = short_name(op.outputs[0].name)
+    lowering.offer(node, names, "" if found else _refusal(name, node))
+    layer = short_name(node.outputs[0].name)
     chosen = lowering.target.choice(layer) or names[0]
     if chosen not in names:
         raise UsageError(f"layer {layer} has no kernel variant {chosen!r}", f"it has {', '.join(names)}")

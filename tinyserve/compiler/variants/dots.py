@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.batch_matmul import matrices, matrix_params
 from tinyserve.compiler.ops.linear.conv_2d import convolution_params, narrow_sums
 from tinyserve.compiler.ops.linear.fully_connected import row_lead
@@ -53,7 +53,7 @@ class Dots:
 
     def add(
         self,
-        op: Operator,
+        node: Node,
         lowering: Lowering,
         kernel: tuple[str, str],
         *,
@@ -67,14 +67,14 @@ class Dots:
         """Appends the call of ``kernel``: a function, and its header in the feature's directory."""
         function, header = kernel
         add_call(
-            op,
+            node,
             lowering,
             function,
             f"{self.feature}/{header}",
             params=params,
             params_type=params_type,
             inputs=inputs,
-            outputs=[lowering.buffer(op.outputs[0])],
+            outputs=[lowering.buffer(node.outputs[0])],
             scratch=scratch,
             macs=macs,
             overlaps=permitted,
@@ -89,16 +89,16 @@ THUMB1 = Dots("thumb1", 3.6, 4.6, 80.0, "four rows share each input")
 MVE = Dots("mve", 0.2, 0.35, 30.0, "VMLADAV on 16 taps x 4 rows")
 
 
-def fully_connected(op: Operator, lowering: Lowering, dots: Dots) -> list[Candidate]:
+def fully_connected(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     """One candidate: int8, or int16 activations whose sums of products fit in 32 bits."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     if weights.dtype is not DType.INT8 or input.dtype not in (DType.INT8, DType.INT16):
         return []
     if input.dtype is DType.INT16 and not _fits(np.asarray(weights.data)):
         return []
     batches = output.elements // weights.shape[0]
     cost = batches * dots.cost(*weights.shape)
-    return [dots.candidate(cost, lambda: _lower_fully_connected(op, lowering, dots))]
+    return [dots.candidate(cost, lambda: _lower_fully_connected(node, lowering, dots))]
 
 
 def _fits(weights: np.ndarray[tuple[int, ...], np.dtype[np.int8]]) -> bool:
@@ -107,45 +107,45 @@ def _fits(weights: np.ndarray[tuple[int, ...], np.dtype[np.int8]]) -> bool:
     return bool(np.abs(rows).sum(axis=1).max(initial=0) * (1 << 15) < _INT32)
 
 
-def _lower_fully_connected(op: Operator, lowering: Lowering, dots: Dots) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower_fully_connected(node: Node, lowering: Lowering, dots: Dots) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     channels, depth = weights.shape
-    factors = fully_connected_requantization(op, input, weights, output)
+    factors = fully_connected_requantization(node, input, weights, output)
     params: dict[str, ParamValue] = {
         "batches": input.elements // depth,
         "depth": depth,
         "channels": channels,
-        **convolution_params(op, lowering, op.attributes.activation, factors),
-        **narrow_sums(op),
+        **convolution_params(node, lowering, node.attributes.activation, factors),
+        **narrow_sums(node),
         "weights_offset": 0,
     }
     kind = "s8" if input.dtype is DType.INT8 else "s16"
     if kind == "s8":
         assert weights.data is not None
-        bias = layers.folded_bias(op, weights.data)
+        bias = layers.folded_bias(node, weights.data)
         params["bias"] = lowering.constant(f"{weights.name}_bias", bias, "with the input's zero point")
     source, target = lowering.operand(input), lowering.buffer(output)
     permitted = overlaps(source, target, row_lead(depth, channels, input, output))
     dots.add(
-        op, lowering, (f"ts_fully_connected_{dots.feature}_dots_{kind}", "fully_connected_dots.h"),
+        node, lowering, (f"ts_fully_connected_{dots.feature}_dots_{kind}", "fully_connected_dots.h"),
         params=params, params_type=f"ts_fully_connected_{kind}_params", inputs=[source], scratch=[],
         macs=output.elements * depth, permitted=permitted,
     )  # fmt: skip
 
 
-def lstm(op: Operator, lowering: Lowering, dots: Dots) -> list[Candidate]:
+def lstm(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     """One candidate for integers whose sums fit."""
-    input, output = checks.required(op, 0), op.outputs[0]
-    weights = gate_weights(op)
+    input, output = checks.required(node, 0), node.outputs[0]
+    weights = gate_weights(node)
     if input.dtype is DType.FLOAT32 or not all(tensor.is_constant for tensor in weights):
         return []
     matrices = [np.asarray(tensor.data) for tensor in weights if len(tensor.shape) == 2]
     if input.dtype is DType.INT16 and not all(map(_fits, matrices)):
         return []
-    if input.dtype is DType.INT8 and not _scales_in_32_bits(lstm_params(op, lowering)):
+    if input.dtype is DType.INT8 and not _scales_in_32_bits(lstm_params(node, lowering)):
         return []
     cost = sum(dots.cost(*matrix.shape) for matrix in matrices) * output.elements / output.shape[2]
-    return [dots.candidate(cost, lambda: _lower_lstm(op, lowering, dots))]
+    return [dots.candidate(cost, lambda: _lower_lstm(node, lowering, dots))]
 
 
 def _scales_in_32_bits(params: dict[str, ParamValue]) -> bool:
@@ -164,66 +164,66 @@ def _scales_in_32_bits(params: dict[str, ParamValue]) -> bool:
     return all(isinstance(shift, int) and shift <= 0 for shift in shifts)
 
 
-def _lower_lstm(op: Operator, lowering: Lowering, dots: Dots) -> None:
-    input, output = checks.required(op, 0), op.outputs[0]
+def _lower_lstm(node: Node, lowering: Lowering, dots: Dots) -> None:
+    input, output = checks.required(node, 0), node.outputs[0]
     kind = "s8" if input.dtype is DType.INT8 else "s16"
     dots.add(
-        op, lowering,
+        node, lowering,
         (f"ts_unidirectional_sequence_lstm_{dots.feature}_{kind}", "unidirectional_sequence_lstm.h"),
-        params=lstm_params(op, lowering),
+        params=lstm_params(node, lowering),
         params_type=f"ts_unidirectional_sequence_lstm_{kind}_params",
         inputs=[lowering.operand(input)],
-        scratch=[lowering.buffer(state) for state in states(op)],
+        scratch=[lowering.buffer(state) for state in states(node)],
         macs=4 * output.elements * (input.shape[2] + output.shape[2]), permitted=[],
     )  # fmt: skip
 
 
-def svdf(op: Operator, lowering: Lowering, dots: Dots) -> list[Candidate]:
+def svdf(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     """One candidate for integers with constant weights."""
-    input, features, times = (checks.required(op, index) for index in range(3))
-    operands = (features, times, op.inputs[3])
+    input, features, times = (checks.required(node, index) for index in range(3))
+    operands = (features, times, node.inputs[3])
     if input.dtype is DType.FLOAT32 or not all(one is not None and one.is_constant for one in operands):
         return []
     cost = input.shape[0] * (dots.cost(*features.shape) + dots.cost(*times.shape))
-    return [dots.candidate(cost, lambda: _lower_svdf(op, lowering, dots))]
+    return [dots.candidate(cost, lambda: _lower_svdf(node, lowering, dots))]
 
 
-def _lower_svdf(op: Operator, lowering: Lowering, dots: Dots) -> None:
-    input, features, times = (checks.required(op, index) for index in range(3))
+def _lower_svdf(node: Node, lowering: Lowering, dots: Dots) -> None:
+    input, features, times = (checks.required(node, index) for index in range(3))
     kind = "s16" if times.dtype is DType.INT16 else "s8"
     sums = np.asarray(features.data).astype(np.int64).sum(axis=1)
     bias = (-input.zero_point * sums).astype(np.int32)
-    params = {f"svdf.{field}": value for field, value in integer_params(op, lowering).items()}
+    params = {f"svdf.{field}": value for field, value in integer_params(node, lowering).items()}
     params["feature_bias"] = lowering.constant(f"{features.name}_bias", bias, "of the input's zero point")
-    state = op.inputs[4]
+    state = node.inputs[4]
     assert state is not None
     dots.add(
-        op, lowering, (f"ts_svdf_{dots.feature}_{kind}", "svdf.h"),
+        node, lowering, (f"ts_svdf_{dots.feature}_{kind}", "svdf.h"),
         params=params, params_type=f"ts_svdf_{kind}_by_dots_params", inputs=[lowering.operand(input)],
         scratch=[lowering.buffer(state)],
         macs=input.shape[0] * (features.elements + times.elements), permitted=[],
     )  # fmt: skip
 
 
-def batch_matmul(op: Operator, lowering: Lowering, dots: Dots) -> list[Candidate]:
+def batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     """One candidate for int8 whose left matrices lie in rows, where transposing the right ones pays."""
-    left, output = checks.required(op, 0), op.outputs[0]
-    shape = matrices(op)
-    if left.dtype is not DType.INT8 or op.attributes.adjoint_left:
+    left, output = checks.required(node, 0), node.outputs[0]
+    shape = matrices(node)
+    if left.dtype is not DType.INT8 or node.attributes.adjoint_left:
         return []
     batches = output.elements // (shape.rows * shape.columns)
-    transposing = 0 if op.attributes.adjoint_right else 6.0 * shape.columns * shape.depth
+    transposing = 0 if node.attributes.adjoint_right else 6.0 * shape.columns * shape.depth
     if transposing and shape.rows < 3:
         return []
     cost = batches * ((shape.rows + 1) * dots.cost(shape.columns, shape.depth) + transposing)
-    return [dots.candidate(cost, lambda: _lower_batch_matmul(op, lowering, dots))]
+    return [dots.candidate(cost, lambda: _lower_batch_matmul(node, lowering, dots))]
 
 
-def _lower_batch_matmul(op: Operator, lowering: Lowering, dots: Dots) -> None:
-    left, right, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    shape, transpose = matrices(op), not op.attributes.adjoint_right
+def _lower_batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> None:
+    left, right, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    shape, transpose = matrices(node), not node.attributes.adjoint_right
     ones = lowering.constant(f"ones_{shape.depth}", np.ones(shape.depth, np.int8), "for sums of rows")
-    common = matrix_params(op)
+    common = matrix_params(node)
     kept = ("batch", "left_batch", "right_batch", "rows", "columns", "depth")
     scaling = ("left_offset", "right_offset", "output_offset", "multiplier", "shift")
     params: dict[str, ParamValue] = {
@@ -237,7 +237,7 @@ def _lower_batch_matmul(op: Operator, lowering: Lowering, dots: Dots) -> None:
         lowering.scratch(f"{output.name}_transposed", shape.columns * shape.depth) if transpose else None
     )
     dots.add(
-        op, lowering, (f"ts_batch_matmul_{dots.feature}_s8", "batch_matmul.h"),
+        node, lowering, (f"ts_batch_matmul_{dots.feature}_s8", "batch_matmul.h"),
         params=params, params_type="ts_batch_matmul_by_dots_params",
         inputs=[lowering.operand(left), lowering.operand(right)], scratch=[sums, transposed],
         macs=output.elements * shape.depth, permitted=[],

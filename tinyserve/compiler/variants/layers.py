@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.overlap import NOTHING_READ, IntArray, lead_bytes
 from tinyserve.compiler.ops.support.quantize_params import activation_range
@@ -14,47 +14,47 @@ from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Buffer, Operand, Overlap, ParamValue
 
 
-def int8_only(op: Operator) -> bool:
+def int8_only(node: Node) -> bool:
     """int8 activations and int8 weights."""
-    input, weights = checks.required(op, 0), checks.required(op, 1)
+    input, weights = checks.required(node, 0), checks.required(node, 1)
     return input.dtype is DType.INT8 and weights.dtype is DType.INT8
 
 
-def _is_plain(op: Operator) -> bool:
+def _is_plain(node: Node) -> bool:
     """int8, batch 1, and as many channels in the weights' last axis as in the input."""
-    input, weights = checks.required(op, 0), checks.required(op, 1)
-    return int8_only(op) and input.shape[0] == 1 and weights.shape[3] == input.shape[3]
+    input, weights = checks.required(node, 0), checks.required(node, 1)
+    return int8_only(node) and input.shape[0] == 1 and weights.shape[3] == input.shape[3]
 
 
-def convolution_taps(op: Operator) -> npt.NDArray[np.int8] | None:
+def convolution_taps(node: Node) -> npt.NDArray[np.int8] | None:
     """Weights [output channels][taps] of an ungrouped int8 convolution of batch 1; None of any other."""
-    weights = checks.required(op, 1)
-    if not _is_plain(op):
+    weights = checks.required(node, 1)
+    if not _is_plain(node):
         return None
     assert weights.data is not None
     return np.asarray(weights.data.reshape(weights.shape[0], -1))
 
 
-def depthwise_3x3_taps(op: Operator, view: Window) -> npt.NDArray[np.int8] | None:
+def depthwise_3x3_taps(node: Node, view: Window) -> npt.NDArray[np.int8] | None:
     """Weights [channels][9] of an int8 depthwise convolution of batch 1 and multiplier 1 that ``is_3x3``.
 
     None of any other.
     """
-    weights = checks.required(op, 1)
-    if not _is_plain(op) or not is_3x3(view):
+    weights = checks.required(node, 1)
+    if not _is_plain(node) or not is_3x3(view):
         return None
     assert weights.data is not None
     return np.ascontiguousarray(weights.data.reshape(9, -1).T)
 
 
-def output_range(op: Operator) -> tuple[int, int]:
+def output_range(node: Node) -> tuple[int, int]:
     """The fused activation's quantized bounds."""
-    return activation_range(op, op.attributes.activation, op.outputs[0])
+    return activation_range(node, node.attributes.activation, node.outputs[0])
 
 
-def clamp_fields(op: Operator) -> dict[str, ParamValue]:
+def clamp_fields(node: Node) -> dict[str, ParamValue]:
     """The activation's bounds, by their C names."""
-    low, high = output_range(op)
+    low, high = output_range(node)
     return {"activation_min": low, "activation_max": high}
 
 
@@ -63,15 +63,15 @@ def rounded_up(count: int, multiple: int) -> int:
     return -(-count // multiple) * multiple
 
 
-def folded_bias(op: Operator, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
+def folded_bias(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
     """The bias with the input's zero point folded in: sum(w * (x - z)) = sum(w * x) - z * sum(w).
 
     ``taps`` has the output channels first. Wraps around as the kernels' int32 accumulators do.
     """
-    bias = checks.optional(op, 2)
+    bias = checks.optional(node, 2)
     sums = taps.reshape(taps.shape[0], -1).astype(np.int64).sum(axis=1)
     start = np.zeros(len(sums), np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
-    folded = start.astype(np.int64) - checks.required(op, 0).zero_point * sums
+    folded = start.astype(np.int64) - checks.required(node, 0).zero_point * sums
     return np.asarray(folded & 0xFFFFFFFF, dtype=np.uint32).view(np.int32)
 
 
@@ -102,9 +102,9 @@ def border_pixels(view: Window) -> int:
     return view.pixels - inside * view.batches
 
 
-def depthwise_fields(op: Operator, view: Window) -> dict[str, ParamValue]:
+def depthwise_fields(node: Node, view: Window) -> dict[str, ParamValue]:
     """The geometry of a depthwise layer of multiplier 1, by its C names."""
-    input = checks.required(op, 0)
+    input = checks.required(node, 0)
     return {
         "input_height": view.input_height,
         "input_width": view.input_width,
@@ -117,9 +117,9 @@ def depthwise_fields(op: Operator, view: Window) -> dict[str, ParamValue]:
     }
 
 
-def convolution_fields(op: Operator, view: Window) -> dict[str, ParamValue]:
+def convolution_fields(node: Node, view: Window) -> dict[str, ParamValue]:
     """The geometry of a convolution, by its C names."""
-    input, output = checks.required(op, 0), op.outputs[0]
+    input, output = checks.required(node, 0), node.outputs[0]
     return {
         "input_height": view.input_height,
         "input_width": view.input_width,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import ParamValue
@@ -79,13 +79,13 @@ class Plane:
     def elements(self) -> int:
         return self.plane_rows * self.pitch
 
-    def serves_in_place(self, op: Operator) -> bool:
+    def serves_in_place(self, node: Node) -> bool:
         """Whether all of a channel has been gathered before the first of its outputs is written."""
-        return self.strips == 1 and checks.required(op, 0).shape == op.outputs[0].shape
+        return self.strips == 1 and checks.required(node, 0).shape == node.outputs[0].shape
 
-    def fields(self, op: Operator) -> dict[str, ParamValue]:
+    def fields(self, node: Node) -> dict[str, ParamValue]:
         """The sizes by their C names. Steps are in bytes of int8."""
-        input, output = checks.required(op, 0), op.outputs[0]
+        input, output = checks.required(node, 0), node.outputs[0]
         in_row, in_column = _steps(input.shape, self.turned)
         out_row, out_column = _steps(output.shape, self.turned)
         return {

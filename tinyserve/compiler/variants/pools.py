@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.reduction.pool_2d import AveragePool2D, MaxPool2D, Pool2D
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -18,22 +18,22 @@ _TAP, _GROUP = {"dsp": 6.0, "mve": 5.0}, {"dsp": 40.0, "mve": 20.0}
 """Instructions per tap of a group of channels, and per group."""
 
 
-def candidates(op: Operator, lowering: Lowering, feature: str, lanes: Mapping[str, int]) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering, feature: str, lanes: Mapping[str, int]) -> list[Candidate]:
     """One candidate for maxima, and for averages of windows that are not too large. ``lanes``: channels at
     a time, by operator."""
-    attributes, output = op.attributes, op.outputs[0]
+    attributes, output = node.attributes, node.outputs[0]
     taps = attributes.filter_height * attributes.filter_width
-    if op.name not in lanes or checks.required(op, 0).dtype is not DType.INT8:
+    if node.name not in lanes or checks.required(node, 0).dtype is not DType.INT8:
         return []
-    if op.name == "AVERAGE_POOL_2D" and taps > _MOST_TAPS:
+    if node.name == "AVERAGE_POOL_2D" and taps > _MOST_TAPS:
         return []
-    pool: Pool2D = MaxPool2D() if op.name == "MAX_POOL_2D" else AveragePool2D()
-    groups = output.elements / output.shape[3] * -(-output.shape[3] // lanes[op.name])
+    pool: Pool2D = MaxPool2D() if node.name == "MAX_POOL_2D" else AveragePool2D()
+    groups = output.elements / output.shape[3] * -(-output.shape[3] // lanes[node.name])
     kernel = Kernel(
         f"ts_{pool.kernel}_{feature}_s8",
         f"{feature}/pool_2d.h",
         feature,
-        f"{lanes[op.name]} channels at a time",
+        f"{lanes[node.name]} channels at a time",
     )
     cost = groups * (_TAP[feature] * taps + _GROUP[feature])
-    return [Candidate(feature, cost, kernel.reason, lambda: pool.add(op, lowering, kernel))]
+    return [Candidate(feature, cost, kernel.reason, lambda: pool.add(node, lowering, kernel))]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.transpose_conv import as_convolution
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.quantize_params import (
@@ -17,48 +17,48 @@ from tinyserve.compiler.ops.support.quantize_params import (
 from tinyserve.errors import TinyserveError
 
 _MOST_STRIDE = 4  # of planes
-_LINEAR: dict[str, Callable[[Operator], Operator]] = {
-    "conv_2d": lambda op: op,
-    "depthwise_conv_2d": lambda op: op,
-    "fully_connected": lambda op: op,
+_LINEAR: dict[str, Callable[[Node], Node]] = {
+    "conv_2d": lambda node: node,
+    "depthwise_conv_2d": lambda node: node,
+    "fully_connected": lambda node: node,
     "transpose_conv": as_convolution,
 }
 
 
-def reason(name: str, op: Operator) -> str:
+def reason(name: str, node: Node) -> str:
     """What the core's kernels ask of the layer and it has not; empty where that is not known."""
     view = _LINEAR.get(name)
     if view is None:
         return ""
     try:
-        return _linear(name, view(op))
+        return _linear(name, view(node))
     except TinyserveError:  # factors that no kernel computes are reported by the operator itself
         return ""
 
 
-def _linear(name: str, op: Operator) -> str:
-    input, weights = checks.required(op, 0), checks.required(op, 1)
+def _linear(name: str, node: Node) -> str:
+    input, weights = checks.required(node, 0), checks.required(node, 1)
     if input.dtype is DType.FLOAT32:
         return "no float32 kernel for this core"
     if weights.dtype is not DType.INT8:
         return f"weights are {weights.dtype.value}, kernels take int8"
-    return _large_factor(name, op) or _shape(name, op)
+    return _large_factor(name, node) or _shape(name, node)
 
 
-def _large_factor(name: str, op: Operator) -> str:
-    tensors = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _large_factor(name: str, node: Node) -> str:
+    tensors = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     of = fully_connected_requantization if name == "fully_connected" else convolution_requantization
-    factors = of(op, *tensors)
+    factors = of(node, *tensors)
     large = np.flatnonzero(factors.shifts > -1)
     where = f" in channel {large[0]}" if large.size and len(factors.shifts) > 1 else ""
     return f"the factor from sum to output is 0.5 or more{where}" if large.size else ""
 
 
-def _shape(name: str, op: Operator) -> str:
-    input = checks.required(op, 0)
+def _shape(name: str, node: Node) -> str:
+    input = checks.required(node, 0)
     if input.shape[0] != 1:
         return f"a batch of {input.shape[0]}: kernels of this core take one image"
-    strides = [getattr(op.attributes, axis, 1) for axis in ("stride_height", "stride_width")]
+    strides = [getattr(node.attributes, axis, 1) for axis in ("stride_height", "stride_width")]
     if name == "depthwise_conv_2d" and min(strides) > _MOST_STRIDE:
         return f"strides {strides[0]} and {strides[1]}: kernels take up to {_MOST_STRIDE} along one axis"
     if input.dtype is DType.INT16:

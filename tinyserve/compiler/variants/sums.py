@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.add import Add, Sub
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.fixed_point import requantize
@@ -24,9 +24,9 @@ _SHIFTS = (1, 22)
 class SumFactors:
     """``plain``: the index of the input that is exactly halved and added; None where there is none."""
 
-    def __init__(self, op: Operator) -> None:
-        params = (Sub() if op.name == "SUB" else Add()).quantized_params(op)
-        self.subtract = op.name == "SUB"
+    def __init__(self, node: Node) -> None:
+        params = (Sub() if node.name == "SUB" else Add()).quantized_params(node)
+        self.subtract = node.name == "SUB"
         self.inputs = [
             tuple(_whole(params[f"{field}{index}"]) for field in ("multiplier", "shift", "offset"))
             for index in (1, 2)
@@ -53,15 +53,15 @@ def _whole(value: ParamValue) -> int:
     return value
 
 
-def factors_for(op: Operator) -> SumFactors | None:
+def factors_for(node: Node) -> SumFactors | None:
     """The factors of an int8 sum of one shape whose doubled sums stay below 2^30 and scaled ones below 2^30.
 
     None for all others.
     """
-    input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     if output.dtype is not DType.INT8 or input1.shape != output.shape or input2.shape != output.shape:
         return None
-    factors = SumFactors(op)
+    factors = SumFactors(node)
     right = -factors.shift
     rounding = abs(2 * output.zero_point + 1) << max(0, right - 1)
     if factors.plain is None or not _SHIFTS[0] <= right <= _SHIFTS[1] or rounding >= 1 << 30:

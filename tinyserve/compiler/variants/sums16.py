@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window, fits_32_bits, narrow_sums
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -50,33 +50,33 @@ class _Factors:
     shifts: npt.NDArray[np.int64]
 
 
-def candidates(op: Operator, lowering: Lowering, kernel: Kernel) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering, kernel: Kernel) -> list[Candidate]:
     """One candidate for ungrouped layers whose sums and factors the kernel's 32 bits hold."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if input.dtype is not DType.INT16 or weights.shape[3] != input.shape[3] or not fits_32_bits(op):
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    if input.dtype is not DType.INT16 or weights.shape[3] != input.shape[3] or not fits_32_bits(node):
         return []
-    factors = _factors(op)
+    factors = _factors(node)
     if factors is None:
         return []
     taps = weights.elements // weights.shape[0]
     steps = -(-taps // kernel.lanes)
-    patches = -(-conv_window(op).pixels // kernel.pixels)
+    patches = -(-conv_window(node).pixels // kernel.pixels)
     pairs = -(-output.shape[3] // 2)
     cost = patches * pairs * (kernel.step_cost * steps + 25) + output.elements * kernel.output_cost
-    cost += conv_window(op).pixels * (2.0 * taps + 30)
-    return [Candidate(kernel.variant, cost, kernel.reason, lambda: _lower(op, lowering, kernel, factors))]
+    cost += conv_window(node).pixels * (2.0 * taps + 30)
+    return [Candidate(kernel.variant, cost, kernel.reason, lambda: _lower(node, lowering, kernel, factors))]
 
 
-def _factors(op: Operator) -> _Factors | None:
+def _factors(node: Node) -> _Factors | None:
     """None where a factor is so large or small that the kernels' one product does not hold it."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    bias = checks.optional(op, 2)
-    every = convolution_requantization(op, input, weights, output).per_channel(output.shape[3])
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    bias = checks.optional(node, 2)
+    every = convolution_requantization(node, input, weights, output).per_channel(output.shape[3])
     multipliers, shifts = every.multipliers.astype(np.int64), every.shifts.astype(np.int64)
     start = (
         np.zeros(output.shape[3], np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
     )
-    if narrow_sums(op)["narrow_sums"]:
+    if narrow_sums(node)["narrow_sums"]:
         return _Factors(start, multipliers, shifts) if np.all(shifts <= 0) else None
     # ts_requantize_s64 rounds multipliers to 16 bits and shifts by 15 - shift: the high half of one product.
     reduced = np.where(multipliers < 0x7FFF0000, (multipliers + (1 << 15)) >> 16, 0x7FFF)
@@ -86,10 +86,10 @@ def _factors(op: Operator) -> _Factors | None:
     return _Factors(start, reduced << (32 - total), total)
 
 
-def _lower(op: Operator, lowering: Lowering, kernel: Kernel, factors: _Factors) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower(node: Node, lowering: Lowering, kernel: Kernel, factors: _Factors) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     assert weights.data is not None
-    view = conv_window(op)
+    view = conv_window(node)
     channels, taps = weights.shape[0], weights.elements // weights.shape[0]
     steps = -(-taps // kernel.lanes)
     pairs = -(-channels // 2)
@@ -102,20 +102,20 @@ def _lower(op: Operator, lowering: Lowering, kernel: Kernel, factors: _Factors) 
         "output_channels": channels,
         "dilation_height": view.dilation_height,
         "dilation_width": view.dilation_width,
-        **layers.clamp_fields(op),
+        **layers.clamp_fields(node),
         "steps": steps,
         "weights_step": 2 * steps * kernel.lanes,
         "weights": lowering.constant(f"{name}_pairs", kernel.pack(padded).reshape(-1), "pairs of channels"),
         "bias": lowering.constant(f"{name}_bias", factors.bias.astype(np.int32)),
         "multipliers": lowering.constant(f"{name}_multipliers", factors.multipliers.astype(np.int32)),
         "shifts": lowering.constant(f"{name}_shifts", factors.shifts.astype(np.int8)),
-        "narrow": narrow_sums(op)["narrow_sums"],
+        "narrow": narrow_sums(node)["narrow_sums"],
     }
     source, target = lowering.operand(input), lowering.buffer(output)
     lead = layers.patch_lead(view, kernel.pixels, 2 * input.shape[3], 2 * output.shape[3])
     patch_bytes = kernel.patch_bytes * kernel.pixels * steps * kernel.lanes
     add_call(
-        op, lowering, kernel.function, kernel.header, params=params, inputs=[source], outputs=[target],
+        node, lowering, kernel.function, kernel.header, params=params, inputs=[source], outputs=[target],
         params_type="ts_conv_2d_s16_patches_params", overlaps=overlaps(source, target, lead),
         scratch=[lowering.scratch(f"{output.name}_patch", patch_bytes)],
         macs=output.elements * taps, sources=(kernel.source,), variant=kernel.variant, reason=kernel.reason,

@@ -24,7 +24,7 @@ def expected(worker: Worker, model: Inspected, inputs: Arrays, record: Record) -
     TFLM's interpreter is the reference; where it is not installed or can't run the model, the model compiled
     for this computer.
     """
-    lacking = sorted({op.name for graph in model.model.graphs for op in graph.operators if not has(op)})
+    lacking = sorted({op.name for graph in model.model.graphs for op in graph.nodes if not has(op)})
     if lacking:
         _note(record, f"expected outputs are the compiled model's: TFLM has no {', '.join(lacking)}")
         return _from_host(model, inputs), "host"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tinyserve import bundle
 from tinyserve.bundle import Bundle, TensorInfo
-from tinyserve.compiler.graph.types import Operator, Tensor
+from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.convert.check import fidelity
 from tinyserve.convert.quantize import signal_front
 from tinyserve.convert.tflite import facts
@@ -132,10 +132,10 @@ def _compare(
     ]
     sqnr = dict.fromkeys((tensor.name for tensor in graph.inputs), _EXACT_DB)
     sqnr |= {layer.tensor: layer.sqnr_db for layer in layers if layer.sqnr_db is not None}
-    for op in graph.operators:
-        for tensor in op.outputs:
+    for node in graph.nodes:
+        for tensor in node.outputs:
             if tensor.name in got and wanted.get(tensor.name, _NOTHING).dtype == np.float32:
-                layer = _layer(op, tensor, wanted[tensor.name], got[tensor.name], sqnr)
+                layer = _layer(node, tensor, wanted[tensor.name], got[tensor.name], sqnr)
                 layers.append(replace(layer, weights_lost=weights_lost.get(tensor.name)))
                 sqnr[tensor.name] = _EXACT_DB if layer.sqnr_db is None else layer.sqnr_db
     return layers
@@ -156,13 +156,13 @@ def _input(tensor: Tensor, wanted: Array, got: Array) -> LayerQuality:
     )
 
 
-def _layer(op: Operator, tensor: Tensor, wanted: Array, got: Array, sqnr: dict[str, float]) -> LayerQuality:
+def _layer(node: Node, tensor: Tensor, wanted: Array, got: Array, sqnr: dict[str, float]) -> LayerQuality:
     got = got.reshape(wanted.shape)
     ratio = fidelity.sqnr_db(wanted, got)
-    before = [sqnr[source.name] for source in op.inputs if source is not None and source.name in sqnr]
+    before = [sqnr[source.name] for source in node.inputs if source is not None and source.name in sqnr]
     return LayerQuality(
-        index=op.index,
-        op=op.name,
+        index=node.index,
+        op=node.name,
         tensor=tensor.name,
         sqnr_db=ratio,
         cosine=fidelity.cosine(wanted, got),
@@ -183,11 +183,11 @@ def _levels(tensor: Tensor, wanted: Array) -> float | None:
 
 def _weights_lost(original: Inspected, quantized: Inspected) -> dict[str, float]:
     """By the tensor that the layer writes: the share of float weights that are 0 only when quantized."""
-    floats = {t.name: op for op in original.model.main.operators for t in op.outputs}
+    floats = {t.name: node for node in original.model.main.nodes for t in node.outputs}
     lost = {}
-    for op in quantized.model.main.operators:
-        name = op.outputs[0].name
-        made, was = _largest_constant(op), _largest_constant(floats[name]) if name in floats else None
+    for node in quantized.model.main.nodes:
+        name = node.outputs[0].name
+        made, was = _largest_constant(node), _largest_constant(floats[name]) if name in floats else None
         if made is None or was is None or made.quantization is None or made.shape != was.shape:
             continue
         assert made.data is not None and was.data is not None
@@ -195,9 +195,9 @@ def _weights_lost(original: Inspected, quantized: Inspected) -> dict[str, float]
     return lost
 
 
-def _largest_constant(op: Operator) -> Tensor | None:
+def _largest_constant(node: Node) -> Tensor | None:
     """The weights of a layer that has any."""
-    constants = [t for t in op.inputs if t is not None and t.data is not None and t.data.ndim >= 2]
+    constants = [t for t in node.inputs if t is not None and t.data is not None and t.data.ndim >= 2]
     return max(constants, key=lambda tensor: tensor.elements, default=None)
 
 

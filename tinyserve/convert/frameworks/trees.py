@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph import reader
-from tinyserve.compiler.graph.types import Model, Operator, Quantization, Tensor
+from tinyserve.compiler.graph.types import Model, Node, Quantization, Tensor
 from tinyserve.compiler.ops.trees.tree_ensemble import NAME, TreeEnsemble, TreeEnsembleAttributes
 from tinyserve.compiler.ops.trees.tree_tables import Tables, largest_sum, tree_of_nodes
 from tinyserve.convert.frameworks.forest import Forest
@@ -67,7 +67,7 @@ def write(forest: Forest, linear: Linear | None, output_name: str) -> bytes:
 
 def has_trees(model: Model) -> bool:
     """Whether it is for ``quantize``."""
-    return any(operator.name == NAME and operator.custom for operator in model.main.operators)
+    return any(node.name == NAME and node.custom for node in model.main.nodes)
 
 
 def quantize(data: bytes, samples: Array, request: Quantize) -> bytes:
@@ -158,14 +158,14 @@ class _FloatModel:
 
 
 def _read(data: bytes) -> _FloatModel:
-    operators = reader.read(data).main.operators
-    trees = next(operator for operator in operators if operator.name == NAME)
-    rest = [operator for operator in operators if operator is not trees]
+    nodes = reader.read(data).main.nodes
+    trees = next(node for node in nodes if node.name == NAME)
+    rest = [node for node in nodes if node is not trees]
     activations = {builtin: name for name, (builtin, _) in _ACTIVATIONS.items()}
-    last = operators[-1]
-    if operators[0] is not trees or len(rest) > 1 or (rest and last.name not in activations):
+    last = nodes[-1]
+    if nodes[0] is not trees or len(rest) > 1 or (rest and last.name not in activations):
         raise UnsupportedError(
-            f"{operators[0].location}: what comes before trees is not quantized", "use --quantize float32"
+            f"{nodes[0].location}: what comes before trees is not quantized", "use --quantize float32"
         )
     tables, attributes = Tables.of(trees), _attributes(trees)
     return _FloatModel(
@@ -178,12 +178,12 @@ def _read(data: bytes) -> _FloatModel:
     )
 
 
-def _attributes(operator: Operator) -> TreeEnsembleAttributes:
-    return TreeEnsemble().attributes(operator.options)
+def _attributes(node: Node) -> TreeEnsembleAttributes:
+    return TreeEnsemble().attributes(node.options)
 
 
-def _input(operator: Operator) -> Tensor:
-    tensor = operator.inputs[0]
+def _input(node: Node) -> Tensor:
+    tensor = node.inputs[0]
     assert tensor is not None
     return tensor
 

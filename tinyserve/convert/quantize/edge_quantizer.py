@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinyserve.compiler.graph import reader
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.convert.tflite import schema
 from tinyserve.convert.worker import runtimes
 from tinyserve.convert.worker.loaded import Arrays, Say
@@ -75,17 +75,17 @@ def _ranges(model: bytes, samples: Arrays, say: Say) -> dict[str, dict[str, Any]
         for index, value in tensors.items():
             if value.size:
                 _widen(found, names[index], value, value.ndim)
-    for op in graph.operators:
-        _complete(found, op)
+    for node in graph.nodes:
+        _complete(found, node)
     return found
 
 
-def _complete(found: dict[str, dict[str, Any]], op: Operator) -> None:
+def _complete(found: dict[str, dict[str, Any]], node: Node) -> None:
     """Outputs that nothing reads, and that have no value therefore, get the range of their operator's others:
     an operator whose outputs are partly integers is none."""
-    real = [t for t in (*op.inputs, *op.outputs) if t is not None and t.dtype is DType.FLOAT32]
+    real = [t for t in (*node.inputs, *node.outputs) if t is not None and t.dtype is DType.FLOAT32]
     known = [found[tensor.name] for tensor in real if tensor.name in found]
-    for tensor in op.outputs:
+    for tensor in node.outputs:
         if known and tensor.dtype is DType.FLOAT32 and tensor.name not in found:
             for ends in known:
                 for end in (ends["min"], ends["max"]):
@@ -98,11 +98,11 @@ def _alike(data: bytes) -> bytes:
     model = schema.unpack(data)
     real = schema.module().TensorType.FLOAT32
     for graph in model.subgraphs:
-        read = {int(i) for op in graph.operators for i in op.inputs} | set(map(int, graph.outputs))
-        for op in graph.operators:
-            outputs = [graph.tensors[int(i)] for i in op.outputs]
+        read = {int(i) for node in graph.operators for i in node.inputs} | set(map(int, graph.outputs))
+        for node in graph.operators:
+            outputs = [graph.tensors[int(i)] for i in node.outputs]
             integer = next((tensor for tensor in outputs if tensor.type != real), None)
-            for index, tensor in zip(op.outputs, outputs, strict=True):
+            for index, tensor in zip(node.outputs, outputs, strict=True):
                 if integer is not None and tensor.type == real and int(index) not in read:
                     tensor.type, tensor.quantization = integer.type, integer.quantization
     return schema.pack(model)

@@ -7,7 +7,7 @@ its arithmetic; the network behind it is quantized with what the front end gives
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Model, Operator
+from tinyserve.compiler.graph.types import DType, Model, Node
 from tinyserve.errors import UnsupportedError
 
 _RUN_BY_LITERT = frozenset({"TFLite_Detection_PostProcess"})
@@ -17,7 +17,7 @@ _QUANTIZED_APART = frozenset({"TreeEnsemble"})
 def custom_operators(model: Model) -> list[str]:
     """Names of the custom operators that LiteRT lacks."""
     known = _RUN_BY_LITERT | _QUANTIZED_APART
-    found = {op.name for graph in model.graphs for op in graph.operators if op.custom}
+    found = {node.name for graph in model.graphs for node in graph.nodes if node.custom}
     return sorted(found - known)
 
 
@@ -30,13 +30,13 @@ def operators_of(model: Model) -> list[int]:
     custom = custom_operators(model)
     if not custom:
         return []
-    operators = model.main.operators
-    front = _ancestors(operators, [op for op in operators if op.name in custom])
-    for op in operators:
-        if op.index not in front and _goes_on_in_integers(op, operators, front):
-            front.add(op.index)
-    behind = [op for op in operators if op.index not in front]
-    if len(model.graphs) > 1 or not any(_has_weights(op) for op in behind):
+    nodes = model.main.nodes
+    front = _ancestors(nodes, [node for node in nodes if node.name in custom])
+    for node in nodes:
+        if node.index not in front and _goes_on_in_integers(node, nodes, front):
+            front.add(node.index)
+    behind = [node for node in nodes if node.index not in front]
+    if len(model.graphs) > 1 or not any(_has_weights(node) for node in behind):
         raise UnsupportedError(
             f"{', '.join(custom)}: LiteRT, which calibrates, lacks them, and no network is behind them",
             "--quantize float32, or quantize the network before they are added",
@@ -44,22 +44,22 @@ def operators_of(model: Model) -> list[int]:
     return sorted(front)
 
 
-def _ancestors(operators: list[Operator], seeds: list[Operator]) -> set[int]:
+def _ancestors(nodes: list[Node], seeds: list[Node]) -> set[int]:
     """Indices of ``seeds`` and of everything that computes what they read."""
-    writers = {id(tensor): op for op in operators for tensor in op.outputs}
+    writers = {id(tensor): node for node in nodes for tensor in node.outputs}
     found: set[int] = set()
     waiting = list(seeds)
     while waiting:
-        op = waiting.pop()
-        if op.index not in found:
-            found.add(op.index)
-            waiting += [writers[id(t)] for t in op.inputs if t is not None and id(t) in writers]
+        node = waiting.pop()
+        if node.index not in found:
+            found.add(node.index)
+            waiting += [writers[id(t)] for t in node.inputs if t is not None and id(t) in writers]
     return found
 
 
-def _goes_on_in_integers(op: Operator, operators: list[Operator], front: set[int]) -> bool:
-    written = {id(tensor) for other in operators if other.index in front for tensor in other.outputs}
-    computed = [tensor for tensor in op.inputs if tensor is not None and not tensor.is_constant]
+def _goes_on_in_integers(node: Node, nodes: list[Node], front: set[int]) -> bool:
+    written = {id(tensor) for other in nodes if other.index in front for tensor in other.outputs}
+    computed = [tensor for tensor in node.inputs if tensor is not None and not tensor.is_constant]
     return (
         bool(computed)
         and all(id(tensor) in written for tensor in computed)
@@ -67,5 +67,5 @@ def _goes_on_in_integers(op: Operator, operators: list[Operator], front: set[int
     )
 
 
-def _has_weights(op: Operator) -> bool:
-    return any(t is not None and t.is_constant and t.dtype is DType.FLOAT32 for t in op.inputs)
+def _has_weights(node: Node) -> bool:
+    return any(t is not None and t.is_constant and t.dtype is DType.FLOAT32 for t in node.inputs)

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinyserve.bundle import TensorInfo, WeightStatistics
 from tinyserve.compiler.graph import reader
-from tinyserve.compiler.graph.types import DType, Graph, Model, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.passes import dead_code, lookup_tables
 from tinyserve.compiler.passes.load import load, parse_attributes
 from tinyserve.errors import ModelError, UnsupportedError
@@ -55,7 +55,7 @@ def inspect(data: bytes, where: str) -> Inspected:
         scheme=_scheme(graph),
         inputs=[_info(t, name) for t, name in zip(graph.inputs, graph.input_names, strict=True)],
         outputs=[_info(t, name) for t, name in zip(graph.outputs, graph.output_names, strict=True)],
-        ops=dict(sorted(Counter(op.name for op in graph.operators).items())),
+        ops=dict(sorted(Counter(node.name for node in graph.nodes).items())),
     )
 
 
@@ -97,10 +97,10 @@ def contradiction(data: bytes) -> str | None:
 def quantized_for_phones(data: bytes, where: str) -> str:
     """How a file is quantized that only LiteRT runs: dynamic-range, or with uint8; '' for others."""
     model = _read(data, where)
-    if any(_is_hybrid(op) for graph in model.graphs for op in graph.operators):
+    if any(_is_hybrid(node) for graph in model.graphs for node in graph.nodes):
         return "dynamic-range quantized (integer weights, float activations)"
-    computing = [op for op in model.main.operators if op.name not in _CONVERSIONS]
-    written = [tensor for op in computing for tensor in op.outputs]
+    computing = [node for node in model.main.nodes if node.name not in _CONVERSIONS]
+    written = [tensor for node in computing for tensor in node.outputs]
     if any(tensor.dtype is DType.UINT8 and tensor.quantization is not None for tensor in written):
         return "quantized to uint8"
     return ""
@@ -123,7 +123,7 @@ def weights(model: Model) -> list[WeightStatistics]:
     """Of every constant of rank 2 or more that an operator computes with, in the model's order."""
     found: dict[int, WeightStatistics] = {}
     for graph in model.graphs:
-        for tensor in (tensor for op in graph.operators for tensor in op.inputs if tensor is not None):
+        for tensor in (tensor for node in graph.nodes for tensor in node.inputs if tensor is not None):
             if tensor.data is None or tensor.data.ndim < 2 or tensor.dtype not in _WEIGHTS:
                 continue
             if id(tensor) not in found:
@@ -139,8 +139,10 @@ def weights(model: Model) -> list[WeightStatistics]:
 
 def left_in_float(model: Model) -> list[str]:
     """Operators that compute in float32, by their places."""
-    computing = [op for graph in model.graphs for op in graph.operators if op.name not in _CONVERSIONS]
-    return [op.location for op in computing if any(tensor.dtype is DType.FLOAT32 for tensor in op.outputs)]
+    computing = [node for graph in model.graphs for node in graph.nodes if node.name not in _CONVERSIONS]
+    return [
+        node.location for node in computing if any(tensor.dtype is DType.FLOAT32 for tensor in node.outputs)
+    ]
 
 
 def computed_in_float(data: bytes) -> list[str]:
@@ -230,7 +232,7 @@ def _refuse_half_precision(model: Model, where: str) -> None:
 
 
 def _refuse_hybrid(model: Model, where: str) -> None:
-    hybrid = [op for graph in model.graphs for op in graph.operators if _is_hybrid(op)]
+    hybrid = [node for graph in model.graphs for node in graph.nodes if _is_hybrid(node)]
     if hybrid:
         raise UnsupportedError(
             f"{where}: dynamic-range quantized: {len(hybrid)} operators have integer weights but float "
@@ -240,10 +242,10 @@ def _refuse_hybrid(model: Model, where: str) -> None:
         )
 
 
-def _is_hybrid(op: Operator) -> bool:
-    if op.name == "DEQUANTIZE":
+def _is_hybrid(node: Node) -> bool:
+    if node.name == "DEQUANTIZE":
         return False
-    tensors = [tensor for tensor in op.inputs if tensor is not None]
+    tensors = [tensor for tensor in node.inputs if tensor is not None]
     return any(t.dtype is DType.FLOAT32 and not t.is_constant for t in tensors) and any(
         t.is_constant and t.quantization is not None and t.dtype in _INTEGERS for t in tensors
     )

@@ -35,7 +35,7 @@ class Variable:
 
 def has_state(model: Model) -> bool:
     """Whether the model reads or assigns variables."""
-    return any(op.name in _OPERATORS for op in model.main.operators)
+    return any(op.name in _OPERATORS for op in model.main.nodes)
 
 
 def lifted(data: bytes) -> tuple[bytes, list[Variable]]:
@@ -51,7 +51,7 @@ def lifted(data: bytes) -> tuple[bytes, list[Variable]]:
     inputs: dict[tuple[str, str], int] = {}
     values: dict[int, int] = {}  # what stands for a tensor that a READ_VARIABLE wrote
     kept = []
-    for operator, known in zip(graph.operators, read.main.operators, strict=True):
+    for operator, known in zip(graph.operators, read.main.nodes, strict=True):
         operator.inputs = [values.get(int(i), int(i)) for i in operator.inputs]
         if known.name == "READ_VARIABLE":
             key, output = names[int(operator.inputs[0])], int(operator.outputs[0])
@@ -108,7 +108,7 @@ def lowered(data: bytes, variables: Sequence[Variable]) -> bytes:
 
 
 def _check(model: Model) -> None:
-    called = {int(op.options.int32(0)) for op in model.main.operators if op.name == "CALL_ONCE"}
+    called = {int(op.options.int32(0)) for op in model.main.nodes if op.name == "CALL_ONCE"}
     if len(model.graphs) > 1 + len(called):
         raise UnsupportedError(
             "the model keeps state beside control flow (WHILE, IF), which can't be quantized",
@@ -120,7 +120,7 @@ def _handles(graph: Graph) -> dict[int, tuple[str, str]]:
     """By a handle's tensor what its variable is called."""
     return {
         op.outputs[0].index: (op.options.string(0), op.options.string(1))
-        for op in graph.operators
+        for op in graph.nodes
         if op.name == "VAR_HANDLE"
     }
 
@@ -129,7 +129,7 @@ def _initial_values(model: Model) -> dict[tuple[str, str], Array]:
     found: dict[tuple[str, str], Array] = {}
     for graph in model.graphs[1:]:
         names = _handles(graph)
-        for op in graph.operators:
+        for op in graph.nodes:
             if op.name != "ASSIGN_VARIABLE":
                 continue
             handle, value = (*op.inputs, None, None)[:2]

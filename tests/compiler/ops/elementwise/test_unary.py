@@ -119,7 +119,7 @@ def test_int8_rsqrt_below_the_zero_point_is_that_of_zero() -> None:
     y = graph.tensor((4,), "int8", scale=0.02, zero_point=-128)
     graph.op("RSQRT", [x], [y])
     graph.output(y)
-    [operator] = load(model.build()).main.operators
+    [operator] = load(model.build()).main.nodes
     table = Rsqrt().table(operator)
     assert table[0] == table[3] == table[128] == table[255] == 127
     assert table[4] != 127

@@ -150,12 +150,12 @@ def padded_case(index: int) -> Case:
 
 def merge_pad(model: Model) -> None:
     """What a pass does: the convolution takes over the padding."""
-    pad, conv = model.main.operators
+    pad, conv = model.main.nodes
     table = np.asarray(pad.inputs[1].data)
     (top, bottom), (left, right) = ([int(amount) for amount in table[axis]] for axis in (1, 2))
     conv.attributes = replace(conv.attributes, pad_top=top, pad_bottom=bottom, pad_left=left, pad_right=right)
     conv.inputs[0] = pad.inputs[0]
-    model.main.operators = [conv]
+    model.main.nodes = [conv]
 
 
 def test_explicit_padding_equals_a_pad_before_the_convolution(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_integer_bytes_equal_tflm(dtype: str, tmp_path: Path) -> None:
 
 def widened(case: Case) -> Case:
     """The case with int8 weights of the same values: TFLM has no int4 for this operator."""
-    (operator,) = reader.read(case.model).main.operators
+    (operator,) = reader.read(case.model).main.nodes
     weights = operator.inputs[1]
     assert weights is not None and weights.data is not None
     model = schema.ModelT.InitFromPackedBuf(case.model, 0)

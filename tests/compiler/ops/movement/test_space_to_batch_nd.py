@@ -12,7 +12,7 @@ from tests.compiler.ops.generate import Array, Random, case
 from tests.support.differential import Case, check, run_c
 from tests.support.flatbuffer_builder import GraphBuilder, ModelBuilder, TensorRef
 from tests.support.run_time import at_run_time, outputs_of
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.lower import lower
 from tinyserve.compiler.passes.load import load
 from tinyserve.compiler.program import PORTABLE
@@ -58,13 +58,13 @@ def test_padding_is_the_zero_point(dtype: str, tmp_path: Path) -> None:
         (lower(model, PORTABLE, "case"), made.samples) for model, made in zip(models, cases, strict=True)
     ]
     for made, model, runs in zip(cases, models, run_c(programs, tmp_path), strict=True):
-        operator = model.main.operators[0]
+        operator = model.main.nodes[0]
         for run in runs:
             expected = in_batches(operator, made.samples[run.sample][0])
             assert np.array_equal(run.outputs[0], expected), made.label
 
 
-def in_batches(operator: Operator, x: Array) -> Array:
+def in_batches(operator: Node, x: Array) -> Array:
     """numpy's way: pad, cut each spatial dimension into blocks, and move those in front of the batches."""
     block, borders = (np.asarray(tensor.data) for tensor in operator.inputs[1:] if tensor is not None)
     spatial = len(block)

@@ -106,7 +106,7 @@ def test_what_is_no_operator_is_refused_and_changes_nothing(tmp_path: Path) -> N
     refused(broken, "ZeroDivisionError")
     (wrong := tmp_path / "wrong").mkdir()
     (wrong / "op.py").write_text("OPS = ('text',)\n")
-    refused(wrong, "no Op with a name")
+    refused(wrong, "no OpDef with a name")
     (taken := tmp_path / "taken").mkdir()
     (taken / "conv_2d.h").write_text("")
     refused(taken, "has this name")
@@ -126,8 +126,8 @@ def changed(tmp_path: Path, file: str, old: str, new: str) -> Path:
     ("old", "new", "said"),
     [
         (
-            "checks.arity(op, 1)",
-            "checks.arityy(op, 1)",
+            "checks.arity(node, 1)",
+            "checks.arityy(node, 1)",
             r"shuffle.py:\d+: .*check failed: AttributeError",
         ),
         ("return read_attributes(options)", "return 1 / 0", r":\d+: .*attributes failed: ZeroDivisionError"),
@@ -145,7 +145,7 @@ def test_a_mistake_in_its_python_is_told_with_file_and_line(
 
 @pytest.mark.parametrize(("name", "custom"), [("ChannelShuffle", False), ("GELU", True)])
 def test_custom_says_whether_the_name_is_a_builtin_s(tmp_path: Path, name: str, custom: bool) -> None:
-    lines = ["from tinyserve.compiler.ops.support.base import Op", "class Mine(Op):"]
+    lines = ["from tinyserve.compiler.ops.support.base import OpDef", "class Mine(OpDef):"]
     lines += [f"    name, custom = {name!r}, {custom}", "OPS = (Mine(),)", ""]
     (tmp_path / "op.py").write_text("\n".join(lines))
     with pytest.raises(UsageError, match="builtin") as caught:
@@ -173,8 +173,8 @@ def test_an_operator_that_tinyserve_has_is_not_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "op.py").write_text(
-        "from tinyserve.compiler.ops.support.base import Op\n"
-        "class Mine(Op):\n    name = 'ADD'\nOPS = (Mine(),)\n"
+        "from tinyserve.compiler.ops.support.base import OpDef\n"
+        "class Mine(OpDef):\n    name = 'ADD'\nOPS = (Mine(),)\n"
     )
     monkeypatch.setenv(external.VARIABLE, str(tmp_path))
     with pytest.raises(UsageError, match="ADD already"):

@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import shapes
 from tinyserve.compiler.ops.support.move import move
 from tinyserve.compiler.program import Block, Buffer, Constant, ControlCall, Operand
@@ -26,7 +26,7 @@ class IfAttributes:
     else_subgraph: int
 
 
-class If(Op):
+class If(OpDef):
     """Input 0 is a bool; the others are the inputs of both subgraphs."""
 
     name = "IF"
@@ -34,20 +34,20 @@ class If(Op):
     def attributes(self, options: Options) -> IfAttributes:
         return IfAttributes(options.int32(0), options.int32(1))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, max(1, len(op.inputs)), _MOST_VALUES, outputs=len(op.outputs))
-        condition = checks.required(op, 0)
-        checks.dtype(op, condition, (DType.BOOL,), "the condition")
-        checks.elements(op, condition, 1, "the condition")
+    def check(self, node: Node) -> None:
+        checks.arity(node, max(1, len(node.inputs)), _MOST_VALUES, outputs=len(node.outputs))
+        condition = checks.required(node, 0)
+        checks.dtype(node, condition, (DType.BOOL,), "the condition")
+        checks.elements(node, condition, 1, "the condition")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        test = lowering.operand(checks.required(op, 0))
-        inputs = [checks.required(op, index) for index in range(1, len(op.inputs))]
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        test = lowering.operand(checks.required(node, 0))
+        inputs = [checks.required(node, index) for index in range(1, len(node.inputs))]
         blocks = [
-            lowering.block(number, inputs, op.outputs)
-            for number in (op.attributes.then_subgraph, op.attributes.else_subgraph)
+            lowering.block(number, inputs, node.outputs)
+            for number in (node.attributes.then_subgraph, node.attributes.else_subgraph)
         ]
-        _add_control(op, lowering, "if", test=test, blocks=blocks, reads=[*_places(lowering, inputs), test])
+        _add_control(node, lowering, "if", test=test, blocks=blocks, reads=[*_places(lowering, inputs), test])
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class WhileAttributes:
     body_subgraph: int
 
 
-class While(Op):
+class While(OpDef):
     """The outputs are the loop's values: they start as the inputs, and the body replaces them.
 
     The condition's first output, a bool, says whether the body runs again.
@@ -68,32 +68,37 @@ class While(Op):
     def attributes(self, options: Options) -> WhileAttributes:
         return WhileAttributes(options.int32(0), options.int32(1))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, max(1, len(op.inputs)), _MOST_VALUES, outputs=len(op.inputs))
-        for index, output in enumerate(op.outputs):
-            input = checks.required(op, index)
-            checks.same_dtype(op, input, output)
-            checks.elements(op, output, input.elements, "an output")
+    def check(self, node: Node) -> None:
+        checks.arity(node, max(1, len(node.inputs)), _MOST_VALUES, outputs=len(node.inputs))
+        for index, output in enumerate(node.outputs):
+            input = checks.required(node, index)
+            checks.same_dtype(node, input, output)
+            checks.elements(node, output, input.elements, "an output")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        for index, output in enumerate(op.outputs):
-            input = checks.required(op, index)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        for index, output in enumerate(node.outputs):
+            input = checks.required(node, index)
             if input.dtype is DType.RESOURCE:
                 lowering.alias(output, input)
             else:
                 lowering.call(move(lowering.operand(input), lowering.buffer(output), f"{output.name}_start"))
-        condition = lowering.block(op.attributes.condition_subgraph, op.outputs, [])
+        condition = lowering.block(node.attributes.condition_subgraph, node.outputs, [])
         test = condition.outputs[0] if condition.outputs else None
         never = isinstance(test, Constant) and test.values.dtype == np.bool_ and not test.values.any()
         if never and not condition.writes:
             return
         if test is None or isinstance(test, Constant) or test.dtype is not DType.BOOL:
             raise unsupported(
-                op, "a condition that is no bool or always true", "let the condition depend on a loop value"
+                node, "a condition that is no bool or always true", "let the condition depend on a loop value"
             )
-        body = lowering.block(op.attributes.body_subgraph, op.outputs, op.outputs)
+        body = lowering.block(node.attributes.body_subgraph, node.outputs, node.outputs)
         _add_control(
-            op, lowering, "while", test=test, blocks=[condition, body], reads=_places(lowering, op.outputs)
+            node,
+            lowering,
+            "while",
+            test=test,
+            blocks=[condition, body],
+            reads=_places(lowering, node.outputs),
         )
 
 
@@ -102,7 +107,7 @@ class CallOnceAttributes:
     subgraph: int
 
 
-class CallOnce(Op):
+class CallOnce(OpDef):
     """Runs a subgraph without inputs and outputs at the first inference, and at the first after a reset."""
 
     name = "CALL_ONCE"
@@ -110,13 +115,13 @@ class CallOnce(Op):
     def attributes(self, options: Options) -> CallOnceAttributes:
         return CallOnceAttributes(options.int32(0))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 0, outputs=0)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 0, outputs=0)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
+    def lower(self, node: Node, lowering: Lowering) -> None:
         done = lowering.state("initialized", 1)
-        block = lowering.block(op.attributes.subgraph, [], [])
-        _add_control(op, lowering, "once", test=done, blocks=[block], reads=[done])
+        block = lowering.block(node.attributes.subgraph, [], [])
+        _add_control(node, lowering, "once", test=done, blocks=[block], reads=[done])
 
 
 def _places(lowering: Lowering, tensors: Sequence[Tensor]) -> list[Operand]:
@@ -124,7 +129,7 @@ def _places(lowering: Lowering, tensors: Sequence[Tensor]) -> list[Operand]:
 
 
 def _add_control(
-    op: Operator,
+    node: Node,
     lowering: Lowering,
     control: Literal["if", "while", "once"],
     *,
@@ -148,9 +153,9 @@ def _add_control(
             args=[],
             reads=list(dict.fromkeys([*touched, region])),
             writes=list(dict.fromkeys([*written, region])),
-            layer=op.outputs[0].name if op.outputs else f"initialize_{subgraphs}",
-            op=op.name,
-            comment=f"{shapes(op)}; runs {subgraphs}",
+            layer=node.outputs[0].name if node.outputs else f"initialize_{subgraphs}",
+            op=node.name,
+            comment=f"{shapes(node)}; runs {subgraphs}",
             macs=sum(call.macs for block in blocks for call in block.calls),
             control=control,
             test=test,

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyserve.compiler.graph.flexbuffer import read_map
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.program import ParamValue
 
@@ -34,7 +34,7 @@ class DetectionAttributes:
     scales: tuple[float, float, float, float]
 
 
-class DetectionPostProcess(Op):
+class DetectionPostProcess(OpDef):
     """float32: encodings [1][boxes][4 or more], predictions [1][boxes][classes, perhaps a background] and
     anchors [boxes][4] to boxes, classes, scores and their number.
     """
@@ -64,38 +64,38 @@ class DetectionPostProcess(Op):
             scales=(real("y_scale"), real("x_scale"), real("h_scale"), real("w_scale")),
         )
 
-    def complete(self, op: Operator) -> None:
+    def complete(self, node: Node) -> None:
         """TensorFlow's exporters give the outputs no shape."""
-        limit = op.attributes.max_detections
+        limit = node.attributes.max_detections
         if not 1 <= limit <= _MOST:
             return
-        for output, shape in zip(op.outputs, ((1, limit, 4), (1, limit), (1, limit), (1,)), strict=False):
+        for output, shape in zip(node.outputs, ((1, limit, 4), (1, limit), (1, limit), (1,)), strict=False):
             if not output.shape and output.data is None:
                 output.shape = shape
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 3, outputs=4)
-        encodings, predictions, anchors = (checks.required(op, index) for index in range(3))
-        for tensor in (encodings, predictions, anchors, *op.outputs):
-            checks.dtype(op, tensor, (DType.FLOAT32,), f'"{tensor.name}"')
-        checks.rank(op, encodings, 3, "encodings")
-        checks.rank(op, predictions, 3, "predictions")
-        boxes, attributes = encodings.shape[1], op.attributes
+    def check(self, node: Node) -> None:
+        checks.arity(node, 3, outputs=4)
+        encodings, predictions, anchors = (checks.required(node, index) for index in range(3))
+        for tensor in (encodings, predictions, anchors, *node.outputs):
+            checks.dtype(node, tensor, (DType.FLOAT32,), f'"{tensor.name}"')
+        checks.rank(node, encodings, 3, "encodings")
+        checks.rank(node, predictions, 3, "predictions")
+        boxes, attributes = encodings.shape[1], node.attributes
         if encodings.shape[0] != 1 or encodings.shape[2] < 4:
-            raise checks.invalid(op, f"box encodings {list(encodings.shape)}")
-        checks.shape(op, anchors, (boxes, 4), "anchors")
+            raise checks.invalid(node, f"box encodings {list(encodings.shape)}")
+        checks.shape(node, anchors, (boxes, 4), "anchors")
         if predictions.shape[:2] != (1, boxes) or predictions.shape[2] - attributes.num_classes not in (0, 1):
             raise checks.invalid(
-                op, f"predictions {list(predictions.shape)} of {attributes.num_classes} classes"
+                node, f"predictions {list(predictions.shape)} of {attributes.num_classes} classes"
             )
-        _check_options(op, attributes)
+        _check_options(node, attributes)
         limit = attributes.max_detections
-        for output, count in zip(op.outputs, (4 * limit, limit, limit, 1), strict=True):
-            checks.elements(op, output, count, f'"{output.name}"')
+        for output, count in zip(node.outputs, (4 * limit, limit, limit, 1), strict=True):
+            checks.elements(node, output, count, f'"{output.name}"')
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        encodings, predictions, _ = (checks.required(op, index) for index in range(3))
-        attributes: DetectionAttributes = op.attributes
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        encodings, predictions, _ = (checks.required(node, index) for index in range(3))
+        attributes: DetectionAttributes = node.attributes
         boxes, classes = encodings.shape[1], predictions.shape[2]
         y_scale, x_scale, height_scale, width_scale = attributes.scales
         params: dict[str, ParamValue] = {
@@ -107,15 +107,15 @@ class DetectionPostProcess(Op):
             "height_scale": height_scale, "width_scale": width_scale,
             "score_threshold": attributes.score_threshold, "overlap_threshold": attributes.overlap_threshold,
         }  # fmt: skip
-        name = op.outputs[0].name
+        name = node.outputs[0].name
         add_call(
-            op,
+            node,
             lowering,
             "ts_detection_postprocess",
             "detection_postprocess.h",
             params=params,
-            inputs=[lowering.operand(checks.required(op, index)) for index in range(3)],
-            outputs=[lowering.buffer(output) for output in op.outputs],
+            inputs=[lowering.operand(checks.required(node, index)) for index in range(3)],
+            outputs=[lowering.buffer(output) for output in node.outputs],
             scratch=[
                 lowering.scratch(f"{name}_decoded", 16 * boxes),
                 lowering.scratch(f"{name}_scores", 4 * boxes),
@@ -124,18 +124,18 @@ class DetectionPostProcess(Op):
         )
 
 
-def _check_options(op: Operator, attributes: DetectionAttributes) -> None:
+def _check_options(node: Node, attributes: DetectionAttributes) -> None:
     counts = (attributes.max_detections, attributes.detections_per_class, attributes.num_classes)
     if not all(1 <= count <= _MOST for count in counts):
-        raise checks.invalid(op, f"detections, detections per class and classes are {counts}")
+        raise checks.invalid(node, f"detections, detections per class and classes are {counts}")
     if not all(math.isfinite(scale) and scale > 0 for scale in attributes.scales):
-        raise checks.invalid(op, f"its scales are {attributes.scales}")
+        raise checks.invalid(node, f"its scales are {attributes.scales}")
     if not 0 < attributes.overlap_threshold <= 1 or not math.isfinite(attributes.score_threshold):
-        raise checks.invalid(op, f"its overlap threshold is {attributes.overlap_threshold}")
+        raise checks.invalid(node, f"its overlap threshold is {attributes.overlap_threshold}")
     several = min(attributes.max_classes_per_detection, attributes.num_classes)
     if not attributes.use_regular_nms and several != 1:
         raise unsupported(
-            op,
+            node,
             f"{several} classes per detection",
             "export it with max_classes_per_detection=1 or regular NMS",
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps, broadcast_params, check_broadcast
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import (
@@ -28,7 +28,7 @@ class AddAttributes:
     activation: Activation = Activation.NONE
 
 
-class Add(Op):
+class Add(OpDef):
     """Quantized inputs are brought to twice the larger scale with 20 (int8) or 15 (int16) extra bits."""
 
     name = "ADD"
@@ -38,46 +38,46 @@ class Add(Op):
     def attributes(self, options: Options) -> AddAttributes:
         return AddAttributes(Activation.read(options, 0))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.dtype(op, input1, SUFFIX, "input")
-        checks.same_dtype(op, input1, input2, output)
-        check_broadcast(op, input1, input2)
-        check_activation(op, op.attributes.activation)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.dtype(node, input1, SUFFIX, "input")
+        checks.same_dtype(node, input1, input2, output)
+        check_broadcast(node, input1, input2)
+        check_activation(node, node.attributes.activation)
         if input1.dtype in (DType.INT8, DType.INT16):
-            checks.per_tensor(op, input1, input2, output)
-            activation_range(op, op.attributes.activation, output)
-            self._multipliers(op)
+            checks.per_tensor(node, input1, input2, output)
+            activation_range(node, node.attributes.activation, output)
+            self._multipliers(node)
         elif input1.dtype is DType.INT32 and any(t.quantization for t in (input1, input2)):
-            raise unsupported(op, "quantized int32", "use plain int32 or int8")
-        self.check_int32(op)
+            raise unsupported(node, "quantized int32", "use plain int32 or int8")
+        self.check_int32(node)
 
-    def check_int32(self, op: Operator) -> None:
+    def check_int32(self, node: Node) -> None:
         """TFLM's int32 ADD leaves the activation out, LiteRT's does not: there is no right answer."""
-        if op.outputs[0].dtype is DType.INT32 and op.attributes.activation is not Activation.NONE:
-            raise unsupported(op, "an activation fused into int32", "use a separate activation layer")
+        if node.outputs[0].dtype is DType.INT32 and node.attributes.activation is not Activation.NONE:
+            raise unsupported(node, "an activation fused into int32", "use a separate activation layer")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if lowering.lower_variant("add", op):
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if lowering.lower_variant("add", node):
             return
-        input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        activation: Activation = op.attributes.activation
+        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        activation: Activation = node.attributes.activation
         params: dict[str, ParamValue] = {**broadcast_params(input1, input2, output)}
         if output.dtype is DType.FLOAT32:
             params["activation_min"], params["activation_max"] = float_range(activation)
         elif output.dtype is DType.INT32:
             params["activation_min"], params["activation_max"] = int32_range(activation)
         else:
-            params["activation_min"], params["activation_max"] = activation_range(op, activation, output)
-            params.update(self.quantized_params(op))
-        params["subtract"] = op.name == "SUB"
+            params["activation_min"], params["activation_max"] = activation_range(node, activation, output)
+            params.update(self.quantized_params(node))
+        params["subtract"] = node.name == "SUB"
         sources = [lowering.operand(input1), lowering.operand(input2)]
         target = lowering.buffer(output)
         kind = SUFFIX[output.dtype]
         shared = "" if kind in ("s32", "f32") else "quantized_"
         add_call(
-            op,
+            node,
             lowering,
             f"ts_add_{kind}",
             "add.h",
@@ -85,13 +85,13 @@ class Add(Op):
             inputs=sources,
             outputs=[target],
             params_type=f"ts_add_{shared or kind + '_'}params",
-            overlaps=broadcast_overlaps(op, [input1, input2], sources, target),
+            overlaps=broadcast_overlaps(node, [input1, input2], sources, target),
         )
 
-    def quantized_params(self, op: Operator) -> dict[str, ParamValue]:
+    def quantized_params(self, node: Node) -> dict[str, ParamValue]:
         """Offsets, multipliers and shifts of the quantized kernels."""
-        input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        (multiplier1, shift1), (multiplier2, shift2), (multiplier, shift) = self._multipliers(op)
+        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        (multiplier1, shift1), (multiplier2, shift2), (multiplier, shift) = self._multipliers(node)
         return {
             "offset1": -input1.zero_point,
             "offset2": -input2.zero_point,
@@ -105,13 +105,13 @@ class Add(Op):
             "output_shift": shift,
         }
 
-    def _multipliers(self, op: Operator) -> list[tuple[int, int]]:
+    def _multipliers(self, node: Node) -> list[tuple[int, int]]:
         """Of input 1, input 2 and the output: TFLM's CalculateOpDataAdd and CalculateOpDataSub."""
-        scale1, scale2 = checks.required(op, 0).scale, checks.required(op, 1).scale
-        output = op.outputs[0]
+        scale1, scale2 = checks.required(node, 0).scale, checks.required(node, 1).scale
+        output = node.outputs[0]
         twice_max = 2 * max(scale1, scale2)
         result = twice_max / ((1 << _left_shift(output.dtype)) * output.scale)
-        return _below_one(op, [scale1 / twice_max, scale2 / twice_max, result])
+        return _below_one(node, [scale1 / twice_max, scale2 / twice_max, result])
 
 
 class Sub(Add):
@@ -121,7 +121,7 @@ class Sub(Add):
     types = SUFFIX
     limits = "up to 6 dimensions"
 
-    def check_int32(self, op: Operator) -> None:
+    def check_int32(self, node: Node) -> None:
         """TFLM's int32 SUB applies the activation."""
 
 
@@ -129,17 +129,17 @@ def _left_shift(dtype: DType) -> int:
     return 15 if dtype is DType.INT16 else 20
 
 
-def _below_one(op: Operator, factors: list[float]) -> list[tuple[int, int]]:
+def _below_one(node: Node, factors: list[float]) -> list[tuple[int, int]]:
     """TFLM's QuantizeMultiplierSmallerThanOneExp, which stops at factors outside of (0, 1)."""
     if not all(0.0 < factor < 1.0 for factor in factors):
         raise unsupported(
-            op,
+            node,
             "the scales of its inputs and output are too far apart",
             "quantize the model again with representative data",
         )
     pairs = [quantize_multiplier(factor) for factor in factors]
     if any(shift > 0 for _, shift in pairs):
-        raise unsupported(op, "the output's scale is too small", "quantize the model again")
+        raise unsupported(node, "the output's scale is too small", "quantize the model again")
     return pairs
 
 

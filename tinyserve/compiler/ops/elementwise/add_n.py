@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.reduction.cumsum import sum_fields, sum_rescaling
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.program import ParamValue
 
@@ -14,48 +14,48 @@ _SUFFIX = {DType.INT8: "s8", DType.FLOAT32: "f32"}
 _MOST_INPUTS = 1 << 8
 
 
-class AddN(Op):
+class AddN(OpDef):
     """Inputs of one shape and one quantization. int8 is summed in a scratch buffer of int32."""
 
     name = "ADD_N"
     types = _SUFFIX
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, max(2, len(op.inputs)), _MOST_INPUTS)
-        first, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, first, _SUFFIX, "input")
-        for index in range(len(op.inputs)):
-            tensor = checks.required(op, index)
-            checks.same_dtype(op, first, tensor, output)
-            checks.shape(op, tensor, output.shape, "an input")
+    def check(self, node: Node) -> None:
+        checks.arity(node, max(2, len(node.inputs)), _MOST_INPUTS)
+        first, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, first, _SUFFIX, "input")
+        for index in range(len(node.inputs)):
+            tensor = checks.required(node, index)
+            checks.same_dtype(node, first, tensor, output)
+            checks.shape(node, tensor, output.shape, "an input")
             if first.dtype is DType.INT8:
-                checks.same_quantization(op, first, tensor)
+                checks.same_quantization(node, first, tensor)
         if first.dtype is DType.INT8:
-            checks.per_tensor(op, first, output)
-            sum_rescaling(op, first, output)
+            checks.per_tensor(node, first, output)
+            sum_rescaling(node, first, output)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        output, kind = op.outputs[0], _SUFFIX[op.outputs[0].dtype]
-        rescaling = sum_fields(op, checks.required(op, 0), output)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        output, kind = node.outputs[0], _SUFFIX[node.outputs[0].dtype]
+        rescaling = sum_fields(node, checks.required(node, 0), output)
         params: dict[str, ParamValue] = {"count": output.elements, "first": 1, **rescaling}
         sums = target = lowering.buffer(output)
         if output.dtype is DType.INT8:
             sums = lowering.scratch(f"{output.name}_sums", 4 * output.elements)
-        for index in range(len(op.inputs)):
+        for index in range(len(node.inputs)):
             add_call(
-                op,
+                node,
                 lowering,
                 f"ts_add_n_{kind}",
                 "add_n.h",
                 params={**params, "first": int(index == 0)},
-                inputs=[lowering.operand(checks.required(op, index))],
+                inputs=[lowering.operand(checks.required(node, index))],
                 outputs=[sums] if index == 0 else [],
                 params_type="ts_add_n_params",
                 scratch=[sums] if index else [],
             )
         if sums is not target:
             add_call(
-                op, lowering, "ts_add_n_finish_s8", "add_n.h", params=params, inputs=[sums],
+                node, lowering, "ts_add_n_finish_s8", "add_n.h", params=params, inputs=[sums],
                 outputs=[target], params_type="ts_add_n_params",
             )  # fmt: skip
 

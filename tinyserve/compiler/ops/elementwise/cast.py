@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.unary import add_elementwise
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.base import Lowering, OpDef
 
 _SUFFIX = {
     DType.INT8: "s8", DType.UINT8: "u8", DType.INT16: "s16", DType.INT32: "s32", DType.UINT32: "u32",
@@ -14,23 +14,23 @@ _SUFFIX = {
 }  # fmt: skip
 
 
-class Cast(Op):
+class Cast(OpDef):
     """Values as they are: quantization plays no part."""
 
     name = "CAST"
     types = _SUFFIX
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, _SUFFIX, "input")
-        checks.dtype(op, output, _SUFFIX, "output")
-        checks.elements(op, output, input.elements, "output")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, _SUFFIX, "input")
+        checks.dtype(node, output, _SUFFIX, "output")
+        checks.elements(node, output, input.elements, "output")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, output = checks.required(op, 0), op.outputs[0]
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, output = checks.required(node, 0), node.outputs[0]
         function = f"ts_cast_{_SUFFIX[input.dtype]}_{_SUFFIX[output.dtype]}"
-        add_elementwise(op, lowering, function, {}, header="cast.h", kind="ts_cast")
+        add_elementwise(node, lowering, function, {}, header="cast.h", kind="ts_cast")
 
 
 OPS = (Cast(),)

@@ -6,10 +6,10 @@ Kernels in ``kernels/comparison.h``.
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.elementwise.unary import add_lookup, byte_table
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.binary import Binary
 from tinyserve.compiler.ops.support.quantize_params import quantize_multiplier
 from tinyserve.compiler.program import ParamValue
@@ -34,16 +34,16 @@ class Comparison(Binary):
         self.name = name
         self.kernel = name.lower()
 
-    def check_values(self, op: Operator) -> None:
-        tensors = [checks.required(op, 0), checks.required(op, 1)]
+    def check_values(self, node: Node) -> None:
+        tensors = [checks.required(node, 0), checks.required(node, 1)]
         if tensors[0].dtype is DType.INT8:
-            checks.per_tensor(op, *tensors)
+            checks.per_tensor(node, *tensors)
             if any(tensor.scale >= 1.0 for tensor in tensors):
-                raise unsupported(op, "an input's scale is 1 or more", "quantize the model again")
+                raise unsupported(node, "an input's scale is 1 or more", "quantize the model again")
 
-    def params(self, op: Operator) -> dict[str, ParamValue]:
+    def params(self, node: Node) -> dict[str, ParamValue]:
         params: dict[str, ParamValue] = {}
-        for number, tensor in enumerate((checks.required(op, 0), checks.required(op, 1)), start=1):
+        for number, tensor in enumerate((checks.required(node, 0), checks.required(node, 1)), start=1):
             if tensor.dtype is DType.INT8:
                 params.update(_scaling(number, tensor))
         return params
@@ -71,19 +71,19 @@ class Logical(Comparison):
     types = suffixes
 
 
-class LogicalNot(Op):
+class LogicalNot(OpDef):
     name = "LOGICAL_NOT"
     types = (DType.BOOL,)
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, (DType.BOOL,), "input")
-        checks.same_dtype(op, input, output)
-        checks.elements(op, output, input.elements, "output")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, (DType.BOOL,), "input")
+        checks.same_dtype(node, input, output)
+        checks.elements(node, output, input.elements, "output")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        add_lookup(op, lowering, byte_table(DType.UINT8, lambda value: 0 if value else 1))
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        add_lookup(node, lowering, byte_table(DType.UINT8, lambda value: 0 if value else 1))
 
 
 OPS = (

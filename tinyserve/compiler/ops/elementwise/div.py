@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import unsupported
 from tinyserve.compiler.ops.support.binary import Binary
@@ -48,35 +48,37 @@ class Div(Binary):
     def attributes(self, options: Options) -> DivAttributes:
         return DivAttributes(Activation.read(options, 0))
 
-    def check_values(self, op: Operator) -> None:
-        check_activation(op, op.attributes.activation)
-        input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    def check_values(self, node: Node) -> None:
+        check_activation(node, node.attributes.activation)
+        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
         if output.dtype is DType.INT32 and any(tensor.quantization for tensor in (input1, input2)):
-            raise unsupported(op, "quantized int32", "convert the model again without quantizing this layer")
+            raise unsupported(
+                node, "quantized int32", "convert the model again without quantizing this layer"
+            )
         if output.dtype is DType.INT8:
-            checks.per_tensor(op, input1, input2, output)
-            activation_range(op, op.attributes.activation, output)
-            _, shift = _factor(op)
+            checks.per_tensor(node, input1, input2, output)
+            activation_range(node, node.attributes.activation, output)
+            _, shift = _factor(node)
             if shift not in _SHIFTS:
                 size = "large" if shift < _SHIFTS.start else "small"
                 raise unsupported(
-                    op,
+                    node,
                     f"int8 output scale {output.scale:.3g} is too {size} for inputs of scales "
                     f"{input1.scale:.3g} and {input2.scale:.3g}: TFLM's own results are undefined",
                     "keep this layer in float32",
                 )
 
-    def params(self, op: Operator) -> dict[str, ParamValue]:
-        input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        activation: Activation = op.attributes.activation
+    def params(self, node: Node) -> dict[str, ParamValue]:
+        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        activation: Activation = node.attributes.activation
         if output.dtype is DType.FLOAT32:
             low, high = float_range(activation)
             return {"activation_min": low, "activation_max": high}
         if output.dtype is DType.INT32:
             minimum, maximum = int32_range(activation)
             return {"activation_min": minimum, "activation_max": maximum}
-        minimum, maximum = activation_range(op, activation, output)
-        multiplier, shift = _factor(op)
+        minimum, maximum = activation_range(node, activation, output)
+        multiplier, shift = _factor(node)
         return {
             "activation_min": minimum,
             "activation_max": maximum,
@@ -88,9 +90,9 @@ class Div(Binary):
         }
 
 
-def _factor(op: Operator) -> tuple[int, int]:
-    scale1, scale2 = checks.required(op, 0).scale, checks.required(op, 1).scale
-    return requantization(op, ratio(scale1, scale2 * op.outputs[0].scale))
+def _factor(node: Node) -> tuple[int, int]:
+    scale1, scale2 = checks.required(node, 0).scale, checks.required(node, 1).scale
+    return requantization(node, ratio(scale1, scale2 * node.outputs[0].scale))
 
 
 class FloorDiv(Div):

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.unary import add_lookup
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 
 NAME = "TinyserveLookupTable"
 
@@ -22,22 +22,22 @@ class LookupAttributes:
     table: bytes
 
 
-class LookupTable(Op):
+class LookupTable(OpDef):
     name = NAME
     custom = True
     types = (DType.INT8,)
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, self.types, "input")
-        checks.same_dtype(op, input, output)
-        checks.elements(op, output, input.elements, "output")
-        if not isinstance(op.attributes, LookupAttributes):
-            raise unsupported(op, "a table that is not there", "convert the model again")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, self.types, "input")
+        checks.same_dtype(node, input, output)
+        checks.elements(node, output, input.elements, "output")
+        if not isinstance(node.attributes, LookupAttributes):
+            raise unsupported(node, "a table that is not there", "convert the model again")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        add_lookup(op, lowering, np.frombuffer(op.attributes.table, np.uint8))
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        add_lookup(node, lowering, np.frombuffer(node.attributes.table, np.uint8))
 
 
 OPS = (LookupTable(),)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.binary import QUANTIZED, Binary
 
@@ -28,11 +28,11 @@ class Maximum(Binary):
     limits = "up to 6 dimensions; quantized inputs as the output"
     params_of = _PARAMS
 
-    def check_values(self, op: Operator) -> None:
-        output = op.outputs[0]
+    def check_values(self, node: Node) -> None:
+        output = node.outputs[0]
         if output.dtype in QUANTIZED and output.quantization:
             for index in (0, 1):
-                checks.same_quantization(op, checks.required(op, index), output, tolerance=1e-6)
+                checks.same_quantization(node, checks.required(node, index), output, tolerance=1e-6)
 
 
 class Minimum(Maximum):

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.binary import QUANTIZED, Binary
 from tinyserve.compiler.ops.support.broadcast import check_broadcast
@@ -24,22 +24,22 @@ class Prelu(Binary):
     types = suffixes
     params_of = _PARAMS
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        input, alpha, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.dtype(op, input, self.suffixes, "input")
-        checks.same_dtype(op, input, output)
-        checks.dtype(op, alpha, (DType.INT8 if input.dtype is DType.INT16 else input.dtype,), "alpha")
-        check_broadcast(op, input, alpha)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        input, alpha, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.dtype(node, input, self.suffixes, "input")
+        checks.same_dtype(node, input, output)
+        checks.dtype(node, alpha, (DType.INT8 if input.dtype is DType.INT16 else input.dtype,), "alpha")
+        check_broadcast(node, input, alpha)
         if input.dtype is not DType.FLOAT32:
-            checks.per_tensor(op, input, alpha, output)
-            self._factors(op)
+            checks.per_tensor(node, input, alpha, output)
+            self._factors(node)
 
-    def params(self, op: Operator) -> dict[str, ParamValue]:
-        input, alpha, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    def params(self, node: Node) -> dict[str, ParamValue]:
+        input, alpha, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
         if input.dtype is DType.FLOAT32:
             return {}
-        (multiplier, shift), (negative_multiplier, negative_shift) = self._factors(op)
+        (multiplier, shift), (negative_multiplier, negative_shift) = self._factors(node)
         return {
             "input_offset": -input.zero_point,
             "alpha_offset": -alpha.zero_point,
@@ -50,11 +50,11 @@ class Prelu(Binary):
             "negative_shift": negative_shift,
         }
 
-    def _factors(self, op: Operator) -> tuple[tuple[int, int], tuple[int, int]]:
-        input, alpha, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    def _factors(self, node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
+        input, alpha, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
         return (
-            requantization(op, ratio(input.scale, output.scale)),
-            requantization(op, ratio(input.scale * alpha.scale, output.scale)),
+            requantization(node, ratio(input.scale, output.scale)),
+            requantization(node, ratio(input.scale * alpha.scale, output.scale)),
         )
 
 

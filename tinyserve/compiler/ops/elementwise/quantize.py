@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.unary import add_elementwise, add_lookup, byte_table
 from tinyserve.compiler.ops.support import checks, fixed_point
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.quantize_params import INTEGER_RANGE, ratio, requantization
 from tinyserve.compiler.program import ParamValue
 
@@ -27,34 +27,34 @@ _PAIRS = {
 }  # fmt: skip
 
 
-class Quantize(Op):
+class Quantize(OpDef):
     """TFLM's AffineQuantize and Requantize."""
 
     name = "QUANTIZE"
     types = (DType.INT8, DType.UINT8, DType.INT16, DType.INT32, DType.FLOAT32)
     limits = "float32 to int8 and int16; between int8, int16, int32 and uint8 as TFLM has it"
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.elements(op, output, input.elements, "output")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.elements(node, output, input.elements, "output")
         if (input.dtype, output.dtype) not in _PAIRS:
             raise unsupported(
-                op, f"from {input.dtype.value} to {output.dtype.value}", "use int8 or int16 activations"
+                node, f"from {input.dtype.value} to {output.dtype.value}", "use int8 or int16 activations"
             )
-        checks.per_tensor(op, output)
+        checks.per_tensor(node, output)
         if input.dtype is not DType.FLOAT32:
-            checks.per_tensor(op, input)
-            _factor(op)
+            checks.per_tensor(node, input)
+            _factor(node)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, output = checks.required(op, 0), op.outputs[0]
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, output = checks.required(node, 0), node.outputs[0]
         function = f"ts_quantize_{_SUFFIX[input.dtype]}_{_SUFFIX[output.dtype]}"
         if input.dtype is DType.FLOAT32:
             params: dict[str, ParamValue] = {"scale": output.scale, "zero_point": output.zero_point}
-            add_elementwise(op, lowering, function, params, header="quantize.h", kind="ts_quantize_f32")
+            add_elementwise(node, lowering, function, params, header="quantize.h", kind="ts_quantize_f32")
             return
-        multiplier, shift = _factor(op)
+        multiplier, shift = _factor(node)
         if input.dtype in _BYTES and output.dtype in _BYTES:
             low, high = INTEGER_RANGE[output.dtype]
 
@@ -62,7 +62,7 @@ class Quantize(Op):
                 scaled = fixed_point.requantize(quantized - input.zero_point, multiplier, shift)
                 return max(low, min(high, fixed_point.wrap(scaled + output.zero_point)))
 
-            add_lookup(op, lowering, byte_table(input.dtype, value))
+            add_lookup(node, lowering, byte_table(input.dtype, value))
             return
         params = {
             "input_offset": -input.zero_point,
@@ -70,33 +70,33 @@ class Quantize(Op):
             "shift": shift,
             "output_offset": output.zero_point,
         }
-        add_elementwise(op, lowering, function, params, header="quantize.h", kind="ts_requantize")
+        add_elementwise(node, lowering, function, params, header="quantize.h", kind="ts_requantize")
 
 
-def _factor(op: Operator) -> tuple[int, int]:
-    return requantization(op, ratio(checks.required(op, 0).scale, op.outputs[0].scale))
+def _factor(node: Node) -> tuple[int, int]:
+    return requantization(node, ratio(checks.required(node, 0).scale, node.outputs[0].scale))
 
 
-class Dequantize(Op):
+class Dequantize(OpDef):
     """scale * (value - zero point)."""
 
     name = "DEQUANTIZE"
     types = (DType.INT8, DType.UINT8, DType.INT16, DType.INT32)
     limits = "to float32"
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, (DType.INT8, DType.UINT8, DType.INT16, DType.INT32), "input")
-        checks.dtype(op, output, (DType.FLOAT32,), "output")
-        checks.elements(op, output, input.elements, "output")
-        checks.per_tensor(op, input)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, (DType.INT8, DType.UINT8, DType.INT16, DType.INT32), "input")
+        checks.dtype(node, output, (DType.FLOAT32,), "output")
+        checks.elements(node, output, input.elements, "output")
+        checks.per_tensor(node, input)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input = checks.required(op, 0)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input = checks.required(node, 0)
         params: dict[str, ParamValue] = {"scale": input.scale, "zero_point": input.zero_point}
         function = f"ts_dequantize_{_SUFFIX[input.dtype]}"
-        add_elementwise(op, lowering, function, params, header="quantize.h", kind="ts_dequantize")
+        add_elementwise(node, lowering, function, params, header="quantize.h", kind="ts_dequantize")
 
 
 OPS = (Quantize(), Dequantize())

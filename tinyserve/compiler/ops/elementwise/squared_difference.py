@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.add import SUFFIX
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.binary import QUANTIZED, Binary
@@ -32,22 +32,22 @@ class SquaredDifference(Binary):
     types = suffixes
     params_of = _PARAMS
 
-    def check_values(self, op: Operator) -> None:
-        tensors = [checks.required(op, 0), checks.required(op, 1), op.outputs[0]]
+    def check_values(self, node: Node) -> None:
+        tensors = [checks.required(node, 0), checks.required(node, 1), node.outputs[0]]
         if tensors[0].dtype in QUANTIZED:
-            checks.per_tensor(op, *tensors)
-            self._output_factor(op)
+            checks.per_tensor(node, *tensors)
+            self._output_factor(node)
         if tensors[0].dtype is DType.INT16:
-            checks.symmetric(op, *tensors)
+            checks.symmetric(node, *tensors)
 
-    def params(self, op: Operator) -> dict[str, ParamValue]:
-        input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    def params(self, node: Node) -> dict[str, ParamValue]:
+        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
         if output.dtype not in QUANTIZED:
             return {}
         twice_max = 2.0 * max(input1.scale, input2.scale)
         multiplier1, shift1 = quantize_multiplier(input1.scale / twice_max)
         multiplier2, shift2 = quantize_multiplier(input2.scale / twice_max)
-        multiplier, shift = self._output_factor(op)
+        multiplier, shift = self._output_factor(node)
         low, high = INTEGER_RANGE[output.dtype]
         return {
             "activation_min": low,
@@ -64,11 +64,11 @@ class SquaredDifference(Binary):
             "output_shift": shift,
         }
 
-    def _output_factor(self, op: Operator) -> tuple[int, int]:
-        output = op.outputs[0]
-        twice_max = 2.0 * max(checks.required(op, 0).scale, checks.required(op, 1).scale)
+    def _output_factor(self, node: Node) -> tuple[int, int]:
+        output = node.outputs[0]
+        twice_max = 2.0 * max(checks.required(node, 0).scale, checks.required(node, 1).scale)
         scaled = (1 << 2 * _LEFT_SHIFT[output.dtype]) * output.scale
-        return requantization(op, ratio(twice_max * twice_max, scaled))
+        return requantization(node, ratio(twice_max * twice_max, scaled))
 
 
 OPS = (SquaredDifference(),)

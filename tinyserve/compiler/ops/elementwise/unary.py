@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks, fixed_point
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import (
@@ -43,14 +43,14 @@ def saturate(value: int) -> int:
     return max(-128, min(127, value))
 
 
-def add_lookup(op: Operator, lowering: Lowering, table: Table) -> None:
+def add_lookup(node: Node, lowering: Lowering, table: Table) -> None:
     """The call of a function of 8-bit values."""
-    constant = lowering.constant(f"{op.outputs[0].name}_table", table, f"{op.name} of every byte")
-    add_elementwise(op, lowering, "ts_lookup_8", {"table": constant})
+    constant = lowering.constant(f"{node.outputs[0].name}_table", table, f"{node.name} of every byte")
+    add_elementwise(node, lowering, "ts_lookup_8", {"table": constant})
 
 
 def add_elementwise(
-    op: Operator,
+    node: Node,
     lowering: Lowering,
     function: str,
     params: dict[str, ParamValue],
@@ -59,11 +59,11 @@ def add_elementwise(
     kind: str = "",
 ) -> None:
     """The call of a kernel that goes through the elements in order. ``kind`` is its parameter type's stem."""
-    input, output = checks.required(op, 0), op.outputs[0]
+    input, output = checks.required(node, 0), node.outputs[0]
     source, target = lowering.operand(input), lowering.buffer(output)
     growth = max(0, output.dtype.itemsize - input.dtype.itemsize)
     add_call(
-        op,
+        node,
         lowering,
         function,
         header,
@@ -75,52 +75,52 @@ def add_elementwise(
     )
 
 
-class Unary(Op):
+class Unary(OpDef):
     """An operator that float32 has, and int8 where ``table`` gives its values, and int16 where ``lower_s16``
     does.
     """
 
     types: Collection[DType] = (DType.FLOAT32,)
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, self.types, "input")
-        checks.same_dtype(op, input, output)
-        checks.elements(op, output, input.elements, "output")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, self.types, "input")
+        checks.same_dtype(node, input, output)
+        checks.elements(node, output, input.elements, "output")
         if input.dtype is not DType.FLOAT32:
-            self.check_quantized(op)
+            self.check_quantized(node)
 
-    def check_quantized(self, op: Operator) -> None:
+    def check_quantized(self, node: Node) -> None:
         """Raises ModelError where integers have no scale, UnsupportedError where TFLM does not take it."""
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.per_tensor(op, input, output)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.per_tensor(node, input, output)
         if input.dtype is DType.INT16:
-            checks.symmetric(op, input, output)
-            self.check_s16(op)
+            checks.symmetric(node, input, output)
+            self.check_s16(node)
         else:
-            self.table(op)
+            self.table(node)
 
-    def check_s16(self, op: Operator) -> None:
+    def check_s16(self, node: Node) -> None:
         """Raises UnsupportedError for quantization that the int16 kernel does not take."""
 
-    def table(self, op: Operator) -> Table:
+    def table(self, node: Node) -> Table:
         """The int8 function. Raises UnsupportedError for quantization that TFLM does not take."""
         raise NotImplementedError
 
-    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
+    def lower_s16(self, node: Node, lowering: Lowering) -> None:
         raise NotImplementedError
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        dtype = op.outputs[0].dtype
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        dtype = node.outputs[0].dtype
         if dtype is DType.FLOAT32:
-            alpha = getattr(op.attributes, "alpha", 0.0)
+            alpha = getattr(node.attributes, "alpha", 0.0)
             function = f"ts_{self.name.lower()}_f32"
-            add_elementwise(op, lowering, function, {"alpha": alpha}, kind="ts_unary_f32")
+            add_elementwise(node, lowering, function, {"alpha": alpha}, kind="ts_unary_f32")
         elif dtype is DType.INT16:
-            self.lower_s16(op, lowering)
+            self.lower_s16(node, lowering)
         else:
-            add_lookup(op, lowering, self.table(op))
+            add_lookup(node, lowering, self.table(node))
 
 
 # --- logistic and tanh: gemmlowp's fixed point in int8, interpolation of the sigmoid in int16
@@ -141,8 +141,8 @@ class _Sigmoidal(Unary):
         """The output for a Q0 number, before saturation."""
         raise NotImplementedError
 
-    def table(self, op: Operator) -> Table:
-        input = checks.required(op, 0)
+    def table(self, node: Node) -> Table:
+        input = checks.required(node, 0)
         multiplier, shift = quantize_multiplier(input.scale * (1 << (31 - self.integer_bits)))
         radius = fixed_point.input_radius(self.integer_bits, shift)
 
@@ -157,16 +157,16 @@ class _Sigmoidal(Unary):
 
         return byte_table(DType.INT8, value)
 
-    def check_s16(self, op: Operator) -> None:
-        if round(math.log2(op.outputs[0].scale), 3) != -15:
-            raise unsupported(op, "int16 output whose scale is not 1/32768", "convert the model again")
-        _sigmoid_scaling(op, self.name == "TANH")
+    def check_s16(self, node: Node) -> None:
+        if round(math.log2(node.outputs[0].scale), 3) != -15:
+            raise unsupported(node, "int16 output whose scale is not 1/32768", "convert the model again")
+        _sigmoid_scaling(node, self.name == "TANH")
 
-    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
-        multiplier, shift = _sigmoid_scaling(op, self.name == "TANH")
+    def lower_s16(self, node: Node, lowering: Lowering) -> None:
+        multiplier, shift = _sigmoid_scaling(node, self.name == "TANH")
         params: dict[str, ParamValue] = {"multiplier": multiplier, "shift": shift}
         params["sigmoid"] = lowering.constant("sigmoid", sigmoid_table(), "logistic(i / 24), Q0.16")
-        add_elementwise(op, lowering, f"ts_{self.name.lower()}_s16", params, kind="ts_sigmoid_s16")
+        add_elementwise(node, lowering, f"ts_{self.name.lower()}_s16", params, kind="ts_sigmoid_s16")
 
 
 class Logistic(_Sigmoidal):
@@ -179,10 +179,10 @@ class Logistic(_Sigmoidal):
     def output(self, q0: int) -> int:
         return fixed_point.divide_by_power_of_two(q0, 23) - 128
 
-    def table(self, op: Operator) -> Table:
-        if op.outputs[0].zero_point != -128:
-            raise unsupported(op, "int8 output whose zero point is not -128", "convert the model again")
-        return super().table(op)
+    def table(self, node: Node) -> Table:
+        if node.outputs[0].zero_point != -128:
+            raise unsupported(node, "int8 output whose zero point is not -128", "convert the model again")
+        return super().table(node)
 
 
 class Tanh(_Sigmoidal):
@@ -212,11 +212,11 @@ def sigmoid_table() -> npt.NDArray[np.uint16]:
     return np.array([*(entry(i) for i in range(255)), 65535], dtype=np.uint16)
 
 
-def _sigmoid_scaling(op: Operator, tanh: bool) -> tuple[int, int]:
+def _sigmoid_scaling(node: Node, tanh: bool) -> tuple[int, int]:
     """Multiplier and right shift from an int16 input to the table's argument: TFLM's logistic_common and
     tanh.
     """
-    scale = np.float32(checks.required(op, 0).scale)
+    scale = np.float32(checks.required(node, 0).scale)
     log2 = float(np.log(scale) * (np.float32(1.0) / np.log(np.float32(2.0))))
     nearest = round_half_away(log2)
     left_shift = 12 + nearest
@@ -227,7 +227,7 @@ def _sigmoid_scaling(op: Operator, tanh: bool) -> tuple[int, int]:
         shift += 1
         multiplier *= 2.0
     if multiplier > 32767.0:
-        raise unsupported(op, f"int16 input of scale {scale:g}, more than 2.6", "convert the model again")
+        raise unsupported(node, f"int16 input of scale {scale:g}, more than 2.6", "convert the model again")
     return int(multiplier), shift
 
 
@@ -248,17 +248,17 @@ class _Rectifier(Unary):
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     activation = Activation.NONE
 
-    def rescale(self, op: Operator) -> _Rescale:
+    def rescale(self, node: Node) -> _Rescale:
         """TFLM's CalculateReluOpData."""
-        input, output = checks.required(op, 0), op.outputs[0]
-        factor = requantization(op, ratio(input.scale, output.scale))
-        return _Rescale(factor, factor, *activation_range(op, self.activation, output))
+        input, output = checks.required(node, 0), node.outputs[0]
+        factor = requantization(node, ratio(input.scale, output.scale))
+        return _Rescale(factor, factor, *activation_range(node, self.activation, output))
 
-    def check_s16(self, op: Operator) -> None:
-        self.rescale(op)
+    def check_s16(self, node: Node) -> None:
+        self.rescale(node)
 
-    def table(self, op: Operator) -> Table:
-        input, output, how = checks.required(op, 0), op.outputs[0], self.rescale(op)
+    def table(self, node: Node) -> Table:
+        input, output, how = checks.required(node, 0), node.outputs[0], self.rescale(node)
 
         def value(quantized: int) -> int:
             centered = quantized - input.zero_point
@@ -268,11 +268,11 @@ class _Rectifier(Unary):
 
         return byte_table(DType.INT8, value)
 
-    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
-        how = self.rescale(op)
+    def lower_s16(self, node: Node, lowering: Lowering) -> None:
+        how = self.rescale(node)
         params: dict[str, ParamValue] = {
-            "input_offset": checks.required(op, 0).zero_point,
-            "output_offset": op.outputs[0].zero_point,
+            "input_offset": checks.required(node, 0).zero_point,
+            "output_offset": node.outputs[0].zero_point,
             "activation_min": how.low,
             "activation_max": how.high,
             "multiplier": how.positive[0],
@@ -280,7 +280,7 @@ class _Rectifier(Unary):
             "negative_multiplier": how.negative[0],
             "negative_shift": how.negative[1],
         }
-        add_elementwise(op, lowering, "ts_rescale_s16", params)
+        add_elementwise(node, lowering, "ts_rescale_s16", params)
 
 
 class Relu(_Rectifier):
@@ -301,16 +301,16 @@ class Relu6(Unary):
     name = "RELU6"
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
 
-    def table(self, op: Operator) -> Table:
-        low, high = self._bounds(op)
+    def table(self, node: Node) -> Table:
+        low, high = self._bounds(node)
         return byte_table(DType.INT8, lambda value: high if value > high else max(value, low))
 
-    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
-        low, high = self._bounds(op)
-        add_elementwise(op, lowering, "ts_clamp_s16", {"activation_min": low, "activation_max": high})
+    def lower_s16(self, node: Node, lowering: Lowering) -> None:
+        low, high = self._bounds(node)
+        add_elementwise(node, lowering, "ts_clamp_s16", {"activation_min": low, "activation_max": high})
 
-    def _bounds(self, op: Operator) -> tuple[int, int]:
-        input = checks.required(op, 0)
+    def _bounds(self, node: Node) -> tuple[int, int]:
+        input = checks.required(node, 0)
         high = 127 if input.dtype is DType.INT8 else 32767
         steps = float(np.float32(6.0) / np.float32(input.scale))
         return input.zero_point, min(high, round_half_away(min(steps, 1e6)) + input.zero_point)
@@ -327,13 +327,13 @@ class LeakyRelu(_Rectifier):
     def attributes(self, options: Options) -> LeakyReluAttributes:
         return LeakyReluAttributes(options.float32(0))
 
-    def rescale(self, op: Operator) -> _Rescale:
+    def rescale(self, node: Node) -> _Rescale:
         """TFLM's CalculateOpDataLeakyRelu, whose ratios the compiled TFLM computes in float64."""
-        input, output = checks.required(op, 0), op.outputs[0]
+        input, output = checks.required(node, 0), node.outputs[0]
         positive = ratio(input.scale, output.scale)
-        negative = ratio(input.scale * op.attributes.alpha, output.scale)
-        bounds = activation_range(op, Activation.NONE, output)
-        return _Rescale(requantization(op, positive), requantization(op, negative), *bounds)
+        negative = ratio(input.scale * node.attributes.alpha, output.scale)
+        bounds = activation_range(node, Activation.NONE, output)
+        return _Rescale(requantization(node, positive), requantization(node, negative), *bounds)
 
 
 # --- functions of a real number, tabulated through float32
@@ -347,13 +347,13 @@ class _RealFunction(Unary):
     def real(self, value: np.float32) -> np.float32:
         raise NotImplementedError
 
-    def table(self, op: Operator) -> Table:
-        return _real_table(op, self.real)
+    def table(self, node: Node) -> Table:
+        return _real_table(node, self.real)
 
 
-def _real_table(op: Operator, function: Callable[[np.float32], np.float32]) -> Table:
+def _real_table(node: Node, function: Callable[[np.float32], np.float32]) -> Table:
     """``function`` of real numbers as one of int8."""
-    input, output = checks.required(op, 0), op.outputs[0]
+    input, output = checks.required(node, 0), node.outputs[0]
     scale, inverse = np.float32(input.scale), np.float32(1) / np.float32(output.scale)
 
     def value(quantized: int) -> int:
@@ -405,16 +405,16 @@ class Gelu(_RealFunction):
     def attributes(self, options: Options) -> GeluAttributes:
         return GeluAttributes(options.boolean(0))
 
-    def table(self, op: Operator) -> Table:
-        function = _gelu_tanh if op.attributes.approximate else _gelu_erf
-        return _real_table(op, function)
+    def table(self, node: Node) -> Table:
+        function = _gelu_tanh if node.attributes.approximate else _gelu_erf
+        return _real_table(node, function)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if op.outputs[0].dtype is not DType.FLOAT32:
-            add_lookup(op, lowering, self.table(op))
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if node.outputs[0].dtype is not DType.FLOAT32:
+            add_lookup(node, lowering, self.table(node))
             return
-        function = "ts_gelu_tanh_f32" if op.attributes.approximate else "ts_gelu_f32"
-        add_elementwise(op, lowering, function, {"alpha": 0.0}, kind="ts_unary_f32")
+        function = "ts_gelu_tanh_f32" if node.attributes.approximate else "ts_gelu_f32"
+        add_elementwise(node, lowering, function, {"alpha": 0.0}, kind="ts_unary_f32")
 
 
 def _gelu_erf(value: np.float32) -> np.float32:
@@ -435,13 +435,13 @@ class HardSwish(Unary):
     name = "HARD_SWISH"
     types = (DType.INT8, DType.FLOAT32)
 
-    def table(self, op: Operator) -> Table:
-        input, output = checks.required(op, 0), op.outputs[0]
+    def table(self, node: Node) -> Table:
+        input, output = checks.required(node, 0), node.outputs[0]
         hires = np.float32(1.0 / 128.0) * np.float32(input.scale)
         scale, exponent = _multiplier_s16(float(hires / np.float32(output.scale)))
         reluish, reluish_exponent = _multiplier_s16(float(hires / (np.float32(3.0) / np.float32(32768.0))))
         if exponent > 0:
-            raise unsupported(op, "the output's scale is too small", "quantize the model again")
+            raise unsupported(node, "the output's scale is too small", "quantize the model again")
 
         def value(quantized: int) -> int:
             centered = _wrap_s16((quantized - input.zero_point) * 128)
@@ -493,13 +493,13 @@ class Abs(Unary):
     name = "ABS"
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
 
-    def check_quantized(self, op: Operator) -> None:
-        if not _is_plain_s16(checks.required(op, 0)):
-            super().check_quantized(op)
+    def check_quantized(self, node: Node) -> None:
+        if not _is_plain_s16(checks.required(node, 0)):
+            super().check_quantized(node)
 
-    def table(self, op: Operator) -> Table:
-        input, output = checks.required(op, 0), op.outputs[0]
-        factor = self._factor(op)
+    def table(self, node: Node) -> Table:
+        input, output = checks.required(node, 0), node.outputs[0]
+        factor = self._factor(node)
 
         def value(quantized: int) -> int:
             magnitude = abs(quantized - input.zero_point)
@@ -508,14 +508,14 @@ class Abs(Unary):
 
         return byte_table(DType.INT8, value)
 
-    def check_s16(self, op: Operator) -> None:
-        self._factor(op)
+    def check_s16(self, node: Node) -> None:
+        self._factor(node)
 
-    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
-        if _is_plain_s16(checks.required(op, 0)):
-            add_elementwise(op, lowering, "ts_abs_s16", {})
+    def lower_s16(self, node: Node, lowering: Lowering) -> None:
+        if _is_plain_s16(checks.required(node, 0)):
+            add_elementwise(node, lowering, "ts_abs_s16", {})
             return
-        multiplier, shift = self._factor(op) or (1 << 30, 1)
+        multiplier, shift = self._factor(node) or (1 << 30, 1)
         params: dict[str, ParamValue] = {
             "input_offset": 0,
             "output_offset": 0,
@@ -526,14 +526,14 @@ class Abs(Unary):
             "negative_multiplier": -multiplier,
             "negative_shift": shift,
         }
-        add_elementwise(op, lowering, "ts_rescale_s16", params)
+        add_elementwise(node, lowering, "ts_rescale_s16", params)
 
-    def _factor(self, op: Operator) -> tuple[int, int] | None:
+    def _factor(self, node: Node) -> tuple[int, int] | None:
         """None where the scales are equal and TFLM does not rescale."""
-        input, output = checks.required(op, 0), op.outputs[0]
+        input, output = checks.required(node, 0), node.outputs[0]
         if input.scale == output.scale:
             return None
-        return requantization(op, ratio(input.scale, output.scale))
+        return requantization(node, ratio(input.scale, output.scale))
 
 
 def _is_plain_s16(tensor: Tensor) -> bool:
@@ -550,24 +550,24 @@ class Rsqrt(Unary):
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     limits = "integers below the zero point count as 0"
 
-    def check_s16(self, op: Operator) -> None:
-        self._factor(op)
+    def check_s16(self, node: Node) -> None:
+        self._factor(node)
 
-    def lower_s16(self, op: Operator, lowering: Lowering) -> None:
-        multiplier, shift = self._factor(op)
-        add_elementwise(op, lowering, "ts_rsqrt_s16", {"multiplier": multiplier, "shift": shift})
+    def lower_s16(self, node: Node, lowering: Lowering) -> None:
+        multiplier, shift = self._factor(node)
+        add_elementwise(node, lowering, "ts_rsqrt_s16", {"multiplier": multiplier, "shift": shift})
 
-    def _factor(self, op: Operator) -> tuple[int, int]:
+    def _factor(self, node: Node) -> tuple[int, int]:
         """From 1 / sqrt(input) to the output."""
-        input, output = checks.required(op, 0), op.outputs[0]
-        multiplier, shift = requantization(op, ratio(1.0, math.sqrt(input.scale) * output.scale))
+        input, output = checks.required(node, 0), node.outputs[0]
+        multiplier, shift = requantization(node, ratio(1.0, math.sqrt(input.scale) * output.scale))
         if shift < -11:
-            raise unsupported(op, "the output's scale is too large", "quantize the model again")
+            raise unsupported(node, "the output's scale is too large", "quantize the model again")
         return multiplier, shift
 
-    def table(self, op: Operator) -> Table:
-        input, output = checks.required(op, 0), op.outputs[0]
-        multiplier, shift = self._factor(op)
+    def table(self, node: Node) -> Table:
+        input, output = checks.required(node, 0), node.outputs[0]
+        multiplier, shift = self._factor(node)
 
         def value(quantized: int) -> int:
             centered = quantized - input.zero_point

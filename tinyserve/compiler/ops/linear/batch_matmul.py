@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import MAX_TAPS, suffix
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.broadcast import element_strides
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
@@ -27,7 +27,7 @@ class BatchMatmulAttributes:
     adjoint_right: bool = False
 
 
-class BatchMatmul(Op):
+class BatchMatmul(OpDef):
     """Batch dimensions broadcast. TFLM multiplies the scales in float32: GetQuantizedConvolutionMultipler."""
 
     name = "BATCH_MATMUL"
@@ -37,48 +37,48 @@ class BatchMatmul(Op):
     def attributes(self, options: Options) -> BatchMatmulAttributes:
         return BatchMatmulAttributes(options.boolean(0), options.boolean(1))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        left, right, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.dtype(op, left, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
-        checks.same_dtype(op, left, right, output)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        left, right, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.dtype(node, left, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
+        checks.same_dtype(node, left, right, output)
         if not all(2 <= len(tensor.shape) <= 2 + _BATCH_RANK for tensor in (left, right)):
-            raise unsupported(op, "matrices of less than 2 or more than 5 dimensions", "reshape them")
-        rows, depth = _matrix(left, op.attributes.adjoint_left)
-        right_depth, columns = _matrix(right, op.attributes.adjoint_right)
+            raise unsupported(node, "matrices of less than 2 or more than 5 dimensions", "reshape them")
+        rows, depth = _matrix(left, node.attributes.adjoint_left)
+        right_depth, columns = _matrix(right, node.attributes.adjoint_right)
         if depth != right_depth:
-            raise checks.invalid(op, f"{rows}x{depth} times {right_depth}x{columns}")
+            raise checks.invalid(node, f"{rows}x{depth} times {right_depth}x{columns}")
         try:
             batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
         except ValueError:
-            raise checks.invalid(op, "batch dimensions do not broadcast") from None
-        checks.shape(op, output, (*batch, rows, columns), "output")
+            raise checks.invalid(node, "batch dimensions do not broadcast") from None
+        checks.shape(node, output, (*batch, rows, columns), "output")
         if left.dtype is not DType.FLOAT32:
-            checks.per_tensor(op, left, right, output)
-            _factor(op)
+            checks.per_tensor(node, left, right, output)
+            _factor(node)
         if left.dtype is DType.INT16:
-            checks.symmetric(op, left, right, output)
+            checks.symmetric(node, left, right, output)
         if depth > MAX_TAPS // 2:
-            raise unsupported(op, f"more than {MAX_TAPS // 2} products per output", "split the matrices")
+            raise unsupported(node, f"more than {MAX_TAPS // 2} products per output", "split the matrices")
 
-    def macs(self, op: Operator) -> int:
-        return op.outputs[0].elements * _matrix(checks.required(op, 0), op.attributes.adjoint_left)[1]
+    def macs(self, node: Node) -> int:
+        return node.outputs[0].elements * _matrix(checks.required(node, 0), node.attributes.adjoint_left)[1]
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if lowering.lower_variant("batch_matmul", op):
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if lowering.lower_variant("batch_matmul", node):
             return
-        left, right, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        left, right, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
         kind = "f32" if left.dtype is DType.FLOAT32 else "quantized"
         add_call(
-            op,
+            node,
             lowering,
             f"ts_batch_matmul_{suffix(left)}",
             "batch_matmul.h",
-            params=matrix_params(op),
+            params=matrix_params(node),
             inputs=[lowering.operand(left), lowering.operand(right)],
             outputs=[lowering.buffer(output)],
             params_type=f"ts_batch_matmul_{kind}_params",
-            macs=self.macs(op),
+            macs=self.macs(node),
         )
 
 
@@ -91,16 +91,16 @@ class Matrices:
     depth: int
 
 
-def matrices(op: Operator) -> Matrices:
+def matrices(node: Node) -> Matrices:
     """What is multiplied, whichever way it is stored."""
-    rows, depth = _matrix(checks.required(op, 0), op.attributes.adjoint_left)
-    return Matrices(rows, op.outputs[0].shape[-1], depth)
+    rows, depth = _matrix(checks.required(node, 0), node.attributes.adjoint_left)
+    return Matrices(rows, node.outputs[0].shape[-1], depth)
 
 
-def matrix_params(op: Operator) -> dict[str, ParamValue]:
+def matrix_params(node: Node) -> dict[str, ParamValue]:
     """The fields of the portable kernels' parameters."""
-    left, right, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    rows, depth = _matrix(left, op.attributes.adjoint_left)
+    left, right, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    rows, depth = _matrix(left, node.attributes.adjoint_left)
     columns = output.shape[-1]
     padding = (1,) * (_BATCH_RANK - len(output.shape) + 2)
     params: dict[str, ParamValue] = {
@@ -110,15 +110,15 @@ def matrix_params(op: Operator) -> dict[str, ParamValue]:
         "rows": rows,
         "columns": columns,
         "depth": depth,
-        "left_row": 1 if op.attributes.adjoint_left else depth,
-        "left_depth": rows if op.attributes.adjoint_left else 1,
-        "right_depth": 1 if op.attributes.adjoint_right else columns,
-        "right_column": depth if op.attributes.adjoint_right else 1,
+        "left_row": 1 if node.attributes.adjoint_left else depth,
+        "left_depth": rows if node.attributes.adjoint_left else 1,
+        "right_depth": 1 if node.attributes.adjoint_right else columns,
+        "right_column": depth if node.attributes.adjoint_right else 1,
     }
     if left.dtype is not DType.FLOAT32:
         params["left_offset"], params["right_offset"] = -left.zero_point, -right.zero_point
         params["output_offset"] = output.zero_point
-        params["multiplier"], params["shift"] = _factor(op)
+        params["multiplier"], params["shift"] = _factor(node)
     return params
 
 
@@ -135,10 +135,10 @@ def _batch_strides(tensor: Tensor, output: Tensor) -> tuple[int, ...]:
     return tuple(padding + [stride * matrix for stride in strides])
 
 
-def _factor(op: Operator) -> tuple[int, int]:
-    left, right, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _factor(node: Node) -> tuple[int, int]:
+    left, right, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     product = float(np.float32(left.scale) * np.float32(right.scale))
-    return requantization(op, ratio(product, output.scale))
+    return requantization(node, ratio(product, output.scale))
 
 
 OPS = (BatchMatmul(),)

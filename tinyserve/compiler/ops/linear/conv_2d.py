@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import (
@@ -54,7 +54,7 @@ class Conv2DAttributes:
         return ExplicitPads(self.pad_top or 0, self.pad_bottom or 0, self.pad_left or 0, self.pad_right or 0)
 
 
-class Conv2D(Op):
+class Conv2D(OpDef):
     """Weights [output channels][height][width][input channels / groups], bias int32 (or int64 for int16), or
     none.
     """
@@ -74,30 +74,30 @@ class Conv2D(Op):
             dilation_height=options.int32(5, 1),
         )
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2, 3)
-        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2, 3)
+        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
         for tensor, role in ((input, "input"), (weights, "weights"), (output, "output")):
-            checks.rank(op, tensor, 4, role)
+            checks.rank(node, tensor, 4, role)
         channels, per_group = weights.shape[0], weights.shape[3]
         groups = input.shape[3] // per_group
         if groups * per_group != input.shape[3] or channels % groups:
             raise checks.invalid(
-                op, f"weights {list(weights.shape)} do not divide the input's {input.shape[3]} channels"
+                node, f"weights {list(weights.shape)} do not divide the input's {input.shape[3]} channels"
             )
-        checks.shape(op, output, (*output.shape[:3], channels), "output")
-        check_convolution(op, axis=0, channels=channels, s16_bias=S16_BIAS)
-        conv_window(op)
+        checks.shape(node, output, (*output.shape[:3], channels), "output")
+        check_convolution(node, axis=0, channels=channels, s16_bias=S16_BIAS)
+        conv_window(node)
 
-    def macs(self, op: Operator) -> int:
-        weights = checks.required(op, 1)
-        return op.outputs[0].elements * weights.elements // weights.shape[0]
+    def macs(self, node: Node) -> int:
+        weights = checks.required(node, 1)
+        return node.outputs[0].elements * weights.elements // weights.shape[0]
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if not computed_operands(op) and lowering.lower_variant("conv_2d", op):
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if not computed_operands(node) and lowering.lower_variant("conv_2d", node):
             return
-        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        view = conv_window(op)
+        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        view = conv_window(node)
         groups = input.shape[3] // weights.shape[3]
         params: dict[str, ParamValue] = {
             **view.params(),
@@ -107,19 +107,21 @@ class Conv2D(Op):
             "filter_channels": weights.shape[3],
             "filters_per_group": output.shape[3] // groups,
             "output_channels": output.shape[3],
-            **convolution_params(op, lowering, op.attributes.activation),
-            **narrow_sums(op),
-            **({"short_sums": fits_32_bits(op)} if input.dtype is DType.INT16 else {}),
+            **convolution_params(node, lowering, node.attributes.activation),
+            **narrow_sums(node),
+            **({"short_sums": fits_32_bits(node)} if input.dtype is DType.INT16 else {}),
         }
         lead = conv_lead(view, input, output)
-        add_convolution(op, lowering, f"ts_conv_2d_{suffix(input)}", params, lead=lead, macs=self.macs(op))
+        add_convolution(
+            node, lowering, f"ts_conv_2d_{suffix(input)}", params, lead=lead, macs=self.macs(node)
+        )
 
 
-def conv_window(op: Operator) -> Window:
+def conv_window(node: Node) -> Window:
     """The sliding window of a CONV_2D. Raises ModelError where the shapes contradict it."""
-    attributes, weights = op.attributes, checks.required(op, 1)
+    attributes, weights = node.attributes, checks.required(node, 1)
     return window(
-        op,
+        node,
         (weights.shape[1], weights.shape[2]),
         (attributes.stride_height, attributes.stride_width),
         attributes.padding,
@@ -144,7 +146,7 @@ def suffix(tensor: Tensor) -> str:
 
 
 def check_convolution(
-    op: Operator,
+    node: Node,
     axis: int,
     channels: int,
     asymmetric: bool = False,
@@ -154,75 +156,75 @@ def check_convolution(
     ``axis``, and a zero point of 0 unless ``asymmetric``. ``s16_bias``: the types that the bias of int16
     activations may have.
     """
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    bias = checks.optional(op, 2)
-    checks.dtype(op, input, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
-    checks.same_dtype(op, input, output)
-    check_activation(op, op.attributes.activation)
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    bias = checks.optional(node, 2)
+    checks.dtype(node, input, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
+    checks.same_dtype(node, input, output)
+    check_activation(node, node.attributes.activation)
     if bias is not None:
-        checks.elements(op, bias, channels, "bias")
+        checks.elements(node, bias, channels, "bias")
     if input.dtype is DType.FLOAT32:
-        checks.dtype(op, weights, (DType.FLOAT32,), "weights")
+        checks.dtype(node, weights, (DType.FLOAT32,), "weights")
         if bias is not None:
-            checks.dtype(op, bias, (DType.FLOAT32,), "bias")
+            checks.dtype(node, bias, (DType.FLOAT32,), "bias")
         return
     weight_types = (DType.INT8, DType.INT4) if input.dtype is DType.INT8 else (DType.INT8,)
-    checks.dtype(op, weights, weight_types, "weights")
-    checks.per_tensor(op, input, output)
-    checks.channel_quantized(op, weights, axis, channels)
+    checks.dtype(node, weights, weight_types, "weights")
+    checks.per_tensor(node, input, output)
+    checks.channel_quantized(node, weights, axis, channels)
     if not asymmetric:
-        checks.symmetric(op, weights)
+        checks.symmetric(node, weights)
     if bias is not None:
-        checks.dtype(op, bias, (DType.INT32,) if input.dtype is DType.INT8 else s16_bias, "bias")
+        checks.dtype(node, bias, (DType.INT32,) if input.dtype is DType.INT8 else s16_bias, "bias")
     if input.dtype is DType.INT16:
-        checks.symmetric(op, input, output)
+        checks.symmetric(node, input, output)
     most = MAX_TAPS // 2 if asymmetric else MAX_TAPS
     if weights.elements // channels > most:
         raise unsupported(
-            op, f"more than {most} products per output could overflow", "split the layer in two"
+            node, f"more than {most} products per output could overflow", "split the layer in two"
         )
-    convolution_requantization(op, input, weights, output)
-    activation_range(op, op.attributes.activation, output)
+    convolution_requantization(node, input, weights, output)
+    activation_range(node, node.attributes.activation, output)
 
 
 def convolution_params(
-    op: Operator, lowering: Lowering, activation: Activation, requantization: Requantization | None = None
+    node: Node, lowering: Lowering, activation: Activation, requantization: Requantization | None = None
 ) -> dict[str, ParamValue]:
     """Offsets, activation bounds, weights, bias, multipliers: the same fields in all kernels with weights.
 
     Weights and bias are NULL where they are arguments of the call, see ``add_convolution``.
     """
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    bias = checks.optional(op, 2)
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    bias = checks.optional(node, 2)
     params: dict[str, ParamValue] = {}
     if input.dtype is DType.FLOAT32:
         params["activation_min"], params["activation_max"] = float_range(activation)
     else:
-        params["activation_min"], params["activation_max"] = activation_range(op, activation, output)
+        params["activation_min"], params["activation_max"] = activation_range(node, activation, output)
     if input.dtype is DType.INT8:
         params["input_offset"], params["output_offset"] = -input.zero_point, output.zero_point
-    computed = computed_operands(op)
+    computed = computed_operands(node)
     params["weights"] = None if computed else stored(lowering, weights)
     params["bias"] = None if computed or bias is None else stored(lowering, bias)
     if input.dtype is not DType.FLOAT32:
-        factors = requantization or convolution_requantization(op, input, weights, output)
+        factors = requantization or convolution_requantization(node, input, weights, output)
         params["multiplier_step"] = factors.step
         params["multipliers"] = lowering.constant(f"{weights.name}_multipliers", factors.multipliers)
         params["shifts"] = lowering.constant(f"{weights.name}_shifts", factors.shifts)
     return params
 
 
-def narrow_sums(op: Operator) -> dict[str, ParamValue]:
+def narrow_sums(node: Node) -> dict[str, ParamValue]:
     """The field that int16 kernels with either type of bias have, see ``kernels/common/sum_s16.h``."""
-    if checks.required(op, 0).dtype is not DType.INT16:
+    if checks.required(node, 0).dtype is not DType.INT16:
         return {}
-    bias = checks.optional(op, 2)
+    bias = checks.optional(node, 2)
     return {"narrow_sums": bias is not None and bias.dtype is DType.INT32}
 
 
-def fits_32_bits(op: Operator) -> bool:
+def fits_32_bits(node: Node) -> bool:
     """Whether constant weights and bias keep every sum over int16 activations within 32 bits."""
-    weights, bias = checks.required(op, 1), checks.optional(op, 2)
+    weights, bias = checks.required(node, 1), checks.optional(node, 2)
     if weights.data is None or (bias is not None and bias.data is None):
         return False
     magnitudes = np.abs(weights.data.astype(np.int64).reshape(weights.shape[0], -1)).sum(axis=1) << 15
@@ -230,13 +232,13 @@ def fits_32_bits(op: Operator) -> bool:
     return bool(np.all(magnitudes + start < float(1 << 31)))
 
 
-def computed_operands(op: Operator) -> bool:
+def computed_operands(node: Node) -> bool:
     """Whether weights or bias are computed at run time. Portable kernels alone take those."""
-    return any(tensor is not None and not tensor.is_constant for tensor in op.inputs[1:])
+    return any(tensor is not None and not tensor.is_constant for tensor in node.inputs[1:])
 
 
 def add_convolution(
-    op: Operator,
+    node: Node,
     lowering: Lowering,
     function: str,
     params: dict[str, ParamValue],
@@ -244,21 +246,24 @@ def add_convolution(
     lead: int,
     macs: int,
 ) -> None:
-    """Appends the call of a portable kernel of ``op``, whose inputs are input, weights and perhaps bias.
+    """Appends the call of a portable kernel of ``node``, whose inputs are input, weights and perhaps bias.
 
     Weights and bias that are computed go as arguments to the kernel's form of the same name with _computed.
     """
-    source, target = lowering.operand(checks.required(op, 0)), lowering.buffer(op.outputs[0])
+    source, target = lowering.operand(checks.required(node, 0)), lowering.buffer(node.outputs[0])
     inputs: list[Operand | None] = [source]
-    computed = computed_operands(op)
+    computed = computed_operands(node)
     if computed:
-        bias = checks.optional(op, 2)
-        inputs += [lowering.operand(checks.required(op, 1)), None if bias is None else lowering.operand(bias)]
+        bias = checks.optional(node, 2)
+        inputs += [
+            lowering.operand(checks.required(node, 1)),
+            None if bias is None else lowering.operand(bias),
+        ]
     add_call(
-        op,
+        node,
         lowering,
         f"{function}_computed" if computed else function,
-        f"{op.name.lower()}.h",
+        f"{node.name.lower()}.h",
         params=params,
         inputs=inputs,
         outputs=[target],

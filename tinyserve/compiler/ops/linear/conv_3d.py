@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import Activation, check_activation, float_range
 from tinyserve.compiler.ops.support.window import read_padding
@@ -26,7 +26,7 @@ class Conv3DAttributes:
     activation: Activation
 
 
-class Conv3D(Op):
+class Conv3D(OpDef):
     """Weights [depth][height][width][input channels][output channels]. TFLM lacks it: LiteRT, which has no
     integer form either, says what it gives."""
 
@@ -43,35 +43,35 @@ class Conv3D(Op):
             Activation.read(options, 4),
         )
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2, 3)
-        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.dtype(op, input, self.types, "input")
-        checks.same_dtype(op, input, weights, output)
-        check_activation(op, op.attributes.activation)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2, 3)
+        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.dtype(node, input, self.types, "input")
+        checks.same_dtype(node, input, weights, output)
+        check_activation(node, node.attributes.activation)
         if not len(input.shape) == len(weights.shape) == len(output.shape) == 5:
-            raise checks.invalid(op, f"shapes {list(input.shape)} and {list(weights.shape)}")
-        attributes: Conv3DAttributes = op.attributes
+            raise checks.invalid(node, f"shapes {list(input.shape)} and {list(weights.shape)}")
+        attributes: Conv3DAttributes = node.attributes
         if attributes.padding not in ("SAME", "VALID"):
-            raise checks.invalid(op, "unknown padding")
+            raise checks.invalid(node, "unknown padding")
         if any(not 0 < extent < _MOST for extent in (*attributes.strides, *attributes.dilations)):
-            raise checks.invalid(op, f"strides {attributes.strides}, dilations {attributes.dilations}")
+            raise checks.invalid(node, f"strides {attributes.strides}, dilations {attributes.dilations}")
         if weights.shape[3] != input.shape[4]:
-            raise unsupported(op, "groups of channels", "split the layer into one per group")
+            raise unsupported(node, "groups of channels", "split the layer into one per group")
         if not weights.elements or not input.elements:
-            raise checks.invalid(op, "an empty input or filter")
-        extents = tuple(_output(op, axis) for axis in range(3))
-        checks.shape(op, output, (input.shape[0], *extents, weights.shape[4]), "output")
-        if len(op.inputs) > 2 and op.inputs[2] is not None:
-            checks.same_dtype(op, input, op.inputs[2])
-            checks.elements(op, op.inputs[2], weights.shape[4], "bias")
+            raise checks.invalid(node, "an empty input or filter")
+        extents = tuple(_output(node, axis) for axis in range(3))
+        checks.shape(node, output, (input.shape[0], *extents, weights.shape[4]), "output")
+        if len(node.inputs) > 2 and node.inputs[2] is not None:
+            checks.same_dtype(node, input, node.inputs[2])
+            checks.elements(node, node.inputs[2], weights.shape[4], "bias")
 
-    def macs(self, op: Operator) -> int:
-        return op.outputs[0].elements * (checks.required(op, 1).elements // op.outputs[0].shape[4])
+    def macs(self, node: Node) -> int:
+        return node.outputs[0].elements * (checks.required(node, 1).elements // node.outputs[0].shape[4])
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        attributes: Conv3DAttributes = op.attributes
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        attributes: Conv3DAttributes = node.attributes
         low, high = float_range(attributes.activation)
         params: dict[str, ParamValue] = {
             "batches": input.shape[0],
@@ -82,14 +82,14 @@ class Conv3D(Op):
             "output_channels": output.shape[4],
             "strides": attributes.strides,
             "dilations": attributes.dilations,
-            "pads": tuple(_pad(op, axis) for axis in range(3)),
+            "pads": tuple(_pad(node, axis) for axis in range(3)),
             "activation_min": low,
             "activation_max": high,
         }
-        bias = op.inputs[2] if len(op.inputs) > 2 else None
+        bias = node.inputs[2] if len(node.inputs) > 2 else None
         given = [lowering.operand(input), lowering.operand(weights)]
         add_call(
-            op,
+            node,
             lowering,
             "ts_conv_3d_f32" if bias is not None else "ts_conv_3d_without_bias_f32",
             "conv_3d.h",
@@ -100,24 +100,24 @@ class Conv3D(Op):
         )
 
 
-def _reach(op: Operator, axis: int) -> int:
+def _reach(node: Node, axis: int) -> int:
     """What a filter covers of an axis."""
-    extent: int = checks.required(op, 1).shape[axis]
-    dilation: int = op.attributes.dilations[axis]
+    extent: int = checks.required(node, 1).shape[axis]
+    dilation: int = node.attributes.dilations[axis]
     return (extent - 1) * dilation + 1
 
 
-def _output(op: Operator, axis: int) -> int:
-    extent, stride = checks.required(op, 0).shape[1 + axis], op.attributes.strides[axis]
-    if op.attributes.padding == "SAME":
+def _output(node: Node, axis: int) -> int:
+    extent, stride = checks.required(node, 0).shape[1 + axis], node.attributes.strides[axis]
+    if node.attributes.padding == "SAME":
         return int(-(-extent // stride))
-    return int(max(0, -(-(extent - _reach(op, axis) + 1) // stride)))
+    return int(max(0, -(-(extent - _reach(node, axis) + 1) // stride)))
 
 
-def _pad(op: Operator, axis: int) -> int:
+def _pad(node: Node, axis: int) -> int:
     """Zeros before the first element."""
-    extent, stride = checks.required(op, 0).shape[1 + axis], op.attributes.strides[axis]
-    missing = (_output(op, axis) - 1) * stride + _reach(op, axis) - extent
+    extent, stride = checks.required(node, 0).shape[1 + axis], node.attributes.strides[axis]
+    missing = (_output(node, axis) - 1) * stride + _reach(node, axis) - extent
     return int(max(0, missing)) // 2
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import (
     Conv2DAttributes,
     add_convolution,
@@ -18,7 +18,7 @@ from tinyserve.compiler.ops.linear.conv_2d import (
     suffix,
 )
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.overlap import lead_bytes
 from tinyserve.compiler.ops.support.quantize_params import Activation
 from tinyserve.compiler.ops.support.window import Window, read_padding
@@ -30,7 +30,7 @@ class DepthwiseConv2DAttributes(Conv2DAttributes):
     """The depth multiplier follows from the shapes (TFLM takes it from there, too)."""
 
 
-class DepthwiseConv2D(Op):
+class DepthwiseConv2D(OpDef):
     """Weights [1][height][width][input channels * multiplier]; bias as in CONV_2D."""
 
     name = "DEPTHWISE_CONV_2D"
@@ -48,40 +48,41 @@ class DepthwiseConv2D(Op):
             dilation_height=options.int32(6, 1),
         )
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2, 3)
-        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2, 3)
+        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
         for tensor, role in ((input, "input"), (weights, "weights"), (output, "output")):
-            checks.rank(op, tensor, 4, role)
+            checks.rank(node, tensor, 4, role)
         channels = weights.shape[3]
         if channels % input.shape[3] or weights.shape[0] != 1:
             raise checks.invalid(
-                op, f"weights {list(weights.shape)} are no multiple of the input's {input.shape[3]} channels"
+                node,
+                f"weights {list(weights.shape)} are no multiple of the input's {input.shape[3]} channels",
             )
-        checks.shape(op, output, (*output.shape[:3], channels), "output")
-        check_convolution(op, axis=3, channels=channels)
-        conv_window(op)
+        checks.shape(node, output, (*output.shape[:3], channels), "output")
+        check_convolution(node, axis=3, channels=channels)
+        conv_window(node)
 
-    def macs(self, op: Operator) -> int:
-        weights = checks.required(op, 1)
-        return op.outputs[0].elements * weights.shape[1] * weights.shape[2]
+    def macs(self, node: Node) -> int:
+        weights = checks.required(node, 1)
+        return node.outputs[0].elements * weights.shape[1] * weights.shape[2]
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if not computed_operands(op) and lowering.lower_variant("depthwise_conv_2d", op):
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if not computed_operands(node) and lowering.lower_variant("depthwise_conv_2d", node):
             return
-        input, output = checks.required(op, 0), op.outputs[0]
-        view = conv_window(op)
+        input, output = checks.required(node, 0), node.outputs[0]
+        view = conv_window(node)
         params: dict[str, ParamValue] = {
             **view.params(),
             "dilation_height": view.dilation_height,
             "dilation_width": view.dilation_width,
             "input_channels": input.shape[3],
             "depth_multiplier": output.shape[3] // input.shape[3],
-            **convolution_params(op, lowering, op.attributes.activation),
+            **convolution_params(node, lowering, node.attributes.activation),
         }
         lead = channelwise_lead(view, input, output)
         add_convolution(
-            op, lowering, f"ts_depthwise_conv_2d_{suffix(input)}", params, lead=lead, macs=self.macs(op)
+            node, lowering, f"ts_depthwise_conv_2d_{suffix(input)}", params, lead=lead, macs=self.macs(node)
         )
 
 

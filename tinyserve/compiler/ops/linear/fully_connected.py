@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import (
     S16_BIAS,
     add_convolution,
@@ -18,7 +18,7 @@ from tinyserve.compiler.ops.linear.conv_2d import (
     suffix,
 )
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.overlap import lead_bytes
 from tinyserve.compiler.ops.support.quantize_params import (
     Activation,
@@ -37,7 +37,7 @@ class FullyConnectedAttributes:
     weights_format: int = 0
 
 
-class FullyConnected(Op):
+class FullyConnected(OpDef):
     """Weights [channels][depth]; the input is taken as rows of depth values whatever its shape."""
 
     name = "FULLY_CONNECTED"
@@ -50,48 +50,48 @@ class FullyConnected(Op):
             Activation.read(options, 0), keep_num_dims=options.boolean(2), weights_format=options.int8(1)
         )
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2, 3)
-        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.rank(op, weights, 2, "weights")
-        if op.attributes.weights_format:
-            raise unsupported(op, "shuffled weights", "convert the model without weight shuffling")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2, 3)
+        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.rank(node, weights, 2, "weights")
+        if node.attributes.weights_format:
+            raise unsupported(node, "shuffled weights", "convert the model without weight shuffling")
         channels, depth = weights.shape
         if input.elements % depth:
-            raise checks.invalid(op, f"input {list(input.shape)} is not made of rows of {depth} values")
-        checks.elements(op, output, input.elements // depth * channels, "output")
-        check_convolution(op, axis=0, channels=channels, asymmetric=_offset(op) != 0, s16_bias=S16_BIAS)
+            raise checks.invalid(node, f"input {list(input.shape)} is not made of rows of {depth} values")
+        checks.elements(node, output, input.elements // depth * channels, "output")
+        check_convolution(node, axis=0, channels=channels, asymmetric=_offset(node) != 0, s16_bias=S16_BIAS)
         if input.dtype is not DType.FLOAT32:
-            fully_connected_requantization(op, input, weights, output)
+            fully_connected_requantization(node, input, weights, output)
 
-    def macs(self, op: Operator) -> int:
-        return op.outputs[0].elements * checks.required(op, 1).shape[1]
+    def macs(self, node: Node) -> int:
+        return node.outputs[0].elements * checks.required(node, 1).shape[1]
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        plain = not computed_operands(op) and not _offset(op)
-        if plain and lowering.lower_variant("fully_connected", op):
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        plain = not computed_operands(node) and not _offset(node)
+        if plain and lowering.lower_variant("fully_connected", node):
             return
-        input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
         channels, depth = weights.shape
         quantized = input.dtype is not DType.FLOAT32
-        factors = fully_connected_requantization(op, input, weights, output) if quantized else None
+        factors = fully_connected_requantization(node, input, weights, output) if quantized else None
         params: dict[str, ParamValue] = {
             "batches": input.elements // depth,
             "depth": depth,
             "channels": channels,
-            **convolution_params(op, lowering, op.attributes.activation, factors),
-            **narrow_sums(op),
+            **convolution_params(node, lowering, node.attributes.activation, factors),
+            **narrow_sums(node),
         }
         if quantized:
-            params["weights_offset"] = _offset(op)
-        function = f"ts_fully_connected_{'offset_' if _offset(op) else ''}{suffix(input)}"
+            params["weights_offset"] = _offset(node)
+        function = f"ts_fully_connected_{'offset_' if _offset(node) else ''}{suffix(input)}"
         lead = row_lead(depth, channels, input, output)
-        add_convolution(op, lowering, function, params, lead=lead, macs=self.macs(op))
+        add_convolution(node, lowering, function, params, lead=lead, macs=self.macs(node))
 
 
-def _offset(op: Operator) -> int:
+def _offset(node: Node) -> int:
     """What is added to each weight: TFLM takes the zero point of weights with a single scale."""
-    weights = checks.required(op, 1)
+    weights = checks.required(node, 1)
     quantized = weights.dtype is not DType.FLOAT32 and weights.quantization is not None
     return -weights.zero_point if quantized and len(channel_scales(weights)) == 1 else 0
 

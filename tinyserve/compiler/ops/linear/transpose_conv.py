@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.linear.conv_2d import (
     add_convolution,
     check_convolution,
@@ -16,7 +16,7 @@ from tinyserve.compiler.ops.linear.conv_2d import (
     suffix,
 )
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.overlap import NOTHING_READ, IntArray, lead_bytes
 from tinyserve.compiler.ops.support.quantize_params import Activation
 from tinyserve.compiler.ops.support.window import read_padding
@@ -31,7 +31,7 @@ class TransposeConvAttributes:
     activation: Activation = Activation.NONE
 
 
-class TransposeConv(Op):
+class TransposeConv(OpDef):
     """Inputs: output shape (not read: the output tensor has it), weights, input, bias or none."""
 
     name = "TRANSPOSE_CONV"
@@ -46,31 +46,33 @@ class TransposeConv(Op):
             activation=Activation.read(options, 3),
         )
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 3, 4)
-        weights, input, output = checks.required(op, 1), checks.required(op, 2), op.outputs[0]
+    def check(self, node: Node) -> None:
+        checks.arity(node, 3, 4)
+        weights, input, output = checks.required(node, 1), checks.required(node, 2), node.outputs[0]
         for tensor, role in ((input, "input"), (weights, "weights"), (output, "output")):
-            checks.rank(op, tensor, 4, role)
-        attributes: TransposeConvAttributes = op.attributes
+            checks.rank(node, tensor, 4, role)
+        attributes: TransposeConvAttributes = node.attributes
         if min(attributes.stride_height, attributes.stride_width) < 1 or attributes.padding == "?":
-            raise checks.invalid(op, "stride or padding is not valid")
+            raise checks.invalid(node, "stride or padding is not valid")
         channels = weights.shape[0]
         if weights.shape[3] != input.shape[3]:
-            raise checks.invalid(op, f"weights {list(weights.shape)}, input {list(input.shape)}")
-        checks.shape(op, output, (input.shape[0], *output.shape[1:3], channels), "output")
-        check_convolution(as_convolution(op), axis=0, channels=channels, s16_bias=(DType.INT64, DType.INT16))
+            raise checks.invalid(node, f"weights {list(weights.shape)}, input {list(input.shape)}")
+        checks.shape(node, output, (input.shape[0], *output.shape[1:3], channels), "output")
+        check_convolution(
+            as_convolution(node), axis=0, channels=channels, s16_bias=(DType.INT64, DType.INT16)
+        )
 
-    def macs(self, op: Operator) -> int:
-        weights, input = checks.required(op, 1), checks.required(op, 2)
+    def macs(self, node: Node) -> int:
+        weights, input = checks.required(node, 1), checks.required(node, 2)
         return input.elements * weights.elements // weights.shape[3]
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        view = as_convolution(op)
-        if not computed_operands(view) and lowering.lower_variant("transpose_conv", op):
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        view = as_convolution(node)
+        if not computed_operands(view) and lowering.lower_variant("transpose_conv", node):
             return
-        weights, input, output = checks.required(op, 1), checks.required(op, 2), op.outputs[0]
-        attributes: TransposeConvAttributes = op.attributes
-        pad_top, pad_left = transposed_padding(op, 1), transposed_padding(op, 2)
+        weights, input, output = checks.required(node, 1), checks.required(node, 2), node.outputs[0]
+        attributes: TransposeConvAttributes = node.attributes
+        pad_top, pad_left = transposed_padding(node, 1), transposed_padding(node, 2)
         params: dict[str, ParamValue] = {
             "batches": input.shape[0],
             "input_height": input.shape[1],
@@ -92,47 +94,47 @@ class TransposeConv(Op):
         bias = checks.optional(view, 2)
         short = bias is not None and bias.dtype is DType.INT16
         function = f"ts_transpose_conv_{suffix(input)}{'_short' if short else ''}"
-        add_convolution(view, lowering, function, params, lead=_lead(op), macs=self.macs(op))
+        add_convolution(view, lowering, function, params, lead=_lead(node), macs=self.macs(node))
 
 
-def as_convolution(op: Operator) -> Operator:
+def as_convolution(node: Node) -> Node:
     """The same operator with input, weights and bias where a convolution has them.
 
     A bias of 16 bits, which old converters give int16 activations, is widened as TFLM does: here
     where it is a constant, else by the kernel.
     """
-    input, bias = op.inputs[2], checks.optional(op, 3)
+    input, bias = node.inputs[2], checks.optional(node, 3)
     is_s16 = input is not None and input.dtype is DType.INT16
     if is_s16 and bias is not None and bias.dtype is DType.INT16 and bias.data is not None:
         bias = replace(bias, dtype=DType.INT64, data=bias.data.astype(np.int64))
-    return replace(op, inputs=[input, op.inputs[1], bias])
+    return replace(node, inputs=[input, node.inputs[1], bias])
 
 
-def transposed_padding(op: Operator, axis: int) -> int:
+def transposed_padding(node: Node, axis: int) -> int:
     """Padding of the convolution that this one transposes, whose input is this one's output."""
-    attributes: TransposeConvAttributes = op.attributes
+    attributes: TransposeConvAttributes = node.attributes
     if attributes.padding == "VALID":
         return 0
-    extent, taps = op.outputs[0].shape[axis], checks.required(op, 1).shape[axis]
+    extent, taps = node.outputs[0].shape[axis], checks.required(node, 1).shape[axis]
     stride = attributes.stride_height if axis == 1 else attributes.stride_width
     return max((-(-extent // stride) - 1) * stride + taps - extent, 0) // 2
 
 
-def _first_sources(op: Operator, axis: int) -> IntArray:
+def _first_sources(node: Node, axis: int) -> IntArray:
     """Per output position, the first input position that contributes."""
-    attributes: TransposeConvAttributes = op.attributes
+    attributes: TransposeConvAttributes = node.attributes
     stride = attributes.stride_height if axis == 1 else attributes.stride_width
-    taps, extent = checks.required(op, 1).shape[axis], checks.required(op, 2).shape[axis]
-    reach = np.arange(op.outputs[0].shape[axis], dtype=np.int64) + transposed_padding(op, axis)
+    taps, extent = checks.required(node, 1).shape[axis], checks.required(node, 2).shape[axis]
+    reach = np.arange(node.outputs[0].shape[axis], dtype=np.int64) + transposed_padding(node, axis)
     source = np.maximum(0, -((taps - 1 - reach) // stride))  # the first whose last tap gets here
     inside = (source * stride <= reach) & (source < extent)
     first: IntArray = np.where(inside, source, NOTHING_READ)
     return first
 
 
-def _lead(op: Operator) -> int:
-    input, output = checks.required(op, 2), op.outputs[0]
-    rows, columns = _first_sources(op, 1)[:, None], _first_sources(op, 2)
+def _lead(node: Node) -> int:
+    input, output = checks.required(node, 2), node.outputs[0]
+    rows, columns = _first_sources(node, 1)[:, None], _first_sources(node, 2)
     images = np.arange(input.shape[0], dtype=np.int64)[:, None, None] * input.shape[1]
     pixels = (images + rows) * input.shape[2] + columns
     nothing = (rows >= NOTHING_READ) | (columns >= NOTHING_READ)

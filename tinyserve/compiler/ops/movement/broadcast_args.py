@@ -3,33 +3,33 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
 
 _SUFFIX = {DType.INT32: "s32", DType.INT64: "s64"}
 
 
-class BroadcastArgs(Op):
+class BroadcastArgs(OpDef):
     """Two vectors of extents; the output has as many as the longer one."""
 
     name = "BROADCAST_ARGS"
     types = _SUFFIX
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        first, second, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.dtype(op, first, _SUFFIX, "input")
-        checks.same_dtype(op, first, second, output)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        first, second, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.dtype(node, first, _SUFFIX, "input")
+        checks.same_dtype(node, first, second, output)
         for tensor in (first, second):
-            checks.rank(op, tensor, 1, "a shape")
-        checks.shape(op, output, (max(first.shape[0], second.shape[0]),), "output")
+            checks.rank(node, tensor, 1, "a shape")
+        checks.shape(node, output, (max(first.shape[0], second.shape[0]),), "output")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        first, second, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        first, second, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
         add_call(
-            op,
+            node,
             lowering,
             f"ts_broadcast_args_{_SUFFIX[first.dtype]}",
             "broadcast_args.h",

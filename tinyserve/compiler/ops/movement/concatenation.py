@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.quantize_params import Activation, check_activation
 from tinyserve.compiler.ops.support.strided_copy import SUFFIX, Walk, add_copy, dense, dense_strides
 
@@ -20,7 +20,7 @@ class ConcatenationAttributes:
     activation: Activation = Activation.NONE
 
 
-class Concatenation(Op):
+class Concatenation(OpDef):
     """Quantized inputs must have the output's scale and zero point, since TFLM copies them as they are."""
 
     name = "CONCATENATION"
@@ -30,28 +30,28 @@ class Concatenation(Op):
     def attributes(self, options: Options) -> ConcatenationAttributes:
         return ConcatenationAttributes(options.int32(0), Activation.read(options, 1))
 
-    def check(self, op: Operator) -> None:
-        inputs = _checked_inputs(op)
-        output = op.outputs[0]
-        check_activation(op, op.attributes.activation)
-        if op.attributes.activation is not Activation.NONE:
-            raise unsupported(op, "a fused activation", "use a separate activation layer")
-        axis = _axis(op, len(output.shape))
+    def check(self, node: Node) -> None:
+        inputs = _checked_inputs(node)
+        output = node.outputs[0]
+        check_activation(node, node.attributes.activation)
+        if node.attributes.activation is not Activation.NONE:
+            raise unsupported(node, "a fused activation", "use a separate activation layer")
+        axis = _axis(node, len(output.shape))
         for tensor in inputs:
             expected = (*output.shape[:axis], tensor.shape[axis] if axis < len(tensor.shape) else 0)
-            checks.shape(op, tensor, (*expected, *output.shape[axis + 1 :]), "an input")
+            checks.shape(node, tensor, (*expected, *output.shape[axis + 1 :]), "an input")
         if sum(tensor.shape[axis] for tensor in inputs) != output.shape[axis]:
-            raise checks.invalid(op, f"inputs do not add up to {list(output.shape)} along axis {axis}")
+            raise checks.invalid(node, f"inputs do not add up to {list(output.shape)} along axis {axis}")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        output = op.outputs[0]
-        axis = _axis(op, len(output.shape))
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        output = node.outputs[0]
+        axis = _axis(node, len(output.shape))
         strides = dense_strides(output.shape)
         start = 0
-        for index in range(len(op.inputs)):
-            tensor = checks.required(op, index)
+        for index in range(len(node.inputs)):
+            tensor = checks.required(node, index)
             add_copy(
-                op,
+                node,
                 lowering,
                 tensor,
                 output,
@@ -68,7 +68,7 @@ class PackAttributes:
     axis: int
 
 
-class Pack(Op):
+class Pack(OpDef):
     """Inputs of one shape along a new axis."""
 
     name = "PACK"
@@ -78,25 +78,25 @@ class Pack(Op):
     def attributes(self, options: Options) -> PackAttributes:
         return PackAttributes(options.int32(0), options.int32(1))
 
-    def check(self, op: Operator) -> None:
-        inputs = _checked_inputs(op)
-        output = op.outputs[0]
-        axis = _axis(op, len(output.shape))
+    def check(self, node: Node) -> None:
+        inputs = _checked_inputs(node)
+        output = node.outputs[0]
+        axis = _axis(node, len(output.shape))
         shape = (*output.shape[:axis], *output.shape[axis + 1 :])
         if output.shape[axis] != len(inputs):
-            raise checks.invalid(op, f"{len(inputs)} inputs for {output.shape[axis]} places")
+            raise checks.invalid(node, f"{len(inputs)} inputs for {output.shape[axis]} places")
         for tensor in inputs:
-            checks.shape(op, tensor, shape, "an input")
+            checks.shape(node, tensor, shape, "an input")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        output = op.outputs[0]
-        axis = _axis(op, len(output.shape))
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        output = node.outputs[0]
+        axis = _axis(node, len(output.shape))
         strides = dense_strides(output.shape)
-        for index in range(len(op.inputs)):
-            tensor = checks.required(op, index)
+        for index in range(len(node.inputs)):
+            tensor = checks.required(node, index)
             target = Walk(index * strides[axis], strides[:axis] + strides[axis + 1 :])
             add_copy(
-                op,
+                node,
                 lowering,
                 tensor,
                 output,
@@ -106,22 +106,22 @@ class Pack(Op):
             )
 
 
-def _checked_inputs(op: Operator) -> list[Tensor]:
-    checks.arity(op, max(1, len(op.inputs)), _MAX_INPUTS)
-    inputs = [checks.required(op, index) for index in range(len(op.inputs))]
-    checks.dtype(op, inputs[0], SUFFIX, "input")
-    checks.same_dtype(op, *inputs, op.outputs[0])
-    if op.outputs[0].dtype in (DType.INT8, DType.UINT8, DType.INT16) and op.outputs[0].quantization:
+def _checked_inputs(node: Node) -> list[Tensor]:
+    checks.arity(node, max(1, len(node.inputs)), _MAX_INPUTS)
+    inputs = [checks.required(node, index) for index in range(len(node.inputs))]
+    checks.dtype(node, inputs[0], SUFFIX, "input")
+    checks.same_dtype(node, *inputs, node.outputs[0])
+    if node.outputs[0].dtype in (DType.INT8, DType.UINT8, DType.INT16) and node.outputs[0].quantization:
         for tensor in inputs:
             if tensor.quantization:
-                checks.same_quantization(op, tensor, op.outputs[0], tolerance=1e-6)
+                checks.same_quantization(node, tensor, node.outputs[0], tolerance=1e-6)
     return inputs
 
 
-def _axis(op: Operator, rank: int) -> int:
-    axis: int = op.attributes.axis
+def _axis(node: Node, rank: int) -> int:
+    axis: int = node.attributes.axis
     if not -rank <= axis < rank:
-        raise checks.invalid(op, f"axis {axis} of an output with {rank} dimensions")
+        raise checks.invalid(node, f"axis {axis} of an output with {rank} dimensions")
     return axis % rank
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.movement.slice import resolved_axis
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.strided_copy import SUFFIX
 from tinyserve.compiler.program import ParamValue
@@ -22,7 +22,7 @@ class GatherAttributes:
     batch_dims: int = 0
 
 
-class Gather(Op):
+class Gather(OpDef):
     """Positions may be computed at run time; those outside of the axis read its nearest end."""
 
     name = "GATHER"
@@ -32,21 +32,21 @@ class Gather(Op):
     def attributes(self, options: Options) -> GatherAttributes:
         return GatherAttributes(options.int32(0), options.int32(1))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        input, positions, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.dtype(op, input, SUFFIX, "input")
-        checks.same_dtype(op, input, output)
-        checks.dtype(op, positions, (DType.INT32,), "positions")
-        axis, batch = self._dimensions(op)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        input, positions, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.dtype(node, input, SUFFIX, "input")
+        checks.same_dtype(node, input, output)
+        checks.dtype(node, positions, (DType.INT32,), "positions")
+        axis, batch = self._dimensions(node)
         if batch > min(axis, len(positions.shape)) or input.shape[:batch] != positions.shape[:batch]:
-            raise checks.invalid(op, f"{batch} batch dimensions of {list(input.shape)}")
+            raise checks.invalid(node, f"{batch} batch dimensions of {list(input.shape)}")
         shape = (*input.shape[:axis], *positions.shape[batch:], *input.shape[axis + 1 :])
-        checks.elements(op, output, int(np.prod(shape, dtype=np.int64)), "output")
+        checks.elements(node, output, int(np.prod(shape, dtype=np.int64)), "output")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, positions, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        axis, batch = self._dimensions(op)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, positions, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        axis, batch = self._dimensions(node)
         params: dict[str, ParamValue] = {
             "batches": int(np.prod(input.shape[:batch], dtype=np.int64)),
             "outer": int(np.prod(input.shape[batch:axis], dtype=np.int64)),
@@ -55,7 +55,7 @@ class Gather(Op):
             "count": int(np.prod(positions.shape[batch:], dtype=np.int64)),
         }
         add_call(
-            op,
+            node,
             lowering,
             f"ts_gather_{SUFFIX[input.dtype]}",
             "gather.h",
@@ -65,14 +65,14 @@ class Gather(Op):
             params_type="ts_gather_params",
         )
 
-    def _dimensions(self, op: Operator) -> tuple[int, int]:
+    def _dimensions(self, node: Node) -> tuple[int, int]:
         """Axis and number of batch dimensions, both from the front."""
-        attributes: GatherAttributes = op.attributes
-        axis = resolved_axis(op, attributes.axis, len(checks.required(op, 0).shape))
-        rank = len(checks.required(op, 1).shape)
+        attributes: GatherAttributes = node.attributes
+        axis = resolved_axis(node, attributes.axis, len(checks.required(node, 0).shape))
+        rank = len(checks.required(node, 1).shape)
         batch = attributes.batch_dims + (rank if attributes.batch_dims < 0 else 0)
         if not 0 <= batch <= rank:
-            raise checks.invalid(op, f"{attributes.batch_dims} batch dimensions")
+            raise checks.invalid(node, f"{attributes.batch_dims} batch dimensions")
         return axis, batch
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import math
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.move import move
 from tinyserve.compiler.ops.support.strided_copy import dense_strides
@@ -17,27 +17,27 @@ _RANK = 6  # TS_GATHER_ND_RANK
 _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.INT32: "s32", DType.FLOAT32: "f32"}
 
 
-class GatherNd(Op):
+class GatherNd(OpDef):
     """Positions [..][depth] to [..] slices of the input's remaining dimensions."""
 
     name = "GATHER_ND"
     types = (DType.INT8, DType.FLOAT32)
     limits = "int32 positions"
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        input, positions, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.dtype(op, input, (DType.INT8, DType.FLOAT32), "input")
-        checks.same_dtype(op, input, output)
-        checks.dtype(op, positions, (DType.INT32,), "positions")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        input, positions, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.dtype(node, input, (DType.INT8, DType.FLOAT32), "input")
+        checks.same_dtype(node, input, output)
+        checks.dtype(node, positions, (DType.INT32,), "positions")
         if not positions.shape or not 1 <= positions.shape[-1] <= min(len(input.shape), _RANK):
-            raise checks.invalid(op, f"positions {list(positions.shape)} into {list(input.shape)}")
+            raise checks.invalid(node, f"positions {list(positions.shape)} into {list(input.shape)}")
         depth = positions.shape[-1]
         count = positions.elements // depth
-        checks.elements(op, output, count * math.prod(input.shape[depth:]), "output")
+        checks.elements(node, output, count * math.prod(input.shape[depth:]), "output")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, positions, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, positions, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
         depth = positions.shape[-1]
         params: dict[str, ParamValue] = {
             "count": positions.elements // depth,
@@ -47,7 +47,7 @@ class GatherNd(Op):
             "strides": _six(dense_strides(input.shape)[:depth]),
         }
         add_call(
-            op,
+            node,
             lowering,
             f"ts_gather_nd_{_SUFFIX[input.dtype]}",
             "gather_nd.h",
@@ -58,30 +58,30 @@ class GatherNd(Op):
         )
 
 
-class EmbeddingLookup(Op):
+class EmbeddingLookup(OpDef):
     """Positions [n] to rows of a table, input 1; an int8 table may become float32."""
 
     name = "EMBEDDING_LOOKUP"
     types = (DType.INT8, DType.FLOAT32)
     limits = "int32 positions; int8 tables with float32 output too"
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        positions, table, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.dtype(op, positions, (DType.INT32,), "positions")
-        checks.rank(op, positions, 1, "positions")
-        checks.dtype(op, table, (DType.INT8, DType.FLOAT32), "the table")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        positions, table, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.dtype(node, positions, (DType.INT32,), "positions")
+        checks.rank(node, positions, 1, "positions")
+        checks.dtype(node, table, (DType.INT8, DType.FLOAT32), "the table")
         if len(table.shape) < 2:
-            raise checks.invalid(op, f"a table of shape {list(table.shape)}")
-        checks.elements(op, output, positions.elements * (table.elements // table.shape[0]), "output")
+            raise checks.invalid(node, f"a table of shape {list(table.shape)}")
+        checks.elements(node, output, positions.elements * (table.elements // table.shape[0]), "output")
         if (table.dtype, output.dtype) == (DType.INT8, DType.FLOAT32):
-            checks.per_tensor(op, table)
-            checks.symmetric(op, table)
+            checks.per_tensor(node, table)
+            checks.symmetric(node, table)
         else:
-            checks.same_dtype(op, table, output)
+            checks.same_dtype(node, table, output)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        positions, table, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        positions, table, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
         rows, columns = table.shape[0], table.elements // table.shape[0]
         operands = [lowering.operand(positions), lowering.operand(table)]
         outputs = [lowering.buffer(output)]
@@ -93,7 +93,7 @@ class EmbeddingLookup(Op):
                 "scale": table.scale,
             }
             add_call(
-                op, lowering, "ts_embedding_lookup_s8_f32", "gather_nd.h", params=params, inputs=operands,
+                node, lowering, "ts_embedding_lookup_s8_f32", "gather_nd.h", params=params, inputs=operands,
                 outputs=outputs, params_type="ts_embedding_lookup_params",
             )  # fmt: skip
             return
@@ -102,35 +102,35 @@ class EmbeddingLookup(Op):
             "strides": _six((columns,)),
         }  # fmt: skip
         add_call(
-            op, lowering, f"ts_gather_nd_{_SUFFIX[table.dtype]}", "gather_nd.h", params=params,
+            node, lowering, f"ts_gather_nd_{_SUFFIX[table.dtype]}", "gather_nd.h", params=params,
             inputs=operands[::-1], outputs=outputs, params_type="ts_gather_nd_params",
         )  # fmt: skip
 
 
-class DynamicUpdateSlice(Op):
+class DynamicUpdateSlice(OpDef):
     """Input 0 with input 1 written over it where input 2 says, moved inside where it would reach out."""
 
     name = "DYNAMIC_UPDATE_SLICE"
     types = _SUFFIX
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 3)
-        input, update, start = (checks.required(op, index) for index in range(3))
-        checks.dtype(op, input, _SUFFIX, "input")
-        checks.same_dtype(op, input, update, op.outputs[0])
-        checks.dtype(op, start, (DType.INT32, DType.INT64), "the start")
-        checks.shape(op, op.outputs[0], input.shape, "output")
-        checks.shape(op, start, (len(input.shape),), "the start")
-        checks.rank(op, update, len(input.shape), "the update")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 3)
+        input, update, start = (checks.required(node, index) for index in range(3))
+        checks.dtype(node, input, _SUFFIX, "input")
+        checks.same_dtype(node, input, update, node.outputs[0])
+        checks.dtype(node, start, (DType.INT32, DType.INT64), "the start")
+        checks.shape(node, node.outputs[0], input.shape, "output")
+        checks.shape(node, start, (len(input.shape),), "the start")
+        checks.rank(node, update, len(input.shape), "the update")
         if len(input.shape) > _RANK:
-            raise unsupported(op, f"more than {_RANK} dimensions", "reshape to fewer dimensions")
+            raise unsupported(node, f"more than {_RANK} dimensions", "reshape to fewer dimensions")
         if any(part > extent for part, extent in zip(update.shape, input.shape, strict=True)):
-            raise checks.invalid(op, f"an update of shape {list(update.shape)} in {list(input.shape)}")
+            raise checks.invalid(node, f"an update of shape {list(update.shape)} in {list(input.shape)}")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, update, start = (checks.required(op, index) for index in range(3))
-        output = lowering.buffer(op.outputs[0])
-        lowering.call(move(lowering.operand(input), output, f"{op.outputs[0].name}_before"))
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, update, start = (checks.required(node, index) for index in range(3))
+        output = lowering.buffer(node.outputs[0])
+        lowering.call(move(lowering.operand(input), output, f"{node.outputs[0].name}_before"))
         params: dict[str, ParamValue] = {
             "rank": len(input.shape),
             "elements": update.elements,
@@ -140,7 +140,7 @@ class DynamicUpdateSlice(Op):
         }
         wide = "_at_s64" if start.dtype is DType.INT64 else ""
         add_call(
-            op,
+            node,
             lowering,
             f"ts_dynamic_update_slice_{_SUFFIX[input.dtype]}{wide}",
             "gather_nd.h",

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.elementwise.add import SUFFIX
 from tinyserve.compiler.ops.movement.pad import paddings
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.strided_copy import dense_strides
 from tinyserve.compiler.program import ParamValue
@@ -26,7 +26,7 @@ class MirrorPadAttributes:
     symmetric: bool = False
 
 
-class MirrorPad(Op):
+class MirrorPad(OpDef):
     """Input 1 holds [rank][2] numbers of elements before and after, no more than there is to mirror."""
 
     name = "MIRROR_PAD"
@@ -36,34 +36,34 @@ class MirrorPad(Op):
     def attributes(self, options: Options) -> MirrorPadAttributes:
         return MirrorPadAttributes(options.int8(0) == 1)
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        input, table, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.dtype(op, input, SUFFIX, "input")
-        checks.same_dtype(op, input, output)
-        checks.dtype(op, table, (DType.INT32, DType.INT64), "the table of paddings")
-        checks.elements(op, table, 2 * len(input.shape), "the table of paddings")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        input, table, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.dtype(node, input, SUFFIX, "input")
+        checks.same_dtype(node, input, output)
+        checks.dtype(node, table, (DType.INT32, DType.INT64), "the table of paddings")
+        checks.elements(node, table, 2 * len(input.shape), "the table of paddings")
         if len(input.shape) > _RANK:
-            raise unsupported(op, f"more than {_RANK} dimensions", "reshape to fewer dimensions")
+            raise unsupported(node, f"more than {_RANK} dimensions", "reshape to fewer dimensions")
         if not table.is_constant:
-            checks.rank(op, output, len(input.shape), "output")
+            checks.rank(node, output, len(input.shape), "output")
             return
-        before, after = paddings(op)
-        own = 0 if op.attributes.symmetric else 1
+        before, after = paddings(node)
+        own = 0 if node.attributes.symmetric else 1
         for extent, *amounts in zip(input.shape, before, after, strict=True):
             if any(not 0 <= amount <= extent - own for amount in amounts):
-                raise checks.invalid(op, f"paddings {before} and {after} of {list(input.shape)}")
+                raise checks.invalid(node, f"paddings {before} and {after} of {list(input.shape)}")
         sizes = zip(before, input.shape, after, strict=True)
-        checks.shape(op, output, tuple(sum(parts) for parts in sizes), "output")
+        checks.shape(node, output, tuple(sum(parts) for parts in sizes), "output")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if not checks.required(op, 1).is_constant:
-            _lower_computed(op, lowering)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if not checks.required(node, 1).is_constant:
+            _lower_computed(node, lowering)
             return
-        input, output = checks.required(op, 0), op.outputs[0]
-        mode = "symmetric" if op.attributes.symmetric else "reflect"
+        input, output = checks.required(node, 0), node.outputs[0]
+        mode = "symmetric" if node.attributes.symmetric else "reflect"
         positions = [np.zeros(1, dtype=np.int32)] * (_RANK - len(input.shape))
-        before, after = paddings(op)
+        before, after = paddings(node)
         for extent, low, high, stride in zip(
             input.shape, before, after, dense_strides(input.shape), strict=True
         ):
@@ -76,7 +76,7 @@ class MirrorPad(Op):
             "positions": lowering.constant(f"{output.name}_positions", np.concatenate(positions)),
         }
         add_call(
-            op,
+            node,
             lowering,
             f"ts_mirror_pad_{SUFFIX[input.dtype]}",
             "mirror_pad.h",
@@ -87,19 +87,19 @@ class MirrorPad(Op):
         )
 
 
-def _lower_computed(op: Operator, lowering: Lowering) -> None:
-    input, table, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower_computed(node: Node, lowering: Lowering) -> None:
+    input, table, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     leading = (1,) * (_RANK - len(input.shape))
     params: dict[str, ParamValue] = {
         "rank": len(input.shape),
-        "own": 0 if op.attributes.symmetric else 1,
+        "own": 0 if node.attributes.symmetric else 1,
         "input_shape": leading + input.shape,
         "output_shape": leading + output.shape,
         "strides": leading + dense_strides(input.shape),
     }
     kind = "s64" if table.dtype is DType.INT64 else "s32"
     add_call(
-        op,
+        node,
         lowering,
         f"ts_mirror_pad_{SUFFIX[input.dtype]}_at_{kind}",
         "mirror_pad.h",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.elementwise.add import SUFFIX
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import NOTHING_READ, lead_bytes, overlaps
 from tinyserve.compiler.program import ParamValue
@@ -19,50 +19,50 @@ _RANK = 6  # TS_PAD_RANK
 _LIMIT = 1 << 24
 
 
-class Pad(Op):
+class Pad(OpDef):
     """Input 1 holds [rank][2] numbers of elements before and after; PADV2's input 2 is the value."""
 
     name = "PAD"
     types = SUFFIX
     limits = "up to 6 dimensions; constant paddings"
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2, 3)
-        input, table, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.dtype(op, input, SUFFIX, "input")
-        checks.same_dtype(op, input, output)
-        checks.constant(op, table, "the table of paddings")
-        checks.dtype(op, table, (DType.INT32, DType.INT64), "the table of paddings")
-        checks.elements(op, table, 2 * len(input.shape), "the table of paddings")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2, 3)
+        input, table, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.dtype(node, input, SUFFIX, "input")
+        checks.same_dtype(node, input, output)
+        checks.constant(node, table, "the table of paddings")
+        checks.dtype(node, table, (DType.INT32, DType.INT64), "the table of paddings")
+        checks.elements(node, table, 2 * len(input.shape), "the table of paddings")
         if len(input.shape) > _RANK:
-            raise unsupported(op, f"more than {_RANK} dimensions", "reshape to fewer dimensions")
-        before, after = paddings(op)
+            raise unsupported(node, f"more than {_RANK} dimensions", "reshape to fewer dimensions")
+        before, after = paddings(node)
         if any(not 0 <= amount <= _LIMIT for amount in (*before, *after)):
-            raise checks.invalid(op, f"paddings {before} and {after}")
+            raise checks.invalid(node, f"paddings {before} and {after}")
         sizes = zip(before, input.shape, after, strict=True)
-        checks.shape(op, output, tuple(sum(parts) for parts in sizes), "output")
-        value = checks.optional(op, 2)
+        checks.shape(node, output, tuple(sum(parts) for parts in sizes), "output")
+        value = checks.optional(node, 2)
         if input.dtype is DType.INT8 and checks.has_scale(output):
-            checks.per_tensor(op, output)
+            checks.per_tensor(node, output)
         if value is not None:
-            checks.elements(op, value, 1, "the padding value")
-            checks.same_dtype(op, input, value)
+            checks.elements(node, value, 1, "the padding value")
+            checks.same_dtype(node, input, value)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, output = checks.required(op, 0), op.outputs[0]
-        before, after = paddings(op)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, output = checks.required(node, 0), node.outputs[0]
+        before, after = paddings(node)
         rows = _merged(input.shape, before, after)
         source, target = lowering.operand(input), lowering.buffer(output)
-        kind, value = SUFFIX[input.dtype], checks.optional(op, 2)
+        kind, value = SUFFIX[input.dtype], checks.optional(node, 2)
         computed = [value] if value is not None and not value.is_constant else []
         params: dict[str, ParamValue]
         words = None if computed else _in_words(rows, input.dtype.itemsize)
         if words is not None and kind != "f32":
-            params, kind = {**_fields(words), "value": _repeated(pad_value(op), input.dtype)}, "s32"
+            params, kind = {**_fields(words), "value": _repeated(pad_value(node), input.dtype)}, "s32"
         else:
-            params = {**_fields(rows), "value": pad_value(op)}
+            params = {**_fields(rows), "value": pad_value(node)}
         add_call(
-            op,
+            node,
             lowering,
             f"ts_pad_{kind}_with" if computed else f"ts_pad_{kind}",
             "pad.h",
@@ -78,18 +78,18 @@ class PadV2(Pad):
     name = "PADV2"
 
 
-def paddings(op: Operator) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def paddings(node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Elements before and after, per dimension."""
-    data = np.asarray(checks.required(op, 1).data).reshape(-1, 2)
+    data = np.asarray(checks.required(node, 1).data).reshape(-1, 2)
     return tuple(int(row[0]) for row in data), tuple(int(row[1]) for row in data)
 
 
-def pad_value(op: Operator) -> int | float:
+def pad_value(node: Node) -> int | float:
     """What the padding is filled with: TFLM pads int8 with the output's zero point, other types with 0.
 
     Of no meaning where PADV2's value is computed at run time.
     """
-    given, output = checks.optional(op, 2), op.outputs[0]
+    given, output = checks.optional(node, 2), node.outputs[0]
     if given is not None and given.data is not None:
         value = np.asarray(given.data).reshape(-1)[0]
         return float(value) if output.dtype is DType.FLOAT32 else int(value)

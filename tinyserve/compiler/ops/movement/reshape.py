@@ -3,25 +3,25 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.base import Lowering, OpDef
 
 
-class Reshape(Op):
+class Reshape(OpDef):
     """The output tensor carries the new shape; the input that may hold it, too, is not read."""
 
     name = "RESHAPE"
     limits = "static shapes"
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1, 2)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.same_dtype(op, input, output)
-        checks.elements(op, output, input.elements, "output")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1, 2)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.same_dtype(node, input, output)
+        checks.elements(node, output, input.elements, "output")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        lowering.alias(op.outputs[0], checks.required(op, 0))
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        lowering.alias(node.outputs[0], checks.required(node, 0))
 
 
 class Squeeze(Reshape):

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.movement.slice import integers
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import IntArray, lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import round_half_away
@@ -41,7 +41,7 @@ class Axis:
     fraction: npt.NDArray[Any]
 
 
-class _Resize(Op):
+class _Resize(OpDef):
     limits = "a constant size; up to 32768 rows or columns"
 
     def attributes(self, options: Options) -> ResizeAttributes:
@@ -51,21 +51,21 @@ class _Resize(Op):
         """align_corners and half_pixel_centers."""
         return options.boolean(0), options.boolean(1)
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, self.types, "input")
-        checks.same_dtype(op, input, output)
-        checks.rank(op, input, 4, "input")
-        checks.rank(op, output, 4, "output")
-        size = integers(op, 1, "the size", 2)
-        checks.shape(op, output, (input.shape[0], *size, input.shape[3]), "output")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, self.types, "input")
+        checks.same_dtype(node, input, output)
+        checks.rank(node, input, 4, "input")
+        checks.rank(node, output, 4, "output")
+        size = integers(node, 1, "the size", 2)
+        checks.shape(node, output, (input.shape[0], *size, input.shape[3]), "output")
         if max(*input.shape[1:3], *size) > _LIMIT:
-            raise unsupported(op, f"more than {_LIMIT} rows or columns", "use a smaller image")
+            raise unsupported(node, f"more than {_LIMIT} rows or columns", "use a smaller image")
 
-    def shape_params(self, op: Operator) -> dict[str, ParamValue]:
+    def shape_params(self, node: Node) -> dict[str, ParamValue]:
         """Fields that all kernels begin with."""
-        input, output = checks.required(op, 0), op.outputs[0]
+        input, output = checks.required(node, 0), node.outputs[0]
         return {
             "batches": input.shape[0],
             "input_height": input.shape[1],
@@ -77,7 +77,7 @@ class _Resize(Op):
 
     def add(
         self,
-        op: Operator,
+        node: Node,
         lowering: Lowering,
         function: str,
         params: dict[str, ParamValue],
@@ -86,13 +86,13 @@ class _Resize(Op):
         kind: str,
     ) -> None:
         """Appends the call of a kernel with these tables."""
-        source, target = lowering.operand(checks.required(op, 0)), lowering.buffer(op.outputs[0])
+        source, target = lowering.operand(checks.required(node, 0)), lowering.buffer(node.outputs[0])
         add_call(
-            op,
+            node,
             lowering,
             function,
             "resize.h",
-            params={**self.shape_params(op), **params},
+            params={**self.shape_params(node), **params},
             inputs=[source],
             outputs=[target],
             params_type=kind,
@@ -100,9 +100,9 @@ class _Resize(Op):
         )
 
 
-def _lead(op: Operator, rows: IntArray, columns: IntArray) -> int:
+def _lead(node: Node, rows: IntArray, columns: IntArray) -> int:
     """The first pixel that an output pixel reads is (rows[y], columns[x])."""
-    input, output = checks.required(op, 0), op.outputs[0]
+    input, output = checks.required(node, 0), node.outputs[0]
     images = np.arange(input.shape[0], dtype=np.int64)[:, None, None] * input.shape[1]
     pixels = ((images + rows[:, None]) * input.shape[2] + columns).reshape(-1)
     channels = np.arange(input.shape[3], dtype=np.int64)
@@ -117,17 +117,17 @@ class ResizeNearestNeighbor(_Resize):
     name = "RESIZE_NEAREST_NEIGHBOR"
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, output = checks.required(op, 0), op.outputs[0]
-        rows = nearest(input.shape[1], output.shape[1], op.attributes)
-        columns = nearest(input.shape[2], output.shape[2], op.attributes)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, output = checks.required(node, 0), node.outputs[0]
+        rows = nearest(input.shape[1], output.shape[1], node.attributes)
+        columns = nearest(input.shape[2], output.shape[2], node.attributes)
         params: dict[str, ParamValue] = {
             "rows": lowering.constant(f"{output.name}_rows", rows),
             "columns": lowering.constant(f"{output.name}_columns", columns),
         }
-        lead = _lead(op, rows.astype(np.int64), columns.astype(np.int64))
+        lead = _lead(node, rows.astype(np.int64), columns.astype(np.int64))
         function = f"ts_resize_nearest_{_SUFFIX[input.dtype]}"
-        self.add(op, lowering, function, params, lead=lead, kind="ts_resize_nearest_params")
+        self.add(node, lowering, function, params, lead=lead, kind="ts_resize_nearest_params")
 
 
 class ResizeBilinear(_Resize):
@@ -136,20 +136,20 @@ class ResizeBilinear(_Resize):
     name = "RESIZE_BILINEAR"
     types = (DType.INT8, DType.FLOAT32)
 
-    def check(self, op: Operator) -> None:
-        super().check(op)
-        if op.attributes.align_corners and op.attributes.half_pixel_centers:
-            raise unsupported(op, "aligned corners and half-pixel centers at once", "choose one of them")
+    def check(self, node: Node) -> None:
+        super().check(node)
+        if node.attributes.align_corners and node.attributes.half_pixel_centers:
+            raise unsupported(node, "aligned corners and half-pixel centers at once", "choose one of them")
 
     def flags(self, options: Options) -> tuple[bool, bool]:
         # Fields 0 and 1 of the schema's table are deprecated sizes.
         return options.boolean(2), options.boolean(3)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, output = checks.required(op, 0), op.outputs[0]
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, output = checks.required(node, 0), node.outputs[0]
         between = between_fixed if input.dtype is DType.INT8 else between_float
-        rows = between(input.shape[1], output.shape[1], op.attributes)
-        columns = between(input.shape[2], output.shape[2], op.attributes)
+        rows = between(input.shape[1], output.shape[1], node.attributes)
+        columns = between(input.shape[2], output.shape[2], node.attributes)
         params: dict[str, ParamValue] = {}
         for stem, fraction, axis in (("rows", "row", rows), ("columns", "column", columns)):
             params[f"low_{stem}"] = lowering.constant(f"{output.name}_low_{stem}", axis.low)
@@ -157,9 +157,9 @@ class ResizeBilinear(_Resize):
             params[f"{fraction}_fractions"] = lowering.constant(f"{output.name}_{stem}", axis.fraction)
         first_rows = np.minimum(rows.low, rows.high).astype(np.int64)
         first_columns = np.minimum(columns.low, columns.high).astype(np.int64)
-        lead = _lead(op, first_rows, first_columns)
+        lead = _lead(node, first_rows, first_columns)
         function = f"ts_resize_bilinear_{_SUFFIX[input.dtype]}"
-        self.add(op, lowering, function, params, lead=lead, kind=f"{function}_params")
+        self.add(node, lowering, function, params, lead=lead, kind=f"{function}_params")
 
 
 def nearest(extent: int, size: int, attributes: ResizeAttributes) -> npt.NDArray[np.uint16]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.broadcast import MAX_RANK
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.strided_copy import SUFFIX, Walk, add_copy, dense, dense_strides
@@ -37,27 +37,27 @@ class Part:
         return Walk(start, tuple(step * stride for step, stride in zip(self.steps, strides, strict=True)))
 
 
-class _Slicing(Op):
-    """Copies ``parts(op)`` of ``source(op)``, one for each output."""
+class _Slicing(OpDef):
+    """Copies ``parts(node)`` of ``source(node)``, one for each output."""
 
-    def source(self, op: Operator) -> Tensor:
-        return checks.required(op, 0)
+    def source(self, node: Node) -> Tensor:
+        return checks.required(node, 0)
 
-    def parts(self, op: Operator) -> list[Part]:
+    def parts(self, node: Node) -> list[Part]:
         """Raises ModelError for parts outside of the input."""
         raise NotImplementedError
 
-    def check_parts(self, op: Operator) -> None:
+    def check_parts(self, node: Node) -> None:
         """What holds for all: types, rank, and outputs of the parts' size."""
-        _check_input(op, self.source(op))
-        for part, output in zip(self.parts(op), op.outputs, strict=True):
-            checks.elements(op, output, int(np.prod(part.extents, dtype=np.int64)), "output")
+        _check_input(node, self.source(node))
+        for part, output in zip(self.parts(node), node.outputs, strict=True):
+            checks.elements(node, output, int(np.prod(part.extents, dtype=np.int64)), "output")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input = self.source(op)
-        for part, output in zip(self.parts(op), op.outputs, strict=True):
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input = self.source(node)
+        for part, output in zip(self.parts(node), node.outputs, strict=True):
             add_copy(
-                op,
+                node,
                 lowering,
                 input,
                 output,
@@ -67,16 +67,16 @@ class _Slicing(Op):
             )
 
 
-def _check_input(op: Operator, input: Tensor) -> None:
-    checks.dtype(op, input, SUFFIX, "input")
-    checks.same_dtype(op, input, *op.outputs)
+def _check_input(node: Node, input: Tensor) -> None:
+    checks.dtype(node, input, SUFFIX, "input")
+    checks.same_dtype(node, input, *node.outputs)
     if len(input.shape) > MAX_RANK:
-        raise unsupported(op, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
+        raise unsupported(node, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
 
 
-def _computed(op: Operator, *indices: int) -> bool:
+def _computed(node: Node, *indices: int) -> bool:
     """Whether any of these inputs is computed at run time."""
-    return any(not checks.required(op, index).is_constant for index in indices)
+    return any(not checks.required(node, index).is_constant for index in indices)
 
 
 def _run_time_params(input: Tensor, output: Tensor, axes: int = 0) -> dict[str, ParamValue]:
@@ -91,20 +91,20 @@ def _run_time_params(input: Tensor, output: Tensor, axes: int = 0) -> dict[str, 
     }
 
 
-def integers(op: Operator, index: int, role: str, count: int | None = None) -> list[int]:
+def integers(node: Node, index: int, role: str, count: int | None = None) -> list[int]:
     """The values of a constant list of integers."""
-    tensor = checks.required(op, index)
-    checks.constant(op, tensor, role)
-    checks.dtype(op, tensor, _INDEX_TYPES, role)
+    tensor = checks.required(node, index)
+    checks.constant(node, tensor, role)
+    checks.dtype(node, tensor, _INDEX_TYPES, role)
     if count is not None:
-        checks.elements(op, tensor, count, role)
+        checks.elements(node, tensor, count, role)
     return [int(value) for value in np.asarray(tensor.data).reshape(-1)]
 
 
-def resolved_axis(op: Operator, axis: int, rank: int) -> int:
+def resolved_axis(node: Node, axis: int, rank: int) -> int:
     """The axis counted from the front."""
     if not -rank <= axis < rank:
-        raise checks.invalid(op, f"axis {axis} of {rank} dimensions")
+        raise checks.invalid(node, f"axis {axis} of {rank} dimensions")
     return axis % rank
 
 
@@ -115,48 +115,50 @@ class Slice(_Slicing):
     types = SUFFIX
     limits = "up to 6 dimensions"
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 3)
-        if not _computed(op, 1, 2):
-            self.check_parts(op)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 3)
+        if not _computed(node, 1, 2):
+            self.check_parts(node)
             return
-        input, begin, size = (checks.required(op, index) for index in range(3))
-        _check_input(op, input)
-        checks.dtype(op, begin, _INDEX_TYPES, "begin")
-        checks.same_dtype(op, begin, size)
+        input, begin, size = (checks.required(node, index) for index in range(3))
+        _check_input(node, input)
+        checks.dtype(node, begin, _INDEX_TYPES, "begin")
+        checks.same_dtype(node, begin, size)
         for tensor, role in ((begin, "begin"), (size, "size")):
-            checks.elements(op, tensor, len(input.shape), role)
-        if op.outputs[0].elements > input.elements:
-            raise checks.invalid(op, f"{op.outputs[0].elements} of {input.elements} elements")
+            checks.elements(node, tensor, len(input.shape), role)
+        if node.outputs[0].elements > input.elements:
+            raise checks.invalid(node, f"{node.outputs[0].elements} of {input.elements} elements")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if not _computed(op, 1, 2):
-            super().lower(op, lowering)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if not _computed(node, 1, 2):
+            super().lower(node, lowering)
             return
-        input, begin, size = (checks.required(op, index) for index in range(3))
+        input, begin, size = (checks.required(node, index) for index in range(3))
         kind = "s64" if begin.dtype is DType.INT64 else "s32"
         add_call(
-            op,
+            node,
             lowering,
             f"ts_slice_{SUFFIX[input.dtype]}_at_{kind}",
             "slice.h",
-            params=_run_time_params(input, op.outputs[0]),
+            params=_run_time_params(input, node.outputs[0]),
             inputs=[lowering.operand(tensor) for tensor in (input, begin, size)],
-            outputs=[lowering.buffer(op.outputs[0])],
+            outputs=[lowering.buffer(node.outputs[0])],
             params_type="ts_slice_params",
         )
 
-    def parts(self, op: Operator) -> list[Part]:
-        shape = self.source(op).shape
-        begin = integers(op, 1, "begin", len(shape))
-        sizes = integers(op, 2, "size", len(shape))
+    def parts(self, node: Node) -> list[Part]:
+        shape = self.source(node).shape
+        begin = integers(node, 1, "begin", len(shape))
+        sizes = integers(node, 2, "size", len(shape))
         extents = [
             extent - start if size == -1 else size
             for extent, start, size in zip(shape, begin, sizes, strict=True)
         ]
         for extent, start, size in zip(shape, begin, extents, strict=True):
             if start < 0 or size < 1 or start + size > extent:
-                raise checks.invalid(op, f"begin {begin} and size {sizes} of an input of shape {list(shape)}")
+                raise checks.invalid(
+                    node, f"begin {begin} and size {sizes} of an input of shape {list(shape)}"
+                )
         return [Part(tuple(begin), tuple(extents), (1,) * len(shape))]
 
 
@@ -191,24 +193,26 @@ class StridedSlice(_Slicing):
             offset=options.boolean(5),
         )
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 4)
-        attributes: StridedSliceAttributes = op.attributes
+    def check(self, node: Node) -> None:
+        checks.arity(node, 4)
+        attributes: StridedSliceAttributes = node.attributes
         if attributes.ellipsis_mask or attributes.new_axis_mask or attributes.offset:
-            raise unsupported(op, "ellipses, new axes or offsets", "convert the model again, with a reshape")
-        self.check_parts(op)
+            raise unsupported(
+                node, "ellipses, new axes or offsets", "convert the model again, with a reshape"
+            )
+        self.check_parts(node)
 
-    def parts(self, op: Operator) -> list[Part]:
-        shape = self.source(op).shape
-        begins = integers(op, 1, "begin")
-        ends = integers(op, 2, "end", len(begins))
-        steps = integers(op, 3, "strides", len(begins))
+    def parts(self, node: Node) -> list[Part]:
+        shape = self.source(node).shape
+        begins = integers(node, 1, "begin")
+        ends = integers(node, 2, "end", len(begins))
+        steps = integers(node, 3, "strides", len(begins))
         if len(begins) > len(shape) or 0 in steps:
-            raise checks.invalid(op, f"begin {begins}, strides {steps} of an input of shape {list(shape)}")
-        ranges = [self._range(op, axis, begins, ends, steps) for axis in range(len(begins))]
+            raise checks.invalid(node, f"begin {begins}, strides {steps} of an input of shape {list(shape)}")
+        ranges = [self._range(node, axis, begins, ends, steps) for axis in range(len(begins))]
         ranges += [range(extent) for extent in shape[len(begins) :]]
         if not all(ranges):
-            raise unsupported(op, "an empty slice", "remove the layer")
+            raise unsupported(node, "an empty slice", "remove the layer")
         return [
             Part(
                 tuple(positions[0] for positions in ranges),
@@ -218,14 +222,14 @@ class StridedSlice(_Slicing):
         ]
 
     def _range(
-        self, op: Operator, axis: int, begins: Sequence[int], ends: Sequence[int], steps: Sequence[int]
+        self, node: Node, axis: int, begins: Sequence[int], ends: Sequence[int], steps: Sequence[int]
     ) -> range:
         """The positions along one axis."""
-        attributes: StridedSliceAttributes = op.attributes
-        extent, bit = self.source(op).shape[axis], 1 << axis
+        attributes: StridedSliceAttributes = node.attributes
+        extent, bit = self.source(node).shape[axis], 1 << axis
         begin = None if attributes.begin_mask & bit else begins[axis]
         if attributes.shrink_axis_mask & bit:
-            position = resolved_axis(op, begins[axis] if begin is not None else 0, extent)
+            position = resolved_axis(node, begins[axis] if begin is not None else 0, extent)
             return range(position, position + 1)
         end = None if attributes.end_mask & bit else ends[axis]
         return range(*slice(begin, end, steps[axis]).indices(extent))
@@ -236,11 +240,11 @@ class SplitAttributes:
     count: int
 
 
-def _along(op: Operator, input: Tensor, axis: int, sizes: list[int]) -> list[Part]:
+def _along(node: Node, input: Tensor, axis: int, sizes: list[int]) -> list[Part]:
     """Consecutive parts along an axis."""
-    if any(size < 1 for size in sizes) or sum(sizes) != input.shape[axis] or len(sizes) != len(op.outputs):
+    if any(size < 1 for size in sizes) or sum(sizes) != input.shape[axis] or len(sizes) != len(node.outputs):
         raise checks.invalid(
-            op, f"parts {sizes} of {input.shape[axis]} along axis {axis} for {len(op.outputs)} outputs"
+            node, f"parts {sizes} of {input.shape[axis]} along axis {axis} for {len(node.outputs)} outputs"
         )
     parts, begin = [], [0] * len(input.shape)
     for size in sizes:
@@ -260,18 +264,18 @@ class Split(_Slicing):
     def attributes(self, options: Options) -> SplitAttributes:
         return SplitAttributes(options.int32(0))
 
-    def source(self, op: Operator) -> Tensor:
-        return checks.required(op, 1)
+    def source(self, node: Node) -> Tensor:
+        return checks.required(node, 1)
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2, outputs=min(max(1, len(op.outputs)), _MAX_OUTPUTS))
-        self.check_parts(op)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2, outputs=min(max(1, len(node.outputs)), _MAX_OUTPUTS))
+        self.check_parts(node)
 
-    def parts(self, op: Operator) -> list[Part]:
-        input = self.source(op)
-        axis = resolved_axis(op, integers(op, 0, "the axis", 1)[0], len(input.shape))
-        count = len(op.outputs)
-        return _along(op, input, axis, [input.shape[axis] // count] * count)
+    def parts(self, node: Node) -> list[Part]:
+        input = self.source(node)
+        axis = resolved_axis(node, integers(node, 0, "the axis", 1)[0], len(input.shape))
+        count = len(node.outputs)
+        return _along(node, input, axis, [input.shape[axis] // count] * count)
 
 
 class SplitV(_Slicing):
@@ -287,24 +291,24 @@ class SplitV(_Slicing):
     def attributes(self, options: Options) -> SplitAttributes:
         return SplitAttributes(options.int32(0))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 3, outputs=min(max(1, len(op.outputs)), _MAX_OUTPUTS))
-        self.check_parts(op)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 3, outputs=min(max(1, len(node.outputs)), _MAX_OUTPUTS))
+        self.check_parts(node)
 
-    def parts(self, op: Operator) -> list[Part]:
-        input = self.source(op)
-        axis = resolved_axis(op, integers(op, 2, "the axis", 1)[0], len(input.shape))
-        if _computed(op, 1):
-            return _along(op, input, axis, [_extent(op, output, axis) for output in op.outputs])
-        sizes = integers(op, 1, "the sizes")
+    def parts(self, node: Node) -> list[Part]:
+        input = self.source(node)
+        axis = resolved_axis(node, integers(node, 2, "the axis", 1)[0], len(input.shape))
+        if _computed(node, 1):
+            return _along(node, input, axis, [_extent(node, output, axis) for output in node.outputs])
+        sizes = integers(node, 1, "the sizes")
         if sizes.count(-1) == 1:
             sizes[sizes.index(-1)] = input.shape[axis] - sum(sizes) - 1
-        return _along(op, input, axis, sizes)
+        return _along(node, input, axis, sizes)
 
 
-def _extent(op: Operator, output: Tensor, axis: int) -> int:
+def _extent(node: Node, output: Tensor, axis: int) -> int:
     """Of an output along an axis that it must have."""
-    checks.rank(op, output, len(checks.required(op, 0).shape), "output")
+    checks.rank(node, output, len(checks.required(node, 0).shape), "output")
     return output.shape[axis]
 
 
@@ -324,14 +328,14 @@ class Unpack(_Slicing):
     def attributes(self, options: Options) -> UnpackAttributes:
         return UnpackAttributes(options.int32(0), options.int32(1))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1, outputs=min(max(1, len(op.outputs)), _MAX_OUTPUTS))
-        self.check_parts(op)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1, outputs=min(max(1, len(node.outputs)), _MAX_OUTPUTS))
+        self.check_parts(node)
 
-    def parts(self, op: Operator) -> list[Part]:
-        input = self.source(op)
-        axis = resolved_axis(op, op.attributes.axis, len(input.shape))
-        return _along(op, input, axis, [1] * input.shape[axis])
+    def parts(self, node: Node) -> list[Part]:
+        input = self.source(node)
+        axis = resolved_axis(node, node.attributes.axis, len(input.shape))
+        return _along(node, input, axis, [1] * input.shape[axis])
 
 
 class ReverseV2(_Slicing):
@@ -341,35 +345,35 @@ class ReverseV2(_Slicing):
     types = SUFFIX
     limits = "up to 6 dimensions"
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        if not _computed(op, 1):
-            self.check_parts(op)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        if not _computed(node, 1):
+            self.check_parts(node)
             return
-        input = self.source(op)
-        _check_input(op, input)
-        checks.dtype(op, checks.required(op, 1), (DType.INT32,), "the axes")
-        checks.shape(op, op.outputs[0], input.shape, "output")
+        input = self.source(node)
+        _check_input(node, input)
+        checks.dtype(node, checks.required(node, 1), (DType.INT32,), "the axes")
+        checks.shape(node, node.outputs[0], input.shape, "output")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if not _computed(op, 1):
-            super().lower(op, lowering)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if not _computed(node, 1):
+            super().lower(node, lowering)
             return
-        input, axes = self.source(op), checks.required(op, 1)
+        input, axes = self.source(node), checks.required(node, 1)
         add_call(
-            op,
+            node,
             lowering,
             f"ts_reverse_{SUFFIX[input.dtype]}_at",
             "slice.h",
-            params=_run_time_params(input, op.outputs[0], axes.elements),
+            params=_run_time_params(input, node.outputs[0], axes.elements),
             inputs=[lowering.operand(input), lowering.operand(axes)],
-            outputs=[lowering.buffer(op.outputs[0])],
+            outputs=[lowering.buffer(node.outputs[0])],
             params_type="ts_slice_params",
         )
 
-    def parts(self, op: Operator) -> list[Part]:
-        shape = self.source(op).shape
-        axes = {resolved_axis(op, axis, len(shape)) for axis in integers(op, 1, "the axes")}
+    def parts(self, node: Node) -> list[Part]:
+        shape = self.source(node).shape
+        axes = {resolved_axis(node, axis, len(shape)) for axis in integers(node, 1, "the axes")}
         begin = tuple(extent - 1 if axis in axes else 0 for axis, extent in enumerate(shape))
         return [Part(begin, shape, tuple(-1 if axis in axes else 1 for axis in range(len(shape))))]
 

@@ -3,45 +3,45 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.movement.slice import integers
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.broadcast import MAX_RANK, merged
 from tinyserve.compiler.ops.support.strided_copy import SUFFIX, Walk, add_copy, dense, dense_strides
 
 
-class Tile(Op):
+class Tile(OpDef):
     """Input 1 holds how often, per axis. TFLM lacks the operator: LiteRT says what it gives."""
 
     name = "TILE"
     types = SUFFIX
     limits = "constant multiples; axes and repetitions that differ are up to 6"
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, SUFFIX, "input")
-        checks.same_dtype(op, input, output)
-        multiples = integers(op, 1, "the multiples", len(input.shape))
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, SUFFIX, "input")
+        checks.same_dtype(node, input, output)
+        multiples = integers(node, 1, "the multiples", len(input.shape))
         expected = tuple(extent * times for extent, times in zip(input.shape, multiples, strict=True))
         if any(times < 1 for times in multiples):
-            raise checks.invalid(op, f"multiples {list(multiples)}")
-        checks.shape(op, output, expected, "output")
-        shape, source = _walk(op)
+            raise checks.invalid(node, f"multiples {list(multiples)}")
+        checks.shape(node, output, expected, "output")
+        shape, source = _walk(node)
         if len(merged(shape, [list(source.strides), list(dense_strides(shape))])[0]) > MAX_RANK:
-            raise unsupported(op, "repetitions along too many axes", "repeat along fewer axes at a time")
+            raise unsupported(node, "repetitions along too many axes", "repeat along fewer axes at a time")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        shape, source = _walk(op)
-        input, output = checks.required(op, 0), op.outputs[0]
-        add_copy(op, lowering, input, output, shape=shape, source=source, target=dense(shape))
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        shape, source = _walk(node)
+        input, output = checks.required(node, 0), node.outputs[0]
+        add_copy(node, lowering, input, output, shape=shape, source=source, target=dense(shape))
 
 
-def _walk(op: Operator) -> tuple[tuple[int, ...], Walk]:
+def _walk(node: Node) -> tuple[tuple[int, ...], Walk]:
     """The output with an axis of repetitions before each axis, along which the input does not move."""
-    input = checks.required(op, 0)
-    multiples = integers(op, 1, "the multiples", len(input.shape))
+    input = checks.required(node, 0)
+    multiples = integers(node, 1, "the multiples", len(input.shape))
     shape: list[int] = []
     strides: list[int] = []
     for times, extent, stride in zip(multiples, input.shape, dense_strides(input.shape), strict=True):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyserve.compiler.graph.flexbuffer import read_map
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import shapes
 from tinyserve.compiler.program import Buffer, KernelCall
 
@@ -22,7 +22,7 @@ class CircularBufferAttributes:
     cycles_max: int
 
 
-class CircularBuffer(Op):
+class CircularBuffer(OpDef):
     """[1][1][width][depth] to the last slots of them, [1][slots][width][depth].
 
     Layers after it run at every ``cycles_max``-th inference only; the others end there, and leave the outputs
@@ -39,45 +39,45 @@ class CircularBuffer(Op):
         cycles = found.get("cycles_max", 0)
         return CircularBufferAttributes(cycles if isinstance(cycles, int) else 0)
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, self.types, "input")
-        checks.same_dtype(op, input, output)
-        checks.rank(op, input, 4, "input")
-        checks.rank(op, output, 4, "output")
-        checks.shape(op, input, (1, 1, *input.shape[2:]), "input")
-        checks.shape(op, output, (1, output.shape[1], *input.shape[2:]), "output")
-        if not 1 <= op.attributes.cycles_max <= _MOST_CYCLES:
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, self.types, "input")
+        checks.same_dtype(node, input, output)
+        checks.rank(node, input, 4, "input")
+        checks.rank(node, output, 4, "output")
+        checks.shape(node, input, (1, 1, *input.shape[2:]), "input")
+        checks.shape(node, output, (1, output.shape[1], *input.shape[2:]), "output")
+        if not 1 <= node.attributes.cycles_max <= _MOST_CYCLES:
             raise unsupported(
-                op,
-                f"cycles_max is {op.attributes.cycles_max}",
+                node,
+                f"cycles_max is {node.attributes.cycles_max}",
                 "export the model with cycles_max of 1 or more",
             )
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, output = lowering.operand(checks.required(op, 0)), lowering.buffer(op.outputs[0])
-        name, cycles = op.outputs[0].name, op.attributes.cycles_max
-        zeros = bytes([op.outputs[0].zero_point % 256]) * output.nbytes
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, output = lowering.operand(checks.required(node, 0)), lowering.buffer(node.outputs[0])
+        name, cycles = node.outputs[0].name, node.attributes.cycles_max
+        zeros = bytes([node.outputs[0].zero_point % 256]) * output.nbytes
         kept = output if output.kind == "state" else lowering.state(f"{name}_kept", output.nbytes, zeros)
         state = [
             kept,
             lowering.state(f"{name}_waited", 4),
             lowering.state(f"{name}_due", 1),
         ]
-        slots = op.outputs[0].shape[1]
+        slots = node.outputs[0].shape[1]
         lowering.call(
             KernelCall(
                 function="ts_circular_buffer",
                 header="circular_buffer.h",
                 params_type="ts_circular_buffer_params",
-                params={"slots": slots, "depth": op.outputs[0].elements // slots, "cycles": cycles},
+                params={"slots": slots, "depth": node.outputs[0].elements // slots, "cycles": cycles},
                 args=[input, output, *state],
                 reads=[*([input] if isinstance(input, Buffer) else []), *state],
                 writes=[output, *state],
                 layer=name,
-                op=op.name,
-                comment=shapes(op),
+                op=node.name,
+                comment=shapes(node),
                 continues=state[-1] if cycles > 1 else None,
             )
         )

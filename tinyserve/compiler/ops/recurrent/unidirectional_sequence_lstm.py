@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.elementwise.unary import sigmoid_table
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import Activation, ratio, requantization, round_half_away
 from tinyserve.compiler.program import ParamValue
@@ -39,7 +39,7 @@ class LstmAttributes:
     time_major: bool = False
 
 
-class UnidirectionalSequenceLstm(Op):
+class UnidirectionalSequenceLstm(OpDef):
     """Input [batches][steps][inputs] (steps first where time-major) to output [..][..][units].
 
     Hidden and cell state, [batches][units], are variables that live across inferences: TFLM's reference
@@ -53,50 +53,50 @@ class UnidirectionalSequenceLstm(Op):
     def attributes(self, options: Options) -> LstmAttributes:
         return LstmAttributes(Activation.read(options, 0), options.float32(1), options.boolean(3))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1, _INPUTS)
-        _check_variant(op)
-        input, hidden, cell, output = checks.required(op, 0), *states(op), op.outputs[0]
-        checks.dtype(op, input, _SUFFIX, "input")
-        checks.same_dtype(op, input, hidden, output)
-        checks.rank(op, input, 3, "input")
-        checks.rank(op, output, 3, "output")
-        checks.shape(op, output, (*input.shape[:2], output.shape[2]), "output")
-        batches, units = input.shape[1 if op.attributes.time_major else 0], output.shape[2]
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1, _INPUTS)
+        _check_variant(node)
+        input, hidden, cell, output = checks.required(node, 0), *states(node), node.outputs[0]
+        checks.dtype(node, input, _SUFFIX, "input")
+        checks.same_dtype(node, input, hidden, output)
+        checks.rank(node, input, 3, "input")
+        checks.rank(node, output, 3, "output")
+        checks.shape(node, output, (*input.shape[:2], output.shape[2]), "output")
+        batches, units = input.shape[1 if node.attributes.time_major else 0], output.shape[2]
         for state in (hidden, cell):
-            checks.elements(op, state, batches * units, "a state")
+            checks.elements(node, state, batches * units, "a state")
             if not state.is_variable:
-                raise unsupported(op, "a state that is no variable", "export the model again")
+                raise unsupported(node, "a state that is no variable", "export the model again")
         for gate in _GATES:
-            _check_gate(op, gate, input.shape[2], units)
+            _check_gate(node, gate, input.shape[2], units)
         if input.dtype is DType.FLOAT32:
-            checks.same_dtype(op, input, cell)
+            checks.same_dtype(node, input, cell)
         else:
-            checks.dtype(op, cell, (DType.INT16,), "the cell state")
-            checks.per_tensor(op, input, hidden, cell)
-            checks.symmetric(op, cell, *([input, hidden] if input.dtype is DType.INT16 else []))
-            _integer_params(op)
+            checks.dtype(node, cell, (DType.INT16,), "the cell state")
+            checks.per_tensor(node, input, hidden, cell)
+            checks.symmetric(node, cell, *([input, hidden] if input.dtype is DType.INT16 else []))
+            _integer_params(node)
 
-    def macs(self, op: Operator) -> int:
-        return 4 * op.outputs[0].elements * (checks.required(op, 0).shape[2] + op.outputs[0].shape[2])
+    def macs(self, node: Node) -> int:
+        return 4 * node.outputs[0].elements * (checks.required(node, 0).shape[2] + node.outputs[0].shape[2])
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if lowering.lower_variant("unidirectional_sequence_lstm", op):
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if lowering.lower_variant("unidirectional_sequence_lstm", node):
             return
-        input, output = checks.required(op, 0), op.outputs[0]
-        integer, computed = input.dtype is not DType.FLOAT32, _computed(op)
-        params = lstm_params(op, lowering)
+        input, output = checks.required(node, 0), node.outputs[0]
+        integer, computed = input.dtype is not DType.FLOAT32, _computed(node)
+        params = lstm_params(node, lowering)
         function, operands = f"ts_unidirectional_sequence_lstm_{_SUFFIX[input.dtype]}", [input]
-        scratch = [lowering.buffer(state) for state in states(op)]
+        scratch = [lowering.buffer(state) for state in states(node)]
         if computed:
-            function, operands = f"{function}_computed", [input, *gate_weights(op)]
+            function, operands = f"{function}_computed", [input, *gate_weights(node)]
             params = {f"lstm.{field}": value for field, value in params.items()}
             if integer:
                 params["input_zero_point"] = input.zero_point
                 nbytes = len(_GATES) * 2 * output.shape[2] * _BIAS_TYPE[input.dtype].itemsize
                 scratch.append(lowering.scratch(f"{output.name}_biases", nbytes, 8))
         add_call(
-            op,
+            node,
             lowering,
             function,
             "unidirectional_sequence_lstm.h",
@@ -104,131 +104,131 @@ class UnidirectionalSequenceLstm(Op):
             inputs=[lowering.operand(tensor) for tensor in operands],
             outputs=[lowering.buffer(output)],
             scratch=scratch,
-            macs=self.macs(op),
+            macs=self.macs(node),
         )
 
 
-def lstm_params(op: Operator, lowering: Lowering) -> dict[str, ParamValue]:
+def lstm_params(node: Node, lowering: Lowering) -> dict[str, ParamValue]:
     """The fields of the kernels' parameters; weights and biases only where all are constant."""
-    input, output = checks.required(op, 0), op.outputs[0]
+    input, output = checks.required(node, 0), node.outputs[0]
     first, second, inputs = input.shape
-    steps, batches = (first, second) if op.attributes.time_major else (second, first)
+    steps, batches = (first, second) if node.attributes.time_major else (second, first)
     params: dict[str, ParamValue] = {
         "batches": batches,
         "steps": steps,
         "inputs": inputs,
         "units": output.shape[2],
-        "time_major": int(op.attributes.time_major),
+        "time_major": int(node.attributes.time_major),
     }
-    integer, computed = input.dtype is not DType.FLOAT32, _computed(op)
+    integer, computed = input.dtype is not DType.FLOAT32, _computed(node)
     for gate in _GATES:
-        pairs = dict(_scaling(op, gate)) if integer else {}
+        pairs = dict(_scaling(node, gate)) if integer else {}
         if not computed:
-            pairs |= dict((_integer_gate if integer else _float_gate)(op, lowering, gate))
+            pairs |= dict((_integer_gate if integer else _float_gate)(node, lowering, gate))
         params |= {f"gates[{gate}].{key}": value for key, value in pairs.items()}
     if integer:
         params["sigmoid"] = lowering.constant("sigmoid", sigmoid_table(), "logistic(i / 24), Q0.16")
-        params |= _integer_params(op)
+        params |= _integer_params(node)
     else:
-        params["cell_clip"] = float(op.attributes.cell_clip)
+        params["cell_clip"] = float(node.attributes.cell_clip)
     return params
 
 
-def states(op: Operator) -> tuple[Tensor, Tensor]:
+def states(node: Node) -> tuple[Tensor, Tensor]:
     """Hidden and cell state."""
-    return checks.required(op, _HIDDEN), checks.required(op, _CELL)
+    return checks.required(node, _HIDDEN), checks.required(node, _CELL)
 
 
-def gate_weights(op: Operator) -> list[Tensor]:
+def gate_weights(node: Node) -> list[Tensor]:
     """Weights of the input, recurrent weights and biases, gate by gate: arguments of a call that has them
     computed at run time."""
-    return [checks.required(op, first + gate) for first in _FIRST for gate in _GATES]
+    return [checks.required(node, first + gate) for first in _FIRST for gate in _GATES]
 
 
-def _computed(op: Operator) -> bool:
-    return not all(tensor.is_constant for tensor in gate_weights(op))
+def _computed(node: Node) -> bool:
+    return not all(tensor.is_constant for tensor in gate_weights(node))
 
 
-def _check_variant(op: Operator) -> None:
-    if len(op.inputs) != _INPUTS:
-        raise unsupported(op, f"{len(op.inputs)} inputs, not {_INPUTS}", "export the model again")
+def _check_variant(node: Node) -> None:
+    if len(node.inputs) != _INPUTS:
+        raise unsupported(node, f"{len(node.inputs)} inputs, not {_INPUTS}", "export the model again")
     for index, part in _UNUSED.items():
-        if op.inputs[index] is not None:
-            raise unsupported(op, f"an LSTM with {part}", "use a plain LSTM layer")
+        if node.inputs[index] is not None:
+            raise unsupported(node, f"an LSTM with {part}", "use a plain LSTM layer")
     for index in (*range(1, 9), *range(12, 16), _HIDDEN, _CELL):
-        if op.inputs[index] is None:
-            raise unsupported(op, f"an LSTM without its input {index}", "use a plain LSTM layer")
-    if op.attributes.activation is not Activation.TANH:
-        raise unsupported(op, f"cell activation {op.attributes.activation.name}", "use tanh")
-    if not 0 <= op.attributes.cell_clip < math.inf:
-        raise checks.invalid(op, f"its cell is clipped at {op.attributes.cell_clip}")
+        if node.inputs[index] is None:
+            raise unsupported(node, f"an LSTM without its input {index}", "use a plain LSTM layer")
+    if node.attributes.activation is not Activation.TANH:
+        raise unsupported(node, f"cell activation {node.attributes.activation.name}", "use tanh")
+    if not 0 <= node.attributes.cell_clip < math.inf:
+        raise checks.invalid(node, f"its cell is clipped at {node.attributes.cell_clip}")
 
 
-def _check_gate(op: Operator, gate: int, inputs: int, units: int) -> None:
-    dtype = checks.required(op, 0).dtype
+def _check_gate(node: Node, gate: int, inputs: int, units: int) -> None:
+    dtype = checks.required(node, 0).dtype
     weights_type = DType.FLOAT32 if dtype is DType.FLOAT32 else DType.INT8
     for first, depth in ((_INPUT_WEIGHTS, inputs), (_RECURRENT_WEIGHTS, units)):
-        weights = checks.required(op, first + gate)
-        checks.dtype(op, weights, (weights_type,), "weights")
-        checks.shape(op, weights, (units, depth), "weights")
+        weights = checks.required(node, first + gate)
+        checks.dtype(node, weights, (weights_type,), "weights")
+        checks.shape(node, weights, (units, depth), "weights")
         if dtype is not DType.FLOAT32:
-            checks.per_tensor(op, weights)
-            checks.symmetric(op, weights)
-    bias = checks.required(op, _BIAS + gate)
-    checks.dtype(op, bias, (_BIAS_TYPE[dtype],), "bias")
-    checks.shape(op, bias, (units,), "bias")
+            checks.per_tensor(node, weights)
+            checks.symmetric(node, weights)
+    bias = checks.required(node, _BIAS + gate)
+    checks.dtype(node, bias, (_BIAS_TYPE[dtype],), "bias")
+    checks.shape(node, bias, (units,), "bias")
 
 
-def _float_gate(op: Operator, lowering: Lowering, gate: int) -> Iterator[tuple[str, ParamValue]]:
+def _float_gate(node: Node, lowering: Lowering, gate: int) -> Iterator[tuple[str, ParamValue]]:
     for field, first in (
         ("input_weights", _INPUT_WEIGHTS),
         ("recurrent_weights", _RECURRENT_WEIGHTS),
         ("input_bias", _BIAS),
     ):
-        tensor = checks.required(op, first + gate)
+        tensor = checks.required(node, first + gate)
         yield field, lowering.constant(tensor.name, np.asarray(tensor.data), f"gate {gate}: {field}")
 
 
-def _integer_gate(op: Operator, lowering: Lowering, gate: int) -> Iterator[tuple[str, ParamValue]]:
+def _integer_gate(node: Node, lowering: Lowering, gate: int) -> Iterator[tuple[str, ParamValue]]:
     """Weights, and biases less the zero point times the sum of a unit's weights."""
-    bias = np.asarray(checks.required(op, _BIAS + gate).data)
+    bias = np.asarray(checks.required(node, _BIAS + gate).data)
     for side, first, source, start in (
-        ("input", _INPUT_WEIGHTS, checks.required(op, 0), bias.astype(np.int64)),
-        ("recurrent", _RECURRENT_WEIGHTS, states(op)[0], np.zeros(bias.shape, np.int64)),
+        ("input", _INPUT_WEIGHTS, checks.required(node, 0), bias.astype(np.int64)),
+        ("recurrent", _RECURRENT_WEIGHTS, states(node)[0], np.zeros(bias.shape, np.int64)),
     ):
-        weights = checks.required(op, first + gate)
+        weights = checks.required(node, first + gate)
         data = np.asarray(weights.data)
         offset = (start - source.zero_point * data.astype(np.int64).sum(axis=1)).astype(bias.dtype)
         yield f"{side}_weights", lowering.constant(weights.name, data, f"gate {gate}: {side} weights")
         yield f"{side}_bias", lowering.constant(f"{weights.name}_bias", offset, f"gate {gate}: {side} bias")
 
 
-def _scaling(op: Operator, gate: int) -> Iterator[tuple[str, ParamValue]]:
+def _scaling(node: Node, gate: int) -> Iterator[tuple[str, ParamValue]]:
     """From a gate's accumulators to Q3.12.
 
     TFLM's wheel multiplies these two scales in double precision, unlike those of other operators. A TFLM
     library for Cortex-M was seen to do it in single precision, which changes an output by one now and then.
     """
     for side, first, source in (
-        ("input", _INPUT_WEIGHTS, checks.required(op, 0)),
-        ("recurrent", _RECURRENT_WEIGHTS, states(op)[0]),
+        ("input", _INPUT_WEIGHTS, checks.required(node, 0)),
+        ("recurrent", _RECURRENT_WEIGHTS, states(node)[0]),
     ):
-        product = source.scale * checks.required(op, first + gate).scale
-        multiplier, shift = requantization(op, product / _GATE_SCALE)
+        product = source.scale * checks.required(node, first + gate).scale
+        multiplier, shift = requantization(node, product / _GATE_SCALE)
         yield f"{side}_multiplier", multiplier
         yield f"{side}_shift", shift
 
 
-def _integer_params(op: Operator) -> dict[str, ParamValue]:
+def _integer_params(node: Node) -> dict[str, ParamValue]:
     """What follows the gates: TFLM's PrepareGateParametersInteger and CreateLstmCellStateInfo."""
-    hidden, cell = states(op)
+    hidden, cell = states(node)
     power = round_half_away(math.log2(cell.scale))
     if not -12 <= power <= 0:
-        raise unsupported(op, f"cell scale {cell.scale:g}", "a power of two from 2^-12 to 1 is needed")
-    forget = requantization(op, _ACTIVATED_SCALE * cell.scale / cell.scale)
-    update = requantization(op, _ACTIVATED_SCALE**2 / cell.scale)
-    after = requantization(op, ratio(_ACTIVATED_SCALE**2, hidden.scale))
-    clip = min(float(np.float32(op.attributes.cell_clip)) / cell.scale, 32767.0)
+        raise unsupported(node, f"cell scale {cell.scale:g}", "a power of two from 2^-12 to 1 is needed")
+    forget = requantization(node, _ACTIVATED_SCALE * cell.scale / cell.scale)
+    update = requantization(node, _ACTIVATED_SCALE**2 / cell.scale)
+    after = requantization(node, ratio(_ACTIVATED_SCALE**2, hidden.scale))
+    clip = min(float(np.float32(node.attributes.cell_clip)) / cell.scale, 32767.0)
     return {
         "forget_multiplier": forget[0], "forget_shift": forget[1],
         "update_multiplier": update[0], "update_shift": update[1],

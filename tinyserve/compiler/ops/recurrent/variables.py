@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.move import move
 
 
@@ -17,7 +17,7 @@ class VariableAttributes:
     shared_name: str
 
 
-class VarHandle(Op):
+class VarHandle(OpDef):
     """Variables are distinguished by container and name."""
 
     name = "VAR_HANDLE"
@@ -26,42 +26,42 @@ class VarHandle(Op):
     def attributes(self, options: Options) -> VariableAttributes:
         return VariableAttributes(options.string(0), options.string(1))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 0)
-        checks.dtype(op, op.outputs[0], (DType.RESOURCE,), "output")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 0)
+        checks.dtype(node, node.outputs[0], (DType.RESOURCE,), "output")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        attributes: VariableAttributes = op.attributes
-        lowering.declare_variable(op.outputs[0], f"{attributes.container}/{attributes.shared_name}")
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        attributes: VariableAttributes = node.attributes
+        lowering.declare_variable(node.outputs[0], f"{attributes.container}/{attributes.shared_name}")
 
 
-class ReadVariable(Op):
+class ReadVariable(OpDef):
     name = "READ_VARIABLE"
     types = (DType.RESOURCE,)
     limits = "values of any type"
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        checks.dtype(op, checks.required(op, 0), (DType.RESOURCE,), "input")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        checks.dtype(node, checks.required(node, 0), (DType.RESOURCE,), "input")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        output = op.outputs[0]
-        state = lowering.variable(checks.required(op, 0), output)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        output = node.outputs[0]
+        state = lowering.variable(checks.required(node, 0), output)
         lowering.call(move(state, lowering.buffer(output), output.name, "the variable's value"))
 
 
-class AssignVariable(Op):
+class AssignVariable(OpDef):
     name = "ASSIGN_VARIABLE"
     types = (DType.RESOURCE,)
     limits = "values of any type"
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2, outputs=0)
-        checks.dtype(op, checks.required(op, 0), (DType.RESOURCE,), "input 0")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2, outputs=0)
+        checks.dtype(node, checks.required(node, 0), (DType.RESOURCE,), "input 0")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        value = checks.required(op, 1)
-        state = lowering.variable(checks.required(op, 0), value)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        value = checks.required(node, 1)
+        state = lowering.variable(checks.required(node, 0), value)
         lowering.call(
             move(lowering.operand(value), state, f"assign_{value.name}", "the variable's new value")
         )

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.axis import axis_params, check_computed_axis
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
@@ -27,7 +27,7 @@ class CumsumAttributes:
     reverse: bool = False
 
 
-class Cumsum(Op):
+class Cumsum(OpDef):
     """Input 1 is the axis."""
 
     name = "CUMSUM"
@@ -36,36 +36,36 @@ class Cumsum(Op):
     def attributes(self, options: Options) -> CumsumAttributes:
         return CumsumAttributes(options.boolean(0), options.boolean(1))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, _SUFFIX, "input")
-        checks.same_dtype(op, input, output)
-        checks.shape(op, output, input.shape, "output")
-        if checks.required(op, 1).is_constant:
-            _axis(op)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, _SUFFIX, "input")
+        checks.same_dtype(node, input, output)
+        checks.shape(node, output, input.shape, "output")
+        if checks.required(node, 1).is_constant:
+            _axis(node)
         else:
-            check_computed_axis(op)
+            check_computed_axis(node)
         if input.dtype is DType.INT8:
-            checks.per_tensor(op, input, output)
-            sum_rescaling(op, input, output)
+            checks.per_tensor(node, input, output)
+            sum_rescaling(node, input, output)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if not checks.required(op, 1).is_constant:
-            _lower_computed(op, lowering)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if not checks.required(node, 1).is_constant:
+            _lower_computed(node, lowering)
             return
-        input, output = checks.required(op, 0), op.outputs[0]
-        axis = _axis(op)
+        input, output = checks.required(node, 0), node.outputs[0]
+        axis = _axis(node)
         params: dict[str, ParamValue] = {
             "outer": math.prod(input.shape[:axis]),
             "extent": input.shape[axis],
             "inner": math.prod(input.shape[axis + 1 :]),
-            **_sum_params(op),
+            **_sum_params(node),
         }
         source, target = lowering.operand(input), lowering.buffer(output)
         same_place = [] if source is target else overlaps(source, target, 0)
         add_call(
-            op,
+            node,
             lowering,
             f"ts_cumsum_{_SUFFIX[input.dtype]}",
             "cumsum.h",
@@ -77,11 +77,11 @@ class Cumsum(Op):
         )
 
 
-def _lower_computed(op: Operator, lowering: Lowering) -> None:
-    input, axis, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    params: dict[str, ParamValue] = {f"sums.{field}": value for field, value in _sum_params(op).items()}
+def _lower_computed(node: Node, lowering: Lowering) -> None:
+    input, axis, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    params: dict[str, ParamValue] = {f"sums.{field}": value for field, value in _sum_params(node).items()}
     add_call(
-        op,
+        node,
         lowering,
         f"ts_cumsum_{_SUFFIX[input.dtype]}_at",
         "cumsum.h",
@@ -102,31 +102,33 @@ _RESCALING_FIELDS = (
 )
 
 
-def _sum_params(op: Operator) -> dict[str, ParamValue]:
+def _sum_params(node: Node) -> dict[str, ParamValue]:
     """The fields of ts_cumsum_params that do not depend on the axis."""
-    input = checks.required(op, 0)
+    input = checks.required(node, 0)
     directions: dict[str, ParamValue] = {
-        "exclusive": int(op.attributes.exclusive),
-        "reverse": int(op.attributes.reverse),
+        "exclusive": int(node.attributes.exclusive),
+        "reverse": int(node.attributes.reverse),
     }
-    return directions | sum_fields(op, input, op.outputs[0])
+    return directions | sum_fields(node, input, node.outputs[0])
 
 
-def sum_fields(op: Operator, input: Tensor, output: Tensor) -> dict[str, ParamValue]:
+def sum_fields(node: Node, input: Tensor, output: Tensor) -> dict[str, ParamValue]:
     """``sum_rescaling`` for int8, zeros for types that need none."""
     if input.dtype is DType.INT8:
-        return sum_rescaling(op, input, output)
+        return sum_rescaling(node, input, output)
     return dict.fromkeys(_RESCALING_FIELDS, 0)
 
 
-def sum_rescaling(op: Operator, input: Tensor, output: Tensor) -> dict[str, ParamValue]:
+def sum_rescaling(node: Node, input: Tensor, output: Tensor) -> dict[str, ParamValue]:
     """Offsets, multipliers and shifts of TFLM's int8 sums: inputs are halved, with 20 bits more."""
     twice = 2 * input.scale
-    multiplier, shift = requantization(op, ratio(input.scale, twice))
-    final, final_shift = requantization(op, ratio(twice, (1 << _MORE_BITS) * output.scale))
+    multiplier, shift = requantization(node, ratio(input.scale, twice))
+    final, final_shift = requantization(node, ratio(twice, (1 << _MORE_BITS) * output.scale))
     if final_shift > 0:
         raise unsupported(
-            op, f"the input's scale is {input.scale / output.scale:.3g} times the output's", "quantize again"
+            node,
+            f"the input's scale is {input.scale / output.scale:.3g} times the output's",
+            "quantize again",
         )
     return {
         "input_offset": -input.zero_point, "output_offset": output.zero_point,
@@ -135,13 +137,13 @@ def sum_rescaling(op: Operator, input: Tensor, output: Tensor) -> dict[str, Para
     }  # fmt: skip
 
 
-def _axis(op: Operator) -> int:
-    tensor, rank = checks.required(op, 1), len(checks.required(op, 0).shape)
-    checks.dtype(op, tensor, (DType.INT32,), "the axis")
-    checks.elements(op, tensor, 1, "the axis")
+def _axis(node: Node) -> int:
+    tensor, rank = checks.required(node, 1), len(checks.required(node, 0).shape)
+    checks.dtype(node, tensor, (DType.INT32,), "the axis")
+    checks.elements(node, tensor, 1, "the axis")
     axis = int(np.asarray(tensor.data).reshape(-1)[0])
     if not -rank <= axis < rank:
-        raise checks.invalid(op, f"axis {axis} of an input with {rank} dimensions")
+        raise checks.invalid(node, f"axis {axis} of an input with {rank} dimensions")
     return axis % rank
 
 

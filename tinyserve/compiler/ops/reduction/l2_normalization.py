@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import Activation
@@ -19,7 +19,7 @@ class L2NormalizationAttributes:
     activation: Activation = Activation.NONE
 
 
-class L2Normalization(Op):
+class L2Normalization(OpDef):
     """int8 outputs are 1/128 per step around 0, which TFLM takes for granted."""
 
     name = "L2_NORMALIZATION"
@@ -28,30 +28,30 @@ class L2Normalization(Op):
     def attributes(self, options: Options) -> L2NormalizationAttributes:
         return L2NormalizationAttributes(Activation.read(options, 0))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, (DType.INT8, DType.FLOAT32), "input")
-        checks.same_dtype(op, input, output)
-        checks.shape(op, output, input.shape, "output")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, (DType.INT8, DType.FLOAT32), "input")
+        checks.same_dtype(node, input, output)
+        checks.shape(node, output, input.shape, "output")
         if not input.shape:
-            raise checks.invalid(op, "input is a scalar")
-        if op.attributes.activation is not Activation.NONE:
-            raise unsupported(op, "a fused activation", "use a separate activation layer")
+            raise checks.invalid(node, "input is a scalar")
+        if node.attributes.activation is not Activation.NONE:
+            raise unsupported(node, "a fused activation", "use a separate activation layer")
         if input.dtype is DType.INT8:
-            checks.per_tensor(op, input, output)
+            checks.per_tensor(node, input, output)
             if output.scale != 1 / 128 or output.zero_point != 0:
-                raise unsupported(op, f"output scale {output.scale:g}", "quantize the model again (1/128)")
+                raise unsupported(node, f"output scale {output.scale:g}", "quantize the model again (1/128)")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, output = checks.required(op, 0), op.outputs[0]
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, output = checks.required(node, 0), node.outputs[0]
         depth = input.shape[-1]
         params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
         if input.dtype is DType.INT8:
             params["input_offset"] = -input.zero_point
         source, target = lowering.operand(input), lowering.buffer(output)
         add_call(
-            op,
+            node,
             lowering,
             f"ts_l2_normalization_{'s8' if input.dtype is DType.INT8 else 'f32'}",
             "l2_normalization.h",

@@ -3,10 +3,10 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.reduction.softmax import INTEGER_BITS, exponentials, scaling
 from tinyserve.compiler.ops.support import checks, fixed_point
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import quantize_multiplier
@@ -15,38 +15,38 @@ from tinyserve.compiler.program import ParamValue
 _CONVERT = "quantize the model again with a current converter, which sets the output's scale to 1/16"
 
 
-class LogSoftmax(Op):
+class LogSoftmax(OpDef):
     """int8 and float32. TFLM takes the int8 output's scale 1/16 and zero point 127 for granted."""
 
     name = "LOG_SOFTMAX"
     types = (DType.INT8, DType.FLOAT32)
     limits = "int8 output with scale 1/16 and zero point 127"
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, (DType.INT8, DType.FLOAT32), "input")
-        checks.same_dtype(op, input, output)
-        checks.shape(op, output, input.shape, "output")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, (DType.INT8, DType.FLOAT32), "input")
+        checks.same_dtype(node, input, output)
+        checks.shape(node, output, input.shape, "output")
         if not input.shape:
-            raise checks.invalid(op, "input is a scalar")
+            raise checks.invalid(node, "input is a scalar")
         if input.dtype is DType.INT8:
-            checks.per_tensor(op, input, output)
+            checks.per_tensor(node, input, output)
             if output.scale != 1 / 16 or output.zero_point != 127:
                 raise unsupported(
-                    op, f"output scale {output.scale:g}, zero point {output.zero_point}", _CONVERT
+                    node, f"output scale {output.scale:g}, zero point {output.zero_point}", _CONVERT
                 )
-            scaling(op, 1.0)
+            scaling(node, 1.0)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, output = checks.required(op, 0), op.outputs[0]
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, output = checks.required(node, 0), node.outputs[0]
         depth = input.shape[-1]
         params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
         if input.dtype is DType.INT8:
-            params.update(self._quantized(op, lowering))
+            params.update(self._quantized(node, lowering))
         source, target = lowering.operand(input), lowering.buffer(output)
         add_call(
-            op,
+            node,
             lowering,
             f"ts_log_softmax_{'s8' if input.dtype is DType.INT8 else 'f32'}",
             "log_softmax.h",
@@ -56,16 +56,16 @@ class LogSoftmax(Op):
             overlaps=overlaps(source, target, 0),
         )
 
-    def _quantized(self, op: Operator, lowering: Lowering) -> dict[str, ParamValue]:
+    def _quantized(self, node: Node, lowering: Lowering) -> dict[str, ParamValue]:
         """TFLM's PreprocessLogSoftmaxScalingExp."""
-        multiplier, shift = scaling(op, 1.0)
+        multiplier, shift = scaling(node, 1.0)
         reverse_multiplier, reverse_shift = quantize_multiplier((1 << (31 - shift)) / multiplier)
         last = fixed_point.input_radius(INTEGER_BITS, shift)
         # All differences get a table entry that TFLM does not take for 0; beyond 255 there is none.
         table = exponentials(multiplier, shift, min(255, last))
         return {
             "table_size": last + 1,
-            "table": lowering.constant(f"{op.outputs[0].name}_exp", table, "exp(-scale * i), Q0.31"),
+            "table": lowering.constant(f"{node.outputs[0].name}_exp", table, "exp(-scale * i), Q0.31"),
             "multiplier": multiplier,
             "shift": shift,
             "reverse_multiplier": reverse_multiplier,

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.linear.conv_2d import suffix
 from tinyserve.compiler.ops.linear.depthwise_conv_2d import channelwise_lead
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import (
@@ -35,7 +35,7 @@ class Pool2DAttributes:
     activation: Activation = Activation.NONE
 
 
-class Pool2D(Op):
+class Pool2D(OpDef):
     """SAME and VALID windows always hold at least one element. Kernel ``ts_<kernel>_<type>``."""
 
     kernel: str
@@ -52,41 +52,41 @@ class Pool2D(Op):
             activation=Activation.read(options, 5),
         )
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, self.types, "input")
-        checks.same_dtype(op, input, output)
-        checks.rank(op, input, 4, "input")
-        checks.rank(op, output, 4, "output")
-        checks.shape(op, output, (*output.shape[:3], input.shape[3]), "output")
-        check_activation(op, op.attributes.activation)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, self.types, "input")
+        checks.same_dtype(node, input, output)
+        checks.rank(node, input, 4, "input")
+        checks.rank(node, output, 4, "output")
+        checks.shape(node, output, (*output.shape[:3], input.shape[3]), "output")
+        check_activation(node, node.attributes.activation)
         if input.dtype is not DType.FLOAT32:
-            checks.same_quantization(op, input, output, _SCALE_TOLERANCE)
-            if op.attributes.activation is not Activation.NONE:
-                checks.per_tensor(op, output)
-            activation_range(op, op.attributes.activation, output)
-        _window(op)
+            checks.same_quantization(node, input, output, _SCALE_TOLERANCE)
+            if node.attributes.activation is not Activation.NONE:
+                checks.per_tensor(node, output)
+            activation_range(node, node.attributes.activation, output)
+        _window(node)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if lowering.lower_variant("pool_2d", op):
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if lowering.lower_variant("pool_2d", node):
             return
-        input = checks.required(op, 0)
-        self.add(op, lowering, Kernel(f"ts_{self.kernel}_{suffix(input)}", "pool_2d.h"))
+        input = checks.required(node, 0)
+        self.add(node, lowering, Kernel(f"ts_{self.kernel}_{suffix(input)}", "pool_2d.h"))
 
-    def add(self, op: Operator, lowering: Lowering, kernel: Kernel) -> None:
+    def add(self, node: Node, lowering: Lowering, kernel: Kernel) -> None:
         """Appends the call of a kernel that takes the portable kernels' parameters."""
-        input, output = checks.required(op, 0), op.outputs[0]
-        view = _window(op)
-        activation = op.attributes.activation
+        input, output = checks.required(node, 0), node.outputs[0]
+        view = _window(node)
+        activation = node.attributes.activation
         params: dict[str, ParamValue] = {**view.params(), "channels": input.shape[3]}
         if input.dtype is DType.FLOAT32:
             params["activation_min"], params["activation_max"] = float_range(activation)
         else:
-            params["activation_min"], params["activation_max"] = activation_range(op, activation, output)
+            params["activation_min"], params["activation_max"] = activation_range(node, activation, output)
         source, target = lowering.operand(input), lowering.buffer(output)
         add_call(
-            op,
+            node,
             lowering,
             kernel.function,
             kernel.header,
@@ -100,10 +100,10 @@ class Pool2D(Op):
         )
 
 
-def _window(op: Operator) -> Window:
-    attributes: Pool2DAttributes = op.attributes
+def _window(node: Node) -> Window:
+    attributes: Pool2DAttributes = node.attributes
     return window(
-        op,
+        node,
         (attributes.filter_height, attributes.filter_width),
         (attributes.stride_height, attributes.stride_width),
         attributes.padding,

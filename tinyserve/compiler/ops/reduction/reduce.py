@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.axis import axis_params
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
@@ -44,7 +44,7 @@ class Reduction:
         }
 
 
-class _Reduce(Op):
+class _Reduce(OpDef):
     """Input 1 holds the axes. Sub-classes say what happens to the values."""
 
     types: Collection[DType] = (DType.INT8, DType.FLOAT32)
@@ -53,40 +53,40 @@ class _Reduce(Op):
     def attributes(self, options: Options) -> ReduceAttributes:
         return ReduceAttributes(options.boolean(0))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        input, axes, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.dtype(op, input, self.types, "input")
-        checks.same_dtype(op, input, output)
-        checks.dtype(op, axes, (DType.INT32,), "the list of axes")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        input, axes, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.dtype(node, input, self.types, "input")
+        checks.same_dtype(node, input, output)
+        checks.dtype(node, axes, (DType.INT32,), "the list of axes")
         if len(input.shape) > _MAX_RANK:
-            raise unsupported(op, f"more than {_MAX_RANK} dimensions", "reshape to fewer dimensions")
+            raise unsupported(node, f"more than {_MAX_RANK} dimensions", "reshape to fewer dimensions")
         if axes.is_constant:
-            checks.elements(op, output, input.elements // reduction_of(op).count, "output")
+            checks.elements(node, output, input.elements // reduction_of(node).count, "output")
         elif input.elements % output.elements:
-            raise checks.invalid(op, f"{output.elements} outputs of {input.elements} values")
+            raise checks.invalid(node, f"{output.elements} outputs of {input.elements} values")
         if input.dtype in (DType.INT8, DType.INT16):
-            self.check_quantized(op)
+            self.check_quantized(node)
 
-    def check_quantized(self, op: Operator) -> None:
+    def check_quantized(self, node: Node) -> None:
         """Raises UnsupportedError for scales that the kernel does not take."""
-        checks.same_quantization(op, checks.required(op, 0), op.outputs[0])
+        checks.same_quantization(node, checks.required(node, 0), node.outputs[0])
 
-    def kernel(self, op: Operator, count: int) -> tuple[str, str, dict[str, ParamValue]]:
+    def kernel(self, node: Node, count: int) -> tuple[str, str, dict[str, ParamValue]]:
         """Function, stem of its parameter type and its fields beyond the reduction."""
-        return f"ts_{self.name.lower()}_{_SUFFIX[op.outputs[0].dtype]}", "ts_reduce", {}
+        return f"ts_{self.name.lower()}_{_SUFFIX[node.outputs[0].dtype]}", "ts_reduce", {}
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if lowering.lower_variant("reduce", op):
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if lowering.lower_variant("reduce", node):
             return
-        if not checks.required(op, 1).is_constant:
-            self._lower_computed(op, lowering)
+        if not checks.required(node, 1).is_constant:
+            self._lower_computed(node, lowering)
             return
-        reduction = reduction_of(op)
-        function, kind, params = self.kernel(op, reduction.count)
-        source, target = lowering.operand(checks.required(op, 0)), lowering.buffer(op.outputs[0])
+        reduction = reduction_of(node)
+        function, kind, params = self.kernel(node, reduction.count)
+        source, target = lowering.operand(checks.required(node, 0)), lowering.buffer(node.outputs[0])
         add_call(
-            op,
+            node,
             lowering,
             function,
             "reduce.h",
@@ -94,17 +94,17 @@ class _Reduce(Op):
             inputs=[source],
             outputs=[target],
             params_type=f"{kind}_params",
-            overlaps=overlaps(source, target, _lead(reduction, op)),
+            overlaps=overlaps(source, target, _lead(reduction, node)),
         )
 
-    def _lower_computed(self, op: Operator, lowering: Lowering) -> None:
-        input, axes, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        function, kind, fields = self.kernel(op, _count(op))
+    def _lower_computed(self, node: Node, lowering: Lowering) -> None:
+        input, axes, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        function, kind, fields = self.kernel(node, _count(node))
         params: dict[str, ParamValue] = {f"reduction.{field}": value for field, value in fields.items()}
         of_axes = {**axis_params(input), "axes": axes.elements, "outputs": output.elements}
         params |= {f"axes.{field}": value for field, value in of_axes.items()}
         add_call(
-            op,
+            node,
             lowering,
             f"{function}_at",
             "reduce.h",
@@ -121,16 +121,16 @@ class Mean(_Reduce):
     name = "MEAN"
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
 
-    def check_quantized(self, op: Operator) -> None:
-        checks.per_tensor(op, checks.required(op, 0), op.outputs[0])
-        self._factor(op, _count(op))
+    def check_quantized(self, node: Node) -> None:
+        checks.per_tensor(node, checks.required(node, 0), node.outputs[0])
+        self._factor(node, _count(node))
 
-    def kernel(self, op: Operator, count: int) -> tuple[str, str, dict[str, ParamValue]]:
-        input, output = checks.required(op, 0), op.outputs[0]
+    def kernel(self, node: Node, count: int) -> tuple[str, str, dict[str, ParamValue]]:
+        input, output = checks.required(node, 0), node.outputs[0]
         function = f"ts_reduce_sum_{_SUFFIX[output.dtype]}"
         if output.dtype is DType.FLOAT32:
             return function, "ts_reduce_sum_f32", {"divisor": float(count) if self.name == "MEAN" else 1.0}
-        multiplier, shift = self._factor(op, count)
+        multiplier, shift = self._factor(node, count)
         return function, "ts_reduce_sum", {
             "sum_offset": -input.zero_point * count,
             "multiplier": multiplier,
@@ -138,9 +138,9 @@ class Mean(_Reduce):
             "output_offset": output.zero_point,
         }  # fmt: skip
 
-    def _factor(self, op: Operator, count: int) -> tuple[int, int]:
-        input, output = checks.required(op, 0), op.outputs[0]
-        multiplier, shift = requantization(op, ratio(input.scale, output.scale))
+    def _factor(self, node: Node, count: int) -> tuple[int, int]:
+        input, output = checks.required(node, 0), node.outputs[0]
+        multiplier, shift = requantization(node, ratio(input.scale, output.scale))
         if self.name == "MEAN":
             bits = min(count.bit_length() - 1, 32, 31 + shift)
             multiplier, shift = (multiplier << bits) // count, shift - bits
@@ -171,24 +171,24 @@ class ReduceAny(_Reduce):
     types = (DType.BOOL,)
 
 
-def _count(op: Operator) -> int:
+def _count(node: Node) -> int:
     """How many values make one output."""
-    return checks.required(op, 0).elements // op.outputs[0].elements
+    return checks.required(node, 0).elements // node.outputs[0].elements
 
 
-def reduced_axes(op: Operator) -> tuple[int, ...]:
+def reduced_axes(node: Node) -> tuple[int, ...]:
     """The axes of a constant list, sorted, each once. Raises ModelError outside the input's rank."""
-    rank = len(checks.required(op, 0).shape)
-    data = checks.required(op, 1).data
+    rank = len(checks.required(node, 0).shape)
+    data = checks.required(node, 1).data
     axes = {int(axis) for axis in np.asarray(data).reshape(-1)}
     if any(not -rank <= axis < rank for axis in axes):
-        raise checks.invalid(op, f"axes {sorted(axes)} of an input with {rank} dimensions")
+        raise checks.invalid(node, f"axes {sorted(axes)} of an input with {rank} dimensions")
     return tuple(sorted({axis % rank for axis in axes}))
 
 
-def reduction_of(op: Operator) -> Reduction:
+def reduction_of(node: Node) -> Reduction:
     """What the operator reduces."""
-    shape, axes = checks.required(op, 0).shape, reduced_axes(op)
+    shape, axes = checks.required(node, 0).shape, reduced_axes(node)
     strides = np.cumprod((1, *shape[:0:-1]))[::-1].tolist() if shape else []
     groups: list[tuple[bool, int, int]] = []  # is reduced, extent, stride; outermost first
     for axis, extent in enumerate(shape):
@@ -209,8 +209,8 @@ def _padded(groups: list[tuple[bool, int, int]], reduced: bool) -> tuple[tuple[i
     return tuple(extent for extent, _ in chosen), tuple(stride for _, stride in chosen)
 
 
-def _lead(reduction: Reduction, op: Operator) -> int:
-    input, output = checks.required(op, 0), op.outputs[0]
+def _lead(reduction: Reduction, node: Node) -> int:
+    input, output = checks.required(node, 0), node.outputs[0]
     starts = np.zeros(1, dtype=np.int64)
     for extent, stride in zip(*reduction.kept, strict=True):
         starts = (starts[:, None] + np.arange(extent, dtype=np.int64) * stride).reshape(-1)

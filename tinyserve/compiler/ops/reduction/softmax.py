@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks, fixed_point
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import (
@@ -40,7 +40,7 @@ class SoftmaxAttributes:
     beta: float = 1.0
 
 
-class Softmax(Op):
+class Softmax(OpDef):
     """int8 to int8 or int16, int16, and float32.
 
     For int8 the exponentials of all differences to the maximum are a table; int16 interpolates.
@@ -53,46 +53,48 @@ class Softmax(Op):
     def attributes(self, options: Options) -> SoftmaxAttributes:
         return SoftmaxAttributes(options.float32(0))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
-        checks.shape(op, output, input.shape, "output")
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
+        checks.shape(node, output, input.shape, "output")
         if not input.shape:
-            raise checks.invalid(op, "input is a scalar")
+            raise checks.invalid(node, "input is a scalar")
         if input.dtype is DType.FLOAT32:
-            checks.same_dtype(op, input, output)
+            checks.same_dtype(node, input, output)
             return
         kinds = (DType.INT16,) if input.dtype is DType.INT16 else (DType.INT8, DType.INT16)
-        checks.dtype(op, output, kinds, "output")
-        checks.per_tensor(op, input, output)
+        checks.dtype(node, output, kinds, "output")
+        checks.per_tensor(node, input, output)
         scale, zero_point, tolerance = _OUTPUTS[(input.dtype, output.dtype)]
         if abs(output.scale - scale) > tolerance or output.zero_point != zero_point:
-            raise unsupported(op, f"output scale {output.scale:g}, zero point {output.zero_point}", _CONVERT)
+            raise unsupported(
+                node, f"output scale {output.scale:g}, zero point {output.zero_point}", _CONVERT
+            )
         if input.dtype is DType.INT8:
-            scaling(op, op.attributes.beta)
+            scaling(node, node.attributes.beta)
         else:
-            self._scaling_s16(op)
+            self._scaling_s16(node)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, output = checks.required(op, 0), op.outputs[0]
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, output = checks.required(node, 0), node.outputs[0]
         depth = input.shape[-1]
         params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
         source, target = lowering.operand(input), lowering.buffer(output)
         if input.dtype is DType.FLOAT32:
             function = kind = "ts_softmax_f32"
-            params["beta"] = op.attributes.beta
+            params["beta"] = node.attributes.beta
         elif input.dtype is DType.INT16:
             function = kind = "ts_softmax_s16"
-            params.update(self._params_s16(op, lowering))
+            params.update(self._params_s16(node, lowering))
         else:
             function = "ts_softmax_s8" if output.dtype is DType.INT8 else "ts_softmax_s8_s16"
             kind = "ts_softmax_s8"
-            table = exp_table(op)
+            table = exp_table(node)
             params["table_size"] = len(table)
             params["table"] = lowering.constant(f"{output.name}_exp", table, "exp(-scale * i), Q0.31")
         add_call(
-            op,
+            node,
             lowering,
             function,
             "softmax.h",
@@ -100,23 +102,23 @@ class Softmax(Op):
             inputs=[source],
             outputs=[target],
             params_type=f"{kind}_params",
-            overlaps=overlaps(source, target, self._lead(op)),
+            overlaps=overlaps(source, target, self._lead(node)),
         )
 
-    def _lead(self, op: Operator) -> int:
+    def _lead(self, node: Node) -> int:
         """Element by element in the last walk over a row; the walks before only read, or write what they
         read.
         """
-        input, output = checks.required(op, 0), op.outputs[0]
+        input, output = checks.required(node, 0), node.outputs[0]
         order = np.arange(input.elements, dtype=np.int64)
         return lead_bytes(order * input.dtype.itemsize, (order + 1) * output.dtype.itemsize)
 
-    def _scaling_s16(self, op: Operator) -> tuple[int, int]:
+    def _scaling_s16(self, node: Node) -> tuple[int, int]:
         """From a difference of inputs to units of 10 / 65535: TFLM's CalculateSoftmaxParams."""
-        return requantization(op, checks.required(op, 0).scale * op.attributes.beta / (10.0 / 65535.0))
+        return requantization(node, checks.required(node, 0).scale * node.attributes.beta / (10.0 / 65535.0))
 
-    def _params_s16(self, op: Operator, lowering: Lowering) -> dict[str, ParamValue]:
-        multiplier, shift = self._scaling_s16(op)
+    def _params_s16(self, node: Node, lowering: Lowering) -> dict[str, ParamValue]:
+        multiplier, shift = self._scaling_s16(node)
         exponential = sampled(np.exp, -10.0, 0.0)
         reciprocal = sampled(lambda x: np.float32(1) / (np.float32(1) + x), 0.0, 1.0)
         return {
@@ -129,17 +131,17 @@ class Softmax(Op):
         }
 
 
-def scaling(op: Operator, beta: float) -> tuple[int, int]:
+def scaling(node: Node, beta: float) -> tuple[int, int]:
     """Multiplier and left shift that bring a difference of inputs to Q5: TFLM's PreprocessSoftmaxScaling."""
-    real = beta * checks.required(op, 0).scale * (1 << (31 - INTEGER_BITS))
+    real = beta * checks.required(node, 0).scale * (1 << (31 - INTEGER_BITS))
     if not (math.isfinite(real) and real > 1.0):
-        raise unsupported(op, f"beta {beta:g} times the input's scale is too small", _CONVERT)
+        raise unsupported(node, f"beta {beta:g} times the input's scale is too small", _CONVERT)
     return quantize_multiplier(min(real, 2.0**31 - 1.0))
 
 
-def exp_table(op: Operator) -> npt.NDArray[np.int32]:
+def exp_table(node: Node) -> npt.NDArray[np.int32]:
     """exp(-i * scale * beta) in Q0 for differences 0, 1, ... up to the last that TFLM does not take for 0."""
-    multiplier, left_shift = scaling(op, op.attributes.beta)
+    multiplier, left_shift = scaling(node, node.attributes.beta)
     last = min(255, fixed_point.input_radius(INTEGER_BITS, left_shift))
     return exponentials(multiplier, left_shift, last)
 

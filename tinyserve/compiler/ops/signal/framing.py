@@ -9,10 +9,10 @@ from collections.abc import Collection
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.signal.filter_bank import SignalAttributes, option, read_attributes
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.program import Buffer, ParamValue
@@ -20,7 +20,7 @@ from tinyserve.compiler.program import Buffer, ParamValue
 _MOST = 1 << 20  # samples
 
 
-class _Framing(Op):
+class _Framing(OpDef):
     """Base. Inputs and the first output are int16; rows are all dimensions but the last."""
 
     custom = True
@@ -31,16 +31,16 @@ class _Framing(Op):
     def attributes(self, options: Options) -> SignalAttributes:
         return read_attributes(options)
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, self.inputs, outputs=self.outputs)
-        for tensor in (*op.inputs, op.outputs[0]):
+    def check(self, node: Node) -> None:
+        checks.arity(node, self.inputs, outputs=self.outputs)
+        for tensor in (*node.inputs, node.outputs[0]):
             if tensor is not None:
-                checks.dtype(op, tensor, (DType.INT16,), f'"{tensor.name}"')
+                checks.dtype(node, tensor, (DType.INT16,), f'"{tensor.name}"')
                 if not tensor.shape:
-                    raise checks.invalid(op, f'"{tensor.name}" is a scalar')
-        self.params(op)
+                    raise checks.invalid(node, f'"{tensor.name}" is a scalar')
+        self.params(node)
 
-    def params(self, op: Operator) -> dict[str, ParamValue]:
+    def params(self, node: Node) -> dict[str, ParamValue]:
         """The kernel's numbers. Raises ModelError for options and shapes that contradict each other."""
         raise NotImplementedError
 
@@ -51,19 +51,19 @@ class Window(_Framing):
     name = "SignalWindow"
     inputs = 2
 
-    def params(self, op: Operator) -> dict[str, ParamValue]:
-        input, weights = checks.required(op, 0), checks.required(op, 1)
-        checks.shape(op, op.outputs[0], input.shape, "output")
-        checks.elements(op, weights, input.shape[-1], "weights")
+    def params(self, node: Node) -> dict[str, ParamValue]:
+        input, weights = checks.required(node, 0), checks.required(node, 1)
+        checks.shape(node, node.outputs[0], input.shape, "output")
+        checks.elements(node, weights, input.shape[-1], "weights")
         length = input.shape[-1]
-        return {"rows": input.elements // length, "length": length, "shift": option(op, "shift", 0, 31)}
+        return {"rows": input.elements // length, "length": length, "shift": option(node, "shift", 0, 31)}
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        inputs = [lowering.operand(checks.required(op, index)) for index in (0, 1)]
-        target = lowering.buffer(op.outputs[0])
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        inputs = [lowering.operand(checks.required(node, index)) for index in (0, 1)]
+        target = lowering.buffer(node.outputs[0])
         add_call(
-            op, lowering, "ts_window", "framing.h", params=self.params(op), inputs=inputs, outputs=[target],
-            overlaps=overlaps(inputs[0], target, 0),
+            node, lowering, "ts_window", "framing.h", params=self.params(node), inputs=inputs,
+            outputs=[target], overlaps=overlaps(inputs[0], target, 0),
         )  # fmt: skip
 
 
@@ -73,15 +73,15 @@ class FftAutoScale(_Framing):
     name = "SignalFftAutoScale"
     outputs = 2
 
-    def params(self, op: Operator) -> dict[str, ParamValue]:
-        count = checks.required(op, 0).elements
-        checks.shape(op, op.outputs[0], (count,), "output")
-        checks.dtype(op, op.outputs[1], (DType.INT32,), "scale bits")
-        checks.elements(op, op.outputs[1], 1, "scale bits")
+    def params(self, node: Node) -> dict[str, ParamValue]:
+        count = checks.required(node, 0).elements
+        checks.shape(node, node.outputs[0], (count,), "output")
+        checks.dtype(node, node.outputs[1], (DType.INT32,), "scale bits")
+        checks.elements(node, node.outputs[1], 1, "scale bits")
         return {"count": count}
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        _add(op, lowering, "ts_fft_auto_scale", self.params(op))
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        _add(node, lowering, "ts_fft_auto_scale", self.params(node))
 
 
 class Framer(_Framing):
@@ -93,16 +93,16 @@ class Framer(_Framing):
     name = "SignalFramer"
     outputs = 2
 
-    def params(self, op: Operator) -> dict[str, ParamValue]:
-        input = checks.required(op, 0)
-        size = option(op, "frame_size", 1, _MOST)
-        step = option(op, "frame_step", 1, size)
-        option(op, "prefill", 0, 1)
+    def params(self, node: Node) -> dict[str, ParamValue]:
+        input = checks.required(node, 0)
+        size = option(node, "frame_size", 1, _MOST)
+        step = option(node, "frame_step", 1, size)
+        option(node, "prefill", 0, 1)
         rows, length = input.elements // input.shape[-1], input.shape[-1]
         if length % step:
-            raise checks.invalid(op, f"{length} samples are no multiple of the frame step {step}")
-        checks.shape(op, op.outputs[0], (*input.shape[:-1], length // step, size), "output")
-        _check_valid(op)
+            raise checks.invalid(node, f"{length} samples are no multiple of the frame step {step}")
+        checks.shape(node, node.outputs[0], (*input.shape[:-1], length // step, size), "output")
+        _check_valid(node)
         capacity = -(-size // step) * step
         return {
             "rows": rows,
@@ -112,19 +112,22 @@ class Framer(_Framing):
             "capacity": capacity,
         }
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        params = self.params(op)
-        rows, size = checks.required(op, 0).elements // checks.required(op, 0).shape[-1], params["frame_size"]
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        params = self.params(node)
+        rows, size = (
+            checks.required(node, 0).elements // checks.required(node, 0).shape[-1],
+            params["frame_size"],
+        )
         step, capacity = params["frame_step"], params["capacity"]
         assert isinstance(size, int) and isinstance(step, int) and isinstance(capacity, int)
-        filled = size - step if op.attributes.get("prefill") else 0
+        filled = size - step if node.attributes.get("prefill") else 0
         lengths = np.full(rows, filled, dtype="<i4").tobytes()
-        name = op.outputs[0].name
+        name = node.outputs[0].name
         state = [
             lowering.state(f"{name}_samples", 2 * rows * capacity),
             lowering.state(f"{name}_lengths", 4 * rows, lengths),
         ]
-        _add(op, lowering, "ts_framer", params, *state)
+        _add(node, lowering, "ts_framer", params, *state)
 
 
 class Stacker(_Framing):
@@ -133,14 +136,14 @@ class Stacker(_Framing):
     name = "SignalStacker"
     outputs = 2
 
-    def params(self, op: Operator) -> dict[str, ParamValue]:
-        channels = option(op, "num_channels", 1, _MOST)
-        left = option(op, "stacker_left_context", 0, _MOST)
-        frames = left + option(op, "stacker_right_context", 0, _MOST) + 1
-        step = option(op, "stacker_step", 1, frames)
-        checks.elements(op, checks.required(op, 0), channels, "input")
-        checks.elements(op, op.outputs[0], channels * frames, "output")
-        _check_valid(op)
+    def params(self, node: Node) -> dict[str, ParamValue]:
+        channels = option(node, "num_channels", 1, _MOST)
+        left = option(node, "stacker_left_context", 0, _MOST)
+        frames = left + option(node, "stacker_right_context", 0, _MOST) + 1
+        step = option(node, "stacker_step", 1, frames)
+        checks.elements(node, checks.required(node, 0), channels, "input")
+        checks.elements(node, node.outputs[0], channels * frames, "output")
+        _check_valid(node)
         return {
             "channels": channels,
             "left_context": left,
@@ -148,10 +151,10 @@ class Stacker(_Framing):
             "drop": channels * step,
         }
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        name = op.outputs[0].name
-        state = [lowering.state(f"{name}_frames", op.outputs[0].nbytes), lowering.state(f"{name}_state", 8)]
-        _add(op, lowering, "ts_stacker", self.params(op), *state)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        name = node.outputs[0].name
+        state = [lowering.state(f"{name}_frames", node.outputs[0].nbytes), lowering.state(f"{name}_state", 8)]
+        _add(node, lowering, "ts_stacker", self.params(node), *state)
 
 
 class Delay(_Framing):
@@ -159,18 +162,18 @@ class Delay(_Framing):
 
     name = "SignalDelay"
 
-    def params(self, op: Operator) -> dict[str, ParamValue]:
-        input = checks.required(op, 0)
-        checks.shape(op, op.outputs[0], input.shape, "output")
+    def params(self, node: Node) -> dict[str, ParamValue]:
+        input = checks.required(node, 0)
+        checks.shape(node, node.outputs[0], input.shape, "output")
         length = input.shape[-1]
-        delay = option(op, "delay_length", 0, _MOST)
+        delay = option(node, "delay_length", 0, _MOST)
         return {"rows": input.elements // length, "length": length, "delay": delay}
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input = checks.required(op, 0)
-        nbytes = 2 * input.elements // input.shape[-1] * int(op.attributes.get("delay_length"))
-        state = lowering.state(f"{op.outputs[0].name}_state", max(2, nbytes))
-        _add(op, lowering, "ts_delay", self.params(op), state)
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input = checks.required(node, 0)
+        nbytes = 2 * input.elements // input.shape[-1] * int(node.attributes.get("delay_length"))
+        state = lowering.state(f"{node.outputs[0].name}_state", max(2, nbytes))
+        _add(node, lowering, "ts_delay", self.params(node), state)
 
 
 class OverlapAdd(_Framing):
@@ -179,44 +182,44 @@ class OverlapAdd(_Framing):
     name = "SignalOverlapAdd"
     types = (DType.INT16, DType.FLOAT32)
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input = checks.required(op, 0)
-        checks.dtype(op, input, (DType.INT16, DType.FLOAT32), "input")
-        checks.same_dtype(op, input, op.outputs[0])
-        self.params(op)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input = checks.required(node, 0)
+        checks.dtype(node, input, (DType.INT16, DType.FLOAT32), "input")
+        checks.same_dtype(node, input, node.outputs[0])
+        self.params(node)
 
-    def params(self, op: Operator) -> dict[str, ParamValue]:
-        input = checks.required(op, 0)
+    def params(self, node: Node) -> dict[str, ParamValue]:
+        input = checks.required(node, 0)
         if len(input.shape) < 2:
-            raise checks.invalid(op, f"input {list(input.shape)} has no frames")
+            raise checks.invalid(node, f"input {list(input.shape)} has no frames")
         *rows, frames, size = input.shape
-        step = option(op, "frame_step", 1, size)
-        checks.shape(op, op.outputs[0], (*rows, frames * step), "output")
+        step = option(node, "frame_step", 1, size)
+        checks.shape(node, node.outputs[0], (*rows, frames * step), "output")
         count = input.elements // (frames * size)
         return {"rows": count, "frames": frames, "frame_size": size, "frame_step": step}
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input = checks.required(op, 0)
-        state = lowering.state(f"{op.outputs[0].name}_state", input.nbytes // input.shape[-2])
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input = checks.required(node, 0)
+        state = lowering.state(f"{node.outputs[0].name}_state", input.nbytes // input.shape[-2])
         kind = "f32" if input.dtype is DType.FLOAT32 else "s16"
         _add(
-            op,
+            node,
             lowering,
             f"ts_overlap_add_{kind}",
-            self.params(op),
+            self.params(node),
             state,
             params_type="ts_overlap_add_params",
         )
 
 
-def _check_valid(op: Operator) -> None:
-    checks.dtype(op, op.outputs[1], (DType.BOOL,), "output 1")
-    checks.elements(op, op.outputs[1], 1, "output 1")
+def _check_valid(node: Node) -> None:
+    checks.dtype(node, node.outputs[1], (DType.BOOL,), "output 1")
+    checks.elements(node, node.outputs[1], 1, "output 1")
 
 
 def _add(
-    op: Operator,
+    node: Node,
     lowering: Lowering,
     kernel: str,
     params: dict[str, ParamValue],
@@ -224,13 +227,13 @@ def _add(
     params_type: str | None = None,
 ) -> None:
     add_call(
-        op,
+        node,
         lowering,
         kernel,
         "framing.h",
         params=params,
-        inputs=[lowering.operand(checks.required(op, 0))],
-        outputs=[lowering.buffer(output) for output in op.outputs],
+        inputs=[lowering.operand(checks.required(node, 0))],
+        outputs=[lowering.buffer(output) for output in node.outputs],
         params_type=params_type,
         scratch=state,
     )

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.flexbuffer import read_map
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.program import ParamValue
 
@@ -27,7 +27,7 @@ class FftAttributes:
     fft_length: int
 
 
-class Rfft(Op):
+class Rfft(OpDef):
     """Input [..][length <= fft_length] (padded with zeros) to [..][2 * (fft_length / 2 + 1)], complex pairs.
 
     Integers lose a factor of fft_length, as each stage divides by its radix.
@@ -43,30 +43,30 @@ class Rfft(Op):
     def attributes(self, options: Options) -> FftAttributes:
         return FftAttributes(int(read_map(options.custom).get("fft_length", 0)))
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 1)
-        input, output = checks.required(op, 0), op.outputs[0]
-        checks.dtype(op, input, _SUFFIX, "input")
-        checks.same_dtype(op, input, output)
-        length = op.attributes.fft_length
+    def check(self, node: Node) -> None:
+        checks.arity(node, 1)
+        input, output = checks.required(node, 0), node.outputs[0]
+        checks.dtype(node, input, _SUFFIX, "input")
+        checks.same_dtype(node, input, output)
+        length = node.attributes.fft_length
         if not _SHORTEST <= length <= _LONGEST or length & (length - 1):
             raise unsupported(
-                op, f"FFT of length {length}", f"use a power of two from {_SHORTEST} to {_LONGEST}"
+                node, f"FFT of length {length}", f"use a power of two from {_SHORTEST} to {_LONGEST}"
             )
         if not input.shape:
-            raise checks.invalid(op, "its input is a scalar")
+            raise checks.invalid(node, "its input is a scalar")
         frequencies = 2 * (length // 2 + 1)
         rows = input.shape[:-1]
         if self.inverse:
-            checks.shape(op, input, (*rows, frequencies), "input")
-            checks.shape(op, output, (*rows, length), "output")
+            checks.shape(node, input, (*rows, frequencies), "input")
+            checks.shape(node, output, (*rows, length), "output")
         else:
             if input.shape[-1] > length:
-                raise checks.invalid(op, f"{input.shape[-1]} values for an FFT of {length}")
-            checks.shape(op, output, (*rows, frequencies), "output")
+                raise checks.invalid(node, f"{input.shape[-1]} values for an FFT of {length}")
+            checks.shape(node, output, (*rows, frequencies), "output")
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        input, output, length = checks.required(op, 0), op.outputs[0], op.attributes.fft_length
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        input, output, length = checks.required(node, 0), node.outputs[0], node.attributes.fft_length
         count = length // 2
         radices = _radices(count)
         sign = 1 if self.inverse else -1
@@ -86,7 +86,7 @@ class Rfft(Op):
         }
         kind = _SUFFIX[input.dtype]
         add_call(
-            op,
+            node,
             lowering,
             f"ts_{self.kernel}_{kind}",
             "rfft.h",

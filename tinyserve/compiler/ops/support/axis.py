@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import unsupported
 from tinyserve.compiler.program import ParamValue
@@ -11,16 +11,16 @@ from tinyserve.compiler.program import ParamValue
 MAX_RANK = 6  # TS_AXIS_RANK
 
 
-def check_computed_axis(op: Operator, count: int | None = 1) -> None:
+def check_computed_axis(node: Node, count: int | None = 1) -> None:
     """Input 1 is int32, of ``count`` elements, and the rank of input 0 is one that the kernels take."""
-    input, axis = checks.required(op, 0), checks.required(op, 1)
-    checks.dtype(op, axis, (DType.INT32,), "the axis")
+    input, axis = checks.required(node, 0), checks.required(node, 1)
+    checks.dtype(node, axis, (DType.INT32,), "the axis")
     if count is not None:
-        checks.elements(op, axis, count, "the axis")
+        checks.elements(node, axis, count, "the axis")
     if len(input.shape) > MAX_RANK:
-        raise unsupported(op, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
-    if op.outputs[0].elements > input.elements:
-        raise checks.invalid(op, f"{op.outputs[0].elements} outputs of {input.elements} values")
+        raise unsupported(node, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
+    if node.outputs[0].elements > input.elements:
+        raise checks.invalid(node, f"{node.outputs[0].elements} outputs of {input.elements} values")
 
 
 def axis_params(input: Tensor) -> dict[str, ParamValue]:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.program import Block, Buffer, Constant, KernelCall, Operand, Target
 from tinyserve.errors import UnsupportedError
 
@@ -49,13 +49,13 @@ class Lowering(Protocol):
         """Appends a kernel call."""
         ...
 
-    def offer(self, op: Operator, variants: Sequence[str], refusal: str = "") -> None:
+    def offer(self, node: Node, variants: Sequence[str], refusal: str = "") -> None:
         """Notes the kernel variants that the operator's layer can have, for those who choose among them, or
         why it can have none but the portable one."""
         ...
 
-    def lower_variant(self, name: str, op: Operator) -> bool:
-        """Lowers ``op`` with a kernel variant of the target's instruction set, where one takes it.
+    def lower_variant(self, name: str, node: Node) -> bool:
+        """Lowers ``node`` with a kernel variant of the target's instruction set, where one takes it.
 
         ``name`` is the operator's module. False: the portable kernel is the operator's own business.
         Raises UsageError where the target's choices name a variant that does not apply.
@@ -76,8 +76,8 @@ class Lowering(Protocol):
         ...
 
 
-class Op:
-    """Base of an operator's description: ``compiler/ops/<family>/<op>.py`` ends in ``OPS = (Conv2D(),)``."""
+class OpDef:
+    """Base of an operator's definition: ``compiler/ops/<family>/<op>.py`` ends in ``OPS = (Conv2D(),)``."""
 
     name: str = ""
     custom: bool = False
@@ -92,23 +92,23 @@ class Op:
         """The operator's attributes as a frozen dataclass (None where it has none)."""
         return None
 
-    def complete(self, op: Operator) -> None:
+    def complete(self, node: Node) -> None:
         """Fills in what files leave out and attributes say: called once, before any check."""
 
-    def check(self, op: Operator) -> None:
+    def check(self, node: Node) -> None:
         """Raises UnsupportedError (what, why, what to do) for types or options that no kernel has, and
         ModelError for shapes that contradict each other. Must accept hostile operators, never a traceback."""
         raise NotImplementedError
 
-    def macs(self, op: Operator) -> int:
+    def macs(self, node: Node) -> int:
         """Multiply-accumulate operations of one inference (0 for operators without any)."""
         return 0
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
+    def lower(self, node: Node, lowering: Lowering) -> None:
         """Adds the kernel calls of a checked operator."""
         raise NotImplementedError
 
 
-def unsupported(op: Operator, reason: str, hint: str) -> UnsupportedError:
+def unsupported(node: Node, reason: str, hint: str) -> UnsupportedError:
     """The error for an operator that no kernel covers, worded the same everywhere."""
-    return UnsupportedError(f"{op.location}: {reason}", hint)
+    return UnsupportedError(f"{node.location}: {reason}", hint)

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyserve.compiler.graph.types import DType, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps, broadcast_params, check_broadcast
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.program import ParamValue
@@ -15,7 +15,7 @@ from tinyserve.compiler.program import ParamValue
 QUANTIZED = (DType.INT8, DType.INT16)
 
 
-class Binary(Op):
+class Binary(OpDef):
     """Calls ``ts_<kernel>_<suffix>`` of ``<header>.h`` on two inputs of one type.
 
     ``params_of`` names the parameter struct (``ts_<...>_params``) of each type's kernel.
@@ -28,37 +28,37 @@ class Binary(Op):
     params_of: Mapping[DType, str]
     output_dtype: DType | None = None  # None: that of the inputs
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 2)
-        input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-        checks.dtype(op, input1, self.suffixes, "input")
-        checks.same_dtype(op, input1, input2)
-        checks.dtype(op, output, (self.output_dtype or input1.dtype,), "output")
-        check_broadcast(op, input1, input2)
-        self.check_values(op)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 2)
+        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        checks.dtype(node, input1, self.suffixes, "input")
+        checks.same_dtype(node, input1, input2)
+        checks.dtype(node, output, (self.output_dtype or input1.dtype,), "output")
+        check_broadcast(node, input1, input2)
+        self.check_values(node)
 
-    def check_values(self, op: Operator) -> None:
+    def check_values(self, node: Node) -> None:
         """Raises UnsupportedError for quantization or attributes that the kernel does not take."""
 
-    def params(self, op: Operator) -> dict[str, ParamValue]:
+    def params(self, node: Node) -> dict[str, ParamValue]:
         """The fields beyond the broadcast."""
         return {}
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
-        if lowering.lower_variant(self.header, op):
+    def lower(self, node: Node, lowering: Lowering) -> None:
+        if lowering.lower_variant(self.header, node):
             return
-        inputs: list[Tensor] = [checks.required(op, 0), checks.required(op, 1)]
+        inputs: list[Tensor] = [checks.required(node, 0), checks.required(node, 1)]
         sources = [lowering.operand(tensor) for tensor in inputs]
-        target = lowering.buffer(op.outputs[0])
+        target = lowering.buffer(node.outputs[0])
         dtype = inputs[0].dtype
         add_call(
-            op,
+            node,
             lowering,
             f"ts_{self.kernel}_{self.suffixes[dtype]}",
             f"{self.header}.h",
-            params={**broadcast_params(inputs[0], inputs[1], op.outputs[0]), **self.params(op)},
+            params={**broadcast_params(inputs[0], inputs[1], node.outputs[0]), **self.params(node)},
             inputs=sources,
             outputs=[target],
             params_type=f"ts_{self.params_of[dtype]}_params",
-            overlaps=broadcast_overlaps(op, inputs, sources, target),
+            overlaps=broadcast_overlaps(node, inputs, sources, target),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import Operator, Tensor
+from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import unsupported
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
@@ -15,17 +15,17 @@ MAX_RANK = 6
 """TS_BROADCAST_RANK and the row."""
 
 
-def check_broadcast(op: Operator, *inputs: Tensor) -> None:
+def check_broadcast(node: Node, *inputs: Tensor) -> None:
     """The inputs broadcast to the output's shape, of a rank that the kernels walk."""
-    output = op.outputs[0]
+    output = node.outputs[0]
     if max(len(tensor.shape) for tensor in (*inputs, output)) > MAX_RANK:
-        raise unsupported(op, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
+        raise unsupported(node, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
     try:
         shape = np.broadcast_shapes(*(tensor.shape for tensor in inputs))
     except ValueError:
         shapes = " and ".join(str(list(tensor.shape)) for tensor in inputs)
-        raise checks.invalid(op, f"shapes {shapes} do not broadcast") from None
-    checks.shape(op, output, shape, "output")
+        raise checks.invalid(node, f"shapes {shapes} do not broadcast") from None
+    checks.shape(node, output, shape, "output")
 
 
 def element_strides(shape: tuple[int, ...], output_shape: tuple[int, ...]) -> list[int]:
@@ -77,12 +77,12 @@ def broadcast_params(input1: Tensor, input2: Tensor, output: Tensor) -> dict[str
 
 
 def broadcast_overlaps(
-    op: Operator, inputs: list[Tensor], sources: list[Operand], target: Operand
+    node: Node, inputs: list[Tensor], sources: list[Operand], target: Operand
 ) -> list[Overlap]:
     """Permissions for an elementwise operator: 0 for an input of the output's shape, more for one that is
     repeated.
     """
-    output = op.outputs[0]
+    output = node.outputs[0]
     found: list[Overlap] = []
     for tensor, source in zip(inputs, sources, strict=True):
         order = np.arange(tensor.elements, dtype=np.int64).reshape(tensor.shape)

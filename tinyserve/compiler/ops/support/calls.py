@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import Operator, Tensor
+from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.program import Buffer, KernelCall, Operand, Overlap, ParamValue
 
@@ -22,7 +22,7 @@ class Kernel:
 
 
 def add_call(
-    op: Operator,
+    node: Node,
     lowering: Lowering,
     function: str,
     header: str,
@@ -50,9 +50,9 @@ def add_call(
             args=[*inputs, *outputs, *scratch],
             reads=[operand for operand in inputs if isinstance(operand, Buffer)] + working,
             writes=[*outputs, *working],
-            layer=op.outputs[0].name,
-            op=op.name,
-            comment=shapes(op),
+            layer=node.outputs[0].name,
+            op=node.name,
+            comment=shapes(node),
             macs=macs,
             overlaps=list(overlaps),
             variant=variant,
@@ -63,10 +63,10 @@ def add_call(
     )
 
 
-def shapes(op: Operator) -> str:
+def shapes(node: Node) -> str:
     """What goes in and comes out: ``1x8x8x3 int8, 4x3x3x3 int8 -> 1x8x8x4 int8``."""
-    inputs = ", ".join(_shape(tensor) for tensor in op.inputs if tensor is not None)
-    return f"{inputs} -> {', '.join(_shape(tensor) for tensor in op.outputs)}"
+    inputs = ", ".join(_shape(tensor) for tensor in node.inputs if tensor is not None)
+    return f"{inputs} -> {', '.join(_shape(tensor) for tensor in node.outputs)}"
 
 
 def _shape(tensor: Tensor) -> str:

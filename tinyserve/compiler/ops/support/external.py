@@ -17,8 +17,8 @@ from types import ModuleType
 from typing import Any
 
 from tinyserve.compiler.graph.schema import BUILTIN_NAMES
-from tinyserve.compiler.graph.types import Operator, Options
-from tinyserve.compiler.ops.support.base import Lowering, Op
+from tinyserve.compiler.graph.types import Node, Options
+from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.errors import TinyserveError, UsageError
 from tinyserve.resources import package_directory
 
@@ -53,20 +53,23 @@ def use(directory: Path) -> None:
 
 
 @cache
-def operators(directory: Path) -> dict[str, Op]:
+def operators(directory: Path) -> dict[str, OpDef]:
     """The operators of all Python files of a directory that end in ``OPS = (...)``.
 
     Raises UsageError as ``use`` does.
     """
-    found: dict[str, Op] = {}
+    found: dict[str, OpDef] = {}
     for file in sorted(directory.glob("*.py")):
-        for op in getattr(_module(file), "OPS", ()):
-            if not isinstance(op, Op) or not op.name:
-                raise UsageError(f"{file}: OPS holds something that is no Op with a name", _SEE)
-            if op.custom == (op.name in BUILTIN_NAMES):
-                reason = "is a builtin of TFLite" if op.custom else "is no builtin of TFLite"
-                raise UsageError(f"{file}: {op.name} {reason}", f"set custom = {not op.custom} in its class")
-            found[op.name] = _Outside(op, file)
+        for definition in getattr(_module(file), "OPS", ()):
+            if not isinstance(definition, OpDef) or not definition.name:
+                raise UsageError(f"{file}: OPS holds something that is no OpDef with a name", _SEE)
+            if definition.custom == (definition.name in BUILTIN_NAMES):
+                reason = "is a builtin of TFLite" if definition.custom else "is no builtin of TFLite"
+                raise UsageError(
+                    f"{file}: {definition.name} {reason}",
+                    f"set custom = {not definition.custom} in its class",
+                )
+            found[definition.name] = _Outside(definition, file)
     if not found:
         raise UsageError(f"{directory}: no Python file with OPS = (...)", _SEE)
     return found
@@ -80,30 +83,30 @@ def headers(paths: Iterable[str]) -> list[Path]:
     ]
 
 
-class _Outside(Op):
+class _Outside(OpDef):
     """An operator whose own errors are reported with file and line: they are no fault of tinyserve."""
 
-    def __init__(self, op: Op, file: Path) -> None:
-        self._op, self._file = op, file
+    def __init__(self, definition: OpDef, file: Path) -> None:
+        self._definition, self._file = definition, file
         self.name, self.custom, self.types, self.limits, self.roles = (
-            op.name, op.custom, op.types, op.limits, op.roles,
+            definition.name, definition.custom, definition.types, definition.limits, definition.roles,
         )  # fmt: skip
 
     def attributes(self, options: Options) -> Any:
         with self._told("attributes"):
-            return self._op.attributes(options)
+            return self._definition.attributes(options)
 
-    def check(self, op: Operator) -> None:
+    def check(self, node: Node) -> None:
         with self._told("check"):
-            self._op.check(op)
+            self._definition.check(node)
 
-    def macs(self, op: Operator) -> int:
+    def macs(self, node: Node) -> int:
         with self._told("macs"):
-            return self._op.macs(op)
+            return self._definition.macs(node)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
+    def lower(self, node: Node, lowering: Lowering) -> None:
         with self._told("lower"):
-            self._op.lower(op, lowering)
+            self._definition.lower(node, lowering)
 
     @contextmanager
     def _told(self, method: str) -> Iterator[None]:

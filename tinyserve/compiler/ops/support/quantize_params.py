@@ -14,7 +14,7 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support.base import unsupported
 
 INTEGER_RANGE = {
@@ -58,11 +58,11 @@ _BOUNDS: dict[Activation, tuple[float | None, float | None]] = {
 }
 
 
-def check_activation(op: Operator, activation: Activation) -> None:
+def check_activation(node: Node, activation: Activation) -> None:
     """Raises UnsupportedError for activations that no kernel fuses."""
     if activation not in _BOUNDS:
         raise unsupported(
-            op, f"fused activation {activation.name} is not supported", "use a separate activation layer"
+            node, f"fused activation {activation.name} is not supported", "use a separate activation layer"
         )
 
 
@@ -85,16 +85,16 @@ def quantize_multiplier(real: float) -> tuple[int, int]:
     return (0, 0) if shift < -31 else (multiplier, shift)
 
 
-def requantization(op: Operator, real: float) -> tuple[int, int]:
+def requantization(node: Node, real: float) -> tuple[int, int]:
     """``quantize_multiplier`` for a kernel. Raises UnsupportedError where the shift would exceed 30 bits."""
     if not math.isfinite(real):
         raise unsupported(
-            op, "its output's scale is zero", "quantize the model again with representative data"
+            node, "its output's scale is zero", "quantize the model again with representative data"
         )
     multiplier, shift = quantize_multiplier(real)
     if shift > _MAX_SHIFT:
         raise unsupported(
-            op,
+            node,
             f"the input's scale is {real:.3g} times the output's",
             "quantize the model again with representative data that covers its range",
         )
@@ -130,27 +130,25 @@ class Requantization:
         return Requantization(np.repeat(self.multipliers, channels), np.repeat(self.shifts, channels))
 
 
-def convolution_requantization(
-    op: Operator, input: Tensor, weights: Tensor, output: Tensor
-) -> Requantization:
+def convolution_requantization(node: Node, input: Tensor, weights: Tensor, output: Tensor) -> Requantization:
     """From accumulator to output, in float64: TFLM's PopulateConvolutionQuantizationParams."""
     pairs = [
-        requantization(op, ratio(input.scale * scale, output.scale)) for scale in channel_scales(weights)
+        requantization(node, ratio(input.scale * scale, output.scale)) for scale in channel_scales(weights)
     ]
     return _requantization_of(pairs)
 
 
 def fully_connected_requantization(
-    op: Operator, input: Tensor, weights: Tensor, output: Tensor
+    node: Node, input: Tensor, weights: Tensor, output: Tensor
 ) -> Requantization:
     """As for a convolution, but per-tensor weights multiply the scales in float32:
     CalculateOpDataFullyConnected.
     """
     scales = channel_scales(weights)
     if len(scales) > 1:
-        return convolution_requantization(op, input, weights, output)
+        return convolution_requantization(node, input, weights, output)
     product = float(np.float32(input.scale) * np.float32(scales[0]))
-    return _requantization_of([requantization(op, ratio(product, output.scale))])
+    return _requantization_of([requantization(node, ratio(product, output.scale))])
 
 
 def _requantization_of(pairs: list[tuple[int, int]]) -> Requantization:
@@ -161,29 +159,29 @@ def _requantization_of(pairs: list[tuple[int, int]]) -> Requantization:
     )
 
 
-def activation_range(op: Operator, activation: Activation, output: Tensor) -> tuple[int, int]:
+def activation_range(node: Node, activation: Activation, output: Tensor) -> tuple[int, int]:
     """Quantized bounds of the output: CalculateActivationRangeQuantized (the division is in float32)."""
     low, high = INTEGER_RANGE[output.dtype]
     lower, upper = activation.bounds
     if lower is not None:
-        low = max(low, output.zero_point + _quantized(op, lower, output.scale))
+        low = max(low, output.zero_point + _quantized(node, lower, output.scale))
     if upper is not None:
-        high = min(high, output.zero_point + _quantized(op, upper, output.scale))
+        high = min(high, output.zero_point + _quantized(node, upper, output.scale))
     if low > high:
         raise unsupported(
-            op,
+            node,
             f"its activation {activation.name} lies outside of what the output's quantization can represent",
             "quantize the model again with representative data",
         )
     return low, high
 
 
-def _quantized(op: Operator, value: float, scale: float) -> int:
+def _quantized(node: Node, value: float, scale: float) -> int:
     with np.errstate(all="ignore"):
         steps = np.float32(value) / np.float32(scale)
     if value != 0.0 and not abs(steps) < 2**31:
         raise unsupported(
-            op, f"output scale {scale:g} is too small for its activation", "quantize the model again"
+            node, f"output scale {scale:g} is too small for its activation", "quantize the model again"
         )
     return round_half_away(float(steps)) if value != 0.0 else 0
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.broadcast import MAX_RANK, merged
 from tinyserve.compiler.ops.support.calls import add_call
@@ -47,7 +47,7 @@ def dense(shape: tuple[int, ...]) -> Walk:
 
 
 def add_copy(
-    op: Operator,
+    node: Node,
     lowering: Lowering,
     input: Tensor,
     output: Tensor,
@@ -66,7 +66,7 @@ def add_copy(
     reads = positions(shape, source) * size
     ends = np.arange(1, len(reads) + 1, dtype=np.int64) * size
     add_call(
-        op,
+        node,
         lowering,
         function,
         "strided_copy.h",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tinyserve.compiler.graph.types import Model, Operator
+from tinyserve.compiler.graph.types import Model, Node
 from tinyserve.errors import UnsupportedError
 
 # Methods whose names are not the operator's in CamelCase (micro_mutable_op_resolver.h).
@@ -47,9 +47,9 @@ CUSTOM_METHODS = {
 }
 
 
-def has(operator: Operator) -> bool:
+def has(node: Node) -> bool:
     """Whether TFLM has an operator of this name, for some types at least."""
-    return operator.name in (CUSTOM_METHODS if operator.custom else METHODS)
+    return node.name in (CUSTOM_METHODS if node.custom else METHODS)
 
 
 def resolver_methods(model: Model) -> Sequence[str]:
@@ -59,10 +59,10 @@ def resolver_methods(model: Model) -> Sequence[str]:
     """
     methods, missing = set(), []
     for graph in model.graphs:
-        for operator in graph.operators:
-            method = (CUSTOM_METHODS if operator.custom else METHODS).get(operator.name)
+        for node in graph.nodes:
+            method = (CUSTOM_METHODS if node.custom else METHODS).get(node.name)
             if method is None:
-                missing.append(operator.location)
+                missing.append(node.location)
             else:
                 methods.add(method)
     if missing:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import Operator, Options
+from tinyserve.compiler.graph.types import Node, Options
 from tinyserve.compiler.ops.support.base import unsupported
 from tinyserve.compiler.ops.support.checks import invalid
 from tinyserve.compiler.ops.support.overlap import NOTHING_READ, IntArray
@@ -104,7 +104,7 @@ class ExplicitPads:
 
 
 def window(
-    op: Operator,
+    node: Node,
     filter_size: tuple[int, int],
     stride: tuple[int, int],
     padding: str,
@@ -117,16 +117,18 @@ def window(
     SAME pads half, rounded down, before: TFLM's ComputePaddingHeightWidth. Raises ModelError where the
     output's shape is not what follows.
     """
-    input, output = op.inputs[0], op.outputs[0]
+    input, output = node.inputs[0], node.outputs[0]
     assert input is not None
     if any(value < 1 for value in (*filter_size, *stride, *dilation)):
         raise invalid(
-            op, f"filter {filter_size}, stride {stride}, dilation {dilation}: all must be at least 1"
+            node, f"filter {filter_size}, stride {stride}, dilation {dilation}: all must be at least 1"
         )
     if any(value > _EXTENT_LIMIT for value in (*filter_size, *stride, *dilation, *input.shape)):
-        raise unsupported(op, "a shape, stride or dilation beyond any microcontroller", "use a smaller model")
+        raise unsupported(
+            node, "a shape, stride or dilation beyond any microcontroller", "use a smaller model"
+        )
     if padding not in ("SAME", "VALID"):
-        raise invalid(op, "unknown padding")
+        raise invalid(node, "unknown padding")
     sizes, before = [], []
     for axis in (0, 1):
         ends = None if pads is None else ((pads.top, pads.bottom), (pads.left, pads.right))[axis]
@@ -136,7 +138,7 @@ def window(
         before.append(pad)
     if output.shape[:3] != (input.shape[0], *sizes):
         raise invalid(
-            op,
+            node,
             f"output has shape {list(output.shape)}, expected {[input.shape[0], *sizes]} and the channels",
         )
     return Window(

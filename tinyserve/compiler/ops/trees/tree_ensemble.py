@@ -29,10 +29,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.flexbuffer import read_map
-from tinyserve.compiler.graph.types import DType, Operator, Options
+from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, Op, unsupported
+from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.trees.tree_branches import functions
 from tinyserve.compiler.ops.trees.tree_tables import Tables, largest_sum, packed, subtree_sizes
@@ -61,7 +61,7 @@ class TreeEnsembleAttributes:
     shift: int = 0
 
 
-class TreeEnsemble(Op):
+class TreeEnsemble(OpDef):
     """The sum over trees of the leaf that the features reach."""
 
     name = NAME
@@ -79,73 +79,73 @@ class TreeEnsemble(Op):
             float(found.get("scale", 1.0)), int(whole["multiplier"]), int(whole["shift"])
         )
 
-    def check(self, op: Operator) -> None:
-        checks.arity(op, 7, 8)
-        features, threshold, output = checks.required(op, 0), checks.required(op, 2), op.outputs[0]
-        checks.dtype(op, features, FEATURE_TYPES, "features")
-        checks.same_dtype(op, features, threshold, output)
-        _check_constants(op)
-        tables = Tables.of(op)
-        _check_trees(op, tables, features.elements)
-        _check_outputs(op, tables, output.elements)
-        _check_sums(op, tables)
+    def check(self, node: Node) -> None:
+        checks.arity(node, 7, 8)
+        features, threshold, output = checks.required(node, 0), checks.required(node, 2), node.outputs[0]
+        checks.dtype(node, features, FEATURE_TYPES, "features")
+        checks.same_dtype(node, features, threshold, output)
+        _check_constants(node)
+        tables = Tables.of(node)
+        _check_trees(node, tables, features.elements)
+        _check_outputs(node, tables, output.elements)
+        _check_sums(node, tables)
         if output.dtype is not DType.FLOAT32:
-            checks.per_tensor(op, output)
+            checks.per_tensor(node, output)
 
-    def lower(self, op: Operator, lowering: Lowering) -> None:
+    def lower(self, node: Node, lowering: Lowering) -> None:
         """As nodes to walk, or (integers only) as code for speed or where the layer's variant is that."""
-        output = op.outputs[0]
+        output = node.outputs[0]
         choice = lowering.target.choice(short_name(output.name))
         if output.dtype is not DType.FLOAT32:
-            lowering.offer(op, (_BRANCHES, "portable"))
+            lowering.offer(node, (_BRANCHES, "portable"))
             if choice == _BRANCHES or (choice is None and lowering.target.optimize == "speed"):
-                _lower_branches(op, lowering)
+                _lower_branches(node, lowering)
                 return
-        _lower_walks(op, lowering)
+        _lower_walks(node, lowering)
 
 
-def _lower_walks(op: Operator, lowering: Lowering) -> None:
-    tables, output = Tables.of(op), op.outputs[0]
+def _lower_walks(node: Node, lowering: Lowering) -> None:
+    tables, output = Tables.of(node), node.outputs[0]
     trees, leaves = packed(tables), _Leaves.of(tables, output.elements)
     values = leaves.stored(trees.leaf_order)
     targets = None if tables.targets is None else tables.targets.astype(np.uint8)
     add_call(
-        op,
+        node,
         lowering,
         f"ts_tree_ensemble_{_SUFFIX[output.dtype]}",
         "tree_ensemble.h",
-        params=_params(op, leaves) | {"wide": int(trees.wide), "leaf_type": _LEAF_TYPE[values.dtype.name]},
+        params=_params(node, leaves) | {"wide": int(trees.wide), "leaf_type": _LEAF_TYPE[values.dtype.name]},
         params_type=_PARAMS,
         inputs=[
-            lowering.operand(checks.required(op, 0)),
-            _constant(op, lowering, "nodes", trees.words),
-            _constant(op, lowering, "sizes", trees.sizes.astype(np.uint16)),
-            _constant(op, lowering, "leaves", values),
-            _constant(op, lowering, "rows", leaves.rows),
-            _constant(op, lowering, "targets", targets),
-            _constant(op, lowering, "base", tables.base.astype(np.int32)),
+            lowering.operand(checks.required(node, 0)),
+            _constant(node, lowering, "nodes", trees.words),
+            _constant(node, lowering, "sizes", trees.sizes.astype(np.uint16)),
+            _constant(node, lowering, "leaves", values),
+            _constant(node, lowering, "rows", leaves.rows),
+            _constant(node, lowering, "targets", targets),
+            _constant(node, lowering, "base", tables.base.astype(np.int32)),
         ],
         outputs=[lowering.buffer(output)],
         scratch=[lowering.scratch(f"{output.name}_sums", 4 * output.elements)],
     )
 
 
-def _lower_branches(op: Operator, lowering: Lowering) -> None:
-    tables, output = Tables.of(op), op.outputs[0]
+def _lower_branches(node: Node, lowering: Lowering) -> None:
+    tables, output = Tables.of(node), node.outputs[0]
     leaves = _Leaves.of(tables, output.elements)
     sums = lowering.scratch(f"{output.name}_sums", 4 * output.elements)
     name = f"ts_{sums.name}_of"
     add_call(
-        op,
+        node,
         lowering,
         name,
         "tree_ensemble.h",
-        params=_params(op, leaves),
+        params=_params(node, leaves),
         params_type=_PARAMS,
         inputs=[
-            lowering.operand(checks.required(op, 0)),
-            _constant(op, lowering, "rows", leaves.rows),
-            _constant(op, lowering, "base", tables.base.astype(np.int32)),
+            lowering.operand(checks.required(node, 0)),
+            _constant(node, lowering, "rows", leaves.rows),
+            _constant(node, lowering, "base", tables.base.astype(np.int32)),
         ],
         outputs=[lowering.buffer(output)],
         scratch=[sums],
@@ -155,10 +155,10 @@ def _lower_branches(op: Operator, lowering: Lowering) -> None:
     )
 
 
-def _params(op: Operator, leaves: _Leaves) -> dict[str, ParamValue]:
-    attributes, output = op.attributes, op.outputs[0]
+def _params(node: Node, leaves: _Leaves) -> dict[str, ParamValue]:
+    attributes, output = node.attributes, node.outputs[0]
     return {
-        "trees": len(Tables.of(op).roots), "outputs": output.elements,
+        "trees": len(Tables.of(node).roots), "outputs": output.elements,
         "codes": int(leaves.are_codes), "classes": leaves.classes,
         "rows": 0 if leaves.rows is None else len(leaves.rows), "vote": leaves.vote,
         "row_type": "TS_TREE_U8" if leaves.rows is None else _LEAF_TYPE[leaves.rows.dtype.name],
@@ -168,82 +168,84 @@ def _params(op: Operator, leaves: _Leaves) -> dict[str, ParamValue]:
     }  # fmt: skip
 
 
-def _constant(op: Operator, lowering: Lowering, role: str, values: Array | None) -> Constant | None:
-    return None if values is None else lowering.constant(f"{op.outputs[0].name}_{role}", values)
+def _constant(node: Node, lowering: Lowering, role: str, values: Array | None) -> Constant | None:
+    return None if values is None else lowering.constant(f"{node.outputs[0].name}_{role}", values)
 
 
-def _check_constants(op: Operator) -> None:
+def _check_constants(node: Node) -> None:
     wanted = {
         "feature": ((1,), (DType.INT32,)), "threshold": ((1,), FEATURE_TYPES),
         "children": ((2,), (DType.INT32,)), "roots": ((1,), (DType.INT32,)), "leaves": ((1, 2), LEAF_TYPES),
         "base": ((1,), (DType.INT32,)), "targets": ((1,), (DType.INT32,)),
     }  # fmt: skip
-    for tensor, (role, (ranks, kinds)) in zip(op.inputs[1:], wanted.items(), strict=False):
+    for tensor, (role, (ranks, kinds)) in zip(node.inputs[1:], wanted.items(), strict=False):
         if tensor is None:
             continue
-        checks.constant(op, tensor, role)
+        checks.constant(node, tensor, role)
         if tensor.dtype not in kinds:
-            raise checks.invalid(op, f"{role} of type {tensor.dtype.value}")
+            raise checks.invalid(node, f"{role} of type {tensor.dtype.value}")
         if len(tensor.shape) not in ranks:
-            raise checks.invalid(op, f"{role} of shape {list(tensor.shape)}")
+            raise checks.invalid(node, f"{role} of shape {list(tensor.shape)}")
 
 
-def _check_trees(op: Operator, tables: Tables, features: int) -> None:
+def _check_trees(node: Node, tables: Tables, features: int) -> None:
     """Every node is the child of one earlier node or a root, so that walks end and no node is lost."""
     nodes, children = len(tables.feature), tables.children
     if children.shape != (nodes, 2) or tables.threshold.shape != (nodes,):
-        raise checks.invalid(op, f"{nodes} features for children {list(children.shape)}")
+        raise checks.invalid(node, f"{nodes} features for children {list(children.shape)}")
     if features > MOST_FEATURES:
-        raise unsupported(op, f"{features} features", f"select {MOST_FEATURES:,} of them at most")
+        raise unsupported(node, f"{features} features", f"select {MOST_FEATURES:,} of them at most")
     if tables.feature.min() < 0 or tables.feature.max() >= features:
-        raise checks.invalid(op, f"a node compares a feature beyond the {features} that there are")
+        raise checks.invalid(node, f"a node compares a feature beyond the {features} that there are")
     inner = children[children >= 0]
     used = np.sort(np.concatenate([inner, tables.roots]))
     if not np.array_equal(used, np.arange(nodes)):
-        raise checks.invalid(op, "the nodes do not form trees")
+        raise checks.invalid(node, "the nodes do not form trees")
     if (children <= np.arange(nodes)[:, None])[children >= 0].any():
-        raise checks.invalid(op, "a node comes before its parent")
+        raise checks.invalid(node, "a node comes before its parent")
     if -1 - int(children.min()) >= len(tables.leaves):
-        raise checks.invalid(op, f"a leaf beyond the {len(tables.leaves)} that there are")
+        raise checks.invalid(node, f"a leaf beyond the {len(tables.leaves)} that there are")
     largest = int(subtree_sizes(children)[tables.roots].max())
     if largest > MOST_NODES_PER_TREE:
         raise unsupported(
-            op, f"a tree of {largest:,} decision nodes", "limit the trees' depth (max_depth, max_leaf_nodes)"
+            node,
+            f"a tree of {largest:,} decision nodes",
+            "limit the trees' depth (max_depth, max_leaf_nodes)",
         )
 
 
-def _check_outputs(op: Operator, tables: Tables, outputs: int) -> None:
+def _check_outputs(node: Node, tables: Tables, outputs: int) -> None:
     if tables.base.shape != (outputs,):
-        raise checks.invalid(op, f"{tables.base.size} base values for {outputs} outputs")
+        raise checks.invalid(node, f"{tables.base.size} base values for {outputs} outputs")
     if tables.leaves.shape[1:] == (outputs,) and tables.leaves.ndim == 2:
         if tables.targets is not None:
-            raise checks.invalid(op, "leaves for all outputs, and targets")
+            raise checks.invalid(node, "leaves for all outputs, and targets")
         return
     if tables.leaves.ndim != 1:
-        raise checks.invalid(op, f"leaves of shape {list(tables.leaves.shape)} for {outputs} outputs")
+        raise checks.invalid(node, f"leaves of shape {list(tables.leaves.shape)} for {outputs} outputs")
     if tables.targets is None:
         if outputs != 1:
-            raise checks.invalid(op, f"no targets for {outputs} outputs")
+            raise checks.invalid(node, f"no targets for {outputs} outputs")
         return
     if tables.targets.shape != tables.roots.shape:
-        raise checks.invalid(op, f"{tables.targets.size} targets for {tables.roots.size} trees")
+        raise checks.invalid(node, f"{tables.targets.size} targets for {tables.roots.size} trees")
     if tables.targets.min() < 0 or tables.targets.max() >= min(outputs, 256):
-        raise checks.invalid(op, f"a target beyond the {min(outputs, 256)} outputs that trees can have")
+        raise checks.invalid(node, f"a target beyond the {min(outputs, 256)} outputs that trees can have")
 
 
-def _check_sums(op: Operator, tables: Tables) -> None:
+def _check_sums(node: Node, tables: Tables) -> None:
     """No sum overflows 32 bits, whatever leaf each tree reaches."""
-    attributes: TreeEnsembleAttributes = op.attributes
+    attributes: TreeEnsembleAttributes = node.attributes
     if (
         abs(attributes.scale) > _LARGEST_SCALE
         or math.isnan(attributes.scale)
         or not 0 <= attributes.shift <= 30
         or attributes.multiplier < 1
     ):
-        raise checks.invalid(op, f"its options are {attributes}")
+        raise checks.invalid(node, f"its options are {attributes}")
     most = largest_sum(tables) * attributes.multiplier + (1 << attributes.shift)
     if most >= 1 << 31:
-        raise checks.invalid(op, "its sums do not fit in 32 bits")
+        raise checks.invalid(node, "its sums do not fit in 32 bits")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support import checks
 
 Array = npt.NDArray[Any]
@@ -29,12 +29,12 @@ class Tables:
     targets: Array | None
 
     @staticmethod
-    def of(op: Operator) -> Tables:
+    def of(node: Node) -> Tables:
         """Of a checked operator."""
         feature, threshold, children, roots, leaves, base = (
-            np.asarray(checks.required(op, index).data) for index in range(1, 7)
+            np.asarray(checks.required(node, index).data) for index in range(1, 7)
         )
-        targets = checks.optional(op, 7)
+        targets = checks.optional(node, 7)
         values = None if targets is None else np.asarray(targets.data)
         return Tables(feature, threshold, children, roots, leaves, base, values)
 

@@ -8,7 +8,7 @@ in the operator when channels go.
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.passes.channels.depthwise import Depthwise
 from tinyserve.compiler.passes.channels.mixing import Mixing
 from tinyserve.compiler.passes.channels.moving import Concatenation, Elementwise, Flatten
@@ -18,10 +18,10 @@ _RULES: tuple[Rule, ...] = (Mixing(), Depthwise(), Elementwise(), Flatten(), Con
 _PINNED = Pinned()
 
 
-def rule_for(operator: Operator) -> Rule:
+def rule_for(node: Node) -> Rule:
     """The rule that covers an operator; one that keeps all channels where none does."""
-    if operator.custom:
+    if node.custom:
         return _PINNED
-    if not operator.inputs or not operator.outputs:
+    if not node.inputs or not node.outputs:
         return _PINNED
-    return next((rule for rule in _RULES if rule.covers(operator)), _PINNED)
+    return next((rule for rule in _RULES if rule.covers(node)), _PINNED)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator, Tensor
+from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.passes.channels.state import Int64Array, Mask, State, take
 from tinyserve.compiler.passes.channels.weights import (
     add_to_bias,
@@ -24,57 +24,57 @@ class Mixing:
     Not so if it adds the same at every position: then that goes into the bias.
     """
 
-    def covers(self, op: Operator) -> bool:
-        if op.name not in ("CONV_2D", "FULLY_CONNECTED") or not has_plain_weights(op):
+    def covers(self, node: Node) -> bool:
+        if node.name not in ("CONV_2D", "FULLY_CONNECTED") or not has_plain_weights(node):
             return False
-        source, weights = _operands(op)
-        if op.name == "CONV_2D":
+        source, weights = _operands(node)
+        if node.name == "CONV_2D":
             return weights.shape[3] == source.shape[3]
         return bool(source.shape) and weights.shape[1] % source.shape[-1] == 0
 
-    def learn(self, op: Operator, state: State) -> None:
-        filters, source = _filters(op), _operands(op)[0]
+    def learn(self, node: Node, state: State) -> None:
+        filters, source = _filters(node), _operands(node)[0]
         inputs = state.of(source)
-        folds = foldable(op, inputs, _padded(op))
+        folds = foldable(node, inputs, _padded(node))
         constant: Mask = np.asarray(~(_reads(filters) & ~folds).any(axis=1))
         offsets = np.where(folds, inputs.value - source.zero_point, 0)
-        state.learn(op.outputs[0], constant, known_outputs(op, constant, _sums(filters, offsets)))
+        state.learn(node.outputs[0], constant, known_outputs(node, constant, _sums(filters, offsets)))
 
-    def demand(self, op: Operator, state: State) -> None:
-        source, weights = _operands(op)
-        outputs = state.of(op.outputs[0]).keep
+    def demand(self, node: Node, state: State) -> None:
+        source, weights = _operands(node)
+        outputs = state.of(node.outputs[0]).keep
         per_channel = weights.quantization is not None and weights.quantization.per_channel
-        if op.name == "FULLY_CONNECTED" and per_channel and outputs.sum() == 1:
+        if node.name == "FULLY_CONNECTED" and per_channel and outputs.sum() == 1:
             # A single scale would be taken for per-tensor quantization, whose multiplier is another.
-            state.demand(op.outputs[0], np.arange(outputs.size) == (1 if outputs[0] else 0))
-        folds = foldable(op, state.of(source), _padded(op))
-        state.demand(source, (_reads(_filters(op)) & outputs[:, None]).any(axis=0) & ~folds)
+            state.demand(node.outputs[0], np.arange(outputs.size) == (1 if outputs[0] else 0))
+        folds = foldable(node, state.of(source), _padded(node))
+        state.demand(source, (_reads(_filters(node)) & outputs[:, None]).any(axis=0) & ~folds)
 
-    def shrink(self, op: Operator, state: State) -> None:
-        source, weights = _operands(op)
-        inputs, outputs = state.of(source), state.of(op.outputs[0]).keep
+    def shrink(self, node: Node, state: State) -> None:
+        source, weights = _operands(node)
+        inputs, outputs = state.of(source), state.of(node.outputs[0]).keep
         gone = ~inputs.keep & inputs.known
-        sums = _sums(_filters(op), np.where(gone, inputs.value - source.zero_point, 0))
-        if op.name == "CONV_2D":
+        sums = _sums(_filters(node), np.where(gone, inputs.value - source.zero_point, 0))
+        if node.name == "CONV_2D":
             columns = inputs.keep
         else:
             columns = np.tile(inputs.keep, weights.shape[1] // inputs.keep.size)
-        op.inputs[1] = take(take(weights, 0, outputs), weights.data.ndim - 1, columns)  # type: ignore[union-attr]
-        bias = bias_of(op)
+        node.inputs[1] = take(take(weights, 0, outputs), weights.data.ndim - 1, columns)  # type: ignore[union-attr]
+        bias = bias_of(node)
         if bias is not None:
-            op.inputs[2] = take(bias, bias.data.ndim - 1, outputs)  # type: ignore[union-attr]
-        add_to_bias(op, sums[outputs])
+            node.inputs[2] = take(bias, bias.data.ndim - 1, outputs)  # type: ignore[union-attr]
+        add_to_bias(node, sums[outputs])
 
 
-def _operands(op: Operator) -> tuple[Tensor, Tensor]:
-    source, weights = op.inputs[0], op.inputs[1]
+def _operands(node: Node) -> tuple[Tensor, Tensor]:
+    source, weights = node.inputs[0], node.inputs[1]
     assert source is not None and weights is not None
     return source, weights
 
 
-def _filters(op: Operator) -> npt.NDArray[np.generic]:
+def _filters(node: Node) -> npt.NDArray[np.generic]:
     """Weights as [output channel][tap][input channel]."""
-    source, weights = _operands(op)
+    source, weights = _operands(node)
     assert weights.data is not None
     return weights.data.reshape(weights.shape[0], -1, source.shape[-1])
 
@@ -91,5 +91,5 @@ def _sums(filters: npt.NDArray[np.generic], offsets: Int64Array) -> Int64Array:
     return np.asarray(filters.astype(np.int64).sum(axis=1) @ offsets)
 
 
-def _padded(op: Operator) -> bool:
-    return op.name == "CONV_2D" and reads_padding(op)
+def _padded(node: Node) -> bool:
+    return node.name == "CONV_2D" and reads_padding(node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import Operator, Tensor
+from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.passes.channels.state import Mask, State, channel_count, take
 from tinyserve.compiler.passes.channels.values import after
 
@@ -28,20 +28,20 @@ class Elementwise:
     channels do not matter.
     """
 
-    def covers(self, op: Operator) -> bool:
-        if op.name in ("MEAN", "PAD", "PADV2"):
-            return _leaves_channels_alone(op)
-        return op.name in _POOLS or op.name in _BINARY or op.name in _UNARY
+    def covers(self, node: Node) -> bool:
+        if node.name in ("MEAN", "PAD", "PADV2"):
+            return _leaves_channels_alone(node)
+        return node.name in _POOLS or node.name in _BINARY or node.name in _UNARY
 
-    def learn(self, op: Operator, state: State) -> None:
-        source, output = op.inputs[0], op.outputs[0]
-        if op.name not in _BINARY and source is not None:
-            state.learn(output, *after(op, state.of(source)))
+    def learn(self, node: Node, state: State) -> None:
+        source, output = node.inputs[0], node.outputs[0]
+        if node.name not in _BINARY and source is not None:
+            state.learn(output, *after(node, state.of(source)))
 
-    def demand(self, op: Operator, state: State) -> None:
-        output = op.outputs[0]
+    def demand(self, node: Node, state: State) -> None:
+        output = node.outputs[0]
         count = channel_count(output)
-        for tensor in op.inputs:
+        for tensor in node.inputs:
             if tensor is None or tensor.is_constant:
                 continue
             if channel_count(tensor) == count:
@@ -49,102 +49,102 @@ class Elementwise:
                 state.demand(output, state.of(tensor).keep)
             else:
                 state.demand(tensor)
-        for tensor in op.inputs:  # what the second operand demanded of the output, the first must follow
+        for tensor in node.inputs:  # what the second operand demanded of the output, the first must follow
             if tensor is not None and not tensor.is_constant and channel_count(tensor) == count:
                 state.demand(tensor, state.of(output).keep)
 
-    def shrink(self, op: Operator, state: State) -> None:
-        if op.name not in _BINARY:
+    def shrink(self, node: Node, state: State) -> None:
+        if node.name not in _BINARY:
             return
-        keep = state.of(op.outputs[0]).keep
-        for index, tensor in enumerate(op.inputs):
+        keep = state.of(node.outputs[0]).keep
+        for index, tensor in enumerate(node.inputs):
             if tensor is not None and tensor.is_constant and channel_count(tensor) == keep.size > 1:
-                op.inputs[index] = take(tensor, len(tensor.shape) - 1, keep)
+                node.inputs[index] = take(tensor, len(tensor.shape) - 1, keep)
 
 
 class Flatten:
     """RESHAPE and the like where the last axis stays, or takes up whole runs of the old one (flattening)."""
 
-    def covers(self, op: Operator) -> bool:
-        source, output = op.inputs[0], op.outputs[0]
-        if op.name not in _FLATTENING or source is None or not source.shape or not output.shape:
+    def covers(self, node: Node) -> bool:
+        source, output = node.inputs[0], node.outputs[0]
+        if node.name not in _FLATTENING or source is None or not source.shape or not output.shape:
             return False
         return source.elements > 0 and output.shape[-1] % source.shape[-1] == 0
 
-    def learn(self, op: Operator, state: State) -> None:
-        source, output = _ends(op)
+    def learn(self, node: Node, state: State) -> None:
+        source, output = _ends(node)
         channels = state.of(source)
         repeats = channel_count(output) // channel_count(source)
         state.learn(output, np.tile(channels.known, repeats), np.tile(channels.value, repeats))
 
-    def demand(self, op: Operator, state: State) -> None:
-        source, output = _ends(op)
+    def demand(self, node: Node, state: State) -> None:
+        source, output = _ends(node)
         count = channel_count(source)
         state.demand(source, state.of(output).keep.reshape(-1, count).any(axis=0))
         state.demand(output, np.tile(state.of(source).keep, channel_count(output) // count))
 
-    def shrink(self, op: Operator, state: State) -> None:
-        if op.name == "RESHAPE":
-            op.inputs = op.inputs[:1]  # the new shape stands in the output alone
+    def shrink(self, node: Node, state: State) -> None:
+        if node.name == "RESHAPE":
+            node.inputs = node.inputs[:1]  # the new shape stands in the output alone
 
 
 class Concatenation:
     """Along the channels the parts' channels follow each other; along another axis it is elementwise."""
 
-    def covers(self, op: Operator) -> bool:
-        if op.name != "CONCATENATION" or not op.outputs[0].shape:
+    def covers(self, node: Node) -> bool:
+        if node.name != "CONCATENATION" or not node.outputs[0].shape:
             return False
-        return not any(tensor is None or tensor.is_constant for tensor in op.inputs)
+        return not any(tensor is None or tensor.is_constant for tensor in node.inputs)
 
-    def learn(self, op: Operator, state: State) -> None:
+    def learn(self, node: Node, state: State) -> None:
         """Values are copied as they are. Along another axis they would have to be equal: not tried."""
-        output, parts = op.outputs[0], [state.of(tensor) for tensor, _ in _parts(op)]
-        if not _along_channels(op):
+        output, parts = node.outputs[0], [state.of(tensor) for tensor, _ in _parts(node)]
+        if not _along_channels(node):
             return
         known = np.concatenate([part.known for part in parts])
         state.learn(output, known, np.concatenate([part.value for part in parts]))
 
-    def demand(self, op: Operator, state: State) -> None:
-        output = op.outputs[0]
-        for tensor, part in _parts(op):
+    def demand(self, node: Node, state: State) -> None:
+        output = node.outputs[0]
+        for tensor, part in _parts(node):
             spread: Mask = np.zeros(channel_count(output), np.bool_)
             spread[part] = state.of(tensor).keep
             state.demand(output, spread)
-        for tensor, part in _parts(op):
+        for tensor, part in _parts(node):
             state.demand(tensor, state.of(output).keep[part])
 
-    def shrink(self, op: Operator, state: State) -> None:
+    def shrink(self, node: Node, state: State) -> None:
         return
 
 
-def _along_channels(op: Operator) -> bool:
-    return op.attributes.axis in (-1, len(op.outputs[0].shape) - 1)
+def _along_channels(node: Node) -> bool:
+    return node.attributes.axis in (-1, len(node.outputs[0].shape) - 1)
 
 
-def _parts(op: Operator) -> list[tuple[Tensor, slice]]:
+def _parts(node: Node) -> list[tuple[Tensor, slice]]:
     """Each input with the output channels that are its own."""
     parts, start = [], 0
-    for tensor in op.inputs:
+    for tensor in node.inputs:
         assert tensor is not None
         end = start + channel_count(tensor)
         parts.append((tensor, slice(start, end)))
-        start = end if _along_channels(op) else 0
+        start = end if _along_channels(node) else 0
     return parts
 
 
-def _ends(op: Operator) -> tuple[Tensor, Tensor]:
-    assert op.inputs[0] is not None
-    return op.inputs[0], op.outputs[0]
+def _ends(node: Node) -> tuple[Tensor, Tensor]:
+    assert node.inputs[0] is not None
+    return node.inputs[0], node.outputs[0]
 
 
-def _leaves_channels_alone(op: Operator) -> bool:
+def _leaves_channels_alone(node: Node) -> bool:
     """MEAN over other axes than the last, PAD without padding of the last, both known when compiling."""
-    source, argument = op.inputs[0], op.inputs[1]
+    source, argument = node.inputs[0], node.inputs[1]
     if source is None or argument is None or argument.data is None or not source.shape:
         return False
-    if any(tensor is not None and not tensor.is_constant for tensor in op.inputs[1:]):
+    if any(tensor is not None and not tensor.is_constant for tensor in node.inputs[1:]):
         return False
-    if op.name == "MEAN":
+    if node.name == "MEAN":
         axes = {int(axis) % len(source.shape) for axis in argument.data.reshape(-1)}
         return len(source.shape) - 1 not in axes
     return not argument.data.reshape(-1, 2)[-1].any()

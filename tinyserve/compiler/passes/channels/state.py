@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Graph, Operator, Tensor
+from tinyserve.compiler.graph.types import Graph, Node, Tensor
 
 Mask = npt.NDArray[np.bool_]
 Int64Array = npt.NDArray[np.int64]
@@ -61,17 +61,17 @@ class State:
 class Rule(Protocol):
     """How channels flow through some operators."""
 
-    def covers(self, op: Operator) -> bool: ...
+    def covers(self, node: Node) -> bool: ...
 
-    def learn(self, op: Operator, state: State) -> None:
+    def learn(self, node: Node, state: State) -> None:
         """Tells the state which output channels hold known values."""
         ...
 
-    def demand(self, op: Operator, state: State) -> None:
+    def demand(self, node: Node, state: State) -> None:
         """Demands the input channels that the kept outputs need, and what must go along with them."""
         ...
 
-    def shrink(self, op: Operator, state: State) -> None:
+    def shrink(self, node: Node, state: State) -> None:
         """Changes constants and options for the channels that go. The tensors are replaced afterwards."""
         ...
 
@@ -79,18 +79,18 @@ class Rule(Protocol):
 class Pinned:
     """Operators without a rule keep all channels of all that they touch."""
 
-    def covers(self, op: Operator) -> bool:
+    def covers(self, node: Node) -> bool:
         return True
 
-    def learn(self, op: Operator, state: State) -> None:
+    def learn(self, node: Node, state: State) -> None:
         return
 
-    def demand(self, op: Operator, state: State) -> None:
-        for tensor in (*op.inputs, *op.outputs, *op.intermediates):
+    def demand(self, node: Node, state: State) -> None:
+        for tensor in (*node.inputs, *node.outputs, *node.intermediates):
             if tensor is not None:
                 state.demand(tensor)
 
-    def shrink(self, op: Operator, state: State) -> None:
+    def shrink(self, node: Node, state: State) -> None:
         return
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tinyserve.compiler import ops
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.unary import Unary
 from tinyserve.compiler.ops.movement.pad import pad_value
 from tinyserve.compiler.ops.reduction.reduce import Mean, reduction_of
@@ -23,18 +23,18 @@ from tinyserve.compiler.passes.channels.state import Channels, Int64Array, Mask
 _ZERO_STAYS_ZERO = frozenset({"RELU", "RELU6", "RELU_N1_TO_1", "AVERAGE_POOL_2D", "MAX_POOL_2D"})
 
 
-def output_stage(op: Operator) -> Callable[[int, int], int]:
+def output_stage(node: Node) -> Callable[[int, int], int]:
     """How an int8 operator with weights ends: (accumulator with bias, channel) to output.
 
     Requantization, zero point and activation of TFLM's reference kernels.
     """
-    source, weights, output = op.inputs[0], op.inputs[1], op.outputs[0]
+    source, weights, output = node.inputs[0], node.inputs[1], node.outputs[0]
     assert source is not None and weights is not None
-    dense = op.name == "FULLY_CONNECTED"
+    dense = node.name == "FULLY_CONNECTED"
     factors = (fully_connected_requantization if dense else convolution_requantization)(
-        op, source, weights, output
+        node, source, weights, output
     )
-    low, high = activation_range(op, op.attributes.activation, output)
+    low, high = activation_range(node, node.attributes.activation, output)
 
     def stage(accumulator: int, channel: int) -> int:
         entry = channel * factors.step
@@ -44,42 +44,42 @@ def output_stage(op: Operator) -> Callable[[int, int], int]:
     return stage
 
 
-def after(op: Operator, channels: Channels) -> tuple[Mask, Int64Array]:
+def after(node: Node, channels: Channels) -> tuple[Mask, Int64Array]:
     """Known channels and their values behind an operator that treats all channels alike.
 
     float32 and int16 channels are only ever known to be zero.
     """
-    source, output = op.inputs[0], op.outputs[0]
+    source, output = node.inputs[0], node.outputs[0]
     assert source is not None
-    if op.name in ("PAD", "PADV2"):
-        return channels.known & (channels.value == pad_value(op)), channels.value
+    if node.name in ("PAD", "PADV2"):
+        return channels.known & (channels.value == pad_value(node)), channels.value
     if source.dtype is not output.dtype:
         return np.zeros_like(channels.known), channels.value
     if output.dtype is not DType.INT8:
-        stays = op.name in _ZERO_STAYS_ZERO
+        stays = node.name in _ZERO_STAYS_ZERO
         return channels.known if stays else np.zeros_like(channels.known), channels.value
-    values = _int8_values(op, channels.value)
+    values = _int8_values(node, channels.value)
     return (np.zeros_like(channels.known), channels.value) if values is None else (channels.known, values)
 
 
-def _int8_values(op: Operator, values: Int64Array) -> Int64Array | None:
+def _int8_values(node: Node, values: Int64Array) -> Int64Array | None:
     """Values behind an int8 operator, None where no rule says what they become."""
-    if op.name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
-        return np.clip(values, *activation_range(op, op.attributes.activation, op.outputs[0]))
-    if op.name == "MEAN":
-        return _means(op, values)
-    known = ops.registry().get(op.name)
+    if node.name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
+        return np.clip(values, *activation_range(node, node.attributes.activation, node.outputs[0]))
+    if node.name == "MEAN":
+        return _means(node, values)
+    known = ops.registry().get(node.name)
     if isinstance(known, Unary):
-        return np.asarray(known.table(op).view(np.int8).astype(np.int64)[values & 0xFF])
+        return np.asarray(known.table(node).view(np.int8).astype(np.int64)[values & 0xFF])
     return None
 
 
-def _means(op: Operator, values: Int64Array) -> Int64Array:
+def _means(node: Node, values: Int64Array) -> Int64Array:
     """TFLM's QuantizedMeanOrSum of ``count`` equal values."""
-    source, output = op.inputs[0], op.outputs[0]
+    source, output = node.inputs[0], node.outputs[0]
     assert source is not None
-    count = reduction_of(op).count
-    _, _, params = Mean().kernel(op, count)
+    count = reduction_of(node).count
+    _, _, params = Mean().kernel(node, count)
     multiplier, shift = params["multiplier"], params["shift"]
     assert isinstance(multiplier, int) and isinstance(shift, int)
     means = [

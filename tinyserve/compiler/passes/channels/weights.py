@@ -7,16 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator, Quantization, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Quantization, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.fixed_point import wrap
 from tinyserve.compiler.passes.channels.state import Channels, Int64Array, Mask
 from tinyserve.compiler.passes.channels.values import output_stage
 
 
-def has_plain_weights(op: Operator) -> bool:
+def has_plain_weights(node: Node) -> bool:
     """Constant symmetric weights and a constant bias or none: what the rules can reason about."""
-    source, weights = op.inputs[0], op.inputs[1]
+    source, weights = node.inputs[0], node.inputs[1]
     assert source is not None and weights is not None
     if not weights.is_constant or source.is_constant:
         return False
@@ -24,17 +24,17 @@ def has_plain_weights(op: Operator) -> bool:
         return False
     if weights.dtype is DType.FLOAT32 and not np.isfinite(weights.data).all():  # type: ignore[arg-type]
         return False
-    bias = bias_of(op)
-    return bias is None or (bias.is_constant and bias.elements == op.outputs[0].shape[-1])
+    bias = bias_of(node)
+    return bias is None or (bias.is_constant and bias.elements == node.outputs[0].shape[-1])
 
 
-def bias_of(op: Operator) -> Tensor | None:
-    return op.inputs[2] if len(op.inputs) > 2 else None
+def bias_of(node: Node) -> Tensor | None:
+    return node.inputs[2] if len(node.inputs) > 2 else None
 
 
-def reads_padding(op: Operator) -> bool:
+def reads_padding(node: Node) -> bool:
     """Whether some tap of a convolution lies outside of its input."""
-    view = conv_window(op)
+    view = conv_window(node)
     ends = (
         (view.pad_top, view.output_height, view.stride_height, view.filter_height, view.dilation_height,
          view.input_height),
@@ -47,42 +47,42 @@ def reads_padding(op: Operator) -> bool:
     )
 
 
-def foldable(op: Operator, channels: Channels, padded: bool) -> Mask:
+def foldable(node: Node, channels: Channels, padded: bool) -> Mask:
     """Input channels that add the same to every accumulator.
 
     Padding holds the zero point, so where there is padding only that value does.
     """
-    source = op.inputs[0]
+    source = node.inputs[0]
     assert source is not None
     if not padded:
         return channels.known
     return np.asarray(channels.known & (channels.value == source.zero_point))
 
 
-def known_outputs(op: Operator, constant: Mask, sums: Int64Array) -> Int64Array:
+def known_outputs(node: Node, constant: Mask, sums: Int64Array) -> Int64Array:
     """Output values of the channels in ``constant``, whose accumulators are ``sums`` + bias.
 
     Only int8 has values other than zero: float sums would be rounded in another order. ``constant`` is
     narrowed in place to what is really known.
     """
-    bias = bias_of(op)
+    bias = bias_of(node)
     accumulators = sums + (0 if bias is None or bias.data is None else bias.data.reshape(-1))
-    output = op.outputs[0]
+    output = node.outputs[0]
     values = np.full(constant.shape, output.zero_point, dtype=np.int64)
     if output.dtype is not DType.INT8:
         constant &= accumulators == 0
         return values
-    stage = output_stage(op)
+    stage = output_stage(node)
     for channel in np.flatnonzero(constant).tolist():
         values[channel] = stage(int(accumulators[channel]), channel)
     return values
 
 
-def add_to_bias(op: Operator, sums: Int64Array) -> None:
+def add_to_bias(node: Node, sums: Int64Array) -> None:
     """Adds to the (already shrunk) bias, or makes one. The accumulators are int32 and wrap."""
     if not sums.any():
         return
-    source, weights, bias = op.inputs[0], op.inputs[1], bias_of(op)
+    source, weights, bias = node.inputs[0], node.inputs[1], bias_of(node)
     assert source is not None and weights is not None
     if bias is None or bias.data is None:
         assert weights.quantization is not None
@@ -91,8 +91,8 @@ def add_to_bias(op: Operator, sums: Int64Array) -> None:
             -1, f"{weights.name}_bias", sums.shape, DType.INT32, Quantization(scales, (0,) * len(scales)),
             np.zeros(sums.shape, np.int32),
         )  # fmt: skip
-        op.inputs = [*op.inputs[:2], None]
+        node.inputs = [*node.inputs[:2], None]
     assert bias.data is not None
     total = bias.data.astype(np.int64).reshape(-1) + sums
     data = np.array([wrap(int(value)) for value in total], dtype=bias.data.dtype)
-    op.inputs[2] = replace(bias, index=-1, data=data.reshape(bias.shape))
+    node.inputs[2] = replace(bias, index=-1, data=data.reshape(bias.shape))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.variants import Candidate
@@ -13,13 +13,13 @@ GROUPS = "groups"
 DEPTHWISE = "depthwise"
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for grouped int8 layers where the core has a kernel for every group."""
-    input, weights = checks.required(op, 0), checks.required(op, 1)
-    if not parts.is_int8(op) or weights.shape[3] == input.shape[3]:
+    input, weights = checks.required(node, 0), checks.required(node, 1)
+    if not parts.is_int8(node) or weights.shape[3] == input.shape[3]:
         return []
     if weights.shape[3] > 1:
-        return groups.candidates(GROUPS, op, lowering)
-    depthwise = parts.with_weights(op, "DEPTHWISE_CONV_2D", (3, 1, 2, 0), axis=3)
+        return groups.candidates(GROUPS, node, lowering)
+    depthwise = parts.with_weights(node, "DEPTHWISE_CONV_2D", (3, 1, 2, 0), axis=3)
     found = parts.cheapest("depthwise_conv_2d", depthwise, lowering)
     return [] if found is None else [Candidate(DEPTHWISE, found.cost, found.reason, found.lower)]

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.variants import Candidate
@@ -13,9 +13,9 @@ VARIANT = "convolutions"
 _LEAST = 4  # output channels of an input channel that pay for its copies
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 layers where each input channel has some output channels."""
-    input, output = checks.required(op, 0), op.outputs[0]
-    if not parts.is_int8(op) or output.shape[3] < (_LEAST if input.shape[3] > 1 else 2) * input.shape[3]:
+    input, output = checks.required(node, 0), node.outputs[0]
+    if not parts.is_int8(node) or output.shape[3] < (_LEAST if input.shape[3] > 1 else 2) * input.shape[3]:
         return []
-    return groups.candidates(VARIANT, parts.with_weights(op, "CONV_2D", (3, 1, 2, 0), axis=0), lowering)
+    return groups.candidates(VARIANT, parts.with_weights(node, "CONV_2D", (3, 1, 2, 0), axis=0), lowering)

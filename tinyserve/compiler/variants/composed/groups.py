@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import Operator, Tensor
+from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.variants import Candidate
@@ -16,19 +16,19 @@ from tinyserve.compiler.variants.composed import parts
 
 @dataclass(frozen=True)
 class _Group:
-    convolution: Operator
+    convolution: Node
     candidate: Candidate
 
 
-def candidates(variant: str, op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(variant: str, node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for an int8 CONV_2D where the core has a kernel for every group."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     if weights.shape[3] == input.shape[3]:
-        whole = parts.cheapest("conv_2d", op, lowering)
+        whole = parts.cheapest("conv_2d", node, lowering)
         return [] if whole is None else [Candidate(variant, whole.cost, whole.reason, whole.lower)]
     groups = []
     for index in range(input.shape[3] // weights.shape[3]):
-        convolution = _group(op, index)
+        convolution = _group(node, index)
         candidate = parts.cheapest("conv_2d", convolution, lowering)
         if candidate is None:
             return []
@@ -36,11 +36,11 @@ def candidates(variant: str, op: Operator, lowering: Lowering) -> list[Candidate
     pixels = [tensor.elements // tensor.shape[3] for tensor in (input, output)]
     copies = parts.copy_cost(sum(pixels) * len(groups), input.nbytes + output.nbytes)
     cost = sum(group.candidate.cost for group in groups) + copies
-    return [Candidate(variant, cost, parts.REASON, lambda: _lower(op, lowering, groups))]
+    return [Candidate(variant, cost, parts.REASON, lambda: _lower(node, lowering, groups))]
 
 
-def _group(op: Operator, index: int) -> Operator:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _group(node: Node, index: int) -> Node:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     assert weights.data is not None
     depth = weights.shape[3]
     filters = output.shape[3] * depth // input.shape[3]
@@ -50,17 +50,17 @@ def _group(op: Operator, index: int) -> Operator:
     inputs: list[Tensor | None] = [
         parts.activation_like(input, f"{name}_input", (*input.shape[:3], depth)),
         parts.weights_like(weights, f"{name}_weights", data, 0, channels),
-        parts.bias_like(checks.optional(op, 2), f"{name}_bias", channels),
+        parts.bias_like(checks.optional(node, 2), f"{name}_bias", channels),
     ]
     target = parts.activation_like(output, name, (*output.shape[:3], filters))
-    return parts.part(op, "CONV_2D", inputs, target, op.attributes)
+    return parts.part(node, "CONV_2D", inputs, target, node.attributes)
 
 
-def _lower(op: Operator, lowering: Lowering, groups: list[_Group]) -> None:
+def _lower(node: Node, lowering: Lowering, groups: list[_Group]) -> None:
     """Group after group, so that one group's copies are needed at a time."""
-    input, output = checks.required(op, 0), op.outputs[0]
+    input, output = checks.required(node, 0), node.outputs[0]
     for index, group in enumerate(groups):
         source, target = checks.required(group.convolution, 0), group.convolution.outputs[0]
-        parts.copy_channels(op, lowering, (input, index * source.shape[3]), (source, 0))
+        parts.copy_channels(node, lowering, (input, index * source.shape[3]), (source, 0))
         group.candidate.lower()
-        parts.copy_channels(op, lowering, (target, 0), (output, index * target.shape[3]))
+        parts.copy_channels(node, lowering, (target, 0), (output, index * target.shape[3]))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator, Quantization, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Quantization, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.strided_copy import Walk, add_copy, dense_strides
@@ -26,11 +26,11 @@ def copy_cost(runs: int, nbytes: int) -> float:
     return runs * _RUN_COST + nbytes * _COPY_COST
 
 
-def is_int8(op: Operator) -> bool:
+def is_int8(node: Node) -> bool:
     """int8 throughout, with constant weights."""
-    weights = checks.required(op, 1)
+    weights = checks.required(node, 1)
     return weights.data is not None and all(
-        tensor.dtype is DType.INT8 for tensor in (checks.required(op, 0), weights, op.outputs[0])
+        tensor.dtype is DType.INT8 for tensor in (checks.required(node, 0), weights, node.outputs[0])
     )
 
 
@@ -59,34 +59,32 @@ def bias_like(bias: Tensor | None, name: str, channels: IntArray) -> Tensor | No
     return Tensor(-1, name, (len(channels),), bias.dtype, None, bias.data.reshape(-1)[channels])
 
 
-def part(
-    op: Operator, name: str, inputs: list[Tensor | None], output: Tensor, attributes: object
-) -> Operator:
-    """An operator that computes ``output`` for ``op``."""
-    return replace(op, index=-1, name=name, inputs=inputs, outputs=[output], attributes=attributes)
+def part(node: Node, name: str, inputs: list[Tensor | None], output: Tensor, attributes: object) -> Node:
+    """An operator that computes ``output`` for ``node``."""
+    return replace(node, index=-1, name=name, inputs=inputs, outputs=[output], attributes=attributes)
 
 
-def cheapest(module: str, op: Operator, lowering: Lowering) -> Candidate | None:
+def cheapest(module: str, node: Node, lowering: Lowering) -> Candidate | None:
     """The cheapest variant of a part."""
-    return next(iter(candidates(module, op, lowering)), None)
+    return next(iter(candidates(module, node, lowering)), None)
 
 
-def with_weights(op: Operator, name: str, order: tuple[int, ...], axis: int) -> Operator:
+def with_weights(node: Node, name: str, order: tuple[int, ...], axis: int) -> Node:
     """The same convolution as another operator: weights in ``order``, their channels along ``axis``."""
-    weights = checks.required(op, 1)
+    weights = checks.required(node, 1)
     assert weights.data is not None
     data = np.asarray(weights.data.transpose(order), np.int8)
     channels = np.arange(data.shape[axis], dtype=np.int64)
     turned = weights_like(weights, weights.name, data, axis, channels)
-    inputs = [checks.required(op, 0), turned, checks.optional(op, 2)]
-    return part(op, name, inputs, op.outputs[0], op.attributes)
+    inputs = [checks.required(node, 0), turned, checks.optional(node, 2)]
+    return part(node, name, inputs, node.outputs[0], node.attributes)
 
 
 def copy_channels(
-    op: Operator, lowering: Lowering, source: tuple[Tensor, int], target: tuple[Tensor, int]
+    node: Node, lowering: Lowering, source: tuple[Tensor, int], target: tuple[Tensor, int]
 ) -> None:
     """Copies channels of every pixel, as many as the smaller tensor has, from these numbers on."""
     (origin, first), (goal, start) = source, target
     walks = [Walk(first, dense_strides(origin.shape)), Walk(start, dense_strides(goal.shape))]
     shape = (*goal.shape[:3], min(origin.shape[3], goal.shape[3]))
-    add_copy(op, lowering, origin, goal, shape=shape, source=walks[0], target=walks[1])
+    add_copy(node, lowering, origin, goal, shape=shape, source=walks[0], target=walks[1])

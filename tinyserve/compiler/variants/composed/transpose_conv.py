@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator, Tensor
+from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import Conv2DAttributes
 from tinyserve.compiler.ops.linear.transpose_conv import as_convolution, transposed_padding
 from tinyserve.compiler.ops.support import checks
@@ -64,30 +64,30 @@ class _Phase:
     first: int
     rows: _Span
     columns: _Span
-    convolution: Operator
+    convolution: Node
     candidate: Candidate
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 where the core has a kernel for every phase."""
-    view = as_convolution(op)
-    if not parts.is_int8(view) or min(op.outputs[0].shape) < 1:
+    view = as_convolution(node)
+    if not parts.is_int8(view) or min(node.outputs[0].shape) < 1:
         return []
-    phases = _phases(op, view, lowering)
+    phases = _phases(node, view, lowering)
     if phases is None:
         return []
-    output = op.outputs[0]
+    output = node.outputs[0]
     cost = sum(phase.candidate.cost for phase in phases)
-    if not _is_direct(op, phases):
+    if not _is_direct(node, phases):
         cost += parts.copy_cost(output.shape[0] * output.shape[1], output.nbytes)
-    return [Candidate(VARIANT, cost, parts.REASON, lambda: _lower(op, lowering, phases))]
+    return [Candidate(VARIANT, cost, parts.REASON, lambda: _lower(node, lowering, phases))]
 
 
-def _phases(op: Operator, view: Operator, lowering: Lowering) -> list[_Phase] | None:
-    stride, height = op.attributes.stride_height, op.outputs[0].shape[1]
+def _phases(node: Node, view: Node, lowering: Lowering) -> list[_Phase] | None:
+    stride, height = node.attributes.stride_height, node.outputs[0].shape[1]
     found = []
     for first in range(min(stride, height)):
-        rows, columns, convolution = _convolution(op, view, first)
+        rows, columns, convolution = _convolution(node, view, first)
         candidate = parts.cheapest("conv_2d", convolution, lowering)
         if candidate is None:
             return None
@@ -95,11 +95,11 @@ def _phases(op: Operator, view: Operator, lowering: Lowering) -> list[_Phase] | 
     return found
 
 
-def _convolution(op: Operator, view: Operator, first: int) -> tuple[_Span, _Span, Operator]:
+def _convolution(node: Node, view: Node, first: int) -> tuple[_Span, _Span, Node]:
     """The convolution of the phase that begins with output row ``first``."""
-    input, weights, output = checks.required(view, 0), checks.required(view, 1), op.outputs[0]
-    strides = (op.attributes.stride_height, op.attributes.stride_width)
-    top, left = transposed_padding(op, 1) + first, transposed_padding(op, 2)
+    input, weights, output = checks.required(view, 0), checks.required(view, 1), node.outputs[0]
+    strides = (node.attributes.stride_height, node.attributes.stride_width)
+    top, left = transposed_padding(node, 1) + first, transposed_padding(node, 2)
     taps = max(1, -(-(weights.shape[1] - top % strides[0]) // strides[0]))
     rows = _Span(taps, top // strides[0], len(range(first, output.shape[1], strides[0])), input.shape[1])
     last = (left + output.shape[2] - 1) // strides[1]
@@ -110,7 +110,7 @@ def _convolution(op: Operator, view: Operator, first: int) -> tuple[_Span, _Span
     name = f"{output.name}_phase{first}"
     shape = (input.shape[0], rows.outputs, columns.outputs, len(channels))
     attributes = Conv2DAttributes(
-        activation=op.attributes.activation,
+        activation=node.attributes.activation,
         pad_top=rows.before, pad_bottom=rows.after, pad_left=columns.before, pad_right=columns.after,
     )  # fmt: skip
     inputs: list[Tensor | None] = [
@@ -121,7 +121,7 @@ def _convolution(op: Operator, view: Operator, first: int) -> tuple[_Span, _Span
     return (
         rows,
         columns,
-        parts.part(op, "CONV_2D", inputs, parts.activation_like(output, name, shape), attributes),
+        parts.part(node, "CONV_2D", inputs, parts.activation_like(output, name, shape), attributes),
     )
 
 
@@ -139,30 +139,30 @@ def _phase_weights(
     return found.reshape(-1, *taps, depth)
 
 
-def _is_direct(op: Operator, phases: list[_Phase]) -> bool:
+def _is_direct(node: Node, phases: list[_Phase]) -> bool:
     """Whether the only phase gives the output's bytes as they are."""
     (only, *others) = phases
     given = only.convolution.outputs[0]
-    return not others and given.elements == op.outputs[0].elements and transposed_padding(op, 2) == 0
+    return not others and given.elements == node.outputs[0].elements and transposed_padding(node, 2) == 0
 
 
-def _lower(op: Operator, lowering: Lowering, phases: list[_Phase]) -> None:
+def _lower(node: Node, lowering: Lowering, phases: list[_Phase]) -> None:
     for phase in phases:
         phase.candidate.lower()
-    if _is_direct(op, phases):
-        lowering.alias(op.outputs[0], phases[0].convolution.outputs[0])
+    if _is_direct(node, phases):
+        lowering.alias(node.outputs[0], phases[0].convolution.outputs[0])
         return
     for phase in phases:
-        _copy(op, lowering, phase)
+        _copy(node, lowering, phase)
 
 
-def _copy(op: Operator, lowering: Lowering, phase: _Phase) -> None:
+def _copy(node: Node, lowering: Lowering, phase: _Phase) -> None:
     """The phase's rows to their places."""
-    output, given = op.outputs[0], phase.convolution.outputs[0]
-    stride, channels = op.attributes.stride_width, output.shape[3]
+    output, given = node.outputs[0], phase.convolution.outputs[0]
+    stride, channels = node.attributes.stride_width, output.shape[3]
     line, given_line = output.shape[2] * channels, given.shape[2] * given.shape[3]
-    begin = (phase.columns.skipped * stride + transposed_padding(op, 2) % stride) * channels
+    begin = (phase.columns.skipped * stride + transposed_padding(node, 2) % stride) * channels
     source = Walk(phase.rows.skipped * given_line + begin, (given.shape[1] * given_line, given_line, 1))
-    target = Walk(phase.first * line, (output.shape[1] * line, op.attributes.stride_height * line, 1))
+    target = Walk(phase.first * line, (output.shape[1] * line, node.attributes.stride_height * line, 1))
     shape = (output.shape[0], phase.rows.count, line)
-    add_copy(op, lowering, given, output, shape=shape, source=source, target=target)
+    add_copy(node, lowering, given, output, shape=shape, source=source, target=target)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps
@@ -16,19 +16,19 @@ from tinyserve.compiler.variants.sums import SumFactors, factors_for
 REASON = "one input by shifts, the other by a table of 1 KB"
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 inputs of one shape and outputs that may be all of int8."""
-    output = op.outputs[0]
-    factors = factors_for(op)
-    if factors is None or activation_range(op, op.attributes.activation, output) != (-128, 127):
+    output = node.outputs[0]
+    factors = factors_for(node)
+    if factors is None or activation_range(node, node.attributes.activation, output) != (-128, 127):
         return []
-    return [Candidate("dsp", output.elements * 10.0, REASON, lambda: _lower(op, lowering, factors))]
+    return [Candidate("dsp", output.elements * 10.0, REASON, lambda: _lower(node, lowering, factors))]
 
 
-def _lower(op: Operator, lowering: Lowering, factors: SumFactors) -> None:
+def _lower(node: Node, lowering: Lowering, factors: SumFactors) -> None:
     assert factors.plain is not None
-    output = op.outputs[0]
-    inputs = [checks.required(op, factors.plain), checks.required(op, 1 - factors.plain)]
+    output = node.outputs[0]
+    inputs = [checks.required(node, factors.plain), checks.required(node, 1 - factors.plain)]
     shift = -factors.shift - 1
     params: dict[str, ParamValue] = {
         "elements": output.elements,
@@ -40,7 +40,7 @@ def _lower(op: Operator, lowering: Lowering, factors: SumFactors) -> None:
     sources, target = [lowering.operand(tensor) for tensor in inputs], lowering.buffer(output)
     function = "ts_dsp_add_relu_s8" if output.zero_point == -128 else "ts_dsp_add_s8"
     add_call(
-        op, lowering, function, "dsp/add.h", params=params, inputs=sources, outputs=[target],
+        node, lowering, function, "dsp/add.h", params=params, inputs=sources, outputs=[target],
         params_type="ts_dsp_add_params", sources=("dsp/add.S",), variant="dsp", reason=REASON,
-        overlaps=broadcast_overlaps(op, inputs, sources, target),
+        overlaps=broadcast_overlaps(node, inputs, sources, target),
     )  # fmt: skip

@@ -6,7 +6,7 @@ Saturating first is no loss: the activation's bounds lie within int8's.
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import INTEGER_RANGE, activation_range
 from tinyserve.compiler.program import KernelCall
@@ -14,38 +14,38 @@ from tinyserve.compiler.program import KernelCall
 INSTRUCTIONS_PER_ELEMENT = 7.0
 
 
-def is_needed(op: Operator) -> bool:
+def is_needed(node: Node) -> bool:
     """Whether the activation forbids values of int8."""
-    return activation_range(op, op.attributes.activation, op.outputs[0]) != INTEGER_RANGE[DType.INT8]
+    return activation_range(node, node.attributes.activation, node.outputs[0]) != INTEGER_RANGE[DType.INT8]
 
 
-def cost(op: Operator) -> float:
+def cost(node: Node) -> float:
     """Instructions of the pass, 0 where none is needed."""
-    return op.outputs[0].elements * INSTRUCTIONS_PER_ELEMENT if is_needed(op) else 0.0
+    return node.outputs[0].elements * INSTRUCTIONS_PER_ELEMENT if is_needed(node) else 0.0
 
 
-def add_clamp(op: Operator, lowering: Lowering) -> None:
+def add_clamp(node: Node, lowering: Lowering) -> None:
     """Appends the pass where it is needed, after the call that writes the output."""
-    if not is_needed(op):
+    if not is_needed(node):
         return
-    low, high = activation_range(op, op.attributes.activation, op.outputs[0])
-    output = lowering.buffer(op.outputs[0])
+    low, high = activation_range(node, node.attributes.activation, node.outputs[0])
+    output = lowering.buffer(node.outputs[0])
     lowering.call(
         KernelCall(
             function="ts_clamp_dsp_s8",
             header="dsp/clamp.h",
             params_type="ts_clamp_dsp_s8_params",
             params={
-                "elements": op.outputs[0].elements,
+                "elements": node.outputs[0].elements,
                 "activation_min": low,
                 "activation_max": high,
             },
             args=[output],
             reads=[output],
             writes=[output],
-            layer=op.outputs[0].name,
-            op=op.name,
-            comment=f"activation {op.attributes.activation.name}: {low} to {high}",
+            layer=node.outputs[0].name,
+            op=node.name,
+            comment=f"activation {node.attributes.activation.name}: {low} to {high}",
             variant="dsp",
             reason="bounds of the activation",
         )

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -26,44 +26,44 @@ WIDE_GAIN = 70.0
 """Instructions per inference that a byte of flash must save where neither size nor speed comes first."""
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """Candidates for ungrouped convolutions: weights packed by twos, widened, or transformed; int16."""
-    input, weights = checks.required(op, 0), checks.required(op, 1)
+    input, weights = checks.required(node, 0), checks.required(node, 1)
     if input.dtype is DType.INT16:
-        return sums16.candidates(op, lowering, conv_2d_s16.KERNEL)
-    if not packing.applies(op) or weights.shape[3] != input.shape[3]:
+        return sums16.candidates(node, lowering, conv_2d_s16.KERNEL)
+    if not packing.applies(node) or weights.shape[3] != input.shape[3]:
         return []
-    forms = _forms(op, lowering.target.optimize)
-    found = [_candidate(op, lowering, form) for form in forms]
-    transformed = winograd.filters(op) if lowering.target.optimize != "size" else None
-    if transformed is not None and _is_worth(op, lowering.target.optimize, transformed, forms):
-        found.append(winograd.candidate(op, lowering, transformed))
-    if forms and lowering.target.optimize == "ram" and not _is_pointwise(conv_window(op)):
-        found.append(_single_candidate(op, lowering, forms[0]))
+    forms = _forms(node, lowering.target.optimize)
+    found = [_candidate(node, lowering, form) for form in forms]
+    transformed = winograd.filters(node) if lowering.target.optimize != "size" else None
+    if transformed is not None and _is_worth(node, lowering.target.optimize, transformed, forms):
+        found.append(winograd.candidate(node, lowering, transformed))
+    if forms and lowering.target.optimize == "ram" and not _is_pointwise(conv_window(node)):
+        found.append(_single_candidate(node, lowering, forms[0]))
     return found
 
 
 def _is_worth(
-    op: Operator, optimize: Optimize, transformed: winograd.Filters, forms: list[packing.Matmul]
+    node: Node, optimize: Optimize, transformed: winograd.Filters, forms: list[packing.Matmul]
 ) -> bool:
     """Whether the time that a layer saves is worth its flash; where speed comes first it always is."""
     if not forms or optimize == "speed":
         return True
     cheapest = min(forms, key=lambda form: form.weights.nbytes)
-    saved = _cost(conv_window(op), cheapest) - winograd.instructions(op)
+    saved = _cost(conv_window(node), cheapest) - winograd.instructions(node)
     return saved > WIDE_GAIN * (transformed.nbytes - cheapest.weights.nbytes)
 
 
-def _candidate(op: Operator, lowering: Lowering, form: packing.Matmul) -> Candidate:
-    cost = _cost(conv_window(op), form) + clamp.cost(op)
-    return Candidate(form.variant, cost, REASON, lambda: _lower(op, lowering, form))
+def _candidate(node: Node, lowering: Lowering, form: packing.Matmul) -> Candidate:
+    cost = _cost(conv_window(node), form) + clamp.cost(node)
+    return Candidate(form.variant, cost, REASON, lambda: _lower(node, lowering, form))
 
 
-def _single_candidate(op: Operator, lowering: Lowering, form: packing.Matmul) -> Candidate:
+def _single_candidate(node: Node, lowering: Lowering, form: packing.Matmul) -> Candidate:
     """One pixel at a time: a quarter of the patch, a quarter more instructions."""
     single = replace(form, variant=f"{form.variant}-single")
-    cost = 1.3 * _cost(conv_window(op), form) + clamp.cost(op)
-    return Candidate(single.variant, cost, REASON_SINGLE, lambda: _lower(op, lowering, single, pixels=1))
+    cost = 1.3 * _cost(conv_window(node), form) + clamp.cost(node)
+    return Candidate(single.variant, cost, REASON_SINGLE, lambda: _lower(node, lowering, single, pixels=1))
 
 
 def run_length(view: Window, channels: int) -> int:
@@ -71,22 +71,22 @@ def run_length(view: Window, channels: int) -> int:
     return channels * (view.filter_width if view.dilation_width == 1 else 1)
 
 
-def _forms(op: Operator, optimize: Optimize) -> list[packing.Matmul]:
+def _forms(node: Node, optimize: Optimize) -> list[packing.Matmul]:
     """The forms of the weights that are exact and whose flash the target allows."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[0], -1)
-    steps = packing.in_steps(taps, run_length(conv_window(op), input.shape[3]))
-    factors = convolution_requantization(op, input, weights, output)
-    bias = packing.folded_bias(op, taps)
-    packed = packing.matmul(op, steps, bias, factors)
+    steps = packing.in_steps(taps, run_length(conv_window(node), input.shape[3]))
+    factors = convolution_requantization(node, input, weights, output)
+    bias = packing.folded_bias(node, taps)
+    packed = packing.matmul(node, steps, bias, factors)
     if optimize == "size":
         return [packed] if packed else []
-    widened = wide.matmul(op, steps, bias, factors)
+    widened = wide.matmul(node, steps, bias, factors)
     forms = [form for form in (packed, widened) if form is not None]
     if len(forms) == 2 and optimize != "speed":
         bytes_more = forms[1].weights.nbytes - forms[0].weights.nbytes
-        saved = _cost(conv_window(op), forms[0]) - _cost(conv_window(op), forms[1])
+        saved = _cost(conv_window(node), forms[0]) - _cost(conv_window(node), forms[1])
         return forms if saved > WIDE_GAIN * bytes_more else forms[:1]
     return forms
 
@@ -110,17 +110,17 @@ def _is_pointwise(view: Window) -> bool:
     return (view.filter_height, view.filter_width) == (1, 1) == strides and view.pad_top == view.pad_left == 0
 
 
-def _lower(op: Operator, lowering: Lowering, packed: packing.Matmul, pixels: int = PIXELS) -> None:
+def _lower(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int = PIXELS) -> None:
     """``pixels``: of a patch, 4 or 1."""
-    input, output = checks.required(op, 0), op.outputs[0]
-    view = conv_window(op)
+    input, output = checks.required(node, 0), node.outputs[0]
+    view = conv_window(node)
     if _is_pointwise(view):
-        lower_pointwise(op, lowering, packed, view.pixels, input.shape[3])
+        lower_pointwise(node, lowering, packed, view.pixels, input.shape[3])
         return
     row_words = -(-run_length(view, input.shape[3]) // 4)
     patch_words = pixels * packed.steps
     params = {
-        **_matmul_params(op, lowering, packed, view.pixels // max(1, view.batches) if pixels > 1 else 1),
+        **_matmul_params(node, lowering, packed, view.pixels // max(1, view.batches) if pixels > 1 else 1),
         **_window_params(view, input.shape[3]),
         "input_zero_point": input.zero_point,
         "patch_words": patch_words,
@@ -128,26 +128,24 @@ def _lower(op: Operator, lowering: Lowering, packed: packing.Matmul, pixels: int
     }
     words = patch_words + row_words * (1 + pixels if _is_cut(view) else 1)
     lead = _lead(view, input.shape[3], output.shape[3], pixels)
-    _call(op, lowering, packed, "ts_conv_2d", params, patch_bytes=4 * words, lead=lead)
+    _call(node, lowering, packed, "ts_conv_2d", params, patch_bytes=4 * words, lead=lead)
 
 
-def lower_pointwise(
-    op: Operator, lowering: Lowering, packed: packing.Matmul, pixels: int, depth: int
-) -> None:
+def lower_pointwise(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int, depth: int) -> None:
     """A 1x1 convolution, or a fully connected layer whose batches are the pixels."""
-    params = {**_matmul_params(op, lowering, packed, pixels), "pixels": pixels, "input_bytes": depth}
-    channels = checks.required(op, 1).shape[0]
+    params = {**_matmul_params(node, lowering, packed, pixels), "pixels": pixels, "input_bytes": depth}
+    channels = checks.required(node, 1).shape[0]
     reads = np.arange(pixels, dtype=np.int64)[None, :]
     patch_bytes = 4 * min(pixels, PIXELS) * packed.steps
     lead = _block_lead(reads, depth, channels)
-    _call(op, lowering, packed, "ts_conv_2d_1x1", params, patch_bytes=patch_bytes, lead=lead)
+    _call(node, lowering, packed, "ts_conv_2d_1x1", params, patch_bytes=patch_bytes, lead=lead)
 
 
 def _matmul_params(
-    op: Operator, lowering: Lowering, packed: packing.Matmul, pixels: int
+    node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int
 ) -> dict[str, ParamValue]:
     """``pixels``: of one image. Kernels that it does not need are not linked."""
-    weights = checks.required(op, 1)
+    weights = checks.required(node, 1)
     function = "ts_dsp_matmul_{}_" + packed.kernel
     whole = len(packed.weights) - packed.odd
     return {
@@ -165,7 +163,7 @@ def _matmul_params(
 
 
 def _call(
-    op: Operator,
+    node: Node,
     lowering: Lowering,
     packed: packing.Matmul,
     kernel: str,
@@ -174,17 +172,17 @@ def _call(
     patch_bytes: int,
     lead: int,
 ) -> None:
-    weights, output = checks.required(op, 1), op.outputs[0]
-    source, target = lowering.operand(checks.required(op, 0)), lowering.buffer(output)
+    weights, output = checks.required(node, 1), node.outputs[0]
+    source, target = lowering.operand(checks.required(node, 0)), lowering.buffer(output)
     add_call(
-        op, lowering, f"{kernel}_dsp_s8", "dsp/conv_2d.h", params=params, inputs=[source], outputs=[target],
+        node, lowering, f"{kernel}_dsp_s8", "dsp/conv_2d.h", params=params, inputs=[source], outputs=[target],
         scratch=[lowering.scratch(f"{output.name}_patch", patch_bytes)],
         overlaps=overlaps(source, target, lead),
         macs=output.elements * weights.elements // weights.shape[0],
         sources=(f"dsp/{packed.source}", "dsp/patch.S"), variant=packed.variant,
         reason=REASON_SINGLE if packed.variant.endswith("-single") else REASON,
     )  # fmt: skip
-    clamp.add_clamp(op, lowering)
+    clamp.add_clamp(node, lowering)
 
 
 def _window_params(view: Window, channels: int) -> dict[str, ParamValue]:

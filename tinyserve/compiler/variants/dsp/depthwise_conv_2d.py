@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -26,30 +26,32 @@ _SINGLE_ROW_GAIN = 5000.0
 """Instructions that make up for the flash of the kernel for single rows."""
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """Planes of 4 channels for any int8 layer, and rows sorted by channel for 3x3."""
-    return [*planes.candidates(op, lowering), *_strips(op, lowering)]
+    return [*planes.candidates(node, lowering), *_strips(node, lowering)]
 
 
-def _strips(op: Operator, lowering: Lowering) -> list[Candidate]:
+def _strips(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3, strides 1 or 2, multiplier 1 and at least 4 channels."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     if (
-        not packing.applies(op)
+        not packing.applies(node)
         or weights.shape[3] != input.shape[3]
         or not _LANES <= input.shape[3] < 1 << 15
     ):
         return []
-    if not _window_applies(conv_window(op)):
+    if not _window_applies(conv_window(node)):
         return []
-    factors = convolution_requantization(op, input, weights, output)
-    views = [_View.of(conv_window(op), input.shape[3], turned) for turned in (False, True)]
+    factors = convolution_requantization(node, input, weights, output)
+    views = [_View.of(conv_window(node), input.shape[3], turned) for turned in (False, True)]
     short = lowering.target.optimize == "ram"
     view = min(views, key=lambda one: (one.scratch_bytes if short else 0, one.cost))
-    records = _records(op, view, factors)
+    records = _records(node, view, factors)
     if records is None:
         return []
-    return [Candidate("dsp", view.cost + clamp.cost(op), REASON, lambda: _lower(op, lowering, view, records))]
+    return [
+        Candidate("dsp", view.cost + clamp.cost(node), REASON, lambda: _lower(node, lowering, view, records))
+    ]
 
 
 def _window_applies(view: Window) -> bool:
@@ -136,14 +138,14 @@ class _View:
         return (across, along) if self.turned else (along, across)
 
 
-def _records(op: Operator, view: _View, factors: Requantization) -> npt.NDArray[np.uint16] | None:
+def _records(node: Node, view: _View, factors: Requantization) -> npt.NDArray[np.uint16] | None:
     """Nine half-words per channel, or None where a channel has no exact form."""
-    weights = checks.required(op, 1).data
+    weights = checks.required(node, 1).data
     assert weights is not None
     channels = weights.shape[3]
     taps = weights.reshape(3, 3, channels)
     taps = (taps.transpose(2, 1, 0) if view.turned else taps.transpose(2, 0, 1)).reshape(channels, 9)
-    bias = packing.folded_bias(op, taps)
+    bias = packing.folded_bias(node, taps)
     bounds = packing.accumulator_bounds(taps.astype(np.int64).reshape(channels, 9, 1), bias)
     multipliers, shifts = packing.settle(factors, channels, bounds)
     records = np.zeros((channels, 18), dtype=np.int8)
@@ -154,7 +156,7 @@ def _records(op: Operator, view: _View, factors: Requantization) -> npt.NDArray[
             int(multipliers[channel]),
             int(shifts[channel]),
             total_shift=_SHIFT,
-            relu=op.outputs[0].zero_point == -128,
+            relu=node.outputs[0].zero_point == -128,
         )
         if scaled is None:
             return None
@@ -164,8 +166,8 @@ def _records(op: Operator, view: _View, factors: Requantization) -> npt.NDArray[
     return records.view("<u2").astype(np.uint16)
 
 
-def _lower(op: Operator, lowering: Lowering, view: _View, records: npt.NDArray[np.uint16]) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower(node: Node, lowering: Lowering, view: _View, records: npt.NDArray[np.uint16]) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     row_step, column_step = view.steps(input.shape[2])
     output_row_step, output_column_step = view.steps(output.shape[2])
     one = view.stride == 1
@@ -196,13 +198,13 @@ def _lower(op: Operator, lowering: Lowering, view: _View, records: npt.NDArray[n
     }
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
-        op, lowering, "ts_depthwise_conv_2d_dsp_s8", "dsp/depthwise_conv_2d.h",
+        node, lowering, "ts_depthwise_conv_2d_dsp_s8", "dsp/depthwise_conv_2d.h",
         params=params, inputs=[source], outputs=[target],
         scratch=[lowering.scratch(f"{output.name}_rows", view.scratch_bytes)],
         overlaps=_overlaps(source, target, view), macs=output.elements * 9,
         sources=("dsp/depthwise.S",), variant="dsp", reason=REASON,
     )  # fmt: skip
-    clamp.add_clamp(op, lowering)
+    clamp.add_clamp(node, lowering)
 
 
 def _overlaps(source: Operand, target: Buffer, view: _View) -> list[Overlap]:

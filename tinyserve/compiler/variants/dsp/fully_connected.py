@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
@@ -20,35 +20,37 @@ REASON = "SMLAD on four taps x 8 channels, two weights per half-word"
 _GROUP = 8
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """Rows of weights as they are; for int8 also groups of 8 channels and a convolution of one pixel."""
-    input, weights = checks.required(op, 0), checks.required(op, 1)
-    found = dots.fully_connected(op, lowering, dots.DSP)
-    if weights.data is None or not packing.applies(op):
+    input, weights = checks.required(node, 0), checks.required(node, 1)
+    found = dots.fully_connected(node, lowering, dots.DSP)
+    if weights.data is None or not packing.applies(node):
         return found
     depth, batches = weights.shape[1], input.elements // weights.shape[1]
     taps = weights.data.reshape(weights.shape)
-    packed = _packed(op, taps)
+    packed = _packed(node, taps)
     if packed is not None:
-        cost = batches * len(packed) * (1.0 * depth * _GROUP + 75) + clamp.cost(op)
-        found.append(Candidate("dsp", cost, REASON, lambda: _lower(op, lowering, packed)))
-    factors = fully_connected_requantization(op, input, weights, op.outputs[0])
+        cost = batches * len(packed) * (1.0 * depth * _GROUP + 75) + clamp.cost(node)
+        found.append(Candidate("dsp", cost, REASON, lambda: _lower(node, lowering, packed)))
+    factors = fully_connected_requantization(node, input, weights, node.outputs[0])
     steps = packing.in_steps(taps, depth)
-    product = packing.matmul(op, steps, packing.folded_bias(op, taps), factors)
+    product = packing.matmul(node, steps, packing.folded_bias(node, taps), factors)
     if product is not None:
-        cost = conv_2d.pointwise_cost(batches, product) + clamp.cost(op)
-        found.append(Candidate("dsp", cost, conv_2d.REASON, lambda: _lower_pointwise(op, lowering, product)))
+        cost = conv_2d.pointwise_cost(batches, product) + clamp.cost(node)
+        found.append(
+            Candidate("dsp", cost, conv_2d.REASON, lambda: _lower_pointwise(node, lowering, product))
+        )
     return found
 
 
-def _packed(op: Operator, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.uint32] | None:
+def _packed(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.uint32] | None:
     """[groups][words]; a last group may overlap its neighbour. None where the sums would not be exact."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     channels, depth = taps.shape
-    factors = fully_connected_requantization(op, input, weights, output)
+    factors = fully_connected_requantization(node, input, weights, output)
     if factors.multipliers.size != 1 or channels < _GROUP:
         return None
-    bias = packing.folded_bias(op, taps)
+    bias = packing.folded_bias(node, taps)
     padded = np.zeros((channels, -(-depth // 4) * 4), np.int8)
     padded[:, :depth] = taps
     steps = packing.in_steps(padded, padded.shape[1])
@@ -67,10 +69,10 @@ def _packed(op: Operator, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.uint32] 
     return np.stack(groups).astype(np.uint32)
 
 
-def _lower(op: Operator, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower(node: Node, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     channels, depth = weights.shape
-    factors = fully_connected_requantization(op, input, weights, output)
+    factors = fully_connected_requantization(node, input, weights, output)
     shift = -int(factors.shifts[0])
     params: dict[str, ParamValue] = {
         "quads": depth // 4,
@@ -88,12 +90,12 @@ def _lower(op: Operator, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> 
     }
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
-        op, lowering, "ts_fully_connected_dsp_s8", "dsp/fully_connected.h",
+        node, lowering, "ts_fully_connected_dsp_s8", "dsp/fully_connected.h",
         params=params, inputs=[source], outputs=[target],
         overlaps=overlaps(source, target, _lead(input.elements // depth, depth, channels, len(packed))),
         macs=output.elements * depth, sources=("dsp/fully_connected.S",), variant="dsp", reason=REASON,
     )  # fmt: skip
-    clamp.add_clamp(op, lowering)
+    clamp.add_clamp(node, lowering)
 
 
 def _lead(batches: int, depth: int, channels: int, groups: int) -> int:
@@ -103,6 +105,6 @@ def _lead(batches: int, depth: int, channels: int, groups: int) -> int:
     return lead_bytes(rows * depth, (np.arange(batches)[:, None] * channels + ends).reshape(-1))
 
 
-def _lower_pointwise(op: Operator, lowering: Lowering, product: packing.Matmul) -> None:
-    input, depth = checks.required(op, 0), checks.required(op, 1).shape[1]
-    conv_2d.lower_pointwise(op, lowering, product, input.elements // depth, depth)
+def _lower_pointwise(node: Node, lowering: Lowering, product: packing.Matmul) -> None:
+    input, depth = checks.required(node, 0), checks.required(node, 1).shape[1]
+    conv_2d.lower_pointwise(node, lowering, product, input.elements // depth, depth)

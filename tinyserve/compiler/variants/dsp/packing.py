@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.quantize_params import Requantization
 
@@ -38,21 +38,21 @@ class Matmul:
     cost_per_pair: float
 
 
-def applies(op: Operator) -> bool:
+def applies(node: Node) -> bool:
     """int8 activations and weights."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     return input.dtype is weights.dtype is output.dtype is DType.INT8
 
 
-def folded_bias(op: Operator, taps: npt.NDArray[np.int8]) -> Ints:
+def folded_bias(node: Node, taps: npt.NDArray[np.int8]) -> Ints:
     """The bias with the input's zero point folded in: sum(w * (x - z)) = sum(w * x) - z * sum(w).
 
     ``taps``: [output channels][...].
     """
-    bias = checks.optional(op, 2)
+    bias = checks.optional(node, 2)
     sums = taps.reshape(taps.shape[0], -1).astype(np.int64).sum(axis=1)
     start = np.zeros(len(sums), np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
-    return np.asarray(start.astype(np.int64) - checks.required(op, 0).zero_point * sums)
+    return np.asarray(start.astype(np.int64) - checks.required(node, 0).zero_point * sums)
 
 
 def tap_pairs(run_length: int) -> list[tuple[int, int | None]]:
@@ -96,7 +96,7 @@ def settle(factors: Requantization, channels: int, bounds: Ints) -> tuple[Ints, 
     return np.where(constant, 0, multipliers), np.where(constant, 1, shifts)
 
 
-def matmul(op: Operator, steps: Ints, bias: Ints, factors: Requantization) -> Matmul | None:
+def matmul(node: Node, steps: Ints, bias: Ints, factors: Requantization) -> Matmul | None:
     """Packed weights, or None where a bound is broken that the kernels' arithmetic needs.
 
     ``steps``: [channels][steps][2] weights; ``bias``: folded.
@@ -104,7 +104,7 @@ def matmul(op: Operator, steps: Ints, bias: Ints, factors: Requantization) -> Ma
     channels = len(steps)
     if channels < 2:
         return None
-    zero_point = op.outputs[0].zero_point
+    zero_point = node.outputs[0].zero_point
     relu, rounding = zero_point == -128, 2 * zero_point + 1
     bounds = accumulator_bounds(steps, bias)
     multipliers, shifts = settle(factors, channels, bounds)

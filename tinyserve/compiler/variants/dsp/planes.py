@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -27,22 +27,22 @@ _LONGEST_RUN = 10  # taps: LONGEST_RUN in plane.S
 _MOST_STRIDE = 4  # along rows: the functions of plane.S
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 layers; none where a channel has no exact form."""
-    input, output = checks.required(op, 0), op.outputs[0]
-    if not packing.applies(op):
+    input, output = checks.required(node, 0), node.outputs[0]
+    if not packing.applies(node):
         return []
-    both = [Plane.of(conv_window(op), turned, _PLANE_PIXELS) for turned in (False, True)]
+    both = [Plane.of(conv_window(node), turned, _PLANE_PIXELS) for turned in (False, True)]
     fitting = [one for one in both if one.columns.stride <= _MOST_STRIDE]
     if not fitting:
         return []
     multiplier = output.shape[3] // input.shape[3]
     plane = min(fitting, key=lambda one: _cost(one, output.shape[3], multiplier))
-    records = _records(op, plane)
+    records = _records(node, plane)
     if records is None:
         return []
-    cost = _cost(plane, output.shape[3], multiplier) * input.shape[0] + clamp.cost(op)
-    return [Candidate(VARIANT, cost, REASON, lambda: _lower(op, lowering, plane, records))]
+    cost = _cost(plane, output.shape[3], multiplier) * input.shape[0] + clamp.cost(node)
+    return [Candidate(VARIANT, cost, REASON, lambda: _lower(node, lowering, plane, records))]
 
 
 def _run(plane: Plane) -> tuple[int, int]:
@@ -66,15 +66,15 @@ def _cost(plane: Plane, channels: int, multiplier: int) -> float:
     return groups * work + gathers * gather + 2.0 * plane.elements
 
 
-def _records(op: Operator, plane: Plane) -> npt.NDArray[np.int32] | None:
+def _records(node: Node, plane: Plane) -> npt.NDArray[np.int32] | None:
     """[groups of 4 channels][words], see kernels/dsp/plane.S."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[1:]).astype(np.int64)
     channels = output.shape[3]
-    bias = packing.folded_bias(op, np.moveaxis(taps, 2, 0).astype(np.int8))
+    bias = packing.folded_bias(node, np.moveaxis(taps, 2, 0).astype(np.int8))
     bounds = packing.accumulator_bounds(taps.reshape(-1, channels).T[:, :, None], bias)
-    factors = convolution_requantization(op, input, weights, output)
+    factors = convolution_requantization(node, input, weights, output)
     multipliers, shifts = packing.settle(factors, channels, bounds)
     rounding = 2 * output.zero_point + 1
     if not packing.fits_sums(shifts, bounds, rounding):
@@ -104,8 +104,8 @@ def _runs(plane: Plane, taps: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
     return np.concatenate([offsets, words], axis=3).reshape(len(words), -1)
 
 
-def _lower(op: Operator, lowering: Lowering, plane: Plane, records: npt.NDArray[np.int32]) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower(node: Node, lowering: Lowering, plane: Plane, records: npt.NDArray[np.int32]) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     source, target = lowering.operand(input), lowering.buffer(output)
     relu = "_relu" if output.zero_point == -128 else ""
     run, _ = _run(plane)
@@ -119,17 +119,17 @@ def _lower(op: Operator, lowering: Lowering, plane: Plane, records: npt.NDArray[
         "run": run,
         "input_channels": input.shape[3],
         "output_channels": output.shape[3],
-        **plane.fields(op),
+        **plane.fields(node),
     }
     # The last pair of outputs reads a column beyond its row, and taps of weight 0 do.
     beyond = plane.columns.stride + _LONGEST_RUN
-    in_place = isinstance(source, Buffer) and plane.serves_in_place(op)
+    in_place = isinstance(source, Buffer) and plane.serves_in_place(node)
     scratch = lowering.scratch(f"{output.name}_plane", (plane.elements + beyond) * _PIXEL_BYTES)
     add_call(
-        op, lowering, "ts_depthwise_plane_dsp_s8", "dsp/depthwise_plane.h", params=params, inputs=[source],
+        node, lowering, "ts_depthwise_plane_dsp_s8", "dsp/depthwise_plane.h", params=params, inputs=[source],
         outputs=[target], scratch=[scratch],
         overlaps=[Overlap(source, target, in_place=True)] if isinstance(source, Buffer) and in_place else [],
         macs=output.elements * weights.shape[1] * weights.shape[2], sources=("dsp/plane.S",),
         variant=VARIANT, reason=REASON,
     )  # fmt: skip
-    clamp.add_clamp(op, lowering)
+    clamp.add_clamp(node, lowering)

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.variants import Candidate, dots
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """At most one candidate."""
-    return dots.svdf(op, lowering, dots.DSP)
+    return dots.svdf(node, lowering, dots.DSP)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support.quantize_params import Requantization
 from tinyserve.compiler.variants.dsp import packing, scaling
 from tinyserve.compiler.variants.dsp.packing import Ints
@@ -13,12 +13,12 @@ from tinyserve.compiler.variants.dsp.packing import Ints
 _SHIFT = 12  # in matmul_wide.S
 
 
-def matmul(op: Operator, steps: Ints, bias: Ints, factors: Requantization) -> packing.Matmul | None:
+def matmul(node: Node, steps: Ints, bias: Ints, factors: Requantization) -> packing.Matmul | None:
     """Records of pairs, or None where the output can be below its zero point or a channel has no scaled form.
 
     ``steps``: [channels][steps][2] weights; ``bias``: folded.
     """
-    channels, zero_point = len(steps), op.outputs[0].zero_point
+    channels, zero_point = len(steps), node.outputs[0].zero_point
     if channels < 2 or zero_point != -128:
         return None
     multipliers, shifts = packing.settle(factors, channels, packing.accumulator_bounds(steps, bias))

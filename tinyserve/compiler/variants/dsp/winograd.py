@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -47,16 +47,16 @@ class Filters:
         return self.weights.size // 9 * 32 + self.records.nbytes
 
 
-def filters(op: Operator) -> Filters | None:
+def filters(node: Node) -> Filters | None:
     """The layer's filters; None where the kernel does not take its shape or a bound is broken."""
-    weights, output = checks.required(op, 1), op.outputs[0]
-    if not _takes(op, conv_window(op)):
+    weights, output = checks.required(node, 1), node.outputs[0]
+    if not _takes(node, conv_window(node)):
         return None
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[0], -1)
-    bias = packing.folded_bias(op, taps)
+    bias = packing.folded_bias(node, taps)
     bounds = np.abs(bias) + 128 * np.abs(taps.astype(np.int64)).sum(axis=1)
-    factors = convolution_requantization(op, checks.required(op, 0), weights, output)
+    factors = convolution_requantization(node, checks.required(node, 0), weights, output)
     multipliers, shifts = packing.settle(factors, len(taps), bounds)
     zero_point = output.zero_point
     if not packing.fits_plain(shifts, bounds, bias, 2 * zero_point + 1) or np.any(4 * bounds >= _INT32):
@@ -67,22 +67,22 @@ def filters(op: Operator) -> Filters | None:
     return Filters(weights.data, records.astype(np.int32).reshape(-1), relu)
 
 
-def candidate(op: Operator, lowering: Lowering, found: Filters) -> Candidate:
+def candidate(node: Node, lowering: Lowering, found: Filters) -> Candidate:
     """The layer with these filters."""
-    cost = instructions(op) + clamp.cost(op)
-    return Candidate(VARIANT, cost, REASON, lambda: _lower(op, lowering, found))
+    cost = instructions(node) + clamp.cost(node)
+    return Candidate(VARIANT, cost, REASON, lambda: _lower(node, lowering, found))
 
 
-def instructions(op: Operator) -> float:
+def instructions(node: Node) -> float:
     """Estimated, of one inference."""
-    input, output = checks.required(op, 0), op.outputs[0]
+    input, output = checks.required(node, 0), node.outputs[0]
     steps, blocks = input.shape[3] / 2, output.shape[3] / _BLOCK
     groups = output.shape[1] * output.shape[2] / (_TILE_ROWS * _PAIR_COLUMNS)
     return groups * (175 * steps + blocks * (16 * (11 * steps + 14) + 620) + 100)
 
 
-def _takes(op: Operator, view: Window) -> bool:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _takes(node: Node, view: Window) -> bool:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     return (
         (view.filter_height, view.filter_width) == (3, 3)
         and view.stride_height == view.stride_width == view.dilation_height == view.dilation_width == 1
@@ -109,9 +109,9 @@ def _transformed(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.uint32]:
     return packing.unsigned(halves[..., 0] | halves[..., 1] << 16).reshape(-1)
 
 
-def _lower(op: Operator, lowering: Lowering, found: Filters) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    view, depth, channels = conv_window(op), input.shape[3], output.shape[3]
+def _lower(node: Node, lowering: Lowering, found: Filters) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    view, depth, channels = conv_window(node), input.shape[3], output.shape[3]
     see = "see kernels/dsp/winograd.S"
     params: dict[str, ParamValue] = {
         "steps": depth // 2,
@@ -131,7 +131,7 @@ def _lower(op: Operator, lowering: Lowering, found: Filters) -> None:
     source, target = lowering.operand(input), lowering.buffer(output)
     scratch_bytes = 64 * depth + max(_M_BYTES, 24 * depth)
     add_call(
-        op,
+        node,
         lowering,
         "ts_conv_2d_winograd_dsp_s8",
         "dsp/winograd.h",
@@ -145,7 +145,7 @@ def _lower(op: Operator, lowering: Lowering, found: Filters) -> None:
         reason=REASON,
         overlaps=overlaps(source, target, _lead(view, depth, channels)),
     )
-    clamp.add_clamp(op, lowering)
+    clamp.add_clamp(node, lowering)
 
 
 def _lead(view: Window, depth: int, channels: int) -> int:

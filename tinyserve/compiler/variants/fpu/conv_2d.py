@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -23,16 +23,16 @@ _PIXELS = 2
 _ITEM = 4
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped, undilated float32 convolutions with constant weights."""
-    input, weights = checks.required(op, 0), checks.required(op, 1)
+    input, weights = checks.required(node, 0), checks.required(node, 1)
     if input.dtype is not DType.FLOAT32 or weights.data is None or weights.shape[3] != input.shape[3]:
         return []
-    view = conv_window(op)
+    view = conv_window(node)
     if (view.dilation_height, view.dilation_width) != (1, 1):
         return []
-    macs = op.outputs[0].elements * weights.elements // weights.shape[0]
-    return [Candidate("fpu", 3.2 * macs, REASON, lambda: _lower(op, lowering))]
+    macs = node.outputs[0].elements * weights.elements // weights.shape[0]
+    return [Candidate("fpu", 3.2 * macs, REASON, lambda: _lower(node, lowering))]
 
 
 def _packed(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -43,14 +43,14 @@ def _packed(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(padded.reshape(groups, _GROUP, -1).transpose(0, 2, 1)).reshape(-1)
 
 
-def _lower(op: Operator, lowering: Lowering) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower(node: Node, lowering: Lowering) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     assert weights.data is not None
-    bias = checks.optional(op, 2)
+    bias = checks.optional(node, 2)
     channels = weights.shape[0]
     start = np.zeros(channels, np.float32) if bias is None or bias.data is None else bias.data.reshape(-1)
-    view = conv_window(op)
-    low, high = float_range(op.attributes.activation)
+    view = conv_window(node)
+    low, high = float_range(node.attributes.activation)
     packed = _packed(weights.data.reshape(channels, -1).astype(np.float32))
     params: dict[str, ParamValue] = {
         "weights": lowering.constant(f"{weights.name}_packed", packed, "see kernels/fpu/conv_2d.h"),
@@ -63,8 +63,8 @@ def _lower(op: Operator, lowering: Lowering) -> None:
     }
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
-        op, lowering, "ts_conv_2d_fpu_f32", "fpu/conv_2d.h", params=params, inputs=[source], outputs=[target],
-        overlaps=overlaps(source, target, _lead(view, input.shape[3], channels)),
+        node, lowering, "ts_conv_2d_fpu_f32", "fpu/conv_2d.h", params=params, inputs=[source],
+        outputs=[target], overlaps=overlaps(source, target, _lead(view, input.shape[3], channels)),
         macs=output.elements * weights.elements // channels, variant="fpu", reason=REASON,
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
@@ -20,19 +20,19 @@ _GROUP = 4
 _ITEM = 4
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for float32 layers with constant weights."""
-    input, weights = checks.required(op, 0), checks.required(op, 1)
+    input, weights = checks.required(node, 0), checks.required(node, 1)
     if input.dtype is not DType.FLOAT32 or weights.data is None:
         return []
     depth = weights.shape[1]
     groups = -(-weights.shape[0] // _GROUP) * (input.elements // depth)
-    return [Candidate("fpu", groups * (9.0 * depth + 60), REASON, lambda: _lower(op, lowering))]
+    return [Candidate("fpu", groups * (9.0 * depth + 60), REASON, lambda: _lower(node, lowering))]
 
 
-def _packed(op: Operator) -> npt.NDArray[np.float32]:
+def _packed(node: Node) -> npt.NDArray[np.float32]:
     """[groups][taps, then bias][4 channels]; missing channels and biases are zeros."""
-    weights, bias = checks.required(op, 1), checks.optional(op, 2)
+    weights, bias = checks.required(node, 1), checks.optional(node, 2)
     assert weights.data is not None
     channels, depth = weights.shape
     groups = -(-channels // _GROUP)
@@ -43,11 +43,11 @@ def _packed(op: Operator) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(rows.reshape(groups, _GROUP, depth + 1).transpose(0, 2, 1))
 
 
-def _lower(op: Operator, lowering: Lowering) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower(node: Node, lowering: Lowering) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     channels, depth = weights.shape
-    low, high = float_range(op.attributes.activation)
-    packed = _packed(op)
+    low, high = float_range(node.attributes.activation)
+    packed = _packed(node)
     params: dict[str, ParamValue] = {
         "quads": depth // 4,
         "tail": depth % 4,
@@ -62,7 +62,7 @@ def _lower(op: Operator, lowering: Lowering) -> None:
     }
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
-        op, lowering, "ts_fully_connected_fpu_f32", "fpu/fully_connected.h",
+        node, lowering, "ts_fully_connected_fpu_f32", "fpu/fully_connected.h",
         params=params, inputs=[source], outputs=[target],
         overlaps=overlaps(source, target, _lead(input.elements // depth, depth, channels)),
         macs=output.elements * depth, sources=("fpu/fully_connected.S",), variant="fpu", reason=REASON,

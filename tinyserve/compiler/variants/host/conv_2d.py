@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -19,48 +19,50 @@ from tinyserve.compiler.variants.host import floats, packing
 REASON = "dot products of four, 16 channels in a block"
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped convolutions of int8 or float32."""
-    input, weights = checks.required(op, 0), checks.required(op, 1)
+    input, weights = checks.required(node, 0), checks.required(node, 1)
     if weights.shape[3] != input.shape[3]:
         return []
-    macs = op.outputs[0].elements * weights.elements // weights.shape[0]
-    if floats.applies(op):
-        return [Candidate("host", macs * 0.1, floats.REASON, lambda: floats.lower_convolution(op, lowering))]
-    if layers.int8_only(op):
-        return [Candidate("host", macs * 0.03, REASON, lambda: _lower(op, lowering))]
+    macs = node.outputs[0].elements * weights.elements // weights.shape[0]
+    if floats.applies(node):
+        return [
+            Candidate("host", macs * 0.1, floats.REASON, lambda: floats.lower_convolution(node, lowering))
+        ]
+    if layers.int8_only(node):
+        return [Candidate("host", macs * 0.03, REASON, lambda: _lower(node, lowering))]
     return []
 
 
-def _lower(op: Operator, lowering: Lowering) -> None:
-    weights = checks.required(op, 1)
+def _lower(node: Node, lowering: Lowering) -> None:
+    weights = checks.required(node, 1)
     assert weights.data is not None
-    lower_convolution(op, lowering, weights.data)
+    lower_convolution(node, lowering, weights.data)
 
 
-def lower_convolution(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
+def lower_convolution(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
     """The call for taps [output channels][height][width][input channels]."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    image = packing.Image(op, conv_window(op))
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    image = packing.Image(node, conv_window(node))
     runs = taps.reshape(len(taps), -1, image.run_length())
-    factors = convolution_requantization(op, input, weights, output)
-    requantization = packing.requantization(op, taps, factors)
+    factors = convolution_requantization(node, input, weights, output)
+    requantization = packing.requantization(node, taps, factors)
     matmul: dict[str, ParamValue] = {
         "runs": runs.shape[1],
         "run_quads": -(-runs.shape[2] // packing.QUAD),
         "channels": len(taps),
-        **packing.constants(op, lowering, packing.quads(runs), requantization, image.run_offsets()),
-        **packing.output_fields(op),
+        **packing.constants(node, lowering, packing.quads(runs), requantization, image.run_offsets()),
+        **packing.output_fields(node),
     }
     add_call(
-        op,
+        node,
         lowering,
         "ts_host_conv_2d_s8",
         "host/conv_2d.h",
         params=image.rows() | {f"matmul.{name}": value for name, value in matmul.items()},
         inputs=[lowering.operand(input)],
         outputs=[lowering.buffer(output)],
-        scratch=[image.scratch(op, lowering)],
+        scratch=[image.scratch(node, lowering)],
         params_type="ts_host_conv_2d_params",
         macs=output.elements * taps[0].size,
         variant="host",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
@@ -14,39 +14,39 @@ from tinyserve.compiler.variants.host import floats, packing
 from tinyserve.compiler.variants.host.conv_2d import REASON
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for layers of int8 or float32."""
-    macs = op.outputs[0].elements * checks.required(op, 1).shape[1]
-    if floats.applies(op):
+    macs = node.outputs[0].elements * checks.required(node, 1).shape[1]
+    if floats.applies(node):
         return [
-            Candidate("host", macs * 0.1, floats.REASON, lambda: floats.lower_fully_connected(op, lowering))
+            Candidate("host", macs * 0.1, floats.REASON, lambda: floats.lower_fully_connected(node, lowering))
         ]
-    if layers.int8_only(op):
-        return [Candidate("host", macs * 0.05, REASON, lambda: _lower(op, lowering))]
+    if layers.int8_only(node):
+        return [Candidate("host", macs * 0.05, REASON, lambda: _lower(node, lowering))]
     return []
 
 
-def _lower(op: Operator, lowering: Lowering) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower(node: Node, lowering: Lowering) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     assert weights.data is not None
     channels, depth = weights.shape
-    factors = fully_connected_requantization(op, input, weights, output)
+    factors = fully_connected_requantization(node, input, weights, output)
     matmul = {
         "runs": 1,
         "run_quads": -(-depth // packing.QUAD),
         "channels": channels,
         **packing.constants(
-            op,
+            node,
             lowering,
             packing.quads(weights.data[:, None, :]),
-            packing.requantization(op, weights.data, factors),
+            packing.requantization(node, weights.data, factors),
             [0],
         ),
-        **packing.output_fields(op),
+        **packing.output_fields(node),
     }
     params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
     add_call(
-        op,
+        node,
         lowering,
         "ts_host_fully_connected_s8",
         "host/fully_connected.h",

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.overlap import IntArray
@@ -36,14 +36,12 @@ def quads(rows: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
     return np.ascontiguousarray(by_block.transpose(0, 2, 3, 1, 4)).reshape(-1)
 
 
-def requantization(
-    op: Operator, taps: npt.NDArray[np.int8], factors: Requantization
-) -> npt.NDArray[np.int32]:
+def requantization(node: Node, taps: npt.NDArray[np.int8], factors: Requantization) -> npt.NDArray[np.int32]:
     """[3][channels]: biases for inputs + 128, multipliers, shifts. ``taps`` has the output channels first."""
     channels = len(taps)
     sums = taps.reshape(channels, -1).astype(np.int64).sum(axis=1)
     # Wraps around as the kernels' sums do.
-    bias = (layers.folded_bias(op, taps).astype(np.int64) - _SHIFTED * sums) & 0xFFFFFFFF
+    bias = (layers.folded_bias(node, taps).astype(np.int64) - _SHIFTED * sums) & 0xFFFFFFFF
     every = factors.per_channel(channels)
     return np.stack([bias.astype(np.uint32).view(np.int32), every.multipliers, every.shifts.astype(np.int32)])
 
@@ -58,7 +56,7 @@ def by_lanes(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
 
 
 def constants(
-    op: Operator,
+    node: Node,
     lowering: Lowering,
     weights: npt.NDArray[np.int8],
     requantization: npt.NDArray[np.int32],
@@ -66,7 +64,7 @@ def constants(
 ) -> dict[str, ParamValue]:
     """The three constants of a layer with weights, by their C names. ``requantization``: [3][channels]."""
     table = by_lanes(requantization)
-    name = checks.required(op, 1).name
+    name = checks.required(node, 1).name
     return {
         "offsets": lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),
         "weights": lowering.constant(f"{name}_host", weights, "in fours, by 16 channels", ALIGNMENT),
@@ -74,21 +72,21 @@ def constants(
     }
 
 
-def output_fields(op: Operator) -> dict[str, ParamValue]:
+def output_fields(node: Node) -> dict[str, ParamValue]:
     """What a result is moved by and clamped to."""
-    low, high = layers.output_range(op)
-    return {"zero_point": op.outputs[0].zero_point, "activation_min": low, "activation_max": high}
+    low, high = layers.output_range(node)
+    return {"zero_point": node.outputs[0].zero_point, "activation_min": low, "activation_max": high}
 
 
 class Image:
     """The input of a window, with as much padding around it as the window reads."""
 
-    def __init__(self, op: Operator, view: Window) -> None:
-        self.channels = checks.required(op, 0).shape[3]
+    def __init__(self, node: Node, view: Window) -> None:
+        self.channels = checks.required(node, 0).shape[3]
         self.height = max(view.input_height + view.pad_top, _reach(view, 0))
         self.width = max(view.input_width + view.pad_left, _reach(view, 1))
         self._view = view
-        input = checks.required(op, 0)
+        input = checks.required(node, 0)
         self._zero = input.zero_point + _SHIFTED if input.dtype is DType.INT8 else 0
 
     def _fields(self) -> dict[str, ParamValue]:
@@ -146,10 +144,10 @@ class Image:
             "period": -(-lanes // LANES),
         }, np.arange(lanes) % channels
 
-    def scratch(self, op: Operator, lowering: Lowering, itemsize: int = 1) -> Buffer:
+    def scratch(self, node: Node, lowering: Lowering, itemsize: int = 1) -> Buffer:
         """Where the kernel puts it."""
         elements = self.height * self.width * self.channels + SLACK
-        return lowering.scratch(f"{op.outputs[0].name}_padded", elements * itemsize, alignment=16)
+        return lowering.scratch(f"{node.outputs[0].name}_padded", elements * itemsize, alignment=16)
 
     def run_length(self) -> int:
         """Values that taps which are neighbours in the image have in a row."""

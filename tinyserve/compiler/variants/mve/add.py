@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.add import Add, Sub
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -16,28 +16,28 @@ from tinyserve.compiler.variants import Candidate
 REASON = "four elements at a time"
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 inputs of one shape."""
-    input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     if output.dtype is not DType.INT8 or input1.shape != output.shape or input2.shape != output.shape:
         return []
-    return [Candidate("mve", output.elements * 6.0, REASON, lambda: _lower(op, lowering))]
+    return [Candidate("mve", output.elements * 6.0, REASON, lambda: _lower(node, lowering))]
 
 
-def _lower(op: Operator, lowering: Lowering) -> None:
-    input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    low, high = activation_range(op, op.attributes.activation, output)
-    operator = Add() if op.name == "ADD" else Sub()
+def _lower(node: Node, lowering: Lowering) -> None:
+    input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    low, high = activation_range(node, node.attributes.activation, output)
+    definition = Add() if node.name == "ADD" else Sub()
     params: dict[str, ParamValue] = {
         "elements": output.elements,
         "activation_min": low,
         "activation_max": high,
-        **operator.quantized_params(op),
-        "subtract": op.name == "SUB",
+        **definition.quantized_params(node),
+        "subtract": node.name == "SUB",
     }
     sources, target = [lowering.operand(input1), lowering.operand(input2)], lowering.buffer(output)
     add_call(
-        op,
+        node,
         lowering,
         "ts_mve_add_s8",
         "mve/add.h",
@@ -47,5 +47,5 @@ def _lower(op: Operator, lowering: Lowering) -> None:
         params_type="ts_mve_add_params",
         variant="mve",
         reason=REASON,
-        overlaps=broadcast_overlaps(op, [input1, input2], sources, target),
+        overlaps=broadcast_overlaps(node, [input1, input2], sources, target),
     )

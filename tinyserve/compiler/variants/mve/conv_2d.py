@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -26,18 +26,18 @@ _UNROLLED = {False: (1, 2, 3, 4, 8, 9), True: (1, 2, 9)}
 """Row lengths in vectors that the header has unrolled functions for, without and with exact ties."""
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped int8 convolutions of batch 1 whose factors are below one; int16."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     if input.dtype is DType.INT16:
-        return sums16.candidates(op, lowering, conv_2d_s16.KERNEL)
-    taps = layers.convolution_taps(op)
+        return sums16.candidates(node, lowering, conv_2d_s16.KERNEL)
+    taps = layers.convolution_taps(node)
     if taps is None:
         return []
-    if not packing.rounding_applies(op, convolution_requantization(op, input, weights, output)):
+    if not packing.rounding_applies(node, convolution_requantization(node, input, weights, output)):
         return []
-    cost = _cost(conv_window(op), output.shape[3], taps.shape[1])
-    return [Candidate("mve", cost, REASON, lambda: _lower(op, lowering, taps))]
+    cost = _cost(conv_window(node), output.shape[3], taps.shape[1])
+    return [Candidate("mve", cost, REASON, lambda: _lower(node, lowering, taps))]
 
 
 def _cost(view: Window, channels: int, taps: int) -> float:
@@ -51,12 +51,12 @@ def _cost(view: Window, channels: int, taps: int) -> float:
     )
 
 
-def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    view = conv_window(op)
+def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    view = conv_window(node)
     blocks = -(-taps.shape[1] // packing.LANES)
-    factors = convolution_requantization(op, input, weights, output)
-    table = packing.requantization_table(layers.folded_bias(op, taps), factors)
+    factors = convolution_requantization(node, input, weights, output)
+    table = packing.requantization_table(layers.folded_bias(node, taps), factors)
     pointwise = _is_pointwise(view)
     # A pointwise convolution only copies the pixels whose vectors would end beyond the input.
     needs_patches = not pointwise or input.shape[3] % packing.LANES != 0
@@ -67,14 +67,14 @@ def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None
     )
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
-        **packing.weight_constants(op, lowering, packing.interleaved(taps, 2), table),
-        **layers.convolution_fields(op, view),
-        **packing.output_fields(op),
+        **packing.weight_constants(node, lowering, packing.interleaved(taps, 2), table),
+        **layers.convolution_fields(node, view),
+        **packing.output_fields(node),
     }
     add_call(
-        op,
+        node,
         lowering,
-        _function(pointwise, blocks, packing.needs_exact_ties(op)),
+        _function(pointwise, blocks, packing.needs_exact_ties(node)),
         "mve/conv_2d.h",
         params=params,
         inputs=[source],

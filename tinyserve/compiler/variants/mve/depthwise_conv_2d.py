@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -21,38 +21,38 @@ _COST_PER_BLOCK = {1: 110.0, 2: 140.0}
 REASON = "3x3 windows of 16 channels interleaved, one dot product each"
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """For int8 layers whose factors are below one: planes of one channel, lanes of four with multiplier 1;
     3x3 of batch 1, stride 1 or 2 and multiplier 1 also windows of 16 channels.
     """
-    general = [one.candidate(op, lowering) for one in (planes, lanes)]
+    general = [one.candidate(node, lowering) for one in (planes, lanes)]
     found = [one for one in general if one is not None]
-    view = conv_window(op)
-    taps = layers.depthwise_3x3_taps(op, view)
+    view = conv_window(node)
+    taps = layers.depthwise_3x3_taps(node, view)
     if taps is None or not found:
         return found
     blocks = -(-len(taps) // packing.LANES)
     pixels = view.output_height * view.output_width
     cost = _COST_PER_BLOCK[view.stride_height] * blocks * pixels
-    return [*found, Candidate("mve", cost, REASON, lambda: _lower(op, lowering, taps))]
+    return [*found, Candidate("mve", cost, REASON, lambda: _lower(node, lowering, taps))]
 
 
-def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    view = conv_window(op)
+def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    view = conv_window(node)
     stride = view.stride_height
-    factors = convolution_requantization(op, input, weights, output)
-    table = packing.requantization_table(layers.folded_bias(op, taps), factors)
+    factors = convolution_requantization(node, input, weights, output)
+    table = packing.requantization_table(layers.folded_bias(node, taps), factors)
     words = lowering.scratch(f"{output.name}_words", scratch_bytes(view.output_width, stride))
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
-        **packing.weight_constants(op, lowering, _packed(taps), table),
-        **layers.depthwise_fields(op, view),
-        **packing.output_fields(op),
+        **packing.weight_constants(node, lowering, _packed(taps), table),
+        **layers.depthwise_fields(node, view),
+        **packing.output_fields(node),
     }
-    ties = "_ties" if packing.needs_exact_ties(op) else ""
+    ties = "_ties" if packing.needs_exact_ties(node) else ""
     add_call(
-        op,
+        node,
         lowering,
         f"ts_mve_depthwise_conv_2d_s{stride}{ties}",
         "mve/depthwise_conv_2d.h",

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.fully_connected import row_lead
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -17,37 +17,37 @@ from tinyserve.compiler.variants.mve import packing
 REASON = "int8 dot products of 16 lanes, four channels at a time"
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """Rows of weights as they are; also groups of four for int8 activations whose factors are below one."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    found = dots.fully_connected(op, lowering, dots.MVE)
-    if not layers.int8_only(op):
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    found = dots.fully_connected(node, lowering, dots.MVE)
+    if not layers.int8_only(node):
         return found
-    if not packing.rounding_applies(op, fully_connected_requantization(op, input, weights, output)):
+    if not packing.rounding_applies(node, fully_connected_requantization(node, input, weights, output)):
         return found
     macs = output.elements * weights.shape[1]
-    return [*found, Candidate("mve", macs * 0.16, REASON, lambda: _lower(op, lowering))]
+    return [*found, Candidate("mve", macs * 0.16, REASON, lambda: _lower(node, lowering))]
 
 
-def _lower(op: Operator, lowering: Lowering) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower(node: Node, lowering: Lowering) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     assert weights.data is not None
     channels, depth = weights.shape
-    factors = fully_connected_requantization(op, input, weights, output)
-    table = packing.requantization_table(layers.folded_bias(op, weights.data), factors)
+    factors = fully_connected_requantization(node, input, weights, output)
+    table = packing.requantization_table(layers.folded_bias(node, weights.data), factors)
     padded = -(-depth // packing.LANES) * packing.LANES
     row = lowering.scratch(f"{output.name}_row", padded) if padded != depth else None
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
-        **packing.weight_constants(op, lowering, packing.interleaved(weights.data, 4), table),
+        **packing.weight_constants(node, lowering, packing.interleaved(weights.data, 4), table),
         "batches": input.elements // depth,
         "depth": depth,
         "channels": channels,
-        **packing.output_fields(op),
+        **packing.output_fields(node),
     }
-    ties = "_ties" if packing.needs_exact_ties(op) else ""
+    ties = "_ties" if packing.needs_exact_ties(node) else ""
     add_call(
-        op,
+        node,
         lowering,
         f"ts_mve_fully_connected_s8{ties}",
         "mve/fully_connected.h",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_lead, conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -21,25 +21,25 @@ VARIANT = "mve-lanes"
 _LANES = 4
 
 
-def candidate(op: Operator, lowering: Lowering) -> Candidate | None:
+def candidate(node: Node, lowering: Lowering) -> Candidate | None:
     """For int8 layers of multiplier 1 whose factors are below one; None of others."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not layers.int8_only(op) or input.shape[3] != output.shape[3]:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    if not layers.int8_only(node) or input.shape[3] != output.shape[3]:
         return None
-    if not packing.rounding_applies(op, convolution_requantization(op, input, weights, output)):
+    if not packing.rounding_applies(node, convolution_requantization(node, input, weights, output)):
         return None
     groups = -(-output.shape[3] // _LANES)
     pixels = output.elements // output.shape[3]
     taps = weights.elements // output.shape[3]
     cost = pixels * (groups * (8.0 * taps + 25) + 30)
-    return Candidate(VARIANT, cost, REASON, lambda: _lower(op, lowering))
+    return Candidate(VARIANT, cost, REASON, lambda: _lower(node, lowering))
 
 
-def _lower(op: Operator, lowering: Lowering) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    view = conv_window(op)
-    factors = convolution_requantization(op, input, weights, output)
-    bias = checks.optional(op, 2)
+def _lower(node: Node, lowering: Lowering) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    view = conv_window(node)
+    factors = convolution_requantization(node, input, weights, output)
+    bias = checks.optional(node, 2)
     start = np.zeros(output.shape[3], np.int32) if bias is None or bias.data is None else bias.data
     table = packing.requantization_table(np.asarray(start.reshape(-1), np.int32), factors)
     source, target = lowering.operand(input), lowering.buffer(output)
@@ -53,10 +53,10 @@ def _lower(op: Operator, lowering: Lowering) -> None:
         "dilation_height": view.dilation_height,
         "dilation_width": view.dilation_width,
         "input_zero_point": input.zero_point,
-        **packing.output_fields(op),
+        **packing.output_fields(node),
     }
     add_call(
-        op, lowering, "ts_mve_depthwise_lanes", "mve/depthwise_lanes.h", params=params, inputs=[source],
+        node, lowering, "ts_mve_depthwise_lanes", "mve/depthwise_lanes.h", params=params, inputs=[source],
         outputs=[target], overlaps=overlaps(source, target, conv_lead(view, input, output)),
         macs=output.elements * weights.elements // output.shape[3], variant=VARIANT, reason=REASON,
     )  # fmt: skip

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.mul import Mul
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import Kernel
@@ -12,9 +12,9 @@ from tinyserve.compiler.variants import Candidate
 _KERNEL = Kernel("ts_mul_mve_s8", "mve/mul.h", "mve", "four elements at a time")
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8, whatever is broadcast."""
-    output = op.outputs[0]
+    output = node.outputs[0]
     if output.dtype is not DType.INT8:
         return []
     return [
@@ -22,6 +22,6 @@ def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
             "mve",
             output.elements * 4.0,
             _KERNEL.reason,
-            lambda: Mul().add(op, lowering, _KERNEL),
+            lambda: Mul().add(node, lowering, _KERNEL),
         )
     ]

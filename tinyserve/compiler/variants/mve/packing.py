@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator, Tensor
+from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
@@ -40,32 +40,32 @@ def requantization_table(bias: npt.NDArray[np.int32], factors: Requantization) -
     return table
 
 
-def needs_exact_ties(op: Operator) -> bool:
+def needs_exact_ties(node: Node) -> bool:
     """Whether a negative tie can be seen: not where all negative results are clamped to the zero point."""
-    output: Tensor = op.outputs[0]
-    return output_range(op)[0] < output.zero_point
+    output: Tensor = node.outputs[0]
+    return output_range(node)[0] < output.zero_point
 
 
-def rounding_applies(op: Operator, factors: Requantization) -> bool:
+def rounding_applies(node: Node, factors: Requantization) -> bool:
     """VRSHL takes right shifts; the correction of ties needs at least one bit to be shifted out."""
-    return bool(np.all(factors.shifts <= (-1 if needs_exact_ties(op) else 0)))
+    return bool(np.all(factors.shifts <= (-1 if needs_exact_ties(node) else 0)))
 
 
-def output_fields(op: Operator) -> dict[str, ParamValue]:
+def output_fields(node: Node) -> dict[str, ParamValue]:
     """``ts_mve_output``, field by field."""
-    low, high = output_range(op)
+    low, high = output_range(node)
     return {
-        "output.zero_point": op.outputs[0].zero_point,
+        "output.zero_point": node.outputs[0].zero_point,
         "output.activation_min": low,
         "output.activation_max": high,
     }
 
 
 def weight_constants(
-    op: Operator, lowering: Lowering, packed: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
+    node: Node, lowering: Lowering, packed: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
 ) -> dict[str, ParamValue]:
     """The two constants of a layer."""
-    name = checks.required(op, 1).name
+    name = checks.required(node, 1).name
     return {
         "weights": lowering.constant(f"{name}_mve", packed, "in the order of kernels/mve/matmul.h"),
         "requant": lowering.constant(

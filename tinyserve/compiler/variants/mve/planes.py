@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -26,14 +26,14 @@ _GATHERED = 8
 _MOST_COLUMN_STEP = 0xFFFF // (_GATHERED - 1)
 
 
-def candidate(op: Operator, lowering: Lowering) -> Candidate | None:
+def candidate(node: Node, lowering: Lowering) -> Candidate | None:
     """For int8 layers whose factors are below one; None of others."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not layers.int8_only(op):
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    if not layers.int8_only(node):
         return None
-    if not packing.rounding_applies(op, convolution_requantization(op, input, weights, output)):
+    if not packing.rounding_applies(node, convolution_requantization(node, input, weights, output)):
         return None
-    both = [Plane.of(conv_window(op), turned, _PLANE_BYTES) for turned in (False, True)]
+    both = [Plane.of(conv_window(node), turned, _PLANE_BYTES) for turned in (False, True)]
     steps = [input.shape[3] * (input.shape[2] if one.turned else 1) for one in both]
     fitting = [
         one
@@ -44,7 +44,7 @@ def candidate(op: Operator, lowering: Lowering) -> Candidate | None:
         return None
     plane = min(fitting, key=_channel_cost)
     each = output.shape[3] * _channel_cost(plane) + input.shape[3] * _gather_cost(plane)
-    return Candidate(VARIANT, each * input.shape[0], REASON, lambda: _lower(op, lowering, plane))
+    return Candidate(VARIANT, each * input.shape[0], REASON, lambda: _lower(node, lowering, plane))
 
 
 def _vectors(plane: Plane) -> int:
@@ -79,15 +79,15 @@ def _table(plane: Plane) -> npt.NDArray[np.int32]:
     return np.asarray(rows + columns, np.int32).reshape(-1)
 
 
-def _lower(op: Operator, lowering: Lowering, plane: Plane) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower(node: Node, lowering: Lowering, plane: Plane) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     assert weights.data is not None
     taps = np.asarray(weights.data.reshape(weights.shape[1:]), np.int8)
-    factors = convolution_requantization(op, input, weights, output).per_channel(output.shape[3])
-    bias = layers.folded_bias(op, np.moveaxis(taps, 2, 0))
+    factors = convolution_requantization(node, input, weights, output).per_channel(output.shape[3])
+    bias = layers.folded_bias(node, np.moveaxis(taps, 2, 0))
     requant = np.stack([bias, factors.multipliers, factors.shifts], axis=1).astype(np.int32)
     source, target = lowering.operand(input), lowering.buffer(output)
-    ties = "_ties" if packing.needs_exact_ties(op) else ""
+    ties = "_ties" if packing.needs_exact_ties(node) else ""
     name = weights.name
     params: dict[str, ParamValue] = {
         "weights": lowering.constant(f"{name}_planes", _weights(plane, taps), "see kernels/mve/plane.S"),
@@ -96,14 +96,14 @@ def _lower(op: Operator, lowering: Lowering, plane: Plane) -> None:
         "channel": f"ts_mve_plane_s{plane.columns.stride}{ties}",
         "steps": plane.rows.taps * _vectors(plane),
         "channels": input.shape[3],
-        **plane.fields(op),
-        **packing.output_fields(op),
+        **plane.fields(node),
+        **packing.output_fields(node),
     }
     # The last group of outputs reads beyond its row.
     beyond = plane.columns.stride * _SIDE_BY_SIDE + packing.LANES * (_vectors(plane) + 1)
-    in_place = isinstance(source, Buffer) and plane.serves_in_place(op)
+    in_place = isinstance(source, Buffer) and plane.serves_in_place(node)
     add_call(
-        op, lowering, "ts_mve_depthwise_plane", "mve/depthwise_plane.h", params=params, inputs=[source],
+        node, lowering, "ts_mve_depthwise_plane", "mve/depthwise_plane.h", params=params, inputs=[source],
         outputs=[target], scratch=[lowering.scratch(f"{output.name}_plane", plane.elements + beyond)],
         overlaps=[Overlap(source, target, in_place=True)] if isinstance(source, Buffer) and in_place else [],
         macs=output.elements * weights.shape[1] * weights.shape[2], sources=("mve/plane.S",),

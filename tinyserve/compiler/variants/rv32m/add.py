@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps
@@ -16,29 +16,29 @@ REASON = "one input by a shift, the other by a table of 1 KB"
 _TABLE_PAYS_FROM = 1024  # elements: below, the table is more flash than the time is worth
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 inputs of one shape, large enough for a table."""
-    elements = op.outputs[0].elements
-    factors = factors_for(op) if elements >= _TABLE_PAYS_FROM else None
+    elements = node.outputs[0].elements
+    factors = factors_for(node) if elements >= _TABLE_PAYS_FROM else None
     if factors is None:
         return []
-    return [Candidate("rv32m", elements * 27.0, REASON, lambda: _lower(op, lowering, factors))]
+    return [Candidate("rv32m", elements * 27.0, REASON, lambda: _lower(node, lowering, factors))]
 
 
-def _lower(op: Operator, lowering: Lowering, factors: SumFactors) -> None:
+def _lower(node: Node, lowering: Lowering, factors: SumFactors) -> None:
     assert factors.plain is not None
-    output = op.outputs[0]
-    inputs = [checks.required(op, factors.plain), checks.required(op, 1 - factors.plain)]
+    output = node.outputs[0]
+    inputs = [checks.required(node, factors.plain), checks.required(node, 1 - factors.plain)]
     shift = -factors.shift
     params: dict[str, ParamValue] = {
         "elements": output.elements,
         "table": lowering.constant(f"{output.name}_table", factors.table(), "see kernels/rv32m/add.h"),
         "scaling": (0, factors.multiplier, shift, (1 << (shift - 1)) + output.zero_point * (1 << shift)),
-        **layers.clamp_fields(op),
+        **layers.clamp_fields(node),
     }
     sources, target = [lowering.operand(tensor) for tensor in inputs], lowering.buffer(output)
     add_call(
-        op,
+        node,
         lowering,
         "ts_rv32m_add_s8",
         "rv32m/add.h",
@@ -48,5 +48,5 @@ def _lower(op: Operator, lowering: Lowering, factors: SumFactors) -> None:
         params_type="ts_rv32m_add_params",
         variant="rv32m",
         reason=REASON,
-        overlaps=broadcast_overlaps(op, inputs, sources, target),
+        overlaps=broadcast_overlaps(node, inputs, sources, target),
     )

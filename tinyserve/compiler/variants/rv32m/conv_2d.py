@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -22,33 +22,31 @@ TAPS = 2
 REASON = "4 pixels x 4 channels share loads, sums in registers"
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped int8 convolutions of batch 1 whose accumulators are bounded."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    taps = layers.convolution_taps(op)
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    taps = layers.convolution_taps(node)
     if taps is None:
         return []
-    table = packing.channel_table(op, taps, convolution_requantization(op, input, weights, output))
+    table = packing.channel_table(node, taps, convolution_requantization(node, input, weights, output))
     if table is None:
         return []
     cost = output.elements * taps.shape[1] * 2.7
-    return [Candidate("rv32m", cost, REASON, lambda: _lower(op, lowering, taps, table))]
+    return [Candidate("rv32m", cost, REASON, lambda: _lower(node, lowering, taps, table))]
 
 
-def _lower(
-    op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
-) -> None:
-    input, output = checks.required(op, 0), op.outputs[0]
-    view = conv_window(op)
+def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: npt.NDArray[np.int32]) -> None:
+    input, output = checks.required(node, 0), node.outputs[0]
+    view = conv_window(node)
     packed = packing.blocks(taps, TAPS)
     patch = lowering.scratch(f"{output.name}_patch", PIXELS * layers.rounded_up(taps.shape[1], TAPS))
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
-        **packing.layer_constants(op, lowering, packed, table),
-        **layers.convolution_fields(op, view),
+        **packing.layer_constants(node, lowering, packed, table),
+        **layers.convolution_fields(node, view),
     }
     add_call(
-        op,
+        node,
         lowering,
         "ts_rv32m_conv_2d_s8",
         "rv32m/conv_2d.h",

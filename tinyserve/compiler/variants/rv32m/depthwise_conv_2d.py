@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -22,34 +22,32 @@ BAND_LIMIT_BYTES = 400
 """Of gathered input. Twice as much takes 0.4 % less time with a 48x48 image, and as much more RAM."""
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3 of batch 1, stride 1 or 2, multiplier 1, whose accumulators are bounded."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    taps = layers.depthwise_3x3_taps(op, conv_window(op))
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    taps = layers.depthwise_3x3_taps(node, conv_window(node))
     if taps is None:
         return []
-    table = packing.channel_table(op, taps, convolution_requantization(op, input, weights, output))
+    table = packing.channel_table(node, taps, convolution_requantization(node, input, weights, output))
     if table is None:
         return []
     cost = output.elements * 50.0
-    return [Candidate("rv32m", cost, REASON, lambda: _lower(op, lowering, taps, table))]
+    return [Candidate("rv32m", cost, REASON, lambda: _lower(node, lowering, taps, table))]
 
 
-def _lower(
-    op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
-) -> None:
-    input, output = checks.required(op, 0), op.outputs[0]
-    view = conv_window(op)
+def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: npt.NDArray[np.int32]) -> None:
+    input, output = checks.required(node, 0), node.outputs[0]
+    view = conv_window(node)
     rows = _band_rows(view)
     band = lowering.scratch(f"{output.name}_band", _band_bytes(view, rows))
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
-        **packing.layer_constants(op, lowering, taps.reshape(-1), table),
-        **layers.depthwise_fields(op, view),
+        **packing.layer_constants(node, lowering, taps.reshape(-1), table),
+        **layers.depthwise_fields(node, view),
         "band_rows": rows,
     }
     add_call(
-        op,
+        node,
         lowering,
         f"ts_rv32m_depthwise_conv_2d_s{view.stride_height}_s8",
         "rv32m/depthwise_conv_2d.h",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.fully_connected import row_lead
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -20,22 +20,22 @@ from tinyserve.compiler.variants.rv32m import packing
 REASON = "4 channels share the row's loads"
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 weights and activations whose accumulators are bounded."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    if not layers.int8_only(op):
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    if not layers.int8_only(node):
         return []
     assert weights.data is not None
-    factors = fully_connected_requantization(op, input, weights, output)
-    table = packing.channel_table(op, weights.data, factors)
+    factors = fully_connected_requantization(node, input, weights, output)
+    table = packing.channel_table(node, weights.data, factors)
     if table is None:
         return []
     cost = output.elements * weights.shape[1] * 3.5
-    return [Candidate("rv32m", cost, REASON, lambda: _lower(op, lowering, table, factors.step))]
+    return [Candidate("rv32m", cost, REASON, lambda: _lower(node, lowering, table, factors.step))]
 
 
-def _lower(op: Operator, lowering: Lowering, table: npt.NDArray[np.int32], step: int) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower(node: Node, lowering: Lowering, table: npt.NDArray[np.int32], step: int) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     assert weights.data is not None
     channels, depth = weights.shape
     bias = packing.whole_blocks(table[:, 0])
@@ -46,13 +46,13 @@ def _lower(op: Operator, lowering: Lowering, table: npt.NDArray[np.int32], step:
         "bias": lowering.constant(f"{output.name}_bias", bias),
         "requant": lowering.constant(f"{weights.name}_requant", records.reshape(-1), packing.RECORD),
         "requant_step": step,
-        **layers.clamp_fields(op),
+        **layers.clamp_fields(node),
         "batches": input.elements // depth,
         "depth": depth,
         "channels": channels,
     }
     add_call(
-        op,
+        node,
         lowering,
         "ts_rv32m_fully_connected_s8",
         "rv32m/fully_connected.h",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
@@ -21,20 +21,20 @@ _LIMIT = 1 << 29  # magnitude of accumulators, of which the double must fit 32 b
 
 
 def channel_table(
-    op: Operator, taps: npt.NDArray[np.int8], factors: Requantization
+    node: Node, taps: npt.NDArray[np.int8], factors: Requantization
 ) -> npt.NDArray[np.int32] | None:
     """``ts_rv32m_channel`` [channels][4]; None where requantize.h does not take a channel's factor or sums.
 
     ``taps`` has the output channels first.
     """
     channels = taps.shape[0]
-    bias = folded_bias(op, taps).astype(np.int64)
+    bias = folded_bias(node, taps).astype(np.int64)
     reach = np.abs(taps.reshape(channels, -1).astype(np.int64)).sum(axis=1) * 128 + np.abs(bias)
     per_channel = factors.per_channel(channels)
     shifts = -per_channel.shifts.astype(np.int64)
     if np.any(shifts < _SHIFTS[0]) or np.any(shifts > _SHIFTS[1]) or np.any(reach >= _LIMIT):
         return None
-    rounding = (1 << (shifts - 1)) + (op.outputs[0].zero_point << shifts)
+    rounding = (1 << (shifts - 1)) + (node.outputs[0].zero_point << shifts)
     return np.stack([bias, per_channel.multipliers, shifts, rounding], axis=1).astype(np.int32)
 
 
@@ -47,14 +47,14 @@ def blocks(taps: npt.NDArray[np.int8], multiple: int) -> npt.NDArray[np.int8]:
 
 
 def layer_constants(
-    op: Operator, lowering: Lowering, packed: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
+    node: Node, lowering: Lowering, packed: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
 ) -> dict[str, ParamValue]:
     """The two constants of a layer, its table filled up to whole blocks, and the activation's bounds."""
-    name = checks.required(op, 1).name
+    name = checks.required(node, 1).name
     return {
         "weights": lowering.constant(f"{name}_packed", packed),
         "requant": lowering.constant(f"{name}_requant", whole_blocks(table).reshape(-1), RECORD),
-        **clamp_fields(op),
+        **clamp_fields(node),
     }
 
 

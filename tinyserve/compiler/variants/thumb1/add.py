@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.add import Add, Sub
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -21,23 +21,23 @@ REASON = "scaled inputs looked up in two tables of 1 KB"
 _TABLE_PAYS_FROM = 2048  # elements: below, two tables are more flash than the time is worth
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 inputs of one shape, large enough for its tables."""
-    input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     if output.dtype is not DType.INT8 or input1.shape != output.shape or input2.shape != output.shape:
         return []
     if output.elements < _TABLE_PAYS_FROM:
         return []
-    return [Candidate("thumb1", output.elements * 45.0, REASON, lambda: _lower(op, lowering))]
+    return [Candidate("thumb1", output.elements * 45.0, REASON, lambda: _lower(node, lowering))]
 
 
-def _lower(op: Operator, lowering: Lowering) -> None:
-    input1, input2, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    operator = Add() if op.name == "ADD" else Sub()
-    scaling = operator.quantized_params(op)
-    low, high = activation_range(op, op.attributes.activation, output)
+def _lower(node: Node, lowering: Lowering) -> None:
+    input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    definition = Add() if node.name == "ADD" else Sub()
+    scaling = definition.quantized_params(node)
+    low, high = activation_range(node, node.attributes.activation, output)
     multiplier, shift = _integer(scaling["output_multiplier"]), -_integer(scaling["output_shift"])
-    sign = -1 if op.name == "SUB" else 1
+    sign = -1 if node.name == "SUB" else 1
     half = (1 << (shift - 1)) if shift > 0 else 0
     params: dict[str, ParamValue] = {
         "scaled1": lowering.constant(f"{output.name}_scaled1", _scaled(scaling, 1)),
@@ -53,7 +53,7 @@ def _lower(op: Operator, lowering: Lowering) -> None:
     }
     sources, target = [lowering.operand(input1), lowering.operand(input2)], lowering.buffer(output)
     add_call(
-        op,
+        node,
         lowering,
         "ts_thumb1_add_s8",
         "thumb1/add.h",
@@ -63,7 +63,7 @@ def _lower(op: Operator, lowering: Lowering) -> None:
         params_type="ts_thumb1_add_params",
         variant="thumb1",
         reason=REASON,
-        overlaps=broadcast_overlaps(op, [input1, input2], sources, target),
+        overlaps=broadcast_overlaps(node, [input1, input2], sources, target),
     )
 
 

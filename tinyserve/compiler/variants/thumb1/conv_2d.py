@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Operator
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -27,36 +27,36 @@ Ints = npt.NDArray[np.int32]
 REASON = "five pixels share each weight; inputs widened to words for LDM"
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped int8 convolutions of batch 1 whose accumulators are bounded; int16."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     if input.dtype is DType.INT16:
-        return sums16.candidates(op, lowering, conv_2d_s16.KERNEL)
-    taps = layers.convolution_taps(op)
+        return sums16.candidates(node, lowering, conv_2d_s16.KERNEL)
+    taps = layers.convolution_taps(node)
     if taps is None:
         return []
-    table = packing.channel_table(op, taps, convolution_requantization(op, input, weights, output))
+    table = packing.channel_table(node, taps, convolution_requantization(node, input, weights, output))
     if table is None:
         return []
     macs = output.elements * taps.shape[1]
-    return [Candidate("thumb1", macs * 3.0, REASON, lambda: _lower(op, lowering, taps, table))]
+    return [Candidate("thumb1", macs * 3.0, REASON, lambda: _lower(node, lowering, taps, table))]
 
 
-def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8], table: Ints) -> None:
-    input, output = checks.required(op, 0), op.outputs[0]
-    view = conv_window(op)
+def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: Ints) -> None:
+    input, output = checks.required(node, 0), node.outputs[0]
+    view = conv_window(node)
     padded = layers.rounded_up(taps.shape[1], TAPS)
     groups = _groups(padded)
     patch = lowering.scratch(f"{output.name}_patch", 4 * PIXELS * groups * (padded + CHANNEL_BLOCK))
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
-        **packing.layer_constants(op, lowering, packing.unsigned_rows(taps, taps.shape[0], TAPS), table),
-        **layers.convolution_fields(op, view),
-        **layers.clamp_fields(op),
+        **packing.layer_constants(node, lowering, packing.unsigned_rows(taps, taps.shape[0], TAPS), table),
+        **layers.convolution_fields(node, view),
+        **layers.clamp_fields(node),
         "groups": groups,
     }
     add_call(
-        op,
+        node,
         lowering,
         "ts_thumb1_conv_2d_s8",
         "thumb1/conv_2d.h",

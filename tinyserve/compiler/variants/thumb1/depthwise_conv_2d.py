@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -24,21 +24,21 @@ SPLIT_LIMIT_WORDS = 850
 """Beyond these, rows waste little and whole channels cost much RAM."""
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3 of batch 1, stride 1 or 2, multiplier 1, whose accumulators are bounded."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    taps = layers.depthwise_3x3_taps(op, conv_window(op))
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    taps = layers.depthwise_3x3_taps(node, conv_window(node))
     if taps is None:
         return []
-    table = packing.channel_table(op, taps, convolution_requantization(op, input, weights, output))
+    table = packing.channel_table(node, taps, convolution_requantization(node, input, weights, output))
     if table is None:
         return []
-    return [Candidate("thumb1", output.elements * 70.0, REASON, lambda: _lower(op, lowering, taps, table))]
+    return [Candidate("thumb1", output.elements * 70.0, REASON, lambda: _lower(node, lowering, taps, table))]
 
 
-def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8], table: Ints) -> None:
-    input, output = checks.required(op, 0), op.outputs[0]
-    view = conv_window(op)
+def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: Ints) -> None:
+    input, output = checks.required(node, 0), node.outputs[0]
+    view = conv_window(node)
     stride = view.stride_height
     order = [0, 1, 2] if stride == 1 else [0, 2, 1]
     packed = np.ascontiguousarray(taps.reshape(-1, 3, 3)[:, :, order]).reshape(-1)
@@ -46,12 +46,12 @@ def _lower(op: Operator, lowering: Lowering, taps: npt.NDArray[np.int8], table: 
     scratch = lowering.scratch(f"{output.name}_rows", 4 * words)
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
-        **packing.layer_constants(op, lowering, packed, table),
-        **layers.depthwise_fields(op, view),
-        **layers.clamp_fields(op),
+        **packing.layer_constants(node, lowering, packed, table),
+        **layers.depthwise_fields(node, view),
+        **layers.clamp_fields(node),
     }
     add_call(
-        op,
+        node,
         lowering,
         f"ts_thumb1_depthwise_conv_2d_{layout}_s8",
         "thumb1/depthwise_conv_2d.h",

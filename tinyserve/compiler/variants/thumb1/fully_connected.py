@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.fully_connected import row_lead
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
@@ -23,40 +23,40 @@ _WIDENING = 6.0  # instructions per input
 REASON = "inputs widened to words for LDM, two channels share them"
 
 
-def candidates(op: Operator, lowering: Lowering) -> list[Candidate]:
+def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """Rows of weights as they are; for int8 with accumulators of a small bound, packed rows, too."""
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
-    found = dots.fully_connected(op, lowering, dots.THUMB1)
-    if not layers.int8_only(op):
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    found = dots.fully_connected(node, lowering, dots.THUMB1)
+    if not layers.int8_only(node):
         return found
     assert weights.data is not None
-    factors = fully_connected_requantization(op, input, weights, output)
-    table = packing.channel_table(op, weights.data, factors)
+    factors = fully_connected_requantization(node, input, weights, output)
+    table = packing.channel_table(node, weights.data, factors)
     if table is not None:
         channels, depth = weights.shape
         pairs = -(-channels // 2)
         cost = input.elements * _WIDENING + input.elements // depth * pairs * (2 * depth * 3.2 + 70)
-        found.append(Candidate("thumb1", cost, REASON, lambda: _lower(op, lowering, table)))
+        found.append(Candidate("thumb1", cost, REASON, lambda: _lower(node, lowering, table)))
     return found
 
 
-def _lower(op: Operator, lowering: Lowering, table: Ints) -> None:
-    input, weights, output = checks.required(op, 0), checks.required(op, 1), op.outputs[0]
+def _lower(node: Node, lowering: Lowering, table: Ints) -> None:
+    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
     assert weights.data is not None
     channels, depth = weights.shape
     row = lowering.scratch(f"{output.name}_row", 4 * layers.rounded_up(depth, TAPS))
     source, target = lowering.operand(input), lowering.buffer(output)
     params: dict[str, ParamValue] = {
         **packing.layer_constants(
-            op, lowering, packing.unsigned_rows(weights.data, channels + channels % 2, TAPS), table
+            node, lowering, packing.unsigned_rows(weights.data, channels + channels % 2, TAPS), table
         ),
         "batches": input.elements // depth,
         "depth": depth,
         "channels": channels,
-        **layers.clamp_fields(op),
+        **layers.clamp_fields(node),
     }
     add_call(
-        op,
+        node,
         lowering,
         "ts_thumb1_fully_connected_s8",
         "thumb1/fully_connected.h",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Operator
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
@@ -16,7 +16,7 @@ from tinyserve.compiler.variants.thumb1.steps import Channel, scaling
 
 
 def channel_table(
-    op: Operator, taps: npt.NDArray[np.int8], factors: Requantization
+    node: Node, taps: npt.NDArray[np.int8], factors: Requantization
 ) -> npt.NDArray[np.int32] | None:
     """``ts_thumb1_channel`` of every channel; None where one of them can't be requantized by these kernels.
 
@@ -24,10 +24,10 @@ def channel_table(
     """
     weights = taps.reshape(taps.shape[0], -1).astype(np.int64)
     reach = np.abs(weights).sum(axis=1) * 128
-    biases = folded_bias(op, taps).astype(np.int64)
+    biases = folded_bias(node, taps).astype(np.int64)
     per_channel = factors.per_channel(taps.shape[0])
-    low, high = output_range(op)
-    zero_point = op.outputs[0].zero_point
+    low, high = output_range(node)
+    zero_point = node.outputs[0].zero_point
     rows: list[tuple[int, ...]] = []
     for bias, multiplier, shift, most in zip(
         biases, per_channel.multipliers, per_channel.shifts, reach, strict=True
@@ -48,13 +48,13 @@ def unsigned_rows(taps: npt.NDArray[np.int8], rows: int, multiple: int) -> npt.N
 
 
 def layer_constants(
-    op: Operator,
+    node: Node,
     lowering: Lowering,
     packed: npt.NDArray[np.uint8] | npt.NDArray[np.int8],
     table: npt.NDArray[np.int32],
 ) -> dict[str, ParamValue]:
     """The two constants of a layer."""
-    name = checks.required(op, 1).name
+    name = checks.required(node, 1).name
     return {
         "weights": lowering.constant(f"{name}_thumb1", packed),
         "requant": lowering.constant(f"{name}_requant", table, "kind, four limbs, offset, shift, bias"),
