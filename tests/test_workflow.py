@@ -101,7 +101,7 @@ def test_firmware_of_different_options_lies_in_different_directories(source: Pat
     board = boards.load("cortex-m4")
     places = set()
     for build in (Build(), Build(optimize="size")):
-        compiled = workflow.to_compiled(made, board, build.optimize, silent)
+        compiled = workflow.to_compiled(made, board, build, silent)
         places.add(workflow.to_firmware(made, compiled, board, build, silent).elf.parent.name)
     assert places == {"cortex-m4", "cortex-m4-size"}
 

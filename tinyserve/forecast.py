@@ -57,7 +57,7 @@ def forecast(
     Raises what loading the model raises.
     """
     return [
-        _forecast(scheme, made, boards, optimize, progress)
+        _forecast(scheme, made, boards, optimize, progress, operators=options.operators)
         for scheme, made in _schemes(source, options, progress)
     ]
 
@@ -82,14 +82,20 @@ def _schemes(source: Path, options: Options, progress: Progress) -> Iterator[tup
 
 
 def _forecast(
-    scheme: str, made: bytes | str, boards: Sequence[Board], optimize: Optimize, progress: Progress
+    scheme: str,
+    made: bytes | str,
+    boards: Sequence[Board],
+    optimize: Optimize,
+    progress: Progress,
+    *,
+    operators: tuple[Path, ...],
 ) -> Forecast:
     if isinstance(made, str):
         return Forecast(scheme, failed=made)
-    targets = {board.id: workflow.target(board, optimize) for board in boards}
+    targets = {board.id: workflow.target(board, optimize, (), operators) for board in boards}
     needs: dict[Target, Demand] = {}
     try:
-        portable = compile_model(made, workflow.target(None, optimize), without=_LEFT_OUT)
+        portable = compile_model(made, workflow.target(None, optimize, (), operators), without=_LEFT_OUT)
         for index, target in enumerate(targets.values()):
             progress(f"{scheme}: compile for each core", index + 1, len(boards))
             if target not in needs:

@@ -43,7 +43,8 @@ class Conversion:
     """How a source model becomes a bundle. ``output`` None: build/<model's name>.bundle.
 
     ``representative`` and ``samples`` are what ``convert.data.load`` takes: paths, module:function, "random".
-    ``engine`` "tflm" lets operators pass that the compiler lacks, whatever ``options`` say.
+    ``engine`` "tflm" lets operators pass that the compiler lacks; ``operators`` are directories of operators
+    from outside: both whatever ``options`` say.
     """
 
     representative: str | None = None
@@ -53,12 +54,14 @@ class Conversion:
     samples: str | None = None
     options: ConvertOptions | None = None
     engine: str = "aot"
+    operators: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class Build:
     """How a bundle becomes firmware. ``directory`` None: <bundle>/<board>/. ``choices``: kernels by layer.
 
+    ``operators``: directories of operators from outside. ``tflm``: what --tflm names, for the engine tflm.
     ``energy_mode``: MLPerf Tiny's, for a twin. ``cycles_per_instruction``: what a twin's time stamps take an
     instruction for.
     """
@@ -71,6 +74,12 @@ class Build:
     choices: tuple[Choice, ...] = ()
     energy_mode: bool = False
     cycles_per_instruction: float = 1.0
+    operators: tuple[Path, ...] = ()
+    tflm: str = ""
+
+    def target(self, board: Board | None) -> Target:
+        """What the compiler may use on a board; the portable kernels without one."""
+        return target(board, self.optimize, self.choices, self.operators)
 
 
 class _Done(msgspec.Struct):
@@ -107,6 +116,8 @@ def _converted(source: Path, output: Path, conversion: Conversion, progress: Pro
     options = conversion.options or Options()
     if conversion.engine != "aot":
         options = replace(options, engine=conversion.engine)
+    if conversion.operators:
+        options = replace(options, operators=conversion.operators)
     made = convert(
         source,
         output=output,
@@ -136,9 +147,14 @@ def model_bytes(source: Path, conversion: Conversion, progress: Progress) -> tup
     return made.model_bytes(), conversion.name or made.manifest.name
 
 
-def target(board: Board | None, optimize: Optimize, choices: tuple[Choice, ...] = ()) -> Target:
+def target(
+    board: Board | None,
+    optimize: Optimize,
+    choices: tuple[Choice, ...] = (),
+    operators: tuple[Path, ...] = (),
+) -> Target:
     """What the compiler may use on a board; the portable kernels without one."""
-    return Target(frozenset(board.core.features if board else ()), optimize, choices)
+    return Target(frozenset(board.core.features if board else ()), optimize, choices, operators)
 
 
 def boards_that_fit(
@@ -151,35 +167,31 @@ def boards_that_fit(
     data, _ = model_bytes(source, conversion, progress)
     needs = {}
     for index, board in enumerate(boards):
-        chosen = target(board, optimize)
+        chosen = target(board, optimize, (), conversion.operators)
         if chosen not in needs:
             progress("compiling for each core", index, len(boards))
             needs[chosen] = demand(compile_model(data, chosen, "model"))
-    return [board for board in boards if fit(needs[target(board, optimize)], board) != "too large"]
+    return [
+        board
+        for board in boards
+        if fit(needs[target(board, optimize, (), conversion.operators)], board) != "too large"
+    ]
 
 
-def to_compiled(
-    made: Bundle,
-    board: Board | None,
-    optimize: Optimize,
-    progress: Progress,
-    *,
-    engine: str = "aot",
-    choices: tuple[Choice, ...] = (),
-) -> Compiled:
+def to_compiled(made: Bundle, board: Board | None, build: Build, progress: Progress) -> Compiled:
     """The bundle's model as C for a board. The name is ``model``: firmware carries one model.
 
     With the engine "tflm" it is the model's file, and the interpreter's glue.
     """
-    if engine == "tflm":
+    if build.engine == "tflm":
         from tinyserve.compiler.tflm.generate import interpret
 
         progress("sizing the arena")
-        return interpret(made.model_bytes(), target(board, optimize), "model")
+        return interpret(made.model_bytes(), build.target(board), "model")
     from tinyserve.compiler.compile import compile_model
 
     progress("compiling")
-    return compile_model(made.model_bytes(), target(board, optimize, choices), "model")
+    return compile_model(made.model_bytes(), build.target(board), "model")
 
 
 def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, progress: Progress) -> Firmware:
@@ -193,7 +205,7 @@ def to_firmware(made: Bundle, compiled: Compiled, board: Board, build: Build, pr
         project = render(
             compiled, board, directory, build.engine, emulate=build.emulate,
             model_id=made.manifest.mlperf_id or made.manifest.name, energy_mode=build.energy_mode,
-            cycles_per_instruction=build.cycles_per_instruction,
+            cycles_per_instruction=build.cycles_per_instruction, tflm=build.tflm,
         )  # fmt: skip
         progress("building firmware")
         return build_project(project, build.toolchain)
@@ -222,7 +234,7 @@ def as_flashed(made: Bundle, compiled: Compiled, board: Board, build: Build) -> 
 
     directory = project_directory(made, board, build)
     identity = made.manifest.mlperf_id or made.manifest.name
-    project = render(compiled, board, directory, build.engine, model_id=identity)
+    project = render(compiled, board, directory, build.engine, model_id=identity, tflm=build.tflm)
     return Firmware(directory / ELF_FILE, project, None, None, "as flashed", (), False)
 
 
@@ -286,10 +298,10 @@ def digest(paths: Iterable[Path]) -> str:
     return total.hexdigest()
 
 
-def package_digest() -> str:
+def package_digest(operators: Iterable[Path] = ()) -> str:
     """SHA-256 of the package's own files and of operators from outside: results of another version of the
     code are not this one's."""
-    outside = [file for directory in external.directories() for file in sorted(directory.glob("*.[hp]*"))]
+    outside = external.files(operators)
     return _own_digest() + digest(outside) if outside else _own_digest()
 
 
@@ -310,9 +322,10 @@ def _conversion_key(source: Path, conversion: Conversion) -> str:
     files = [source, *(Path(name) for name in names if Path(name).exists())]
     if any(":" in name and not Path(name).exists() for name in names):
         return ""
+    options = replace(conversion.options, operators=()) if conversion.options else None
     settings = [
-        package_digest(), conversion.quantize, conversion.name or source.stem, repr(names),
-        repr(conversion.options), digest(files),
+        package_digest(conversion.operators), conversion.quantize, conversion.name or source.stem,
+        repr(names), repr(options), digest(files),
     ]  # fmt: skip
     return hashlib.sha256("\0".join(settings).encode()).hexdigest()
 

@@ -89,7 +89,7 @@ def test_bench_turns_cycles_into_time_with_the_clock_that_was_counted(
     model = write_classifier(tmp_path / "shapes.tflite")
     board = boards.load("nano33")
     made = workflow.to_bundle(model, workflow.Conversion(), silent)
-    compiled = workflow.to_compiled(made, board, "balanced", silent)
+    compiled = workflow.to_compiled(made, board, workflow.Build(), silent)
     firmware = workflow.to_firmware(made, compiled, board, workflow.Build(emulate=True), silent)
     said = "\r\nts-info-[clock_hz=64000000]\r\nts-info-[counted_tick_hz=128003000]"
     with faulty_line(firmware, board) as line:

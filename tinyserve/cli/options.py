@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import wraps
@@ -47,7 +46,7 @@ def _chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def conversion(function: F) -> F:
-    """--representative, --quantize, --bundle: for commands that may have to convert first."""
+    """--representative, --quantize, --bundle, --ops: for commands that may have to convert first."""
     return _chain(
         click.option("--representative", metavar="DATA", help=REPRESENTATIVE_HELP),
         click.option(
@@ -57,6 +56,7 @@ def conversion(function: F) -> F:
             "--bundle", type=PATH, metavar="DIR",
             help="Bundle that a conversion writes.  [default: build/NAME.bundle]",
         ),
+        operators,
     )(function)  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def reading(function: F) -> F:
     )(function)  # fmt: skip
 
 
-def measure_on(board: str) -> Callable[[bytes], Cost]:
+def measure_on(board: str, operators: tuple[Path, ...] = ()) -> Callable[[bytes], Cost]:
     """What tells a model's costs on a board's twin. Raises UsageError for a board that has none."""
     from tinyserve import boards, workflow
     from tinyserve.errors import UsageError
@@ -115,7 +115,7 @@ def measure_on(board: str) -> Callable[[bytes], Cost]:
     def measure(model: bytes) -> Cost:
         from tinyserve.bench.counts.count import cost
 
-        return cost(model, board)
+        return cost(model, board, operators)
 
     return measure
 
@@ -168,19 +168,13 @@ def chosen_variants(variants: tuple[str, ...], tuned: Path | None, model: bytes)
 
 
 def engine(function: F) -> F:
-    """--engine and --tflm: ahead-of-time compiled C, or the TFLM interpreter and where it is.
-
-    --tflm is left in the environment, which builds in worker processes inherit.
-    """
+    """--engine and --tflm: ahead-of-time compiled C, or the TFLM interpreter and where it is."""
     return _chain(
         click.option(
             "--engine", type=click.Choice(["aot", "tflm"]), default="aot", show_default=True,
             help="Run compiled C (aot) or the TensorFlow Lite Micro interpreter (tflm).",
         ),
-        click.option(
-            "--tflm", metavar="DIR", expose_value=False, callback=_set_tflm,
-            help="TFLM's source tree or built library; for real boards also a PlatformIO library.",
-        ),
+        _TFLM,
     )(function)  # fmt: skip
 
 
@@ -191,32 +185,29 @@ def engines(function: F) -> F:
             "--engine", "engines", type=click.Choice(["aot", "tflm"]), multiple=True, default=["aot"],
             show_default=True, help="Compiled C (aot), the TFLM interpreter (tflm), or both; repeatable.",
         ),
-        click.option(
-            "--tflm", metavar="DIR", expose_value=False, callback=_set_tflm,
-            help="TFLM's source tree or built library; for real boards also a PlatformIO library.",
-        ),
+        _TFLM,
     )(function)  # fmt: skip
 
 
-def _set_tflm(context: click.Context, option: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        os.environ["TINYSERVE_TFLM"] = value
+def _checked_operators(
+    context: click.Context, option: click.Parameter, value: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    if not value:
+        return ()
+    from tinyserve.compiler.ops.support import external
+
+    return external.checked(value)
 
 
-def operators(function: F) -> F:
-    """--ops: operators from outside, left in the environment as --tflm is."""
-    return click.option(
-        "--ops", multiple=True, type=PATH, metavar="DIR", expose_value=False, callback=_use_operators,
-        help="Directory of custom operators, a .py and a .h each; repeatable.",
-    )(function)  # fmt: skip
-
-
-def _use_operators(context: click.Context, option: click.Parameter, value: tuple[Path, ...]) -> None:
-    if value:
-        from tinyserve.compiler.ops.support import external
-
-        for directory in value:
-            external.use(directory)
+# The environment's variables are defaults: what a run uses is in its arguments, wherever it runs.
+_TFLM = click.option(
+    "--tflm", default="", metavar="DIR", envvar="TINYSERVE_TFLM",
+    help="TFLM's source tree or built library; for real boards also a PlatformIO library.",
+)  # fmt: skip
+operators = click.option(
+    "--ops", "operators", multiple=True, type=PATH, metavar="DIR", envvar="TINYSERVE_OPS",
+    callback=_checked_operators, help="Directory of custom operators, a .py and a .h each; repeatable.",
+)  # fmt: skip
 
 
 def toolchain(function: F) -> F:
@@ -239,6 +230,8 @@ class Making:
     tuned: Path | None
     engine: str
     toolchain: ToolchainName
+    operators: tuple[Path, ...]
+    tflm: str
 
     def firmware(
         self,
@@ -255,23 +248,24 @@ class Making:
         from tinyserve import workflow
         from tinyserve.firmware.tflm_library import check_engine
 
-        check_engine(self.engine, board, self.toolchain, emulate)
-        conversion = workflow.Conversion(self.representative, self.quantize, self.bundle, engine=self.engine)
+        check_engine(self.engine, board, self.toolchain, emulate, self.tflm)
+        conversion = workflow.Conversion(
+            self.representative, self.quantize, self.bundle, engine=self.engine, operators=self.operators
+        )
         made = workflow.to_bundle(source, conversion, progress)
-        choices = chosen_variants(self.variants, self.tuned, made.model_bytes())
-        compiled = workflow.to_compiled(
-            made, board, self.optimize, progress, engine=self.engine, choices=choices
-        )
         build = workflow.Build(
-            self.optimize,
-            self.engine,
-            self.toolchain,
-            emulate,
-            directory,
-            choices,
-            energy_mode,
-            cycles_per_instruction,
+            optimize=self.optimize,
+            engine=self.engine,
+            toolchain=self.toolchain,
+            emulate=emulate,
+            directory=directory,
+            choices=chosen_variants(self.variants, self.tuned, made.model_bytes()),
+            energy_mode=energy_mode,
+            cycles_per_instruction=cycles_per_instruction,
+            operators=self.operators,
+            tflm=self.tflm,
         )
+        compiled = workflow.to_compiled(made, board, build, progress)
         return made, workflow.to_firmware(made, compiled, board, build, progress)
 
     def timed_twin(
@@ -299,7 +293,7 @@ def making(function: Callable[..., Any]) -> Callable[..., Any]:
         chosen = Making(**{name: arguments.pop(name) for name in names})
         return function(**arguments, making=chosen)
 
-    return _chain(optimize, operators, choices, engine, toolchain, conversion)(command)
+    return _chain(optimize, choices, engine, toolchain, conversion)(command)
 
 
 def device(function: F) -> F:

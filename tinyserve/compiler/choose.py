@@ -32,7 +32,7 @@ def program_for(model: Model, target: Target, name: str) -> tuple[Program, Memor
 
 def offers(data: bytes, target: Target) -> dict[str, tuple[str, ...]]:
     """The kernel variants that layers of a .tflite file can have on the target, estimated cheapest first."""
-    model = passes.load(data)
+    model = passes.load(data, target.operators)
     passes.optimize(model)
     return lower(model, target, "model").offers
 

@@ -49,7 +49,7 @@ def compile_model(
     whose the model's context is. Raises ModelError for what cannot be compiled.
     """
     with np.errstate(all="ignore"):  # absurd scales overflow: the operators' checks see what comes of it
-        model = passes.load(data)
+        model = passes.load(data, target.operators)
         report = passes.optimize(model, without) if optimize_graph else passes.PassReport()
         program, memory = program_for(model, target, name)
     return Compiled(program.name, data, model, report, program, memory, emit(program, memory, interface))

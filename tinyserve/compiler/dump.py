@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 
@@ -12,6 +12,7 @@ from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.emit.ctext import shape_text
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.names import short_name
+from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.program import Buffer, Constant, ControlCall, KernelCall
 from tinyserve.errors import UsageError
 
@@ -28,21 +29,22 @@ def dump(compiled: Compiled, stage: str) -> str:
 def graph_text(compiled: Compiled) -> str:
     """Operators of the optimized graph in order: what they read, write and compute."""
     parts = []
+    registry = ops.registry(compiled.program.target.operators)
     for graph in compiled.model.graphs:
         header = [f"{graph.name or 'main'}: {len(graph.nodes)} operators"]
         header += [f"  input   {_tensor(tensor)}" for tensor in graph.inputs]
         header += [f"  output  {_tensor(tensor)}" for tensor in graph.outputs]
-        rows = [_operator_row(number, node) for number, node in enumerate(graph.nodes)]
+        rows = [_operator_row(number, node, registry) for number, node in enumerate(graph.nodes)]
         parts.append(
             "\n".join([*header, "", _table(["#", "op", "inputs", "outputs", "MACs", "attributes"], rows)])
         )
     return "\n\n".join(parts)
 
 
-def _operator_row(number: int, node: Node) -> list[str]:
+def _operator_row(number: int, node: Node, registry: Mapping[str, OpDef]) -> list[str]:
     inputs = [_value(tensor) if tensor is not None else "-" for tensor in node.inputs]
     outputs = [_value(tensor) for tensor in node.outputs]
-    description = ops.registry().get(node.name)
+    description = registry.get(node.name)
     macs = description.macs(node) if description else 0
     return [str(number), node.name, ", ".join(inputs), ", ".join(outputs), f"{macs:,}", _attributes(node)]
 

@@ -91,7 +91,7 @@ class GraphLowering:
 
     def lower_nodes(self) -> None:
         """Lowers every operator of the graph, in order."""
-        registry = ops.registry()
+        registry = ops.registry(self.target.operators)
         for node in self._graph.nodes:
             description = registry.get(node.name)
             if description is None:

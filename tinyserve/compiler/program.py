@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -36,11 +37,14 @@ class Target:
     Features: "dsp" (Armv7E-M SIMD, SMLAD), "mve" (Helium int), "mve_fp", "thumb1" (Armv6-M: no long
     multiply, no unaligned access; M3 runs it too), "fpu" (single precision), "rv32m" (RISC-V with
     multiplication), "host" (vectors of the computer that compiles). None means the portable kernels alone.
+
+    ``operators``: directories of operators from outside, as ``ops.support.external.checked`` gives them.
     """
 
     features: frozenset[str] = frozenset()
     optimize: Optimize = "balanced"
     choices: tuple[Choice, ...] = ()
+    operators: tuple[Path, ...] = ()
 
     def choice(self, layer: str) -> str | None:
         """The variant that was chosen for a layer by its short name; the last word counts."""

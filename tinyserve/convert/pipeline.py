@@ -68,7 +68,7 @@ def convert(
         calibration, held = _split(session, dataset, samples)
         stage.verify(session, held.inputs)
         converted = _quantized(session, calibration, held, quantize)
-        measured = figures(converted.data, options.engine, session.record.notes)
+        measured = figures(converted.data, options.engine, session.record.notes, options.operators)
         checked = _check(session, converted, held)
     weights = facts.weights(converted.model)
     if any(layer.dtype == "int4" for layer in weights):
@@ -185,7 +185,7 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
         return original
     if calibration is None:
         if session.options.engine == "aot":
-            load(original.data)  # says what no data would help against
+            load(original.data, session.options.operators)  # says what no data would help against
         raise _no_data(quantize)
     session.record.notes.extend(doubts.about(calibration, original.inputs))
     if calibration is not held:

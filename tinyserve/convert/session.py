@@ -103,7 +103,7 @@ class Session:
     def _features(self, model: Inspected, calibration: Dataset) -> list[Array]:
         """What the front end gives: from TFLM, or compiled."""
         typed = [quantize(a, info) for a, info in zip(calibration.inputs, model.inputs, strict=True)]
-        outputs, _ = expectation.expected(self.worker, model, typed, Record())
+        outputs, _ = expectation.expected(self.worker, model, typed, Record(), self.options.operators)
         return outputs
 
     def reference(self, inputs: list[Array]) -> list[Array]:
@@ -135,7 +135,9 @@ class Session:
             if not custom:
                 raise
         typed = [quantize(a, info) for a, info in zip(inputs, self.original.inputs, strict=True)]
-        outputs, engine = expectation.expected(self.worker, self.original, typed, Record())
+        outputs, engine = expectation.expected(
+            self.worker, self.original, typed, Record(), self.options.operators
+        )
         self.record.notes.append(
             f"the original was run by {engine}: LiteRT cannot run it ({', '.join(custom)})"
         )
@@ -154,7 +156,7 @@ class Session:
 
     def expected(self, model: Inspected, inputs: list[Array]) -> tuple[list[Array], str]:
         """What a converted model must give for inputs of its own types, and what says so."""
-        return expectation.expected(self.worker, model, inputs, self.record)
+        return expectation.expected(self.worker, model, inputs, self.record, self.options.operators)
 
 
 def _check_scheme(scheme: str, options: Options) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tinyserve import __version__
 from tinyserve.bundle import Tried
@@ -33,6 +34,7 @@ class Options:
     - ``clip``: ranges of activations at a percentile ("99.9") or where the error is least ("mse"), instead
       of the minimum and maximum.
     - ``engine``: "tflm" lets operators pass that the AOT compiler lacks.
+    - ``operators``: directories of operators from outside.
     - ``mlperf_id``: what the firmware answers to MLPerf Tiny's runner; '' to know it by the shapes.
     - ``held_samples``: how many samples are kept for checks, at most.
     - ``min_accuracy``: what "auto" must hold (see ``auto``).
@@ -50,6 +52,7 @@ class Options:
     keep_float: Sequence[str] = ()
     clip: str = ""
     engine: str = "aot"
+    operators: tuple[Path, ...] = ()
     mlperf_id: str = ""
     held_samples: int = 50
     min_accuracy: float = 0.98

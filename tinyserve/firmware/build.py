@@ -140,7 +140,7 @@ def _library(project: Project, tools: Toolchain) -> TflmLibrary | None:
     """The interpreter's library where the project needs one. It wants a C and C++ library beside it."""
     if project.engine != "tflm":
         return None
-    return find_library(project.board.core)
+    return find_library(project.board.core, project.tflm)
 
 
 def _libraries(

@@ -81,6 +81,7 @@ class Project:
     defines: dict[str, str] = field(default_factory=dict)
     stack_bytes: int = 0
     baud: int = BAUD
+    tflm: str = ""
 
     @property
     def firmware_id(self) -> str:
@@ -129,6 +130,7 @@ def render(
     energy_mode: bool = False,
     timestamp_pin: int | None = None,
     cycles_per_instruction: float = 1.0,
+    tflm: str = "",
 ) -> Project:
     """Writes the firmware project of a compiled model for a board into ``directory``.
 
@@ -136,8 +138,8 @@ def render(
     port; boards that exist only in an emulator have no other. ``model_id`` is what the ``profile`` command
     answers. ``energy_mode`` is MLPerf Tiny's: time stamps are edges of ``timestamp_pin`` (a real board's; a
     twin has none), and the line runs at 9600 baud. ``cycles_per_instruction``: what an emulated board's time
-    stamps take one for on average. Files that did not change are not touched. Raises
-    UsageError and FileSystemError.
+    stamps take one for on average. ``tflm`` names the library of the engine tflm. Files that did
+    not change are not touched. Raises UsageError and FileSystemError.
     """
     port = port_of(board, emulate)
     if energy_mode and port == "arduino" and timestamp_pin is None:
@@ -172,7 +174,7 @@ def render(
         contents.files |= renode_files(board, model)
         contents.add_runtime(() if interpreted else _SHIM)
     if port == "arduino":
-        libraries = lib_deps() if interpreted else ""
+        libraries = lib_deps(tflm) if interpreted else ""
         if board.platformio is not None:
             contents.add_platformio(defines=defines, lib_deps=libraries, baud=baud)
     contents.add_model(compiled)
@@ -180,7 +182,7 @@ def render(
     _write(directory, contents.files)
     return Project(
         directory, board, port, engine, model, compiled, tuple(contents.sources), defines=defines,
-        stack_bytes=stack, baud=baud,
+        stack_bytes=stack, baud=baud, tflm=tflm,
     )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ toolchain and kept in the cache. For PlatformIO it may also be what goes into ``
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import tempfile
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from tinyserve.firmware.tflm_tree import HINT, LIBRARY, Tree, read_tree, root_of
 from tinyserve.firmware.toolchain import Name, Toolchain
 from tinyserve.resources import data_directory
 
-VARIABLE = "TINYSERVE_TFLM"
 LEVEL = "-O2"
 """What people deploy: -Os costs the interpreter's kernels up to half of their speed."""
 _STATIC = "TF_LITE_STATIC_MEMORY"
@@ -55,14 +53,9 @@ class TflmLibrary:
         return f"{self.kernels} kernels, {how}, {strings}"
 
 
-def requested() -> str:
-    """What --tflm (or the environment's TINYSERVE_TFLM) names, '' if nothing."""
-    return os.environ.get(VARIABLE, "")
-
-
-def lib_deps() -> str:
-    """The same for PlatformIO. Raises UsageError where nothing is named: no library is taken unasked."""
-    named = requested()
+def lib_deps(named: str) -> str:
+    """What --tflm names, for PlatformIO. Raises UsageError where that is nothing: no library is taken
+    unasked."""
     if not named:
         raise UsageError(
             "--engine tflm needs TensorFlow Lite Micro as a PlatformIO library",
@@ -71,13 +64,16 @@ def lib_deps() -> str:
     return f"symlink://{Path(named).resolve()}" if Path(named).is_dir() else named
 
 
-def check_engine(engine: str, board: Board, toolchain: Name, emulate: bool) -> None:
-    """Whether the engine can be built for a board at all. Raises UsageError before any work is done."""
+def check_engine(engine: str, board: Board, toolchain: Name, emulate: bool, tflm: str) -> None:
+    """Whether the engine can be built for a board at all, with the library that ``tflm`` names.
+
+    Raises UsageError before any work is done.
+    """
     if engine != "tflm":
         return
     real = board.platformio is not None and not emulate
     if real:
-        lib_deps()
+        lib_deps(tflm)
         return
     if not board.core.port:
         return
@@ -86,12 +82,11 @@ def check_engine(engine: str, board: Board, toolchain: Name, emulate: bool) -> N
             "--engine tflm can't be built by zig: it has no C++ library for bare metal",
             "--toolchain gcc (it and newlib are what PlatformIO's toolchains are, too)",
         )
-    find_library(board.core)
+    find_library(board.core, tflm)
 
 
-def find_library(core: Core) -> TflmLibrary:
+def find_library(core: Core, named: str) -> TflmLibrary:
     """The named library for a core. Raises UsageError where none is named or what is named is none."""
-    named = requested()
     if not named:
         raise UsageError("--engine tflm has no library to link", HINT)
     root = root_of(named)

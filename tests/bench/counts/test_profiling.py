@@ -20,8 +20,8 @@ LAYERS = ["CONV_2D", "FULLY_CONNECTED", "SOFTMAX"]
 
 def profiled(bundle: Bundle, directory: Path, name: str, emulator: str) -> Profile:
     board = boards.load(name)
-    compiled = workflow.to_compiled(bundle, board, "balanced", silent)
     build = workflow.Build(emulate=workflow.is_twin(board), directory=directory / "firmware")
+    compiled = workflow.to_compiled(bundle, board, build, silent)
     firmware = workflow.to_firmware(bundle, compiled, board, build, silent)
     return profiling.run(bundle, firmware, emulator, "balanced", silent)
 

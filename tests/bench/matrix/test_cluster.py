@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.bench.matrix.shuffle import shuffling_cell
 from tests.bench.matrix.test_execute import comparable, make_cell
 from tests.bench.models import write_dataset
+from tests.compiler.tflm.models import add_model, toy_tree
+from tinyserve import workflow
 from tinyserve.bench.matrix import cluster, execute
 from tinyserve.bench.matrix import scheduler as scheduler_module
+from tinyserve.bench.matrix.cell import Cell
 from tinyserve.bench.matrix.cluster import deliver
 from tinyserve.bench.matrix.scheduler import connected
 from tinyserve.bundle import Bundle
@@ -107,3 +112,42 @@ def test_a_scheduler_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPat
 def test_what_is_no_address_is_said_at_once(address: str) -> None:
     with pytest.raises(UsageError, match="no address"), connected(address):
         pass
+
+
+def lost_on_the_way(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    """Workers of a cluster are other machines: the directory is gone by the time that they work."""
+    pack = cluster.pack
+
+    def packed(cell: Cell) -> cluster.Parcel:
+        parcel = pack(cell)
+        shutil.rmtree(directory)
+        return parcel
+
+    monkeypatch.setattr(cluster, "pack", packed)
+
+
+def test_operators_from_outside_reach_the_workers(
+    scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cell = shuffling_cell(tmp_path)
+    (operators,) = cell.build.operators
+    lost_on_the_way(monkeypatch, operators)
+    with connected(scheduler) as client:
+        report = cluster.run([cell], client, ignore)
+    assert not report.failures
+    assert report.results[0].check.equal == report.results[0].check.samples > 0
+
+
+def test_the_interpreter_s_library_reaches_the_workers(
+    scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "add.tflite").write_bytes(add_model())
+    tree = toy_tree(tmp_path)
+    convert = workflow.Conversion(output=tmp_path / "add", engine="tflm")
+    made = workflow.to_bundle(tmp_path / "add.tflite", convert, silent)
+    cell = Cell(made.path, "host", build=workflow.Build(engine="tflm", tflm=str(tree)), runs=1)
+    lost_on_the_way(monkeypatch, tree)
+    with connected(scheduler) as client:
+        report = cluster.run([cell], client, ignore)
+    assert not report.failures
+    assert report.results[0].setup.engine == "tflm"

@@ -92,7 +92,7 @@ def test_accuracy_on_the_device_is_the_accuracy_of_its_outputs(
     with np.load(dataset) as arrays:
         images, labels = arrays["x"], arrays["y"]
     info = classifier.manifest
-    compiled = workflow.to_compiled(classifier, None, "balanced", silent)
+    compiled = workflow.to_compiled(classifier, None, workflow.Build(), silent)
     model = HostModel(compiled)
     quantized = bundle.quantize(images, info.inputs[0])
     outputs = [model.run([sample[None]])[0] for sample in quantized]

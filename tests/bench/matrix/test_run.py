@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.matrix.shuffle import shuffling_cell
 from tests.bench.models import write_classifier
 from tinyserve import workflow
 from tinyserve.bench.matrix import run as matrix
@@ -39,6 +40,12 @@ def test_results_keep_the_order_of_the_cells_and_a_broken_one_loses_no_other(
     assert [result.setup.board for result in report.results] == ["cortex-m4", "cortex-m0"]
     (failure,) = report.failures
     assert (failure.board, failure.exit_status) == ("nowhere", 2)
+
+
+def test_operators_from_outside_reach_worker_processes(tmp_path: Path) -> None:
+    report = matrix.run([shuffling_cell(tmp_path)], 1, ignore)
+    assert not report.failures
+    assert report.results[0].check.equal == report.results[0].check.samples > 0
 
 
 def test_a_source_that_cannot_be_converted_fails_its_own_cells_alone(

@@ -22,7 +22,7 @@ def model(operator: str, dtype: str = "float32") -> bytes:
 
 def test_the_interpreter_is_named_where_it_has_the_operator(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {name: op for name, op in ops.registry().items() if name != "NEG"}
-    monkeypatch.setattr(ops, "registry", lambda: known)
+    monkeypatch.setattr(ops, "registry", lambda directories=(): known)
     with pytest.raises(UnsupportedError, match="NEG") as caught:
         load(model("NEG"))
     assert "--engine tflm" in caught.value.hint

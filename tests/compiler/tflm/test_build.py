@@ -30,19 +30,19 @@ from tinyserve.firmware.toolchain import Name
 @pytest.fixture(autouse=True)
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     directory = toy_tree(tmp_path)
-    monkeypatch.setenv("TINYSERVE_TFLM", str(directory))
     monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "cache"))
     return directory
 
 
 @pytest.mark.parametrize("name", ["host", "cortex-m0", "cortex-m4", "cortex-m33"])
-def test_the_interpreter_s_firmware_speaks_the_protocol(name: str, tmp_path: Path) -> None:
+def test_the_interpreter_s_firmware_speaks_the_protocol(tree: Path, name: str, tmp_path: Path) -> None:
     toolchain: Name = "zig" if name == "host" else "gcc"
     if toolchain == "gcc" and shutil.which("arm-none-eabi-g++") is None:
         pytest.skip("needs arm-none-eabi-g++")
     board = boards.load(name)
     compiled = interpret(add_model(), PORTABLE)
-    firmware = build(render(compiled, board, tmp_path / "p", "tflm", emulate=name != "host"), toolchain)
+    project = render(compiled, board, tmp_path / "p", "tflm", emulate=name != "host", tflm=str(tree))
+    firmware = build(project, toolchain)
     with open_device(firmware, board) as device:
         client = Client(device.link)
         info = client.identify()
@@ -60,7 +60,6 @@ def test_bench_takes_the_engine_from_the_command_line(
     tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TINYSERVE_TFLM")
     Path("add.tflite").write_bytes(add_model())
     assert main(["build", "add.tflite", "--board", "host", "--engine", "tflm", "--tflm", str(tree)]) == 0
     assert main(["build", "add.tflite", "--board", "cortex-m4", "--engine", "tflm"]) == 2
@@ -69,12 +68,13 @@ def test_bench_takes_the_engine_from_the_command_line(
 
 @pytest.mark.parametrize("name", ["host", "cortex-m4"])
 def test_a_profile_counts_the_interpreter_s_functions(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tree: Path, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     needed = "valgrind" if name == "host" else "arm-none-eabi-g++"
     if shutil.which(needed) is None or shutil.which("c++filt") is None:
         pytest.skip(f"needs {needed} and c++filt")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TINYSERVE_TFLM", str(tree))  # the option's default
     Path("add.tflite").write_bytes(add_model())
     command = ["profile", "add.tflite", "--board", name, "--engine", "tflm", "--toolchain", "gcc"]
     assert main([*command, "--json", "profile.json"]) == 0
@@ -84,11 +84,10 @@ def test_a_profile_counts_the_interpreter_s_functions(
     assert {"ts_model_invoke", "tflite::micro::MicroInterpreter::Invoke"} <= functions
 
 
-def test_a_directory_that_is_no_tflm_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_is_no_tflm_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    monkeypatch.setenv("TINYSERVE_TFLM", str(tmp_path / "empty"))
     with pytest.raises(UsageError, match=r"there is no tensorflow.lite.micro.micro_interpreter\.h"):
-        find_library(boards.load("host").core)
+        find_library(boards.load("host").core, str(tmp_path / "empty"))
 
 
 def core(name: str) -> Core:
@@ -100,30 +99,27 @@ def test_of_several_built_libraries_the_core_s_own_is_taken(tree: Path) -> None:
         library = tree / "gen" / target / "lib" / "libtensorflow-microlite.a"
         library.parent.mkdir(parents=True)
         library.write_bytes(b"!<arch>\n")
-    found = find_library(core("cortex-m3")).archive
+    found = find_library(core("cortex-m3"), str(tree)).archive
     assert found is not None and "cortex-m3_" in str(found)
     with pytest.raises(UsageError, match="which library is for cortex-m7"):
-        find_library(core("cortex-m7"))
+        find_library(core("cortex-m7"), str(tree))
 
 
-def test_platformio_gets_the_library_as_a_dependency(
-    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_platformio_gets_the_library_as_a_dependency(tree: Path, tmp_path: Path) -> None:
     compiled = interpret(add_model(), PORTABLE)
     ini = tmp_path / "p" / "platformio.ini"
-    render(compiled, boards.load("nano33"), tmp_path / "p", "tflm")
-    assert f"lib_deps = symlink://{tree}" in ini.read_text()
-    monkeypatch.setenv("TINYSERVE_TFLM", "someone/SomeLibrary@^1.2")
-    render(compiled, boards.load("nano33"), tmp_path / "p", "tflm")
-    assert "lib_deps = someone/SomeLibrary@^1.2" in ini.read_text()
-    monkeypatch.delenv("TINYSERVE_TFLM")
+    for named, written in ((str(tree), f"symlink://{tree}"), ("someone/SomeLibrary@^1.2",) * 2):
+        render(compiled, boards.load("nano33"), tmp_path / "p", "tflm", tflm=named)
+        assert f"lib_deps = {written}" in ini.read_text()
     with pytest.raises(UsageError, match="as a PlatformIO library"):
         render(compiled, boards.load("nano33"), tmp_path / "p", "tflm")
 
 
 def test_the_sketch_of_a_real_board_runs_the_interpreter(tree: Path, tmp_path: Path) -> None:
     """Against a stub of the Arduino core, with the language that its toolchains have at the least."""
-    project = render(interpret(add_model(), PORTABLE), boards.load("pico"), tmp_path / "p", "tflm")
+    project = render(
+        interpret(add_model(), PORTABLE), boards.load("pico"), tmp_path / "p", "tflm", tflm=str(tree)
+    )
     flags = ["-Wall", "-Wextra", "-Werror", "-Isrc", "-Isrc/model", f"-I{STUB}", f"-isystem{tree}"]
     objects = []
     for source in project.sources:

@@ -31,15 +31,15 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "cache"))
 
 
-def made(tree: Path, board: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Firmware:
+def made(tree: Path, board: str, directory: Path) -> Firmware:
     """Firmware of the model, with the library that ``--tflm`` would name."""
-    monkeypatch.setenv("TINYSERVE_TFLM", str(tree))
     toolchain: Name = "zig" if board == "host" else "gcc"
     if toolchain == "gcc" and shutil.which("arm-none-eabi-g++") is None:
         pytest.skip("needs arm-none-eabi-g++")
     compiled = interpret(add_model(), PORTABLE)
     loaded = boards.load(board)
-    return build(render(compiled, loaded, directory, "tflm", emulate=board != "host"), toolchain)
+    project = render(compiled, loaded, directory, "tflm", emulate=board != "host", tflm=str(tree))
+    return build(project, toolchain)
 
 
 def infers(firmware: Firmware, board: str) -> bool:
@@ -51,48 +51,38 @@ def infers(firmware: Firmware, board: str) -> bool:
 
 
 @pytest.mark.parametrize("board", CORES)
-def test_a_generated_tree_with_cmsis_nn_builds(
-    board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    firmware = made(stand_in_tree(tmp_path), board, tmp_path / "p", monkeypatch)
+def test_a_generated_tree_with_cmsis_nn_builds(board: str, tmp_path: Path) -> None:
+    firmware = made(stand_in_tree(tmp_path), board, tmp_path / "p")
     assert infers(firmware, board)
     assert firmware.library == "CMSIS-NN kernels, compiled with -O2, without error strings"
 
 
 @pytest.mark.parametrize("board", ["host", "cortex-m4"])
-def test_a_tree_without_cmsis_nn_is_said_to_have_reference_kernels(
-    board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    firmware = made(stand_in_tree(tmp_path, kernels="reference"), board, tmp_path / "p", monkeypatch)
+def test_a_tree_without_cmsis_nn_is_said_to_have_reference_kernels(board: str, tmp_path: Path) -> None:
+    firmware = made(stand_in_tree(tmp_path, kernels="reference"), board, tmp_path / "p")
     assert infers(firmware, board)
     assert firmware.library.startswith("reference kernels, compiled with -O2")
 
 
 @pytest.mark.parametrize("board", ["host", "cortex-m4"])
-def test_arduino_s_layout_builds_without_arduino_s_core(
-    board: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    firmware = made(arduino_layout(tmp_path), board, tmp_path / "p", monkeypatch)
+def test_arduino_s_layout_builds_without_arduino_s_core(board: str, tmp_path: Path) -> None:
+    firmware = made(arduino_layout(tmp_path), board, tmp_path / "p")
     assert infers(firmware, board)
     assert firmware.library.startswith("CMSIS-NN kernels")
 
 
-def test_of_a_checkout_one_kernel_of_each_name_is_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_a_checkout_one_kernel_of_each_name_is_taken(tmp_path: Path) -> None:
     """With its downloads; of the vendors' kernels CMSIS-NN's, where its sources are there."""
     tree = checkout(tmp_path)
-    assert infers(made(tree, "cortex-m4", tmp_path / "p", monkeypatch), "cortex-m4")
+    assert infers(made(tree, "cortex-m4", tmp_path / "p"), "cortex-m4")
     shutil.rmtree(tree / "third_party" / "cmsis_nn")
-    firmware = made(tree, "cortex-m4", tmp_path / "q", monkeypatch)
+    firmware = made(tree, "cortex-m4", tmp_path / "q")
     assert infers(firmware, "cortex-m4")
     assert firmware.library.startswith("reference kernels")
 
 
 @pytest.mark.parametrize("stripped", [False, True], ids=["default", "BUILD_TYPE=release"])
-def test_a_built_library_links_whether_or_not_it_has_error_strings(
-    stripped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_built_library_links_whether_or_not_it_has_error_strings(stripped: bool, tmp_path: Path) -> None:
     tree = stand_in_tree(tmp_path)
     include = ["-I.", "-Ithird_party/cmsis_nn", "-Ithird_party/cmsis_nn/Include"]
     include += ["-Ithird_party/cmsis/CMSIS/Core/Include", "-Ithird_party/flatbuffers/include"]
@@ -108,26 +98,24 @@ def test_a_built_library_links_whether_or_not_it_has_error_strings(
     library = tree / "gen" / "linux_x86_64_release_gcc" / "lib" / "libtensorflow-microlite.a"
     library.parent.mkdir(parents=True)
     subprocess.run(["ar", "rcs", str(library), *objects], cwd=tree, check=True, timeout=60)
-    firmware = made(tree, "host", tmp_path / "p", monkeypatch)
+    firmware = made(tree, "host", tmp_path / "p")
     assert infers(firmware, "host")
     said = "without" if stripped else "with"
     assert firmware.library.endswith(f"as built before, {said} error strings")
 
 
-def test_what_is_no_tree_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_tree_is_named(tmp_path: Path) -> None:
     core = boards.load("host").core
     bare = checkout(tmp_path)
     shutil.rmtree(bare / "third_party")
     makefile = bare / "tensorflow" / "lite" / "micro" / "tools" / "make" / "Makefile"
     makefile.parent.mkdir(parents=True)
     makefile.write_text("")
-    monkeypatch.setenv("TINYSERVE_TFLM", str(bare))
     with pytest.raises(UsageError, match="a checkout of TFLM without its downloads") as caught:
-        find_library(core)
+        find_library(core, str(bare))
     assert "create_tflm_tree.py" in caught.value.hint
-    monkeypatch.setenv("TINYSERVE_TFLM", str(tmp_path))
     with pytest.raises(UsageError, match="the tree is in tree/") as caught:
-        find_library(core)
+        find_library(core, str(tmp_path))
     assert caught.value.hint == f"--tflm {bare}"
 
 

@@ -12,14 +12,16 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
 from tinyserve import bundle
 from tinyserve.bench.matrix.scheduler import connected
+from tinyserve.bench.matrix.transport import Packed, pack, unpack
 from tinyserve.bundle import Bundle, TensorInfo
 from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.compiler.host.model import FAST, HostModel
@@ -51,15 +53,22 @@ class Done:
 
 
 def execute(
-    made: Bundle, waiting: Iterable[Work], jobs: int | None, scheduler: str, output: int = 0
+    made: Bundle,
+    waiting: Iterable[Work],
+    jobs: int | None,
+    scheduler: str,
+    *,
+    output: int = 0,
+    operators: tuple[Path, ...] = (),
 ) -> Iterator[Done]:
-    """Runs the pieces on ``jobs`` threads (one per core by default), or on the cluster of ``scheduler``.
+    """Runs the pieces on ``jobs`` threads (one per core by default), or on the cluster of ``scheduler``, with
+    the operators of those directories from outside.
 
     What has to be built is built before this returns. Raises DataError, ToolError, DeviceError.
     """
     if scheduler:
-        return _on_cluster(made, waiting, scheduler, output)
-    compiled = compile_model(made.model_bytes(), FAST)
+        return _on_cluster(made, waiting, scheduler, output, operators)
+    compiled = compile_model(made.model_bytes(), replace(FAST, operators=operators))
     HostModel(compiled)
     return _on_threads(compiled, made.manifest.inputs, waiting, jobs or _cores(), output)
 
@@ -108,7 +117,9 @@ def run_host(model: HostModel, compiled: Compiled, inputs: list[Array], output: 
     return model.run_batch(shaped)[output]
 
 
-def _on_cluster(made: Bundle, waiting: Iterable[Work], scheduler: str, place: int) -> Iterator[Done]:
+def _on_cluster(
+    made: Bundle, waiting: Iterable[Work], scheduler: str, place: int, operators: tuple[Path, ...]
+) -> Iterator[Done]:
     """On workers, which need tinyserve and a C compiler. Samples travel quantized: a quarter of the bytes."""
     with connected(scheduler) as client:
         threads = sum(client.nthreads().values())
@@ -117,12 +128,13 @@ def _on_cluster(made: Bundle, waiting: Iterable[Work], scheduler: str, place: in
                 f"the Dask scheduler at {scheduler} has no workers", f"start one: dask worker {scheduler}"
             )
         sent = client.scatter(made.model_bytes(), broadcast=True)
+        outside = tuple(pack(directory) for directory in operators)
         running: deque[tuple[Work, Array | None, Any]] = deque()
         try:
             for work in waiting:
                 samples = work.part.read()
                 inputs = quantized(samples, made.manifest.inputs)
-                future = client.submit(infer_remotely, sent, inputs, place, pure=False)
+                future = client.submit(infer_remotely, sent, inputs, place, outside, pure=False)
                 running.append((work, samples.labels, future))
                 if len(running) > 2 * threads:
                     yield _gathered(*running.popleft())
@@ -146,14 +158,16 @@ def _gathered(work: Work, labels: Array | None, future: Any) -> Done:
     return Done(work.index, work.first, output, labels)
 
 
-def infer_remotely(model: bytes, inputs: list[Array], output: int = 0) -> Array:
+def infer_remotely(
+    model: bytes, inputs: list[Array], output: int = 0, outside: tuple[Packed, ...] = ()
+) -> Array:
     """What a cluster's worker does with a piece."""
-    compiled, host, lock = _remote_model(model)
+    compiled, host, lock = _remote_model(model, tuple(unpack(directory) for directory in outside))
     with lock:
         return run_host(host, compiled, inputs, output)
 
 
 @lru_cache(maxsize=4)
-def _remote_model(model: bytes) -> tuple[Compiled, HostModel, threading.Lock]:
-    compiled = compile_model(model, FAST)
+def _remote_model(model: bytes, operators: tuple[Path, ...]) -> tuple[Compiled, HostModel, threading.Lock]:
+    compiled = compile_model(model, replace(FAST, operators=operators))
     return compiled, HostModel(compiled), threading.Lock()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +147,7 @@ def accuracy(data: LabelledData, predictions: Sequence[int], classes: int) -> Ac
     )
 
 
-def float_top1(bundle: Bundle, data: LabelledData) -> float | None:
+def float_top1(bundle: Bundle, data: LabelledData, operators: tuple[Path, ...] = ()) -> float | None:
     """Top-1 accuracy of the float original that the bundle was quantized from, run on this computer by our
     own float32 kernels; None where the bundle has none or it can't be compiled."""
     path = bundle.original_path()
@@ -157,7 +157,7 @@ def float_top1(bundle: Bundle, data: LabelledData) -> float | None:
     from tinyserve.compiler.host.model import FAST, HostModel
 
     try:
-        model = HostModel(compile_model(path.read_bytes(), FAST))
+        model = HostModel(compile_model(path.read_bytes(), replace(FAST, operators=operators)))
         outputs = model.run_batch([array.astype(np.float32)[:, None] for array in data.real_inputs])[0]
     except TinyserveError:
         return None

@@ -78,13 +78,15 @@ def run(
     reading: Reading = AS_IT_IS,
     progress: Progress = silent,
     output: str = "",
+    operators: tuple[Path, ...] = (),
 ) -> Summary:
     """Runs a bundle's model over ``dataset`` (see ``convert.stream``) and counts right predictions.
 
     ``predictions``: a directory for Parquet files; what an earlier run of the same model over the same data
     left there is not run again. ``jobs``: threads, one per core by default. ``piece``: samples that are read
     at once and written to a file. ``scheduler``: a Dask scheduler that does the work instead.
-    ``output``: whose classes the labels are, for a model of several outputs.
+    ``output``: whose classes the labels are, for a model of several outputs. ``operators``: directories of
+    operators from outside.
 
     Raises DataError, ToolError, FileSystemError, DeviceError.
     """
@@ -96,7 +98,7 @@ def run(
         store = Store(predictions, describe(dataset, made.model_bytes(), stream.total, piece, reading))
     tally = _Tally(made.manifest.outputs[place])
     waiting = _unfinished(stream.pieces, store, tally)
-    executed = execute(made, waiting, jobs, scheduler, place)
+    executed = execute(made, waiting, jobs, scheduler, output=place, operators=operators)
     started = time.monotonic()
     for done in executed:
         found = _piece(done, made.manifest.outputs[place])

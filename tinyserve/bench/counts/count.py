@@ -16,7 +16,7 @@ from tinyserve.firmware.build import build
 from tinyserve.firmware.render import render
 
 
-def cost(model: bytes, board: str = "cortex-m4") -> Cost:
+def cost(model: bytes, board: str = "cortex-m4", operators: tuple[Path, ...] = ()) -> Cost:
     """Flash and arena of a .tflite's bench firmware, and the instructions of one inference after one to warm
     up, from the board's first emulator.
 
@@ -27,7 +27,7 @@ def cost(model: bytes, board: str = "cortex-m4") -> Cost:
     target_board = boards.load(board)
     if not workflow.is_twin(target_board):
         raise UsageError(f"{board}: counts no instructions", "take a microcontroller: --board cortex-m4")
-    compiled = compile_model(model, workflow.target(target_board, "balanced"), "model")
+    compiled = compile_model(model, workflow.target(target_board, "balanced", (), operators), "model")
     with tempfile.TemporaryDirectory(prefix="tinyserve-count-") as directory:
         project = render(compiled, target_board, Path(directory), emulate=True)
         firmware = build(project)

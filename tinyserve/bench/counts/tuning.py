@@ -90,7 +90,7 @@ def _measured(
     bundle: Bundle, board: Board, build: workflow.Build, emulator: str, progress: Progress
 ) -> Tuning:
     default = _profile(bundle, board, build, emulator, progress)
-    variants = offers(bundle.model_bytes(), workflow.target(board, build.optimize))
+    variants = offers(bundle.model_bytes(), replace(build, choices=()).target(board))
     variants = {layer: names for layer, names in variants.items() if len(names) > 1}
     ticks: dict[str, dict[str, int]] = {layer: {} for layer in variants}
     for number in range(max(map(len, variants.values()), default=0)):
@@ -125,9 +125,7 @@ def _with(build: workflow.Build, taken: dict[str, str]) -> workflow.Build:
 def _profile(
     bundle: Bundle, board: Board, build: workflow.Build, emulator: str, progress: Progress
 ) -> profiling.Profile:
-    compiled = workflow.to_compiled(
-        bundle, board, build.optimize, progress, engine=build.engine, choices=build.choices
-    )
+    compiled = workflow.to_compiled(bundle, board, build, progress)
     with workflow.at_work(bundle, board, build, progress):
         firmware = workflow.to_firmware(bundle, compiled, board, build, progress)
         return profiling.run(bundle, firmware, emulator, build.optimize, progress)
@@ -135,7 +133,7 @@ def _profile(
 
 def _cache_path(bundle: Bundle, board: Board, build: workflow.Build, emulator: str) -> Path:
     inputs = [
-        workflow.package_digest(),
+        workflow.package_digest(build.operators),
         hashlib.sha256(bundle.model_bytes()).hexdigest(),
         workflow.digest([bundle.path / SAMPLES_FILE]),
         board_digest(board),

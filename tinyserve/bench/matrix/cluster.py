@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinyserve.bench.matrix import transport
 from tinyserve.bench.matrix.cell import Cell
 from tinyserve.bench.matrix.execute import attempt
 from tinyserve.bench.matrix.run import Finished, Outcome, collect, stopped
+from tinyserve.bench.matrix.transport import Packed
 from tinyserve.bench.result import BenchReport, FailedCell
 from tinyserve.bundle import MANIFEST_FILE, MODEL_FILE, SAMPLES_FILE
-from tinyserve.errors import FileSystemError, Terminated
+from tinyserve.errors import FileSystemError, Terminated, UsageError
 from tinyserve.progress import silent
 
 if TYPE_CHECKING:
@@ -25,21 +27,29 @@ _BUNDLE = (MANIFEST_FILE, MODEL_FILE, SAMPLES_FILE)
 
 @dataclass(frozen=True)
 class Parcel:
-    """A cell whose source is a bundle, with the contents of every file that it names."""
+    """A cell whose source is a bundle, with the contents of every file and directory that it names."""
 
     cell: Cell
     bundle: dict[str, bytes]
     dataset: bytes | None
     board_file: bytes | None
+    operators: tuple[Packed, ...] = ()
+    tflm: Packed | None = None
 
 
 def pack(cell: Cell) -> Parcel:
-    """The cell as a parcel. Its source must be a bundle already. Raises OSError for unreadable files."""
+    """The cell as a parcel. Its source must be a bundle already.
+
+    Raises OSError for unreadable files, UsageError for a TFLM tree that is too large to send.
+    """
+    tflm = Path(cell.build.tflm)
     return Parcel(
         cell,
         {name: (cell.source / name).read_bytes() for name in _BUNDLE},
         cell.dataset.read_bytes() if cell.dataset else None,
         Path(cell.board).read_bytes() if cell.board.endswith(".toml") else None,
+        tuple(transport.pack(directory) for directory in cell.build.operators),
+        transport.pack(tflm) if cell.build.engine == "tflm" and tflm.is_dir() else None,
     )
 
 
@@ -61,7 +71,9 @@ def deliver(parcel: Parcel) -> Outcome:
             board = folder / Path(cell.board).name
             board.write_bytes(parcel.board_file)
             cell = replace(cell, board=str(board))
-        return attempt(cell, silent)
+        operators = tuple(transport.unpack(directory) for directory in parcel.operators)
+        tflm = cell.build.tflm if parcel.tflm is None else str(transport.unpack(parcel.tflm))
+        return attempt(replace(cell, build=replace(cell.build, operators=operators, tflm=tflm)), silent)
 
 
 def run(cells: Sequence[Cell], client: Client, finished: Finished) -> BenchReport:
@@ -82,6 +94,8 @@ def run(cells: Sequence[Cell], client: Client, finished: Finished) -> BenchRepor
                 except OSError as error:
                     said = f"{error.filename}: {error.strerror}"
                     outcomes[number] = FailedCell(cell.model, cell.board, said, FileSystemError.exit_status)
+                except UsageError as error:
+                    outcomes[number] = FailedCell(cell.model, cell.board, str(error), error.exit_status)
             for future in as_completed(list(index)):
                 number = index[future]
                 outcomes[number] = _outcome(future, cells[number])

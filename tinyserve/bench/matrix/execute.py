@@ -42,9 +42,7 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
     data = dataset.load(cell.dataset, made.manifest, cell.limit) if cell.dataset else None
     build = replace(cell.build, emulate=workflow.is_twin(board))
     with workflow.at_work(made, board, build, progress):
-        compiled = workflow.to_compiled(
-            made, board, build.optimize, progress, engine=build.engine, choices=build.choices
-        )
+        compiled = workflow.to_compiled(made, board, build, progress)
         if workflow.has_twin(board):
             firmware = workflow.to_firmware(made, compiled, board, build, progress)
         else:
@@ -98,7 +96,7 @@ def _kept(path: Path) -> BenchResult | None:
 def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) -> Path:
     """Where the result of an equal cell is kept: named by everything that it depends on."""
     inputs = [
-        workflow.package_digest(),
+        workflow.package_digest(cell.build.operators),
         hashlib.sha256(made.model_bytes()).hexdigest(),
         workflow.digest([made.path / SAMPLES_FILE]),
         board_digest(board),

@@ -43,7 +43,7 @@ def check_cell(cell: Cell) -> None:
     emulator = workflow.choose_emulator(board, cell.build.emulate, cell.emulator, cell.port)
     scenarios.check_time(cell.scenario, board, emulator)
     if cell.port is None:
-        check_engine(cell.build.engine, board, cell.build.toolchain, emulate=True)
+        check_engine(cell.build.engine, board, cell.build.toolchain, emulate=True, tflm=cell.build.tflm)
     else:
         from tinyserve.devices.serial import require_port
 

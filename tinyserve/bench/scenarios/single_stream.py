@@ -19,6 +19,7 @@ from tinyserve.bench.scenarios.outputs import FLOAT_TOLERANCE, difference
 from tinyserve.bench.scenarios.statistics import summarize
 from tinyserve.bench.setup import as_flashed, model_identity, setup_of
 from tinyserve.bundle import Bundle, Samples
+from tinyserve.compiler.compile import Compiled
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
 from tinyserve.errors import DataError
@@ -104,7 +105,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         energy_uj=estimates.energy_uj(latency, board),
         check=check,
         accuracy=accuracy,
-        float_top1=datasets.float_top1(bundle, options.data) if options.data else None,
+        float_top1=_float_top1(bundle, compiled, options.data),
         layers=layers,
         arena=arena_blocks(compiled),
         notes=notes,
@@ -140,6 +141,11 @@ def _accuracy(client: Client, bundle: Bundle, data: datasets.LabelledData, progr
         predictions.append(datasets.predicted_class(client.outputs()[0], output))
         client.reset()
     return datasets.accuracy(data, predictions, datasets.class_count(output))
+
+
+def _float_top1(bundle: Bundle, compiled: Compiled, data: datasets.LabelledData | None) -> float | None:
+    """Of the float original, where there are labels."""
+    return datasets.float_top1(bundle, data, compiled.program.target.operators) if data else None
 
 
 def _load(client: Client, inputs: list[bytes]) -> None:

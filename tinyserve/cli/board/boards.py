@@ -32,6 +32,7 @@ def command(
     representative: str | None,
     quantize: str,
     bundle: Path | None,
+    operators: tuple[Path, ...],
 ) -> None:
     """List the boards: core, clock, memory, and what emulates them.
 
@@ -49,7 +50,7 @@ def command(
         return
     chosen = boards.all_boards()
     if fits is not None:
-        conversion = workflow.Conversion(representative, quantize, bundle)
+        conversion = workflow.Conversion(representative, quantize, bundle, operators=operators)
         with progress() as report:
             chosen = workflow.boards_that_fit(fits, conversion, optimize, chosen, report)
     if as_json:

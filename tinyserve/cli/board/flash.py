@@ -47,9 +47,11 @@ def command(
     energy_pin: int | None,
     optimize: Optimize,
     engine: str,
+    tflm: str,
     representative: str | None,
     quantize: str,
     bundle: Path | None,
+    operators: tuple[Path, ...],
 ) -> None:
     """Build with PlatformIO, upload to the board, wait for m-ready, and check the model's hash.
 
@@ -68,19 +70,21 @@ def command(
     if energy_pin is not None and emulate:
         raise UsageError("--energy-pin names a pin of a real board", "tinyserve device --pty --energy-mode")
     twin = deploy.check_board(chosen, board, emulate, engine)
-    check_engine(engine, chosen, "gcc", twin)
+    check_engine(engine, chosen, "gcc", twin, tflm)
     with progress() as report:
         if not twin:
             deploy.require(chosen, port, report)
-        conversion = workflow.Conversion(representative, quantize, bundle, engine=engine)
+        conversion = workflow.Conversion(representative, quantize, bundle, engine=engine, operators=operators)
         made = workflow.to_bundle(source, conversion, report)
-        compiled = workflow.to_compiled(made, chosen, optimize, report, engine=engine)
+        compiled = workflow.to_compiled(
+            made, chosen, workflow.Build(optimize, engine, operators=operators), report
+        )
         identity = made.manifest.mlperf_id or made.manifest.name
         directory = output or workflow.inside(made, f"{chosen.id}-platformio")
         place = core.core_for(emulated=twin)
         lines = deploy.deploy(
             compiled, chosen, directory, place,
-            engine=engine, emulate=twin, model_id=identity, port=port, energy_pin=energy_pin,
+            engine=engine, emulate=twin, model_id=identity, port=port, energy_pin=energy_pin, tflm=tflm,
             progress=report,
         )  # fmt: skip
     for line in lines:

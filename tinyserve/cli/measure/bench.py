@@ -65,7 +65,6 @@ if TYPE_CHECKING:
 )
 @options.optimizes
 @options.engines
-@options.operators
 @options.choices
 @options.toolchain
 @options.conversion
@@ -94,10 +93,12 @@ def command(
     variants: tuple[str, ...],
     tuned: Path | None,
     engines: tuple[str, ...],
+    tflm: str,
     toolchain: ToolchainName,
     representative: str | None,
     quantize: str,
     bundle: Path | None,
+    operators: tuple[Path, ...],
     jobs: int | None,
     scheduler: str | None,
     fresh: bool,
@@ -121,24 +122,33 @@ def command(
     # One bundle for all engines: the interpreter's lets operators pass that the compiler lacks.
     widest = "tflm" if "tflm" in engines else "aot"
     sources = tuple(dict.fromkeys(sources))
-    converting = conversions(sources, workflow.Conversion(representative, quantize, bundle, engine=widest))
+    converting = conversions(
+        sources, workflow.Conversion(representative, quantize, bundle, engine=widest, operators=operators)
+    )
     boards = boards or (_board_at(port),)
     cells = [
         Cell(
-            source,
-            board,
-            converting[source],
-            workflow.Build(preference, engine, toolchain, emulate),
-            runs,
-            warmup,
-            emulator,
-            port,
-            scenario,
-            latency_bound_ms,
-            dataset,
-            limit,
-            meter,
-            supply_v,
+            source=source,
+            board=board,
+            conversion=converting[source],
+            build=workflow.Build(
+                optimize=preference,
+                engine=engine,
+                toolchain=toolchain,
+                emulate=emulate,
+                operators=operators,
+                tflm=tflm,
+            ),
+            runs=runs,
+            warmup=warmup,
+            emulator=emulator,
+            port=port,
+            scenario=scenario,
+            latency_bound_ms=latency_bound_ms,
+            dataset=dataset,
+            limit=limit,
+            meter=meter,
+            supply_v=supply_v,
         )
         for source in sources
         for board in boards

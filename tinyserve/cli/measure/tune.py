@@ -35,6 +35,7 @@ def command(
     representative: str | None,
     quantize: str,
     bundle: Path | None,
+    operators: tuple[Path, ...],
 ) -> None:
     """Count the instructions of each layer with each of its kernel variants, and keep the fastest.
 
@@ -52,9 +53,12 @@ def command(
         files.check_writable(output)
     chosen = boards.load(board)
     kind = workflow.choose_emulator(chosen, True, emulator, None) or ""
-    build = workflow.Build(optimize, "aot", toolchain, workflow.is_twin(chosen))
+    build = workflow.Build(
+        optimize=optimize, toolchain=toolchain, emulate=workflow.is_twin(chosen), operators=operators
+    )
     with progress() as report:
-        made = workflow.to_bundle(source, workflow.Conversion(representative, quantize, bundle), report)
+        conversion = workflow.Conversion(representative, quantize, bundle, operators=operators)
+        made = workflow.to_bundle(source, conversion, report)
         found = tuning.run(made, chosen, build, kind, report)
     stdout().print(tuning_view(found, made.manifest.name))
     if output is not None:

@@ -47,7 +47,6 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
     help="Also run the float original and TFLM's interpreter.",
 )
 @options.reading
-@options.operators
 @options.conversion
 def command(
     *,
@@ -67,6 +66,7 @@ def command(
     representative: str | None,
     quantize: str,
     bundle: Path | None,
+    operators: tuple[Path, ...],
 ) -> None:
     """Top-1 accuracy of the float model, the quantized one, the compiled one, and with --board of the device.
 
@@ -86,7 +86,7 @@ def command(
     from tinyserve.report.text.accuracy import accuracy_view
 
     settings = Options(reading=Reading(pixel_range, stride, sample_rate))
-    conversion = workflow.Conversion(representative, quantize, bundle, options=settings)
+    conversion = workflow.Conversion(representative, quantize, bundle, options=settings, operators=operators)
     with progress() as report:
         made = workflow.to_bundle(source, conversion, report)
         summary = accuracy.run(
@@ -98,6 +98,7 @@ def command(
             reading=settings.reading,
             progress=report,
             output=output,
+            operators=operators,
         )
         beside = None
         if compare:
@@ -106,7 +107,7 @@ def command(
             )
         result = None
         if board is not None:
-            build = workflow.Build(emulate=port is None)
+            build = workflow.Build(emulate=port is None, operators=operators)
             cell = Cell(made.path, board, build=build, runs=1, port=port, dataset=dataset, limit=limit)
             result = run_cell(cell, report)
     stdout().print(accuracy_view(made, summary, beside, result))

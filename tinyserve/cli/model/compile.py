@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     help="One static model, or contexts and arenas of the caller's: ts_NAME_init(&self, arena).",
 )
 @options.optimize
-@options.operators
 @options.choices
 @options.conversion
 def command(
@@ -53,6 +52,7 @@ def command(
     representative: str | None,
     quantize: str,
     bundle: Path | None,
+    operators: tuple[Path, ...],
 ) -> None:
     """Write standalone C11 for your own firmware: NAME.c, NAME.h, NAME_weights.c and the kernels used.
 
@@ -67,10 +67,11 @@ def command(
 
     chosen = boards.load(board) if board else None
     with progress() as report:
-        data, _ = workflow.model_bytes(source, workflow.Conversion(representative, quantize, bundle), report)
+        conversion = workflow.Conversion(representative, quantize, bundle, operators=operators)
+        data, _ = workflow.model_bytes(source, conversion, report)
         report("compiling")
         choices = options.chosen_variants(variants, tuned, data)
-        target = workflow.target(chosen, optimize, choices)
+        target = workflow.target(chosen, optimize, choices, operators)
         compiled = compile_model(data, target, name, interface=Interface(instance))
         write(compiled, output)
     stdout().print(compiled_summary(compiled, output))

@@ -65,6 +65,7 @@ from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOUR
     is_flag=True,
     help="Leave the images of an ONNX or PyTorch model channels first (NCHW).",
 )
+@options.operators
 @options.reading
 @click.option(
     "--mlperf-id",
@@ -91,6 +92,7 @@ def command(
     board: str,
     engine: str,
     keep_layout: bool,
+    operators: tuple[Path, ...],
     pixel_range: tuple[float, float] | None,
     stride: int,
     sample_rate: int,
@@ -112,14 +114,17 @@ def command(
         per_channel=not per_tensor,
         clip=clip,
         engine=engine,
+        operators=operators,
         min_accuracy=min_accuracy,
         trust=trust,
         keep_layout=keep_layout,
         mlperf_id=mlperf_id,
-        measure=options.measure_on(board),
+        measure=options.measure_on(board, operators),
         reading=Reading(pixel_range, stride, sample_rate),
     )
-    conversion = workflow.Conversion(representative, quantize, output, name, samples, settings)
+    conversion = workflow.Conversion(
+        representative, quantize, output, name, samples, settings, operators=operators
+    )
     with progress() as report:
         made = workflow.to_bundle(source, conversion, report)
     stdout().print(bundle_panel(made))

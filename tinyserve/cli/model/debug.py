@@ -36,6 +36,7 @@ def command(
     representative: str | None,
     quantize: str,
     bundle: Path | None,
+    operators: tuple[Path, ...],
 ) -> None:
     """Compare the quantized model with the float one, layer by layer.
 
@@ -49,7 +50,11 @@ def command(
     from tinyserve.datasets.named import Reading
     from tinyserve.report.text.debug import diagnosis_view
 
-    settings = Options(measure=options.measure_on(board), reading=Reading(pixel_range, stride, sample_rate))
+    settings = Options(
+        operators=operators,
+        measure=options.measure_on(board, operators),
+        reading=Reading(pixel_range, stride, sample_rate),
+    )
     with progress() as report:
         conversion = workflow.Conversion(representative, quantize, bundle, options=settings)
         made = workflow.to_bundle(source, conversion, report)

@@ -26,7 +26,6 @@ KINDS = ("platformio", "arduino", "cmake", "zephyr")
     "-o", "--output", type=PATH, required=True, metavar="DIR", help="Directory of the exported project."
 )
 @options.optimize
-@options.operators
 @options.conversion
 def command(
     *,
@@ -38,6 +37,7 @@ def command(
     representative: str | None,
     quantize: str,
     bundle: Path | None,
+    operators: tuple[Path, ...],
 ) -> None:
     """Write a stand-alone project for another build system.
 
@@ -52,8 +52,9 @@ def command(
         raise UsageError(f"--as {kind} needs a board", "add --board (see `tinyserve boards`)")
     chosen = boards.load(board or "host")
     with progress() as report:
-        made = workflow.to_bundle(source, workflow.Conversion(representative, quantize, bundle), report)
-        compiled = workflow.to_compiled(made, chosen, optimize, report)
+        conversion = workflow.Conversion(representative, quantize, bundle, operators=operators)
+        made = workflow.to_bundle(source, conversion, report)
+        compiled = workflow.to_compiled(made, chosen, workflow.Build(optimize, operators=operators), report)
         identity = made.manifest.mlperf_id or made.manifest.name
         report("writing the project")
         files = export(kind, compiled, chosen, output, identity)

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 @click.option("--picture", type=PATH, metavar="FILE", help="Draw the arena over time (.png, .svg or .pdf).")
 @options.loading
 @options.optimize
-@options.operators
 @options.conversion
 def command(
     *,
@@ -54,6 +53,7 @@ def command(
     representative: str | None,
     quantize: str,
     bundle: Path | None,
+    operators: tuple[Path, ...],
 ) -> None:
     """Show layers, shapes, MACs, what each pass did, the arena, flash, and the boards it fits.
 
@@ -72,15 +72,16 @@ def command(
         signature=signature,
         custom=custom,
         trust=trust,
+        operators=operators,
     )
     if fits:
         _forecast(source, [chosen] if chosen else boards.all_boards(), optimize, settings)
         return
-    conversion = workflow.Conversion(representative, quantize, bundle, options=settings)
+    conversion = workflow.Conversion(representative, quantize, bundle, options=settings, operators=operators)
     with progress() as report:
         data, name = workflow.model_bytes(source, conversion, report)
         report("compiling")
-        compiled = compile_model(data, workflow.target(chosen, optimize), "model")
+        compiled = compile_model(data, workflow.target(chosen, optimize, (), operators), "model")
     if picture is not None:
         inspection.draw_arena(compiled, picture, name)
         echo(f"wrote {picture}", err=True)

@@ -98,7 +98,7 @@ class _Emitter:
             f"{name}.hpp": _text(self.model_hpp()),
             f"{self.weights}.c": _text(self.weights_c()),
             f"{self.weights}.h": _text(self.weights_h()),
-            **(kernels := collect([_COMPILER_HEADER, *headers, *extra])),
+            **(kernels := collect([_COMPILER_HEADER, *headers, *extra], self.program.target.operators)),
         }
         if kernels:
             files[f"{KERNEL_DIRECTORY}/LICENSE"] = f"The licence of {MARK}'s kernels.\n\n{licence()}"
@@ -110,7 +110,7 @@ class _Emitter:
         for call in self.calls:
             if not call.params_type or not call.header:
                 continue
-            fields = structs(tuple(collect([call.header]).values()))
+            fields = structs(tuple(collect([call.header], self.program.target.operators).values()))
             if call.params_type not in fields:
                 continue  # an operator from outside may write its struct in a form of its own
             rest = _SET_BY_KERNELS.search(call.params_type)

@@ -9,7 +9,6 @@ import re
 from functools import cache
 from pathlib import Path
 
-from tinyserve.compiler.ops.support import external
 from tinyserve.errors import UsageError
 from tinyserve.resources import package_directory
 
@@ -24,15 +23,15 @@ _VERSION = re.compile(rf"__[0-9a-f]{{{_VERSION_DIGITS}}}$")
 _INCLUDE = re.compile(r'^([ \t]*#[ \t]*include[ \t]+")([^"]+)(")', re.MULTILINE)
 
 
-def collect(paths: list[str]) -> dict[str, str]:
-    """Texts of these kernel files (relative to ``tinyserve/kernels``, or to a directory of
-    operators from outside) and of all that they include.
+def collect(paths: list[str], outside: tuple[Path, ...] = ()) -> dict[str, str]:
+    """Texts of these kernel files (relative to ``tinyserve/kernels``, or to one of the
+    directories ``outside``) and of all that they include.
 
     Keys are paths below the output directory. An include is found beside its file or from the root of the
     kernels; in the copy it is relative to its file, so that compilers need no include path. Raises
     UsageError for a kernel that does not exist.
     """
-    found = _with_included(paths)
+    found = _with_included(paths, outside)
     versions = _all_versions(_ROOT) | _versions(found)
     return {
         f"{KERNEL_DIRECTORY}/{path}": f"/* A kernel of tinyserve. */\n{_renamed(text, versions)}{text}"
@@ -45,7 +44,7 @@ def unversioned(symbol: str) -> str:
     return _VERSION.sub("", symbol)
 
 
-def _with_included(paths: list[str]) -> dict[str, str]:
+def _with_included(paths: list[str], outside: tuple[Path, ...] = ()) -> dict[str, str]:
     """Texts of files and of what they include."""
     found: dict[str, str] = {}
     waiting = list(paths)
@@ -53,7 +52,7 @@ def _with_included(paths: list[str]) -> dict[str, str]:
         path = waiting.pop()
         if path in found:
             continue
-        text = _find(path).read_text(encoding="utf-8")
+        text = _find(path, outside).read_text(encoding="utf-8")
         waiting.extend(_resolve(path, match[1]) for match in _INCLUDE.findall(text))
         found[path] = _INCLUDE.sub(lambda match, path=path: _relative(path, match), text)  # type: ignore[misc]
     return found
@@ -98,9 +97,9 @@ def _renamed(text: str, versions: dict[str, str]) -> str:
     return "".join(f"#define {name} {versions[name]}\n" for name in used)
 
 
-def _find(path: str) -> Path:
+def _find(path: str, outside: tuple[Path, ...]) -> Path:
     """The package's kernel of this path, else one from outside."""
-    for root in (_ROOT, *external.directories()):
+    for root in (_ROOT, *outside):
         if (root / path).is_file():
             return root / path
     raise UsageError(f"there is no kernel file {path}", "an operator's header lies beside its Python file")

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from tinyserve.cache import cache_directory, keep_newest
 from tinyserve.compiler.compile import Compiled, write
-from tinyserve.compiler.ops.support import external
 from tinyserve.errors import ToolError
 
 COMPILE_TIMEOUT_S = 300
@@ -51,7 +50,8 @@ def build(compiled: Compiled, sanitize: bool = False) -> Path:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix="build-") as scratch:
             write(compiled, Path(scratch))
             shutil.copy(GLUE, scratch)
-            _compile([*compiler, *flags], [*compiled.sources.compile, GLUE.name], Path(scratch))
+            hint = _OWN_KERNEL if compiled.program.target.operators else "set CC to another C compiler"
+            _compile([*compiler, *flags], [*compiled.sources.compile, GLUE.name], Path(scratch), hint)
             (Path(scratch) / "a.out").replace(path)
     except OSError as error:
         raise ToolError(
@@ -130,7 +130,7 @@ def _version(compiler: tuple[str, ...]) -> str:
     return result.stdout
 
 
-def _compile(command: list[str], sources: list[str], directory: Path) -> None:
+def _compile(command: list[str], sources: list[str], directory: Path, hint: str) -> None:
     full = [*command, *sources, "-o", "a.out", "-lm"]
     try:
         result = subprocess.run(
@@ -141,5 +141,5 @@ def _compile(command: list[str], sources: list[str], directory: Path) -> None:
     if result.returncode:
         raise ToolError(
             f"{' '.join(full)}\nfailed with status {result.returncode}:\n{result.stderr[-3000:]}",
-            _OWN_KERNEL if external.directories() else "set CC to another C compiler",
+            hint,
         )

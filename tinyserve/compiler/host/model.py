@@ -94,7 +94,8 @@ class HostModel:
 
 def _runner(compiled: Compiled) -> _Runner:
     """In this process; kernels from outside, which may be wrong, in one of their own."""
-    if external.headers({call.header for call in every_call(compiled.program.calls) if call.header}):
+    used = {call.header for call in every_call(compiled.program.calls) if call.header}
+    if external.headers(used, compiled.program.target.operators):
         with contextlib.suppress(ToolError):  # no sanitizers, or an error that comes up below, too
             return _Sanitized(compiled)
     return _Library(compiled)
@@ -208,7 +209,9 @@ class _Sanitized:
             raise ToolError(f"{self._program}: no answer within {RUN_TIMEOUT_S} s") from error
         if result.returncode:
             report = result.stderr.decode(errors="replace")[:4000]
-            hint = "the report names the kernel and its line" if external.directories() else ""
+            hint = (
+                "the report names the kernel and its line" if self._compiled.program.target.operators else ""
+            )
             raise ToolError(f"the model's code failed under the sanitizers:\n{report}", hint)
         return result.stdout
 

@@ -13,23 +13,19 @@ from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.errors import UsageError
 
 
-def registry() -> dict[str, OpDef]:
-    """All operators, by TFLite builtin name or custom code: the package's, and those of the directories that
-    ``external.use`` added.
-
-    Raises UsageError where a directory has an operator whose name is taken.
-    """
-    return _registry(external.directories())
-
-
 @cache
-def _registry(directories: tuple[Path, ...]) -> dict[str, OpDef]:
+def registry(directories: tuple[Path, ...] = ()) -> dict[str, OpDef]:
+    """All operators, by TFLite builtin name or custom code: the package's, and those of directories from
+    outside.
+
+    Raises UsageError where a directory has an operator whose name is taken, or is no such directory.
+    """
     found: dict[str, OpDef] = {}
     for info in pkgutil.walk_packages(__path__, f"{__name__}."):
         module = importlib.import_module(info.name)
         for definition in getattr(module, "OPS", ()):
             found[definition.name] = definition
-    for directory in directories:
+    for directory in external.checked(directories):
         for name, definition in external.operators(directory).items():
             if name in found:
                 raise UsageError(

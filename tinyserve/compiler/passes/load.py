@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from tinyserve.compiler import ops
 from tinyserve.compiler.graph import reader
@@ -19,18 +20,19 @@ _NO_ENGINE_HINT = (
 )
 
 
-def load(data: bytes) -> Model:
-    """Reads a model, parses the operators' attributes and checks that the engine has all of them.
+def load(data: bytes, operators: tuple[Path, ...] = ()) -> Model:
+    """Reads a model, parses the operators' attributes and checks that the engine has all of them, or one of
+    the directories of ``operators`` has.
 
     Operators that only compute constants need no kernel, so where the engine lacks something they are folded
     before it is reported. Raises ModelError for unreadable or contradictory files, one UnsupportedError that
     names every operator and type that is missing, with its place.
     """
     model = reader.read(data)
-    parse_attributes(model)
-    if _all_problems(model):
+    parse_attributes(model, operators)
+    if _all_problems(model, operators):
         _fold(model)
-        problems = _all_problems(model)
+        problems = _all_problems(model, operators)
         if problems:
             raise _unsupported(problems)
     _forget_unread_quantization(model)
@@ -56,11 +58,11 @@ def _fold(model: Model) -> None:
     model.folded += [node.location for node in before if id(node) not in left]
 
 
-def parse_attributes(model: Model) -> None:
+def parse_attributes(model: Model, operators: tuple[Path, ...] = ()) -> None:
     """Fills in the attributes of every operator that the engine knows."""
     for graph in model.graphs:
         for node in graph.nodes:
-            known = _registered(node)
+            known = _registered(node, operators)
             if known is not None and node.attributes is None:
                 node.attributes = known.attributes(node.options)
                 known.complete(node)
@@ -71,27 +73,27 @@ def macs(model: Model) -> int:
     total = 0
     for graph in model.graphs:
         for node in graph.nodes:
-            known = _registered(node)
+            known = _registered(node, ())
             total += known.macs(node) if known is not None else 0
     return total
 
 
-def _registered(node: Node) -> OpDef | None:
-    known = ops.registry().get(node.name)
+def _registered(node: Node, directories: tuple[Path, ...]) -> OpDef | None:
+    known = ops.registry(directories).get(node.name)
     return known if known is not None and known.custom == node.custom else None
 
 
-def _all_problems(model: Model) -> list[UnsupportedError]:
-    return [problem for graph in model.graphs for problem in _problems(graph, graph is model.main)]
+def _all_problems(model: Model, operators: tuple[Path, ...]) -> list[UnsupportedError]:
+    return [problem for graph in model.graphs for problem in _problems(graph, graph is model.main, operators)]
 
 
-def _problems(graph: Graph, is_main: bool) -> Iterator[UnsupportedError]:
+def _problems(graph: Graph, is_main: bool, directories: tuple[Path, ...]) -> Iterator[UnsupportedError]:
     """What the engine does not have. A ModelError (a contradiction) is raised at once.
 
     Handles of variables go in and out of subgraphs only.
     """
     for node in graph.nodes:
-        known = _registered(node)
+        known = _registered(node, directories)
         if known is None:
             kind = "custom operator" if node.custom else "operator"
             yield UnsupportedError(f"{node.location}: no kernel for this {kind}", _missing_hint(node))

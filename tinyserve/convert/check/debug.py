@@ -57,7 +57,7 @@ def diagnose(
             f"{made.path}: trees have no layers to compare: what moves is thresholds and leaves, by rounding",
             "measure it with `tinyserve accuracy`; --quantize int16x8 rounds 256 times finer than int8",
         )
-    layers = quality.per_layer(made, samples, progress)
+    layers = quality.per_layer(made, samples, progress, options.operators)
     suspects = suspected(layers)
     outcomes = [] if representative is None else _try(made, representative, suspects, options, progress)
     return Diagnosis(layers, suspects, outcomes)

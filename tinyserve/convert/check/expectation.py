@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -18,7 +19,9 @@ from tinyserve.errors import ModelError, ToolError
 Arrays = list[npt.NDArray[Any]]
 
 
-def expected(worker: Worker, model: Inspected, inputs: Arrays, record: Record) -> tuple[Arrays, str]:
+def expected(
+    worker: Worker, model: Inspected, inputs: Arrays, record: Record, operators: tuple[Path, ...] = ()
+) -> tuple[Arrays, str]:
     """Outputs (N, *sample shape) in the model's own types, and what made them.
 
     TFLM's interpreter is the reference; where it is not installed or can't run the model, the model compiled
@@ -27,7 +30,7 @@ def expected(worker: Worker, model: Inspected, inputs: Arrays, record: Record) -
     lacking = sorted({op.name for graph in model.model.graphs for op in graph.nodes if not has(op)})
     if lacking:
         _note(record, f"expected outputs are the compiled model's: TFLM has no {', '.join(lacking)}")
-        return _from_host(model, inputs), "host"
+        return _from_host(model, inputs, operators), "host"
     path = worker.path(".tflite")
     path.write_bytes(model.data)
     try:
@@ -36,7 +39,7 @@ def expected(worker: Worker, model: Inspected, inputs: Arrays, record: Record) -
         )
     except (ToolError, ModelError) as error:
         _note(record, f"expected outputs are not from TFLM: {error.message.splitlines()[0]}")
-        return _from_host(model, inputs), "host"
+        return _from_host(model, inputs, operators), "host"
     record.tools.update(done.tools)
     version = next(iter(done.tools.values()), "")
     return _shaped(outputs, model), f"tflite-micro {version}".strip()
@@ -48,13 +51,15 @@ def _note(record: Record, note: str) -> None:
         record.notes.append(note)
 
 
-def _from_host(model: Inspected, inputs: Arrays) -> Arrays:
+def _from_host(model: Inspected, inputs: Arrays, operators: tuple[Path, ...]) -> Arrays:
     from tinyserve.compiler.compile import compile_model
     from tinyserve.compiler.host.model import HostModel
+    from tinyserve.compiler.program import Target
 
     shaped = [a.reshape(len(a), *info.shape) for a, info in zip(inputs, model.inputs, strict=True)]
     # State is kept from sample to sample, as TFLM's interpreter keeps it.
-    return _shaped(HostModel(compile_model(model.data)).run_batch(shaped, reset=False), model)
+    compiled = compile_model(model.data, Target(operators=operators))
+    return _shaped(HostModel(compiled).run_batch(shaped, reset=False), model)
 
 
 def _shaped(outputs: Arrays, model: Inspected) -> Arrays:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from tinyserve.errors import UnsupportedError, UsageError
 
@@ -18,17 +19,18 @@ class Figures:
     constant_bytes: int
 
 
-def figures(data: bytes, engine: str, notes: list[str]) -> Figures:
+def figures(data: bytes, engine: str, notes: list[str], operators: tuple[Path, ...] = ()) -> Figures:
     """Compiles the model to find out. With the engine "tflm" operators that the compiler lacks are noted.
 
     Raises UnsupportedError, which names all of them, with the engine "aot".
     """
     from tinyserve.compiler.compile import compile_model  # not at the top: the worker does without a compiler
+    from tinyserve.compiler.program import Target
 
     if engine not in ("aot", "tflm"):
         raise UsageError(f"--engine {engine}: not known", "use aot or tflm")
     try:
-        compiled = compile_model(data)
+        compiled = compile_model(data, Target(operators=operators))
     except UnsupportedError as error:
         if engine == "aot":
             raise

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,9 @@ class LayerQuality:
     weights_lost: float | None = None
 
 
-def per_layer(made: Bundle, samples: int = 50, progress: Progress = silent) -> list[LayerQuality]:
+def per_layer(
+    made: Bundle, samples: int = 50, progress: Progress = silent, operators: tuple[Path, ...] = ()
+) -> list[LayerQuality]:
     """Runs both models over held-out samples and compares every tensor that both have, in the model's order.
 
     The quantized values are the compiled model's own, and so those of the device. Raises UsageError where
@@ -71,19 +74,21 @@ def per_layer(made: Bundle, samples: int = 50, progress: Progress = silent) -> l
         raise DataError(f"{made.path}: has no samples in real units", "convert again with this version")
     original = facts.inspect(path.read_bytes(), str(path))
     quantized = facts.inspect(made.model_bytes(), str(made.model_path))
-    wanted = _traced_float(original, [array[:samples] for array in held.float_inputs], progress)
-    got = _traced_compiled(quantized, [array[:samples] for array in held.inputs], progress)
+    wanted = _traced_float(original, [array[:samples] for array in held.float_inputs], progress, operators)
+    got = _traced_compiled(quantized, [array[:samples] for array in held.inputs], progress, operators)
     for info, real, raw in zip(quantized.inputs, held.float_inputs, held.inputs, strict=True):
         wanted[info.name], got[info.name] = real[:samples], bundle.dequantize(raw[:samples], info)
     return _compare(quantized, wanted, got, _weights_lost(original, quantized))
 
 
-def _traced_float(model: Inspected, inputs: list[Array], progress: Progress) -> dict[str, Array]:
+def _traced_float(
+    model: Inspected, inputs: list[Array], progress: Progress, operators: tuple[Path, ...]
+) -> dict[str, Array]:
     """Every tensor that the float model computes, by name (N, ...): from LiteRT, or compiled where LiteRT
     lacks an operator of it."""
     if signal_front.custom_operators(model.model):
         typed = [bundle.quantize(array, info) for array, info in zip(inputs, model.inputs, strict=True)]
-        return _traced_compiled(model, typed, progress)
+        return _traced_compiled(model, typed, progress, operators)
     with Worker(progress) as worker:
         source, sent, received = worker.path(".tflite"), worker.path(".npz"), worker.path(".npz")
         source.write_bytes(model.data)
@@ -94,12 +99,15 @@ def _traced_float(model: Inspected, inputs: list[Array], progress: Progress) -> 
             return {names[key]: arrays[key] for key in arrays.files if key in names}
 
 
-def _traced_compiled(model: Inspected, inputs: list[Array], progress: Progress) -> dict[str, Array]:
+def _traced_compiled(
+    model: Inspected, inputs: list[Array], progress: Progress, operators: tuple[Path, ...]
+) -> dict[str, Array]:
     """Every tensor that the compiled model computes, in real units, by name (N, ...)."""
     from tinyserve.compiler.compile import compile_model
     from tinyserve.compiler.host.model import HostModel
+    from tinyserve.compiler.program import Target
 
-    host = HostModel(compile_model(model.data, optimize_graph=False))
+    host = HostModel(compile_model(model.data, Target(operators=operators), optimize_graph=False))
     tensors = {tensor.index: tensor for tensor in model.model.main.tensors}
     rows: dict[int, list[Array]] = {}
     count = len(inputs[0])

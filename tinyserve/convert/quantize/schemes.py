@@ -156,7 +156,7 @@ class Judge:
         outputs, _ = self._session.expected(model, inputs)
         real = [bundle.dequantize(a, info) for a, info in zip(outputs, model.outputs, strict=True)]
         notes: list[str] = []
-        measured = figures(model.data, "tflm", notes)
+        measured = figures(model.data, "tflm", notes, self._session.options.operators)
         return Outcome(
             variant=variant,
             model=model,

@@ -72,17 +72,26 @@ def deploy(
     model_id: str = "",
     port: str = flash.AUTO,
     energy_pin: int | None = None,
+    tflm: str = "",
     progress: Progress = silent,
 ) -> list[str]:
     """Leaves the board (or its twin, once) running the model; lines that say so.
 
-    ``energy_pin``: in MLPerf Tiny's energy mode, with time stamps as edges of that pin.
+    ``energy_pin``: in MLPerf Tiny's energy mode, with time stamps as edges of that pin. ``tflm``: the library
+    of the engine tflm.
 
     Raises what rendering, ``flash.flash`` and ``flash.run_on_emulator`` raise.
     """
     progress("rendering firmware")
     project = render_project(
-        compiled, board, directory, engine=engine, emulate=emulate, model_id=model_id, energy_pin=energy_pin
+        compiled,
+        board,
+        directory,
+        engine=engine,
+        emulate=emulate,
+        model_id=model_id,
+        energy_pin=energy_pin,
+        tflm=tflm,
     )
     pio = Pio(core)
     if core == cores.private_core():

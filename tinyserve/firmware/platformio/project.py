@@ -24,6 +24,7 @@ def render_project(
     model_id: str = "",
     platform_name: str = platform.NAME,
     energy_pin: int | None = None,
+    tflm: str = "",
 ) -> Project:
     """Writes the PlatformIO project of a compiled model for a board, or for its twin with ``emulate``.
 
@@ -39,7 +40,7 @@ def render_project(
         )
     project = render(
         compiled, board, directory, engine, emulate=emulate, model_id=model_id,
-        energy_mode=energy_pin is not None, timestamp_pin=energy_pin,
+        energy_mode=energy_pin is not None, timestamp_pin=energy_pin, tflm=tflm,
     )  # fmt: skip
     if project.port == "host":
         raise UsageError(

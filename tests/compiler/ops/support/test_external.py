@@ -16,18 +16,18 @@ from tests.support.places import CHECKOUT
 from tinyserve import workflow
 from tinyserve.cli.main import main
 from tinyserve.compiler import ops
-from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.compiler.host.model import HostModel
 from tinyserve.compiler.ops.support import external
+from tinyserve.compiler.program import Target
 from tinyserve.errors import ToolError, UnsupportedError, UsageError
 
 EXAMPLE = CHECKOUT / "examples" / "custom_op"
 OPS = EXAMPLE / "ops"
 
 
-@pytest.fixture(autouse=True)
-def nothing_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(external.VARIABLE, "")
+def compiled(model: Path, *directories: Path) -> Compiled:
+    return compile_model(model.read_bytes(), Target(operators=external.checked(directories)))
 
 
 @pytest.fixture
@@ -38,9 +38,8 @@ def shuffle(tmp_path: Path) -> Path:
 
 
 def test_the_examples_operator_computes_what_numpy_does(shuffle: Path) -> None:
-    external.use(OPS)
     values = np.random.default_rng(1).integers(-128, 128, (1, 4, 4, 12)).astype(np.int8)
-    (output,) = HostModel(compile_model(shuffle.read_bytes())).run([values])
+    (output,) = HostModel(compiled(shuffle, OPS)).run([values])
     expected = values.reshape(1, 4, 4, 3, 4).swapaxes(3, 4).reshape(values.shape)
     np.testing.assert_array_equal(output, expected)
 
@@ -76,6 +75,15 @@ def test_the_other_commands_take_it_too(
     assert said in capsys.readouterr().out
 
 
+def test_the_variable_in_the_environment_is_the_option_s_default(
+    shuffle: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(shuffle.parent)
+    monkeypatch.setenv("TINYSERVE_OPS", str(OPS))
+    assert main(["compile", str(shuffle), "-o", "c"]) == 0
+    assert Path("c/kernels/channel_shuffle.h").is_file()
+
+
 def test_without_the_directory_the_message_names_the_option(shuffle: Path) -> None:
     assert "ChannelShuffle" not in ops.registry()
     with pytest.raises(UnsupportedError, match="ChannelShuffle") as caught:
@@ -86,16 +94,15 @@ def test_without_the_directory_the_message_names_the_option(shuffle: Path) -> No
 def test_results_are_cached_apart_for_other_operators(tmp_path: Path) -> None:
     without = workflow.package_digest()
     directory = Path(shutil.copytree(OPS, tmp_path / "ops"))
-    external.use(directory)
-    first = workflow.package_digest()
+    first = workflow.package_digest([directory])
     (directory / "channel_shuffle.h").write_text("/* changed */\n")
-    assert len({without, first, workflow.package_digest()}) == 3
+    assert len({without, first, workflow.package_digest([directory])}) == 3
 
 
-def test_what_is_no_operator_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+def test_what_is_no_operator_is_refused(tmp_path: Path) -> None:
     def refused(directory: Path, match: str) -> None:
         with pytest.raises(UsageError, match=match):
-            external.use(directory)
+            external.checked([directory])
 
     refused(tmp_path / "nowhere", "no such directory")
     refused(OPS / "channel_shuffle.py", "a file, not a directory")
@@ -110,7 +117,6 @@ def test_what_is_no_operator_is_refused_and_changes_nothing(tmp_path: Path) -> N
     (taken := tmp_path / "taken").mkdir()
     (taken / "conv_2d.h").write_text("")
     refused(taken, "has this name")
-    assert external.directories() == ()
 
 
 def changed(tmp_path: Path, file: str, old: str, new: str) -> Path:
@@ -138,9 +144,9 @@ def changed(tmp_path: Path, file: str, old: str, new: str) -> Path:
 def test_a_mistake_in_its_python_is_told_with_file_and_line(
     shuffle: Path, tmp_path: Path, old: str, new: str, said: str
 ) -> None:
-    external.use(changed(tmp_path, "channel_shuffle.py", old, new))
+    directory = changed(tmp_path, "channel_shuffle.py", old, new)
     with pytest.raises(UsageError, match=said):
-        compile_model(shuffle.read_bytes())
+        compiled(shuffle, directory)
 
 
 @pytest.mark.parametrize(("name", "custom"), [("ChannelShuffle", False), ("GELU", True)])
@@ -149,33 +155,30 @@ def test_custom_says_whether_the_name_is_a_builtin_s(tmp_path: Path, name: str, 
     lines += [f"    name, custom = {name!r}, {custom}", "OPS = (Mine(),)", ""]
     (tmp_path / "op.py").write_text("\n".join(lines))
     with pytest.raises(UsageError, match="builtin") as caught:
-        external.use(tmp_path)
+        external.checked([tmp_path])
     assert caught.value.hint == f"set custom = {not custom} in its class"
 
 
 def test_a_kernel_that_does_not_compile_is_shown_with_its_line(shuffle: Path, tmp_path: Path) -> None:
-    external.use(changed(tmp_path, "channel_shuffle.h", "static inline void", "static inline vod"))
+    directory = changed(tmp_path, "channel_shuffle.h", "static inline void", "static inline vod")
     with pytest.raises(ToolError, match=r"channel_shuffle\.h:\d+") as caught:
-        HostModel(compile_model(shuffle.read_bytes()))
+        HostModel(compiled(shuffle, directory))
     assert "your operator's header" in caught.value.hint
 
 
 def test_a_kernel_that_writes_where_it_must_not_ends_no_process_but_its_own(
     shuffle: Path, tmp_path: Path
 ) -> None:
-    external.use(changed(tmp_path, "channel_shuffle.h", "*output++ =", "output[1000000000] ="))
-    host = HostModel(compile_model(shuffle.read_bytes()))
+    directory = changed(tmp_path, "channel_shuffle.h", "*output++ =", "output[1000000000] =")
+    host = HostModel(compiled(shuffle, directory))
     with pytest.raises(ToolError, match=r"channel_shuffle\.h:\d+"):
         host.run([np.zeros((1, 4, 4, 12), np.int8)])
 
 
-def test_an_operator_that_tinyserve_has_is_not_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_operator_that_tinyserve_has_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "op.py").write_text(
         "from tinyserve.compiler.ops.support.base import OpDef\n"
         "class Mine(OpDef):\n    name = 'ADD'\nOPS = (Mine(),)\n"
     )
-    monkeypatch.setenv(external.VARIABLE, str(tmp_path))
     with pytest.raises(UsageError, match="ADD already"):
-        ops.registry()
+        ops.registry((tmp_path,))

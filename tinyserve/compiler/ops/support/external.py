@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operators from outside the package: directories of one Python file and one C header per operator.
 
-The directories are in the environment, so that worker processes and later steps see the same operators.
+A model is compiled with those that its ``Target`` names; nothing else remembers them.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import os
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,41 +21,37 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.errors import TinyserveError, UsageError
 from tinyserve.resources import package_directory
 
-VARIABLE = "TINYSERVE_OPS"
-"""Directories, separated as in PATH."""
-
 _KERNELS = package_directory() / "kernels"
 _SEE = "see docs/guide/custom-operators.md"
 
 
-def directories() -> tuple[Path, ...]:
-    """The directories in use, in the order in which they were named."""
-    return tuple(Path(name) for name in os.environ.get(VARIABLE, "").split(os.pathsep) if name)
+def checked(directories: Iterable[Path]) -> tuple[Path, ...]:
+    """The directories, absolute and each once, for ``Target.operators``.
 
-
-def use(directory: Path) -> None:
-    """Adds a directory for this process and those it starts.
-
-    Raises UsageError where there is no operator in it, its Python fails, or a name of its is taken.
+    Raises UsageError where there is no operator in one, its Python fails, or a name of its is taken.
     """
-    directory = directory.resolve()
-    if directory in directories():
-        return
-    if not directory.is_dir():
-        what = "a file, not a directory" if directory.exists() else "no such directory"
-        raise UsageError(f"{directory}: {what}", "name a directory with an operator's .py and .h")
-    for header in directory.glob("*.h"):
-        if (_KERNELS / header.name).exists():
-            raise UsageError(f"{header}: a kernel of tinyserve has this name", "rename the header")
-    operators(directory)
-    os.environ[VARIABLE] = os.pathsep.join(map(str, (*directories(), directory)))
+    found = dict.fromkeys(directory.resolve() for directory in directories)
+    for directory in found:
+        if not directory.is_dir():
+            what = "a file, not a directory" if directory.exists() else "no such directory"
+            raise UsageError(f"{directory}: {what}", "name a directory with an operator's .py and .h")
+        for header in directory.glob("*.h"):
+            if (_KERNELS / header.name).exists():
+                raise UsageError(f"{header}: a kernel of tinyserve has this name", "rename the header")
+        operators(directory)
+    return tuple(found)
+
+
+def files(directories: Iterable[Path]) -> list[Path]:
+    """The Python files and headers of the directories: what results depend on."""
+    return [file for directory in directories for file in sorted(directory.glob("*.[hp]*")) if file.is_file()]
 
 
 @cache
 def operators(directory: Path) -> dict[str, OpDef]:
     """The operators of all Python files of a directory that end in ``OPS = (...)``.
 
-    Raises UsageError as ``use`` does.
+    Raises UsageError as ``checked`` does.
     """
     found: dict[str, OpDef] = {}
     for file in sorted(directory.glob("*.py")):
@@ -75,12 +70,10 @@ def operators(directory: Path) -> dict[str, OpDef]:
     return found
 
 
-def headers(paths: Iterable[str]) -> list[Path]:
+def headers(paths: Iterable[str], directories: Iterable[Path]) -> list[Path]:
     """Those of the kernel files that are not the package's."""
     outside = [path for path in paths if not (_KERNELS / path).exists()]
-    return [
-        directory / path for path in outside for directory in directories() if (directory / path).exists()
-    ]
+    return [directory / path for path in outside for directory in directories if (directory / path).exists()]
 
 
 class _Outside(OpDef):
