@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/float_sum.h"
 
 /* output[b][r][c] = sum over d of left[b][r][d] * right[b][d][c]. Strides in elements; up to three batch dimensions,
  * with stride 0 where an operand is repeated. */
@@ -14,8 +15,8 @@
     int32_t rows, columns, depth;                                                                                      \
     int32_t left_row, left_depth, right_depth, right_column;
 
-/* *output++ = FINISH(p, sum of TERM(p, left, right)) in the output's order. */
-#define TS_BATCH_MATMUL_FOR_EACH(T, A, TERM, FINISH)                                                                   \
+/* *output++ = FINISH(p, sum) in the output's order; each product is added by ADD(p, sum, left, right). */
+#define TS_BATCH_MATMUL_FOR_EACH(T, A, ADD, FINISH)                                                                    \
     for (int32_t b0 = 0; b0 < p->batch[0]; b0++) {                                                                     \
         for (int32_t b1 = 0; b1 < p->batch[1]; b1++) {                                                                 \
             for (int32_t b2 = 0; b2 < p->batch[2]; b2++) {                                                             \
@@ -27,7 +28,7 @@
                         const T *r = r0 + column * p->right_column;                                                    \
                         A sum = 0;                                                                                     \
                         for (int32_t d = 0; d < p->depth; d++, l += p->left_depth, r += p->right_depth) {              \
-                            sum += TERM(p, *l, *r);                                                                    \
+                            sum = ADD(p, sum, *l, *r);                                                                 \
                         }                                                                                              \
                         *output++ = FINISH(p, sum);                                                                    \
                     }                                                                                                  \
@@ -42,11 +43,12 @@ typedef struct {
     int32_t left_offset, right_offset, output_offset, multiplier, shift;
 } ts_batch_matmul_quantized_params;
 
-#define TS_MATMUL_TERM_S8(p, l, r) (((l) + (p)->left_offset) * ((r) + (p)->right_offset))
+#define TS_MATMUL_ADD_S8(p, sum, l, r) ((sum) + ((l) + (p)->left_offset) * ((r) + (p)->right_offset))
 #define TS_MATMUL_S8(p, sum)                                                                                           \
     (int8_t)                                                                                                           \
         ts_clamp(ts_wrap_add(ts_requantize(sum, (p)->multiplier, (p)->shift), (p)->output_offset), INT8_MIN, INT8_MAX)
-#define TS_MATMUL_TERM(p, l, r) ((l) * (r))
+#define TS_MATMUL_ADD_S16(p, sum, l, r) ((sum) + (l) * (r))
+#define TS_MATMUL_ADD_F32(p, sum, l, r) ts_add_product(sum, l, r)
 #define TS_MATMUL_S16(p, sum)                                                                                          \
     (int16_t) ts_clamp(ts_requantize_s64(sum, (p)->multiplier, (p)->shift), INT16_MIN, INT16_MAX)
 #define TS_MATMUL_F32(p, sum) (sum)
@@ -55,14 +57,14 @@ typedef struct {
 static inline void ts_batch_matmul_s8(const ts_batch_matmul_quantized_params *p, const int8_t *left,
                                       const int8_t *right, int8_t *output)
 {
-    TS_BATCH_MATMUL_FOR_EACH(int8_t, int32_t, TS_MATMUL_TERM_S8, TS_MATMUL_S8)
+    TS_BATCH_MATMUL_FOR_EACH(int8_t, int32_t, TS_MATMUL_ADD_S8, TS_MATMUL_S8)
 }
 
 /* int16, equal to TFLM's reference_ops::BatchMatMul<int16_t, int64_t>. */
 static inline void ts_batch_matmul_s16(const ts_batch_matmul_quantized_params *p, const int16_t *left,
                                        const int16_t *right, int16_t *output)
 {
-    TS_BATCH_MATMUL_FOR_EACH(int16_t, int64_t, TS_MATMUL_TERM, TS_MATMUL_S16)
+    TS_BATCH_MATMUL_FOR_EACH(int16_t, int64_t, TS_MATMUL_ADD_S16, TS_MATMUL_S16)
 }
 
 typedef struct {
@@ -73,12 +75,13 @@ typedef struct {
 static inline void ts_batch_matmul_f32(const ts_batch_matmul_f32_params *p, const float *left, const float *right,
                                        float *output)
 {
-    TS_BATCH_MATMUL_FOR_EACH(float, float, TS_MATMUL_TERM, TS_MATMUL_F32)
+    TS_BATCH_MATMUL_FOR_EACH(float, float, TS_MATMUL_ADD_F32, TS_MATMUL_F32)
 }
 
-#undef TS_MATMUL_TERM_S8
+#undef TS_MATMUL_ADD_S8
 #undef TS_MATMUL_S8
-#undef TS_MATMUL_TERM
+#undef TS_MATMUL_ADD_S16
+#undef TS_MATMUL_ADD_F32
 #undef TS_MATMUL_S16
 #undef TS_MATMUL_F32
 

@@ -12,6 +12,7 @@
 
 #include "common/compiler.h"
 #include "common/fixed_point.h"
+#include "common/float_sum.h"
 #include "common/operands.h"
 #include "common/params.h"
 #include "common/sum_s16.h"
@@ -188,7 +189,7 @@ static inline void ts_conv_2d_f32(const ts_conv_2d_f32_params *p, const float *i
                         for (int32_t fx = columns.begin; fx < columns.end; fx++, w += p->filter_channels) {
                             const float *in = row + (x0 + fx * p->dilation_width) * p->input_channels;
                             for (int32_t i = 0; i < p->filter_channels; i++) {
-                                sum += w[i] * in[i];
+                                sum = ts_add_product(sum, w[i], in[i]);
                             }
                         }
                     }

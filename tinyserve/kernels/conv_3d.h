@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "common/float_sum.h"
+
 /* Extents, strides and zeros before the first element along depth, height and width. Input
  * [batches][input_shape][input_channels], filter [filter_shape][input_channels][output_channels]. */
 typedef struct {
@@ -30,8 +32,8 @@ static inline float ts_conv_3d_sum_f32(const ts_conv_3d_params *p, const float *
                 const int32_t tap = (d * p->filter_shape[1] + h) * p->filter_shape[2] + w;
                 const int32_t pixel = (z * p->input_shape[1] + y) * p->input_shape[2] + x;
                 for (int32_t c = 0; inside && c < p->input_channels; c++) {
-                    sum += input[pixel * p->input_channels + c] *
-                           filter[(tap * p->input_channels + c) * p->output_channels];
+                    sum = ts_add_product(sum, input[pixel * p->input_channels + c],
+                                         filter[(tap * p->input_channels + c) * p->output_channels]);
                 }
             }
         }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/float_sum.h"
 #include "common/operands.h"
 #include "common/params.h"
 #include "common/window.h"
@@ -144,7 +145,8 @@ static inline void ts_depthwise_conv_2d_f32(const ts_depthwise_conv_2d_f32_param
                         const float *in = input + (y0 + fy * p->dilation_height) * input_row + oc / p->depth_multiplier;
                         const float *w = p->weights + fy * p->filter_width * output_channels + oc;
                         for (int32_t fx = columns.begin; fx < columns.end; fx++) {
-                            sum += w[fx * output_channels] * in[(x0 + fx * p->dilation_width) * p->input_channels];
+                            const int32_t x = x0 + fx * p->dilation_width;
+                            sum = ts_add_product(sum, w[fx * output_channels], in[x * p->input_channels]);
                         }
                     }
                     if (p->bias != NULL) {

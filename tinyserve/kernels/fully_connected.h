@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/float_sum.h"
 #include "common/operands.h"
 #include "common/params.h"
 #include "common/sum_s16.h"
@@ -141,7 +142,7 @@ static inline void ts_fully_connected_f32(const ts_fully_connected_f32_params *p
         for (int32_t c = 0; c < p->channels; c++, w += p->depth) {
             float sum = 0.0f;
             for (int32_t i = 0; i < p->depth; i++) {
-                sum += w[i] * input[i];
+                sum = ts_add_product(sum, w[i], input[i]);
             }
             if (p->bias != NULL) {
                 sum += p->bias[c];

@@ -9,6 +9,10 @@
 #include "common/fixed_point.h"
 #include "common/math.h"
 
+#if defined(__ARM_FEATURE_MVE)
+#include <arm_mve.h>
+#endif
+
 typedef struct {
     int32_t count;
     float scale;
@@ -75,6 +79,20 @@ typedef struct {
 
 /* scale * (input - zero_point), equal to TFLM's reference_ops::Dequantize: the product of a float32 and at most 17 bits
  * is exact in the double that TFLM rounds, so rounding it at once is the same. */
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#define TS_DEQUANTIZE(FROM, IN)                                                                                        \
+    static inline void ts_dequantize_##FROM(const ts_dequantize_params *p, const IN *input, float *output)             \
+    {                                                                                                                  \
+        for (int32_t left = p->count; left > 0; left -= 4, input += 4, output += 4) {                                  \
+            const mve_pred16_t lanes = vctp32q((uint32_t)left);                                                        \
+            const int32x4_t values = vsubq_n_s32(TS_WIDENED_##FROM(input, lanes), p->zero_point);                      \
+            vstrwq_p_f32(output, vmulq_n_f32(vcvtq_f32_s32(values), p->scale), lanes);                                 \
+        }                                                                                                              \
+    }
+#define TS_WIDENED_s8(from, lanes) vldrbq_z_s32(from, lanes)
+#define TS_WIDENED_u8(from, lanes) vreinterpretq_s32_u32(vldrbq_z_u32(from, lanes))
+#define TS_WIDENED_s16(from, lanes) vldrhq_z_s32(from, lanes)
+#else
 #define TS_DEQUANTIZE(FROM, IN)                                                                                        \
     static inline void ts_dequantize_##FROM(const ts_dequantize_params *p, const IN *input, float *output)             \
     {                                                                                                                  \
@@ -83,11 +101,18 @@ typedef struct {
         }                                                                                                              \
     }
 
+#endif
+
 TS_DEQUANTIZE(s8, int8_t)
 TS_DEQUANTIZE(u8, uint8_t)
 TS_DEQUANTIZE(s16, int16_t)
 
 #undef TS_DEQUANTIZE
+#if defined(__ARM_FEATURE_MVE) && (__ARM_FEATURE_MVE & 2)
+#undef TS_WIDENED_s8
+#undef TS_WIDENED_u8
+#undef TS_WIDENED_s16
+#endif
 
 /* int32 values need the double's digits. */
 static inline void ts_dequantize_s32(const ts_dequantize_params *p, const int32_t *input, float *output)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/float_sum.h"
 #include "common/params.h"
 
 /* feature_weights [units * rank][inputs], time_weights [units * rank][memory], bias [units]. Offsets are negated
@@ -80,14 +81,14 @@ static inline float ts_svdf_filter_f32(const ts_svdf_f32_params *p, int32_t filt
     const float *times = p->time_weights + filter * p->memory;
     float feature = 0.0f, sum = 0.0f;
     for (int32_t i = 0; i < p->inputs; i++) {
-        feature += features[i] * input[i];
+        feature = ts_add_product(feature, features[i], input[i]);
     }
     for (int32_t i = 0; i < p->memory - 1; i++) {
         state[i] = state[i + 1];
     }
     state[p->memory - 1] = feature;
     for (int32_t i = 0; i < p->memory; i++) {
-        sum += times[i] * state[i];
+        sum = ts_add_product(sum, times[i], state[i]);
     }
     return sum;
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/float_sum.h"
 #include "common/operands.h"
 #include "common/params.h"
 
@@ -151,7 +152,7 @@ static inline void ts_transpose_conv_f32(const ts_transpose_conv_f32_params *p, 
                             }
                             const float *in = input + y * row_elements + x * p->input_channels;
                             for (int32_t i = 0; i < p->input_channels; i++) {
-                                sum += w[i] * in[i];
+                                sum = ts_add_product(sum, w[i], in[i]);
                             }
                         }
                     }

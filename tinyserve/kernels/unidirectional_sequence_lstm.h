@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/float_sum.h"
 #include "common/math.h"
 #include "common/sigmoid.h"
 
@@ -191,10 +192,10 @@ static inline float ts_lstm_gate_value_f32(const ts_unidirectional_sequence_lstm
     const float *recurrent_weights = g->recurrent_weights + unit * p->units;
     float from_input = 0.0f, recurrent = 0.0f;
     for (int32_t i = 0; i < p->inputs; i++) {
-        from_input += input_weights[i] * input[i];
+        from_input = ts_add_product(from_input, input_weights[i], input[i]);
     }
     for (int32_t i = 0; i < p->units; i++) {
-        recurrent += recurrent_weights[i] * hidden[i];
+        recurrent = ts_add_product(recurrent, recurrent_weights[i], hidden[i]);
     }
     const float sum = from_input + g->input_bias[unit] + recurrent;
     return gate == TS_LSTM_CELL ? ts_tanhf(sum) : ts_logisticf(sum);

@@ -20,6 +20,7 @@ from tests.compiler.ops.elementwise import (
     test_maximum,
     test_mul,
     test_prelu,
+    test_quantize,
     test_squared_difference,
     test_unary,
 )
@@ -106,29 +107,59 @@ CASES: list[tuple[Callable[[int], Case], int]] = [
     (lambda i: test_arg_max.computed_case(i, "ARG_MAX", "int8"), 1),
     (lambda i: test_mirror_pad.computed_case(i, "int8"), 1),
     (lambda i: test_space_to_batch_nd.computed_case(i, "BATCH_TO_SPACE_ND", "int8"), 1),
+    (lambda i: test_quantize.quantize(i, "float32", "int8"), 2),
+    (lambda i: test_quantize.dequantize(i, ("int8", "uint8", "int16")[i % 3]), 3),
     (lambda i: random_graph(i, floats=False).case, 12),
 ]
 
+# Sums of products of floats in TFLM's order, which cores without floating point form from integers.
+FLOAT_CASES: list[tuple[Callable[[int], Case], int]] = [
+    (lambda i: test_conv_2d.random_case(i, "float32"), 4),
+    (lambda i: test_depthwise_conv_2d.random_case(i, "float32"), 4),
+    (lambda i: test_fully_connected.random_case(i, "float32"), 4),
+    (lambda i: test_batch_matmul.random_case(i, "float32"), 2),
+]
+
+
+Expected = list[tuple[Case, list[list[Array]]]]
+
 
 @pytest.fixture(scope="module")
-def cases() -> list[tuple[Case, list[list[Array]]]]:
+def cases() -> Expected:
+    return expected(CASES)
+
+
+@pytest.fixture(scope="module")
+def float_cases() -> Expected:
+    return expected(FLOAT_CASES)
+
+
+def expected(makers: list[tuple[Callable[[int], Case], int]]) -> Expected:
     """The cases that TFLM takes, with its outputs of each sample."""
-    made = [make(1000 + index) for make, count in CASES for index in range(count)]
-    expected = run_tflm(made)
-    ran = [(case, given) for case, given in zip(made, expected, strict=True) if not isinstance(given, str)]
+    made = [make(1000 + index) for make, count in makers for index in range(count)]
+    outputs = run_tflm(made)
+    ran = [(case, given) for case, given in zip(made, outputs, strict=True) if not isinstance(given, str)]
     assert len(ran) >= 0.8 * len(made), "TFLM refused too many of the cases"
     return ran
 
 
 @pytest.mark.parametrize("core", CORES)
-def test_the_firmware_gives_tflm_s_bytes(
-    core: str, cases: list[tuple[Case, list[list[Array]]]], tmp_path: Path
-) -> None:
+def test_the_firmware_gives_tflm_s_bytes(core: str, cases: Expected, tmp_path: Path) -> None:
+    check_firmware(core, cases, tmp_path, variants=True)
+
+
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m3", "rv32imc"])
+def test_floats_from_integers_are_tflm_s(core: str, float_cases: Expected, tmp_path: Path) -> None:
+    check_firmware(core, float_cases, tmp_path, variants=False)
+
+
+def check_firmware(core: str, cases: Expected, tmp_path: Path, *, variants: bool) -> None:
     board = boards.load(core)
     if select_emulator(board).kind == "qemu" and shutil.which("qemu-system-arm") is None:
         pytest.skip("needs QEMU")
     compiled = compile_model(merge([case.model for case, _ in cases]), target(board, "balanced"), "model")
-    _check_variants(core, compiled)
+    if variants:
+        _check_variants(core, compiled)
     firmware = build(render(compiled, board, tmp_path, emulate=True))
     with open_device(firmware, board) as device:
         client = Client(device.link)

@@ -85,9 +85,15 @@ static inline float ts_round_to_even(float x)
     return ts_copy_sign((float)(below + up), x);
 }
 
-/* To the nearest integer, ties away from zero, saturated to [low, high]; NaN gives low. */
+/* To the nearest integer, ties away from zero, saturated to [low, high] of up to 24 bits; NaN gives low. */
 static inline int32_t ts_round_to_int(float x, int32_t low, int32_t high)
 {
+#if defined(__ARM_ARCH) && __ARM_ARCH >= 8 && defined(__ARM_FP) && defined(__thumb__)
+    int32_t rounded;
+    const float bounded = __builtin_fminf(__builtin_fmaxf(x, (float)low), (float)high);
+    __asm__("vcvta.s32.f32 %0, %1" : "=t"(rounded) : "t"(bounded));
+    return rounded;
+#else
     if (x >= (float)high) {
         return high;
     }
@@ -97,6 +103,7 @@ static inline int32_t ts_round_to_int(float x, int32_t low, int32_t high)
     const int32_t truncated = (int32_t)x;
     const float rest = x - (float)truncated;
     return truncated + (rest >= 0.5f ? 1 : 0) - (rest <= -0.5f ? 1 : 0);
+#endif
 }
 
 /* e^x: x = n ln 2 + r with |r| <= ln 2 / 2, and Taylor's series in r. Results below 2^-126 are 0. */

@@ -51,6 +51,8 @@ class Quantize(OpDef):
         input, output = checks.required(node, 0), node.outputs[0]
         function = f"ts_quantize_{_SUFFIX[input.dtype]}_{_SUFFIX[output.dtype]}"
         if input.dtype is DType.FLOAT32:
+            if lowering.lower_variant("quantize", node):
+                return
             params: dict[str, ParamValue] = {"scale": output.scale, "zero_point": output.zero_point}
             add_elementwise(node, lowering, function, params, header="quantize.h", kind="ts_quantize_f32")
             return

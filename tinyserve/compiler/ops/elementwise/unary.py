@@ -57,6 +57,7 @@ def add_elementwise(
     *,
     header: str = "unary.h",
     kind: str = "",
+    variant: str = "portable",
 ) -> None:
     """The call of a kernel that goes through the elements in order. ``kind`` is its parameter type's stem."""
     input, output = checks.required(node, 0), node.outputs[0]
@@ -71,6 +72,7 @@ def add_elementwise(
         inputs=[source],
         outputs=[target],
         params_type=f"{kind or function}_params",
+        variant=variant,
         overlaps=overlaps(source, target, growth * (output.elements - 1)),
     )
 

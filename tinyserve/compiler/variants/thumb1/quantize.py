@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: Apache-2.0
+"""QUANTIZE of float32 without a division."""
+
+from tinyserve.compiler.variants.steps_f32 import candidates
+
+__all__ = ["candidates"]
