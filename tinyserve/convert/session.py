@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -32,12 +32,16 @@ class Session:
     """The model as .tflite (float32, or quantized already), with the worker that loaded it.
 
     Make it with ``opened``. ``loader`` is the worker that has the source, which may live in an environment
-    of its own; ``worker`` does the rest. ``record`` gathers tool versions and notes for the manifest.
+    of its own; ``quantizer`` has TensorFlow's quantizer; ``worker`` does the rest. ``record`` gathers tool
+    versions and notes for the manifest.
     """
 
-    def __init__(self, worker: Worker, loader: Worker, source: SourceModel, options: Options) -> None:
+    def __init__(
+        self, worker: Worker, loader: Worker, quantizer: Worker, source: SourceModel, options: Options
+    ) -> None:
         self.worker = worker
         self.loader = loader
+        self.quantizer = quantizer
         self.options = options
         self.record = Record()
         self.name = str(source.path)
@@ -80,7 +84,7 @@ class Session:
             keep_float=kept,
             clip=options.clip,
         )
-        self.record.tools.update(self.worker.ask(request, "quantize").tools)
+        self.record.tools.update(self.quantizer.ask(request, "quantize").tools)
         return target.read_bytes()
 
     def _quantize_behind(
@@ -167,9 +171,12 @@ def _check_scheme(scheme: str, options: Options) -> None:
 @contextmanager
 def opened(source: SourceModel, options: Options, progress: Progress) -> Iterator[Session]:
     """A session whose worker processes end with the ``with`` block, however it ends."""
-    command = front_ends.isolated(source)
+    apart, quantizing = front_ends.isolated(source), front_ends.isolated_quantizer()
     with ExitStack() as stack:
-        worker = loader = stack.enter_context(Worker(progress, options.timeout_s))
-        if command is not None:
-            loader = stack.enter_context(Worker(progress, options.timeout_s, command=command))
-        yield Session(worker, loader, source, options)
+        worker = stack.enter_context(Worker(progress, options.timeout_s))
+        workers: dict[Sequence[str] | None, Worker] = {None: worker}
+        for command in (apart, quantizing):
+            if command is not None and command not in workers:
+                other = Worker(progress, options.timeout_s, command=command)
+                workers[command] = stack.enter_context(other)
+        yield Session(worker, workers[apart], workers[quantizing], source, options)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--frontend", "frontends", multiple=True, metavar="NAME",
-    help="Install a front end (keras2, pytorch) in an environment of its own; repeatable.",
+    help="Install a front end (keras2, tensorflow, pytorch) in an environment of its own; repeatable.",
 )  # fmt: skip
 def command(*, board: str | None, frontends: tuple[str, ...]) -> None:
     """Make PlatformIO's private core directory, and install what a board or a front end needs.

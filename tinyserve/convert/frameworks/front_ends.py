@@ -25,6 +25,8 @@ from tinyserve.errors import ModelError, ToolError, UsageError
 EXPORTED = ("pytorch",)
 """Kinds that their own framework writes as ONNX first."""
 
+_FRAMEWORKS = {"pytorch": "pytorch", "keras": "tensorflow", "saved_model": "tensorflow"}
+
 _LEGACY = "TF_USE_LEGACY_KERAS"
 
 
@@ -44,16 +46,27 @@ def isolated(source: SourceModel) -> Sequence[str] | None:
 
     Raises ToolError with the command that installs the environment.
     """
-    if source.kind not in provision.FRONTENDS or _is_here(source.kind):
-        return None
-    interpreter = provision.python(provision.require(source.kind))
-    # Not by PYTHONPATH: that would put our own environment's packages before the other's.
-    return (str(interpreter), "-c", _BOOT, str(Path(tinyserve.__file__).parent))
+    name = _FRAMEWORKS.get(source.kind)
+    return None if name is None or _is_here(name) else _command(provision.require(name))
 
 
-def _is_here(kind: str) -> bool:
+def isolated_quantizer() -> Sequence[str] | None:
+    """The command of the worker that quantizes where this environment has no TensorFlow and one was set up;
+    None: any worker (what can't be done without TensorFlow it says itself)."""
+    place = None if _is_here("tensorflow") else provision.find("tensorflow")
+    return None if place is None else _command(place)
+
+
+def _command(place: Path) -> Sequence[str]:
+    """The worker in an environment of its own. Not by PYTHONPATH: that would put our own environment's
+    packages before the other's. What its Python compiles of ours is kept there, never beside our files."""
+    interpreter, package = str(provision.python(place)), str(Path(tinyserve.__file__).parent)
+    return (interpreter, "-X", f"pycache_prefix={place / 'pycache'}", "-c", _BOOT, package)
+
+
+def _is_here(name: str) -> bool:
     """Whether this environment has what the front end needs: a PyTorch of the user's own is as good."""
-    needed = provision.FRONTENDS[kind].imports
+    needed = provision.FRONTENDS[name].imports
     return bool(needed) and all(importlib.util.find_spec(name) is not None for name in needed)
 
 

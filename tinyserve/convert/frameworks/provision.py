@@ -3,7 +3,8 @@
 
 ``tinyserve setup --frontend NAME`` calls ``provision``. An *overlay* is a directory put before the worker's
 own packages (no dependencies of its own); an *environment* is a virtual environment with its own
-interpreter. Neither touches the environment that tinyserve runs in.
+interpreter, and of another Python where this one is too new for its packages. Neither touches the environment
+that tinyserve runs in.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Literal
 
 from tinyserve import locks
 from tinyserve.cache import cache_directory
+from tinyserve.convert.frameworks import interpreters
 from tinyserve.errors import FileSystemError, ToolError, UsageError
 from tinyserve.progress import Progress, silent
 
@@ -37,7 +39,8 @@ _READY = ".tinyserve-ready"
 @dataclass(frozen=True)
 class Frontend:
     """``requirements`` as pip takes them; ``imports`` is what proves that they work together; ``megabytes``
-    is about what it takes on disk."""
+    is about what it takes on disk; ``newest`` is the last Python that an environment's packages have wheels
+    for, None where they have them for all."""
 
     name: str
     about: str
@@ -45,6 +48,12 @@ class Frontend:
     requirements: tuple[str, ...]
     imports: tuple[str, ...]
     megabytes: int = 1
+    newest: tuple[int, int] | None = None
+
+    @property
+    def suits_this_python(self) -> bool:
+        """Whether the packages can be had for the Python that runs this."""
+        return self.newest is None or sys.version_info[:2] <= self.newest
 
 
 FRONTENDS: Mapping[str, Frontend] = MappingProxyType(
@@ -52,6 +61,21 @@ FRONTENDS: Mapping[str, Frontend] = MappingProxyType(
         frontend.name: frontend
         for frontend in (
             Frontend("keras2", ".h5 files of Keras 2", "overlay", ("tf-keras>=2.21,<2.22",), (), 10),
+            Frontend(
+                "tensorflow",
+                "TensorFlow for a Python that it has no wheels for: Keras, SavedModel, quantization; 2 GB",
+                "environment",
+                (
+                    "tensorflow-cpu>=2.21,<2.22",
+                    "ai-edge-litert>=2.1",
+                    "ai-edge-quantizer>=0.10,<0.11",
+                    "numpy>=1.26",
+                    "msgspec>=0.18",
+                ),
+                ("tensorflow",),
+                2000,
+                newest=(3, 13),
+            ),
             # Exact: with other versions pip resolves to sets that do not import.
             Frontend(
                 "pytorch",
@@ -69,14 +93,21 @@ FRONTENDS: Mapping[str, Frontend] = MappingProxyType(
 def directory(frontend: Frontend) -> Path:
     """Where the front end is or would be. Another version of Python or of a requirement is another place."""
     base = Path(os.environ.get(_ENVIRONMENT) or cache_directory() / "frontends")
-    text = "\n".join((*frontend.requirements, f"{sys.version_info[:2]}", frontend.kind))
+    made_by = frontend.newest or sys.version_info[:2]
+    text = "\n".join((*frontend.requirements, f"{made_by}", frontend.kind))
     return base / f"{frontend.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
 
 def find(name: str) -> Path | None:
     """The directory of a front end that is installed."""
-    place = directory(FRONTENDS[name])
-    return place if (place / _READY).exists() else None
+    frontend = FRONTENDS[name]
+    place = directory(frontend)
+    return place if _is_ready(frontend, place) else None
+
+
+def _is_ready(frontend: Frontend, place: Path) -> bool:
+    """Whole, and its interpreter still there: an environment ends with the Python that made it."""
+    return (place / _READY).exists() and (frontend.kind == "overlay" or python(place).exists())
 
 
 def require(name: str) -> Path:
@@ -84,10 +115,16 @@ def require(name: str) -> Path:
     place = find(name)
     if place is None:
         raise ToolError(
-            f"the front end '{name}' ({FRONTENDS[name].about}) is not installed",
-            f"tinyserve setup --frontend {name}",
+            f"the front end '{name}' ({FRONTENDS[name].about}) is not installed", install_command(name)
         )
     return place
+
+
+def install_command(name: str) -> str:
+    """What brings a front end, in words for a hint."""
+    command = f"tinyserve setup --frontend {name}"
+    in_place = name == "tensorflow" and FRONTENDS[name].suits_this_python
+    return f"pip install 'tinyserve[convert]', or: {command}" if in_place else command
 
 
 def python(place: Path) -> Path:
@@ -105,17 +142,18 @@ def provision(name: str, progress: Progress = silent) -> Path:
         raise UsageError(f"--frontend {name}: not known", f"use one of: {', '.join(FRONTENDS)}")
     frontend = FRONTENDS[name]
     place = directory(frontend)
-    if (place / _READY).exists():
+    if _is_ready(frontend, place):
         return place
     with locks.alone(place, progress), _making(place):
-        if (place / _READY).exists():
+        if _is_ready(frontend, place):
             return place  # another process has installed it in the meantime
         growing = _growth(frontend, place, progress)
         if frontend.kind == "overlay":
             arguments = ["--no-deps", "--target", str(place), "--upgrade", *frontend.requirements]
             _pip(Path(sys.executable), arguments, growing)
         else:
-            _run([sys.executable, "-m", "venv", str(place)], growing)
+            interpreter = interpreters.find(frontend.name, frontend.newest)
+            _run([interpreter, "-m", "venv", "--clear", str(place)], growing)
             _pip(python(place), [*_cpu_index(frontend), *frontend.requirements], growing)
             _check(frontend, place)
     return place

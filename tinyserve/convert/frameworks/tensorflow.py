@@ -8,12 +8,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tinyserve.convert.frameworks import provision
 from tinyserve.convert.tflite import signature, tidy
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.worker.loaded import Arrays
 from tinyserve.errors import ModelError, ToolError, UnsupportedError, UsageError
-
-INSTALL = "pip install 'tinyserve[convert]'"
 
 
 def load() -> Any:
@@ -21,7 +20,8 @@ def load() -> Any:
     try:
         tf = importlib.import_module("tensorflow")
     except ImportError as error:
-        raise ToolError(f"TensorFlow is needed to convert this model: {error}", INSTALL) from error
+        hint = provision.install_command("tensorflow")
+        raise ToolError(f"TensorFlow is needed to convert this model: {error}", hint) from error
     tf.get_logger().setLevel("ERROR")
     return tf
 

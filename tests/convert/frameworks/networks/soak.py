@@ -76,7 +76,7 @@ def pytorch(first: int, count: int, directory: Path) -> Iterator[Outcome]:
     with Worker(silent) as worker, Worker(silent, command=isolated) as loader:
         for seed in range(first, first + count):
             try:
-                session = Session(worker, loader, identify(directory / f"{seed}.pt2"), Options())
+                session = Session(worker, loader, worker, identify(directory / f"{seed}.pt2"), Options())
                 stage.verify(session, synthetic.random(session.original.inputs, 2).inputs)
             except ModelError as error:
                 changed = "the conversion changed the model" in error.message
