@@ -114,12 +114,23 @@ class WeightStatistics(msgspec.Struct, frozen=True):
     distinct: int
 
 
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a model on ``board``: flash of its bench firmware, its arena, instructions of one inference."""
+
+    board: str
+    flash_bytes: int
+    arena_bytes: int
+    instructions: int
+
+
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """A way to quantize that was made and measured on the held-out samples.
 
-    ``options`` ask for it. ``score`` is an "accuracy", "agreement" or "cosine" (``measure``), 0..1.
-    ``failed`` says why it could not be made. With a ``board``, flash is of its bench firmware and
-    instructions are those of one inference there; without, only the weights and tables in flash are known.
+    ``options`` ask for it. ``score`` is an "accuracy" (share of right labels), an "agreement" (share of
+    samples with the original's top class) or a "cosine" (similarity of the outputs), 0..1: ``measure`` says
+    which. ``sqnr_db`` is that of the worst output. ``failed`` says why it could not be made.
+    ``constant_bytes``: weights and tables in flash. ``macs`` and ``arena_bytes``: 0 where the ahead-of-time
+    compiler lacks an operator of it. ``cost`` on a board, where it was measured.
     """
 
     name: str
@@ -131,9 +142,7 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     constant_bytes: int = 0
     arena_bytes: int = 0
     macs: int = 0
-    board: str = ""
-    flash_bytes: int = 0
-    instructions: int = 0
+    cost: Cost | None = None
     taken: bool = False
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,6 +68,7 @@ class Build:
 
     optimize: Optimize = "balanced"
     engine: str = "aot"
+    _: KW_ONLY
     toolchain: ToolchainName = "zig"
     emulate: bool = False
     directory: Path | None = None
@@ -235,7 +236,15 @@ def as_flashed(made: Bundle, compiled: Compiled, board: Board, build: Build) -> 
     directory = project_directory(made, board, build)
     identity = made.manifest.mlperf_id or made.manifest.name
     project = render(compiled, board, directory, build.engine, model_id=identity, tflm=build.tflm)
-    return Firmware(directory / ELF_FILE, project, None, None, "as flashed", (), False)
+    return Firmware(
+        elf=directory / ELF_FILE,
+        project=project,
+        sizes=None,
+        stack=None,
+        toolchain="as flashed",
+        flags=(),
+        cached=False,
+    )
 
 
 def inside(made: Bundle, name: str) -> Path:

@@ -16,9 +16,8 @@ from tinyserve.report.forms import FORMS
 
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
-    from tinyserve.bundle import Bundle
+    from tinyserve.bundle import Bundle, Cost
     from tinyserve.compiler.program import Choice, Optimize
-    from tinyserve.convert.settings import Cost
     from tinyserve.firmware.build import Firmware
     from tinyserve.firmware.toolchain import Name as ToolchainName
     from tinyserve.progress import Progress

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from tinyserve.cli.console import echo, stderr
 from tinyserve.escapes import visible
-from tinyserve.progress import Progress as Reporter
-from tinyserve.progress import silent
+from tinyserve.progress import Progress, silent
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
 
 
 @contextmanager
-def progress(quiet: bool = False) -> Iterator[Reporter]:
-    """Yields the reporter of one command."""
+def progress(quiet: bool = False) -> Iterator[Progress]:
+    """Yields what a command says its progress with."""
     if quiet:
         yield silent
     elif sys.stderr.isatty():
@@ -29,12 +29,12 @@ def progress(quiet: bool = False) -> Iterator[Reporter]:
         yield _Log()
 
 
-def _rich_progress() -> Progress:
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+def _rich_progress() -> Bar:
+    from rich import progress as rich
 
-    return Progress(
-        SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(bar_width=24),
-        TimeElapsedColumn(),
+    return rich.Progress(
+        rich.SpinnerColumn(), rich.TextColumn("{task.description}", markup=False),
+        rich.BarColumn(bar_width=24), rich.TimeElapsedColumn(),
         console=stderr(), transient=True,
     )  # fmt: skip
 
@@ -42,7 +42,7 @@ def _rich_progress() -> Progress:
 class _Live:
     """One task per stage; the one before it is done when the next begins."""
 
-    def __init__(self, bar: Progress) -> None:
+    def __init__(self, bar: Bar) -> None:
         self._bar = bar
         self._stage = ""
         self._task: TaskID | None = None

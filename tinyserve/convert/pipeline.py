@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from tinyserve import bundle
 from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source, TensorInfo
@@ -16,7 +17,7 @@ from tinyserve.convert import sources
 from tinyserve.convert.check import doubts, fidelity, stage
 from tinyserve.convert.check.figures import figures
 from tinyserve.convert.quantize import auto
-from tinyserve.convert.quantize.schemes import Judge, ladder, tried
+from tinyserve.convert.quantize.schemes import Judge, ladder
 from tinyserve.convert.session import Session, opened
 from tinyserve.convert.settings import Options
 from tinyserve.convert.tflite import facts
@@ -207,7 +208,7 @@ def _cheapest(session: Session, calibration: Dataset, held: Dataset) -> Inspecte
     judge, record, wanted = Judge(session, calibration, held), session.record, session.options.min_accuracy
     original = judge.original_score()
     taken, outcomes = auto.choose(ladder(session.options), judge.outcome, wanted, original)
-    record.variants.extend(tried(outcome, outcome is taken) for outcome in outcomes)
+    record.variants.extend(replace(outcome.tried, taken=outcome is taken) for outcome in outcomes)
     record.notes.append(
         f"auto: took {taken.variant.name}, the cheapest with {wanted:g} of the original's "
         f"{original.kind} ({original.value:.4f})"

@@ -8,18 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tinyserve import __version__
-from tinyserve.bundle import Tried
+from tinyserve.bundle import Cost, Tried
 from tinyserve.datasets.named import AS_IT_IS, Reading
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Of a model on ``board``: flash of its bench firmware, its arena, instructions of one inference."""
-
-    board: str
-    flash_bytes: int
-    arena_bytes: int
-    instructions: int
 
 
 @dataclass(frozen=True)

@@ -181,9 +181,18 @@ def render(
     contents.files["LICENSE"] = licence()
     _write(directory, contents.files)
     return Project(
-        directory, board, port, engine, model, compiled, tuple(contents.sources), defines=defines,
-        stack_bytes=stack, baud=baud, tflm=tflm,
-    )  # fmt: skip
+        directory=directory,
+        board=board,
+        port=port,
+        engine=engine,
+        model=model,
+        compiled=compiled,
+        sources=tuple(contents.sources),
+        defines=defines,
+        stack_bytes=stack,
+        baud=baud,
+        tflm=tflm,
+    )
 
 
 @dataclass

@@ -102,9 +102,14 @@ def find_library(core: Core, named: str) -> TflmLibrary:
     if has_cmsis_nn:
         defines.append("CMSIS_NN")
     return TflmLibrary(
-        root, tree.include, archive, _with_platform(tree), _identity(root, archive), tuple(defines),
-        "CMSIS-NN" if has_cmsis_nn else "reference",
-    )  # fmt: skip
+        directory=root,
+        include=tree.include,
+        archive=archive,
+        sources=_with_platform(tree),
+        identity=_identity(root, archive),
+        defines=tuple(defines),
+        kernels="CMSIS-NN" if has_cmsis_nn else "reference",
+    )
 
 
 def _with_platform(tree: Tree) -> tuple[Path, ...]:

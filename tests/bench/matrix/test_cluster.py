@@ -29,10 +29,6 @@ distributed = pytest.importorskip("distributed")
 dask = pytest.importorskip("dask")
 
 
-def ignore(done: int, total: int, what: str) -> None:
-    return
-
-
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[str]:
     once = {"distributed.scheduler.allowed-failures": 0}  # a cell that ends its worker is not tried again
@@ -46,13 +42,13 @@ def test_a_cluster_gives_what_this_machine_gives(scheduler: str, classifier: Bun
     good = replace(make_cell(classifier, tmp_path), dataset=data)
     broken = make_cell(classifier, tmp_path, "nowhere")
     with connected(scheduler) as client:
-        report = cluster.run([good, broken], client, ignore)
+        report = cluster.run([good, broken], client, silent)
     assert comparable(report.results[0]) == comparable(execute.run(good, silent))
     assert [failure.board for failure in report.failures] == ["nowhere"]
 
 
 def test_ctrl_c_keeps_the_cells_that_are_done(scheduler: str, classifier: Bundle, tmp_path: Path) -> None:
-    def interrupt(done: int, total: int, what: str) -> None:
+    def interrupt(stage: str, done: int = 0, total: int = 0) -> None:
         raise KeyboardInterrupt
 
     asked = [make_cell(classifier, tmp_path / name, name) for name in ("cortex-m4", "cortex-m0", "cortex-m3")]
@@ -80,7 +76,7 @@ def test_files_that_cannot_be_read_fail_their_own_cell(
 ) -> None:
     good = make_cell(classifier, tmp_path)
     with connected(scheduler) as client:
-        report = cluster.run([replace(good, dataset=tmp_path / "gone.npz"), good], client, ignore)
+        report = cluster.run([replace(good, dataset=tmp_path / "gone.npz"), good], client, silent)
     assert [failure.exit_status for failure in report.failures] == [9]
     assert len(report.results) == 1
 
@@ -97,7 +93,7 @@ def test_a_worker_that_dies_loses_its_own_cell_alone(
     monkeypatch.setattr(cluster, "deliver", kill_worker)
     cells = [make_cell(classifier, tmp_path, board) for board in ("cortex-m0", "cortex-m4")]
     with connected(scheduler) as client:
-        report = cluster.run(cells, client, ignore)
+        report = cluster.run(cells, client, silent)
     assert [result.setup.board for result in report.results] == ["cortex-m4"]
     assert [(failure.board, failure.exit_status) for failure in report.failures] == [("cortex-m0", 8)]
 
@@ -133,7 +129,7 @@ def test_operators_from_outside_reach_the_workers(
     (operators,) = cell.build.operators
     lost_on_the_way(monkeypatch, operators)
     with connected(scheduler) as client:
-        report = cluster.run([cell], client, ignore)
+        report = cluster.run([cell], client, silent)
     assert not report.failures
     assert report.results[0].check.equal == report.results[0].check.samples > 0
 
@@ -148,6 +144,6 @@ def test_the_interpreter_s_library_reaches_the_workers(
     cell = Cell(made.path, "host", build=workflow.Build(engine="tflm", tflm=str(tree)), runs=1)
     lost_on_the_way(monkeypatch, tree)
     with connected(scheduler) as client:
-        report = cluster.run([cell], client, ignore)
+        report = cluster.run([cell], client, silent)
     assert not report.failures
     assert report.results[0].setup.engine == "tflm"

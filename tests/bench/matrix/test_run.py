@@ -29,21 +29,17 @@ def cells(made: Bundle, folder: Path, *boards: str) -> list[Cell]:
     ]
 
 
-def ignore(done: int, total: int, what: str) -> None:
-    return
-
-
 def test_results_keep_the_order_of_the_cells_and_a_broken_one_loses_no_other(
     classifier: Bundle, tmp_path: Path
 ) -> None:
-    report = matrix.run(cells(classifier, tmp_path, "cortex-m4", "nowhere", "cortex-m0"), 2, ignore)
+    report = matrix.run(cells(classifier, tmp_path, "cortex-m4", "nowhere", "cortex-m0"), 2, silent)
     assert [result.setup.board for result in report.results] == ["cortex-m4", "cortex-m0"]
     (failure,) = report.failures
     assert (failure.board, failure.exit_status) == ("nowhere", 2)
 
 
 def test_operators_from_outside_reach_worker_processes(tmp_path: Path) -> None:
-    report = matrix.run([shuffling_cell(tmp_path)], 1, ignore)
+    report = matrix.run([shuffling_cell(tmp_path)], 1, silent)
     assert not report.failures
     assert report.results[0].check.equal == report.results[0].check.samples > 0
 
@@ -53,14 +49,16 @@ def test_a_source_that_cannot_be_converted_fails_its_own_cells_alone(
 ) -> None:
     (tmp_path / "broken.tflite").write_bytes(b"TFL3, but not really")
     good = Cell(classifier.path, "cortex-m4")
-    bad = Cell(tmp_path / "broken.tflite", "cortex-m4", workflow.Conversion(output=tmp_path / "out"))
+    bad = Cell(
+        tmp_path / "broken.tflite", "cortex-m4", conversion=workflow.Conversion(output=tmp_path / "out")
+    )
     ready, failures = matrix.converted([bad, good, bad], silent)
     assert [cell.source for cell in ready] == [classifier.path]
     assert [(failure.model, failure.exit_status) for failure in failures] == [("broken", 4)] * 2
 
 
 def test_a_cell_that_takes_too_long_is_ended_and_named(classifier: Bundle, tmp_path: Path) -> None:
-    report = matrix.run(cells(classifier, tmp_path, "cortex-m4"), 1, ignore, timeout_s=0.01)
+    report = matrix.run(cells(classifier, tmp_path, "cortex-m4"), 1, silent, timeout_s=0.01)
     (failure,) = report.failures
     assert "took too long" in failure.error
 
@@ -69,7 +67,7 @@ def test_a_cell_that_takes_too_long_is_ended_and_named(classifier: Bundle, tmp_p
 def test_a_signal_keeps_the_cells_that_are_done(
     classifier: Bundle, tmp_path: Path, stop: BaseException, status: int
 ) -> None:
-    def interrupt(done: int, total: int, what: str) -> None:
+    def interrupt(stage: str, done: int = 0, total: int = 0) -> None:
         raise stop
 
     report = matrix.run(cells(classifier, tmp_path, "cortex-m4", "cortex-m3", "cortex-m0"), 1, interrupt)

@@ -13,14 +13,13 @@ import pytest
 from tests.convert.test_pipeline import quantized_model
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve import bundle
-from tinyserve.bundle import Bundle
+from tinyserve.bundle import Bundle, Cost, Tried
 from tinyserve.convert import Options, convert, sources
 from tinyserve.convert.check import debug
 from tinyserve.convert.check.quality import LayerQuality
 from tinyserve.convert.quantize import auto
-from tinyserve.convert.quantize.schemes import Judge, Outcome, Score, Variant, ladder, tried
+from tinyserve.convert.quantize.schemes import Judge, Outcome, Score, Variant, ladder
 from tinyserve.convert.session import Session, opened
-from tinyserve.convert.settings import Cost
 from tinyserve.convert.tflite.facts import inspect
 from tinyserve.datasets import readers
 from tinyserve.errors import DataError, FitError, ToolError, UsageError
@@ -46,7 +45,8 @@ def session(models: Path) -> Iterator[Session]:
 
 def outcome(name: str, value: float, kind: str = "agreement", scheme: str = "int8") -> Outcome:
     model = inspect(quantized_model(), "test")
-    return Outcome(Variant(name, "", scheme, Options()), model, Score(kind, value))  # type: ignore[arg-type]
+    tried = Tried(name=name, options="", measure=kind, score=value)
+    return Outcome(Variant(name, "", scheme, Options()), tried, model)
 
 
 LADDER = [
@@ -79,7 +79,7 @@ def test_auto_measures_accuracy_against_the_originals_own() -> None:
 
 def test_auto_says_why_a_variant_could_not_be_made() -> None:
     def fail(variant: Variant) -> Outcome:
-        return Outcome(variant, None, failed="no kernel")
+        return Outcome(variant, Tried(name=variant.name, options="", failed="no kernel"))
 
     with pytest.raises(DataError, match="d: no kernel"):
         auto.choose(LADDER, fail, 0.5, Score("agreement", 1.0))
@@ -120,14 +120,14 @@ def test_a_diagnosis_has_every_layer_and_measured_remedies(made: Bundle, images:
     names = [outcome.variant.name for outcome in found.outcomes]
     assert names[0] == "int8"
     assert {"int8, least-error ranges", "int16x8", "float32"} <= set(names)
-    by_name = {outcome.variant.name: outcome for outcome in found.outcomes}
+    by_name = {outcome.variant.name: outcome.tried for outcome in found.outcomes}
     base, exact = by_name["int8"].sqnr_db, by_name["float32"].sqnr_db
     assert base is not None and exact is not None and exact > base + 20
     assert by_name["float32"].constant_bytes > by_name["int8"].constant_bytes
 
 
 def test_costs_on_a_board_are_told_where_somebody_measures(session: Session, images: Path) -> None:
-    cost = Cost("a-board", 5000, 700, 1234)
+    cost = Cost(board="a-board", flash_bytes=5000, arena_bytes=700, instructions=1234)
     measured: list[bytes] = []
 
     def measure(model: bytes) -> Cost:
@@ -135,10 +135,9 @@ def test_costs_on_a_board_are_told_where_somebody_measures(session: Session, ima
         return cost
 
     found = judge(session, images, measure).outcome(ladder(Options())[-1])
-    assert found.cost == cost
+    assert found.tried.cost == cost
     assert measured == [session.original.data]
-    assert "5,000 B of flash, arena 700 B, 1,234 instructions on a-board" in auto.describe(found)
-    assert tried(found, taken=True).instructions == 1234
+    assert "5,000 B of flash, arena 700 B, 1,234 instructions on a-board" in auto.describe(found.tried)
 
 
 def test_a_variant_that_does_not_fit_the_board_is_no_candidate(session: Session, images: Path) -> None:
@@ -146,7 +145,7 @@ def test_a_variant_that_does_not_fit_the_board_is_no_candidate(session: Session,
         raise FitError("needs 9 MB of flash", "take a larger board")
 
     found = judge(session, images, measure).outcome(ladder(Options())[-1])
-    assert (found.score, found.failed) == (None, "needs 9 MB of flash")
+    assert (found.tried.score, found.tried.failed) == (None, "needs 9 MB of flash")
 
 
 def test_without_a_toolchain_variants_are_judged_by_their_weights(session: Session, images: Path) -> None:
@@ -154,8 +153,8 @@ def test_without_a_toolchain_variants_are_judged_by_their_weights(session: Sessi
         raise ToolError("no compiler", "install one")
 
     found = judge(session, images, measure).outcome(ladder(Options())[-1])
-    assert found.score is not None
-    assert found.cost is None
+    assert found.tried.score is not None
+    assert found.tried.cost is None
     assert any("no compiler" in note for note in found.notes)
 
 
@@ -195,12 +194,12 @@ def test_an_outlier_weight_is_found_and_its_remedy_is_what_a_conversion_gives(tm
     assert debug.cause(found.suspects[0]).startswith("outliers among its weights")
     remedy = next(outcome for outcome in found.outcomes if "dense_1 in float" in outcome.variant.name)
     assert remedy.variant.advice == "--per-layer keep=dense_1:float32"
-    plain = found.outcomes[0].sqnr_db
-    assert plain is not None and remedy.sqnr_db is not None and remedy.sqnr_db > plain + 15
+    plain = found.outcomes[0].tried.sqnr_db
+    assert plain is not None and remedy.tried.sqnr_db is not None and remedy.tried.sqnr_db > plain + 15
     again = convert(
         source, representative=samples, output=tmp_path / "c", options=Options(keep_float=["dense_1"])
     )
-    assert again.manifest.accuracy[0].sqnr_db == pytest.approx(remedy.sqnr_db)
+    assert again.manifest.accuracy[0].sqnr_db == pytest.approx(remedy.tried.sqnr_db)
 
 
 def test_without_data_a_diagnosis_still_has_the_layers(made: Bundle) -> None:

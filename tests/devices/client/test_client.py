@@ -81,9 +81,8 @@ def test_reset_starts_state_anew(client: Client) -> None:
 def test_every_run_gives_its_ticks(client: Client) -> None:
     client.load(A, 0)
     client.load(B, 1)
-    seen: list[tuple[int, int]] = []
-    ticks = client.infer(4, 1, lambda done, total: seen.append((done, total)))
-    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+    ticks = client.infer(4, 1)
+    assert len(ticks) == 4
     if client.identify().tick_unit == "instructions":
         assert len(set(ticks)) == 1
         assert 20 < ticks[0] < 200
@@ -141,12 +140,6 @@ def test_a_refusal_says_what_the_device_said_and_the_next_command_works(emulated
     with pytest.raises(Refused, match='refused "ts-output 0": no inference yet'):
         emulated.outputs()
     assert run(emulated)[0] == SUM
-
-
-def test_loading_shows_progress(emulated: Client) -> None:
-    seen: list[tuple[int, int]] = []
-    emulated.load(A, 0, lambda done, total: seen.append((done, total)))
-    assert seen == [(8, 8)]
 
 
 class ScriptedLink(Link):

@@ -231,4 +231,12 @@ class _Tally:
     def summary(self, seconds: float) -> Summary:
         confusion = self._confusion if self._labelled else None
         kept = np.concatenate([np.empty(0, np.int64), *self._predicted])
-        return Summary(self.samples, self._labelled, self._correct, confusion, seconds, self._resumed, kept)
+        return Summary(
+            samples=self.samples,
+            labelled=self._labelled,
+            correct=self._correct,
+            confusion=confusion,
+            seconds=seconds,
+            resumed=self._resumed,
+            predicted=kept,
+        )

@@ -7,8 +7,8 @@ import tempfile
 from pathlib import Path
 
 from tinyserve import boards, workflow
+from tinyserve.bundle import Cost
 from tinyserve.compiler.compile import compile_model
-from tinyserve.convert.settings import Cost
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
 from tinyserve.errors import UsageError
@@ -34,4 +34,9 @@ def cost(model: bytes, board: str = "cortex-m4", operators: tuple[Path, ...] = (
         assert firmware.sizes is not None, "a twin's ELF tells its sizes"
         with open_device(firmware, target_board) as device:
             instructions = int(Client(device.link).infer(1, 1)[0])
-    return Cost(target_board.id, firmware.sizes.flash_bytes, compiled.plan.arena_bytes, instructions)
+    return Cost(
+        board=target_board.id,
+        flash_bytes=firmware.sizes.flash_bytes,
+        arena_bytes=compiled.plan.arena_bytes,
+        instructions=instructions,
+    )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from tinyserve import workflow
@@ -16,6 +16,7 @@ class Cell:
 
     source: Path
     board: str
+    _: KW_ONLY
     conversion: workflow.Conversion = field(default_factory=workflow.Conversion)
     build: workflow.Build = field(default_factory=workflow.Build)
     runs: int = 10

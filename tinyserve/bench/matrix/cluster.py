@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 from tinyserve.bench.matrix import transport
 from tinyserve.bench.matrix.cell import Cell
 from tinyserve.bench.matrix.execute import attempt
-from tinyserve.bench.matrix.run import Finished, Outcome, collect, stopped
+from tinyserve.bench.matrix.run import Outcome, collect, say_done, stopped
 from tinyserve.bench.matrix.transport import Packed
 from tinyserve.bench.result import BenchReport, FailedCell
 from tinyserve.bundle import MANIFEST_FILE, MODEL_FILE, SAMPLES_FILE
 from tinyserve.errors import FileSystemError, Terminated, UsageError
-from tinyserve.progress import silent
+from tinyserve.progress import Progress, silent
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -76,7 +76,7 @@ def deliver(parcel: Parcel) -> Outcome:
         return attempt(replace(cell, build=replace(cell.build, operators=operators, tflm=tflm)), silent)
 
 
-def run(cells: Sequence[Cell], client: Client, finished: Finished) -> BenchReport:
+def run(cells: Sequence[Cell], client: Client, progress: Progress) -> BenchReport:
     """Runs the cells on a client's cluster. Results keep the cells' order.
 
     A cell whose worker dies, or whose files can't be read here, is a failure; no other is lost.
@@ -99,7 +99,7 @@ def run(cells: Sequence[Cell], client: Client, finished: Finished) -> BenchRepor
             for future in as_completed(list(index)):
                 number = index[future]
                 outcomes[number] = _outcome(future, cells[number])
-                finished(len(outcomes), len(cells), f"{cells[number].model} on {cells[number].board}")
+                say_done(progress, cells[number], len(outcomes), len(cells))
         except (KeyboardInterrupt, Terminated) as stop:
             for number, cell in enumerate(cells):
                 outcomes.setdefault(number, stopped(cell, stop))

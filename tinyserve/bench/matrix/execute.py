@@ -48,13 +48,13 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
         else:
             firmware = workflow.as_flashed(made, compiled, board, build)
         options = single_stream.Options(
-            cell.runs,
-            cell.warmup,
-            emulator,
-            cell.port,
-            data,
-            cell.meter,
-            cell.supply_v,
+            runs=cell.runs,
+            warmup=cell.warmup,
+            emulator=emulator,
+            port=cell.port,
+            data=data,
+            meter=cell.meter,
+            supply_v=cell.supply_v,
             optimize=build.optimize,
         )
         result = single_stream.run(made, firmware, options, progress)

@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
@@ -31,12 +31,10 @@ STOPS = {129: "hung up", 130: "interrupted", 143: "terminated"}
 """The exit statuses of cells that a signal kept from being done, in words."""
 _HELD = (signal.SIGINT, signal.SIGTERM)
 Outcome = BenchResult | FailedCell
-Finished = Callable[[int, int, str], None]
-"""Called with the number of cells that are done, the number of all, and what was done last."""
 
 
 def run(
-    cells: Sequence[Cell], jobs: int, finished: Finished, timeout_s: float = CELL_TIMEOUT_S
+    cells: Sequence[Cell], jobs: int, progress: Progress, timeout_s: float = CELL_TIMEOUT_S
 ) -> BenchReport:
     """Runs the cells in up to ``jobs`` processes. Results come in the order of the cells.
 
@@ -53,7 +51,7 @@ def run(
             for index in _ready(running):
                 worker = running.pop(index)
                 outcomes[index] = worker.outcome()
-                finished(len(outcomes), len(cells), f"{worker.cell.model} on {worker.cell.board}")
+                say_done(progress, worker.cell, len(outcomes), len(cells))
     except (KeyboardInterrupt, Terminated) as stop:
         for index, cell in enumerate(cells):
             outcomes.setdefault(index, stopped(cell, stop))
@@ -97,6 +95,11 @@ def collect(outcomes: Sequence[Outcome]) -> BenchReport:
         results=[outcome for outcome in outcomes if isinstance(outcome, BenchResult)],
         failures=[outcome for outcome in outcomes if isinstance(outcome, FailedCell)],
     )
+
+
+def say_done(progress: Progress, cell: Cell, done: int, total: int) -> None:
+    """How many cells are done, and which was the last."""
+    progress(f"{done} of {total} cells, the last: {cell.model} on {cell.board}", done, total)
 
 
 def stopped(cell: Cell, stop: KeyboardInterrupt | Terminated) -> FailedCell:

@@ -126,7 +126,7 @@ def _result(name: Scenario, value: float, done: _Run, bound_us: float | None) ->
     note = "MLCommons LoadGen on this computer, one thread"
     if not done.valid:
         note += "; LoadGen calls the run invalid"
-    return result_of(name, "loadgen", value, done.served, bound_us, note, done.valid)
+    return result_of(name, "loadgen", value, done.served, bound_us=bound_us, note=note, valid=done.valid)
 
 
 class _Generator:

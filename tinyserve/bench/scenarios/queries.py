@@ -64,11 +64,12 @@ def most_streams(keeps: Callable[[int], bool], limit: int = _MOST_STREAMS, preci
     return low
 
 
-def result_of(  # noqa: PLR0917 - one value for each field that differs
+def result_of(
     name: Scenario,
     method: str,
     value: float,
     served: Served,
+    *,
     bound_us: float | None,
     note: str,
     valid: bool = True,

@@ -54,7 +54,9 @@ def _server(latencies_us: Sequence[float], bound_us: float, seed: int) -> Scenar
 
     fastest = 1e6 / min(latencies_us)
     rate = _largest_rate(lambda rate: attempt(rate).tail_us <= bound_us, fastest)
-    return result_of("server", METHOD, rate, attempt(rate or fastest * _RATE_PRECISION), bound_us, NOTE)
+    return result_of(
+        "server", METHOD, rate, attempt(rate or fastest * _RATE_PRECISION), bound_us=bound_us, note=NOTE
+    )
 
 
 def _largest_rate(holds: Callable[[float], bool], fastest: float) -> float:
@@ -82,10 +84,10 @@ def _multi_stream(latencies_us: Sequence[float], bound_us: float, seed: int) -> 
         return Served(waits, services)
 
     streams = most_streams(lambda streams: attempt(streams).tail_us <= bound_us)
-    return result_of("multi-stream", METHOD, streams, attempt(max(streams, 1)), bound_us, NOTE)
+    return result_of("multi-stream", METHOD, streams, attempt(max(streams, 1)), bound_us=bound_us, note=NOTE)
 
 
 def _offline(latencies_us: Sequence[float], seed: int) -> ScenarioResult:
     """All samples are there from the beginning: one after the other, without a pause."""
     served = one_after_the_other(random.Random(seed).choices(list(latencies_us), k=QUERIES))
-    return result_of("offline", METHOD, served.throughput(), served, None, NOTE)
+    return result_of("offline", METHOD, served.throughput(), served, bound_us=None, note=NOTE)

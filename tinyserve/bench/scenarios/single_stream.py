@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timezone
 
 from tinyserve.bench.accuracy import dataset as datasets
@@ -38,6 +38,7 @@ class Options:
     energy.METERS) records the current while another ``runs`` run.
     """
 
+    _: KW_ONLY
     runs: int = 10
     warmup: int = 1
     emulator: str | None = None

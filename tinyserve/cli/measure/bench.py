@@ -220,14 +220,7 @@ def _run(cells: list[Cell], jobs: int | None, fresh: bool, scheduler: str | None
         workers = min(len(ready), jobs or matrix.default_jobs())
         where = f"on {scheduler}" if scheduler else f"in {_count(workers, 'process', 'processes')}"
         say(f"{_count(len(ready), 'cell', 'cells')} {where}", 0, len(ready))
-
-        def finished(done: int, total: int, what: str) -> None:
-            say(f"{done} of {total} cells, the last: {what}", done, total)
-
-        if client is None:
-            report = matrix.run(ready, workers, finished)
-        else:
-            report = cluster.run(ready, client, finished)
+        report = matrix.run(ready, workers, say) if client is None else cluster.run(ready, client, say)
         return BenchReport(results=report.results, failures=[*failures, *report.failures])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from tinyserve.bundle import Tried
 from tinyserve.convert.quantize.schemes import Outcome, Score, Variant
 from tinyserve.errors import DataError
 
@@ -25,11 +26,11 @@ def choose(
             continue
         outcome = make(variant)
         outcomes.append(outcome)
-        if taken is None and outcome.score is not None and _relative(outcome.score, original) >= wanted:
+        if taken is None and _relative(outcome.tried, original) >= wanted:
             taken = outcome
     if taken is None:
         score = f"{original.kind} {original.value:.4f}"
-        listed = "\n  ".join(describe(outcome) for outcome in outcomes)
+        listed = "\n  ".join(describe(outcome.tried) for outcome in outcomes)
         raise DataError(
             f"no variant reaches {wanted:g} of the original ({score}):\n  {listed}",
             "lower --min-accuracy, or give representative data that is more like what it is checked with",
@@ -37,24 +38,27 @@ def choose(
     return taken, outcomes
 
 
-def describe(outcome: Outcome) -> str:
+def describe(tried: Tried) -> str:
     """What a variant gives and costs, in a line."""
-    if outcome.score is None:
-        return f"{outcome.variant.name}: {outcome.failed}"
-    sqnr = "" if outcome.sqnr_db is None else f", {outcome.sqnr_db:.1f} dB"
-    return f"{outcome.variant.name}: {outcome.score.kind} {outcome.score.value:.4f}{sqnr}; {_costs(outcome)}"
+    if tried.score is None:
+        return f"{tried.name}: {tried.failed}"
+    sqnr = "" if tried.sqnr_db is None else f", {tried.sqnr_db:.1f} dB"
+    return f"{tried.name}: {tried.measure} {tried.score:.4f}{sqnr}; {_costs(tried)}"
 
 
-def _costs(outcome: Outcome) -> str:
-    cost = outcome.cost
+def _costs(tried: Tried) -> str:
+    cost = tried.cost
     if cost is None:
-        memory = f"{outcome.constant_bytes:,} B of constants, arena {outcome.arena_bytes:,} B"
-        return f"{memory}, {outcome.macs:,} MACs"
+        memory = f"{tried.constant_bytes:,} B of constants, arena {tried.arena_bytes:,} B"
+        return f"{memory}, {tried.macs:,} MACs"
     memory = f"{cost.flash_bytes:,} B of flash, arena {cost.arena_bytes:,} B"
     return f"{memory}, {cost.instructions:,} instructions on {cost.board}"
 
 
-def _relative(score: Score, original: Score) -> float:
-    if score.kind == "accuracy":
-        return score.value / original.value if original.value > 0 else 0.0
-    return score.value
+def _relative(tried: Tried, original: Score) -> float:
+    """The share of the original's score; below any that is wanted where there is none."""
+    if tried.score is None:
+        return -1.0
+    if tried.measure == "accuracy":
+        return tried.score / original.value if original.value > 0 else 0.0
+    return tried.score

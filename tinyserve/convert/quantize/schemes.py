@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tinyserve import bundle
-from tinyserve.bundle import OutputAccuracy, Tried
+from tinyserve.bundle import Cost, Tried
 from tinyserve.compiler.names import short_name
 from tinyserve.convert.check import fidelity
 from tinyserve.convert.check.figures import figures
 from tinyserve.convert.session import Session
-from tinyserve.convert.settings import Cost, Options
+from tinyserve.convert.settings import Options
 from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.named import Array
@@ -45,28 +45,12 @@ class Score:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A variant that was made: how good it is and what it costs. ``model`` None: ``failed`` says why.
-
-    ``constant_bytes``: weights and tables in flash. ``macs`` and ``arena_bytes``: 0 where the ahead-of-time
-    compiler lacks an operator of it (``notes``). ``cost`` on a board, where somebody measures it.
-    """
+    """What became of a variant: its record, and the model (None where it could not be made)."""
 
     variant: Variant
-    model: Inspected | None
-    score: Score | None = None
-    accuracy: tuple[OutputAccuracy, ...] = ()
-    constant_bytes: int = 0
-    arena_bytes: int = 0
-    macs: int = 0
-    cost: Cost | None = None
-    failed: str = ""
+    tried: Tried
+    model: Inspected | None = None
     notes: tuple[str, ...] = ()
-
-    @property
-    def sqnr_db(self) -> float | None:
-        """Of the worst output."""
-        found = [output.sqnr_db for output in self.accuracy if output.sqnr_db is not None]
-        return min(found) if found else None
 
 
 def ladder(options: Options) -> list[Variant]:
@@ -103,27 +87,6 @@ def suggestions(options: Options, worst: Sequence[str], calibration: int) -> lis
     return found
 
 
-def tried(outcome: Outcome, taken: bool = False) -> Tried:
-    """An outcome as manifests and reports have it."""
-    name, advice, cost = outcome.variant.name, outcome.variant.advice, outcome.cost
-    if outcome.score is None:
-        return Tried(name=name, options=advice, failed=outcome.failed)
-    return Tried(
-        name=name,
-        options=advice,
-        measure=outcome.score.kind,
-        score=outcome.score.value,
-        sqnr_db=outcome.sqnr_db,
-        constant_bytes=outcome.constant_bytes,
-        arena_bytes=cost.arena_bytes if cost else outcome.arena_bytes,
-        macs=outcome.macs,
-        board=cost.board if cost else "",
-        flash_bytes=cost.flash_bytes if cost else 0,
-        instructions=cost.instructions if cost else 0,
-        taken=taken,
-    )
-
-
 class Judge:
     """Makes variants of one model and measures them against the original's outputs on held-out samples."""
 
@@ -139,7 +102,8 @@ class Judge:
         try:
             return self._outcome(variant)
         except (ModelError, ToolError, DataError, FitError) as error:
-            return Outcome(variant, None, failed=error.message.splitlines()[0])
+            failed = error.message.splitlines()[0]
+            return Outcome(variant, Tried(name=variant.name, options=variant.advice, failed=failed))
 
     def original_score(self) -> Score:
         """The original's own score: its accuracy where there are labels."""
@@ -157,17 +121,20 @@ class Judge:
         real = [bundle.dequantize(a, info) for a, info in zip(outputs, model.outputs, strict=True)]
         notes: list[str] = []
         measured = figures(model.data, "tflm", notes, self._session.options.operators)
-        return Outcome(
-            variant=variant,
-            model=model,
-            score=self._score(real),
-            accuracy=tuple(fidelity.compare(self._reference, real, model.inputs, model.outputs)),
+        score = self._score(real)
+        accuracy = fidelity.compare(self._reference, real, model.inputs, model.outputs)
+        tried = Tried(
+            name=variant.name,
+            options=variant.advice,
+            measure=score.kind,
+            score=score.value,
+            sqnr_db=min((one.sqnr_db for one in accuracy if one.sqnr_db is not None), default=None),
             constant_bytes=measured.constant_bytes,
             arena_bytes=measured.arena_bytes,
             macs=measured.macs,
             cost=self._cost(model, notes) if measured.macs else None,
-            notes=tuple(notes),
         )
+        return Outcome(variant, tried, model, tuple(notes))
 
     def _cost(self, model: Inspected, notes: list[str]) -> Cost | None:
         """None where nobody measures, or nothing here can build or emulate (a note says so)."""

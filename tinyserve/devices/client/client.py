@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from contextlib import suppress
 
 from tinyserve.devices.client import answers
@@ -31,7 +30,6 @@ OTHER_LINES = 20
 LOAD_COMMAND = "db "
 LINE_REDUCTION = 6  # 1,100 bytes, then 183 (less than the common queue of 256), then 80
 
-Progress = Callable[[int, int], None]
 """Called with what is done and what there is to do."""
 
 
@@ -89,16 +87,16 @@ class Client:
                 "flash it with the same options (--optimize, --variant, --engine): `tinyserve flash`",
             )
 
-    def load(self, data: bytes, index: int = 0, progress: Progress | None = None) -> None:
+    def load(self, data: bytes, index: int = 0) -> None:
         """Sends an input's bytes. Raises UsageError when the input has another size."""
         info = self.identify()
         if not 0 <= index < len(info.input_bytes):
             raise UsageError(f"the model has {len(info.input_bytes)} inputs, there is no input {index}")
         if len(data) != info.input_bytes[index]:
             raise UsageError(f"input {index} has {info.input_bytes[index]} bytes, {len(data)} were given")
-        self._load(data, info.line_bytes, progress, index)
+        self._load(data, info.line_bytes, index)
 
-    def infer(self, runs: int, warmup: int = 0, progress: Progress | None = None) -> list[int]:
+    def infer(self, runs: int, warmup: int = 0) -> list[int]:
         """Ticks of each of ``runs`` inferences after ``warmup`` that are not counted."""
         self.connect()
         ticks: list[int] = []
@@ -109,8 +107,6 @@ class Client:
                     ticks.append(answers.whole(text))
                 except ValueError as error:
                     raise answers.malformed("ts-infer", [line]) from error
-                if progress:
-                    progress(len(ticks), runs)
 
         timeout_s = INFERENCE_TIMEOUT_S * (1 + warmup)
         lines = self._exchange.ask(
@@ -164,10 +160,10 @@ class Client:
         profile, model = (answers.bracketed(lines, prefix) for prefix in ("m-profile-", "m-model-"))
         return answers.one(profile, lines), answers.one(model, lines)
 
-    def mlperf_load(self, data: bytes, progress: Progress | None = None) -> None:
+    def mlperf_load(self, data: bytes) -> None:
         """Sends the input as MLPerf Tiny's runner does, to a device that may not know our commands."""
         self.connect()
-        self._load(data, DEFAULT_LINE_BYTES, progress)
+        self._load(data, DEFAULT_LINE_BYTES)
 
     def mlperf_infer(self, runs: int, warmup: int = 0) -> MlperfRun:
         """Runs ``infer N W``: time of all runs by the device's own clock, and the results."""
@@ -193,9 +189,7 @@ class Client:
     def _ask_again(self, command: str, most_lines: int = MOST_LINES) -> list[str]:
         return self._exchange.ask_again(command, self._answer_s, most_lines)
 
-    def _load(
-        self, data: bytes, line_bytes: int, progress: Progress | None, index: int | None = None
-    ) -> None:
+    def _load(self, data: bytes, line_bytes: int, index: int | None = None) -> None:
         """``db load`` starts again, so a load that lost or garbled lines is done again from its start.
 
         With ``index`` the bytes are the model's own: `ts-select` holds for one load.
@@ -206,7 +200,7 @@ class Client:
             try:
                 if index is not None:
                     self._ask_again(f"ts-select {index}")
-                self._load_once(data, longest, progress)
+                self._load_once(data, longest)
                 self._line_bytes = longest
                 return
             except Restarted:
@@ -218,7 +212,7 @@ class Client:
                 # A queue that is shorter than the line drops its end, whatever its firmware says.
                 longest = max(min(longest, DEFAULT_LINE_BYTES), longest // LINE_REDUCTION)
 
-    def _load_once(self, data: bytes, line_bytes: int, progress: Progress | None) -> None:
+    def _load_once(self, data: bytes, line_bytes: int) -> None:
         self._exchange.ask(f"db load {len(data)}", self._answer_s)
         piece = (line_bytes - len(LOAD_COMMAND)) // 2
         for start in range(0, len(data), piece):
@@ -227,8 +221,6 @@ class Client:
             expected = "m-load-done" if end == len(data) else f"m-[{end} of {len(data)} bytes]"
             if expected not in lines:
                 raise Garbage(f"{self._link.name}: loading stands at {lines!r}, expected {expected}")
-            if progress:
-                progress(end, len(data))
 
     def _find_on_wire(self) -> None:
         """A board may be starting, or running already with half a command in its buffer, or not be ours."""

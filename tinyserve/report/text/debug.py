@@ -12,7 +12,6 @@ from rich.text import Text
 from tinyserve.compiler.names import short_name
 from tinyserve.convert.check.debug import Diagnosis, cause
 from tinyserve.convert.check.quality import INPUT, LayerQuality
-from tinyserve.convert.quantize.schemes import tried
 from tinyserve.report.text.schemes import variants_table
 
 
@@ -25,7 +24,7 @@ def diagnosis_view(diagnosis: Diagnosis) -> RenderableType:
     else:
         parts.append(Text("every layer has 30 dB, or loses less than 3 dB by itself", style="green"))
     if diagnosis.outcomes:
-        parts += [Text(), variants_table([tried(outcome) for outcome in diagnosis.outcomes])]
+        parts += [Text(), variants_table([outcome.tried for outcome in diagnosis.outcomes])]
     else:
         parts.append(Text("with --representative DATA remedies are tried and measured", style="dim"))
     return Group(*parts)

@@ -14,7 +14,7 @@ from tinyserve.bundle import Tried
 def variants_table(variants: Sequence[Tried]) -> Table:
     """A row per variant. Flash and instructions are those on a board, where one was measured; else the bytes
     of weights and the MACs."""
-    board = next((variant.board for variant in variants if variant.board), "")
+    board = next((variant.cost.board for variant in variants if variant.cost), "")
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("tried" + (f", on {board}" if board else ""))
     table.add_column("options")
@@ -39,6 +39,7 @@ def variants_table(variants: Sequence[Tried]) -> Table:
 def _costs(variant: Tried, measured: bool) -> tuple[str, str, str]:
     if not measured:
         return f"{variant.constant_bytes:,}", f"{variant.arena_bytes:,}", f"{variant.macs:,}"
-    if not variant.board:
+    cost = variant.cost
+    if cost is None:
         return "—", "—", "—"
-    return f"{variant.flash_bytes:,}", f"{variant.arena_bytes:,}", f"{variant.instructions:,}"
+    return f"{cost.flash_bytes:,}", f"{cost.arena_bytes:,}", f"{cost.instructions:,}"

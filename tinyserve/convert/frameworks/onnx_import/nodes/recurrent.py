@@ -90,13 +90,13 @@ def _layer(node: Node, index: int) -> Layer:
     names = (names or own * (index + 1))[index * len(own) : (index + 1) * len(own)]
     peepholes = node.constant(7, "peepholes")[index] if node.optional(7) is not None else None
     return Layer(
-        weights.reshape(gates, units, -1),
-        recurrent.reshape(gates, units, units),
-        both[0],
-        both[1],
-        [_activation(node, name, index) for name in names],
-        None if peepholes is None else peepholes.reshape(3, units).astype(np.float32),
-        float(node.attribute("clip", 0.0) or 0.0),
+        weights=weights.reshape(gates, units, -1),
+        recurrent=recurrent.reshape(gates, units, units),
+        bias=both[0],
+        state_bias=both[1],
+        activations=[_activation(node, name, index) for name in names],
+        peepholes=None if peepholes is None else peepholes.reshape(3, units).astype(np.float32),
+        clip=float(node.attribute("clip", 0.0) or 0.0),
     )
 
 
