@@ -15,12 +15,12 @@ from tinyserve import boards
 from tinyserve.compiler.compile import Compiled, compile_model, write
 from tinyserve.compiler.program import PORTABLE
 from tinyserve.compiler.tflm.generate import interpret
-from tinyserve.firmware.export import KINDS, export
+from tinyserve.firmware.export import KINDS, LIBRARIES, Library, export, export_library
 from tinyserve.firmware.render import render
 from tinyserve.resources import LICENCE_TAG, licence
 
 # Files that have no comments, or are prose or data.
-_WITHOUT = {".md", ".json", ".svg", ".typed"}
+_WITHOUT = {".md", ".json", ".svg", ".typed", ".pack", ".wasm"}
 _LINES = 12
 """Generated files begin with what they are and where from."""
 
@@ -91,3 +91,12 @@ def test_an_export_names_its_licence_and_brings_it_along(
         export(kind, compiled, boards.load(board), directory)
         assert not unlicensed(files_of(directory))
         assert (directory / "LICENSE").read_text(encoding="utf-8") == licence()
+
+
+@pytest.mark.parametrize("kind", LIBRARIES)
+def test_a_library_names_its_licence_and_brings_it_along(
+    compiled: Compiled, kind: str, tmp_path: Path
+) -> None:
+    export_library(kind, Library("kws", compiled.data, "kws"), tmp_path)
+    assert not unlicensed(files_of(tmp_path))
+    assert (tmp_path / "LICENSE").read_text(encoding="utf-8") == licence()

@@ -8,6 +8,7 @@ that nothing is written rather than something else.
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import unicodedata
@@ -92,6 +93,16 @@ def ini_value(text: str) -> str:
 def quoted(text: str) -> str:
     """Between the quotes of a string in Renode's files."""
     return visible(text).replace("\\", "/").replace('"', "'").replace("$", "_")
+
+
+def one_line(text: str) -> str:
+    """A value that ends with its line and has no other syntax (library.properties)."""
+    return visible(text).strip()
+
+
+def json_string(text: str) -> str:
+    """Between the double quotes of JSON, YAML or TOML, which have these escapes in common."""
+    return json.dumps(visible(text))[1:-1]
 
 
 def shell(text: str) -> str:

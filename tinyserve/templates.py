@@ -69,6 +69,10 @@ _RENODE = Language(
     ),
 )
 _ROBOT = Language(escapes.word, (Region('"', '"', escapes.quoted),))
+_QUOTED = Language(
+    escapes.word, (Region("#", "\n", escapes.line_comment), Region('"', _STRING, escapes.json_string))
+)
+_PROPERTIES = Language(escapes.one_line)
 _MARKDOWN = Language(
     escapes.markdown,
     (Region("(?m)^```", "(?m)^```", escapes.shell), Region("`", "`", escapes.markdown_code)),
@@ -76,14 +80,18 @@ _MARKDOWN = Language(
 _BY_SUFFIX = {
     ".c": _C, ".h": _C, ".cpp": _C, ".ino": _C, ".ld": _C,
     ".cmake": _CMAKE, ".ini": _INI, ".conf": _KCONFIG, ".md": _MARKDOWN,
+    ".json": _QUOTED, ".yml": _QUOTED, ".yaml": _QUOTED, ".toml": _QUOTED, ".rs": _C,
+    ".properties": _PROPERTIES, ".txt": _PROPERTIES,
     ".repl": _RENODE, ".resc": _RENODE, ".robot": _ROBOT,
 }  # fmt: skip
+
+_BY_NAME = {"CMakeLists.txt": _CMAKE, "Kconfig": _QUOTED}
 
 
 def language_of(name: str) -> Language:
     """The language of a template by its name without .j2. Raises KeyError for one that is not known."""
     path = PurePosixPath(name)
-    return _CMAKE if path.name == "CMakeLists.txt" else _BY_SUFFIX[path.suffix]
+    return _BY_NAME.get(path.name) or _BY_SUFFIX[path.suffix]
 
 
 def render_template(name: str, context: Mapping[str, object]) -> str:

@@ -8,6 +8,7 @@ the options (kept in the bundle's ``workflow.json``); builds are cached by conte
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
@@ -19,6 +20,7 @@ import msgspec
 
 from tinyserve import bundle
 from tinyserve.bundle import MANIFEST_FILE, Bundle
+from tinyserve.compiler.names import identifier
 from tinyserve.compiler.ops.support import external
 from tinyserve.compiler.program import Choice, Optimize, Target
 from tinyserve.errors import FileSystemError, ModelError, UsageError
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 BUILD_DIRECTORY = Path("build")
 STEPS_FILE = "workflow.json"
+_LONGEST_NAME = 40
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,24 @@ def model_bytes(source: Path, conversion: Conversion, progress: Progress) -> tup
         return data, conversion.name or source.stem
     made = to_bundle(source, conversion, progress)
     return made.model_bytes(), conversion.name or made.manifest.name
+
+
+def model_and_labels(
+    source: Path, conversion: Conversion, progress: Progress
+) -> tuple[bytes, str, tuple[str, ...]]:
+    """As ``model_bytes``, with the names of the classes where a bundle has them."""
+    data, name = model_bytes(source, conversion, progress)
+    if is_bundle(source):
+        return data, name, tuple(bundle.load(source).manifest.labels)
+    return data, name, ()
+
+
+def library_name(title: str) -> str:
+    """A name for files and functions of a model's: ``Person Detect-96`` gives ``person_detect_96``."""
+    plain = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:_LONGEST_NAME].rstrip("_")
+    if not plain:
+        return "model"
+    return identifier(plain).strip("_") if plain[0].isalpha() else f"model_{plain}"
 
 
 def target(

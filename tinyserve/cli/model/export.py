@@ -14,23 +14,39 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
 
 if TYPE_CHECKING:
     from tinyserve.compiler.program import Optimize
+    from tinyserve.progress import Progress
+    from tinyserve.workflow import Conversion
 
-KINDS = ("platformio", "arduino", "cmake", "zephyr")
+KINDS = ("arduino", "cmake", "platformio", "zephyr")
+LIBRARIES = (
+    "arduino-library", "cmake", "cmsis-pack", "esp-idf-component", "platformio-library", "rust", "stm32cube",
+    "zephyr-module",
+)  # fmt: skip
 
 
 @click.command(name="export", epilog=SOURCE_HELP)
 @click.argument("source", type=PATH)
-@click.option("--as", "kind", type=click.Choice(KINDS), required=True, help="The build system.")
-@click.option("--board", metavar="NAME", help="A board.  [default for cmake: this computer]")
+@click.option("--kind", "library", type=click.Choice(LIBRARIES), help="The model as a library of this kind.")
+@click.option("--as", "kind", type=click.Choice(KINDS), help="The bench firmware as a project of this kind.")
+@click.option("--name", metavar="NAME", help="With --kind: the library's name.  [default: the model's]")
+@click.option("--release", default="1.0.0", show_default=True, help="With --kind: the library's version.")
 @click.option(
-    "-o", "--output", type=PATH, required=True, metavar="DIR", help="Directory of the exported project."
+    "--board",
+    metavar="NAME",
+    help="A board.  [default: portable C with --kind, this computer with --as cmake]",
+)
+@click.option(
+    "-o", "--output", type=PATH, required=True, metavar="DIR", help="Directory of what is exported."
 )
 @options.optimize
 @options.conversion
 def command(
     *,
     source: Path,
-    kind: str,
+    library: str | None,
+    kind: str | None,
+    name: str | None,
+    release: str,
     board: str | None,
     output: Path,
     optimize: Optimize,
@@ -39,23 +55,80 @@ def command(
     bundle: Path | None,
     operators: tuple[Path, ...],
 ) -> None:
-    """Write a stand-alone project for another build system.
+    """Write the model as a library (--kind) or its bench firmware (--as) for another build system.
 
     An earlier export in DIR is brought up to date; files that were edited or added since are left alone.
     """
-    from tinyserve import boards, workflow
+    from tinyserve import workflow
     from tinyserve.cli.progress import progress
+    from tinyserve.errors import UsageError
+
+    if (library is None) == (kind is None):
+        raise UsageError("export needs a kind", "add --kind for a library, or --as for the bench firmware")
+    conversion = workflow.Conversion(representative, quantize, bundle, operators=operators)
+    with progress() as report:
+        if library is not None:
+            files = _library(
+                source=source, kind=library, name=name, release=release, board=board, output=output,
+                optimize=optimize, conversion=conversion, report=report,
+            )  # fmt: skip
+        else:
+            assert kind is not None
+            if name is not None:
+                raise UsageError("--name goes with --kind", "leave it out: firmware carries one model")
+            files = _project(
+                source=source, kind=kind, board=board, output=output, optimize=optimize,
+                conversion=conversion, report=report,
+            )  # fmt: skip
+    echo(f"{output}: {len(files)} files; how to build them: {output / 'README.md'}")
+
+
+def _library(
+    *,
+    source: Path,
+    kind: str,
+    name: str | None,
+    release: str,
+    board: str | None,
+    output: Path,
+    optimize: Optimize,
+    conversion: Conversion,
+    report: Progress,
+) -> list[Path]:
+    from tinyserve import boards, workflow
+    from tinyserve.firmware.export import Library, export_library
+
+    data, title, labels = workflow.model_and_labels(source, conversion, report)
+    chosen = boards.load(board) if board else None
+    report("writing the library")
+    library = Library(
+        name or workflow.library_name(title), data, title, release, chosen, optimize, labels,
+        conversion.operators,
+    )  # fmt: skip
+    return export_library(kind, library, output)
+
+
+def _project(
+    *,
+    source: Path,
+    kind: str,
+    board: str | None,
+    output: Path,
+    optimize: Optimize,
+    conversion: Conversion,
+    report: Progress,
+) -> list[Path]:
+    from tinyserve import boards, workflow
     from tinyserve.errors import UsageError
     from tinyserve.firmware.export import export
 
     if board is None and kind != "cmake":
         raise UsageError(f"--as {kind} needs a board", "add --board (see `tinyserve boards`)")
     chosen = boards.load(board or "host")
-    with progress() as report:
-        conversion = workflow.Conversion(representative, quantize, bundle, operators=operators)
-        made = workflow.to_bundle(source, conversion, report)
-        compiled = workflow.to_compiled(made, chosen, workflow.Build(optimize, operators=operators), report)
-        identity = made.manifest.mlperf_id or made.manifest.name
-        report("writing the project")
-        files = export(kind, compiled, chosen, output, identity)
-    echo(f"{output}: {len(files)} files; how to build them: {output / 'README.md'}")
+    made = workflow.to_bundle(source, conversion, report)
+    compiled = workflow.to_compiled(
+        made, chosen, workflow.Build(optimize, operators=conversion.operators), report
+    )
+    identity = made.manifest.mlperf_id or made.manifest.name
+    report("writing the project")
+    return export(kind, compiled, chosen, output, identity)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Projects for other build systems that stand without tinyserve: one module per kind."""
+"""For other build systems, without tinyserve: bench firmware as a project, or the model as a library. A
+kind is one module of ``projects`` or ``libraries``."""
 
-from tinyserve.firmware.export.project import KINDS, export
+from tinyserve.firmware.export.library import Library
+from tinyserve.firmware.export.write import KINDS, LIBRARIES, export, export_library
 
-__all__ = ["KINDS", "export"]
+__all__ = ["KINDS", "LIBRARIES", "Library", "export", "export_library"]

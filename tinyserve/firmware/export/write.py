@@ -4,25 +4,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from tinyserve.boards.types import Board
 from tinyserve.compiler.compile import Compiled
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.files import refuse_links, write
-from tinyserve.firmware.export import arduino, cmake, platformio, zephyr
-from tinyserve.firmware.export.source import Request
+from tinyserve.firmware.export.kind import kinds_in
+from tinyserve.firmware.export.library import Library
+from tinyserve.firmware.export.projects.source import Request
 
-KINDS: Mapping[str, Callable[[Request], dict[str, bytes]]] = MappingProxyType(
-    {
-        "platformio": platformio.files,
-        "arduino": arduino.files,
-        "cmake": cmake.files,
-        "zephyr": zephyr.files,
-    }
-)
+KINDS = kinds_in("tinyserve.firmware.export.projects")
+LIBRARIES = kinds_in("tinyserve.firmware.export.libraries")
 MARK_FILE = ".tinyserve-export"
 
 
@@ -35,7 +29,18 @@ def export(kind: str, compiled: Compiled, board: Board, directory: Path, model_i
     if kind not in KINDS:
         raise UsageError(f"--as {kind}: not known", f"use one of: {', '.join(KINDS)}")
     directory = directory.absolute()
-    files = KINDS[kind](Request(compiled, board, model_id or compiled.name, directory.name))
+    request = Request(compiled, board, model_id or compiled.name, directory.name)
+    return _write(KINDS[kind].files(request), directory)
+
+
+def export_library(kind: str, library: Library, directory: Path) -> list[Path]:
+    """Writes the model as a library of that kind into ``directory``; files are treated as in ``export``."""
+    if kind not in LIBRARIES:
+        raise UsageError(f"--kind {kind}: not known", f"use one of: {', '.join(LIBRARIES)}")
+    return _write(LIBRARIES[kind].files(library), directory.absolute())
+
+
+def _write(files: Mapping[str, bytes], directory: Path) -> list[Path]:
     try:
         earlier = _earlier_export(directory)
         for name in (*files, *earlier, MARK_FILE):

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from tinyserve.firmware.export.source import Request, rendered
+from tinyserve.firmware.export.kind import Kind
+from tinyserve.firmware.export.projects.source import Request, rendered
 from tinyserve.firmware.render import DEFAULT_STACK_BYTES
 from tinyserve.templates import render_template
 
@@ -33,3 +34,6 @@ def files(request: Request) -> dict[str, bytes]:
     for name in ("CMakeLists.txt", "prj.conf", "README.md"):
         made[name] = render_template(f"export/zephyr/{name}", context).encode()
     return made
+
+
+KIND = Kind("zephyr", "a Zephyr application", files)

@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 
 from tinyserve.errors import UsageError
-from tinyserve.firmware.export.source import Request, rendered
+from tinyserve.firmware.export.kind import Kind
+from tinyserve.firmware.export.projects.source import Request, rendered
 from tinyserve.firmware.render import PLATFORMIO_FILE
 from tinyserve.templates import render_template
 
@@ -37,3 +38,6 @@ def files(request: Request) -> dict[str, bytes]:
     made[f"{request.name}.ino"] = render_template("export/arduino/sketch.ino", context).encode()
     made["README.md"] = render_template("export/arduino/README.md", context).encode()
     return made
+
+
+KIND = Kind("arduino", "a sketch", files)

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from tinyserve.errors import UsageError
-from tinyserve.firmware.export.source import Request, rendered
+from tinyserve.firmware.export.kind import Kind
+from tinyserve.firmware.export.projects.source import Request, rendered
 from tinyserve.firmware.platformio.platform import is_emulated, platform_files
 from tinyserve.firmware.render import PLATFORMIO_FILE
 from tinyserve.templates import render_template
@@ -35,3 +36,6 @@ def files(request: Request) -> dict[str, bytes]:
         made |= {f"{platform}/{name}": content for name, content in inside.items()}
     made["README.md"] = render_template("export/platformio/README.md", context).encode()
     return made
+
+
+KIND = Kind("platformio", "a PlatformIO project", files)

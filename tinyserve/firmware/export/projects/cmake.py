@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 from tinyserve.errors import UsageError
-from tinyserve.firmware.export.source import Request, rendered
+from tinyserve.firmware.export.kind import Kind
+from tinyserve.firmware.export.projects.source import Request, rendered
 from tinyserve.firmware.toolchain import gcc_flags, gcc_names
 from tinyserve.templates import render_template
 
@@ -32,3 +33,6 @@ def files(request: Request) -> dict[str, bytes]:
     templates = ["CMakeLists.txt", "README.md", *(["toolchain.cmake"] if bare else [])]
     made = {name: render_template(f"export/cmake/{name}", context).encode() for name in templates}
     return source.files | made
+
+
+KIND = Kind("cmake", "a CMake project, for an emulated core or this computer", files)

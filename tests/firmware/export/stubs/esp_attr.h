@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define EXT_RAM_BSS_ATTR __attribute__((section(".ext_ram.bss")))

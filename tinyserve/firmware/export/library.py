@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model that is to become a library, and what the templates of every kind know about it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from tinyserve.boards.types import Board
+from tinyserve.compiler.compile import Compiled, compile_model
+from tinyserve.compiler.graph.types import Tensor
+from tinyserve.compiler.names import identifier
+from tinyserve.compiler.program import STATIC, Interface, Optimize, Target
+from tinyserve.errors import UsageError
+from tinyserve.resources import data_directory, licence
+from tinyserve.templates import render_template
+
+DOCUMENTATION = "https://tinyserve.readthedocs.io/"
+AUTHOR = "tinyserve"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,47}")
+_VERSION = re.compile(r"(0|[1-9]\d{0,4})(\.(0|[1-9]\d{0,4})){2}")
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or an output as templates see it. ``count`` is its number of elements."""
+
+    index: int
+    c_type: str
+    count: int
+    nbytes: int
+    is_float: bool
+    scale: float
+    zero_point: int
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Library:
+    """What to export: the .tflite ``data`` as a library ``name``, for ``board``'s core or any (None).
+
+    ``title`` is the model's name for readers, ``version`` the library's. ``labels``: the classes, if known.
+    Raises UsageError for a name or a version that a build system would refuse.
+    """
+
+    name: str
+    data: bytes
+    title: str
+    version: str = "1.0.0"
+    board: Board | None = None
+    optimize: Optimize = "balanced"
+    labels: tuple[str, ...] = ()
+    operators: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        fits = _NAME.fullmatch(self.name) and "__" not in self.name
+        if not fits or identifier(self.name) != self.name:
+            raise UsageError(
+                f"--name {self.name!r}: no name for a library in every build system",
+                "letters a to z, digits and single '_' between them, at most 48, no keyword of C or C++",
+            )
+        if not _VERSION.fullmatch(self.version):
+            raise UsageError(f"--release {self.version!r}: not a version", "three numbers, as in 1.4.0")
+
+    @property
+    def target(self) -> Target:
+        """Of the board's core."""
+        return self.target_with(frozenset(self.board.core.features if self.board else ()))
+
+    def target_with(self, features: frozenset[str]) -> Target:
+        """Of cores with these features."""
+        return Target(features, self.optimize, operators=self.operators)
+
+    def compile(self, target: Target, interface: Interface = STATIC) -> Compiled:
+        """The model as C. Raises what ``compile_model`` raises."""
+        return compile_model(self.data, target, self.name, interface=interface)
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The model as C for the board's core, with a static instance."""
+        return self.compile(self.target)
+
+
+def render(kind: str, library: Library, compiled: Compiled, **more: object) -> dict[str, bytes]:
+    """Every template below ``firmware_templates/library/<kind>``; NAME in a path is the library's name."""
+    root = data_directory("firmware_templates") / "library"
+    context = facts(library, compiled) | more
+    made = {}
+    for path in sorted((root / kind).rglob("*")):
+        if path.is_file():
+            template = path.relative_to(root.parent).as_posix().removesuffix(".j2")
+            place = path.relative_to(root / kind).as_posix().removesuffix(".j2")
+            made[place.replace("NAME", library.name)] = render_template(template, context).encode()
+    made["LICENSE"] = licence().encode()
+    return made
+
+
+def model_files(compiled: Compiled, directory: str) -> dict[str, bytes]:
+    """The generated C below ``directory`` of a library."""
+    prefix = f"{directory}/" if directory else ""
+    return {
+        f"{prefix}{path}": content.encode() if isinstance(content, str) else content
+        for path, content in compiled.sources.files.items()
+    }
+
+
+def facts(library: Library, compiled: Compiled) -> dict[str, object]:
+    """What templates may say of a model."""
+    program = compiled.program
+    return {
+        "name": library.name,
+        "upper": library.name.upper(),
+        "title": library.title,
+        "version": library.version,
+        "core": library.board.core.name if library.board else "",
+        "inputs": [port(index, tensor) for index, tensor in enumerate(program.input_tensors)],
+        "outputs": [port(index, tensor) for index, tensor in enumerate(program.output_tensors)],
+        "labels": library.labels,
+        "arena_bytes": compiled.plan.arena_bytes,
+        "constant_bytes": sum(constant.nbytes for constant in program.constants),
+        "sources": compiled.sources.compile,
+        "assembly": any(source.endswith(".S") for source in compiled.sources.compile),
+        "sha256": program.model_sha256,
+        "documentation": DOCUMENTATION,
+    }
+
+
+def port(index: int, tensor: Tensor) -> Port:
+    """One input or output."""
+    quantization = tensor.quantization
+    return Port(
+        index,
+        tensor.dtype.c_type,
+        tensor.nbytes // tensor.dtype.itemsize,
+        tensor.nbytes,
+        tensor.dtype.c_type == "float",
+        quantization.scale if quantization else 1.0,
+        tensor.zero_point if quantization else 0,
+        tensor.shape,
+    )
+
+
+def sentence(library: Library) -> str:
+    """A description in one line, for manifests."""
+    title = " ".join(library.title.split())
+    return f"The model {title} as C without dependencies, compiled by tinyserve"
