@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from functools import cache
 from pathlib import Path
+
+from tinyserve import platforms
 
 
 def cache_directory() -> Path:
@@ -22,23 +23,17 @@ def cache_directory() -> Path:
 
 
 def _own_place() -> Path:
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local"))
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library/Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "tinyserve"
+    return platforms.here().cache_base() / "tinyserve"
 
 
 @cache
 def _temporary_place() -> Path:
     """A directory that nobody else can have put something into."""
-    place = Path(tempfile.gettempdir()) / f"tinyserve-{os.getuid() if sys.platform != 'win32' else 'cache'}"
+    system = platforms.here()
+    place = Path(tempfile.gettempdir()) / f"tinyserve-{system.private_name()}"
     try:
         place.mkdir(mode=0o700, exist_ok=True)
-        found = place.lstat()
-        if sys.platform == "win32" or (found.st_uid == os.getuid() and not found.st_mode & 0o077):
+        if system.is_private(place):
             return place
     except OSError:
         pass

@@ -15,16 +15,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from tinyserve import platforms
 from tinyserve.cache import cache_directory
 from tinyserve.errors import FileSystemError
 from tinyserve.progress import Progress, silent
-
-try:
-    import fcntl
-except (
-    ImportError
-):  # Windows: programs there don't share a build directory in silence, its files can't be replaced
-    fcntl = None  # type: ignore[assignment]
 
 WAIT_S = 3600.0
 _POLL_S = 0.05
@@ -42,7 +36,7 @@ def alone(
     written, nothing is held.
     """
     place = place.resolve()
-    if fcntl is None or place in _held:
+    if place in _held:
         yield
         return
     file = _open(place)
@@ -70,18 +64,17 @@ def _open(place: Path) -> IO[bytes] | None:
 
 def _wait(file: IO[bytes], place: Path, progress: Progress, shared: bool, wait_s: float) -> None:
     deadline = time.monotonic() + wait_s
-    wanted = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+    system = platforms.here()
     while True:
         try:
-            fcntl.flock(file, wanted)
-            return
-        except BlockingIOError as error:
-            if time.monotonic() >= deadline:
-                raise FileSystemError(
-                    f"{place}: another tinyserve has been at work there for {wait_s:g} s",
-                    "end it, or name another place with --bundle or -o",
-                ) from error
+            if system.try_lock(file, shared):
+                return
         except OSError:
             return  # a file system without locks
+        if time.monotonic() >= deadline:
+            raise FileSystemError(
+                f"{place}: another tinyserve has been at work there for {wait_s:g} s",
+                "end it, or name another place with --bundle or -o",
+            )
         progress(f"waiting for another tinyserve at {place.name}")
         time.sleep(_POLL_S)

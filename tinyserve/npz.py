@@ -8,14 +8,14 @@ fits the file that it comes from, and the memory that this computer has left.
 from __future__ import annotations
 
 import math
-import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
+
+from tinyserve import platforms
 
 _MOST_MEMBERS = 10_000
 _SHARE = 0.5
@@ -77,42 +77,9 @@ def _check_header(name: str, file: IO[bytes], size: int) -> None:
 
 
 def _check_memory(wanted: int) -> None:
-    available = available_bytes()
+    available = platforms.here().available_bytes()
     if available is not None and wanted > _SHARE * available:
         raise ValueError(
             f"it unpacks to {wanted / 2**20:,.0f} MiB, and {available / 2**20:,.0f} MiB are left here:"
             " split it, or use a directory of .npy files, which is read in pieces"
         )
-
-
-def available_bytes() -> int | None:
-    """Memory that a process may still take: what the system has, within ``ulimit -v``; None where nobody
-    tells."""
-    found = [value for value in (_system_bytes(), _limit_bytes()) if value is not None]
-    return min(found, default=None)
-
-
-def _system_bytes() -> int | None:
-    for line in _lines("/proc/meminfo"):
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return None
-
-
-def _limit_bytes() -> int | None:
-    if sys.platform == "win32":
-        return None
-    import resource
-
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit == resource.RLIM_INFINITY:
-        return None
-    pages = next((int(line.split()[0]) for line in _lines("/proc/self/statm")), 0)
-    return max(0, limit - pages * resource.getpagesize())
-
-
-def _lines(path: str) -> Iterator[str]:
-    try:
-        yield from Path(path).read_text(encoding="ascii").splitlines()
-    except OSError:
-        return

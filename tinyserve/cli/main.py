@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import click
 
-from tinyserve import __version__
+from tinyserve import __version__, platforms
 from tinyserve.cli.console import echo
 from tinyserve.errors import FileSystemError, Terminated, TinyserveError
 
@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     verbose = any(argument in _VERBOSE for argument in arguments)
     arguments = [argument for argument in arguments if argument not in _VERBOSE]
     _make_streams_safe()
-    previous = {number: signal.signal(number, _terminate) for number in _ending_signals()}
+    previous = {number: signal.signal(number, _terminate) for number in platforms.here().ending_signals()}
     try:
         result = group.main(args=list(arguments), prog_name="tinyserve", standalone_mode=False)
         sys.stdout.flush()
@@ -130,15 +130,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _ending_signals() -> list[signal.Signals]:
-    """SIGTERM, and SIGHUP where it is not ignored (as nohup does): a terminal that is closed ends what ran
-    in it."""
-    numbers = [signal.SIGTERM]
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    return numbers
 
 
 def _make_streams_safe() -> None:

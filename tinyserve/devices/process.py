@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from tinyserve import platforms
 from tinyserve.errors import ToolError
 
 WATCHDOG = Path(__file__).with_name("watchdog.py")
@@ -25,7 +25,7 @@ class ChildProcess:
     and we end it). With ``talks`` its standard input and output are pipes, else they are closed. Standard
     error is kept.
 
-    Raises ToolError when it can't be started. On Windows there is no watchdog: there it is ended by
+    Raises ToolError when it can't be started. Where the system has no watchdog (Windows) it is ended by
     ``close`` alone.
     """
 
@@ -36,13 +36,16 @@ class ChildProcess:
         pipe = subprocess.PIPE if talks else subprocess.DEVNULL
         self._lifeline: int | None = None
         try:
-            if sys.platform == "win32":
-                self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._errors)
-            else:
-                self._process = self._watched(command, pipe)
+            start = self._watched if platforms.here().has_watchdog else self._alone
+            self._process = start(command, pipe)
         except OSError as error:
             self._errors.close()
             raise ToolError(f"cannot start {command[0]}: {error.strerror}") from error
+
+    def _alone(self, command: list[str], pipe: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=self._errors, **platforms.here().apart()
+        )
 
     def _watched(self, command: list[str], pipe: int) -> subprocess.Popen[bytes]:
         theirs, self._lifeline = os.pipe()
@@ -53,7 +56,7 @@ class ChildProcess:
                 stdout=pipe,
                 stderr=self._errors,
                 pass_fds=(theirs,),
-                start_new_session=True,
+                **platforms.here().apart(),
             )
         except OSError:
             os.close(self._lifeline)
@@ -94,10 +97,7 @@ class ChildProcess:
     def kill(self) -> None:
         """Ends it at once, and does not wait."""
         with suppress(ProcessLookupError, PermissionError):
-            if sys.platform == "win32":
-                self._process.kill()
-            else:
-                os.killpg(self._process.pid, signal.SIGKILL)
+            platforms.here().end_group(self._process)
 
     def close(self) -> None:
         """Ends it and waits until it is gone; may be called twice."""
@@ -114,7 +114,7 @@ class ChildProcess:
             os.close(self._lifeline)  # the watchdog kills it, and ends when it is gone
             self._lifeline = None
         elif self.exit_code is None:
-            self._process.kill()
+            self.kill()
         if self.wait(END_TIMEOUT_S) is None:
             self.kill()
             self._process.wait()

@@ -6,13 +6,12 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 import time
 from collections.abc import Callable
 
+from tinyserve import platforms
 from tinyserve.devices.device import Device
 from tinyserve.devices.link import NoAnswer
-from tinyserve.errors import UsageError
 
 IDLE_S = 0.05
 BACKLOG_BYTES = 1 << 16
@@ -31,20 +30,14 @@ def serve(
 
     Raises UsageError where there are no ptys, and what the device's link raises when the device is gone.
     """
-    if sys.platform == "win32":
-        raise UsageError("Windows has no pseudo-terminals", "use --port with a virtual COM port pair")
-    import tty
-
-    # Our own end of the terminal stays open: without it, the first program that leaves would end it for all.
-    master, slave = os.openpty()
+    # The programs' end stays open here, too: without it, the first one that leaves would end it for all.
+    terminal = platforms.here().open_terminal()
     try:
-        tty.setraw(slave)
-        os.set_blocking(master, False)
-        announce(os.ttyname(slave))
-        _pass_on(device, master, is_over, _Pulse(pulse_s))
+        announce(terminal.name)
+        _pass_on(device, terminal.ours, is_over, _Pulse(pulse_s))
     finally:
-        os.close(master)
-        os.close(slave)
+        os.close(terminal.ours)
+        os.close(terminal.theirs)
 
 
 class _Pulse:

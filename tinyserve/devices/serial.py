@@ -4,15 +4,14 @@
 from __future__ import annotations
 
 import errno
-import os
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Protocol
 
 import serial
 from serial.tools import list_ports
 
+from tinyserve import platforms
 from tinyserve.boards.types import Board, Usb
 from tinyserve.devices.device import Device
 from tinyserve.devices.link import Link, LinkClosed, NoAnswer
@@ -91,7 +90,7 @@ def require_port(board: Board, port: str) -> None:
     """Raises DeviceError where ``port`` ("auto": the board's own) is not there, without opening it."""
     if port == "auto":
         find_port(board)
-    elif os.name == "posix" and "://" not in port and not Path(port).exists():
+    elif platforms.here().lacks_port(port):
         raise _cannot_open(port, board, FileNotFoundError(errno.ENOENT, "no such port"))
 
 

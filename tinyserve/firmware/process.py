@@ -4,9 +4,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from tinyserve import platforms
 from tinyserve.errors import ToolError
 
 _POLL_S = 0.003
@@ -102,7 +101,7 @@ def _start(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=sys.platform != "win32",
+            **platforms.here().apart(),
         )
     except OSError as error:
         output.close()
@@ -122,8 +121,5 @@ def _finish(job: _Running) -> Finished:
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """Ends the process and what it started (compiler drivers start compilers)."""
     with suppress(OSError):
-        if sys.platform != "win32":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+        platforms.here().end_group(process)
     process.wait()

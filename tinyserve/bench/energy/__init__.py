@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from tinyserve import platforms
 from tinyserve.bench.energy.meter import Meter
 from tinyserve.errors import DeviceError, UsageError
 
@@ -24,7 +24,7 @@ def check_meter(text: str, supply_v: float | None = None) -> None:
 
         trace.load(Path(place), supply_v)
     elif kind in ("serial", "lpm01a", "ppk2") and (place or kind == "ppk2"):
-        if place and os.name == "posix" and "://" not in place and not Path(place).exists():
+        if place and platforms.here().lacks_port(place):
             raise DeviceError(
                 f"--energy {text}: there is no port {place}", "check the cable, and the port's name"
             )

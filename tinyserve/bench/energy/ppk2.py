@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve import platforms
 from tinyserve.bench.energy.ppk2_stream import WORD_BYTES, align
 from tinyserve.bench.energy.trace import Trace
 from tinyserve.errors import DeviceError, ToolError, UsageError
@@ -127,7 +128,8 @@ def _only_port(api: Any) -> str:
     # A kit shows two ports; the measuring one sorts first.
     ports = sorted(api.list_devices())
     if not ports:
-        raise DeviceError("no PPK2 is connected", "connect it, or name its port: ppk2:/dev/ttyACM0")
+        example = platforms.here().example_port
+        raise DeviceError("no PPK2 is connected", f"connect it, or name its port: ppk2:{example}")
     if len(ports) > 2:
         raise DeviceError(f"several PPK2 are connected: {', '.join(ports)}", f"name one: ppk2:{ports[0]}")
     return str(ports[0])

@@ -6,18 +6,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
-from tinyserve import workflow
+from tinyserve import platforms, workflow
 from tinyserve.bench.matrix import preflight
 from tinyserve.bench.matrix.cell import Cell
 from tinyserve.bench.matrix.execute import attempt
@@ -29,7 +26,6 @@ CELL_TIMEOUT_S = 3600.0
 _GRACE_S = 10.0
 STOPS = {129: "hung up", 130: "interrupted", 143: "terminated"}
 """The exit statuses of cells that a signal kept from being done, in words."""
-_HELD = (signal.SIGINT, signal.SIGTERM)
 Outcome = BenchResult | FailedCell
 
 
@@ -148,7 +144,7 @@ class _Worker:
         self._process: SpawnProcess = context.Process(
             target=_work, args=(cell, theirs, Path.cwd()), daemon=True
         )
-        with _signals_held():
+        with platforms.here().signals_held():  # a Python that is starting up would answer with a traceback
             self._process.start()
         theirs.close()
 
@@ -183,21 +179,6 @@ class _Worker:
         self._process.close()
 
 
-@contextmanager
-def _signals_held() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait until a process is started whole, which then holds them until it is ready for
-    them itself: a Python that is starting up would answer with a traceback."""
-    if sys.platform == "win32":
-        yield
-        return
-    resource_tracker.ensure_running()  # would let them through when it is started later
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _end_with_parent() -> None:
     """A worker whose parent was killed ends, too: first in order, then for sure."""
     parent = multiprocessing.parent_process()
@@ -206,8 +187,7 @@ def _end_with_parent() -> None:
 
     def watch() -> None:
         wait([parent.sentinel])
-        if sys.platform != "win32":
-            os.kill(os.getpid(), signal.SIGTERM)
+        if platforms.here().end_self_in_order():
             time.sleep(_GRACE_S)
         os._exit(128 + signal.SIGTERM)
 
@@ -222,8 +202,7 @@ def _work(cell: Cell, connection: Connection, directory: Path) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us in order
-    if sys.platform != "win32":
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+    platforms.here().release_signals()
     _end_with_parent()
     os.chdir(directory)
     connection.send(attempt(cell, silent))

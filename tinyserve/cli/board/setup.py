@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -52,10 +51,11 @@ def command(*, board: str | None, frontends: tuple[str, ...]) -> None:
 
 def _show_udev_rule(board: Board) -> None:
     """Only root can write it. Nothing where a rule is there, or the system has no udev."""
+    from tinyserve import platforms
     from tinyserve.devices.serial import udev_rule
     from tinyserve.firmware.platformio.findings import udev_rule_file
 
-    if sys.platform == "linux" and board.usb and not udev_rule_file(board):
+    if platforms.here().has_udev and board.usb and not udev_rule_file(board):
         click.echo("To let every user open the board's port, put this into")
         click.echo(
             "/etc/udev/rules.d/99-tinyserve.rules, then: sudo udevadm control --reload; sudo udevadm trigger"

@@ -16,6 +16,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+from tinyserve import platforms
 from tinyserve.cache import cache_directory, keep_newest
 from tinyserve.compiler.compile import Compiled, write
 from tinyserve.errors import ToolError
@@ -39,7 +40,7 @@ def build(compiled: Compiled, sanitize: bool = False) -> Path:
     flags = [*_COMMON, *(_SANITIZED if sanitize else _LIBRARY), *_defines(compiled)]
     if "host" in compiled.program.target.features and not sanitize:
         flags += [*_native(compiler), f"-DTS_CPU_{_processor()}"]
-    suffix = "" if sanitize else ".dll" if sys.platform == "win32" else ".so"
+    suffix = "" if sanitize else platforms.here().library_suffix
     path = cache_directory() / "host" / f"{compiled.name}-{_key(compiled, compiler, flags)}{suffix}"
     if path.exists():
         return path

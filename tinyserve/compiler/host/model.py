@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve import platforms
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.host.build import build
@@ -124,7 +125,7 @@ class _Library:
         except OSError as error:
             raise ToolError(f"{built}: cannot load the host build: {error}", "remove the file") from error
         finally:
-            if os.name == "posix":
+            if platforms.here().unlinks_open_files:
                 Path(name).unlink()
         self._library.ts_host_arena.restype = ctypes.c_void_p
         self._library.ts_host_input.argtypes = [ctypes.c_uint32, ctypes.c_char_p, ctypes.c_uint64]

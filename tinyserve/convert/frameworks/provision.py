@@ -23,7 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from tinyserve import locks
+from tinyserve import locks, platforms
 from tinyserve.cache import cache_directory
 from tinyserve.convert.frameworks import interpreters
 from tinyserve.errors import FileSystemError, ToolError, UsageError
@@ -129,7 +129,7 @@ def install_command(name: str) -> str:
 
 def python(place: Path) -> Path:
     """The interpreter of an environment."""
-    return place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    return platforms.here().environment_python(place)
 
 
 def provision(name: str, progress: Progress = silent) -> Path:
@@ -219,7 +219,7 @@ def _check(frontend: Frontend, place: Path) -> None:
 def _run(command: list[str], growing: Callable[[], None] = lambda: None) -> None:
     """Raises ToolError where the command fails or takes too long. ``growing`` is called every two seconds."""
     what = " ".join(command[1:4])
-    with tempfile.TemporaryFile("w+", errors="replace") as output:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
         try:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
         except OSError as error:

@@ -12,13 +12,12 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from tinyserve import platforms
 from tinyserve.cache import cache_directory
 from tinyserve.errors import ToolError
 
 COMPILE_TIMEOUT_S = 120.0
 _FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC", "-nostdlib", "-ffreestanding", "-fvisibility=hidden")
-# What the emulator itself provides is found when it loads the library: the default elsewhere.
-_LATE = ("-undefined", "dynamic_lookup") if sys.platform == "darwin" else ()
 
 
 def built(source: Path, *defines: str) -> Path:
@@ -26,11 +25,12 @@ def built(source: Path, *defines: str) -> Path:
 
     ``defines`` are NAME=VALUE. Raises ToolError without a compiler or a cache that can be written.
     """
-    flags = (*_FLAGS, *_LATE, *(f"-D{define}" for define in defines))
+    system = platforms.here()
+    # What the emulator itself provides is found when it loads the library.
+    flags = (*_FLAGS, *system.late_binding, *(f"-D{define}" for define in defines))
     what = repr((flags, sys.platform, platform.machine())).encode()
     key = hashlib.sha256(source.read_bytes() + what).hexdigest()[:16]
-    suffix = ".dll" if sys.platform == "win32" else ".so"
-    path = cache_directory() / f"{source.stem}-{key}{suffix}"
+    path = cache_directory() / f"{source.stem}-{key}{system.library_suffix}"
     if path.exists():
         return path
     try:

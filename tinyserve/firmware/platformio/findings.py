@@ -4,12 +4,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from serial.tools import list_ports
 
+from tinyserve import platforms
 from tinyserve.boards.types import Board
 from tinyserve.devices.serial import ListPorts, find_port
 from tinyserve.errors import DeviceError, ToolError
@@ -25,7 +25,7 @@ def board_findings(board: Board, ports: ListPorts = list_ports.comports) -> Iter
         return
     yield from _packages(board)
     yield from _port(board, ports)
-    if sys.platform == "linux" and board.usb:
+    if platforms.here().has_udev and board.usb:
         rule = udev_rule_file(board)
         remedy = f"tinyserve setup --board {board.id} prints it"
         yield Finding("udev rule", "lets every user open the board's port", rule, remedy, False)

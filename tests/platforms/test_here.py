@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One module per system, and none beside it that asks which system it is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import tinyserve
+from tinyserve import platforms
+
+ROOT = Path(tinyserve.__file__).parent
+ASKS = re.compile(
+    r"sys\.platform|os\.name\b|^\s*import (fcntl|msvcrt|resource|termios|tty|pty)\b|os\.(killpg|kill|fork"
+    r"|openpty|getuid|posix_spawn)\(|start_new_session|creationflags|SIGHUP\b.*signal\.|pthread_sigmask",
+    re.MULTILINE,
+)
+ALLOWED = {
+    "devices/watchdog.py": "a script for systems that spawn, started by path",
+    "convert/frameworks/provision.py": "PyTorch's own index is for Linux",
+    "convert/frameworks/interpreters.py": "the launcher py is Windows'",
+    "devices/emulators/shared_library.py": "the system's name is part of a key of the cache",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("linux", "Posix"), ("freebsd14", "Posix"), ("cygwin", "Posix"), ("darwin", "Darwin"),
+        ("win32", "Windows"),
+    ],
+)  # fmt: skip
+def test_each_system_has_its_module(name: str, kind: str) -> None:
+    assert type(platforms.named(name)).__name__ == kind
+
+
+def test_nothing_else_asks_which_system_it_is() -> None:
+    asking = {}
+    for path in ROOT.rglob("*.py"):
+        found = {match.group().strip() for match in ASKS.finditer(path.read_text(encoding="utf-8"))}
+        if found and path.parent.name != "platforms":
+            asking[path.relative_to(ROOT).as_posix()] = sorted(found)
+    assert set(asking) == set(ALLOWED), asking

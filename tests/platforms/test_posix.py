@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linux and macOS: what Linux can show of both."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tinyserve.platforms.darwin import Darwin
+from tinyserve.platforms.posix import Posix
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX")
+BOTH = pytest.mark.parametrize("system", [Posix(), Darwin()], ids=["posix", "darwin"])
+
+
+@BOTH
+def test_a_lock_is_one_file_s_or_is_shared(system: Posix, tmp_path: Path) -> None:
+    with (tmp_path / "l").open("ab") as one, (tmp_path / "l").open("ab") as two:
+        assert system.try_lock(one, shared=False)
+        assert not system.try_lock(two, shared=False)
+        assert not system.try_lock(two, shared=True)
+    with (tmp_path / "l").open("ab") as one, (tmp_path / "l").open("ab") as two:
+        assert system.try_lock(one, shared=True)
+        assert system.try_lock(two, shared=True)
+        assert not system.try_lock(two, shared=False)
+
+
+@BOTH
+def test_a_group_ends_with_all_that_it_started(system: Posix, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        ["sh", "-c", "sleep 60 & echo $!; wait"], stdout=subprocess.PIPE, **system.apart()
+    )
+    assert process.stdout is not None
+    grandchild = int(process.stdout.readline())
+    system.end_group(process)
+    assert process.wait(10) == -signal.SIGKILL
+    process.stdout.close()
+    deadline = time.monotonic() + 10
+    while _runs(grandchild) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not _runs(grandchild)
+
+
+def _runs(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@BOTH
+def test_a_terminal_carries_bytes_as_they_are(system: Posix) -> None:
+    terminal = system.open_terminal()
+    try:
+        with open(terminal.name, "rb+", buffering=0) as program:  # noqa: PTH123 - as any program opens a port
+            program.write(b"name%\n\x03")
+            assert os.read(terminal.ours, 100) == b"name%\n\x03"
+        with pytest.raises(BlockingIOError):
+            os.read(terminal.ours, 100)
+    finally:
+        os.close(terminal.ours)
+        os.close(terminal.theirs)
+
+
+def test_signals_wait_until_a_block_ends() -> None:
+    got: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: got.append(number))
+    try:
+        with Posix().signals_held():
+            assert Posix().end_self_in_order()
+            assert got == []
+            Posix().release_signals()
+            assert got == [signal.SIGTERM]
+            assert Posix().end_self_in_order()
+        assert got == [signal.SIGTERM] * 2
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_hangup_ends_a_command_but_under_nohup() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        assert Posix().ending_signals() == [signal.SIGTERM, signal.SIGHUP]
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        assert Posix().ending_signals() == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert Posix().cache_base() == tmp_path / ".cache"
+    assert Darwin().cache_base() == tmp_path / "Library/Caches"
+    monkeypatch.setenv("XDG_CACHE_HOME", "/elsewhere")
+    assert Posix().cache_base() == Path("/elsewhere")
+    assert Posix().environment_python(tmp_path) == tmp_path / "bin/python"
+
+
+def test_a_directory_that_others_may_enter_is_not_private(tmp_path: Path) -> None:
+    place = tmp_path / "p"
+    place.mkdir(mode=0o700)
+    assert Posix().is_private(place)
+    (tmp_path / "link").symlink_to(place)
+    assert not Posix().is_private(tmp_path / "link")
+    place.chmod(0o755)
+    assert not Posix().is_private(place)
+
+
+@BOTH
+def test_memory_is_known_and_bounded(system: Posix) -> None:
+    found = system.available_bytes()
+    assert found is not None and 1 << 20 < found < 1 << 50
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_memory_keeps_within_a_limit() -> None:
+    program = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (1 << 30, -1))\n"
+        "from tinyserve.platforms.posix import Posix; print(Posix().available_bytes())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert 0 < int(done.stdout) < 1 << 30
+
+
+@BOTH
+def test_ports_are_files_or_urls(system: Posix, tmp_path: Path) -> None:
+    (tmp_path / "ttyACM0").touch()
+    assert not system.lacks_port(str(tmp_path / "ttyACM0"))
+    assert system.lacks_port(str(tmp_path / "ttyACM1"))
+    assert not system.lacks_port("socket://localhost:4000")
+    assert system.example_port.startswith("/dev/")

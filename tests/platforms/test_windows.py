@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The branches for Windows, with a kernel32 that records what it is asked."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tinyserve import cache, locks
+from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.platforms import windows
+from tinyserve.platforms.windows import Windows
+
+
+class Kernel32:
+    """Holds one lock per handle: exclusive ones exclude all, shared ones exclusive ones."""
+
+    def __init__(self) -> None:
+        self.error = 0
+        self.fails_with = 0
+        self.holders: dict[int, bool] = {}
+
+    def LockFileEx(self, handle: Any, flags: int, *place: Any) -> int:
+        assert place[:3] == (0, 1, 0), "one byte, at the place that the structure names"
+        assert flags & windows._LOCK_NOW, "a wait in the system can't be interrupted by Ctrl-C"
+        exclusive = bool(flags & windows._LOCK_EXCLUSIVE)
+        others = [kind for other, kind in self.holders.items() if other != handle.value]
+        self.error = self.fails_with or (windows._LOCKED if any(others) or (exclusive and others) else 0)
+        if self.error:
+            return 0
+        self.holders[handle.value] = exclusive
+        return 1
+
+    def GlobalMemoryStatusEx(self, place: Any) -> int:
+        status = place._obj
+        assert status.length == 64  # sizeof(MEMORYSTATUSEX)
+        status.available_page_file, status.available_virtual = 5 << 30, 128 << 40
+        return 1
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel32:
+    msvcrt = SimpleNamespace(get_osfhandle=lambda descriptor: descriptor)
+    monkeypatch.setitem(sys.modules, "msvcrt", msvcrt)  # type: ignore[arg-type]
+    return Kernel32()
+
+
+@pytest.fixture
+def system(kernel: Kernel32) -> Windows:
+    return Windows(kernel, lambda: kernel.error)
+
+
+def test_locks_are_alone_or_shared(system: Windows, kernel: Kernel32, tmp_path: Path) -> None:
+    with (tmp_path / "l").open("ab") as one, (tmp_path / "l").open("ab") as two:
+        assert system.try_lock(one, shared=False)
+        assert not system.try_lock(two, shared=False)
+        assert not system.try_lock(two, shared=True)
+        kernel.holders.clear()
+        assert system.try_lock(one, shared=True)
+        assert system.try_lock(two, shared=True)
+        assert not system.try_lock(two, shared=False)
+        kernel.fails_with = 50  # ERROR_NOT_SUPPORTED
+        with pytest.raises(OSError, match="50"):
+            system.try_lock(two, shared=True)
+
+
+def test_places_are_held_with_them(
+    system: Windows, kernel: Kernel32, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(locks.platforms, "here", lambda: system)
+    with locks.alone(tmp_path / "place"):
+        assert list(kernel.holders.values()) == [True]
+    kernel.holders[-1] = True  # another process
+    with pytest.raises(FileSystemError, match="another tinyserve"), locks.alone(tmp_path / "p", wait_s=0):
+        pass
+    kernel.fails_with = 50
+    with locks.alone(tmp_path / "p"):
+        """A file system without locks holds nothing."""
+
+
+def test_the_structure_of_a_place_is_the_system_s() -> None:
+    assert ctypes.sizeof(windows._Overlapped) == 32  # OVERLAPPED on 64 bits
+    assert windows._Overlapped.offset.offset == 16
+
+
+def test_groups_are_ended_by_taskkill_and_for_sure(system: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+    process = SimpleNamespace(pid=4711, kill=lambda: asked.append(["kill"]))
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: asked.append(command))
+    system.end_group(process)  # type: ignore[arg-type]
+    assert asked == [["taskkill", "/F", "/T", "/PID", "4711"], ["kill"]]
+
+    def missing(*_: object, **__: object) -> None:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(subprocess, "run", missing)
+    system.end_group(process)  # type: ignore[arg-type]
+    assert asked[-1] == ["kill"]
+    assert system.apart()["creationflags"] & 0x200
+
+
+def test_signals_are_those_that_there_are(system: Windows, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(signal, "SIGHUP", raising=False)
+    monkeypatch.delattr(signal, "pthread_sigmask", raising=False)
+    monkeypatch.setattr(signal, "SIGBREAK", signal.SIGTERM, raising=False)
+    assert system.ending_signals() == [signal.SIGTERM, signal.SIGTERM]
+    with system.signals_held():
+        system.release_signals()
+    assert not system.end_self_in_order()
+
+
+def test_there_are_no_terminals(system: Windows) -> None:
+    with pytest.raises(UsageError, match="pseudo-terminals"):
+        system.open_terminal()
+
+
+def test_places(system: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache.platforms, "here", lambda: system)
+    monkeypatch.delenv("TINYSERVE_CACHE", raising=False)
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    assert cache.cache_directory() == tmp_path / "tinyserve"
+    monkeypatch.delenv("LOCALAPPDATA")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert system.cache_base() == tmp_path / "AppData" / "Local"
+    assert system.environment_python(tmp_path) == tmp_path / "Scripts" / "python.exe"
+
+
+def test_memory_is_what_the_page_file_leaves(system: Windows) -> None:
+    assert system.available_bytes() == 5 << 30
+
+
+@pytest.mark.parametrize(
+    ("port", "lacking"),
+    [
+        ("COM3", False), ("com12", False), (r"\\.\COM256", False), ("socket://localhost:4000", False),
+        ("/dev/ttyACM0", True),
+        ("COM0", True), ("COM", True),
+    ],
+)  # fmt: skip
+def test_ports_are_names_of_their_own_kind(system: Windows, port: str, lacking: bool) -> None:
+    assert system.lacks_port(port) == lacking
+
+
+def test_the_library_of_the_system_is_asked_for_by_name(
+    monkeypatch: pytest.MonkeyPatch, kernel: Kernel32
+) -> None:
+    loaded: list[tuple[str, bool]] = []
+
+    def load(name: str, use_last_error: bool) -> Kernel32:
+        loaded.append((name, use_last_error))
+        return kernel
+
+    monkeypatch.setattr(ctypes, "WinDLL", load, raising=False)
+    monkeypatch.setattr(ctypes, "get_last_error", lambda: kernel.error, raising=False)
+    assert Windows().available_bytes() == 5 << 30
+    assert loaded == [("kernel32", True)]

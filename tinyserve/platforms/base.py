@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What tinyserve asks of an operating system."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Terminal:
+    """A pseudo-terminal: our end as a descriptor that does not block, the other end kept open, its name."""
+
+    ours: int
+    theirs: int
+    name: str
+
+
+class Platform(ABC):
+    """One system. Plain facts are class attributes; what has to be done is a method."""
+
+    library_suffix: ClassVar[str]
+    """Of shared libraries that we build, with its dot."""
+    late_binding: ClassVar[tuple[str, ...]] = ()
+    """Compiler flags for a library whose symbols the program that loads it has."""
+    example_port: ClassVar[str]
+    """What a serial port is called, for messages."""
+    unlinks_open_files: ClassVar[bool]
+    """Whether a file that is in use may be removed, and goes when it is closed."""
+    has_watchdog: ClassVar[bool]
+    """Whether ``watchdog.py`` runs: it inherits a descriptor by number and spawns."""
+    has_udev: ClassVar[bool] = False
+    """Whether rules of udev decide who may open a port."""
+
+    @abstractmethod
+    def try_lock(self, file: IO[bytes], shared: bool) -> bool:
+        """Locks an open file, alone or with others that share it; False where others hold it. The system
+        frees it with the file's end. Raises OSError where the file system knows no locks."""
+
+    @abstractmethod
+    def apart(self) -> Mapping[str, Any]:
+        """Keywords of ``subprocess.Popen`` for a program in a group of its own, which a Ctrl-C in the
+        terminal does not reach."""
+
+    @abstractmethod
+    def end_group(self, process: subprocess.Popen[bytes]) -> None:
+        """Ends, at once, a process that was started apart and all that it started. Raises OSError where it is
+        gone."""
+
+    @abstractmethod
+    def ending_signals(self) -> list[signal.Signals]:
+        """The signals, beside Ctrl-C's, that end a command in order."""
+
+    @abstractmethod
+    def signals_held(self) -> AbstractContextManager[None]:
+        """Ctrl-C and SIGTERM wait until the block's end; processes that are started in it inherit that."""
+
+    @abstractmethod
+    def release_signals(self) -> None:
+        """Ends in a child what ``signals_held`` began in its parent."""
+
+    @abstractmethod
+    def end_self_in_order(self) -> bool:
+        """Sends this process SIGTERM; False where that would end it without unwinding."""
+
+    @abstractmethod
+    def open_terminal(self) -> Terminal:
+        """A new pseudo-terminal, raw. Raises UsageError where there are none."""
+
+    @abstractmethod
+    def cache_base(self) -> Path:
+        """The directory of caches of the user. Raises RuntimeError where the user has no home."""
+
+    @abstractmethod
+    def private_name(self) -> str:
+        """A name for a directory of the user's own among the temporary files of all."""
+
+    @abstractmethod
+    def is_private(self, path: Path) -> bool:
+        """Whether a directory, not a link, is this user's, and nobody else gets in. Raises OSError."""
+
+    @abstractmethod
+    def environment_python(self, environment: Path) -> Path:
+        """The interpreter of a virtual environment."""
+
+    @abstractmethod
+    def available_bytes(self) -> int | None:
+        """Memory that a process may still take, within its limits; None where nobody tells."""
+
+    @abstractmethod
+    def lacks_port(self, port: str) -> bool:
+        """Whether a serial port is certainly not there, without opening it. URLs of pyserial may be."""

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""macOS: POSIX with other places and another linker. Not run so far: its branches are tested elsewhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import ClassVar
+
+from tinyserve.platforms.posix import Posix
+
+
+class Darwin(Posix):
+    """Serial ports are opened by their call-out names (cu.*): the tty.* ones wait for a carrier."""
+
+    late_binding = ("-undefined", "dynamic_lookup")
+    example_port = "/dev/cu.usbmodem1101"
+    has_udev: ClassVar[bool] = False
+
+    def cache_base(self) -> Path:
+        return Path.home() / "Library" / "Caches"
+
+    def _system_bytes(self) -> int | None:
+        """The machine's memory: what is free of it no call without a subprocess tells."""
+        try:
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        except (ValueError, OSError):
+            return None

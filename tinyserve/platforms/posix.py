@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Linux, and what is like it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, ClassVar
+
+from tinyserve.platforms.base import Platform, Terminal
+
+_HELD = (signal.SIGINT, signal.SIGTERM)
+
+
+class Posix(Platform):
+    """Linux, the BSDs and their like."""
+
+    library_suffix = ".so"
+    example_port = "/dev/ttyACM0"
+    unlinks_open_files = True
+    has_watchdog = True
+    has_udev: ClassVar[bool] = sys.platform == "linux"
+
+    def try_lock(self, file: IO[bytes], shared: bool) -> bool:
+        import fcntl
+
+        try:
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def apart(self) -> Mapping[str, Any]:
+        return {"start_new_session": True}
+
+    def end_group(self, process: subprocess.Popen[bytes]) -> None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+    def ending_signals(self) -> list[signal.Signals]:
+        """SIGHUP where it is not ignored (as nohup does): a terminal that is closed ends what ran in it."""
+        ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        return [signal.SIGTERM] if ignored else [signal.SIGTERM, signal.SIGHUP]
+
+    @contextmanager
+    def signals_held(self) -> Iterator[None]:
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()  # would let them through when it is started later
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def release_signals(self) -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _HELD)
+
+    def end_self_in_order(self) -> bool:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return True
+
+    def open_terminal(self) -> Terminal:
+        import tty
+
+        ours, theirs = os.openpty()
+        tty.setraw(theirs)
+        os.set_blocking(ours, False)
+        return Terminal(ours, theirs, os.ttyname(theirs))
+
+    def cache_base(self) -> Path:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+    def private_name(self) -> str:
+        return str(os.getuid())
+
+    def is_private(self, path: Path) -> bool:
+        found = path.lstat()
+        return found.st_uid == os.getuid() and not found.st_mode & 0o077
+
+    def environment_python(self, environment: Path) -> Path:
+        return environment / "bin" / "python"
+
+    def available_bytes(self) -> int | None:
+        found = [value for value in (self._system_bytes(), _limit_bytes()) if value is not None]
+        return min(found, default=None)
+
+    def _system_bytes(self) -> int | None:
+        for line in _lines("/proc/meminfo"):
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+        return None
+
+    def lacks_port(self, port: str) -> bool:
+        return "://" not in port and not Path(port).exists()
+
+
+def _limit_bytes() -> int | None:
+    """What ``ulimit -v`` leaves."""
+    import resource
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return None
+    pages = next((int(line.split()[0]) for line in _lines("/proc/self/statm")), 0)
+    return max(0, limit - pages * resource.getpagesize())
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        return Path(path).read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []
