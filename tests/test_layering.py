@@ -18,7 +18,8 @@ _LAYERS = """
     errors platforms escapes files npz cache progress locks resources templates bundle
     compiler.graph compiler.names compiler.program
     compiler.ops compiler.passes compiler.variants compiler.plan compiler.emit
-    compiler.lower compiler.choose compiler.compile compiler.dump compiler.tflm compiler.host
+    compiler.lower compiler.choose compiler.compile compiler.together compiler.dump compiler.tflm
+    compiler.host
     boards datasets devices firmware convert workflow forecast doctor bench report cli __main__
 """
 LAYERS = _LAYERS.split()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,12 +56,16 @@ def compile_model(
 
 
 def write(compiled: Compiled, directory: Path) -> list[Path]:
-    """Writes the sources below ``directory`` and returns their paths.
+    """Writes the sources below ``directory`` and returns their paths. As ``write_files`` else."""
+    return write_files(compiled.sources.files, directory)
+
+
+def write_files(files: Mapping[str, str | bytes], directory: Path) -> list[Path]:
+    """Writes generated files below ``directory`` and returns their paths.
 
     Every file is complete before the first takes its place. Files that tinyserve did not write are left
     alone: one in the way raises FileSystemError, as does a directory that cannot be written.
     """
-    files = compiled.sources.files
     try:
         for path in files:
             _refuse_foreign(directory / path)

@@ -8,6 +8,8 @@ inputs are alive from before the first call, so that all may be filled, and may 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tinyserve.compiler.plan.packing import EFFORT, Packing, Problem, pack
 from tinyserve.compiler.program import Buffer, Lifetime, MemoryPlan, Overlap, Program
 
@@ -81,9 +83,37 @@ def _strictness(overlap: Overlap) -> tuple[bool, int]:
     return overlap.in_place, overlap.lead_bytes
 
 
-def solve(program: Program, lives: dict[Buffer, Lifetime], effort: int = EFFORT) -> Packing:
-    """The packing of the program's buffers (offsets in the order of ``program.buffers``)."""
-    buffers = program.buffers
+def plan_apart(program: Program, apart: Sequence[Buffer]) -> MemoryPlan:
+    """A plan whose first bytes are scratch that other models may use between this one's inferences, and
+    behind it the buffers that must outlive those: ``apart``, in their order. ``shift`` moves the latter."""
+    lives = lifetimes(program)
+    rest = [buffer for buffer in program.buffers if buffer not in set(apart)]
+    packing = solve(program, lives, buffers=rest)
+    offsets = dict(zip(rest, packing.offsets, strict=True))
+    alignment = max([16, *(buffer.alignment for buffer in program.buffers)])
+    after = len(program.calls)
+    lives |= {buffer: Lifetime(-1, after) for buffer in apart}
+    return shift(MemoryPlan(offsets, lives, packing.total, alignment), apart, packing.total)
+
+
+def shift(memory: MemoryPlan, apart: Sequence[Buffer], start: int) -> MemoryPlan:
+    """The same plan with the buffers ``apart`` one after the other from ``start`` on, behind all others."""
+    offsets = dict(memory.offsets)
+    for buffer in apart:
+        start = -(-start // buffer.alignment) * buffer.alignment
+        offsets[buffer] = start
+        start += buffer.nbytes
+    return MemoryPlan(offsets, memory.lifetimes, start, memory.alignment)
+
+
+def solve(
+    program: Program,
+    lives: dict[Buffer, Lifetime],
+    effort: int = EFFORT,
+    buffers: Sequence[Buffer] | None = None,
+) -> Packing:
+    """The packing of the program's buffers, or of those named (offsets in their order)."""
+    buffers = program.buffers if buffers is None else buffers
     number = {buffer: index for index, buffer in enumerate(buffers)}
     problem = Problem(
         sizes=[buffer.nbytes for buffer in buffers],
@@ -101,6 +131,8 @@ def solve(program: Program, lives: dict[Buffer, Lifetime], effort: int = EFFORT)
             for b in now - {a}:
                 problem.above[a][b] = problem.sizes[a]
     for (output, source), overlap in permissions(program, lives).items():
+        if output not in number or source not in number:
+            continue
         a, b = number[output], number[source]
         if overlap.in_place:
             problem.together[a].add(b)

@@ -13,6 +13,7 @@ from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.passes import PassReport
 from tinyserve.compiler.program import Buffer, KernelCall
+from tinyserve.compiler.together import Together
 from tinyserve.report import figures
 
 
@@ -28,6 +29,28 @@ def compiled_summary(compiled: Compiled, directory: Path) -> RenderableType:
             f"constants {figures.size(constant_bytes(compiled))}, "
             f"{len(compiled.program.calls)} layers, {compiled.report.macs_after:,} MACs"
         ),
+    )
+
+
+def together_summary(together: Together, directory: Path) -> RenderableType:
+    """What `compile --share-arena` wrote, and what the arena saves."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("model", "interface"):
+        table.add_column(column, overflow="fold")
+    for column in ("arena alone", "constants", "MACs"):
+        table.add_column(column, justify="right")
+    for one, alone in zip(together.compiled, together.alone_bytes, strict=True):
+        table.add_row(
+            one.name, f"{one.name}.h", f"{alone:,}", f"{constant_bytes(one):,}", f"{one.report.macs_after:,}"
+        )
+    arena = together.arena
+    return Group(
+        table,
+        Text(
+            f"shared arena {figures.size(arena.nbytes)} instead of {figures.size(sum(together.alone_bytes))}",
+            "bold",
+        ),
+        Text(f"compile {' '.join(together.compile)} with any C11 compiler, -I {directory}"),
     )
 
 
