@@ -98,10 +98,15 @@ class GraphLowering:
                 raise UnsupportedError(
                     f"{node.location}: no kernel for this operator", "build with --engine tflm"
                 )
-            for tensor, role in zip(node.inputs, description.roles, strict=False):
-                if tensor is not None:
-                    self._constant_names.setdefault(tensor, f"{short_name(node.outputs[0].name)}_{role}")
+            if description.names_constants:
+                self._name_constants(node)
             description.lower(node, self)
+
+    def _name_constants(self, node: Node) -> None:
+        for name in node.signature.inputs:
+            tensor = node.optional(name.rstrip("?"))
+            if tensor is not None:
+                self._constant_names.setdefault(tensor, f"{short_name(node.output.name)}_{name.rstrip('?')}")
 
     @property
     def target(self) -> Target:
@@ -193,7 +198,7 @@ class GraphLowering:
     def offer(self, node: Node, variants: Sequence[str], refusal: str = "") -> None:
         """Notes the kernel variants that the operator's layer can have, or why it has no other. Layers of one
         name are chosen together: they have what all of them can have."""
-        layer, offers = short_name(node.outputs[0].name), self._shared.offers
+        layer, offers = short_name(node.output.name), self._shared.offers
         offers[layer] = tuple(name for name in offers.get(layer, variants) if name in variants)
         if refusal:
             self._shared.refusals[layer] = refusal

@@ -19,8 +19,7 @@ class ChannelShuffle(OpDef):
         return read_attributes(options)
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, self.types, "input")
         checks.same_dtype(node, input, output)
         checks.same_quantization(node, input, output)
@@ -30,7 +29,7 @@ class ChannelShuffle(OpDef):
             raise checks.invalid(node, f"{groups} groups of {list(input.shape)}")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, groups = checks.required(node, 0), option(node, "groups", 1, 1 << 16)
+        input, groups = node.input("input"), option(node, "groups", 1, 1 << 16)
         channels = input.shape[-1]
         add_call(
             node,
@@ -39,7 +38,7 @@ class ChannelShuffle(OpDef):
             "channel_shuffle.h",
             params={"pixels": input.elements // channels, "groups": groups, "size": channels // groups},
             inputs=[lowering.operand(input)],
-            outputs=[lowering.buffer(node.outputs[0])],
+            outputs=[lowering.buffer(node.output)],
             params_type="channel_shuffle_params",
         )
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib
 import inspect
@@ -19,6 +20,7 @@ import pytest
 from tests.compiler import ops as tests_of_ops
 from tests.support import differential
 from tests.support.differential import Case
+from tests.support.places import CHECKOUT
 from tinyserve.compiler import ops
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import DType, Node, Tensor
@@ -130,6 +132,32 @@ def test_cases_work_on_declared_types(operators: dict[str, list[Node]]) -> None:
     for name, op in ops.registry().items():
         for operator in operators[name]:
             assert not op.types or tensor_types(operator) & set(op.types), f"{name}: {tensor_types(operator)}"
+
+
+def test_inputs_have_distinct_names_of_which_only_the_last_may_stand_for_several() -> None:
+    for name, definition in ops.registry().items():
+        for names in (definition.inputs, definition.outputs):
+            bare = [one.rstrip("?*") for one in names]
+            assert len(set(bare)) == len(bare) and all(map(str.isidentifier, bare)), f"{name}: {names}"
+            assert not any(one.endswith("*") for one in names[:-1]), f"{name}: {names}"
+
+
+def test_code_asks_for_inputs_by_names_that_operators_have() -> None:
+    """A name that is misspelt would be a KeyError when the line first runs."""
+    known = {one.rstrip("?*") for definition in ops.registry().values() for one in definition.inputs}
+    for file in sorted((CHECKOUT / "tinyserve" / "compiler").rglob("*.py")):
+        for call in ast.walk(ast.parse(file.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.args:
+                asked = call.args[0]
+                if call.func.attr in ("input", "optional") and isinstance(asked, ast.Constant):
+                    assert asked.value in known, f"{file}:{call.lineno} asks for {asked.value}"
+
+
+def test_the_cases_have_as_many_inputs_and_outputs_as_declared(operators: dict[str, list[Node]]) -> None:
+    for name, definition in ops.registry().items():
+        for operator in operators[name]:
+            assert operator.signature == definition.signature
+            checks.operands(operator)
 
 
 def test_every_operator_that_tflm_has_too_has_differential_cases(

@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from tinyserve.errors import ModelError
 
 
 class DType(Enum):
@@ -173,13 +176,38 @@ class Options(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Signature:
+    """What an operator's inputs and outputs are called, in the order of the file.
+
+    A name that ends in "?" may be left out; one that ends in "*", always the last, is any number of tensors.
+    """
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+    def place(self, name: str) -> int:
+        """The number of the input of this name."""
+        return _places(self.inputs)[name]
+
+
+@lru_cache(maxsize=1024)
+def _places(names: tuple[str, ...]) -> dict[str, int]:
+    return {name.rstrip("?*"): place for place, name in enumerate(names)}
+
+
+UNNAMED = Signature()
+"""Of operators that the engine does not know."""
+
+
 @dataclass(eq=False)
 class Node:
     """One node. ``name`` is the TFLite builtin's name ("CONV_2D") or a custom operator's code.
 
     ``inputs`` may hold None for an omitted optional input. ``attributes`` is the dataclass that the
     operator's module in ``compiler/ops`` parsed from ``options``; passes replace it, never mutate it.
-    ``index`` is the operator's place in the file (-1 for operators that passes made).
+    ``index`` is the operator's place in the file (-1 for operators that passes made). ``signature`` names the
+    inputs, which ``input("weights")`` and ``optional("bias")`` look up.
     """
 
     index: int
@@ -191,6 +219,31 @@ class Node:
     custom: bool = False
     version: int = 1
     intermediates: list[Tensor] = field(default_factory=list)
+    signature: Signature = UNNAMED
+
+    def input(self, name: str) -> Tensor:
+        """The input of this name. Raises ModelError where the file leaves it out."""
+        tensor = self.optional(name)
+        if tensor is None:
+            raise ModelError(
+                f'{self.location}: its input "{name}" is missing',
+                "export the model again: the file is damaged or was written by a faulty converter",
+            )
+        return tensor
+
+    def optional(self, name: str) -> Tensor | None:
+        """The input of this name, None where it is left out."""
+        place = self.signature.place(name)
+        return self.inputs[place] if place < len(self.inputs) else None
+
+    def operands(self) -> list[Tensor]:
+        """The inputs that are there, in the order of the file."""
+        return [tensor for tensor in self.inputs if tensor is not None]
+
+    @property
+    def output(self) -> Tensor:
+        """The first output, of most operators the only one."""
+        return self.outputs[0]
 
     @property
     def location(self) -> str:

@@ -35,7 +35,7 @@ def run(graph: Graph, model: Model) -> int:
 
 
 def _merge(graph: Graph, node: Node) -> bool:
-    middle = node.outputs[0]
+    middle = node.output
     reader = only_reader(graph, middle)
     if reader is None or reader.custom or reader.name not in _ACTIVATIONS or is_output(graph, middle):
         return False

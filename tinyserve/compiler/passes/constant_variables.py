@@ -47,7 +47,7 @@ def _variables(model: Model) -> list[_Variable]:
     """All variables; none where a handle goes in or out of a subgraph, for then it may be any of them."""
     found: dict[object, _Variable] = {}
     for graph in model.graphs:
-        handles = {id(node.outputs[0]): node.attributes for node in graph.nodes if _is(node, "VAR_HANDLE")}
+        handles = {id(node.output): node.attributes for node in graph.nodes if _is(node, "VAR_HANDLE")}
         if any(tensor.dtype is DType.RESOURCE for tensor in (*graph.inputs, *graph.outputs)):
             return []
         for node, handle in _uses(graph):

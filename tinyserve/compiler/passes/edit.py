@@ -63,7 +63,7 @@ def bypass(graph: Graph, node: Node) -> bool:
     Returns False, and changes nothing, where that output must stay: the graph returns it, and the input
     is something that no operator can write in its place.
     """
-    source, target = node.inputs[0], node.outputs[0]
+    source, target = node.inputs[0], node.output
     assert source is not None
     if is_output(graph, target):
         maker = producer(graph, source)

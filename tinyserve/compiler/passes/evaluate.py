@@ -67,7 +67,7 @@ def _shape(node: Node) -> list[Array] | None:
 
 
 def _reshape(node: Node, inputs: list[Array]) -> Array:
-    return inputs[0].reshape(node.outputs[0].shape)
+    return inputs[0].reshape(node.output.shape)
 
 
 def _strided_slice(node: Node, inputs: list[Array]) -> Array | None:
@@ -130,7 +130,7 @@ def _gather(node: Node, inputs: list[Array]) -> Array | None:
         return None
     if indices.min() < 0 or indices.max() >= data.shape[axis]:
         return None
-    if data.shape[:axis] + indices.shape + data.shape[axis + 1 :] != node.outputs[0].shape:
+    if data.shape[:axis] + indices.shape + data.shape[axis + 1 :] != node.output.shape:
         return None
     return np.take(data, indices, axis=axis)
 
@@ -162,7 +162,7 @@ def _gather_nd(node: Node, inputs: list[Array]) -> Array | None:
 
 def _pad(node: Node, inputs: list[Array]) -> Array | None:
     """With the output's zero point, or the given value."""
-    data, borders, output = inputs[0], inputs[1].tolist(), node.outputs[0]
+    data, borders, output = inputs[0], inputs[1].tolist(), node.output
     extents = [extent + sum(amounts) for extent, amounts in zip(data.shape, borders, strict=True)]
     if tuple(extents) != output.shape or output.nbytes > max(2 * data.nbytes, _FREE_GROWTH):
         return None
@@ -171,14 +171,14 @@ def _pad(node: Node, inputs: list[Array]) -> Array | None:
 
 
 def _fill(node: Node, inputs: list[Array]) -> Array | None:
-    output = node.outputs[0]
+    output = node.output
     if tuple(inputs[0].tolist()) != output.shape or output.nbytes > _FREE_GROWTH:
         return None
     return np.broadcast_to(inputs[1].reshape(()), output.shape)
 
 
 def _broadcast_to(node: Node, inputs: list[Array]) -> Array | None:
-    output = node.outputs[0]
+    output = node.output
     if tuple(inputs[1].tolist()) != output.shape or output.nbytes > _FREE_GROWTH:
         return None
     return np.broadcast_to(inputs[0], output.shape)
@@ -196,7 +196,7 @@ def _zeros_like(node: Node, inputs: list[Array]) -> Array:
 def _reduce_prod(node: Node, inputs: list[Array]) -> Array | None:
     """Products of shapes only: TFLM has no kernel, so nothing else is expected."""
     data, axes = inputs
-    if node.outputs[0].dtype not in _INTEGERS:
+    if node.output.dtype not in _INTEGERS:
         return None
     axis = tuple(np.atleast_1d(axes).tolist())
     return np.asarray(np.prod(data, axis=axis, keepdims=node.options.boolean(0), dtype=data.dtype))

@@ -27,7 +27,7 @@ def _arithmetic(function: Callable[[Array, Array], Array], activation_field: int
 
     def evaluator(node: Node, inputs: list[Array]) -> Array | None:
         left, right = inputs
-        dtype = node.outputs[0].dtype
+        dtype = node.output.dtype
         if dtype not in (*_INTEGERS, DType.FLOAT32) or not left.dtype == right.dtype == dtype.numpy:
             return None
         if activation_field is not None and node.options.int8(activation_field):
@@ -42,7 +42,7 @@ def _floor(function: Callable[[Array, Array], Array]) -> Evaluator:
     inner = _arithmetic(function)
 
     def evaluator(node: Node, inputs: list[Array]) -> Array | None:
-        if node.outputs[0].dtype not in _INTEGERS or not np.all(inputs[1]):
+        if node.output.dtype not in _INTEGERS or not np.all(inputs[1]):
             return None
         return inner(node, inputs)
 
@@ -64,7 +64,7 @@ def _comparison(function: Callable[[Array, Array], Array]) -> Evaluator:
 def _broadcast(
     function: Callable[[Array, Array], Array], node: Node, left: Array, right: Array
 ) -> Array | None:
-    if np.broadcast_shapes(left.shape, right.shape) != node.outputs[0].shape:
+    if np.broadcast_shapes(left.shape, right.shape) != node.output.shape:
         return None
     with np.errstate(all="ignore"):
         return np.asarray(function(left, right))
@@ -87,13 +87,13 @@ def _select(node: Node, inputs: list[Array]) -> Array | None:
     condition, left, right = inputs
     if condition.dtype != np.bool_ or left.dtype != right.dtype:
         return None
-    if np.broadcast_shapes(condition.shape, left.shape, right.shape) != node.outputs[0].shape:
+    if np.broadcast_shapes(condition.shape, left.shape, right.shape) != node.output.shape:
         return None
     return np.where(condition, left, right)
 
 
 def _cast(node: Node, inputs: list[Array]) -> Array | None:
-    source, target = _source(node).dtype, node.outputs[0].dtype
+    source, target = _source(node).dtype, node.output.dtype
     if source in _INTEGERS and target in (*_INTEGERS, DType.INT8, DType.INT16, DType.FLOAT32):
         return inputs[0].astype(target.numpy)
     if source is DType.BOOL and target.supported:
@@ -116,7 +116,7 @@ def _dequantize(node: Node, inputs: list[Array]) -> Array | None:
 
 def _quantize(node: Node, inputs: list[Array]) -> Array | None:
     """clamp(round(x / scale) + zero point), quotient in float32, halves away from zero (AffineQuantize)."""
-    output = node.outputs[0]
+    output = node.output
     if _source(node).dtype is not DType.FLOAT32 or output.dtype not in _QUANTIZED:
         return None
     if output.quantization is None or output.quantization.per_channel:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tinyserve.compiler import ops
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
-from tinyserve.compiler.ops.support import tflm_resolver
+from tinyserve.compiler.ops.support import checks, tflm_resolver
 from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.passes import constant_folding, constant_variables
 from tinyserve.errors import ModelError, TinyserveError, UnsupportedError
@@ -64,6 +64,7 @@ def parse_attributes(model: Model, operators: tuple[Path, ...] = ()) -> None:
         for node in graph.nodes:
             known = _registered(node, operators)
             if known is not None and node.attributes is None:
+                node.signature = known.signature
                 node.attributes = known.attributes(node.options)
                 known.complete(node)
 
@@ -103,6 +104,7 @@ def _problems(graph: Graph, is_main: bool, directories: tuple[Path, ...]) -> Ite
             yield bad_type
             continue
         try:
+            checks.operands(node)
             known.check(node)
         except UnsupportedError as error:
             yield error

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.ops.elementwise.lookup_table import NAME as TABLE
-from tinyserve.compiler.ops.elementwise.lookup_table import LookupAttributes
+from tinyserve.compiler.ops.elementwise.lookup_table import LookupAttributes, LookupTable
 from tinyserve.compiler.passes import real_functions
 from tinyserve.compiler.passes.edit import producer
 
@@ -54,7 +54,7 @@ def _replace(graph: Graph, quantize: Node) -> bool:
     table = np.clip(steps + target.zero_point, -128, 127).astype(np.int8).view(np.uint8)
     made = Node(
         index=quantize.index, name=TABLE, inputs=[chain.source], outputs=[target], options=quantize.options,
-        custom=True, attributes=LookupAttributes(bytes(table)),
+        custom=True, attributes=LookupAttributes(bytes(table)), signature=LookupTable().signature,
     )  # fmt: skip
     graph.nodes[graph.nodes.index(quantize)] = made
     return True
@@ -109,13 +109,13 @@ def _evaluate(chain: _Chain, real: Tensor) -> npt.NDArray[np.float32] | None:
     for node in chain.nodes:
         if node.name == "DEQUANTIZE":
             shifted = (quantized - chain.source.zero_point).astype(np.float32)
-            values[id(node.outputs[0])] = scale * shifted
+            values[id(node.output)] = scale * shifted
             continue
         inputs = [_operand(read, values) for read in node.inputs if read is not None]
         result = None if any(value is None for value in inputs) else real_functions.apply(node, inputs)
         if result is None:
             return None
-        values[id(node.outputs[0])] = np.broadcast_to(result, quantized.shape)
+        values[id(node.output)] = np.broadcast_to(result, quantized.shape)
     final = values[id(real)].astype(np.float32)
     return final if not np.isnan(final).any() else None
 

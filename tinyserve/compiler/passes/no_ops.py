@@ -20,7 +20,7 @@ def _is_no_op(node: Node) -> bool:
     condition = _CONDITIONS.get(node.name)
     if condition is None or node.custom or not node.inputs or len(node.outputs) != 1:
         return False
-    source, output = node.inputs[0], node.outputs[0]
+    source, output = node.inputs[0], node.output
     if source is None or source.is_constant or source.is_variable:
         return False
     alike = (source.shape, source.dtype, source.quantization) == (

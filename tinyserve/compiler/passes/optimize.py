@@ -102,7 +102,7 @@ class _Before:
 
 def _snapshot(model: Model) -> list[_Before]:
     return [
-        _Before(node, channel_count(node.outputs[0]) if node.outputs else 0, tuple(node.inputs))
+        _Before(node, channel_count(node.output) if node.outputs else 0, tuple(node.inputs))
         for node in all_nodes(model)
     ]
 
@@ -115,8 +115,8 @@ def _gone(before: list[_Before], model: Model) -> list[str]:
         node = was.node
         if id(node) not in left:
             lines.append(node.location)
-        elif node.outputs and channel_count(node.outputs[0]) < was.channels:
-            removed = was.channels - channel_count(node.outputs[0])
+        elif node.outputs and channel_count(node.output) < was.channels:
+            removed = was.channels - channel_count(node.output)
             lines.append(f"{node.location}: {removed} of {was.channels} channels")
     return lines
 

@@ -22,7 +22,7 @@ def is_known(node: Node) -> bool:
 
 def apply(node: Node, inputs: Sequence[Any]) -> Array | None:
     """The result, float32 or bool; None where the operator's types are others. Values broadcast."""
-    output = node.outputs[0].dtype
+    output = node.output.dtype
     if output not in (DType.FLOAT32, DType.BOOL):
         return None
     activation = _ACTIVATIONS.get(node.options.int8(0)) if node.name in _FUSED else _identity

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinyserve.compiler.graph.builtin_options import NO_OPTIONS
 from tinyserve.compiler.graph.types import Graph, Model, Node, Tensor
+from tinyserve.compiler.ops.movement.reshape import Reshape
 from tinyserve.compiler.passes.edit import producer, refresh_tensors
 
 NAME = "reshapes"
@@ -68,7 +69,9 @@ def _keeps_order(node: Node) -> bool:
 
 
 def _as_reshape(node: Node) -> Node:
-    return Node(node.index, "RESHAPE", node.inputs[:1], node.outputs, NO_OPTIONS)
+    return Node(
+        node.index, "RESHAPE", node.inputs[:1], node.outputs, NO_OPTIONS, signature=Reshape().signature
+    )
 
 
 def _permutation(node: Node) -> list[int] | None:

@@ -72,7 +72,7 @@ def lower_cheapest(name: str, node: Node, lowering: Lowering) -> bool:
     found = candidates(name, node, lowering)
     names = [*dict.fromkeys(one.variant for one in found), PORTABLE_VARIANT]
     lowering.offer(node, names, "" if found else _refusal(name, node))
-    layer = short_name(node.outputs[0].name)
+    layer = short_name(node.output.name)
     chosen = lowering.target.choice(layer) or names[0]
     if chosen not in names:
         raise UsageError(f"layer {layer} has no kernel variant {chosen!r}", f"it has {', '.join(names)}")

@@ -18,7 +18,6 @@ from tinyserve.compiler.ops.linear.conv_2d import convolution_params, narrow_sum
 from tinyserve.compiler.ops.linear.fully_connected import row_lead
 from tinyserve.compiler.ops.recurrent.svdf import integer_params
 from tinyserve.compiler.ops.recurrent.unidirectional_sequence_lstm import gate_weights, lstm_params, states
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
@@ -74,7 +73,7 @@ class Dots:
             params=params,
             params_type=params_type,
             inputs=inputs,
-            outputs=[lowering.buffer(node.outputs[0])],
+            outputs=[lowering.buffer(node.output)],
             scratch=scratch,
             macs=macs,
             overlaps=permitted,
@@ -91,7 +90,7 @@ MVE = Dots("mve", 0.2, 0.35, 30.0, "VMLADAV on 16 taps x 4 rows")
 
 def fully_connected(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     """One candidate: int8, or int16 activations whose sums of products fit in 32 bits."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     if weights.dtype is not DType.INT8 or input.dtype not in (DType.INT8, DType.INT16):
         return []
     if input.dtype is DType.INT16 and not _fits(np.asarray(weights.data)):
@@ -108,7 +107,7 @@ def _fits(weights: np.ndarray[tuple[int, ...], np.dtype[np.int8]]) -> bool:
 
 
 def _lower_fully_connected(node: Node, lowering: Lowering, dots: Dots) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     channels, depth = weights.shape
     factors = fully_connected_requantization(node, input, weights, output)
     params: dict[str, ParamValue] = {
@@ -135,7 +134,7 @@ def _lower_fully_connected(node: Node, lowering: Lowering, dots: Dots) -> None:
 
 def lstm(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     """One candidate for integers whose sums fit."""
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     weights = gate_weights(node)
     if input.dtype is DType.FLOAT32 or not all(tensor.is_constant for tensor in weights):
         return []
@@ -165,7 +164,7 @@ def _scales_in_32_bits(params: dict[str, ParamValue]) -> bool:
 
 
 def _lower_lstm(node: Node, lowering: Lowering, dots: Dots) -> None:
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     kind = "s8" if input.dtype is DType.INT8 else "s16"
     dots.add(
         node, lowering,
@@ -180,8 +179,8 @@ def _lower_lstm(node: Node, lowering: Lowering, dots: Dots) -> None:
 
 def svdf(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     """One candidate for integers with constant weights."""
-    input, features, times = (checks.required(node, index) for index in range(3))
-    operands = (features, times, node.inputs[3])
+    input, features, times = node.input("input"), node.input("feature_weights"), node.input("time_weights")
+    operands = (features, times, node.optional("bias"))
     if input.dtype is DType.FLOAT32 or not all(one is not None and one.is_constant for one in operands):
         return []
     cost = input.shape[0] * (dots.cost(*features.shape) + dots.cost(*times.shape))
@@ -189,25 +188,23 @@ def svdf(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
 
 
 def _lower_svdf(node: Node, lowering: Lowering, dots: Dots) -> None:
-    input, features, times = (checks.required(node, index) for index in range(3))
+    input, features, times = node.input("input"), node.input("feature_weights"), node.input("time_weights")
     kind = "s16" if times.dtype is DType.INT16 else "s8"
     sums = np.asarray(features.data).astype(np.int64).sum(axis=1)
     bias = (-input.zero_point * sums).astype(np.int32)
     params = {f"svdf.{field}": value for field, value in integer_params(node, lowering).items()}
     params["feature_bias"] = lowering.constant(f"{features.name}_bias", bias, "of the input's zero point")
-    state = node.inputs[4]
-    assert state is not None
     dots.add(
         node, lowering, (f"ts_svdf_{dots.feature}_{kind}", "svdf.h"),
         params=params, params_type=f"ts_svdf_{kind}_by_dots_params", inputs=[lowering.operand(input)],
-        scratch=[lowering.buffer(state)],
+        scratch=[lowering.buffer(node.input("state"))],
         macs=input.shape[0] * (features.elements + times.elements), permitted=[],
     )  # fmt: skip
 
 
 def batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     """One candidate for int8 whose left matrices lie in rows, where transposing the right ones pays."""
-    left, output = checks.required(node, 0), node.outputs[0]
+    left, output = node.input("input1"), node.output
     shape = matrices(node)
     if left.dtype is not DType.INT8 or node.attributes.adjoint_left:
         return []
@@ -220,7 +217,7 @@ def batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
 
 
 def _lower_batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> None:
-    left, right, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    left, right, output = node.input("input1"), node.input("input2"), node.output
     shape, transpose = matrices(node), not node.attributes.adjoint_right
     ones = lowering.constant(f"ones_{shape.depth}", np.ones(shape.depth, np.int8), "for sums of rows")
     common = matrix_params(node)

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.overlap import NOTHING_READ, IntArray, lead_bytes
 from tinyserve.compiler.ops.support.quantize_params import activation_range
 from tinyserve.compiler.ops.support.window import Window
@@ -16,19 +15,19 @@ from tinyserve.compiler.program import Buffer, Operand, Overlap, ParamValue
 
 def int8_only(node: Node) -> bool:
     """int8 activations and int8 weights."""
-    input, weights = checks.required(node, 0), checks.required(node, 1)
+    input, weights = node.input("input"), node.input("weights")
     return input.dtype is DType.INT8 and weights.dtype is DType.INT8
 
 
 def _is_plain(node: Node) -> bool:
     """int8, batch 1, and as many channels in the weights' last axis as in the input."""
-    input, weights = checks.required(node, 0), checks.required(node, 1)
+    input, weights = node.input("input"), node.input("weights")
     return int8_only(node) and input.shape[0] == 1 and weights.shape[3] == input.shape[3]
 
 
 def convolution_taps(node: Node) -> npt.NDArray[np.int8] | None:
     """Weights [output channels][taps] of an ungrouped int8 convolution of batch 1; None of any other."""
-    weights = checks.required(node, 1)
+    weights = node.input("weights")
     if not _is_plain(node):
         return None
     assert weights.data is not None
@@ -40,7 +39,7 @@ def depthwise_3x3_taps(node: Node, view: Window) -> npt.NDArray[np.int8] | None:
 
     None of any other.
     """
-    weights = checks.required(node, 1)
+    weights = node.input("weights")
     if not _is_plain(node) or not is_3x3(view):
         return None
     assert weights.data is not None
@@ -49,7 +48,7 @@ def depthwise_3x3_taps(node: Node, view: Window) -> npt.NDArray[np.int8] | None:
 
 def output_range(node: Node) -> tuple[int, int]:
     """The fused activation's quantized bounds."""
-    return activation_range(node, node.attributes.activation, node.outputs[0])
+    return activation_range(node, node.attributes.activation, node.output)
 
 
 def clamp_fields(node: Node) -> dict[str, ParamValue]:
@@ -68,10 +67,10 @@ def folded_bias(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]
 
     ``taps`` has the output channels first. Wraps around as the kernels' int32 accumulators do.
     """
-    bias = checks.optional(node, 2)
+    bias = node.optional("bias")
     sums = taps.reshape(taps.shape[0], -1).astype(np.int64).sum(axis=1)
     start = np.zeros(len(sums), np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
-    folded = start.astype(np.int64) - checks.required(node, 0).zero_point * sums
+    folded = start.astype(np.int64) - node.input("input").zero_point * sums
     return np.asarray(folded & 0xFFFFFFFF, dtype=np.uint32).view(np.int32)
 
 
@@ -104,7 +103,7 @@ def border_pixels(view: Window) -> int:
 
 def depthwise_fields(node: Node, view: Window) -> dict[str, ParamValue]:
     """The geometry of a depthwise layer of multiplier 1, by its C names."""
-    input = checks.required(node, 0)
+    input = node.input("input")
     return {
         "input_height": view.input_height,
         "input_width": view.input_width,
@@ -119,7 +118,7 @@ def depthwise_fields(node: Node, view: Window) -> dict[str, ParamValue]:
 
 def convolution_fields(node: Node, view: Window) -> dict[str, ParamValue]:
     """The geometry of a convolution, by its C names."""
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     return {
         "input_height": view.input_height,
         "input_width": view.input_width,

@@ -6,7 +6,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import ParamValue
 
@@ -81,11 +80,11 @@ class Plane:
 
     def serves_in_place(self, node: Node) -> bool:
         """Whether all of a channel has been gathered before the first of its outputs is written."""
-        return self.strips == 1 and checks.required(node, 0).shape == node.outputs[0].shape
+        return self.strips == 1 and node.input("input").shape == node.output.shape
 
     def fields(self, node: Node) -> dict[str, ParamValue]:
         """The sizes by their C names. Steps are in bytes of int8."""
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         in_row, in_column = _steps(input.shape, self.turned)
         out_row, out_column = _steps(output.shape, self.turned)
         return {

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.reduction.pool_2d import AveragePool2D, MaxPool2D, Pool2D
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import Kernel
 from tinyserve.compiler.variants import Candidate
@@ -21,9 +20,9 @@ _TAP, _GROUP = {"dsp": 6.0, "mve": 5.0}, {"dsp": 40.0, "mve": 20.0}
 def candidates(node: Node, lowering: Lowering, feature: str, lanes: Mapping[str, int]) -> list[Candidate]:
     """One candidate for maxima, and for averages of windows that are not too large. ``lanes``: channels at
     a time, by operator."""
-    attributes, output = node.attributes, node.outputs[0]
+    attributes, output = node.attributes, node.output
     taps = attributes.filter_height * attributes.filter_width
-    if node.name not in lanes or checks.required(node, 0).dtype is not DType.INT8:
+    if node.name not in lanes or node.input("input").dtype is not DType.INT8:
         return []
     if node.name == "AVERAGE_POOL_2D" and taps > _MOST_TAPS:
         return []

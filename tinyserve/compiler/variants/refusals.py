@@ -9,7 +9,6 @@ import numpy as np
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.transpose_conv import as_convolution
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.quantize_params import (
     convolution_requantization,
     fully_connected_requantization,
@@ -37,7 +36,7 @@ def reason(name: str, node: Node) -> str:
 
 
 def _linear(name: str, node: Node) -> str:
-    input, weights = checks.required(node, 0), checks.required(node, 1)
+    input, weights = node.input("input"), node.input("weights")
     if input.dtype is DType.FLOAT32:
         return "no float32 kernel for this core"
     if weights.dtype is not DType.INT8:
@@ -46,7 +45,7 @@ def _linear(name: str, node: Node) -> str:
 
 
 def _large_factor(name: str, node: Node) -> str:
-    tensors = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    tensors = node.input("input"), node.input("weights"), node.output
     of = fully_connected_requantization if name == "fully_connected" else convolution_requantization
     factors = of(node, *tensors)
     large = np.flatnonzero(factors.shifts > -1)
@@ -55,7 +54,7 @@ def _large_factor(name: str, node: Node) -> str:
 
 
 def _shape(name: str, node: Node) -> str:
-    input = checks.required(node, 0)
+    input = node.input("input")
     if input.shape[0] != 1:
         return f"a batch of {input.shape[0]}: kernels of this core take one image"
     strides = [getattr(node.attributes, axis, 1) for axis in ("stride_height", "stride_width")]

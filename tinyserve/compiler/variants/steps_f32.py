@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.unary import add_elementwise
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.variants import Candidate
 
@@ -30,7 +29,7 @@ _SIGN = 0x7FFFFFFF
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for float32 to int8 where the table's bytes pay."""
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     if (input.dtype, output.dtype) != (DType.FLOAT32, DType.INT8) or not _pays(output.elements, lowering):
         return []
     reason = "255 comparisons' places, halved eight times, in place of a division"
@@ -44,7 +43,7 @@ def _pays(elements: int, lowering: Lowering) -> bool:
 
 
 def _lower(node: Node, lowering: Lowering) -> None:
-    output = node.outputs[0]
+    output = node.output
     steps = step_keys(output.scale, output.zero_point).astype(np.int32)
     constant = lowering.constant(f"{output.name}_steps", steps, "floats by their bits, where results go up")
     add_elementwise(

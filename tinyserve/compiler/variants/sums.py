@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.add import Add, Sub
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.fixed_point import requantize
 from tinyserve.compiler.program import ParamValue
 
@@ -58,7 +57,7 @@ def factors_for(node: Node) -> SumFactors | None:
 
     None for all others.
     """
-    input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input1, input2, output = node.input("input1"), node.input("input2"), node.output
     if output.dtype is not DType.INT8 or input1.shape != output.shape or input2.shape != output.shape:
         return None
     factors = SumFactors(node)

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window, fits_32_bits, narrow_sums
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
@@ -52,7 +51,7 @@ class _Factors:
 
 def candidates(node: Node, lowering: Lowering, kernel: Kernel) -> list[Candidate]:
     """One candidate for ungrouped layers whose sums and factors the kernel's 32 bits hold."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     if input.dtype is not DType.INT16 or weights.shape[3] != input.shape[3] or not fits_32_bits(node):
         return []
     factors = _factors(node)
@@ -69,8 +68,8 @@ def candidates(node: Node, lowering: Lowering, kernel: Kernel) -> list[Candidate
 
 def _factors(node: Node) -> _Factors | None:
     """None where a factor is so large or small that the kernels' one product does not hold it."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
-    bias = checks.optional(node, 2)
+    input, weights, output = node.input("input"), node.input("weights"), node.output
+    bias = node.optional("bias")
     every = convolution_requantization(node, input, weights, output).per_channel(output.shape[3])
     multipliers, shifts = every.multipliers.astype(np.int64), every.shifts.astype(np.int64)
     start = (
@@ -87,7 +86,7 @@ def _factors(node: Node) -> _Factors | None:
 
 
 def _lower(node: Node, lowering: Lowering, kernel: Kernel, factors: _Factors) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     view = conv_window(node)
     channels, taps = weights.shape[0], weights.elements // weights.shape[0]

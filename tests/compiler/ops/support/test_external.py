@@ -132,8 +132,8 @@ def changed(tmp_path: Path, file: str, old: str, new: str) -> Path:
     ("old", "new", "said"),
     [
         (
-            "checks.arity(node, 1)",
-            "checks.arityy(node, 1)",
+            "checks.same_dtype(node",
+            "checks.same_dtypes(node",
             r"shuffle.py:\d+: .*check failed: AttributeError",
         ),
         ("return read_attributes(options)", "return 1 / 0", r":\d+: .*attributes failed: ZeroDivisionError"),

@@ -17,7 +17,6 @@ from tinyserve.compiler.ops.support.move import move
 from tinyserve.compiler.program import Block, Buffer, Constant, ControlCall, Operand
 
 _ALIGNMENT = 16
-_MOST_VALUES = 1 << 8
 
 
 @dataclass(frozen=True)
@@ -27,22 +26,23 @@ class IfAttributes:
 
 
 class If(OpDef):
-    """Input 0 is a bool; the others are the inputs of both subgraphs."""
+    """The condition is a bool; the others are the inputs of both subgraphs."""
 
     name = "IF"
+    inputs = ("condition", "values*")
+    outputs = ("results*",)
 
     def attributes(self, options: Options) -> IfAttributes:
         return IfAttributes(options.int32(0), options.int32(1))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, max(1, len(node.inputs)), _MOST_VALUES, outputs=len(node.outputs))
-        condition = checks.required(node, 0)
+        condition = node.input("condition")
         checks.dtype(node, condition, (DType.BOOL,), "the condition")
         checks.elements(node, condition, 1, "the condition")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        test = lowering.operand(checks.required(node, 0))
-        inputs = [checks.required(node, index) for index in range(1, len(node.inputs))]
+        test = lowering.operand(node.input("condition"))
+        inputs = node.operands()[1:]
         blocks = [
             lowering.block(number, inputs, node.outputs)
             for number in (node.attributes.then_subgraph, node.attributes.else_subgraph)
@@ -63,21 +63,22 @@ class While(OpDef):
     """
 
     name = "WHILE"
+    inputs = ("value", "more*")
+    outputs = ("result", "more*")
     limits = "shapes stay the same from turn to turn"
 
     def attributes(self, options: Options) -> WhileAttributes:
         return WhileAttributes(options.int32(0), options.int32(1))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, max(1, len(node.inputs)), _MOST_VALUES, outputs=len(node.inputs))
-        for index, output in enumerate(node.outputs):
-            input = checks.required(node, index)
+        if len(node.operands()) != len(node.outputs):
+            raise checks.invalid(node, f"has {len(node.outputs)} outputs, needs {len(node.inputs)}")
+        for input, output in zip(node.operands(), node.outputs, strict=True):
             checks.same_dtype(node, input, output)
             checks.elements(node, output, input.elements, "an output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        for index, output in enumerate(node.outputs):
-            input = checks.required(node, index)
+        for input, output in zip(node.operands(), node.outputs, strict=True):
             if input.dtype is DType.RESOURCE:
                 lowering.alias(output, input)
             else:
@@ -111,12 +112,14 @@ class CallOnce(OpDef):
     """Runs a subgraph without inputs and outputs at the first inference, and at the first after a reset."""
 
     name = "CALL_ONCE"
+    inputs = ()
+    outputs = ()
 
     def attributes(self, options: Options) -> CallOnceAttributes:
         return CallOnceAttributes(options.int32(0))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 0, outputs=0)
+        """Nothing to check: it has no operands."""
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         done = lowering.state("initialized", 1)
@@ -153,7 +156,7 @@ def _add_control(
             args=[],
             reads=list(dict.fromkeys([*touched, region])),
             writes=list(dict.fromkeys([*written, region])),
-            layer=node.outputs[0].name if node.outputs else f"initialize_{subgraphs}",
+            layer=node.output.name if node.outputs else f"initialize_{subgraphs}",
             op=node.name,
             comment=f"{shapes(node)}; runs {subgraphs}",
             macs=sum(call.macs for block in blocks for call in block.calls),

@@ -40,6 +40,8 @@ class DetectionPostProcess(OpDef):
     """
 
     name = "TFLite_Detection_PostProcess"
+    inputs = ("encodings", "predictions", "anchors")
+    outputs = ("boxes", "classes", "scores", "count")
     custom = True
 
     def attributes(self, options: Options) -> DetectionAttributes:
@@ -74,8 +76,7 @@ class DetectionPostProcess(OpDef):
                 output.shape = shape
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 3, outputs=4)
-        encodings, predictions, anchors = (checks.required(node, index) for index in range(3))
+        encodings, predictions, anchors = node.operands()
         for tensor in (encodings, predictions, anchors, *node.outputs):
             checks.dtype(node, tensor, (DType.FLOAT32,), f'"{tensor.name}"')
         checks.rank(node, encodings, 3, "encodings")
@@ -94,7 +95,7 @@ class DetectionPostProcess(OpDef):
             checks.elements(node, output, count, f'"{output.name}"')
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        encodings, predictions, _ = (checks.required(node, index) for index in range(3))
+        encodings, predictions = node.input("encodings"), node.input("predictions")
         attributes: DetectionAttributes = node.attributes
         boxes, classes = encodings.shape[1], predictions.shape[2]
         y_scale, x_scale, height_scale, width_scale = attributes.scales
@@ -107,14 +108,14 @@ class DetectionPostProcess(OpDef):
             "height_scale": height_scale, "width_scale": width_scale,
             "score_threshold": attributes.score_threshold, "overlap_threshold": attributes.overlap_threshold,
         }  # fmt: skip
-        name = node.outputs[0].name
+        name = node.output.name
         add_call(
             node,
             lowering,
             "ts_detection_postprocess",
             "detection_postprocess.h",
             params=params,
-            inputs=[lowering.operand(checks.required(node, index)) for index in range(3)],
+            inputs=[lowering.operand(tensor) for tensor in node.operands()],
             outputs=[lowering.buffer(output) for output in node.outputs],
             scratch=[
                 lowering.scratch(f"{name}_decoded", 16 * boxes),

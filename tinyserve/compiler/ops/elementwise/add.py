@@ -32,6 +32,7 @@ class Add(OpDef):
     """Quantized inputs are brought to twice the larger scale with 20 (int8) or 15 (int16) extra bits."""
 
     name = "ADD"
+    inputs = ("input1", "input2")
     types = SUFFIX
     limits = "int32 without a fused activation; up to 6 dimensions"
 
@@ -39,8 +40,7 @@ class Add(OpDef):
         return AddAttributes(Activation.read(options, 0))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input1, input2, output = node.input("input1"), node.input("input2"), node.output
         checks.dtype(node, input1, SUFFIX, "input")
         checks.same_dtype(node, input1, input2, output)
         check_broadcast(node, input1, input2)
@@ -55,13 +55,13 @@ class Add(OpDef):
 
     def check_int32(self, node: Node) -> None:
         """TFLM's int32 ADD leaves the activation out, LiteRT's does not: there is no right answer."""
-        if node.outputs[0].dtype is DType.INT32 and node.attributes.activation is not Activation.NONE:
+        if node.output.dtype is DType.INT32 and node.attributes.activation is not Activation.NONE:
             raise unsupported(node, "an activation fused into int32", "use a separate activation layer")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         if lowering.lower_variant("add", node):
             return
-        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input1, input2, output = node.input("input1"), node.input("input2"), node.output
         activation: Activation = node.attributes.activation
         params: dict[str, ParamValue] = {**broadcast_params(input1, input2, output)}
         if output.dtype is DType.FLOAT32:
@@ -90,7 +90,7 @@ class Add(OpDef):
 
     def quantized_params(self, node: Node) -> dict[str, ParamValue]:
         """Offsets, multipliers and shifts of the quantized kernels."""
-        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input1, input2, output = node.input("input1"), node.input("input2"), node.output
         (multiplier1, shift1), (multiplier2, shift2), (multiplier, shift) = self._multipliers(node)
         return {
             "offset1": -input1.zero_point,
@@ -107,8 +107,8 @@ class Add(OpDef):
 
     def _multipliers(self, node: Node) -> list[tuple[int, int]]:
         """Of input 1, input 2 and the output: TFLM's CalculateOpDataAdd and CalculateOpDataSub."""
-        scale1, scale2 = checks.required(node, 0).scale, checks.required(node, 1).scale
-        output = node.outputs[0]
+        scale1, scale2 = node.input("input1").scale, node.input("input2").scale
+        output = node.output
         twice_max = 2 * max(scale1, scale2)
         result = twice_max / ((1 << _left_shift(output.dtype)) * output.scale)
         return _below_one(node, [scale1 / twice_max, scale2 / twice_max, result])

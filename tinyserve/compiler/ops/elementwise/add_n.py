@@ -18,14 +18,13 @@ class AddN(OpDef):
     """Inputs of one shape and one quantization. int8 is summed in a scratch buffer of int32."""
 
     name = "ADD_N"
+    inputs = ("input1", "input2", "more*")
     types = _SUFFIX
 
     def check(self, node: Node) -> None:
-        checks.arity(node, max(2, len(node.inputs)), _MOST_INPUTS)
-        first, output = checks.required(node, 0), node.outputs[0]
+        first, output = node.input("input1"), node.output
         checks.dtype(node, first, _SUFFIX, "input")
-        for index in range(len(node.inputs)):
-            tensor = checks.required(node, index)
+        for tensor in node.operands():
             checks.same_dtype(node, first, tensor, output)
             checks.shape(node, tensor, output.shape, "an input")
             if first.dtype is DType.INT8:
@@ -35,20 +34,20 @@ class AddN(OpDef):
             sum_rescaling(node, first, output)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        output, kind = node.outputs[0], _SUFFIX[node.outputs[0].dtype]
-        rescaling = sum_fields(node, checks.required(node, 0), output)
+        output, kind = node.output, _SUFFIX[node.output.dtype]
+        rescaling = sum_fields(node, node.input("input1"), output)
         params: dict[str, ParamValue] = {"count": output.elements, "first": 1, **rescaling}
         sums = target = lowering.buffer(output)
         if output.dtype is DType.INT8:
             sums = lowering.scratch(f"{output.name}_sums", 4 * output.elements)
-        for index in range(len(node.inputs)):
+        for index, tensor in enumerate(node.operands()):
             add_call(
                 node,
                 lowering,
                 f"ts_add_n_{kind}",
                 "add_n.h",
                 params={**params, "first": int(index == 0)},
-                inputs=[lowering.operand(checks.required(node, index))],
+                inputs=[lowering.operand(tensor)],
                 outputs=[sums] if index == 0 else [],
                 params_type="ts_add_n_params",
                 scratch=[sums] if index else [],

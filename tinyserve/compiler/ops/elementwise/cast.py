@@ -21,14 +21,13 @@ class Cast(OpDef):
     types = _SUFFIX
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, _SUFFIX, "input")
         checks.dtype(node, output, _SUFFIX, "output")
         checks.elements(node, output, input.elements, "output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         function = f"ts_cast_{_SUFFIX[input.dtype]}_{_SUFFIX[output.dtype]}"
         add_elementwise(node, lowering, function, {}, header="cast.h", kind="ts_cast")
 

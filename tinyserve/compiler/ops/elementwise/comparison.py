@@ -35,7 +35,7 @@ class Comparison(Binary):
         self.kernel = name.lower()
 
     def check_values(self, node: Node) -> None:
-        tensors = [checks.required(node, 0), checks.required(node, 1)]
+        tensors = [node.input("input1"), node.input("input2")]
         if tensors[0].dtype is DType.INT8:
             checks.per_tensor(node, *tensors)
             if any(tensor.scale >= 1.0 for tensor in tensors):
@@ -43,7 +43,7 @@ class Comparison(Binary):
 
     def params(self, node: Node) -> dict[str, ParamValue]:
         params: dict[str, ParamValue] = {}
-        for number, tensor in enumerate((checks.required(node, 0), checks.required(node, 1)), start=1):
+        for number, tensor in enumerate((node.input("input1"), node.input("input2")), start=1):
             if tensor.dtype is DType.INT8:
                 params.update(_scaling(number, tensor))
         return params
@@ -76,8 +76,7 @@ class LogicalNot(OpDef):
     types = (DType.BOOL,)
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, (DType.BOOL,), "input")
         checks.same_dtype(node, input, output)
         checks.elements(node, output, input.elements, "output")

@@ -50,7 +50,7 @@ class Div(Binary):
 
     def check_values(self, node: Node) -> None:
         check_activation(node, node.attributes.activation)
-        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input1, input2, output = node.input("input1"), node.input("input2"), node.output
         if output.dtype is DType.INT32 and any(tensor.quantization for tensor in (input1, input2)):
             raise unsupported(
                 node, "quantized int32", "convert the model again without quantizing this layer"
@@ -69,7 +69,7 @@ class Div(Binary):
                 )
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input1, input2, output = node.input("input1"), node.input("input2"), node.output
         activation: Activation = node.attributes.activation
         if output.dtype is DType.FLOAT32:
             low, high = float_range(activation)
@@ -91,8 +91,8 @@ class Div(Binary):
 
 
 def _factor(node: Node) -> tuple[int, int]:
-    scale1, scale2 = checks.required(node, 0).scale, checks.required(node, 1).scale
-    return requantization(node, ratio(scale1, scale2 * node.outputs[0].scale))
+    scale1, scale2 = node.input("input1").scale, node.input("input2").scale
+    return requantization(node, ratio(scale1, scale2 * node.output.scale))
 
 
 class FloorDiv(Div):

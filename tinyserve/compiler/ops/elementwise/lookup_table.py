@@ -28,8 +28,7 @@ class LookupTable(OpDef):
     types = (DType.INT8,)
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, self.types, "input")
         checks.same_dtype(node, input, output)
         checks.elements(node, output, input.elements, "output")

@@ -29,10 +29,10 @@ class Maximum(Binary):
     params_of = _PARAMS
 
     def check_values(self, node: Node) -> None:
-        output = node.outputs[0]
+        output = node.output
         if output.dtype in QUANTIZED and output.quantization:
-            for index in (0, 1):
-                checks.same_quantization(node, checks.required(node, index), output, tolerance=1e-6)
+            for input in node.operands():
+                checks.same_quantization(node, input, output, tolerance=1e-6)
 
 
 class Minimum(Maximum):

@@ -32,6 +32,7 @@ class Mul(OpDef):
     """The product of the scales over the output's, in float64: TFLM's CalculateOpDataMul."""
 
     name = "MUL"
+    inputs = ("input1", "input2")
     types = SUFFIX
     limits = "up to 6 dimensions"
 
@@ -39,8 +40,7 @@ class Mul(OpDef):
         return MulAttributes(Activation.read(options, 0))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input1, input2, output = node.input("input1"), node.input("input2"), node.output
         checks.dtype(node, input1, SUFFIX, "input")
         checks.same_dtype(node, input1, input2, output)
         check_broadcast(node, input1, input2)
@@ -55,12 +55,12 @@ class Mul(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         if lowering.lower_variant("mul", node):
             return
-        kind = SUFFIX[node.outputs[0].dtype]
+        kind = SUFFIX[node.output.dtype]
         self.add(node, lowering, Kernel(f"ts_mul_{kind}", "mul.h"))
 
     def add(self, node: Node, lowering: Lowering, kernel: Kernel) -> None:
         """Appends the call of a kernel that takes the portable kernels' parameters."""
-        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input1, input2, output = node.input("input1"), node.input("input2"), node.output
         activation: Activation = node.attributes.activation
         params: dict[str, ParamValue] = {**broadcast_params(input1, input2, output)}
         if output.dtype is DType.FLOAT32:
@@ -91,8 +91,8 @@ class Mul(OpDef):
 
 
 def _requantization(node: Node) -> tuple[int, int]:
-    scale1, scale2 = checks.required(node, 0).scale, checks.required(node, 1).scale
-    return requantization(node, ratio(scale1 * scale2, node.outputs[0].scale))
+    scale1, scale2 = node.input("input1").scale, node.input("input2").scale
+    return requantization(node, ratio(scale1 * scale2, node.output.scale))
 
 
 OPS = (Mul(),)

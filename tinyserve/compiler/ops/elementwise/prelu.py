@@ -18,6 +18,7 @@ class Prelu(Binary):
     """TFLM's CalculatePreluParams. Alpha is int8 for int16 inputs."""
 
     name = "PRELU"
+    inputs = ("input", "alpha")
     kernel = "prelu"
     header = "prelu"
     suffixes = _SUFFIXES
@@ -25,8 +26,7 @@ class Prelu(Binary):
     params_of = _PARAMS
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input, alpha, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, alpha, output = node.input("input"), node.input("alpha"), node.output
         checks.dtype(node, input, self.suffixes, "input")
         checks.same_dtype(node, input, output)
         checks.dtype(node, alpha, (DType.INT8 if input.dtype is DType.INT16 else input.dtype,), "alpha")
@@ -36,7 +36,7 @@ class Prelu(Binary):
             self._factors(node)
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        input, alpha, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, alpha, output = node.input("input"), node.input("alpha"), node.output
         if input.dtype is DType.FLOAT32:
             return {}
         (multiplier, shift), (negative_multiplier, negative_shift) = self._factors(node)
@@ -51,7 +51,7 @@ class Prelu(Binary):
         }
 
     def _factors(self, node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
-        input, alpha, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, alpha, output = node.input("input"), node.input("alpha"), node.output
         return (
             requantization(node, ratio(input.scale, output.scale)),
             requantization(node, ratio(input.scale * alpha.scale, output.scale)),

@@ -35,8 +35,7 @@ class Quantize(OpDef):
     limits = "float32 to int8 and int16; between int8, int16, int32 and uint8 as TFLM has it"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.elements(node, output, input.elements, "output")
         if (input.dtype, output.dtype) not in _PAIRS:
             raise unsupported(
@@ -48,7 +47,7 @@ class Quantize(OpDef):
             _factor(node)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         function = f"ts_quantize_{_SUFFIX[input.dtype]}_{_SUFFIX[output.dtype]}"
         if input.dtype is DType.FLOAT32:
             if lowering.lower_variant("quantize", node):
@@ -76,7 +75,7 @@ class Quantize(OpDef):
 
 
 def _factor(node: Node) -> tuple[int, int]:
-    return requantization(node, ratio(checks.required(node, 0).scale, node.outputs[0].scale))
+    return requantization(node, ratio(node.input("input").scale, node.output.scale))
 
 
 class Dequantize(OpDef):
@@ -87,15 +86,14 @@ class Dequantize(OpDef):
     limits = "to float32"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, (DType.INT8, DType.UINT8, DType.INT16, DType.INT32), "input")
         checks.dtype(node, output, (DType.FLOAT32,), "output")
         checks.elements(node, output, input.elements, "output")
         checks.per_tensor(node, input)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input = checks.required(node, 0)
+        input = node.input("input")
         params: dict[str, ParamValue] = {"scale": input.scale, "zero_point": input.zero_point}
         function = f"ts_dequantize_{_SUFFIX[input.dtype]}"
         add_elementwise(node, lowering, function, params, header="quantize.h", kind="ts_dequantize")

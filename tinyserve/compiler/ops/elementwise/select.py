@@ -21,24 +21,24 @@ class SelectV2(OpDef):
     """All three inputs broadcast. Quantized values are copied as they are."""
 
     name = "SELECT_V2"
+    inputs = ("condition", "input1", "input2")
     types = SUFFIX
     limits = "up to 6 dimensions"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 3)
-        condition, input1, input2 = (checks.required(node, index) for index in range(3))
+        condition, input1, input2 = node.operands()
         checks.dtype(node, condition, (DType.BOOL,), "condition")
         checks.dtype(node, input1, SUFFIX, "input")
-        checks.same_dtype(node, input1, input2, node.outputs[0])
+        checks.same_dtype(node, input1, input2, node.output)
         check_broadcast(node, condition, input1, input2)
 
     def condition_shape(self, node: Node) -> tuple[int, ...]:
         """The condition's shape as it broadcasts."""
-        return checks.required(node, 0).shape
+        return node.input("condition").shape
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        inputs = [checks.required(node, index) for index in range(3)]
-        output = node.outputs[0]
+        inputs = node.operands()
+        output = node.output
         shape = (1,) * (MAX_RANK - len(output.shape)) + output.shape
         params: dict[str, ParamValue] = {
             "shape": shape,
@@ -72,12 +72,11 @@ class Select(SelectV2):
     name = "SELECT"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 3)
-        condition, input1, input2 = (checks.required(node, index) for index in range(3))
+        condition, input1, input2 = node.operands()
         checks.dtype(node, condition, (DType.BOOL,), "condition")
         checks.dtype(node, input1, SUFFIX, "input")
-        checks.same_dtype(node, input1, input2, node.outputs[0])
-        shape = node.outputs[0].shape
+        checks.same_dtype(node, input1, input2, node.output)
+        shape = node.output.shape
         checks.shape(node, input1, shape, "input 1")
         checks.shape(node, input2, shape, "input 2")
         if condition.elements > 1 and condition.shape not in (shape, shape[:1]):
@@ -86,7 +85,7 @@ class Select(SelectV2):
             raise unsupported(node, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
 
     def condition_shape(self, node: Node) -> tuple[int, ...]:
-        condition, shape = checks.required(node, 0).shape, node.outputs[0].shape
+        condition, shape = node.input("condition").shape, node.output.shape
         return condition if condition == shape else condition + (1,) * (len(shape) - len(condition))
 
 

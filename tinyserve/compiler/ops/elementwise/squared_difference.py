@@ -33,7 +33,7 @@ class SquaredDifference(Binary):
     params_of = _PARAMS
 
     def check_values(self, node: Node) -> None:
-        tensors = [checks.required(node, 0), checks.required(node, 1), node.outputs[0]]
+        tensors = [node.input("input1"), node.input("input2"), node.output]
         if tensors[0].dtype in QUANTIZED:
             checks.per_tensor(node, *tensors)
             self._output_factor(node)
@@ -41,7 +41,7 @@ class SquaredDifference(Binary):
             checks.symmetric(node, *tensors)
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input1, input2, output = node.input("input1"), node.input("input2"), node.output
         if output.dtype not in QUANTIZED:
             return {}
         twice_max = 2.0 * max(input1.scale, input2.scale)
@@ -65,8 +65,8 @@ class SquaredDifference(Binary):
         }
 
     def _output_factor(self, node: Node) -> tuple[int, int]:
-        output = node.outputs[0]
-        twice_max = 2.0 * max(checks.required(node, 0).scale, checks.required(node, 1).scale)
+        output = node.output
+        twice_max = 2.0 * max(node.input("input1").scale, node.input("input2").scale)
         scaled = (1 << 2 * _LEFT_SHIFT[output.dtype]) * output.scale
         return requantization(node, ratio(twice_max * twice_max, scaled))
 

@@ -45,7 +45,7 @@ def saturate(value: int) -> int:
 
 def add_lookup(node: Node, lowering: Lowering, table: Table) -> None:
     """The call of a function of 8-bit values."""
-    constant = lowering.constant(f"{node.outputs[0].name}_table", table, f"{node.name} of every byte")
+    constant = lowering.constant(f"{node.output.name}_table", table, f"{node.name} of every byte")
     add_elementwise(node, lowering, "ts_lookup_8", {"table": constant})
 
 
@@ -60,7 +60,7 @@ def add_elementwise(
     variant: str = "portable",
 ) -> None:
     """The call of a kernel that goes through the elements in order. ``kind`` is its parameter type's stem."""
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     source, target = lowering.operand(input), lowering.buffer(output)
     growth = max(0, output.dtype.itemsize - input.dtype.itemsize)
     add_call(
@@ -85,8 +85,7 @@ class Unary(OpDef):
     types: Collection[DType] = (DType.FLOAT32,)
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, self.types, "input")
         checks.same_dtype(node, input, output)
         checks.elements(node, output, input.elements, "output")
@@ -95,7 +94,7 @@ class Unary(OpDef):
 
     def check_quantized(self, node: Node) -> None:
         """Raises ModelError where integers have no scale, UnsupportedError where TFLM does not take it."""
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.per_tensor(node, input, output)
         if input.dtype is DType.INT16:
             checks.symmetric(node, input, output)
@@ -114,7 +113,7 @@ class Unary(OpDef):
         raise NotImplementedError
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        dtype = node.outputs[0].dtype
+        dtype = node.output.dtype
         if dtype is DType.FLOAT32:
             alpha = getattr(node.attributes, "alpha", 0.0)
             function = f"ts_{self.name.lower()}_f32"
@@ -144,7 +143,7 @@ class _Sigmoidal(Unary):
         raise NotImplementedError
 
     def table(self, node: Node) -> Table:
-        input = checks.required(node, 0)
+        input = node.input("input")
         multiplier, shift = quantize_multiplier(input.scale * (1 << (31 - self.integer_bits)))
         radius = fixed_point.input_radius(self.integer_bits, shift)
 
@@ -160,7 +159,7 @@ class _Sigmoidal(Unary):
         return byte_table(DType.INT8, value)
 
     def check_s16(self, node: Node) -> None:
-        if round(math.log2(node.outputs[0].scale), 3) != -15:
+        if round(math.log2(node.output.scale), 3) != -15:
             raise unsupported(node, "int16 output whose scale is not 1/32768", "convert the model again")
         _sigmoid_scaling(node, self.name == "TANH")
 
@@ -182,7 +181,7 @@ class Logistic(_Sigmoidal):
         return fixed_point.divide_by_power_of_two(q0, 23) - 128
 
     def table(self, node: Node) -> Table:
-        if node.outputs[0].zero_point != -128:
+        if node.output.zero_point != -128:
             raise unsupported(node, "int8 output whose zero point is not -128", "convert the model again")
         return super().table(node)
 
@@ -218,7 +217,7 @@ def _sigmoid_scaling(node: Node, tanh: bool) -> tuple[int, int]:
     """Multiplier and right shift from an int16 input to the table's argument: TFLM's logistic_common and
     tanh.
     """
-    scale = np.float32(checks.required(node, 0).scale)
+    scale = np.float32(node.input("input").scale)
     log2 = float(np.log(scale) * (np.float32(1.0) / np.log(np.float32(2.0))))
     nearest = round_half_away(log2)
     left_shift = 12 + nearest
@@ -252,7 +251,7 @@ class _Rectifier(Unary):
 
     def rescale(self, node: Node) -> _Rescale:
         """TFLM's CalculateReluOpData."""
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         factor = requantization(node, ratio(input.scale, output.scale))
         return _Rescale(factor, factor, *activation_range(node, self.activation, output))
 
@@ -260,7 +259,7 @@ class _Rectifier(Unary):
         self.rescale(node)
 
     def table(self, node: Node) -> Table:
-        input, output, how = checks.required(node, 0), node.outputs[0], self.rescale(node)
+        input, output, how = node.input("input"), node.output, self.rescale(node)
 
         def value(quantized: int) -> int:
             centered = quantized - input.zero_point
@@ -273,8 +272,8 @@ class _Rectifier(Unary):
     def lower_s16(self, node: Node, lowering: Lowering) -> None:
         how = self.rescale(node)
         params: dict[str, ParamValue] = {
-            "input_offset": checks.required(node, 0).zero_point,
-            "output_offset": node.outputs[0].zero_point,
+            "input_offset": node.input("input").zero_point,
+            "output_offset": node.output.zero_point,
             "activation_min": how.low,
             "activation_max": how.high,
             "multiplier": how.positive[0],
@@ -312,7 +311,7 @@ class Relu6(Unary):
         add_elementwise(node, lowering, "ts_clamp_s16", {"activation_min": low, "activation_max": high})
 
     def _bounds(self, node: Node) -> tuple[int, int]:
-        input = checks.required(node, 0)
+        input = node.input("input")
         high = 127 if input.dtype is DType.INT8 else 32767
         steps = float(np.float32(6.0) / np.float32(input.scale))
         return input.zero_point, min(high, round_half_away(min(steps, 1e6)) + input.zero_point)
@@ -331,7 +330,7 @@ class LeakyRelu(_Rectifier):
 
     def rescale(self, node: Node) -> _Rescale:
         """TFLM's CalculateOpDataLeakyRelu, whose ratios the compiled TFLM computes in float64."""
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         positive = ratio(input.scale, output.scale)
         negative = ratio(input.scale * node.attributes.alpha, output.scale)
         bounds = activation_range(node, Activation.NONE, output)
@@ -355,7 +354,7 @@ class _RealFunction(Unary):
 
 def _real_table(node: Node, function: Callable[[np.float32], np.float32]) -> Table:
     """``function`` of real numbers as one of int8."""
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     scale, inverse = np.float32(input.scale), np.float32(1) / np.float32(output.scale)
 
     def value(quantized: int) -> int:
@@ -412,7 +411,7 @@ class Gelu(_RealFunction):
         return _real_table(node, function)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        if node.outputs[0].dtype is not DType.FLOAT32:
+        if node.output.dtype is not DType.FLOAT32:
             add_lookup(node, lowering, self.table(node))
             return
         function = "ts_gelu_tanh_f32" if node.attributes.approximate else "ts_gelu_f32"
@@ -438,7 +437,7 @@ class HardSwish(Unary):
     types = (DType.INT8, DType.FLOAT32)
 
     def table(self, node: Node) -> Table:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         hires = np.float32(1.0 / 128.0) * np.float32(input.scale)
         scale, exponent = _multiplier_s16(float(hires / np.float32(output.scale)))
         reluish, reluish_exponent = _multiplier_s16(float(hires / (np.float32(3.0) / np.float32(32768.0))))
@@ -496,11 +495,11 @@ class Abs(Unary):
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
 
     def check_quantized(self, node: Node) -> None:
-        if not _is_plain_s16(checks.required(node, 0)):
+        if not _is_plain_s16(node.input("input")):
             super().check_quantized(node)
 
     def table(self, node: Node) -> Table:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         factor = self._factor(node)
 
         def value(quantized: int) -> int:
@@ -514,7 +513,7 @@ class Abs(Unary):
         self._factor(node)
 
     def lower_s16(self, node: Node, lowering: Lowering) -> None:
-        if _is_plain_s16(checks.required(node, 0)):
+        if _is_plain_s16(node.input("input")):
             add_elementwise(node, lowering, "ts_abs_s16", {})
             return
         multiplier, shift = self._factor(node) or (1 << 30, 1)
@@ -532,7 +531,7 @@ class Abs(Unary):
 
     def _factor(self, node: Node) -> tuple[int, int] | None:
         """None where the scales are equal and TFLM does not rescale."""
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         if input.scale == output.scale:
             return None
         return requantization(node, ratio(input.scale, output.scale))
@@ -561,14 +560,14 @@ class Rsqrt(Unary):
 
     def _factor(self, node: Node) -> tuple[int, int]:
         """From 1 / sqrt(input) to the output."""
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         multiplier, shift = requantization(node, ratio(1.0, math.sqrt(input.scale) * output.scale))
         if shift < -11:
             raise unsupported(node, "the output's scale is too large", "quantize the model again")
         return multiplier, shift
 
     def table(self, node: Node) -> Table:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         multiplier, shift = self._factor(node)
 
         def value(quantized: int) -> int:

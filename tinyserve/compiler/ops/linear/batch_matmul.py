@@ -31,6 +31,7 @@ class BatchMatmul(OpDef):
     """Batch dimensions broadcast. TFLM multiplies the scales in float32: GetQuantizedConvolutionMultipler."""
 
     name = "BATCH_MATMUL"
+    inputs = ("input1", "input2")
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     limits = "2 to 5 dimensions; both sides of one type; int16 with zero points of 0"
 
@@ -38,8 +39,7 @@ class BatchMatmul(OpDef):
         return BatchMatmulAttributes(options.boolean(0), options.boolean(1))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        left, right, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        left, right, output = node.input("input1"), node.input("input2"), node.output
         checks.dtype(node, left, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
         checks.same_dtype(node, left, right, output)
         if not all(2 <= len(tensor.shape) <= 2 + _BATCH_RANK for tensor in (left, right)):
@@ -62,12 +62,12 @@ class BatchMatmul(OpDef):
             raise unsupported(node, f"more than {MAX_TAPS // 2} products per output", "split the matrices")
 
     def macs(self, node: Node) -> int:
-        return node.outputs[0].elements * _matrix(checks.required(node, 0), node.attributes.adjoint_left)[1]
+        return node.output.elements * _matrix(node.input("input1"), node.attributes.adjoint_left)[1]
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         if lowering.lower_variant("batch_matmul", node):
             return
-        left, right, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        left, right, output = node.input("input1"), node.input("input2"), node.output
         kind = "f32" if left.dtype is DType.FLOAT32 else "quantized"
         add_call(
             node,
@@ -93,13 +93,13 @@ class Matrices:
 
 def matrices(node: Node) -> Matrices:
     """What is multiplied, whichever way it is stored."""
-    rows, depth = _matrix(checks.required(node, 0), node.attributes.adjoint_left)
-    return Matrices(rows, node.outputs[0].shape[-1], depth)
+    rows, depth = _matrix(node.input("input1"), node.attributes.adjoint_left)
+    return Matrices(rows, node.output.shape[-1], depth)
 
 
 def matrix_params(node: Node) -> dict[str, ParamValue]:
     """The fields of the portable kernels' parameters."""
-    left, right, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    left, right, output = node.input("input1"), node.input("input2"), node.output
     rows, depth = _matrix(left, node.attributes.adjoint_left)
     columns = output.shape[-1]
     padding = (1,) * (_BATCH_RANK - len(output.shape) + 2)
@@ -136,7 +136,7 @@ def _batch_strides(tensor: Tensor, output: Tensor) -> tuple[int, ...]:
 
 
 def _factor(node: Node) -> tuple[int, int]:
-    left, right, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    left, right, output = node.input("input1"), node.input("input2"), node.output
     product = float(np.float32(left.scale) * np.float32(right.scale))
     return requantization(node, ratio(product, output.scale))
 

@@ -60,7 +60,8 @@ class Conv2D(OpDef):
     """
 
     name = "CONV_2D"
-    roles = ("input", "weights", "bias")
+    inputs = ("input", "weights", "bias?")
+    names_constants = True
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     limits = "int8 weights (constant int4 with int8 activations), symmetric"
 
@@ -75,8 +76,7 @@ class Conv2D(OpDef):
         )
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2, 3)
-        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, weights, output = node.input("input"), node.input("weights"), node.output
         for tensor, role in ((input, "input"), (weights, "weights"), (output, "output")):
             checks.rank(node, tensor, 4, role)
         channels, per_group = weights.shape[0], weights.shape[3]
@@ -90,13 +90,13 @@ class Conv2D(OpDef):
         conv_window(node)
 
     def macs(self, node: Node) -> int:
-        weights = checks.required(node, 1)
-        return node.outputs[0].elements * weights.elements // weights.shape[0]
+        weights = node.input("weights")
+        return node.output.elements * weights.elements // weights.shape[0]
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         if not computed_operands(node) and lowering.lower_variant("conv_2d", node):
             return
-        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, weights, output = node.input("input"), node.input("weights"), node.output
         view = conv_window(node)
         groups = input.shape[3] // weights.shape[3]
         params: dict[str, ParamValue] = {
@@ -119,7 +119,7 @@ class Conv2D(OpDef):
 
 def conv_window(node: Node) -> Window:
     """The sliding window of a CONV_2D. Raises ModelError where the shapes contradict it."""
-    attributes, weights = node.attributes, checks.required(node, 1)
+    attributes, weights = node.attributes, node.input("weights")
     return window(
         node,
         (weights.shape[1], weights.shape[2]),
@@ -156,8 +156,8 @@ def check_convolution(
     ``axis``, and a zero point of 0 unless ``asymmetric``. ``s16_bias``: the types that the bias of int16
     activations may have.
     """
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
-    bias = checks.optional(node, 2)
+    input, weights, output = node.input("input"), node.input("weights"), node.output
+    bias = node.optional("bias")
     checks.dtype(node, input, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
     checks.same_dtype(node, input, output)
     check_activation(node, node.attributes.activation)
@@ -194,8 +194,8 @@ def convolution_params(
 
     Weights and bias are NULL where they are arguments of the call, see ``add_convolution``.
     """
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
-    bias = checks.optional(node, 2)
+    input, weights, output = node.input("input"), node.input("weights"), node.output
+    bias = node.optional("bias")
     params: dict[str, ParamValue] = {}
     if input.dtype is DType.FLOAT32:
         params["activation_min"], params["activation_max"] = float_range(activation)
@@ -216,15 +216,15 @@ def convolution_params(
 
 def narrow_sums(node: Node) -> dict[str, ParamValue]:
     """The field that int16 kernels with either type of bias have, see ``kernels/common/sum_s16.h``."""
-    if checks.required(node, 0).dtype is not DType.INT16:
+    if node.input("input").dtype is not DType.INT16:
         return {}
-    bias = checks.optional(node, 2)
+    bias = node.optional("bias")
     return {"narrow_sums": bias is not None and bias.dtype is DType.INT32}
 
 
 def fits_32_bits(node: Node) -> bool:
     """Whether constant weights and bias keep every sum over int16 activations within 32 bits."""
-    weights, bias = checks.required(node, 1), checks.optional(node, 2)
+    weights, bias = node.input("weights"), node.optional("bias")
     if weights.data is None or (bias is not None and bias.data is None):
         return False
     magnitudes = np.abs(weights.data.astype(np.int64).reshape(weights.shape[0], -1)).sum(axis=1) << 15
@@ -250,13 +250,13 @@ def add_convolution(
 
     Weights and bias that are computed go as arguments to the kernel's form of the same name with _computed.
     """
-    source, target = lowering.operand(checks.required(node, 0)), lowering.buffer(node.outputs[0])
+    source, target = lowering.operand(node.input("input")), lowering.buffer(node.output)
     inputs: list[Operand | None] = [source]
     computed = computed_operands(node)
     if computed:
-        bias = checks.optional(node, 2)
+        bias = node.optional("bias")
         inputs += [
-            lowering.operand(checks.required(node, 1)),
+            lowering.operand(node.input("weights")),
             None if bias is None else lowering.operand(bias),
         ]
     add_call(

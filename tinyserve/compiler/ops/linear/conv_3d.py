@@ -31,7 +31,8 @@ class Conv3D(OpDef):
     integer form either, says what it gives."""
 
     name = "CONV_3D"
-    roles = ("input", "weights", "bias")
+    inputs = ("input", "weights", "bias?")
+    names_constants = True
     types = (DType.FLOAT32,)
     limits = "no groups"
 
@@ -44,8 +45,7 @@ class Conv3D(OpDef):
         )
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2, 3)
-        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, weights, output = node.input("input"), node.input("weights"), node.output
         checks.dtype(node, input, self.types, "input")
         checks.same_dtype(node, input, weights, output)
         check_activation(node, node.attributes.activation)
@@ -62,15 +62,16 @@ class Conv3D(OpDef):
             raise checks.invalid(node, "an empty input or filter")
         extents = tuple(_output(node, axis) for axis in range(3))
         checks.shape(node, output, (input.shape[0], *extents, weights.shape[4]), "output")
-        if len(node.inputs) > 2 and node.inputs[2] is not None:
-            checks.same_dtype(node, input, node.inputs[2])
-            checks.elements(node, node.inputs[2], weights.shape[4], "bias")
+        bias = node.optional("bias")
+        if bias is not None:
+            checks.same_dtype(node, input, bias)
+            checks.elements(node, bias, weights.shape[4], "bias")
 
     def macs(self, node: Node) -> int:
-        return node.outputs[0].elements * (checks.required(node, 1).elements // node.outputs[0].shape[4])
+        return node.output.elements * (node.input("weights").elements // node.output.shape[4])
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, weights, output = node.input("input"), node.input("weights"), node.output
         attributes: Conv3DAttributes = node.attributes
         low, high = float_range(attributes.activation)
         params: dict[str, ParamValue] = {
@@ -86,7 +87,7 @@ class Conv3D(OpDef):
             "activation_min": low,
             "activation_max": high,
         }
-        bias = node.inputs[2] if len(node.inputs) > 2 else None
+        bias = node.optional("bias")
         given = [lowering.operand(input), lowering.operand(weights)]
         add_call(
             node,
@@ -102,13 +103,13 @@ class Conv3D(OpDef):
 
 def _reach(node: Node, axis: int) -> int:
     """What a filter covers of an axis."""
-    extent: int = checks.required(node, 1).shape[axis]
+    extent: int = node.input("weights").shape[axis]
     dilation: int = node.attributes.dilations[axis]
     return (extent - 1) * dilation + 1
 
 
 def _output(node: Node, axis: int) -> int:
-    extent, stride = checks.required(node, 0).shape[1 + axis], node.attributes.strides[axis]
+    extent, stride = node.input("input").shape[1 + axis], node.attributes.strides[axis]
     if node.attributes.padding == "SAME":
         return int(-(-extent // stride))
     return int(max(0, -(-(extent - _reach(node, axis) + 1) // stride)))
@@ -116,7 +117,7 @@ def _output(node: Node, axis: int) -> int:
 
 def _pad(node: Node, axis: int) -> int:
     """Zeros before the first element."""
-    extent, stride = checks.required(node, 0).shape[1 + axis], node.attributes.strides[axis]
+    extent, stride = node.input("input").shape[1 + axis], node.attributes.strides[axis]
     missing = (_output(node, axis) - 1) * stride + _reach(node, axis) - extent
     return int(max(0, missing)) // 2
 

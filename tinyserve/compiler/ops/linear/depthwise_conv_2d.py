@@ -34,7 +34,8 @@ class DepthwiseConv2D(OpDef):
     """Weights [1][height][width][input channels * multiplier]; bias as in CONV_2D."""
 
     name = "DEPTHWISE_CONV_2D"
-    roles = ("input", "weights", "bias")
+    inputs = ("input", "weights", "bias?")
+    names_constants = True
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     limits = "int8 weights (constant int4 with int8 activations), symmetric"
 
@@ -49,8 +50,7 @@ class DepthwiseConv2D(OpDef):
         )
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2, 3)
-        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, weights, output = node.input("input"), node.input("weights"), node.output
         for tensor, role in ((input, "input"), (weights, "weights"), (output, "output")):
             checks.rank(node, tensor, 4, role)
         channels = weights.shape[3]
@@ -64,13 +64,13 @@ class DepthwiseConv2D(OpDef):
         conv_window(node)
 
     def macs(self, node: Node) -> int:
-        weights = checks.required(node, 1)
-        return node.outputs[0].elements * weights.shape[1] * weights.shape[2]
+        weights = node.input("weights")
+        return node.output.elements * weights.shape[1] * weights.shape[2]
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         if not computed_operands(node) and lowering.lower_variant("depthwise_conv_2d", node):
             return
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         view = conv_window(node)
         params: dict[str, ParamValue] = {
             **view.params(),

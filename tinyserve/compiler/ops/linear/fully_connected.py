@@ -41,7 +41,8 @@ class FullyConnected(OpDef):
     """Weights [channels][depth]; the input is taken as rows of depth values whatever its shape."""
 
     name = "FULLY_CONNECTED"
-    roles = ("input", "weights", "bias")
+    inputs = ("input", "weights", "bias?")
+    names_constants = True
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     limits = "int8 weights (constant int4 with int8 activations), symmetric per channel; none shuffled"
 
@@ -51,8 +52,7 @@ class FullyConnected(OpDef):
         )
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2, 3)
-        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, weights, output = node.input("input"), node.input("weights"), node.output
         checks.rank(node, weights, 2, "weights")
         if node.attributes.weights_format:
             raise unsupported(node, "shuffled weights", "convert the model without weight shuffling")
@@ -65,13 +65,13 @@ class FullyConnected(OpDef):
             fully_connected_requantization(node, input, weights, output)
 
     def macs(self, node: Node) -> int:
-        return node.outputs[0].elements * checks.required(node, 1).shape[1]
+        return node.output.elements * node.input("weights").shape[1]
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         plain = not computed_operands(node) and not _offset(node)
         if plain and lowering.lower_variant("fully_connected", node):
             return
-        input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, weights, output = node.input("input"), node.input("weights"), node.output
         channels, depth = weights.shape
         quantized = input.dtype is not DType.FLOAT32
         factors = fully_connected_requantization(node, input, weights, output) if quantized else None
@@ -91,7 +91,7 @@ class FullyConnected(OpDef):
 
 def _offset(node: Node) -> int:
     """What is added to each weight: TFLM takes the zero point of weights with a single scale."""
-    weights = checks.required(node, 1)
+    weights = node.input("weights")
     quantized = weights.dtype is not DType.FLOAT32 and weights.quantization is not None
     return -weights.zero_point if quantized and len(channel_scales(weights)) == 1 else 0
 

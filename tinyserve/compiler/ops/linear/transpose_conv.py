@@ -9,6 +9,7 @@ import numpy as np
 
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.linear.conv_2d import (
+    Conv2D,
     add_convolution,
     check_convolution,
     computed_operands,
@@ -35,6 +36,7 @@ class TransposeConv(OpDef):
     """Inputs: output shape (not read: the output tensor has it), weights, input, bias or none."""
 
     name = "TRANSPOSE_CONV"
+    inputs = ("output_shape", "weights", "input", "bias?")
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     limits = "int8 weights (constant int4 with int8 activations), symmetric"
 
@@ -47,8 +49,7 @@ class TransposeConv(OpDef):
         )
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 3, 4)
-        weights, input, output = checks.required(node, 1), checks.required(node, 2), node.outputs[0]
+        weights, input, output = node.input("weights"), node.input("input"), node.output
         for tensor, role in ((input, "input"), (weights, "weights"), (output, "output")):
             checks.rank(node, tensor, 4, role)
         attributes: TransposeConvAttributes = node.attributes
@@ -63,14 +64,14 @@ class TransposeConv(OpDef):
         )
 
     def macs(self, node: Node) -> int:
-        weights, input = checks.required(node, 1), checks.required(node, 2)
+        weights, input = node.input("weights"), node.input("input")
         return input.elements * weights.elements // weights.shape[3]
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         view = as_convolution(node)
         if not computed_operands(view) and lowering.lower_variant("transpose_conv", node):
             return
-        weights, input, output = checks.required(node, 1), checks.required(node, 2), node.outputs[0]
+        weights, input, output = node.input("weights"), node.input("input"), node.output
         attributes: TransposeConvAttributes = node.attributes
         pad_top, pad_left = transposed_padding(node, 1), transposed_padding(node, 2)
         params: dict[str, ParamValue] = {
@@ -91,7 +92,7 @@ class TransposeConv(OpDef):
         }
         if input.dtype is DType.INT16:
             params["short_bias"] = None  # the kernel sets it, where it is computed
-        bias = checks.optional(view, 2)
+        bias = view.optional("bias")
         short = bias is not None and bias.dtype is DType.INT16
         function = f"ts_transpose_conv_{suffix(input)}{'_short' if short else ''}"
         add_convolution(view, lowering, function, params, lead=_lead(node), macs=self.macs(node))
@@ -103,11 +104,15 @@ def as_convolution(node: Node) -> Node:
     A bias of 16 bits, which old converters give int16 activations, is widened as TFLM does: here
     where it is a constant, else by the kernel.
     """
-    input, bias = node.inputs[2], checks.optional(node, 3)
-    is_s16 = input is not None and input.dtype is DType.INT16
-    if is_s16 and bias is not None and bias.dtype is DType.INT16 and bias.data is not None:
+    input, weights, bias = node.input("input"), node.input("weights"), node.optional("bias")
+    if (
+        input.dtype is DType.INT16
+        and bias is not None
+        and bias.dtype is DType.INT16
+        and bias.data is not None
+    ):
         bias = replace(bias, dtype=DType.INT64, data=bias.data.astype(np.int64))
-    return replace(node, inputs=[input, node.inputs[1], bias])
+    return replace(node, inputs=[input, weights, bias], signature=Conv2D().signature)
 
 
 def transposed_padding(node: Node, axis: int) -> int:
@@ -115,7 +120,7 @@ def transposed_padding(node: Node, axis: int) -> int:
     attributes: TransposeConvAttributes = node.attributes
     if attributes.padding == "VALID":
         return 0
-    extent, taps = node.outputs[0].shape[axis], checks.required(node, 1).shape[axis]
+    extent, taps = node.output.shape[axis], node.input("weights").shape[axis]
     stride = attributes.stride_height if axis == 1 else attributes.stride_width
     return max((-(-extent // stride) - 1) * stride + taps - extent, 0) // 2
 
@@ -124,8 +129,8 @@ def _first_sources(node: Node, axis: int) -> IntArray:
     """Per output position, the first input position that contributes."""
     attributes: TransposeConvAttributes = node.attributes
     stride = attributes.stride_height if axis == 1 else attributes.stride_width
-    taps, extent = checks.required(node, 1).shape[axis], checks.required(node, 2).shape[axis]
-    reach = np.arange(node.outputs[0].shape[axis], dtype=np.int64) + transposed_padding(node, axis)
+    taps, extent = node.input("weights").shape[axis], node.input("input").shape[axis]
+    reach = np.arange(node.output.shape[axis], dtype=np.int64) + transposed_padding(node, axis)
     source = np.maximum(0, -((taps - 1 - reach) // stride))  # the first whose last tap gets here
     inside = (source * stride <= reach) & (source < extent)
     first: IntArray = np.where(inside, source, NOTHING_READ)
@@ -133,7 +138,7 @@ def _first_sources(node: Node, axis: int) -> IntArray:
 
 
 def _lead(node: Node) -> int:
-    input, output = checks.required(node, 2), node.outputs[0]
+    input, output = node.input("input"), node.output
     rows, columns = _first_sources(node, 1)[:, None], _first_sources(node, 2)
     images = np.arange(input.shape[0], dtype=np.int64)[:, None, None] * input.shape[1]
     pixels = (images + rows) * input.shape[2] + columns

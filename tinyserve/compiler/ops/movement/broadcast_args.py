@@ -15,11 +15,11 @@ class BroadcastArgs(OpDef):
     """Two vectors of extents; the output has as many as the longer one."""
 
     name = "BROADCAST_ARGS"
+    inputs = ("shape1", "shape2")
     types = _SUFFIX
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        first, second, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        first, second, output = node.input("shape1"), node.input("shape2"), node.output
         checks.dtype(node, first, _SUFFIX, "input")
         checks.same_dtype(node, first, second, output)
         for tensor in (first, second):
@@ -27,7 +27,7 @@ class BroadcastArgs(OpDef):
         checks.shape(node, output, (max(first.shape[0], second.shape[0]),), "output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        first, second, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        first, second, output = node.input("shape1"), node.input("shape2"), node.output
         add_call(
             node,
             lowering,

@@ -11,8 +11,6 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.quantize_params import Activation, check_activation
 from tinyserve.compiler.ops.support.strided_copy import SUFFIX, Walk, add_copy, dense, dense_strides
 
-_MAX_INPUTS = 1 << 10
-
 
 @dataclass(frozen=True)
 class ConcatenationAttributes:
@@ -24,6 +22,7 @@ class Concatenation(OpDef):
     """Quantized inputs must have the output's scale and zero point, since TFLM copies them as they are."""
 
     name = "CONCATENATION"
+    inputs = ("first", "more*")
     types = SUFFIX
     limits = "no fused activation; quantized inputs have the scale of the output"
 
@@ -32,7 +31,7 @@ class Concatenation(OpDef):
 
     def check(self, node: Node) -> None:
         inputs = _checked_inputs(node)
-        output = node.outputs[0]
+        output = node.output
         check_activation(node, node.attributes.activation)
         if node.attributes.activation is not Activation.NONE:
             raise unsupported(node, "a fused activation", "use a separate activation layer")
@@ -44,12 +43,11 @@ class Concatenation(OpDef):
             raise checks.invalid(node, f"inputs do not add up to {list(output.shape)} along axis {axis}")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        output = node.outputs[0]
+        output = node.output
         axis = _axis(node, len(output.shape))
         strides = dense_strides(output.shape)
         start = 0
-        for index in range(len(node.inputs)):
-            tensor = checks.required(node, index)
+        for tensor in node.operands():
             add_copy(
                 node,
                 lowering,
@@ -72,6 +70,7 @@ class Pack(OpDef):
     """Inputs of one shape along a new axis."""
 
     name = "PACK"
+    inputs = ("first", "more*")
     types = SUFFIX
     limits = "quantized inputs have the scale of the output"
 
@@ -80,7 +79,7 @@ class Pack(OpDef):
 
     def check(self, node: Node) -> None:
         inputs = _checked_inputs(node)
-        output = node.outputs[0]
+        output = node.output
         axis = _axis(node, len(output.shape))
         shape = (*output.shape[:axis], *output.shape[axis + 1 :])
         if output.shape[axis] != len(inputs):
@@ -89,11 +88,10 @@ class Pack(OpDef):
             checks.shape(node, tensor, shape, "an input")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        output = node.outputs[0]
+        output = node.output
         axis = _axis(node, len(output.shape))
         strides = dense_strides(output.shape)
-        for index in range(len(node.inputs)):
-            tensor = checks.required(node, index)
+        for index, tensor in enumerate(node.operands()):
             target = Walk(index * strides[axis], strides[:axis] + strides[axis + 1 :])
             add_copy(
                 node,
@@ -107,14 +105,13 @@ class Pack(OpDef):
 
 
 def _checked_inputs(node: Node) -> list[Tensor]:
-    checks.arity(node, max(1, len(node.inputs)), _MAX_INPUTS)
-    inputs = [checks.required(node, index) for index in range(len(node.inputs))]
+    inputs = node.operands()
     checks.dtype(node, inputs[0], SUFFIX, "input")
-    checks.same_dtype(node, *inputs, node.outputs[0])
-    if node.outputs[0].dtype in (DType.INT8, DType.UINT8, DType.INT16) and node.outputs[0].quantization:
+    checks.same_dtype(node, *inputs, node.output)
+    if node.output.dtype in (DType.INT8, DType.UINT8, DType.INT16) and node.output.quantization:
         for tensor in inputs:
             if tensor.quantization:
-                checks.same_quantization(node, tensor, node.outputs[0], tolerance=1e-6)
+                checks.same_quantization(node, tensor, node.output, tolerance=1e-6)
     return inputs
 
 

@@ -14,20 +14,20 @@ from tinyserve.compiler.program import Operand
 
 
 class Fill(OpDef):
-    """The output tensor carries the shape, input 0 is not read. Input 1 is the value."""
+    """The output tensor carries the shape, ``shape`` is not read."""
 
     name = "FILL"
+    inputs = ("shape", "value")
     types = SUFFIX
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        value, output = checks.required(node, 1), node.outputs[0]
+        value, output = node.input("value"), node.output
         checks.elements(node, value, 1, "the value")
         checks.dtype(node, value, SUFFIX, "the value")
         checks.same_dtype(node, value, output)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        _add_fill(node, lowering, lowering.operand(checks.required(node, 1)))
+        _add_fill(node, lowering, lowering.operand(node.input("value")))
 
 
 class ZerosLike(OpDef):
@@ -37,19 +37,18 @@ class ZerosLike(OpDef):
     types = SUFFIX
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, SUFFIX, "input")
         checks.same_dtype(node, input, output)
         checks.elements(node, output, input.elements, "output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        zero = np.zeros(1, dtype=node.outputs[0].dtype.numpy)
+        zero = np.zeros(1, dtype=node.output.dtype.numpy)
         _add_fill(node, lowering, lowering.constant("zero", zero))
 
 
 def _add_fill(node: Node, lowering: Lowering, value: Operand) -> None:
-    output = node.outputs[0]
+    output = node.output
     add_call(
         node,
         lowering,

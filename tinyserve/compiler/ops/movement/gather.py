@@ -26,6 +26,7 @@ class Gather(OpDef):
     """Positions may be computed at run time; those outside of the axis read its nearest end."""
 
     name = "GATHER"
+    inputs = ("input", "positions")
     types = SUFFIX
     limits = "int32 positions"
 
@@ -33,8 +34,7 @@ class Gather(OpDef):
         return GatherAttributes(options.int32(0), options.int32(1))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input, positions, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, positions, output = node.input("input"), node.input("positions"), node.output
         checks.dtype(node, input, SUFFIX, "input")
         checks.same_dtype(node, input, output)
         checks.dtype(node, positions, (DType.INT32,), "positions")
@@ -45,7 +45,7 @@ class Gather(OpDef):
         checks.elements(node, output, int(np.prod(shape, dtype=np.int64)), "output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, positions, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, positions, output = node.input("input"), node.input("positions"), node.output
         axis, batch = self._dimensions(node)
         params: dict[str, ParamValue] = {
             "batches": int(np.prod(input.shape[:batch], dtype=np.int64)),
@@ -68,8 +68,8 @@ class Gather(OpDef):
     def _dimensions(self, node: Node) -> tuple[int, int]:
         """Axis and number of batch dimensions, both from the front."""
         attributes: GatherAttributes = node.attributes
-        axis = resolved_axis(node, attributes.axis, len(checks.required(node, 0).shape))
-        rank = len(checks.required(node, 1).shape)
+        axis = resolved_axis(node, attributes.axis, len(node.input("input").shape))
+        rank = len(node.input("positions").shape)
         batch = attributes.batch_dims + (rank if attributes.batch_dims < 0 else 0)
         if not 0 <= batch <= rank:
             raise checks.invalid(node, f"{attributes.batch_dims} batch dimensions")

@@ -21,12 +21,12 @@ class GatherNd(OpDef):
     """Positions [..][depth] to [..] slices of the input's remaining dimensions."""
 
     name = "GATHER_ND"
+    inputs = ("input", "positions")
     types = (DType.INT8, DType.FLOAT32)
     limits = "int32 positions"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input, positions, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, positions, output = node.input("input"), node.input("positions"), node.output
         checks.dtype(node, input, (DType.INT8, DType.FLOAT32), "input")
         checks.same_dtype(node, input, output)
         checks.dtype(node, positions, (DType.INT32,), "positions")
@@ -37,7 +37,7 @@ class GatherNd(OpDef):
         checks.elements(node, output, count * math.prod(input.shape[depth:]), "output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, positions, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, positions, output = node.input("input"), node.input("positions"), node.output
         depth = positions.shape[-1]
         params: dict[str, ParamValue] = {
             "count": positions.elements // depth,
@@ -59,15 +59,15 @@ class GatherNd(OpDef):
 
 
 class EmbeddingLookup(OpDef):
-    """Positions [n] to rows of a table, input 1; an int8 table may become float32."""
+    """Positions [n] to rows of a table; an int8 table may become float32."""
 
     name = "EMBEDDING_LOOKUP"
+    inputs = ("positions", "table")
     types = (DType.INT8, DType.FLOAT32)
     limits = "int32 positions; int8 tables with float32 output too"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        positions, table, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        positions, table, output = node.input("positions"), node.input("table"), node.output
         checks.dtype(node, positions, (DType.INT32,), "positions")
         checks.rank(node, positions, 1, "positions")
         checks.dtype(node, table, (DType.INT8, DType.FLOAT32), "the table")
@@ -81,7 +81,7 @@ class EmbeddingLookup(OpDef):
             checks.same_dtype(node, table, output)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        positions, table, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        positions, table, output = node.input("positions"), node.input("table"), node.output
         rows, columns = table.shape[0], table.elements // table.shape[0]
         operands = [lowering.operand(positions), lowering.operand(table)]
         outputs = [lowering.buffer(output)]
@@ -108,18 +108,18 @@ class EmbeddingLookup(OpDef):
 
 
 class DynamicUpdateSlice(OpDef):
-    """Input 0 with input 1 written over it where input 2 says, moved inside where it would reach out."""
+    """The input with the update written over it at the start, moved inside where it would reach out."""
 
     name = "DYNAMIC_UPDATE_SLICE"
+    inputs = ("input", "update", "start")
     types = _SUFFIX
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 3)
-        input, update, start = (checks.required(node, index) for index in range(3))
+        input, update, start = node.operands()
         checks.dtype(node, input, _SUFFIX, "input")
-        checks.same_dtype(node, input, update, node.outputs[0])
+        checks.same_dtype(node, input, update, node.output)
         checks.dtype(node, start, (DType.INT32, DType.INT64), "the start")
-        checks.shape(node, node.outputs[0], input.shape, "output")
+        checks.shape(node, node.output, input.shape, "output")
         checks.shape(node, start, (len(input.shape),), "the start")
         checks.rank(node, update, len(input.shape), "the update")
         if len(input.shape) > _RANK:
@@ -128,9 +128,9 @@ class DynamicUpdateSlice(OpDef):
             raise checks.invalid(node, f"an update of shape {list(update.shape)} in {list(input.shape)}")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, update, start = (checks.required(node, index) for index in range(3))
-        output = lowering.buffer(node.outputs[0])
-        lowering.call(move(lowering.operand(input), output, f"{node.outputs[0].name}_before"))
+        input, update, start = node.operands()
+        output = lowering.buffer(node.output)
+        lowering.call(move(lowering.operand(input), output, f"{node.output.name}_before"))
         params: dict[str, ParamValue] = {
             "rank": len(input.shape),
             "elements": update.elements,

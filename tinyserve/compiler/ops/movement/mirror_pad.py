@@ -27,9 +27,10 @@ class MirrorPadAttributes:
 
 
 class MirrorPad(OpDef):
-    """Input 1 holds [rank][2] numbers of elements before and after, no more than there is to mirror."""
+    """``paddings`` are [rank][2] numbers of elements before and after, no more than there is to mirror."""
 
     name = "MIRROR_PAD"
+    inputs = ("input", "paddings")
     types = SUFFIX
     limits = "up to 6 dimensions"
 
@@ -37,8 +38,7 @@ class MirrorPad(OpDef):
         return MirrorPadAttributes(options.int8(0) == 1)
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input, table, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, table, output = node.input("input"), node.input("paddings"), node.output
         checks.dtype(node, input, SUFFIX, "input")
         checks.same_dtype(node, input, output)
         checks.dtype(node, table, (DType.INT32, DType.INT64), "the table of paddings")
@@ -57,10 +57,10 @@ class MirrorPad(OpDef):
         checks.shape(node, output, tuple(sum(parts) for parts in sizes), "output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        if not checks.required(node, 1).is_constant:
+        if not node.input("paddings").is_constant:
             _lower_computed(node, lowering)
             return
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         mode = "symmetric" if node.attributes.symmetric else "reflect"
         positions = [np.zeros(1, dtype=np.int32)] * (_RANK - len(input.shape))
         before, after = paddings(node)
@@ -88,7 +88,7 @@ class MirrorPad(OpDef):
 
 
 def _lower_computed(node: Node, lowering: Lowering) -> None:
-    input, table, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, table, output = node.input("input"), node.input("paddings"), node.output
     leading = (1,) * (_RANK - len(input.shape))
     params: dict[str, ParamValue] = {
         "rank": len(input.shape),

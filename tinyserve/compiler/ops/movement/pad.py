@@ -20,15 +20,15 @@ _LIMIT = 1 << 24
 
 
 class Pad(OpDef):
-    """Input 1 holds [rank][2] numbers of elements before and after; PADV2's input 2 is the value."""
+    """``paddings`` are [rank][2] numbers of elements before and after; PADV2 has the value, too."""
 
     name = "PAD"
+    inputs = ("input", "paddings", "value?")
     types = SUFFIX
     limits = "up to 6 dimensions; constant paddings"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2, 3)
-        input, table, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, table, output = node.input("input"), node.input("paddings"), node.output
         checks.dtype(node, input, SUFFIX, "input")
         checks.same_dtype(node, input, output)
         checks.constant(node, table, "the table of paddings")
@@ -41,7 +41,7 @@ class Pad(OpDef):
             raise checks.invalid(node, f"paddings {before} and {after}")
         sizes = zip(before, input.shape, after, strict=True)
         checks.shape(node, output, tuple(sum(parts) for parts in sizes), "output")
-        value = checks.optional(node, 2)
+        value = node.optional("value")
         if input.dtype is DType.INT8 and checks.has_scale(output):
             checks.per_tensor(node, output)
         if value is not None:
@@ -49,11 +49,11 @@ class Pad(OpDef):
             checks.same_dtype(node, input, value)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         before, after = paddings(node)
         rows = _merged(input.shape, before, after)
         source, target = lowering.operand(input), lowering.buffer(output)
-        kind, value = SUFFIX[input.dtype], checks.optional(node, 2)
+        kind, value = SUFFIX[input.dtype], node.optional("value")
         computed = [value] if value is not None and not value.is_constant else []
         params: dict[str, ParamValue]
         words = None if computed else _in_words(rows, input.dtype.itemsize)
@@ -80,7 +80,7 @@ class PadV2(Pad):
 
 def paddings(node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Elements before and after, per dimension."""
-    data = np.asarray(checks.required(node, 1).data).reshape(-1, 2)
+    data = np.asarray(node.input("paddings").data).reshape(-1, 2)
     return tuple(int(row[0]) for row in data), tuple(int(row[1]) for row in data)
 
 
@@ -89,7 +89,7 @@ def pad_value(node: Node) -> int | float:
 
     Of no meaning where PADV2's value is computed at run time.
     """
-    given, output = checks.optional(node, 2), node.outputs[0]
+    given, output = node.optional("value"), node.output
     if given is not None and given.data is not None:
         value = np.asarray(given.data).reshape(-1)[0]
         return float(value) if output.dtype is DType.FLOAT32 else int(value)

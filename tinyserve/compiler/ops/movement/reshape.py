@@ -12,16 +12,16 @@ class Reshape(OpDef):
     """The output tensor carries the new shape; the input that may hold it, too, is not read."""
 
     name = "RESHAPE"
+    inputs = ("input", "shape?")
     limits = "static shapes"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1, 2)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.same_dtype(node, input, output)
         checks.elements(node, output, input.elements, "output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        lowering.alias(node.outputs[0], checks.required(node, 0))
+        lowering.alias(node.output, node.input("input"))
 
 
 class Squeeze(Reshape):

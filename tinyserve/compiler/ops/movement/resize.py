@@ -52,20 +52,19 @@ class _Resize(OpDef):
         return options.boolean(0), options.boolean(1)
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, self.types, "input")
         checks.same_dtype(node, input, output)
         checks.rank(node, input, 4, "input")
         checks.rank(node, output, 4, "output")
-        size = integers(node, 1, "the size", 2)
+        size = integers(node, "size", "the size", 2)
         checks.shape(node, output, (input.shape[0], *size, input.shape[3]), "output")
         if max(*input.shape[1:3], *size) > _LIMIT:
             raise unsupported(node, f"more than {_LIMIT} rows or columns", "use a smaller image")
 
     def shape_params(self, node: Node) -> dict[str, ParamValue]:
         """Fields that all kernels begin with."""
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         return {
             "batches": input.shape[0],
             "input_height": input.shape[1],
@@ -86,7 +85,7 @@ class _Resize(OpDef):
         kind: str,
     ) -> None:
         """Appends the call of a kernel with these tables."""
-        source, target = lowering.operand(checks.required(node, 0)), lowering.buffer(node.outputs[0])
+        source, target = lowering.operand(node.input("input")), lowering.buffer(node.output)
         add_call(
             node,
             lowering,
@@ -102,7 +101,7 @@ class _Resize(OpDef):
 
 def _lead(node: Node, rows: IntArray, columns: IntArray) -> int:
     """The first pixel that an output pixel reads is (rows[y], columns[x])."""
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     images = np.arange(input.shape[0], dtype=np.int64)[:, None, None] * input.shape[1]
     pixels = ((images + rows[:, None]) * input.shape[2] + columns).reshape(-1)
     channels = np.arange(input.shape[3], dtype=np.int64)
@@ -115,10 +114,11 @@ class ResizeNearestNeighbor(_Resize):
     """TFLM's GetNearestNeighbor, in float32."""
 
     name = "RESIZE_NEAREST_NEIGHBOR"
+    inputs = ("input", "size")
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         rows = nearest(input.shape[1], output.shape[1], node.attributes)
         columns = nearest(input.shape[2], output.shape[2], node.attributes)
         params: dict[str, ParamValue] = {
@@ -134,6 +134,7 @@ class ResizeBilinear(_Resize):
     """int8 in 10-bit fixed point, float32 in float32: TFLM's reference_ops::ResizeBilinear(Integer)."""
 
     name = "RESIZE_BILINEAR"
+    inputs = ("input", "size")
     types = (DType.INT8, DType.FLOAT32)
 
     def check(self, node: Node) -> None:
@@ -146,7 +147,7 @@ class ResizeBilinear(_Resize):
         return options.boolean(2), options.boolean(3)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         between = between_fixed if input.dtype is DType.INT8 else between_float
         rows = between(input.shape[1], output.shape[1], node.attributes)
         columns = between(input.shape[2], output.shape[2], node.attributes)

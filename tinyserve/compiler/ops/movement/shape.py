@@ -16,13 +16,12 @@ class Shape(OpDef):
     name = "SHAPE"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        checks.dtype(node, node.outputs[0], (DType.INT32,), "output")  # int64 is folded
-        checks.shape(node, node.outputs[0], (len(checks.required(node, 0).shape),), "output")
+        checks.dtype(node, node.output, (DType.INT32,), "output")  # int64 is folded
+        checks.shape(node, node.output, (len(node.input("input").shape),), "output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        output = node.outputs[0]
-        extents = np.array(checks.required(node, 0).shape, output.dtype.numpy)
+        output = node.output
+        extents = np.array(node.input("input").shape, output.dtype.numpy)
         lowering.alias(output, Tensor(-1, output.name, output.shape, output.dtype, data=extents))
 
 

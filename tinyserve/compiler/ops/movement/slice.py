@@ -19,7 +19,6 @@ from tinyserve.compiler.ops.support.strided_copy import SUFFIX, Walk, add_copy, 
 from tinyserve.compiler.program import ParamValue
 
 _INDEX_TYPES = (DType.INT32, DType.INT64)
-_MAX_OUTPUTS = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class _Slicing(OpDef):
     """Copies ``parts(node)`` of ``source(node)``, one for each output."""
 
     def source(self, node: Node) -> Tensor:
-        return checks.required(node, 0)
+        return node.input("input")
 
     def parts(self, node: Node) -> list[Part]:
         """Raises ModelError for parts outside of the input."""
@@ -74,9 +73,9 @@ def _check_input(node: Node, input: Tensor) -> None:
         raise unsupported(node, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
 
 
-def _computed(node: Node, *indices: int) -> bool:
+def _computed(node: Node, *names: str) -> bool:
     """Whether any of these inputs is computed at run time."""
-    return any(not checks.required(node, index).is_constant for index in indices)
+    return any(not node.input(name).is_constant for name in names)
 
 
 def _run_time_params(input: Tensor, output: Tensor, axes: int = 0) -> dict[str, ParamValue]:
@@ -91,9 +90,9 @@ def _run_time_params(input: Tensor, output: Tensor, axes: int = 0) -> dict[str, 
     }
 
 
-def integers(node: Node, index: int, role: str, count: int | None = None) -> list[int]:
-    """The values of a constant list of integers."""
-    tensor = checks.required(node, index)
+def integers(node: Node, name: str, role: str, count: int | None = None) -> list[int]:
+    """The values of the input ``name``, a constant list of integers."""
+    tensor = node.input(name)
     checks.constant(node, tensor, role)
     checks.dtype(node, tensor, _INDEX_TYPES, role)
     if count is not None:
@@ -112,44 +111,44 @@ class Slice(_Slicing):
     """Begin and size per dimension; a size of -1 reaches to the end."""
 
     name = "SLICE"
+    inputs = ("input", "begin", "size")
     types = SUFFIX
     limits = "up to 6 dimensions"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 3)
-        if not _computed(node, 1, 2):
+        if not _computed(node, "begin", "size"):
             self.check_parts(node)
             return
-        input, begin, size = (checks.required(node, index) for index in range(3))
+        input, begin, size = node.operands()
         _check_input(node, input)
         checks.dtype(node, begin, _INDEX_TYPES, "begin")
         checks.same_dtype(node, begin, size)
         for tensor, role in ((begin, "begin"), (size, "size")):
             checks.elements(node, tensor, len(input.shape), role)
-        if node.outputs[0].elements > input.elements:
-            raise checks.invalid(node, f"{node.outputs[0].elements} of {input.elements} elements")
+        if node.output.elements > input.elements:
+            raise checks.invalid(node, f"{node.output.elements} of {input.elements} elements")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        if not _computed(node, 1, 2):
+        if not _computed(node, "begin", "size"):
             super().lower(node, lowering)
             return
-        input, begin, size = (checks.required(node, index) for index in range(3))
+        input, begin, size = node.operands()
         kind = "s64" if begin.dtype is DType.INT64 else "s32"
         add_call(
             node,
             lowering,
             f"ts_slice_{SUFFIX[input.dtype]}_at_{kind}",
             "slice.h",
-            params=_run_time_params(input, node.outputs[0]),
+            params=_run_time_params(input, node.output),
             inputs=[lowering.operand(tensor) for tensor in (input, begin, size)],
-            outputs=[lowering.buffer(node.outputs[0])],
+            outputs=[lowering.buffer(node.output)],
             params_type="ts_slice_params",
         )
 
     def parts(self, node: Node) -> list[Part]:
         shape = self.source(node).shape
-        begin = integers(node, 1, "begin", len(shape))
-        sizes = integers(node, 2, "size", len(shape))
+        begin = integers(node, "begin", "begin", len(shape))
+        sizes = integers(node, "size", "size", len(shape))
         extents = [
             extent - start if size == -1 else size
             for extent, start, size in zip(shape, begin, sizes, strict=True)
@@ -180,6 +179,7 @@ class StridedSlice(_Slicing):
     """
 
     name = "STRIDED_SLICE"
+    inputs = ("input", "begin", "end", "strides")
     types = SUFFIX
     limits = "up to 6 dimensions; constant slices without ellipsis, new axis or offset"
 
@@ -194,7 +194,6 @@ class StridedSlice(_Slicing):
         )
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 4)
         attributes: StridedSliceAttributes = node.attributes
         if attributes.ellipsis_mask or attributes.new_axis_mask or attributes.offset:
             raise unsupported(
@@ -204,9 +203,9 @@ class StridedSlice(_Slicing):
 
     def parts(self, node: Node) -> list[Part]:
         shape = self.source(node).shape
-        begins = integers(node, 1, "begin")
-        ends = integers(node, 2, "end", len(begins))
-        steps = integers(node, 3, "strides", len(begins))
+        begins = integers(node, "begin", "begin")
+        ends = integers(node, "end", "end", len(begins))
+        steps = integers(node, "strides", "strides", len(begins))
         if len(begins) > len(shape) or 0 in steps:
             raise checks.invalid(node, f"begin {begins}, strides {steps} of an input of shape {list(shape)}")
         ranges = [self._range(node, axis, begins, ends, steps) for axis in range(len(begins))]
@@ -255,9 +254,11 @@ def _along(node: Node, input: Tensor, axis: int, sizes: list[int]) -> list[Part]
 
 
 class Split(_Slicing):
-    """Equal parts along the axis that input 0 holds."""
+    """Equal parts along the axis that the first input holds."""
 
     name = "SPLIT"
+    inputs = ("axis", "input")
+    outputs = ("first", "more*")
     types = SUFFIX
     limits = "up to 6 dimensions; a constant axis"
 
@@ -265,26 +266,27 @@ class Split(_Slicing):
         return SplitAttributes(options.int32(0))
 
     def source(self, node: Node) -> Tensor:
-        return checks.required(node, 1)
+        return node.input("input")
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2, outputs=min(max(1, len(node.outputs)), _MAX_OUTPUTS))
         self.check_parts(node)
 
     def parts(self, node: Node) -> list[Part]:
         input = self.source(node)
-        axis = resolved_axis(node, integers(node, 0, "the axis", 1)[0], len(input.shape))
+        axis = resolved_axis(node, integers(node, "axis", "the axis", 1)[0], len(input.shape))
         count = len(node.outputs)
         return _along(node, input, axis, [input.shape[axis] // count] * count)
 
 
 class SplitV(_Slicing):
-    """Parts of the sizes that input 1 holds, along the axis in input 2; one size may be -1: the rest.
+    """Parts of the sizes and along the axis that inputs hold; one size may be -1: the rest.
 
     Sizes that are computed are not read: the outputs have them, as in TFLM.
     """
 
     name = "SPLIT_V"
+    inputs = ("input", "sizes", "axis")
+    outputs = ("first", "more*")
     types = SUFFIX
     limits = "up to 6 dimensions; a constant axis"
 
@@ -292,15 +294,14 @@ class SplitV(_Slicing):
         return SplitAttributes(options.int32(0))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 3, outputs=min(max(1, len(node.outputs)), _MAX_OUTPUTS))
         self.check_parts(node)
 
     def parts(self, node: Node) -> list[Part]:
         input = self.source(node)
-        axis = resolved_axis(node, integers(node, 2, "the axis", 1)[0], len(input.shape))
-        if _computed(node, 1):
+        axis = resolved_axis(node, integers(node, "axis", "the axis", 1)[0], len(input.shape))
+        if _computed(node, "sizes"):
             return _along(node, input, axis, [_extent(node, output, axis) for output in node.outputs])
-        sizes = integers(node, 1, "the sizes")
+        sizes = integers(node, "sizes", "the sizes")
         if sizes.count(-1) == 1:
             sizes[sizes.index(-1)] = input.shape[axis] - sum(sizes) - 1
         return _along(node, input, axis, sizes)
@@ -308,7 +309,7 @@ class SplitV(_Slicing):
 
 def _extent(node: Node, output: Tensor, axis: int) -> int:
     """Of an output along an axis that it must have."""
-    checks.rank(node, output, len(checks.required(node, 0).shape), "output")
+    checks.rank(node, output, len(node.input("input").shape), "output")
     return output.shape[axis]
 
 
@@ -322,6 +323,7 @@ class Unpack(_Slicing):
     """One output for each position along an axis."""
 
     name = "UNPACK"
+    outputs = ("first", "more*")
     types = SUFFIX
     limits = "up to 6 dimensions"
 
@@ -329,7 +331,6 @@ class Unpack(_Slicing):
         return UnpackAttributes(options.int32(0), options.int32(1))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1, outputs=min(max(1, len(node.outputs)), _MAX_OUTPUTS))
         self.check_parts(node)
 
     def parts(self, node: Node) -> list[Part]:
@@ -342,38 +343,38 @@ class ReverseV2(_Slicing):
     """The order along one axis (or several) turned around."""
 
     name = "REVERSE_V2"
+    inputs = ("input", "axis")
     types = SUFFIX
     limits = "up to 6 dimensions"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        if not _computed(node, 1):
+        if not _computed(node, "axis"):
             self.check_parts(node)
             return
         input = self.source(node)
         _check_input(node, input)
-        checks.dtype(node, checks.required(node, 1), (DType.INT32,), "the axes")
-        checks.shape(node, node.outputs[0], input.shape, "output")
+        checks.dtype(node, node.input("axis"), (DType.INT32,), "the axes")
+        checks.shape(node, node.output, input.shape, "output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        if not _computed(node, 1):
+        if not _computed(node, "axis"):
             super().lower(node, lowering)
             return
-        input, axes = self.source(node), checks.required(node, 1)
+        input, axes = self.source(node), node.input("axis")
         add_call(
             node,
             lowering,
             f"ts_reverse_{SUFFIX[input.dtype]}_at",
             "slice.h",
-            params=_run_time_params(input, node.outputs[0], axes.elements),
+            params=_run_time_params(input, node.output, axes.elements),
             inputs=[lowering.operand(input), lowering.operand(axes)],
-            outputs=[lowering.buffer(node.outputs[0])],
+            outputs=[lowering.buffer(node.output)],
             params_type="ts_slice_params",
         )
 
     def parts(self, node: Node) -> list[Part]:
         shape = self.source(node).shape
-        axes = {resolved_axis(node, axis, len(shape)) for axis in integers(node, 1, "the axes")}
+        axes = {resolved_axis(node, axis, len(shape)) for axis in integers(node, "axis", "the axes")}
         begin = tuple(extent - 1 if axis in axes else 0 for axis, extent in enumerate(shape))
         return [Part(begin, shape, tuple(-1 if axis in axes else 1 for axis in range(len(shape))))]
 

@@ -36,13 +36,13 @@ class SpaceToBatchNd(OpDef):
     """Input of rank 4, or 3 (no width); inputs 1 and 2 are the block sizes and paddings."""
 
     name = "SPACE_TO_BATCH_ND"
+    inputs = ("input", "block", "borders")
     types = _SUFFIX
     limits = "3 or 4 dimensions"
     kernel = "space_to_batch_nd"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 3)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, _SUFFIX, "input")
         checks.same_dtype(node, input, output)
         if len(input.shape) not in (3, 4):
@@ -67,7 +67,7 @@ class SpaceToBatchNd(OpDef):
 
     def ends(self, node: Node) -> tuple[Tensor, Tensor]:
         """The tensor in space and the one in batches."""
-        return checks.required(node, 0), node.outputs[0]
+        return node.input("input"), node.output
 
     def padded(self, space: Tensor, block: _Block) -> list[tuple[int, tuple[int, int]]]:
         """Height and width in space, each with what lies around them in blocks."""
@@ -75,7 +75,7 @@ class SpaceToBatchNd(OpDef):
         return [(height, block.borders[0]), (width, block.borders[1])]
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         batches, height, width, depth = _image(input)
         output_batches, output_height, output_width, _ = _image(output)
         shapes: dict[str, ParamValue] = {
@@ -85,7 +85,7 @@ class SpaceToBatchNd(OpDef):
         }  # fmt: skip
         form, inputs = "", [lowering.operand(input)]
         if _computed(node):
-            form, inputs = "_at", [lowering.operand(checks.required(node, index)) for index in range(3)]
+            form, inputs = "_at", [lowering.operand(tensor) for tensor in node.operands()]
             shapes = {f"shapes.{field}": value for field, value in shapes.items()}
             shapes["spatial"] = len(input.shape) - 2
         else:
@@ -109,7 +109,7 @@ class BatchToSpaceNd(SpaceToBatchNd):
     kernel = "batch_to_space_nd"
 
     def ends(self, node: Node) -> tuple[Tensor, Tensor]:
-        return node.outputs[0], checks.required(node, 0)
+        return node.output, node.input("input")
 
 
 def _image(tensor: Tensor) -> tuple[int, int, int, int]:
@@ -119,12 +119,12 @@ def _image(tensor: Tensor) -> tuple[int, int, int, int]:
 
 
 def _computed(node: Node) -> bool:
-    return not all(checks.required(node, index).is_constant for index in (1, 2))
+    return not (node.input("block").is_constant and node.input("borders").is_constant)
 
 
 def _check_tables(node: Node, kinds: tuple[DType, ...]) -> None:
-    sizes, borders = checks.required(node, 1), checks.required(node, 2)
-    spatial = len(checks.required(node, 0).shape) - 2
+    sizes, borders = node.input("block"), node.input("borders")
+    spatial = len(node.input("input").shape) - 2
     for tensor, count, role in ((sizes, spatial, "block sizes"), (borders, 2 * spatial, "paddings or crops")):
         checks.dtype(node, tensor, kinds, role)
         checks.elements(node, tensor, count, role)
@@ -132,8 +132,8 @@ def _check_tables(node: Node, kinds: tuple[DType, ...]) -> None:
 
 def _block(node: Node) -> _Block:
     _check_tables(node, (DType.INT32, DType.INT64))
-    sizes, borders = checks.required(node, 1), checks.required(node, 2)
-    spatial = len(checks.required(node, 0).shape) - 2
+    sizes, borders = node.input("block"), node.input("borders")
+    spatial = len(node.input("input").shape) - 2
     block = [int(value) for value in np.asarray(sizes.data).reshape(-1)]
     around = [(int(low), int(high)) for low, high in np.asarray(borders.data).reshape(-1, 2)]
     if any(not 1 <= side <= _LIMIT for side in block) or any(

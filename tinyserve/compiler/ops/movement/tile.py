@@ -12,18 +12,18 @@ from tinyserve.compiler.ops.support.strided_copy import SUFFIX, Walk, add_copy, 
 
 
 class Tile(OpDef):
-    """Input 1 holds how often, per axis. TFLM lacks the operator: LiteRT says what it gives."""
+    """``multiples`` says how often, per axis. TFLM lacks the operator: LiteRT says what it gives."""
 
     name = "TILE"
+    inputs = ("input", "multiples")
     types = SUFFIX
     limits = "constant multiples; axes and repetitions that differ are up to 6"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, SUFFIX, "input")
         checks.same_dtype(node, input, output)
-        multiples = integers(node, 1, "the multiples", len(input.shape))
+        multiples = integers(node, "multiples", "the multiples", len(input.shape))
         expected = tuple(extent * times for extent, times in zip(input.shape, multiples, strict=True))
         if any(times < 1 for times in multiples):
             raise checks.invalid(node, f"multiples {list(multiples)}")
@@ -34,14 +34,14 @@ class Tile(OpDef):
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         shape, source = _walk(node)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         add_copy(node, lowering, input, output, shape=shape, source=source, target=dense(shape))
 
 
 def _walk(node: Node) -> tuple[tuple[int, ...], Walk]:
     """The output with an axis of repetitions before each axis, along which the input does not move."""
-    input = checks.required(node, 0)
-    multiples = integers(node, 1, "the multiples", len(input.shape))
+    input = node.input("input")
+    multiples = integers(node, "multiples", "the multiples", len(input.shape))
     shape: list[int] = []
     strides: list[int] = []
     for times, extent, stride in zip(multiples, input.shape, dense_strides(input.shape), strict=True):

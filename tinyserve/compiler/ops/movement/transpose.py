@@ -25,8 +25,8 @@ class _Reordering(OpDef):
         add_copy(
             node,
             lowering,
-            checks.required(node, 0),
-            node.outputs[0],
+            node.input("input"),
+            node.output,
             shape=extents,
             source=Walk(0, strides),
             target=dense(extents),
@@ -34,29 +34,29 @@ class _Reordering(OpDef):
 
 
 class Transpose(_Reordering):
-    """Input 1 holds the permutation."""
+    """The second input holds the permutation."""
 
     name = "TRANSPOSE"
+    inputs = ("input", "permutation")
     types = SUFFIX
     limits = "up to 6 dimensions; a constant permutation"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, SUFFIX, "input")
         checks.same_dtype(node, input, output)
         if len(input.shape) > MAX_RANK:
             raise unsupported(node, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
-        permutation = integers(node, 1, "the permutation", len(input.shape))
+        permutation = integers(node, "permutation", "the permutation", len(input.shape))
         axes = [resolved_axis(node, axis, len(input.shape)) for axis in permutation]
         if sorted(axes) != list(range(len(input.shape))):
             raise checks.invalid(node, f"{permutation} is no permutation of {len(input.shape)} dimensions")
         checks.shape(node, output, self.order(node)[0], "output")
 
     def order(self, node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        shape = checks.required(node, 0).shape
+        shape = node.input("input").shape
         strides = dense_strides(shape)
-        axes = [axis % len(shape) for axis in integers(node, 1, "the permutation")]
+        axes = [axis % len(shape) for axis in integers(node, "permutation", "the permutation")]
         return tuple(shape[axis] for axis in axes), tuple(strides[axis] for axis in axes)
 
 
@@ -77,14 +77,14 @@ class DepthToSpace(_Reordering):
 
     def check(self, node: Node) -> None:
         _check_image(node)
-        (batches, height, width, channels), block = checks.required(node, 0).shape, node.attributes.block
+        (batches, height, width, channels), block = node.input("input").shape, node.attributes.block
         if block < 1 or channels % (block * block):
             raise checks.invalid(node, f"blocks of {block} in {channels} channels")
         expected = (batches, height * block, width * block, channels // (block * block))
-        checks.shape(node, node.outputs[0], expected, "output")
+        checks.shape(node, node.output, expected, "output")
 
     def order(self, node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        (batches, height, width, channels), block = checks.required(node, 0).shape, node.attributes.block
+        (batches, height, width, channels), block = node.input("input").shape, node.attributes.block
         depth = channels // (block * block)
         extents = (batches, height, block, width, block, depth)
         image, row = height * width * channels, width * channels
@@ -103,22 +103,21 @@ class SpaceToDepth(_Reordering):
 
     def check(self, node: Node) -> None:
         _check_image(node)
-        (batches, height, width, channels), block = checks.required(node, 0).shape, node.attributes.block
+        (batches, height, width, channels), block = node.input("input").shape, node.attributes.block
         if block < 1 or height % block or width % block:
             raise checks.invalid(node, f"blocks of {block} in {height}x{width} pixels")
         expected = (batches, height // block, width // block, channels * block * block)
-        checks.shape(node, node.outputs[0], expected, "output")
+        checks.shape(node, node.output, expected, "output")
 
     def order(self, node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        (batches, height, width, channels), block = checks.required(node, 0).shape, node.attributes.block
+        (batches, height, width, channels), block = node.input("input").shape, node.attributes.block
         extents = (batches, height // block, width // block, block, block, channels)
         image, row = height * width * channels, width * channels
         return extents, (image, row * block, channels * block, row, channels, 1)
 
 
 def _check_image(node: Node) -> None:
-    checks.arity(node, 1)
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     checks.dtype(node, input, SUFFIX, "input")
     checks.same_dtype(node, input, output)
     checks.rank(node, input, 4, "input")
@@ -126,22 +125,22 @@ def _check_image(node: Node) -> None:
 
 
 class BroadcastTo(_Reordering):
-    """The output tensor carries the shape; input 1, which holds it, too, is not read."""
+    """The output tensor carries the shape; the second input, which holds it, too, is not read."""
 
     name = "BROADCAST_TO"
+    inputs = ("input", "shape")
     types = SUFFIX
     limits = "up to 6 dimensions"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, SUFFIX, "input")
         checks.same_dtype(node, input, output)
         check_broadcast(node, input, output)
 
     def order(self, node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        shape = node.outputs[0].shape
-        return shape, tuple(element_strides(checks.required(node, 0).shape, shape))
+        shape = node.output.shape
+        return shape, tuple(element_strides(node.input("input").shape, shape))
 
 
 OPS = (Transpose(), DepthToSpace(), SpaceToDepth(), BroadcastTo())

@@ -40,8 +40,7 @@ class CircularBuffer(OpDef):
         return CircularBufferAttributes(cycles if isinstance(cycles, int) else 0)
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, self.types, "input")
         checks.same_dtype(node, input, output)
         checks.rank(node, input, 4, "input")
@@ -56,22 +55,22 @@ class CircularBuffer(OpDef):
             )
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, output = lowering.operand(checks.required(node, 0)), lowering.buffer(node.outputs[0])
-        name, cycles = node.outputs[0].name, node.attributes.cycles_max
-        zeros = bytes([node.outputs[0].zero_point % 256]) * output.nbytes
+        input, output = lowering.operand(node.input("input")), lowering.buffer(node.output)
+        name, cycles = node.output.name, node.attributes.cycles_max
+        zeros = bytes([node.output.zero_point % 256]) * output.nbytes
         kept = output if output.kind == "state" else lowering.state(f"{name}_kept", output.nbytes, zeros)
         state = [
             kept,
             lowering.state(f"{name}_waited", 4),
             lowering.state(f"{name}_due", 1),
         ]
-        slots = node.outputs[0].shape[1]
+        slots = node.output.shape[1]
         lowering.call(
             KernelCall(
                 function="ts_circular_buffer",
                 header="circular_buffer.h",
                 params_type="ts_circular_buffer_params",
-                params={"slots": slots, "depth": node.outputs[0].elements // slots, "cycles": cycles},
+                params={"slots": slots, "depth": node.output.elements // slots, "cycles": cycles},
                 args=[input, output, *state],
                 reads=[*([input] if isinstance(input, Buffer) else []), *state],
                 writes=[output, *state],

@@ -45,6 +45,7 @@ class Svdf(OpDef):
     """
 
     name = "SVDF"
+    inputs = ("input", "feature_weights", "time_weights", "bias?", "state")
     types = (DType.INT8, DType.FLOAT32)
     limits = "int8 weights with int8 or int16 state"
 
@@ -52,7 +53,6 @@ class Svdf(OpDef):
         return SvdfAttributes(options.int32(0), Activation.read(options, 1))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 3, 5)
         input, features, times, bias, state = _tensors(node)
         _check_types(node)
         for tensor, role in ((input, "input"), (features, "feature weights"), (times, "time weights")):
@@ -64,14 +64,14 @@ class Svdf(OpDef):
         checks.shape(node, features, (filters, inputs), "feature weights")
         checks.shape(node, times, (filters, memory), "time weights")
         checks.elements(node, state, batches * filters * memory, "state")
-        checks.shape(node, node.outputs[0], (batches, units), "output")
+        checks.shape(node, node.output, (batches, units), "output")
         if not state.is_variable:
             raise unsupported(node, "its state is no variable", "export the model again")
         if bias is not None:
             checks.elements(node, bias, units, "bias")
         check_activation(node, node.attributes.activation)
         if input.dtype is not DType.FLOAT32:
-            checks.per_tensor(node, input, features, times, state, node.outputs[0])
+            checks.per_tensor(node, input, features, times, state, node.output)
             checks.symmetric(node, features, times)
             _rescaling(node)
 
@@ -102,7 +102,7 @@ class Svdf(OpDef):
             params=params,
             params_type=f"ts_svdf_{kind}_params",
             inputs=inputs,
-            outputs=[lowering.buffer(node.outputs[0])],
+            outputs=[lowering.buffer(node.output)],
             scratch=[lowering.buffer(state)],
             macs=self.macs(node),
         )
@@ -115,7 +115,7 @@ def _operands(node: Node, lowering: Lowering) -> dict[str, ParamValue]:
     params: dict[str, ParamValue] = {
         "batches": input.shape[0],
         "inputs": input.shape[1],
-        "units": node.outputs[0].shape[1],
+        "units": node.output.shape[1],
         "rank": node.attributes.rank,
         "memory": times.shape[1],
     }
@@ -133,21 +133,19 @@ def integer_params(node: Node, lowering: Lowering) -> dict[str, ParamValue]:
     (feature, feature_shift), (final, final_shift) = _rescaling(node)
     return {
         **_operands(node, lowering),
-        "input_offset": -checks.required(node, 0).zero_point,
-        "state_zero_point": checks.required(node, 4).zero_point,
+        "input_offset": -node.input("input").zero_point,
+        "state_zero_point": node.input("state").zero_point,
         "feature_multiplier": feature,
         "feature_shift": feature_shift,
         "output_multiplier": final,
         "output_shift": final_shift,
-        "output_zero_point": node.outputs[0].zero_point,
+        "output_zero_point": node.output.zero_point,
     }
 
 
 def _tensors(node: Node) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor]:
-    if len(node.inputs) != 5 or node.inputs[4] is None:
-        raise checks.invalid(node, "has no state")
-    input, features, times = (checks.required(node, index) for index in range(3))
-    return input, features, times, node.inputs[3], node.inputs[4]
+    input, features, times = node.input("input"), node.input("feature_weights"), node.input("time_weights")
+    return input, features, times, node.optional("bias"), node.input("state")
 
 
 def _kind(node: Node) -> str:
@@ -158,7 +156,7 @@ def _kind(node: Node) -> str:
 def _check_types(node: Node) -> None:
     input, features, times, bias, state = _tensors(node)
     kind = _kind(node)
-    checks.same_dtype(node, input, node.outputs[0])
+    checks.same_dtype(node, input, node.output)
     for tensor, wanted in zip((input, features, times, bias, state), _TYPES[kind], strict=True):
         if tensor is not None:
             checks.dtype(node, tensor, (wanted,), f'"{tensor.name}"')
@@ -173,7 +171,7 @@ def _rescaling(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
     two = float(np.float32(state.scale) * np.float32(times.scale))
     return (
         requantization(node, float(np.float32(ratio(one, state.scale)))),
-        requantization(node, float(np.float32(ratio(two, node.outputs[0].scale)))),
+        requantization(node, float(np.float32(ratio(two, node.output.scale)))),
     )
 
 

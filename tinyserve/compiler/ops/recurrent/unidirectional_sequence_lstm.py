@@ -19,13 +19,23 @@ from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import Activation, ratio, requantization, round_half_away
 from tinyserve.compiler.program import ParamValue
 
-_GATES = range(4)  # input, forget, cell, output: the order in the file and in the kernel
-_INPUT_WEIGHTS, _RECURRENT_WEIGHTS, _BIAS = 1, 5, 12  # of the first gate
-_FIRST = (_INPUT_WEIGHTS, _RECURRENT_WEIGHTS, _BIAS)
-_HIDDEN, _CELL, _INPUTS = 18, 19, 24
-_UNUSED = {9: "peepholes", 10: "peepholes", 11: "peepholes", 16: "a projection", 17: "a projection",
-           20: "layer normalization", 21: "layer normalization", 22: "layer normalization",
-           23: "layer normalization"}  # fmt: skip
+_GATES = ("input", "forget", "cell", "output")  # the order in the file and in the kernel
+_INPUT_WEIGHTS = tuple(f"input_to_{gate}_weights" for gate in _GATES)
+_RECURRENT_WEIGHTS = tuple(f"recurrent_to_{gate}_weights" for gate in _GATES)
+_BIASES = tuple(f"{gate}_bias" for gate in _GATES)
+_PEEPHOLES = tuple(f"cell_to_{gate}_weights" for gate in ("input", "forget", "output"))
+_PROJECTION = ("projection_weights", "projection_bias")
+_STATES = ("hidden_state", "cell_state")
+_NORMALIZATION = tuple(f"{gate}_normalization" for gate in _GATES)
+_UNUSED = {
+    **dict.fromkeys(_PEEPHOLES, "peepholes"),
+    **dict.fromkeys(_PROJECTION, "a projection"),
+    **dict.fromkeys(_NORMALIZATION, "layer normalization"),
+}
+_INPUTS = (
+    "input", *_INPUT_WEIGHTS, *_RECURRENT_WEIGHTS, *_PEEPHOLES, *_BIASES, *_PROJECTION, *_STATES,
+    *_NORMALIZATION,
+)  # fmt: skip
 _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
 _BIAS_TYPE = {DType.INT8: DType.INT32, DType.INT16: DType.INT64, DType.FLOAT32: DType.FLOAT32}
 _GATE_SCALE = 2.0**-12  # Q3.12, before an activation
@@ -47,6 +57,7 @@ class UnidirectionalSequenceLstm(OpDef):
     """
 
     name = "UNIDIRECTIONAL_SEQUENCE_LSTM"
+    inputs = ("input", *(f"{name}?" for name in _INPUTS[1:]))
     types = _SUFFIX
     limits = "no peepholes, projection or layer normalization; int8 weights"
 
@@ -54,9 +65,8 @@ class UnidirectionalSequenceLstm(OpDef):
         return LstmAttributes(Activation.read(options, 0), options.float32(1), options.boolean(3))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1, _INPUTS)
         _check_variant(node)
-        input, hidden, cell, output = checks.required(node, 0), *states(node), node.outputs[0]
+        input, hidden, cell, output = node.input("input"), *states(node), node.output
         checks.dtype(node, input, _SUFFIX, "input")
         checks.same_dtype(node, input, hidden, output)
         checks.rank(node, input, 3, "input")
@@ -67,7 +77,7 @@ class UnidirectionalSequenceLstm(OpDef):
             checks.elements(node, state, batches * units, "a state")
             if not state.is_variable:
                 raise unsupported(node, "a state that is no variable", "export the model again")
-        for gate in _GATES:
+        for gate in range(len(_GATES)):
             _check_gate(node, gate, input.shape[2], units)
         if input.dtype is DType.FLOAT32:
             checks.same_dtype(node, input, cell)
@@ -78,12 +88,12 @@ class UnidirectionalSequenceLstm(OpDef):
             _integer_params(node)
 
     def macs(self, node: Node) -> int:
-        return 4 * node.outputs[0].elements * (checks.required(node, 0).shape[2] + node.outputs[0].shape[2])
+        return 4 * node.output.elements * (node.input("input").shape[2] + node.output.shape[2])
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         if lowering.lower_variant("unidirectional_sequence_lstm", node):
             return
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         integer, computed = input.dtype is not DType.FLOAT32, _computed(node)
         params = lstm_params(node, lowering)
         function, operands = f"ts_unidirectional_sequence_lstm_{_SUFFIX[input.dtype]}", [input]
@@ -110,7 +120,7 @@ class UnidirectionalSequenceLstm(OpDef):
 
 def lstm_params(node: Node, lowering: Lowering) -> dict[str, ParamValue]:
     """The fields of the kernels' parameters; weights and biases only where all are constant."""
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     first, second, inputs = input.shape
     steps, batches = (first, second) if node.attributes.time_major else (second, first)
     params: dict[str, ParamValue] = {
@@ -121,7 +131,7 @@ def lstm_params(node: Node, lowering: Lowering) -> dict[str, ParamValue]:
         "time_major": int(node.attributes.time_major),
     }
     integer, computed = input.dtype is not DType.FLOAT32, _computed(node)
-    for gate in _GATES:
+    for gate in range(len(_GATES)):
         pairs = dict(_scaling(node, gate)) if integer else {}
         if not computed:
             pairs |= dict((_integer_gate if integer else _float_gate)(node, lowering, gate))
@@ -136,13 +146,13 @@ def lstm_params(node: Node, lowering: Lowering) -> dict[str, ParamValue]:
 
 def states(node: Node) -> tuple[Tensor, Tensor]:
     """Hidden and cell state."""
-    return checks.required(node, _HIDDEN), checks.required(node, _CELL)
+    return node.input("hidden_state"), node.input("cell_state")
 
 
 def gate_weights(node: Node) -> list[Tensor]:
     """Weights of the input, recurrent weights and biases, gate by gate: arguments of a call that has them
     computed at run time."""
-    return [checks.required(node, first + gate) for first in _FIRST for gate in _GATES]
+    return [node.input(name) for name in (*_INPUT_WEIGHTS, *_RECURRENT_WEIGHTS, *_BIASES)]
 
 
 def _computed(node: Node) -> bool:
@@ -150,14 +160,14 @@ def _computed(node: Node) -> bool:
 
 
 def _check_variant(node: Node) -> None:
-    if len(node.inputs) != _INPUTS:
-        raise unsupported(node, f"{len(node.inputs)} inputs, not {_INPUTS}", "export the model again")
-    for index, part in _UNUSED.items():
-        if node.inputs[index] is not None:
+    if len(node.inputs) != len(_INPUTS):
+        raise unsupported(node, f"{len(node.inputs)} inputs, not {len(_INPUTS)}", "export the model again")
+    for name, part in _UNUSED.items():
+        if node.optional(name) is not None:
             raise unsupported(node, f"an LSTM with {part}", "use a plain LSTM layer")
-    for index in (*range(1, 9), *range(12, 16), _HIDDEN, _CELL):
-        if node.inputs[index] is None:
-            raise unsupported(node, f"an LSTM without its input {index}", "use a plain LSTM layer")
+    for name in (*_INPUT_WEIGHTS, *_RECURRENT_WEIGHTS, *_BIASES, *_STATES):
+        if node.optional(name) is None:
+            raise unsupported(node, f"an LSTM without {name}", "use a plain LSTM layer")
     if node.attributes.activation is not Activation.TANH:
         raise unsupported(node, f"cell activation {node.attributes.activation.name}", "use tanh")
     if not 0 <= node.attributes.cell_clip < math.inf:
@@ -165,38 +175,38 @@ def _check_variant(node: Node) -> None:
 
 
 def _check_gate(node: Node, gate: int, inputs: int, units: int) -> None:
-    dtype = checks.required(node, 0).dtype
+    dtype = node.input("input").dtype
     weights_type = DType.FLOAT32 if dtype is DType.FLOAT32 else DType.INT8
-    for first, depth in ((_INPUT_WEIGHTS, inputs), (_RECURRENT_WEIGHTS, units)):
-        weights = checks.required(node, first + gate)
+    for names, depth in ((_INPUT_WEIGHTS, inputs), (_RECURRENT_WEIGHTS, units)):
+        weights = node.input(names[gate])
         checks.dtype(node, weights, (weights_type,), "weights")
         checks.shape(node, weights, (units, depth), "weights")
         if dtype is not DType.FLOAT32:
             checks.per_tensor(node, weights)
             checks.symmetric(node, weights)
-    bias = checks.required(node, _BIAS + gate)
+    bias = node.input(_BIASES[gate])
     checks.dtype(node, bias, (_BIAS_TYPE[dtype],), "bias")
     checks.shape(node, bias, (units,), "bias")
 
 
 def _float_gate(node: Node, lowering: Lowering, gate: int) -> Iterator[tuple[str, ParamValue]]:
-    for field, first in (
+    for field, names in (
         ("input_weights", _INPUT_WEIGHTS),
         ("recurrent_weights", _RECURRENT_WEIGHTS),
-        ("input_bias", _BIAS),
+        ("input_bias", _BIASES),
     ):
-        tensor = checks.required(node, first + gate)
+        tensor = node.input(names[gate])
         yield field, lowering.constant(tensor.name, np.asarray(tensor.data), f"gate {gate}: {field}")
 
 
 def _integer_gate(node: Node, lowering: Lowering, gate: int) -> Iterator[tuple[str, ParamValue]]:
     """Weights, and biases less the zero point times the sum of a unit's weights."""
-    bias = np.asarray(checks.required(node, _BIAS + gate).data)
-    for side, first, source, start in (
-        ("input", _INPUT_WEIGHTS, checks.required(node, 0), bias.astype(np.int64)),
+    bias = np.asarray(node.input(_BIASES[gate]).data)
+    for side, names, source, start in (
+        ("input", _INPUT_WEIGHTS, node.input("input"), bias.astype(np.int64)),
         ("recurrent", _RECURRENT_WEIGHTS, states(node)[0], np.zeros(bias.shape, np.int64)),
     ):
-        weights = checks.required(node, first + gate)
+        weights = node.input(names[gate])
         data = np.asarray(weights.data)
         offset = (start - source.zero_point * data.astype(np.int64).sum(axis=1)).astype(bias.dtype)
         yield f"{side}_weights", lowering.constant(weights.name, data, f"gate {gate}: {side} weights")
@@ -209,11 +219,11 @@ def _scaling(node: Node, gate: int) -> Iterator[tuple[str, ParamValue]]:
     TFLM's wheel multiplies these two scales in double precision, unlike those of other operators. A TFLM
     library for Cortex-M was seen to do it in single precision, which changes an output by one now and then.
     """
-    for side, first, source in (
-        ("input", _INPUT_WEIGHTS, checks.required(node, 0)),
+    for side, names, source in (
+        ("input", _INPUT_WEIGHTS, node.input("input")),
         ("recurrent", _RECURRENT_WEIGHTS, states(node)[0]),
     ):
-        product = source.scale * checks.required(node, first + gate).scale
+        product = source.scale * node.input(names[gate]).scale
         multiplier, shift = requantization(node, product / _GATE_SCALE)
         yield f"{side}_multiplier", multiplier
         yield f"{side}_shift", shift

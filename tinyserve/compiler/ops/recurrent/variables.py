@@ -21,47 +21,48 @@ class VarHandle(OpDef):
     """Variables are distinguished by container and name."""
 
     name = "VAR_HANDLE"
+    inputs = ()
     types = (DType.RESOURCE,)
 
     def attributes(self, options: Options) -> VariableAttributes:
         return VariableAttributes(options.string(0), options.string(1))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 0)
-        checks.dtype(node, node.outputs[0], (DType.RESOURCE,), "output")
+        checks.dtype(node, node.output, (DType.RESOURCE,), "output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         attributes: VariableAttributes = node.attributes
-        lowering.declare_variable(node.outputs[0], f"{attributes.container}/{attributes.shared_name}")
+        lowering.declare_variable(node.output, f"{attributes.container}/{attributes.shared_name}")
 
 
 class ReadVariable(OpDef):
     name = "READ_VARIABLE"
+    inputs = ("handle",)
     types = (DType.RESOURCE,)
     limits = "values of any type"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        checks.dtype(node, checks.required(node, 0), (DType.RESOURCE,), "input")
+        checks.dtype(node, node.input("handle"), (DType.RESOURCE,), "input")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        output = node.outputs[0]
-        state = lowering.variable(checks.required(node, 0), output)
+        output = node.output
+        state = lowering.variable(node.input("handle"), output)
         lowering.call(move(state, lowering.buffer(output), output.name, "the variable's value"))
 
 
 class AssignVariable(OpDef):
     name = "ASSIGN_VARIABLE"
+    inputs = ("handle", "value")
+    outputs = ()
     types = (DType.RESOURCE,)
     limits = "values of any type"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2, outputs=0)
-        checks.dtype(node, checks.required(node, 0), (DType.RESOURCE,), "input 0")
+        checks.dtype(node, node.input("handle"), (DType.RESOURCE,), "input 0")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        value = checks.required(node, 1)
-        state = lowering.variable(checks.required(node, 0), value)
+        value = node.input("value")
+        state = lowering.variable(node.input("handle"), value)
         lowering.call(
             move(lowering.operand(value), state, f"assign_{value.name}", "the variable's new value")
         )

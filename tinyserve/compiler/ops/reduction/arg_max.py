@@ -19,18 +19,18 @@ _OUTPUTS = {DType.INT32: "", DType.INT64: "_s64"}
 
 
 class ArgMax(OpDef):
-    """Input 1 holds the axis; the output is int32."""
+    """The output is int32."""
 
     name = "ARG_MAX"
+    inputs = ("input", "axis")
     types = _SUFFIX
     limits = "int32 or int64 output; int32 where the axis is computed"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, _SUFFIX, "input")
         checks.dtype(node, output, _OUTPUTS, "output")
-        if checks.required(node, 1).is_constant:
+        if node.input("axis").is_constant:
             extent = input.shape[self._axis(node)]
             checks.elements(node, output, input.elements // extent, "output")
             return
@@ -38,8 +38,8 @@ class ArgMax(OpDef):
         check_computed_axis(node)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, kind = checks.required(node, 0), _SUFFIX[checks.required(node, 0).dtype]
-        if not checks.required(node, 1).is_constant:
+        input, kind = node.input("input"), _SUFFIX[node.input("input").dtype]
+        if not node.input("axis").is_constant:
             self._lower_computed(node, lowering, kind)
             return
         axis = self._axis(node)
@@ -51,16 +51,16 @@ class ArgMax(OpDef):
         add_call(
             node,
             lowering,
-            f"ts_{self.name.lower()}_{kind}{_OUTPUTS[node.outputs[0].dtype]}",
+            f"ts_{self.name.lower()}_{kind}{_OUTPUTS[node.output.dtype]}",
             "arg_max.h",
             params=params,
             inputs=[lowering.operand(input)],
-            outputs=[lowering.buffer(node.outputs[0])],
+            outputs=[lowering.buffer(node.output)],
             params_type="ts_arg_max_params",
         )
 
     def _lower_computed(self, node: Node, lowering: Lowering, kind: str) -> None:
-        input, axis, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, axis, output = node.input("input"), node.input("axis"), node.output
         add_call(
             node,
             lowering,
@@ -73,7 +73,7 @@ class ArgMax(OpDef):
         )
 
     def _axis(self, node: Node) -> int:
-        return resolved_axis(node, integers(node, 1, "the axis", 1)[0], len(checks.required(node, 0).shape))
+        return resolved_axis(node, integers(node, "axis", "the axis", 1)[0], len(node.input("input").shape))
 
 
 class ArgMin(ArgMax):

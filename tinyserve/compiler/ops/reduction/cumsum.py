@@ -28,21 +28,21 @@ class CumsumAttributes:
 
 
 class Cumsum(OpDef):
-    """Input 1 is the axis."""
+    """The running sum along an axis."""
 
     name = "CUMSUM"
+    inputs = ("input", "axis")
     types = _SUFFIX
 
     def attributes(self, options: Options) -> CumsumAttributes:
         return CumsumAttributes(options.boolean(0), options.boolean(1))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, _SUFFIX, "input")
         checks.same_dtype(node, input, output)
         checks.shape(node, output, input.shape, "output")
-        if checks.required(node, 1).is_constant:
+        if node.input("axis").is_constant:
             _axis(node)
         else:
             check_computed_axis(node)
@@ -51,10 +51,10 @@ class Cumsum(OpDef):
             sum_rescaling(node, input, output)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        if not checks.required(node, 1).is_constant:
+        if not node.input("axis").is_constant:
             _lower_computed(node, lowering)
             return
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         axis = _axis(node)
         params: dict[str, ParamValue] = {
             "outer": math.prod(input.shape[:axis]),
@@ -78,7 +78,7 @@ class Cumsum(OpDef):
 
 
 def _lower_computed(node: Node, lowering: Lowering) -> None:
-    input, axis, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, axis, output = node.input("input"), node.input("axis"), node.output
     params: dict[str, ParamValue] = {f"sums.{field}": value for field, value in _sum_params(node).items()}
     add_call(
         node,
@@ -104,12 +104,12 @@ _RESCALING_FIELDS = (
 
 def _sum_params(node: Node) -> dict[str, ParamValue]:
     """The fields of ts_cumsum_params that do not depend on the axis."""
-    input = checks.required(node, 0)
+    input = node.input("input")
     directions: dict[str, ParamValue] = {
         "exclusive": int(node.attributes.exclusive),
         "reverse": int(node.attributes.reverse),
     }
-    return directions | sum_fields(node, input, node.outputs[0])
+    return directions | sum_fields(node, input, node.output)
 
 
 def sum_fields(node: Node, input: Tensor, output: Tensor) -> dict[str, ParamValue]:
@@ -138,7 +138,7 @@ def sum_rescaling(node: Node, input: Tensor, output: Tensor) -> dict[str, ParamV
 
 
 def _axis(node: Node) -> int:
-    tensor, rank = checks.required(node, 1), len(checks.required(node, 0).shape)
+    tensor, rank = node.input("axis"), len(node.input("input").shape)
     checks.dtype(node, tensor, (DType.INT32,), "the axis")
     checks.elements(node, tensor, 1, "the axis")
     axis = int(np.asarray(tensor.data).reshape(-1)[0])

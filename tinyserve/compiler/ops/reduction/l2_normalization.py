@@ -29,8 +29,7 @@ class L2Normalization(OpDef):
         return L2NormalizationAttributes(Activation.read(options, 0))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, (DType.INT8, DType.FLOAT32), "input")
         checks.same_dtype(node, input, output)
         checks.shape(node, output, input.shape, "output")
@@ -44,7 +43,7 @@ class L2Normalization(OpDef):
                 raise unsupported(node, f"output scale {output.scale:g}", "quantize the model again (1/128)")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         depth = input.shape[-1]
         params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
         if input.dtype is DType.INT8:

@@ -23,8 +23,7 @@ class LogSoftmax(OpDef):
     limits = "int8 output with scale 1/16 and zero point 127"
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, (DType.INT8, DType.FLOAT32), "input")
         checks.same_dtype(node, input, output)
         checks.shape(node, output, input.shape, "output")
@@ -39,7 +38,7 @@ class LogSoftmax(OpDef):
             scaling(node, 1.0)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         depth = input.shape[-1]
         params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
         if input.dtype is DType.INT8:
@@ -65,7 +64,7 @@ class LogSoftmax(OpDef):
         table = exponentials(multiplier, shift, min(255, last))
         return {
             "table_size": last + 1,
-            "table": lowering.constant(f"{node.outputs[0].name}_exp", table, "exp(-scale * i), Q0.31"),
+            "table": lowering.constant(f"{node.output.name}_exp", table, "exp(-scale * i), Q0.31"),
             "multiplier": multiplier,
             "shift": shift,
             "reverse_multiplier": reverse_multiplier,

@@ -53,8 +53,7 @@ class Pool2D(OpDef):
         )
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, self.types, "input")
         checks.same_dtype(node, input, output)
         checks.rank(node, input, 4, "input")
@@ -71,12 +70,12 @@ class Pool2D(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         if lowering.lower_variant("pool_2d", node):
             return
-        input = checks.required(node, 0)
+        input = node.input("input")
         self.add(node, lowering, Kernel(f"ts_{self.kernel}_{suffix(input)}", "pool_2d.h"))
 
     def add(self, node: Node, lowering: Lowering, kernel: Kernel) -> None:
         """Appends the call of a kernel that takes the portable kernels' parameters."""
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         view = _window(node)
         activation = node.attributes.activation
         params: dict[str, ParamValue] = {**view.params(), "channels": input.shape[3]}

@@ -45,8 +45,9 @@ class Reduction:
 
 
 class _Reduce(OpDef):
-    """Input 1 holds the axes. Sub-classes say what happens to the values."""
+    """``axis`` holds the axes. Sub-classes say what happens to the values."""
 
+    inputs = ("input", "axis")
     types: Collection[DType] = (DType.INT8, DType.FLOAT32)
     limits = "up to 6 dimensions"
 
@@ -54,8 +55,7 @@ class _Reduce(OpDef):
         return ReduceAttributes(options.boolean(0))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input, axes, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, axes, output = node.input("input"), node.input("axis"), node.output
         checks.dtype(node, input, self.types, "input")
         checks.same_dtype(node, input, output)
         checks.dtype(node, axes, (DType.INT32,), "the list of axes")
@@ -70,21 +70,21 @@ class _Reduce(OpDef):
 
     def check_quantized(self, node: Node) -> None:
         """Raises UnsupportedError for scales that the kernel does not take."""
-        checks.same_quantization(node, checks.required(node, 0), node.outputs[0])
+        checks.same_quantization(node, node.input("input"), node.output)
 
     def kernel(self, node: Node, count: int) -> tuple[str, str, dict[str, ParamValue]]:
         """Function, stem of its parameter type and its fields beyond the reduction."""
-        return f"ts_{self.name.lower()}_{_SUFFIX[node.outputs[0].dtype]}", "ts_reduce", {}
+        return f"ts_{self.name.lower()}_{_SUFFIX[node.output.dtype]}", "ts_reduce", {}
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         if lowering.lower_variant("reduce", node):
             return
-        if not checks.required(node, 1).is_constant:
+        if not node.input("axis").is_constant:
             self._lower_computed(node, lowering)
             return
         reduction = reduction_of(node)
         function, kind, params = self.kernel(node, reduction.count)
-        source, target = lowering.operand(checks.required(node, 0)), lowering.buffer(node.outputs[0])
+        source, target = lowering.operand(node.input("input")), lowering.buffer(node.output)
         add_call(
             node,
             lowering,
@@ -98,7 +98,7 @@ class _Reduce(OpDef):
         )
 
     def _lower_computed(self, node: Node, lowering: Lowering) -> None:
-        input, axes, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input, axes, output = node.input("input"), node.input("axis"), node.output
         function, kind, fields = self.kernel(node, _count(node))
         params: dict[str, ParamValue] = {f"reduction.{field}": value for field, value in fields.items()}
         of_axes = {**axis_params(input), "axes": axes.elements, "outputs": output.elements}
@@ -122,11 +122,11 @@ class Mean(_Reduce):
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
 
     def check_quantized(self, node: Node) -> None:
-        checks.per_tensor(node, checks.required(node, 0), node.outputs[0])
+        checks.per_tensor(node, node.input("input"), node.output)
         self._factor(node, _count(node))
 
     def kernel(self, node: Node, count: int) -> tuple[str, str, dict[str, ParamValue]]:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         function = f"ts_reduce_sum_{_SUFFIX[output.dtype]}"
         if output.dtype is DType.FLOAT32:
             return function, "ts_reduce_sum_f32", {"divisor": float(count) if self.name == "MEAN" else 1.0}
@@ -139,7 +139,7 @@ class Mean(_Reduce):
         }  # fmt: skip
 
     def _factor(self, node: Node, count: int) -> tuple[int, int]:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         multiplier, shift = requantization(node, ratio(input.scale, output.scale))
         if self.name == "MEAN":
             bits = min(count.bit_length() - 1, 32, 31 + shift)
@@ -173,13 +173,13 @@ class ReduceAny(_Reduce):
 
 def _count(node: Node) -> int:
     """How many values make one output."""
-    return checks.required(node, 0).elements // node.outputs[0].elements
+    return node.input("input").elements // node.output.elements
 
 
 def reduced_axes(node: Node) -> tuple[int, ...]:
     """The axes of a constant list, sorted, each once. Raises ModelError outside the input's rank."""
-    rank = len(checks.required(node, 0).shape)
-    data = checks.required(node, 1).data
+    rank = len(node.input("input").shape)
+    data = node.input("axis").data
     axes = {int(axis) for axis in np.asarray(data).reshape(-1)}
     if any(not -rank <= axis < rank for axis in axes):
         raise checks.invalid(node, f"axes {sorted(axes)} of an input with {rank} dimensions")
@@ -188,7 +188,7 @@ def reduced_axes(node: Node) -> tuple[int, ...]:
 
 def reduction_of(node: Node) -> Reduction:
     """What the operator reduces."""
-    shape, axes = checks.required(node, 0).shape, reduced_axes(node)
+    shape, axes = node.input("input").shape, reduced_axes(node)
     strides = np.cumprod((1, *shape[:0:-1]))[::-1].tolist() if shape else []
     groups: list[tuple[bool, int, int]] = []  # is reduced, extent, stride; outermost first
     for axis, extent in enumerate(shape):
@@ -210,7 +210,7 @@ def _padded(groups: list[tuple[bool, int, int]], reduced: bool) -> tuple[tuple[i
 
 
 def _lead(reduction: Reduction, node: Node) -> int:
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     starts = np.zeros(1, dtype=np.int64)
     for extent, stride in zip(*reduction.kept, strict=True):
         starts = (starts[:, None] + np.arange(extent, dtype=np.int64) * stride).reshape(-1)

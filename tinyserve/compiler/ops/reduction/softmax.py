@@ -54,8 +54,7 @@ class Softmax(OpDef):
         return SoftmaxAttributes(options.float32(0))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, (DType.INT8, DType.INT16, DType.FLOAT32), "input")
         checks.shape(node, output, input.shape, "output")
         if not input.shape:
@@ -77,7 +76,7 @@ class Softmax(OpDef):
             self._scaling_s16(node)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         depth = input.shape[-1]
         params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
         source, target = lowering.operand(input), lowering.buffer(output)
@@ -109,13 +108,13 @@ class Softmax(OpDef):
         """Element by element in the last walk over a row; the walks before only read, or write what they
         read.
         """
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         order = np.arange(input.elements, dtype=np.int64)
         return lead_bytes(order * input.dtype.itemsize, (order + 1) * output.dtype.itemsize)
 
     def _scaling_s16(self, node: Node) -> tuple[int, int]:
         """From a difference of inputs to units of 10 / 65535: TFLM's CalculateSoftmaxParams."""
-        return requantization(node, checks.required(node, 0).scale * node.attributes.beta / (10.0 / 65535.0))
+        return requantization(node, node.input("input").scale * node.attributes.beta / (10.0 / 65535.0))
 
     def _params_s16(self, node: Node, lowering: Lowering) -> dict[str, ParamValue]:
         multiplier, shift = self._scaling_s16(node)
@@ -133,7 +132,7 @@ class Softmax(OpDef):
 
 def scaling(node: Node, beta: float) -> tuple[int, int]:
     """Multiplier and left shift that bring a difference of inputs to Q5: TFLM's PreprocessSoftmaxScaling."""
-    real = beta * checks.required(node, 0).scale * (1 << (31 - INTEGER_BITS))
+    real = beta * node.input("input").scale * (1 << (31 - INTEGER_BITS))
     if not (math.isfinite(real) and real > 1.0):
         raise unsupported(node, f"beta {beta:g} times the input's scale is too small", _CONVERT)
     return quantize_multiplier(min(real, 2.0**31 - 1.0))

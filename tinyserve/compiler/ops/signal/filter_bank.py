@@ -6,6 +6,7 @@ SignalPCAN. Kernels in ``kernels/filter_bank.h``.
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,22 +50,21 @@ def option(node: Node, name: str, low: int, high: int) -> int:
 
 
 class _Signal(OpDef):
-    """Base: types of inputs and outputs are fixed. ``inputs`` and ``outputs`` name them."""
+    """Base: types of inputs and outputs are fixed."""
 
     custom = True
-    inputs: tuple[DType, ...] = (DType.UINT32,)
-    outputs: tuple[DType, ...] = (DType.UINT32,)
-    types = inputs
+    input_types: tuple[DType, ...] = (DType.UINT32,)
+    output_types: tuple[DType, ...] = (DType.UINT32,)
+    types: Collection[DType] = input_types
 
     def attributes(self, options: Options) -> SignalAttributes:
         return read_attributes(options)
 
     def check(self, node: Node) -> None:
-        checks.arity(node, len(self.inputs), outputs=len(self.outputs))
-        for index, wanted in enumerate(self.inputs):
-            checks.dtype(node, checks.required(node, index), (wanted,), f"input {index}")
-        for index, wanted in enumerate(self.outputs):
-            checks.dtype(node, node.outputs[index], (wanted,), f"output {index}")
+        for name, tensor, wanted in zip(self.inputs, node.operands(), self.input_types, strict=True):
+            checks.dtype(node, tensor, (wanted,), f"input {name}")
+        for name, tensor, wanted in zip(self.outputs, node.outputs, self.output_types, strict=True):
+            checks.dtype(node, tensor, (wanted,), f"output {name}")
         self.params(node)
 
     def params(self, node: Node) -> dict[str, ParamValue]:
@@ -76,35 +76,35 @@ class Energy(_Signal):
     """[2 * n] int16 (re, im) to the [n] squares of magnitudes; 0 outside of start_index .. end_index."""
 
     name = "SignalEnergy"
-    inputs = (DType.INT16,)
-    types = inputs[:1]
+    input_types = (DType.INT16,)
+    types = input_types
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        count = node.outputs[0].elements
-        checks.elements(node, checks.required(node, 0), 2 * count, "input")
+        count = node.output.elements
+        checks.elements(node, node.input("input"), 2 * count, "input")
         end = option(node, "end_index", 0, count)
         return {"count": count, "start": option(node, "start_index", 0, end), "end": end}
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        _add(node, lowering, "ts_energy", self.params(node), [checks.required(node, 0)])
+        _add(node, lowering, "ts_energy", self.params(node), [node.input("input")])
 
 
 class FilterBank(_Signal):
     """Energies [n] to [num_channels] sums; inputs 1 to 5 are the weights and their places."""
 
     name = "SignalFilterBank"
-    inputs = (DType.UINT32, *[DType.INT16] * 5)
-    types = inputs[:1]
-    outputs = (DType.UINT64,)
-    _tables = ("weights", "unweights", "frequency_starts", "weight_starts", "widths")
+    inputs = ("input", "weights", "unweights", "frequency_starts", "weight_starts", "widths")
+    input_types = (DType.UINT32, *[DType.INT16] * 5)
+    types = input_types[:1]
+    output_types = (DType.UINT64,)
 
     def params(self, node: Node) -> dict[str, ParamValue]:
         channels = option(node, "num_channels", 1, 1 << 12)
-        checks.elements(node, node.outputs[0], channels, "output")
-        weights, unweights, *places = (checks.required(node, index) for index in range(1, 6))
+        checks.elements(node, node.output, channels, "output")
+        input, weights, unweights, *places = node.operands()
         for table in places:
             checks.elements(node, table, channels + 1, "a table of places")
-        room, count = checks.required(node, 0).elements, min(weights.elements, unweights.elements)
+        room, count = input.elements, min(weights.elements, unweights.elements)
         if self._computed(node):
             return {"channels": channels, "frequencies": room, "weights": count}
         frequencies, starts, widths = (np.asarray(table.data).astype(np.int64) for table in places)
@@ -114,45 +114,45 @@ class FilterBank(_Signal):
         return {"channels": channels}
 
     def _computed(self, node: Node) -> bool:
-        return not all(checks.required(node, index).is_constant for index in range(1, 6))
+        return not all(table.is_constant for table in node.operands()[1:])
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         params = self.params(node)
         if self._computed(node):
-            inputs = [checks.required(node, index) for index in range(6)]
-            _add(node, lowering, "ts_filter_bank_computed", params, inputs, in_place=False)
+            _add(node, lowering, "ts_filter_bank_computed", params, node.operands(), in_place=False)
             return
-        for index, name in enumerate(self._tables, start=1):
-            tensor = checks.required(node, index)
+        for name in self.inputs[1:]:
+            tensor = node.input(name)
             params[name] = lowering.constant(tensor.name, np.asarray(tensor.data), f"{node.name} {name}")
-        _add(node, lowering, "ts_filter_bank", params, [checks.required(node, 0)], in_place=False)
+        _add(node, lowering, "ts_filter_bank", params, [node.input("input")], in_place=False)
 
 
 class FilterBankSquareRoot(_Signal):
-    """Roots of [n] uint64, shifted right by input 1: undoes SignalFftAutoScale."""
+    """Roots of [n] uint64, shifted right by ``scale_bits``: undoes SignalFftAutoScale."""
 
     name = "SignalFilterBankSquareRoot"
-    inputs = (DType.UINT64, DType.INT32)
-    types = inputs[:1]
+    inputs = ("input", "scale_bits")
+    input_types = (DType.UINT64, DType.INT32)
+    types = input_types[:1]
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        checks.elements(node, checks.required(node, 0), node.outputs[0].elements, "input")
-        checks.elements(node, checks.required(node, 1), 1, "input 1")
-        return {"channels": node.outputs[0].elements}
+        checks.elements(node, node.input("input"), node.output.elements, "input")
+        checks.elements(node, node.input("scale_bits"), 1, "input scale_bits")
+        return {"channels": node.output.elements}
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        inputs = [checks.required(node, 0), checks.required(node, 1)]
-        _add(node, lowering, "ts_filter_bank_square_root", self.params(node), inputs)
+        _add(node, lowering, "ts_filter_bank_square_root", self.params(node), node.operands())
 
 
 class FilterBankSpectralSubtraction(_Signal):
     """Signals less the noise, whose estimate is the second output and lives across inferences."""
 
     name = "SignalFilterBankSpectralSubtraction"
-    outputs = (DType.UINT32, DType.UINT32)
+    outputs = ("output", "noise")
+    output_types = (DType.UINT32, DType.UINT32)
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        channels = checks.required(node, 0).elements
+        channels = node.input("input").elements
         for output in node.outputs:
             checks.elements(node, output, channels, "an output")
         option(node, "num_channels", channels, channels)
@@ -178,7 +178,7 @@ class FilterBankSpectralSubtraction(_Signal):
             "ts_filter_bank_spectral_subtraction",
             "filter_bank.h",
             params=self.params(node),
-            inputs=[lowering.operand(checks.required(node, 0))],
+            inputs=[lowering.operand(node.input("input"))],
             outputs=[lowering.buffer(output) for output in node.outputs],
             scratch=[estimate],
         )
@@ -188,39 +188,39 @@ class Pcan(_Signal):
     """Per-channel amplitude normalization: signals [n] by a gain that the noise [n] gives."""
 
     name = "SignalPCAN"
-    inputs = (DType.UINT32, DType.UINT32, DType.INT16)
-    types = inputs[:1]
+    inputs = ("input", "noise", "gains")
+    input_types = (DType.UINT32, DType.UINT32, DType.INT16)
+    types = input_types[:1]
     _gains = 125  # 4 * 32 bits - 6, and the 3 of the last parabola
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        channels = node.outputs[0].elements
-        for index in (0, 1):
-            checks.elements(node, checks.required(node, index), channels, f"input {index}")
-        table = checks.required(node, 2)
+        channels = node.output.elements
+        for name in ("input", "noise"):
+            checks.elements(node, node.input(name), channels, f"input {name}")
+        table = node.input("gains")
         if table.elements < self._gains:
             raise checks.invalid(node, f"{table.elements} gains, needs {self._gains}")
         return {"channels": channels, "snr_shift": option(node, "snr_shift", 0, 63)}
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        table, params = checks.required(node, 2), self.params(node)
+        table, params = node.input("gains"), self.params(node)
         if not table.is_constant:
-            inputs = [checks.required(node, index) for index in range(3)]
-            _add(node, lowering, "ts_pcan_computed", params, inputs, params_type="ts_pcan_params")
+            _add(node, lowering, "ts_pcan_computed", params, node.operands(), params_type="ts_pcan_params")
             return
         params["gains"] = lowering.constant(table.name, np.asarray(table.data), "PCAN's gains")
-        _add(node, lowering, "ts_pcan", params, [checks.required(node, 0), checks.required(node, 1)])
+        _add(node, lowering, "ts_pcan", params, [node.input("input"), node.input("noise")])
 
 
 class FilterBankLog(_Signal):
     """output_scale * ln(input * 2^input_correction_bits), at most 32767."""
 
     name = "SignalFilterBankLog"
-    outputs = (DType.INT16,)
+    output_types = (DType.INT16,)
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        checks.elements(node, checks.required(node, 0), node.outputs[0].elements, "input")
+        checks.elements(node, node.input("input"), node.output.elements, "input")
         return {
-            "channels": node.outputs[0].elements,
+            "channels": node.output.elements,
             "input_correction_bits": option(node, "input_correction_bits", 0, 31),
             "output_scale": option(node, "output_scale", 0, _WORD - 1),
         }
@@ -231,7 +231,7 @@ class FilterBankLog(_Signal):
         params["log2_correction"] = lowering.constant(
             "log2_correction", np.array(table, dtype=np.uint16), "log2(1 + i / 128) - i / 128, Q0.16"
         )
-        _add(node, lowering, "ts_filter_bank_log", params, [checks.required(node, 0)])
+        _add(node, lowering, "ts_filter_bank_log", params, [node.input("input")])
 
 
 def _add(
@@ -246,7 +246,7 @@ def _add(
 ) -> None:
     """The call; in place where the kernel reads each element right before it writes that place."""
     sources = [lowering.operand(tensor) for tensor in inputs]
-    target = lowering.buffer(node.outputs[0])
+    target = lowering.buffer(node.output)
     add_call(
         node,
         lowering,

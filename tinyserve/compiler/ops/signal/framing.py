@@ -25,15 +25,12 @@ class _Framing(OpDef):
 
     custom = True
     types: Collection[DType] = (DType.INT16,)
-    inputs = 1
-    outputs = 1
 
     def attributes(self, options: Options) -> SignalAttributes:
         return read_attributes(options)
 
     def check(self, node: Node) -> None:
-        checks.arity(node, self.inputs, outputs=self.outputs)
-        for tensor in (*node.inputs, node.outputs[0]):
+        for tensor in (*node.inputs, node.output):
             if tensor is not None:
                 checks.dtype(node, tensor, (DType.INT16,), f'"{tensor.name}"')
                 if not tensor.shape:
@@ -49,18 +46,18 @@ class Window(_Framing):
     """[..][n] times weights [n], shifted right by ``shift``."""
 
     name = "SignalWindow"
-    inputs = 2
+    inputs = ("input", "weights")
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        input, weights = checks.required(node, 0), checks.required(node, 1)
-        checks.shape(node, node.outputs[0], input.shape, "output")
+        input, weights = node.input("input"), node.input("weights")
+        checks.shape(node, node.output, input.shape, "output")
         checks.elements(node, weights, input.shape[-1], "weights")
         length = input.shape[-1]
         return {"rows": input.elements // length, "length": length, "shift": option(node, "shift", 0, 31)}
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        inputs = [lowering.operand(checks.required(node, index)) for index in (0, 1)]
-        target = lowering.buffer(node.outputs[0])
+        inputs = [lowering.operand(tensor) for tensor in node.operands()]
+        target = lowering.buffer(node.output)
         add_call(
             node, lowering, "ts_window", "framing.h", params=self.params(node), inputs=inputs,
             outputs=[target], overlaps=overlaps(inputs[0], target, 0),
@@ -71,11 +68,11 @@ class FftAutoScale(_Framing):
     """[n], and as int32 the number of bits by which it is shifted left."""
 
     name = "SignalFftAutoScale"
-    outputs = 2
+    outputs = ("output", "scale_bits")
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        count = checks.required(node, 0).elements
-        checks.shape(node, node.outputs[0], (count,), "output")
+        count = node.input("input").elements
+        checks.shape(node, node.output, (count,), "output")
         checks.dtype(node, node.outputs[1], (DType.INT32,), "scale bits")
         checks.elements(node, node.outputs[1], 1, "scale bits")
         return {"count": count}
@@ -91,17 +88,17 @@ class Framer(_Framing):
     """
 
     name = "SignalFramer"
-    outputs = 2
+    outputs = ("output", "valid")
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        input = checks.required(node, 0)
+        input = node.input("input")
         size = option(node, "frame_size", 1, _MOST)
         step = option(node, "frame_step", 1, size)
         option(node, "prefill", 0, 1)
         rows, length = input.elements // input.shape[-1], input.shape[-1]
         if length % step:
             raise checks.invalid(node, f"{length} samples are no multiple of the frame step {step}")
-        checks.shape(node, node.outputs[0], (*input.shape[:-1], length // step, size), "output")
+        checks.shape(node, node.output, (*input.shape[:-1], length // step, size), "output")
         _check_valid(node)
         capacity = -(-size // step) * step
         return {
@@ -115,14 +112,14 @@ class Framer(_Framing):
     def lower(self, node: Node, lowering: Lowering) -> None:
         params = self.params(node)
         rows, size = (
-            checks.required(node, 0).elements // checks.required(node, 0).shape[-1],
+            node.input("input").elements // node.input("input").shape[-1],
             params["frame_size"],
         )
         step, capacity = params["frame_step"], params["capacity"]
         assert isinstance(size, int) and isinstance(step, int) and isinstance(capacity, int)
         filled = size - step if node.attributes.get("prefill") else 0
         lengths = np.full(rows, filled, dtype="<i4").tobytes()
-        name = node.outputs[0].name
+        name = node.output.name
         state = [
             lowering.state(f"{name}_samples", 2 * rows * capacity),
             lowering.state(f"{name}_lengths", 4 * rows, lengths),
@@ -134,15 +131,15 @@ class Stacker(_Framing):
     """[num_channels] to the last left + 1 + right frames, and whether there are that many."""
 
     name = "SignalStacker"
-    outputs = 2
+    outputs = ("output", "valid")
 
     def params(self, node: Node) -> dict[str, ParamValue]:
         channels = option(node, "num_channels", 1, _MOST)
         left = option(node, "stacker_left_context", 0, _MOST)
         frames = left + option(node, "stacker_right_context", 0, _MOST) + 1
         step = option(node, "stacker_step", 1, frames)
-        checks.elements(node, checks.required(node, 0), channels, "input")
-        checks.elements(node, node.outputs[0], channels * frames, "output")
+        checks.elements(node, node.input("input"), channels, "input")
+        checks.elements(node, node.output, channels * frames, "output")
         _check_valid(node)
         return {
             "channels": channels,
@@ -152,8 +149,8 @@ class Stacker(_Framing):
         }
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        name = node.outputs[0].name
-        state = [lowering.state(f"{name}_frames", node.outputs[0].nbytes), lowering.state(f"{name}_state", 8)]
+        name = node.output.name
+        state = [lowering.state(f"{name}_frames", node.output.nbytes), lowering.state(f"{name}_state", 8)]
         _add(node, lowering, "ts_stacker", self.params(node), *state)
 
 
@@ -163,16 +160,16 @@ class Delay(_Framing):
     name = "SignalDelay"
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        input = checks.required(node, 0)
-        checks.shape(node, node.outputs[0], input.shape, "output")
+        input = node.input("input")
+        checks.shape(node, node.output, input.shape, "output")
         length = input.shape[-1]
         delay = option(node, "delay_length", 0, _MOST)
         return {"rows": input.elements // length, "length": length, "delay": delay}
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input = checks.required(node, 0)
+        input = node.input("input")
         nbytes = 2 * input.elements // input.shape[-1] * int(node.attributes.get("delay_length"))
-        state = lowering.state(f"{node.outputs[0].name}_state", max(2, nbytes))
+        state = lowering.state(f"{node.output.name}_state", max(2, nbytes))
         _add(node, lowering, "ts_delay", self.params(node), state)
 
 
@@ -183,25 +180,24 @@ class OverlapAdd(_Framing):
     types = (DType.INT16, DType.FLOAT32)
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input = checks.required(node, 0)
+        input = node.input("input")
         checks.dtype(node, input, (DType.INT16, DType.FLOAT32), "input")
-        checks.same_dtype(node, input, node.outputs[0])
+        checks.same_dtype(node, input, node.output)
         self.params(node)
 
     def params(self, node: Node) -> dict[str, ParamValue]:
-        input = checks.required(node, 0)
+        input = node.input("input")
         if len(input.shape) < 2:
             raise checks.invalid(node, f"input {list(input.shape)} has no frames")
         *rows, frames, size = input.shape
         step = option(node, "frame_step", 1, size)
-        checks.shape(node, node.outputs[0], (*rows, frames * step), "output")
+        checks.shape(node, node.output, (*rows, frames * step), "output")
         count = input.elements // (frames * size)
         return {"rows": count, "frames": frames, "frame_size": size, "frame_step": step}
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input = checks.required(node, 0)
-        state = lowering.state(f"{node.outputs[0].name}_state", input.nbytes // input.shape[-2])
+        input = node.input("input")
+        state = lowering.state(f"{node.output.name}_state", input.nbytes // input.shape[-2])
         kind = "f32" if input.dtype is DType.FLOAT32 else "s16"
         _add(
             node,
@@ -232,7 +228,7 @@ def _add(
         kernel,
         "framing.h",
         params=params,
-        inputs=[lowering.operand(checks.required(node, 0))],
+        inputs=[lowering.operand(node.input("input"))],
         outputs=[lowering.buffer(output) for output in node.outputs],
         params_type=params_type,
         scratch=state,

@@ -44,8 +44,7 @@ class Rfft(OpDef):
         return FftAttributes(int(read_map(options.custom).get("fft_length", 0)))
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 1)
-        input, output = checks.required(node, 0), node.outputs[0]
+        input, output = node.input("input"), node.output
         checks.dtype(node, input, _SUFFIX, "input")
         checks.same_dtype(node, input, output)
         length = node.attributes.fft_length
@@ -66,7 +65,7 @@ class Rfft(OpDef):
             checks.shape(node, output, (*rows, frequencies), "output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        input, output, length = checks.required(node, 0), node.outputs[0], node.attributes.fft_length
+        input, output, length = node.input("input"), node.output, node.attributes.fft_length
         count = length // 2
         radices = _radices(count)
         sign = 1 if self.inverse else -1

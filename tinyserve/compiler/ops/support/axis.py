@@ -12,15 +12,15 @@ MAX_RANK = 6  # TS_AXIS_RANK
 
 
 def check_computed_axis(node: Node, count: int | None = 1) -> None:
-    """Input 1 is int32, of ``count`` elements, and the rank of input 0 is one that the kernels take."""
-    input, axis = checks.required(node, 0), checks.required(node, 1)
+    """The axis is int32, of ``count`` elements, and the rank of the input is one that the kernels take."""
+    input, axis = node.input("input"), node.input("axis")
     checks.dtype(node, axis, (DType.INT32,), "the axis")
     if count is not None:
         checks.elements(node, axis, count, "the axis")
     if len(input.shape) > MAX_RANK:
         raise unsupported(node, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
-    if node.outputs[0].elements > input.elements:
-        raise checks.invalid(node, f"{node.outputs[0].elements} outputs of {input.elements} values")
+    if node.output.elements > input.elements:
+        raise checks.invalid(node, f"{node.output.elements} outputs of {input.elements} values")
 
 
 def axis_params(input: Tensor) -> dict[str, ParamValue]:

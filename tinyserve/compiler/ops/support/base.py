@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Options, Signature, Tensor
 from tinyserve.compiler.program import Block, Buffer, Constant, KernelCall, Operand, Target
 from tinyserve.errors import UnsupportedError
 
@@ -85,8 +85,17 @@ class OpDef:
     """What the kernels take as the values worked on (empty: every type), for the page of operators."""
     limits: str = ""
     """What else ``check`` asks for, in one line."""
-    roles: tuple[str, ...] = ()
-    """What the inputs are to the operator; constants are named after layer and role in the generated C."""
+    inputs: tuple[str, ...] = ("input",)
+    outputs: tuple[str, ...] = ("output",)
+    """What inputs and outputs are called, see ``graph.types.Signature``: how many there are is checked before
+    ``check`` is called, and ``node.input(name)`` finds them."""
+    names_constants: bool = False
+    """Whether constants are named after layer and input in the generated C, not as in the file."""
+
+    @property
+    def signature(self) -> Signature:
+        """The names of inputs and outputs."""
+        return Signature(self.inputs, self.outputs)
 
     def attributes(self, options: Options) -> Any:
         """The operator's attributes as a frozen dataclass (None where it has none)."""

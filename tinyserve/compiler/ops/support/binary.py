@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyserve.compiler.graph.types import DType, Node, Tensor
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps, broadcast_params, check_broadcast
@@ -21,6 +21,7 @@ class Binary(OpDef):
     ``params_of`` names the parameter struct (``ts_<...>_params``) of each type's kernel.
     """
 
+    inputs = ("input1", "input2")
     kernel: str
     header: str
     limits = "up to 6 dimensions"
@@ -29,8 +30,7 @@ class Binary(OpDef):
     output_dtype: DType | None = None  # None: that of the inputs
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 2)
-        input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+        input1, input2, output = node.input("input1"), node.input("input2"), node.output
         checks.dtype(node, input1, self.suffixes, "input")
         checks.same_dtype(node, input1, input2)
         checks.dtype(node, output, (self.output_dtype or input1.dtype,), "output")
@@ -47,16 +47,16 @@ class Binary(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         if lowering.lower_variant(self.header, node):
             return
-        inputs: list[Tensor] = [checks.required(node, 0), checks.required(node, 1)]
+        inputs = node.operands()
         sources = [lowering.operand(tensor) for tensor in inputs]
-        target = lowering.buffer(node.outputs[0])
+        target = lowering.buffer(node.output)
         dtype = inputs[0].dtype
         add_call(
             node,
             lowering,
             f"ts_{self.kernel}_{self.suffixes[dtype]}",
             f"{self.header}.h",
-            params={**broadcast_params(inputs[0], inputs[1], node.outputs[0]), **self.params(node)},
+            params={**broadcast_params(inputs[0], inputs[1], node.output), **self.params(node)},
             inputs=sources,
             outputs=[target],
             params_type=f"ts_{self.params_of[dtype]}_params",

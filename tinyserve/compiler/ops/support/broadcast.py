@@ -17,7 +17,7 @@ MAX_RANK = 6
 
 def check_broadcast(node: Node, *inputs: Tensor) -> None:
     """The inputs broadcast to the output's shape, of a rank that the kernels walk."""
-    output = node.outputs[0]
+    output = node.output
     if max(len(tensor.shape) for tensor in (*inputs, output)) > MAX_RANK:
         raise unsupported(node, f"more than {MAX_RANK} dimensions", "reshape to fewer dimensions")
     try:
@@ -82,7 +82,7 @@ def broadcast_overlaps(
     """Permissions for an elementwise operator: 0 for an input of the output's shape, more for one that is
     repeated.
     """
-    output = node.outputs[0]
+    output = node.output
     found: list[Overlap] = []
     for tensor, source in zip(inputs, sources, strict=True):
         order = np.arange(tensor.elements, dtype=np.int64).reshape(tensor.shape)

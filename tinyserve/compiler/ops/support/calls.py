@@ -50,7 +50,7 @@ def add_call(
             args=[*inputs, *outputs, *scratch],
             reads=[operand for operand in inputs if isinstance(operand, Buffer)] + working,
             writes=[*outputs, *working],
-            layer=node.outputs[0].name,
+            layer=node.output.name,
             op=node.name,
             comment=shapes(node),
             macs=macs,

@@ -13,6 +13,7 @@ from tinyserve.compiler.ops.support.quantize_params import INTEGER_RANGE
 from tinyserve.errors import ModelError
 
 _MAX_ELEMENTS = 1 << 24
+_MOST_OPERANDS = 1 << 10
 _CORRUPT = "export the model again: the file is damaged or was written by a faulty converter"
 
 
@@ -21,43 +22,46 @@ def invalid(node: Node, reason: str) -> ModelError:
     return ModelError(f"{node.location}: {reason}", _CORRUPT)
 
 
-def arity(node: Node, minimum: int, maximum: int | None = None, outputs: int = 1) -> None:
-    """Number of inputs and outputs; the first ``minimum`` inputs are there; no tensor is empty or absurdly
-    large.
+def operands(node: Node) -> None:
+    """As many inputs and outputs as the operator has, none of them missing, and no tensor empty or absurdly
+    large: what every operator is checked for before its own ``check``.
     """
-    maximum = minimum if maximum is None else maximum
-    if not minimum <= len(node.inputs) <= maximum:
-        wanted = str(minimum) if minimum == maximum else f"{minimum} to {maximum}"
-        raise invalid(node, f"has {len(node.inputs)} inputs, needs {wanted}")
-    if len(node.outputs) != outputs:
-        raise invalid(node, f"has {len(node.outputs)} outputs, needs {outputs}")
-    if any(tensor is None for tensor in node.inputs[:minimum]):
-        raise invalid(node, "a required input is missing")
-    for tensor in [*node.inputs, *node.outputs]:
-        if tensor is not None and any(extent < 1 for extent in tensor.shape):
-            raise unsupported(
-                node,
-                f'tensor "{tensor.name}" has shape {list(tensor.shape)}, which holds no element',
-                "give the model static shapes without zeros when converting it",
-            )
-        if tensor is not None and tensor.elements > _MAX_ELEMENTS:
-            raise unsupported(
-                node,
-                f'tensor "{tensor.name}" of {tensor.elements} values is beyond any microcontroller',
-                "use a smaller model",
-            )
+    for names, given, what in (
+        (node.signature.inputs, len(node.inputs), "inputs"),
+        (node.signature.outputs, len(node.outputs), "outputs"),
+    ):
+        least, most = _counts(names)
+        if not least <= given <= most:
+            wanted = str(least) if least == most else f"{least} to {most}"
+            raise invalid(node, f"has {given} {what}, needs {wanted}")
+    for name in node.signature.inputs:
+        if not name.endswith(("?", "*")):
+            node.input(name)
+    for tensor in [*node.operands(), *node.outputs]:
+        _size(node, tensor)
 
 
-def required(node: Node, index: int) -> Tensor:
-    """Input ``index`` of an operator whose arity was checked."""
-    tensor = node.inputs[index]
-    assert tensor is not None
-    return tensor
+def _counts(names: tuple[str, ...]) -> tuple[int, int]:
+    """The fewest and the most tensors that these names stand for."""
+    least = max(
+        (place for place, name in enumerate(names, start=1) if not name.endswith(("?", "*"))), default=0
+    )
+    return least, _MOST_OPERANDS if names and names[-1].endswith("*") else len(names)
 
 
-def optional(node: Node, index: int) -> Tensor | None:
-    """Input ``index``, None where it is left out."""
-    return node.inputs[index] if index < len(node.inputs) else None
+def _size(node: Node, tensor: Tensor) -> None:
+    if any(extent < 1 for extent in tensor.shape):
+        raise unsupported(
+            node,
+            f'tensor "{tensor.name}" has shape {list(tensor.shape)}, which holds no element',
+            "give the model static shapes without zeros when converting it",
+        )
+    if tensor.elements > _MAX_ELEMENTS:
+        raise unsupported(
+            node,
+            f'tensor "{tensor.name}" of {tensor.elements} values is beyond any microcontroller',
+            "use a smaller model",
+        )
 
 
 _QUANTIZED = (DType.INT8, DType.INT16, DType.UINT8)

@@ -81,9 +81,11 @@ class _Outside(OpDef):
 
     def __init__(self, definition: OpDef, file: Path) -> None:
         self._definition, self._file = definition, file
-        self.name, self.custom, self.types, self.limits, self.roles = (
-            definition.name, definition.custom, definition.types, definition.limits, definition.roles,
+        self.name, self.custom, self.types, self.limits = (
+            definition.name, definition.custom, definition.types, definition.limits,
         )  # fmt: skip
+        self.inputs, self.outputs = definition.inputs, definition.outputs
+        self.names_constants = definition.names_constants
 
     def attributes(self, options: Options) -> Any:
         with self._told("attributes"):

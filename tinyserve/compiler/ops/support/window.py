@@ -117,8 +117,7 @@ def window(
     SAME pads half, rounded down, before: TFLM's ComputePaddingHeightWidth. Raises ModelError where the
     output's shape is not what follows.
     """
-    input, output = node.inputs[0], node.outputs[0]
-    assert input is not None
+    input, output = node.input("input"), node.output
     if any(value < 1 for value in (*filter_size, *stride, *dilation)):
         raise invalid(
             node, f"filter {filter_size}, stride {stride}, dilation {dilation}: all must be at least 1"

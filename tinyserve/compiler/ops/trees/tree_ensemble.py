@@ -68,7 +68,8 @@ class TreeEnsemble(OpDef):
     custom = True
     types = FEATURE_TYPES
     limits = "constant trees; up to 32,768 features and 65,535 decision nodes per tree"
-    roles = ("features", "feature", "threshold", "children", "roots", "leaves", "base", "targets")
+    inputs = ("features", "feature", "threshold", "children", "roots", "leaves", "base", "targets?")
+    names_constants = True
 
     def attributes(self, options: Options) -> TreeEnsembleAttributes:
         found = read_map(options.custom) if options.custom else {}
@@ -80,8 +81,7 @@ class TreeEnsemble(OpDef):
         )
 
     def check(self, node: Node) -> None:
-        checks.arity(node, 7, 8)
-        features, threshold, output = checks.required(node, 0), checks.required(node, 2), node.outputs[0]
+        features, threshold, output = node.input("features"), node.input("threshold"), node.output
         checks.dtype(node, features, FEATURE_TYPES, "features")
         checks.same_dtype(node, features, threshold, output)
         _check_constants(node)
@@ -94,7 +94,7 @@ class TreeEnsemble(OpDef):
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         """As nodes to walk, or (integers only) as code for speed or where the layer's variant is that."""
-        output = node.outputs[0]
+        output = node.output
         choice = lowering.target.choice(short_name(output.name))
         if output.dtype is not DType.FLOAT32:
             lowering.offer(node, (_BRANCHES, "portable"))
@@ -105,7 +105,7 @@ class TreeEnsemble(OpDef):
 
 
 def _lower_walks(node: Node, lowering: Lowering) -> None:
-    tables, output = Tables.of(node), node.outputs[0]
+    tables, output = Tables.of(node), node.output
     trees, leaves = packed(tables), _Leaves.of(tables, output.elements)
     values = leaves.stored(trees.leaf_order)
     targets = None if tables.targets is None else tables.targets.astype(np.uint8)
@@ -117,7 +117,7 @@ def _lower_walks(node: Node, lowering: Lowering) -> None:
         params=_params(node, leaves) | {"wide": int(trees.wide), "leaf_type": _LEAF_TYPE[values.dtype.name]},
         params_type=_PARAMS,
         inputs=[
-            lowering.operand(checks.required(node, 0)),
+            lowering.operand(node.input("features")),
             _constant(node, lowering, "nodes", trees.words),
             _constant(node, lowering, "sizes", trees.sizes.astype(np.uint16)),
             _constant(node, lowering, "leaves", values),
@@ -131,7 +131,7 @@ def _lower_walks(node: Node, lowering: Lowering) -> None:
 
 
 def _lower_branches(node: Node, lowering: Lowering) -> None:
-    tables, output = Tables.of(node), node.outputs[0]
+    tables, output = Tables.of(node), node.output
     leaves = _Leaves.of(tables, output.elements)
     sums = lowering.scratch(f"{output.name}_sums", 4 * output.elements)
     name = f"ts_{sums.name}_of"
@@ -143,7 +143,7 @@ def _lower_branches(node: Node, lowering: Lowering) -> None:
         params=_params(node, leaves),
         params_type=_PARAMS,
         inputs=[
-            lowering.operand(checks.required(node, 0)),
+            lowering.operand(node.input("features")),
             _constant(node, lowering, "rows", leaves.rows),
             _constant(node, lowering, "base", tables.base.astype(np.int32)),
         ],
@@ -156,7 +156,7 @@ def _lower_branches(node: Node, lowering: Lowering) -> None:
 
 
 def _params(node: Node, leaves: _Leaves) -> dict[str, ParamValue]:
-    attributes, output = node.attributes, node.outputs[0]
+    attributes, output = node.attributes, node.output
     return {
         "trees": len(Tables.of(node).roots), "outputs": output.elements,
         "codes": int(leaves.are_codes), "classes": leaves.classes,
@@ -169,7 +169,7 @@ def _params(node: Node, leaves: _Leaves) -> dict[str, ParamValue]:
 
 
 def _constant(node: Node, lowering: Lowering, role: str, values: Array | None) -> Constant | None:
-    return None if values is None else lowering.constant(f"{node.outputs[0].name}_{role}", values)
+    return None if values is None else lowering.constant(f"{node.output.name}_{role}", values)
 
 
 def _check_constants(node: Node) -> None:

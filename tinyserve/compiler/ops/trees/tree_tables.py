@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.support import checks
 
 Array = npt.NDArray[Any]
 _NARROW_FEATURES, _NARROW_LEFT = 128, 255
@@ -32,9 +31,10 @@ class Tables:
     def of(node: Node) -> Tables:
         """Of a checked operator."""
         feature, threshold, children, roots, leaves, base = (
-            np.asarray(checks.required(node, index).data) for index in range(1, 7)
+            np.asarray(node.input(name).data)
+            for name in ("feature", "threshold", "children", "roots", "leaves", "base")
         )
-        targets = checks.optional(node, 7)
+        targets = node.optional("targets")
         values = None if targets is None else np.asarray(targets.data)
         return Tables(feature, threshold, children, roots, leaves, base, values)
 

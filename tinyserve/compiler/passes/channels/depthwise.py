@@ -33,16 +33,16 @@ class Depthwise:
         sums = np.zeros(constant.size, np.int64)
         if (folds & (offsets != 0)).any():
             sums = np.where(folds, weights.data.astype(np.int64).sum(axis=(0, 1, 2)) * offsets, 0)
-        state.learn(node.outputs[0], constant, known_outputs(node, constant, sums))
+        state.learn(node.output, constant, known_outputs(node, constant, sums))
 
     def demand(self, node: Node, state: State) -> None:
-        source, output = _operands(node)[0], node.outputs[0]
+        source, output = _operands(node)[0], node.output
         multiplier = _multiplier(node)
         state.demand(source, state.of(output).keep.reshape(-1, multiplier).any(axis=1))
         state.demand(output, np.repeat(state.of(source).keep, multiplier))
 
     def shrink(self, node: Node, state: State) -> None:
-        keep: Mask = state.of(node.outputs[0]).keep
+        keep: Mask = state.of(node.output).keep
         node.inputs[1] = take(_operands(node)[1], 3, keep)
         bias = bias_of(node)
         if bias is not None:

@@ -38,21 +38,21 @@ class Mixing:
         folds = foldable(node, inputs, _padded(node))
         constant: Mask = np.asarray(~(_reads(filters) & ~folds).any(axis=1))
         offsets = np.where(folds, inputs.value - source.zero_point, 0)
-        state.learn(node.outputs[0], constant, known_outputs(node, constant, _sums(filters, offsets)))
+        state.learn(node.output, constant, known_outputs(node, constant, _sums(filters, offsets)))
 
     def demand(self, node: Node, state: State) -> None:
         source, weights = _operands(node)
-        outputs = state.of(node.outputs[0]).keep
+        outputs = state.of(node.output).keep
         per_channel = weights.quantization is not None and weights.quantization.per_channel
         if node.name == "FULLY_CONNECTED" and per_channel and outputs.sum() == 1:
             # A single scale would be taken for per-tensor quantization, whose multiplier is another.
-            state.demand(node.outputs[0], np.arange(outputs.size) == (1 if outputs[0] else 0))
+            state.demand(node.output, np.arange(outputs.size) == (1 if outputs[0] else 0))
         folds = foldable(node, state.of(source), _padded(node))
         state.demand(source, (_reads(_filters(node)) & outputs[:, None]).any(axis=0) & ~folds)
 
     def shrink(self, node: Node, state: State) -> None:
         source, weights = _operands(node)
-        inputs, outputs = state.of(source), state.of(node.outputs[0]).keep
+        inputs, outputs = state.of(source), state.of(node.output).keep
         gone = ~inputs.keep & inputs.known
         sums = _sums(_filters(node), np.where(gone, inputs.value - source.zero_point, 0))
         if node.name == "CONV_2D":

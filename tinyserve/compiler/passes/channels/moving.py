@@ -34,12 +34,12 @@ class Elementwise:
         return node.name in _POOLS or node.name in _BINARY or node.name in _UNARY
 
     def learn(self, node: Node, state: State) -> None:
-        source, output = node.inputs[0], node.outputs[0]
+        source, output = node.inputs[0], node.output
         if node.name not in _BINARY and source is not None:
             state.learn(output, *after(node, state.of(source)))
 
     def demand(self, node: Node, state: State) -> None:
-        output = node.outputs[0]
+        output = node.output
         count = channel_count(output)
         for tensor in node.inputs:
             if tensor is None or tensor.is_constant:
@@ -56,7 +56,7 @@ class Elementwise:
     def shrink(self, node: Node, state: State) -> None:
         if node.name not in _BINARY:
             return
-        keep = state.of(node.outputs[0]).keep
+        keep = state.of(node.output).keep
         for index, tensor in enumerate(node.inputs):
             if tensor is not None and tensor.is_constant and channel_count(tensor) == keep.size > 1:
                 node.inputs[index] = take(tensor, len(tensor.shape) - 1, keep)
@@ -66,7 +66,7 @@ class Flatten:
     """RESHAPE and the like where the last axis stays, or takes up whole runs of the old one (flattening)."""
 
     def covers(self, node: Node) -> bool:
-        source, output = node.inputs[0], node.outputs[0]
+        source, output = node.inputs[0], node.output
         if node.name not in _FLATTENING or source is None or not source.shape or not output.shape:
             return False
         return source.elements > 0 and output.shape[-1] % source.shape[-1] == 0
@@ -92,20 +92,20 @@ class Concatenation:
     """Along the channels the parts' channels follow each other; along another axis it is elementwise."""
 
     def covers(self, node: Node) -> bool:
-        if node.name != "CONCATENATION" or not node.outputs[0].shape:
+        if node.name != "CONCATENATION" or not node.output.shape:
             return False
         return not any(tensor is None or tensor.is_constant for tensor in node.inputs)
 
     def learn(self, node: Node, state: State) -> None:
         """Values are copied as they are. Along another axis they would have to be equal: not tried."""
-        output, parts = node.outputs[0], [state.of(tensor) for tensor, _ in _parts(node)]
+        output, parts = node.output, [state.of(tensor) for tensor, _ in _parts(node)]
         if not _along_channels(node):
             return
         known = np.concatenate([part.known for part in parts])
         state.learn(output, known, np.concatenate([part.value for part in parts]))
 
     def demand(self, node: Node, state: State) -> None:
-        output = node.outputs[0]
+        output = node.output
         for tensor, part in _parts(node):
             spread: Mask = np.zeros(channel_count(output), np.bool_)
             spread[part] = state.of(tensor).keep
@@ -118,7 +118,7 @@ class Concatenation:
 
 
 def _along_channels(node: Node) -> bool:
-    return node.attributes.axis in (-1, len(node.outputs[0].shape) - 1)
+    return node.attributes.axis in (-1, len(node.output.shape) - 1)
 
 
 def _parts(node: Node) -> list[tuple[Tensor, slice]]:
@@ -134,7 +134,7 @@ def _parts(node: Node) -> list[tuple[Tensor, slice]]:
 
 def _ends(node: Node) -> tuple[Tensor, Tensor]:
     assert node.inputs[0] is not None
-    return node.inputs[0], node.outputs[0]
+    return node.inputs[0], node.output
 
 
 def _leaves_channels_alone(node: Node) -> bool:

@@ -28,7 +28,7 @@ def output_stage(node: Node) -> Callable[[int, int], int]:
 
     Requantization, zero point and activation of TFLM's reference kernels.
     """
-    source, weights, output = node.inputs[0], node.inputs[1], node.outputs[0]
+    source, weights, output = node.inputs[0], node.inputs[1], node.output
     assert source is not None and weights is not None
     dense = node.name == "FULLY_CONNECTED"
     factors = (fully_connected_requantization if dense else convolution_requantization)(
@@ -49,7 +49,7 @@ def after(node: Node, channels: Channels) -> tuple[Mask, Int64Array]:
 
     float32 and int16 channels are only ever known to be zero.
     """
-    source, output = node.inputs[0], node.outputs[0]
+    source, output = node.inputs[0], node.output
     assert source is not None
     if node.name in ("PAD", "PADV2"):
         return channels.known & (channels.value == pad_value(node)), channels.value
@@ -65,7 +65,7 @@ def after(node: Node, channels: Channels) -> tuple[Mask, Int64Array]:
 def _int8_values(node: Node, values: Int64Array) -> Int64Array | None:
     """Values behind an int8 operator, None where no rule says what they become."""
     if node.name in ("AVERAGE_POOL_2D", "MAX_POOL_2D"):
-        return np.clip(values, *activation_range(node, node.attributes.activation, node.outputs[0]))
+        return np.clip(values, *activation_range(node, node.attributes.activation, node.output))
     if node.name == "MEAN":
         return _means(node, values)
     known = ops.registry().get(node.name)
@@ -76,7 +76,7 @@ def _int8_values(node: Node, values: Int64Array) -> Int64Array | None:
 
 def _means(node: Node, values: Int64Array) -> Int64Array:
     """TFLM's QuantizedMeanOrSum of ``count`` equal values."""
-    source, output = node.inputs[0], node.outputs[0]
+    source, output = node.inputs[0], node.output
     assert source is not None
     count = reduction_of(node).count
     _, _, params = Mean().kernel(node, count)

@@ -25,7 +25,7 @@ def has_plain_weights(node: Node) -> bool:
     if weights.dtype is DType.FLOAT32 and not np.isfinite(weights.data).all():  # type: ignore[arg-type]
         return False
     bias = bias_of(node)
-    return bias is None or (bias.is_constant and bias.elements == node.outputs[0].shape[-1])
+    return bias is None or (bias.is_constant and bias.elements == node.output.shape[-1])
 
 
 def bias_of(node: Node) -> Tensor | None:
@@ -67,7 +67,7 @@ def known_outputs(node: Node, constant: Mask, sums: Int64Array) -> Int64Array:
     """
     bias = bias_of(node)
     accumulators = sums + (0 if bias is None or bias.data is None else bias.data.reshape(-1))
-    output = node.outputs[0]
+    output = node.output
     values = np.full(constant.shape, output.zero_point, dtype=np.int64)
     if output.dtype is not DType.INT8:
         constant &= accumulators == 0

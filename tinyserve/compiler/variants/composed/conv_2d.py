@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.composed import groups, parts
@@ -15,7 +14,7 @@ DEPTHWISE = "depthwise"
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for grouped int8 layers where the core has a kernel for every group."""
-    input, weights = checks.required(node, 0), checks.required(node, 1)
+    input, weights = node.input("input"), node.input("weights")
     if not parts.is_int8(node) or weights.shape[3] == input.shape[3]:
         return []
     if weights.shape[3] > 1:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.composed import groups, parts
@@ -15,7 +14,7 @@ _LEAST = 4  # output channels of an input channel that pay for its copies
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 layers where each input channel has some output channels."""
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     if not parts.is_int8(node) or output.shape[3] < (_LEAST if input.shape[3] > 1 else 2) * input.shape[3]:
         return []
     return groups.candidates(VARIANT, parts.with_weights(node, "CONV_2D", (3, 1, 2, 0), axis=0), lowering)

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyserve.compiler.graph.types import Node, Tensor
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.composed import parts
@@ -22,7 +21,7 @@ class _Group:
 
 def candidates(variant: str, node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for an int8 CONV_2D where the core has a kernel for every group."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     if weights.shape[3] == input.shape[3]:
         whole = parts.cheapest("conv_2d", node, lowering)
         return [] if whole is None else [Candidate(variant, whole.cost, whole.reason, whole.lower)]
@@ -40,7 +39,7 @@ def candidates(variant: str, node: Node, lowering: Lowering) -> list[Candidate]:
 
 
 def _group(node: Node, index: int) -> Node:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     depth = weights.shape[3]
     filters = output.shape[3] * depth // input.shape[3]
@@ -50,7 +49,7 @@ def _group(node: Node, index: int) -> Node:
     inputs: list[Tensor | None] = [
         parts.activation_like(input, f"{name}_input", (*input.shape[:3], depth)),
         parts.weights_like(weights, f"{name}_weights", data, 0, channels),
-        parts.bias_like(checks.optional(node, 2), f"{name}_bias", channels),
+        parts.bias_like(node.optional("bias"), f"{name}_bias", channels),
     ]
     target = parts.activation_like(output, name, (*output.shape[:3], filters))
     return parts.part(node, "CONV_2D", inputs, target, node.attributes)
@@ -58,9 +57,9 @@ def _group(node: Node, index: int) -> Node:
 
 def _lower(node: Node, lowering: Lowering, groups: list[_Group]) -> None:
     """Group after group, so that one group's copies are needed at a time."""
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     for index, group in enumerate(groups):
-        source, target = checks.required(group.convolution, 0), group.convolution.outputs[0]
+        source, target = group.convolution.input("input"), group.convolution.output
         parts.copy_channels(node, lowering, (input, index * source.shape[3]), (source, 0))
         group.candidate.lower()
         parts.copy_channels(node, lowering, (target, 0), (output, index * target.shape[3]))

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node, Quantization, Tensor
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.strided_copy import Walk, add_copy, dense_strides
 from tinyserve.compiler.variants import Candidate, candidates
@@ -28,9 +27,9 @@ def copy_cost(runs: int, nbytes: int) -> float:
 
 def is_int8(node: Node) -> bool:
     """int8 throughout, with constant weights."""
-    weights = checks.required(node, 1)
+    weights = node.input("weights")
     return weights.data is not None and all(
-        tensor.dtype is DType.INT8 for tensor in (checks.required(node, 0), weights, node.outputs[0])
+        tensor.dtype is DType.INT8 for tensor in (node.input("input"), weights, node.output)
     )
 
 
@@ -71,13 +70,13 @@ def cheapest(module: str, node: Node, lowering: Lowering) -> Candidate | None:
 
 def with_weights(node: Node, name: str, order: tuple[int, ...], axis: int) -> Node:
     """The same convolution as another operator: weights in ``order``, their channels along ``axis``."""
-    weights = checks.required(node, 1)
+    weights = node.input("weights")
     assert weights.data is not None
     data = np.asarray(weights.data.transpose(order), np.int8)
     channels = np.arange(data.shape[axis], dtype=np.int64)
     turned = weights_like(weights, weights.name, data, axis, channels)
-    inputs = [checks.required(node, 0), turned, checks.optional(node, 2)]
-    return part(node, name, inputs, node.outputs[0], node.attributes)
+    inputs = [node.input("input"), turned, node.optional("bias")]
+    return part(node, name, inputs, node.output, node.attributes)
 
 
 def copy_channels(

@@ -16,7 +16,6 @@ import numpy.typing as npt
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import Conv2DAttributes
 from tinyserve.compiler.ops.linear.transpose_conv import as_convolution, transposed_padding
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.strided_copy import Walk, add_copy
 from tinyserve.compiler.variants import Candidate
@@ -71,12 +70,12 @@ class _Phase:
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 where the core has a kernel for every phase."""
     view = as_convolution(node)
-    if not parts.is_int8(view) or min(node.outputs[0].shape) < 1:
+    if not parts.is_int8(view) or min(node.output.shape) < 1:
         return []
     phases = _phases(node, view, lowering)
     if phases is None:
         return []
-    output = node.outputs[0]
+    output = node.output
     cost = sum(phase.candidate.cost for phase in phases)
     if not _is_direct(node, phases):
         cost += parts.copy_cost(output.shape[0] * output.shape[1], output.nbytes)
@@ -84,7 +83,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 
 def _phases(node: Node, view: Node, lowering: Lowering) -> list[_Phase] | None:
-    stride, height = node.attributes.stride_height, node.outputs[0].shape[1]
+    stride, height = node.attributes.stride_height, node.output.shape[1]
     found = []
     for first in range(min(stride, height)):
         rows, columns, convolution = _convolution(node, view, first)
@@ -97,7 +96,7 @@ def _phases(node: Node, view: Node, lowering: Lowering) -> list[_Phase] | None:
 
 def _convolution(node: Node, view: Node, first: int) -> tuple[_Span, _Span, Node]:
     """The convolution of the phase that begins with output row ``first``."""
-    input, weights, output = checks.required(view, 0), checks.required(view, 1), node.outputs[0]
+    input, weights, output = view.input("input"), view.input("weights"), node.output
     strides = (node.attributes.stride_height, node.attributes.stride_width)
     top, left = transposed_padding(node, 1) + first, transposed_padding(node, 2)
     taps = max(1, -(-(weights.shape[1] - top % strides[0]) // strides[0]))
@@ -116,12 +115,12 @@ def _convolution(node: Node, view: Node, first: int) -> tuple[_Span, _Span, Node
     inputs: list[Tensor | None] = [
         input,
         parts.weights_like(weights, f"{name}_weights", data, 0, channels),
-        parts.bias_like(checks.optional(view, 2), f"{name}_bias", channels),
+        parts.bias_like(view.optional("bias"), f"{name}_bias", channels),
     ]
     return (
         rows,
         columns,
-        parts.part(node, "CONV_2D", inputs, parts.activation_like(output, name, shape), attributes),
+        parts.part(view, "CONV_2D", inputs, parts.activation_like(output, name, shape), attributes),
     )
 
 
@@ -143,14 +142,14 @@ def _is_direct(node: Node, phases: list[_Phase]) -> bool:
     """Whether the only phase gives the output's bytes as they are."""
     (only, *others) = phases
     given = only.convolution.outputs[0]
-    return not others and given.elements == node.outputs[0].elements and transposed_padding(node, 2) == 0
+    return not others and given.elements == node.output.elements and transposed_padding(node, 2) == 0
 
 
 def _lower(node: Node, lowering: Lowering, phases: list[_Phase]) -> None:
     for phase in phases:
         phase.candidate.lower()
     if _is_direct(node, phases):
-        lowering.alias(node.outputs[0], phases[0].convolution.outputs[0])
+        lowering.alias(node.output, phases[0].convolution.outputs[0])
         return
     for phase in phases:
         _copy(node, lowering, phase)
@@ -158,7 +157,7 @@ def _lower(node: Node, lowering: Lowering, phases: list[_Phase]) -> None:
 
 def _copy(node: Node, lowering: Lowering, phase: _Phase) -> None:
     """The phase's rows to their places."""
-    output, given = node.outputs[0], phase.convolution.outputs[0]
+    output, given = node.output, phase.convolution.outputs[0]
     stride, channels = node.attributes.stride_width, output.shape[3]
     line, given_line = output.shape[2] * channels, given.shape[2] * given.shape[3]
     begin = (phase.columns.skipped * stride + transposed_padding(node, 2) % stride) * channels

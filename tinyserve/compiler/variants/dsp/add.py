@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps
 from tinyserve.compiler.ops.support.calls import add_call
@@ -18,7 +17,7 @@ REASON = "one input by shifts, the other by a table of 1 KB"
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 inputs of one shape and outputs that may be all of int8."""
-    output = node.outputs[0]
+    output = node.output
     factors = factors_for(node)
     if factors is None or activation_range(node, node.attributes.activation, output) != (-128, 127):
         return []
@@ -27,8 +26,8 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 def _lower(node: Node, lowering: Lowering, factors: SumFactors) -> None:
     assert factors.plain is not None
-    output = node.outputs[0]
-    inputs = [checks.required(node, factors.plain), checks.required(node, 1 - factors.plain)]
+    output = node.output
+    inputs = node.operands()[:: -1 if factors.plain else 1]
     shift = -factors.shift - 1
     params: dict[str, ParamValue] = {
         "elements": output.elements,

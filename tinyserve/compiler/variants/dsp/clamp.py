@@ -16,34 +16,34 @@ INSTRUCTIONS_PER_ELEMENT = 7.0
 
 def is_needed(node: Node) -> bool:
     """Whether the activation forbids values of int8."""
-    return activation_range(node, node.attributes.activation, node.outputs[0]) != INTEGER_RANGE[DType.INT8]
+    return activation_range(node, node.attributes.activation, node.output) != INTEGER_RANGE[DType.INT8]
 
 
 def cost(node: Node) -> float:
     """Instructions of the pass, 0 where none is needed."""
-    return node.outputs[0].elements * INSTRUCTIONS_PER_ELEMENT if is_needed(node) else 0.0
+    return node.output.elements * INSTRUCTIONS_PER_ELEMENT if is_needed(node) else 0.0
 
 
 def add_clamp(node: Node, lowering: Lowering) -> None:
     """Appends the pass where it is needed, after the call that writes the output."""
     if not is_needed(node):
         return
-    low, high = activation_range(node, node.attributes.activation, node.outputs[0])
-    output = lowering.buffer(node.outputs[0])
+    low, high = activation_range(node, node.attributes.activation, node.output)
+    output = lowering.buffer(node.output)
     lowering.call(
         KernelCall(
             function="ts_clamp_dsp_s8",
             header="dsp/clamp.h",
             params_type="ts_clamp_dsp_s8_params",
             params={
-                "elements": node.outputs[0].elements,
+                "elements": node.output.elements,
                 "activation_min": low,
                 "activation_max": high,
             },
             args=[output],
             reads=[output],
             writes=[output],
-            layer=node.outputs[0].name,
+            layer=node.output.name,
             op=node.name,
             comment=f"activation {node.attributes.activation.name}: {low} to {high}",
             variant="dsp",

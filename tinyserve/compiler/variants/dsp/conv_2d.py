@@ -9,7 +9,6 @@ import numpy as np
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import IntArray, lead_bytes, overlaps
@@ -28,7 +27,7 @@ WIDE_GAIN = 70.0
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """Candidates for ungrouped convolutions: weights packed by twos, widened, or transformed; int16."""
-    input, weights = checks.required(node, 0), checks.required(node, 1)
+    input, weights = node.input("input"), node.input("weights")
     if input.dtype is DType.INT16:
         return sums16.candidates(node, lowering, conv_2d_s16.KERNEL)
     if not packing.applies(node) or weights.shape[3] != input.shape[3]:
@@ -73,7 +72,7 @@ def run_length(view: Window, channels: int) -> int:
 
 def _forms(node: Node, optimize: Optimize) -> list[packing.Matmul]:
     """The forms of the weights that are exact and whose flash the target allows."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[0], -1)
     steps = packing.in_steps(taps, run_length(conv_window(node), input.shape[3]))
@@ -112,7 +111,7 @@ def _is_pointwise(view: Window) -> bool:
 
 def _lower(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int = PIXELS) -> None:
     """``pixels``: of a patch, 4 or 1."""
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     view = conv_window(node)
     if _is_pointwise(view):
         lower_pointwise(node, lowering, packed, view.pixels, input.shape[3])
@@ -134,7 +133,7 @@ def _lower(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int =
 def lower_pointwise(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int, depth: int) -> None:
     """A 1x1 convolution, or a fully connected layer whose batches are the pixels."""
     params = {**_matmul_params(node, lowering, packed, pixels), "pixels": pixels, "input_bytes": depth}
-    channels = checks.required(node, 1).shape[0]
+    channels = node.input("weights").shape[0]
     reads = np.arange(pixels, dtype=np.int64)[None, :]
     patch_bytes = 4 * min(pixels, PIXELS) * packed.steps
     lead = _block_lead(reads, depth, channels)
@@ -145,7 +144,7 @@ def _matmul_params(
     node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int
 ) -> dict[str, ParamValue]:
     """``pixels``: of one image. Kernels that it does not need are not linked."""
-    weights = checks.required(node, 1)
+    weights = node.input("weights")
     function = "ts_dsp_matmul_{}_" + packed.kernel
     whole = len(packed.weights) - packed.odd
     return {
@@ -172,8 +171,8 @@ def _call(
     patch_bytes: int,
     lead: int,
 ) -> None:
-    weights, output = checks.required(node, 1), node.outputs[0]
-    source, target = lowering.operand(checks.required(node, 0)), lowering.buffer(output)
+    weights, output = node.input("weights"), node.output
+    source, target = lowering.operand(node.input("input")), lowering.buffer(output)
     add_call(
         node, lowering, f"{kernel}_dsp_s8", "dsp/conv_2d.h", params=params, inputs=[source], outputs=[target],
         scratch=[lowering.scratch(f"{output.name}_patch", patch_bytes)],

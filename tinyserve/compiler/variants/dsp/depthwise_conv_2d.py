@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import Requantization, convolution_requantization
@@ -33,7 +32,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 def _strips(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3, strides 1 or 2, multiplier 1 and at least 4 channels."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     if (
         not packing.applies(node)
         or weights.shape[3] != input.shape[3]
@@ -140,7 +139,7 @@ class _View:
 
 def _records(node: Node, view: _View, factors: Requantization) -> npt.NDArray[np.uint16] | None:
     """Nine half-words per channel, or None where a channel has no exact form."""
-    weights = checks.required(node, 1).data
+    weights = node.input("weights").data
     assert weights is not None
     channels = weights.shape[3]
     taps = weights.reshape(3, 3, channels)
@@ -156,7 +155,7 @@ def _records(node: Node, view: _View, factors: Requantization) -> npt.NDArray[np
             int(multipliers[channel]),
             int(shifts[channel]),
             total_shift=_SHIFT,
-            relu=node.outputs[0].zero_point == -128,
+            relu=node.output.zero_point == -128,
         )
         if scaled is None:
             return None
@@ -167,7 +166,7 @@ def _records(node: Node, view: _View, factors: Requantization) -> npt.NDArray[np
 
 
 def _lower(node: Node, lowering: Lowering, view: _View, records: npt.NDArray[np.uint16]) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     row_step, column_step = view.steps(input.shape[2])
     output_row_step, output_column_step = view.steps(output.shape[2])
     one = view.stride == 1

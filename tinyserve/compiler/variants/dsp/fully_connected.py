@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
@@ -22,7 +21,7 @@ _GROUP = 8
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """Rows of weights as they are; for int8 also groups of 8 channels and a convolution of one pixel."""
-    input, weights = checks.required(node, 0), checks.required(node, 1)
+    input, weights = node.input("input"), node.input("weights")
     found = dots.fully_connected(node, lowering, dots.DSP)
     if weights.data is None or not packing.applies(node):
         return found
@@ -32,7 +31,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     if packed is not None:
         cost = batches * len(packed) * (1.0 * depth * _GROUP + 75) + clamp.cost(node)
         found.append(Candidate("dsp", cost, REASON, lambda: _lower(node, lowering, packed)))
-    factors = fully_connected_requantization(node, input, weights, node.outputs[0])
+    factors = fully_connected_requantization(node, input, weights, node.output)
     steps = packing.in_steps(taps, depth)
     product = packing.matmul(node, steps, packing.folded_bias(node, taps), factors)
     if product is not None:
@@ -45,7 +44,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 def _packed(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.uint32] | None:
     """[groups][words]; a last group may overlap its neighbour. None where the sums would not be exact."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     channels, depth = taps.shape
     factors = fully_connected_requantization(node, input, weights, output)
     if factors.multipliers.size != 1 or channels < _GROUP:
@@ -70,7 +69,7 @@ def _packed(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.uint32] | 
 
 
 def _lower(node: Node, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     channels, depth = weights.shape
     factors = fully_connected_requantization(node, input, weights, output)
     shift = -int(factors.shifts[0])
@@ -106,5 +105,5 @@ def _lead(batches: int, depth: int, channels: int, groups: int) -> int:
 
 
 def _lower_pointwise(node: Node, lowering: Lowering, product: packing.Matmul) -> None:
-    input, depth = checks.required(node, 0), checks.required(node, 1).shape[1]
+    input, depth = node.input("input"), node.input("weights").shape[1]
     conv_2d.lower_pointwise(node, lowering, product, input.elements // depth, depth)

@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.quantize_params import Requantization
 
 Ints = npt.NDArray[np.int64]
@@ -40,7 +39,7 @@ class Matmul:
 
 def applies(node: Node) -> bool:
     """int8 activations and weights."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     return input.dtype is weights.dtype is output.dtype is DType.INT8
 
 
@@ -49,10 +48,10 @@ def folded_bias(node: Node, taps: npt.NDArray[np.int8]) -> Ints:
 
     ``taps``: [output channels][...].
     """
-    bias = checks.optional(node, 2)
+    bias = node.optional("bias")
     sums = taps.reshape(taps.shape[0], -1).astype(np.int64).sum(axis=1)
     start = np.zeros(len(sums), np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
-    return np.asarray(start.astype(np.int64) - checks.required(node, 0).zero_point * sums)
+    return np.asarray(start.astype(np.int64) - node.input("input").zero_point * sums)
 
 
 def tap_pairs(run_length: int) -> list[tuple[int, int | None]]:
@@ -104,7 +103,7 @@ def matmul(node: Node, steps: Ints, bias: Ints, factors: Requantization) -> Matm
     channels = len(steps)
     if channels < 2:
         return None
-    zero_point = node.outputs[0].zero_point
+    zero_point = node.output.zero_point
     relu, rounding = zero_point == -128, 2 * zero_point + 1
     bounds = accumulator_bounds(steps, bias)
     multipliers, shifts = settle(factors, channels, bounds)

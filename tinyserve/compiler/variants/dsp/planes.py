@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
@@ -29,7 +28,7 @@ _MOST_STRIDE = 4  # along rows: the functions of plane.S
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 layers; none where a channel has no exact form."""
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     if not packing.applies(node):
         return []
     both = [Plane.of(conv_window(node), turned, _PLANE_PIXELS) for turned in (False, True)]
@@ -68,7 +67,7 @@ def _cost(plane: Plane, channels: int, multiplier: int) -> float:
 
 def _records(node: Node, plane: Plane) -> npt.NDArray[np.int32] | None:
     """[groups of 4 channels][words], see kernels/dsp/plane.S."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[1:]).astype(np.int64)
     channels = output.shape[3]
@@ -105,7 +104,7 @@ def _runs(plane: Plane, taps: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
 
 
 def _lower(node: Node, lowering: Lowering, plane: Plane, records: npt.NDArray[np.int32]) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     source, target = lowering.operand(input), lowering.buffer(output)
     relu = "_relu" if output.zero_point == -128 else ""
     run, _ = _run(plane)

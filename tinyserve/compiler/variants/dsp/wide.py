@@ -18,7 +18,7 @@ def matmul(node: Node, steps: Ints, bias: Ints, factors: Requantization) -> pack
 
     ``steps``: [channels][steps][2] weights; ``bias``: folded.
     """
-    channels, zero_point = len(steps), node.outputs[0].zero_point
+    channels, zero_point = len(steps), node.output.zero_point
     if channels < 2 or zero_point != -128:
         return None
     multipliers, shifts = packing.settle(factors, channels, packing.accumulator_bounds(steps, bias))

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
@@ -49,14 +48,14 @@ class Filters:
 
 def filters(node: Node) -> Filters | None:
     """The layer's filters; None where the kernel does not take its shape or a bound is broken."""
-    weights, output = checks.required(node, 1), node.outputs[0]
+    weights, output = node.input("weights"), node.output
     if not _takes(node, conv_window(node)):
         return None
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[0], -1)
     bias = packing.folded_bias(node, taps)
     bounds = np.abs(bias) + 128 * np.abs(taps.astype(np.int64)).sum(axis=1)
-    factors = convolution_requantization(node, checks.required(node, 0), weights, output)
+    factors = convolution_requantization(node, node.input("input"), weights, output)
     multipliers, shifts = packing.settle(factors, len(taps), bounds)
     zero_point = output.zero_point
     if not packing.fits_plain(shifts, bounds, bias, 2 * zero_point + 1) or np.any(4 * bounds >= _INT32):
@@ -75,14 +74,14 @@ def candidate(node: Node, lowering: Lowering, found: Filters) -> Candidate:
 
 def instructions(node: Node) -> float:
     """Estimated, of one inference."""
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     steps, blocks = input.shape[3] / 2, output.shape[3] / _BLOCK
     groups = output.shape[1] * output.shape[2] / (_TILE_ROWS * _PAIR_COLUMNS)
     return groups * (175 * steps + blocks * (16 * (11 * steps + 14) + 620) + 100)
 
 
 def _takes(node: Node, view: Window) -> bool:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     return (
         (view.filter_height, view.filter_width) == (3, 3)
         and view.stride_height == view.stride_width == view.dilation_height == view.dilation_width == 1
@@ -110,7 +109,7 @@ def _transformed(weights: npt.NDArray[np.int8]) -> npt.NDArray[np.uint32]:
 
 
 def _lower(node: Node, lowering: Lowering, found: Filters) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     view, depth, channels = conv_window(node), input.shape[3], output.shape[3]
     see = "see kernels/dsp/winograd.S"
     params: dict[str, ParamValue] = {

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
@@ -25,13 +24,13 @@ _ITEM = 4
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped, undilated float32 convolutions with constant weights."""
-    input, weights = checks.required(node, 0), checks.required(node, 1)
+    input, weights = node.input("input"), node.input("weights")
     if input.dtype is not DType.FLOAT32 or weights.data is None or weights.shape[3] != input.shape[3]:
         return []
     view = conv_window(node)
     if (view.dilation_height, view.dilation_width) != (1, 1):
         return []
-    macs = node.outputs[0].elements * weights.elements // weights.shape[0]
+    macs = node.output.elements * weights.elements // weights.shape[0]
     return [Candidate("fpu", 3.2 * macs, REASON, lambda: _lower(node, lowering))]
 
 
@@ -44,9 +43,9 @@ def _packed(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def _lower(node: Node, lowering: Lowering) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
-    bias = checks.optional(node, 2)
+    bias = node.optional("bias")
     channels = weights.shape[0]
     start = np.zeros(channels, np.float32) if bias is None or bias.data is None else bias.data.reshape(-1)
     view = conv_window(node)

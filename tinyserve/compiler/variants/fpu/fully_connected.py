@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
@@ -22,7 +21,7 @@ _ITEM = 4
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for float32 layers with constant weights."""
-    input, weights = checks.required(node, 0), checks.required(node, 1)
+    input, weights = node.input("input"), node.input("weights")
     if input.dtype is not DType.FLOAT32 or weights.data is None:
         return []
     depth = weights.shape[1]
@@ -32,7 +31,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 def _packed(node: Node) -> npt.NDArray[np.float32]:
     """[groups][taps, then bias][4 channels]; missing channels and biases are zeros."""
-    weights, bias = checks.required(node, 1), checks.optional(node, 2)
+    weights, bias = node.input("weights"), node.optional("bias")
     assert weights.data is not None
     channels, depth = weights.shape
     groups = -(-channels // _GROUP)
@@ -44,7 +43,7 @@ def _packed(node: Node) -> npt.NDArray[np.float32]:
 
 
 def _lower(node: Node, lowering: Lowering) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     channels, depth = weights.shape
     low, high = float_range(node.attributes.activation)
     packed = _packed(node)

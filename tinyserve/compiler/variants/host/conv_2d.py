@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
@@ -21,10 +20,10 @@ REASON = "dot products of four, 16 channels in a block"
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped convolutions of int8 or float32."""
-    input, weights = checks.required(node, 0), checks.required(node, 1)
+    input, weights = node.input("input"), node.input("weights")
     if weights.shape[3] != input.shape[3]:
         return []
-    macs = node.outputs[0].elements * weights.elements // weights.shape[0]
+    macs = node.output.elements * weights.elements // weights.shape[0]
     if floats.applies(node):
         return [
             Candidate("host", macs * 0.1, floats.REASON, lambda: floats.lower_convolution(node, lowering))
@@ -35,14 +34,14 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 
 def _lower(node: Node, lowering: Lowering) -> None:
-    weights = checks.required(node, 1)
+    weights = node.input("weights")
     assert weights.data is not None
     lower_convolution(node, lowering, weights.data)
 
 
 def lower_convolution(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
     """The call for taps [output channels][height][width][input channels]."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     image = packing.Image(node, conv_window(node))
     runs = taps.reshape(len(taps), -1, image.run_length())
     factors = convolution_requantization(node, input, weights, output)

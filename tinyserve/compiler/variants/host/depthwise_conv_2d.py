@@ -7,7 +7,6 @@ import numpy as np
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
@@ -20,8 +19,8 @@ REASON = "16 channels at a time, dot products of four taps"
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for layers of depth multiplier 1, or int8 of one input channel: a convolution."""
-    input, weights = checks.required(node, 0), checks.required(node, 1)
-    cost = node.outputs[0].elements * weights.shape[1] * weights.shape[2] * 0.1
+    input, weights = node.input("input"), node.input("weights")
+    cost = node.output.elements * weights.shape[1] * weights.shape[2] * 0.1
     if weights.shape[3] == input.shape[3]:
         if floats.applies(node):
             return [Candidate("host", cost, floats.REASON, lambda: floats.lower_depthwise(node, lowering))]
@@ -33,13 +32,13 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 
 def _lower_as_convolution(node: Node, lowering: Lowering) -> None:
-    weights = checks.required(node, 1)
+    weights = node.input("weights")
     assert weights.data is not None
     conv_2d.lower_convolution(node, lowering, np.ascontiguousarray(weights.data.transpose(3, 1, 2, 0)))
 
 
 def _lower(node: Node, lowering: Lowering) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     image = packing.Image(node, conv_window(node))
     fields, lanes = image.stretches()

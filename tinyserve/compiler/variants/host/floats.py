@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import float_range
@@ -23,12 +22,12 @@ Floats = npt.NDArray[np.float32]
 
 def applies(node: Node) -> bool:
     """float32 activations and constant weights."""
-    return checks.required(node, 0).dtype is DType.FLOAT32 and checks.required(node, 1).data is not None
+    return node.input("input").dtype is DType.FLOAT32 and node.input("weights").data is not None
 
 
 def lower_convolution(node: Node, lowering: Lowering) -> None:
     """CONV_2D, ungrouped."""
-    weights = checks.required(node, 1)
+    weights = node.input("weights")
     assert weights.data is not None
     image = packing.Image(node, conv_window(node))
     padded = image.scratch(node, lowering, _ITEM) if image.needs_padding else None
@@ -39,7 +38,7 @@ def lower_convolution(node: Node, lowering: Lowering) -> None:
 
 def lower_fully_connected(node: Node, lowering: Lowering) -> None:
     """FULLY_CONNECTED."""
-    input, weights = checks.required(node, 0), checks.required(node, 1)
+    input, weights = node.input("input"), node.input("weights")
     assert weights.data is not None
     depth = weights.shape[1]
     params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
@@ -49,7 +48,7 @@ def lower_fully_connected(node: Node, lowering: Lowering) -> None:
 
 def lower_depthwise(node: Node, lowering: Lowering) -> None:
     """DEPTHWISE_CONV_2D of depth multiplier 1."""
-    weights = checks.required(node, 1)
+    weights = node.input("weights")
     assert weights.data is not None
     image = packing.Image(node, conv_window(node))
     fields, lanes = image.stretches()
@@ -76,7 +75,7 @@ def _matmul(node: Node, lowering: Lowering, rows: Floats, offsets: list[int]) ->
 
 def _bias(node: Node, channels: int) -> Floats:
     """Zeros where there is none: a sum that starts from +0 is never -0, the only value that +0 changes."""
-    bias = checks.optional(node, 2)
+    bias = node.optional("bias")
     if bias is None or bias.data is None:
         return np.zeros(channels, np.float32)
     return np.asarray(bias.data, dtype=np.float32).reshape(-1)
@@ -86,7 +85,7 @@ def _constants(
     node: Node, lowering: Lowering, rows: Floats, bias: Floats, offsets: list[int]
 ) -> dict[str, ParamValue]:
     """Weights [lanes][values] as [blocks of 16][values][16], biases by 16, and the bounds of a result."""
-    name = checks.required(node, 1).name
+    name = node.input("weights").name
     lanes, values = rows.shape
     blocks = -(-lanes // LANES)
     weights = np.zeros((blocks * LANES, values), dtype=np.float32)
@@ -113,14 +112,14 @@ def _add_call(
     products: int,
     scratch: Buffer | None = None,
 ) -> None:
-    output = node.outputs[0]
+    output = node.output
     add_call(
         node,
         lowering,
         f"ts_host_{kernel}_f32",
         f"host/{kernel}.h",
         params=params,
-        inputs=[lowering.operand(checks.required(node, 0))],
+        inputs=[lowering.operand(node.input("input"))],
         outputs=[lowering.buffer(output)],
         scratch=() if kernel == "fully_connected" else (scratch,),
         macs=output.elements * products,

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
@@ -16,7 +15,7 @@ from tinyserve.compiler.variants.host.conv_2d import REASON
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for layers of int8 or float32."""
-    macs = node.outputs[0].elements * checks.required(node, 1).shape[1]
+    macs = node.output.elements * node.input("weights").shape[1]
     if floats.applies(node):
         return [
             Candidate("host", macs * 0.1, floats.REASON, lambda: floats.lower_fully_connected(node, lowering))
@@ -27,7 +26,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 
 def _lower(node: Node, lowering: Lowering) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     channels, depth = weights.shape
     factors = fully_connected_requantization(node, input, weights, output)

@@ -9,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.overlap import IntArray
 from tinyserve.compiler.ops.support.quantize_params import Requantization
@@ -64,7 +63,7 @@ def constants(
 ) -> dict[str, ParamValue]:
     """The three constants of a layer with weights, by their C names. ``requantization``: [3][channels]."""
     table = by_lanes(requantization)
-    name = checks.required(node, 1).name
+    name = node.input("weights").name
     return {
         "offsets": lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),
         "weights": lowering.constant(f"{name}_host", weights, "in fours, by 16 channels", ALIGNMENT),
@@ -75,18 +74,18 @@ def constants(
 def output_fields(node: Node) -> dict[str, ParamValue]:
     """What a result is moved by and clamped to."""
     low, high = layers.output_range(node)
-    return {"zero_point": node.outputs[0].zero_point, "activation_min": low, "activation_max": high}
+    return {"zero_point": node.output.zero_point, "activation_min": low, "activation_max": high}
 
 
 class Image:
     """The input of a window, with as much padding around it as the window reads."""
 
     def __init__(self, node: Node, view: Window) -> None:
-        self.channels = checks.required(node, 0).shape[3]
+        self.channels = node.input("input").shape[3]
         self.height = max(view.input_height + view.pad_top, _reach(view, 0))
         self.width = max(view.input_width + view.pad_left, _reach(view, 1))
         self._view = view
-        input = checks.required(node, 0)
+        input = node.input("input")
         self._zero = input.zero_point + _SHIFTED if input.dtype is DType.INT8 else 0
 
     def _fields(self) -> dict[str, ParamValue]:
@@ -147,7 +146,7 @@ class Image:
     def scratch(self, node: Node, lowering: Lowering, itemsize: int = 1) -> Buffer:
         """Where the kernel puts it."""
         elements = self.height * self.width * self.channels + SLACK
-        return lowering.scratch(f"{node.outputs[0].name}_padded", elements * itemsize, alignment=16)
+        return lowering.scratch(f"{node.output.name}_padded", elements * itemsize, alignment=16)
 
     def run_length(self) -> int:
         """Values that taps which are neighbours in the image have in a row."""

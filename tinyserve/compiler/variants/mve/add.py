@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.add import Add, Sub
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps
 from tinyserve.compiler.ops.support.calls import add_call
@@ -18,14 +17,14 @@ REASON = "four elements at a time"
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 inputs of one shape."""
-    input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input1, input2, output = node.input("input1"), node.input("input2"), node.output
     if output.dtype is not DType.INT8 or input1.shape != output.shape or input2.shape != output.shape:
         return []
     return [Candidate("mve", output.elements * 6.0, REASON, lambda: _lower(node, lowering))]
 
 
 def _lower(node: Node, lowering: Lowering) -> None:
-    input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input1, input2, output = node.input("input1"), node.input("input2"), node.output
     low, high = activation_range(node, node.attributes.activation, output)
     definition = Add() if node.name == "ADD" else Sub()
     params: dict[str, ParamValue] = {

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
@@ -28,7 +27,7 @@ _UNROLLED = {False: (1, 2, 3, 4, 8, 9), True: (1, 2, 9)}
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped int8 convolutions of batch 1 whose factors are below one; int16."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     if input.dtype is DType.INT16:
         return sums16.candidates(node, lowering, conv_2d_s16.KERNEL)
     taps = layers.convolution_taps(node)
@@ -52,7 +51,7 @@ def _cost(view: Window, channels: int, taps: int) -> float:
 
 
 def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     view = conv_window(node)
     blocks = -(-taps.shape[1] // packing.LANES)
     factors = convolution_requantization(node, input, weights, output)

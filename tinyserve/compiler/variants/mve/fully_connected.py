@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.fully_connected import row_lead
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
@@ -19,7 +18,7 @@ REASON = "int8 dot products of 16 lanes, four channels at a time"
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """Rows of weights as they are; also groups of four for int8 activations whose factors are below one."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     found = dots.fully_connected(node, lowering, dots.MVE)
     if not layers.int8_only(node):
         return found
@@ -30,7 +29,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 
 def _lower(node: Node, lowering: Lowering) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     channels, depth = weights.shape
     factors = fully_connected_requantization(node, input, weights, output)

@@ -7,7 +7,6 @@ import numpy as np
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_lead, conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
@@ -23,7 +22,7 @@ _LANES = 4
 
 def candidate(node: Node, lowering: Lowering) -> Candidate | None:
     """For int8 layers of multiplier 1 whose factors are below one; None of others."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     if not layers.int8_only(node) or input.shape[3] != output.shape[3]:
         return None
     if not packing.rounding_applies(node, convolution_requantization(node, input, weights, output)):
@@ -36,10 +35,10 @@ def candidate(node: Node, lowering: Lowering) -> Candidate | None:
 
 
 def _lower(node: Node, lowering: Lowering) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     view = conv_window(node)
     factors = convolution_requantization(node, input, weights, output)
-    bias = checks.optional(node, 2)
+    bias = node.optional("bias")
     start = np.zeros(output.shape[3], np.int32) if bias is None or bias.data is None else bias.data
     table = packing.requantization_table(np.asarray(start.reshape(-1), np.int32), factors)
     source, target = lowering.operand(input), lowering.buffer(output)

@@ -14,7 +14,7 @@ _KERNEL = Kernel("ts_mul_mve_s8", "mve/mul.h", "mve", "four elements at a time")
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8, whatever is broadcast."""
-    output = node.outputs[0]
+    output = node.output
     if output.dtype is not DType.INT8:
         return []
     return [

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node, Tensor
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
 from tinyserve.compiler.program import ParamValue
@@ -42,7 +41,7 @@ def requantization_table(bias: npt.NDArray[np.int32], factors: Requantization) -
 
 def needs_exact_ties(node: Node) -> bool:
     """Whether a negative tie can be seen: not where all negative results are clamped to the zero point."""
-    output: Tensor = node.outputs[0]
+    output: Tensor = node.output
     return output_range(node)[0] < output.zero_point
 
 
@@ -55,7 +54,7 @@ def output_fields(node: Node) -> dict[str, ParamValue]:
     """``ts_mve_output``, field by field."""
     low, high = output_range(node)
     return {
-        "output.zero_point": node.outputs[0].zero_point,
+        "output.zero_point": node.output.zero_point,
         "output.activation_min": low,
         "output.activation_max": high,
     }
@@ -65,7 +64,7 @@ def weight_constants(
     node: Node, lowering: Lowering, packed: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
 ) -> dict[str, ParamValue]:
     """The two constants of a layer."""
-    name = checks.required(node, 1).name
+    name = node.input("weights").name
     return {
         "weights": lowering.constant(f"{name}_mve", packed, "in the order of kernels/mve/matmul.h"),
         "requant": lowering.constant(

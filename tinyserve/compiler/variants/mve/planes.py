@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
@@ -28,7 +27,7 @@ _MOST_COLUMN_STEP = 0xFFFF // (_GATHERED - 1)
 
 def candidate(node: Node, lowering: Lowering) -> Candidate | None:
     """For int8 layers whose factors are below one; None of others."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     if not layers.int8_only(node):
         return None
     if not packing.rounding_applies(node, convolution_requantization(node, input, weights, output)):
@@ -80,7 +79,7 @@ def _table(plane: Plane) -> npt.NDArray[np.int32]:
 
 
 def _lower(node: Node, lowering: Lowering, plane: Plane) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     taps = np.asarray(weights.data.reshape(weights.shape[1:]), np.int8)
     factors = convolution_requantization(node, input, weights, output).per_channel(output.shape[3])

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps
 from tinyserve.compiler.ops.support.calls import add_call
@@ -18,7 +17,7 @@ _TABLE_PAYS_FROM = 1024  # elements: below, the table is more flash than the tim
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 inputs of one shape, large enough for a table."""
-    elements = node.outputs[0].elements
+    elements = node.output.elements
     factors = factors_for(node) if elements >= _TABLE_PAYS_FROM else None
     if factors is None:
         return []
@@ -27,8 +26,8 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 def _lower(node: Node, lowering: Lowering, factors: SumFactors) -> None:
     assert factors.plain is not None
-    output = node.outputs[0]
-    inputs = [checks.required(node, factors.plain), checks.required(node, 1 - factors.plain)]
+    output = node.output
+    inputs = node.operands()[:: -1 if factors.plain else 1]
     shift = -factors.shift
     params: dict[str, ParamValue] = {
         "elements": output.elements,

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.fully_connected import row_lead
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
@@ -22,7 +21,7 @@ REASON = "4 channels share the row's loads"
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 weights and activations whose accumulators are bounded."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     if not layers.int8_only(node):
         return []
     assert weights.data is not None
@@ -35,7 +34,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 
 def _lower(node: Node, lowering: Lowering, table: npt.NDArray[np.int32], step: int) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     channels, depth = weights.shape
     bias = packing.whole_blocks(table[:, 0])

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
 from tinyserve.compiler.program import ParamValue
@@ -34,7 +33,7 @@ def channel_table(
     shifts = -per_channel.shifts.astype(np.int64)
     if np.any(shifts < _SHIFTS[0]) or np.any(shifts > _SHIFTS[1]) or np.any(reach >= _LIMIT):
         return None
-    rounding = (1 << (shifts - 1)) + (node.outputs[0].zero_point << shifts)
+    rounding = (1 << (shifts - 1)) + (node.output.zero_point << shifts)
     return np.stack([bias, per_channel.multipliers, shifts, rounding], axis=1).astype(np.int32)
 
 
@@ -50,7 +49,7 @@ def layer_constants(
     node: Node, lowering: Lowering, packed: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
 ) -> dict[str, ParamValue]:
     """The two constants of a layer, its table filled up to whole blocks, and the activation's bounds."""
-    name = checks.required(node, 1).name
+    name = node.input("weights").name
     return {
         "weights": lowering.constant(f"{name}_packed", packed),
         "requant": lowering.constant(f"{name}_requant", whole_blocks(table).reshape(-1), RECORD),

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.add import Add, Sub
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps
 from tinyserve.compiler.ops.support.calls import add_call
@@ -23,7 +22,7 @@ _TABLE_PAYS_FROM = 2048  # elements: below, two tables are more flash than the t
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 inputs of one shape, large enough for its tables."""
-    input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input1, input2, output = node.input("input1"), node.input("input2"), node.output
     if output.dtype is not DType.INT8 or input1.shape != output.shape or input2.shape != output.shape:
         return []
     if output.elements < _TABLE_PAYS_FROM:
@@ -32,7 +31,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 
 def _lower(node: Node, lowering: Lowering) -> None:
-    input1, input2, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input1, input2, output = node.input("input1"), node.input("input2"), node.output
     definition = Add() if node.name == "ADD" else Sub()
     scaling = definition.quantized_params(node)
     low, high = activation_range(node, node.attributes.activation, output)

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
@@ -29,7 +28,7 @@ REASON = "five pixels share each weight; inputs widened to words for LDM"
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for ungrouped int8 convolutions of batch 1 whose accumulators are bounded; int16."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     if input.dtype is DType.INT16:
         return sums16.candidates(node, lowering, conv_2d_s16.KERNEL)
     taps = layers.convolution_taps(node)
@@ -43,7 +42,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 
 def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: Ints) -> None:
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     view = conv_window(node)
     padded = layers.rounded_up(taps.shape[1], TAPS)
     groups = _groups(padded)

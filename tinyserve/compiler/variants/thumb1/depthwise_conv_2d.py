@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
@@ -26,7 +25,7 @@ SPLIT_LIMIT_WORDS = 850
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3 of batch 1, stride 1 or 2, multiplier 1, whose accumulators are bounded."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     taps = layers.depthwise_3x3_taps(node, conv_window(node))
     if taps is None:
         return []
@@ -37,7 +36,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 
 def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: Ints) -> None:
-    input, output = checks.required(node, 0), node.outputs[0]
+    input, output = node.input("input"), node.output
     view = conv_window(node)
     stride = view.stride_height
     order = [0, 1, 2] if stride == 1 else [0, 2, 1]

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.fully_connected import row_lead
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
@@ -25,7 +24,7 @@ REASON = "inputs widened to words for LDM, two channels share them"
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """Rows of weights as they are; for int8 with accumulators of a small bound, packed rows, too."""
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     found = dots.fully_connected(node, lowering, dots.THUMB1)
     if not layers.int8_only(node):
         return found
@@ -41,7 +40,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 
 def _lower(node: Node, lowering: Lowering, table: Ints) -> None:
-    input, weights, output = checks.required(node, 0), checks.required(node, 1), node.outputs[0]
+    input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     channels, depth = weights.shape
     row = lowering.scratch(f"{output.name}_row", 4 * layers.rounded_up(depth, TAPS))

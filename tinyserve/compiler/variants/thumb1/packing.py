@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
 from tinyserve.compiler.program import ParamValue
@@ -27,7 +26,7 @@ def channel_table(
     biases = folded_bias(node, taps).astype(np.int64)
     per_channel = factors.per_channel(taps.shape[0])
     low, high = output_range(node)
-    zero_point = node.outputs[0].zero_point
+    zero_point = node.output.zero_point
     rows: list[tuple[int, ...]] = []
     for bias, multiplier, shift, most in zip(
         biases, per_channel.multipliers, per_channel.shifts, reach, strict=True
@@ -54,7 +53,7 @@ def layer_constants(
     table: npt.NDArray[np.int32],
 ) -> dict[str, ParamValue]:
     """The two constants of a layer."""
-    name = checks.required(node, 1).name
+    name = node.input("weights").name
     return {
         "weights": lowering.constant(f"{name}_thumb1", packed),
         "requant": lowering.constant(f"{name}_requant", table, "kind, four limbs, offset, shift, bias"),
