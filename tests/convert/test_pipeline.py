@@ -278,7 +278,7 @@ def test_a_missing_tensorflow_is_named_with_the_command_that_installs_it(
 ) -> None:
     with pytest.raises(ToolError, match="TensorFlow is needed") as caught:
         convert(models / "cnn.keras", representative="random", output=tmp_path / "b")
-    assert caught.value.hint == "pip install 'tinyserve[convert]'"
+    assert caught.value.hint.startswith("pip install 'tinyserve[convert]'")
 
 
 def test_without_tflm_the_compiled_model_gives_the_expected_outputs(

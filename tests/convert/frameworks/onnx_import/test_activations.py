@@ -67,7 +67,7 @@ def test_tables_have_the_bytes_of_tflm(name: str) -> None:
         data = model_of(FUNCTIONS[name], scales, zeros)
         model = load(data)
         passes.optimize(model)
-        assert [op.name for op in model.main.operators] == [TABLE]
+        assert [op.name for op in model.main.nodes] == [TABLE]
         (wanted,) = runtimes.runner("tflm", data)([values])
         (got,) = HostModel(compile_model(data)).run([values])
         np.testing.assert_array_equal(got.reshape(-1), wanted.reshape(-1))
