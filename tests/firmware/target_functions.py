@@ -17,6 +17,7 @@ from tinyserve.firmware.toolchain import toolchain_for
 _CODE, _CODE_BYTES = 0x10000, 0x20000
 _STACK_TOP, _STACK_BYTES = 0x20010000, 0x10000
 _RETURN = 0x1F000  # a page of the code region that holds nothing
+_DATA, _DATA_BYTES = 0x20020000, 0x10000
 _MAX_INSTRUCTIONS = 1_000_000
 _SCRIPT = f"""SECTIONS {{
     . = {_CODE:#x};
@@ -57,7 +58,28 @@ class TargetFunctions:
             emulator = unicorn.Uc(unicorn.UC_ARCH_RISCV, unicorn.UC_MODE_RISCV32)
         emulator.mem_map(_CODE, _CODE_BYTES)
         emulator.mem_map(_STACK_TOP - _STACK_BYTES, _STACK_BYTES)
+        emulator.mem_map(_DATA, _DATA_BYTES)
         return emulator
+
+    def place(self, *values: bytes) -> list[int]:
+        """Lays values into memory side by side, for functions that take pointers; where each begins."""
+        addresses, at = [], _DATA
+        for value in values:
+            self._emulator.mem_write(at, value)
+            addresses.append(at)
+            at += -(-len(value) // 8) * 8
+        return addresses
+
+    def read(self, address: int, count: int) -> bytes:
+        return bytes(self._emulator.mem_read(address, count))
+
+    def stack_bytes(self, name: str, *arguments: int, limit: int = _MAX_INSTRUCTIONS) -> int:
+        """How much of a painted stack a call writes over."""
+        paint = b"\xa5" * _STACK_BYTES
+        self._emulator.mem_write(_STACK_TOP - _STACK_BYTES, paint)
+        self.call(name, *arguments, limit=limit)
+        stack = self.read(_STACK_TOP - _STACK_BYTES, _STACK_BYTES)
+        return len(stack) - next(index for index, byte in enumerate(stack) if byte != 0xA5)
 
     def _load(self, path: Path) -> None:
         with path.open("rb") as file:
@@ -69,8 +91,11 @@ class TargetFunctions:
             assert isinstance(table, SymbolTableSection)
             self._symbols = {symbol.name: symbol["st_value"] for symbol in table.iter_symbols()}
 
-    def call(self, name: str, *arguments: int) -> tuple[int, ...]:
-        """The first four result registers after calling ``name`` with words in the argument registers."""
+    def call(self, name: str, *arguments: int, limit: int = _MAX_INSTRUCTIONS) -> tuple[int, ...]:
+        """The first four result registers after calling ``name`` with words in the argument registers.
+
+        A call that executes more than ``limit`` instructions fails.
+        """
         uc = self._emulator
         if self.is_arm:
             first, stack, link = arm_const.UC_ARM_REG_R0, arm_const.UC_ARM_REG_SP, arm_const.UC_ARM_REG_LR
@@ -84,6 +109,6 @@ class TargetFunctions:
             uc.reg_write(first + index, value)
         uc.reg_write(stack, _STACK_TOP)
         uc.reg_write(link, _RETURN | self.is_arm)
-        uc.emu_start(self._symbols[name] | self.is_arm, _RETURN, count=_MAX_INSTRUCTIONS)
-        assert uc.reg_read(stack) == _STACK_TOP, f"{name} left the stack unbalanced"
+        uc.emu_start(self._symbols[name] | self.is_arm, _RETURN, count=limit)
+        assert uc.reg_read(stack) == _STACK_TOP, f"{name} did not end, or left the stack unbalanced"
         return tuple(int(uc.reg_read(first + index)) & 0xFFFFFFFF for index in range(4))
