@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 KINDS = ("arduino", "cmake", "platformio", "zephyr")
 LIBRARIES = (
     "arduino-library", "cmake", "cmsis-pack", "esp-idf-component", "platformio-library", "rust", "stm32cube",
-    "zephyr-module",
+    "wasm", "zephyr-module",
 )  # fmt: skip
 
 
