@@ -54,8 +54,9 @@ def test_tensors_operators_and_options() -> None:
     assert np.array_equal(w.data, np.arange(-8, 8, dtype=np.int8).reshape(4, 2, 1, 2))
     assert b.data.dtype == np.int32 and b.data.tolist() == [0, 1, 2, 3]
     options = operator.options
-    assert (options.int8(0), options.int32(1), options.int32(2), options.int8(3)) == (1, 1, 2, 3)
-    assert options.int32(4, 1) == 1
+    assert (options.int8("padding"), options.int32("stride_w"), options.int32("stride_h")) == (1, 1, 2)
+    assert options.int8("fused_activation_function") == 3
+    assert options.int32("dilation_w_factor", 1) == 1
     assert model.sha256 == hashlib.sha256(data).hexdigest()
     assert model.description == "small"
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph import schema, sniff, validate
+from tinyserve.compiler.graph import option_fields, schema, sniff, validate
 from tinyserve.compiler.graph.builtin_options import FileOptions
 from tinyserve.compiler.graph.flatbuffer import FlatBuffer, Table
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Quantization, Tensor
@@ -218,17 +218,18 @@ class _Reader:
     def _options(self, table: Table, code: _OperatorCode, what: str) -> FileOptions:
         field = schema.OperatorField
         if code.custom:
-            return FileOptions(None, self._custom_options(table, what))
+            return FileOptions(None, custom=self._custom_options(table, what))
+        fields = option_fields.FIELDS.get(code.name, ())
         kind = table.scalar(field.BUILTIN_OPTIONS_TYPE, "B", 0)
         options = table.table(field.BUILTIN_OPTIONS, f"{what}: options")
         if options is None or kind == 0:
-            return FileOptions(table.table(field.BUILTIN_OPTIONS_2, f"{what}: options"))
+            return FileOptions(table.table(field.BUILTIN_OPTIONS_2, f"{what}: options"), fields)
         expected = schema.OPTIONS_TYPES.get(code.name)
         if expected is not None and kind != expected:
             raise ModelError(
                 f"{what}: has the options of another operator (type {kind}, not {expected})", _EXPORT
             )
-        return FileOptions(options if expected is not None else None)
+        return FileOptions(options if expected is not None else None, fields)
 
     def _custom_options(self, table: Table, what: str) -> bytes:
         field = schema.OperatorField

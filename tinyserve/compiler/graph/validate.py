@@ -22,7 +22,11 @@ _INTEGER_RANGE = {
 }
 
 # Fields of the operators' options that hold subgraph numbers, with the schema's default.
-_SUBGRAPH_FIELDS = {"IF": (0, 1), "WHILE": (0, 1), "CALL_ONCE": (0,)}
+_SUBGRAPH_FIELDS = {
+    "IF": ("then_subgraph_index", "else_subgraph_index"),
+    "WHILE": ("cond_subgraph_index", "body_subgraph_index"),
+    "CALL_ONCE": ("init_subgraph_index",),
+}
 
 
 def validate(model: Model) -> None:

@@ -74,7 +74,7 @@ def _strided_slice(node: Node, inputs: list[Array]) -> Array | None:
     """Begin and end clamp as Python's slices do. Ellipsis and new axes are not in TFLM."""
     data, begin, end, strides = inputs
     begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_mask = (
-        node.options.int32(field) for field in range(5)
+        node.options.int32(f"{what}_mask") for what in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
     )
     if ellipsis_mask or new_axis_mask or not len(begin) == len(end) == len(strides) <= data.ndim:
         return None
@@ -108,23 +108,23 @@ def _slice(node: Node, inputs: list[Array]) -> Array | None:
 
 
 def _pack(node: Node, inputs: list[Array]) -> Array:
-    return np.stack(inputs, axis=node.options.int32(1))
+    return np.stack(inputs, axis=node.options.int32("axis"))
 
 
 def _unpack(node: Node, inputs: list[Array]) -> list[Array]:
-    data, axis = inputs[0], node.options.int32(1)
+    data, axis = inputs[0], node.options.int32("axis")
     return [np.take(data, index, axis=axis) for index in range(data.shape[axis])]
 
 
 def _concatenation(node: Node, inputs: list[Array]) -> Array | None:
-    if node.options.int8(1):
+    if node.options.int8("fused_activation_function"):
         return None
-    return np.concatenate(inputs, axis=node.options.int32(0))
+    return np.concatenate(inputs, axis=node.options.int32("axis"))
 
 
 def _gather(node: Node, inputs: list[Array]) -> Array | None:
     data, indices = inputs
-    axis, batch = node.options.int32(0), node.options.int32(1)
+    axis, batch = node.options.int32("axis"), node.options.int32("batch_dims")
     axis += data.ndim if axis < 0 else 0
     if batch or not 0 <= axis < data.ndim or indices.size == 0:
         return None
@@ -199,7 +199,7 @@ def _reduce_prod(node: Node, inputs: list[Array]) -> Array | None:
     if node.output.dtype not in _INTEGERS:
         return None
     axis = tuple(np.atleast_1d(axes).tolist())
-    return np.asarray(np.prod(data, axis=axis, keepdims=node.options.boolean(0), dtype=data.dtype))
+    return np.asarray(np.prod(data, axis=axis, keepdims=node.options.boolean("keep_dims"), dtype=data.dtype))
 
 
 _SINGLE: dict[str, Evaluator] = {

@@ -22,7 +22,7 @@ _INTEGERS = (DType.INT32, DType.INT64)
 _QUANTIZED = {DType.INT8: (-128, 127), DType.INT16: (-32768, 32767)}
 
 
-def _arithmetic(function: Callable[[Array, Array], Array], activation_field: int | None = None) -> Evaluator:
+def _arithmetic(function: Callable[[Array, Array], Array], fuses: bool = False) -> Evaluator:
     """Of int32 and int64, and of float32 that are numbers, without a fused activation."""
 
     def evaluator(node: Node, inputs: list[Array]) -> Array | None:
@@ -30,7 +30,7 @@ def _arithmetic(function: Callable[[Array, Array], Array], activation_field: int
         dtype = node.output.dtype
         if dtype not in (*_INTEGERS, DType.FLOAT32) or not left.dtype == right.dtype == dtype.numpy:
             return None
-        if activation_field is not None and node.options.int8(activation_field):
+        if fuses and node.options.int8("fused_activation_function"):
             return None
         value = _broadcast(function, node, left, right)
         return value if value is not None and np.isfinite(value).all() else None  # TFLM clamps infinities
@@ -136,7 +136,7 @@ def _source(node: Node) -> Tensor:
 
 
 SINGLE: dict[str, Evaluator] = {
-    "ADD": _arithmetic(np.add, 0),
+    "ADD": _arithmetic(np.add, fuses=True),
     "CAST": _cast,
     "DEQUANTIZE": _dequantize,
     "EQUAL": _comparison(np.equal),
@@ -151,10 +151,10 @@ SINGLE: dict[str, Evaluator] = {
     "LOGICAL_OR": _comparison(np.logical_or),
     "MAXIMUM": _arithmetic(_maximum),
     "MINIMUM": _arithmetic(_minimum),
-    "MUL": _arithmetic(np.multiply, 0),
+    "MUL": _arithmetic(np.multiply, fuses=True),
     "NOT_EQUAL": _comparison(np.not_equal),
     "QUANTIZE": _quantize,
     "SELECT_V2": _select,
-    "SUB": _arithmetic(np.subtract, 0),
+    "SUB": _arithmetic(np.subtract, fuses=True),
 }
 """What the outputs of operators by name are, of those with one output."""

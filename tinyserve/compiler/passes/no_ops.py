@@ -37,7 +37,7 @@ def _always(node: Node) -> bool:
 
 
 def _one_input(node: Node) -> bool:
-    return len(node.inputs) == 1 and not node.options.int8(1)
+    return len(node.inputs) == 1 and not node.options.int8("fused_activation_function")
 
 
 def _pads_nothing(node: Node) -> bool:
@@ -66,7 +66,9 @@ def _whole_strided_slice(node: Node) -> bool:
         and strides is not None
         and strides.data is not None
         and bool((strides.data == 1).all())
-        and not any(node.options.int32(field) for field in (2, 3, 4))
+        and not any(
+            node.options.int32(field) for field in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+        )
     )
 
 

@@ -25,7 +25,9 @@ def apply(node: Node, inputs: Sequence[Any]) -> Array | None:
     output = node.output.dtype
     if output not in (DType.FLOAT32, DType.BOOL):
         return None
-    activation = _ACTIVATIONS.get(node.options.int8(0)) if node.name in _FUSED else _identity
+    activation = (
+        _ACTIVATIONS.get(node.options.int8("fused_activation_function")) if node.name in _FUSED else _identity
+    )
     if activation is None:
         return None
     with np.errstate(all="ignore"):
@@ -50,7 +52,7 @@ def _identity(x: Array) -> Array:
 
 def _gelu(node: Node, x: Array) -> Array:
     wide = np.asarray(x).astype(np.float64)
-    if node.options.boolean(0):
+    if node.options.boolean("approximate"):
         share = np.tanh(math.sqrt(2.0 / math.pi) * (wide + 0.044715 * wide**3))
     else:
         share = np.vectorize(math.erf, otypes=[np.float64])(wide / math.sqrt(2.0))
@@ -59,7 +61,7 @@ def _gelu(node: Node, x: Array) -> Array:
 
 
 def _leaky(node: Node, x: Array) -> Array:
-    result: Array = np.where(x > 0, x, x * np.float32(node.options.float32(0)))
+    result: Array = np.where(x > 0, x, x * np.float32(node.options.float32("alpha")))
     return result
 
 

@@ -108,7 +108,9 @@ def lowered(data: bytes, variables: Sequence[Variable]) -> bytes:
 
 
 def _check(model: Model) -> None:
-    called = {int(op.options.int32(0)) for op in model.main.nodes if op.name == "CALL_ONCE"}
+    called = {
+        int(op.options.int32("init_subgraph_index")) for op in model.main.nodes if op.name == "CALL_ONCE"
+    }
     if len(model.graphs) > 1 + len(called):
         raise UnsupportedError(
             "the model keeps state beside control flow (WHILE, IF), which can't be quantized",
@@ -119,7 +121,7 @@ def _check(model: Model) -> None:
 def _handles(graph: Graph) -> dict[int, tuple[str, str]]:
     """By a handle's tensor what its variable is called."""
     return {
-        op.outputs[0].index: (op.options.string(0), op.options.string(1))
+        op.outputs[0].index: (op.options.string("container"), op.options.string("shared_name"))
         for op in graph.nodes
         if op.name == "VAR_HANDLE"
     }

@@ -33,7 +33,7 @@ class If(OpDef):
     outputs = ("results*",)
 
     def attributes(self, options: Options) -> IfAttributes:
-        return IfAttributes(options.int32(0), options.int32(1))
+        return IfAttributes(options.int32("then_subgraph_index"), options.int32("else_subgraph_index"))
 
     def check(self, node: Node) -> None:
         condition = node.input("condition")
@@ -68,7 +68,7 @@ class While(OpDef):
     limits = "shapes stay the same from turn to turn"
 
     def attributes(self, options: Options) -> WhileAttributes:
-        return WhileAttributes(options.int32(0), options.int32(1))
+        return WhileAttributes(options.int32("cond_subgraph_index"), options.int32("body_subgraph_index"))
 
     def check(self, node: Node) -> None:
         if len(node.operands()) != len(node.outputs):
@@ -116,7 +116,7 @@ class CallOnce(OpDef):
     outputs = ()
 
     def attributes(self, options: Options) -> CallOnceAttributes:
-        return CallOnceAttributes(options.int32(0))
+        return CallOnceAttributes(options.int32("init_subgraph_index"))
 
     def check(self, node: Node) -> None:
         """Nothing to check: it has no operands."""

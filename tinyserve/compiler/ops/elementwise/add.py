@@ -37,7 +37,7 @@ class Add(OpDef):
     limits = "int32 without a fused activation; up to 6 dimensions"
 
     def attributes(self, options: Options) -> AddAttributes:
-        return AddAttributes(Activation.read(options, 0))
+        return AddAttributes(Activation.read(options))
 
     def check(self, node: Node) -> None:
         input1, input2, output = node.input("input1"), node.input("input2"), node.output

@@ -46,7 +46,7 @@ class Div(Binary):
     params_of = _PARAMS
 
     def attributes(self, options: Options) -> DivAttributes:
-        return DivAttributes(Activation.read(options, 0))
+        return DivAttributes(Activation.read(options))
 
     def check_values(self, node: Node) -> None:
         check_activation(node, node.attributes.activation)

@@ -37,7 +37,7 @@ class Mul(OpDef):
     limits = "up to 6 dimensions"
 
     def attributes(self, options: Options) -> MulAttributes:
-        return MulAttributes(Activation.read(options, 0))
+        return MulAttributes(Activation.read(options))
 
     def check(self, node: Node) -> None:
         input1, input2, output = node.input("input1"), node.input("input2"), node.output

@@ -326,7 +326,7 @@ class LeakyRelu(_Rectifier):
     name = "LEAKY_RELU"
 
     def attributes(self, options: Options) -> LeakyReluAttributes:
-        return LeakyReluAttributes(options.float32(0))
+        return LeakyReluAttributes(options.float32("alpha"))
 
     def rescale(self, node: Node) -> _Rescale:
         """TFLM's CalculateOpDataLeakyRelu, whose ratios the compiled TFLM computes in float64."""
@@ -404,7 +404,7 @@ class Gelu(_RealFunction):
     name = "GELU"
 
     def attributes(self, options: Options) -> GeluAttributes:
-        return GeluAttributes(options.boolean(0))
+        return GeluAttributes(options.boolean("approximate"))
 
     def table(self, node: Node) -> Table:
         function = _gelu_tanh if node.attributes.approximate else _gelu_erf

@@ -36,7 +36,7 @@ class BatchMatmul(OpDef):
     limits = "2 to 5 dimensions; both sides of one type; int16 with zero points of 0"
 
     def attributes(self, options: Options) -> BatchMatmulAttributes:
-        return BatchMatmulAttributes(options.boolean(0), options.boolean(1))
+        return BatchMatmulAttributes(options.boolean("adj_x"), options.boolean("adj_y"))
 
     def check(self, node: Node) -> None:
         left, right, output = node.input("input1"), node.input("input2"), node.output

@@ -67,12 +67,12 @@ class Conv2D(OpDef):
 
     def attributes(self, options: Options) -> Conv2DAttributes:
         return Conv2DAttributes(
-            padding=read_padding(options, 0),
-            stride_width=options.int32(1),
-            stride_height=options.int32(2),
-            activation=Activation.read(options, 3),
-            dilation_width=options.int32(4, 1),
-            dilation_height=options.int32(5, 1),
+            padding=read_padding(options),
+            stride_width=options.int32("stride_w"),
+            stride_height=options.int32("stride_h"),
+            activation=Activation.read(options),
+            dilation_width=options.int32("dilation_w_factor", 1),
+            dilation_height=options.int32("dilation_h_factor", 1),
         )
 
     def check(self, node: Node) -> None:

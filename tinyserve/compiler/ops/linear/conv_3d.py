@@ -38,10 +38,14 @@ class Conv3D(OpDef):
 
     def attributes(self, options: Options) -> Conv3DAttributes:
         return Conv3DAttributes(
-            read_padding(options, 0),
-            (options.int32(1), options.int32(3), options.int32(2)),
-            (options.int32(5, 1), options.int32(7, 1), options.int32(6, 1)),
-            Activation.read(options, 4),
+            read_padding(options),
+            (options.int32("stride_d"), options.int32("stride_h"), options.int32("stride_w")),
+            (
+                options.int32("dilation_d_factor", 1),
+                options.int32("dilation_h_factor", 1),
+                options.int32("dilation_w_factor", 1),
+            ),
+            Activation.read(options),
         )
 
     def check(self, node: Node) -> None:

@@ -41,12 +41,12 @@ class DepthwiseConv2D(OpDef):
 
     def attributes(self, options: Options) -> DepthwiseConv2DAttributes:
         return DepthwiseConv2DAttributes(
-            padding=read_padding(options, 0),
-            stride_width=options.int32(1),
-            stride_height=options.int32(2),
-            activation=Activation.read(options, 4),
-            dilation_width=options.int32(5, 1),
-            dilation_height=options.int32(6, 1),
+            padding=read_padding(options),
+            stride_width=options.int32("stride_w"),
+            stride_height=options.int32("stride_h"),
+            activation=Activation.read(options),
+            dilation_width=options.int32("dilation_w_factor", 1),
+            dilation_height=options.int32("dilation_h_factor", 1),
         )
 
     def check(self, node: Node) -> None:

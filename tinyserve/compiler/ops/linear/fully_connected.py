@@ -48,7 +48,9 @@ class FullyConnected(OpDef):
 
     def attributes(self, options: Options) -> FullyConnectedAttributes:
         return FullyConnectedAttributes(
-            Activation.read(options, 0), keep_num_dims=options.boolean(2), weights_format=options.int8(1)
+            Activation.read(options),
+            keep_num_dims=options.boolean("keep_num_dims"),
+            weights_format=options.int8("weights_format"),
         )
 
     def check(self, node: Node) -> None:

@@ -42,10 +42,10 @@ class TransposeConv(OpDef):
 
     def attributes(self, options: Options) -> TransposeConvAttributes:
         return TransposeConvAttributes(
-            padding=read_padding(options, 0),
-            stride_width=options.int32(1),
-            stride_height=options.int32(2),
-            activation=Activation.read(options, 3),
+            padding=read_padding(options),
+            stride_width=options.int32("stride_w"),
+            stride_height=options.int32("stride_h"),
+            activation=Activation.read(options),
         )
 
     def check(self, node: Node) -> None:

@@ -27,7 +27,7 @@ class Concatenation(OpDef):
     limits = "no fused activation; quantized inputs have the scale of the output"
 
     def attributes(self, options: Options) -> ConcatenationAttributes:
-        return ConcatenationAttributes(options.int32(0), Activation.read(options, 1))
+        return ConcatenationAttributes(options.int32("axis"), Activation.read(options))
 
     def check(self, node: Node) -> None:
         inputs = _checked_inputs(node)
@@ -75,7 +75,7 @@ class Pack(OpDef):
     limits = "quantized inputs have the scale of the output"
 
     def attributes(self, options: Options) -> PackAttributes:
-        return PackAttributes(options.int32(0), options.int32(1))
+        return PackAttributes(options.int32("values_count"), options.int32("axis"))
 
     def check(self, node: Node) -> None:
         inputs = _checked_inputs(node)

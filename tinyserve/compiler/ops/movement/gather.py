@@ -31,7 +31,7 @@ class Gather(OpDef):
     limits = "int32 positions"
 
     def attributes(self, options: Options) -> GatherAttributes:
-        return GatherAttributes(options.int32(0), options.int32(1))
+        return GatherAttributes(options.int32("axis"), options.int32("batch_dims"))
 
     def check(self, node: Node) -> None:
         input, positions, output = node.input("input"), node.input("positions"), node.output

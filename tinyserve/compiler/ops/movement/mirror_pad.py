@@ -35,7 +35,7 @@ class MirrorPad(OpDef):
     limits = "up to 6 dimensions"
 
     def attributes(self, options: Options) -> MirrorPadAttributes:
-        return MirrorPadAttributes(options.int8(0) == 1)
+        return MirrorPadAttributes(options.int8("mode") == 1)
 
     def check(self, node: Node) -> None:
         input, table, output = node.input("input"), node.input("paddings"), node.output

@@ -49,7 +49,7 @@ class _Resize(OpDef):
 
     def flags(self, options: Options) -> tuple[bool, bool]:
         """align_corners and half_pixel_centers."""
-        return options.boolean(0), options.boolean(1)
+        return options.boolean("align_corners"), options.boolean("half_pixel_centers")
 
     def check(self, node: Node) -> None:
         input, output = node.input("input"), node.output
@@ -144,7 +144,7 @@ class ResizeBilinear(_Resize):
 
     def flags(self, options: Options) -> tuple[bool, bool]:
         # Fields 0 and 1 of the schema's table are deprecated sizes.
-        return options.boolean(2), options.boolean(3)
+        return options.boolean("align_corners"), options.boolean("half_pixel_centers")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output = node.input("input"), node.output

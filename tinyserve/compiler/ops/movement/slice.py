@@ -185,12 +185,12 @@ class StridedSlice(_Slicing):
 
     def attributes(self, options: Options) -> StridedSliceAttributes:
         return StridedSliceAttributes(
-            begin_mask=options.int32(0),
-            end_mask=options.int32(1),
-            ellipsis_mask=options.int32(2),
-            new_axis_mask=options.int32(3),
-            shrink_axis_mask=options.int32(4),
-            offset=options.boolean(5),
+            begin_mask=options.int32("begin_mask"),
+            end_mask=options.int32("end_mask"),
+            ellipsis_mask=options.int32("ellipsis_mask"),
+            new_axis_mask=options.int32("new_axis_mask"),
+            shrink_axis_mask=options.int32("shrink_axis_mask"),
+            offset=options.boolean("offset"),
         )
 
     def check(self, node: Node) -> None:
@@ -263,7 +263,7 @@ class Split(_Slicing):
     limits = "up to 6 dimensions; a constant axis"
 
     def attributes(self, options: Options) -> SplitAttributes:
-        return SplitAttributes(options.int32(0))
+        return SplitAttributes(options.int32("num_splits"))
 
     def source(self, node: Node) -> Tensor:
         return node.input("input")
@@ -291,7 +291,7 @@ class SplitV(_Slicing):
     limits = "up to 6 dimensions; a constant axis"
 
     def attributes(self, options: Options) -> SplitAttributes:
-        return SplitAttributes(options.int32(0))
+        return SplitAttributes(options.int32("num_splits"))
 
     def check(self, node: Node) -> None:
         self.check_parts(node)
@@ -328,7 +328,7 @@ class Unpack(_Slicing):
     limits = "up to 6 dimensions"
 
     def attributes(self, options: Options) -> UnpackAttributes:
-        return UnpackAttributes(options.int32(0), options.int32(1))
+        return UnpackAttributes(options.int32("num"), options.int32("axis"))
 
     def check(self, node: Node) -> None:
         self.check_parts(node)

@@ -73,7 +73,7 @@ class DepthToSpace(_Reordering):
     limits = "4 dimensions"
 
     def attributes(self, options: Options) -> BlockAttributes:
-        return BlockAttributes(options.int32(0))
+        return BlockAttributes(options.int32("block_size"))
 
     def check(self, node: Node) -> None:
         _check_image(node)
@@ -99,7 +99,7 @@ class SpaceToDepth(_Reordering):
     limits = "4 dimensions"
 
     def attributes(self, options: Options) -> BlockAttributes:
-        return BlockAttributes(options.int32(0))
+        return BlockAttributes(options.int32("block_size"))
 
     def check(self, node: Node) -> None:
         _check_image(node)

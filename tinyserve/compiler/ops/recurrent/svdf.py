@@ -50,7 +50,7 @@ class Svdf(OpDef):
     limits = "int8 weights with int8 or int16 state"
 
     def attributes(self, options: Options) -> SvdfAttributes:
-        return SvdfAttributes(options.int32(0), Activation.read(options, 1))
+        return SvdfAttributes(options.int32("rank"), Activation.read(options))
 
     def check(self, node: Node) -> None:
         input, features, times, bias, state = _tensors(node)

@@ -62,7 +62,9 @@ class UnidirectionalSequenceLstm(OpDef):
     limits = "no peepholes, projection or layer normalization; int8 weights"
 
     def attributes(self, options: Options) -> LstmAttributes:
-        return LstmAttributes(Activation.read(options, 0), options.float32(1), options.boolean(3))
+        return LstmAttributes(
+            Activation.read(options), options.float32("cell_clip"), options.boolean("time_major")
+        )
 
     def check(self, node: Node) -> None:
         _check_variant(node)

@@ -25,7 +25,7 @@ class VarHandle(OpDef):
     types = (DType.RESOURCE,)
 
     def attributes(self, options: Options) -> VariableAttributes:
-        return VariableAttributes(options.string(0), options.string(1))
+        return VariableAttributes(options.string("container"), options.string("shared_name"))
 
     def check(self, node: Node) -> None:
         checks.dtype(node, node.output, (DType.RESOURCE,), "output")

@@ -35,7 +35,7 @@ class Cumsum(OpDef):
     types = _SUFFIX
 
     def attributes(self, options: Options) -> CumsumAttributes:
-        return CumsumAttributes(options.boolean(0), options.boolean(1))
+        return CumsumAttributes(options.boolean("exclusive"), options.boolean("reverse"))
 
     def check(self, node: Node) -> None:
         input, output = node.input("input"), node.output

@@ -26,7 +26,7 @@ class L2Normalization(OpDef):
     types = (DType.INT8, DType.FLOAT32)
 
     def attributes(self, options: Options) -> L2NormalizationAttributes:
-        return L2NormalizationAttributes(Activation.read(options, 0))
+        return L2NormalizationAttributes(Activation.read(options))
 
     def check(self, node: Node) -> None:
         input, output = node.input("input"), node.output

@@ -44,12 +44,12 @@ class Pool2D(OpDef):
 
     def attributes(self, options: Options) -> Pool2DAttributes:
         return Pool2DAttributes(
-            padding=read_padding(options, 0),
-            stride_width=options.int32(1),
-            stride_height=options.int32(2),
-            filter_width=options.int32(3),
-            filter_height=options.int32(4),
-            activation=Activation.read(options, 5),
+            padding=read_padding(options),
+            stride_width=options.int32("stride_w"),
+            stride_height=options.int32("stride_h"),
+            filter_width=options.int32("filter_width"),
+            filter_height=options.int32("filter_height"),
+            activation=Activation.read(options),
         )
 
     def check(self, node: Node) -> None:

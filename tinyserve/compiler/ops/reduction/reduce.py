@@ -52,7 +52,7 @@ class _Reduce(OpDef):
     limits = "up to 6 dimensions"
 
     def attributes(self, options: Options) -> ReduceAttributes:
-        return ReduceAttributes(options.boolean(0))
+        return ReduceAttributes(options.boolean("keep_dims"))
 
     def check(self, node: Node) -> None:
         input, axes, output = node.input("input"), node.input("axis"), node.output

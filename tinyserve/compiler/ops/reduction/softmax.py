@@ -51,7 +51,7 @@ class Softmax(OpDef):
     limits = "int8 to int8 or int16; the scale and zero point of the output are those that TFLM wants"
 
     def attributes(self, options: Options) -> SoftmaxAttributes:
-        return SoftmaxAttributes(options.float32(0))
+        return SoftmaxAttributes(options.float32("beta"))
 
     def check(self, node: Node) -> None:
         input, output = node.input("input"), node.output

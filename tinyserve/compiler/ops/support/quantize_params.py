@@ -39,9 +39,9 @@ class Activation(Enum):
     UNKNOWN = -1
 
     @classmethod
-    def read(cls, options: Options, field: int) -> Activation:
-        """The activation in an option field; UNKNOWN for numbers that the schema does not have."""
-        value = options.int8(field)
+    def read(cls, options: Options) -> Activation:
+        """The fused activation; UNKNOWN for numbers that the schema does not have."""
+        value = options.int8("fused_activation_function")
         return cls(value) if value in cls._value2member_map_ else cls.UNKNOWN
 
     @property

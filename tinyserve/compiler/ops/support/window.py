@@ -16,9 +16,9 @@ _PADDING = {0: "SAME", 1: "VALID"}
 _EXTENT_LIMIT = 1 << 24  # far above any tensor that fits a microcontroller, far below overflow in C
 
 
-def read_padding(options: Options, field: int) -> str:
+def read_padding(options: Options) -> str:
     """ "SAME" or "VALID"; "?" for a number that the schema does not have."""
-    return _PADDING.get(options.int8(field), "?")
+    return _PADDING.get(options.int8("padding"), "?")
 
 
 @dataclass(frozen=True)
