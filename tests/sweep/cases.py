@@ -111,6 +111,39 @@ def _narrow_conv(index: int) -> Case:
     return Case(f"narrow conv #{index}", model.build(), r.samples([x]))
 
 
+def _planes(index: int) -> Case:
+    """Depthwise with taps far apart: padded copies of small images, known to the compiler in every size."""
+    r = Random(index, 902)
+    extent, channels, dilation = r.integer(6, 12), r.choice((8, 20, 24)), r.choice((1, 2, 2, 3))
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, extent, extent, channels), "int8", 0.05, r.zero_point("int8"))
+    scales = [r.scale(0.004, 0.02) for _ in range(channels)]
+    weights = graph.constant(r.values((1, 3, 3, channels), "int8"), scales, axis=3)
+    bias = graph.constant(r.rng.integers(-9000, 9000, channels), [0.05 * s for s in scales], dtype="int32")
+    y = graph.tensor((1, extent, extent, channels), "int8", 0.3, r.zero_point("int8"))
+    graph.op("DEPTHWISE_CONV_2D", [x, weights, bias], [y], padding="SAME", stride_h=1, stride_w=1,
+             dilation_h_factor=dilation, dilation_w_factor=dilation, depth_multiplier=1)  # fmt: skip
+    graph.output(y)
+    return Case(f"planes #{index}", model.build(), r.samples([x]))
+
+
+def _runs(index: int, dtype: str) -> Case:
+    """PAD whose runs are some vectors and a part of one, beside fills of a few elements."""
+    r = Random(index, 903)
+    rows, columns = r.integer(2, 8), r.integer(1, 40)
+    after, before = r.integer(1, 21), r.choice((0, 1, 3, 18))
+    model = ModelBuilder()
+    graph = model.graph()
+    quantization = r.quantization(dtype)
+    x = graph.input((2, rows, columns), dtype, **quantization)
+    paddings = graph.constant(np.array([[0, 0], [0, 1], [before, after]], np.int32))
+    y = graph.tensor((2, rows + 1, columns + before + after), dtype, **quantization)
+    graph.op("PAD", [x, paddings], [y])
+    graph.output(y)
+    return Case(f"runs {dtype} #{index}", model.build(), r.samples([x]))
+
+
 def _weighted() -> Families:
     yield "conv", _typed(test_conv_2d.random_case, *_THREE)
     yield "depthwise", _typed(test_depthwise_conv_2d.random_case, *_THREE)
@@ -120,6 +153,7 @@ def _weighted() -> Families:
     yield "svdf", _typed(test_svdf.random_case, "int8", "int16")
     yield "lstm", _typed(test_unidirectional_sequence_lstm.random_case, *_THREE)
     yield "conv of few channels", {"int16": _narrow_conv}
+    yield "depthwise by planes", {"int8": _planes}
 
 
 def _elementwise() -> Families:
@@ -145,6 +179,7 @@ def _elementwise() -> Families:
 
 
 def _moving() -> Families:
+    yield "pad by runs", _typed(_runs, *_THREE)
     yield "pad", _named(test_pad.random_case, ("PAD", "PADV2"), *_TWO)
     yield "mirror_pad", _typed(test_mirror_pad.random_case, *_TWO)
     yield "resize", _named(test_resize.random_case, ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"), *_TWO)
@@ -203,7 +238,15 @@ FAMILIES: dict[str, Make] = {
 """How to make a case of each kind, by a seed."""
 
 
-FOUND = ("conv of few channels int16", "dequantize int8", "softmax int8 to int16", "transpose int8")
+FOUND = (
+    "conv of few channels int16",
+    "depthwise by planes int8",
+    "dequantize int8",
+    "pad by runs int8",
+    "pad by runs float32",
+    "softmax int8 to int16",
+    "transpose int8",
+)
 """Kinds that a compiler got wrong."""
 
 

@@ -37,6 +37,7 @@ PARTS = {
     "cortex-m4 gcc -O3 product": 4,
     "cortex-m55 zig -O2": 3,
     "cortex-m55 gcc -O2 stranger": 3,
+    "cortex-m55 gcc -O3 product": 4,
     "rv32imc zig -O2": 4,
 }
 BUILDS = [build for build in all_builds() if build.name in PARTS]

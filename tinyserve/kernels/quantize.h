@@ -10,7 +10,7 @@
 #include "common/math.h"
 
 #if defined(__ARM_FEATURE_MVE)
-#include <arm_mve.h>
+#include "common/helium.h"
 #endif
 
 typedef struct {
@@ -86,7 +86,7 @@ typedef struct {
         for (int32_t left = p->count; left > 0; left -= 4, input += 4, output += 4) {                                  \
             const mve_pred16_t lanes = vctp32q((uint32_t)left);                                                        \
             const int32x4_t values = vsubq_n_s32(TS_WIDENED_##FROM(input, lanes), p->zero_point);                      \
-            vstrwq_p_f32(output, vmulq_n_f32(vcvtq_f32_s32(values), p->scale), lanes);                                 \
+            TS_STORE_LANES(vstrwq_p_f32, output, vmulq_n_f32(vcvtq_f32_s32(values), p->scale), lanes);                 \
         }                                                                                                              \
     }
 #define TS_WIDENED_s8(from, lanes) vldrbq_z_s32(from, lanes)

@@ -12,7 +12,7 @@
 #include "fixed_point.h"
 
 #if defined(__ARM_FEATURE_MVE)
-#include <arm_mve.h>
+#include "helium.h"
 #endif
 
 /* multipliers: with `narrow` as in ts_requantize, with shifts; else m with (sum m + 2^31) >> 32, which is a multiplier

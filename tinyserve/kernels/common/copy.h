@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #if defined(__ARM_FEATURE_MVE)
-#include <arm_mve.h>
+#include "helium.h"
 #endif
 
 #include "compiler.h"
@@ -28,7 +28,7 @@ static inline void ts_copy_words(void *to, const void *from, int32_t words)
     }
     for (; words > 0; words -= 4, source += 4, target += 4) {
         const mve_pred16_t lanes = vctp32q((uint32_t)words);
-        vstrwq_p_u32((uint32_t *)target, vldrwq_z_u32((const uint32_t *)source, lanes), lanes);
+        TS_STORE_LANES(vstrwq_p_u32, (uint32_t *)target, vldrwq_z_u32((const uint32_t *)source, lanes), lanes);
     }
 #else
     for (; words >= 4; words -= 4, source += 4, target += 4) {
@@ -44,13 +44,12 @@ static inline void ts_copy_words(void *to, const void *from, int32_t words)
 #endif
 }
 
-/* Fills are written out for Helium: zig 0.17.1 (LLVM 22) vectorizes them with the lanes of a copy before them. */
 static inline void ts_fill_words(void *to, uint32_t value, int32_t words)
 {
     ts_copy_word *target = to;
 #if defined(__ARM_FEATURE_MVE)
     for (; words > 0; words -= 4, target += 4) {
-        vstrwq_p_u32((uint32_t *)target, vdupq_n_u32(value), vctp32q((uint32_t)words));
+        TS_STORE_LANES(vstrwq_p_u32, (uint32_t *)target, vdupq_n_u32(value), vctp32q((uint32_t)words));
     }
 #else
     for (; words >= 4; words -= 4, target += 4) {
@@ -69,7 +68,7 @@ static inline void ts_fill_bytes(int8_t *to, int8_t value, int32_t bytes)
 {
 #if defined(__ARM_FEATURE_MVE)
     for (; bytes > 0; bytes -= 16, to += 16) {
-        vstrbq_p_s8(to, vdupq_n_s8(value), vctp8q((uint32_t)bytes));
+        TS_STORE_LANES(vstrbq_p_s8, to, vdupq_n_s8(value), vctp8q((uint32_t)bytes));
     }
 #else
     for (int32_t i = 0; i < bytes; i++) {
@@ -82,7 +81,7 @@ static inline void ts_fill_halves(int16_t *to, int16_t value, int32_t count)
 {
 #if defined(__ARM_FEATURE_MVE)
     for (; count > 0; count -= 8, to += 8) {
-        vstrhq_p_s16(to, vdupq_n_s16(value), vctp16q((uint32_t)count));
+        TS_STORE_LANES(vstrhq_p_s16, to, vdupq_n_s16(value), vctp16q((uint32_t)count));
     }
 #else
     for (int32_t i = 0; i < count; i++) {
@@ -134,7 +133,7 @@ static inline void ts_copy_bytes(void *to, const void *from, int32_t bytes)
     }
     for (; bytes > 0; bytes -= 16, source += 16, target += 16) {
         const mve_pred16_t lanes = vctp8q((uint32_t)bytes);
-        vstrbq_p_u8(target, vldrbq_z_u8(source, lanes), lanes);
+        TS_STORE_LANES(vstrbq_p_u8, target, vldrbq_z_u8(source, lanes), lanes);
     }
 #else
     int32_t done = 0;

@@ -40,7 +40,7 @@ TS_MVE_INLINE void ts_mve_add_s8(const ts_mve_add_params *p, const int8_t *input
         b = ts_mve_requantize(b, p->multiplier2, p->shift2);
         int32x4_t sum = p->subtract ? vsubq_s32(a, b) : vaddq_s32(a, b);
         sum = vaddq_n_s32(ts_mve_requantize(sum, p->output_multiplier, p->output_shift), p->output_offset);
-        vstrbq_p_s32(output, vminq_s32(vmaxq_s32(sum, low), high), lanes);
+        TS_STORE_LANES(vstrbq_p_s32, output, vminq_s32(vmaxq_s32(sum, low), high), lanes);
         input1 += 4;
         input2 += 4;
         output += 4;

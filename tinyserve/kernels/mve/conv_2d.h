@@ -28,7 +28,7 @@ TS_MVE_INLINE void ts_mve_fill(int8_t *to, int8_t value, int32_t count)
 {
     const int8x16_t values = vdupq_n_s8(value);
     for (int32_t left = count; left > 0; left -= 16) {
-        vstrbq_p_s8(to, values, vctp8q((uint32_t)left));
+        TS_STORE_LANES(vstrbq_p_s8, to, values, vctp8q((uint32_t)left));
         to += 16;
     }
 }

@@ -25,10 +25,10 @@ TS_MVE_INLINE void ts_mve_put_s16(int16_t *patch, int32_t steps, int32_t pixel, 
     for (; count > 0; count -= 8, to += 8) {
         const mve_pred16_t lanes = vctp16q((uint32_t)count);
         if (source != 0) {
-            vstrhq_p_s16(to, vldrhq_z_s16(source, lanes), lanes);
+            TS_STORE_LANES(vstrhq_p_s16, to, vldrhq_z_s16(source, lanes), lanes);
             source += 8;
         } else {
-            vstrhq_p_s16(to, vdupq_n_s16(0), lanes);
+            TS_STORE_LANES(vstrhq_p_s16, to, vdupq_n_s16(0), lanes);
         }
     }
 }

@@ -76,7 +76,8 @@ TS_MVE_INLINE void ts_mve_gather_plane(const ts_mve_depthwise_plane_params *p, c
         int8_t *target = to;
         for (int32_t left = p->input_columns; left > 0; left -= 8) {
             const mve_pred16_t lanes = vctp16q((uint32_t)left);
-            vstrbq_p_s16(target, inside ? vldrbq_gather_offset_z_s16(source, offsets, lanes) : zero, lanes);
+            TS_STORE_LANES(vstrbq_p_s16, target, inside ? vldrbq_gather_offset_z_s16(source, offsets, lanes) : zero,
+                           lanes);
             source += 8 * p->input_column;
             target += 8;
         }
@@ -92,7 +93,7 @@ TS_MVE_KERNEL void ts_mve_depthwise_plane(const ts_mve_depthwise_plane_params *p
 {
     const int8x16_t zero = vdupq_n_s8((int8_t)p->input_zero_point);
     for (int32_t left = p->plane_rows * p->pitch, at = 0; left > 0; left -= 16, at += 16) {
-        vstrbq_p_s8(plane + at, zero, vctp8q((uint32_t)left));
+        TS_STORE_LANES(vstrbq_p_s8, plane + at, zero, vctp8q((uint32_t)left));
     }
     ts_mve_plane_job job = {.steps = p->steps,
                             .table = p->table,

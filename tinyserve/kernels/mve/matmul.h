@@ -13,7 +13,7 @@
 #ifndef TS_KERNELS_MVE_MATMUL_H
 #define TS_KERNELS_MVE_MATMUL_H
 
-#include <arm_mve.h>
+#include "../common/helium.h"
 #include <stdint.h>
 
 #include "../common/params.h"
@@ -38,7 +38,7 @@ TS_MVE_INLINE void ts_mve_copy(int8_t *to, const int8_t *from, int32_t count)
 {
     for (int32_t left = count; left > 0; left -= 16) {
         const mve_pred16_t lanes = vctp8q((uint32_t)left);
-        vstrbq_p_s8(to, vldrbq_z_s8(from, lanes), lanes);
+        TS_STORE_LANES(vstrbq_p_s8, to, vldrbq_z_s8(from, lanes), lanes);
         to += 16;
         from += 16;
     }
@@ -59,7 +59,7 @@ TS_MVE_INLINE void ts_mve_store4(int32x4_t acc, int32x4_t multiplier, int32x4_t 
     if (__builtin_constant_p(lanes) && lanes == 0xFFFF) {
         vstrbq_s32(destination, value);
     } else {
-        vstrbq_p_s32(destination, value, lanes);
+        TS_STORE_LANES(vstrbq_p_s32, destination, value, lanes);
     }
 }
 

@@ -24,7 +24,7 @@ TS_MVE_INLINE void ts_mul_mve_s8(const ts_mul_quantized_params *p, const int8_t 
             const int32x4_t b = vaddq_n_s32(ts_mve_row_s8(input2 + start2, i, p->row_stride2, lanes), p->offset2);
             const int32x4_t scaled = ts_mve_scaled(vmulq_s32(a, b), p->multiplier, p->shift);
             const int32x4_t result = vaddq_n_s32(scaled, p->output_offset);
-            vstrbq_p_s32(output + i, vminq_s32(vmaxq_s32(result, low), high), lanes);
+            TS_STORE_LANES(vstrbq_p_s32, output + i, vminq_s32(vmaxq_s32(result, low), high), lanes);
         }
         ts_broadcast_next(p->shape, p->strides1, p->strides2, index, &start1, &start2);
     }

@@ -20,7 +20,7 @@ TS_MVE_INLINE void ts_mve_max_pixel_s8(const ts_pool_2d_params *p, const int8_t 
                 most = vmaxq_s8(most, vldrbq_z_s8(in, lanes));
             }
         }
-        vstrbq_p_s8(output + c, vminq_s8(most, high), lanes);
+        TS_STORE_LANES(vstrbq_p_s8, output + c, vminq_s8(most, high), lanes);
     }
 }
 
@@ -53,7 +53,7 @@ TS_MVE_INLINE void ts_mve_average_pixel_s8(const ts_pool_2d_params *p, const int
             }
         }
         const int32x4_t mean = ts_mve_mean(sum, count, reciprocal);
-        vstrbq_p_s32(output + c, vminq_s32(vmaxq_s32(mean, low), high), lanes);
+        TS_STORE_LANES(vstrbq_p_s32, output + c, vminq_s32(vmaxq_s32(mean, low), high), lanes);
     }
 }
 

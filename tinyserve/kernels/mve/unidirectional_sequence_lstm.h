@@ -78,11 +78,12 @@ TS_MVE_INLINE void ts_lstm_cells_mve_s8(const ts_unidirectional_sequence_lstm_s8
         if (p->cell_clip > 0) {
             now = ts_mve_clamp(now, -p->cell_clip, p->cell_clip);
         }
-        vstrhq_p_s32(cell + i, now, lanes);
+        TS_STORE_LANES(vstrhq_p_s32, cell + i, now, lanes);
         const int32x4_t seen = ts_mve_tanh(p->sigmoid, vmulq_n_s32(now, p->cell_to_sigmoid));
         const int32x4_t product = vmulq_s32(seen, vldrhq_s32(gates[TS_LSTM_OUTPUT] + i));
         const int32x4_t next = ts_mve_scaled(product, p->hidden_multiplier, p->hidden_shift);
-        vstrbq_p_s32(output + i, ts_mve_clamp(vaddq_n_s32(next, p->hidden_zero_point), INT8_MIN, INT8_MAX), lanes);
+        TS_STORE_LANES(vstrbq_p_s32, output + i,
+                       ts_mve_clamp(vaddq_n_s32(next, p->hidden_zero_point), INT8_MIN, INT8_MAX), lanes);
     }
 }
 
