@@ -44,10 +44,17 @@ static inline void ts_copy_words(void *to, const void *from, int32_t words)
 #endif
 }
 
+/* LLVM vectorizes fills by itself, and knows their lengths where they are constant. */
+#if defined(__ARM_FEATURE_MVE) && !defined(__clang__)
+#define TS_COPY_FILLS 1
+#else
+#define TS_COPY_FILLS 0
+#endif
+
 static inline void ts_fill_words(void *to, uint32_t value, int32_t words)
 {
     ts_copy_word *target = to;
-#if defined(__ARM_FEATURE_MVE)
+#if TS_COPY_FILLS
     for (; words > 0; words -= 4, target += 4) {
         TS_STORE_LANES(vstrwq_p_u32, (uint32_t *)target, vdupq_n_u32(value), vctp32q((uint32_t)words));
     }
@@ -66,7 +73,7 @@ static inline void ts_fill_words(void *to, uint32_t value, int32_t words)
 
 static inline void ts_fill_bytes(int8_t *to, int8_t value, int32_t bytes)
 {
-#if defined(__ARM_FEATURE_MVE)
+#if TS_COPY_FILLS
     for (; bytes > 0; bytes -= 16, to += 16) {
         TS_STORE_LANES(vstrbq_p_s8, to, vdupq_n_s8(value), vctp8q((uint32_t)bytes));
     }
@@ -79,7 +86,7 @@ static inline void ts_fill_bytes(int8_t *to, int8_t value, int32_t bytes)
 
 static inline void ts_fill_halves(int16_t *to, int16_t value, int32_t count)
 {
-#if defined(__ARM_FEATURE_MVE)
+#if TS_COPY_FILLS
     for (; count > 0; count -= 8, to += 8) {
         TS_STORE_LANES(vstrhq_p_s16, to, vdupq_n_s16(value), vctp16q((uint32_t)count));
     }
