@@ -129,16 +129,16 @@ def _planes(index: int) -> Case:
 
 
 def _runs(index: int, dtype: str) -> Case:
-    """PAD whose runs are some vectors and a part of one, beside fills of a few elements."""
+    """PAD whose runs are some vectors and a part of one, beside fills of a few words."""
     r = Random(index, 903)
-    rows, columns = r.integer(2, 8), r.integer(1, 40)
-    after, before = r.integer(1, 21), r.choice((0, 1, 3, 18))
+    rows, images = r.integer(7, 9), r.integer(0, 1)
+    columns, channels, behind = r.choice(((6, 12, 1), (9, 4, 2), (9, 12, 1), (6, 4, 1)))
     model = ModelBuilder()
     graph = model.graph()
     quantization = r.quantization(dtype)
-    x = graph.input((2, rows, columns), dtype, **quantization)
-    paddings = graph.constant(np.array([[0, 0], [0, 1], [before, after]], np.int32))
-    y = graph.tensor((2, rows + 1, columns + before + after), dtype, **quantization)
+    x = graph.input((1, rows, columns, channels), dtype, **quantization)
+    paddings = graph.constant(np.array([[images, 0], [0, 1], [0, behind], [0, 0]], np.int32))
+    y = graph.tensor((1 + images, rows + 1, columns + behind, channels), dtype, **quantization)
     graph.op("PAD", [x, paddings], [y])
     graph.output(y)
     return Case(f"runs {dtype} #{index}", model.build(), r.samples([x]))
