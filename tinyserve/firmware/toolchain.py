@@ -30,8 +30,8 @@ _BARE = (
 _GCC = ("-fno-delete-null-pointer-checks",)
 
 # LLVM 22 spills vectors that outlive a tail-predicated loop, and reloads them there with the last lanes
-# masked: the next loop computes with zeros. The loops keep their predicates, as instructions of their own. (Not
-# -tail-predication=disabled: loops that run once are then vectorized with a lane too few.)
+# masked: the next loop computes with zeros. The loops keep their predicates, as instructions of their own.
+# (Not -tail-predication=disabled: loops that run once are then vectorized with a lane too few.)
 _HELIUM = ("-mllvm", "-arm-loloops-disable-tailpred")
 
 
