@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tinyserve.boards.types import Board
     from tinyserve.compiler.program import Optimize
     from tinyserve.convert.settings import Options
+    from tinyserve.workflow import Conversion
 
 
 @click.command(name="inspect", epilog=SOURCE_HELP)
@@ -34,6 +35,11 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Estimate which boards the model would fit as int8, int16x8 and float32; needs no data.",
 )
+@click.option(
+    "--steps",
+    is_flag=True,
+    help="Count what ts_NAME_step(n) takes at most on --board, layer by layer in an emulator.",
+)
 @click.option("--picture", type=PATH, metavar="FILE", help="Draw the arena over time (.png, .svg or .pdf).")
 @options.loading
 @options.optimize
@@ -44,6 +50,7 @@ def command(
     board: str | None,
     stage: str | None,
     fits: bool,
+    steps: bool,
     picture: Path | None,
     shapes: tuple[str, ...],
     signature: str,
@@ -78,6 +85,9 @@ def command(
         _forecast(source, [chosen] if chosen else boards.all_boards(), optimize, settings)
         return
     conversion = workflow.Conversion(representative, quantize, bundle, options=settings, operators=operators)
+    if steps:
+        _steps(source, chosen, optimize, conversion)
+        return
     with progress() as report:
         data, name = workflow.model_bytes(source, conversion, report)
         report("compiling")
@@ -102,3 +112,24 @@ def _forecast(source: Path, chosen: Sequence[Board], optimize: Optimize, convers
     with progress() as report:
         found = forecast(source, chosen, optimize, conversion, progress=report)
     stdout().print(forecast_view(source.name, found, chosen))
+
+
+def _steps(source: Path, board: Board | None, optimize: Optimize, conversion: Conversion) -> None:
+    from tinyserve import workflow
+    from tinyserve.bench.counts import profiling
+    from tinyserve.bench.counts.steps import worst_steps
+    from tinyserve.cli.console import stdout
+    from tinyserve.cli.progress import progress
+    from tinyserve.errors import UsageError
+    from tinyserve.report.text.steps import steps_view
+
+    if board is None:
+        raise UsageError("--steps counts on a board", "add --board (see `tinyserve boards`)")
+    kind = workflow.choose_emulator(board, True, None, None) or ""
+    build = workflow.Build(optimize, emulate=workflow.is_twin(board), operators=conversion.operators)
+    with progress() as report:
+        made = workflow.to_bundle(source, conversion, report)
+        compiled = workflow.to_compiled(made, board, build, report)
+        firmware = workflow.to_firmware(made, compiled, board, build, report)
+        profile = profiling.run(made, firmware, kind, optimize, report)
+    stdout().print(steps_view(profile, worst_steps(profile)))
