@@ -43,7 +43,6 @@ typedef struct {
     int32_t left_offset, right_offset, output_offset, multiplier, shift;
 } ts_batch_matmul_quantized_params;
 
-#define TS_MATMUL_ADD_S8(p, sum, l, r) ((sum) + ((l) + (p)->left_offset) * ((r) + (p)->right_offset))
 #define TS_MATMUL_S8(p, sum)                                                                                           \
     (int8_t)                                                                                                           \
         ts_clamp(ts_wrap_add(ts_requantize(sum, (p)->multiplier, (p)->shift), (p)->output_offset), INT8_MIN, INT8_MAX)
@@ -53,11 +52,47 @@ typedef struct {
     (int16_t) ts_clamp(ts_requantize_s64(sum, (p)->multiplier, (p)->shift), INT16_MIN, INT16_MAX)
 #define TS_MATMUL_F32(p, sum) (sum)
 
+/* A row of `left` times `count` columns, up to 4: sum of (l + a) (r + b) = sum of (l + a) r + b sum of (l + a). Columns
+ * beyond the last repeat it. */
+static inline void ts_matmul_columns_s8(const ts_batch_matmul_quantized_params *p, const int8_t *left,
+                                        const int8_t *right, int32_t count, int8_t *output)
+{
+    const int8_t *const second = right + (count > 1 ? p->right_column : 0);
+    const int8_t *const third = second + (count > 2 ? p->right_column : 0);
+    const int8_t *const fourth = third + (count > 3 ? p->right_column : 0);
+    int32_t sums[4] = {0, 0, 0, 0}, total = 0;
+    for (int32_t d = 0, at = 0; d < p->depth; d++, at += p->right_depth, left += p->left_depth) {
+        const int32_t value = *left + p->left_offset;
+        total += value;
+        sums[0] += value * right[at];
+        sums[1] += value * second[at];
+        sums[2] += value * third[at];
+        sums[3] += value * fourth[at];
+    }
+    for (int32_t c = 0; c < count; c++) {
+        *output++ = TS_MATMUL_S8(p, sums[c] + total * p->right_offset);
+    }
+}
+
 /* int8, equal to TFLM's reference_ops::BatchMatMul<int8_t, int32_t>. */
 static inline void ts_batch_matmul_s8(const ts_batch_matmul_quantized_params *p, const int8_t *left,
                                       const int8_t *right, int8_t *output)
 {
-    TS_BATCH_MATMUL_FOR_EACH(int8_t, int32_t, TS_MATMUL_ADD_S8, TS_MATMUL_S8)
+    for (int32_t b0 = 0; b0 < p->batch[0]; b0++) {
+        for (int32_t b1 = 0; b1 < p->batch[1]; b1++) {
+            for (int32_t b2 = 0; b2 < p->batch[2]; b2++) {
+                const int8_t *row = left + b0 * p->left_batch[0] + b1 * p->left_batch[1] + b2 * p->left_batch[2];
+                const int8_t *r = right + b0 * p->right_batch[0] + b1 * p->right_batch[1] + b2 * p->right_batch[2];
+                for (int32_t i = 0; i < p->rows; i++, row += p->left_row) {
+                    for (int32_t first = 0; first < p->columns; first += 4) {
+                        const int32_t count = ts_min(4, p->columns - first);
+                        ts_matmul_columns_s8(p, row, r + first * p->right_column, count, output);
+                        output += count;
+                    }
+                }
+            }
+        }
+    }
 }
 
 /* int16, equal to TFLM's reference_ops::BatchMatMul<int16_t, int64_t>. */
@@ -78,7 +113,6 @@ static inline void ts_batch_matmul_f32(const ts_batch_matmul_f32_params *p, cons
     TS_BATCH_MATMUL_FOR_EACH(float, float, TS_MATMUL_ADD_F32, TS_MATMUL_F32)
 }
 
-#undef TS_MATMUL_ADD_S8
 #undef TS_MATMUL_S8
 #undef TS_MATMUL_ADD_S16
 #undef TS_MATMUL_ADD_F32

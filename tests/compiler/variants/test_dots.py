@@ -33,20 +33,24 @@ def svdf_case(seed: int) -> Case:
 
 
 def matmul_case(seed: int) -> Case:
-    """Any sizes, zero points on either side or none, right matrices as they are and transposed."""
+    """Any sizes, zero points on either side or none, right matrices transposed, constant or neither."""
     r = Random(seed, 182)
     batches, rows, depth, columns = r.choice((1, 1, 2)), r.integer(3, 9), r.integer(1, 40), r.integer(1, 20)
-    transposed = r.chance(0.5)
+    transposed, constant = r.chance(0.5), r.chance(0.3)
     right_shape = (columns, depth) if transposed else (depth, columns)
 
     def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
         points = [r.zero_point() if r.chance(0.6) else 0 for _ in range(2)]
         left = graph.input((batches, rows, depth), "int8", scale=0.04, zero_point=points[0])
-        right = graph.input((batches, *right_shape), "int8", scale=0.03, zero_point=points[1])
+        if constant:
+            values = r.rng.integers(-128, 128, (batches, *right_shape)).astype("int8")
+            right = graph.constant(values, scale=0.03, zero_point=points[1])
+        else:
+            right = graph.input((batches, *right_shape), "int8", scale=0.03, zero_point=points[1])
         scale = r.scale(0.05, 3.0)
         y = graph.tensor((batches, rows, columns), "int8", scale=scale, zero_point=r.zero_point())
         graph.op("BATCH_MATMUL", [left, right], [y], adj_x=False, adj_y=transposed)
-        return [left, right], [y]
+        return [left] if constant else [left, right], [y]
 
     return case(f"matmul {batches}x{rows}x{depth}x{columns} #{seed}", r, build)
 

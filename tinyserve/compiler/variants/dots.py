@@ -204,21 +204,38 @@ def _lower_svdf(node: Node, lowering: Lowering, dots: Dots) -> None:
 
 def batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     """One candidate for int8 whose left matrices lie in rows, where transposing the right ones pays."""
-    left, output = node.input("input1"), node.output
+    left, right, output = node.input("input1"), node.input("input2"), node.output
     shape = matrices(node)
-    if left.dtype is not DType.INT8 or node.attributes.adjoint_left:
+    if left.dtype is not DType.INT8 or node.attributes.adjoint_left or not _products_scale(node):
         return []
     batches = output.elements // (shape.rows * shape.columns)
-    transposing = 0 if node.attributes.adjoint_right else 6.0 * shape.columns * shape.depth
+    at_run_time = not node.attributes.adjoint_right and not right.is_constant
+    transposing = 6.0 * shape.columns * shape.depth if at_run_time else 0.0
     if transposing and shape.rows < 3:
         return []
     cost = batches * ((shape.rows + 1) * dots.cost(shape.columns, shape.depth) + transposing)
     return [dots.candidate(cost, lambda: _lower_batch_matmul(node, lowering, dots))]
 
 
+def _products_scale(node: Node) -> bool:
+    """Whether sums, shifted to the left, stay below 2^30: see ``kernels/dsp/scaled.h``."""
+    shift = matrix_params(node)["shift"]
+    assert isinstance(shift, int)
+    return matrices(node).depth * (1 << 16) << max(shift, 0) < 1 << 30
+
+
+def _right_rows(node: Node, lowering: Lowering) -> Operand:
+    """The right matrices, of which a constant is transposed here and now."""
+    right, shape = node.input("input2"), matrices(node)
+    if right.data is None or node.attributes.adjoint_right:
+        return lowering.operand(right)
+    columns = right.data.reshape(-1, shape.depth, shape.columns).swapaxes(1, 2)
+    return lowering.constant(f"{right.name}_transposed", np.ascontiguousarray(columns).reshape(-1))
+
+
 def _lower_batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> None:
     left, right, output = node.input("input1"), node.input("input2"), node.output
-    shape, transpose = matrices(node), not node.attributes.adjoint_right
+    shape, transpose = matrices(node), not node.attributes.adjoint_right and not right.is_constant
     ones = lowering.constant(f"ones_{shape.depth}", np.ones(shape.depth, np.int8), "for sums of rows")
     common = matrix_params(node)
     kept = ("batch", "left_batch", "right_batch", "rows", "columns", "depth")
@@ -236,6 +253,6 @@ def _lower_batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> None:
     dots.add(
         node, lowering, (f"ts_batch_matmul_{dots.feature}_s8", "batch_matmul.h"),
         params=params, params_type="ts_batch_matmul_by_dots_params",
-        inputs=[lowering.operand(left), lowering.operand(right)], scratch=[sums, transposed],
+        inputs=[lowering.operand(left), _right_rows(node, lowering)], scratch=[sums, transposed],
         macs=output.elements * shape.depth, permitted=[],
     )  # fmt: skip

@@ -32,18 +32,20 @@ static inline void ts_matmul_transpose_s8(int8_t *to, const int8_t *from, int32_
 }
 
 /* The products of a row with `count` columns, scaled. right_sums are read where there is a left_offset. */
-static inline void ts_matmul_results(const ts_batch_matmul_by_dots_params *p, const int32_t *sums, int32_t start,
-                                     const int32_t *right_sums, int32_t count, int8_t *output)
-{
-    for (int32_t i = 0; i < count; i++) {
-        int32_t sum = ts_wrap_add(sums[i], start);
-        if (p->left_offset != 0) {
-            sum = ts_wrap_add(sum, p->left_offset * right_sums[i]);
-        }
-        const int32_t scaled = ts_requantize(sum, p->multiplier, p->shift);
-        output[i] = (int8_t)ts_clamp(ts_wrap_add(scaled, p->output_offset), INT8_MIN, INT8_MAX);
+#define TS_MATMUL_RESULTS(NAME, REQUANTIZE)                                                                            \
+    static inline void NAME(const ts_batch_matmul_by_dots_params *p, const int32_t *sums, int32_t start,               \
+                            const int32_t *right_sums, int32_t count, int8_t *output)                                  \
+    {                                                                                                                  \
+        _Pragma("GCC unroll 2") for (int32_t i = 0; i < count; i++)                                                    \
+        {                                                                                                              \
+            int32_t sum = ts_wrap_add(sums[i], start);                                                                 \
+            if (p->left_offset != 0) {                                                                                 \
+                sum = ts_wrap_add(sum, p->left_offset * right_sums[i]);                                                \
+            }                                                                                                          \
+            const int32_t scaled = REQUANTIZE(sum, p->multiplier, p->shift);                                           \
+            output[i] = (int8_t)ts_clamp(ts_wrap_add(scaled, p->output_offset), INT8_MIN, INT8_MAX);                   \
+        }                                                                                                              \
     }
-}
 
 /* sum of (l + a) (r + b) = sum of l r + a sum of r + b sum of l + depth a b. right_sums: columns; transposed: columns x
  * depth where it is done here. */

@@ -4,6 +4,7 @@
 #ifndef TS_BY_DOTS_UNIDIRECTIONAL_SEQUENCE_LSTM_H
 #define TS_BY_DOTS_UNIDIRECTIONAL_SEQUENCE_LSTM_H
 
+#include "../common/copy.h"
 #include "../unidirectional_sequence_lstm.h"
 
 #define TS_LSTM_BLOCK 16 /* units at a time */
@@ -16,7 +17,8 @@
     {                                                                                                                  \
         const ts_lstm_gate_##SUFFIX g = p->gates[gate];                                                                \
         const uint16_t *const sigmoid = p->sigmoid;                                                                    \
-        for (int32_t i = 0; i < count; i++) {                                                                          \
+        _Pragma("GCC unroll 2") for (int32_t i = 0; i < count; i++)                                                    \
+        {                                                                                                              \
             const int32_t first =                                                                                      \
                 REQUANTIZE(ADD(g.input_bias[unit + i], from_input[i]), g.input_multiplier, g.input_shift);             \
             const int32_t second =                                                                                     \
@@ -67,9 +69,7 @@
             }                                                                                                          \
             ts_lstm_cells_##NAME(p, count, (const int16_t(*)[TS_LSTM_BLOCK])gates, output + unit, cell + unit);        \
         }                                                                                                              \
-        for (int32_t unit = 0; unit < p->units; unit++) {                                                              \
-            hidden[unit] = output[unit];                                                                               \
-        }                                                                                                              \
+        ts_copy_bytes(hidden, output, p->units *(int32_t)sizeof(T));                                                   \
     }                                                                                                                  \
                                                                                                                        \
     static inline void ts_unidirectional_sequence_lstm_##NAME(                                                         \

@@ -5,7 +5,9 @@
 
 #include "../by_dots/batch_matmul.h"
 #include "dots.h"
+#include "scaled.h"
 
-TS_BATCH_MATMUL_BY_DOTS(dsp_s8, ts_dsp_dots_s8, ts_matmul_results)
+TS_MATMUL_RESULTS(ts_matmul_results_dsp, ts_dsp_scaled)
+TS_BATCH_MATMUL_BY_DOTS(dsp_s8, ts_dsp_dots_s8, ts_matmul_results_dsp)
 
 #endif
