@@ -105,7 +105,7 @@ def of(estimator: Any, steps: Sequence[Any], where: str) -> Forest:
     return Forest(
         features=_width(estimator, steps),
         feature=feature,
-        threshold=_before(steps, feature, threshold, _width(estimator, steps), _compared_as(estimator)),
+        threshold=moved_before(steps, feature, threshold, _width(estimator, steps), _compared_as(estimator)),
         children=children,
         roots=roots,
         leaves=leaves,
@@ -268,7 +268,7 @@ def _compared_as(estimator: Any) -> type[np.floating[Any]]:
     return np.float64 if type(estimator).__name__.startswith("Hist") else np.float32
 
 
-def _before(
+def moved_before(
     steps: Sequence[Any], feature: Array, threshold: Array, width: int, kind: type[np.floating[Any]]
 ) -> npt.NDArray[np.float32]:
     """The largest float32 of a raw feature that is <= the threshold after the steps, found by bisection

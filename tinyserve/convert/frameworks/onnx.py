@@ -7,6 +7,7 @@ Images become channels last: see ``onnx_import.values``.
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ import numpy.typing as npt
 from tinyserve.convert.frameworks.onnx_import import source as onnx_source
 from tinyserve.convert.frameworks.onnx_import import trace as onnx_trace
 from tinyserve.convert.frameworks.onnx_import.importer import Imported, Importer
-from tinyserve.convert.frameworks.onnx_import.source import OnnxSource, describe
+from tinyserve.convert.frameworks.onnx_import.naming import describe
+from tinyserve.convert.frameworks.onnx_import.source import OnnxSource
+from tinyserve.convert.frameworks.onnx_ml import ensembles, plain
 from tinyserve.convert.worker.loaded import Arrays, Loaded, Say
 from tinyserve.convert.worker.messages import LoadModel, Place
-from tinyserve.errors import TinyserveError
+from tinyserve.errors import TinyserveError, UnsupportedError
 
 
 def load(request: LoadModel, say: Say) -> Loaded:
@@ -29,7 +32,11 @@ def load(request: LoadModel, say: Say) -> Loaded:
     try:
         source = onnx_source.read(Path(request.source), request.input_shapes)
         say("convert", 0, 0)
-        imported = Importer(source, onnx_trace.trace(source), not request.keep_layout).run()
+        trees = ensembles.find(source.model)
+        if trees is not None:
+            return _trees(source, trees, tools)
+        inner = replace(source, model=plain.lowered(source.model))
+        imported = Importer(inner, onnx_trace.trace(inner), not request.keep_layout).run()
     except TinyserveError as error:
         message = error.message.removeprefix(f"{request.source}: ").removeprefix(f"{where}: ")
         raise type(error)(f"{where}: {message}", error.hint) from error
@@ -38,11 +45,29 @@ def load(request: LoadModel, say: Say) -> Loaded:
         framework="onnx",
         tools=tools,
         original=_original(source),
+        notes=source.notes,
+        labels=source.labels,
         input_forms=[list(form) for _, form in imported.inputs],
         output_forms=[list(form) for _, form in imported.outputs],
-        places=_places(source, imported),
-        trace=_tracer(source),
+        places=_places(inner, imported),
+        trace=_tracer(inner),
     )
+
+
+def _trees(source: OnnxSource, node: Any, tools: dict[str, str]) -> Loaded:
+    """A model whose core is an ensemble of trees."""
+    if len(source.inputs) != 1 or len(source.shapes[0]) != 2:
+        raise UnsupportedError(
+            f"{describe(node)}: trees take one input (N, features) here, not {source.shapes}", plain.HINT
+        )
+    typed = _typed(source)
+
+    def run(name: str, rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What a value is, row by row."""
+        return np.concatenate([onnx_trace.run_all(source.model, typed([row[None]]))[name] for row in rows])
+
+    data = ensembles.write(source.model, node, source.shapes[0][1], run)
+    return Loaded(data, "onnx", tools, _original(source), notes=source.notes, labels=source.labels)
 
 
 def _typed(source: OnnxSource) -> Any:

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from tinyserve.convert.frameworks.onnx_import import nodes, quantized
 from tinyserve.convert.frameworks.onnx_import.context import Context
 from tinyserve.convert.frameworks.onnx_import.draft import narrowed
+from tinyserve.convert.frameworks.onnx_import.naming import describe, module_path
 from tinyserve.convert.frameworks.onnx_import.node import HANDLERS, Node
-from tinyserve.convert.frameworks.onnx_import.source import OnnxSource, describe, module_path
+from tinyserve.convert.frameworks.onnx_import.source import OnnxSource
 from tinyserve.convert.frameworks.onnx_import.trace import Traced
 from tinyserve.convert.frameworks.onnx_import.values import Permutation, Value, channels_last, identity
 from tinyserve.errors import TinyserveError, UnsupportedError

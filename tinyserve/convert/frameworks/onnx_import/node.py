@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.convert.frameworks.onnx_import.context import Context
-from tinyserve.convert.frameworks.onnx_import.source import describe
+from tinyserve.convert.frameworks.onnx_import.naming import describe
 from tinyserve.convert.frameworks.onnx_import.values import Value
 from tinyserve.errors import UnsupportedError
 

@@ -6,17 +6,20 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinyserve.convert.frameworks.onnx_import.naming import describe
+from tinyserve.convert.frameworks.onnx_ml import plain
+from tinyserve.convert.frameworks.onnx_ml.attributes import classic_nodes
 from tinyserve.convert.frameworks.tensorflow import static_shapes
 from tinyserve.errors import ModelError, ToolError, UnsupportedError
 
 INSTALL = "pip install 'tinyserve[onnx]'"
-_OWN = ("", "ai.onnx")
+_OWN = ("", "ai.onnx", "ai.onnx.ml")
 _QUANTIZED = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize", "QGemm", "QAttention")
 _EXPORT_QDQ = (
     "export it as QDQ (onnxruntime: quantize_static with quant_format=QuantFormat.QDQ, activation_type and "
@@ -26,13 +29,16 @@ _EXPORT_QDQ = (
 
 @dataclass(frozen=True)
 class OnnxSource:
-    """``model`` is a ModelProto. Inputs are those that are no constants, in the file's order."""
+    """``model`` is a ModelProto. Inputs are those that are no constants, in the file's order. ``labels``: the
+    classes of a classic classifier."""
 
     model: Any
     inputs: list[str]
     shapes: list[tuple[int, ...]]
     outputs: list[str]
     opset: int
+    notes: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
 
 
 def packages() -> dict[str, str]:
@@ -52,6 +58,8 @@ def read(path: Path, input_shapes: Sequence[Sequence[int]]) -> OnnxSource:
     _check_operators(onnx, model, path)
     if model.functions:
         model = importlib.import_module("onnx.inliner").inline_local_functions(model)
+    labels = plain.labels(model)
+    notes = plain.prune(model) if any(classic_nodes(model)) else []
     widen(onnx, model)
     constants = {initializer.name for initializer in model.graph.initializer}
     constants |= {sparse.values.name for sparse in model.graph.sparse_initializer}
@@ -63,7 +71,7 @@ def read(path: Path, input_shapes: Sequence[Sequence[int]]) -> OnnxSource:
     del model.graph.value_info[:]
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     outputs = [value.name for value in model.graph.output]
-    return OnnxSource(model, names, shapes, outputs, max(versions, default=1))
+    return OnnxSource(model, names, shapes, outputs, max(versions, default=1), notes, labels)
 
 
 def _checked(onnx: Any, path: Path) -> Any:
@@ -93,12 +101,6 @@ def _check_operators(onnx: Any, model: Any, path: Path) -> None:
             "cannot express",
             _EXPORT_QDQ,
         )
-    classic = [node for node in nodes if node.domain == "ai.onnx.ml"]
-    if classic:
-        raise UnsupportedError(
-            f"{path}: a classic model ({describe(classic[0])}), of which ONNX holds tables and not a network",
-            "give the .joblib that scikit-learn's model was saved to, with --trust",
-        )
     foreign = sorted({f"{node.domain}.{node.op_type}" for node in nodes if node.domain not in _OWN})
     if foreign:
         raise UnsupportedError(
@@ -112,22 +114,6 @@ def _check_operators(onnx: Any, model: Any, path: Path) -> None:
             f"{path}: operator set {found}, the newest that is known here is {newest}",
             "export it with opset_version=17",
         )
-
-
-def describe(node: Any) -> str:
-    """A node as messages name it: by its own name, or by what it computes."""
-    scopes = [entry.value for entry in node.metadata_props if entry.key == "pkg.torch.onnx.name_scopes"]
-    name = module_path(scopes[0]) if scopes else node.name
-    return f"{node.op_type} '{name or (node.output[0] if node.output else '')}'"
-
-
-def module_path(scopes: str) -> str:
-    """ "['', 'encoder', 'encoder.attn', 'linear_3']" as 'encoder.attn.linear_3'."""
-    parts = [part.strip().strip("'\"") for part in scopes.strip("[]").split(",")]
-    parts = [part for part in parts if part]
-    if not parts:
-        return ""
-    return parts[0] if len(parts) == 1 else f"{parts[-2]}.{parts[-1]}"
 
 
 def shape_of(value: Any) -> tuple[int | None, ...]:

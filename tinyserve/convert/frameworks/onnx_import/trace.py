@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.convert.frameworks.onnx_import.source import OnnxSource, describe
+from tinyserve.convert.frameworks.onnx_import.naming import describe
+from tinyserve.convert.frameworks.onnx_import.source import OnnxSource
 from tinyserve.errors import ModelError, UnsupportedError
 
 Array = npt.NDArray[Any]
@@ -109,11 +110,12 @@ def session_of(model: Any, plain: bool = True) -> Any:
 
 
 def run_all(model: Any, inputs: dict[str, Array]) -> dict[str, Array]:
-    """Every value by its name."""
+    """Every value by its name, but for text (the labels of classifiers)."""
     copied, names = with_all_outputs(model)
     session = session_of(copied)
     try:
-        return dict(zip(names, session.run(names, inputs), strict=True))
+        values = zip(names, session.run(names, inputs), strict=True)
+        return {name: value for name, value in values if getattr(value, "dtype", np.dtype("O")) != "O"}
     except Exception as error:
         raise ModelError(
             f"onnxruntime cannot run the model: {_first(error)}",
