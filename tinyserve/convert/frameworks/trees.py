@@ -159,14 +159,15 @@ class _FloatModel:
 
 def _read(data: bytes) -> _FloatModel:
     nodes = reader.read(data).main.nodes
-    trees = next(node for node in nodes if node.name == NAME)
-    rest = [node for node in nodes if node is not trees]
+    found = next(node for node in nodes if node.name == NAME)
+    rest = [node for node in nodes if node is not found]
     activations = {builtin: name for name, (builtin, _) in _ACTIVATIONS.items()}
     last = nodes[-1]
-    if nodes[0] is not trees or len(rest) > 1 or (rest and last.name not in activations):
+    if nodes[0] is not found or len(rest) > 1 or (rest and last.name not in activations):
         raise UnsupportedError(
             f"{nodes[0].location}: what comes before trees is not quantized", "use --quantize float32"
         )
+    trees = replace(found, signature=TreeEnsemble().signature)
     tables, attributes = Tables.of(trees), _attributes(trees)
     return _FloatModel(
         tables=tables,

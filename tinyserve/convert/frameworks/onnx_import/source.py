@@ -17,6 +17,7 @@ from tinyserve.convert.frameworks.onnx_ml import plain
 from tinyserve.convert.frameworks.onnx_ml.attributes import classic_nodes
 from tinyserve.convert.frameworks.tensorflow import static_shapes
 from tinyserve.errors import ModelError, ToolError, UnsupportedError
+from tinyserve.escapes import visible
 
 INSTALL = "pip install 'tinyserve[onnx]'"
 _OWN = ("", "ai.onnx", "ai.onnx.ml")
@@ -64,6 +65,7 @@ def read(path: Path, input_shapes: Sequence[Sequence[int]]) -> OnnxSource:
     constants = {initializer.name for initializer in model.graph.initializer}
     constants |= {sparse.values.name for sparse in model.graph.sparse_initializer}
     values = [value for value in model.graph.input if value.name not in constants]
+    _check_types(onnx, [*values, *model.graph.output], path)
     names = [value.name for value in values]
     shapes = _shapes(names, [shape_of(value) for value in values], input_shapes, str(path))
     for value, shape in zip(values, shapes, strict=True):
@@ -87,6 +89,22 @@ def _checked(onnx: Any, path: Path) -> Any:
             "the file may be cut short, or its external data is not beside it: export it again",
         ) from error
     return model
+
+
+def _check_types(onnx: Any, values: Sequence[Any], path: Path) -> None:
+    """Raises UnsupportedError for an input or output that is no tensor of numbers."""
+    kinds = onnx.TensorProto
+    odd = (kinds.UNDEFINED, kinds.STRING, kinds.COMPLEX64, kinds.COMPLEX128)
+    for value in values:
+        what = value.type.WhichOneof("value") or "value without a type"
+        kind = value.type.tensor_type.elem_type
+        if what != "tensor_type" or kind in odd or kind not in kinds.DataType.values():
+            named = kinds.DataType.Name(kind).lower() if kind in kinds.DataType.values() else str(kind)
+            shown = f"a tensor of {named}" if what == "tensor_type" else f"a {what.replace('_type', '')}"
+            raise UnsupportedError(
+                f"{path}: '{visible(value.name)}' is {shown}; a microcontroller takes and gives tensors of numbers",
+                "export the model with tensors of numbers, and leave other steps to the program around it",
+            )
 
 
 def _check_operators(onnx: Any, model: Any, path: Path) -> None:

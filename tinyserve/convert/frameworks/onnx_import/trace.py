@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.convert.frameworks.onnx_import import limits
 from tinyserve.convert.frameworks.onnx_import.naming import describe
 from tinyserve.convert.frameworks.onnx_import.source import OnnxSource
 from tinyserve.errors import ModelError, UnsupportedError
@@ -24,6 +26,8 @@ Array = npt.NDArray[Any]
 _RANDOM = frozenset(
     ["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"]
 )
+_LOOPS = frozenset(("Loop", "Scan"))
+_MOST_ELEMENTS = 1 << 26
 _OF_SHAPES = frozenset(("Shape", "Size"))
 _DYNAMIC = frozenset(
     [
@@ -31,8 +35,6 @@ _DYNAMIC = frozenset(
         "Unique",
         "NonMaxSuppression",
         "Compress",
-        "Loop",
-        "Scan",
         "If",
         "SequenceAt",
         "SequenceInsert",
@@ -59,6 +61,11 @@ def trace(source: OnnxSource) -> Traced:
             raise UnsupportedError(
                 f"{describe(node)} draws random numbers", "export the model for inference (model.eval())"
             )
+        if node.op_type in _LOOPS:
+            raise UnsupportedError(
+                f"{describe(node)} is a loop with a graph of its own",
+                "export the model with its loop unrolled, or its recurrent layers as LSTM, GRU or RNN",
+            )
         if node.op_type in _OF_SHAPES or all(name in known for name in inputs):
             known.update(node.output)
         elif node.op_type in _DYNAMIC:
@@ -77,6 +84,11 @@ def sample_inputs(source: OnnxSource) -> dict[str, Array]:
     types = {value.name: value.type.tensor_type.elem_type for value in source.model.graph.input}
     made = {}
     for name, shape in zip(source.inputs, source.shapes, strict=True):
+        if math.prod(shape) > _MOST_ELEMENTS:
+            raise ModelError(
+                f"input '{name}' has {math.prod(shape):,} elements, more than any microcontroller holds",
+                "export it with an example of the shape that the device sees",
+            )
         dtype = onnx.helper.tensor_dtype_to_np_dtype(types[name])
         floats = dtype.kind == "f"
         made[name] = (random.normal(size=shape) if floats else random.integers(0, 2, shape)).astype(dtype)
@@ -114,7 +126,8 @@ def run_all(model: Any, inputs: dict[str, Array]) -> dict[str, Array]:
     copied, names = with_all_outputs(model)
     session = session_of(copied)
     try:
-        values = zip(names, session.run(names, inputs), strict=True)
+        with limits.memory():
+            values = zip(names, session.run(names, inputs), strict=True)
         return {name: value for name, value in values if getattr(value, "dtype", np.dtype("O")) != "O"}
     except Exception as error:
         raise ModelError(
