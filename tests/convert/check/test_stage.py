@@ -82,6 +82,8 @@ def _with_operator(session: Session, old: str, new: str) -> bytes:
         ([1.0, 2.0], [1.0, 2.01], False),
         ([0.0, 0.0], [0.0, 1e-9], True),
         ([0.0, 0.0], [0.0, 1.0], False),
+        ([4e-7, 4e-7], [-6e-7, -6e-7], True),
+        ([4e-7, 4e-7], [-6e-5, -6e-5], False),
         ([np.nan, 2.0], [5.0, 2.0], True),
         ([1.0, 2.0], [np.nan, 2.0], False),
     ],

@@ -44,6 +44,7 @@ class Importer:
         self.ctx = Context()
         assert nodes.__all__, "importing them registers what they handle"
         self.values: dict[str, Value] = {}
+        self._shared: list[Value] = []
         self.reads = Counter(name for node in source.model.graph.node for name in node.input)
         self.reads.update(source.outputs)
         self.makers = {name: node for node in source.model.graph.node for name in node.output}
@@ -67,8 +68,13 @@ class Importer:
             dtype = np.dtype(np.float32) if name in _pixels(self.source, types) else _narrow(types[name])
             tensor = self.ctx.draft.tensor(name, [shape[axis] for axis in form], dtype.name)
             value = Value(name, shape, dtype, forms={form: tensor}, spatial=name in images)
-            self.values[name] = value
+            self._keep(name, value)
             self.inputs.append((name, form, tensor))
+
+    def _keep(self, name: str, value: Value) -> None:
+        self.values[name] = value
+        if self.reads[name] > 1:
+            self._shared.append(value)
 
     # --- nodes
 
@@ -115,10 +121,7 @@ class Importer:
         if self.reads[name] != 1:
             return False
         tensors = set(self.values[name].forms.values()) if name in self.values else set()
-        return not any(
-            self.reads[other] > 1 and not tensors.isdisjoint(value.forms.values())
-            for other, value in self.values.items()
-        )
+        return all(tensors.isdisjoint(value.forms.values()) for value in self._shared)
 
     def _weight_scales(self, proto: Any) -> Array | None:
         """Of weights that the node reads from a DequantizeLinear of a constant."""
@@ -135,7 +138,7 @@ class Importer:
                 f"{describe(proto)}: its result '{name}' became {value.shape}, not {wanted}",
                 "this is a fault of the import: please report it with the model",
             )
-        self.values[name] = value
+        self._keep(name, value)
         for tensor in value.forms.values():
             made = self.ctx.draft.tensors[tensor]
             if made.data is None and made.name.startswith(f"{self.ctx.scope}/"):

@@ -14,8 +14,8 @@ _MOST_BYTES = 4 << 30
 
 @contextlib.contextmanager
 def memory(most: int = _MOST_BYTES) -> Iterator[None]:
-    """Allocations fail beyond ``most`` bytes more than this process has now. Where the system has no such limit
-    (Windows, macOS), nothing is done."""
+    """Allocations fail beyond ``most`` bytes more than this process has now. Where the system has no such
+    limit (Windows, macOS), nothing is done."""
     pages = Path("/proc/self/statm")
     if importlib.util.find_spec("resource") is None or not pages.exists():
         yield

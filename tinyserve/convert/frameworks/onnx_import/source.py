@@ -22,6 +22,7 @@ from tinyserve.escapes import visible
 INSTALL = "pip install 'tinyserve[onnx]'"
 _OWN = ("", "ai.onnx", "ai.onnx.ml")
 _QUANTIZED = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize", "QGemm", "QAttention")
+_MOST_NODES = 20_000
 _EXPORT_QDQ = (
     "export it as QDQ (onnxruntime: quantize_static with quant_format=QuantFormat.QDQ, activation_type and "
     "weight_type QInt8), or give the float model with --representative DATA"
@@ -81,12 +82,16 @@ def _checked(onnx: Any, path: Path) -> Any:
         model = onnx.load(path)
         if not model.graph.node:
             raise ValueError("it has no nodes")
+        if len(model.graph.node) > _MOST_NODES:
+            raise ValueError(f"it has {len(model.graph.node):,} nodes, of at most {_MOST_NODES:,}")
+        for tensor in model.graph.initializer:
+            onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)  # KeyError for a type that there is not
         onnx.checker.check_model(model)
     except Exception as error:
         first = (str(error).strip().splitlines() or [repr(error)])[0]
         raise ModelError(
             f"{path}: not a sound ONNX model: {first[:300]}",
-            "the file may be cut short, or its external data is not beside it: export it again",
+            "export it again with a current exporter, and copy it whole: external data belongs beside it",
         ) from error
     return model
 
@@ -102,7 +107,7 @@ def _check_types(onnx: Any, values: Sequence[Any], path: Path) -> None:
             named = kinds.DataType.Name(kind).lower() if kind in kinds.DataType.values() else str(kind)
             shown = f"a tensor of {named}" if what == "tensor_type" else f"a {what.replace('_type', '')}"
             raise UnsupportedError(
-                f"{path}: '{visible(value.name)}' is {shown}; a microcontroller takes and gives tensors of numbers",
+                f"{path}: '{visible(value.name)}' is {shown}, not a tensor of numbers",
                 "export the model with tensors of numbers, and leave other steps to the program around it",
             )
 
