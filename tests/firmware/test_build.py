@@ -146,8 +146,8 @@ def test_flags_are_part_of_what_the_cache_knows(own_cache: Path, tmp_path: Path)
 
 def test_a_model_compiled_for_size_is_built_for_size(tmp_path: Path) -> None:
     fast = tiny_model()
-    small = tiny_model()
-    small.program.target = replace(small.program.target, optimize="size")
+    program = fast.program
+    small = replace(fast, program=replace(program, target=replace(program.target, optimize="size")))
     assert build(_project("cortex-m4", tmp_path / "a", fast)).flags[-1] == "-O2"
     assert build(_project("cortex-m4", tmp_path / "b", small)).flags[-1] == "-Os"
 

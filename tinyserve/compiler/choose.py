@@ -39,8 +39,8 @@ def offers(data: bytes, target: Target) -> dict[str, tuple[str, ...]]:
 
 def _planned(model: Model, target: Target, name: str) -> tuple[Program, MemoryPlan]:
     program = lower(model, target, name)
-    for call in program.calls:
-        call.reason = call.reason or _why_portable(call, program)
+    calls = [replace(call, reason=call.reason or _why_portable(call, program)) for call in program.calls]
+    program = replace(program, calls=calls)
     return relocate(program, plan(program))
 
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -190,9 +190,12 @@ class GraphLowering:
             own = set(self._buffers)
             self._foreign_reads += [buffer for buffer in call.reads if buffer not in own]
             self._foreign_writes += [buffer for buffer in call.writes if buffer not in own]
-            call.reads = [buffer for buffer in call.reads if buffer in own]
-            call.writes = [buffer for buffer in call.writes if buffer in own]
-            call.overlaps = [o for o in call.overlaps if o.input in own and o.output in own]
+            call = replace(
+                call,
+                reads=[buffer for buffer in call.reads if buffer in own],
+                writes=[buffer for buffer in call.writes if buffer in own],
+                overlaps=[o for o in call.overlaps if o.input in own and o.output in own],
+            )
         self._calls.append(call)
 
     def offer(self, node: Node, variants: Sequence[str], refusal: str = "") -> None:
@@ -273,15 +276,16 @@ class GraphLowering:
         staged: list[tuple[Operand, Buffer]] = []
         for source, target in pairs:
             if isinstance(source, Buffer) and any(source is other for _, other in pairs):
-                kept = self.scratch(f"{source.name}_kept", source.nbytes)
-                self.call(move(source, kept, f"keep_{source.name}"))
-                staged.append((kept, target))
+                copy = self.scratch(f"{source.name}_kept", source.nbytes)
+                self.call(move(source, copy, f"keep_{source.name}"))
+                staged.append((copy, target))
             else:
                 staged.append((source, target))
         for source, target in staged:
             self.call(move(source, target, f"store_{target.name}"))
         own = set(self._buffers)
-        program = self._program("block", [o for o in outputs if isinstance(o, Buffer) and o in own])
+        kept: list[Operand] = [o for o in outputs if isinstance(o, Buffer) and o in own]
+        program = Program("block", self.target, self._calls, self._buffers, [], [], kept, [], [], "")
         return Block(
             name=short_name(self._graph.name),
             calls=self._calls,
@@ -296,29 +300,21 @@ class GraphLowering:
         """The program, once every operator has been lowered."""
         outputs = [self.operand(tensor) for tensor in self._graph.outputs]
         inputs = [self._values[tensor] for tensor in self._graph.inputs]
-        program = self._program(name, outputs)
-        program.buffers = self._buffers + self._shared.states
-        program.constants = self._used_constants(outputs)
-        program.inputs = [buffer for buffer in inputs if isinstance(buffer, Buffer)]
-        program.model_sha256 = sha256
-        program.initial = self._shared.initial
-        program.offers = self._shared.offers
-        program.refusals = self._shared.refusals
-        return program
-
-    def _program(self, name: str, outputs: Sequence[Operand]) -> Program:
         return Program(
             name=name,
-            target=self._shared.target,
+            target=self.target,
             calls=self._calls,
-            buffers=self._buffers,
-            constants=[],
-            inputs=[],
-            outputs=list(outputs),
+            buffers=self._buffers + self._shared.states,
+            constants=self._used_constants(outputs),
+            inputs=[buffer for buffer in inputs if isinstance(buffer, Buffer)],
+            outputs=outputs,
             input_tensors=list(self._graph.inputs),
             output_tensors=list(self._graph.outputs),
-            model_sha256="",
+            model_sha256=sha256,
+            initial=self._shared.initial,
             values=self._values,
+            offers=self._shared.offers,
+            refusals=self._shared.refusals,
         )
 
     def _used_constants(self, outputs: list[Operand]) -> list[Constant]:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Tensor
@@ -34,7 +33,7 @@ class Choice:
 class Target:
     """What lowering may use: instruction-set features of the core and what to optimize for.
 
-    Features: "dsp" (Armv7E-M SIMD, SMLAD), "mve" (Helium int), "mve_fp", "thumb1" (Armv6-M: no long
+    Features: "dsp" (Armv7E-M SIMD, SMLAD), "mve" (Helium), "thumb1" (Armv6-M: no long
     multiply, no unaligned access; M3 runs it too), "fpu" (single precision), "rv32m" (RISC-V with
     multiplication), "host" (vectors of the computer that compiles). None means the portable kernels alone.
 
@@ -56,11 +55,7 @@ PORTABLE = Target()
 
 @dataclass(eq=False)
 class Buffer:
-    """A piece of the arena. Activations hold one tensor; scratch lives for one call; state lives forever.
-
-    ``layout`` names how the tensor's elements lie ("nhwc" is the TFLite order); a kernel that writes or
-    reads another layout documents it, and ``decode`` turns the raw bytes into the tensor's own order.
-    """
+    """A piece of the arena. Activations hold one tensor; scratch lives for one call; state lives forever."""
 
     name: str
     nbytes: int
@@ -68,13 +63,6 @@ class Buffer:
     kind: BufferKind = "activation"
     alignment: int = 4
     tensor: Tensor | None = None
-    layout: str = "nhwc"
-
-    def decode(self, raw: bytes) -> npt.NDArray[Any]:
-        """The tensor's value from the buffer's bytes. Layouts other than nhwc override this."""
-        assert self.tensor is not None
-        data = np.frombuffer(raw[: self.tensor.nbytes], dtype=self.tensor.dtype.numpy)
-        return data.reshape(self.tensor.shape)
 
 
 @dataclass(eq=False)
@@ -117,7 +105,7 @@ class Overlap:
     in_place: bool = False
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class KernelCall:
     """One C statement: ``function(&params, arg0, arg1, ...)``.
 
@@ -146,12 +134,11 @@ class KernelCall:
     sources: tuple[str, ...] = ()
     variant: str = "portable"
     reason: str = ""
-    stack_bytes: int | None = None
     continues: Buffer | None = None
     code: tuple[str, ...] = ()
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Block:
     """A subgraph as one control-flow call runs it.
 
@@ -168,7 +155,7 @@ class Block:
     writes: list[Buffer]
 
 
-@dataclass(eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ControlCall(KernelCall):
     """Runs blocks, depending on ``test``, the place of a bool.
 
@@ -192,7 +179,7 @@ def every_call(calls: Iterable[KernelCall]) -> Iterator[KernelCall]:
         yield call
 
 
-@dataclass(eq=False)
+@dataclass(frozen=True, eq=False)
 class Program:
     """Calls in order over buffers. Inputs and outputs are buffers or, for folded models, constants.
 

@@ -121,7 +121,7 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
             f"cannot write the firmware: {error.strerror}: {error.filename}", "check space and permissions"
         ) from error
     host = project.port == "host"
-    stack = None if host else worst_case(elf, project.model.name, project.compiled.program)
+    stack = None if host else worst_case(elf, project.model.name)
     if stack is not None and library is not None:
         stack = replace(stack, complete=False)  # an interpreter calls through pointers that it makes
     return Firmware(

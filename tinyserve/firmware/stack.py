@@ -20,7 +20,6 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
 from tinyserve.compiler.emit.kernel_files import unversioned
-from tinyserve.compiler.program import Program, every_call
 from tinyserve.firmware import riscv_code, thumb_code
 from tinyserve.firmware.code import Transfer
 
@@ -52,15 +51,10 @@ class _Function:
     indirect: bool = False
 
 
-def worst_case(elf: Path, model_name: str, program: Program | None = None) -> StackReport | None:
-    """The stack need of a firmware, None where it has no invoke (stripped). ``program`` names the frames of
-    assembly kernels."""
+def worst_case(elf: Path, model_name: str) -> StackReport | None:
+    """The stack need of a firmware, None where it has no invoke (stripped)."""
     with elf.open("rb") as file:
         image = _Image(ELFFile(file))
-    if program is not None:
-        for call in every_call(program.calls):
-            if call.stack_bytes is not None and call.function in image.by_name:
-                image.by_name[call.function].frame = call.stack_bytes
     invoke = image.by_name.get(f"ts_{model_name}_invoke")
     if invoke is None:
         return None

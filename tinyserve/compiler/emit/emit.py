@@ -19,7 +19,7 @@ from tinyserve.compiler.emit.cpp import wrapper
 from tinyserve.compiler.emit.ctext import array_lines, number, shape_text
 from tinyserve.compiler.emit.interface import InterfaceText, form
 from tinyserve.compiler.emit.kernel_files import KERNEL_DIRECTORY, collect
-from tinyserve.compiler.emit.parameters import missing, structs, unknown
+from tinyserve.compiler.emit.parameters import misfit, missing, structs, unknown
 from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.names import UniqueNames, short_name
 from tinyserve.compiler.program import (
@@ -123,6 +123,13 @@ class _Emitter:
                     raise ToolError(
                         f'layer "{call.layer}" ({call.op}): {call.params_type} {what} {", ".join(names)}',
                         f"give in lower() the fields of the struct in kernels/{call.header}, each of them",
+                    )
+            for name, value in call.params.items():
+                problem = misfit(fields, call.params_type, name, value)
+                if problem:
+                    raise ToolError(
+                        f'layer "{call.layer}" ({call.op}): {call.params_type}.{name} {problem}',
+                        f"give in lower() what the field of the struct in kernels/{call.header} can hold",
                     )
 
     @property

@@ -8,9 +8,12 @@ make structs of several types.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+
+from tinyserve.compiler.program import Constant, ParamValue
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)(\(([^)]*)\))?[ \t]*(.*)$", re.MULTILINE)
@@ -19,11 +22,17 @@ _STRUCT = re.compile(r"typedef\s+struct\s*(?:__attribute__\s*\(\(\w+\)\)\s*)?\{(
 _FUNCTION_POINTER = re.compile(r"\(\s*\*\s*(?:const\s+)?(\w+)\s*\)\s*\([^()]*\)")
 _DECLARATOR = re.compile(r"^[\s*]*(?:const\s+)?(\w+)\s*(?:\[[^\]]*\])?$")
 _MOST_EXPANSIONS = 200
+_FLOAT_MAX = (2 - 2**-23) * 2.0**127
+_RANGES: dict[str, tuple[float, float]] = {
+    **{f"int{bits}_t": (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) for bits in (8, 16, 32, 64)},
+    **{f"uint{bits}_t": (0, 2**bits - 1) for bits in (8, 16, 32, 64)},
+}
 
 
 @lru_cache(maxsize=128)
 def structs(texts: tuple[str, ...]) -> dict[str, dict[str, str]]:
-    """Of each struct in these headers the fields and their types, in order."""
+    """Of each struct in these headers the fields and their types, in order: ``int32_t``, ``int32_t[]`` for an
+    array, ``const int8_t*`` for a pointer, ``function`` for one to a function."""
     text = "\n".join(_COMMENT.sub(" ", one).replace("\\\n", " ") for one in texts)
     macros = {
         m[1]: ([p.strip() for p in m[3].split(",")] if m[2] else None, m[4]) for m in _MACRO.finditer(text)
@@ -45,6 +54,62 @@ def unknown(fields: Mapping[str, Mapping[str, str]], params_type: str, given: It
     return [name for name in given if re.sub(r"\[\d+\]", "", name) not in known | inner]
 
 
+def misfit(fields: Mapping[str, Mapping[str, str]], params_type: str, name: str, value: ParamValue) -> str:
+    """Why a field cannot hold a value; empty where it can. C would cut a number that is too large."""
+    kind = _kind(fields, params_type, re.sub(r"\[\d+\]", "", name))
+    if isinstance(value, str) or kind is None:
+        return ""  # a C expression, which the compiler checks
+    if kind.endswith("*") or kind == "function":
+        return _pointer_misfit(kind, value)
+    if kind in fields and isinstance(value, tuple):
+        return _struct_misfit(fields, kind, value)
+    element = re.search(r"\[\d+\]$", name) is not None
+    if value is None or isinstance(value, Constant):
+        return f"is a pointer, the field {kind}"
+    if isinstance(value, tuple) != (kind.endswith("[]") and not element):
+        return f"is {value}, the field {kind}"
+    items = value if isinstance(value, tuple) else (value,)
+    return next(filter(None, (_number_misfit(kind.removesuffix("[]"), item) for item in items)), "")
+
+
+def _struct_misfit(
+    fields: Mapping[str, Mapping[str, str]], kind: str, values: tuple[int, ...] | tuple[float, ...]
+) -> str:
+    """Of a struct that is given as the list of its fields' values."""
+    names = list(fields[kind])
+    if len(values) != len(names):
+        return f"has {len(values)} values, {kind} {len(names)} fields"
+    found = (misfit(fields, kind, name, value) for name, value in zip(names, values, strict=True))
+    return next(filter(None, found), "")
+
+
+def _kind(fields: Mapping[str, Mapping[str, str]], params_type: str, name: str) -> str | None:
+    first, _, rest = name.partition(".")
+    kind = fields[params_type].get(first)
+    return _kind(fields, kind.removesuffix("[]"), rest) if rest and kind is not None else kind
+
+
+def _pointer_misfit(kind: str, value: ParamValue) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, Constant):
+        return f"is {value}, the field a pointer"
+    pointee = kind.removesuffix("*").removeprefix("const ").strip()
+    if pointee in _RANGES and value.c_type != pointee:
+        return f"points at {value.c_type}, the field at {pointee}"
+    return ""
+
+
+def _number_misfit(kind: str, value: float) -> str:
+    if kind in _RANGES and isinstance(value, float):
+        return f"is {value}, the field {kind}"
+    low, high = _RANGES.get(kind, (-math.inf, math.inf))
+    if not low <= value <= high:
+        return f"is {value}, beyond {kind}"
+    beyond = kind == "float" and math.isfinite(value) and abs(value) > _FLOAT_MAX
+    return f"is {value}, beyond float" if beyond else ""
+
+
 def _covered(name: str, given: set[str]) -> bool:
     return name in given or any(name.startswith(f"{whole}.") for whole in given)
 
@@ -52,7 +117,8 @@ def _covered(name: str, given: set[str]) -> bool:
 def _leaves(fields: Mapping[str, Mapping[str, str]], kind: str) -> list[str]:
     leaves = []
     for name, inner in fields[kind].items():
-        leaves += [f"{name}.{one}" for one in _leaves(fields, inner)] if inner in fields else [name]
+        struct = inner.removesuffix("[]")
+        leaves += [f"{name}.{one}" for one in _leaves(fields, struct)] if struct in fields else [name]
     return leaves
 
 
@@ -66,13 +132,16 @@ def _fields(body: str) -> Iterable[tuple[str, str]]:
         named = re.match(r"(.*?)([\s*]+)(\w+)\s*(\[[^\]]*\])?$", first, re.DOTALL)
         if named is None:
             continue
-        by_value = "*" not in named[2]
         kind = named[1].strip()
-        yield named[3], kind if by_value else "pointer"
+        yield named[3], kind + _form(named[2] + (named[4] or ""))
         for one in rest:
             match = _DECLARATOR.match(one)
             if match is not None:
-                yield match[1], "pointer" if "*" in one else kind
+                yield match[1], kind + _form(one)
+
+
+def _form(declarator: str) -> str:
+    return "*" if "*" in declarator else "[]" if "[" in declarator else ""
 
 
 def _expanded(text: str, macros: Mapping[str, tuple[list[str] | None, str]]) -> str:

@@ -39,9 +39,6 @@ class FileOptions:
     def string(self, field: str, default: str = "") -> str:
         return default if self._table is None else self._table.string(self._slot(field), default)
 
-    def int32_vector(self, field: str) -> tuple[int, ...] | None:
-        return None if self._table is None else self._table.integers(self._slot(field))
-
     @property
     def custom(self) -> bytes:
         return self._custom

@@ -71,8 +71,8 @@ class HostModel:
         for tensor, operand in program.values.items():
             if tensor.index >= 0 and isinstance(operand, Buffer) and operand in written:
                 start = plan.offsets[operand]
-                decoded = operand.decode(arenas[written[operand]][start : start + operand.nbytes])
-                values[tensor.index] = decoded.reshape(tensor.shape)
+                value = arenas[written[operand]][start : start + tensor.nbytes]
+                values[tensor.index] = np.frombuffer(value, dtype=tensor.dtype.numpy).reshape(tensor.shape)
         return values
 
     def reset(self) -> None:

@@ -41,10 +41,6 @@ def is_output(graph: Graph, tensor: Tensor) -> bool:
     return any(output is tensor for output in graph.outputs)
 
 
-def is_input(graph: Graph, tensor: Tensor) -> bool:
-    return any(given is tensor for given in graph.inputs)
-
-
 def only_reader(graph: Graph, tensor: Tensor) -> Node | None:
     """The one operator that reads ``tensor``, None where there are more or the graph returns it."""
     readers = consumers(graph, tensor)

@@ -132,7 +132,6 @@ class _Sigmoidal(Unary):
 
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     integer_bits = 4
-    output_zero_point = 0
 
     def function(self, raw: int) -> int:
         """The function of a Q4 number as a Q0 number."""

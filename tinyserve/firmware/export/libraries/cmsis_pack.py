@@ -47,7 +47,7 @@ _HELIUM = _cores("Cortex-M55", "Cortex-M85", "Cortex-M52", Dmve="FP_MVE")
 _VARIANTS = (
     _Variant("Armv6-M", frozenset({"thumb1"}), _ARMV6M),
     _Variant("DSP", frozenset({"dsp", "fpu"}), _DSP),
-    _Variant("Helium", frozenset({"dsp", "mve", "mve_fp", "fpu"}), _HELIUM),
+    _Variant("Helium", frozenset({"dsp", "mve", "fpu"}), _HELIUM),
 )
 _PORTABLE = _Variant("Portable", frozenset(), ())
 
