@@ -130,7 +130,74 @@ def conv_3d(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
     return [rng.normal(size=(1, *map(int, size), channels)).astype(np.float32)]
 
 
-@pytest.mark.parametrize("build", [conv_3d, tile, select, arg_max, table, real, reduce_any, floor])
+def top_k(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    """Few different values: ties go by position."""
+    dtype = str(rng.choice(["int8", "int32", "float32"]))
+    shape = tuple(int(e) for e in rng.integers(1, 9, rng.integers(1, 4)))
+    count = int(rng.integers(1, shape[-1] + 1))
+    quantization = {"scale": 0.5, "zero_point": 3} if dtype == "int8" else {}
+    x = graph.input(shape, dtype, **quantization)
+    outputs = [graph.tensor((*shape[:-1], count), dtype, **quantization)]
+    outputs += [graph.tensor((*shape[:-1], count), "int32")]
+    graph.op("TOPK_V2", [x, graph.constant(np.array(count, np.int32))], outputs)
+    graph.output(*outputs)
+    return [rng.integers(-4, 4, shape).astype(dtype)]
+
+
+def scatter(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    """Some positions twice, whose updates add up; positions known beforehand or not."""
+    dtype = str(rng.choice(["int8", "int32", "float32"]))
+    shape = tuple(int(e) for e in rng.integers(2, 5, 3))
+    depth, count = int(rng.integers(1, 4)), int(rng.integers(1, 7))
+    positions = np.stack([rng.integers(0, extent, count) for extent in shape[:depth]], -1).astype(np.int32)
+    known = bool(rng.random() < 0.5)
+    where = graph.constant(positions) if known else graph.input(positions.shape, "int32")
+    updates = graph.input((count, *shape[depth:]), dtype)
+    y = graph.tensor(shape, dtype)
+    graph.op("SCATTER_ND", [where, updates, graph.constant(np.array(shape, np.int32))], [y])
+    graph.output(y)
+    values = rng.integers(-90, 90, (count, *shape[depth:])).astype(dtype)
+    return [values] if known else [positions, values]
+
+
+def power(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    dtype = str(rng.choice(["int32", "float32", "float32"]))
+    shape = tuple(int(e) for e in rng.integers(2, 6, 2))
+    inputs = [graph.input(shape, dtype), graph.input(shape[1:], dtype)]
+    y = graph.tensor(shape, dtype)
+    graph.op("POW", inputs, [y])
+    graph.output(y)
+    if dtype == "int32":
+        values = [rng.integers(-9, 10, shape), rng.integers(0, 7, shape[1:])]
+    elif rng.random() < 0.5:  # negative and zero bases, to whole and broken powers
+        values = [rng.integers(-3, 4, shape), rng.integers(-5, 6, shape[1:]) * rng.choice([0.5, 1.0])]
+    else:
+        values = [rng.lognormal(0, 3, shape), rng.normal(0, 6, shape[1:])]
+    return [value.astype(dtype) for value in values]
+
+
+def progression(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    """Added to an input, since a model has one."""
+    dtype = str(rng.choice(["int32", "float32"]))
+    delta = np.array(rng.choice([-3, -1, 1, 2, 0.3] if dtype == "float32" else [-3, -1, 1, 2]), dtype)
+    start, count = np.array(rng.integers(-5, 5), dtype), int(rng.integers(1, 20))
+    limit = (
+        np.array(start + count * delta - delta / 2, dtype) if dtype == "float32" else start + count * delta
+    )
+    values = graph.tensor((count,), dtype)
+    graph.op("RANGE", [graph.constant(np.array(v, dtype)) for v in (start, limit, delta)], [values])
+    x, y = graph.input((count,), dtype), graph.tensor((count,), dtype)
+    graph.op("ADD", [x, values], [y])
+    graph.output(y)
+    return [rng.integers(-9, 9, count).astype(dtype)]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        conv_3d, tile, select, arg_max, table, real, reduce_any, floor, top_k, scatter, power, progression,
+    ],
+)  # fmt: skip
 def test_values_equal_litert(build: Build) -> None:
     rng = np.random.default_rng(7)
     for _ in range(12):
