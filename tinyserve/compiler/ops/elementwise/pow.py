@@ -6,6 +6,8 @@ from __future__ import annotations
 from tinyserve.compiler.graph.types import DType
 from tinyserve.compiler.ops.support.binary import Binary
 
+_SUFFIX = {DType.INT32: "s32", DType.FLOAT32: "f32"}
+
 
 class Pow(Binary):
     """TFLM lacks the operator: LiteRT says what it gives. It refuses negative exponents of integers."""
@@ -13,9 +15,9 @@ class Pow(Binary):
     name = "POW"
     kernel = "pow"
     header = "pow"
-    suffixes = {DType.INT32: "s32", DType.FLOAT32: "f32"}
+    suffixes = _SUFFIX
     types = suffixes
-    params_of = dict.fromkeys(suffixes, "pow")
+    params_of = dict.fromkeys(_SUFFIX, "pow")
 
 
 OPS = (Pow(),)
