@@ -10,25 +10,11 @@ from pathlib import Path
 
 from tinyserve.boards.types import Board
 from tinyserve.errors import TinyserveError
+from tinyserve.extras import PACKAGES
 from tinyserve.firmware.finding import Finding
 from tinyserve.firmware.process import run
 
 VERSION_TIMEOUT_S = 20.0
-_EXTRAS = {
-    "ziglang": ("embedded", "compiles firmware"),
-    "unicorn": ("embedded", "emulates Cortex-M and RV32 boards"),
-    "pyelftools": ("embedded", "reads sizes and symbols of firmware"),
-    "capstone": ("embedded", "prices instructions for estimates"),
-    "pyserial": ("embedded", "talks to real boards and meters"),
-    "platformio": ("embedded", "builds and uploads for real boards"),
-    "scons": ("embedded", "PlatformIO builds with it"),
-    "tensorflow-cpu": ("convert", "converts Keras and SavedModel"),
-    "ai-edge-litert": ("convert", "runs float models for the accuracy check"),
-    "tflite-micro": ("convert", "the reference for expected outputs"),
-    "matplotlib": ("report", "draws the arena"),
-    "mlcommons-loadgen": ("bench", "scenarios on this computer"),
-    "ppk2-api": ("energy", "the PPK2 current meter"),
-}
 _ALWAYS = frozenset({"ziglang", "unicorn", "pyelftools"})
 _REAL_BOARDS = frozenset({"platformio", "scons", "pyserial"})
 
@@ -58,10 +44,9 @@ def _packages(board: Board | None, real: bool) -> Iterator[Finding]:
         needed = set()
     elif board is not None and "unicorn" not in kinds and not board.core.unicorn_cpu:
         needed -= {"unicorn"}
-    for package, (extra, purpose) in _EXTRAS.items():
-        yield Finding(
-            package, purpose, _version(package), f"pip install 'tinyserve[{extra}]'", package in needed
-        )
+    for package in PACKAGES:
+        version = _version(package.name)
+        yield Finding(package.name, package.purpose, version, package.install, package.name in needed)
 
 
 def _programs(board: Board | None) -> Iterator[Finding]:

@@ -24,6 +24,7 @@ import click
 from tinyserve import __version__, platforms
 from tinyserve.cli.console import echo
 from tinyserve.errors import FileSystemError, Terminated, TinyserveError
+from tinyserve.extras import missing_package
 
 
 class Listed(NamedTuple):
@@ -166,6 +167,9 @@ def _explain(error: BaseException, verbose: bool) -> int:
         status = _report(_file_system_error(error), verbose)
     elif _is_out_of_memory(error):
         status = _report(_out_of_memory(error), verbose)
+    elif isinstance(error, ModuleNotFoundError) and (missing := missing_package(error)):
+        missing.__cause__ = error
+        status = _report(missing, verbose)
     else:
         traceback.print_exception(error)
         echo(f"error: internal error: {error!r}\n  try: report it with the lines above", err=True)

@@ -18,6 +18,7 @@ from tinyserve.convert.tflite import entry, real, shapes, surgery, widen
 from tinyserve.convert.worker import messages, runtimes
 from tinyserve.convert.worker.loaded import Exported, Loaded, Say, each_sample, load_arrays, save_arrays
 from tinyserve.errors import ModelError, TinyserveError, ToolError
+from tinyserve.extras import missing_package
 
 
 class Server:
@@ -138,6 +139,8 @@ def _failure(error: Exception) -> messages.Failed:
     """An error as the parent can raise it again; the traceback stays in the worker's log."""
     if isinstance(error, TinyserveError):
         return messages.Failed(type(error).__name__, error.message, error.hint)
+    if isinstance(error, ModuleNotFoundError) and (missing := missing_package(error)):
+        return messages.Failed(ToolError.__name__, missing.message, missing.hint)
     if isinstance(error, ImportError):
         return messages.Failed(
             ToolError.__name__, f"a package is missing: {error}", "pip install 'tinyserve[convert]'"

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from tinyserve.boards.types import Board, Emulator
-from tinyserve.errors import ToolError, UsageError
+from tinyserve.errors import UsageError
+from tinyserve.extras import missing_package
 
 if TYPE_CHECKING:
     from tinyserve.devices.device import Device
@@ -97,8 +98,8 @@ def _start(elf: Path, board: Board, emulator: Emulator, counted: str | None) -> 
         return RenodeDevice(symbols, board)
     try:
         from tinyserve.devices.emulators.unicorn import UnicornDevice
-    except ImportError as error:
-        raise ToolError(f"{error.name} is not installed", "pip install 'tinyserve[embedded]'") from error
+    except ModuleNotFoundError as error:
+        raise missing_package(error) or error from error
     return UnicornDevice(symbols, board)
 
 
@@ -115,8 +116,8 @@ def _start_program(program: Path, board: Board, counted: str | None) -> Device:
 def _open_serial(firmware: HasElf | None, board: Board, port: str, baud: int | None) -> Device:
     try:
         from tinyserve.devices.serial import BAUD, SerialDevice, find_port
-    except ImportError as error:
-        raise ToolError(f"{error.name} is not installed", "pip install 'tinyserve[embedded]'") from error
+    except ModuleNotFoundError as error:
+        raise missing_package(error) or error from error
     from tinyserve.devices.symbols import Symbols
 
     symbols = Symbols(firmware.elf) if firmware else None

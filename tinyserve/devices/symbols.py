@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-
-from elftools.common.exceptions import DWARFError, ELFError
-from elftools.dwarf.lineprogram import LineProgram
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
+from typing import TYPE_CHECKING
 
 from tinyserve.errors import FileSystemError, ToolError
+
+if TYPE_CHECKING:  # imported where an ELF is read: a plain install compiles and inspects without pyelftools
+    from elftools.dwarf.lineprogram import LineProgram
+    from elftools.elf.elffile import ELFFile
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,9 @@ class Symbols:
     """
 
     def __init__(self, path: Path) -> None:
+        from elftools.common.exceptions import ELFError
+        from elftools.elf.elffile import ELFFile
+
         self.path = path
         try:
             with path.open("rb") as file:
@@ -46,6 +49,8 @@ class Symbols:
             ) from error
 
     def _read(self, elf: ELFFile) -> None:
+        from elftools.elf.sections import SymbolTableSection
+
         self.machine: str = elf["e_machine"]
         self.entry: int = elf["e_entry"]
         self.segments = [
@@ -120,6 +125,9 @@ class Symbols:
     @cached_property
     def _lines(self) -> list[tuple[int, str]]:
         """(first address, 'file:line') sorted by address; '' marks where a sequence of code ends."""
+        from elftools.common.exceptions import DWARFError, ELFError
+        from elftools.elf.elffile import ELFFile
+
         with self.path.open("rb") as file:
             elf = ELFFile(file)
             if not elf.has_dwarf_info():

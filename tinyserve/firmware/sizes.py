@@ -5,8 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-
-from elftools.elf.elffile import ELFFile
+from typing import BinaryIO
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Sizes:
 def read_sizes(elf: Path) -> Sizes:
     """The sizes of a firmware that was linked with our linker script."""
     with elf.open("rb") as file:
-        size = {section.name: int(section["sh_size"]) for section in ELFFile(file).iter_sections()}
+        size = _section_sizes(file)
     return Sizes(
         weights_bytes=size.get(".weights", 0),
         model_bytes=size.get(".model", 0),
@@ -68,7 +67,7 @@ def read_host_sizes(elf: Path) -> Sizes | None:
     with elf.open("rb") as file:
         if file.read(4) != b"\x7fELF":
             return None
-        size = {section.name: int(section["sh_size"]) for section in ELFFile(file).iter_sections()}
+        size = _section_sizes(file)
     return Sizes(
         weights_bytes=size.get(".rodata", 0),
         model_bytes=size.get(".text", 0),
@@ -81,3 +80,9 @@ def read_host_sizes(elf: Path) -> Sizes | None:
         stack_bytes=0,
         other_ram_bytes=0,
     )
+
+
+def _section_sizes(elf: BinaryIO) -> dict[str, int]:
+    from elftools.elf.elffile import ELFFile  # an extra: a plain install compiles without it
+
+    return {section.name: int(section["sh_size"]) for section in ELFFile(elf).iter_sections()}

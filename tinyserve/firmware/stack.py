@@ -14,14 +14,14 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
+from typing import TYPE_CHECKING, Any
 
 from tinyserve.compiler.emit.kernel_files import unversioned
 from tinyserve.firmware import riscv_code, thumb_code
 from tinyserve.firmware.code import Transfer
+
+if TYPE_CHECKING:
+    from elftools.elf.elffile import ELFFile
 
 _EM_ARM = "EM_ARM"
 _LAYER_TABLE = "layers"  # in model.c, for profiles
@@ -53,6 +53,8 @@ class _Function:
 
 def worst_case(elf: Path, model_name: str) -> StackReport | None:
     """The stack need of a firmware, None where it has no invoke (stripped)."""
+    from elftools.elf.elffile import ELFFile  # an extra: a plain install compiles without it
+
     with elf.open("rb") as file:
         image = _Image(ELFFile(file))
     invoke = image.by_name.get(f"ts_{model_name}_invoke")
@@ -70,6 +72,8 @@ class _Image:
     """Functions of an ELF with frames and calls."""
 
     def __init__(self, elf: ELFFile) -> None:
+        from elftools.elf.sections import SymbolTableSection
+
         arm = elf["e_machine"] == _EM_ARM
         decoder = thumb_code if arm else riscv_code
         self._thumb = int(arm)

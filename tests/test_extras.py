@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A plain `pip install tinyserve`: each command works, or names the extra that it needs."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bench.models import write_classifier, write_dataset
+from tests.support.places import CHECKOUT
+from tinyserve.cli.main import SECTIONS
+from tinyserve.extras import PACKAGES, missing_package
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_PLAIN = f"""
+import sys
+
+OPTIONAL = {sorted(package.module for package in PACKAGES)}
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in OPTIONAL:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Missing())
+from tinyserve.cli.main import main
+sys.exit(main())
+"""
+
+
+def plain(arguments: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
+    """A command in an installation without extras."""
+    command = [sys.executable, "-c", _PLAIN, *arguments]
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    write_classifier(tmp_path / "m.tflite")
+    write_dataset(tmp_path / "d.npz")
+    return tmp_path
+
+
+NEED_NOTHING = {
+    "boards": [],
+    "doctor": [],
+    "inspect": ["m.tflite"],
+    "compile": ["m.tflite", "-o", "c"],
+    "export": ["m.tflite", "--kind", "cmake", "-o", "e"],
+}
+NEED_EXTRAS = {
+    "convert": (["m.tflite", "-o", "b"], "convert"),
+    "accuracy": (["m.tflite", "--dataset", "d.npz"], "convert"),
+    "debug": (["m.tflite"], "convert"),
+    "build": (["m.tflite", "--board", "nano33"], "convert"),
+    "bench": (["m.tflite", "--board", "nano33", "--emulate"], "convert"),
+    "profile": (["m.tflite", "--board", "nano33"], "convert"),
+    "tune": (["m.tflite", "--board", "nano33"], "convert"),
+    "flash": (["m.tflite", "--board", "nano33"], "embedded"),
+    "monitor": (["--port", "/dev/ttyACM0"], "embedded"),
+    "device": (["m.tflite", "--board", "nano33", "--pty"], "convert"),
+}
+NEED_OTHER_FILES = {
+    "setup",
+    "compare",
+    "energy",
+    "mlperf-runner",
+}  # other tests of theirs hold their arguments
+
+
+def test_every_command_is_tried_here() -> None:
+    commands = {name for section in SECTIONS.values() for name in section}
+    assert commands == NEED_NOTHING.keys() | NEED_EXTRAS.keys() | NEED_OTHER_FILES
+
+
+@pytest.mark.parametrize("name", sorted(NEED_NOTHING))
+def test_a_command_that_needs_no_extra_works_without(name: str, directory: Path) -> None:
+    done = plain([name, *NEED_NOTHING[name]], directory)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(NEED_EXTRAS))
+def test_a_command_says_which_extra_it_needs(name: str, directory: Path) -> None:
+    arguments, extra = NEED_EXTRAS[name]
+    done = plain([name, *arguments], directory)
+    assert done.returncode == 6, done.stderr
+    assert f"pip install 'tinyserve[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(NEED_OTHER_FILES))
+def test_the_help_of_a_command_needs_no_extra(name: str, directory: Path) -> None:
+    assert plain([name, "--help"], directory).returncode == 0
+
+
+def test_the_doctor_knows_the_packages_of_every_extra() -> None:
+    extras = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    known = {package.name for package in PACKAGES} | {"setuptools"}  # setuptools: emlearn's, on later Pythons
+    lines = [line for extra, lines in extras.items() if extra != "test" for line in lines]
+    wanted = {re.split(r"[<>=;~ ]", line)[0] for line in lines}
+    assert wanted - known == set()
+    assert all(any(line.startswith(p.name) for line in extras[p.extra]) for p in PACKAGES)
+
+
+def test_a_module_of_nobodys_is_a_bug_and_no_missing_extra() -> None:
+    assert missing_package(ModuleNotFoundError("no", name="tinyserve.nowhere")) is None

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The packages that a plain `pip install tinyserve` leaves out, and the extra that brings each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyserve.errors import ToolError
+
+
+@dataclass(frozen=True)
+class Package:
+    """An optional package: its name on PyPI, the module that it is imported as, and what it is for."""
+
+    name: str
+    module: str
+    extra: str
+    purpose: str
+
+    @property
+    def install(self) -> str:
+        """The command that installs it."""
+        return f"pip install 'tinyserve[{self.extra}]'"
+
+
+PACKAGES = (
+    Package("ziglang", "ziglang", "embedded", "compiles firmware"),
+    Package("unicorn", "unicorn", "embedded", "emulates Cortex-M and RV32 boards"),
+    Package("pyelftools", "elftools", "embedded", "reads sizes and symbols of firmware"),
+    Package("capstone", "capstone", "embedded", "prices instructions for estimates"),
+    Package("pyserial", "serial", "embedded", "talks to real boards and meters"),
+    Package("platformio", "platformio", "embedded", "builds and uploads for real boards"),
+    Package("scons", "SCons", "embedded", "PlatformIO builds with it"),
+    Package("tensorflow-cpu", "tensorflow", "convert", "converts Keras and SavedModel"),
+    Package("ai-edge-litert", "ai_edge_litert", "convert", "runs float models for the accuracy check"),
+    Package("tflite-micro", "tflite_micro", "convert", "the reference for expected outputs"),
+    Package("onnx", "onnx", "onnx", "reads ONNX and PyTorch models"),
+    Package("onnxruntime", "onnxruntime", "onnx", "runs ONNX models for the accuracy check"),
+    Package("scikit-learn", "sklearn", "sklearn", "reads scikit-learn models"),
+    Package("emlearn", "emlearn", "sklearn", "flattens decision trees"),
+    Package("ai-edge-quantizer", "ai_edge_quantizer", "quantizer", "int16x8 with layers left in float"),
+    Package("matplotlib", "matplotlib", "report", "draws the arena"),
+    Package("mlcommons-loadgen", "mlperf_loadgen", "bench", "scenarios on this computer"),
+    Package("ppk2-api", "ppk2_api", "energy", "the PPK2 current meter"),
+    Package("distributed", "distributed", "cluster", "runs a matrix on a Dask cluster"),
+    Package("pillow", "PIL", "data", "reads data sets of images"),
+    Package("pyarrow", "pyarrow", "data", "reads and writes Parquet"),
+    Package("cryptography", "cryptography", "updates", "signs model images"),
+)
+
+
+def missing_package(error: ModuleNotFoundError) -> ToolError | None:
+    """What to install where an import failed for want of an extra; None for any other module."""
+    module = (error.name or "").partition(".")[0]
+    for package in PACKAGES:
+        if package.module == module:
+            return ToolError(f"{package.name} is needed for this, and is not installed", package.install)
+    return None
