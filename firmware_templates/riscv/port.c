@@ -60,8 +60,8 @@ static uint64_t minstret(void)
     return (uint64_t)high << 32 | low;
 }
 
-/* QEMU's minstret counts nanoseconds under -icount, 256 per instruction; others count instructions. Between two
- * readings lie a few instructions. */
+/* The minstret of QEMU before version 9 counts nanoseconds under -icount, 256 per instruction; newer ones and others
+ * count instructions. Between two readings lie a few instructions. */
 void port_init(void)
 {
     counter_is_mapped = UART_SCR == SCR_COUNTER_IS_MAPPED;

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,8 @@ from tinyserve.firmware.process import run
 
 Name = Literal["zig", "gcc"]
 VERSION_TIMEOUT_S = 20.0
+OLDEST_GCC = "12.2"
+"""The oldest bare-metal GCC that the tests were run with."""
 
 # No multiplication is fused with an addition: floats are rounded as TFLM's on every core.
 _COMMON = ("-std=c11", "-g", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
@@ -98,11 +101,11 @@ def zig_flags(core: Core) -> Flags:
 
 
 def gcc_flags(core: Core) -> Flags:
-    """For a bare-metal GCC."""
+    """For a bare-metal GCC of any version."""
     return Flags(
         target=tuple(core.gcc_flags),
         compile=(*_COMMON, *_BARE, "-fno-tree-loop-distribute-patterns", *_GCC),
-        link=("-nostdlib", "-Wl,--gc-sections", "-Wl,--no-warn-rwx-segments"),
+        link=("-nostdlib", "-Wl,--gc-sections"),
     )
 
 
@@ -160,9 +163,41 @@ def _gcc(core: Core) -> Toolchain:
         path = shutil.which(name)
         if path and core.gcc_flags:
             flags = gcc_flags(core)
-            return Toolchain("gcc", (path,), flags.target, flags.compile, flags.link, _identity(path))
+            _check_core(path, flags.target, core.name)
+            link = (*flags.link, *_quiet_link(path))
+            return Toolchain("gcc", (path,), flags.target, flags.compile, link, _identity(path))
     package = "gcc-riscv64-unknown-elf" if core.port == "riscv" else "gcc-arm-none-eabi"
     raise ToolError(f"{names[0]} is not installed", f"apt install {package}, or --toolchain zig (pip only)")
+
+
+@cache
+def _check_core(path: str, target: tuple[str, ...], core: str) -> None:
+    """Raises ToolError where the compiler is too old for the core: it is asked, so that no table of versions
+    has to be right."""
+    command = [path, *target, "-x", "c", "-E", os.devnull]
+    finished = run(command, Path.cwd(), VERSION_TIMEOUT_S)
+    if finished.status:
+        said = next((line for line in finished.output.splitlines() if "error" in line), "it gives no reason")
+        raise ToolError(
+            f"{Path(path).name} {_number(path)} can't compile for {core}: {said[:200]}",
+            f"install a newer one ({OLDEST_GCC} was tested, and later ones), or --toolchain zig",
+        )
+
+
+@cache
+def _quiet_link(path: str) -> tuple[str, ...]:
+    """GNU ld warns from 2.39 on of segments that can be written and run, as all are in RAM; older ones have
+    neither the warning nor the option."""
+    option = "--no-warn-rwx-segments"
+    known = option in run([path, "-Wl,--help"], Path.cwd(), VERSION_TIMEOUT_S).output
+    return (f"-Wl,{option}",) if known else ()
+
+
+def _number(path: str) -> str:
+    """The compiler's version, "12.2.1"."""
+    return (
+        run([path, "-dumpfullversion"], Path.cwd(), VERSION_TIMEOUT_S).output.strip() or "of no known version"
+    )
 
 
 @cache

@@ -3,6 +3,7 @@
 
 import importlib.util
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -43,6 +44,12 @@ def use_zig(zig):
     return "zig"
 
 
+def quiet_link(compiler):
+    """GNU ld warns of memory that is written and run from 2.39 on; older ones lack the option."""
+    help_text = subprocess.run([compiler, "-Wl,--help"], capture_output=True, text=True, check=False).stdout
+    return ["-Wl,--no-warn-rwx-segments"] if "--no-warn-rwx-segments" in help_text else []
+
+
 def choose_compiler():
     """``board_build.compiler = gcc`` or ``zig`` in platformio.ini chooses; GCC comes first."""
     wanted = board.get("build.compiler", "")
@@ -66,7 +73,7 @@ env.Append(
     ASPPFLAGS=[*target, "-x", "assembler-with-cpp"],
     CFLAGS=[flag for flag in compile_flags if flag.startswith("-std")],
     CCFLAGS=[*target, "-O2", *(flag for flag in compile_flags if not flag.startswith("-std"))],
-    LINKFLAGS=[*target, *link],
+    LINKFLAGS=[*target, *link, *(quiet_link(env["CC"]) if name == "gcc" else [])],
     LIBS=["gcc"] if name == "gcc" else [],
 )
 

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""GCCs of other versions than the one at hand: what is passed to them, and what is said of old ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tinyserve import boards
+from tinyserve.errors import ToolError
+from tinyserve.firmware.toolchain import toolchain_for
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="the stand-ins are shell scripts")
+
+GCC = """#!/bin/sh
+case "$*" in
+  --version) echo "arm-none-eabi-gcc (Arm GNU Toolchain) {version}" ;;
+  -dumpfullversion) echo {version} ;;
+  -Wl,--help) echo "  --gc-sections  Remove unused sections"; {help} ;;
+  *cortex-m85*) [ {m85} = 1 ] || {{ echo "gcc: error: unrecognized -mcpu target: m85" >&2; exit 1; }} ;;
+esac
+"""
+NEW_LINKER = 'echo "  --warn-rwx-segments  --no-warn-rwx-segments"'
+
+
+def gcc(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, version: str, linker: str = ":", m85: int = 1
+) -> None:
+    directory.mkdir()
+    path = directory / "arm-none-eabi-gcc"
+    path.write_text(GCC.format(version=version, help=linker, m85=m85), encoding="utf-8")
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{directory}{os.pathsep}/usr/bin{os.pathsep}/bin")
+
+
+@pytest.mark.parametrize(
+    ("version", "linker", "quiet"), [("10.3.1", ":", False), ("14.2.1", NEW_LINKER, True)]
+)
+def test_a_linker_gets_no_option_that_it_lacks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, linker: str, quiet: bool
+) -> None:
+    gcc(tmp_path / "bin", monkeypatch, version, linker)
+    made = toolchain_for(boards.load("cortex-m4").core, "gcc")
+    assert ("-Wl,--no-warn-rwx-segments" in made.link_flags) == quiet
+    assert version in made.identity, "results of another compiler are other results"
+
+
+def test_a_compiler_that_lacks_the_core_is_named_with_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gcc(tmp_path / "bin", monkeypatch, "10.3.1", m85=0)
+    assert toolchain_for(boards.load("cortex-m4").core, "gcc")
+    core = next(board.core for board in boards.all_boards() if board.core.name == "cortex-m85")
+    with pytest.raises(
+        ToolError, match=r"gcc 10\.3\.1 can't compile for cortex-m85.*unrecognized -mcpu"
+    ) as caught:
+        toolchain_for(core, "gcc")
+    assert "--toolchain zig" in caught.value.hint
