@@ -36,6 +36,7 @@ typedef struct {
     TS_COMPARE(less_equal, TS_LESS_EQUAL_OF, SUFFIX, T)
 
 TS_COMPARE_ALL(b8, uint8_t)
+TS_COMPARE_ALL(s16, int16_t)
 TS_COMPARE_ALL(s32, int32_t)
 TS_COMPARE_ALL(s64, int64_t)
 TS_COMPARE_ALL(f32, float)

@@ -192,10 +192,26 @@ def progression(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
     return [rng.integers(-9, 9, count).astype(dtype)]
 
 
+def compare16(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    """Of one scale, or beside zero of another."""
+    shape = tuple(int(e) for e in rng.integers(1, 6, 2))
+    x, y = graph.input(shape, "int16", scale=0.01), graph.tensor(shape, "bool")
+    op = str(rng.choice(["EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"]))
+    values = [rng.integers(-3, 4, shape).astype(np.int16)]
+    if rng.random() < 0.5:
+        graph.op(op, [x, graph.constant(np.zeros(1, np.int16), [0.5])], [y])
+    else:
+        graph.op(op, [x, graph.input(shape[1:], "int16", scale=0.01)], [y])
+        values += [rng.integers(-3, 4, shape[1:]).astype(np.int16)]
+    graph.output(y)
+    return values
+
+
 @pytest.mark.parametrize(
     "build",
     [
         conv_3d, tile, select, arg_max, table, real, reduce_any, floor, top_k, scatter, power, progression,
+        compare16,
     ],
 )  # fmt: skip
 def test_values_equal_litert(build: Build) -> None:

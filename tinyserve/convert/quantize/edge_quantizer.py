@@ -22,6 +22,9 @@ from tinyserve.errors import ModelError, ToolError
 
 PACKAGE = "ai-edge-quantizer"
 
+_HEADROOM = 2.0
+"""How far ranges reach beyond what was seen: one bit of sixteen, so that other inputs fit as well."""
+
 
 def tools() -> dict[str, str]:
     """The package's version."""
@@ -77,6 +80,8 @@ def _ranges(model: bytes, samples: Arrays, say: Say) -> dict[str, dict[str, Any]
                 _widen(found, names[index], value, value.ndim)
     for node in graph.nodes:
         _complete(found, node)
+    for known in found.values():
+        known["min"], known["max"] = known["min"] * _HEADROOM, known["max"] * _HEADROOM
     return found
 
 

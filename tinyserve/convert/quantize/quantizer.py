@@ -17,7 +17,7 @@ import numpy as np
 
 from tinyserve.compiler.graph import reader
 from tinyserve.convert.frameworks import tensorflow, trees
-from tinyserve.convert.quantize import activations, edge_quantizer, ranges
+from tinyserve.convert.quantize import activations, edge_quantizer, ranges, same_scale
 from tinyserve.convert.tflite import schema, signature, state
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.tflite.state import Variable
@@ -61,7 +61,7 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
     places = Signature(
         signature.numbered(len(found.inputs), "in_"), signature.numbered(len(found.outputs), "out_")
     )
-    made = _integers(signature.named(data, places), samples, request, say)
+    made = same_scale.repaired(_integers(signature.named(data, places), samples, request, say))
     made = signature.ordered(made, places, places)
     return signature.named(state.lowered(made, variables) if variables else made, own)
 

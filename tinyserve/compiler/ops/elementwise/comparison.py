@@ -14,17 +14,20 @@ from tinyserve.compiler.ops.support.binary import Binary
 from tinyserve.compiler.ops.support.quantize_params import quantize_multiplier
 from tinyserve.compiler.program import ParamValue
 
-_ORDERED = {DType.INT8: "s8", DType.INT32: "s32", DType.INT64: "s64", DType.FLOAT32: "f32"}
+_ORDERED = {
+    DType.INT8: "s8", DType.INT16: "s16", DType.INT32: "s32", DType.INT64: "s64", DType.FLOAT32: "f32",
+}  # fmt: skip
 _LOGICAL = {DType.BOOL: "b8"}
 _EQUALITY = {**_ORDERED, **_LOGICAL}
 _PARAMS = {**dict.fromkeys(_EQUALITY, "comparison"), DType.INT8: "comparison_s8"}
 
 
 class Comparison(Binary):
-    """int8 operands are scaled to real values first: TFLM's ComparisonsPrepare, for scales below 1."""
+    """int8 operands are scaled to real values first: TFLM's ComparisonsPrepare, for scales below 1. It has no
+    int16, and LiteRT compares the integers: right for operands of one scale, and beside zero."""
 
     header = "comparison"
-    limits = "up to 6 dimensions; int8 scales below 1"
+    limits = "up to 6 dimensions; int8 scales below 1; int16 of one scale, or beside zero"
     suffixes = _ORDERED
     types = suffixes
     params_of = _PARAMS
@@ -40,6 +43,8 @@ class Comparison(Binary):
             checks.per_tensor(node, *tensors)
             if any(tensor.scale >= 1.0 for tensor in tensors):
                 raise unsupported(node, "an input's scale is 1 or more", "quantize the model again")
+        if tensors[0].dtype is DType.INT16:
+            _check_plain(node, *tensors)
 
     def params(self, node: Node) -> dict[str, ParamValue]:
         params: dict[str, ParamValue] = {}
@@ -47,6 +52,18 @@ class Comparison(Binary):
             if tensor.dtype is DType.INT8:
                 params.update(_scaling(number, tensor))
         return params
+
+
+def _check_plain(node: Node, first: Tensor, second: Tensor) -> None:
+    """Raises UnsupportedError where real values are not in the order of the integers."""
+    quantized = [tensor for tensor in (first, second) if checks.is_quantized(tensor)]
+    checks.per_tensor(node, *quantized)
+    checks.symmetric(node, *quantized)
+    alike = len(quantized) != 1 and len({tensor.scale for tensor in quantized}) <= 1
+    if not alike and not any(tensor.data is not None and not tensor.data.any() for tensor in (first, second)):
+        raise unsupported(
+            node, "int16 inputs of different scales", "convert the float model with the layer kept in float"
+        )
 
 
 def _scaling(number: int, tensor: Tensor) -> dict[str, ParamValue]:

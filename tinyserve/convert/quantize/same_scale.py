@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values that are only moved keep their scale. Worker process only.
+
+TensorFlow's quantizer gives REVERSE_V2, and whatever else it does not know to copy, an output with a scale of
+its own. The kernels of TFLM and LiteRT copy bytes all the same, so that every value is wrong by the quotient
+of the scales. Such an input is brought to the output's scale first.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from tinyserve.convert.tflite import schema
+
+_FIRST, _SECOND, _ALL = (0,), (1,), None
+_MOVED: dict[str, tuple[int, ...] | None] = {
+    **dict.fromkeys(
+        (
+            "BATCH_TO_SPACE_ND", "BROADCAST_TO", "DEPTH_TO_SPACE", "EXPAND_DIMS", "GATHER", "GATHER_ND",
+            "MAX_POOL_2D", "MIRROR_PAD", "PAD", "REDUCE_MAX", "REDUCE_MIN", "RESHAPE", "RESIZE_BILINEAR",
+            "RESIZE_NEAREST_NEIGHBOR", "REVERSE_SEQUENCE", "REVERSE_V2", "SLICE", "SPACE_TO_BATCH_ND",
+            "SPACE_TO_DEPTH", "SPLIT_V", "SQUEEZE", "STRIDED_SLICE", "TILE", "TOPK_V2", "TRANSPOSE", "UNPACK",
+        ),
+        _FIRST,
+    ),
+    **dict.fromkeys(("EMBEDDING_LOOKUP", "SCATTER_ND", "SPLIT"), _SECOND),
+    **dict.fromkeys(("CONCATENATION", "PACK"), _ALL),
+    "DYNAMIC_UPDATE_SLICE": (0, 1),
+    "MAXIMUM": (0, 1), "MINIMUM": (0, 1),
+    "PADV2": (0, 2),
+    "SELECT": (1, 2), "SELECT_V2": (1, 2),
+}  # fmt: skip
+"""Operators whose kernels compare and copy integers, by which of their inputs."""
+
+
+def repaired(data: bytes) -> bytes:
+    """The model with a QUANTIZE in front of each input that is copied to an output of another scale."""
+    model = schema.unpack(data)
+    changed = [_repair(model, graph) for graph in model.subgraphs]
+    return schema.pack(model) if any(changed) else data
+
+
+def _repair(model: Any, graph: Any) -> bool:
+    generated = schema.module()
+    names = {number: name for name, number in vars(generated.BuiltinOperator).items() if name.isupper()}
+    integers = (generated.TensorType.INT8, generated.TensorType.UINT8, generated.TensorType.INT16)
+    operators: list[Any] = []
+    for operator in graph.operators:
+        code = model.operatorCodes[operator.opcodeIndex]
+        name = names.get(max(code.builtinCode, code.deprecatedBuiltinCode), "")
+        output = graph.tensors[int(operator.outputs[0])] if len(operator.outputs) else None
+        if name in _MOVED and output is not None and output.type in integers:
+            operators += _rescaled(model, graph, operator, _MOVED[name], output)
+        operators.append(operator)
+    added = len(operators) > len(graph.operators)
+    graph.operators = operators
+    return added
+
+
+def _rescaled(
+    model: Any, graph: Any, operator: Any, places: tuple[int, ...] | None, output: Any
+) -> list[Any]:
+    """The operators that bring inputs to the output's scale; ``operator`` reads what they write."""
+    inputs = [int(index) for index in operator.inputs]
+    added = []
+    for place in range(len(inputs)) if places is None else places:
+        if place < len(inputs) and inputs[place] >= 0:
+            input = graph.tensors[inputs[place]]
+            if input.type == output.type and _differ(input.quantization, output.quantization):
+                rescaled = copy.copy(input)
+                rescaled.name = input.name + b"_rescaled"
+                rescaled.buffer, rescaled.quantization = 0, output.quantization
+                graph.tensors.append(rescaled)
+                added.append(_quantize(model, inputs[place], len(graph.tensors) - 1))
+                inputs[place] = len(graph.tensors) - 1
+    operator.inputs = inputs
+    return added
+
+
+def _differ(first: Any, second: Any) -> bool:
+    """Whether both have one scale, and not the same one."""
+    if any(one is None or one.scale is None or len(one.scale) != 1 for one in (first, second)):
+        return False
+    scales = float(first.scale[0]), float(second.scale[0])
+    points = [0 if one.zeroPoint is None else int(one.zeroPoint[0]) for one in (first, second)]
+    return abs(scales[0] - scales[1]) > 1e-6 * max(scales) or points[0] != points[1]
+
+
+def _quantize(model: Any, source: int, target: int) -> Any:
+    generated = schema.module()
+    code = generated.OperatorCodeT()
+    number = generated.BuiltinOperator.QUANTIZE
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, 2
+    model.operatorCodes.append(code)
+    operator = generated.OperatorT()
+    operator.opcodeIndex = len(model.operatorCodes) - 1
+    operator.inputs, operator.outputs = [source], [target]
+    return operator
