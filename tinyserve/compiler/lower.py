@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tinyserve.compiler import ops, variants
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.names import UniqueNames, constant_name, identifier, short_name
+from tinyserve.compiler.ops.support import absent
 from tinyserve.compiler.ops.support.move import move
 from tinyserve.compiler.plan.planner import plan
 from tinyserve.compiler.program import (
@@ -37,6 +38,7 @@ _C_TYPE = {
 
 _MOST_BLOCKS = 200
 _SUBGRAPH_HINT = "export the model again, or use --engine tflm"
+_CONTRADICTION = "export the model again with a current converter: its subgraphs contradict each other"
 
 
 def lower(model: Model, target: Target, name: str) -> Program:
@@ -95,9 +97,7 @@ class GraphLowering:
         for node in self._graph.nodes:
             description = registry.get(node.name)
             if description is None:
-                raise UnsupportedError(
-                    f"{node.location}: no kernel for this operator", "build with --engine tflm"
-                )
+                raise UnsupportedError(f"{node.location}: no kernel for this operator", absent.hint(node))
             if description.names_constants:
                 self._name_constants(node)
             description.lower(node, self)
@@ -371,11 +371,11 @@ def _is_handle(tensor: Tensor) -> bool:
 def _check_interface(graph: Graph, role: str, inside: Sequence[Tensor], outside: Sequence[Tensor]) -> None:
     """Raises ModelError unless a subgraph's tensors are those of the operator that runs it."""
     if len(inside) != len(outside):
-        raise ModelError(f"{graph.name} has {len(inside)} {role}, is run with {len(outside)}", _SUBGRAPH_HINT)
+        raise ModelError(f"{graph.name} has {len(inside)} {role}, is run with {len(outside)}", _CONTRADICTION)
     for tensor, other in zip(inside, outside, strict=True):
         if (tensor.dtype, tensor.nbytes) != (other.dtype, other.nbytes):
             raise ModelError(
                 f'{graph.name}: "{tensor.name}" is {tensor.dtype.value} {list(tensor.shape)}, is run with '
                 f"{other.dtype.value} {list(other.shape)}",
-                _SUBGRAPH_HINT,
+                _CONTRADICTION,
             )

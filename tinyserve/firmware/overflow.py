@@ -30,7 +30,7 @@ def overflow_error(project: Project, sizes: Sizes) -> FitError:
             f"flash is {over_flash:,} bytes over: {sizes.flash_bytes:,} of {board.flash.bytes:,}"
             f" (weights {sizes.weights_bytes:,}, kernels and model {sizes.model_bytes:,})"
         )
-        remedies += flash_remedies(program)
+        remedies += flash_remedies(program, board.flash.bytes)
     if over_ram > 0:
         facts.append(
             f"RAM is {over_ram:,} bytes over: {sizes.ram_bytes:,} of {board.ram.bytes:,}"
@@ -78,9 +78,12 @@ def _peak(program: Program, plan: MemoryPlan) -> list[str]:
     return [f'the arena peaks at layer "{short_name(call.layer)}" ({call.op}, {peak[1]:,} bytes in use)']
 
 
-def flash_remedies(program: Program) -> list[str]:
-    """What would make the flash smaller."""
-    remedies = ["--optimize size"]
+def flash_remedies(program: Program, room: int | None) -> list[str]:
+    """What would make the flash smaller, of which there are ``room`` bytes. Smaller kernels are no remedy
+    where they were chosen already, or where the weights alone are too large."""
+    weights = sum(constant.nbytes for constant in program.constants)
+    smaller = program.target.optimize != "size" and (room is None or weights < room)
+    remedies = ["--optimize size"] if smaller else []
     if program.constants:
         largest = max(program.constants, key=lambda constant: constant.nbytes)
         remedies.append(
@@ -93,7 +96,7 @@ def flash_remedies(program: Program) -> list[str]:
 
 def ram_remedies(program: Program, plan: MemoryPlan) -> list[str]:
     """What would make the RAM smaller."""
-    remedies = ["--optimize ram"]
+    remedies = ["--optimize ram"] if program.target.optimize != "ram" else []
     peak = peak_call(program, plan)
     if peak is not None:
         remedies.append(

@@ -9,15 +9,10 @@ from pathlib import Path
 from tinyserve.compiler import ops
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
-from tinyserve.compiler.ops.support import checks, tflm_resolver
+from tinyserve.compiler.ops.support import absent, checks
 from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.passes import constant_folding, constant_variables
 from tinyserve.errors import ModelError, TinyserveError, UnsupportedError
-
-_TFLM_HINT = "use `--engine tflm`, which has it"
-_NO_ENGINE_HINT = (
-    "TFLM lacks it, too: replace the layer before converting, or add the operator with `--ops DIR`"
-)
 
 
 def load(data: bytes, operators: tuple[Path, ...] = ()) -> Model:
@@ -97,7 +92,7 @@ def _problems(graph: Graph, is_main: bool, directories: tuple[Path, ...]) -> Ite
         known = _registered(node, directories)
         if known is None:
             kind = "custom operator" if node.custom else "operator"
-            yield UnsupportedError(f"{node.location}: no kernel for this {kind}", _missing_hint(node))
+            yield UnsupportedError(f"{node.location}: no kernel for this {kind}", absent.hint(node))
             continue
         bad_type = _unsupported_type(node)
         if bad_type is not None:
@@ -119,14 +114,6 @@ def _problems(graph: Graph, is_main: bool, directories: tuple[Path, ...]) -> Ite
             yield UnsupportedError(
                 f'input or output "{tensor.name}" is {tensor.dtype.value}', "use int8, int16 or float32"
             )
-
-
-def _missing_hint(node: Node) -> str:
-    return _TFLM_HINT if _tflm_has(node) else _NO_ENGINE_HINT
-
-
-def _tflm_has(node: Node) -> bool:
-    return tflm_resolver.has(node)
 
 
 def _unsupported_type(node: Node) -> UnsupportedError | None:

@@ -43,7 +43,8 @@ def overflow(output: str, project: Project) -> FitError | None:
     board, program, plan = project.board, project.compiled.program, project.compiled.plan
     facts = [f"flash is {over_flash:,} bytes over"] if over_flash else []
     facts += [f"RAM is {over_ram:,} bytes over"] if over_ram else []
-    remedies = flash_remedies(program) if over_flash else []
+    room = board.flash.bytes if board.flash is not None else None
+    remedies = flash_remedies(program, room) if over_flash else []
     remedies += ram_remedies(program, plan) if over_ram else []
     larger = _larger_boards(board, over_flash, over_ram)
     remedies.append(f"a larger board: {', '.join(larger)}" if larger else "no known board is larger")

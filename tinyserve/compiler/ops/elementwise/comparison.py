@@ -42,7 +42,11 @@ class Comparison(Binary):
         if tensors[0].dtype is DType.INT8:
             checks.per_tensor(node, *tensors)
             if any(tensor.scale >= 1.0 for tensor in tensors):
-                raise unsupported(node, "an input's scale is 1 or more", "quantize the model again")
+                raise unsupported(
+                    node,
+                    "an input's scale is 1 or more",
+                    "divide the values before they are compared, or convert with the layer kept in float",
+                )
         if tensors[0].dtype is DType.INT16:
             _check_plain(node, *tensors)
 
