@@ -36,6 +36,7 @@ def main(out: Path) -> None:
     cnn.save(out / "cnn.keras")
     cnn.save(out / "cnn.h5")
     cnn.export(out / "cnn_saved", verbose=False)
+    save_stages(out)
     save_two_inputs(out)
     save_two_heads(out)
     save_states(out)
@@ -49,6 +50,23 @@ def main(out: Path) -> None:
     save_tflite(out, cnn)
     cnn.layers[-1].bias.assign([0.0, np.nan, 0.0])
     cnn.save(out / "nan.keras")
+
+
+def save_stages(out: Path) -> None:
+    """Layers of which the converter fuses some."""
+    stages = keras.Sequential(
+        [
+            layers.Input((8, 8, 2)),
+            layers.Conv2D(3, 3, name="stem"),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.Conv2D(3, 3, activation="tanh", name="squash"),
+            layers.Flatten(),
+            layers.Dense(3, activation="softmax", name="head"),
+        ]
+    )
+    stages.save(out / "stages.keras")
+    stages.export(out / "stages_saved", verbose=False)
 
 
 def save_two_inputs(out: Path) -> None:

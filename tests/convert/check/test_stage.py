@@ -98,3 +98,13 @@ def test_integers_agree_or_not() -> None:
     info = TensorInfo("y", [1, 2], "int32")
     assert stage.difference(info, np.arange(100), np.arange(100)).is_right
     assert not stage.difference(info, np.arange(100), np.arange(100) + 1).is_right
+
+
+@pytest.mark.parametrize("name", ["stages.keras", "stages_saved"])
+def test_a_changed_keras_model_is_refused_with_its_layer(name: str, models: Path) -> None:
+    """Fused operators have no tensor of their own: the first that is lost with all that is made of it."""
+    with opened(identify(models / name), Options(), silent) as session:
+        changed = facts.inspect(_with_operator(session, "TANH", "LOGISTIC"), "changed")
+        object.__setattr__(session.front, "model", changed)
+        with pytest.raises(ModelError, match=r"begins at Tanh '[^']*squash[^']*'"):
+            stage.verify(session, samples(session))

@@ -134,12 +134,31 @@ def _first_wrong(session: Session, sample: list[Array]) -> str | None:
     given = [to_source_layout(a, info) for a, info in zip(sample, session.original.inputs, strict=True)]
     for worker in dict.fromkeys((session.worker, session.loader)):
         values = _values(worker, given)
+        if not any(place.tensor for place in places.values()):
+            return _first_unmatched(places, values, list(tensors.values()))
         node = next(
             (place.node for name, place in places.items() if _differs(name, place, values, tensors)), None
         )
         if node is not None:
             return node
     return None
+
+
+def _first_unmatched(
+    places: Mapping[str, messages.Place], values: Mapping[str, Array], tensors: list[Array]
+) -> str | None:
+    """The first value that no tensor equals, nor one that is made of it: fused operators leave gaps."""
+    right: set[str] = set()
+    for name, place in reversed(places.items()):
+        if name in right or (name in values and any(_equals(values[name], tensor) for tensor in tensors)):
+            right.update([name, *place.reads])
+    return next((place.node for name, place in places.items() if name in values and name not in right), None)
+
+
+def _equals(value: Array, tensor: Array) -> bool:
+    if value.size != tensor.size or tensor.dtype.kind != "f":
+        return False
+    return difference(TensorInfo("", [], "float32"), value, tensor).is_right
 
 
 def _differs(

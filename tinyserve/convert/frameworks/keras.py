@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tinyserve.convert.frameworks import recurrent, tensorflow
+from tinyserve.convert.frameworks import recurrent, tensorflow, tensorflow_trace
 from tinyserve.convert.tflite import signature
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.worker.loaded import Arrays, Loaded, Say
@@ -50,7 +50,8 @@ def load(request: LoadModel, say: Say) -> Loaded:
     tools = {"tensorflow": tf.__version__, **_keras_version()}
     called = Signature(names, _output_names(model))
     data = tensorflow.to_tflite(tf, function, called)
-    return Loaded(data, "keras", tools, original, notes=notes, restart=state)
+    places, trace = tensorflow_trace.seen(tf, function)
+    return Loaded(data, "keras", tools, original, notes=notes, restart=state, places=places, trace=trace)
 
 
 def _structured(tf: Any, model: Any, inputs: tuple[Any, ...]) -> Any:

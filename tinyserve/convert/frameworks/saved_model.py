@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinyserve.convert.frameworks import tensorflow
+from tinyserve.convert.frameworks import tensorflow, tensorflow_trace
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.worker.loaded import Arrays, Loaded, Say
 from tinyserve.convert.worker.messages import LoadModel
@@ -50,7 +50,8 @@ def load(request: LoadModel, say: Say) -> Loaded:
     # Outputs are a dict, which is flattened in the order of its sorted keys.
     called = Signature(tuple(names), tuple(sorted(signature.structured_outputs)))
     data = tensorflow.to_tflite(tf, function, called)
-    return Loaded(data, "saved_model", tools, original, restart=state)
+    places, trace = tensorflow_trace.seen(tf, function)
+    return Loaded(data, "saved_model", tools, original, restart=state, places=places, trace=trace)
 
 
 def _signature(signatures: Any, request: LoadModel) -> Any:

@@ -93,7 +93,7 @@ def traced(tf: Any, call: Callable[..., Any], specs: Sequence[Any]) -> Any:
 
 def state_of(function: Any) -> Callable[[], None] | None:
     """What gives the function's variables the values that they have now; None where it assigns to none."""
-    if not _assigns(function):
+    if not assigns(function):
         return None
     kept = [(variable, variable.numpy()) for variable in function.graph.variables]
 
@@ -115,7 +115,7 @@ def to_tflite(tf: Any, function: Any, names: Signature) -> bytes:
     """What ``traced`` gave as float32 .tflite, its inputs and outputs in the source's order and called
     ``names``. Raises UnsupportedError where TFLite has no such operator."""
     try:
-        converter = tf.lite.TFLiteConverter.from_concrete_functions([_frozen(function)], _root(tf, function))
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([frozen(function)], _root(tf, function))
         data = tidy.tidied(bytes(converter.convert()))
     except Exception as error:
         raise conversion_error(error) from error
@@ -129,10 +129,10 @@ def _output_names(data: bytes, count: int) -> tuple[str, ...]:
     return own if count and own[0] in signature.of(data).outputs else signature.numbered(count, "output_")
 
 
-def _frozen(function: Any) -> Any:
+def frozen(function: Any) -> Any:
     """The function with its variables as constants; one that has state stays: the converter freezes what is
     never assigned."""
-    if _assigns(function):
+    if assigns(function):
         return function
     framework = importlib.import_module("tensorflow.python.framework.convert_to_constants")
     return framework.convert_variables_to_constants_v2(function)
@@ -146,7 +146,7 @@ def _root(tf: Any, function: Any) -> Any:
     return holder
 
 
-def _assigns(function: Any) -> bool:
+def assigns(function: Any) -> bool:
     """Whether it assigns to variables, itself or in functions that it calls."""
     graph = function.graph.as_graph_def()
     nodes = [*graph.node, *(node for called in graph.library.function for node in called.node_def)]

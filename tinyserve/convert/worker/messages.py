@@ -162,11 +162,14 @@ class Step(msgspec.Struct, frozen=True, tag=True):
 
 class Place(msgspec.Struct, frozen=True):
     """Where a value of the source lies in the .tflite: axis i of ``tensor`` is the value's axis ``form[i]``.
-    ``node`` is what computes it in the source, as messages name it."""
+    ``node`` is what computes it in the source, as messages name it. Where ``tensor`` is '', it lies in the
+    tensor that has its numbers, if there is one, and ``reads`` names the values that it is made of.
+    """
 
     tensor: str
     form: list[int]
     node: str
+    reads: list[str] = []
 
 
 class Done(msgspec.Struct, frozen=True, tag=True):
