@@ -62,6 +62,7 @@ soak: $(VENV)/.test ## long runs: random networks (MODELS, default 500) through 
 	$(BIN)/python -m tests.convert.frameworks.networks.soak --models $${MODELS:-500}
 	$(BIN)/python -m tests.convert.soak --seconds $${KERAS_SECONDS:-3600}
 	$(BIN)/python -m tests.convert.frameworks.networks.soak --models $${MODELS:-500} --framework pytorch
+	$(BIN)/python -m tests.convert.frameworks.networks.architectures_soak
 	$(BIN)/python -m tests.sweep
 	$(MAKE) soak-hostile
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinyserve.compiler.graph import reader
+from tinyserve.convert import alike
 from tinyserve.convert.frameworks import tensorflow, trees
 from tinyserve.convert.quantize import activations, edge_quantizer, ranges, same_scale
 from tinyserve.convert.tflite import schema, signature, state
@@ -95,7 +96,7 @@ def _integers(data: bytes, samples: Arrays, request: Quantize, say: Say) -> byte
         calibrated = bytes(calibrator.Calibrator(model).calibrate(lambda: _feed(samples, say)))
         if request.clip:
             calibrated = ranges.clipped(calibrated, ranges.observe(model, samples, say), request.clip)
-        return _int8(tf, calibrated, request, kept)
+        return _int8(tf, alike.united(calibrated), request, kept)
     except (RuntimeError, ValueError) as error:
         if request.scheme == "int16x8":
             kept = activations.tensors(reader.read(data), activations.ODD_IN_16_BITS)

@@ -23,6 +23,7 @@ OPTIONS = {
     "RESHAPE": "ReshapeOptions", "TRANSPOSE": "TransposeOptions", "PAD": "PadOptions",
     "PADV2": "PadV2Options",
     "MIRROR_PAD": "MirrorPadOptions", "CONCATENATION": "ConcatenationOptions", "GATHER": "GatherOptions",
+    "SPLIT": "SplitOptions",
     "STRIDED_SLICE": "StridedSliceOptions", "SOFTMAX": "SoftmaxOptions", "LOG_SOFTMAX": "LogSoftmaxOptions",
     "LEAKY_RELU": "LeakyReluOptions", "GELU": "GeluOptions", "CAST": "CastOptions",
     "ARG_MAX": "ArgMaxOptions", "ARG_MIN": "ArgMinOptions", "CUMSUM": "CumsumOptions",

@@ -102,6 +102,22 @@ def take(ctx: Context, x: Value, axis: int, begin: int, count: int, *, step: int
     return strided_slice(ctx, x, begins, counts, steps)
 
 
+def split(ctx: Context, x: Value, axis: int, count: int) -> list[Value]:
+    """Equal parts along one axis, which is the last in some form of the value."""
+    if count == 1:
+        return [x]
+    if x.data is not None:
+        return [ctx.constant(part) for part in np.split(x.data, count, axis)]
+    form = ctx.form_for(x, axis)
+    tensor = ctx.tensor(x, form)
+    shape = list(x.shape)
+    shape[axis] //= count
+    made = [ctx.new(permuted(shape, form), x.dtype) for _ in range(count)]
+    number = ctx.draft.constant(f"{ctx.scope}/axis", np.array(form.index(axis), np.int32))
+    ctx.draft.operator("SPLIT", [number, tensor], made, numSplits=count)
+    return [ctx.computed(part, shape, form, like=x) for part in made]
+
+
 def concatenate(ctx: Context, parts: Sequence[Value], axis: int) -> Value:
     if len(parts) == 1:
         return parts[0]

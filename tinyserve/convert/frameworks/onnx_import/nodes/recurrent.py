@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recurrent layers, unrolled: one step after the other with the same weights."""
+"""Recurrent layers, unrolled: one step after the other with the same weights.
+
+The weights of all gates are one matrix. What has the same part in every step is called alike (see
+``convert.alike``), so that it gets one scale, and all steps one table.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.convert import alike
 from tinyserve.convert.frameworks.onnx_import import linear, movement
 from tinyserve.convert.frameworks.onnx_import.arithmetic import (
     add,
@@ -129,26 +134,61 @@ def _run(
     ctx: Context, node: Node, x: Value, layer: Layer, states: list[Value | None], *, backwards: bool
 ) -> tuple[list[Value], list[Value]]:
     """The hidden state after each step, in the order of the steps, and the last states."""
-    steps, batch, features = x.shape
+    steps = x.shape[0]
     order = range(steps)[::-1] if backwards else range(steps)
     step = {"LSTM": _lstm, "GRU": _gru, "RNN": _rnn}[node.op]
-    whole = step.__name__ == "_gru" and not node.attribute("linear_before_reset", 0)
+    if node.op == "GRU" and not node.attribute("linear_before_reset", 0):
+        step = _gru_before
+    scope = ctx.scope
+    bias = layer.bias if step is _gru else layer.bias + layer.state_bias
     hidden: dict[int, Value] = {}
     for t in order:
-        given = movement.reshape(ctx, movement.take(ctx, x, 0, t, 1), (batch, features))
-        states = list(_gru_before(ctx, layer, given, states) if whole else step(ctx, layer, given, states))
+        ctx.enter(f"{scope}/{alike.step('backwards' if backwards else 'step', t)}")
+        states = list(step(ctx, layer, _of_input(ctx, x, t, layer, bias), states))
         assert states[0] is not None
         hidden[t] = states[0]
+    ctx.enter(scope)
     return [hidden[t] for t in range(steps)], [state for state in states if state is not None]
 
 
-def _gate(ctx: Context, layer: Layer, gate: int, x: Value, hidden: Value | None) -> Value:
-    """W x + R h + both biases."""
-    total = layer.bias[gate] + layer.state_bias[gate]
-    inner = linear.fully_connected(ctx, x, layer.weights[gate], total)
+def _of_input(ctx: Context, x: Value, t: int, layer: Layer, bias: Array) -> Value:
+    """W x + bias of all gates at step ``t``, (batch, gates * units). For all steps at once it would be one
+    operator, whose result would lie in the arena until the last step."""
+    _, batch, features = x.shape
+    row = movement.reshape(ctx, movement.take(ctx, x, 0, t, 1), (batch, features))
+    weights = layer.weights.reshape(-1, features)
+    return _alike(ctx, linear.fully_connected(ctx, row, weights, bias.reshape(-1)), "of_input")
+
+
+def _alike(ctx: Context, value: Value, role: str) -> Value:
+    """The value, called by the part that it has in this step."""
+    if value.data is None:
+        for tensor in value.forms.values():
+            ctx.draft.tensors[tensor].name = f"{ctx.scope}/{role}"
+    return value
+
+
+def _of_state(ctx: Context, layer: Layer, hidden: Value, gates: slice, bias: Array | None = None) -> Value:
+    """R h of these gates, one after the other."""
+    weights = layer.recurrent[gates].reshape(-1, layer.units)
+    return _alike(ctx, linear.fully_connected(ctx, hidden, weights, bias), f"state_{gates.start or 0}")
+
+
+def _gates(ctx: Context, layer: Layer, given: Value, hidden: Value | None) -> list[Value]:
+    """W x + R h + both biases, gate by gate."""
+    inner = given
     if hidden is not None:
-        inner = add(ctx, inner, linear.fully_connected(ctx, hidden, layer.recurrent[gate]))
-    return _clipped(ctx, layer, inner)
+        inner = _alike(ctx, add(ctx, given, _of_state(ctx, layer, hidden, slice(None))), "gates")
+    return [_clipped(ctx, layer, gate) for gate in _parts(ctx, inner, len(layer.weights), hidden)]
+
+
+def _parts(ctx: Context, x: Value, count: int, hidden: Value | None) -> list[Value]:
+    """The gates in ``x``. The first step does not read all of them: they are slices there, of which
+    the unread ones go; a SPLIT would keep a part without a range."""
+    if hidden is not None:
+        return movement.split(ctx, x, 1, count)
+    units = x.shape[1] // count
+    return [movement.take(ctx, x, 1, gate * units, units) for gate in range(count)]
 
 
 def _clipped(ctx: Context, layer: Layer, x: Value) -> Value:
@@ -157,56 +197,77 @@ def _clipped(ctx: Context, layer: Layer, x: Value) -> Value:
     return at_least(ctx, at_most(ctx, x, layer.clip), -layer.clip)
 
 
-def _lstm(ctx: Context, layer: Layer, x: Value, states: list[Value | None]) -> list[Value | None]:
+def _lstm(ctx: Context, layer: Layer, given: Value, states: list[Value | None]) -> list[Value | None]:
     """Gates lie as input, output, forget, cell."""
     hidden, cell = states
     f, g, h = layer.activations
-    inner = [_gate(ctx, layer, gate, x, hidden) for gate in range(4)]
+    inner = _gates(ctx, layer, given, hidden)
     if layer.peepholes is not None and cell is not None:
         inner[0] = add(ctx, inner[0], multiply(ctx, cell, ctx.constant(layer.peepholes[0])))
         inner[2] = add(ctx, inner[2], multiply(ctx, cell, ctx.constant(layer.peepholes[2])))
-    new = multiply(ctx, f(ctx, inner[0]), g(ctx, inner[3]))
+    new = _alike(ctx, multiply(ctx, f(ctx, inner[0]), g(ctx, inner[3])), "new")
     if cell is not None:
-        new = add(ctx, multiply(ctx, f(ctx, inner[2]), cell), new)
+        kept = _alike(ctx, multiply(ctx, f(ctx, inner[2]), cell), "kept")
+        new = add(ctx, kept, new)
+    cell = _alike(ctx, new, "cell")
     if layer.peepholes is not None:
-        inner[1] = add(ctx, inner[1], multiply(ctx, new, ctx.constant(layer.peepholes[1])))
-    return [multiply(ctx, f(ctx, inner[1]), h(ctx, new)), new]
+        inner[1] = add(ctx, inner[1], multiply(ctx, cell, ctx.constant(layer.peepholes[1])))
+    return [_alike(ctx, multiply(ctx, f(ctx, inner[1]), h(ctx, cell)), "hidden"), cell]
 
 
-def _gru(ctx: Context, layer: Layer, x: Value, states: list[Value | None]) -> list[Value | None]:
+def _gru(ctx: Context, layer: Layer, given: Value, states: list[Value | None]) -> list[Value | None]:
     """Gates lie as update, reset, hidden; the state is reset behind its weights (PyTorch, Keras)."""
     hidden = states[0]
     f, g = layer.activations
-    update, reset = (f(ctx, _gate(ctx, layer, gate, x, hidden)) for gate in (0, 1))
-    inner = linear.fully_connected(ctx, x, layer.weights[2], layer.bias[2])
+    of_input = _parts(ctx, given, 3, hidden)
+    biases = layer.state_bias
     if hidden is None:
-        state: Value = ctx.constant(layer.state_bias[2][None])
+        of_state = [ctx.constant(bias[None]) for bias in biases]
     else:
-        state = linear.fully_connected(ctx, hidden, layer.recurrent[2], layer.state_bias[2])
-    if hidden is not None or layer.state_bias[2].any():
-        inner = add(ctx, inner, multiply(ctx, reset, state))
+        whole = _of_state(ctx, layer, hidden, slice(None), biases.reshape(-1))
+        of_state = movement.split(ctx, whole, 1, 3)
+    sums = [
+        of_input[gate]
+        if hidden is None and not biases[gate].any()
+        else _alike(ctx, add(ctx, of_input[gate], of_state[gate]), f"gate_{gate}")
+        for gate in (0, 1)
+    ]
+    update, reset = (f(ctx, _clipped(ctx, layer, gate)) for gate in sums)
+    inner = of_input[2]
+    if hidden is not None or biases[2].any():
+        part = _alike(ctx, multiply(ctx, reset, of_state[2]), "reset")
+        inner = _alike(ctx, add(ctx, inner, part), "gate_2")
     return [_mixed(ctx, update, g(ctx, _clipped(ctx, layer, inner)), hidden)]
 
 
-def _gru_before(ctx: Context, layer: Layer, x: Value, states: list[Value | None]) -> list[Value | None]:
+def _gru_before(ctx: Context, layer: Layer, given: Value, states: list[Value | None]) -> list[Value | None]:
     """As ``_gru``; the state is reset before its weights (ONNX's default)."""
     hidden = states[0]
     f, g = layer.activations
-    update = f(ctx, _gate(ctx, layer, 0, x, hidden))
+    inner = _parts(ctx, given, 3, hidden)
     if hidden is None:
-        return [_mixed(ctx, update, g(ctx, _gate(ctx, layer, 2, x, None)), None)]
-    reset = multiply(ctx, f(ctx, _gate(ctx, layer, 1, x, hidden)), hidden)
-    return [_mixed(ctx, update, g(ctx, _gate(ctx, layer, 2, x, reset)), hidden)]
+        update, new = f(ctx, _clipped(ctx, layer, inner[0])), g(ctx, _clipped(ctx, layer, inner[2]))
+        return [_mixed(ctx, update, new, None)]
+    of_state = movement.split(ctx, _of_state(ctx, layer, hidden, slice(0, 2)), 1, 2)
+    sums = [_alike(ctx, add(ctx, inner[gate], of_state[gate]), f"gate_{gate}") for gate in (0, 1)]
+    update, reset = (f(ctx, _clipped(ctx, layer, gate)) for gate in sums)
+    kept = _alike(ctx, multiply(ctx, reset, hidden), "reset")
+    last = _alike(ctx, add(ctx, inner[2], _of_state(ctx, layer, kept, slice(2, 3))), "gate_2")
+    return [_mixed(ctx, update, g(ctx, _clipped(ctx, layer, last)), hidden)]
 
 
 def _mixed(ctx: Context, update: Value, new: Value, hidden: Value | None) -> Value:
     """(1 - update) * new + update * hidden."""
-    fresh = multiply(ctx, subtract(ctx, ctx.scalar(1), update), new)
-    return fresh if hidden is None else add(ctx, multiply(ctx, update, hidden), fresh)
+    rest = _alike(ctx, subtract(ctx, ctx.scalar(1), update), "rest")
+    fresh = _alike(ctx, multiply(ctx, rest, new), "fresh")
+    if hidden is not None:
+        fresh = add(ctx, _alike(ctx, multiply(ctx, update, hidden), "kept"), fresh)
+    return _alike(ctx, fresh, "hidden")
 
 
-def _rnn(ctx: Context, layer: Layer, x: Value, states: list[Value | None]) -> list[Value | None]:
-    return [layer.activations[0](ctx, _gate(ctx, layer, 0, x, states[0]))]
+def _rnn(ctx: Context, layer: Layer, given: Value, states: list[Value | None]) -> list[Value | None]:
+    [inner] = _gates(ctx, layer, given, states[0])
+    return [_alike(ctx, layer.activations[0](ctx, inner), "hidden")]
 
 
 def _outputs(

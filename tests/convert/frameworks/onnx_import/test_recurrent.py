@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Unrolled recurrent layers answer as onnxruntime's, and their steps share tables and parameters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from tests.convert.frameworks.networks.reference import differences
+from tinyserve.compiler.graph import reader
+from tinyserve.convert import convert
+from tinyserve.convert.alike import role, step
+
+_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+_RANDOM = np.random.default_rng(5)
+
+
+def weights(*shape: int) -> Any:
+    return _RANDOM.normal(0, 0.4, shape).astype(np.float32)
+
+
+def model(op: str, steps: int = 6, *, direction: str = "forward", states: bool = False, biases: bool = True,
+          **attributes: Any) -> Any:  # fmt: skip
+    """Three features, five units; all sequences and last states are outputs."""
+    gates, directions = _GATES[op], 2 if direction == "bidirectional" else 1
+    constants = {"w": weights(directions, gates * 5, 3), "r": weights(directions, gates * 5, 5)}
+    inputs = {"x": [steps, 1, 3]}
+    if biases:
+        constants["b"] = weights(directions, gates * 10)
+    names = ["x", "w", "r", "b" if biases else ""]
+    outputs = {"y": [steps, directions, 1, 5], "h": [directions, 1, 5]}
+    if op == "LSTM":
+        outputs["c"] = [directions, 1, 5]
+    if states:
+        constants |= {name: weights(directions, 1, 5) for name in ("h0", "c0")}
+        names += ["", "h0", *(["c0"] if op == "LSTM" else [])]
+    if attributes.pop("peepholes", False):
+        constants["p"] = weights(directions, 15)
+        names += [""] * (7 - len(names)) + ["p"]
+    node = helper.make_node(op, names, list(outputs), hidden_size=5, direction=direction, **attributes)
+    infos = [[helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in values.items()]
+             for values in (inputs, outputs)]  # fmt: skip
+    stored = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    graph = helper.make_graph([node], "g", *infos, stored)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize("given", [{}, {"states": True}, {"biases": False}, {"steps": 1}, {"clip": 0.3}])
+@pytest.mark.parametrize("op", ["LSTM", "GRU", "RNN", "GRU after"])
+def test_every_form_is_exact(op: str, given: dict[str, Any], direction: str, tmp_path: Path) -> None:
+    reset = {"linear_before_reset": 1} if op == "GRU after" else {}
+    found = differences(model(op.split(maxsplit=1)[0], direction=direction, **reset, **given), tmp_path)
+    assert all(one.sqnr_db is None or one.sqnr_db > 100 for one in found), list(map(str, found))
+
+
+def test_peepholes(tmp_path: Path) -> None:
+    found = differences(model("LSTM", peepholes=True, states=True), tmp_path)
+    assert all(one.sqnr_db is None or one.sqnr_db > 100 for one in found)
+
+
+def test_names_tell_what_is_alike() -> None:
+    assert role(f"a/lstm/{step('step', 3)}/gates") == role(f"a/lstm/{step('step', 11)}/gates") != ""
+    assert role("conv/1") == role("a/step/gates") == ""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("op", ["LSTM", "GRU"])
+def test_steps_have_one_scale_per_part(op: str, tmp_path: Path) -> None:
+    """So that a table is in flash once, and not once per step."""
+    onnx.save(model(op, steps=8, **({"linear_before_reset": 1} if op == "GRU" else {})), tmp_path / "m.onnx")
+    np.savez(tmp_path / "d.npz", x=_RANDOM.normal(size=(40, 8, 1, 3)).astype(np.float32))
+    made = convert(tmp_path / "m.onnx", representative=tmp_path / "d.npz", output=tmp_path / "out")
+    scales: dict[str, set[Any]] = {}
+    for node in reader.read(made.model_bytes()).main.nodes:
+        read = node.inputs[0]
+        if node.name in ("LOGISTIC", "TANH") and read is not None and read.quantization is not None:
+            scales.setdefault(node.name, set()).add((read.scale, read.zero_point))
+    assert all(len(found) <= 3 for found in scales.values()), scales
+    assert all(one.sqnr_db is None or one.sqnr_db > 25 for one in made.manifest.accuracy)
+    assert not [note for note in made.manifest.notes if "SPLIT" in note]
