@@ -149,7 +149,7 @@ def _first_unmatched(
 ) -> str | None:
     """The first value that no tensor equals, nor one that is made of it: fused operators leave gaps."""
     right: set[str] = set()
-    for name, place in reversed(places.items()):
+    for name, place in reversed(list(places.items())):
         if name in right or (name in values and any(_equals(values[name], tensor) for tensor in tensors)):
             right.update([name, *place.reads])
     return next((place.node for name, place in places.items() if name in values and name not in right), None)
