@@ -14,7 +14,7 @@ import numpy as np
 
 from tinyserve.convert.tflite import schema
 
-_STEP = re.compile(r"(^|/)(step|backwards)~\d+(?=/)")
+_STEP = re.compile(r"(^|[./])(step|backwards)~\d+(?=/)")
 
 
 def step(layer: str, number: int) -> str:

@@ -65,7 +65,7 @@ def test_peepholes(tmp_path: Path) -> None:
 
 
 def test_names_tell_what_is_alike() -> None:
-    assert role(f"a/lstm/{step('step', 3)}/gates") == role(f"a/lstm/{step('step', 11)}/gates") != ""
+    assert role(f"a/lstm.{step('step', 3)}/gates") == role(f"a/lstm.{step('step', 11)}/gates") != ""
     assert role("conv/1") == role("a/step/gates") == ""
 
 

@@ -143,7 +143,7 @@ def _run(
     bias = layer.bias if step is _gru else layer.bias + layer.state_bias
     hidden: dict[int, Value] = {}
     for t in order:
-        ctx.enter(f"{scope}/{alike.step('backwards' if backwards else 'step', t)}")
+        ctx.enter(f"{scope}.{alike.step('backwards' if backwards else 'step', t)}")
         states = list(step(ctx, layer, _of_input(ctx, x, t, layer, bias), states))
         assert states[0] is not None
         hidden[t] = states[0]
