@@ -14,7 +14,7 @@ CLANG_FORMAT ?= $(shell command -v clang-format-14 || command -v clang-format)
 C_FILES := git ls-files '*.c' '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format fuzz soak soak-hostile package bench-kernels bench-layers bench-batch clean
+.PHONY: help install demo test test-fast lint format fuzz soak soak-hostile package audit test-warnings bench-kernels bench-layers bench-batch clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -76,6 +76,14 @@ package: $(VENV)/.test ## wheel and source distribution in dist/, checked
 	$(BIN)/python -m hatchling build
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/check-wheel-contents dist/*.whl
+
+audit: $(VENV)/.test ## known vulnerabilities of what is installed (asks the package index)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off pip-audit
+	$(BIN)/pip-audit --skip-editable --progress-spinner off
+
+test-warnings: $(VENV)/.test ## tests that need no front end, with every warning an error
+	$(BIN)/python -W error -m pytest -q -n $(JOBS) -W error -m 'not slow' tests/boards tests/report tests/platforms \
+	  tests/compiler/graph tests/compiler/plan tests/devices/client
 
 bench-kernels: $(VENV)/.test ## instructions per inference of the MLPerf Tiny models beside the peers'
 	$(BIN)/python benchmarks/kernels.py

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -29,26 +31,75 @@ def run(*command: object, cwd: Path) -> str:
     return done.stdout
 
 
-def test_a_bench_runs_from_an_installed_wheel(tmp_path: Path) -> None:
-    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist", cwd=CHECKOUT)
-    (wheel,) = (tmp_path / "dist").glob("tinyserve-*.whl")
-    home = tmp_path / "elsewhere"
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of an environment that has the wheel, as pipx and uv make them, in a path with spaces."""
+    place = tmp_path_factory.mktemp("installed")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", place / "dist", cwd=CHECKOUT)
+    (wheel,) = (place / "dist").glob("tinyserve-*.whl")
+    home = place / "Application Support" / "tinyserve's"
     venv.create(home, with_pip=False)
     python = home / "bin" / "python"
     # What tinyserve depends on is taken from here; tinyserve itself is only found in the wheel.
     site = Path(
-        run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=tmp_path).strip()
+        run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=place).strip()
     )
-    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     install = ("-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", wheel)
-    run(sys.executable, *install, cwd=tmp_path)
-    found = run(python, "-c", "import tinyserve; print(tinyserve.__file__)", cwd=tmp_path).strip()
+    run(sys.executable, *install, cwd=place)
+    found = run(python, "-c", "import tinyserve; print(tinyserve.__file__)", cwd=place).strip()
     assert Path(found).is_relative_to(home)
+    return python
 
-    model = write_classifier(tmp_path / "net.tflite")
+
+def sealed(directory: Path) -> list[str]:
+    """A command's beginning that lets it write nothing in ``directory`` and reach no network; [] where this
+    user may not do that."""
+    place = shlex.quote(str(directory))
+    inside = f'mount --bind {place} {place} && mount -o remount,ro,bind {place} && exec "$@"'
+    prefix = ["unshare", "--map-root-user", "--mount", "--net", "sh", "-c", inside, "sh"]
+    try:
+        probe = subprocess.run(
+            [*prefix, "touch", str(directory / "x")], capture_output=True, timeout=60, check=False
+        )
+    except OSError:
+        return []
+    return prefix if b"Read-only file system" in probe.stderr else []
+
+
+def contents(directory: Path) -> dict[str, tuple[int, int]]:
+    return {
+        str(path.relative_to(directory)): (path.stat().st_size, path.stat().st_mtime_ns)
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_an_installation_works_read_only_and_offline_and_writes_nothing_to_itself(
+    installed: Path, tmp_path: Path
+) -> None:
+    home = installed.parents[1]
+    prefix = sealed(home)
+    before = contents(home)
+    model = write_classifier(tmp_path / "a net.tflite")
     bench = ("-m", "tinyserve", "bench", model, "--board", "cortex-m4", "--runs", "1", "--json", "b.json")
-    run(python, *bench, cwd=tmp_path)
-    assert json.loads((tmp_path / "b.json").read_text())
+    run("env", f"TINYSERVE_CACHE={tmp_path}/cache", *prefix, installed, "-B", *bench, cwd=tmp_path)
+    assert json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
+    command = home / "bin" / "tinyserve"
+    compile = (command, "compile", model, "-o", tmp_path / "c")
+    run("env", "PYTHONDONTWRITEBYTECODE=1", *prefix, *compile, cwd=tmp_path)
+    assert list((tmp_path / "c").glob("*.c"))
+    assert contents(home) == before
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_installed_command_completes_itself(installed: Path, shell: str, tmp_path: Path) -> None:
+    command = installed.with_name("tinyserve")
+    script = run("env", f"_TINYSERVE_COMPLETE={shell}_source", command, cwd=tmp_path)
+    assert f"_TINYSERVE_COMPLETE={shell}_complete" in script
+    if shutil.which(shell):
+        (tmp_path / "completion").write_text(script, encoding="utf-8")
+        run(shell, "-n", tmp_path / "completion", cwd=tmp_path)
 
 
 def test_the_wheel_is_the_same_each_time_and_from_a_source_distribution(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ import click
 
 from tinyserve import __version__, platforms
 from tinyserve.cli.console import echo
-from tinyserve.errors import FileSystemError, Terminated, TinyserveError
+from tinyserve.errors import FileSystemError, Terminated, TinyserveError, ToolError
 from tinyserve.extras import missing_package
 
 
@@ -123,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _make_streams_safe()
     previous = {number: signal.signal(number, _terminate) for number in platforms.here().ending_signals()}
     try:
+        _check_python()
         result = group.main(args=list(arguments), prog_name="tinyserve", standalone_mode=False)
         sys.stdout.flush()
         return result if isinstance(result, int) else 0
@@ -131,6 +132,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+def _check_python() -> None:
+    """Raises ToolError on a free-threaded build: half of what tinyserve depends on has no wheels for it, and
+    nothing was tried."""
+    if hasattr(sys, "_is_gil_enabled"):  # from 3.13 on; asking further costs milliseconds
+        import sysconfig
+
+        if sysconfig.get_config_var("Py_GIL_DISABLED"):
+            version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+            raise ToolError(
+                f"{sys.executable} is a free-threaded build of Python {version}: not supported",
+                f"make the environment with the standard build: python{version} -m venv .venv",
+            )
 
 
 def _make_streams_safe() -> None:

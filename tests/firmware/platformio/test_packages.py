@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,45 @@ def test_a_resolver_that_hangs_holds_up_neither_the_check_nor_the_end_of_the_pro
     done = subprocess.run([sys.executable, "-c", STUCK_RESOLVER], capture_output=True, timeout=20, check=True)
     assert done.stdout == b"False\n"
     assert time.monotonic() - begin < 5
+
+
+def test_a_registry_of_which_all_hosts_refuse_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object, **options: object) -> None:
+        raise urllib.error.URLError("no route to host")
+
+    monkeypatch.setattr(packages.urllib.request, "urlopen", refuse)
+    begin = time.monotonic()
+    assert not packages.registry_is_reachable(30)
+    assert time.monotonic() - begin < 5
+
+
+def test_the_registry_is_asked_while_platformio_looks_for_its_platform(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked, board = threading.Event(), boards.load("feather-m4")
+
+    def reachable() -> bool:
+        asked.set()
+        return False
+
+    def missing(*args: object) -> list[str]:
+        assert asked.wait(10), "asked before PlatformIO has looked"
+        return ["platform atmelsam"]
+
+    monkeypatch.setattr(packages, "registry_is_reachable", reachable)
+    monkeypatch.setattr(packages, "missing_packages", missing)
+    with pytest.raises(ToolError, match="can't be reached"):
+        environment.install(board)
+
+
+def test_a_platform_that_is_there_needs_no_registry(tmp_path: Path) -> None:
+    board = boards.load("xiao-nrf52840-sense")
+    assert board.platformio and "/" in board.platformio.platform
+    assert not packages.has_platform(board, tmp_path)
+    (tmp_path / "platforms" / board.platformio.platform.rpartition("/")[2].removesuffix(".git")).mkdir(
+        parents=True
+    )
+    assert packages.has_platform(board, tmp_path)
 
 
 def test_a_registry_that_does_not_answer_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,10 +4,14 @@ fail without a network, and then says nothing."""
 
 from __future__ import annotations
 
+import glob
+import queue
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -39,10 +43,19 @@ def missing_packages(directory: Path, environment: str, pio: Pio) -> list[str]:
         raise ToolError(f"PlatformIO answered {lines[-1]!r}", "python -m platformio --version") from error
 
 
-def install(directory: Path, environment: str, lacking: list[str], board: Board, pio: Pio) -> None:
-    """Has PlatformIO install what is missing. Raises ToolError, at once when it is offline."""
+def install(
+    directory: Path,
+    environment: str,
+    lacking: list[str],
+    board: Board,
+    pio: Pio,
+    *,
+    reachable: Callable[[], bool] | None = None,
+) -> None:
+    """Has PlatformIO install what is missing. Raises ToolError, at once when it is offline. ``reachable``
+    says whether the registry answers where that has been asked already."""
     names = ", ".join(lacking)
-    if not registry_is_reachable():
+    if not (reachable or registry_is_reachable)():
         raise ToolError(
             f"{board.id}: not installed: {names}; and PlatformIO's registry can't be reached",
             "run it again on a network, or name a directory that has the library"
@@ -60,23 +73,54 @@ def install(directory: Path, environment: str, lacking: list[str], board: Board,
 
 
 def registry_is_reachable(timeout_s: float = REGISTRY_TIMEOUT_S) -> bool:
-    """Whether one of PlatformIO's registry hosts answers HTTPS within ``timeout_s``."""
+    """Whether one of PlatformIO's registry hosts answers HTTPS within ``timeout_s``; no is known as soon as
+    all have refused."""
     from platformio import __registry_mirror_hosts__
 
-    answered = threading.Event()
-
-    def ask(host: str) -> None:
-        try:
-            urllib.request.urlopen(f"https://api.{host}/", timeout=timeout_s).close()
-        except urllib.error.HTTPError as error:
-            # The registry itself answers its root with "not found"; a proxy that refuses answers otherwise.
-            if error.code != 404:
-                return
-        except (OSError, ValueError):
-            return
-        answered.set()
-
+    answers: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    deadline = time.monotonic() + timeout_s
     # Threads, because looking up a name has no time-out of its own.
     for host in __registry_mirror_hosts__:
-        threading.Thread(target=ask, args=(host,), daemon=True).start()
-    return answered.wait(timeout_s)
+        threading.Thread(target=lambda at=host: answers.put(_answers(at, timeout_s)), daemon=True).start()
+    for _ in __registry_mirror_hosts__:
+        try:
+            if answers.get(timeout=max(0.0, deadline - time.monotonic())):
+                return True
+        except queue.Empty:
+            return False
+    return False
+
+
+def _answers(host: str, timeout_s: float) -> bool:
+    try:
+        urllib.request.urlopen(f"https://api.{host}/", timeout=timeout_s).close()
+    except urllib.error.HTTPError as error:
+        # The registry itself answers its root with "not found"; a proxy that refuses answers otherwise.
+        return error.code == 404
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+class AskedRegistry:
+    """The question whether the registry answers, asked while something else goes on."""
+
+    def __init__(self) -> None:
+        self._answer = False
+        self._thread = threading.Thread(target=self._ask, daemon=True)
+        self._thread.start()
+
+    def _ask(self) -> None:
+        self._answer = registry_is_reachable()
+
+    def answer(self) -> bool:
+        self._thread.join()
+        return self._answer
+
+
+def has_platform(board: Board, core: Path) -> bool:
+    """Whether a development platform of the board's lies in the core directory: PlatformIO itself, asked in
+    vain, takes longer than the registry."""
+    assert board.platformio is not None
+    name = board.platformio.platform.rpartition("/")[2].removesuffix(".git").partition("@")[0].strip()
+    return any((core / "platforms").glob(f"{glob.escape(name)}*"))
