@@ -41,7 +41,7 @@ def test_smaller_kernels_are_a_remedy_where_weights_leave_room(
     program = replace(
         program,
         target=replace(program.target, optimize=optimize),
-        constants=[Constant("w", np.zeros(1200, np.int8))],
+        constants=[Constant("w", np.zeros(1200, np.int8), "int8_t")],
     )
     remedies = flash_remedies(program, room)
     assert ("--optimize size" in remedies) is helps
