@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from tinyserve.compiler.graph.types import DType
-from tinyserve.compiler.program import PORTABLE, Buffer, Constant, KernelCall, Lifetime, MemoryPlan, Program
+from tinyserve.compiler.program import (
+    PORTABLE,
+    Buffer,
+    Constant,
+    KernelCall,
+    Lifetime,
+    MemoryPlan,
+    Optimize,
+    Program,
+)
 from tinyserve.firmware.overflow import flash_remedies, peak_call, ram_remedies
 
 
@@ -35,7 +44,7 @@ def test_a_model_without_calls_has_no_peak() -> None:
     [("balanced", 1500, True), ("balanced", 1000, False), ("size", 1500, False), ("balanced", None, True)],
 )
 def test_smaller_kernels_are_a_remedy_where_weights_leave_room(
-    optimize: str, room: int | None, helps: bool
+    optimize: Optimize, room: int | None, helps: bool
 ) -> None:
     program = _program(1)
     program = replace(
