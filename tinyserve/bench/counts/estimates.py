@@ -26,6 +26,20 @@ def latency_ms(device: Device, board: Board) -> Estimate | None:
     return Estimate(round(found.low / per_ms, 6), round(found.high / per_ms, 6), "ms", found.model)
 
 
+def why_none(unit: str, board: Board) -> list[str]:
+    """A note where instructions were counted and no time follows from them; ``unit`` is what was counted."""
+    if unit != "instructions":
+        return []
+    core = board.core
+    if not core.cycle_model:
+        return [
+            f"no time is estimated: there is no cycle model of {core.name}, only instructions are counted"
+        ]
+    return [
+        f"no time is estimated: {core.name}'s cycle model takes counts per block, which Unicorn alone gives"
+    ]
+
+
 def energy_uj(latency: Estimate | None, board: Board) -> Estimate | None:
     """Microjoules of an inference: the board's active current at full clock over the estimated time."""
     if latency is None or board.power is None:

@@ -85,7 +85,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
     latencies = [float(value) for value in ticks]
     statistics = summarize(latencies, unit, options.warmup)
     setup = setup_of(firmware, board, options.emulator or "serial", options.optimize, options.seed)
-    notes: list[str] = []
+    notes = estimates.why_none(unit, board) if latency is None else []
     if real:
         clock = clock_of(info, board)
         setup = as_flashed(setup, info, clock)
