@@ -36,8 +36,10 @@ def load(path: Path) -> dict[str, npt.NDArray[Any]]:
 
 def load_array(path: Path) -> npt.NDArray[Any]:
     """The array of a .npy. Raises ValueError and OSError."""
+    size = path.stat().st_size
     with path.open("rb") as file:
-        _check_header(path.name, file, path.stat().st_size)
+        _check_header(path.name, file, size)
+    check_memory(size)
     array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
     return array
 
@@ -47,9 +49,18 @@ def check(path: Path) -> None:
     memory."""
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
+    if len(members) <= _MOST_MEMBERS:  # more are refused with that reason
+        check_memory(sum(member.file_size for member in members))
+    check_headers(path)
+
+
+def check_headers(path: Path) -> None:
+    """Raises ValueError where the arrays of a .npz are not as large as their members: whoever reads it in
+    pieces checks the memory of a piece."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
         if len(members) > _MOST_MEMBERS:
             raise ValueError(f"{len(members)} arrays in one file: at most {_MOST_MEMBERS} are read")
-        _check_memory(sum(member.file_size for member in members))
         for member in members:
             if member.filename.endswith(_ENDING):
                 with archive.open(member) as file:
@@ -73,10 +84,10 @@ def _check_header(name: str, file: IO[bytes], size: int) -> None:
             f"{name} claims the shape {shape} of {dtype}, {claimed:,} bytes,"
             f" and has {max(0, size - file.tell()):,}"
         )
-    _check_memory(claimed)
 
 
-def _check_memory(wanted: int) -> None:
+def check_memory(wanted: int) -> None:
+    """Raises ValueError where so many bytes are more than this computer can spare."""
     available = platforms.here().available_bytes()
     if available is not None and wanted > _SHARE * available:
         raise ValueError(

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import io
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -192,3 +194,16 @@ def test_arrays_of_different_length_and_empty_ones(tmp_path: Path) -> None:
         read(tmp_path / "d.npz")
     with pytest.raises(DataError, match="no such file"):
         read(tmp_path / "missing.npz")
+
+
+@pytest.mark.parametrize("shape", [(1, 1 << 40), (4, -1), (1 << 40, 3)])
+def test_a_header_that_claims_what_is_not_there_is_refused_before_it_is_read(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    path = tmp_path / "claims.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("x.npy", header.getvalue() + bytes(48))
+    with pytest.raises(DataError, match=r"x\.npy claims the shape"):
+        read(path)

@@ -20,6 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from tinyserve import npz
 from tinyserve.bundle import TensorInfo
 from tinyserve.datasets import images, readers
 from tinyserve.datasets.dataset import Dataset
@@ -124,9 +125,14 @@ class _Member:
         if fortran and len(self.shape) > 1:
             raise ValueError("the array is in Fortran order: save numpy.ascontiguousarray(x)")
 
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one sample."""
+        return math.prod(self.shape[1:]) * self._dtype.itemsize
+
     def take(self, count: int) -> Array:
         """The next ``count`` rows."""
-        wanted = count * math.prod(self.shape[1:]) * self._dtype.itemsize
+        wanted = count * self.row_bytes
         raw = self._file.read(wanted)
         if len(raw) != wanted:
             raise EOFError(f"'{self.name}' ends too early")
@@ -135,7 +141,9 @@ class _Member:
 
 def _npz(path: Path, _: Sequence[TensorInfo], piece: int) -> tuple[int, Iterator[Named]]:
     with ExitStack() as stack, _explained(path):
+        npz.check_headers(path)
         members = _members(stack, path)
+        npz.check_memory(sum(member.row_bytes for member in members) * piece)
         totals = {member.name: member.shape[0] if member.shape else 0 for member in members}
     lengths = set(totals.values())
     if len(lengths) > 1:
