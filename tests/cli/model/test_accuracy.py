@@ -3,12 +3,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.bench.models import write_classifier, write_dataset
 from tinyserve.cli.main import main
+from tinyserve.compiler.host.model import HostModel
+
+Array = npt.NDArray[Any]
 
 
 @pytest.fixture
@@ -52,3 +59,28 @@ def test_only_the_compiled_model_is_run_when_nothing_is_to_be_compared(
     shown = capsys.readouterr().out
     assert "compiled (int8)" in shown
     assert "TFLM" not in shown
+
+
+@pytest.mark.usefixtures("here")
+def test_a_model_that_agrees_with_tflm_on_nothing_ends_in_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The kernels' code stands in for a compiler that errs: its outputs are turned around."""
+    right = HostModel.run_batch
+
+    def turned(self: HostModel, inputs: Sequence[Array], reset: bool = True) -> list[Array]:
+        return [np.ascontiguousarray(output[..., ::-1]) for output in right(self, inputs, reset)]
+
+    monkeypatch.setattr(HostModel, "run_batch", turned)
+    assert main(["accuracy", "shapes.tflite", "--dataset", "test.npz"]) == 3
+    assert "TFLM" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shape", [(12, 2), (12, 5)])
+def test_labels_of_several_values_per_sample_are_refused(
+    shape: tuple[int, int], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = dict(np.load(here / "test.npz"))
+    np.savez(here / "test.npz", x=data["x"], y=np.full(shape, 2))
+    assert main(["accuracy", "shapes.tflite", "--dataset", "test.npz"]) == 5
+    assert f"labels of shape {shape}" in capsys.readouterr().err
