@@ -13,6 +13,7 @@
 #include "common/compiler.h"
 #include "common/fixed_point.h"
 #include "common/float_sum.h"
+#include "common/four_rows.h"
 #include "common/operands.h"
 #include "common/params.h"
 #include "common/sum_s16.h"
@@ -36,7 +37,17 @@ typedef struct {
     TS_REQUANTIZATION_FIELDS
 } ts_conv_2d_s8_params;
 
-/* int8, equal to TFLM's reference_integer_ops::ConvPerChannel. */
+static inline int8_t ts_conv_2d_output_s8(const ts_conv_2d_s8_params *p, int32_t channel, int32_t sum)
+{
+    if (p->bias != NULL) {
+        sum = ts_wrap_add(sum, p->bias[channel]);
+    }
+    const int32_t m = channel * p->multiplier_step;
+    sum = ts_wrap_add(ts_requantize(sum, p->multipliers[m], p->shifts[m]), p->output_offset);
+    return (int8_t)ts_clamp(sum, p->activation_min, p->activation_max);
+}
+
+/* int8, equal to TFLM's reference_integer_ops::ConvPerChannel. Four filters of a group at a time. */
 static inline void ts_conv_2d_s8(const ts_conv_2d_s8_params *p, const int8_t *input, int8_t *output)
 {
     const int32_t row_bytes = p->input_width * p->input_channels;
@@ -55,32 +66,29 @@ static inline void ts_conv_2d_s8(const ts_conv_2d_s8_params *p, const int8_t *in
                 const int32_t runs = contiguous ? (inside > 0) : inside;
                 const int32_t run = contiguous ? inside * p->filter_channels : p->filter_channels;
                 const int8_t *filter = p->weights;
-                int32_t group_left = p->filters_per_group, group_offset = 0;
-                for (int32_t oc = 0; oc < p->output_channels; oc++, filter += filter_bytes) {
-                    if (group_left-- == 0) {
-                        group_left = p->filters_per_group - 1;
+                int32_t group_left = p->filters_per_group, group_offset = 0, count;
+                for (int32_t oc = 0; oc < p->output_channels; oc += count, filter += count * filter_bytes) {
+                    if (group_left == 0) {
+                        group_left = p->filters_per_group;
                         group_offset += p->filter_channels;
                     }
-                    int32_t sum = 0;
+                    count = ts_min(TS_ROWS, group_left);
+                    group_left -= count;
+                    const ts_row_places places = ts_four_rows(count, filter_bytes);
+                    int32_t sums[TS_ROWS] = {0, 0, 0, 0};
                     for (int32_t fy = rows.begin; fy < rows.end; fy++) {
                         const int8_t *in = input + (y0 + fy * p->dilation_height) * row_bytes +
                                            (x0 + columns.begin * p->dilation_width) * p->input_channels + group_offset;
                         const int8_t *w = filter + (fy * p->filter_width + columns.begin) * p->filter_channels;
                         for (int32_t r = 0; r < runs; r++) {
-#pragma GCC unroll 4
-                            for (int32_t i = 0; i < run; i++) {
-                                sum += w[i] * (in[i] + p->input_offset);
-                            }
+                            ts_add_four_rows_s8(sums, w, places, in, p->input_offset, run);
                             in += p->dilation_width * p->input_channels;
                             w += run;
                         }
                     }
-                    if (p->bias != NULL) {
-                        sum = ts_wrap_add(sum, p->bias[oc]);
+                    for (int32_t c = 0; c < count; c++) {
+                        *output++ = ts_conv_2d_output_s8(p, oc + c, sums[c]);
                     }
-                    const int32_t m = oc * p->multiplier_step;
-                    sum = ts_wrap_add(ts_requantize(sum, p->multipliers[m], p->shifts[m]), p->output_offset);
-                    *output++ = (int8_t)ts_clamp(sum, p->activation_min, p->activation_max);
                 }
             }
         }
@@ -99,7 +107,8 @@ typedef struct {
 } ts_conv_2d_s16_params;
 
 /* A run of taps, as a function of its own, so that its few values stay in registers. */
-TS_NOINLINE TS_MAYBE_UNUSED static int32_t ts_conv_2d_dot_s16(const int16_t *input, const int8_t *weights, int32_t count)
+TS_NOINLINE TS_MAYBE_UNUSED static int32_t ts_conv_2d_dot_s16(const int16_t *input, const int8_t *weights,
+                                                              int32_t count)
 {
     int32_t sum = 0;
     for (; count >= 4; count -= 4) {

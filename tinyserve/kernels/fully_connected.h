@@ -9,6 +9,7 @@
 
 #include "common/fixed_point.h"
 #include "common/float_sum.h"
+#include "common/four_rows.h"
 #include "common/operands.h"
 #include "common/params.h"
 #include "common/sum_s16.h"
@@ -34,25 +35,17 @@ static inline int8_t ts_fully_connected_output_s8(const ts_fully_connected_s8_pa
     return (int8_t)ts_clamp(sum, p->activation_min, p->activation_max);
 }
 
-/* int8, equal to TFLM's reference_integer_ops::FullyConnected and FullyConnectedPerChannel. Two channels at a time
- * share the loads of the input; an odd last one is its own pair. */
+/* int8, equal to TFLM's reference_integer_ops::FullyConnected and FullyConnectedPerChannel. Four channels at a time. */
 static inline void ts_fully_connected_s8(const ts_fully_connected_s8_params *p, const int8_t *input, int8_t *output)
 {
     for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
         const int8_t *w = p->weights;
-        for (int32_t c = 0; c < p->channels; c += 2, w += 2 * p->depth) {
-            const int32_t pair = c + 1 < p->channels;
-            const int8_t *next = pair ? w + p->depth : w;
-            int32_t sum = 0, next_sum = 0;
-#pragma GCC unroll 4
-            for (int32_t i = 0; i < p->depth; i++) {
-                const int32_t x = input[i] + p->input_offset;
-                sum += w[i] * x;
-                next_sum += next[i] * x;
-            }
-            *output++ = ts_fully_connected_output_s8(p, c, sum);
-            if (pair) {
-                *output++ = ts_fully_connected_output_s8(p, c + 1, next_sum);
+        for (int32_t first = 0; first < p->channels; first += TS_ROWS, w += TS_ROWS * p->depth) {
+            const int32_t count = ts_min(TS_ROWS, p->channels - first);
+            int32_t sums[TS_ROWS] = {0, 0, 0, 0};
+            ts_add_four_rows_s8(sums, w, ts_four_rows(count, p->depth), input, p->input_offset, p->depth);
+            for (int32_t c = 0; c < count; c++) {
+                *output++ = ts_fully_connected_output_s8(p, first + c, sums[c]);
             }
         }
     }
