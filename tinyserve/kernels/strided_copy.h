@@ -40,12 +40,20 @@ TS_STRIDED_COPY_INLINE void ts_strided_copy_next(const ts_strided_copy_params *p
     }
 }
 
+/* Clang unrolls as far as the constants let it, and further than this. */
+#if defined(__GNUC__) && !defined(__clang__)
+#define TS_STRIDED_COPY_UNROLLED _Pragma("GCC unroll 4")
+#else
+#define TS_STRIDED_COPY_UNROLLED
+#endif
+
 #define TS_STRIDED_COPY(SUFFIX, T)                                                                                     \
     static inline void ts_strided_copy_##SUFFIX(const ts_strided_copy_params *p, const T *input, T *output)            \
     {                                                                                                                  \
         int32_t index[TS_STRIDED_COPY_RANK] = {0}, from = p->input_start, to = p->output_start;                        \
         for (int32_t row = 0; row < p->rows; row++) {                                                                  \
-            for (int32_t i = 0; i < p->row_length; i++) {                                                              \
+            TS_STRIDED_COPY_UNROLLED for (int32_t i = 0; i < p->row_length; i++)                                       \
+            {                                                                                                          \
                 output[to + i * p->output_row_stride] = input[from + i * p->input_row_stride];                         \
             }                                                                                                          \
             ts_strided_copy_next(p, index, &from, &to);                                                                \
@@ -59,6 +67,7 @@ TS_STRIDED_COPY(s64, int64_t)
 TS_STRIDED_COPY(f32, float)
 
 #undef TS_STRIDED_COPY
+#undef TS_STRIDED_COPY_UNROLLED
 
 /* Rows that lie in one piece at both ends. Elements are bytes, or words that are aligned at both ends. */
 #define TS_STRIDED_COPY_RUNS(UNIT, T)                                                                                  \
