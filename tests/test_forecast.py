@@ -43,6 +43,7 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_each_scheme_is_foretold_as_it_is_after_conversion(network: Path, tmp_path: Path) -> None:
     samples = np.random.default_rng(1).uniform(0, 60, (40, 10, 10, 1)).astype(np.float32)
     np.save(tmp_path / "d.npy", samples)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.bench.models import write_classifier, write_dataset
 from tinyserve.cli.main import main
+from tinyserve.report.forms import FORMS
 
 BENCH = ["bench", "shapes.tflite", "--board", "cortex-m4"]
 
@@ -81,7 +82,7 @@ def test_a_board_without_a_time_takes_no_scenario(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
-@pytest.mark.parametrize("option", ["--json", "--html", "--junit", "--markdown"])
+@pytest.mark.parametrize("option", [f"--{form}" for form in FORMS])
 def test_a_report_where_nothing_can_be_written_is_refused(
     capsys: pytest.CaptureFixture[str], option: str
 ) -> None:

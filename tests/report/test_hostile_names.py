@@ -13,6 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
@@ -22,6 +23,7 @@ from tinyserve.bench.judge.compare import compare
 from tinyserve.bench.result import BenchReport, BenchResult, FailedCell
 from tinyserve.cli.console import stdout
 from tinyserve.report import junit, markdown
+from tinyserve.report.forms import FORMS, encode
 from tinyserve.report.html import bench as html
 from tinyserve.report.text import bench as terminal
 from tinyserve.report.verdicts import comparison_lines, comparison_table
@@ -82,6 +84,14 @@ def test_square_brackets_are_no_markup_and_colons_no_pictures() -> None:
     with _printed() as stream:
         terminal.show(report_of("[/red] :smile: [b]x[/b]"), stdout())
     assert "[/red] :smile: [b]x[/b] on [/red] :smile: [b]x[/b] failed:" in stream.getvalue()
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(deadline=None, max_examples=15)
+@given(name=names.filter(str.strip))
+def test_every_form_is_text_without_control_characters(form: str, name: str) -> None:
+    text = encode(form, report_of(name), [], None).decode("utf-8")
+    assert not [c for c in text if unicodedata.category(c) == "Cc" and c not in "\n\t"]
 
 
 @settings(deadline=None, max_examples=15)
