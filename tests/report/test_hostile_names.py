@@ -86,7 +86,8 @@ def test_square_brackets_are_no_markup_and_colons_no_pictures() -> None:
     assert "[/red] :smile: [b]x[/b] on [/red] :smile: [b]x[/b] failed:" in stream.getvalue()
 
 
-@pytest.mark.parametrize("form", FORMS)
+# JSON is for programs, which get every name as it is.
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "json"])
 @settings(deadline=None, max_examples=15)
 @given(name=names.filter(str.strip))
 def test_every_form_is_text_without_control_characters(form: str, name: str) -> None:
