@@ -24,7 +24,7 @@ def creeping(optimize: Optimize, macs: int = 10_000_000) -> Program:
     """Ten kernels in a row, each of which needs its output 400 bytes below its input."""
     values = [buffer(f"v{i}", 8000, alignment=4) for i in range(11)]
     calls = [call([values[i]], [values[i + 1]], [Overlap(values[i], values[i + 1], 400)]) for i in range(10)]
-    calls[0].macs = macs
+    calls[0] = replace(calls[0], macs=macs)
     return replace(program(calls, values[:1], values[-1:]), target=Target(optimize=optimize))
 
 
