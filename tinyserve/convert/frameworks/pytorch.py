@@ -7,6 +7,7 @@ A .pt2 holds a graph and weights; torch.export.load does not run the author's co
 
 from __future__ import annotations
 
+import copy
 import importlib
 import importlib.metadata
 import tempfile
@@ -32,7 +33,7 @@ def export(request: ExportOnnx, say: Say) -> Exported:
     _check_mode(program, request.source)
     _check_inputs(program, request)
     say("convert", 0, 0)
-    module = program.module()
+    module = _in_float32(torch, program)
 
     def original(sample: Arrays) -> Arrays:
         with torch.no_grad():
@@ -41,6 +42,22 @@ def export(request: ExportOnnx, say: Say) -> Exported:
     tools = {name: importlib.metadata.version(name) for name in ("torch", "onnxscript")}
     onnx = _onnx(torch, program, request.source)
     return Exported(onnx, "pytorch", tools, original, _tracer(torch, program, module))
+
+
+def _in_float32(torch: Any, program: Any) -> Any:
+    """The program as a module; one of half precision with its weights as float32, as the conversion has them.
+    What casts on its way, and no longer fits then, stays as it is."""
+    examples = _placeholders(program)
+    if not any(example.dtype in (torch.float16, torch.bfloat16) for example in examples):
+        return program.module()
+    wide = copy.deepcopy(program.module()).float()  # which has the program's own weights
+    zeros = [np.zeros(tuple(example.shape), np.float32) for example in examples]
+    try:
+        with torch.no_grad():
+            _call(torch, program, wide, zeros)
+    except (RuntimeError, AssertionError, ValueError):
+        return program.module()
+    return wide
 
 
 def _program(torch: Any, path: Path) -> Any:
@@ -168,7 +185,8 @@ def _key(key: Any) -> str:
 
 def _call(torch: Any, program: Any, module: Any, sample: Arrays) -> Any:
     arguments = [
-        _tensor(torch, value, node) for value, node in zip(sample, _placeholders(program), strict=True)
+        _tensor(torch, module, value, node)
+        for value, node in zip(sample, _placeholders(program), strict=True)
     ]
     pytree = importlib.import_module("torch.utils._pytree")
     args, kwargs = pytree.tree_unflatten(arguments, program.call_spec.in_spec)
@@ -181,9 +199,11 @@ def _placeholders(program: Any) -> list[Any]:
     return [nodes[name].meta["val"] for name in names]
 
 
-def _tensor(torch: Any, value: npt.NDArray[Any], example: Any) -> Any:
-    made = torch.from_numpy(np.ascontiguousarray(value)).reshape(tuple(example.shape))
-    return made.to(example.dtype)
+def _tensor(torch: Any, module: Any, value: npt.NDArray[Any], example: Any) -> Any:
+    """An input as the module takes it: of half precision only where its weights are."""
+    made, half = torch.from_numpy(np.ascontiguousarray(value)), (torch.float16, torch.bfloat16)
+    wide = example.dtype in half and not any(weights.dtype in half for weights in module.parameters())
+    return made.reshape(tuple(example.shape)).to(torch.float32 if wide else example.dtype)
 
 
 def _array(output: Any) -> npt.NDArray[Any]:
@@ -208,7 +228,8 @@ def _tracer(torch: Any, program: Any, module: Any) -> Any:
                     found[node.name] = _array(result)
                 return result
 
-        arguments = [_tensor(torch, v, e) for v, e in zip(sample, _placeholders(program), strict=True)]
+        pairs = zip(sample, _placeholders(program), strict=True)
+        arguments = [_tensor(torch, module, value, example) for value, example in pairs]
         with torch.no_grad():
             Recorder(module).run(*arguments)
         return found
