@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from tinyserve.devices.link import Link
 from tinyserve.devices.symbols import Symbols
 from tinyserve.errors import ToolError
-
-_FAULT_LINE = re.compile(r"e-\[fault pc=0x([0-9a-fA-F]+)")
 
 
 class Device(ABC):
@@ -30,15 +27,6 @@ class Device(ABC):
         self.symbols = symbols
         link.symbols = symbols
 
-    def explain_failure(self) -> str:
-        """Why the device stopped answering, as far as it is known: the place of a crash, the emulator's own
-        words, the last lines received. Several lines, '' if there is nothing to say."""
-        parts = [self._fault(), self._own_words()]
-        received = self.link.transcript.received_lines()[-3:]
-        if received:
-            parts.append("received last:\n" + "\n".join(f"  {line}" for line in received))
-        return "\n".join(part for part in parts if part)
-
     def function_counts(self) -> dict[str, int]:
         """Instructions of the model's last invoke, by the function that executed them itself, largest first.
 
@@ -54,15 +42,3 @@ class Device(ABC):
     @abstractmethod
     def close(self) -> None:
         """Ends the device and everything that was started for it; may be called twice."""
-
-    def _own_words(self) -> str:
-        """What the device or its emulator says about its end."""
-        return ""
-
-    def _fault(self) -> str:
-        """The place of a fault that the firmware's own handler reported."""
-        for line in reversed(self.link.transcript.received_lines()):
-            match = _FAULT_LINE.search(line)
-            if match and self.symbols:
-                return f"the firmware faulted in {self.symbols.place(int(match[1], 16))}"
-        return ""

@@ -43,10 +43,6 @@ class Transcript:
         """The last line received, '' if none."""
         return next((text for direction, text in reversed(self._lines) if direction == "<"), "")
 
-    def received_lines(self) -> list[str]:
-        """The last lines received, oldest first."""
-        return [text for direction, text in self._lines if direction == "<"]
-
     def __str__(self) -> str:
         """One line per entry, '> ' for sent and '< ' for received, oldest first."""
         return "\n".join(f"{direction} {text}" for direction, text in self._lines)

@@ -72,7 +72,6 @@ def test_a_hang_names_where(build_probe: BuildProbe, name: str) -> None:
         device.link.write(b"h%")
         with pytest.raises(NoAnswer, match=r"no answer within 0\.3 s, running hang \(probe\.c:\d+\)"):
             device.link.read_line(0.3)
-        assert "running hang" in device.explain_failure()
 
 
 @needs_arm
@@ -83,7 +82,6 @@ def test_a_lockup_ends_in_qemu_s_own_words(build_probe: BuildProbe) -> None:
         device.link.write(b"u%")
         with pytest.raises(LinkClosed, match=r"QEMU ended: .*Lockup.*received last: 'ready'"):
             device.link.read_line(20)
-        assert "Lockup" in device.explain_failure()
 
 
 @needs_riscv
@@ -92,9 +90,8 @@ def test_a_trap_names_where_it_came_from(build_probe: BuildProbe) -> None:
     with open_device(firmware, board, "qemu") as device:
         device.link.read_line(20)
         device.link.write(b"u%")
-        with pytest.raises(NoAnswer):
+        with pytest.raises(NoAnswer, match="running "):
             device.link.read_line(0.5)
-        assert "running " in device.explain_failure()
 
 
 @needs_arm

@@ -140,11 +140,8 @@ def test_a_crash_names_function_line_and_what_was_done(
             device.link.read_line(10)
         assert caught.match(what)
         assert caught.match("received last: 'ready'")
-        with pytest.raises(LinkClosed, match="crashed"):
+        with pytest.raises(LinkClosed, match="crashed in"):
             device.link.read_line(10)
-        explained = device.explain_failure()
-    assert "crashed in" in explained
-    assert "  ready" in explained
 
 
 def test_an_unaligned_load_is_fine_where_the_core_does_it(build_probe: BuildProbe) -> None:

@@ -97,10 +97,6 @@ class HostDevice(Device):
     def close(self) -> None:
         self.link.close()
 
-    def _own_words(self) -> str:
-        code = self._process.exit_code
-        return "" if code is None else f"the program ended with {_status(code)}"
-
 
 def _status(code: int) -> str:
     return f"signal {code - 128}" if code > 128 else f"exit status {code}"

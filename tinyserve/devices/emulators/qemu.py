@@ -77,9 +77,6 @@ class QemuDevice(Device):
             self._counter.close()
             self._counter = None
 
-    def _own_words(self) -> str:
-        return self._qemu.where() or self._qemu.ended()
-
 
 class QemuLink(SocketLink):
     """The serial port behind QEMU's multiplexer, which reads ahead of the UART: twice as fast as without.

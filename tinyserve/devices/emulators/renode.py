@@ -53,9 +53,6 @@ class RenodeDevice(Device):
         self.link.close()
         self._renode.close()
 
-    def _own_words(self) -> str:
-        return self._renode.where() or self._renode.ended()
-
 
 class Renode:
     """The running emulator: its process, monitor and serial port."""

@@ -306,9 +306,6 @@ class UnicornDevice(Device):
     def close(self) -> None:
         self.link.close()
 
-    def _own_words(self) -> str:
-        return self.link.whereabouts()
-
 
 def _attach(uc: unicorn.Uc, board: Board, monitor: MonitorClass | None) -> tuple[Monitor, bool]:
     """The monitor that was asked for, else the native one, else (True) the slow one."""
