@@ -17,6 +17,7 @@ from itertools import chain
 from tinyserve import __version__
 from tinyserve.compiler.emit.cpp import wrapper
 from tinyserve.compiler.emit.ctext import array_lines, number, shape_text
+from tinyserve.compiler.emit.explain import meaning
 from tinyserve.compiler.emit.interface import InterfaceText, form
 from tinyserve.compiler.emit.kernel_files import KERNEL_DIRECTORY, collect
 from tinyserve.compiler.emit.parameters import misfit, missing, structs, unknown
@@ -291,7 +292,8 @@ class _Emitter:
         if call.params_type:
             yield f"  static const {call.params_type} params = {{"
             for field, value in call.params.items():
-                yield f"      .{field} = {self.value(value)},"
+                about = meaning(call, field)
+                yield f"      .{field} = {self.value(value)},{f' /* {about} */' if about else ''}"
             yield "  };"
             arguments.insert(0, "&params")
         if self.form.layer_argument and not any(isinstance(arg, Buffer) for arg in call.args):

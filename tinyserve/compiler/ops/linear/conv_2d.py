@@ -209,8 +209,12 @@ def convolution_params(
     if input.dtype is not DType.FLOAT32:
         factors = requantization or convolution_requantization(node, input, weights, output)
         params["multiplier_step"] = factors.step
-        params["multipliers"] = lowering.constant(f"{weights.name}_multipliers", factors.multipliers)
-        params["shifts"] = lowering.constant(f"{weights.name}_shifts", factors.shifts)
+        params["multipliers"] = lowering.constant(
+            f"{weights.name}_multipliers", factors.multipliers, "scales of input x weights / output, Q0.31"
+        )
+        params["shifts"] = lowering.constant(
+            f"{weights.name}_shifts", factors.shifts, "to the left, of the products with the multipliers"
+        )
     return params
 
 
