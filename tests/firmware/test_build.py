@@ -11,6 +11,7 @@ from elftools.elf.elffile import ELFFile
 from tests.firmware.tiny_model import tiny_model
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve import boards
+from tinyserve.bench.counts.memory import memory_of
 from tinyserve.boards.types import Board
 from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.errors import FileSystemError, FitError, ToolError, UsageError
@@ -295,3 +296,21 @@ def test_objects_are_named_after_the_part_that_the_linker_script_sorts_by(
     build(_project("cortex-m4", tmp_path))
     names = {path.name.split("_")[0] for path in (own_cache / "objects").glob("*.o")}
     assert names == {"startup", "firmware", "runtime", "model", "weights"}
+
+
+def test_what_a_board_copies_to_ram_at_start_counts_as_ram_on_its_twin(tmp_path: Path) -> None:
+    """Teensy's start-up copies code and weights; the twin, which does not, must not say that they fit."""
+    board = boards.load("teensy41")
+    assert board.ram
+    small = build(render(tiny_model(weight_bytes=100_000), board, tmp_path / "small", emulate=True))
+    assert small.sizes
+    assert small.sizes.copied_bytes == small.sizes.weights_bytes + 32 * 1024
+    parts = {part.name: part.bytes for part in memory_of(small, board).ram_parts}
+    assert parts["copied from flash at start"] == small.sizes.copied_bytes
+    assert sum(parts.values()) == small.sizes.ram_bytes
+    with pytest.raises(FitError, match=r"RAM is .* over.*copied from flash at start 6\d\d,\d{3}") as caught:
+        build(render(tiny_model(weight_bytes=600_000), board, tmp_path / "large", emulate=True))
+    assert "teensy41" not in caught.value.hint
+    nucleo = boards.load("nucleo-h743zi")
+    elsewhere = build(render(tiny_model(weight_bytes=600_000), nucleo, tmp_path / "other", emulate=True))
+    assert elsewhere.sizes and not elsewhere.sizes.copied_bytes

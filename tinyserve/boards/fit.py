@@ -48,10 +48,17 @@ def fit(needs: Demand, board: Board) -> Fit:
 
 def ram_on(needs: Demand, board: Board) -> int:
     """RAM that the demand takes of a board, bytes, with what its start-up copies there."""
-    copied = needs.constant_bytes if board.constants_in == "ram" else 0
+    code = needs.flash_bytes - needs.constant_bytes
+    return needs.ram_bytes + copied_bytes(code, needs.constant_bytes, board)
+
+
+def copied_bytes(code_bytes: int, constant_bytes: int, board: Board) -> int:
+    """RAM that the board's start-up fills with code and constants from flash, bytes; a twin leaves them
+    there."""
+    copied = constant_bytes if board.constants_in == "ram" else 0
     if board.code_in == "ram":
-        copied += -(-(needs.flash_bytes - needs.constant_bytes) // CODE_BANK_BYTES) * CODE_BANK_BYTES
-    return needs.ram_bytes + copied
+        copied += -(-code_bytes // CODE_BANK_BYTES) * CODE_BANK_BYTES
+    return copied
 
 
 def _share(used: int, region: Region | None) -> float:

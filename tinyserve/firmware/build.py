@@ -121,13 +121,16 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
             f"cannot write the firmware: {error.strerror}: {error.filename}", "check space and permissions"
         ) from error
     host = project.port == "host"
+    sizes = read_host_sizes(elf) if host else read_sizes(elf).on(project.board)
+    if sizes and project.board.ram and sizes.copied_bytes and sizes.ram_bytes > project.board.ram.bytes:
+        raise overflow_error(project, sizes)  # the twin would run it, the board could not
     stack = None if host else worst_case(elf, project.model.name)
     if stack is not None and library is not None:
         stack = replace(stack, complete=False)  # an interpreter calls through pointers that it makes
     return Firmware(
         elf=elf,
         project=project,
-        sizes=read_host_sizes(elf) if host else read_sizes(elf),
+        sizes=sizes,
         stack=stack,
         toolchain=tools.identity,
         flags=(*tools.target_flags, *tools.compile_flags, level),
@@ -257,7 +260,7 @@ def _link(command: list[str], runtime: str, project: Project, stored: Path, time
             roomy.write_text(linker_script(project.board, project.stack_bytes, roomy=True), encoding="utf-8")
             script = ["-T", str(roomy)]
             _check(run([*command, *script, "-o", str(made)], project.directory, timeout_s), "linking")
-            raise overflow_error(project, read_sizes(made))
+            raise overflow_error(project, read_sizes(made).on(project.board))
         _check(finished, "linking")
         made.replace(stored)
     keep_newest(stored.parent, CACHED_FIRMWARES)

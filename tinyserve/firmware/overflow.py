@@ -35,7 +35,7 @@ def overflow_error(project: Project, sizes: Sizes) -> FitError:
         facts.append(
             f"RAM is {over_ram:,} bytes over: {sizes.ram_bytes:,} of {board.ram.bytes:,}"
             f" (arena {sizes.arena_bytes:,}, stack {sizes.stack_bytes:,},"
-            f" input copy {project.model.input_bytes:,})"
+            f" input copy {project.model.input_bytes:,}{_copied(sizes)})"
         )
         facts += _peak(program, plan)
         remedies += ram_remedies(program, plan)
@@ -46,6 +46,10 @@ def overflow_error(project: Project, sizes: Sizes) -> FitError:
     return FitError(
         f"{project.model.name} does not fit {board.id}: " + "; ".join(facts), "; or ".join(remedies)
     )
+
+
+def _copied(sizes: Sizes) -> str:
+    return f", copied from flash at start {sizes.copied_bytes:,}" if sizes.copied_bytes else ""
 
 
 def peak_call(program: Program, plan: MemoryPlan) -> tuple[int, int] | None:
@@ -113,5 +117,5 @@ def _boards_that_fit(sizes: Sizes) -> list[str]:
 
 
 def _fits(board: Board, sizes: Sizes) -> bool:
-    needs = Demand(sizes.flash_bytes, sizes.ram_bytes, sizes.weights_bytes)
+    needs = Demand(sizes.flash_bytes, sizes.ram_bytes - sizes.copied_bytes, sizes.weights_bytes)
     return board.flash is not None and board.ram is not None and fit(needs, board) != "too large"

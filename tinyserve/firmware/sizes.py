@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
+
+from tinyserve.boards.fit import copied_bytes
+from tinyserve.boards.types import Board
 
 
 @dataclass(frozen=True)
@@ -13,7 +16,8 @@ class Sizes:
     """Bytes by part. Initialised data lies in both memories.
 
     ``model_bytes`` is kernels, generated code and parameter tables; ``runtime_bytes`` the arithmetic that the
-    core lacks; ``arena_bytes`` all of the model's own RAM; ``other_*`` protocol buffers and the rest.
+    core lacks; ``arena_bytes`` all of the model's own RAM; ``other_*`` protocol buffers and the rest;
+    ``copied_bytes`` what the board itself, unlike its twin, copies from flash to RAM at start.
     """
 
     weights_bytes: int
@@ -26,6 +30,7 @@ class Sizes:
     arena_bytes: int
     stack_bytes: int
     other_ram_bytes: int
+    copied_bytes: int = 0
 
     @property
     def flash_bytes(self) -> int:
@@ -41,7 +46,13 @@ class Sizes:
 
     @property
     def ram_bytes(self) -> int:
-        return self.arena_bytes + self.stack_bytes + self.data_bytes + self.other_ram_bytes
+        own = self.arena_bytes + self.stack_bytes + self.data_bytes + self.other_ram_bytes
+        return own + self.copied_bytes
+
+    def on(self, board: Board) -> Sizes:
+        """With what the board copies."""
+        code = self.flash_bytes - self.weights_bytes - self.data_bytes
+        return replace(self, copied_bytes=copied_bytes(code, self.weights_bytes, board))
 
 
 def read_sizes(elf: Path) -> Sizes:

@@ -48,6 +48,7 @@ def _ram_parts(sizes: Sizes) -> list[Part]:
         Part("arena and state", sizes.arena_bytes),
         Part("stack", sizes.stack_bytes),
         Part("initialised data", sizes.data_bytes),
+        Part("copied from flash at start", sizes.copied_bytes),
         Part("input copy, protocol, other", sizes.other_ram_bytes),
     ]
     return [part for part in parts if part.bytes]
