@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from tinyserve.convert.quantize import quantizer
-from tinyserve.convert.tflite import entry, real, shapes, surgery, widen
+from tinyserve.convert.tflite import entry, real, shapes, standardize, surgery, widen
 from tinyserve.convert.worker import messages, runtimes
 from tinyserve.convert.worker.loaded import Exported, Loaded, Say, each_sample, load_arrays, save_arrays
 from tinyserve.errors import ModelError, TinyserveError, ToolError
@@ -38,6 +38,7 @@ class Server:
             messages.Dequantize: self.dequantize,
             messages.Split: self.split,
             messages.Join: self.join,
+            messages.Standardize: self.standardize,
             messages.RunOriginal: self.run_original,
             messages.TraceOriginal: self.trace_original,
             messages.Quantize: self.quantize,
@@ -97,6 +98,10 @@ class Server:
     def join(self, request: messages.Join) -> messages.Done:
         source, network = request.source.read_bytes(), request.network.read_bytes()
         request.output.write_bytes(surgery.join(source, request.operators, network))
+        return messages.Done()
+
+    def standardize(self, request: messages.Standardize) -> messages.Done:
+        request.output.write_bytes(standardize.standardized(request.source.read_bytes(), request.steps))
         return messages.Done()
 
     def run_original(self, request: messages.RunOriginal) -> messages.Done:

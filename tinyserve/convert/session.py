@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tinyserve.bundle import from_source_layout, quantize, to_source_layout
 from tinyserve.convert.check import expectation
 from tinyserve.convert.frameworks import front_ends
-from tinyserve.convert.quantize import signal_front
+from tinyserve.convert.quantize import scaling_front, signal_front
 from tinyserve.convert.settings import Options, Record
 from tinyserve.convert.sources import SourceModel
 from tinyserve.convert.tflite import facts
@@ -59,19 +59,22 @@ class Session:
         is not there.
         """
         _check_scheme(scheme, options)
-        kept = [name for layer in options.keep_float for name in tensors_of(self.original.model, layer)]
-        front = signal_front.operators_of(self.original.model)
-        if front:
-            data = self._quantize_behind(front, calibration, scheme, options, kept)
+        if front := signal_front.operators_of(self.original.model):
+            names = ", ".join(signal_front.custom_operators(self.original.model))
+            self._note(f"the front end ({names}) stays as it is: the network behind it is quantized")
+            data = self._quantize_behind(self.original, front, calibration, scheme, options)
+        elif steps := scaling_front.standardizations(self.original.model, calibration.inputs, scheme):
+            data = self._quantize_standardized(steps, calibration, scheme, options)
         else:
-            data = self._quantize(self.original.data, calibration.inputs, scheme, options, kept)
+            for info, values in zip(self.original.inputs, calibration.inputs, strict=True):
+                self._note(scaling_front.note(values, info.name, scheme))
+            data = self._quantize(self.original.data, calibration.inputs, scheme, options)
         made = facts.inspect(data, "the quantized model")
         forms = [[info.form for info in infos] for infos in (self.original.inputs, self.original.outputs)]
         return facts.with_forms(made, *forms)
 
-    def _quantize(
-        self, data: bytes, inputs: list[Array], scheme: str, options: Options, kept: list[str]
-    ) -> bytes:
+    def _quantize(self, data: bytes, inputs: list[Array], scheme: str, options: Options) -> bytes:
+        kept = [name for layer in options.keep_float for name in tensors_of(self.original.model, layer)]
         source, target, samples = (self.worker.path(suffix) for suffix in (".tflite", ".tflite", ".npz"))
         source.write_bytes(data)
         save_arrays(samples, inputs)
@@ -87,22 +90,46 @@ class Session:
         self.record.tools.update(self.quantizer.ask(request, "quantize").tools)
         return target.read_bytes()
 
+    def _quantize_standardized(
+        self,
+        steps: list[scaling_front.Standardization],
+        calibration: Dataset,
+        scheme: str,
+        options: Options,
+    ) -> bytes:
+        """The model in integers behind steps in float that make its features alike."""
+        source, made = self.worker.path(".tflite"), self.worker.path(".tflite")
+        source.write_bytes(self.original.data)
+        self.worker.ask(messages.Standardize(source, steps, made), "scale the features")
+        model = facts.inspect(made.read_bytes(), "the standardized model")
+        front = scaling_front.operators_of(model.model)
+        self._note(
+            "features of unlike ranges: the model takes raw floats and scales each before integers begin"
+        )
+        return self._quantize_behind(model, front, calibration, scheme, options)
+
     def _quantize_behind(
-        self, front: list[int], calibration: Dataset, scheme: str, options: Options, kept: list[str]
+        self,
+        model: Inspected,
+        front: list[int],
+        calibration: Dataset,
+        scheme: str,
+        options: Options,
     ) -> bytes:
         """The network behind a front end in integers, calibrated with what the front end gives, and joined to
         it again."""
         source, first, second, joined = (self.worker.path(".tflite") for _ in range(4))
-        source.write_bytes(self.original.data)
+        source.write_bytes(model.data)
         self.worker.ask(messages.Split(source, front, first, second), "cut the front end off")
         features = self._features(facts.inspect(first.read_bytes(), "the front end"), calibration)
-        second.write_bytes(self._quantize(second.read_bytes(), features, scheme, options, kept))
+        second.write_bytes(self._quantize(second.read_bytes(), features, scheme, options))
         self.worker.ask(messages.Join(source, front, second, joined), "join the front end")
-        names = ", ".join(signal_front.custom_operators(self.original.model))
-        note = f"the front end ({names}) stays as it is: the network behind it is quantized"
-        if note not in self.record.notes:
-            self.record.notes.append(note)
         return joined.read_bytes()
+
+    def _note(self, note: str) -> None:
+        """Each once, however many schemes are tried; an empty one is none."""
+        if note and note not in self.record.notes:
+            self.record.notes.append(note)
 
     def _features(self, model: Inspected, calibration: Dataset) -> list[Array]:
         """What the front end gives: from TFLM, or compiled."""

@@ -31,7 +31,7 @@ def operators_of(model: Model) -> list[int]:
     if not custom:
         return []
     nodes = model.main.nodes
-    front = _ancestors(nodes, [node for node in nodes if node.name in custom])
+    front = ancestors(nodes, [node for node in nodes if node.name in custom])
     for node in nodes:
         if node.index not in front and _goes_on_in_integers(node, nodes, front):
             front.add(node.index)
@@ -44,7 +44,7 @@ def operators_of(model: Model) -> list[int]:
     return sorted(front)
 
 
-def _ancestors(nodes: list[Node], seeds: list[Node]) -> set[int]:
+def ancestors(nodes: list[Node], seeds: list[Node]) -> set[int]:
     """Indices of ``seeds`` and of everything that computes what they read."""
     writers = {id(tensor): node for node in nodes for tensor in node.outputs}
     found: set[int] = set()

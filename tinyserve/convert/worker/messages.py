@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from tinyserve.convert.quantize.scaling_front import Standardization
 from tinyserve.errors import ModelError
 
 
@@ -91,6 +92,14 @@ class Join(msgspec.Struct, frozen=True, tag=True):
     output: Path
 
 
+class Standardize(msgspec.Struct, frozen=True, tag=True):
+    """Put steps per feature in front of the dense layers of ``source``; see ``standardize.standardized``."""
+
+    source: Path
+    steps: list[Standardization]
+    output: Path
+
+
 class RunOriginal(msgspec.Struct, frozen=True, tag=True):
     """Run the model that was loaded last, in its own framework."""
 
@@ -144,6 +153,7 @@ Request = (
     | Dequantize
     | Split
     | Join
+    | Standardize
     | RunOriginal
     | TraceOriginal
     | Quantize

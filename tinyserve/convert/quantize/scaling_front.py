@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Features of unlike ranges, which one scale of integers would blur: pascals beside degrees Celsius.
+
+An integer tensor has one scale for all of its features. Where that leaves a feature too few levels, a
+subtraction and a multiplication per feature are put in front of the first layer, whose weights take them
+back: the model is the same, takes the raw values as floats, and integers begin where its features are alike.
+It does not matter whether a scaler stood there before: converters fold scalers into weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.graph.types import DType, Model, Node, Tensor
+from tinyserve.convert.quantize.signal_front import ancestors
+
+Array = npt.NDArray[Any]
+STANDARDIZED = "/standardized"
+"""How the names of tensors end that the steps in front give."""
+
+_LEVELS = {"int8": 255, "int16x8": 65535}
+_LEAST_LEVELS = 8  # in a standard deviation: rounding then adds 0.1 % to its variance
+_ARITHMETIC = {"ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "DIV": np.divide}
+
+
+@dataclass(frozen=True)
+class Standardization:
+    """x' = (x - middle) * factor per feature, in front of dense layers.
+
+    Args:
+        readers: indices of the FULLY_CONNECTED nodes that read the features.
+        middle: what is subtracted; 0 for features that are alike without it.
+        factor: powers of two, so that weights divided by them lose nothing.
+    """
+
+    readers: list[int]
+    middle: list[float]
+    factor: list[float]
+
+
+def blurred(values: Array, scheme: str) -> list[int]:
+    """Features (places on the last axis) whose standard deviation has less than eight levels of a scheme's.
+
+    Args:
+        values: samples first.
+        scheme: ``int8`` or ``int16x8``; others blur nothing.
+    """
+    if scheme not in _LEVELS or values.ndim < 2 or values.shape[-1] < 2:
+        return []
+    features = _features(values)
+    deviation = features.std(axis=0)
+    # Without the outermost hundredth: an outlier is a matter of clipping, and no feature of its own.
+    low = np.percentile(features, 1, axis=0, method="higher").min()
+    high = np.percentile(features, 99, axis=0, method="lower").max()
+    found = (deviation > 0) & (deviation < _LEAST_LEVELS * _scale(low, high, scheme))
+    return [int(index) for index in np.flatnonzero(found)]
+
+
+def _scale(low: float, high: float, scheme: str) -> float:
+    """The one scale that an integer tensor of this range gets: with zero, over its levels."""
+    return (max(high, 0.0) - min(low, 0.0)) / _LEVELS[scheme]
+
+
+def standardizations(model: Model, inputs: Sequence[Array], scheme: str) -> list[Standardization]:
+    """What the model's float inputs need. None for inputs that other layers than dense ones read.
+
+    Args:
+        inputs: representative data per input, samples first, raw.
+    """
+    if len(model.graphs) > 1:
+        return []
+    made = (
+        _standardization(tensor, values, model, scheme)
+        for tensor, values in zip(model.main.inputs, inputs, strict=True)
+        if tensor.dtype is DType.FLOAT32
+    )
+    return [one for one in made if one is not None]
+
+
+def operators_of(model: Model) -> list[int]:
+    """Indices of the operators up to the steps that ``standardize`` put into a model."""
+    nodes = model.main.nodes
+    last = [n for n in nodes if any(t.name.endswith(STANDARDIZED) for t in n.outputs)]
+    return sorted(ancestors(nodes, last))
+
+
+def _standardization(tensor: Tensor, values: Array, model: Model, scheme: str) -> Standardization | None:
+    edge, reached = _through_arithmetic(tensor, np.asarray(values, np.float64), model)
+    readers = [node for node in model.main.nodes if any(t is edge for t in node.inputs)]
+    if not readers or not all(_is_dense(node, edge) for node in readers):
+        return None
+    if any(edge is output for output in model.main.outputs):
+        return None
+    if not blurred(values, scheme) and not blurred(reached, scheme):
+        return None
+    features = _features(reached)
+    deviation = features.std(axis=0)
+    factor = np.exp2(-np.round(np.log2(np.where(deviation > 0, deviation, 1))))
+    return Standardization(
+        [node.index for node in readers],
+        [float(value) for value in features.mean(axis=0).astype(np.float32)],
+        [float(value) for value in factor],
+    )
+
+
+def _through_arithmetic(tensor: Tensor, values: Array, model: Model) -> tuple[Tensor, Array]:
+    """Behind the additions and multiplications of constants that an input goes through first."""
+    while True:
+        readers = [node for node in model.main.nodes if any(t is tensor for t in node.inputs)]
+        node = readers[0] if len(readers) == 1 else None
+        if node is None or node.name not in _ARITHMETIC or len(node.inputs) != 2:
+            return tensor, values
+        other = node.inputs[1] if node.inputs[0] is tensor else node.inputs[0]
+        if other is None or other.data is None or node.outputs[0].shape != tensor.shape:
+            return tensor, values
+        operands = (values, other.data) if node.inputs[0] is tensor else (other.data, values)
+        tensor, values = node.outputs[0], _ARITHMETIC[node.name](*operands)
+
+
+def _is_dense(node: Node, edge: Tensor) -> bool:
+    weights = node.inputs[1] if len(node.inputs) > 1 else None
+    return (
+        node.name == "FULLY_CONNECTED"
+        and node.inputs[0] is edge
+        and weights is not None
+        and weights.data is not None
+        and weights.dtype is DType.FLOAT32
+        and weights.shape[-1] == edge.shape[-1]
+        and (len(node.inputs) < 3 or node.inputs[2] is None or node.inputs[2].is_constant)
+    )
+
+
+def _features(values: Array) -> Array:
+    return values.reshape(-1, values.shape[-1]).astype(np.float64)
+
+
+def note(values: Array, name: str, scheme: str) -> str:
+    """What a report says of an input whose features are blurred for good; empty where none is."""
+    found = blurred(values, scheme)
+    if not found:
+        return ""
+    deviation = _features(values).std(axis=0)
+    worst = min(found, key=lambda index: float(deviation[index]))
+    scale = _scale(float(values.min()), float(values.max()), scheme)
+    return (
+        f"input '{name}': one scale of {scale:.3g} for feature {worst} with σ {deviation[worst]:.3g} "
+        f"({len(found)} of {values.shape[-1]} are blurred): scale the features alike before the model"
+    )

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Puts a step per feature in front of dense layers, whose weights take it back. Worker process only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.convert.quantize.scaling_front import STANDARDIZED, Standardization
+from tinyserve.convert.tflite import schema
+
+Array = npt.NDArray[Any]
+
+
+def standardized(data: bytes, steps: list[Standardization]) -> bytes:
+    """A float .tflite that computes the same: (x - middle) * factor, then layers with weights / factor and
+    biases + weights · middle."""
+    model = schema.unpack(data)
+    graph = model.subgraphs[0]
+    operators = list(graph.operators)
+    for step in steps:
+        readers = [operators[index] for index in step.readers]
+        middle, factor = np.asarray(step.middle, np.float64), np.asarray(step.factor, np.float64)
+        edge = int(readers[0].inputs[0])
+        centred = _tensor(model, edge, graph.tensors[edge].name + b"/centred")
+        scaled = _tensor(model, edge, graph.tensors[edge].name + STANDARDIZED.encode())
+        at = graph.operators.index(readers[0])
+        graph.operators[at:at] = [
+            _operator(model, "SUB", [edge, _constant(model, middle, b"middle")], centred),
+            _operator(model, "MUL", [centred, _constant(model, factor, b"factor")], scaled),
+        ]
+        for reader in readers:
+            _take_back(model, reader, middle, factor)
+            reader.inputs = [scaled, *map(int, reader.inputs[1:])]
+    schema.drop_unused(model)
+    return schema.pack(model)
+
+
+def _take_back(model: Any, reader: Any, middle: Array, factor: Array) -> None:
+    inputs = [*map(int, reader.inputs), -1][:3]
+    weights = _values(model, inputs[1]).astype(np.float64)
+    bias = _values(model, inputs[2]).astype(np.float64) if inputs[2] >= 0 else np.zeros(len(weights))
+    inputs[1] = _constant(model, weights / factor, b"weights")
+    inputs[2] = _constant(model, bias + weights @ middle, b"bias")
+    reader.inputs = inputs
+
+
+def _values(model: Any, index: int) -> Array:
+    tensor = model.subgraphs[0].tensors[index]
+    data = np.asarray(model.buffers[tensor.buffer].data, np.uint8)
+    return data.view(np.float32).reshape([int(extent) for extent in tensor.shape])
+
+
+def _constant(model: Any, values: Array, name: bytes) -> int:
+    buffer = schema.module().BufferT()
+    buffer.data = np.frombuffer(values.astype("<f4").tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    index = _tensor(model, None, b"standardize/" + name)
+    tensor = model.subgraphs[0].tensors[index]
+    tensor.shape, tensor.buffer = list(values.shape), len(model.buffers) - 1
+    return index
+
+
+def _tensor(model: Any, like: int | None, name: bytes) -> int:
+    """A new float tensor, of the shape of ``like``."""
+    generated = schema.module()
+    graph = model.subgraphs[0]
+    tensor = generated.TensorT()
+    tensor.type, tensor.name, tensor.buffer = generated.TensorType.FLOAT32, name, 0
+    tensor.shape = [] if like is None else list(graph.tensors[like].shape)
+    if like is not None:
+        tensor.shapeSignature = graph.tensors[like].shapeSignature
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def _operator(model: Any, name: str, inputs: list[int], output: int) -> Any:
+    generated = schema.module()
+    code = generated.OperatorCodeT()
+    number = getattr(generated.BuiltinOperator, name)
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, 1
+    model.operatorCodes.append(code)
+    operator = generated.OperatorT()
+    operator.opcodeIndex = len(model.operatorCodes) - 1
+    operator.inputs, operator.outputs = inputs, [output]
+    title = name.capitalize()
+    operator.builtinOptionsType = getattr(generated.BuiltinOptions, f"{title}Options")
+    operator.builtinOptions = getattr(generated, f"{title}OptionsT")()
+    return operator
