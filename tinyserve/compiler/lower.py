@@ -315,6 +315,8 @@ class GraphLowering:
             values=self._values,
             offers=self._shared.offers,
             refusals=self._shared.refusals,
+            input_names=self._graph.input_names,
+            output_names=self._graph.output_names,
         )
 
     def _used_constants(self, outputs: list[Operand]) -> list[Constant]:

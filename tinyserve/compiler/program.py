@@ -186,7 +186,8 @@ class Program:
     ``initial`` holds the values of state buffers that do not start as zeros. ``values`` says where each
     tensor of the graph lives: several tensors share one operand where a reshape needs no code. ``offers`` are
     the kernel variants that layers (by short name) can have on the target, the estimated cheapest first;
-    ``refusals`` say why a layer has none but the portable one.
+    ``refusals`` say why a layer has none but the portable one. ``input_names`` and
+    ``output_names`` are those of the model's signature.
     """
 
     name: str
@@ -203,6 +204,8 @@ class Program:
     values: dict[Tensor, Operand] = field(default_factory=dict)
     offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
+    input_names: list[str] = field(default_factory=list)
+    output_names: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -239,10 +242,12 @@ class SharedArena:
 
 @dataclass(frozen=True)
 class Interface:
-    """How the generated C meets its caller. ``shared``: the arena that it has in common with other models."""
+    """How the generated C meets its caller. ``shared``: the arena that it has in common with other models.
+    ``labels``: what the model's classes are called, in the order of the scores; empty where nobody knows."""
 
     instance: Instance = "static"
     shared: SharedArena | None = None
+    labels: tuple[str, ...] = ()
 
 
 STATIC = Interface()

@@ -150,7 +150,7 @@ def test_another_name_gives_other_files_and_prefixes() -> None:
 def test_the_default_name_gives_the_documented_files() -> None:
     compiled = compile_model(add_model())
     own = {path for path in compiled.sources.files if not path.startswith("kernels/")}
-    assert own == {"model.c", "model.h", "model.hpp", "weights.c", "weights.h"}
+    assert own == {"model.c", "model.h", "model.hpp", "model_values.h", "weights.c", "weights.h"}
 
 
 def test_included_kernels_come_along_and_nothing_else_is_needed(tmp_path: Path) -> None:

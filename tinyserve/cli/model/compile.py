@@ -51,6 +51,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="One static model, or contexts and arenas of the caller's: ts_NAME_init(&self, arena).",
 )
+@click.option(
+    "--labels",
+    type=PATH,
+    metavar="FILE",
+    help="Names of the classes for NAME_values.h, one a line.  [default: the bundle's]",
+)
 @options.optimize
 @options.choices
 @options.conversion
@@ -63,6 +69,7 @@ def command(
     keep: tuple[str, ...],
     board: str | None,
     instance: Instance,
+    labels: Path | None,
     optimize: Optimize,
     variants: tuple[str, ...],
     tuned: Path | None,
@@ -85,10 +92,13 @@ def command(
     from tinyserve.report.text.program import compiled_summary
 
     chosen = boards.load(board) if board else None
-    _check(sources, names, share_arena, keep, bool(variants or tuned or bundle))
+    _check(sources, names, share_arena, keep, bool(variants or tuned or bundle or labels))
+    given = _labels(labels) if labels else ()
     with progress() as report:
         conversion = workflow.Conversion(representative, quantize, bundle, operators=operators)
-        models = [workflow.model_bytes(source, conversion, report) for source in sources]
+        found = [workflow.model_and_labels(source, conversion, report) for source in sources]
+        found = [(data, title, given or known) for data, title, known in found]
+        models = [(data, title) for data, title, _ in found]
         called = names or _names([name for _, name in models])
         report("compiling")
         choices = options.chosen_variants(variants, tuned, models[0][0])
@@ -100,8 +110,8 @@ def command(
             stdout().print(together)
             return
         compiled = [
-            compile_model(data, target, name, interface=Interface(instance))
-            for (data, _), name in zip(models, called, strict=True)
+            compile_model(data, target, name, interface=Interface(instance, labels=known))
+            for (data, _, known), name in zip(found, called, strict=True)
         ]
         check_names([one.name for one in compiled])
         for one in compiled:
@@ -125,9 +135,24 @@ def _check(
         raise UsageError("--keep goes with --share-arena", "an arena of its own is kept anyway")
     if single and len(sources) > 1:
         raise UsageError(
-            "--variant, --tuned and --bundle are for one model",
+            "--variant, --tuned, --bundle and --labels are for one model",
             "compile one by one, or leave them out",
         )
+
+
+def _labels(path: Path) -> tuple[str, ...]:
+    """The lines of a file of class names. Raises FileSystemError, UsageError."""
+    from tinyserve.errors import FileSystemError, UsageError
+
+    try:
+        names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except OSError as error:
+        raise FileSystemError(f"{path}: {error.strerror}", "give --labels a text file") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text", "one class name a line") from error
+    if not names:
+        raise UsageError(f"{path} names no class", "one class name a line, in the order of the scores")
+    return names
 
 
 def _names(titles: list[str]) -> tuple[str, ...]:

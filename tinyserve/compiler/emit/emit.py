@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The emitter: a program and its memory plan as readable C.
 
-Five files (``model.c``, ``model.h``, ``model.hpp``, ``weights.c``, ``weights.h``; with another name than
-"model" ``kws.c``, ``kws.h``, ``kws.hpp``, ``kws_weights.c``, ``kws_weights.h``) and a copy of each kernel
-file that they need.
+Six files (``model.c``, ``model.h``, ``model.hpp``, ``model_values.h``, ``weights.c``, ``weights.h``; with
+another name than "model" ``kws.c``, ``kws.h``, ``kws.hpp``, ``kws_values.h``, ``kws_weights.c``,
+``kws_weights.h``) and a copy of each kernel file that they need.
 The text depends on the program alone: the same bytes on every machine and in every directory.
 """
 
@@ -21,6 +21,7 @@ from tinyserve.compiler.emit.explain import meaning
 from tinyserve.compiler.emit.interface import InterfaceText, form
 from tinyserve.compiler.emit.kernel_files import KERNEL_DIRECTORY, collect
 from tinyserve.compiler.emit.parameters import misfit, missing, structs, unknown
+from tinyserve.compiler.emit.values import header as values_header
 from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.names import UniqueNames, short_name
 from tinyserve.compiler.program import (
@@ -68,6 +69,7 @@ class _Emitter:
         self.program = program
         self.plan = plan
         self.shared = interface.shared
+        self.labels = interface.labels
         self.prefix = f"ts_{program.name}_"
         self.macro = self.prefix.upper()
         self.weights = "weights" if program.name == "model" else f"{program.name}_weights"
@@ -97,6 +99,7 @@ class _Emitter:
             f"{name}.c": _text(self.model_c()),
             f"{name}.h": _text(self.model_h()),
             f"{name}.hpp": _text(self.model_hpp()),
+            f"{name}_values.h": _text(self.values_h()),
             f"{self.weights}.c": _text(self.weights_c()),
             f"{self.weights}.h": _text(self.weights_h()),
             **(kernels := collect([_COMPILER_HEADER, *headers, *extra], self.program.target.operators)),
@@ -160,6 +163,10 @@ class _Emitter:
     def model_hpp(self) -> Iterator[str]:
         yield from self.banner("the interface for C++")
         yield from wrapper(self.program, self.form, self.prefix, self.macro)
+
+    def values_h(self) -> Iterator[str]:
+        yield from self.banner("the interface in real values and names")
+        yield from values_header(self.program, self.form, self.prefix, self.macro, self.labels)
 
     def port_macros(self, kind: str, tensors: list[Tensor]) -> Iterator[str]:
         """Macros of each input (output), and lists over all of them for firmware that knows no model."""

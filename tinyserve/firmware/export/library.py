@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -75,7 +75,8 @@ class Library:
 
     def compile(self, target: Target, interface: Interface = STATIC) -> Compiled:
         """The model as C. Raises what ``compile_model`` raises."""
-        return compile_model(self.data, target, self.name, interface=interface)
+        named = replace(interface, labels=self.labels)
+        return compile_model(self.data, target, self.name, interface=named)
 
     @cached_property
     def compiled(self) -> Compiled:
