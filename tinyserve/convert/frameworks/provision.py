@@ -63,7 +63,7 @@ FRONTENDS: Mapping[str, Frontend] = MappingProxyType(
             Frontend("keras2", ".h5 files of Keras 2", "overlay", ("tf-keras>=2.21,<2.22",), (), 10),
             Frontend(
                 "tensorflow",
-                "TensorFlow for a Python that it has no wheels for: Keras, SavedModel, quantization; 2 GB",
+                "TensorFlow for Python 3.14 on, 2 GB",
                 "environment",
                 (
                     "tensorflow-cpu>=2.21,<2.22",
