@@ -40,8 +40,19 @@ def _temporary_place() -> Path:
     return Path(tempfile.mkdtemp(prefix="tinyserve-"))
 
 
+def in_cache(path: Path) -> bool:
+    """Whether a file is there; if so it counts as new, and no other process evicts it before it is used."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return path.is_file()  # a cache that can't be written to is one that nothing is evicted from
+    return True
+
+
 def keep_newest(directory: Path, count: int) -> None:
-    """Removes all but the ``count`` most recently made files of a directory. Never raises."""
+    """Removes all but the ``count`` most recently used files of a directory. Never raises."""
     try:
         files = sorted((path.stat().st_mtime_ns, path) for path in directory.iterdir() if path.is_file())
         for _, path in files[: max(0, len(files) - count)]:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -107,6 +108,18 @@ def test_an_unchanged_project_is_taken_from_the_cache_even_in_another_directory(
     elsewhere = build(_project("cortex-m4", tmp_path / "b"))
     assert (first.cached, again.cached, elsewhere.cached) == (False, True, True)
     assert first.elf.read_bytes() == elsewhere.elf.read_bytes()
+
+
+def test_objects_that_a_build_is_about_to_link_are_not_evicted(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be the oldest of a full cache, where another build compiles something new."""
+    build(_project("cortex-m4", tmp_path / "a"))
+    objects = list((own_cache / "objects").glob("*.o"))
+    for path in objects:
+        os.utime(path, (1, 1))
+    monkeypatch.setattr("tinyserve.firmware.build.CACHED_OBJECTS", len(objects))
+    assert not build(_project("cortex-m4", tmp_path / "b", tiny_model(weight_bytes=64))).cached
 
 
 def test_builds_in_two_directories_with_two_caches_are_the_same_bytes(

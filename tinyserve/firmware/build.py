@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from tinyserve import __version__
-from tinyserve.cache import cache_directory, keep_newest
+from tinyserve.cache import cache_directory, in_cache, keep_newest
 from tinyserve.errors import FileSystemError, ToolError, UsageError
 from tinyserve.firmware.overflow import overflow_error
 from tinyserve.firmware.process import Finished, run, run_all
@@ -107,7 +107,7 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
     key = _firmware_key(project, tools, jobs)
     elf = project.directory / ELF_FILE
     stored = cache_directory().resolve() / "firmware" / f"{key}.elf"
-    cached = stored.is_file()
+    cached = in_cache(stored)
     try:
         if not cached:
             _compile(jobs, project, timeout_s)
@@ -228,7 +228,7 @@ def _firmware_key(project: Project, tools: Toolchain, jobs: list[_Job]) -> str:
 
 def _compile(jobs: list[_Job], project: Project, timeout_s: float) -> None:
     """Compiles what the cache does not hold. An object appears under its name only when it is complete."""
-    todo = [job for job in jobs if not job.object.is_file()]
+    todo = [job for job in jobs if not in_cache(job.object)]
     if not todo:
         return
     objects = cache_directory().resolve() / "objects"
