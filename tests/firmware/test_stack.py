@@ -95,6 +95,25 @@ def test_a_call_through_a_table_reaches_the_functions_in_it(tmp_path: Path) -> N
     assert report.invoke_bytes >= 300
 
 
+SLICES = """
+typedef int (*function)(int);
+__attribute__((noinline)) int layer(int n) { volatile char room[400]; room[n] = 1; return room[0]; }
+__attribute__((noinline)) int inner(int n) { volatile char room[40]; room[n] = 1; return room[0]; }
+const function table[2] = {inner, inner};
+const function layer_functions[2] = {layer, layer};
+__attribute__((noinline)) int kernel(int n) { return table[n & 1](n) + 1; }
+int ts_x_invoke(void) { return kernel(3) + 1; }
+int ts_x_step(int n) { return layer_functions[n & 1](n) + 1; }
+"""
+
+
+def test_a_kernel_that_calls_through_a_pointer_reaches_no_layer(tmp_path: Path) -> None:
+    """The table of layers is there for time slices and profiles, which alone call through it."""
+    report = _analyse(SLICES, tmp_path, "cortex-m4")
+    assert report.complete
+    assert report.invoke_path == ("ts_x_invoke", "kernel", "inner")
+
+
 def test_a_firmware_without_that_model_has_no_report(tmp_path: Path) -> None:
     _analyse(CHAIN, tmp_path)
     assert worst_case(tmp_path / "a.elf", "other") is None

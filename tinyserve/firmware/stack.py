@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from elftools.elf.elffile import ELFFile
 
 _EM_ARM = "EM_ARM"
-_LAYER_TABLE = "layers"  # in model.c, for profiles
-_LAYER_CALLER = "_invoke_layer"
+_LAYER_TABLE = "layer_functions"  # in model.c, for profiles and time slices
+_LAYER_CALLERS = ("_invoke_layer", "_step")
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class _Image:
 
     def indirect_targets(self, function: _Function) -> set[int]:
         """What an indirect call in ``function`` can reach."""
-        layers = function.name.endswith(_LAYER_CALLER)
+        layers = function.name.endswith(_LAYER_CALLERS)
         return self._table_targets.get((self._section(function.address), layers), set())
 
     def _section(self, address: int) -> int | None:
@@ -129,9 +129,9 @@ class _Image:
     def _functions_in_tables(self, entries: list[Any]) -> dict[tuple[int | None, bool], set[int]]:
         """Functions whose address is stored in a constant of the same section.
 
-        The key is that section and whether the constant is the profile's table of layers, which only
-        ts_<name>_invoke_layer calls through: a kernel that calls through a pointer never reaches a layer. A
-        number that happens to be an address counts too: the result is an upper bound.
+        The key is that section and whether the constant is the table of layers, which only
+        ts_<name>_invoke_layer and _step call through: a kernel that calls through a pointer never reaches a
+        layer. A number that happens to be an address counts too: the result is an upper bound.
         """
         found: dict[tuple[int | None, bool], set[int]] = {}
         for entry in entries:
