@@ -102,7 +102,12 @@ def one_line(text: str) -> str:
 
 def json_string(text: str) -> str:
     """Between the double quotes of JSON, YAML or TOML, which have these escapes in common."""
-    return json.dumps(visible(text))[1:-1]
+    return json.dumps(visible(text), ensure_ascii=False)[1:-1]
+
+
+def kconfig_string(text: str) -> str:
+    """Between the double quotes of Kconfig, where a dollar sign begins a macro: ``$(shell,...)`` is one."""
+    return re.sub(r'([\\"$])', r"\\\1", visible(text))
 
 
 def shell(text: str) -> str:

@@ -85,7 +85,10 @@ _BY_SUFFIX = {
     ".repl": _RENODE, ".resc": _RENODE, ".robot": _ROBOT,
 }  # fmt: skip
 
-_BY_NAME = {"CMakeLists.txt": _CMAKE, "Kconfig": _QUOTED}
+_KCONFIG_FILE = Language(
+    escapes.word, (Region("#", "\n", escapes.line_comment), Region('"', _STRING, escapes.kconfig_string))
+)
+_BY_NAME = {"CMakeLists.txt": _CMAKE, "Kconfig": _KCONFIG_FILE}
 
 
 def language_of(name: str) -> Language:

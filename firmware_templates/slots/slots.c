@@ -94,9 +94,13 @@ static int make_room(ts_slots *slots)
             return 1;
         }
     }
-    slots->sector = 1 - slots->sector;
+    const uint32_t other = 1 - slots->sector;
+    if (slots->port->erase(slots->layout->journal[other]) != 0) {
+        return 0; /* the full sector, which has the last record, stays the current one */
+    }
+    slots->sector = other;
     slots->next = 0;
-    return slots->port->erase(slots->layout->journal[slots->sector]) == 0;
+    return 1;
 }
 
 /* Writes what is known. Until its last word is programmed, the record before it counts. */
@@ -121,6 +125,19 @@ static ts_slots_answer write_record(ts_slots *slots)
     }
     slots->next += 1;
     return TS_SLOTS_DONE;
+}
+
+/* As above; where that fails, what the host asked for has not happened. The sequence goes on, since a record that could
+ * not be read back may be there after all. */
+static ts_slots_answer write_or_take_back(ts_slots *slots, const ts_slots_record *before)
+{
+    const ts_slots_answer answer = write_record(slots);
+    if (answer != TS_SLOTS_DONE) {
+        const uint32_t sequence = slots->record.sequence;
+        slots->record = *before;
+        slots->record.sequence = sequence;
+    }
+    return answer;
 }
 
 /* ---- images ---- */
@@ -423,12 +440,13 @@ ts_slots_answer ts_slots_confirm(ts_slots *slots)
     if (slots->record.phase[slot] == TS_SLOT_CONFIRMED) {
         return TS_SLOTS_DONE;
     }
+    const ts_slots_record before = slots->record;
     slots->record.phase[slot] = TS_SLOT_CONFIRMED;
     slots->record.counter = image.counter;
     if (image.next_key != NULL) {
         copy_bytes(slots->record.key, image.next_key, TS_ED25519_KEY_BYTES);
     }
-    return write_record(slots);
+    return write_or_take_back(slots, &before);
 }
 
 ts_slots_answer ts_slots_revert(ts_slots *slots, ts_slot_reason reason, uint32_t detail)
@@ -437,6 +455,7 @@ ts_slots_answer ts_slots_revert(ts_slots *slots, ts_slot_reason reason, uint32_t
     if (slot == TS_NO_SLOT || slots->record.phase[slot] != TS_SLOT_TRIAL) {
         return TS_SLOTS_ORDER;
     }
+    const ts_slots_record before = slots->record;
     refuse(slots, slot, reason, detail);
-    return write_record(slots);
+    return write_or_take_back(slots, &before);
 }

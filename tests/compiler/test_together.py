@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.bench.models import write_classifier
 from tests.compiler.emit.test_emit import STRICT, compiles
 from tests.compiler.emit.test_interface import chain_model, counting_model
 from tests.support.graphs.random_graph import random_graph
@@ -163,3 +164,20 @@ def test_what_does_not_go_together_is_refused(
 def test_names_are_each_model_s_alone() -> None:
     with pytest.raises(UsageError, match="two models"):
         compile_together([Member("a", chain_model()), Member("A", chain_model())])
+
+
+@pytest.mark.parametrize(
+    "names", [("kws", "kws_weights"), ("model", "weights"), ("shared_arena", "ad"), ("a", "a_values")]
+)
+def test_two_models_that_would_write_one_file_are_refused(names: tuple[str, str]) -> None:
+    with pytest.raises(UsageError, match="two models would write"):
+        compile_together([Member(name, chain_model()) for name in names])
+
+
+def test_the_names_of_classes_are_each_model_s_own(tmp_path: Path) -> None:
+    data = write_classifier(tmp_path / "m.tflite").read_bytes()
+    count = compile_model(data).program.output_tensors[0].elements
+    known = tuple(f"class {index} of a" for index in range(count))
+    together = compile_together([Member("a", data, labels=known), Member("b", data)])
+    assert all(f'"{name}"' in str(together.files["a_values.h"]) for name in known)
+    assert "of a" not in str(together.files["b_values.h"])

@@ -8,6 +8,7 @@ while others run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -31,11 +32,12 @@ NAME = "shared"
 
 @dataclass(frozen=True)
 class Member:
-    """One of the models. ``kept``: its outputs are read while or after others run."""
+    """One of the models. ``kept``: its outputs are read while others run. ``labels``: its classes' names."""
 
     name: str
     data: bytes
     kept: bool = False
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,11 @@ def compile_together(
     alignment = max((memory.alignment for memory in plans), default=16)
     arena = SharedArena(NAME, names, end, alignment)
     compiled = tuple(
-        _compiled(one, replace(memory, arena_bytes=end), Interface(instance, arena))
-        for one, memory in zip(planned, plans, strict=True)
+        _compiled(one, replace(memory, arena_bytes=end), Interface(instance, arena, member.labels))
+        for one, memory, member in zip(planned, plans, members, strict=True)
     )
     own = shared_arena_files(arena, instance)
-    files = {path: text for one in compiled for path, text in one.sources.files.items()} | own
+    files = side_by_side([*(one.sources.files for one in compiled), own])
     sources = [source for one in compiled for source in one.sources.compile]
     sources += [path for path in own if path.endswith(".c")]
     alone = tuple(one.alone.plan.arena_bytes for one in planned)
@@ -98,6 +100,18 @@ def check_names(names: Sequence[str]) -> None:
             hint = "give each of the models a --name of its own, in their order"
             reason = "is the arena's" if name == NAME else "is that of two models"
             raise UsageError(f"the name {name!r} {reason}", hint)
+
+
+def side_by_side(parts: Sequence[dict[str, str | bytes]]) -> dict[str, str | bytes]:
+    """Files of several models for one directory; kernels are the same for all.
+
+    Raises UsageError where two models would write one file: ``kws`` beside ``kws_weights``.
+    """
+    own = Counter(path for files in parts for path in files if "/" not in path)
+    for path, count in own.items():
+        if count > 1:
+            raise UsageError(f"two models would write {path}", "give one of them another --name")
+    return {path: text for files in parts for path, text in files.items()}
 
 
 def _planned(member: Member, target: Target) -> _Planned:

@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""From C to a firmware: rendered, built, measured, exported, uploaded."""

@@ -109,12 +109,13 @@ export class Model {
   }
 }
 
-/** Values in real units as the model stores them: rounded to even, saturated. */
+/** Values in real units as the model stores them: rounded half away from zero, saturated; what is no number is the lowest. */
 export function quantize(values, tensor) {
   const [low, high] = LIMITS[tensor.type];
   return ARRAYS[tensor.type].from(values, (value) => {
-    const stored = roundToEven(Math.fround(value / tensor.scale)) + tensor.zeroPoint;
-    return Math.min(high, Math.max(low, Number.isNaN(stored) ? tensor.zeroPoint : stored));
+    const scaled = Math.fround(value / tensor.scale);
+    const stored = Math.trunc(Math.fround(scaled + (scaled < 0 ? -0.5 : 0.5))) + tensor.zeroPoint;
+    return Number.isNaN(stored) ? low : Math.min(high, Math.max(low, stored));
   });
 }
 
@@ -139,10 +140,4 @@ function isReal(value, tensor) {
 function realValues(raw, tensor) {
   const scale = tensor.scale || 1;
   return Float32Array.from(raw, (value) => Math.fround((Number(value) - tensor.zeroPoint) * scale));
-}
-
-function roundToEven(value) {
-  const down = Math.floor(value);
-  const rest = value - down;
-  return rest > 0.5 || (rest === 0.5 && down % 2 !== 0) ? down + 1 : down;
 }

@@ -140,6 +140,21 @@ def test_an_input_that_no_dense_layer_reads_is_named_with_its_scale() -> None:
     assert scaling_front.note(RANDOM.normal(0, 1, (60, 4)), "x", "int8") == ""
 
 
+def test_counts_and_one_hot_features_keep_their_values_as_integers() -> None:
+    """Rarely other than zero, so that their deviation is small, and still nothing of them is lost."""
+    pixels = RANDOM.integers(0, 17, (200, 64)) * (RANDOM.random((200, 64)) < np.linspace(0.005, 1, 64))
+    assert scaling_front.blurred(pixels.astype(np.float32), "int8") == []
+    one_hot = np.eye(9, dtype=np.float32)[RANDOM.integers(0, 9, 300)]
+    assert scaling_front.blurred(np.hstack([one_hot, 20 * one_hot[:, :1]]), "int8") == []
+
+
+def test_a_constant_behind_arithmetic_is_no_feature_with_a_tiny_deviation() -> None:
+    samples = weather()
+    samples[:, 3] = np.float32(0.0998) + np.float32(1e-9) * np.arange(len(samples))
+    steps = standardizations(read(network(centred=True)), [samples], "int8")
+    assert steps and max(steps[0].factor) < 64
+
+
 def test_images_and_a_single_feature_are_left_alone() -> None:
     pixels = RANDOM.integers(0, 256, (20, 8, 8, 3)).astype(np.float32)
     assert scaling_front.blurred(pixels, "int8") == []

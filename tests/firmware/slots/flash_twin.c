@@ -21,6 +21,7 @@ static uint32_t proof_result; /* what the model on the bench gives */
 static uint32_t proof_resets; /* proofs that end in a reset instead */
 static uint32_t proofs_run;
 static uint32_t unit = 8;
+static int erases_fail, programs_fail;
 static jmp_buf power;
 
 static ts_slots_layout layout;
@@ -49,6 +50,9 @@ static void finish(uint32_t how)
 
 static int erase(uint32_t address)
 {
+    if (erases_fail) {
+        return 1;
+    }
     uint8_t *sector = flash + (address - BASE);
     ++operations;
     finish(0);
@@ -62,6 +66,9 @@ static int erase(uint32_t address)
 
 static int program(uint32_t address, const uint8_t *bytes, uint32_t count)
 {
+    if (programs_fail) {
+        return 1;
+    }
     uint8_t *to = flash + (address - BASE);
     if (address % unit || count % unit) {
         ++violations;
@@ -112,6 +119,7 @@ void twin_new(const uint8_t *key, uint32_t core, uint32_t unit_bytes)
     proof_result = TS_PROVED;
     proof_resets = 0;
     cut_at = violations = operations = proofs_run = 0;
+    erases_fail = programs_fail = 0;
 }
 
 void twin_save(uint8_t *to)
@@ -166,6 +174,12 @@ int twin_revert(uint32_t reason, uint32_t detail)
 {
     const int gone = setjmp(power);
     return gone ? 100 * gone : (int)ts_slots_revert(&slots, (ts_slot_reason)reason, detail);
+}
+
+void twin_fail(int erases, int programs)
+{
+    erases_fail = erases;
+    programs_fail = programs;
 }
 
 uint32_t twin_active(void)

@@ -208,6 +208,30 @@ def test_another_upload_in_the_middle_begins_anew(serving: Twin) -> None:
     assert serving.upload(image(serving, 1, counter=2, size=3000)) is Answer.DONE
 
 
+def test_a_confirmation_that_the_flash_did_not_take_has_not_happened(serving: Twin) -> None:
+    serving.upload(image(serving, 1, counter=2))
+    serving.fail_from_now_on()
+    assert serving.confirm() is Answer.FLASH
+    assert serving.confirm() is Answer.FLASH
+    assert (serving.phase(1), serving.counter) == (Phase.TRIAL, 1)
+    assert serving.revert(Reason.WRONG_BYTES) is Answer.FLASH
+    assert serving.active == 1
+    serving.fail_from_now_on(False)
+    assert serving.confirm() is Answer.DONE
+
+
+def test_erases_that_fail_never_reach_the_sector_with_the_last_record(serving: Twin) -> None:
+    """The journal is filled up to where its other sector has to be erased, which fails again and again."""
+    serving.upload(image(serving, 1, counter=2))
+    serving.confirm()
+    for _ in range(2 * 1024 // 132):
+        serving.fail_from_now_on(erases_alone=True)
+        serving.upload(image(serving, 0, counter=3))
+        serving.fail_from_now_on(False)
+        serving.start()
+        assert (serving.active, serving.counter) == (1, 2)
+
+
 # ---- the power ----
 
 SHORT = 400  # bytes of a body: every unit of it is cut

@@ -110,6 +110,10 @@ class Twin:
         """Cuts the power before (0), inside (1) or after (2) an erase or write, counted from now on."""
         self.library.twin_cut(operation, how, seed)
 
+    def fail_from_now_on(self, fails: bool = True, erases_alone: bool = False) -> None:
+        """Lets every erase fail, and every program."""
+        self.library.twin_fail(fails, fails and not erases_alone)
+
     def model_gives(self, result: int = 0xFFFFFFFF, resets: int = 0) -> None:
         self.library.twin_model(result, resets)
 

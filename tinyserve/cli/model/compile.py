@@ -88,7 +88,7 @@ def command(
     from tinyserve.cli.progress import progress
     from tinyserve.compiler.compile import compile_model, write
     from tinyserve.compiler.program import Interface
-    from tinyserve.compiler.together import check_names
+    from tinyserve.compiler.together import check_names, side_by_side
     from tinyserve.report.text.program import compiled_summary
 
     chosen = boards.load(board) if board else None
@@ -98,14 +98,13 @@ def command(
         conversion = workflow.Conversion(representative, quantize, bundle, operators=operators)
         found = [workflow.model_and_labels(source, conversion, report) for source in sources]
         found = [(data, title, given or known) for data, title, known in found]
-        models = [(data, title) for data, title, _ in found]
-        called = names or _names([name for _, name in models])
+        called = names or _names([title for _, title, _ in found])
         report("compiling")
-        choices = options.chosen_variants(variants, tuned, models[0][0])
+        choices = options.chosen_variants(variants, tuned, found[0][0])
         target = workflow.target(chosen, optimize, choices, operators)
         if share_arena:
             together = _together(
-                models=models, names=called, keep=keep, target=target, instance=instance, output=output
+                models=found, names=called, keep=keep, target=target, instance=instance, output=output
             )
             stdout().print(together)
             return
@@ -114,6 +113,7 @@ def command(
             for (data, _, known), name in zip(found, called, strict=True)
         ]
         check_names([one.name for one in compiled])
+        side_by_side([one.sources.files for one in compiled])
         for one in compiled:
             write(one, output)
     for one in compiled:
@@ -164,7 +164,7 @@ def _names(titles: list[str]) -> tuple[str, ...]:
 
 def _together(
     *,
-    models: list[tuple[bytes, str]],
+    models: list[tuple[bytes, str, tuple[str, ...]]],
     names: tuple[str, ...],
     keep: tuple[str, ...],
     target: Target,
@@ -180,7 +180,10 @@ def _together(
     for name in keep:
         if name not in names:
             raise UsageError(f"--keep {name}: no model of that name", f"there are {', '.join(names)}")
-    members = [Member(name, data, name in keep) for (data, _), name in zip(models, names, strict=True)]
+    members = [
+        Member(name, data, name in keep, labels)
+        for (data, _, labels), name in zip(models, names, strict=True)
+    ]
     together = compile_together(members, target, instance)
     write_files(together.files, output)
     return together_summary(together, output)

@@ -25,6 +25,7 @@ STANDARDIZED = "/standardized"
 
 _LEVELS = {"int8": 255, "int16x8": 65535}
 _LEAST_LEVELS = 8  # in a standard deviation: rounding then adds 0.1 % to its variance
+_ROUNDING = 1e-6  # of a value: what varies by less is a constant that was computed in float32
 _ARITHMETIC = {"ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "DIV": np.divide}
 
 
@@ -57,8 +58,14 @@ def blurred(values: Array, scheme: str) -> list[int]:
     # Without the outermost hundredth: an outlier is a matter of clipping, and no feature of its own.
     low = np.percentile(features, 1, axis=0, method="higher").min()
     high = np.percentile(features, 99, axis=0, method="lower").max()
-    found = (deviation > 0) & (deviation < _LEAST_LEVELS * _scale(low, high, scheme))
-    return [int(index) for index in np.flatnonzero(found)]
+    scale = _scale(low, high, scheme)
+    found = np.flatnonzero((deviation > 0) & (deviation < _LEAST_LEVELS * scale))
+    return [int(index) for index in found if _merges(features[:, index], scale)]
+
+
+def _merges(feature: Array, scale: float) -> bool:
+    """Whether values that differ become one integer: counts, pixels and one-hot features keep theirs."""
+    return len(np.unique(np.rint(feature / scale))) < len(np.unique(feature))
 
 
 def _scale(low: float, high: float, scheme: str) -> float:
@@ -99,8 +106,10 @@ def _standardization(tensor: Tensor, values: Array, model: Model, scheme: str) -
     if not blurred(values, scheme) and not blurred(reached, scheme):
         return None
     features = _features(reached)
-    deviation = features.std(axis=0)
-    factor = np.exp2(-np.round(np.log2(np.where(deviation > 0, deviation, 1))))
+    # Not the deviation alone: a feature that is rarely other than zero would reach far beyond its neighbours.
+    spread = np.maximum(features.std(axis=0), np.ptp(features, axis=0) / 16)
+    varies = spread > _ROUNDING * np.abs(features).max(axis=0)
+    factor = np.exp2(-np.round(np.log2(np.where(varies, spread, 1))))
     return Standardization(
         [node.index for node in readers],
         [float(value) for value in features.mean(axis=0).astype(np.float32)],

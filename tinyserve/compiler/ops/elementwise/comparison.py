@@ -17,6 +17,7 @@ from tinyserve.compiler.program import ParamValue
 _ORDERED = {
     DType.INT8: "s8", DType.INT16: "s16", DType.INT32: "s32", DType.INT64: "s64", DType.FLOAT32: "f32",
 }  # fmt: skip
+_GREATER: dict[DType, str] = {dtype: suffix for dtype, suffix in _ORDERED.items() if dtype is not DType.INT16}
 _LOGICAL = {DType.BOOL: "b8"}
 _EQUALITY = {**_ORDERED, **_LOGICAL}
 _PARAMS = {**dict.fromkeys(_EQUALITY, "comparison"), DType.INT8: "comparison_s8"}
@@ -86,6 +87,14 @@ class Equality(Comparison):
     types = suffixes
 
 
+class Greater(Comparison):
+    """Not of int16: TFLM takes that here alone and never prepares its factors, so that nothing is
+    greater than anything."""
+
+    suffixes = _GREATER
+    types = suffixes
+
+
 class Logical(Comparison):
     limits = "up to 6 dimensions"
     suffixes = _LOGICAL
@@ -108,7 +117,8 @@ class LogicalNot(OpDef):
 
 OPS = (
     *map(Equality, ("EQUAL", "NOT_EQUAL")),
-    *map(Comparison, ("GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL")),
+    Greater("GREATER"),
+    *map(Comparison, ("GREATER_EQUAL", "LESS", "LESS_EQUAL")),
     *map(Logical, ("LOGICAL_AND", "LOGICAL_OR")),
     LogicalNot(),
 )
