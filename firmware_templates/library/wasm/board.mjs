@@ -22,7 +22,12 @@ export class Board {
     const port = await navigator.serial.requestPort();
     await port.open({ baudRate: 115200 });
     const board = new Board(port);
-    await board.connect();
+    try {
+      await board.connect();
+    } catch (error) {
+      await board.close().catch(() => {}); // or the next try finds the port in use
+      throw error;
+    }
     return board;
   }
 

@@ -16,7 +16,7 @@ from tests.compiler.emit.test_emit import STRICT, compiles
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve.compiler.compile import Compiled, compile_model, write
 from tinyserve.compiler.host.model import HostModel
-from tinyserve.compiler.program import Interface
+from tinyserve.compiler.program import Instance, Interface
 
 CALLER = Interface("caller")
 ARENA_ALIGNMENT = 16
@@ -224,3 +224,13 @@ def test_a_compiler_without_gnu_attributes_gives_the_same_bytes(tmp_path: Path) 
             ["gcc", "-E", "-P", "-I.", "model.c"], cwd=tmp_path, capture_output=True, text=True, check=True
         ).stdout.split("ts_model_input")[-1]
     )
+
+
+@pytest.mark.parametrize("name", ["output", "input_0", "step", "span", "linux", "tinyserve", "ready"])
+@pytest.mark.parametrize("instance", ["static", "caller"])
+def test_the_wrapper_of_a_model_with_a_member_s_name_compiles(
+    name: str, instance: Instance, tmp_path: Path
+) -> None:
+    write(compile_model(chain_model(), name=name, interface=Interface(instance)), tmp_path)
+    (tmp_path / "main.cpp").write_text(f'#include "{name}.hpp"\nint main() {{ return 0; }}\n')
+    compiles("g++", ["-std=gnu++11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "main.cpp"], tmp_path)

@@ -8,10 +8,11 @@ import io
 import shutil
 import tempfile
 import zipfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyserve.cache import cache_directory
+from tinyserve.cache import cache_directory, in_cache
 from tinyserve.errors import UsageError
 
 MOST_BYTES = 256 << 20
@@ -53,7 +54,7 @@ def unpack(packed: Packed) -> Path:
     """The directory on this machine. It is kept: what is compiled of it is known by its path and times."""
     place = cache_directory().resolve() / "sent" / packed.digest
     directory = place / packed.name
-    if directory.is_dir():
+    if in_cache(place):
         return directory
     place.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".sent-", dir=place.parent) as scratch:
@@ -71,6 +72,11 @@ def unpack(packed: Packed) -> Path:
 
 
 def _forget_old(parent: Path) -> None:
-    kept = sorted((path.stat().st_mtime_ns, path) for path in parent.iterdir() if path.is_dir())
+    kept = []
+    for path in parent.iterdir():
+        with suppress(FileNotFoundError):  # other workers come and go
+            if path.is_dir() and not path.name.startswith("."):
+                kept.append((path.stat().st_mtime_ns, path))
+    kept.sort()
     for _, path in kept[: max(0, len(kept) - _KEPT)]:
         shutil.rmtree(path, ignore_errors=True)

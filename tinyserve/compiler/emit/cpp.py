@@ -4,6 +4,7 @@ exceptions, heap or anything of the standard library but its types."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from tinyserve.compiler.emit.interface import Form
@@ -11,8 +12,8 @@ from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.program import Program
 
 _SPAN = """
-#ifndef TS_SPAN_HPP
-#define TS_SPAN_HPP
+#ifndef TINYSERVE_SPAN_HPP
+#define TINYSERVE_SPAN_HPP
 namespace tinyserve {
 /* A view of an input or an output, as std::span of C++20: a pointer and a number of elements. */
 template <typename T> class span {
@@ -35,6 +36,19 @@ private:
 """
 
 
+_MEMBERS = frozenset(
+    {"input", "output", "invoke", "step", "reset", "ready", "arena_bytes", "arena_alignment"}
+)
+_TAKEN = _MEMBERS | {"span", "tinyserve", "linux", "unix"}
+_NUMBERED = re.compile(r"(input|output)_\d+")
+"""What the class cannot be called: members, names of its namespace, and macros that GNU compilers define."""
+
+
+def class_name(name: str) -> str:
+    """What a model's class is called: as the model, or with ``_model`` behind it where that is taken."""
+    return f"{name}_model" if name in _TAKEN or _NUMBERED.fullmatch(name) else name
+
+
 def wrapper(program: Program, form: Form, prefix: str, macro: str) -> Iterator[str]:
     """The lines of NAME.hpp behind its banner."""
     name, guard = program.name, f"{macro}HPP"
@@ -43,7 +57,7 @@ def wrapper(program: Program, form: Form, prefix: str, macro: str) -> Iterator[s
     yield from (f"#ifndef {guard}", f"#define {guard}", "", f'#include "{name}.h"', "")
     yield from ("#include <cstddef>", "#include <cstdint>", *_SPAN.splitlines(), "")
     yield from ("namespace tinyserve {", "")
-    yield from _construction(name, prefix, bool(own))
+    yield from _construction(class_name(name), prefix, bool(own))
     yield f"  static constexpr std::size_t arena_bytes() noexcept {{ return {macro}ARENA_BYTES; }}"
     yield f"  static constexpr std::size_t arena_alignment() noexcept {{ return {macro}ARENA_ALIGNMENT; }}"
     yield from _views(program.input_tensors, "input", f"{prefix}input({first}", "")
