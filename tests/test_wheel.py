@@ -131,4 +131,10 @@ def test_packages_checks_find_nothing(tmp_path: Path) -> None:
     if not (scripts / "twine").exists():
         pytest.skip("needs twine and check-wheel-contents")
     run(scripts / "twine", "check", "--strict", *tmp_path.iterdir(), cwd=tmp_path)
-    run(scripts / "check-wheel-contents", *tmp_path.glob("*.whl"), cwd=tmp_path)
+    run(
+        scripts / "check-wheel-contents",
+        "--config",
+        CHECKOUT / "pyproject.toml",
+        *tmp_path.glob("*.whl"),
+        cwd=tmp_path,
+    )
