@@ -16,7 +16,10 @@ from tinyserve.bundle import Bundle
 from tinyserve.convert import Options, convert
 from tinyserve.errors import DataError, ModelError, UnsupportedError, UsageError
 
-_RANDOM = np.random.default_rng(3)
+
+def random(*seed: int) -> np.random.Generator:
+    """Numbers that do not depend on which tests ran before."""
+    return np.random.default_rng([3, *seed])
 
 
 def model_of(
@@ -39,7 +42,7 @@ def model_of(
 
 
 def weights(*shape: int) -> np.ndarray[Any, Any]:
-    return _RANDOM.normal(0, 0.4, shape).astype(np.float32)
+    return random(*shape).normal(0, 0.4, shape).astype(np.float32)
 
 
 def saved(model: Any, path: Path) -> Path:
@@ -64,7 +67,9 @@ def cube(tmp_path: Path) -> Path:
 
 
 def data_for(path: Path, **shapes: tuple[int, ...]) -> Path:
-    arrays = {name: _RANDOM.normal(size=(40, *shape)).astype(np.float32) for name, shape in shapes.items()}
+    arrays = {
+        name: random(*shape).normal(size=(200, *shape)).astype(np.float32) for name, shape in shapes.items()
+    }
     np.savez(path, **arrays)
     return path
 
@@ -122,7 +127,7 @@ def test_a_sequence_of_tokens_ends_in_a_class(tmp_path: Path) -> None:
         constants,
     )
     source = saved(model, tmp_path / "tokens.onnx")
-    np.savez(tmp_path / "d.npz", ids=_RANDOM.integers(0, 11, (60, 7)))
+    np.savez(tmp_path / "d.npz", ids=random().integers(0, 11, (60, 7)))
     made = convert(source, representative=tmp_path / "d.npz", output=tmp_path / "b")
     assert made.manifest.inputs[0].dtype == "int32"
     assert [(info.name, info.dtype) for info in made.manifest.outputs] == [

@@ -18,8 +18,7 @@ from tinyserve.convert.quantize.scaling_front import STANDARDIZED, standardizati
 from tinyserve.convert.tflite.standardize import standardized
 
 Floats = npt.NDArray[np.float32]
-RANDOM = np.random.default_rng(3)
-WEIGHTS = RANDOM.normal(0, 1, (3, 4))
+WEIGHTS = np.random.default_rng(3).normal(0, 1, (3, 4))
 
 
 def weather(samples: int = 120) -> Floats:
@@ -77,13 +76,13 @@ def test_a_dense_network_on_unlike_features_is_close_to_the_original(
 
 
 def test_features_that_are_alike_stay_integers_from_the_start(tmp_path: Path) -> None:
-    made = quantized(tmp_path, network(), RANDOM.normal(0, 1, (60, 4)).astype(np.float32))
+    made = quantized(tmp_path, network(), np.random.default_rng(4).normal(0, 1, (60, 4)).astype(np.float32))
     assert made.manifest.inputs[0].dtype == "int8"
     assert not any("unlike" in note for note in made.manifest.notes)
 
 
 def test_sixteen_bits_have_levels_for_more(tmp_path: Path) -> None:
-    samples = RANDOM.normal(0, [100, 1, 1, 1], (80, 4)).astype(np.float32)
+    samples = np.random.default_rng(4).normal(0, [100, 1, 1, 1], (80, 4)).astype(np.float32)
     model = read(network())
     assert standardizations(model, [samples], "int8")
     assert not standardizations(model, [samples], "int16x8")
@@ -137,14 +136,16 @@ def test_factors_are_powers_of_two_so_that_weights_lose_nothing() -> None:
 def test_an_input_that_no_dense_layer_reads_is_named_with_its_scale() -> None:
     said = scaling_front.note(weather(), "weather", "int8")
     assert said.startswith("input 'weather': one scale of 4") and "for feature 2 with σ 0.2" in said
-    assert scaling_front.note(RANDOM.normal(0, 1, (60, 4)), "x", "int8") == ""
+    assert scaling_front.note(np.random.default_rng(4).normal(0, 1, (60, 4)), "x", "int8") == ""
 
 
 def test_counts_and_one_hot_features_keep_their_values_as_integers() -> None:
     """Rarely other than zero, so that their deviation is small, and still nothing of them is lost."""
-    pixels = RANDOM.integers(0, 17, (200, 64)) * (RANDOM.random((200, 64)) < np.linspace(0.005, 1, 64))
+    pixels = np.random.default_rng(4).integers(0, 17, (200, 64)) * (
+        np.random.default_rng(4).random((200, 64)) < np.linspace(0.005, 1, 64)
+    )
     assert scaling_front.blurred(pixels.astype(np.float32), "int8") == []
-    one_hot = np.eye(9, dtype=np.float32)[RANDOM.integers(0, 9, 300)]
+    one_hot = np.eye(9, dtype=np.float32)[np.random.default_rng(4).integers(0, 9, 300)]
     assert scaling_front.blurred(np.hstack([one_hot, 20 * one_hot[:, :1]]), "int8") == []
 
 
@@ -156,6 +157,6 @@ def test_a_constant_behind_arithmetic_is_no_feature_with_a_tiny_deviation() -> N
 
 
 def test_images_and_a_single_feature_are_left_alone() -> None:
-    pixels = RANDOM.integers(0, 256, (20, 8, 8, 3)).astype(np.float32)
+    pixels = np.random.default_rng(4).integers(0, 256, (20, 8, 8, 3)).astype(np.float32)
     assert scaling_front.blurred(pixels, "int8") == []
     assert scaling_front.blurred(np.full((5, 1), 7.0), "int8") == []
