@@ -10,17 +10,43 @@
 #define A0 14
 
 static unsigned long now;
-static inline unsigned long micros() { return now += 5000; }
-static inline int analogRead(int) { return 512; }
+static inline unsigned long micros()
+{
+    return now += 5000;
+}
+static inline int analogRead(int)
+{
+    return 512;
+}
 
 struct SerialPort {
-    void begin(unsigned long) {}
-    void print(const char *text) { printf("%s", text); }
-    void print(unsigned long value) { printf("%lu", value); }
-    void print(unsigned value) { printf("%u", value); }
-    void println(const char *text) { printf("%s\n", text); }
-    void println(unsigned long value) { printf("%lu\n", value); }
-    void println(float value, int digits) { printf("%.*f\n", digits, (double)value); }
+    void begin(unsigned long)
+    {
+    }
+    void print(const char *text)
+    {
+        printf("%s", text);
+    }
+    void print(unsigned long value)
+    {
+        printf("%lu", value);
+    }
+    void print(unsigned value)
+    {
+        printf("%u", value);
+    }
+    void println(const char *text)
+    {
+        printf("%s\n", text);
+    }
+    void println(unsigned long value)
+    {
+        printf("%lu\n", value);
+    }
+    void println(float value, int digits)
+    {
+        printf("%.*f\n", digits, (double)value);
+    }
 };
 static SerialPort Serial;
 

@@ -1,3 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdint.h>
-static inline int64_t esp_timer_get_time(void) { return 0; }
+static inline int64_t esp_timer_get_time(void)
+{
+    return 0;
+}
