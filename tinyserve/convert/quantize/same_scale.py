@@ -72,8 +72,9 @@ def _rescaled(
                 rescaled.name = input.name + b"_rescaled"
                 rescaled.buffer, rescaled.quantization = 0, output.quantization
                 graph.tensors.append(rescaled)
-                added.append(_quantize(model, inputs[place], len(graph.tensors) - 1))
-                inputs[place] = len(graph.tensors) - 1
+                target = len(graph.tensors) - 1
+                added.append(schema.operator(model, "QUANTIZE", [inputs[place]], [target], version=2))
+                inputs[place] = target
     operator.inputs = inputs
     return added
 
@@ -85,15 +86,3 @@ def _differ(first: Any, second: Any) -> bool:
     scales = float(first.scale[0]), float(second.scale[0])
     points = [0 if one.zeroPoint is None else int(one.zeroPoint[0]) for one in (first, second)]
     return abs(scales[0] - scales[1]) > 1e-6 * max(scales) or points[0] != points[1]
-
-
-def _quantize(model: Any, source: int, target: int) -> Any:
-    generated = schema.module()
-    code = generated.OperatorCodeT()
-    number = generated.BuiltinOperator.QUANTIZE
-    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, 2
-    model.operatorCodes.append(code)
-    operator = generated.OperatorT()
-    operator.opcodeIndex = len(model.operatorCodes) - 1
-    operator.inputs, operator.outputs = [source], [target]
-    return operator

@@ -38,6 +38,19 @@ def pack(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
+def operator(model: Any, name: str, inputs: list[int], outputs: list[int], version: int = 1) -> Any:
+    """A new operator of the model, by the schema's name of it; its caller puts it into a graph."""
+    generated = module()
+    code = generated.OperatorCodeT()
+    number = getattr(generated.BuiltinOperator, name)
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, version
+    model.operatorCodes.append(code)
+    made = generated.OperatorT()
+    made.opcodeIndex = len(model.operatorCodes) - 1
+    made.inputs, made.outputs = inputs, outputs
+    return made
+
+
 def drop_tensors(model: Any, graph: Any, dropped: Collection[int]) -> None:
     """Takes tensors out of a ``SubGraphT`` that nothing refers to, and renumbers the others."""
     kept = [index for index in range(len(graph.tensors)) if index not in dropped]

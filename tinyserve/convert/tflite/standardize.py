@@ -77,14 +77,9 @@ def _tensor(model: Any, like: int | None, name: bytes) -> int:
 
 
 def _operator(model: Any, name: str, inputs: list[int], output: int) -> Any:
+    """SUB or MUL, with options of its own."""
     generated = schema.module()
-    code = generated.OperatorCodeT()
-    number = getattr(generated.BuiltinOperator, name)
-    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, 1
-    model.operatorCodes.append(code)
-    operator = generated.OperatorT()
-    operator.opcodeIndex = len(model.operatorCodes) - 1
-    operator.inputs, operator.outputs = inputs, [output]
+    operator = schema.operator(model, name, inputs, [output])
     title = name.capitalize()
     operator.builtinOptionsType = getattr(generated.BuiltinOptions, f"{title}Options")
     operator.builtinOptions = getattr(generated, f"{title}OptionsT")()

@@ -99,16 +99,8 @@ def _append(model: Any, added: Any) -> dict[int, int]:
 
 def _quantize(model: Any, graph: Any, source: int, target: int) -> None:
     """``target`` gets the values of ``source`` in its own type, and a name of its own."""
-    generated = schema.module()
-    code = generated.OperatorCodeT()
-    number = generated.BuiltinOperator.QUANTIZE
-    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, 1
-    model.operatorCodes.append(code)
-    operator = generated.OperatorT()
-    operator.opcodeIndex = len(model.operatorCodes) - 1
-    operator.inputs, operator.outputs = [source], [target]
     graph.tensors[target].name += b"_quantized"
-    graph.operators.append(operator)
+    graph.operators.append(schema.operator(model, "QUANTIZE", [source], [target]))
 
 
 def _read_instead(operators: list[Any], target: int, source: int) -> None:
