@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from tests.support.differential import Array, Case, run_tflm
 from tests.sweep.builds import Build
 from tests.sweep.cases import Expected
 from tests.sweep.image import Entry, run
-from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.compile import Compiled, compile_model
+from tinyserve.compiler.program import Target
 from tinyserve.errors import UnsupportedError
 
 FLOAT_TOLERANCE = 2e-5
@@ -28,25 +30,58 @@ def with_expected(cases: Sequence[Case]) -> list[Expected]:
     ]
 
 
-def differences(cases: Sequence[Expected], build: Build, *, images: int = IMAGE_MODELS) -> Iterator[str]:
-    """A line for each model whose emitted C gives other outputs in this build."""
-    entries: list[tuple[Entry, list[list[Array]]]] = []
+@dataclass(frozen=True)
+class Outcome:
+    """A case, what TFLM gives, and the case compiled for a target, or why it does not compile."""
+
+    case: Case
+    expected: list[list[Array]]
+    compiled: Compiled | None
+    refusal: str = ""
+
+
+def compile_all(cases: Sequence[Expected], target: Target) -> list[Outcome]:
+    """Each case compiled, with a name of its own."""
+    found = []
     for number, (case, expected) in enumerate(cases):
         try:
-            compiled = compile_model(case.model, build.target, f"m{number}")
+            found.append(Outcome(case, expected, compile_model(case.model, target, f"m{number}")))
         except UnsupportedError as error:
-            yield f"{build.name}: {case.label}: {error}"
-            continue
-        entries.append((Entry(case, compiled), expected))
+            found.append(Outcome(case, expected, None, str(error)))
+    return found
+
+
+def differences(cases: Sequence[Expected], build: Build, *, images: int = IMAGE_MODELS) -> Iterator[str]:
+    """A line for each model whose emitted C gives other outputs in this build."""
+    yield from outcomes_that_differ(compile_all(cases, build.target), build, images=images)
+
+
+def outcomes_that_differ(
+    outcomes: Sequence[Outcome], build: Build, *, images: int = IMAGE_MODELS
+) -> Iterator[str]:
+    """As :func:`differences`, of what is compiled for the build's target."""
+    entries = []
+    for one in outcomes:
+        if one.compiled is None:
+            yield f"{build.name}: {one.case.label}: {one.refusal}"
+        else:
+            entries.append((Entry(one.case, one.compiled), one.expected))
     for start in range(0, len(entries), images):
-        part = entries[start : start + images]
+        yield from _image_differences(entries[start : start + images], build)
+
+
+def _image_differences(part: Sequence[tuple[Entry, list[list[Array]]]], build: Build) -> Iterator[str]:
+    try:
         got = run([entry for entry, _ in part], build)
-        for (entry, expected), outputs in zip(part, got, strict=True):
-            for sample, (want, have) in enumerate(zip(expected, outputs, strict=True)):
-                wrong = _wrong(want, have)
-                if wrong:
-                    yield f"{build.name}: {entry.case.label}, sample {sample}: {wrong}"
-                    break
+    except RuntimeError as error:  # a compiler, a fault: the sweep goes on to say what else differs
+        yield f"{build.name}: image of {', '.join(entry.case.label for entry, _ in part)}: {error}"
+        return
+    for (entry, expected), outputs in zip(part, got, strict=True):
+        for sample, (want, have) in enumerate(zip(expected, outputs, strict=True)):
+            wrong = _wrong(want, have)
+            if wrong:
+                yield f"{build.name}: {entry.case.label}, sample {sample}: {wrong}"
+                break
 
 
 def _wrong(want: Sequence[Array], have: Sequence[Array]) -> str:
