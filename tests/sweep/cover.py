@@ -9,7 +9,7 @@ on each core under some compiler and level.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Literal
 
 from tests.sweep.builds import Build
@@ -34,9 +34,9 @@ def features(compiled: Compiled) -> set[Hashable]:
     return found
 
 
-def cover(models: Sequence[Compiled]) -> list[int]:
+def cover(models: Sequence[Compiled], of: Callable[[Compiled], set[Hashable]] = features) -> list[int]:
     """Indices of models that have every feature of all, chosen greedily by what they add for their cost."""
-    missing = {index: features(compiled) for index, compiled in enumerate(models)}
+    missing = {index: of(compiled) for index, compiled in enumerate(models)}
     costs = [_FILE_COST + sum(1 for _ in every_call(one.program.calls)) for one in models]
     chosen = []
     while any(missing.values()):

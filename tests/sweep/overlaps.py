@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which ways of sharing memory within one call a set of models brings about."""
+"""Which ways of sharing memory within one call a model brings about."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable
 from typing import NamedTuple
 
-from tests.support.differential import Case
-from tests.sweep.cases import made
-from tinyserve.compiler.compile import Compiled, compile_model
-from tinyserve.compiler.program import MemoryPlan, Overlap, Target, every_call
+from tinyserve.compiler.compile import Compiled
+from tinyserve.compiler.program import MemoryPlan, Overlap, every_call
 
 
 class Sharing(NamedTuple):
@@ -19,9 +17,9 @@ class Sharing(NamedTuple):
     kind: str
 
 
-def realized(compiled: Compiled) -> set[Sharing]:
+def realized(compiled: Compiled) -> set[Hashable]:
     """What the plan of a model's main graph does."""
-    found = set()
+    found: set[Hashable] = set()
     for call in every_call(compiled.program.calls):
         for overlap in call.overlaps:
             kind = _kind(compiled.plan, overlap)
@@ -42,17 +40,3 @@ def _kind(plan: MemoryPlan, overlap: Overlap) -> str:
 def permitted(compiled: Compiled) -> set[str]:
     """The kernels of a model whose output may lie over an input."""
     return {call.function for call in every_call(compiled.program.calls) if call.overlaps}
-
-
-def chosen(kinds: Sequence[str], seeds: int, target: Target) -> list[Case]:
-    """Cases that bring about whatever the cases of these kinds and seeds do; none that adds nothing."""
-    found: set[Sharing] = set()
-    cases = []
-    for seed in range(seeds):
-        for kind in kinds:
-            case = made(kind, seed)
-            new = realized(compile_model(case.model, target, "m")) - found
-            if new:
-                found |= new
-                cases.append(case)
-    return cases
