@@ -13,16 +13,12 @@ from tinyserve import platforms
 
 ROOT = Path(tinyserve.__file__).parent
 ASKS = re.compile(
-    r"sys\.platform|os\.name\b|^\s*import (fcntl|msvcrt|resource|termios|tty|pty)\b|os\.(killpg|kill|fork"
-    r"|openpty|getuid|posix_spawn)\(|start_new_session|creationflags|SIGHUP\b.*signal\.|pthread_sigmask",
+    r"sys\.platform|os\.name\b|platform\.(system|machine|processor|uname)\(|/proc/|sched_getaffinity"
+    r"|cpu_count|import_module\(.(fcntl|msvcrt|resource)|^\s*import (fcntl|msvcrt|resource|termios|tty|pty)\b"
+    r"|os\.(killpg|kill|fork|openpty|getuid|posix_spawn)\(|start_new_session|creationflags|SIGHUP\b.*signal\.|pthread_sigmask",
     re.MULTILINE,
 )
-ALLOWED = {
-    "devices/watchdog.py": "a script for systems that spawn, started by path",
-    "convert/frameworks/provision.py": "PyTorch's own index is for Linux",
-    "convert/frameworks/interpreters.py": "the launcher py is Windows'",
-    "devices/emulators/shared_library.py": "the system's name is part of a key of the cache",
-}
+ALLOWED = {"devices/watchdog.py": "a script for systems that spawn, started by path"}
 
 
 @pytest.mark.parametrize(

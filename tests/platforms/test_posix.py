@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tinyserve.platforms import posix
 from tinyserve.platforms.darwin import Darwin
 from tinyserve.platforms.posix import Posix
 
@@ -130,6 +133,28 @@ def test_memory_keeps_within_a_limit() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     assert 0 < int(done.stdout) < 1 << 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_the_bound_of_memory_ends_with_its_block() -> None:
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    with Posix().memory_bounded(1 << 28), pytest.raises(MemoryError):
+        bytearray(1 << 31)
+    assert resource.getrlimit(resource.RLIMIT_AS) == before
+
+
+def test_where_no_size_is_told_memory_has_no_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posix, "_process_pages", lambda: None)
+    with Darwin().memory_bounded(1):
+        bytearray(1 << 20)
+
+
+@BOTH
+def test_what_was_built_for_one_processor_is_not_taken_for_another(system: Posix) -> None:
+    assert platform.machine() in system.kind()
+    assert platform.machine() in system.processor()
+    assert 1 <= system.processors() <= (os.cpu_count() or 1)
+    assert system.python_launcher() is None
 
 
 @BOTH

@@ -133,6 +133,24 @@ def test_places(system: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert system.environment_python(tmp_path) == tmp_path / "Scripts" / "python.exe"
 
 
+def test_pythons_are_started_by_the_launcher(
+    system: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert system.python_launcher() is None
+    launcher = tmp_path / "py"
+    launcher.write_text("#!/bin/sh\necho '3 9 ready'\n")
+    launcher.chmod(0o755)
+    assert system.python_launcher() == str(launcher)
+
+
+def test_nothing_is_known_of_limits_that_are_not_there(system: Windows) -> None:
+    with system.memory_bounded(1):
+        bytearray(1 << 20)
+    assert system.processors() >= 1
+    assert system.processor() and system.kind()
+
+
 def test_memory_is_what_the_page_file_leaves(system: Windows) -> None:
     assert system.available_bytes() == 5 << 30
 

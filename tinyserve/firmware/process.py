@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 import time
@@ -57,7 +56,7 @@ def run_all(
     failed = False
     try:
         while running or (waiting and not failed):
-            while waiting and not failed and len(running) < (jobs or os.cpu_count() or 1):
+            while waiting and not failed and len(running) < (jobs or platforms.here().processors()):
                 running.append(_start(*waiting.pop(), directory, timeout_s, environment))
             for job in list(running):
                 if job.process.poll() is not None:

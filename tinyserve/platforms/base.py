@@ -37,6 +37,8 @@ class Platform(ABC):
     """Whether ``watchdog.py`` runs: it inherits a descriptor by number and spawns."""
     has_udev: ClassVar[bool] = False
     """Whether rules of udev decide who may open a port."""
+    accelerator_wheels: ClassVar[bool] = False
+    """Whether packages of PyPI come with gigabytes for graphics cards."""
 
     @abstractmethod
     def try_lock(self, file: IO[bytes], shared: bool) -> bool:
@@ -90,8 +92,31 @@ class Platform(ABC):
         """The interpreter of a virtual environment."""
 
     @abstractmethod
+    def python_launcher(self) -> str | None:
+        """The program that starts an installed Python by its version (``py -3.12``), where there is one."""
+
+    @abstractmethod
+    def processors(self) -> int:
+        """How many this process may use."""
+
+    @abstractmethod
+    def processor(self) -> str:
+        """What the processor is and can do, as part of a cache's key: the fastest code for one may not run on
+        another."""
+
+    @abstractmethod
     def available_bytes(self) -> int | None:
         """Memory that a process may still take, within its limits; None where nobody tells."""
+
+    @abstractmethod
+    def memory_bounded(self, most: int) -> AbstractContextManager[None]:
+        """Allocations fail beyond ``most`` bytes more than this process has when it enters. Where the system
+        has no such limit nothing is done."""
+
+    @abstractmethod
+    def kind(self) -> str:
+        """The system's name and processor, as part of a cache's key: what was built for one does not run on
+        another."""
 
     @abstractmethod
     def lacks_port(self, port: str) -> bool:

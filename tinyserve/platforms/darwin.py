@@ -16,6 +16,7 @@ class Darwin(Posix):
     late_binding = ("-undefined", "dynamic_lookup")
     example_port = "/dev/cu.usbmodem1101"
     has_udev: ClassVar[bool] = False
+    accelerator_wheels: ClassVar[bool] = False
 
     def cache_base(self) -> Path:
         return Path.home() / "Library" / "Caches"

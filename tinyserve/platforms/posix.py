@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ class Posix(Platform):
     unlinks_open_files = True
     has_watchdog = True
     has_udev: ClassVar[bool] = sys.platform == "linux"
+    accelerator_wheels: ClassVar[bool] = sys.platform == "linux"
 
     def try_lock(self, file: IO[bytes], shared: bool) -> bool:
         import fcntl
@@ -85,6 +87,39 @@ class Posix(Platform):
     def environment_python(self, environment: Path) -> Path:
         return environment / "bin" / "python"
 
+    def python_launcher(self) -> str | None:
+        """They are on the PATH by their versions' names."""
+        return None
+
+    @contextmanager
+    def memory_bounded(self, most: int) -> Iterator[None]:
+        pages = _process_pages()
+        if pages is None:
+            yield
+            return
+        import resource
+
+        now = pages * resource.getpagesize()
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        ceilings = [limit for limit in (*before, now + most) if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min(ceilings), before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+
+    def kind(self) -> str:
+        return f"{sys.platform} {platform.machine()}"
+
+    def processors(self) -> int:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def processor(self) -> str:
+        said = {
+            line for line in _lines("/proc/cpuinfo") if line.startswith(("flags", "Features", "model name"))
+        }
+        return "".join((platform.machine(), platform.processor(), *sorted(said)))
+
     def available_bytes(self) -> int | None:
         found = [value for value in (self._system_bytes(), _limit_bytes()) if value is not None]
         return min(found, default=None)
@@ -106,12 +141,16 @@ def _limit_bytes() -> int | None:
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:
         return None
-    pages = next((int(line.split()[0]) for line in _lines("/proc/self/statm")), 0)
-    return max(0, limit - pages * resource.getpagesize())
+    return max(0, limit - (_process_pages() or 0) * resource.getpagesize())
+
+
+def _process_pages() -> int | None:
+    """Of this process's address space; None where the system does not tell (macOS)."""
+    return next((int(line.split()[0]) for line in _lines("/proc/self/statm")), None)
 
 
 def _lines(path: str) -> list[str]:
     try:
-        return Path(path).read_text(encoding="ascii").splitlines()
+        return Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []

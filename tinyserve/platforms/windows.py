@@ -10,9 +10,12 @@ from __future__ import annotations
 import ctypes
 import importlib
 import os
+import platform
 import re
+import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -127,6 +130,23 @@ class Windows(Platform):
 
     def environment_python(self, environment: Path) -> Path:
         return environment / "Scripts" / "python.exe"
+
+    def python_launcher(self) -> str | None:
+        return shutil.which("py")
+
+    def memory_bounded(self, most: int) -> AbstractContextManager[None]:
+        """A process can't bound itself there without ending what it started."""
+        return nullcontext()
+
+    def kind(self) -> str:
+        return f"{sys.platform} {platform.machine()}"
+
+    def processors(self) -> int:
+        return os.cpu_count() or 1
+
+    def processor(self) -> str:
+        """The environment's PROCESSOR_IDENTIFIER (family, model, stepping), as Python reads it."""
+        return platform.machine() + platform.processor()
 
     def available_bytes(self) -> int | None:
         status = _MemoryStatus(length=ctypes.sizeof(_MemoryStatus))

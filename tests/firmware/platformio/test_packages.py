@@ -118,33 +118,52 @@ def test_a_registry_of_which_all_hosts_refuse_is_not_waited_for(monkeypatch: pyt
     assert time.monotonic() - begin < 5
 
 
-def test_the_registry_is_asked_while_platformio_looks_for_its_platform(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_platformio_is_not_asked_for_a_platform_that_is_certainly_not_there(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked, board = threading.Event(), boards.load("feather-m4")
-
-    def reachable() -> bool:
-        asked.set()
-        return False
+    """Starting it takes longer than the registry, whose second of patience is all that one waits offline."""
 
     def missing(*args: object) -> list[str]:
-        assert asked.wait(10), "asked before PlatformIO has looked"
-        return ["platform atmelsam"]
+        raise AssertionError("PlatformIO was started")
 
-    monkeypatch.setattr(packages, "registry_is_reachable", reachable)
+    monkeypatch.setattr(packages, "registry_is_reachable", lambda: False)
     monkeypatch.setattr(packages, "missing_packages", missing)
-    with pytest.raises(ToolError, match="can't be reached"):
-        environment.install(board)
+    with pytest.raises(ToolError, match=r"not installed: platform atmelsam.*can't be reached"):
+        environment.install(boards.load("feather-m4"))
 
 
-def test_a_platform_that_is_there_needs_no_registry(tmp_path: Path) -> None:
-    board = boards.load("xiao-nrf52840-sense")
-    assert board.platformio and "/" in board.platformio.platform
-    assert not packages.has_platform(board, tmp_path)
-    (tmp_path / "platforms" / board.platformio.platform.rpartition("/")[2].removesuffix(".git")).mkdir(
-        parents=True
-    )
-    assert packages.has_platform(board, tmp_path)
+def test_a_stuck_registry_is_given_up_within_a_second() -> None:
+    assert packages.REGISTRY_TIMEOUT_S < 1
+
+
+@pytest.mark.parametrize("board", REAL, ids=lambda board: board.id)
+def test_an_installed_platform_is_recognised_however_it_was_installed(
+    board: boards.Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As PlatformIO leaves them: by name and version, a clone under its manifest's name, a link."""
+    assert board.platformio
+    spec, platforms = board.platformio.platform, tmp_path / "platforms"
+    platforms.mkdir()
+    (platforms / "tinyserve.pio-link").write_text('{"cwd": "/", "spec": {"uri": "symlink:///x"}}')
+    (platforms / "another").mkdir()
+    assert not packages.may_have_platform(board, tmp_path)
+    if "://" in spec:
+        cloned = platforms / "Its Own Name"
+        cloned.mkdir()
+        metadata = {"type": "platform", "name": cloned.name, "spec": {"name": "x", "uri": f"git+{spec}"}}
+        (cloned / ".piopm").write_text(json.dumps(metadata))
+    else:
+        (platforms / f"{spec.partition('@')[0].strip()}@1.2.3").mkdir()
+    assert packages.may_have_platform(board, tmp_path)
+    monkeypatch.setenv("PLATFORMIO_PLATFORMS_DIR", "/elsewhere")
+    assert packages.may_have_platform(board, tmp_path / "empty")
+
+
+def test_a_linked_platform_is_recognised(tmp_path: Path) -> None:
+    (tmp_path / "platforms").mkdir()
+    link = {"cwd": "/", "spec": {"name": "nordicnrf52", "uri": "symlink:///home/me/nordicnrf52"}}
+    (tmp_path / "platforms" / "x.pio-link").write_text(json.dumps(link))
+    assert packages.may_have_platform(boards.load("nano33"), tmp_path)
 
 
 def test_a_registry_that_does_not_answer_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,6 @@ Results come in the order of the pieces; as many as keep every core busy are in 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +18,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from tinyserve import bundle
+from tinyserve import bundle, platforms
 from tinyserve.bench.matrix.scheduler import connected
 from tinyserve.bench.matrix.transport import Packed, pack, unpack
 from tinyserve.bundle import Bundle, TensorInfo
@@ -70,17 +69,12 @@ def execute(
         return _on_cluster(made, waiting, scheduler, output, operators)
     compiled = compile_model(made.model_bytes(), replace(FAST, operators=operators))
     HostModel(compiled)
-    return _on_threads(compiled, made.manifest.inputs, waiting, jobs or _cores(), output)
+    return _on_threads(compiled, made.manifest.inputs, waiting, jobs or platforms.here().processors(), output)
 
 
 def quantized(samples: Dataset, inputs: Sequence[TensorInfo]) -> list[Array]:
     """The samples in the model's own types."""
     return [bundle.quantize(array, info) for array, info in zip(samples.inputs, inputs, strict=True)]
-
-
-def _cores() -> int:
-    """That this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _on_threads(

@@ -106,7 +106,7 @@ def stopped(cell: Cell, stop: KeyboardInterrupt | Terminated) -> FailedCell:
 
 def default_jobs() -> int:
     """One process per CPU: an emulator keeps one busy."""
-    return max(1, os.cpu_count() or 1)
+    return platforms.here().processors()
 
 
 def _ready(running: dict[int, _Worker]) -> list[int]:

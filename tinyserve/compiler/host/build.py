@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import importlib.util
 import os
-import platform
 import shlex
 import shutil
 import subprocess
@@ -111,13 +110,7 @@ def _native(compiler: tuple[str, ...]) -> list[str]:
 @cache
 def _processor() -> str:
     """A hash of what the processor can do: a fast build is of use on its kind only."""
-    about = platform.machine() + platform.processor()
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        about += "".join(
-            sorted({line for line in lines if line.startswith(("flags", "Features", "model name"))})
-        )
-    return hashlib.sha256(about.encode()).hexdigest()[:12]
+    return hashlib.sha256(platforms.here().processor().encode()).hexdigest()[:12]
 
 
 @cache

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tinyserve import platforms
 from tinyserve.errors import ToolError
 
 OLDEST = (3, 10)
@@ -51,7 +52,7 @@ def find(name: str, newest: tuple[int, int] | None) -> str:
 
 def _candidates(newest: tuple[int, int]) -> Iterator[str]:
     """Interpreters by falling version, wherever systems keep several side by side."""
-    uv, launcher = _uv(), shutil.which("py") if sys.platform == "win32" else None
+    uv, launcher = _uv(), platforms.here().python_launcher()
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     for minor in range(newest[1], OLDEST[1] - 1, -1):
         version = f"3.{minor}"

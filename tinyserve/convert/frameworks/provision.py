@@ -194,7 +194,7 @@ def _growth(frontend: Frontend, place: Path, progress: Progress) -> Callable[[],
 def _cpu_index(frontend: Frontend) -> list[str]:
     """On Linux PyPI's PyTorch comes with gigabytes for graphics cards; PyTorch's own index has it for CPUs.
     Left out where pip is configured with an index of the user's own."""
-    if frontend.name != "pytorch" or sys.platform != "linux":
+    if frontend.name != "pytorch" or not platforms.here().accelerator_wheels:
         return []
     told = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"],

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import platform
 import shutil
 import subprocess
 import sys
@@ -28,7 +27,7 @@ def built(source: Path, *defines: str) -> Path:
     system = platforms.here()
     # What the emulator itself provides is found when it loads the library.
     flags = (*_FLAGS, *system.late_binding, *(f"-D{define}" for define in defines))
-    what = repr((flags, sys.platform, platform.machine())).encode()
+    what = repr((flags, system.kind())).encode()
     key = hashlib.sha256(source.read_bytes() + what).hexdigest()[:16]
     path = cache_directory() / f"{source.stem}-{key}{system.library_suffix}"
     if path.exists():

@@ -37,11 +37,14 @@ def install_for(project: Project, pio: Pio, progress: Progress = silent) -> list
 
 
 def _install(directory: Path, board: Board, pio: Pio, progress: Progress) -> list[str]:
-    asked = None if packages.has_platform(board, pio.core) else packages.AskedRegistry()
-    names = packages.missing_packages(directory, board.id, pio)
+    assert board.platformio is not None
+    if packages.may_have_platform(board, pio.core):
+        names = packages.missing_packages(directory, board.id, pio)
+    else:
+        names = [f"platform {board.platformio.platform}"]
     if names:
         progress(f"missing {', '.join(names)}")
-        packages.install(directory, board.id, names, board, pio, reachable=asked.answer if asked else None)
+        packages.install(directory, board.id, names, board, pio)
     return names
 
 

@@ -4,14 +4,14 @@ fail without a network, and then says nothing."""
 
 from __future__ import annotations
 
-import glob
+import contextlib
+import os
 import queue
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,6 +22,8 @@ from tinyserve.firmware.platformio.pio import INSTALL_TIMEOUT_S, Pio
 
 PROBE_TIMEOUT_S = 30.0
 REGISTRY_TIMEOUT_S = 0.6
+_ELSEWHERE = "PLATFORMIO_PLATFORMS_DIR"
+_MOST_METADATA = 1 << 20
 
 
 def missing_packages(directory: Path, environment: str, pio: Pio) -> list[str]:
@@ -49,13 +51,11 @@ def install(
     lacking: list[str],
     board: Board,
     pio: Pio,
-    *,
-    reachable: Callable[[], bool] | None = None,
 ) -> None:
-    """Has PlatformIO install what is missing. Raises ToolError, at once when it is offline. ``reachable``
-    says whether the registry answers where that has been asked already."""
+    """Has PlatformIO install what is missing. Raises ToolError, within ``REGISTRY_TIMEOUT_S`` when it is
+    offline."""
     names = ", ".join(lacking)
-    if not (reachable or registry_is_reachable)():
+    if not registry_is_reachable():
         raise ToolError(
             f"{board.id}: not installed: {names}; and PlatformIO's registry can't be reached",
             "run it again on a network, or name a directory that has the library"
@@ -102,25 +102,33 @@ def _answers(host: str, timeout_s: float) -> bool:
     return True
 
 
-class AskedRegistry:
-    """The question whether the registry answers, asked while something else goes on."""
+def may_have_platform(board: Board, core: Path) -> bool:
+    """Whether a development platform of the board's may lie in the core directory; False: certainly not.
 
-    def __init__(self) -> None:
-        self._answer = False
-        self._thread = threading.Thread(target=self._ask, daemon=True)
-        self._thread.start()
-
-    def _ask(self) -> None:
-        self._answer = registry_is_reachable()
-
-    def answer(self) -> bool:
-        self._thread.join()
-        return self._answer
-
-
-def has_platform(board: Board, core: Path) -> bool:
-    """Whether a development platform of the board's lies in the core directory: PlatformIO itself, asked in
-    vain, takes longer than the registry."""
+    PlatformIO itself, asked in vain, takes longer than the registry: where nothing installed bears the
+    platform's name or address it is not asked. A directory of platforms elsewhere, which the user's
+    environment names, is not looked into.
+    """
     assert board.platformio is not None
-    name = board.platformio.platform.rpartition("/")[2].removesuffix(".git").partition("@")[0].strip()
-    return any((core / "platforms").glob(f"{glob.escape(name)}*"))
+    if os.environ.get(_ELSEWHERE):
+        return True
+    name = platform_key(board.platformio.platform)
+    return any(name in _about(installed) for installed in (core / "platforms").glob("*"))
+
+
+def platform_key(spec: str) -> str:
+    """Of what ``platform =`` names (a name with or without owner and version, an address of a repository or
+    an archive) the part that an installed platform's directory or metadata has, in lower case."""
+    last = spec.strip().rstrip("/").rpartition("/")[2].partition("@")[0].strip()
+    return last.removesuffix(".git").removesuffix(".zip").removeprefix("platform-").lower()
+
+
+def _about(installed: Path) -> str:
+    """What names an installed platform: its directory's or link's name, what it was installed from, its own
+    name; in lower case."""
+    said = [installed.name]
+    for file in (installed, installed / ".piopm", installed / "platform.json"):
+        with contextlib.suppress(OSError):
+            if file.is_file():
+                said.append(file.read_bytes()[:_MOST_METADATA].decode("utf-8", "replace"))
+    return " ".join(said).lower()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import resource
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from tinyserve.convert.frameworks import onnx as front
-from tinyserve.convert.frameworks.onnx_import import limits
 from tinyserve.convert.worker.messages import LoadModel
 from tinyserve.errors import ModelError, TinyserveError, UnsupportedError, UsageError
 
@@ -129,10 +127,3 @@ def test_random_damage_is_a_message_or_a_model(tmp_path: Path) -> None:
             assert error.message
         else:
             assert made.tflite
-
-
-def test_the_bound_of_memory_ends_with_its_block() -> None:
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    with limits.memory(1 << 28), pytest.raises(MemoryError):
-        np.ones(1 << 28)
-    assert resource.getrlimit(resource.RLIMIT_AS) == before

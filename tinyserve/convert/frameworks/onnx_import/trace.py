@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.convert.frameworks.onnx_import import limits
+from tinyserve import platforms
 from tinyserve.convert.frameworks.onnx_import.naming import describe
 from tinyserve.convert.frameworks.onnx_import.source import OnnxSource
 from tinyserve.errors import ModelError, UnsupportedError
@@ -28,6 +28,7 @@ _RANDOM = frozenset(
 )
 _LOOPS = frozenset(("Loop", "Scan"))
 _MOST_ELEMENTS = 1 << 26
+_MOST_BYTES = 4 << 30  # a few nodes can ask for terabytes
 _OF_SHAPES = frozenset(("Shape", "Size"))
 _DYNAMIC = frozenset(
     [
@@ -126,7 +127,7 @@ def run_all(model: Any, inputs: dict[str, Array]) -> dict[str, Array]:
     copied, names = with_all_outputs(model)
     session = session_of(copied)
     try:
-        with limits.memory():
+        with platforms.here().memory_bounded(_MOST_BYTES):
             values = zip(names, session.run(names, inputs), strict=True)
         return {name: value for name, value in values if getattr(value, "dtype", np.dtype("O")) != "O"}
     except Exception as error:
