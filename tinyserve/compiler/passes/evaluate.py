@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.passes import evaluate_arithmetic
+from tinyserve.compiler.passes import evaluate_arithmetic, evaluate_decode
 from tinyserve.compiler.passes.evaluate_arithmetic import Array, Evaluator
 
 _SIZE_LIMIT = 1 << 24
@@ -22,7 +22,9 @@ _FREE_GROWTH = 4096  # bytes of flash that a folded FILL or BROADCAST_TO may cos
 
 def evaluate(node: Node) -> list[Array] | None:
     """The outputs of an operator if they are the same on every inference, with their declared shapes."""
-    if node.custom or any(output.nbytes > _SIZE_LIMIT for output in node.outputs):
+    if (node.custom and node.name != evaluate_decode.OPERATOR) or any(
+        output.nbytes > _SIZE_LIMIT for output in node.outputs
+    ):
         return None
     if node.name == "SHAPE":
         return _shape(node)
@@ -225,6 +227,7 @@ _SINGLE: dict[str, Evaluator] = {
 }
 
 _SEVERAL: dict[str, Callable[[Node, list[Array]], list[Array]]] = {
+    evaluate_decode.OPERATOR: evaluate_decode.decode,
     "SPLIT": _split,
     "SPLIT_V": _split_v,
     "UNPACK": _unpack,

@@ -28,6 +28,11 @@ def foreign(node: Node) -> str:
             "edgetpu_compiler made this file for the Edge TPU: give the .tflite from before, "
             "which runs on any core"
         )
+    if node.name == "TFLM_DECODE":
+        return (
+            "its compressed weights are of a kind that only the application can decode, or damaged: give the "
+            ".tflite from before they were compressed"
+        )
     if node.name.startswith("Flex"):
         return (
             f"it is TensorFlow's own {node.name[4:]}, which no microcontroller has: replace the layer that "
