@@ -43,6 +43,10 @@ def _console(width: int | None = None, stderr: bool = False) -> Console:
     from rich.text import Text
 
     class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            """Left to the command line, which knows what it means: rich would exit with 1."""
+            raise  # noqa: PLE0704 - called where BrokenPipeError is handled
+
         def render_str(self, text: str, **how: Any) -> Text:
             return super().render_str(terminal(text), **how)
 

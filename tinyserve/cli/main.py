@@ -122,6 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = [argument for argument in arguments if argument not in _VERBOSE]
     _make_streams_safe()
     previous = {number: signal.signal(number, _terminate) for number in platforms.here().ending_signals()}
+    stdout = sys.stdout
     try:
         _check_python()
         result = group.main(args=list(arguments), prog_name="tinyserve", standalone_mode=False)
@@ -129,6 +130,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return result if isinstance(result, int) else 0
     except (Exception, KeyboardInterrupt, Terminated) as error:
         return _explain(error, verbose)
+    except SystemExit:
+        # click takes a reader that has gone for an error, puts another stream in that one's place, and exits.
+        if sys.stdout is stdout:
+            raise
+        return _explain(BrokenPipeError(), verbose)
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -188,6 +194,7 @@ def _explain(error: BaseException, verbose: bool) -> int:
     else:
         traceback.print_exception(error)
         echo(f"error: internal error: {error!r}\n  try: report it with the lines above", err=True)
+    _abandon_broken_streams()
     return status
 
 
