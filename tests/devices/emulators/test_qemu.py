@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -99,6 +100,35 @@ def test_a_machine_that_qemu_lacks_ends_in_its_words(build_probe: BuildProbe) ->
     firmware, board = build_probe("mps2-an385")
     with pytest.raises(DeviceError, match=r"QEMU did not start: .*unsupported machine type"):
         QemuDevice(Symbols(firmware.elf), board, Emulator("qemu", "no-such-machine"))
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        (
+            "QEMU emulator version 5.2.0 (Debian)",
+            "this is QEMU 5.2.0; 6.0 is the first with all machines",
+        ),
+        ("QEMU emulator version 11.1.3", "this is 11.1.3; --emulator unicorn"),
+        ("what?", "of no known version"),
+    ],
+)
+def test_a_qemu_that_does_not_start_is_named_with_its_version(
+    build_probe: BuildProbe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, advice: str
+) -> None:
+    """As 5.2 answers for a machine that came later, and 11.1 warns before it says anything."""
+    program = tmp_path / "qemu-system-arm"
+    program.write_text(
+        f'#!/bin/sh\ncase "$1" in --version) echo "{said}"; exit;; esac\n'
+        "echo \"qemu-system-arm: -mon x: warning: '-mon' is deprecated\" >&2\n"
+        'echo "qemu-system-arm: unsupported machine type" >&2\nexit 1\n'
+    )
+    program.chmod(0o755)
+    firmware, board = build_probe("mps2-an385")
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with pytest.raises(DeviceError, match="QEMU did not start: qemu-system-arm: unsupported") as caught:
+        QemuDevice(Symbols(firmware.elf), board, Emulator("qemu", "mps3-an547"))
+    assert advice in caught.value.hint
 
 
 def test_a_missing_qemu_comes_with_the_command_that_installs_it(

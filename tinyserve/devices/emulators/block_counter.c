@@ -7,7 +7,8 @@
  *
  * Blocks that touch a device register are started over by QEMU under -icount, and are then counted twice: the function
  * must touch none. Built without libc and without QEMU's header, which no package carries: what is used of the plugin
- * interface is declared here. TS_QEMU_PLUGIN_API is the version of that interface to announce. */
+ * interface is declared here. TS_QEMU_PLUGIN_API is the version of that interface to announce: 1, 2 (the same but for
+ * what is not used) or 7, whose callbacks get a pointer of the plugin's instead of its id. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,11 +20,19 @@
 
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
+#if TS_QEMU_PLUGIN_API >= 7
+typedef void (*tb_translated)(struct qemu_plugin_tb *tb, void *user);
+#else
 typedef void (*tb_translated)(uint64_t id, struct qemu_plugin_tb *tb);
+#endif
 typedef void (*tb_executed)(unsigned int cpu, void *user);
 enum { CALLBACK_READS_NO_REGISTERS = 0 };
 
+#if TS_QEMU_PLUGIN_API >= 7
+void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, tb_translated callback, void *user);
+#else
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, tb_translated callback);
+#endif
 void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb, tb_executed callback, int flags, void *user);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 uint64_t qemu_plugin_tb_vaddr(const struct qemu_plugin_tb *tb);
@@ -151,9 +160,8 @@ static ts_block *find(uint64_t address, uint64_t end, uint64_t instructions)
     }
 }
 
-static void on_translated(uint64_t id, struct qemu_plugin_tb *tb)
+static void count_block(struct qemu_plugin_tb *tb)
 {
-    (void)id;
     const size_t instructions = qemu_plugin_tb_n_insns(tb);
     const struct qemu_plugin_insn *const last = qemu_plugin_tb_get_insn(tb, instructions - 1u);
     const uint64_t end = qemu_plugin_insn_vaddr(last) + qemu_plugin_insn_size(last);
@@ -164,6 +172,20 @@ static void on_translated(uint64_t id, struct qemu_plugin_tb *tb)
         is_full = 1;
     }
 }
+
+#if TS_QEMU_PLUGIN_API >= 7
+static void on_translated(struct qemu_plugin_tb *tb, void *user)
+{
+    (void)user;
+    count_block(tb);
+}
+#else
+static void on_translated(uint64_t id, struct qemu_plugin_tb *tb)
+{
+    (void)id;
+    count_block(tb);
+}
+#endif
 
 static int hex_digit(char c)
 {
@@ -186,6 +208,10 @@ int qemu_plugin_install(uint64_t id, const void *about, int argc, char **argv)
     for (; hex_digit(*at) >= 0; at++) {
         entry = entry << 4 | (uint64_t)hex_digit(*at);
     }
+#if TS_QEMU_PLUGIN_API >= 7
+    qemu_plugin_register_vcpu_tb_trans_cb(id, on_translated, NULL);
+#else
     qemu_plugin_register_vcpu_tb_trans_cb(id, on_translated);
+#endif
     return *at == '\0' ? 0 : 1;
 }

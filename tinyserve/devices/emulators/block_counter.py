@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from tinyserve.devices.emulators import qemu_program, shared_library
 from tinyserve.errors import ToolError
 
 SOURCE = Path(__file__).with_name("block_counter.c")
+_SPOKEN = (1, 2, 7)  # QEMU 4.2 to 8, 9 to 10.2, 11 on
+_NONE = 1 << 20
 INSTEAD = "--emulator unicorn, where the board has it"
 
 
@@ -23,7 +26,7 @@ class BlockCounter:
         library = shared_library.built(SOURCE, f"TS_QEMU_PLUGIN_API={_plugin_api(program)}")
         self._directory = tempfile.TemporaryDirectory(prefix="tinyserve-count-")
         self._log = Path(self._directory.name) / "blocks"
-        plugin = f"{_escaped(library)},entry={entry:x}"
+        plugin = f"{qemu_program.escaped(library)},entry={entry:x}"
         self.options = ["-plugin", plugin, "-d", "plugin", "-D", str(self._log)]
 
     def executed(self) -> list[tuple[int, int]]:
@@ -45,14 +48,18 @@ class BlockCounter:
         self._directory.cleanup()
 
 
+@cache
 def _plugin_api(program: str) -> int:
-    """The version of the plugin interface that this QEMU takes: 2 from QEMU 9 on, which refuses 1."""
+    """The version of the plugin interface that this QEMU takes, of those that the plugin speaks. QEMU is
+    asked, by a plugin of an impossible version: that the interface changed is not seen in QEMU's own number.
+
+    Raises ToolError where it takes none of them.
+    """
     if not qemu_program.takes_plugins(program):
         raise ToolError(f"{program} was built without plugins and counts no functions", INSTEAD)
-    major = qemu_program.version(program).partition(".")[0]
-    return 2 if major.isdecimal() and int(major) >= 9 else 1
-
-
-def _escaped(path: Path) -> str:
-    """As QEMU's options have it: a comma is doubled."""
-    return str(path).replace(",", ",,")
+    newest = qemu_program.newest_plugin_api(
+        program, shared_library.built(SOURCE, f"TS_QEMU_PLUGIN_API={_NONE}")
+    )
+    if newest is None:
+        raise ToolError(f"{program} does not say which plugins it takes, and counts no functions", INSTEAD)
+    return max((spoken for spoken in _SPOKEN if spoken <= newest), default=_SPOKEN[0])

@@ -108,7 +108,7 @@ class Qemu:
         self, symbols: Symbols, board: Board, emulator: Emulator, options: Sequence[str] = ()
     ) -> None:
         self._symbols = symbols
-        program = qemu_program.find(board)
+        program = self._program = qemu_program.find(board)
         serial, monitor = Listener(), Listener()
         try:
             command = [
@@ -135,7 +135,7 @@ class Qemu:
         """Why QEMU ended: its own first line, and the place of a lockup."""
         self._process.wait(qmp.TIMEOUT_S)
         words = self._process.words()
-        lines = [line for line in words.splitlines() if ": warning: " not in line]
+        lines = _without_warnings(words)
         first = lines[0] if lines else f"exit status {self._process.exit_code}"
         place = self._place(words)
         return f"QEMU ended: {first}" + (f", in {place}" if place else "")
@@ -158,18 +158,29 @@ class Qemu:
         except DeviceError as error:  # it opens its sockets before it looks at all of its options
             connection.close()
             self._process.wait(qmp.TIMEOUT_S)
-            raise DeviceError(f"QEMU did not start: {self._process.words() or error}") from error
+            raise self._did_not_start(str(error)) from error
 
     def _connect(self, listener: Listener) -> socket.socket:
         connection = listener.accept(START_TIMEOUT_S, lambda: self._process.exit_code is None)
         if connection is None:
-            raise DeviceError(f"QEMU did not start: {self._process.words() or 'it said nothing'}")
+            raise self._did_not_start("it said nothing")
         return connection
+
+    def _did_not_start(self, otherwise: str) -> DeviceError:
+        """In QEMU's own words, without its warnings of options that a later version may lack."""
+        said = _without_warnings(self._process.words())
+        return DeviceError(
+            f"QEMU did not start: {' '.join(said) or otherwise}", qemu_program.advice(self._program)
+        )
 
     def _place(self, words: str) -> str:
         addresses = [int(match[1], 16) for place in _PLACES if (match := place.search(words))]
         known = (address for address in addresses if self._symbols.function(address))
         return next((self._symbols.place(address) for address in known), "")
+
+
+def _without_warnings(words: str) -> list[str]:
+    return [line for line in words.splitlines() if ": warning: " not in line]
 
 
 def _machine(program: str, board: Board, emulator: Emulator, elf: Path) -> list[str]:

@@ -7,11 +7,15 @@ import re
 import shutil
 import subprocess
 from functools import cache
+from pathlib import Path
 
 from tinyserve.boards.types import Board
 from tinyserve.errors import ToolError
 
 QUESTION_TIMEOUT_S = 20.0
+OLDEST = (6, 0)
+"""The first with mps3-an547, the newest of the machines that twins run on."""
+TRIED = "7.2, 10.0 and 11.1"
 
 
 def find(board: Board) -> str:
@@ -40,11 +44,41 @@ def takes_plugins(program: str) -> bool:
     return bool(re.search(r"^-plugin\b", _answer(program, "-help"), re.MULTILINE))
 
 
-def _answer(program: str, option: str) -> str:
+@cache
+def newest_plugin_api(program: str, impossible: Path) -> int | None:
+    """The newest version of the plugin interface that it takes, in the words with which it refuses one of a
+    later one; None where it says nothing of the kind. Raises ToolError where it can't be asked."""
+    options = ("-machine", "none", "-display", "none", "-plugin", escaped(impossible))
+    match = re.search(r"only up to version (\d+)", _answer(program, *options))
+    return int(match[1]) if match else None
+
+
+def escaped(path: Path) -> str:
+    """As QEMU's options have it: a comma is doubled."""
+    return str(path).replace(",", ",,")
+
+
+def advice(program: str) -> str:
+    """What to try where it does not start, by its version."""
+    try:
+        found = version(program)
+    except ToolError:
+        found = ""
+
+    if found and tuple(int(part) for part in found.split(".")) < OLDEST:
+        oldest = ".".join(map(str, OLDEST))
+        return f"this is QEMU {found}; {oldest} is the first with all machines of the twins: install that"
+    named = found or "of no known version"
+    instead = "--emulator unicorn, where the board has it"
+    return f"tinyserve was run with QEMU {TRIED}, this is {named}; {instead}"
+
+
+def _answer(program: str, *options: str) -> str:
     try:
         result = subprocess.run(
-            [program, option], capture_output=True, text=True, timeout=QUESTION_TIMEOUT_S, check=False
-        )
+            [program, *options], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+            timeout=QUESTION_TIMEOUT_S, check=False,
+        )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise ToolError(f"{program} {option}: {error}", "install QEMU again") from error
-    return result.stdout
+        raise ToolError(f"{program} {' '.join(options)}: {error}", "install QEMU again") from error
+    return result.stdout + result.stderr
