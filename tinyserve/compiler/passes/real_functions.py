@@ -88,6 +88,7 @@ _FUNCTIONS: dict[str, Callable[..., Array]] = {
     "RELU6": _plain(_ACTIVATIONS[3]),
     "LEAKY_RELU": _leaky, "HARD_SWISH": _plain(_hard_swish), "GELU": _gelu,
     "ADD": _plain(np.add), "SUB": _plain(np.subtract), "MUL": _plain(np.multiply), "DIV": _plain(np.divide),
+    "POW": _plain(lambda a, b: np.power(np.float64(a), np.float64(b)).astype(np.float32)),
     "MAXIMUM": _plain(np.maximum), "MINIMUM": _plain(np.minimum),
     "SQUARED_DIFFERENCE": _plain(lambda a, b: np.square(a - b)),
     "GREATER": _plain(np.greater), "GREATER_EQUAL": _plain(np.greater_equal), "LESS": _plain(np.less),

@@ -93,13 +93,15 @@ def _check_mode(program: Any, path: Path) -> None:
 
 def _check_inputs(program: Any, request: ExportOnnx) -> None:
     nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
-    for name in program.graph_signature.user_inputs:
-        shape = tuple(nodes[name].meta["val"].shape) if name in nodes else ()
-        if len(shape) in (2, 4, 5) and isinstance(shape[0], int) and shape[0] != 1:
-            raise UsageError(
-                f"{request.source}: input '{name}' was exported for a batch of {shape[0]}",
-                "export it with an example whose batch is 1",
-            )
+    names = [name for name in program.graph_signature.user_inputs if name in nodes]
+    shapes = {name: tuple(nodes[name].meta["val"].shape) for name in names}
+    if not any(shape[:1] == (1,) for shape in shapes.values()):  # else the others have no batch: masks
+        for name, shape in shapes.items():
+            if len(shape) in (2, 4, 5) and isinstance(shape[0], int):
+                raise UsageError(
+                    f"{request.source}: input '{name}' was exported for a batch of {shape[0]}",
+                    "export it with an example whose batch is 1",
+                )
     if request.input_shapes:
         raise UsageError(
             f"{request.source}: an exported program has the shapes of its example inputs",
@@ -143,6 +145,9 @@ def _name_outputs(model: Any, names: list[str]) -> None:
     old = [value.name for value in graph.output]
     if old == names:
         return
+    inputs = {value.name for value in graph.input}
+    for node in [node for node in graph.node if inputs.intersection(node.output)]:
+        graph.node.remove(node)  # an input that is an output: the exporter writes Identity from x to x
     moved = {name: f"{name}_value" for name in names}
     for node in graph.node:
         node.input[:] = [moved.get(name, name) for name in node.input]

@@ -14,7 +14,7 @@ from tinyserve.compiler.passes import real_functions
 _ODD = frozenset(
     {
         "EXP", "LOG", "GELU", "SIGN", "SIN", "COS", "SQRT", "RSQRT", "DIV", "SELECT", "SELECT_V2", "SQUARE",
-        "FLOOR", "CEIL", "ROUND", "SQUARED_DIFFERENCE",
+        "FLOOR", "CEIL", "POW", "ROUND", "SQUARED_DIFFERENCE",
     }
 )  # fmt: skip
 """What has no kernel in int8, or loses most of its digits there."""

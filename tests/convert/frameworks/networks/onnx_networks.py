@@ -14,6 +14,8 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 
+from tinyserve.convert.frameworks.onnx_import import branches
+
 Array = npt.NDArray[Any]
 OPSETS = (9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21)
 _IR = 8
@@ -51,7 +53,8 @@ class Network:
         """The names of the node's results, or None where onnxruntime does not take it."""
         names = [f"{op.lower()}_{len(self.nodes)}_{i}" for i in range(outputs)]
         node = helper.make_node(op, inputs, names, name=f"node_{len(self.nodes)}_{op}", **attributes)
-        given = {n: self.values.get(n, self.constants.get(n)) for n in dict.fromkeys(inputs) if n}
+        read = [*inputs, *sorted(branches.captured(node))]
+        given = {n: self.values.get(n, self.constants.get(n)) for n in dict.fromkeys(read) if n}
         try:
             results = _run(node, {n: a for n, a in given.items() if a is not None}, names, self.opset)
         except Exception:
@@ -154,6 +157,8 @@ def pool(net: Network, x: str) -> str | None:
     padding = _padding(net, kernel)
     if net.opset >= 10 and net.pick(True, False) and "auto_pad" not in padding:
         attributes["ceil_mode"] = 1
+    if op == "MaxPool" and net.opset >= 10 and net.pick(True, False, False) and "auto_pad" not in padding:
+        attributes["dilations"] = [int(net.pick(1, 2)) for _ in extents]
     return net.one(op, [x], **attributes, **padding)
 
 
@@ -167,17 +172,23 @@ def batch_norm(net: Network, x: str) -> str | None:
     return net.one("BatchNormalization", [x, net.weights(c), net.weights(c), net.weights(c), variance])
 
 
+def _varies(rows: Array) -> bool:
+    """No row is a constant, whose sums are off by what normalizing then multiplies, nor so short that pools
+    make it one for other inputs."""
+    return rows.shape[1] >= 8 and bool((rows.std(axis=1) > 1e-2 * np.abs(rows).max(axis=1)).all())
+
+
 def instance_norm(net: Network, x: str) -> str | None:
     c = net.shape(x)[1]
-    if int(np.prod(net.shape(x)[2:])) < 2:
+    if not _varies(net.values[x][0].reshape(c, -1)):
         return None
     return net.one("InstanceNormalization", [x, net.weights(c, scale=1), net.weights(c)])
 
 
 def group_norm(net: Network, x: str) -> str | None:
     """As PyTorch exports it."""
-    _, c, *extents = net.shape(x)
-    if c % 2 or int(np.prod(extents)) < 2:
+    c = net.shape(x)[1]
+    if c % 2 or not _varies(net.values[x][0].reshape(2, -1)):
         return None
     flat = net.one("Reshape", [x, net.constant(np.array([0, 2, -1]))])
     normed = flat and net.one(
@@ -243,15 +254,21 @@ _ACTIVATIONS: dict[str, dict[str, Any]] = {
     "Softplus": {}, "HardSigmoid": {}, "Abs": {}, "Neg": {}, "Exp": {}, "Softsign": {}, "Erf": {},
     "HardSwish": {}, "Mish": {}, "Celu": {"alpha": 0.7}, "Gelu": {}, "Sign": {}, "Floor": {}, "Sin": {},
     "ThresholdedRelu": {"alpha": 0.3}, "Identity": {}, "Ceil": {}, "Cos": {}, "Shrink": {"lambd": 0.4},
+    "Atan": {}, "Asinh": {}, "Sinh": {}, "Cosh": {}, "IsNaN": {},
 }  # fmt: skip
 
 
 def activation(net: Network, x: str) -> str | None:
     op = net.pick(*_ACTIVATIONS)
     attributes = dict(_ACTIVATIONS[op])
+    whole = np.abs(net.values[x] - np.rint(net.values[x]))
+    steps = {"Floor": whole, "Ceil": whole, "Shrink": np.abs(net.values[x]) - 0.4}
+    if np.abs(steps.get(op, np.ones(1))).min() < 1e-3:
+        return None  # rounding decides
     if op == "Gelu" and net.pick(True, False):
         attributes["approximate"] = "tanh"
-    return net.one(op, [x], **attributes)
+    made = net.one(op, [x], **attributes)
+    return made and (net.one("Where", [made, x, net.weights(1)]) if op == "IsNaN" else made)
 
 
 def clip(net: Network, x: str) -> str | None:
@@ -390,7 +407,9 @@ def l2_norm(net: Network, x: str) -> str | None:
 
 
 def power(net: Network, x: str) -> str | None:
-    return net.one("Pow", [x, net.constant(np.float32(net.pick(2.0, 3.0)))])
+    exponent = float(net.pick(2.0, 3.0, 0.5, 1.5, -0.75))
+    base = x if exponent == int(exponent) else net.one("Abs", [x])
+    return base and net.one("Pow", [base, net.constant(np.float32(exponent))])
 
 
 def matmul(net: Network, x: str) -> str | None:
@@ -486,6 +505,66 @@ def embedding(net: Network, x: str) -> str | None:
     return net.one("Gather", [net.weights(net.shape(x)[axis], 3), found], axis=0)
 
 
+def top(net: Network, x: str) -> str | None:
+    """The largest or smallest, where no two are equal."""
+    axis = int(net.random.integers(1, len(net.shape(x)))) if len(net.shape(x)) > 1 else 0
+    values = np.sort(net.values[x], axis)
+    if values.shape[axis] > 1 and np.diff(values, axis=axis).min() < 1e-3:
+        return None
+    count = int(net.random.integers(1, values.shape[axis] + 1))
+    largest = {"largest": int(net.pick(0, 1))} if net.opset >= 11 else {}
+    made = net.add("TopK", [x, net.constant(np.array([count], np.int64))], 2, axis=axis, **largest)
+    return made[0] if made else None
+
+
+def scatter(net: Network, x: str) -> str | None:
+    """Some elements from elsewhere."""
+    shape = net.shape(x)
+    axis = len(shape) - 1
+    places = net.constant(net.random.permutation(shape[axis])[: max(1, shape[axis] // 2)])
+    row = np.broadcast_to(net.constants[places], (*shape[:-1], net.constants[places].size)).copy()
+    if net.opset >= 11 and net.pick(True, False):
+        taken = net.one("GatherElements", [x, net.constant(row)], axis=axis)
+        taken = taken and net.one("Neg", [taken])
+        return taken and net.one(
+            "ScatterElements", [x, net.constant(row[..., ::-1].copy()), taken], axis=axis
+        )
+    if net.opset < 11:
+        return None
+    index = np.array([[int(net.random.integers(n)) for n in shape[:2]]], np.int64)
+    return net.one("ScatterND", [x, net.constant(index), net.weights(1, *shape[2:])])
+
+
+def triangle(net: Network, x: str) -> str | None:
+    if net.opset < 14 or len(net.shape(x)) < 3:
+        return None
+    return net.one("Trilu", [x, net.constant(np.int64(net.pick(-1, 0, 1)))], upper=int(net.pick(0, 1)))
+
+
+def integers(net: Network, x: str) -> str | None:
+    """Cut to integers of both signs, divided, and floats again."""
+    steps = net.one("Mul", [x, net.constant(np.float32(7.3))])
+    if steps is None or np.abs(net.values[steps] - np.rint(net.values[steps])).min() < 1e-3:
+        return None
+    whole = net.one("Cast", [steps], to=7)
+    divisor = net.constant(np.int64(net.pick(2, 3, -2)))
+    some = whole and net.one(net.pick("Div", "Mul", "Add"), [whole, divisor])
+    return some and net.one("Cast", [some], to=1)
+
+
+def branch(net: Network, x: str) -> str | None:
+    """An If of a condition that is known."""
+    rank = helper.make_tensor_value_info("r", 1, net.shape(x))
+    graphs = [
+        helper.make_graph([helper.make_node(op, [x], [f"{op}_{len(net.nodes)}"])], op, [], [rank])
+        for op in ("Neg", "Sigmoid")
+    ]
+    for graph in graphs:
+        graph.output[0].name = graph.node[0].output[0]
+    condition = net.constant(np.array(bool(net.pick(True, False))))
+    return net.one("If", [condition], then_branch=graphs[0], else_branch=graphs[1])
+
+
 def expand(net: Network, x: str) -> str | None:
     shape = net.shape(x)
     single = [axis for axis in range(1, len(shape)) if shape[axis] == 1]
@@ -514,7 +593,8 @@ IMAGES: tuple[Layer, ...] = (
 ANY: tuple[Layer, ...] = (
     pad, activation, activation, activation, clip, arithmetic, arithmetic, residual, concat, slice_, split,
     transpose, reshape, gather, reduce_, softmax, layer_norm, l2_norm, power, matmul, left_matmul, attention,
-    flatten_gemm, einsum, recurrent, where, embedding, expand, squeeze,
+    flatten_gemm, einsum, recurrent, where, embedding, expand, squeeze, top, scatter, triangle, integers,
+    branch,
 )  # fmt: skip
 _MOST_ELEMENTS = 6000
 

@@ -44,7 +44,7 @@ def main() -> int:
         for seed, outcome, what in networks(told.seed, told.models, Path(directory)):
             counts[outcome] += 1
             refused[what] += outcome == "refused"
-            if outcome == "wrong":
+            if outcome != "converted":
                 print(f"seed {seed}: {what}")
     print(", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())))
     for what, count in refused.most_common(10):

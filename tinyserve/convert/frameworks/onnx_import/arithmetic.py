@@ -25,6 +25,24 @@ _NUMPY: dict[str, Callable[[Any, Any], Any]] = {
 }  # fmt: skip
 _MOST_AXES = 4
 _LARGE = 32.0
+_OVERFLOWING = frozenset(["DIV", "EXP", "LOG", "POW", "RSQRT", "SQRT"])
+_ELEMENTWISE = frozenset(
+    [
+        "ABS",
+        "ADD",
+        "ELU",
+        "MAXIMUM",
+        "MINIMUM",
+        "MUL",
+        "NEG",
+        "RELU",
+        "RESHAPE",
+        "SELECT_V2",
+        "SQUARE",
+        "SUB",
+        "TRANSPOSE",
+    ]
+)
 _COMPARISONS = frozenset(["EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"])
 _NONNEGATIVE = frozenset(["RELU", "RELU6", "LOGISTIC", "EXP", "ABS", "SQUARE", "SQRT", "RSQRT", "SOFTMAX"])
 
@@ -150,6 +168,14 @@ def divide(ctx: Context, a: Value, b: Value) -> Value:
     return binary(ctx, "DIV", a, b)
 
 
+def polynomial(ctx: Context, x: Value, factors: Sequence[float]) -> Value:
+    """By Horner's scheme: ``factors`` from that of the highest power down to the constant."""
+    result = add(ctx, multiply(ctx, x, ctx.scalar(factors[0])), ctx.scalar(factors[1]))
+    for factor in factors[2:]:
+        result = add(ctx, multiply(ctx, result, x), ctx.scalar(factor))
+    return result
+
+
 def at_least(ctx: Context, x: Value, low: float) -> Value:
     """max(x, low). By RELU: TensorFlow's quantizer gives the inputs of MAXIMUM and MINIMUM the range of what
     comes out, which cuts off what others read."""
@@ -171,9 +197,16 @@ def at_most(ctx: Context, x: Value, high: float) -> Value:
 
 def select(ctx: Context, condition: Value, a: Value, b: Value) -> Value:
     """a where the condition holds, else b. As a sum of products where both are finite: SELECT_V2 would tie
-    the ranges of what goes in to those of what comes out."""
+    the ranges of what goes in to those of what comes out. What may be infinite, or no number, times zero is
+    not zero."""
+    shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
+    if condition.data is not None and condition.data.all() == condition.data.any():
+        taken = a if condition.data.all() else b
+        if taken.shape == shape:
+            return taken
     known = [value.data for value in (a, b) if value.data is not None]
-    if a.dtype.kind != "f" or any(not np.isfinite(data).all() for data in known):
+    odd = any(not np.isfinite(data).all() for data in known) or _guards(ctx, condition)
+    if a.dtype.kind != "f" or odd or any(_may_overflow(ctx, value) for value in (a, b)):
         return _select_operator(ctx, condition, a, b)
     first = cast(ctx, condition, np.float32)
     second = subtract(ctx, ctx.scalar(1), first)
@@ -183,11 +216,31 @@ def select(ctx: Context, condition: Value, a: Value, b: Value) -> Value:
     if not parts:
         return multiply(ctx, first, a)
     result = parts[0] if len(parts) == 1 else add(ctx, *parts)
-    shape = np.broadcast_shapes(condition.shape, a.shape, b.shape)
     if result.shape != shape:
         return _select_operator(ctx, condition, a, b)
     result.spatial = any(value.spatial for value in (a, b))
     return result
+
+
+def _guards(ctx: Context, condition: Value) -> bool:
+    """Whether the condition is that a value differs from itself."""
+    made = [ctx.draft.producer(tensor) for tensor in condition.forms.values()]
+    return any(op is not None and op.name == "NOT_EQUAL" and len(set(op.inputs)) == 1 for op in made)
+
+
+def _may_overflow(ctx: Context, value: Value) -> bool:
+    """Whether it is made, element by element, of what has no number for some arguments."""
+    waiting, seen = list(value.forms.values()), set[int]()
+    while waiting:
+        tensor = waiting.pop()
+        made = ctx.draft.producer(tensor)
+        if tensor in seen or made is None or made.name not in _ELEMENTWISE | _OVERFLOWING:
+            continue
+        if made.name in _OVERFLOWING:
+            return True
+        seen.add(tensor)
+        waiting.extend(made.inputs)
+    return False
 
 
 def _select_operator(ctx: Context, condition: Value, a: Value, b: Value) -> Value:

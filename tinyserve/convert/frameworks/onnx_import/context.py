@@ -112,6 +112,8 @@ class Context:
         shape = tuple(int(n) for n in shape)
         if made.shape == shape:
             return tensor
+        if not shape:  # RESHAPE's list of extents would be empty, which kernels refuse
+            return self.emit("SQUEEZE", [tensor], shape, made.dtype)
         target = self.draft.constant(f"{self.scope}/shape", np.array(shape, np.int32))
         return self.emit("RESHAPE", [tensor, target], shape, made.dtype)
 

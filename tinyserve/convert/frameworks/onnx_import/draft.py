@@ -23,7 +23,7 @@ OPTIONS = {
     "RESHAPE": "ReshapeOptions", "TRANSPOSE": "TransposeOptions", "PAD": "PadOptions",
     "PADV2": "PadV2Options",
     "MIRROR_PAD": "MirrorPadOptions", "CONCATENATION": "ConcatenationOptions", "GATHER": "GatherOptions",
-    "SPLIT": "SplitOptions",
+    "SPLIT": "SplitOptions", "SQUEEZE": "SqueezeOptions",
     "STRIDED_SLICE": "StridedSliceOptions", "SOFTMAX": "SoftmaxOptions", "LOG_SOFTMAX": "LogSoftmaxOptions",
     "LEAKY_RELU": "LeakyReluOptions", "GELU": "GeluOptions", "CAST": "CastOptions",
     "ARG_MAX": "ArgMaxOptions", "ARG_MIN": "ArgMinOptions", "CUMSUM": "CumsumOptions",
@@ -56,7 +56,8 @@ _TAKES_ACTIVATION = frozenset(
 
 @dataclass
 class DraftTensor:
-    """``data`` is of constants. ``dtype`` is TFLite's name of the type."""
+    """``data`` is of constants; ``hides``: the source has -inf among them. ``dtype`` is TFLite's name of the
+    type."""
 
     name: str
     shape: tuple[int, ...]
@@ -64,6 +65,7 @@ class DraftTensor:
     data: Array | None = None
     quantization: Quantization | None = None
     variable: bool = False
+    hides: bool = False
 
 
 @dataclass
@@ -94,12 +96,15 @@ class Draft:
 
     def constant(self, name: str, values: Array, quantization: Quantization | None = None) -> int:
         """Equal constants are one tensor. Infinity (of masks) becomes the largest number."""
+        values = narrowed(values)
+        key = (values.dtype.name, values.shape, values.tobytes())
+        hides = values.dtype == np.float32 and bool((values == -np.inf).any())
         if values.dtype == np.float32 and np.isinf(values).any():
             values = np.clip(values, np.finfo(np.float32).min, np.finfo(np.float32).max)
-        key = (values.dtype.name, values.shape, values.tobytes())
         if quantization is None and key in self._constants:
             return self._constants[key]
-        self.tensors.append(DraftTensor(name, values.shape, values.dtype.name, values, quantization))
+        made = DraftTensor(name, values.shape, values.dtype.name, values, quantization, hides=hides)
+        self.tensors.append(made)
         if quantization is None:
             self._constants[key] = len(self.tensors) - 1
         return len(self.tensors) - 1

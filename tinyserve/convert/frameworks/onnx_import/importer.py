@@ -170,8 +170,9 @@ class Importer:
         tensor = self.ctx.tensor(value, form)
         made = self.ctx.draft.tensors[tensor]
         if self.ctx.draft.producer(tensor) is None:
-            shape = self.ctx.draft.constant("shape", np.array(made.shape, np.int32))
-            tensor = self.ctx.emit("RESHAPE", [tensor, shape], made.shape, made.dtype)
+            name = "RESHAPE" if made.shape else "SQUEEZE"
+            shape = [self.ctx.draft.constant("shape", np.array(made.shape, np.int32))] if made.shape else []
+            tensor = self.ctx.emit(name, [tensor, *shape], made.shape, made.dtype)
         return tensor
 
     def _map(self) -> dict[str, tuple[str, Permutation, tuple[int, ...]]]:

@@ -44,6 +44,18 @@ def along_last(ctx: Context, name: str, x: Value, axis: int, **fields: float) ->
     return result
 
 
+def top(ctx: Context, x: Value, axis: int, count: int) -> tuple[Value, Value]:
+    """The ``count`` largest entries along an axis, in falling order, and their places as int32."""
+    axis %= x.rank
+    form = ctx.form_for(x, axis)
+    shape = tuple(count if i == axis else n for i, n in enumerate(x.shape))
+    number = ctx.draft.constant(f"{ctx.scope}/count", np.array(count, np.int32))
+    made = [ctx.new(permuted(shape, form), dtype) for dtype in (x.dtype, np.int32)]
+    ctx.draft.operator("TOPK_V2", [ctx.tensor(x, form), number], made)
+    values, places = (ctx.computed(tensor, shape, form, like=x) for tensor in made)
+    return values, places
+
+
 def arg(ctx: Context, name: str, x: Value, axis: int, keep: bool) -> Value:
     """ARG_MAX or ARG_MIN: the first place of the largest (smallest) entry, as int32."""
     axis %= x.rank

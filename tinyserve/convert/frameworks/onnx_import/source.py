@@ -148,21 +148,19 @@ def shape_of(value: Any) -> tuple[int | None, ...]:
 def _shapes(
     names: list[str], shapes: list[tuple[int | None, ...]], wanted: Sequence[Sequence[int]], where: str
 ) -> list[tuple[int, ...]]:
-    """Static ones. An input whose first axis is fixed to another number than 1 has no batch: (T, 1, F)."""
-    if not wanted and all(shape and shape[0] not in (None, 1) and None not in shape for shape in shapes):
-        for name, shape in zip(names, shapes, strict=True):
-            _refuse_batch(name, shape, where)
-        return [tuple(int(n or 0) for n in shape) for shape in shapes]
-    for name, shape in zip(names, shapes, strict=True):
-        if not wanted and shape and shape[0] not in (None, 1):
-            _refuse_batch(name, shape, where)
-    fixed = [shape if not shape or shape[0] in (None, 1) else None for shape in shapes]
-    batched = [shape for shape in fixed if shape]
+    """Static ones. An input whose first axis is fixed to another number than 1 has no batch: (T, 1, F), or
+    the mask (T, T) beside an input that has one."""
     if wanted:
         return static_shapes(names, shapes, wanted, where)
-    made = iter(static_shapes([n for n, s in zip(names, fixed, strict=True) if s], batched, (), where))
-    return [next(made) if short else tuple(int(n or 0) for n in shape)
-            for short, shape in zip(fixed, shapes, strict=True)]  # fmt: skip
+    if not any(shape and shape[0] in (None, 1) for shape in shapes):
+        for name, shape in zip(names, shapes, strict=True):
+            _refuse_batch(name, shape, where)
+    made = []
+    for name, shape in zip(names, shapes, strict=True):
+        has_batch = bool(shape) and shape[0] in (None, 1)
+        rest = static_shapes([name], [shape if has_batch else (1, *shape)], (), where)[0]
+        made.append(rest if has_batch else rest[1:])
+    return made
 
 
 def _refuse_batch(name: str, shape: tuple[int | None, ...], where: str) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve import platforms
+from tinyserve.convert.frameworks.onnx_import import branches
 from tinyserve.convert.frameworks.onnx_import.naming import describe
 from tinyserve.convert.frameworks.onnx_import.source import OnnxSource
 from tinyserve.errors import ModelError, UnsupportedError
@@ -27,6 +28,7 @@ _RANDOM = frozenset(
     ["RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"]
 )
 _LOOPS = frozenset(("Loop", "Scan"))
+_INNER = frozenset(("If", "Loop"))
 _MOST_ELEMENTS = 1 << 26
 _MOST_BYTES = 4 << 30  # a few nodes can ask for terabytes
 _OF_SHAPES = frozenset(("Shape", "Size"))
@@ -52,30 +54,55 @@ class Traced:
 
 
 def trace(source: OnnxSource) -> Traced:
-    """Raises UnsupportedError where shapes depend on data, ModelError where onnxruntime refuses the model."""
-    onnx = importlib.import_module("onnx")
-    constants = {t.name: onnx.numpy_helper.to_array(t) for t in source.model.graph.initializer}
-    known = set(constants)
+    """Graphs inside the model whose turns or branches no input changes are put in their place.
+
+    Raises UnsupportedError where shapes depend on data, ModelError where onnxruntime refuses the model."""
+    inputs = sample_inputs(source)
+    while True:
+        known = _known(source.model)
+        if not any(node.op_type in _INNER for node in source.model.graph.node):
+            break
+        first = branches.without_loops(source.model)
+        constants = {name: a for name, a in _arrays(first, inputs).items() if name in known}
+        if not branches.inline(source.model, constants):
+            break
     for node in source.model.graph.node:
-        inputs = [name for name in node.input if name]
-        if node.op_type in _RANDOM:
-            raise UnsupportedError(
-                f"{describe(node)} draws random numbers", "export the model for inference (model.eval())"
-            )
-        if node.op_type in _LOOPS:
-            raise UnsupportedError(
-                f"{describe(node)} is a loop with a graph of its own",
-                "export the model with its loop unrolled, or its recurrent layers as LSTM, GRU or RNN",
-            )
-        if node.op_type in _OF_SHAPES or all(name in known for name in inputs):
+        _check(node, known)
+    return Traced(_arrays(source.model, inputs), frozenset(known))
+
+
+def _arrays(model: Any, inputs: dict[str, Array]) -> dict[str, Array]:
+    onnx = importlib.import_module("onnx")
+    constants = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    return {**constants, **run_all(model, inputs)} if model.graph.node else constants
+
+
+def _known(model: Any) -> set[str]:
+    """The values that no input changes."""
+    known = {tensor.name for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        read = {name for name in node.input if name} | branches.captured(node)
+        if node.op_type not in _RANDOM and (node.op_type in _OF_SHAPES or read <= known):
             known.update(node.output)
-        elif node.op_type in _DYNAMIC:
-            raise UnsupportedError(
-                f"{describe(node)} gives values whose number depends on data, or has a graph of its own",
-                "leave such steps to the program around the model, or export it without them",
-            )
-    arrays = run_all(source.model, sample_inputs(source))
-    return Traced({**constants, **arrays}, frozenset(known))
+    return known
+
+
+def _check(node: Any, known: set[str]) -> None:
+    """Raises UnsupportedError for what cannot be imported whatever it computes."""
+    if node.op_type in _RANDOM:
+        raise UnsupportedError(
+            f"{describe(node)} draws random numbers", "export the model for inference (model.eval())"
+        )
+    if node.op_type in _LOOPS:
+        raise UnsupportedError(
+            f"{describe(node)} is a loop with a graph of its own",
+            "export the model with its loop unrolled, or its recurrent layers as LSTM, GRU or RNN",
+        )
+    if node.op_type in _DYNAMIC and not known.issuperset(name for name in node.output if name):
+        raise UnsupportedError(
+            f"{describe(node)} gives values whose number depends on data, or has a graph of its own",
+            "leave such steps to the program around the model, or export it without them",
+        )
 
 
 def sample_inputs(source: OnnxSource) -> dict[str, Array]:

@@ -5,6 +5,7 @@ from tinyserve.convert.frameworks.onnx_import.nodes import (
     activations,
     arithmetic,
     convolution,
+    functions,
     indexing,
     normalization,
     pooling,
@@ -13,6 +14,7 @@ from tinyserve.convert.frameworks.onnx_import.nodes import (
     recurrent,
     reductions,
     resizing,
+    scattering,
     shapes,
 )
 
@@ -20,6 +22,7 @@ __all__ = [
     "activations",
     "arithmetic",
     "convolution",
+    "functions",
     "indexing",
     "normalization",
     "pooling",
@@ -28,5 +31,6 @@ __all__ = [
     "recurrent",
     "reductions",
     "resizing",
+    "scattering",
     "shapes",
 ]

@@ -210,14 +210,8 @@ def erf(ctx: Context, x: Value) -> Value:
     """The error function as a quotient of polynomials: TFLite has no operator for it."""
     x = multiply(ctx, unary(ctx, "RELU_N1_TO_1", multiply(ctx, x, ctx.scalar(0.25))), ctx.scalar(4))
     square = unary(ctx, "SQUARE", x)
-    return divide(ctx, multiply(ctx, x, _polynomial(ctx, square, _ERF_P)), _polynomial(ctx, square, _ERF_Q))
-
-
-def _polynomial(ctx: Context, x: Value, factors: tuple[float, ...]) -> Value:
-    result = add(ctx, multiply(ctx, x, ctx.scalar(factors[0])), ctx.scalar(factors[1]))
-    for factor in factors[2:]:
-        result = add(ctx, multiply(ctx, result, x), ctx.scalar(factor))
-    return result
+    over, under = (arithmetic.polynomial(ctx, square, factors) for factors in (_ERF_P, _ERF_Q))
+    return divide(ctx, multiply(ctx, x, over), under)
 
 
 @handles("Softmax", "LogSoftmax")

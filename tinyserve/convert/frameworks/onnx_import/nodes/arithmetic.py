@@ -8,10 +8,11 @@ from functools import reduce
 
 import numpy as np
 
-from tinyserve.convert.frameworks.onnx_import import arithmetic, linear
+from tinyserve.convert.frameworks.onnx_import import arithmetic, linear, masks
 from tinyserve.convert.frameworks.onnx_import.context import BOOL, FLOAT, INT32, Context
 from tinyserve.convert.frameworks.onnx_import.draft import narrowed
 from tinyserve.convert.frameworks.onnx_import.node import Node, handles
+from tinyserve.convert.frameworks.onnx_import.nodes import functions
 from tinyserve.convert.frameworks.onnx_import.values import Value
 
 _BINARY = {
@@ -44,11 +45,20 @@ def _binary(ctx: Context, node: Node) -> Value:
     if node.op == "Div" and values[1].data is not None and values[0].dtype == FLOAT:
         return _scaled(ctx, node, values[0], ctx.constant(1.0 / values[1].data.astype(np.float64)))
     if node.op == "Div" and values[0].dtype == INT32:
-        return arithmetic.binary(ctx, "FLOOR_DIV", *values)
+        return _truncated_quotient(ctx, *values)
     if node.op == "Div" and int(np.prod(values[1].shape)) < int(np.prod(node.shapes[0])):
         inverse = arithmetic.divide(ctx, ctx.scalar(1), values[1])  # few, and a table in int8
         return arithmetic.multiply(ctx, values[0], inverse)
     return reduce(lambda a, b: arithmetic.binary(ctx, _BINARY[node.op], a, b), values)
+
+
+def _truncated_quotient(ctx: Context, a: Value, b: Value) -> Value:
+    """ONNX cuts quotients of integers toward zero, FLOOR_DIV rounds them down."""
+    if a.nonnegative and b.data is not None and (b.data > 0).all():
+        return arithmetic.binary(ctx, "FLOOR_DIV", a, b)
+    sizes = [_integer(ctx, "Abs", value) for value in (a, b)]
+    size = arithmetic.binary(ctx, "FLOOR_DIV", *sizes)
+    return reduce(lambda x, v: arithmetic.multiply(ctx, x, functions.sign(ctx, v)), (a, b), size)
 
 
 @handles("Add", "Sum")
@@ -103,20 +113,17 @@ def _absorbed(ctx: Context, x: Value, constant: Value, scale: Value | None, shif
 
 @handles("Pow")
 def _pow(ctx: Context, node: Node) -> Value:
-    x, exponent = node.input(0), node.optional(1)
-    power = float(node.constant(1, "exponents").reshape(-1)[0]) if exponent is not None else 0.0
-    if exponent is not None and exponent.data is not None and np.unique(exponent.data).size > 1:
-        raise node.refusal("with several exponents")
+    x, exponent = node.input(0), node.input(1)
+    if exponent.data is None or np.unique(exponent.data).size != 1 or x.data is not None:
+        return arithmetic.binary(ctx, "POW", x, arithmetic.cast(ctx, exponent, x.dtype))
+    power = float(exponent.data.reshape(-1)[0])
     simple = {0.5: "SQRT", 2.0: "SQUARE", -0.5: "RSQRT"}
     if power in simple:
         return arithmetic.unary(ctx, simple[power], x)
     if power == int(power) and 1 <= abs(power) <= 8:
         product = reduce(lambda a, _: arithmetic.multiply(ctx, a, x), range(int(abs(power)) - 1), x)
         return product if power > 0 else arithmetic.divide(ctx, ctx.scalar(1), product)
-    if x.nonnegative:
-        logarithm = arithmetic.unary(ctx, "LOG", x)
-        return arithmetic.unary(ctx, "EXP", arithmetic.multiply(ctx, logarithm, ctx.scalar(power)))
-    raise node.refusal(f"to the power of {power:g}")
+    return arithmetic.binary(ctx, "POW", x, ctx.scalar(power, x.dtype))
 
 
 @handles("Reciprocal")
@@ -124,21 +131,28 @@ def _reciprocal(ctx: Context, node: Node) -> Value:
     return arithmetic.divide(ctx, ctx.scalar(1), node.input(0))
 
 
-@handles("Sign")
-def _sign(ctx: Context, node: Node) -> Value:
-    x = node.input(0)
-    zero = ctx.scalar(0, x.dtype)
-    positive = arithmetic.cast(ctx, arithmetic.binary(ctx, "GREATER", x, zero), x.dtype)
-    negative = arithmetic.cast(ctx, arithmetic.binary(ctx, "LESS", x, zero), x.dtype)
-    return arithmetic.subtract(ctx, positive, negative)
-
-
 @handles("Mod")
 def _mod(ctx: Context, node: Node) -> Value:
     a, b = node.input(0), node.input(1)
-    if node.attribute("fmod", 0) or a.dtype != INT32:
-        raise node.refusal("of floats")
-    return arithmetic.binary(ctx, "FLOOR_MOD", a, b)
+    if not node.attribute("fmod", 0):
+        return arithmetic.binary(ctx, "FLOOR_MOD", a, b)
+    if a.dtype != INT32:
+        raise node.refusal("of floats (fmod)")
+    whole = arithmetic.multiply(ctx, _truncated_quotient(ctx, a, b), b)
+    return arithmetic.subtract(ctx, a, whole)
+
+
+@handles("IsNaN")
+def _is_nan(ctx: Context, node: Node) -> Value:
+    """What differs from itself. Exporters ask it of each attention's shares, which are NaN where a mask left
+    nothing to attend to: here these masks are numbers, and such rows are known by their largest score."""
+    x = node.input(0)
+    scores = masks.scores_of(ctx, x)
+    if scores is None:
+        return arithmetic.binary(ctx, "NOT_EQUAL", x, x)
+    if not masks.can_hide_all(ctx, scores):
+        return ctx.constant(np.zeros(x.shape, bool))
+    return masks.hides_all(ctx, scores)
 
 
 @handles("Xor")

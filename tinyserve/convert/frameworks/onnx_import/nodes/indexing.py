@@ -27,6 +27,18 @@ def _arg(ctx: Context, node: Node) -> Value:
     return arithmetic.subtract(ctx, ctx.scalar(x.shape[axis] - 1, INT32), found)
 
 
+@handles("TopK")
+def _top(ctx: Context, node: Node) -> list[Value]:
+    """Sorted always, which ONNX leaves open where it is not asked for."""
+    x, count = node.input(0), node.attribute("k")
+    if count is None:
+        count = int(node.constant(1, "a number").reshape(-1)[0])
+    smallest = not node.attribute("largest", 1)
+    source = arithmetic.unary(ctx, "NEG", x) if smallest else x
+    values, places = reduction.top(ctx, source, node.attribute("axis", -1), int(count))
+    return [arithmetic.unary(ctx, "NEG", values) if smallest else values, places]
+
+
 @handles("CumSum")
 def _cumsum(ctx: Context, node: Node) -> Value:
     x, axis = node.input(0), int(node.constant(1, "an axis").reshape(-1)[0])

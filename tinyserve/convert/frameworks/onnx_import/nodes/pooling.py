@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def _ending(window: Window, extents: Sequence[int], outputs: Sequence[int]) -> W
 
 def _largest(ctx: Context, node: Node, x: Value, window: Window) -> Value:
     if any(d > 1 for d in window.dilations):
-        return _largest_of_taps(ctx, node, x, window)
+        return _largest_of_taps(ctx, x, window)
     if window.is_same(x.shape[2:]):
         return windows.pool(ctx, "MAX_POOL_2D", x, window, SAME)
     if not window.is_valid():
@@ -104,20 +105,20 @@ def _at_least(ctx: Context, x: Value, window: Window) -> Value:
     return x
 
 
-def _largest_of_taps(ctx: Context, node: Node, x: Value, window: Window) -> Value:
-    if not window.is_valid() and not x.nonnegative:
-        raise node.refusal("dilated and padded")
-    x = movement.pad(ctx, x, (0, 0, *window.before), (0, 0, *window.after))
-    outputs = window.unpadded().outputs(x.shape[2:])
+def _largest_of_taps(ctx: Context, x: Value, window: Window) -> Value:
+    """Axis by axis the largest of what the window's elements see. One that sees padding sees instead what
+    another of the same window does, which changes no maximum."""
+    outputs = window.outputs(x.shape[2:])
     for axis in (2, 3):
-        k = axis - 2
-        taps = [
-            movement.take(ctx, x, axis, tap * window.dilations[k], outputs[k], step=window.strides[k])
-            for tap in range(window.kernel[k])
-        ]
-        x = taps[0]
-        for tap in taps[1:]:
-            x = arithmetic.binary(ctx, "MAXIMUM", x, tap)
+        k, extent = axis - 2, x.shape[axis]
+        starts = np.arange(outputs[k]) * window.strides[k] - window.before[k]
+        taps = starts[None] + np.arange(window.kernel[k])[:, None] * window.dilations[k]
+        inside = (taps >= 0) & (taps < extent)
+        seen = np.take_along_axis(taps, inside.argmax(0)[None], 0)
+        parts = [movement.gather(ctx, x, ctx.constant(row), axis) for row in np.where(inside, taps, seen)]
+        spatial = x.spatial
+        x = reduce(lambda a, b: arithmetic.binary(ctx, "MAXIMUM", a, b), parts)
+        x.spatial = spatial
     return x
 
 

@@ -45,8 +45,8 @@ def _gemm(ctx: Context, node: Node) -> Value:
 def _einsum(ctx: Context, node: Node) -> Value:
     values = [value for value in node.inputs if value is not None]
     terms, result = _terms(node, node.attribute("equation"), [value.rank for value in values])
-    if any(len(set(term)) != len(term) for term in terms):
-        raise node.refusal("of a diagonal")
+    pairs = [_diagonal(ctx, value, term) for value, term in zip(values, terms, strict=True)]
+    values, terms = [value for value, _ in pairs], [term for _, term in pairs]
     value, term = values[0], terms[0]
     for index in range(1, len(values)):
         later = set("".join(terms[index + 1 :])) | set(result)
@@ -75,6 +75,20 @@ def _terms(node: Node, equation: str, ranks: list[int]) -> tuple[list[str], str]
         letter for letter in set(letters) if letters.count(letter) == 1 and letter not in spare[:dots]
     )
     return filled, "".join(spare[:dots]) + "".join(single)
+
+
+def _diagonal(ctx: Context, value: Value, term: str) -> tuple[Value, str]:
+    """Each letter once: of two axes with the same one, what lies at equal places."""
+    double = next((letter for letter in term if term.count(letter) > 1), None)
+    if double is None:
+        return value, term
+    first, second = [axis for axis, letter in enumerate(term) if letter == double][:2]
+    others = [axis for axis in range(value.rank) if axis not in (first, second)]
+    extent = value.shape[first]
+    moved = movement.transpose(ctx, value, [*others, first, second])
+    rows = movement.reshape(ctx, moved, (*(value.shape[axis] for axis in others), extent * extent))
+    taken = movement.gather(ctx, rows, ctx.constant(np.arange(extent) * (extent + 1)), rows.rank - 1)
+    return _diagonal(ctx, taken, "".join(term[axis] for axis in others) + double)
 
 
 def _summed(ctx: Context, value: Value, term: str, kept: set[str]) -> tuple[Value, str]:
