@@ -17,7 +17,7 @@ def call(
     reads: list[Buffer], writes: list[Buffer], overlaps: list[Overlap] | None = None, layer: str = "layer"
 ) -> KernelCall:
     return KernelCall(
-        "f", "f.h", "", {}, [*reads, *writes], reads, writes, layer, "OP", overlaps=list(overlaps or [])
+        "f", "f.h", None, [*reads, *writes], reads, writes, layer, "OP", overlaps=list(overlaps or [])
     )
 
 

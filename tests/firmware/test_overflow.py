@@ -21,7 +21,7 @@ from tinyserve.firmware.overflow import flash_remedies, peak_call, ram_remedies
 
 
 def _program(calls: int) -> Program:
-    made = [KernelCall("f", "", "", {}, [], [], [], layer=str(i), op="ADD") for i in range(calls)]
+    made = [KernelCall("f", "", None, [], [], [], layer=str(i), op="ADD") for i in range(calls)]
     return Program("x", PORTABLE, made, [], [], [], [], [], [], "")
 
 

@@ -119,4 +119,4 @@ def _tensor(name: str, shape: tuple[int, ...], dtype: DType, quantization: Quant
 
 
 def _call(name: str, reads: list[Buffer], writes: list[Buffer]) -> KernelCall:
-    return KernelCall(name, "", "", {}, [], reads, writes, layer=name, op="ADD")
+    return KernelCall(name, "", None, [], reads, writes, layer=name, op="ADD")

@@ -207,9 +207,9 @@ def _call(call: KernelCall, program: Program, names: dict[int, str]) -> Iterator
         for operand in call.args
     ]  # fmt: skip
     yield "    {"
-    if call.params_type:
-        yield f"        static const {call.params_type} params = {{"
-        yield from (f"            .{key} = {_value(value, names)}," for key, value in call.params.items())
+    if call.params is not None:
+        yield f"        static const {call.params.c_type} params = {{"
+        yield from (f"            .{key} = {_value(value, names)}," for key, value in call.fields.items())
         yield "        };"
         arguments.insert(0, "&params")
     yield f"        {call.function}({', '.join(arguments)});"

@@ -474,9 +474,9 @@ def _call_source(call: KernelCall, buffers: dict[Buffer, str], constants: dict[i
         for operand in call.args
     ]  # fmt: skip
     yield "    {"
-    if call.params_type:
-        yield f"        static const {call.params_type} params = {{"
-        for key, value in call.params.items():
+    if call.params is not None:
+        yield f"        static const {call.params.c_type} params = {{"
+        for key, value in call.fields.items():
             yield f"            .{key} = {_value(value, constants)},"
         yield "        };"
         arguments.insert(0, "&params")

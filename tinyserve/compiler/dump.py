@@ -86,7 +86,7 @@ def _call_rows(calls: list[KernelCall], path: str) -> Iterator[list[str]]:
 
 
 def _call_row(number: str, call: KernelCall) -> list[str]:
-    constants = {id(v): v for v in [*call.params.values(), *call.args] if isinstance(v, Constant)}
+    constants = {id(v): v for v in [*call.fields.values(), *call.args] if isinstance(v, Constant)}
     return [
         number,
         short_name(call.layer),

@@ -331,7 +331,7 @@ class GraphLowering:
             if isinstance(call, ControlCall):
                 used.add(id(call.test))
             used.update(id(arg) for arg in call.args)
-            used.update(id(value) for value in call.params.values())
+            used.update(id(value) for value in call.fields.values())
         return [constant for constant in self._shared.constants if id(constant) in used]
 
     def _kind_of(self, tensor: Tensor) -> BufferKind:

@@ -7,9 +7,10 @@ Lowering makes it, the planner gives each buffer its place in the arena, the emi
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy.typing as npt
 
@@ -85,6 +86,38 @@ ParamValue = int | float | bool | str | tuple[int, ...] | tuple[float, ...] | Co
 """A parameter: a number, a C identifier (str), an inline array, a pointer to a constant, NULL."""
 
 
+@dataclass(frozen=True)
+class Params:
+    """The parameters of a kernel. A subclass is the record of one C struct, ``c_type``, with its fields by
+    their C names: ``class MoveParams(Params, c_type="ts_move_params")``.
+
+    A field may be a record itself, or a tuple of records: a struct within, or an array of them. A record
+    without a ``c_type`` is a group of fields that C has in the struct around it, as its macros of fields do.
+    """
+
+    c_type: ClassVar[str] = ""
+
+    def __init_subclass__(cls, c_type: str = "") -> None:
+        super().__init_subclass__()
+        cls.c_type = c_type
+
+    def leaves(self) -> Iterator[tuple[str, ParamValue]]:
+        """Name and value of each field, in order; of structs within ``inner.field``, ``inner[0].field``."""
+        for one in fields(self):
+            yield from _leaves(one.name, getattr(self, one.name))
+
+
+def _leaves(name: str, value: Any) -> Iterator[tuple[str, ParamValue]]:
+    if isinstance(value, Params):
+        prefix = f"{name}." if value.c_type else ""
+        yield from ((f"{prefix}{inner}", leaf) for inner, leaf in value.leaves())
+    elif isinstance(value, tuple) and value and isinstance(value[0], Params):
+        for index, one in enumerate(value):
+            yield from _leaves(f"{name}[{index}]", one)
+    else:
+        yield name, value
+
+
 @dataclass(frozen=True, eq=False)
 class Overlap:
     """Permission for ``output`` to share bytes with ``input`` within one call.
@@ -110,7 +143,8 @@ class KernelCall:
     """One C statement: ``function(&params, arg0, arg1, ...)``.
 
     ``header`` is relative to tinyserve/kernels. ``sources`` are further files (.S, .c) that must be compiled
-    and linked. ``params`` become a ``static const params_type`` with designated initialisers, in order.
+    and linked. ``params`` become a ``static const`` struct of their type with designated initialisers, in
+    order; a call without a function of its own (control flow) has none.
     ``args`` are passed as pointers, in order, after the params; None is passed as NULL. Reads and writes say
     which of the buffers in args are read and written (scratch is in both).
     ``layer`` names the model's layer for readers; ``comment`` says shapes and what the call computes;
@@ -121,8 +155,7 @@ class KernelCall:
 
     function: str
     header: str
-    params_type: str
-    params: dict[str, ParamValue]
+    params: Params | None
     args: list[Operand | None]
     reads: list[Buffer]
     writes: list[Buffer]
@@ -136,6 +169,11 @@ class KernelCall:
     reason: str = ""
     continues: Buffer | None = None
     code: tuple[str, ...] = ()
+
+    @cached_property
+    def fields(self) -> dict[str, ParamValue]:
+        """The parameters by their names in C."""
+        return dict(self.params.leaves()) if self.params is not None else {}
 
 
 @dataclass(frozen=True, eq=False)

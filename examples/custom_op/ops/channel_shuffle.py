@@ -3,11 +3,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.signal.filter_bank import SignalAttributes, option, read_attributes
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.program import Params
+
+
+@dataclass(frozen=True)
+class ChannelShuffleParams(Params, c_type="channel_shuffle_params"):  # the struct in channel_shuffle.h
+    pixels: int
+    groups: int
+    size: int
 
 
 class ChannelShuffle(OpDef):
@@ -36,10 +46,9 @@ class ChannelShuffle(OpDef):
             lowering,
             "channel_shuffle_s8",
             "channel_shuffle.h",
-            params={"pixels": input.elements // channels, "groups": groups, "size": channels // groups},
+            params=ChannelShuffleParams(input.elements // channels, groups, channels // groups),
             inputs=[lowering.operand(input)],
             outputs=[lowering.buffer(node.output)],
-            params_type="channel_shuffle_params",
         )
 
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from tinyserve.compiler.graph.types import DType, Graph, Model, Quantization, Te
 from tinyserve.compiler.host.model import HostModel
 from tinyserve.compiler.passes import PassReport
 from tinyserve.compiler.plan.planner import plan
-from tinyserve.compiler.program import PORTABLE, Buffer, Constant, KernelCall, Program, Target
+from tinyserve.compiler.program import PORTABLE, Buffer, Constant, KernelCall, Params, Program, Target
 
 STRICT = [
     "-std=c11",
@@ -198,6 +199,12 @@ def test_the_header_tells_shapes_scales_and_sizes() -> None:
         assert f"{line}\n" in str(header)
 
 
+@dataclass(frozen=True)
+class CounterParams(Params, c_type="counter_params"):
+    size: int
+    a_offset: int
+
+
 def counter_program() -> Program:
     """State that counts up from 5, written against the contract alone: no operator is needed."""
     quantization = Quantization((1.0,), (0,))
@@ -208,12 +215,10 @@ def counter_program() -> Program:
     initial = Constant("count_initial", np.full(4, 5, np.uint8), "uint8_t")
     constant = Constant("table", np.array([1, -2, 300], np.int16), "int16_t", alignment=16)
     one = Constant("ones", np.ones(4, np.int8), "int8_t")
-    params = {"size": 4, "a_offset": 0}
     call = KernelCall(
         "count_up",
         "counter.h",
-        "counter_params",
-        dict(params),
+        CounterParams(size=4, a_offset=0),
         [one, state],
         [state],
         [state],

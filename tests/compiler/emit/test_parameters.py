@@ -3,17 +3,27 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import get_args, get_type_hints
+
 import numpy as np
 import pytest
 
 from tests.compiler.emit.test_emit import hostile_model
+from tests.support.places import KERNELS
 from tests.sweep import cases
+from tinyserve.compiler import ops, variants
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.emit.emit import emit
 from tinyserve.compiler.emit.kernel_files import collect
-from tinyserve.compiler.emit.parameters import misfit, missing, structs, unknown
+from tinyserve.compiler.emit.parameters import leaves, misfit, missing, structs, unknown
 from tinyserve.compiler.host.model import FAST
-from tinyserve.compiler.program import PORTABLE, Constant, ParamValue, Target, every_call
+from tinyserve.compiler.ops.elementwise.add import AddQuantizedParams
+from tinyserve.compiler.ops.support.records import Clamp
+from tinyserve.compiler.program import PORTABLE, Constant, Params, ParamValue, Target, every_call
 from tinyserve.errors import ToolError
 
 TARGETS = {
@@ -73,19 +83,65 @@ def test_the_structs_of_all_kernels_are_found(target: Target) -> None:
     """What is not found is not checked. That nothing lacks a field, compiling has shown."""
     for kind in cases.FAMILIES:
         for call in every_call(compile_model(cases.made(kind, 0).model, target, "m").program.calls):
-            if call.params_type:
-                assert call.params_type in structs(tuple(collect([call.header]).values())), call.function
+            if call.params is not None:
+                found = structs(tuple(collect([call.header]).values()))
+                assert call.params.c_type in found, call.function
 
 
-@pytest.mark.parametrize(("old", "new"), [("activation_min", None), ("activation_min", "activation_low")])
-def test_a_forgotten_or_misnamed_parameter_is_an_error(old: str, new: str | None) -> None:
+def _records() -> list[type[Params]]:
+    """Of all operators and variants."""
+    for package in (ops, variants):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    found, waiting = [], [Params]
+    while waiting:
+        waiting.extend(subclasses := waiting.pop().__subclasses__())
+        found.extend(one for one in subclasses if one.c_type and one.__module__.startswith("tinyserve."))
+    return found
+
+
+def _names(record: type[Params]) -> Iterator[str]:
+    """The names of a record's leaves, by its annotations."""
+    for name, kind in get_type_hints(record).items():
+        inner = kind if isinstance(kind, type) else get_args(kind)[0]
+        if name == "c_type":
+            continue
+        if not isinstance(inner, type) or not issubclass(inner, Params):
+            yield name
+            continue
+        prefix = f"{name}." if any(one.c_type for one in (inner, *inner.__subclasses__())) else ""
+        yield from (f"{prefix}{one}" for one in _names(inner))
+
+
+def test_each_record_has_the_fields_of_its_struct() -> None:
+    headers = [path for path in KERNELS.rglob("*.h") if not path.name.startswith("lanes")]
+    known: dict[str, dict[str, str]] = {}
+    for header in headers:
+        known |= structs(tuple(collect([header.relative_to(KERNELS).as_posix()]).values()))
+    records = _records()
+    assert len(records) > 100
+    for record in records:
+        assert sorted(_names(record)) == sorted(leaves(known, record.c_type)), record
+
+
+@dataclass(frozen=True)
+class _Short(Params, c_type="ts_add_quantized_params"):
+    rows: int
+
+
+@dataclass(frozen=True)
+class _Misnamed(Params, c_type="ts_add_quantized_params"):
+    row: int
+
+
+@pytest.mark.parametrize(
+    ("params", "what"), [(_Short(1), "lacks row_length, "), (_Misnamed(1), "lacks rows, row_length, ")]
+)
+def test_a_record_that_is_not_its_struct_is_an_error(params: Params, what: str) -> None:
     compiled = compile_model(hostile_model())
-    call = compiled.program.calls[0]
-    value = call.params.pop(old)
-    if new is not None:
-        call.params[new] = value
-    with pytest.raises(ToolError, match=f"lacks {old}"):
-        emit(compiled.program, compiled.plan)
+    call = replace(compiled.program.calls[0], params=params)
+    with pytest.raises(ToolError, match=what):
+        emit(replace(compiled.program, calls=[call]), compiled.plan)
 
 
 VALUES = Constant("values", np.zeros(2, np.int8), "int8_t")
@@ -108,9 +164,7 @@ VALUES = Constant("values", np.zeros(2, np.int8), "int8_t")
         ("inner[0].weights", VALUES, ""),
         ("inner[1].steps", (1, 2**31), "beyond int32_t"),
         ("inner[1].steps", 1, "the field int32_t"),
-        ("pair", (1, 2), ""),
-        ("pair", (1, 200), "is 200, beyond int8_t"),
-        ("pair", (1, 2, 3), "has 3 values, pair_params 2 fields"),
+        ("pair.first", 200, "is 200, beyond int8_t"),
     ],
 )
 def test_a_value_that_the_field_cannot_hold_is_named(name: str, value: ParamValue, why: str) -> None:
@@ -121,8 +175,8 @@ def test_a_value_that_the_field_cannot_hold_is_named(name: str, value: ParamValu
 def test_a_parameter_beyond_its_field_names_layer_and_field() -> None:
     compiled = compile_model(hostile_model())
     call = compiled.program.calls[0]
-    call.params["activation_min"] = 1 << 40
-    with pytest.raises(
-        ToolError, match=rf'layer ".*{call.params_type}.activation_min is 1099511627776, beyond'
-    ):
-        emit(compiled.program, compiled.plan)
+    assert isinstance(call.params, AddQuantizedParams)
+    wrong = replace(call, params=replace(call.params, clamp=Clamp(1 << 40, 127)))
+    what = 'layer ".*ts_add_quantized_params.activation_min is 1099511627776, beyond'
+    with pytest.raises(ToolError, match=what):
+        emit(replace(compiled.program, calls=[wrong]), compiled.plan)

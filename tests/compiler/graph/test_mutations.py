@@ -147,7 +147,7 @@ def test_the_c_of_damaged_models_has_no_undefined_behaviour(tmp_path: Path) -> N
 
 def _kernels(program: Program) -> str:
     """All calls with the parameters that do not lie in tables."""
-    plain = [{k: v for k, v in call.params.items() if not isinstance(v, Constant)} for call in program.calls]
+    plain = [{k: v for k, v in call.fields.items() if not isinstance(v, Constant)} for call in program.calls]
     return repr([(call.function, params) for call, params in zip(program.calls, plain, strict=True)])
 
 

@@ -49,7 +49,7 @@ def layers_of(compiled: Compiled, ticks: Sequence[LayerTicks]) -> list[Layer]:
 
 def _bytes_read(call: KernelCall) -> int:
     """Inputs and constants, each once: what a kernel with perfect reuse would read."""
-    operands = [*call.args, *call.params.values()]
+    operands = [*call.args, *call.fields.values()]
     constants = {id(item): item.nbytes for item in operands if isinstance(item, Constant)}
     buffers = sum(buffer.nbytes for buffer in call.reads if buffer.kind != "scratch")
     return buffers + sum(constants.values())

@@ -9,7 +9,6 @@ The text depends on the program alone: the same bytes on every machine and in ev
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -44,8 +43,6 @@ from tinyserve.resources import LICENCE_TAG, licence
 MARK = "tinyserve"
 """A word in the first line of every generated file, by which a later run knows the file as its own."""
 
-# Structs with fields that the kernel sets (operands computed at run time) or does not read (trees as code).
-_SET_BY_KERNELS = re.compile(r"_computed_params$|_at_params$|^ts_tree_ensemble")
 _COMPILER_HEADER = "common/compiler.h"
 
 
@@ -112,27 +109,27 @@ class _Emitter:
     def check_parameters(self) -> None:
         """A parameter that is forgotten would be a zero in C, without a word."""
         for call in self.calls:
-            if not call.params_type or not call.header:
+            if call.params is None:
                 continue
+            params_type = call.params.c_type
             fields = structs(tuple(collect([call.header], self.program.target.operators).values()))
-            if call.params_type not in fields:
+            if params_type not in fields:
                 continue  # an operator from outside may write its struct in a form of its own
-            rest = _SET_BY_KERNELS.search(call.params_type)
             wrong = {
-                "lacks": [] if rest else missing(fields, call.params_type, call.params),
-                "has no": unknown(fields, call.params_type, call.params),
+                "lacks": missing(fields, params_type, call.fields),
+                "has no": unknown(fields, params_type, call.fields),
             }
             for what, names in wrong.items():
                 if names:
                     raise ToolError(
-                        f'layer "{call.layer}" ({call.op}): {call.params_type} {what} {", ".join(names)}',
+                        f'layer "{call.layer}" ({call.op}): {params_type} {what} {", ".join(names)}',
                         f"give in lower() the fields of the struct in kernels/{call.header}, each of them",
                     )
-            for name, value in call.params.items():
-                problem = misfit(fields, call.params_type, name, value)
+            for name, value in call.fields.items():
+                problem = misfit(fields, params_type, name, value)
                 if problem:
                     raise ToolError(
-                        f'layer "{call.layer}" ({call.op}): {call.params_type}.{name} {problem}',
+                        f'layer "{call.layer}" ({call.op}): {params_type}.{name} {problem}',
                         f"give in lower() what the field of the struct in kernels/{call.header} can hold",
                     )
 
@@ -296,9 +293,9 @@ class _Emitter:
             yield from (*self.control(call), "}")
             return
         arguments = [self.argument(arg) for arg in call.args]
-        if call.params_type:
-            yield f"  static const {call.params_type} params = {{"
-            for field, value in call.params.items():
+        if call.params is not None:
+            yield f"  static const {call.params.c_type} params = {{"
+            for field, value in call.fields.items():
                 about = meaning(call, field)
                 yield f"      .{field} = {self.value(value)},{f' /* {about} */' if about else ''}"
             yield "  };"

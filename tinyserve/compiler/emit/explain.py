@@ -15,12 +15,12 @@ _Q31 = 1 << 30
 
 def meaning(call: KernelCall, field: str) -> str:
     """What a parameter stands for; empty where it says so itself, or stands for nothing real."""
-    value = call.params[field]
+    value = call.fields[field]
     if isinstance(value, bool) or not isinstance(value, int):
         return ""
     stem = field.rpartition(".")[2]
     if stem.rstrip("12").endswith("multiplier"):
-        return _factor(value, call.params.get(field.replace("multiplier", "shift")))
+        return _factor(call, field, value)
     if stem in _INPUTS:
         return _zero_point(
             value, _input(call, _INPUTS[stem]), "the input's" if stem == "input_offset" else "its"
@@ -33,8 +33,12 @@ def meaning(call: KernelCall, field: str) -> str:
     return ""
 
 
-def _factor(multiplier: int, shift: object) -> str:
-    """multiplier * 2^(shift - 31), which the kernel multiplies by."""
+def _factor(call: KernelCall, field: str, multiplier: int) -> str:
+    """multiplier * 2^(shift - 31), which the kernel multiplies by. Kernels that are given what they round by
+    have shifts to the right, of which some bits are elsewhere."""
+    shift = call.fields.get(field.replace("multiplier", "shift"))
+    if f"{field.rpartition('multiplier')[0]}rounding" in call.fields:
+        return ""
     if not isinstance(shift, int) or not _Q31 <= abs(multiplier) < 2 * _Q31 or not -31 <= shift <= 30:
         return ""
     return f"with its shift: times {multiplier * 2.0 ** (shift - 31):.9g}"

@@ -42,16 +42,15 @@ def structs(texts: tuple[str, ...]) -> dict[str, dict[str, str]]:
 
 
 def missing(fields: Mapping[str, Mapping[str, str]], params_type: str, given: Iterable[str]) -> list[str]:
-    """The fields of a struct for which there is no initialiser; of structs within it, those of each."""
+    """The fields of a struct for which there is no initialiser; of structs within, ``inner.field``."""
     names = {re.sub(r"\[\d+\]", "", name) for name in given}
-    return [name for name in _leaves(fields, params_type) if not _covered(name, names)]
+    return [name for name in leaves(fields, params_type) if name not in names]
 
 
 def unknown(fields: Mapping[str, Mapping[str, str]], params_type: str, given: Iterable[str]) -> list[str]:
     """The initialisers for which there is no field."""
-    known = set(_leaves(fields, params_type))
-    inner = {name.rpartition(".")[0] for name in known if "." in name}
-    return [name for name in given if re.sub(r"\[\d+\]", "", name) not in known | inner]
+    known = set(leaves(fields, params_type))
+    return [name for name in given if re.sub(r"\[\d+\]", "", name) not in known]
 
 
 def misfit(fields: Mapping[str, Mapping[str, str]], params_type: str, name: str, value: ParamValue) -> str:
@@ -61,26 +60,12 @@ def misfit(fields: Mapping[str, Mapping[str, str]], params_type: str, name: str,
         return ""  # a C expression, which the compiler checks
     if kind.endswith("*") or kind == "function":
         return _pointer_misfit(kind, value)
-    if kind in fields and isinstance(value, tuple):
-        return _struct_misfit(fields, kind, value)
-    element = re.search(r"\[\d+\]$", name) is not None
     if value is None or isinstance(value, Constant):
         return f"is a pointer, the field {kind}"
-    if isinstance(value, tuple) != (kind.endswith("[]") and not element):
+    if isinstance(value, tuple) != kind.endswith("[]"):
         return f"is {value}, the field {kind}"
     items = value if isinstance(value, tuple) else (value,)
     return next(filter(None, (_number_misfit(kind.removesuffix("[]"), item) for item in items)), "")
-
-
-def _struct_misfit(
-    fields: Mapping[str, Mapping[str, str]], kind: str, values: tuple[int, ...] | tuple[float, ...]
-) -> str:
-    """Of a struct that is given as the list of its fields' values."""
-    names = list(fields[kind])
-    if len(values) != len(names):
-        return f"has {len(values)} values, {kind} {len(names)} fields"
-    found = (misfit(fields, kind, name, value) for name, value in zip(names, values, strict=True))
-    return next(filter(None, found), "")
 
 
 def _kind(fields: Mapping[str, Mapping[str, str]], params_type: str, name: str) -> str | None:
@@ -110,16 +95,13 @@ def _number_misfit(kind: str, value: float) -> str:
     return f"is {value}, beyond float" if beyond else ""
 
 
-def _covered(name: str, given: set[str]) -> bool:
-    return name in given or any(name.startswith(f"{whole}.") for whole in given)
-
-
-def _leaves(fields: Mapping[str, Mapping[str, str]], kind: str) -> list[str]:
-    leaves = []
+def leaves(fields: Mapping[str, Mapping[str, str]], kind: str) -> list[str]:
+    """The fields of a struct; of structs within, ``inner.field``."""
+    found: list[str] = []
     for name, inner in fields[kind].items():
         struct = inner.removesuffix("[]")
-        leaves += [f"{name}.{one}" for one in _leaves(fields, struct)] if struct in fields else [name]
-    return leaves
+        found += [f"{name}.{one}" for one in leaves(fields, struct)] if struct in fields else [name]
+    return found
 
 
 def _fields(body: str) -> Iterable[tuple[str, str]]:

@@ -8,24 +8,52 @@ Kernels in ``kernels/by_dots``, which each instruction set's headers make kernel
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.linear.batch_matmul import matrices, matrix_params
-from tinyserve.compiler.ops.linear.conv_2d import convolution_params, narrow_sums
-from tinyserve.compiler.ops.linear.fully_connected import row_lead
-from tinyserve.compiler.ops.recurrent.svdf import integer_params
-from tinyserve.compiler.ops.recurrent.unidirectional_sequence_lstm import gate_weights, lstm_params, states
+from tinyserve.compiler.ops.linear import fully_connected as fully_connected_op
+from tinyserve.compiler.ops.linear.batch_matmul import (
+    Batches,
+    ProductScaling,
+    batches,
+    matrices,
+    product_scaling,
+)
+from tinyserve.compiler.ops.recurrent import svdf as svdf_op
+from tinyserve.compiler.ops.recurrent import unidirectional_sequence_lstm as lstm_op
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
-from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
-from tinyserve.compiler.program import Buffer, Constant, Operand, Overlap, ParamValue
+from tinyserve.compiler.program import Buffer, Constant, Operand, Overlap, Params
 from tinyserve.compiler.variants import Candidate, layers
 
 _INT32 = 1 << 31
+
+
+@dataclass(frozen=True)
+class _SvdfByDots(Params):
+    svdf: svdf_op.SvdfParams
+    feature_bias: Constant
+
+
+class SvdfS8ByDotsParams(_SvdfByDots, c_type="ts_svdf_s8_by_dots_params"):
+    """int8 state."""
+
+
+class SvdfS16ByDotsParams(_SvdfByDots, c_type="ts_svdf_s16_by_dots_params"):
+    """int16 state."""
+
+
+@dataclass(frozen=True)
+class BatchMatmulByDotsParams(Params, c_type="ts_batch_matmul_by_dots_params"):
+    """``transpose``: whether the kernel turns the right matrices. ``ones``: a vector, for sums of rows."""
+
+    batches: Batches
+    transpose: int
+    ones: Constant
+    scaling: ProductScaling
 
 
 @dataclass(frozen=True)
@@ -56,8 +84,7 @@ class Dots:
         lowering: Lowering,
         kernel: tuple[str, str],
         *,
-        params: dict[str, ParamValue],
-        params_type: str,
+        params: Params,
         inputs: list[Operand],
         scratch: list[Buffer | None],
         macs: int,
@@ -71,7 +98,6 @@ class Dots:
             function,
             f"{self.feature}/{header}",
             params=params,
-            params_type=params_type,
             inputs=inputs,
             outputs=[lowering.buffer(node.output)],
             scratch=scratch,
@@ -109,58 +135,52 @@ def _fits(weights: np.ndarray[tuple[int, ...], np.dtype[np.int8]]) -> bool:
 def _lower_fully_connected(node: Node, lowering: Lowering, dots: Dots) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     channels, depth = weights.shape
-    factors = fully_connected_requantization(node, input, weights, output)
-    params: dict[str, ParamValue] = {
-        "batches": input.elements // depth,
-        "depth": depth,
-        "channels": channels,
-        **convolution_params(node, lowering, node.attributes.activation, factors),
-        **narrow_sums(node),
-        "weights_offset": 0,
-    }
     kind = "s8" if input.dtype is DType.INT8 else "s16"
-    if kind == "s8":
+    params = fully_connected_op.integer_params(node, lowering)
+    if isinstance(params, fully_connected_op.FullyConnectedS8Params):
         assert weights.data is not None
-        bias = layers.folded_bias(node, weights.data)
-        params["bias"] = lowering.constant(f"{weights.name}_bias", bias, "with the input's zero point")
+        folded = layers.folded_bias(node, weights.data)
+        bias = lowering.constant(f"{weights.name}_bias", folded, "with the input's zero point")
+        layer = replace(params.layer, layer=replace(params.layer.layer, bias=bias))
+        params = replace(params, layer=layer)
     source, target = lowering.operand(input), lowering.buffer(output)
-    permitted = overlaps(source, target, row_lead(depth, channels, input, output))
+    permitted = overlaps(source, target, fully_connected_op.row_lead(depth, channels, input, output))
     dots.add(
         node, lowering, (f"ts_fully_connected_{dots.feature}_dots_{kind}", "fully_connected_dots.h"),
-        params=params, params_type=f"ts_fully_connected_{kind}_params", inputs=[source], scratch=[],
-        macs=output.elements * depth, permitted=permitted,
+        params=params, inputs=[source], scratch=[], macs=output.elements * depth, permitted=permitted,
     )  # fmt: skip
 
 
 def lstm(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     """One candidate for integers whose sums fit."""
     input, output = node.input("input"), node.output
-    weights = gate_weights(node)
+    weights = lstm_op.gate_weights(node)
     if input.dtype is DType.FLOAT32 or not all(tensor.is_constant for tensor in weights):
         return []
     matrices = [np.asarray(tensor.data) for tensor in weights if len(tensor.shape) == 2]
     if input.dtype is DType.INT16 and not all(map(_fits, matrices)):
         return []
-    if input.dtype is DType.INT8 and not _scales_in_32_bits(lstm_params(node, lowering)):
+    if input.dtype is DType.INT8 and not _scales_in_32_bits(lstm_op.integer_params(node, lowering)):
         return []
     cost = sum(dots.cost(*matrix.shape) for matrix in matrices) * output.elements / output.shape[2]
     return [dots.candidate(cost, lambda: _lower_lstm(node, lowering, dots))]
 
 
-def _scales_in_32_bits(params: dict[str, ParamValue]) -> bool:
+def _scales_in_32_bits(params: lstm_op.LstmParams) -> bool:
     """Whether sums and products, shifted to the left, stay below 2^30: see ``kernels/dsp/scaled.h``."""
-    for gate in range(4):
-        for side in ("input", "recurrent"):
-            weights, bias, shift = (
-                params[f"gates[{gate}].{side}_{field}"] for field in ("weights", "bias", "shift")
-            )
-            assert isinstance(weights, Constant) and isinstance(bias, Constant) and isinstance(shift, int)
+    for gate in params.gates:
+        sides = (
+            (gate.input_weights, gate.input_bias, gate.input_shift),
+            (gate.recurrent_weights, gate.recurrent_bias, gate.recurrent_shift),
+        )
+        for weights, bias, shift in sides:
+            assert weights is not None and bias is not None
             rows = np.abs(weights.values.reshape(bias.values.size, -1).astype(np.int64)).sum(axis=1)
             bound = int((128 * rows + np.abs(bias.values.astype(np.int64))).max(initial=0))
             if bound << max(shift, 0) >= 1 << 30:
                 return False
-    shifts = [params[f"{what}_shift"] for what in ("forget", "update", "hidden")]
-    return all(isinstance(shift, int) and shift <= 0 for shift in shifts)
+    scaling = params.scaling
+    return max(scaling.forget_shift, scaling.update_shift, scaling.hidden_shift) <= 0
 
 
 def _lower_lstm(node: Node, lowering: Lowering, dots: Dots) -> None:
@@ -169,10 +189,9 @@ def _lower_lstm(node: Node, lowering: Lowering, dots: Dots) -> None:
     dots.add(
         node, lowering,
         (f"ts_unidirectional_sequence_lstm_{dots.feature}_{kind}", "unidirectional_sequence_lstm.h"),
-        params=lstm_params(node, lowering),
-        params_type=f"ts_unidirectional_sequence_lstm_{kind}_params",
+        params=lstm_op.integer_params(node, lowering),
         inputs=[lowering.operand(input)],
-        scratch=[lowering.buffer(state) for state in states(node)],
+        scratch=[lowering.buffer(state) for state in lstm_op.states(node)],
         macs=4 * output.elements * (input.shape[2] + output.shape[2]), permitted=[],
     )  # fmt: skip
 
@@ -192,11 +211,12 @@ def _lower_svdf(node: Node, lowering: Lowering, dots: Dots) -> None:
     kind = "s16" if times.dtype is DType.INT16 else "s8"
     sums = np.asarray(features.data).astype(np.int64).sum(axis=1)
     bias = (-input.zero_point * sums).astype(np.int32)
-    params = {f"svdf.{field}": value for field, value in integer_params(node, lowering).items()}
-    params["feature_bias"] = lowering.constant(f"{features.name}_bias", bias, "of the input's zero point")
+    plain = svdf_op.integer_params(node, lowering)
+    feature_bias = lowering.constant(f"{features.name}_bias", bias, "of the input's zero point")
+    record = SvdfS16ByDotsParams if kind == "s16" else SvdfS8ByDotsParams
     dots.add(
         node, lowering, (f"ts_svdf_{dots.feature}_{kind}", "svdf.h"),
-        params=params, params_type=f"ts_svdf_{kind}_by_dots_params", inputs=[lowering.operand(input)],
+        params=record(plain, feature_bias), inputs=[lowering.operand(input)],
         scratch=[lowering.buffer(node.input("state"))],
         macs=input.shape[0] * (features.elements + times.elements), permitted=[],
     )  # fmt: skip
@@ -208,19 +228,18 @@ def batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     shape = matrices(node)
     if left.dtype is not DType.INT8 or node.attributes.adjoint_left or not _products_scale(node):
         return []
-    batches = output.elements // (shape.rows * shape.columns)
+    count = output.elements // (shape.rows * shape.columns)
     at_run_time = not node.attributes.adjoint_right and not right.is_constant
     transposing = 6.0 * shape.columns * shape.depth if at_run_time else 0.0
     if transposing and shape.rows < 3:
         return []
-    cost = batches * ((shape.rows + 1) * dots.cost(shape.columns, shape.depth) + transposing)
+    cost = count * ((shape.rows + 1) * dots.cost(shape.columns, shape.depth) + transposing)
     return [dots.candidate(cost, lambda: _lower_batch_matmul(node, lowering, dots))]
 
 
 def _products_scale(node: Node) -> bool:
     """Whether sums, shifted to the left, stay below 2^30: see ``kernels/dsp/scaled.h``."""
-    shift = matrix_params(node)["shift"]
-    assert isinstance(shift, int)
+    shift = product_scaling(node).factor.shift
     return matrices(node).depth * (1 << 16) << max(shift, 0) < 1 << 30
 
 
@@ -237,22 +256,14 @@ def _lower_batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> None:
     left, right, output = node.input("input1"), node.input("input2"), node.output
     shape, transpose = matrices(node), not node.attributes.adjoint_right and not right.is_constant
     ones = lowering.constant(f"ones_{shape.depth}", np.ones(shape.depth, np.int8), "for sums of rows")
-    common = matrix_params(node)
-    kept = ("batch", "left_batch", "right_batch", "rows", "columns", "depth")
-    scaling = ("left_offset", "right_offset", "output_offset", "multiplier", "shift")
-    params: dict[str, ParamValue] = {
-        **{field: common[field] for field in kept},
-        "transpose": int(transpose),
-        "ones": ones,
-        **{field: common[field] for field in scaling},
-    }
+    params = BatchMatmulByDotsParams(batches(node), int(transpose), ones, product_scaling(node))
     sums = lowering.scratch(f"{output.name}_sums", 4 * shape.columns) if left.zero_point else None
     transposed = (
         lowering.scratch(f"{output.name}_transposed", shape.columns * shape.depth) if transpose else None
     )
     dots.add(
         node, lowering, (f"ts_batch_matmul_{dots.feature}_s8", "batch_matmul.h"),
-        params=params, params_type="ts_batch_matmul_by_dots_params",
+        params=params,
         inputs=[lowering.operand(left), _right_rows(node, lowering)], scratch=[sums, transposed],
         macs=output.elements * shape.depth, permitted=[],
     )  # fmt: skip

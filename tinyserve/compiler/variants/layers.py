@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,7 +12,68 @@ from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support.overlap import NOTHING_READ, IntArray, lead_bytes
 from tinyserve.compiler.ops.support.quantize_params import activation_range
 from tinyserve.compiler.ops.support.window import Window
-from tinyserve.compiler.program import Buffer, Operand, Overlap, ParamValue
+from tinyserve.compiler.program import Buffer, Constant, Operand, Overlap, Params
+
+
+@dataclass(frozen=True)
+class PackedWeights(Params):
+    """Weights in a kernel's own order, and what brings sums to the output, channel by channel."""
+
+    weights: Constant
+    requant: Constant
+
+
+@dataclass(frozen=True)
+class ConvolutionFields(Params):
+    """TS_CONVOLUTION_FIELDS, and the input's zero point."""
+
+    input_height: int
+    input_width: int
+    input_channels: int
+    output_height: int
+    output_width: int
+    output_channels: int
+    filter_height: int
+    filter_width: int
+    stride_height: int
+    stride_width: int
+    dilation_height: int
+    dilation_width: int
+    pad_top: int
+    pad_left: int
+    input_zero_point: int
+
+    @classmethod
+    def of(cls, node: Node, view: Window) -> ConvolutionFields:
+        input = node.input("input")
+        return cls(
+            view.input_height, view.input_width, input.shape[3],
+            view.output_height, view.output_width, node.output.shape[3],
+            view.filter_height, view.filter_width, view.stride_height, view.stride_width,
+            view.dilation_height, view.dilation_width, view.pad_top, view.pad_left, input.zero_point,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DepthwiseFields(Params):
+    """TS_DEPTHWISE_3X3_FIELDS, and the input's zero point."""
+
+    input_height: int
+    input_width: int
+    channels: int
+    output_height: int
+    output_width: int
+    pad_top: int
+    pad_left: int
+    input_zero_point: int
+
+    @classmethod
+    def of(cls, node: Node, view: Window) -> DepthwiseFields:
+        input = node.input("input")
+        return cls(
+            view.input_height, view.input_width, input.shape[3], view.output_height, view.output_width,
+            view.pad_top, view.pad_left, input.zero_point,
+        )  # fmt: skip
 
 
 def int8_only(node: Node) -> bool:
@@ -49,12 +112,6 @@ def depthwise_3x3_taps(node: Node, view: Window) -> npt.NDArray[np.int8] | None:
 def output_range(node: Node) -> tuple[int, int]:
     """The fused activation's quantized bounds."""
     return activation_range(node, node.attributes.activation, node.output)
-
-
-def clamp_fields(node: Node) -> dict[str, ParamValue]:
-    """The activation's bounds, by their C names."""
-    low, high = output_range(node)
-    return {"activation_min": low, "activation_max": high}
 
 
 def rounded_up(count: int, multiple: int) -> int:
@@ -99,43 +156,6 @@ def border_pixels(view: Window) -> int:
         starts = np.arange(outputs) * stride - pad
         inside *= int(np.count_nonzero((starts >= 0) & (starts + (taps - 1) * dilation < extent)))
     return view.pixels - inside * view.batches
-
-
-def depthwise_fields(node: Node, view: Window) -> dict[str, ParamValue]:
-    """The geometry of a depthwise layer of multiplier 1, by its C names."""
-    input = node.input("input")
-    return {
-        "input_height": view.input_height,
-        "input_width": view.input_width,
-        "channels": input.shape[3],
-        "output_height": view.output_height,
-        "output_width": view.output_width,
-        "pad_top": view.pad_top,
-        "pad_left": view.pad_left,
-        "input_zero_point": input.zero_point,
-    }
-
-
-def convolution_fields(node: Node, view: Window) -> dict[str, ParamValue]:
-    """The geometry of a convolution, by its C names."""
-    input, output = node.input("input"), node.output
-    return {
-        "input_height": view.input_height,
-        "input_width": view.input_width,
-        "input_channels": input.shape[3],
-        "output_height": view.output_height,
-        "output_width": view.output_width,
-        "output_channels": output.shape[3],
-        "filter_height": view.filter_height,
-        "filter_width": view.filter_width,
-        "stride_height": view.stride_height,
-        "stride_width": view.stride_width,
-        "dilation_height": view.dilation_height,
-        "dilation_width": view.dilation_width,
-        "pad_top": view.pad_top,
-        "pad_left": view.pad_left,
-        "input_zero_point": input.zero_point,
-    }
 
 
 def channelwise_overlaps(source: Operand, target: Buffer, view: Window) -> list[Overlap]:

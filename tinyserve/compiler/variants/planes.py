@@ -7,7 +7,32 @@ from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support.window import Window
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
+
+
+@dataclass(frozen=True)
+class PlaneFields(Params):
+    """Sizes of a plane. Steps are in bytes of int8."""
+
+    batches: int
+    depth_multiplier: int
+    input_rows: int
+    input_columns: int
+    input_row: int
+    input_column: int
+    input_bytes: int
+    output_rows: int
+    output_columns: int
+    output_row: int
+    output_column: int
+    output_bytes: int
+    stride_rows: int
+    pad_rows: int
+    pad_columns: int
+    pitch: int
+    plane_rows: int
+    strip_rows: int
+    input_zero_point: int
 
 
 @dataclass(frozen=True)
@@ -82,32 +107,32 @@ class Plane:
         """Whether all of a channel has been gathered before the first of its outputs is written."""
         return self.strips == 1 and node.input("input").shape == node.output.shape
 
-    def fields(self, node: Node) -> dict[str, ParamValue]:
-        """The sizes by their C names. Steps are in bytes of int8."""
+    def fields(self, node: Node) -> PlaneFields:
+        """What the kernels are given of it."""
         input, output = node.input("input"), node.output
         in_row, in_column = _steps(input.shape, self.turned)
         out_row, out_column = _steps(output.shape, self.turned)
-        return {
-            "batches": input.shape[0],
-            "depth_multiplier": output.shape[3] // input.shape[3],
-            "input_rows": self.rows.inputs,
-            "input_columns": self.columns.inputs,
-            "input_row": in_row,
-            "input_column": in_column,
-            "input_bytes": input.nbytes // input.shape[0],
-            "output_rows": self.rows.outputs,
-            "output_columns": self.columns.outputs,
-            "output_row": out_row,
-            "output_column": out_column,
-            "output_bytes": output.nbytes // output.shape[0],
-            "stride_rows": self.rows.stride,
-            "pad_rows": self.rows.pad,
-            "pad_columns": self.columns.pad,
-            "pitch": self.pitch,
-            "plane_rows": self.plane_rows,
-            "strip_rows": self.strip_rows,
-            "input_zero_point": input.zero_point,
-        }
+        return PlaneFields(
+            batches=input.shape[0],
+            depth_multiplier=output.shape[3] // input.shape[3],
+            input_rows=self.rows.inputs,
+            input_columns=self.columns.inputs,
+            input_row=in_row,
+            input_column=in_column,
+            input_bytes=input.nbytes // input.shape[0],
+            output_rows=self.rows.outputs,
+            output_columns=self.columns.outputs,
+            output_row=out_row,
+            output_column=out_column,
+            output_bytes=output.nbytes // output.shape[0],
+            stride_rows=self.rows.stride,
+            pad_rows=self.rows.pad,
+            pad_columns=self.columns.pad,
+            pitch=self.pitch,
+            plane_rows=self.plane_rows,
+            strip_rows=self.strip_rows,
+            input_zero_point=input.zero_point,
+        )
 
 
 def _steps(shape: tuple[int, ...], turned: bool) -> tuple[int, int]:

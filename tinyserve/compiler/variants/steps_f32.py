@@ -7,12 +7,15 @@ They are searched for here with TFLM's own arithmetic, and by halving in ``kerne
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.unary import add_elementwise
 from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate
 
 Keys = npt.NDArray[np.int64]
@@ -25,6 +28,12 @@ _GAIN = 70.0
 _TABLE_BYTES = 4 * 255
 _INFINITY = 0x7F800000
 _SIGN = 0x7FFFFFFF
+
+
+@dataclass(frozen=True)
+class QuantizeStepsParams(Params, c_type="ts_quantize_steps_params"):
+    count: int
+    steps: Constant
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -50,9 +59,8 @@ def _lower(node: Node, lowering: Lowering) -> None:
         node,
         lowering,
         "ts_quantize_f32_s8_by_steps",
-        {"steps": constant},
+        QuantizeStepsParams(output.elements, constant),
         header="quantize_steps.h",
-        kind="ts_quantize_steps",
         variant=VARIANT,
     )
 

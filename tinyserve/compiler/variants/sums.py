@@ -13,7 +13,6 @@ import numpy.typing as npt
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.add import Add, Sub
 from tinyserve.compiler.ops.support.fixed_point import requantize
-from tinyserve.compiler.program import ParamValue
 
 _HALF = (1 << 30, 0)
 _LEFT_SHIFT = 20
@@ -24,13 +23,13 @@ class SumFactors:
     """``plain``: the index of the input that is exactly halved and added; None where there is none."""
 
     def __init__(self, node: Node) -> None:
-        params = (Sub() if node.name == "SUB" else Add()).quantized_params(node)
+        scaling = (Sub() if node.name == "SUB" else Add()).scaling(node)
         self.subtract = node.name == "SUB"
         self.inputs = [
-            tuple(_whole(params[f"{field}{index}"]) for field in ("multiplier", "shift", "offset"))
-            for index in (1, 2)
+            (scaling.multiplier1, scaling.shift1, scaling.offset1),
+            (scaling.multiplier2, scaling.shift2, scaling.offset2),
         ]
-        self.multiplier, self.shift = _whole(params["output_multiplier"]), _whole(params["output_shift"])
+        self.multiplier, self.shift = scaling.output_multiplier, scaling.output_shift
         halved = [index for index in (0, 1) if self.inputs[index][:2] == _HALF]
         if self.subtract:
             halved = [index for index in halved if index == 0]
@@ -45,11 +44,6 @@ class SumFactors:
         values = np.arange(256, dtype=np.uint8).view(np.int8).tolist()
         scaled = [requantize((value + offset) << _LEFT_SHIFT, multiplier, shift) for value in values]
         return np.array([2 * (sign * value + constant) for value in scaled], dtype=np.int32)
-
-
-def _whole(value: ParamValue) -> int:
-    assert isinstance(value, int)
-    return value
 
 
 def factors_for(node: Node) -> SumFactors | None:

@@ -15,8 +15,26 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Clamp, DilatedWindow, quantized_clamp
+from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate, layers
+
+
+@dataclass(frozen=True)
+class PatchesParams(Params, c_type="ts_conv_2d_s16_patches_params"):
+    """``steps`` of a patch; ``weights_step``: bytes of a pair of channels."""
+
+    window: DilatedWindow
+    input_channels: int
+    output_channels: int
+    clamp: Clamp
+    steps: int
+    weights_step: int
+    weights: Constant
+    bias: Constant
+    multipliers: Constant
+    shifts: Constant
+    narrow: bool
 
 
 @dataclass(frozen=True)
@@ -75,7 +93,7 @@ def _factors(node: Node) -> _Factors | None:
     start = (
         np.zeros(output.shape[3], np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
     )
-    if narrow_sums(node)["narrow_sums"]:
+    if narrow_sums(node):
         return _Factors(start, multipliers, shifts) if np.all(shifts <= 0) else None
     # ts_requantize_s64 rounds multipliers to 16 bits and shifts by 15 - shift: the high half of one product.
     reduced = np.where(multipliers < 0x7FFF0000, (multipliers + (1 << 15)) >> 16, 0x7FFF)
@@ -95,27 +113,25 @@ def _lower(node: Node, lowering: Lowering, kernel: Kernel, factors: _Factors) ->
     padded = np.zeros((2 * pairs, steps * kernel.lanes), dtype=np.int8)
     padded[:channels, :taps] = weights.data.reshape(channels, taps)
     name = weights.name
-    params: dict[str, ParamValue] = {
-        **view.params(),
-        "input_channels": input.shape[3],
-        "output_channels": channels,
-        "dilation_height": view.dilation_height,
-        "dilation_width": view.dilation_width,
-        **layers.clamp_fields(node),
-        "steps": steps,
-        "weights_step": 2 * steps * kernel.lanes,
-        "weights": lowering.constant(f"{name}_pairs", kernel.pack(padded).reshape(-1), "pairs of channels"),
-        "bias": lowering.constant(f"{name}_bias", factors.bias.astype(np.int32)),
-        "multipliers": lowering.constant(f"{name}_multipliers", factors.multipliers.astype(np.int32)),
-        "shifts": lowering.constant(f"{name}_shifts", factors.shifts.astype(np.int8)),
-        "narrow": narrow_sums(node)["narrow_sums"],
-    }
+    params = PatchesParams(
+        window=DilatedWindow.of(view),
+        input_channels=input.shape[3],
+        output_channels=channels,
+        clamp=quantized_clamp(node),
+        steps=steps,
+        weights_step=2 * steps * kernel.lanes,
+        weights=lowering.constant(f"{name}_pairs", kernel.pack(padded).reshape(-1), "pairs of channels"),
+        bias=lowering.constant(f"{name}_bias", factors.bias.astype(np.int32)),
+        multipliers=lowering.constant(f"{name}_multipliers", factors.multipliers.astype(np.int32)),
+        shifts=lowering.constant(f"{name}_shifts", factors.shifts.astype(np.int8)),
+        narrow=narrow_sums(node),
+    )
     source, target = lowering.operand(input), lowering.buffer(output)
     lead = layers.patch_lead(view, kernel.pixels, 2 * input.shape[3], 2 * output.shape[3])
     patch_bytes = kernel.patch_bytes * kernel.pixels * steps * kernel.lanes
     add_call(
         node, lowering, kernel.function, kernel.header, params=params, inputs=[source], outputs=[target],
-        params_type="ts_conv_2d_s16_patches_params", overlaps=overlaps(source, target, lead),
+        overlaps=overlaps(source, target, lead),
         scratch=[lowering.scratch(f"{output.name}_patch", patch_bytes)],
         macs=output.elements * taps, sources=(kernel.source,), variant=kernel.variant, reason=kernel.reason,
     )  # fmt: skip

@@ -55,7 +55,7 @@ def test_last_rows_of_wide_images(tmp_path: Path) -> None:
     """Large enough for the kernel of single rows."""
     cases = [depthwise_case(4000 + seed, smallest=11) for seed in range(30)]
     programs = [lower(load(case.model), Target(FEATURES), "case") for case in cases]
-    last = [call.params.get("last_strip") for program in programs for call in program.calls]
+    last = [call.fields.get("last_strip") for program in programs for call in program.calls]
     assert {"ts_dsp_depthwise_3x3_single", "ts_dsp_depthwise_3x3_single_relu"} <= set(last)
     check(cases, tmp_path, "cortex-m4", FEATURES, variant="dsp", at_least=30)
 

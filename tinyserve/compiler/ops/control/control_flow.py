@@ -151,8 +151,7 @@ def _add_control(
         ControlCall(
             function=control,
             header="",
-            params_type="",
-            params={},
+            params=None,
             args=[],
             reads=list(dict.fromkeys([*touched, region])),
             writes=list(dict.fromkeys([*written, region])),

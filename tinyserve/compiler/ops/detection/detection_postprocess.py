@@ -15,7 +15,7 @@ from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _MOST = 1 << 16
 
@@ -32,6 +32,26 @@ class DetectionAttributes:
     score_threshold: float
     overlap_threshold: float
     scales: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class DetectionPostprocessParams(Params, c_type="ts_detection_postprocess_params"):
+    """``predictions``: numbers per box, of which the first ``background`` stand for no class. ``per_class``:
+    1 for regular NMS."""
+
+    boxes: int
+    encoding_size: int
+    predictions: int
+    background: int
+    max_detections: int
+    detections_per_class: int
+    per_class: int
+    y_scale: float
+    x_scale: float
+    height_scale: float
+    width_scale: float
+    score_threshold: float
+    overlap_threshold: float
 
 
 class DetectionPostProcess(OpDef):
@@ -98,16 +118,11 @@ class DetectionPostProcess(OpDef):
         encodings, predictions = node.input("encodings"), node.input("predictions")
         attributes: DetectionAttributes = node.attributes
         boxes, classes = encodings.shape[1], predictions.shape[2]
-        y_scale, x_scale, height_scale, width_scale = attributes.scales
-        params: dict[str, ParamValue] = {
-            "boxes": boxes, "encoding_size": encodings.shape[2], "predictions": classes,
-            "background": classes - attributes.num_classes, "max_detections": attributes.max_detections,
-            "detections_per_class": attributes.detections_per_class,
-            "per_class": int(attributes.use_regular_nms),
-            "y_scale": y_scale, "x_scale": x_scale,
-            "height_scale": height_scale, "width_scale": width_scale,
-            "score_threshold": attributes.score_threshold, "overlap_threshold": attributes.overlap_threshold,
-        }  # fmt: skip
+        params = DetectionPostprocessParams(
+            boxes, encodings.shape[2], classes, classes - attributes.num_classes, attributes.max_detections,
+            attributes.detections_per_class, int(attributes.use_regular_nms), *attributes.scales,
+            attributes.score_threshold, attributes.overlap_threshold,
+        )  # fmt: skip
         name = node.output.name
         add_call(
             node,

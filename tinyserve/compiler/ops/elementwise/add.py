@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
-from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps, broadcast_params, check_broadcast
+from tinyserve.compiler.ops.support.broadcast import Broadcast, broadcast_overlaps, check_broadcast
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import (
     Activation,
     activation_range,
     check_activation,
-    float_range,
     int32_range,
     quantize_multiplier,
 )
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Clamp, FloatClamp, float_clamp, quantized_clamp
+from tinyserve.compiler.program import Params
 
 SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.INT32: "s32", DType.FLOAT32: "f32"}
 
@@ -26,6 +26,44 @@ SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.INT32: "s32", DType.FLOAT3
 @dataclass(frozen=True)
 class AddAttributes:
     activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class SumScaling(Params):
+    """What quantized inputs are brought to one scale by, and sums to the output's."""
+
+    offset1: int
+    offset2: int
+    output_offset: int
+    left_shift: int
+    multiplier1: int
+    shift1: int
+    multiplier2: int
+    shift2: int
+    output_multiplier: int
+    output_shift: int
+
+
+@dataclass(frozen=True)
+class AddQuantizedParams(Params, c_type="ts_add_quantized_params"):
+    broadcast: Broadcast
+    clamp: Clamp
+    scaling: SumScaling
+    subtract: bool
+
+
+@dataclass(frozen=True)
+class AddS32Params(Params, c_type="ts_add_s32_params"):
+    broadcast: Broadcast
+    clamp: Clamp
+    subtract: bool
+
+
+@dataclass(frozen=True)
+class AddF32Params(Params, c_type="ts_add_f32_params"):
+    broadcast: Broadcast
+    clamp: FloatClamp
+    subtract: bool
 
 
 class Add(OpDef):
@@ -62,48 +100,35 @@ class Add(OpDef):
         if lowering.lower_variant("add", node):
             return
         input1, input2, output = node.input("input1"), node.input("input2"), node.output
-        activation: Activation = node.attributes.activation
-        params: dict[str, ParamValue] = {**broadcast_params(input1, input2, output)}
-        if output.dtype is DType.FLOAT32:
-            params["activation_min"], params["activation_max"] = float_range(activation)
-        elif output.dtype is DType.INT32:
-            params["activation_min"], params["activation_max"] = int32_range(activation)
-        else:
-            params["activation_min"], params["activation_max"] = activation_range(node, activation, output)
-            params.update(self.quantized_params(node))
-        params["subtract"] = node.name == "SUB"
         sources = [lowering.operand(input1), lowering.operand(input2)]
         target = lowering.buffer(output)
-        kind = SUFFIX[output.dtype]
-        shared = "" if kind in ("s32", "f32") else "quantized_"
         add_call(
             node,
             lowering,
-            f"ts_add_{kind}",
+            f"ts_add_{SUFFIX[output.dtype]}",
             "add.h",
-            params=params,
+            params=self._params(node, Broadcast.of(input1, input2, output)),
             inputs=sources,
             outputs=[target],
-            params_type=f"ts_add_{shared or kind + '_'}params",
             overlaps=broadcast_overlaps(node, [input1, input2], sources, target),
         )
 
-    def quantized_params(self, node: Node) -> dict[str, ParamValue]:
+    def _params(self, node: Node, broadcast: Broadcast) -> Params:
+        subtract, activation = node.name == "SUB", node.attributes.activation
+        if node.output.dtype is DType.FLOAT32:
+            return AddF32Params(broadcast, float_clamp(activation), subtract)
+        if node.output.dtype is DType.INT32:
+            return AddS32Params(broadcast, Clamp(*int32_range(activation)), subtract)
+        return AddQuantizedParams(broadcast, quantized_clamp(node), self.scaling(node), subtract)
+
+    def scaling(self, node: Node) -> SumScaling:
         """Offsets, multipliers and shifts of the quantized kernels."""
         input1, input2, output = node.input("input1"), node.input("input2"), node.output
-        (multiplier1, shift1), (multiplier2, shift2), (multiplier, shift) = self._multipliers(node)
-        return {
-            "offset1": -input1.zero_point,
-            "offset2": -input2.zero_point,
-            "output_offset": output.zero_point,
-            "left_shift": _left_shift(output.dtype),
-            "multiplier1": multiplier1,
-            "shift1": shift1,
-            "multiplier2": multiplier2,
-            "shift2": shift2,
-            "output_multiplier": multiplier,
-            "output_shift": shift,
-        }
+        factor1, factor2, factor = self._multipliers(node)
+        return SumScaling(
+            -input1.zero_point, -input2.zero_point, output.zero_point, _left_shift(output.dtype),
+            *factor1, *factor2, *factor,
+        )  # fmt: skip
 
     def _multipliers(self, node: Node) -> list[tuple[int, int]]:
         """Of input 1, input 2 and the output: TFLM's CalculateOpDataAdd and CalculateOpDataSub."""

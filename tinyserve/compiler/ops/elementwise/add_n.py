@@ -3,15 +3,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.reduction.cumsum import sum_fields, sum_rescaling
+from tinyserve.compiler.ops.reduction.cumsum import SumRescaling, sum_fields, sum_rescaling
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _SUFFIX = {DType.INT8: "s8", DType.FLOAT32: "f32"}
 _MOST_INPUTS = 1 << 8
+
+
+@dataclass(frozen=True)
+class AddNParams(Params, c_type="ts_add_n_params"):
+    """``first``: 1 for the input that the sums begin with."""
+
+    count: int
+    first: int
+    rescaling: SumRescaling
 
 
 class AddN(OpDef):
@@ -36,7 +47,7 @@ class AddN(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         output, kind = node.output, _SUFFIX[node.output.dtype]
         rescaling = sum_fields(node, node.input("input1"), output)
-        params: dict[str, ParamValue] = {"count": output.elements, "first": 1, **rescaling}
+        params = AddNParams(output.elements, 1, rescaling)
         sums = target = lowering.buffer(output)
         if output.dtype is DType.INT8:
             sums = lowering.scratch(f"{output.name}_sums", 4 * output.elements)
@@ -46,16 +57,15 @@ class AddN(OpDef):
                 lowering,
                 f"ts_add_n_{kind}",
                 "add_n.h",
-                params={**params, "first": int(index == 0)},
+                params=replace(params, first=int(index == 0)),
                 inputs=[lowering.operand(tensor)],
                 outputs=[sums] if index == 0 else [],
-                params_type="ts_add_n_params",
                 scratch=[sums] if index else [],
             )
         if sums is not target:
             add_call(
                 node, lowering, "ts_add_n_finish_s8", "add_n.h", params=params, inputs=[sums],
-                outputs=[target], params_type="ts_add_n_params",
+                outputs=[target],
             )  # fmt: skip
 
 

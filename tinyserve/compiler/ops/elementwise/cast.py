@@ -3,15 +3,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.unary import add_elementwise
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
+from tinyserve.compiler.program import Params
 
 _SUFFIX = {
     DType.INT8: "s8", DType.UINT8: "u8", DType.INT16: "s16", DType.INT32: "s32", DType.UINT32: "u32",
     DType.BOOL: "b8", DType.FLOAT32: "f32",
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CastParams(Params, c_type="ts_cast_params"):
+    count: int
 
 
 class Cast(OpDef):
@@ -29,7 +37,7 @@ class Cast(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output = node.input("input"), node.output
         function = f"ts_cast_{_SUFFIX[input.dtype]}_{_SUFFIX[output.dtype]}"
-        add_elementwise(node, lowering, function, {}, header="cast.h", kind="ts_cast")
+        add_elementwise(node, lowering, function, CastParams(output.elements), header="cast.h")
 
 
 OPS = (Cast(),)

@@ -6,13 +6,16 @@ Kernels in ``kernels/comparison.h``.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.elementwise.unary import add_lookup, byte_table
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.binary import Binary
+from tinyserve.compiler.ops.support.broadcast import Broadcast
 from tinyserve.compiler.ops.support.quantize_params import quantize_multiplier
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _ORDERED = {
     DType.INT8: "s8", DType.INT16: "s16", DType.INT32: "s32", DType.INT64: "s64", DType.FLOAT32: "f32",
@@ -20,7 +23,24 @@ _ORDERED = {
 _GREATER: dict[DType, str] = {dtype: suffix for dtype, suffix in _ORDERED.items() if dtype is not DType.INT16}
 _LOGICAL = {DType.BOOL: "b8"}
 _EQUALITY = {**_ORDERED, **_LOGICAL}
-_PARAMS = {**dict.fromkeys(_EQUALITY, "comparison"), DType.INT8: "comparison_s8"}
+
+
+@dataclass(frozen=True)
+class ComparisonParams(Params, c_type="ts_comparison_params"):
+    broadcast: Broadcast
+
+
+@dataclass(frozen=True)
+class ComparisonS8Params(Params, c_type="ts_comparison_s8_params"):
+    """What brings each input to real values."""
+
+    broadcast: Broadcast
+    offset1: int
+    multiplier1: int
+    shift1: int
+    offset2: int
+    multiplier2: int
+    shift2: int
 
 
 class Comparison(Binary):
@@ -31,7 +51,6 @@ class Comparison(Binary):
     limits = "up to 6 dimensions; int8 scales below 1; int16 of one scale, or beside zero"
     suffixes = _ORDERED
     types = suffixes
-    params_of = _PARAMS
     output_dtype = DType.BOOL
 
     def __init__(self, name: str) -> None:
@@ -51,12 +70,11 @@ class Comparison(Binary):
         if tensors[0].dtype is DType.INT16:
             _check_plain(node, *tensors)
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
-        params: dict[str, ParamValue] = {}
-        for number, tensor in enumerate((node.input("input1"), node.input("input2")), start=1):
-            if tensor.dtype is DType.INT8:
-                params.update(_scaling(number, tensor))
-        return params
+    def params(self, node: Node, broadcast: Broadcast) -> Params:
+        input1, input2 = node.input("input1"), node.input("input2")
+        if input1.dtype is not DType.INT8:
+            return ComparisonParams(broadcast)
+        return ComparisonS8Params(broadcast, *_scaling(input1), *_scaling(input2))
 
 
 def _check_plain(node: Node, first: Tensor, second: Tensor) -> None:
@@ -71,13 +89,9 @@ def _check_plain(node: Node, first: Tensor, second: Tensor) -> None:
         )
 
 
-def _scaling(number: int, tensor: Tensor) -> dict[str, ParamValue]:
-    multiplier, shift = quantize_multiplier(tensor.scale)
-    return {
-        f"offset{number}": -tensor.zero_point,
-        f"multiplier{number}": multiplier,
-        f"shift{number}": shift,
-    }
+def _scaling(tensor: Tensor) -> tuple[int, int, int]:
+    """Offset, multiplier and shift."""
+    return -tensor.zero_point, *quantize_multiplier(tensor.scale)
 
 
 class Equality(Comparison):

@@ -9,22 +9,22 @@ from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import unsupported
 from tinyserve.compiler.ops.support.binary import Binary
+from tinyserve.compiler.ops.support.broadcast import Broadcast
 from tinyserve.compiler.ops.support.quantize_params import (
     Activation,
     activation_range,
     check_activation,
-    float_range,
     int32_range,
     ratio,
     requantization,
 )
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Clamp, FloatClamp, float_clamp, quantized_clamp
+from tinyserve.compiler.program import Params
 
 _FLOAT_SUFFIXES = {DType.FLOAT32: "f32"}
 _SUFFIXES = {DType.INT8: "s8", DType.INT32: "s32", **_FLOAT_SUFFIXES}
 _FLOOR_SUFFIXES = {DType.INT32: "s32", **_FLOAT_SUFFIXES}
 """TFLM has float32 alone; int32 is LiteRT's, which ends with an error where it divides by 0."""
-_PARAMS = {DType.INT8: "div_s8", DType.INT32: "div_s32", DType.FLOAT32: "div_f32"}
 _SHIFTS = range(7, 24)
 """Of the output's factor: with others TFLM shifts some quotients by less than 0 or more than 31 bits."""
 
@@ -32,6 +32,29 @@ _SHIFTS = range(7, 24)
 @dataclass(frozen=True)
 class DivAttributes:
     activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class DivS8Params(Params, c_type="ts_div_s8_params"):
+    broadcast: Broadcast
+    clamp: Clamp
+    offset1: int
+    offset2: int
+    output_offset: int
+    multiplier: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class DivS32Params(Params, c_type="ts_div_s32_params"):
+    broadcast: Broadcast
+    clamp: Clamp
+
+
+@dataclass(frozen=True)
+class DivF32Params(Params, c_type="ts_div_f32_params"):
+    broadcast: Broadcast
+    clamp: FloatClamp
 
 
 class Div(Binary):
@@ -43,7 +66,6 @@ class Div(Binary):
     limits = "up to 6 dimensions; int8 with scale1 / (scale2 * output scale) of at least 64"
     suffixes = _SUFFIXES
     types = suffixes
-    params_of = _PARAMS
 
     def attributes(self, options: Options) -> DivAttributes:
         return DivAttributes(Activation.read(options))
@@ -68,26 +90,15 @@ class Div(Binary):
                     "keep this layer in float32",
                 )
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def params(self, node: Node, broadcast: Broadcast) -> Params:
         input1, input2, output = node.input("input1"), node.input("input2"), node.output
         activation: Activation = node.attributes.activation
         if output.dtype is DType.FLOAT32:
-            low, high = float_range(activation)
-            return {"activation_min": low, "activation_max": high}
+            return DivF32Params(broadcast, float_clamp(activation))
         if output.dtype is DType.INT32:
-            minimum, maximum = int32_range(activation)
-            return {"activation_min": minimum, "activation_max": maximum}
-        minimum, maximum = activation_range(node, activation, output)
-        multiplier, shift = _factor(node)
-        return {
-            "activation_min": minimum,
-            "activation_max": maximum,
-            "offset1": -input1.zero_point,
-            "offset2": -input2.zero_point,
-            "output_offset": output.zero_point,
-            "multiplier": multiplier,
-            "shift": shift,
-        }
+            return DivS32Params(broadcast, Clamp(*int32_range(activation)))
+        offsets = -input1.zero_point, -input2.zero_point, output.zero_point
+        return DivS8Params(broadcast, quantized_clamp(node), *offsets, *_factor(node))
 
 
 def _factor(node: Node) -> tuple[int, int]:

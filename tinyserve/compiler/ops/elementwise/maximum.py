@@ -3,9 +3,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.binary import QUANTIZED, Binary
+from tinyserve.compiler.ops.support.broadcast import Broadcast
+from tinyserve.compiler.program import Params
 
 _SUFFIXES = {
     DType.INT8: "s8",
@@ -14,7 +18,11 @@ _SUFFIXES = {
     DType.INT64: "s64",
     DType.FLOAT32: "f32",
 }
-_PARAMS = dict.fromkeys(_SUFFIXES, "maximum")
+
+
+@dataclass(frozen=True)
+class MaximumParams(Params, c_type="ts_maximum_params"):
+    broadcast: Broadcast
 
 
 class Maximum(Binary):
@@ -26,7 +34,9 @@ class Maximum(Binary):
     suffixes = _SUFFIXES
     types = suffixes
     limits = "up to 6 dimensions; quantized inputs as the output"
-    params_of = _PARAMS
+
+    def params(self, node: Node, broadcast: Broadcast) -> Params:
+        return MaximumParams(broadcast)
 
     def check_values(self, node: Node) -> None:
         output = node.output

@@ -9,23 +9,46 @@ from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.elementwise.add import SUFFIX
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
-from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps, broadcast_params, check_broadcast
+from tinyserve.compiler.ops.support.broadcast import Broadcast, broadcast_overlaps, check_broadcast
 from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.ops.support.quantize_params import (
     Activation,
     activation_range,
     check_activation,
-    float_range,
     int32_range,
     ratio,
     requantization,
 )
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Clamp, FloatClamp, float_clamp, quantized_clamp
+from tinyserve.compiler.program import Params
 
 
 @dataclass(frozen=True)
 class MulAttributes:
     activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class MulQuantizedParams(Params, c_type="ts_mul_quantized_params"):
+    broadcast: Broadcast
+    clamp: Clamp
+    offset1: int
+    offset2: int
+    output_offset: int
+    multiplier: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class MulS32Params(Params, c_type="ts_mul_s32_params"):
+    broadcast: Broadcast
+    clamp: Clamp
+
+
+@dataclass(frozen=True)
+class MulF32Params(Params, c_type="ts_mul_f32_params"):
+    broadcast: Broadcast
+    clamp: FloatClamp
 
 
 class Mul(OpDef):
@@ -61,33 +84,31 @@ class Mul(OpDef):
     def add(self, node: Node, lowering: Lowering, kernel: Kernel) -> None:
         """Appends the call of a kernel that takes the portable kernels' parameters."""
         input1, input2, output = node.input("input1"), node.input("input2"), node.output
-        activation: Activation = node.attributes.activation
-        params: dict[str, ParamValue] = {**broadcast_params(input1, input2, output)}
-        if output.dtype is DType.FLOAT32:
-            params["activation_min"], params["activation_max"] = float_range(activation)
-        elif output.dtype is DType.INT32:
-            params["activation_min"], params["activation_max"] = int32_range(activation)
-        else:
-            params["activation_min"], params["activation_max"] = activation_range(node, activation, output)
-            params["offset1"], params["offset2"] = -input1.zero_point, -input2.zero_point
-            params["output_offset"] = output.zero_point
-            params["multiplier"], params["shift"] = _requantization(node)
         sources = [lowering.operand(input1), lowering.operand(input2)]
         target = lowering.buffer(output)
-        kind = SUFFIX[output.dtype]
         add_call(
             node,
             lowering,
             kernel.function,
             kernel.header,
-            params=params,
+            params=_params(node, Broadcast.of(input1, input2, output)),
             inputs=sources,
             outputs=[target],
-            params_type=f"ts_mul_{kind if kind in ('s32', 'f32') else 'quantized'}_params",
             overlaps=broadcast_overlaps(node, [input1, input2], sources, target),
             variant=kernel.variant,
             reason=kernel.reason,
         )
+
+
+def _params(node: Node, broadcast: Broadcast) -> Params:
+    input1, input2, output = node.input("input1"), node.input("input2"), node.output
+    activation: Activation = node.attributes.activation
+    if output.dtype is DType.FLOAT32:
+        return MulF32Params(broadcast, float_clamp(activation))
+    if output.dtype is DType.INT32:
+        return MulS32Params(broadcast, Clamp(*int32_range(activation)))
+    offsets = -input1.zero_point, -input2.zero_point, output.zero_point
+    return MulQuantizedParams(broadcast, quantized_clamp(node), *offsets, *_requantization(node))
 
 
 def _requantization(node: Node) -> tuple[int, int]:

@@ -3,10 +3,19 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.graph.types import DType
+from dataclasses import dataclass
+
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support.binary import Binary
+from tinyserve.compiler.ops.support.broadcast import Broadcast
+from tinyserve.compiler.program import Params
 
 _SUFFIX = {DType.INT32: "s32", DType.FLOAT32: "f32"}
+
+
+@dataclass(frozen=True)
+class PowParams(Params, c_type="ts_pow_params"):
+    broadcast: Broadcast
 
 
 class Pow(Binary):
@@ -17,7 +26,9 @@ class Pow(Binary):
     header = "pow"
     suffixes = _SUFFIX
     types = suffixes
-    params_of = dict.fromkeys(_SUFFIX, "pow")
+
+    def params(self, node: Node, broadcast: Broadcast) -> Params:
+        return PowParams(broadcast)
 
 
 OPS = (Pow(),)

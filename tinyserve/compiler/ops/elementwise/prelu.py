@@ -3,15 +3,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.binary import QUANTIZED, Binary
-from tinyserve.compiler.ops.support.broadcast import check_broadcast
+from tinyserve.compiler.ops.support.binary import Binary
+from tinyserve.compiler.ops.support.broadcast import Broadcast, check_broadcast
 from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _SUFFIXES = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
-_PARAMS = {**dict.fromkeys(QUANTIZED, "prelu_quantized"), DType.FLOAT32: "prelu_f32"}
+
+
+@dataclass(frozen=True)
+class PreluF32Params(Params, c_type="ts_prelu_f32_params"):
+    broadcast: Broadcast
+
+
+@dataclass(frozen=True)
+class PreluQuantizedParams(Params, c_type="ts_prelu_quantized_params"):
+    broadcast: Broadcast
+    input_offset: int
+    alpha_offset: int
+    output_offset: int
+    multiplier: int
+    shift: int
+    negative_multiplier: int
+    negative_shift: int
 
 
 class Prelu(Binary):
@@ -23,7 +41,6 @@ class Prelu(Binary):
     header = "prelu"
     suffixes = _SUFFIXES
     types = suffixes
-    params_of = _PARAMS
 
     def check(self, node: Node) -> None:
         input, alpha, output = node.input("input"), node.input("alpha"), node.output
@@ -35,20 +52,13 @@ class Prelu(Binary):
             checks.per_tensor(node, input, alpha, output)
             self._factors(node)
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def params(self, node: Node, broadcast: Broadcast) -> Params:
         input, alpha, output = node.input("input"), node.input("alpha"), node.output
         if input.dtype is DType.FLOAT32:
-            return {}
-        (multiplier, shift), (negative_multiplier, negative_shift) = self._factors(node)
-        return {
-            "input_offset": -input.zero_point,
-            "alpha_offset": -alpha.zero_point,
-            "output_offset": output.zero_point,
-            "multiplier": multiplier,
-            "shift": shift,
-            "negative_multiplier": negative_multiplier,
-            "negative_shift": negative_shift,
-        }
+            return PreluF32Params(broadcast)
+        positive, negative = self._factors(node)
+        offsets = -input.zero_point, -alpha.zero_point, output.zero_point
+        return PreluQuantizedParams(broadcast, *offsets, *positive, *negative)
 
     def _factors(self, node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
         input, alpha, output = node.input("input"), node.input("alpha"), node.output

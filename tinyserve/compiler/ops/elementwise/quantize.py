@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.unary import add_elementwise, add_lookup, byte_table
 from tinyserve.compiler.ops.support import checks, fixed_point
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.quantize_params import INTEGER_RANGE, ratio, requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _SUFFIX = {
     DType.INT8: "s8",
@@ -25,6 +27,29 @@ _PAIRS = {
     (DType.INT16, DType.INT16), (DType.INT16, DType.INT32), (DType.INT32, DType.INT8),
     (DType.INT32, DType.INT16),
 }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class QuantizeF32Params(Params, c_type="ts_quantize_f32_params"):
+    count: int
+    scale: float
+    zero_point: int
+
+
+@dataclass(frozen=True)
+class RequantizeParams(Params, c_type="ts_requantize_params"):
+    count: int
+    input_offset: int
+    multiplier: int
+    shift: int
+    output_offset: int
+
+
+@dataclass(frozen=True)
+class DequantizeParams(Params, c_type="ts_dequantize_params"):
+    count: int
+    scale: float
+    zero_point: int
 
 
 class Quantize(OpDef):
@@ -52,8 +77,8 @@ class Quantize(OpDef):
         if input.dtype is DType.FLOAT32:
             if lowering.lower_variant("quantize", node):
                 return
-            params: dict[str, ParamValue] = {"scale": output.scale, "zero_point": output.zero_point}
-            add_elementwise(node, lowering, function, params, header="quantize.h", kind="ts_quantize_f32")
+            real = QuantizeF32Params(output.elements, output.scale, output.zero_point)
+            add_elementwise(node, lowering, function, real, header="quantize.h")
             return
         multiplier, shift = _factor(node)
         if input.dtype in _BYTES and output.dtype in _BYTES:
@@ -65,13 +90,8 @@ class Quantize(OpDef):
 
             add_lookup(node, lowering, byte_table(input.dtype, value))
             return
-        params = {
-            "input_offset": -input.zero_point,
-            "multiplier": multiplier,
-            "shift": shift,
-            "output_offset": output.zero_point,
-        }
-        add_elementwise(node, lowering, function, params, header="quantize.h", kind="ts_requantize")
+        params = RequantizeParams(output.elements, -input.zero_point, multiplier, shift, output.zero_point)
+        add_elementwise(node, lowering, function, params, header="quantize.h")
 
 
 def _factor(node: Node) -> tuple[int, int]:
@@ -94,9 +114,9 @@ class Dequantize(OpDef):
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         input = node.input("input")
-        params: dict[str, ParamValue] = {"scale": input.scale, "zero_point": input.zero_point}
+        params = DequantizeParams(input.elements, input.scale, input.zero_point)
         function = f"ts_dequantize_{_SUFFIX[input.dtype]}"
-        add_elementwise(node, lowering, function, params, header="quantize.h", kind="ts_dequantize")
+        add_elementwise(node, lowering, function, params, header="quantize.h")
 
 
 OPS = (Quantize(), Dequantize())

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
@@ -14,7 +16,15 @@ from tinyserve.compiler.ops.support.broadcast import (
 )
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.strided_copy import SUFFIX
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
+
+
+@dataclass(frozen=True)
+class SelectParams(Params, c_type="ts_select_params"):
+    shape: tuple[int, ...]
+    condition_strides: tuple[int, ...]
+    strides1: tuple[int, ...]
+    strides2: tuple[int, ...]
 
 
 class SelectV2(OpDef):
@@ -40,12 +50,12 @@ class SelectV2(OpDef):
         inputs = node.operands()
         output = node.output
         shape = (1,) * (MAX_RANK - len(output.shape)) + output.shape
-        params: dict[str, ParamValue] = {
-            "shape": shape,
-            "condition_strides": tuple(element_strides(self.condition_shape(node), shape)),
-            "strides1": _strides(inputs[1], shape),
-            "strides2": _strides(inputs[2], shape),
-        }
+        params = SelectParams(
+            shape=shape,
+            condition_strides=tuple(element_strides(self.condition_shape(node), shape)),
+            strides1=_strides(inputs[1], shape),
+            strides2=_strides(inputs[2], shape),
+        )
         broadcasts = self.condition_shape(node) == inputs[0].shape
         sources = [lowering.operand(tensor) for tensor in inputs]
         target = lowering.buffer(output)
@@ -57,7 +67,6 @@ class SelectV2(OpDef):
             params=params,
             inputs=sources,
             outputs=[target],
-            params_type="ts_select_params",
             overlaps=broadcast_overlaps(node, inputs, sources, target) if broadcasts else [],
         )
 

@@ -3,23 +3,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.elementwise.add import SUFFIX
+from tinyserve.compiler.ops.elementwise.add import SUFFIX, SumScaling
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.binary import QUANTIZED, Binary
+from tinyserve.compiler.ops.support.broadcast import Broadcast
 from tinyserve.compiler.ops.support.quantize_params import (
     INTEGER_RANGE,
     quantize_multiplier,
     ratio,
     requantization,
 )
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Clamp
+from tinyserve.compiler.program import Params
 
 _LEFT_SHIFT = {DType.INT8: 7, DType.INT16: 0}
-_PARAMS = {
-    **dict.fromkeys((DType.INT32, DType.FLOAT32), "squared_difference"),
-    **dict.fromkeys(QUANTIZED, "squared_difference_quantized"),
-}
+
+
+@dataclass(frozen=True)
+class SquaredDifferenceParams(Params, c_type="ts_squared_difference_params"):
+    broadcast: Broadcast
+
+
+@dataclass(frozen=True)
+class SquaredDifferenceQuantizedParams(Params, c_type="ts_squared_difference_quantized_params"):
+    broadcast: Broadcast
+    clamp: Clamp
+    scaling: SumScaling
 
 
 class SquaredDifference(Binary):
@@ -30,7 +42,6 @@ class SquaredDifference(Binary):
     header = "squared_difference"
     suffixes = SUFFIX
     types = suffixes
-    params_of = _PARAMS
 
     def check_values(self, node: Node) -> None:
         tensors = [node.input("input1"), node.input("input2"), node.output]
@@ -40,29 +51,17 @@ class SquaredDifference(Binary):
         if tensors[0].dtype is DType.INT16:
             checks.symmetric(node, *tensors)
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def params(self, node: Node, broadcast: Broadcast) -> Params:
         input1, input2, output = node.input("input1"), node.input("input2"), node.output
         if output.dtype not in QUANTIZED:
-            return {}
+            return SquaredDifferenceParams(broadcast)
         twice_max = 2.0 * max(input1.scale, input2.scale)
-        multiplier1, shift1 = quantize_multiplier(input1.scale / twice_max)
-        multiplier2, shift2 = quantize_multiplier(input2.scale / twice_max)
-        multiplier, shift = self._output_factor(node)
-        low, high = INTEGER_RANGE[output.dtype]
-        return {
-            "activation_min": low,
-            "activation_max": high,
-            "offset1": -input1.zero_point,
-            "offset2": -input2.zero_point,
-            "output_offset": output.zero_point,
-            "left_shift": _LEFT_SHIFT[output.dtype],
-            "multiplier1": multiplier1,
-            "shift1": shift1,
-            "multiplier2": multiplier2,
-            "shift2": shift2,
-            "output_multiplier": multiplier,
-            "output_shift": shift,
-        }
+        scaling = SumScaling(
+            -input1.zero_point, -input2.zero_point, output.zero_point, _LEFT_SHIFT[output.dtype],
+            *quantize_multiplier(input1.scale / twice_max), *quantize_multiplier(input2.scale / twice_max),
+            *self._output_factor(node),
+        )  # fmt: skip
+        return SquaredDifferenceQuantizedParams(broadcast, Clamp(*INTEGER_RANGE[output.dtype]), scaling)
 
     def _output_factor(self, node: Node) -> tuple[int, int]:
         output = node.output

@@ -27,9 +27,65 @@ from tinyserve.compiler.ops.support.quantize_params import (
     requantization,
     round_half_away,
 )
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Constant, Params
 
 Table = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class LookupParams(Params, c_type="ts_lookup_8_params"):
+    count: int
+    table: Constant
+
+
+@dataclass(frozen=True)
+class UnaryF32Params(Params, c_type="ts_unary_f32_params"):
+    """``alpha``: of the functions that have one."""
+
+    count: int
+    alpha: float = 0.0
+
+
+@dataclass(frozen=True)
+class SigmoidS16Params(Params, c_type="ts_sigmoid_s16_params"):
+    count: int
+    multiplier: int
+    shift: int
+    sigmoid: Constant
+
+
+@dataclass(frozen=True)
+class RescaleS16Params(Params, c_type="ts_rescale_s16_params"):
+    """Factors of values from zero up, and below zero."""
+
+    count: int
+    input_offset: int
+    output_offset: int
+    activation_min: int
+    activation_max: int
+    multiplier: int
+    shift: int
+    negative_multiplier: int
+    negative_shift: int
+
+
+@dataclass(frozen=True)
+class ClampS16Params(Params, c_type="ts_clamp_s16_params"):
+    count: int
+    activation_min: int
+    activation_max: int
+
+
+@dataclass(frozen=True)
+class AbsS16Params(Params, c_type="ts_abs_s16_params"):
+    count: int
+
+
+@dataclass(frozen=True)
+class RsqrtS16Params(Params, c_type="ts_rsqrt_s16_params"):
+    count: int
+    multiplier: int
+    shift: int
 
 
 def byte_table(dtype: DType, function: Callable[[int], int]) -> Table:
@@ -46,20 +102,19 @@ def saturate(value: int) -> int:
 def add_lookup(node: Node, lowering: Lowering, table: Table) -> None:
     """The call of a function of 8-bit values."""
     constant = lowering.constant(f"{node.output.name}_table", table, f"{node.name} of every byte")
-    add_elementwise(node, lowering, "ts_lookup_8", {"table": constant})
+    add_elementwise(node, lowering, "ts_lookup_8", LookupParams(node.output.elements, constant))
 
 
 def add_elementwise(
     node: Node,
     lowering: Lowering,
     function: str,
-    params: dict[str, ParamValue],
+    params: Params,
     *,
     header: str = "unary.h",
-    kind: str = "",
     variant: str = "portable",
 ) -> None:
-    """The call of a kernel that goes through the elements in order. ``kind`` is its parameter type's stem."""
+    """The call of a kernel that goes through the elements in order."""
     input, output = node.input("input"), node.output
     source, target = lowering.operand(input), lowering.buffer(output)
     growth = max(0, output.dtype.itemsize - input.dtype.itemsize)
@@ -68,10 +123,9 @@ def add_elementwise(
         lowering,
         function,
         header,
-        params={"count": output.elements, **params},
+        params=params,
         inputs=[source],
         outputs=[target],
-        params_type=f"{kind or function}_params",
         variant=variant,
         overlaps=overlaps(source, target, growth * (output.elements - 1)),
     )
@@ -117,7 +171,7 @@ class Unary(OpDef):
         if dtype is DType.FLOAT32:
             alpha = getattr(node.attributes, "alpha", 0.0)
             function = f"ts_{self.name.lower()}_f32"
-            add_elementwise(node, lowering, function, {"alpha": alpha}, kind="ts_unary_f32")
+            add_elementwise(node, lowering, function, UnaryF32Params(node.output.elements, alpha))
         elif dtype is DType.INT16:
             self.lower_s16(node, lowering)
         else:
@@ -163,10 +217,10 @@ class _Sigmoidal(Unary):
         _sigmoid_scaling(node, self.name == "TANH")
 
     def lower_s16(self, node: Node, lowering: Lowering) -> None:
-        multiplier, shift = _sigmoid_scaling(node, self.name == "TANH")
-        params: dict[str, ParamValue] = {"multiplier": multiplier, "shift": shift}
-        params["sigmoid"] = lowering.constant("sigmoid", sigmoid_table(), "logistic(i / 24), Q0.16")
-        add_elementwise(node, lowering, f"ts_{self.name.lower()}_s16", params, kind="ts_sigmoid_s16")
+        scaling = _sigmoid_scaling(node, self.name == "TANH")
+        table = lowering.constant("sigmoid", sigmoid_table(), "logistic(i / 24), Q0.16")
+        params = SigmoidS16Params(node.output.elements, *scaling, table)
+        add_elementwise(node, lowering, f"ts_{self.name.lower()}_s16", params)
 
 
 class Logistic(_Sigmoidal):
@@ -270,16 +324,10 @@ class _Rectifier(Unary):
 
     def lower_s16(self, node: Node, lowering: Lowering) -> None:
         how = self.rescale(node)
-        params: dict[str, ParamValue] = {
-            "input_offset": node.input("input").zero_point,
-            "output_offset": node.output.zero_point,
-            "activation_min": how.low,
-            "activation_max": how.high,
-            "multiplier": how.positive[0],
-            "shift": how.positive[1],
-            "negative_multiplier": how.negative[0],
-            "negative_shift": how.negative[1],
-        }
+        params = RescaleS16Params(
+            node.output.elements, node.input("input").zero_point, node.output.zero_point, how.low, how.high,
+            *how.positive, *how.negative,
+        )  # fmt: skip
         add_elementwise(node, lowering, "ts_rescale_s16", params)
 
 
@@ -306,8 +354,8 @@ class Relu6(Unary):
         return byte_table(DType.INT8, lambda value: high if value > high else max(value, low))
 
     def lower_s16(self, node: Node, lowering: Lowering) -> None:
-        low, high = self._bounds(node)
-        add_elementwise(node, lowering, "ts_clamp_s16", {"activation_min": low, "activation_max": high})
+        params = ClampS16Params(node.output.elements, *self._bounds(node))
+        add_elementwise(node, lowering, "ts_clamp_s16", params)
 
     def _bounds(self, node: Node) -> tuple[int, int]:
         input = node.input("input")
@@ -414,7 +462,7 @@ class Gelu(_RealFunction):
             add_lookup(node, lowering, self.table(node))
             return
         function = "ts_gelu_tanh_f32" if node.attributes.approximate else "ts_gelu_f32"
-        add_elementwise(node, lowering, function, {"alpha": 0.0}, kind="ts_unary_f32")
+        add_elementwise(node, lowering, function, UnaryF32Params(node.output.elements))
 
 
 def _gelu_erf(value: np.float32) -> np.float32:
@@ -513,19 +561,12 @@ class Abs(Unary):
 
     def lower_s16(self, node: Node, lowering: Lowering) -> None:
         if _is_plain_s16(node.input("input")):
-            add_elementwise(node, lowering, "ts_abs_s16", {})
+            add_elementwise(node, lowering, "ts_abs_s16", AbsS16Params(node.output.elements))
             return
         multiplier, shift = self._factor(node) or (1 << 30, 1)
-        params: dict[str, ParamValue] = {
-            "input_offset": 0,
-            "output_offset": 0,
-            "activation_min": -32768,
-            "activation_max": 32767,
-            "multiplier": multiplier,
-            "shift": shift,
-            "negative_multiplier": -multiplier,
-            "negative_shift": shift,
-        }
+        params = RescaleS16Params(
+            node.output.elements, 0, 0, -32768, 32767, multiplier, shift, -multiplier, shift
+        )
         add_elementwise(node, lowering, "ts_rescale_s16", params)
 
     def _factor(self, node: Node) -> tuple[int, int] | None:
@@ -554,8 +595,8 @@ class Rsqrt(Unary):
         self._factor(node)
 
     def lower_s16(self, node: Node, lowering: Lowering) -> None:
-        multiplier, shift = self._factor(node)
-        add_elementwise(node, lowering, "ts_rsqrt_s16", {"multiplier": multiplier, "shift": shift})
+        params = RsqrtS16Params(node.output.elements, *self._factor(node))
+        add_elementwise(node, lowering, "ts_rsqrt_s16", params)
 
     def _factor(self, node: Node) -> tuple[int, int]:
         """From 1 / sqrt(input) to the output."""

@@ -14,7 +14,8 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.broadcast import element_strides
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Factor
+from tinyserve.compiler.program import Params
 
 _BATCH_RANK = 3
 
@@ -25,6 +26,48 @@ class BatchMatmulAttributes:
 
     adjoint_left: bool = False
     adjoint_right: bool = False
+
+
+@dataclass(frozen=True)
+class Batches(Params):
+    """Strides of the dimensions before the matrices, and the matrices' sizes."""
+
+    batch: tuple[int, ...]
+    left_batch: tuple[int, ...]
+    right_batch: tuple[int, ...]
+    rows: int
+    columns: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class ProductScaling(Params):
+    """From products of int8 or int16 to the output."""
+
+    left_offset: int
+    right_offset: int
+    output_offset: int
+    factor: Factor
+
+
+@dataclass(frozen=True)
+class _Matrices(Params):
+    batches: Batches
+    left_row: int
+    left_depth: int
+    right_depth: int
+    right_column: int
+
+
+@dataclass(frozen=True)
+class BatchMatmulQuantizedParams(Params, c_type="ts_batch_matmul_quantized_params"):
+    matrices: _Matrices
+    scaling: ProductScaling
+
+
+@dataclass(frozen=True)
+class BatchMatmulF32Params(Params, c_type="ts_batch_matmul_f32_params"):
+    matrices: _Matrices
 
 
 class BatchMatmul(OpDef):
@@ -68,16 +111,17 @@ class BatchMatmul(OpDef):
         if lowering.lower_variant("batch_matmul", node):
             return
         left, right, output = node.input("input1"), node.input("input2"), node.output
-        kind = "f32" if left.dtype is DType.FLOAT32 else "quantized"
+        params: Params = BatchMatmulF32Params(_matrices(node))
+        if left.dtype is not DType.FLOAT32:
+            params = BatchMatmulQuantizedParams(_matrices(node), product_scaling(node))
         add_call(
             node,
             lowering,
             f"ts_batch_matmul_{suffix(left)}",
             "batch_matmul.h",
-            params=matrix_params(node),
+            params=params,
             inputs=[lowering.operand(left), lowering.operand(right)],
             outputs=[lowering.buffer(output)],
-            params_type=f"ts_batch_matmul_{kind}_params",
             macs=self.macs(node),
         )
 
@@ -97,29 +141,30 @@ def matrices(node: Node) -> Matrices:
     return Matrices(rows, node.output.shape[-1], depth)
 
 
-def matrix_params(node: Node) -> dict[str, ParamValue]:
-    """The fields of the portable kernels' parameters."""
+def batches(node: Node) -> Batches:
+    """Of all dimensions before the matrices."""
     left, right, output = node.input("input1"), node.input("input2"), node.output
     rows, depth = _matrix(left, node.attributes.adjoint_left)
-    columns = output.shape[-1]
     padding = (1,) * (_BATCH_RANK - len(output.shape) + 2)
-    params: dict[str, ParamValue] = {
-        "batch": padding + output.shape[:-2],
-        "left_batch": _batch_strides(left, output),
-        "right_batch": _batch_strides(right, output),
-        "rows": rows,
-        "columns": columns,
-        "depth": depth,
-        "left_row": 1 if node.attributes.adjoint_left else depth,
-        "left_depth": rows if node.attributes.adjoint_left else 1,
-        "right_depth": 1 if node.attributes.adjoint_right else columns,
-        "right_column": depth if node.attributes.adjoint_right else 1,
-    }
-    if left.dtype is not DType.FLOAT32:
-        params["left_offset"], params["right_offset"] = -left.zero_point, -right.zero_point
-        params["output_offset"] = output.zero_point
-        params["multiplier"], params["shift"] = _factor(node)
-    return params
+    strides = _batch_strides(left, output), _batch_strides(right, output)
+    return Batches(padding + output.shape[:-2], *strides, rows, output.shape[-1], depth)
+
+
+def product_scaling(node: Node) -> ProductScaling:
+    """Of quantized inputs."""
+    left, right, output = node.input("input1"), node.input("input2"), node.output
+    return ProductScaling(-left.zero_point, -right.zero_point, output.zero_point, Factor(*_factor(node)))
+
+
+def _matrices(node: Node) -> _Matrices:
+    found, attributes = batches(node), node.attributes
+    return _Matrices(
+        batches=found,
+        left_row=1 if attributes.adjoint_left else found.depth,
+        left_depth=found.rows if attributes.adjoint_left else 1,
+        right_depth=1 if attributes.adjoint_right else found.columns,
+        right_column=found.depth if attributes.adjoint_right else 1,
+    )
 
 
 def _matrix(tensor: Tensor, adjoint: bool) -> tuple[int, int]:

@@ -19,10 +19,17 @@ from tinyserve.compiler.ops.support.quantize_params import (
     activation_range,
     check_activation,
     convolution_requantization,
-    float_range,
+)
+from tinyserve.compiler.ops.support.records import (
+    Clamp,
+    DilatedWindow,
+    Factors,
+    FloatClamp,
+    float_clamp,
+    quantized_clamp,
 )
 from tinyserve.compiler.ops.support.window import ExplicitPads, Window, read_padding, window
-from tinyserve.compiler.program import Constant, Operand, ParamValue
+from tinyserve.compiler.program import Constant, Operand, Params
 
 S16_BIAS = (DType.INT64, DType.INT32)
 """The bias of int16 activations, where TFLM takes both types."""
@@ -52,6 +59,67 @@ class Conv2DAttributes:
         if None in (self.pad_top, self.pad_bottom, self.pad_left, self.pad_right):
             return None
         return ExplicitPads(self.pad_top or 0, self.pad_bottom or 0, self.pad_left or 0, self.pad_right or 0)
+
+
+@dataclass(frozen=True)
+class FloatWeights(Params):
+    """What all float32 kernels with weights have. Weights and bias are NULL where they are arguments of the
+    call, see ``add_convolution``."""
+
+    clamp: FloatClamp
+    weights: Constant | None
+    bias: Constant | None
+
+
+@dataclass(frozen=True)
+class Int16Weights(Params):
+    """As ``FloatWeights``, of int16 activations."""
+
+    clamp: Clamp
+    weights: Constant | None
+    bias: Constant | None
+    factors: Factors
+
+
+@dataclass(frozen=True)
+class Int8Weights(Params):
+    """As ``FloatWeights``, of int8 activations."""
+
+    input_offset: int
+    output_offset: int
+    layer: Int16Weights
+
+
+@dataclass(frozen=True)
+class _Shape(Params):
+    window: DilatedWindow
+    input_channels: int
+    filter_channels: int
+    filters_per_group: int
+    output_channels: int
+
+
+@dataclass(frozen=True)
+class Conv2DS8Params(Params, c_type="ts_conv_2d_s8_params"):
+    shape: _Shape
+    layer: Int8Weights
+
+
+@dataclass(frozen=True)
+class Conv2DS16Params(Params, c_type="ts_conv_2d_s16_params"):
+    """``narrow_sums``: as TFLM does for an int32 bias, see ``kernels/common/sum_s16.h``. ``short_sums``: no
+    sum exceeds 32 bits."""
+
+    shape: _Shape
+    layer: Int16Weights
+    narrow_sums: bool
+    short_sums: bool
+
+
+@dataclass(frozen=True)
+class Conv2DF32Params(Params, c_type="ts_conv_2d_f32_params"):
+    shape: _Shape
+    layer: FloatWeights
 
 
 class Conv2D(OpDef):
@@ -99,18 +167,17 @@ class Conv2D(OpDef):
         input, weights, output = node.input("input"), node.input("weights"), node.output
         view = conv_window(node)
         groups = input.shape[3] // weights.shape[3]
-        params: dict[str, ParamValue] = {
-            **view.params(),
-            "dilation_height": view.dilation_height,
-            "dilation_width": view.dilation_width,
-            "input_channels": input.shape[3],
-            "filter_channels": weights.shape[3],
-            "filters_per_group": output.shape[3] // groups,
-            "output_channels": output.shape[3],
-            **convolution_params(node, lowering, node.attributes.activation),
-            **narrow_sums(node),
-            **({"short_sums": fits_32_bits(node)} if input.dtype is DType.INT16 else {}),
-        }
+        channels = output.shape[3]
+        window = DilatedWindow.of(view)
+        shape = _Shape(window, input.shape[3], weights.shape[3], channels // groups, channels)
+        params: Params
+        if input.dtype is DType.FLOAT32:
+            params = Conv2DF32Params(shape, float_weights(node, lowering))
+        elif input.dtype is DType.INT16:
+            layer = int16_weights(node, lowering)
+            params = Conv2DS16Params(shape, layer, narrow_sums(node), fits_32_bits(node))
+        else:
+            params = Conv2DS8Params(shape, int8_weights(node, lowering))
         lead = conv_lead(view, input, output)
         add_convolution(
             node, lowering, f"ts_conv_2d_{suffix(input)}", params, lead=lead, macs=self.macs(node)
@@ -187,43 +254,46 @@ def check_convolution(
     activation_range(node, node.attributes.activation, output)
 
 
-def convolution_params(
-    node: Node, lowering: Lowering, activation: Activation, requantization: Requantization | None = None
-) -> dict[str, ParamValue]:
-    """Offsets, activation bounds, weights, bias, multipliers: the same fields in all kernels with weights.
+def _stored_operands(node: Node, lowering: Lowering) -> tuple[Constant | None, Constant | None]:
+    """Weights and bias, where neither is computed."""
+    weights, bias = node.input("weights"), node.optional("bias")
+    if computed_operands(node):
+        return None, None
+    return stored(lowering, weights), None if bias is None else stored(lowering, bias)
 
-    Weights and bias are NULL where they are arguments of the call, see ``add_convolution``.
-    """
-    input, weights, output = node.input("input"), node.input("weights"), node.output
+
+def float_weights(node: Node, lowering: Lowering) -> FloatWeights:
+    """Bounds, weights and bias of a float32 layer."""
+    return FloatWeights(float_clamp(node.attributes.activation), *_stored_operands(node, lowering))
+
+
+def int16_weights(
+    node: Node, lowering: Lowering, requantization: Requantization | None = None
+) -> Int16Weights:
+    """Bounds, weights, bias and factors of a layer of integers, by default those of a convolution."""
+    weights = node.input("weights")
+    bounds = quantized_clamp(node)
+    operands = _stored_operands(node, lowering)
+    found = requantization or convolution_requantization(node, node.input("input"), weights, node.output)
+    multipliers = lowering.constant(
+        f"{weights.name}_multipliers", found.multipliers, "scales of input x weights / output, Q0.31"
+    )
+    shifts = lowering.constant(
+        f"{weights.name}_shifts", found.shifts, "to the left, of the products with the multipliers"
+    )
+    return Int16Weights(bounds, *operands, Factors(found.step, multipliers, shifts))
+
+
+def int8_weights(node: Node, lowering: Lowering, requantization: Requantization | None = None) -> Int8Weights:
+    """As ``int16_weights``, and the zero points."""
+    layer = int16_weights(node, lowering, requantization)
+    return Int8Weights(-node.input("input").zero_point, node.output.zero_point, layer)
+
+
+def narrow_sums(node: Node) -> bool:
+    """Whether an int16 layer's bias is of int32, with which TFLM sums in 32 bits."""
     bias = node.optional("bias")
-    params: dict[str, ParamValue] = {}
-    if input.dtype is DType.FLOAT32:
-        params["activation_min"], params["activation_max"] = float_range(activation)
-    else:
-        params["activation_min"], params["activation_max"] = activation_range(node, activation, output)
-    if input.dtype is DType.INT8:
-        params["input_offset"], params["output_offset"] = -input.zero_point, output.zero_point
-    computed = computed_operands(node)
-    params["weights"] = None if computed else stored(lowering, weights)
-    params["bias"] = None if computed or bias is None else stored(lowering, bias)
-    if input.dtype is not DType.FLOAT32:
-        factors = requantization or convolution_requantization(node, input, weights, output)
-        params["multiplier_step"] = factors.step
-        params["multipliers"] = lowering.constant(
-            f"{weights.name}_multipliers", factors.multipliers, "scales of input x weights / output, Q0.31"
-        )
-        params["shifts"] = lowering.constant(
-            f"{weights.name}_shifts", factors.shifts, "to the left, of the products with the multipliers"
-        )
-    return params
-
-
-def narrow_sums(node: Node) -> dict[str, ParamValue]:
-    """The field that int16 kernels with either type of bias have, see ``kernels/common/sum_s16.h``."""
-    if node.input("input").dtype is not DType.INT16:
-        return {}
-    bias = node.optional("bias")
-    return {"narrow_sums": bias is not None and bias.dtype is DType.INT32}
+    return bias is not None and bias.dtype is DType.INT32
 
 
 def fits_32_bits(node: Node) -> bool:
@@ -245,7 +315,7 @@ def add_convolution(
     node: Node,
     lowering: Lowering,
     function: str,
-    params: dict[str, ParamValue],
+    params: Params,
     *,
     lead: int,
     macs: int,
@@ -271,7 +341,6 @@ def add_convolution(
         params=params,
         inputs=inputs,
         outputs=[target],
-        params_type=f"{function}_params",
         overlaps=[] if source in inputs[1:] else overlaps(source, target, lead),
         macs=macs,
     )

@@ -9,9 +9,10 @@ from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.ops.support.quantize_params import Activation, check_activation, float_range
+from tinyserve.compiler.ops.support.quantize_params import Activation, check_activation
+from tinyserve.compiler.ops.support.records import FloatClamp, float_clamp
 from tinyserve.compiler.ops.support.window import read_padding
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _MOST = 1 << 16
 
@@ -24,6 +25,22 @@ class Conv3DAttributes:
     strides: tuple[int, int, int]
     dilations: tuple[int, int, int]
     activation: Activation
+
+
+@dataclass(frozen=True)
+class Conv3DParams(Params, c_type="ts_conv_3d_params"):
+    """Shapes, strides, dilations and pads along depth, height and width."""
+
+    batches: int
+    input_shape: tuple[int, ...]
+    input_channels: int
+    filter_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    output_channels: int
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[int, ...]
+    clamp: FloatClamp
 
 
 class Conv3D(OpDef):
@@ -77,20 +94,18 @@ class Conv3D(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, weights, output = node.input("input"), node.input("weights"), node.output
         attributes: Conv3DAttributes = node.attributes
-        low, high = float_range(attributes.activation)
-        params: dict[str, ParamValue] = {
-            "batches": input.shape[0],
-            "input_shape": input.shape[1:4],
-            "input_channels": input.shape[4],
-            "filter_shape": weights.shape[:3],
-            "output_shape": output.shape[1:4],
-            "output_channels": output.shape[4],
-            "strides": attributes.strides,
-            "dilations": attributes.dilations,
-            "pads": tuple(_pad(node, axis) for axis in range(3)),
-            "activation_min": low,
-            "activation_max": high,
-        }
+        params = Conv3DParams(
+            batches=input.shape[0],
+            input_shape=input.shape[1:4],
+            input_channels=input.shape[4],
+            filter_shape=weights.shape[:3],
+            output_shape=output.shape[1:4],
+            output_channels=output.shape[4],
+            strides=attributes.strides,
+            dilations=attributes.dilations,
+            pads=tuple(_pad(node, axis) for axis in range(3)),
+            clamp=float_clamp(attributes.activation),
+        )
         bias = node.optional("bias")
         given = [lowering.operand(input), lowering.operand(weights)]
         add_call(
@@ -101,7 +116,6 @@ class Conv3D(OpDef):
             params=params,
             inputs=[*given, *([lowering.operand(bias)] if bias is not None else [])],
             outputs=[lowering.buffer(output)],
-            params_type="ts_conv_3d_params",
         )
 
 

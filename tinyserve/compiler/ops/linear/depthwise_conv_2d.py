@@ -10,24 +10,55 @@ import numpy as np
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import (
     Conv2DAttributes,
+    FloatWeights,
+    Int8Weights,
+    Int16Weights,
     add_convolution,
     check_convolution,
     computed_operands,
     conv_window,
-    convolution_params,
+    float_weights,
+    int8_weights,
+    int16_weights,
     suffix,
 )
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.overlap import lead_bytes
 from tinyserve.compiler.ops.support.quantize_params import Activation
+from tinyserve.compiler.ops.support.records import DilatedWindow
 from tinyserve.compiler.ops.support.window import Window, read_padding
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 
 @dataclass(frozen=True)
 class DepthwiseConv2DAttributes(Conv2DAttributes):
     """The depth multiplier follows from the shapes (TFLM takes it from there, too)."""
+
+
+@dataclass(frozen=True)
+class _Shape(Params):
+    window: DilatedWindow
+    input_channels: int
+    depth_multiplier: int
+
+
+@dataclass(frozen=True)
+class DepthwiseConv2DS8Params(Params, c_type="ts_depthwise_conv_2d_s8_params"):
+    shape: _Shape
+    layer: Int8Weights
+
+
+@dataclass(frozen=True)
+class DepthwiseConv2DS16Params(Params, c_type="ts_depthwise_conv_2d_s16_params"):
+    shape: _Shape
+    layer: Int16Weights
+
+
+@dataclass(frozen=True)
+class DepthwiseConv2DF32Params(Params, c_type="ts_depthwise_conv_2d_f32_params"):
+    shape: _Shape
+    layer: FloatWeights
 
 
 class DepthwiseConv2D(OpDef):
@@ -72,14 +103,14 @@ class DepthwiseConv2D(OpDef):
             return
         input, output = node.input("input"), node.output
         view = conv_window(node)
-        params: dict[str, ParamValue] = {
-            **view.params(),
-            "dilation_height": view.dilation_height,
-            "dilation_width": view.dilation_width,
-            "input_channels": input.shape[3],
-            "depth_multiplier": output.shape[3] // input.shape[3],
-            **convolution_params(node, lowering, node.attributes.activation),
-        }
+        shape = _Shape(DilatedWindow.of(view), input.shape[3], output.shape[3] // input.shape[3])
+        params: Params
+        if input.dtype is DType.FLOAT32:
+            params = DepthwiseConv2DF32Params(shape, float_weights(node, lowering))
+        elif input.dtype is DType.INT16:
+            params = DepthwiseConv2DS16Params(shape, int16_weights(node, lowering))
+        else:
+            params = DepthwiseConv2DS8Params(shape, int8_weights(node, lowering))
         lead = channelwise_lead(view, input, output)
         add_convolution(
             node, lowering, f"ts_depthwise_conv_2d_{suffix(input)}", params, lead=lead, macs=self.macs(node)

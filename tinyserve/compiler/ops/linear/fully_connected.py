@@ -10,10 +10,15 @@ import numpy as np
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import (
     S16_BIAS,
+    FloatWeights,
+    Int8Weights,
+    Int16Weights,
     add_convolution,
     check_convolution,
     computed_operands,
-    convolution_params,
+    float_weights,
+    int8_weights,
+    int16_weights,
     narrow_sums,
     suffix,
 )
@@ -25,7 +30,7 @@ from tinyserve.compiler.ops.support.quantize_params import (
     channel_scales,
     fully_connected_requantization,
 )
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,38 @@ class FullyConnectedAttributes:
     activation: Activation = Activation.NONE
     keep_num_dims: bool = False
     weights_format: int = 0
+
+
+@dataclass(frozen=True)
+class Matrix(Params):
+    """``batches`` rows of ``depth`` values, each to ``channels`` outputs."""
+
+    batches: int
+    depth: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class FullyConnectedS8Params(Params, c_type="ts_fully_connected_s8_params"):
+    matrix: Matrix
+    layer: Int8Weights
+    weights_offset: int
+
+
+@dataclass(frozen=True)
+class FullyConnectedS16Params(Params, c_type="ts_fully_connected_s16_params"):
+    """``narrow_sums`` as in CONV_2D."""
+
+    matrix: Matrix
+    layer: Int16Weights
+    narrow_sums: bool
+    weights_offset: int
+
+
+@dataclass(frozen=True)
+class FullyConnectedF32Params(Params, c_type="ts_fully_connected_f32_params"):
+    matrix: Matrix
+    layer: FloatWeights
 
 
 class FullyConnected(OpDef):
@@ -75,20 +112,33 @@ class FullyConnected(OpDef):
             return
         input, weights, output = node.input("input"), node.input("weights"), node.output
         channels, depth = weights.shape
-        quantized = input.dtype is not DType.FLOAT32
-        factors = fully_connected_requantization(node, input, weights, output) if quantized else None
-        params: dict[str, ParamValue] = {
-            "batches": input.elements // depth,
-            "depth": depth,
-            "channels": channels,
-            **convolution_params(node, lowering, node.attributes.activation, factors),
-            **narrow_sums(node),
-        }
-        if quantized:
-            params["weights_offset"] = _offset(node)
+        params: Params
+        if input.dtype is DType.FLOAT32:
+            params = FullyConnectedF32Params(matrix_of(node), float_weights(node, lowering))
+        else:
+            params = integer_params(node, lowering, _offset(node))
         function = f"ts_fully_connected_{'offset_' if _offset(node) else ''}{suffix(input)}"
         lead = row_lead(depth, channels, input, output)
         add_convolution(node, lowering, function, params, lead=lead, macs=self.macs(node))
+
+
+def matrix_of(node: Node) -> Matrix:
+    """What is multiplied."""
+    channels, depth = node.input("weights").shape
+    return Matrix(node.input("input").elements // depth, depth, channels)
+
+
+def integer_params(
+    node: Node, lowering: Lowering, weights_offset: int = 0
+) -> FullyConnectedS8Params | FullyConnectedS16Params:
+    """The parameters of the portable kernels of integers."""
+    input, weights = node.input("input"), node.input("weights")
+    factors = fully_connected_requantization(node, input, weights, node.output)
+    if input.dtype is DType.INT8:
+        layer = int8_weights(node, lowering, factors)
+        return FullyConnectedS8Params(matrix_of(node), layer, weights_offset)
+    wide = int16_weights(node, lowering, factors)
+    return FullyConnectedS16Params(matrix_of(node), wide, narrow_sums(node), weights_offset)
 
 
 def _offset(node: Node) -> int:

@@ -10,10 +10,15 @@ import numpy as np
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.linear.conv_2d import (
     Conv2D,
+    FloatWeights,
+    Int8Weights,
+    Int16Weights,
     add_convolution,
     check_convolution,
     computed_operands,
-    convolution_params,
+    float_weights,
+    int8_weights,
+    int16_weights,
     suffix,
 )
 from tinyserve.compiler.ops.support import checks
@@ -21,7 +26,7 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.overlap import NOTHING_READ, IntArray, lead_bytes
 from tinyserve.compiler.ops.support.quantize_params import Activation
 from tinyserve.compiler.ops.support.window import read_padding
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,44 @@ class TransposeConvAttributes:
     stride_height: int = 1
     stride_width: int = 1
     activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class _Shape(Params):
+    batches: int
+    input_height: int
+    input_width: int
+    input_channels: int
+    filter_height: int
+    filter_width: int
+    output_height: int
+    output_width: int
+    output_channels: int
+    stride_height: int
+    stride_width: int
+    pad_top: int
+    pad_left: int
+
+
+@dataclass(frozen=True)
+class TransposeConvS8Params(Params, c_type="ts_transpose_conv_s8_params"):
+    shape: _Shape
+    layer: Int8Weights
+
+
+@dataclass(frozen=True)
+class TransposeConvS16Params(Params, c_type="ts_transpose_conv_s16_params"):
+    """``short_bias`` is set by the kernel, where it is computed."""
+
+    shape: _Shape
+    layer: Int16Weights
+    short_bias: None = None
+
+
+@dataclass(frozen=True)
+class TransposeConvF32Params(Params, c_type="ts_transpose_conv_f32_params"):
+    shape: _Shape
+    layer: FloatWeights
 
 
 class TransposeConv(OpDef):
@@ -71,31 +114,37 @@ class TransposeConv(OpDef):
         view = as_convolution(node)
         if not computed_operands(view) and lowering.lower_variant("transpose_conv", node):
             return
-        weights, input, output = node.input("weights"), node.input("input"), node.output
-        attributes: TransposeConvAttributes = node.attributes
-        pad_top, pad_left = transposed_padding(node, 1), transposed_padding(node, 2)
-        params: dict[str, ParamValue] = {
-            "batches": input.shape[0],
-            "input_height": input.shape[1],
-            "input_width": input.shape[2],
-            "input_channels": input.shape[3],
-            "filter_height": weights.shape[1],
-            "filter_width": weights.shape[2],
-            "output_height": output.shape[1],
-            "output_width": output.shape[2],
-            "output_channels": output.shape[3],
-            "stride_height": attributes.stride_height,
-            "stride_width": attributes.stride_width,
-            "pad_top": pad_top,
-            "pad_left": pad_left,
-            **convolution_params(view, lowering, attributes.activation),
-        }
-        if input.dtype is DType.INT16:
-            params["short_bias"] = None  # the kernel sets it, where it is computed
+        input, shape = node.input("input"), _shape(node)
+        params: Params
+        if input.dtype is DType.FLOAT32:
+            params = TransposeConvF32Params(shape, float_weights(view, lowering))
+        elif input.dtype is DType.INT16:
+            params = TransposeConvS16Params(shape, int16_weights(view, lowering))
+        else:
+            params = TransposeConvS8Params(shape, int8_weights(view, lowering))
         bias = view.optional("bias")
         short = bias is not None and bias.dtype is DType.INT16
         function = f"ts_transpose_conv_{suffix(input)}{'_short' if short else ''}"
         add_convolution(view, lowering, function, params, lead=_lead(node), macs=self.macs(node))
+
+
+def _shape(node: Node) -> _Shape:
+    weights, input, output = node.input("weights"), node.input("input"), node.output
+    return _Shape(
+        batches=input.shape[0],
+        input_height=input.shape[1],
+        input_width=input.shape[2],
+        input_channels=input.shape[3],
+        filter_height=weights.shape[1],
+        filter_width=weights.shape[2],
+        output_height=output.shape[1],
+        output_width=output.shape[2],
+        output_channels=output.shape[3],
+        stride_height=node.attributes.stride_height,
+        stride_width=node.attributes.stride_width,
+        pad_top=transposed_padding(node, 1),
+        pad_left=transposed_padding(node, 2),
+    )
 
 
 def as_convolution(node: Node) -> Node:

@@ -3,12 +3,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.program import Params
 
 _SUFFIX = {DType.INT32: "s32", DType.INT64: "s64"}
+
+
+@dataclass(frozen=True)
+class BroadcastArgsParams(Params, c_type="ts_broadcast_args_params"):
+    rank1: int
+    rank2: int
+    rank: int
 
 
 class BroadcastArgs(OpDef):
@@ -33,10 +43,9 @@ class BroadcastArgs(OpDef):
             lowering,
             f"ts_broadcast_args_{_SUFFIX[first.dtype]}",
             "broadcast_args.h",
-            params={"rank1": first.shape[0], "rank2": second.shape[0], "rank": output.shape[0]},
+            params=BroadcastArgsParams(first.shape[0], second.shape[0], output.shape[0]),
             inputs=[lowering.operand(first), lowering.operand(second)],
             outputs=[lowering.buffer(output)],
-            params_type="ts_broadcast_args_params",
         )
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tinyserve.compiler.graph.types import Node
@@ -10,7 +12,12 @@ from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.strided_copy import SUFFIX
-from tinyserve.compiler.program import Operand
+from tinyserve.compiler.program import Operand, Params
+
+
+@dataclass(frozen=True)
+class FillParams(Params, c_type="ts_fill_params"):
+    count: int
 
 
 class Fill(OpDef):
@@ -54,10 +61,9 @@ def _add_fill(node: Node, lowering: Lowering, value: Operand) -> None:
         lowering,
         f"ts_fill_{SUFFIX[output.dtype]}",
         "fill.h",
-        params={"count": output.elements},
+        params=FillParams(output.elements),
         inputs=[value],
         outputs=[lowering.buffer(output)],
-        params_type="ts_fill_params",
     )
 
 

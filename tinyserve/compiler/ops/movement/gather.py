@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +14,24 @@ from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.strided_copy import SUFFIX
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 
 @dataclass(frozen=True)
 class GatherAttributes:
     axis: int = 0
     batch_dims: int = 0
+
+
+@dataclass(frozen=True)
+class GatherParams(Params, c_type="ts_gather_params"):
+    """``count`` positions along the axis of ``extent``, in each batch."""
+
+    batches: int
+    outer: int
+    extent: int
+    inner: int
+    count: int
 
 
 class Gather(OpDef):
@@ -47,13 +59,13 @@ class Gather(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, positions, output = node.input("input"), node.input("positions"), node.output
         axis, batch = self._dimensions(node)
-        params: dict[str, ParamValue] = {
-            "batches": int(np.prod(input.shape[:batch], dtype=np.int64)),
-            "outer": int(np.prod(input.shape[batch:axis], dtype=np.int64)),
-            "extent": input.shape[axis],
-            "inner": int(np.prod(input.shape[axis + 1 :], dtype=np.int64)),
-            "count": int(np.prod(positions.shape[batch:], dtype=np.int64)),
-        }
+        params = GatherParams(
+            batches=math.prod(input.shape[:batch]),
+            outer=math.prod(input.shape[batch:axis]),
+            extent=input.shape[axis],
+            inner=math.prod(input.shape[axis + 1 :]),
+            count=math.prod(positions.shape[batch:]),
+        )
         add_call(
             node,
             lowering,
@@ -62,7 +74,6 @@ class Gather(OpDef):
             params=params,
             inputs=[lowering.operand(input), lowering.operand(positions)],
             outputs=[lowering.buffer(output)],
-            params_type="ts_gather_params",
         )
 
     def _dimensions(self, node: Node) -> tuple[int, int]:

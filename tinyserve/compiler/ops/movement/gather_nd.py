@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
@@ -11,10 +12,40 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.move import move
 from tinyserve.compiler.ops.support.strided_copy import dense_strides
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _RANK = 6  # TS_GATHER_ND_RANK
 _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.INT32: "s32", DType.FLOAT32: "f32"}
+
+
+@dataclass(frozen=True)
+class GatherNdParams(Params, c_type="ts_gather_nd_params"):
+    """As ``ScatterNdParams``."""
+
+    count: int
+    depth: int
+    slice: int
+    extents: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class EmbeddingLookupParams(Params, c_type="ts_embedding_lookup_params"):
+    count: int
+    rows: int
+    columns: int
+    scale: float
+
+
+@dataclass(frozen=True)
+class DynamicUpdateSliceParams(Params, c_type="ts_dynamic_update_slice_params"):
+    """``elements``: of the update."""
+
+    rank: int
+    elements: int
+    extents: tuple[int, ...]
+    strides: tuple[int, ...]
+    update_extents: tuple[int, ...]
 
 
 class GatherNd(OpDef):
@@ -39,13 +70,13 @@ class GatherNd(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, positions, output = node.input("input"), node.input("positions"), node.output
         depth = positions.shape[-1]
-        params: dict[str, ParamValue] = {
-            "count": positions.elements // depth,
-            "depth": depth,
-            "slice": math.prod(input.shape[depth:]),
-            "extents": _six(input.shape[:depth]),
-            "strides": _six(dense_strides(input.shape)[:depth]),
-        }
+        params = GatherNdParams(
+            count=positions.elements // depth,
+            depth=depth,
+            slice=math.prod(input.shape[depth:]),
+            extents=_six(input.shape[:depth]),
+            strides=_six(dense_strides(input.shape)[:depth]),
+        )
         add_call(
             node,
             lowering,
@@ -54,7 +85,6 @@ class GatherNd(OpDef):
             params=params,
             inputs=[lowering.operand(input), lowering.operand(positions)],
             outputs=[lowering.buffer(output)],
-            params_type="ts_gather_nd_params",
         )
 
 
@@ -86,24 +116,16 @@ class EmbeddingLookup(OpDef):
         operands = [lowering.operand(positions), lowering.operand(table)]
         outputs = [lowering.buffer(output)]
         if table.dtype is not output.dtype:
-            params: dict[str, ParamValue] = {
-                "count": positions.elements,
-                "rows": rows,
-                "columns": columns,
-                "scale": table.scale,
-            }
+            lookup = EmbeddingLookupParams(positions.elements, rows, columns, table.scale)
             add_call(
-                node, lowering, "ts_embedding_lookup_s8_f32", "gather_nd.h", params=params, inputs=operands,
-                outputs=outputs, params_type="ts_embedding_lookup_params",
+                node, lowering, "ts_embedding_lookup_s8_f32", "gather_nd.h", params=lookup, inputs=operands,
+                outputs=outputs,
             )  # fmt: skip
             return
-        params = {
-            "count": positions.elements, "depth": 1, "slice": columns, "extents": _six((rows,)),
-            "strides": _six((columns,)),
-        }  # fmt: skip
+        params = GatherNdParams(positions.elements, 1, columns, _six((rows,)), _six((columns,)))
         add_call(
             node, lowering, f"ts_gather_nd_{_SUFFIX[table.dtype]}", "gather_nd.h", params=params,
-            inputs=operands[::-1], outputs=outputs, params_type="ts_gather_nd_params",
+            inputs=operands[::-1], outputs=outputs,
         )  # fmt: skip
 
 
@@ -131,13 +153,13 @@ class DynamicUpdateSlice(OpDef):
         input, update, start = node.operands()
         output = lowering.buffer(node.output)
         lowering.call(move(lowering.operand(input), output, f"{node.output.name}_before"))
-        params: dict[str, ParamValue] = {
-            "rank": len(input.shape),
-            "elements": update.elements,
-            "extents": _six(input.shape),
-            "strides": _six(dense_strides(input.shape)),
-            "update_extents": _six(update.shape),
-        }
+        params = DynamicUpdateSliceParams(
+            rank=len(input.shape),
+            elements=update.elements,
+            extents=_six(input.shape),
+            strides=_six(dense_strides(input.shape)),
+            update_extents=_six(update.shape),
+        )
         wide = "_at_s64" if start.dtype is DType.INT64 else ""
         add_call(
             node,
@@ -147,7 +169,6 @@ class DynamicUpdateSlice(OpDef):
             params=params,
             inputs=[lowering.operand(update), lowering.operand(start)],
             outputs=[],
-            params_type="ts_dynamic_update_slice_params",
             scratch=[output],
         )
 

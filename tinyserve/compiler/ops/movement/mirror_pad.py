@@ -14,7 +14,7 @@ from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.strided_copy import dense_strides
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Constant, Params
 
 _RANK = 6  # TS_MIRROR_PAD_RANK
 
@@ -24,6 +24,26 @@ class MirrorPadAttributes:
     """``symmetric`` repeats the border itself, too; without it (reflect) the border is the mirror."""
 
     symmetric: bool = False
+
+
+@dataclass(frozen=True)
+class MirrorPadParams(Params, c_type="ts_mirror_pad_params"):
+    """``positions`` of all axes, one after the other from ``starts``."""
+
+    shape: tuple[int, ...]
+    starts: tuple[int, ...]
+    positions: Constant
+
+
+@dataclass(frozen=True)
+class MirrorPadAtParams(Params, c_type="ts_mirror_pad_at_params"):
+    """``own``: 1 where the border itself is not repeated."""
+
+    rank: int
+    own: int
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
 class MirrorPad(OpDef):
@@ -70,11 +90,11 @@ class MirrorPad(OpDef):
             places = np.arange(extent, dtype=np.int32) * stride
             positions.append(np.pad(places, (low, high), mode=mode))  # type: ignore[call-overload]
         lengths = [len(places) for places in positions]
-        params: dict[str, ParamValue] = {
-            "shape": tuple(lengths),
-            "starts": tuple(int(start) for start in np.cumsum([0, *lengths[:-1]])),
-            "positions": lowering.constant(f"{output.name}_positions", np.concatenate(positions)),
-        }
+        params = MirrorPadParams(
+            shape=tuple(lengths),
+            starts=tuple(int(start) for start in np.cumsum([0, *lengths[:-1]])),
+            positions=lowering.constant(f"{output.name}_positions", np.concatenate(positions)),
+        )
         add_call(
             node,
             lowering,
@@ -83,20 +103,19 @@ class MirrorPad(OpDef):
             params=params,
             inputs=[lowering.operand(input)],
             outputs=[lowering.buffer(output)],
-            params_type="ts_mirror_pad_params",
         )
 
 
 def _lower_computed(node: Node, lowering: Lowering) -> None:
     input, table, output = node.input("input"), node.input("paddings"), node.output
     leading = (1,) * (_RANK - len(input.shape))
-    params: dict[str, ParamValue] = {
-        "rank": len(input.shape),
-        "own": 0 if node.attributes.symmetric else 1,
-        "input_shape": leading + input.shape,
-        "output_shape": leading + output.shape,
-        "strides": leading + dense_strides(input.shape),
-    }
+    params = MirrorPadAtParams(
+        rank=len(input.shape),
+        own=0 if node.attributes.symmetric else 1,
+        input_shape=leading + input.shape,
+        output_shape=leading + output.shape,
+        strides=leading + dense_strides(input.shape),
+    )
     kind = "s64" if table.dtype is DType.INT64 else "s32"
     add_call(
         node,
@@ -106,7 +125,6 @@ def _lower_computed(node: Node, lowering: Lowering) -> None:
         params=params,
         inputs=[lowering.operand(input), lowering.operand(table)],
         outputs=[lowering.buffer(output)],
-        params_type="ts_mirror_pad_at_params",
     )
 
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tinyserve.compiler.graph.types import DType, Node, Tensor
@@ -13,10 +15,29 @@ from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import NOTHING_READ, lead_bytes, overlaps
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _RANK = 6  # TS_PAD_RANK
 _LIMIT = 1 << 24
+
+
+@dataclass(frozen=True)
+class _Borders(Params):
+    shape: tuple[int, ...]
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class PadParams(Params, c_type="ts_pad_params"):
+    borders: _Borders
+    value: int
+
+
+@dataclass(frozen=True)
+class PadF32Params(Params, c_type="ts_pad_f32_params"):
+    borders: _Borders
+    value: float
 
 
 class Pad(OpDef):
@@ -55,12 +76,14 @@ class Pad(OpDef):
         source, target = lowering.operand(input), lowering.buffer(output)
         kind, value = SUFFIX[input.dtype], node.optional("value")
         computed = [value] if value is not None and not value.is_constant else []
-        params: dict[str, ParamValue]
+        params: Params
         words = None if computed else _in_words(rows, input.dtype.itemsize)
-        if words is not None and kind != "f32":
-            params, kind = {**_fields(words), "value": _repeated(pad_value(node), input.dtype)}, "s32"
+        if kind == "f32":
+            params = PadF32Params(_borders(rows), float(pad_value(node)))
+        elif words is not None:
+            params, kind = PadParams(_borders(words), _repeated(pad_value(node), input.dtype)), "s32"
         else:
-            params = {**_fields(rows), "value": pad_value(node)}
+            params = PadParams(_borders(rows), int(pad_value(node)))
         add_call(
             node,
             lowering,
@@ -69,7 +92,6 @@ class Pad(OpDef):
             params=params,
             inputs=[source, *(lowering.operand(tensor) for tensor in computed)],
             outputs=[target],
-            params_type="ts_pad_f32_params" if kind == "f32" else "ts_pad_params",
             overlaps=overlaps(source, target, _lead(input, output, before, after)),
         )
 
@@ -127,13 +149,9 @@ def _repeated(value: int | float, dtype: DType) -> int:
     return int(bits.view(np.int32)[0])
 
 
-def _fields(rows: list[_Row]) -> dict[str, ParamValue]:
-    """The fields of TS_PAD's parameters but the value."""
-    return {
-        "shape": tuple(row[0] for row in rows),
-        "before": tuple(row[1] for row in rows),
-        "after": tuple(row[2] for row in rows),
-    }
+def _borders(rows: list[_Row]) -> _Borders:
+    shape, before, after = zip(*rows, strict=True)
+    return _Borders(shape, before, after)
 
 
 def _lead(input: Tensor, output: Tensor, before: tuple[int, ...], after: tuple[int, ...]) -> int:

@@ -4,14 +4,21 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.program import Params
 
 _SUFFIX = {DType.INT32: "s32", DType.FLOAT32: "f32"}
 _MOST = 1 << 20
+
+
+@dataclass(frozen=True)
+class RangeParams(Params, c_type="ts_range_params"):
+    count: int
 
 
 class Range(OpDef):
@@ -45,10 +52,9 @@ class Range(OpDef):
             lowering,
             f"ts_range_{_SUFFIX[node.output.dtype]}",
             "range.h",
-            params={"count": node.output.elements},
+            params=RangeParams(node.output.elements),
             inputs=[lowering.operand(node.input("start")), lowering.operand(node.input("delta"))],
             outputs=[lowering.buffer(node.output)],
-            params_type="ts_range_params",
         )
 
 

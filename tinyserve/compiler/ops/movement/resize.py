@@ -20,7 +20,7 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import IntArray, lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import round_half_away
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Constant, Params
 
 _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
 _LIMIT = 1 << 15
@@ -39,6 +39,42 @@ class Axis:
     low: npt.NDArray[np.uint16]
     high: npt.NDArray[np.uint16]
     fraction: npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Images(Params):
+    batches: int
+    input_height: int
+    input_width: int
+    channels: int
+    output_height: int
+    output_width: int
+
+
+@dataclass(frozen=True)
+class ResizeNearestParams(Params, c_type="ts_resize_nearest_params"):
+    images: _Images
+    rows: Constant
+    columns: Constant
+
+
+@dataclass(frozen=True)
+class ResizeBilinearParams(Params):
+    images: _Images
+    low_rows: Constant
+    high_rows: Constant
+    row_fractions: Constant
+    low_columns: Constant
+    high_columns: Constant
+    column_fractions: Constant
+
+
+class ResizeBilinearS8Params(ResizeBilinearParams, c_type="ts_resize_bilinear_s8_params"):
+    """Fractions of 1/1024."""
+
+
+class ResizeBilinearF32Params(ResizeBilinearParams, c_type="ts_resize_bilinear_f32_params"):
+    """Fractions in float32."""
 
 
 class _Resize(OpDef):
@@ -62,41 +98,23 @@ class _Resize(OpDef):
         if max(*input.shape[1:3], *size) > _LIMIT:
             raise unsupported(node, f"more than {_LIMIT} rows or columns", "use a smaller image")
 
-    def shape_params(self, node: Node) -> dict[str, ParamValue]:
-        """Fields that all kernels begin with."""
-        input, output = node.input("input"), node.output
-        return {
-            "batches": input.shape[0],
-            "input_height": input.shape[1],
-            "input_width": input.shape[2],
-            "channels": input.shape[3],
-            "output_height": output.shape[1],
-            "output_width": output.shape[2],
-        }
-
-    def add(
-        self,
-        node: Node,
-        lowering: Lowering,
-        function: str,
-        params: dict[str, ParamValue],
-        *,
-        lead: int,
-        kind: str,
-    ) -> None:
-        """Appends the call of a kernel with these tables."""
+    def add(self, node: Node, lowering: Lowering, function: str, params: Params, *, lead: int) -> None:
+        """Appends the call of a kernel."""
         source, target = lowering.operand(node.input("input")), lowering.buffer(node.output)
         add_call(
             node,
             lowering,
             function,
             "resize.h",
-            params={**self.shape_params(node), **params},
+            params=params,
             inputs=[source],
             outputs=[target],
-            params_type=kind,
             overlaps=overlaps(source, target, lead),
         )
+
+
+def _images(node: Node) -> _Images:
+    return _Images(*node.input("input").shape, *node.output.shape[1:3])
 
 
 def _lead(node: Node, rows: IntArray, columns: IntArray) -> int:
@@ -121,13 +139,14 @@ class ResizeNearestNeighbor(_Resize):
         input, output = node.input("input"), node.output
         rows = nearest(input.shape[1], output.shape[1], node.attributes)
         columns = nearest(input.shape[2], output.shape[2], node.attributes)
-        params: dict[str, ParamValue] = {
-            "rows": lowering.constant(f"{output.name}_rows", rows),
-            "columns": lowering.constant(f"{output.name}_columns", columns),
-        }
+        params = ResizeNearestParams(
+            images=_images(node),
+            rows=lowering.constant(f"{output.name}_rows", rows),
+            columns=lowering.constant(f"{output.name}_columns", columns),
+        )
         lead = _lead(node, rows.astype(np.int64), columns.astype(np.int64))
         function = f"ts_resize_nearest_{_SUFFIX[input.dtype]}"
-        self.add(node, lowering, function, params, lead=lead, kind="ts_resize_nearest_params")
+        self.add(node, lowering, function, params, lead=lead)
 
 
 class ResizeBilinear(_Resize):
@@ -151,16 +170,21 @@ class ResizeBilinear(_Resize):
         between = between_fixed if input.dtype is DType.INT8 else between_float
         rows = between(input.shape[1], output.shape[1], node.attributes)
         columns = between(input.shape[2], output.shape[2], node.attributes)
-        params: dict[str, ParamValue] = {}
-        for stem, fraction, axis in (("rows", "row", rows), ("columns", "column", columns)):
-            params[f"low_{stem}"] = lowering.constant(f"{output.name}_low_{stem}", axis.low)
-            params[f"high_{stem}"] = lowering.constant(f"{output.name}_high_{stem}", axis.high)
-            params[f"{fraction}_fractions"] = lowering.constant(f"{output.name}_{stem}", axis.fraction)
+        record = ResizeBilinearS8Params if input.dtype is DType.INT8 else ResizeBilinearF32Params
+        params = record(
+            images=_images(node),
+            low_rows=lowering.constant(f"{output.name}_low_rows", rows.low),
+            high_rows=lowering.constant(f"{output.name}_high_rows", rows.high),
+            row_fractions=lowering.constant(f"{output.name}_rows", rows.fraction),
+            low_columns=lowering.constant(f"{output.name}_low_columns", columns.low),
+            high_columns=lowering.constant(f"{output.name}_high_columns", columns.high),
+            column_fractions=lowering.constant(f"{output.name}_columns", columns.fraction),
+        )
         first_rows = np.minimum(rows.low, rows.high).astype(np.int64)
         first_columns = np.minimum(columns.low, columns.high).astype(np.int64)
         lead = _lead(node, first_rows, first_columns)
         function = f"ts_resize_bilinear_{_SUFFIX[input.dtype]}"
-        self.add(node, lowering, function, params, lead=lead, kind=f"{function}_params")
+        self.add(node, lowering, function, params, lead=lead)
 
 
 def nearest(extent: int, size: int, attributes: ResizeAttributes) -> npt.NDArray[np.uint16]:

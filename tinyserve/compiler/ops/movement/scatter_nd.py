@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.movement.slice import integers
@@ -11,10 +12,22 @@ from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.strided_copy import dense_strides
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _RANK = 6  # TS_SCATTER_ND_RANK
 _SUFFIX = {DType.INT8: "s8", DType.INT32: "s32", DType.FLOAT32: "f32"}
+
+
+@dataclass(frozen=True)
+class ScatterNdParams(Params, c_type="ts_scatter_nd_params"):
+    """``count`` positions of ``depth`` numbers; a ``slice`` is what each moves."""
+
+    count: int
+    depth: int
+    slice: int
+    elements: int
+    extents: tuple[int, ...]
+    strides: tuple[int, ...]
 
 
 class ScatterNd(OpDef):
@@ -43,14 +56,14 @@ class ScatterNd(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         positions, updates, output = node.input("positions"), node.input("updates"), node.output
         depth = positions.shape[-1]
-        params: dict[str, ParamValue] = {
-            "count": positions.elements // depth,
-            "depth": depth,
-            "slice": math.prod(output.shape[depth:]),
-            "elements": output.elements,
-            "extents": _padded(output.shape[:depth]),
-            "strides": _padded(dense_strides(output.shape)[:depth]),
-        }
+        params = ScatterNdParams(
+            count=positions.elements // depth,
+            depth=depth,
+            slice=math.prod(output.shape[depth:]),
+            elements=output.elements,
+            extents=_padded(output.shape[:depth]),
+            strides=_padded(dense_strides(output.shape)[:depth]),
+        )
         add_call(
             node,
             lowering,
@@ -59,7 +72,6 @@ class ScatterNd(OpDef):
             params=params,
             inputs=[lowering.operand(positions), lowering.operand(updates)],
             outputs=[lowering.buffer(output)],
-            params_type="ts_scatter_nd_params",
         )
 
 

@@ -16,7 +16,7 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.broadcast import MAX_RANK
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.strided_copy import SUFFIX, Walk, add_copy, dense, dense_strides
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _INDEX_TYPES = (DType.INT32, DType.INT64)
 
@@ -34,6 +34,24 @@ class Part:
         strides = dense_strides(shape)
         start = sum(begin * stride for begin, stride in zip(self.begin, strides, strict=True))
         return Walk(start, tuple(step * stride for step, stride in zip(self.steps, strides, strict=True)))
+
+
+@dataclass(frozen=True)
+class SliceParams(Params, c_type="ts_slice_params"):
+    """Of slices whose places are computed. ``axes``: how many are turned around, of REVERSE_V2."""
+
+    rank: int
+    elements: int
+    axes: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+    @classmethod
+    def of(cls, input: Tensor, output: Tensor, axes: int = 0) -> SliceParams:
+        rank = len(input.shape)
+        leading = MAX_RANK - rank
+        shape, strides = (1,) * leading + input.shape, (0,) * leading + dense_strides(input.shape)
+        return cls(rank, output.elements, axes, shape, strides)
 
 
 class _Slicing(OpDef):
@@ -76,18 +94,6 @@ def _check_input(node: Node, input: Tensor) -> None:
 def _computed(node: Node, *names: str) -> bool:
     """Whether any of these inputs is computed at run time."""
     return any(not node.input(name).is_constant for name in names)
-
-
-def _run_time_params(input: Tensor, output: Tensor, axes: int = 0) -> dict[str, ParamValue]:
-    """The fields of ts_slice_params."""
-    leading = MAX_RANK - len(input.shape)
-    return {
-        "rank": len(input.shape),
-        "elements": output.elements,
-        "axes": axes,
-        "shape": (1,) * leading + input.shape,
-        "strides": (0,) * leading + dense_strides(input.shape),
-    }
 
 
 def integers(node: Node, name: str, role: str, count: int | None = None) -> list[int]:
@@ -139,10 +145,9 @@ class Slice(_Slicing):
             lowering,
             f"ts_slice_{SUFFIX[input.dtype]}_at_{kind}",
             "slice.h",
-            params=_run_time_params(input, node.output),
+            params=SliceParams.of(input, node.output),
             inputs=[lowering.operand(tensor) for tensor in (input, begin, size)],
             outputs=[lowering.buffer(node.output)],
-            params_type="ts_slice_params",
         )
 
     def parts(self, node: Node) -> list[Part]:
@@ -366,10 +371,9 @@ class ReverseV2(_Slicing):
             lowering,
             f"ts_reverse_{SUFFIX[input.dtype]}_at",
             "slice.h",
-            params=_run_time_params(input, node.output, axes.elements),
+            params=SliceParams.of(input, node.output, axes.elements),
             inputs=[lowering.operand(input), lowering.operand(axes)],
             outputs=[lowering.buffer(node.output)],
-            params_type="ts_slice_params",
         )
 
     def parts(self, node: Node) -> list[Part]:

@@ -13,10 +13,41 @@ from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _SUFFIX = {DType.INT8: "s8", DType.FLOAT32: "f32"}
 _LIMIT = 1 << 16
+
+
+@dataclass(frozen=True)
+class BlockFields(Params):
+    """Blocks, and what lies before the image."""
+
+    block_height: int
+    block_width: int
+    top: int
+    left: int
+
+
+@dataclass(frozen=True)
+class SpaceToBatchNdParams(Params, c_type="ts_space_to_batch_nd_params"):
+    """The kernel sets ``block`` where it is computed."""
+
+    input_batches: int
+    input_height: int
+    input_width: int
+    depth: int
+    output_batches: int
+    output_height: int
+    output_width: int
+    value: int
+    block: BlockFields
+
+
+@dataclass(frozen=True)
+class SpaceToBatchNdAtParams(Params, c_type="ts_space_to_batch_nd_at_params"):
+    shapes: SpaceToBatchNdParams
+    spatial: int
 
 
 @dataclass(frozen=True)
@@ -26,10 +57,9 @@ class _Block:
     size: tuple[int, int]
     borders: tuple[tuple[int, int], tuple[int, int]]
 
-    def params(self) -> dict[str, ParamValue]:
-        """The kernels' fields."""
+    def params(self) -> BlockFields:
         (height, width), ((top, _), (left, _)) = self.size, self.borders
-        return {"block_height": height, "block_width": width, "top": top, "left": left}
+        return BlockFields(height, width, top, left)
 
 
 class SpaceToBatchNd(OpDef):
@@ -76,29 +106,23 @@ class SpaceToBatchNd(OpDef):
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output = node.input("input"), node.output
-        batches, height, width, depth = _image(input)
-        output_batches, output_height, output_width, _ = _image(output)
-        shapes: dict[str, ParamValue] = {
-            "input_batches": batches, "input_height": height, "input_width": width, "depth": depth,
-            "output_batches": output_batches, "output_height": output_height, "output_width": output_width,
-            "value": output.zero_point if output.dtype is DType.INT8 else 0,
-        }  # fmt: skip
+        computed = _computed(node)
+        value = output.zero_point if output.dtype is DType.INT8 else 0
+        block = BlockFields(0, 0, 0, 0) if computed else _block(node).params()
+        shapes = SpaceToBatchNdParams(*_image(input), *_image(output)[:3], value, block)
         form, inputs = "", [lowering.operand(input)]
-        if _computed(node):
+        params: Params = shapes
+        if computed:
             form, inputs = "_at", [lowering.operand(tensor) for tensor in node.operands()]
-            shapes = {f"shapes.{field}": value for field, value in shapes.items()}
-            shapes["spatial"] = len(input.shape) - 2
-        else:
-            shapes |= _block(node).params()
+            params = SpaceToBatchNdAtParams(shapes, len(input.shape) - 2)
         add_call(
             node,
             lowering,
             f"ts_{self.kernel}_{_SUFFIX[input.dtype]}{form}",
             "space_to_batch_nd.h",
-            params=shapes,
+            params=params,
             inputs=inputs,
             outputs=[lowering.buffer(output)],
-            params_type=f"ts_space_to_batch_nd{form}_params",
         )
 
 

@@ -12,7 +12,7 @@ from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import shapes
-from tinyserve.compiler.program import Buffer, KernelCall
+from tinyserve.compiler.program import Buffer, KernelCall, Params
 
 _MOST_CYCLES = 1 << 16
 
@@ -20,6 +20,15 @@ _MOST_CYCLES = 1 << 16
 @dataclass(frozen=True)
 class CircularBufferAttributes:
     cycles_max: int
+
+
+@dataclass(frozen=True)
+class CircularBufferParams(Params, c_type="ts_circular_buffer_params"):
+    """``depth``: bytes of a slot."""
+
+    slots: int
+    depth: int
+    cycles: int
 
 
 class CircularBuffer(OpDef):
@@ -69,8 +78,7 @@ class CircularBuffer(OpDef):
             KernelCall(
                 function="ts_circular_buffer",
                 header="circular_buffer.h",
-                params_type="ts_circular_buffer_params",
-                params={"slots": slots, "depth": node.output.elements // slots, "cycles": cycles},
+                params=CircularBufferParams(slots, node.output.elements // slots, cycles),
                 args=[input, output, *state],
                 reads=[*([input] if isinstance(input, Buffer) else []), *state],
                 writes=[output, *state],

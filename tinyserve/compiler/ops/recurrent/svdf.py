@@ -16,11 +16,11 @@ from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import (
     Activation,
     check_activation,
-    float_range,
     ratio,
     requantization,
 )
-from tinyserve.compiler.program import Operand, ParamValue
+from tinyserve.compiler.ops.support.records import FloatClamp, float_clamp
+from tinyserve.compiler.program import Constant, Operand, Params
 
 _FLOAT = (DType.FLOAT32, DType.FLOAT32, DType.FLOAT32, DType.FLOAT32, DType.FLOAT32)
 _TYPES = {
@@ -35,6 +35,48 @@ _TYPES = {
 class SvdfAttributes:
     rank: int
     activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class _Filters(Params):
+    """Sizes, weights and bias; NULL where weights or bias are arguments of the call."""
+
+    batches: int
+    inputs: int
+    units: int
+    rank: int
+    memory: int
+    feature_weights: Constant | None
+    time_weights: Constant | None
+    bias: Constant | None
+
+
+@dataclass(frozen=True)
+class SvdfParams(Params):
+    """Of integers."""
+
+    filters: _Filters
+    input_offset: int
+    state_zero_point: int
+    feature_multiplier: int
+    feature_shift: int
+    output_multiplier: int
+    output_shift: int
+    output_zero_point: int
+
+
+class SvdfS8Params(SvdfParams, c_type="ts_svdf_s8_params"):
+    """int8 state."""
+
+
+class SvdfS16Params(SvdfParams, c_type="ts_svdf_s16_params"):
+    """int16 state."""
+
+
+@dataclass(frozen=True)
+class SvdfF32Params(Params, c_type="ts_svdf_f32_params"):
+    filters: _Filters
+    clamp: FloatClamp
 
 
 class Svdf(OpDef):
@@ -89,9 +131,9 @@ class Svdf(OpDef):
         inputs: list[Operand | None] = [lowering.operand(input)]
         if computed:
             inputs += [None if tensor is None else lowering.operand(tensor) for tensor in operands]
+        params: Params
         if kind == "f32":
-            low, high = float_range(node.attributes.activation)
-            params = {**_operands(node, lowering), "activation_min": low, "activation_max": high}
+            params = SvdfF32Params(_filters(node, lowering), float_clamp(node.attributes.activation))
         else:
             params = integer_params(node, lowering)
         add_call(
@@ -100,7 +142,6 @@ class Svdf(OpDef):
             f"ts_svdf_{kind}_computed" if computed else f"ts_svdf_{kind}",
             "svdf.h",
             params=params,
-            params_type=f"ts_svdf_{kind}_params",
             inputs=inputs,
             outputs=[lowering.buffer(node.output)],
             scratch=[lowering.buffer(state)],
@@ -108,39 +149,29 @@ class Svdf(OpDef):
         )
 
 
-def _operands(node: Node, lowering: Lowering) -> dict[str, ParamValue]:
-    """Sizes, weights and bias; NULL where weights or bias are arguments of the call."""
+def _filters(node: Node, lowering: Lowering) -> _Filters:
     input, features, times, bias, _ = _tensors(node)
     operands = (features, times, bias)
-    params: dict[str, ParamValue] = {
-        "batches": input.shape[0],
-        "inputs": input.shape[1],
-        "units": node.output.shape[1],
-        "rank": node.attributes.rank,
-        "memory": times.shape[1],
-    }
     computed = any(tensor is not None and not tensor.is_constant for tensor in operands)
+    stored: list[Constant | None] = []
     for name, tensor in zip(("feature_weights", "time_weights", "bias"), operands, strict=True):
         if tensor is None or computed:
-            params[name] = None
+            stored.append(None)
         else:
-            params[name] = lowering.constant(tensor.name, np.asarray(tensor.data), f"{node.name} {name}")
-    return params
+            stored.append(lowering.constant(tensor.name, np.asarray(tensor.data), f"{node.name} {name}"))
+    batches, inputs = input.shape
+    units, rank, memory = node.output.shape[1], node.attributes.rank, times.shape[1]
+    return _Filters(batches, inputs, units, rank, memory, *stored)
 
 
-def integer_params(node: Node, lowering: Lowering) -> dict[str, ParamValue]:
-    """The fields of the integer kernels' parameters."""
-    (feature, feature_shift), (final, final_shift) = _rescaling(node)
-    return {
-        **_operands(node, lowering),
-        "input_offset": -node.input("input").zero_point,
-        "state_zero_point": node.input("state").zero_point,
-        "feature_multiplier": feature,
-        "feature_shift": feature_shift,
-        "output_multiplier": final,
-        "output_shift": final_shift,
-        "output_zero_point": node.output.zero_point,
-    }
+def integer_params(node: Node, lowering: Lowering) -> SvdfParams:
+    """Of the kernels of integers."""
+    record = SvdfS16Params if _kind(node) == "s16" else SvdfS8Params
+    feature, final = _rescaling(node)
+    return record(
+        _filters(node, lowering), -node.input("input").zero_point, node.input("state").zero_point,
+        *feature, *final, node.output.zero_point,
+    )  # fmt: skip
 
 
 def _tensors(node: Node) -> tuple[Tensor, Tensor, Tensor, Tensor | None, Tensor]:

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.elementwise.unary import sigmoid_table
@@ -17,7 +18,7 @@ from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import Activation, ratio, requantization, round_half_away
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Constant, Params
 
 _GATES = ("input", "forget", "cell", "output")  # the order in the file and in the kernel
 _INPUT_WEIGHTS = tuple(f"input_to_{gate}_weights" for gate in _GATES)
@@ -47,6 +48,106 @@ class LstmAttributes:
     activation: Activation
     cell_clip: float = 0.0
     time_major: bool = False
+
+
+@dataclass(frozen=True)
+class _Sizes(Params):
+    batches: int
+    steps: int
+    inputs: int
+    units: int
+    time_major: int
+
+
+@dataclass(frozen=True)
+class LstmGate(Params):
+    """A gate of integers. Weights and biases are NULL where they are computed; biases have the sums for the
+    inputs' zero points in them."""
+
+    input_weights: Constant | None
+    recurrent_weights: Constant | None
+    input_bias: Constant | None
+    recurrent_bias: Constant | None
+    input_multiplier: int
+    input_shift: int
+    recurrent_multiplier: int
+    recurrent_shift: int
+
+
+class LstmGateS8(LstmGate, c_type="ts_lstm_gate_s8"):
+    """int32 biases."""
+
+
+class LstmGateS16(LstmGate, c_type="ts_lstm_gate_s16"):
+    """int64 biases."""
+
+
+@dataclass(frozen=True)
+class LstmGateF32(Params, c_type="ts_lstm_gate_f32"):
+    input_weights: Constant | None
+    recurrent_weights: Constant | None
+    input_bias: Constant | None
+
+
+@dataclass(frozen=True)
+class LstmScaling(Params):
+    """What follows the gates of integers."""
+
+    forget_multiplier: int
+    forget_shift: int
+    update_multiplier: int
+    update_shift: int
+    hidden_multiplier: int
+    hidden_shift: int
+    hidden_zero_point: int
+    cell_clip: int
+    cell_to_sigmoid: int
+
+
+@dataclass(frozen=True)
+class LstmParams(Params):
+    """Of integers. Gates are in the order input, forget, cell, output."""
+
+    sizes: _Sizes
+    gates: tuple[LstmGate, ...]
+    sigmoid: Constant
+    scaling: LstmScaling
+
+
+class LstmS8Params(LstmParams, c_type="ts_unidirectional_sequence_lstm_s8_params"):
+    """int8 activations."""
+
+
+class LstmS16Params(LstmParams, c_type="ts_unidirectional_sequence_lstm_s16_params"):
+    """int16 activations."""
+
+
+@dataclass(frozen=True)
+class LstmF32Params(Params, c_type="ts_unidirectional_sequence_lstm_f32_params"):
+    sizes: _Sizes
+    gates: tuple[LstmGateF32, ...]
+    cell_clip: float
+
+
+@dataclass(frozen=True)
+class _Computed(Params):
+    lstm: LstmParams
+    input_zero_point: int
+
+
+class LstmS8ComputedParams(_Computed, c_type="ts_unidirectional_sequence_lstm_s8_computed_params"):
+    """Weights and biases are arguments."""
+
+
+class LstmS16ComputedParams(_Computed, c_type="ts_unidirectional_sequence_lstm_s16_computed_params"):
+    """Weights and biases are arguments."""
+
+
+@dataclass(frozen=True)
+class LstmF32ComputedParams(Params, c_type="ts_unidirectional_sequence_lstm_f32_computed_params"):
+    """Weights and biases are arguments."""
+
+    lstm: LstmF32Params
 
 
 class UnidirectionalSequenceLstm(OpDef):
@@ -87,7 +188,7 @@ class UnidirectionalSequenceLstm(OpDef):
             checks.dtype(node, cell, (DType.INT16,), "the cell state")
             checks.per_tensor(node, input, hidden, cell)
             checks.symmetric(node, cell, *([input, hidden] if input.dtype is DType.INT16 else []))
-            _integer_params(node)
+            _scaling(node)
 
     def macs(self, node: Node) -> int:
         return 4 * node.output.elements * (node.input("input").shape[2] + node.output.shape[2])
@@ -97,14 +198,12 @@ class UnidirectionalSequenceLstm(OpDef):
             return
         input, output = node.input("input"), node.output
         integer, computed = input.dtype is not DType.FLOAT32, _computed(node)
-        params = lstm_params(node, lowering)
+        params = _params(node, lowering, computed)
         function, operands = f"ts_unidirectional_sequence_lstm_{_SUFFIX[input.dtype]}", [input]
         scratch = [lowering.buffer(state) for state in states(node)]
         if computed:
             function, operands = f"{function}_computed", [input, *gate_weights(node)]
-            params = {f"lstm.{field}": value for field, value in params.items()}
             if integer:
-                params["input_zero_point"] = input.zero_point
                 nbytes = len(_GATES) * 2 * output.shape[2] * _BIAS_TYPE[input.dtype].itemsize
                 scratch.append(lowering.scratch(f"{output.name}_biases", nbytes, 8))
         add_call(
@@ -120,30 +219,36 @@ class UnidirectionalSequenceLstm(OpDef):
         )
 
 
-def lstm_params(node: Node, lowering: Lowering) -> dict[str, ParamValue]:
-    """The fields of the kernels' parameters; weights and biases only where all are constant."""
-    input, output = node.input("input"), node.output
-    first, second, inputs = input.shape
+def _params(node: Node, lowering: Lowering, computed: bool) -> Params:
+    input = node.input("input")
+    if input.dtype is DType.FLOAT32:
+        plain = _float_params(node, lowering)
+        return LstmF32ComputedParams(plain) if computed else plain
+    params = integer_params(node, lowering)
+    if not computed:
+        return params
+    record = LstmS8ComputedParams if input.dtype is DType.INT8 else LstmS16ComputedParams
+    return record(params, input.zero_point)
+
+
+def _sizes(node: Node) -> _Sizes:
+    first, second, inputs = node.input("input").shape
     steps, batches = (first, second) if node.attributes.time_major else (second, first)
-    params: dict[str, ParamValue] = {
-        "batches": batches,
-        "steps": steps,
-        "inputs": inputs,
-        "units": output.shape[2],
-        "time_major": int(node.attributes.time_major),
-    }
-    integer, computed = input.dtype is not DType.FLOAT32, _computed(node)
-    for gate in range(len(_GATES)):
-        pairs = dict(_scaling(node, gate)) if integer else {}
-        if not computed:
-            pairs |= dict((_integer_gate if integer else _float_gate)(node, lowering, gate))
-        params |= {f"gates[{gate}].{key}": value for key, value in pairs.items()}
-    if integer:
-        params["sigmoid"] = lowering.constant("sigmoid", sigmoid_table(), "logistic(i / 24), Q0.16")
-        params |= _integer_params(node)
-    else:
-        params["cell_clip"] = float(node.attributes.cell_clip)
-    return params
+    return _Sizes(batches, steps, inputs, node.output.shape[2], int(node.attributes.time_major))
+
+
+def _float_params(node: Node, lowering: Lowering) -> LstmF32Params:
+    gates = tuple(_float_gate(node, lowering, gate) for gate in range(len(_GATES)))
+    return LstmF32Params(_sizes(node), gates, float(node.attributes.cell_clip))
+
+
+def integer_params(node: Node, lowering: Lowering) -> LstmParams:
+    """Of the kernels of integers."""
+    int8 = node.input("input").dtype is DType.INT8
+    gates = tuple(_integer_gate(node, lowering, gate) for gate in range(len(_GATES)))
+    sigmoid = lowering.constant("sigmoid", sigmoid_table(), "logistic(i / 24), Q0.16")
+    record = LstmS8Params if int8 else LstmS16Params
+    return record(_sizes(node), gates, sigmoid, _scaling(node))
 
 
 def states(node: Node) -> tuple[Tensor, Tensor]:
@@ -191,47 +296,65 @@ def _check_gate(node: Node, gate: int, inputs: int, units: int) -> None:
     checks.shape(node, bias, (units,), "bias")
 
 
-def _float_gate(node: Node, lowering: Lowering, gate: int) -> Iterator[tuple[str, ParamValue]]:
-    for field, names in (
-        ("input_weights", _INPUT_WEIGHTS),
-        ("recurrent_weights", _RECURRENT_WEIGHTS),
-        ("input_bias", _BIASES),
-    ):
+def _float_gate(node: Node, lowering: Lowering, gate: int) -> LstmGateF32:
+    if _computed(node):
+        return LstmGateF32(None, None, None)
+
+    def stored(role: str, names: tuple[str, ...]) -> Constant:
         tensor = node.input(names[gate])
-        yield field, lowering.constant(tensor.name, np.asarray(tensor.data), f"gate {gate}: {field}")
+        return lowering.constant(tensor.name, np.asarray(tensor.data), f"gate {gate}: {role}")
+
+    return LstmGateF32(
+        stored("input_weights", _INPUT_WEIGHTS),
+        stored("recurrent_weights", _RECURRENT_WEIGHTS),
+        stored("input_bias", _BIASES),
+    )
 
 
-def _integer_gate(node: Node, lowering: Lowering, gate: int) -> Iterator[tuple[str, ParamValue]]:
+def _integer_gate(node: Node, lowering: Lowering, gate: int) -> LstmGate:
     """Weights, and biases less the zero point times the sum of a unit's weights."""
-    bias = np.asarray(node.input(_BIASES[gate]).data)
-    for side, names, source, start in (
-        ("input", _INPUT_WEIGHTS, node.input("input"), bias.astype(np.int64)),
-        ("recurrent", _RECURRENT_WEIGHTS, states(node)[0], np.zeros(bias.shape, np.int64)),
-    ):
-        weights = node.input(names[gate])
-        data = np.asarray(weights.data)
-        offset = (start - source.zero_point * data.astype(np.int64).sum(axis=1)).astype(bias.dtype)
-        yield f"{side}_weights", lowering.constant(weights.name, data, f"gate {gate}: {side} weights")
-        yield f"{side}_bias", lowering.constant(f"{weights.name}_bias", offset, f"gate {gate}: {side} bias")
+    input, hidden = node.input("input"), states(node)[0]
+    inputs, recurrent = node.input(_INPUT_WEIGHTS[gate]), node.input(_RECURRENT_WEIGHTS[gate])
+    of_input: _Side = (None, None)
+    of_hidden: _Side = (None, None)
+    if not _computed(node):
+        bias = np.asarray(node.input(_BIASES[gate]).data)
+        of_input = _stored_side(lowering, inputs, input, bias, f"gate {gate}: input")
+        zeros = np.zeros_like(bias)
+        of_hidden = _stored_side(lowering, recurrent, hidden, zeros, f"gate {gate}: recurrent")
+    record = LstmGateS8 if input.dtype is DType.INT8 else LstmGateS16
+    return record(
+        of_input[0], of_hidden[0], of_input[1], of_hidden[1],
+        *_gate_factor(node, input, inputs), *_gate_factor(node, hidden, recurrent),
+    )  # fmt: skip
 
 
-def _scaling(node: Node, gate: int) -> Iterator[tuple[str, ParamValue]]:
+_Side = tuple[Constant | None, Constant | None]
+"""Weights and bias."""
+
+
+def _stored_side(
+    lowering: Lowering, weights: Tensor, source: Tensor, start: npt.NDArray[Any], role: str
+) -> _Side:
+    """The bias is ``start`` less the source's zero point times the sum of a unit's weights."""
+    data = np.asarray(weights.data)
+    offset = start.astype(np.int64) - source.zero_point * data.astype(np.int64).sum(axis=1)
+    return (
+        lowering.constant(weights.name, data, f"{role} weights"),
+        lowering.constant(f"{weights.name}_bias", offset.astype(start.dtype), f"{role} bias"),
+    )
+
+
+def _gate_factor(node: Node, source: Tensor, weights: Tensor) -> tuple[int, int]:
     """From a gate's accumulators to Q3.12.
 
     TFLM's wheel multiplies these two scales in double precision, unlike those of other operators. A TFLM
     library for Cortex-M was seen to do it in single precision, which changes an output by one now and then.
     """
-    for side, names, source in (
-        ("input", _INPUT_WEIGHTS, node.input("input")),
-        ("recurrent", _RECURRENT_WEIGHTS, states(node)[0]),
-    ):
-        product = source.scale * node.input(names[gate]).scale
-        multiplier, shift = requantization(node, product / _GATE_SCALE)
-        yield f"{side}_multiplier", multiplier
-        yield f"{side}_shift", shift
+    return requantization(node, source.scale * weights.scale / _GATE_SCALE)
 
 
-def _integer_params(node: Node) -> dict[str, ParamValue]:
+def _scaling(node: Node) -> LstmScaling:
     """What follows the gates: TFLM's PrepareGateParametersInteger and CreateLstmCellStateInfo."""
     hidden, cell = states(node)
     power = round_half_away(math.log2(cell.scale))
@@ -241,14 +364,7 @@ def _integer_params(node: Node) -> dict[str, ParamValue]:
     update = requantization(node, _ACTIVATED_SCALE**2 / cell.scale)
     after = requantization(node, ratio(_ACTIVATED_SCALE**2, hidden.scale))
     clip = min(float(np.float32(node.attributes.cell_clip)) / cell.scale, 32767.0)
-    return {
-        "forget_multiplier": forget[0], "forget_shift": forget[1],
-        "update_multiplier": update[0], "update_shift": update[1],
-        "hidden_multiplier": after[0], "hidden_shift": after[1],
-        "hidden_zero_point": hidden.zero_point,
-        "cell_clip": int(clip),
-        "cell_to_sigmoid": 3 << (12 + power),
-    }  # fmt: skip
+    return LstmScaling(*forget, *update, *after, hidden.zero_point, int(clip), 3 << (12 + power))
 
 
 OPS = (UnidirectionalSequenceLstm(),)

@@ -3,19 +3,35 @@
 
 from __future__ import annotations
 
-import numpy as np
+import math
+from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.movement.slice import integers, resolved_axis
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.axis import axis_params, check_computed_axis
+from tinyserve.compiler.ops.support.axis import AxisFields, check_computed_axis
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _SUFFIX = {DType.INT8: "s8", DType.FLOAT32: "f32"}
 _OUTPUTS = {DType.INT32: "", DType.INT64: "_s64"}
 """TFLM writes int32 alone; int64 is what LiteRT gives for Keras' and ONNX' default."""
+
+
+@dataclass(frozen=True)
+class ArgMaxParams(Params, c_type="ts_arg_max_params"):
+    """``extent`` values along the axis, ``outer`` times ``inner`` times."""
+
+    outer: int
+    extent: int
+    inner: int
+
+
+@dataclass(frozen=True)
+class ArgMaxAtParams(Params, c_type="ts_arg_max_at_params"):
+    axis: AxisFields
+    outputs: int
 
 
 class ArgMax(OpDef):
@@ -43,11 +59,9 @@ class ArgMax(OpDef):
             self._lower_computed(node, lowering, kind)
             return
         axis = self._axis(node)
-        params: dict[str, ParamValue] = {
-            "outer": int(np.prod(input.shape[:axis], dtype=np.int64)),
-            "extent": input.shape[axis],
-            "inner": int(np.prod(input.shape[axis + 1 :], dtype=np.int64)),
-        }
+        params = ArgMaxParams(
+            math.prod(input.shape[:axis]), input.shape[axis], math.prod(input.shape[axis + 1 :])
+        )
         add_call(
             node,
             lowering,
@@ -56,7 +70,6 @@ class ArgMax(OpDef):
             params=params,
             inputs=[lowering.operand(input)],
             outputs=[lowering.buffer(node.output)],
-            params_type="ts_arg_max_params",
         )
 
     def _lower_computed(self, node: Node, lowering: Lowering, kind: str) -> None:
@@ -66,10 +79,9 @@ class ArgMax(OpDef):
             lowering,
             f"ts_{self.name.lower()}_{kind}_at",
             "arg_max.h",
-            params={**axis_params(input), "outputs": output.elements},
+            params=ArgMaxAtParams(AxisFields.of(input), output.elements),
             inputs=[lowering.operand(input), lowering.operand(axis)],
             outputs=[lowering.buffer(output)],
-            params_type="ts_arg_max_at_params",
         )
 
     def _axis(self, node: Node) -> int:

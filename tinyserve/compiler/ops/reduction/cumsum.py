@@ -10,12 +10,12 @@ import numpy as np
 
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.axis import axis_params, check_computed_axis
+from tinyserve.compiler.ops.support.axis import AxisFields, check_computed_axis
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _SUFFIX = {DType.INT8: "s8", DType.FLOAT32: "f32"}
 _MORE_BITS = 20  # of the values that are summed
@@ -25,6 +25,37 @@ _MORE_BITS = 20  # of the values that are summed
 class CumsumAttributes:
     exclusive: bool = False
     reverse: bool = False
+
+
+@dataclass(frozen=True)
+class SumRescaling(Params):
+    """From int8 to sums and back; zeros for types that need none."""
+
+    input_offset: int = 0
+    output_offset: int = 0
+    input_multiplier: int = 0
+    input_shift: int = 0
+    output_multiplier: int = 0
+    output_shift: int = 0
+
+
+@dataclass(frozen=True)
+class CumsumParams(Params, c_type="ts_cumsum_params"):
+    """The kernel sets the first three where the axis is computed."""
+
+    outer: int
+    extent: int
+    inner: int
+    exclusive: int
+    reverse: int
+    rescaling: SumRescaling
+
+
+@dataclass(frozen=True)
+class CumsumAtParams(Params, c_type="ts_cumsum_at_params"):
+    sums: CumsumParams
+    axis: AxisFields
+    elements: int
 
 
 class Cumsum(OpDef):
@@ -56,12 +87,7 @@ class Cumsum(OpDef):
             return
         input, output = node.input("input"), node.output
         axis = _axis(node)
-        params: dict[str, ParamValue] = {
-            "outer": math.prod(input.shape[:axis]),
-            "extent": input.shape[axis],
-            "inner": math.prod(input.shape[axis + 1 :]),
-            **_sum_params(node),
-        }
+        places = math.prod(input.shape[:axis]), input.shape[axis], math.prod(input.shape[axis + 1 :])
         source, target = lowering.operand(input), lowering.buffer(output)
         same_place = [] if source is target else overlaps(source, target, 0)
         add_call(
@@ -69,60 +95,41 @@ class Cumsum(OpDef):
             lowering,
             f"ts_cumsum_{_SUFFIX[input.dtype]}",
             "cumsum.h",
-            params=params,
+            params=_params(node, *places),
             inputs=[source],
             outputs=[target],
-            params_type="ts_cumsum_params",
             overlaps=[replace(overlap, in_place=True) for overlap in same_place],
         )
 
 
 def _lower_computed(node: Node, lowering: Lowering) -> None:
     input, axis, output = node.input("input"), node.input("axis"), node.output
-    params: dict[str, ParamValue] = {f"sums.{field}": value for field, value in _sum_params(node).items()}
     add_call(
         node,
         lowering,
         f"ts_cumsum_{_SUFFIX[input.dtype]}_at",
         "cumsum.h",
-        params={**params, **axis_params(input), "elements": output.elements},
+        params=CumsumAtParams(_params(node, 0, 0, 0), AxisFields.of(input), output.elements),
         inputs=[lowering.operand(input), lowering.operand(axis)],
         outputs=[lowering.buffer(output)],
-        params_type="ts_cumsum_at_params",
     )
 
 
-_RESCALING_FIELDS = (
-    "input_offset",
-    "output_offset",
-    "input_multiplier",
-    "input_shift",
-    "output_multiplier",
-    "output_shift",
-)
+def _params(node: Node, outer: int, extent: int, inner: int) -> CumsumParams:
+    exclusive, reverse = int(node.attributes.exclusive), int(node.attributes.reverse)
+    rescaling = sum_fields(node, node.input("input"), node.output)
+    return CumsumParams(outer, extent, inner, exclusive, reverse, rescaling)
 
 
-def _sum_params(node: Node) -> dict[str, ParamValue]:
-    """The fields of ts_cumsum_params that do not depend on the axis."""
-    input = node.input("input")
-    directions: dict[str, ParamValue] = {
-        "exclusive": int(node.attributes.exclusive),
-        "reverse": int(node.attributes.reverse),
-    }
-    return directions | sum_fields(node, input, node.output)
-
-
-def sum_fields(node: Node, input: Tensor, output: Tensor) -> dict[str, ParamValue]:
+def sum_fields(node: Node, input: Tensor, output: Tensor) -> SumRescaling:
     """``sum_rescaling`` for int8, zeros for types that need none."""
-    if input.dtype is DType.INT8:
-        return sum_rescaling(node, input, output)
-    return dict.fromkeys(_RESCALING_FIELDS, 0)
+    return sum_rescaling(node, input, output) if input.dtype is DType.INT8 else SumRescaling()
 
 
-def sum_rescaling(node: Node, input: Tensor, output: Tensor) -> dict[str, ParamValue]:
+def sum_rescaling(node: Node, input: Tensor, output: Tensor) -> SumRescaling:
     """Offsets, multipliers and shifts of TFLM's int8 sums: inputs are halved, with 20 bits more."""
     twice = 2 * input.scale
-    multiplier, shift = requantization(node, ratio(input.scale, twice))
+    factor = requantization(node, ratio(input.scale, twice))
     final, final_shift = requantization(node, ratio(twice, (1 << _MORE_BITS) * output.scale))
     if final_shift > 0:
         raise unsupported(
@@ -130,11 +137,7 @@ def sum_rescaling(node: Node, input: Tensor, output: Tensor) -> dict[str, ParamV
             f"the input's scale is {input.scale / output.scale:.3g} times the output's",
             "quantize again",
         )
-    return {
-        "input_offset": -input.zero_point, "output_offset": output.zero_point,
-        "input_multiplier": multiplier, "input_shift": shift,
-        "output_multiplier": final, "output_shift": final_shift,
-    }  # fmt: skip
+    return SumRescaling(-input.zero_point, output.zero_point, *factor, final, final_shift)
 
 
 def _axis(node: Node) -> int:

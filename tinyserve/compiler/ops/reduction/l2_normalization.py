@@ -11,12 +11,25 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import Activation
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 
 @dataclass(frozen=True)
 class L2NormalizationAttributes:
     activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class L2NormalizationF32Params(Params, c_type="ts_l2_normalization_f32_params"):
+    rows: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class L2NormalizationS8Params(Params, c_type="ts_l2_normalization_s8_params"):
+    rows: int
+    depth: int
+    input_offset: int
 
 
 class L2Normalization(OpDef):
@@ -45,9 +58,10 @@ class L2Normalization(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output = node.input("input"), node.output
         depth = input.shape[-1]
-        params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
+        rows = input.elements // depth
+        params: Params = L2NormalizationF32Params(rows, depth)
         if input.dtype is DType.INT8:
-            params["input_offset"] = -input.zero_point
+            params = L2NormalizationS8Params(rows, depth, -input.zero_point)
         source, target = lowering.operand(input), lowering.buffer(output)
         add_call(
             node,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.reduction.softmax import INTEGER_BITS, exponentials, scaling
 from tinyserve.compiler.ops.support import checks, fixed_point
@@ -10,9 +12,29 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import quantize_multiplier
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Constant, Params
 
 _CONVERT = "quantize the model again with a current converter, which sets the output's scale to 1/16"
+
+
+@dataclass(frozen=True)
+class LogSoftmaxF32Params(Params, c_type="ts_log_softmax_f32_params"):
+    rows: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class LogSoftmaxS8Params(Params, c_type="ts_log_softmax_s8_params"):
+    """The table has exponentials of differences; from ``table_size`` on they count as 0."""
+
+    rows: int
+    depth: int
+    table_size: int
+    table: Constant
+    multiplier: int
+    shift: int
+    reverse_multiplier: int
+    reverse_shift: int
 
 
 class LogSoftmax(OpDef):
@@ -40,9 +62,9 @@ class LogSoftmax(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output = node.input("input"), node.output
         depth = input.shape[-1]
-        params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
+        params: Params = LogSoftmaxF32Params(input.elements // depth, depth)
         if input.dtype is DType.INT8:
-            params.update(self._quantized(node, lowering))
+            params = self._quantized(node, lowering)
         source, target = lowering.operand(input), lowering.buffer(output)
         add_call(
             node,
@@ -55,21 +77,24 @@ class LogSoftmax(OpDef):
             overlaps=overlaps(source, target, 0),
         )
 
-    def _quantized(self, node: Node, lowering: Lowering) -> dict[str, ParamValue]:
+    def _quantized(self, node: Node, lowering: Lowering) -> LogSoftmaxS8Params:
         """TFLM's PreprocessLogSoftmaxScalingExp."""
         multiplier, shift = scaling(node, 1.0)
         reverse_multiplier, reverse_shift = quantize_multiplier((1 << (31 - shift)) / multiplier)
         last = fixed_point.input_radius(INTEGER_BITS, shift)
         # All differences get a table entry that TFLM does not take for 0; beyond 255 there is none.
         table = exponentials(multiplier, shift, min(255, last))
-        return {
-            "table_size": last + 1,
-            "table": lowering.constant(f"{node.output.name}_exp", table, "exp(-scale * i), Q0.31"),
-            "multiplier": multiplier,
-            "shift": shift,
-            "reverse_multiplier": reverse_multiplier,
-            "reverse_shift": reverse_shift,
-        }
+        input = node.input("input")
+        return LogSoftmaxS8Params(
+            rows=input.elements // input.shape[-1],
+            depth=input.shape[-1],
+            table_size=last + 1,
+            table=lowering.constant(f"{node.output.name}_exp", table, "exp(-scale * i), Q0.31"),
+            multiplier=multiplier,
+            shift=shift,
+            reverse_multiplier=reverse_multiplier,
+            reverse_shift=reverse_shift,
+        )
 
 
 OPS = (LogSoftmax(),)

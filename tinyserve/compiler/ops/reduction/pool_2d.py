@@ -17,10 +17,16 @@ from tinyserve.compiler.ops.support.quantize_params import (
     Activation,
     activation_range,
     check_activation,
-    float_range,
+)
+from tinyserve.compiler.ops.support.records import (
+    Clamp,
+    FloatClamp,
+    WindowFields,
+    float_clamp,
+    quantized_clamp,
 )
 from tinyserve.compiler.ops.support.window import Window, read_padding, window
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 _SCALE_TOLERANCE = 1e-6  # TFLM's PoolingPrepare
 
@@ -33,6 +39,20 @@ class Pool2DAttributes:
     filter_height: int = 1
     filter_width: int = 1
     activation: Activation = Activation.NONE
+
+
+@dataclass(frozen=True)
+class Pool2DParams(Params, c_type="ts_pool_2d_params"):
+    window: WindowFields
+    channels: int
+    clamp: Clamp
+
+
+@dataclass(frozen=True)
+class Pool2DF32Params(Params, c_type="ts_pool_2d_f32_params"):
+    window: WindowFields
+    channels: int
+    clamp: FloatClamp
 
 
 class Pool2D(OpDef):
@@ -77,12 +97,12 @@ class Pool2D(OpDef):
         """Appends the call of a kernel that takes the portable kernels' parameters."""
         input, output = node.input("input"), node.output
         view = _window(node)
-        activation = node.attributes.activation
-        params: dict[str, ParamValue] = {**view.params(), "channels": input.shape[3]}
+        shape = WindowFields.of(view), input.shape[3]
+        params: Params
         if input.dtype is DType.FLOAT32:
-            params["activation_min"], params["activation_max"] = float_range(activation)
+            params = Pool2DF32Params(*shape, float_clamp(node.attributes.activation))
         else:
-            params["activation_min"], params["activation_max"] = activation_range(node, activation, output)
+            params = Pool2DParams(*shape, quantized_clamp(node))
         source, target = lowering.operand(input), lowering.buffer(output)
         add_call(
             node,
@@ -92,7 +112,6 @@ class Pool2D(OpDef):
             params=params,
             inputs=[source],
             outputs=[target],
-            params_type="ts_pool_2d_f32_params" if input.dtype is DType.FLOAT32 else "ts_pool_2d_params",
             overlaps=overlaps(source, target, channelwise_lead(view, input, output)),
             variant=kernel.variant,
             reason=kernel.reason,

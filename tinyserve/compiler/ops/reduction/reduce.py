@@ -10,12 +10,13 @@ import numpy as np
 
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.axis import axis_params
+from tinyserve.compiler.ops.support.axis import AxisFields
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Factor
+from tinyserve.compiler.program import Params
 
 _MAX_RANK = 6
 _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32", DType.BOOL: "b8"}
@@ -27,6 +28,66 @@ class ReduceAttributes:
 
 
 @dataclass(frozen=True)
+class ReduceFields(Params):
+    """TS_REDUCE_FIELDS, which the kernel sets where the axes are computed."""
+
+    kept: tuple[int, ...]
+    kept_strides: tuple[int, ...]
+    reduced: tuple[int, ...]
+    reduced_strides: tuple[int, ...]
+
+
+_COMPUTED = ReduceFields(*((0,) * 3,) * 4)
+
+
+@dataclass(frozen=True)
+class ReduceParams(Params, c_type="ts_reduce_params"):
+    dimensions: ReduceFields
+
+
+@dataclass(frozen=True)
+class ReduceSumParams(Params, c_type="ts_reduce_sum_params"):
+    dimensions: ReduceFields
+    sum_offset: int
+    factor: Factor
+    output_offset: int
+
+
+@dataclass(frozen=True)
+class ReduceSumF32Params(Params, c_type="ts_reduce_sum_f32_params"):
+    dimensions: ReduceFields
+    divisor: float
+
+
+@dataclass(frozen=True)
+class ReduceAxes(Params, c_type="ts_reduce_axes"):
+    axis: AxisFields
+    axes: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class ReduceAtParams(Params, c_type="ts_reduce_at_params"):
+    reduction: ReduceParams
+    axes: ReduceAxes
+
+
+@dataclass(frozen=True)
+class ReduceSumAtParams(Params, c_type="ts_reduce_sum_at_params"):
+    reduction: ReduceSumParams
+    axes: ReduceAxes
+
+
+@dataclass(frozen=True)
+class ReduceSumF32AtParams(Params, c_type="ts_reduce_sum_f32_at_params"):
+    reduction: ReduceSumF32Params
+    axes: ReduceAxes
+
+
+AnyReduce = ReduceParams | ReduceSumParams | ReduceSumF32Params
+
+
+@dataclass(frozen=True)
 class Reduction:
     """The input as kept and reduced dimensions, each (extents, strides), merged to three at most."""
 
@@ -34,14 +95,8 @@ class Reduction:
     reduced: tuple[tuple[int, ...], tuple[int, ...]]
     count: int
 
-    def params(self) -> dict[str, ParamValue]:
-        """The fields of TS_REDUCE_FIELDS."""
-        return {
-            "kept": self.kept[0],
-            "kept_strides": self.kept[1],
-            "reduced": self.reduced[0],
-            "reduced_strides": self.reduced[1],
-        }
+    def fields(self) -> ReduceFields:
+        return ReduceFields(*self.kept, *self.reduced)
 
 
 class _Reduce(OpDef):
@@ -72,9 +127,13 @@ class _Reduce(OpDef):
         """Raises UnsupportedError for scales that the kernel does not take."""
         checks.same_quantization(node, node.input("input"), node.output)
 
-    def kernel(self, node: Node, count: int) -> tuple[str, str, dict[str, ParamValue]]:
-        """Function, stem of its parameter type and its fields beyond the reduction."""
-        return f"ts_{self.name.lower()}_{_SUFFIX[node.output.dtype]}", "ts_reduce", {}
+    def function(self, node: Node) -> str:
+        """The kernel for constant axes."""
+        return f"ts_{self.name.lower()}_{_SUFFIX[node.output.dtype]}"
+
+    def params(self, node: Node, dimensions: ReduceFields, count: int) -> AnyReduce:
+        """Its parameters; ``count`` values make one output."""
+        return ReduceParams(dimensions)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         if lowering.lower_variant("reduce", node):
@@ -83,36 +142,38 @@ class _Reduce(OpDef):
             self._lower_computed(node, lowering)
             return
         reduction = reduction_of(node)
-        function, kind, params = self.kernel(node, reduction.count)
         source, target = lowering.operand(node.input("input")), lowering.buffer(node.output)
         add_call(
             node,
             lowering,
-            function,
+            self.function(node),
             "reduce.h",
-            params={**reduction.params(), **params},
+            params=self.params(node, reduction.fields(), reduction.count),
             inputs=[source],
             outputs=[target],
-            params_type=f"{kind}_params",
             overlaps=overlaps(source, target, _lead(reduction, node)),
         )
 
     def _lower_computed(self, node: Node, lowering: Lowering) -> None:
         input, axes, output = node.input("input"), node.input("axis"), node.output
-        function, kind, fields = self.kernel(node, _count(node))
-        params: dict[str, ParamValue] = {f"reduction.{field}": value for field, value in fields.items()}
-        of_axes = {**axis_params(input), "axes": axes.elements, "outputs": output.elements}
-        params |= {f"axes.{field}": value for field, value in of_axes.items()}
+        of_axes = ReduceAxes(AxisFields.of(input), axes.elements, output.elements)
         add_call(
             node,
             lowering,
-            f"{function}_at",
+            f"{self.function(node)}_at",
             "reduce.h",
-            params=params,
+            params=_at(self.params(node, _COMPUTED, _count(node)), of_axes),
             inputs=[lowering.operand(input), lowering.operand(axes)],
             outputs=[lowering.buffer(output)],
-            params_type=f"{kind}_at_params",
         )
+
+
+def _at(reduction: AnyReduce, axes: ReduceAxes) -> Params:
+    if isinstance(reduction, ReduceSumParams):
+        return ReduceSumAtParams(reduction, axes)
+    if isinstance(reduction, ReduceSumF32Params):
+        return ReduceSumF32AtParams(reduction, axes)
+    return ReduceAtParams(reduction, axes)
 
 
 class Mean(_Reduce):
@@ -123,22 +184,20 @@ class Mean(_Reduce):
 
     def check_quantized(self, node: Node) -> None:
         checks.per_tensor(node, node.input("input"), node.output)
-        self._factor(node, _count(node))
+        self.factor(node, _count(node))
 
-    def kernel(self, node: Node, count: int) -> tuple[str, str, dict[str, ParamValue]]:
+    def function(self, node: Node) -> str:
+        return f"ts_reduce_sum_{_SUFFIX[node.output.dtype]}"
+
+    def params(self, node: Node, dimensions: ReduceFields, count: int) -> AnyReduce:
         input, output = node.input("input"), node.output
-        function = f"ts_reduce_sum_{_SUFFIX[output.dtype]}"
         if output.dtype is DType.FLOAT32:
-            return function, "ts_reduce_sum_f32", {"divisor": float(count) if self.name == "MEAN" else 1.0}
-        multiplier, shift = self._factor(node, count)
-        return function, "ts_reduce_sum", {
-            "sum_offset": -input.zero_point * count,
-            "multiplier": multiplier,
-            "shift": shift,
-            "output_offset": output.zero_point,
-        }  # fmt: skip
+            return ReduceSumF32Params(dimensions, float(count) if self.name == "MEAN" else 1.0)
+        factor = Factor(*self.factor(node, count))
+        return ReduceSumParams(dimensions, -input.zero_point * count, factor, output.zero_point)
 
-    def _factor(self, node: Node, count: int) -> tuple[int, int]:
+    def factor(self, node: Node, count: int) -> tuple[int, int]:
+        """Multiplier and shift from a sum of ``count`` values to the output."""
         input, output = node.input("input"), node.output
         multiplier, shift = requantization(node, ratio(input.scale, output.scale))
         if self.name == "MEAN":

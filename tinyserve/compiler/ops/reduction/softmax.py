@@ -21,7 +21,7 @@ from tinyserve.compiler.ops.support.quantize_params import (
     requantization,
     round_half_away,
 )
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Constant, Params
 
 INTEGER_BITS = 5
 """Of the scaled differences to the maximum."""
@@ -38,6 +38,33 @@ _OUTPUTS = {  # by the types of input and output: scale, zero point, tolerance o
 @dataclass(frozen=True)
 class SoftmaxAttributes:
     beta: float = 1.0
+
+
+@dataclass(frozen=True)
+class SoftmaxS8Params(Params, c_type="ts_softmax_s8_params"):
+    """The table has exponentials of differences."""
+
+    rows: int
+    depth: int
+    table_size: int
+    table: Constant
+
+
+@dataclass(frozen=True)
+class SoftmaxS16Params(Params, c_type="ts_softmax_s16_params"):
+    rows: int
+    depth: int
+    multiplier: int
+    shift: int
+    exp_table: Constant
+    reciprocal_table: Constant
+
+
+@dataclass(frozen=True)
+class SoftmaxF32Params(Params, c_type="ts_softmax_f32_params"):
+    rows: int
+    depth: int
+    beta: float
 
 
 class Softmax(OpDef):
@@ -78,20 +105,18 @@ class Softmax(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output = node.input("input"), node.output
         depth = input.shape[-1]
-        params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
+        rows = input.elements // depth
         source, target = lowering.operand(input), lowering.buffer(output)
+        params: Params
         if input.dtype is DType.FLOAT32:
-            function = kind = "ts_softmax_f32"
-            params["beta"] = node.attributes.beta
+            function, params = "ts_softmax_f32", SoftmaxF32Params(rows, depth, node.attributes.beta)
         elif input.dtype is DType.INT16:
-            function = kind = "ts_softmax_s16"
-            params.update(self._params_s16(node, lowering))
+            function, params = "ts_softmax_s16", self._params_s16(node, lowering)
         else:
             function = "ts_softmax_s8" if output.dtype is DType.INT8 else "ts_softmax_s8_s16"
-            kind = "ts_softmax_s8"
             table = exp_table(node)
-            params["table_size"] = len(table)
-            params["table"] = lowering.constant(f"{output.name}_exp", table, "exp(-scale * i), Q0.31")
+            constant = lowering.constant(f"{output.name}_exp", table, "exp(-scale * i), Q0.31")
+            params = SoftmaxS8Params(rows, depth, len(table), constant)
         add_call(
             node,
             lowering,
@@ -100,7 +125,6 @@ class Softmax(OpDef):
             params=params,
             inputs=[source],
             outputs=[target],
-            params_type=f"{kind}_params",
             overlaps=overlaps(source, target, self._lead(node)),
         )
 
@@ -116,18 +140,21 @@ class Softmax(OpDef):
         """From a difference of inputs to units of 10 / 65535: TFLM's CalculateSoftmaxParams."""
         return requantization(node, node.input("input").scale * node.attributes.beta / (10.0 / 65535.0))
 
-    def _params_s16(self, node: Node, lowering: Lowering) -> dict[str, ParamValue]:
+    def _params_s16(self, node: Node, lowering: Lowering) -> SoftmaxS16Params:
+        input = node.input("input")
         multiplier, shift = self._scaling_s16(node)
         exponential = sampled(np.exp, -10.0, 0.0)
         reciprocal = sampled(lambda x: np.float32(1) / (np.float32(1) + x), 0.0, 1.0)
-        return {
-            "multiplier": multiplier,
-            "shift": shift,
-            "exp_table": lowering.constant("softmax_exp", exponential, "e^x for x in [-10, 0], Q0.15"),
-            "reciprocal_table": lowering.constant(
+        return SoftmaxS16Params(
+            rows=input.elements // input.shape[-1],
+            depth=input.shape[-1],
+            multiplier=multiplier,
+            shift=shift,
+            exp_table=lowering.constant("softmax_exp", exponential, "e^x for x in [-10, 0], Q0.15"),
+            reciprocal_table=lowering.constant(
                 "softmax_reciprocal", reciprocal, "1 / (1 + x) for x in [0, 1], Q0.15"
             ),
-        }
+        )
 
 
 def scaling(node: Node, beta: float) -> tuple[int, int]:

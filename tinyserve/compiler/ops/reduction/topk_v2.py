@@ -3,13 +3,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.movement.slice import integers
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.program import Params
 
 _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.INT32: "s32", DType.FLOAT32: "f32"}
+
+
+@dataclass(frozen=True)
+class TopKParams(Params, c_type="ts_topk_v2_params"):
+    rows: int
+    columns: int
+    count: int
 
 
 class TopK(OpDef):
@@ -41,10 +51,9 @@ class TopK(OpDef):
             lowering,
             f"ts_topk_v2_{_SUFFIX[input.dtype]}",
             "topk_v2.h",
-            params={"rows": input.elements // columns, "columns": columns, "count": count},
+            params=TopKParams(input.elements // columns, columns, count),
             inputs=[lowering.operand(input)],
             outputs=[lowering.buffer(output) for output in node.outputs],
-            params_type="ts_topk_v2_params",
         )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Constant, Params
 
 _WORD = 1 << 32
 
@@ -49,6 +49,67 @@ def option(node: Node, name: str, low: int, high: int) -> int:
     return value
 
 
+@dataclass(frozen=True)
+class EnergyParams(Params, c_type="ts_energy_params"):
+    count: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class FilterBankParams(Params, c_type="ts_filter_bank_params"):
+    channels: int
+    weights: Constant
+    unweights: Constant
+    frequency_starts: Constant
+    weight_starts: Constant
+    widths: Constant
+
+
+@dataclass(frozen=True)
+class FilterBankComputedParams(Params, c_type="ts_filter_bank_computed_params"):
+    """How many frequencies and weights there are: the kernel checks the places against them."""
+
+    channels: int
+    frequencies: int
+    weights: int
+
+
+@dataclass(frozen=True)
+class SquareRootParams(Params, c_type="ts_filter_bank_square_root_params"):
+    channels: int
+
+
+@dataclass(frozen=True)
+class SpectralSubtractionParams(Params, c_type="ts_filter_bank_spectral_subtraction_params"):
+    """Of even and odd channels where there are two."""
+
+    channels: int
+    smoothing: tuple[int, ...]
+    one_minus_smoothing: tuple[int, ...]
+    min_signal_remaining: int
+    smoothing_bits: int
+    spectral_subtraction_bits: int
+    clamping: int
+
+
+@dataclass(frozen=True)
+class PcanParams(Params, c_type="ts_pcan_params"):
+    """``gains`` is NULL where they are an argument."""
+
+    channels: int
+    snr_shift: int
+    gains: Constant | None = None
+
+
+@dataclass(frozen=True)
+class LogParams(Params, c_type="ts_filter_bank_log_params"):
+    channels: int
+    input_correction_bits: int
+    output_scale: int
+    log2_correction: Constant
+
+
 class _Signal(OpDef):
     """Base: types of inputs and outputs are fixed."""
 
@@ -65,10 +126,10 @@ class _Signal(OpDef):
             checks.dtype(node, tensor, (wanted,), f"input {name}")
         for name, tensor, wanted in zip(self.outputs, node.outputs, self.output_types, strict=True):
             checks.dtype(node, tensor, (wanted,), f"output {name}")
-        self.params(node)
+        self.check_values(node)
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
-        """The kernel's numbers. Raises ModelError for options and shapes that contradict each other."""
+    def check_values(self, node: Node) -> object:
+        """Raises ModelError for options and shapes that contradict each other."""
         raise NotImplementedError
 
 
@@ -79,14 +140,14 @@ class Energy(_Signal):
     input_types = (DType.INT16,)
     types = input_types
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def check_values(self, node: Node) -> EnergyParams:
         count = node.output.elements
         checks.elements(node, node.input("input"), 2 * count, "input")
         end = option(node, "end_index", 0, count)
-        return {"count": count, "start": option(node, "start_index", 0, end), "end": end}
+        return EnergyParams(count, option(node, "start_index", 0, end), end)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        _add(node, lowering, "ts_energy", self.params(node), [node.input("input")])
+        _add(node, lowering, "ts_energy", self.check_values(node), [node.input("input")])
 
 
 class FilterBank(_Signal):
@@ -98,7 +159,7 @@ class FilterBank(_Signal):
     types = input_types[:1]
     output_types = (DType.UINT64,)
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def check_values(self, node: Node) -> FilterBankComputedParams:
         channels = option(node, "num_channels", 1, 1 << 12)
         checks.elements(node, node.output, channels, "output")
         input, weights, unweights, *places = node.operands()
@@ -106,24 +167,26 @@ class FilterBank(_Signal):
             checks.elements(node, table, channels + 1, "a table of places")
         room, count = input.elements, min(weights.elements, unweights.elements)
         if self._computed(node):
-            return {"channels": channels, "frequencies": room, "weights": count}
+            return FilterBankComputedParams(channels, room, count)
         frequencies, starts, widths = (np.asarray(table.data).astype(np.int64) for table in places)
         for first, limit in ((frequencies, room), (starts, count)):
             if (widths < 0).any() or (first < 0).any() or ((first + widths > limit) & (widths > 0)).any():
                 raise checks.invalid(node, "a channel reaches beyond the spectrum or the weights")
-        return {"channels": channels}
+        return FilterBankComputedParams(channels, room, count)
 
     def _computed(self, node: Node) -> bool:
         return not all(table.is_constant for table in node.operands()[1:])
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        params = self.params(node)
+        sizes = self.check_values(node)
         if self._computed(node):
-            _add(node, lowering, "ts_filter_bank_computed", params, node.operands(), in_place=False)
+            _add(node, lowering, "ts_filter_bank_computed", sizes, node.operands(), in_place=False)
             return
+        tables = []
         for name in self.inputs[1:]:
             tensor = node.input(name)
-            params[name] = lowering.constant(tensor.name, np.asarray(tensor.data), f"{node.name} {name}")
+            tables.append(lowering.constant(tensor.name, np.asarray(tensor.data), f"{node.name} {name}"))
+        params = FilterBankParams(sizes.channels, *tables)
         _add(node, lowering, "ts_filter_bank", params, [node.input("input")], in_place=False)
 
 
@@ -135,13 +198,13 @@ class FilterBankSquareRoot(_Signal):
     input_types = (DType.UINT64, DType.INT32)
     types = input_types[:1]
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def check_values(self, node: Node) -> SquareRootParams:
         checks.elements(node, node.input("input"), node.output.elements, "input")
         checks.elements(node, node.input("scale_bits"), 1, "input scale_bits")
-        return {"channels": node.output.elements}
+        return SquareRootParams(node.output.elements)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        _add(node, lowering, "ts_filter_bank_square_root", self.params(node), node.operands())
+        _add(node, lowering, "ts_filter_bank_square_root", self.check_values(node), node.operands())
 
 
 class FilterBankSpectralSubtraction(_Signal):
@@ -151,24 +214,24 @@ class FilterBankSpectralSubtraction(_Signal):
     outputs = ("output", "noise")
     output_types = (DType.UINT32, DType.UINT32)
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def check_values(self, node: Node) -> SpectralSubtractionParams:
         channels = node.input("input").elements
         for output in node.outputs:
             checks.elements(node, output, channels, "an output")
         option(node, "num_channels", channels, channels)
         names = ("smoothing", "alternate_smoothing")
-        return {
-            "channels": channels,
-            "smoothing": tuple(option(node, name, 0, _WORD - 1) for name in names),
-            "one_minus_smoothing": tuple(
+        return SpectralSubtractionParams(
+            channels=channels,
+            smoothing=tuple(option(node, name, 0, _WORD - 1) for name in names),
+            one_minus_smoothing=tuple(
                 option(node, name, 0, _WORD - 1)
                 for name in ("one_minus_smoothing", "alternate_one_minus_smoothing")
             ),
-            "min_signal_remaining": option(node, "min_signal_remaining", 0, _WORD - 1),
-            "smoothing_bits": option(node, "smoothing_bits", 0, 31),
-            "spectral_subtraction_bits": option(node, "spectral_subtraction_bits", 0, 63),
-            "clamping": option(node, "clamping", 0, 1),
-        }
+            min_signal_remaining=option(node, "min_signal_remaining", 0, _WORD - 1),
+            smoothing_bits=option(node, "smoothing_bits", 0, 31),
+            spectral_subtraction_bits=option(node, "spectral_subtraction_bits", 0, 63),
+            clamping=option(node, "clamping", 0, 1),
+        )
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         estimate = lowering.state(f"{node.outputs[1].name}_state", node.outputs[1].nbytes)
@@ -177,7 +240,7 @@ class FilterBankSpectralSubtraction(_Signal):
             lowering,
             "ts_filter_bank_spectral_subtraction",
             "filter_bank.h",
-            params=self.params(node),
+            params=self.check_values(node),
             inputs=[lowering.operand(node.input("input"))],
             outputs=[lowering.buffer(output) for output in node.outputs],
             scratch=[estimate],
@@ -193,21 +256,22 @@ class Pcan(_Signal):
     types = input_types[:1]
     _gains = 125  # 4 * 32 bits - 6, and the 3 of the last parabola
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def check_values(self, node: Node) -> PcanParams:
         channels = node.output.elements
         for name in ("input", "noise"):
             checks.elements(node, node.input(name), channels, f"input {name}")
         table = node.input("gains")
         if table.elements < self._gains:
             raise checks.invalid(node, f"{table.elements} gains, needs {self._gains}")
-        return {"channels": channels, "snr_shift": option(node, "snr_shift", 0, 63)}
+        return PcanParams(channels, option(node, "snr_shift", 0, 63))
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        table, params = node.input("gains"), self.params(node)
+        table, params = node.input("gains"), self.check_values(node)
         if not table.is_constant:
-            _add(node, lowering, "ts_pcan_computed", params, node.operands(), params_type="ts_pcan_params")
+            _add(node, lowering, "ts_pcan_computed", params, node.operands())
             return
-        params["gains"] = lowering.constant(table.name, np.asarray(table.data), "PCAN's gains")
+        gains = lowering.constant(table.name, np.asarray(table.data), "PCAN's gains")
+        params = replace(params, gains=gains)
         _add(node, lowering, "ts_pcan", params, [node.input("input"), node.input("noise")])
 
 
@@ -217,20 +281,17 @@ class FilterBankLog(_Signal):
     name = "SignalFilterBankLog"
     output_types = (DType.INT16,)
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def check_values(self, node: Node) -> tuple[int, int]:
         checks.elements(node, node.input("input"), node.output.elements, "input")
-        return {
-            "channels": node.output.elements,
-            "input_correction_bits": option(node, "input_correction_bits", 0, 31),
-            "output_scale": option(node, "output_scale", 0, _WORD - 1),
-        }
+        bits = option(node, "input_correction_bits", 0, 31)
+        return bits, option(node, "output_scale", 0, _WORD - 1)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         table = [round(65536 * (math.log2(1 + i / 128) - i / 128)) for i in range(129)]
-        params = self.params(node)
-        params["log2_correction"] = lowering.constant(
+        correction = lowering.constant(
             "log2_correction", np.array(table, dtype=np.uint16), "log2(1 + i / 128) - i / 128, Q0.16"
         )
+        params = LogParams(node.output.elements, *self.check_values(node), correction)
         _add(node, lowering, "ts_filter_bank_log", params, [node.input("input")])
 
 
@@ -238,11 +299,10 @@ def _add(
     node: Node,
     lowering: Lowering,
     kernel: str,
-    params: dict[str, ParamValue],
+    params: Params,
     inputs: list[Tensor],
     *,
     in_place: bool = True,
-    params_type: str | None = None,
 ) -> None:
     """The call; in place where the kernel reads each element right before it writes that place."""
     sources = [lowering.operand(tensor) for tensor in inputs]
@@ -255,7 +315,6 @@ def _add(
         params=params,
         inputs=sources,
         outputs=[target],
-        params_type=params_type,
         overlaps=overlaps(sources[0], target, 0) if in_place else [],
     )
 

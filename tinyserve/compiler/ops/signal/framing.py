@@ -6,6 +6,7 @@ SignalFramer, SignalStacker, SignalDelay, SignalOverlapAdd. Kernels in ``kernels
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,9 +16,53 @@ from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
-from tinyserve.compiler.program import Buffer, ParamValue
+from tinyserve.compiler.program import Buffer, Params
 
 _MOST = 1 << 20  # samples
+
+
+@dataclass(frozen=True)
+class WindowParams(Params, c_type="ts_window_params"):
+    rows: int
+    length: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class FftAutoScaleParams(Params, c_type="ts_fft_auto_scale_params"):
+    count: int
+
+
+@dataclass(frozen=True)
+class FramerParams(Params, c_type="ts_framer_params"):
+    rows: int
+    frames: int
+    frame_size: int
+    frame_step: int
+    capacity: int
+
+
+@dataclass(frozen=True)
+class StackerParams(Params, c_type="ts_stacker_params"):
+    channels: int
+    left_context: int
+    size: int
+    drop: int
+
+
+@dataclass(frozen=True)
+class DelayParams(Params, c_type="ts_delay_params"):
+    rows: int
+    length: int
+    delay: int
+
+
+@dataclass(frozen=True)
+class OverlapAddParams(Params, c_type="ts_overlap_add_params"):
+    rows: int
+    frames: int
+    frame_size: int
+    frame_step: int
 
 
 class _Framing(OpDef):
@@ -37,7 +82,7 @@ class _Framing(OpDef):
                     raise checks.invalid(node, f'"{tensor.name}" is a scalar')
         self.params(node)
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def params(self, node: Node) -> Params:
         """The kernel's numbers. Raises ModelError for options and shapes that contradict each other."""
         raise NotImplementedError
 
@@ -48,12 +93,12 @@ class Window(_Framing):
     name = "SignalWindow"
     inputs = ("input", "weights")
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def params(self, node: Node) -> WindowParams:
         input, weights = node.input("input"), node.input("weights")
         checks.shape(node, node.output, input.shape, "output")
         checks.elements(node, weights, input.shape[-1], "weights")
         length = input.shape[-1]
-        return {"rows": input.elements // length, "length": length, "shift": option(node, "shift", 0, 31)}
+        return WindowParams(input.elements // length, length, option(node, "shift", 0, 31))
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         inputs = [lowering.operand(tensor) for tensor in node.operands()]
@@ -70,12 +115,12 @@ class FftAutoScale(_Framing):
     name = "SignalFftAutoScale"
     outputs = ("output", "scale_bits")
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def params(self, node: Node) -> FftAutoScaleParams:
         count = node.input("input").elements
         checks.shape(node, node.output, (count,), "output")
         checks.dtype(node, node.outputs[1], (DType.INT32,), "scale bits")
         checks.elements(node, node.outputs[1], 1, "scale bits")
-        return {"count": count}
+        return FftAutoScaleParams(count)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         _add(node, lowering, "ts_fft_auto_scale", self.params(node))
@@ -90,7 +135,7 @@ class Framer(_Framing):
     name = "SignalFramer"
     outputs = ("output", "valid")
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def params(self, node: Node) -> FramerParams:
         input = node.input("input")
         size = option(node, "frame_size", 1, _MOST)
         step = option(node, "frame_step", 1, size)
@@ -101,28 +146,16 @@ class Framer(_Framing):
         checks.shape(node, node.output, (*input.shape[:-1], length // step, size), "output")
         _check_valid(node)
         capacity = -(-size // step) * step
-        return {
-            "rows": rows,
-            "frames": length // step,
-            "frame_size": size,
-            "frame_step": step,
-            "capacity": capacity,
-        }
+        return FramerParams(rows, length // step, size, step, capacity)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         params = self.params(node)
-        rows, size = (
-            node.input("input").elements // node.input("input").shape[-1],
-            params["frame_size"],
-        )
-        step, capacity = params["frame_step"], params["capacity"]
-        assert isinstance(size, int) and isinstance(step, int) and isinstance(capacity, int)
-        filled = size - step if node.attributes.get("prefill") else 0
-        lengths = np.full(rows, filled, dtype="<i4").tobytes()
+        filled = params.frame_size - params.frame_step if node.attributes.get("prefill") else 0
+        lengths = np.full(params.rows, filled, dtype="<i4").tobytes()
         name = node.output.name
         state = [
-            lowering.state(f"{name}_samples", 2 * rows * capacity),
-            lowering.state(f"{name}_lengths", 4 * rows, lengths),
+            lowering.state(f"{name}_samples", 2 * params.rows * params.capacity),
+            lowering.state(f"{name}_lengths", 4 * params.rows, lengths),
         ]
         _add(node, lowering, "ts_framer", params, *state)
 
@@ -133,7 +166,7 @@ class Stacker(_Framing):
     name = "SignalStacker"
     outputs = ("output", "valid")
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def params(self, node: Node) -> StackerParams:
         channels = option(node, "num_channels", 1, _MOST)
         left = option(node, "stacker_left_context", 0, _MOST)
         frames = left + option(node, "stacker_right_context", 0, _MOST) + 1
@@ -141,12 +174,7 @@ class Stacker(_Framing):
         checks.elements(node, node.input("input"), channels, "input")
         checks.elements(node, node.output, channels * frames, "output")
         _check_valid(node)
-        return {
-            "channels": channels,
-            "left_context": left,
-            "size": channels * frames,
-            "drop": channels * step,
-        }
+        return StackerParams(channels, left, channels * frames, channels * step)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         name = node.output.name
@@ -159,12 +187,12 @@ class Delay(_Framing):
 
     name = "SignalDelay"
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def params(self, node: Node) -> DelayParams:
         input = node.input("input")
         checks.shape(node, node.output, input.shape, "output")
         length = input.shape[-1]
         delay = option(node, "delay_length", 0, _MOST)
-        return {"rows": input.elements // length, "length": length, "delay": delay}
+        return DelayParams(input.elements // length, length, delay)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         input = node.input("input")
@@ -185,7 +213,7 @@ class OverlapAdd(_Framing):
         checks.same_dtype(node, input, node.output)
         self.params(node)
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
+    def params(self, node: Node) -> OverlapAddParams:
         input = node.input("input")
         if len(input.shape) < 2:
             raise checks.invalid(node, f"input {list(input.shape)} has no frames")
@@ -193,20 +221,13 @@ class OverlapAdd(_Framing):
         step = option(node, "frame_step", 1, size)
         checks.shape(node, node.output, (*rows, frames * step), "output")
         count = input.elements // (frames * size)
-        return {"rows": count, "frames": frames, "frame_size": size, "frame_step": step}
+        return OverlapAddParams(count, frames, size, step)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         input = node.input("input")
         state = lowering.state(f"{node.output.name}_state", input.nbytes // input.shape[-2])
         kind = "f32" if input.dtype is DType.FLOAT32 else "s16"
-        _add(
-            node,
-            lowering,
-            f"ts_overlap_add_{kind}",
-            self.params(node),
-            state,
-            params_type="ts_overlap_add_params",
-        )
+        _add(node, lowering, f"ts_overlap_add_{kind}", self.params(node), state)
 
 
 def _check_valid(node: Node) -> None:
@@ -218,9 +239,8 @@ def _add(
     node: Node,
     lowering: Lowering,
     kernel: str,
-    params: dict[str, ParamValue],
+    params: Params,
     *state: Buffer,
-    params_type: str | None = None,
 ) -> None:
     add_call(
         node,
@@ -230,7 +250,6 @@ def _add(
         params=params,
         inputs=[lowering.operand(node.input("input"))],
         outputs=[lowering.buffer(output) for output in node.outputs],
-        params_type=params_type,
         scratch=state,
     )
 

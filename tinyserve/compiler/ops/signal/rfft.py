@@ -15,7 +15,7 @@ from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Constant, Params
 
 _SUFFIX = {DType.INT16: "s16", DType.INT32: "s32", DType.FLOAT32: "f32"}
 _STAGES = 16  # TS_FFT_STAGES
@@ -25,6 +25,36 @@ _SHORTEST, _LONGEST = 4, 1 << 16
 @dataclass(frozen=True)
 class FftAttributes:
     fft_length: int
+
+
+@dataclass(frozen=True)
+class FftParams(Params):
+    """``count``: complex values. Tables are of the kernel's type."""
+
+    rows: int
+    input_length: int
+    count: int
+    stages: int
+    radices: tuple[int, ...]
+    order: Constant
+    twiddles: Constant
+    super_twiddles: Constant
+    scale: float
+
+
+class FftS16Params(FftParams, c_type="ts_fft_s16_params"):
+    """int16."""
+
+
+class FftS32Params(FftParams, c_type="ts_fft_s32_params"):
+    """int32."""
+
+
+class FftF32Params(FftParams, c_type="ts_fft_f32_params"):
+    """float32."""
+
+
+_RECORDS = {DType.INT16: FftS16Params, DType.INT32: FftS32Params, DType.FLOAT32: FftF32Params}
 
 
 class Rfft(OpDef):
@@ -72,17 +102,17 @@ class Rfft(OpDef):
         turns = sign * 2 * math.pi * np.arange(count) / count
         halves = sign * math.pi * ((np.arange(count // 2) + 1) / count + 0.5)
         name = f"fft_{length}_{'inverse' if self.inverse else 'forward'}"
-        params: dict[str, ParamValue] = {
-            "rows": input.elements // input.shape[-1],
-            "input_length": input.shape[-1],
-            "count": count,
-            "stages": len(radices),
-            "radices": tuple(radices + [1] * (_STAGES - len(radices))),
-            "order": lowering.constant(f"{name}_order", _order(radices, count), "input of each place"),
-            "twiddles": lowering.constant(f"{name}_twiddles", _unit(turns, input.dtype), "re, im"),
-            "super_twiddles": lowering.constant(f"{name}_super", _unit(halves, input.dtype), "re, im"),
-            "scale": 1.0 / length,
-        }
+        params = _RECORDS[input.dtype](
+            rows=input.elements // input.shape[-1],
+            input_length=input.shape[-1],
+            count=count,
+            stages=len(radices),
+            radices=tuple(radices + [1] * (_STAGES - len(radices))),
+            order=lowering.constant(f"{name}_order", _order(radices, count), "input of each place"),
+            twiddles=lowering.constant(f"{name}_twiddles", _unit(turns, input.dtype), "re, im"),
+            super_twiddles=lowering.constant(f"{name}_super", _unit(halves, input.dtype), "re, im"),
+            scale=1.0 / length,
+        )
         kind = _SUFFIX[input.dtype]
         add_call(
             node,
@@ -92,7 +122,6 @@ class Rfft(OpDef):
             params=params,
             inputs=[lowering.operand(input)],
             outputs=[lowering.buffer(output)],
-            params_type=f"ts_fft_{kind}_params",
             scratch=[lowering.scratch(f"{name}_work", length * input.dtype.itemsize)],
         )
 

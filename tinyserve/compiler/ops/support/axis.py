@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import unsupported
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 MAX_RANK = 6  # TS_AXIS_RANK
 
@@ -23,6 +25,13 @@ def check_computed_axis(node: Node, count: int | None = 1) -> None:
         raise checks.invalid(node, f"{node.output.elements} outputs of {input.elements} values")
 
 
-def axis_params(input: Tensor) -> dict[str, ParamValue]:
-    """Rank and shape of the tensor whose axes they are."""
-    return {"rank": len(input.shape), "shape": (*input.shape, *(1,) * (MAX_RANK - len(input.shape)))}
+@dataclass(frozen=True)
+class AxisFields(Params):
+    """Rank and shape of the tensor whose axes are computed."""
+
+    rank: int
+    shape: tuple[int, ...]
+
+    @classmethod
+    def of(cls, input: Tensor) -> AxisFields:
+        return cls(len(input.shape), (*input.shape, *(1,) * (MAX_RANK - len(input.shape))))

@@ -8,25 +8,21 @@ from collections.abc import Mapping
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
-from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps, broadcast_params, check_broadcast
+from tinyserve.compiler.ops.support.broadcast import Broadcast, broadcast_overlaps, check_broadcast
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 QUANTIZED = (DType.INT8, DType.INT16)
 
 
 class Binary(OpDef):
-    """Calls ``ts_<kernel>_<suffix>`` of ``<header>.h`` on two inputs of one type.
-
-    ``params_of`` names the parameter struct (``ts_<...>_params``) of each type's kernel.
-    """
+    """Calls ``ts_<kernel>_<suffix>`` of ``<header>.h`` on two inputs of one type."""
 
     inputs = ("input1", "input2")
     kernel: str
     header: str
     limits = "up to 6 dimensions"
     suffixes: Mapping[DType, str]
-    params_of: Mapping[DType, str]
     output_dtype: DType | None = None  # None: that of the inputs
 
     def check(self, node: Node) -> None:
@@ -40,9 +36,9 @@ class Binary(OpDef):
     def check_values(self, node: Node) -> None:
         """Raises UnsupportedError for quantization or attributes that the kernel does not take."""
 
-    def params(self, node: Node) -> dict[str, ParamValue]:
-        """The fields beyond the broadcast."""
-        return {}
+    def params(self, node: Node, broadcast: Broadcast) -> Params:
+        """The kernel's parameters."""
+        raise NotImplementedError
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         if lowering.lower_variant(self.header, node):
@@ -56,9 +52,8 @@ class Binary(OpDef):
             lowering,
             f"ts_{self.kernel}_{self.suffixes[dtype]}",
             f"{self.header}.h",
-            params={**broadcast_params(inputs[0], inputs[1], node.output), **self.params(node)},
+            params=self.params(node, Broadcast.of(inputs[0], inputs[1], node.output)),
             inputs=sources,
             outputs=[target],
-            params_type=f"ts_{self.params_of[dtype]}_params",
             overlaps=broadcast_overlaps(node, inputs, sources, target),
         )

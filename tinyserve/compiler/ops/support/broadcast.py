@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import unsupported
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
-from tinyserve.compiler.program import Operand, Overlap, ParamValue
+from tinyserve.compiler.program import Operand, Overlap, Params
 
 MAX_RANK = 6
 """TS_BROADCAST_RANK and the row."""
@@ -58,22 +60,34 @@ def merged(shape: tuple[int, ...], strides: list[list[int]]) -> tuple[list[int],
     return extents, walks
 
 
-def broadcast_params(input1: Tensor, input2: Tensor, output: Tensor) -> dict[str, ParamValue]:
-    """The fields of TS_BROADCAST_FIELDS."""
-    strides = [element_strides(tensor.shape, output.shape) for tensor in (input1, input2)]
-    extents, (walk1, walk2) = merged(output.shape, strides)
-    padding = [0] * (MAX_RANK - len(extents))
-    extents = [1] * len(padding) + extents
-    walk1, walk2 = padding + walk1, padding + walk2
-    return {
-        "rows": int(np.prod(extents[:-1])),
-        "row_length": extents[-1],
-        "row_stride1": walk1[-1],
-        "row_stride2": walk2[-1],
-        "shape": tuple(extents[:-1]),
-        "strides1": tuple(walk1[:-1]),
-        "strides2": tuple(walk2[:-1]),
-    }
+@dataclass(frozen=True)
+class Broadcast(Params):
+    """TS_BROADCAST_FIELDS."""
+
+    rows: int
+    row_length: int
+    row_stride1: int
+    row_stride2: int
+    shape: tuple[int, ...]
+    strides1: tuple[int, ...]
+    strides2: tuple[int, ...]
+
+    @classmethod
+    def of(cls, input1: Tensor, input2: Tensor, output: Tensor) -> Broadcast:
+        strides = [element_strides(tensor.shape, output.shape) for tensor in (input1, input2)]
+        extents, (walk1, walk2) = merged(output.shape, strides)
+        padding = [0] * (MAX_RANK - len(extents))
+        extents = [1] * len(padding) + extents
+        walk1, walk2 = padding + walk1, padding + walk2
+        return cls(
+            rows=int(np.prod(extents[:-1])),
+            row_length=extents[-1],
+            row_stride1=walk1[-1],
+            row_stride2=walk2[-1],
+            shape=tuple(extents[:-1]),
+            strides1=tuple(walk1[:-1]),
+            strides2=tuple(walk2[:-1]),
+        )
 
 
 def broadcast_overlaps(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.support.base import Lowering
-from tinyserve.compiler.program import Buffer, KernelCall, Operand, Overlap, ParamValue
+from tinyserve.compiler.program import Buffer, KernelCall, Operand, Overlap, Params
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,9 @@ def add_call(
     function: str,
     header: str,
     *,
-    params: dict[str, ParamValue],
+    params: Params,
     inputs: Sequence[Operand | None],
     outputs: Sequence[Buffer],
-    params_type: str | None = None,
     overlaps: Sequence[Overlap] = (),
     scratch: Sequence[Buffer | None] = (),
     macs: int = 0,
@@ -40,12 +39,13 @@ def add_call(
     code: tuple[str, ...] = (),
 ) -> None:
     """Appends ``function(&params, inputs..., outputs..., scratch...)``; None is passed as NULL."""
+    if not isinstance(params, Params):  # an operator from outside is not type-checked
+        raise TypeError(f"params of {function} must be a record: class YourParams(Params, c_type=...)")
     working = [buffer for buffer in scratch if buffer is not None]
     lowering.call(
         KernelCall(
             function=function,
             header=header,
-            params_type=params_type or f"{function}_params",
             params=params,
             args=[*inputs, *outputs, *scratch],
             reads=[operand for operand in inputs if isinstance(operand, Buffer)] + working,

@@ -7,6 +7,7 @@ A model is compiled with those that its ``Target`` names; nothing else remembers
 from __future__ import annotations
 
 import importlib.util
+import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -123,6 +124,7 @@ def _module(file: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(f"tinyserve_external_{file.stem}", file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where dataclasses look for the names in annotations
     try:
         spec.loader.exec_module(module)
     except Exception as error:

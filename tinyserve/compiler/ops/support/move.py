@@ -3,7 +3,16 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.program import Buffer, KernelCall, Operand, Overlap
+from dataclasses import dataclass
+
+from tinyserve.compiler.program import Buffer, KernelCall, Operand, Overlap, Params
+
+
+@dataclass(frozen=True)
+class MoveParams(Params, c_type="ts_move_params"):
+    """``bytes``: of the value."""
+
+    bytes: int
 
 
 def move(source: Operand, target: Buffer, layer: str, comment: str = "") -> KernelCall:
@@ -12,8 +21,7 @@ def move(source: Operand, target: Buffer, layer: str, comment: str = "") -> Kern
     return KernelCall(
         function="ts_move",
         header="move.h",
-        params_type="ts_move_params",
-        params={"bytes": source.nbytes},
+        params=MoveParams(source.nbytes),
         args=[source, target],
         reads=reads,
         writes=[target],

@@ -15,7 +15,7 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.broadcast import MAX_RANK, merged
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 
 SUFFIX = {
     DType.INT8: "s8", DType.UINT8: "s8", DType.BOOL: "s8", DType.INT16: "s16", DType.UINT16: "s16",
@@ -73,9 +73,23 @@ def add_copy(
         params=walk.params(),
         inputs=[from_operand],
         outputs=[to_buffer],
-        params_type="ts_strided_copy_params",
         overlaps=overlaps(from_operand, to_buffer, lead_bytes(reads, ends)) if whole else [],
     )
+
+
+@dataclass(frozen=True)
+class StridedCopyParams(Params, c_type="ts_strided_copy_params"):
+    """A block of rows at both ends: starts and strides in units of the kernel."""
+
+    rows: int
+    row_length: int
+    shape: tuple[int, ...]
+    input_start: int
+    input_row_stride: int
+    input_strides: tuple[int, ...]
+    output_start: int
+    output_row_stride: int
+    output_strides: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -109,22 +123,21 @@ class _Runs:
         walks = [[value // unit for value in walk] + [1] for walk in strides]
         return _Runs(extents, walks[0], walks[1], starts[0] // unit, starts[1] // unit)
 
-    def params(self) -> dict[str, ParamValue]:
-        """The fields of ts_strided_copy_params."""
+    def params(self) -> StridedCopyParams:
         padding = [0] * (MAX_RANK - len(self.extents))
         extents = [1] * len(padding) + self.extents
         from_strides, to_strides = padding + self.from_strides, padding + self.to_strides
-        return {
-            "rows": int(np.prod(extents[:-1], dtype=np.int64)),
-            "row_length": extents[-1],
-            "shape": tuple(extents[:-1]),
-            "input_start": self.from_start,
-            "input_row_stride": from_strides[-1],
-            "input_strides": tuple(from_strides[:-1]),
-            "output_start": self.to_start,
-            "output_row_stride": to_strides[-1],
-            "output_strides": tuple(to_strides[:-1]),
-        }
+        return StridedCopyParams(
+            rows=int(np.prod(extents[:-1], dtype=np.int64)),
+            row_length=extents[-1],
+            shape=tuple(extents[:-1]),
+            input_start=self.from_start,
+            input_row_stride=from_strides[-1],
+            input_strides=tuple(from_strides[:-1]),
+            output_start=self.to_start,
+            output_row_stride=to_strides[-1],
+            output_strides=tuple(to_strides[:-1]),
+        )
 
 
 def _kernel(walk: _Runs, dtype: DType) -> tuple[str, _Runs]:

@@ -67,22 +67,6 @@ class Window:
         nothing = (rows[:, None] >= NOTHING_READ) | (columns >= NOTHING_READ)
         return np.where(nothing, NOTHING_READ, reads).reshape(-1)
 
-    def params(self) -> dict[str, int]:
-        """The fields of kernel parameters that describe the window except dilation, by their C names."""
-        return {
-            "batches": self.batches,
-            "input_height": self.input_height,
-            "input_width": self.input_width,
-            "filter_height": self.filter_height,
-            "filter_width": self.filter_width,
-            "output_height": self.output_height,
-            "output_width": self.output_width,
-            "stride_height": self.stride_height,
-            "stride_width": self.stride_width,
-            "pad_top": self.pad_top,
-            "pad_left": self.pad_left,
-        }
-
 
 def _first_inside(outputs: int, *, stride: int, pad: int, taps: int, dilation: int, extent: int) -> IntArray:
     """Per output position, the first input position that a tap reads."""

@@ -22,7 +22,7 @@ The output has the features' type. Options: ``scale`` (float32: the output is su
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.trees.tree_branches import functions
 from tinyserve.compiler.ops.trees.tree_tables import Tables, largest_sum, packed, subtree_sizes
-from tinyserve.compiler.program import Constant, ParamValue
+from tinyserve.compiler.program import Constant, Params
 
 Array = npt.NDArray[Any]
 
@@ -47,9 +47,28 @@ MOST_FEATURES = 1 << 15
 MOST_NODES_PER_TREE = (1 << 16) - 1
 _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
 _LARGEST_SCALE = 1e30
-_PARAMS = "ts_tree_ensemble_params"
 _BRANCHES = "branches"
 _LEAF_TYPE = {"uint8": "TS_TREE_U8", "uint16": "TS_TREE_U16", "int16": "TS_TREE_S16", "int32": "TS_TREE_S32"}
+
+
+@dataclass(frozen=True)
+class TreeEnsembleParams(Params, c_type="ts_tree_ensemble_params"):
+    """Types are enumerators of the header. Trees that are code neither read ``wide`` nor ``leaf_type``."""
+
+    trees: int
+    outputs: int
+    codes: int
+    classes: int
+    rows: int
+    vote: int
+    row_type: str
+    multiplier: int
+    rounding: int
+    shift: int
+    zero_point: int
+    scale: float
+    wide: int = 0
+    leaf_type: str = "TS_TREE_U8"
 
 
 @dataclass(frozen=True)
@@ -114,8 +133,7 @@ def _lower_walks(node: Node, lowering: Lowering) -> None:
         lowering,
         f"ts_tree_ensemble_{_SUFFIX[output.dtype]}",
         "tree_ensemble.h",
-        params=_params(node, leaves) | {"wide": int(trees.wide), "leaf_type": _LEAF_TYPE[values.dtype.name]},
-        params_type=_PARAMS,
+        params=replace(_params(node, leaves), wide=int(trees.wide), leaf_type=_LEAF_TYPE[values.dtype.name]),
         inputs=[
             lowering.operand(node.input("features")),
             _constant(node, lowering, "nodes", trees.words),
@@ -141,7 +159,6 @@ def _lower_branches(node: Node, lowering: Lowering) -> None:
         name,
         "tree_ensemble.h",
         params=_params(node, leaves),
-        params_type=_PARAMS,
         inputs=[
             lowering.operand(node.input("features")),
             _constant(node, lowering, "rows", leaves.rows),
@@ -155,17 +172,22 @@ def _lower_branches(node: Node, lowering: Lowering) -> None:
     )
 
 
-def _params(node: Node, leaves: _Leaves) -> dict[str, ParamValue]:
+def _params(node: Node, leaves: _Leaves) -> TreeEnsembleParams:
     attributes, output = node.attributes, node.output
-    return {
-        "trees": len(Tables.of(node).roots), "outputs": output.elements,
-        "codes": int(leaves.are_codes), "classes": leaves.classes,
-        "rows": 0 if leaves.rows is None else len(leaves.rows), "vote": leaves.vote,
-        "row_type": "TS_TREE_U8" if leaves.rows is None else _LEAF_TYPE[leaves.rows.dtype.name],
-        "multiplier": attributes.multiplier, "rounding": (1 << attributes.shift) >> 1,
-        "shift": attributes.shift, "zero_point": output.zero_point,
-        "scale": float(np.float32(attributes.scale)),
-    }  # fmt: skip
+    return TreeEnsembleParams(
+        trees=len(Tables.of(node).roots),
+        outputs=output.elements,
+        codes=int(leaves.are_codes),
+        classes=leaves.classes,
+        rows=0 if leaves.rows is None else len(leaves.rows),
+        vote=leaves.vote,
+        row_type="TS_TREE_U8" if leaves.rows is None else _LEAF_TYPE[leaves.rows.dtype.name],
+        multiplier=attributes.multiplier,
+        rounding=(1 << attributes.shift) >> 1,
+        shift=attributes.shift,
+        zero_point=output.zero_point,
+        scale=float(np.float32(attributes.scale)),
+    )
 
 
 def _constant(node: Node, lowering: Lowering, role: str, values: Array | None) -> Constant | None:

@@ -79,9 +79,7 @@ def _means(node: Node, values: Int64Array) -> Int64Array:
     source, output = node.inputs[0], node.output
     assert source is not None
     count = reduction_of(node).count
-    _, _, params = Mean().kernel(node, count)
-    multiplier, shift = params["multiplier"], params["shift"]
-    assert isinstance(multiplier, int) and isinstance(shift, int)
+    multiplier, shift = Mean().factor(node, count)
     means = [
         requantize(wrap((value - source.zero_point) * count), multiplier, shift) + output.zero_point
         for value in values.tolist()

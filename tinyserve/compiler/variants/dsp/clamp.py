@@ -6,12 +6,21 @@ Saturating first is no loss: the activation's bounds lie within int8's.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import INTEGER_RANGE, activation_range
-from tinyserve.compiler.program import KernelCall
+from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
+from tinyserve.compiler.program import KernelCall, Params
 
 INSTRUCTIONS_PER_ELEMENT = 7.0
+
+
+@dataclass(frozen=True)
+class ClampParams(Params, c_type="ts_clamp_dsp_s8_params"):
+    elements: int
+    clamp: Clamp
 
 
 def is_needed(node: Node) -> bool:
@@ -28,18 +37,14 @@ def add_clamp(node: Node, lowering: Lowering) -> None:
     """Appends the pass where it is needed, after the call that writes the output."""
     if not is_needed(node):
         return
-    low, high = activation_range(node, node.attributes.activation, node.output)
+    clamp = quantized_clamp(node)
+    low, high = clamp.activation_min, clamp.activation_max
     output = lowering.buffer(node.output)
     lowering.call(
         KernelCall(
             function="ts_clamp_dsp_s8",
             header="dsp/clamp.h",
-            params_type="ts_clamp_dsp_s8_params",
-            params={
-                "elements": node.output.elements,
-                "activation_min": low,
-                "activation_max": high,
-            },
+            params=ClampParams(node.output.elements, clamp),
             args=[output],
             reads=[output],
             writes=[output],

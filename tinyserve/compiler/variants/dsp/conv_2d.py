@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,8 +13,9 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import IntArray, lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
+from tinyserve.compiler.ops.support.records import DilatedWindow
 from tinyserve.compiler.ops.support.window import Window
-from tinyserve.compiler.program import Optimize, ParamValue
+from tinyserve.compiler.program import Constant, Optimize, Params
 from tinyserve.compiler.variants import Candidate, layers, sums16
 from tinyserve.compiler.variants.dsp import clamp, conv_2d_s16, packing, wide, winograd
 
@@ -23,6 +24,39 @@ REASON = "SMLAD on two taps of 4 pixels x 2 channels; dsp: two weights per half-
 REASON_SINGLE = "SMLAD on two taps of 1 pixel x 2 channels: a smaller patch at the arena's peak"
 WIDE_GAIN = 70.0
 """Instructions per inference that a byte of flash must save where neither size nor speed comes first."""
+
+
+@dataclass(frozen=True)
+class MatmulFields(Params):
+    """TS_DSP_MATMUL_FIELDS, and the functions for four pixels and for one, NULL where it is not needed."""
+
+    steps: int
+    output_stride: int
+    rounding: int
+    weights: Constant
+    weights_bytes: int
+    odd: int
+    multiply_4: str | None
+    multiply_1: str | None
+
+
+@dataclass(frozen=True)
+class DspConv2D1x1Params(Params, c_type="ts_conv_2d_1x1_dsp_s8_params"):
+    """``input_bytes``: of a pixel."""
+
+    matmul: MatmulFields
+    pixels: int
+    input_bytes: int
+
+
+@dataclass(frozen=True)
+class DspConv2DParams(Params, c_type="ts_conv_2d_dsp_s8_params"):
+    matmul: MatmulFields
+    window: DilatedWindow
+    input_channels: int
+    input_zero_point: int
+    patch_words: int
+    row_words: int
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -118,13 +152,14 @@ def _lower(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int =
         return
     row_words = -(-run_length(view, input.shape[3]) // 4)
     patch_words = pixels * packed.steps
-    params = {
-        **_matmul_params(node, lowering, packed, view.pixels // max(1, view.batches) if pixels > 1 else 1),
-        **_window_params(view, input.shape[3]),
-        "input_zero_point": input.zero_point,
-        "patch_words": patch_words,
-        "row_words": row_words,
-    }
+    params = DspConv2DParams(
+        matmul=_matmul(node, lowering, packed, view.pixels // max(1, view.batches) if pixels > 1 else 1),
+        window=DilatedWindow.of(view),
+        input_channels=input.shape[3],
+        input_zero_point=input.zero_point,
+        patch_words=patch_words,
+        row_words=row_words,
+    )
     words = patch_words + row_words * (1 + pixels if _is_cut(view) else 1)
     lead = _lead(view, input.shape[3], output.shape[3], pixels)
     _call(node, lowering, packed, "ts_conv_2d", params, patch_bytes=4 * words, lead=lead)
@@ -132,7 +167,7 @@ def _lower(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int =
 
 def lower_pointwise(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int, depth: int) -> None:
     """A 1x1 convolution, or a fully connected layer whose batches are the pixels."""
-    params = {**_matmul_params(node, lowering, packed, pixels), "pixels": pixels, "input_bytes": depth}
+    params = DspConv2D1x1Params(_matmul(node, lowering, packed, pixels), pixels, depth)
     channels = node.input("weights").shape[0]
     reads = np.arange(pixels, dtype=np.int64)[None, :]
     patch_bytes = 4 * min(pixels, PIXELS) * packed.steps
@@ -140,25 +175,23 @@ def lower_pointwise(node: Node, lowering: Lowering, packed: packing.Matmul, pixe
     _call(node, lowering, packed, "ts_conv_2d_1x1", params, patch_bytes=patch_bytes, lead=lead)
 
 
-def _matmul_params(
-    node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int
-) -> dict[str, ParamValue]:
+def _matmul(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int) -> MatmulFields:
     """``pixels``: of one image. Kernels that it does not need are not linked."""
     weights = node.input("weights")
     function = "ts_dsp_matmul_{}_" + packed.kernel
     whole = len(packed.weights) - packed.odd
-    return {
-        "steps": packed.steps,
-        "output_stride": weights.shape[0],
-        "rounding": packed.rounding,
-        "weights": lowering.constant(
+    return MatmulFields(
+        steps=packed.steps,
+        output_stride=weights.shape[0],
+        rounding=packed.rounding,
+        weights=lowering.constant(
             f"{weights.name}_packed", packed.weights, f"see kernels/dsp/{packed.source}"
         ),
-        "weights_bytes": 4 * whole * packed.weights.shape[1],
-        "odd": int(packed.odd),
-        "multiply_4": function.format(4) if pixels >= PIXELS else None,
-        "multiply_1": function.format(1) if pixels % PIXELS else None,
-    }
+        weights_bytes=4 * whole * packed.weights.shape[1],
+        odd=int(packed.odd),
+        multiply_4=function.format(4) if pixels >= PIXELS else None,
+        multiply_1=function.format(1) if pixels % PIXELS else None,
+    )
 
 
 def _call(
@@ -166,7 +199,7 @@ def _call(
     lowering: Lowering,
     packed: packing.Matmul,
     kernel: str,
-    params: dict[str, ParamValue],
+    params: Params,
     *,
     patch_bytes: int,
     lead: int,
@@ -182,25 +215,6 @@ def _call(
         reason=REASON_SINGLE if packed.variant.endswith("-single") else REASON,
     )  # fmt: skip
     clamp.add_clamp(node, lowering)
-
-
-def _window_params(view: Window, channels: int) -> dict[str, ParamValue]:
-    return {
-        "batches": view.batches,
-        "input_height": view.input_height,
-        "input_width": view.input_width,
-        "input_channels": channels,
-        "filter_height": view.filter_height,
-        "filter_width": view.filter_width,
-        "output_height": view.output_height,
-        "output_width": view.output_width,
-        "stride_height": view.stride_height,
-        "stride_width": view.stride_width,
-        "dilation_height": view.dilation_height,
-        "dilation_width": view.dilation_width,
-        "pad_top": view.pad_top,
-        "pad_left": view.pad_left,
-    }
 
 
 def _is_cut(view: Window) -> bool:

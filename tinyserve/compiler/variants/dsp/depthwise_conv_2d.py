@@ -14,7 +14,7 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import Requantization, convolution_requantization
 from tinyserve.compiler.ops.support.window import Window
-from tinyserve.compiler.program import Buffer, Operand, Overlap, ParamValue
+from tinyserve.compiler.program import Buffer, Constant, Operand, Overlap, Params
 from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.dsp import clamp, packing, planes, scaling
 
@@ -62,6 +62,43 @@ def _window_applies(view: Window) -> bool:
         and max(view.pad_top, view.pad_left) <= 1
         and max(view.batches, view.input_height, view.input_width) < 1 << 14
     )
+
+
+@dataclass(frozen=True)
+class GatherFields(Params):
+    """How a row's columns fall into pairs: the end of TS_DSP_GATHER_FIELDS."""
+
+    first_padding: int
+    pairs: int
+    single: int
+    padding_pairs: int
+
+
+@dataclass(frozen=True)
+class DspDepthwiseConv2DParams(Params, c_type="ts_depthwise_conv_2d_dsp_s8_params"):
+    """``strip`` and ``last_strip``: the functions of the rows that are computed at a time."""
+
+    column_step: int
+    padding: int
+    gather: GatherFields
+    strip: str
+    last_strip: str
+    batches: int
+    channels: int
+    input_rows: int
+    input_row_step: int
+    input_bytes: int
+    output_rows: int
+    output_row_step: int
+    output_column_step: int
+    output_bytes: int
+    rows_per_strip: int
+    pad_rows: int
+    slot_pairs: int
+    strip_pairs: int
+    odd: int
+    rounding: int
+    weights: Constant
 
 
 @dataclass(frozen=True)
@@ -118,18 +155,13 @@ class _View:
         work = gather + self.strips * (gather + _LANES * blocks + 60)
         return groups * work + self.channels * 60.0 - self.spared
 
-    def gather(self) -> dict[str, ParamValue]:
+    def gather(self) -> GatherFields:
         """How a row's columns fall into pairs: ``ts_dsp_gather``."""
         pairs = self.slot_pairs - self.pad_columns
         inside = self.input_columns - self.pad_columns
         whole = min(pairs, inside // 2)
         single = int(inside % 2 == 1 and whole < pairs)
-        return {
-            "first_padding": self.pad_columns,
-            "pairs": whole,
-            "single": single,
-            "padding_pairs": pairs - whole - single,
-        }
+        return GatherFields(self.pad_columns, whole, single, pairs - whole - single)
 
     def steps(self, columns: int) -> tuple[int, int]:
         """Bytes between rows and between columns of an image that is ``columns`` wide in memory."""
@@ -172,29 +204,29 @@ def _lower(node: Node, lowering: Lowering, view: _View, records: npt.NDArray[np.
     one = view.stride == 1
     single = view.spared > _SINGLE_ROW_GAIN and lowering.target.optimize != "size"
     strip = "ts_dsp_depthwise_3x3_{}" + ("_relu" if output.zero_point == -128 else "")
-    params: dict[str, ParamValue] = {
-        "column_step": column_step,
-        "padding": int(np.full(4, input.zero_point, np.int8).view("<i4")[0]),
-        **view.gather(),
-        "strip": strip.format(f"s{view.stride}"),
-        "last_strip": strip.format("single" if single else f"s{view.stride}"),
-        "batches": input.shape[0],
-        "channels": view.channels,
-        "input_rows": view.input_rows,
-        "input_row_step": row_step,
-        "input_bytes": input.nbytes // max(1, input.shape[0]),
-        "output_rows": view.output_rows,
-        "output_row_step": output_row_step,
-        "output_column_step": output_column_step,
-        "output_bytes": output.nbytes // max(1, output.shape[0]),
-        "rows_per_strip": 2 if one else 1,
-        "pad_rows": view.pad_rows,
-        "slot_pairs": view.slot_pairs,
-        "strip_pairs": view.output_columns // 2 if one else view.output_columns,
-        "odd": view.output_columns % 2 if one else 0,
-        "rounding": 2 * output.zero_point + 1,
-        "weights": lowering.constant(f"{weights.name}_packed", records, "see kernels/dsp/depthwise.S"),
-    }
+    params = DspDepthwiseConv2DParams(
+        column_step=column_step,
+        padding=int(np.full(4, input.zero_point, np.int8).view("<i4")[0]),
+        gather=view.gather(),
+        strip=strip.format(f"s{view.stride}"),
+        last_strip=strip.format("single" if single else f"s{view.stride}"),
+        batches=input.shape[0],
+        channels=view.channels,
+        input_rows=view.input_rows,
+        input_row_step=row_step,
+        input_bytes=input.nbytes // max(1, input.shape[0]),
+        output_rows=view.output_rows,
+        output_row_step=output_row_step,
+        output_column_step=output_column_step,
+        output_bytes=output.nbytes // max(1, output.shape[0]),
+        rows_per_strip=2 if one else 1,
+        pad_rows=view.pad_rows,
+        slot_pairs=view.slot_pairs,
+        strip_pairs=view.output_columns // 2 if one else view.output_columns,
+        odd=view.output_columns % 2 if one else 0,
+        rounding=2 * output.zero_point + 1,
+        weights=lowering.constant(f"{weights.name}_packed", records, "see kernels/dsp/depthwise.S"),
+    )
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
         node, lowering, "ts_depthwise_conv_2d_dsp_s8", "dsp/depthwise_conv_2d.h",

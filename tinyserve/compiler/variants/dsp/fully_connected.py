@@ -3,20 +3,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
+from tinyserve.compiler.ops.linear.fully_connected import Matrix, matrix_of
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate, dots
 from tinyserve.compiler.variants.dsp import clamp, conv_2d, packing
 
 REASON = "SMLAD on four taps x 8 channels, two weights per half-word"
 _GROUP = 8
+
+
+@dataclass(frozen=True)
+class DspFullyConnectedParams(Params, c_type="ts_fully_connected_dsp_s8_params"):
+    """``quads`` of inputs and a ``tail`` of 0 to 3. ``overlapping``: 1 where the last group of channels
+    begins in the one before it."""
+
+    quads: int
+    tail: int
+    weights: Constant
+    groups: int
+    multiplier: int
+    rounding: int
+    shift: int
+    matrix: Matrix
+    group_words: int
+    overlapping: int
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -73,20 +93,18 @@ def _lower(node: Node, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> No
     channels, depth = weights.shape
     factors = fully_connected_requantization(node, input, weights, output)
     shift = -int(factors.shifts[0])
-    params: dict[str, ParamValue] = {
-        "quads": depth // 4,
-        "tail": depth % 4,
-        "weights": lowering.constant(f"{weights.name}_packed", packed, "see kernels/dsp/fully_connected.S"),
-        "groups": channels // _GROUP,
-        "multiplier": int(factors.multipliers[0]),
-        "rounding": (2 * output.zero_point + 1) * (1 << (shift - 1)),
-        "shift": shift - 1,
-        "batches": input.elements // depth,
-        "depth": depth,
-        "channels": channels,
-        "group_words": packed.shape[1],
-        "overlapping": int(channels % _GROUP != 0),
-    }
+    params = DspFullyConnectedParams(
+        quads=depth // 4,
+        tail=depth % 4,
+        weights=lowering.constant(f"{weights.name}_packed", packed, "see kernels/dsp/fully_connected.S"),
+        groups=channels // _GROUP,
+        multiplier=int(factors.multipliers[0]),
+        rounding=(2 * output.zero_point + 1) * (1 << (shift - 1)),
+        shift=shift - 1,
+        matrix=matrix_of(node),
+        group_words=packed.shape[1],
+        overlapping=int(channels % _GROUP != 0),
+    )
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
         node, lowering, "ts_fully_connected_dsp_s8", "dsp/fully_connected.h",

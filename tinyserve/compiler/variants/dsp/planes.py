@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,10 +13,10 @@ from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
-from tinyserve.compiler.program import Buffer, Overlap, ParamValue
+from tinyserve.compiler.program import Buffer, Constant, Overlap, Params
 from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.dsp import clamp, packing
-from tinyserve.compiler.variants.planes import Plane
+from tinyserve.compiler.variants.planes import Plane, PlaneFields
 
 REASON = "SMLAxy on 4 channels x 2 columns, from padded planes"
 VARIANT = "dsp-planes"
@@ -24,6 +26,20 @@ _PIXEL_BYTES = 8
 _PLANE_PIXELS = 512
 _LONGEST_RUN = 10  # taps: LONGEST_RUN in plane.S
 _MOST_STRIDE = 4  # along rows: the functions of plane.S
+
+
+@dataclass(frozen=True)
+class DspPlaneParams(Params, c_type="ts_depthwise_plane_dsp_s8_params"):
+    """``channels``: the function of a plane's rows."""
+
+    records: Constant
+    channels: str
+    record_words: int
+    runs_words: int
+    run: int
+    input_channels: int
+    output_channels: int
+    plane: PlaneFields
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -108,18 +124,16 @@ def _lower(node: Node, lowering: Lowering, plane: Plane, records: npt.NDArray[np
     source, target = lowering.operand(input), lowering.buffer(output)
     relu = "_relu" if output.zero_point == -128 else ""
     run, _ = _run(plane)
-    params: dict[str, ParamValue] = {
-        "records": lowering.constant(
-            f"{weights.name}_planes", records.reshape(-1), "see kernels/dsp/plane.S"
-        ),
-        "channels": f"ts_dsp_plane_s{plane.columns.stride}{relu}",
-        "record_words": records.shape[1],
-        "runs_words": records.shape[1] - 3 * _LANES,
-        "run": run,
-        "input_channels": input.shape[3],
-        "output_channels": output.shape[3],
-        **plane.fields(node),
-    }
+    params = DspPlaneParams(
+        records=lowering.constant(f"{weights.name}_planes", records.reshape(-1), "see kernels/dsp/plane.S"),
+        channels=f"ts_dsp_plane_s{plane.columns.stride}{relu}",
+        record_words=records.shape[1],
+        runs_words=records.shape[1] - 3 * _LANES,
+        run=run,
+        input_channels=input.shape[3],
+        output_channels=output.shape[3],
+        plane=plane.fields(node),
+    )
     # The last pair of outputs reads a column beyond its row, and taps of weight 0 do.
     beyond = plane.columns.stride + _LONGEST_RUN
     in_place = isinstance(source, Buffer) and plane.serves_in_place(node)

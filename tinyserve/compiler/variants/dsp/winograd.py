@@ -19,7 +19,7 @@ from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.ops.support.window import Window
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.dsp import clamp, packing
 from tinyserve.compiler.variants.dsp.packing import Ints
@@ -30,6 +30,23 @@ _G2 = np.array([[2, 0, 0], [1, 1, 1], [1, -1, 1], [0, 0, 2]], dtype=np.int64)
 _TILE_ROWS, _PAIR_COLUMNS, _BLOCK = 2, 4, 4
 _M_BYTES = 512
 _INT32 = 1 << 31
+
+
+@dataclass(frozen=True)
+class WinogradParams(Params, c_type="ts_conv_2d_winograd_dsp_s8_params"):
+    """``multiply``: the function of a row of tiles."""
+
+    steps: int
+    blocks: int
+    weights: Constant
+    records: Constant
+    pixel_step: int
+    row_step: int
+    multiply: str
+    height: int
+    width: int
+    input_channels: int
+    input_zero_point: int
 
 
 @dataclass(frozen=True)
@@ -112,21 +129,21 @@ def _lower(node: Node, lowering: Lowering, found: Filters) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     view, depth, channels = conv_window(node), input.shape[3], output.shape[3]
     see = "see kernels/dsp/winograd.S"
-    params: dict[str, ParamValue] = {
-        "steps": depth // 2,
-        "blocks": channels // _BLOCK,
-        "weights": lowering.constant(
+    params = WinogradParams(
+        steps=depth // 2,
+        blocks=channels // _BLOCK,
+        weights=lowering.constant(
             f"{weights.name}_winograd", _transformed(found.weights).view(np.int32), see
         ),
-        "records": lowering.constant(f"{weights.name}_requant", found.records, see),
-        "pixel_step": channels,
-        "row_step": channels * view.output_width,
-        "multiply": "ts_dsp_winograd_relu_s8" if found.relu else "ts_dsp_winograd_s8",
-        "height": view.output_height,
-        "width": view.output_width,
-        "input_channels": depth,
-        "input_zero_point": input.zero_point,
-    }
+        records=lowering.constant(f"{weights.name}_requant", found.records, see),
+        pixel_step=channels,
+        row_step=channels * view.output_width,
+        multiply="ts_dsp_winograd_relu_s8" if found.relu else "ts_dsp_winograd_s8",
+        height=view.output_height,
+        width=view.output_width,
+        input_channels=depth,
+        input_zero_point=input.zero_point,
+    )
     source, target = lowering.operand(input), lowering.buffer(output)
     scratch_bytes = 64 * depth + max(_M_BYTES, 24 * depth)
     add_call(

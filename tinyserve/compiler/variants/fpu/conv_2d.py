@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,15 +13,25 @@ from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
-from tinyserve.compiler.ops.support.quantize_params import float_range
+from tinyserve.compiler.ops.support.records import FloatClamp, WindowFields, float_clamp
 from tinyserve.compiler.ops.support.window import Window
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate
 
 REASON = "2 pixels by 4 channels in FPU registers"
 _GROUP = 4
 _PIXELS = 2
 _ITEM = 4
+
+
+@dataclass(frozen=True)
+class FpuConv2DParams(Params, c_type="ts_conv_2d_fpu_f32_params"):
+    weights: Constant
+    bias: Constant
+    window: WindowFields
+    input_channels: int
+    output_channels: int
+    clamp: FloatClamp
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -49,17 +61,15 @@ def _lower(node: Node, lowering: Lowering) -> None:
     channels = weights.shape[0]
     start = np.zeros(channels, np.float32) if bias is None or bias.data is None else bias.data.reshape(-1)
     view = conv_window(node)
-    low, high = float_range(node.attributes.activation)
     packed = _packed(weights.data.reshape(channels, -1).astype(np.float32))
-    params: dict[str, ParamValue] = {
-        "weights": lowering.constant(f"{weights.name}_packed", packed, "see kernels/fpu/conv_2d.h"),
-        "bias": lowering.constant(f"{weights.name}_bias", _packed(start.reshape(-1, 1).astype(np.float32))),
-        **view.params(),
-        "input_channels": input.shape[3],
-        "output_channels": channels,
-        "activation_min": low,
-        "activation_max": high,
-    }
+    params = FpuConv2DParams(
+        weights=lowering.constant(f"{weights.name}_packed", packed, "see kernels/fpu/conv_2d.h"),
+        bias=lowering.constant(f"{weights.name}_bias", _packed(start.reshape(-1, 1).astype(np.float32))),
+        window=WindowFields.of(view),
+        input_channels=input.shape[3],
+        output_channels=channels,
+        clamp=float_clamp(node.attributes.activation),
+    )
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
         node, lowering, "ts_conv_2d_fpu_f32", "fpu/conv_2d.h", params=params, inputs=[source],

@@ -3,20 +3,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
+from tinyserve.compiler.ops.linear.fully_connected import Matrix, matrix_of
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
-from tinyserve.compiler.ops.support.quantize_params import float_range
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import FloatClamp, float_clamp
+from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate
 
 REASON = "4 channels at a time in FPU registers, 16 weights per load"
 _GROUP = 4
 _ITEM = 4
+
+
+@dataclass(frozen=True)
+class FpuFullyConnectedParams(Params, c_type="ts_fully_connected_fpu_f32_params"):
+    """``quads`` of inputs and a ``tail`` of 0 to 3; ``last_channels`` of the last of the groups."""
+
+    quads: int
+    tail: int
+    weights: Constant
+    groups: int
+    last_channels: int
+    clamp: FloatClamp
+    matrix: Matrix
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -45,20 +61,16 @@ def _packed(node: Node) -> npt.NDArray[np.float32]:
 def _lower(node: Node, lowering: Lowering) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     channels, depth = weights.shape
-    low, high = float_range(node.attributes.activation)
     packed = _packed(node)
-    params: dict[str, ParamValue] = {
-        "quads": depth // 4,
-        "tail": depth % 4,
-        "weights": lowering.constant(f"{weights.name}_packed", packed, "see kernels/fpu/fully_connected.S"),
-        "groups": len(packed),
-        "last_channels": channels - _GROUP * (len(packed) - 1),
-        "activation_min": low,
-        "activation_max": high,
-        "batches": input.elements // depth,
-        "depth": depth,
-        "channels": channels,
-    }
+    params = FpuFullyConnectedParams(
+        quads=depth // 4,
+        tail=depth % 4,
+        weights=lowering.constant(f"{weights.name}_packed", packed, "see kernels/fpu/fully_connected.S"),
+        groups=len(packed),
+        last_channels=channels - _GROUP * (len(packed) - 1),
+        clamp=float_clamp(node.attributes.activation),
+        matrix=matrix_of(node),
+    )
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
         node, lowering, "ts_fully_connected_fpu_f32", "fpu/fully_connected.h",

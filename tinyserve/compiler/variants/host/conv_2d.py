@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,11 +13,17 @@ from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.host import floats, packing
 
 REASON = "dot products of four, 16 channels in a block"
+
+
+@dataclass(frozen=True)
+class HostConv2DParams(Params, c_type="ts_host_conv_2d_params"):
+    rows: packing.Rows
+    matmul: packing.HostMatmul
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -46,23 +54,17 @@ def lower_convolution(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]
     runs = taps.reshape(len(taps), -1, image.run_length())
     factors = convolution_requantization(node, input, weights, output)
     requantization = packing.requantization(node, taps, factors)
-    matmul: dict[str, ParamValue] = {
-        "runs": runs.shape[1],
-        "run_quads": -(-runs.shape[2] // packing.QUAD),
-        "channels": len(taps),
-        **packing.constants(node, lowering, packing.quads(runs), requantization, image.run_offsets()),
-        **packing.output_fields(node),
-    }
+    layer = packing.constants(node, lowering, packing.quads(runs), requantization, image.run_offsets())
+    matmul = packing.HostMatmul(runs.shape[1], -(-runs.shape[2] // packing.QUAD), len(taps), layer)
     add_call(
         node,
         lowering,
         "ts_host_conv_2d_s8",
         "host/conv_2d.h",
-        params=image.rows() | {f"matmul.{name}": value for name, value in matmul.items()},
+        params=HostConv2DParams(image.rows(), matmul),
         inputs=[lowering.operand(input)],
         outputs=[lowering.buffer(output)],
         scratch=[image.scratch(node, lowering)],
-        params_type="ts_host_conv_2d_params",
         macs=output.elements * taps[0].size,
         variant="host",
         reason=REASON,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tinyserve.compiler.graph.types import Node
@@ -10,11 +12,20 @@ from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.host import conv_2d, floats, packing
 
 REASON = "16 channels at a time, dot products of four taps"
+
+
+@dataclass(frozen=True)
+class HostDepthwiseConv2DParams(Params, c_type="ts_host_depthwise_conv_2d_params"):
+    """``quads`` of taps."""
+
+    stretches: packing.Stretches
+    quads: int
+    layer: packing.HostWeights
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -41,33 +52,27 @@ def _lower(node: Node, lowering: Lowering) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     image = packing.Image(node, conv_window(node))
-    fields, lanes = image.stretches()
+    stretches, lanes = image.stretches()
     taps = weights.data.reshape(-1, image.channels).T
     factors = convolution_requantization(node, input, weights, output)
     offsets = image.tap_offsets()
     quads = -(-len(offsets) // packing.QUAD)
-    params: dict[str, ParamValue] = {
-        **fields,
-        "quads": quads,
-        **packing.constants(
-            node,
-            lowering,
-            packing.quads(taps[lanes][:, None, :]),
-            packing.requantization(node, taps, factors)[:, lanes],
-            offsets + [0] * (quads * packing.QUAD - len(offsets)),
-        ),
-        **packing.output_fields(node),
-    }
+    layer = packing.constants(
+        node,
+        lowering,
+        packing.quads(taps[lanes][:, None, :]),
+        packing.requantization(node, taps, factors)[:, lanes],
+        offsets + [0] * (quads * packing.QUAD - len(offsets)),
+    )
     add_call(
         node,
         lowering,
         "ts_host_depthwise_conv_2d_s8",
         "host/depthwise_conv_2d.h",
-        params=params,
+        params=HostDepthwiseConv2DParams(stretches, quads, layer),
         inputs=[lowering.operand(input)],
         outputs=[lowering.buffer(output)],
         scratch=[image.scratch(node, lowering)],
-        params_type="ts_host_depthwise_conv_2d_params",
         macs=output.elements * len(offsets),
         variant="host",
         reason=REASON,

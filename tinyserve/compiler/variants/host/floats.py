@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,14 +12,52 @@ from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.ops.support.quantize_params import float_range
-from tinyserve.compiler.program import Buffer, ParamValue
+from tinyserve.compiler.ops.support.records import FloatClamp, float_clamp
+from tinyserve.compiler.program import Buffer, Constant, Params
 from tinyserve.compiler.variants.host import packing
 from tinyserve.compiler.variants.host.packing import ALIGNMENT, LANES
 
 REASON = "16 channels side by side, sums in the portable order"
 _ITEM = 4
 Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class HostFloatWeights(Params):
+    """The constants of a float32 layer, and the bounds of a result."""
+
+    offsets: Constant
+    weights: Constant
+    bias: Constant
+    clamp: FloatClamp
+
+
+@dataclass(frozen=True)
+class HostMatmulF32(Params, c_type="ts_host_matmul_f32"):
+    runs: int
+    run_length: int
+    channels: int
+    layer: HostFloatWeights
+
+
+@dataclass(frozen=True)
+class HostConv2DF32Params(Params, c_type="ts_host_conv_2d_f32_params"):
+    rows: packing.Rows
+    matmul: HostMatmulF32
+
+
+@dataclass(frozen=True)
+class HostFullyConnectedF32Params(Params, c_type="ts_host_fully_connected_f32_params"):
+    rows: int
+    depth: int
+    matmul: HostMatmulF32
+
+
+@dataclass(frozen=True)
+class HostDepthwiseConv2DF32Params(Params, c_type="ts_host_depthwise_conv_2d_f32_params"):
+    stretches: packing.Stretches
+    taps: int
+    layer: HostFloatWeights
 
 
 def applies(node: Node) -> bool:
@@ -33,7 +73,8 @@ def lower_convolution(node: Node, lowering: Lowering) -> None:
     padded = image.scratch(node, lowering, _ITEM) if image.needs_padding else None
     matmul = _matmul(node, lowering, weights.data.reshape(len(weights.data), -1), image.run_offsets())
     products = weights.elements // weights.shape[0]
-    _add_call(node, lowering, "conv_2d", image.rows() | matmul, products=products, scratch=padded)
+    params = HostConv2DF32Params(image.rows(), matmul)
+    _add_call(node, lowering, "conv_2d", params, products=products, scratch=padded)
 
 
 def lower_fully_connected(node: Node, lowering: Lowering) -> None:
@@ -41,8 +82,8 @@ def lower_fully_connected(node: Node, lowering: Lowering) -> None:
     input, weights = node.input("input"), node.input("weights")
     assert weights.data is not None
     depth = weights.shape[1]
-    params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
-    params |= _matmul(node, lowering, weights.data, [0])
+    matmul = _matmul(node, lowering, weights.data, [0])
+    params = HostFullyConnectedF32Params(input.elements // depth, depth, matmul)
     _add_call(node, lowering, "fully_connected", params, products=depth)
 
 
@@ -51,26 +92,19 @@ def lower_depthwise(node: Node, lowering: Lowering) -> None:
     weights = node.input("weights")
     assert weights.data is not None
     image = packing.Image(node, conv_window(node))
-    fields, lanes = image.stretches()
+    stretches, lanes = image.stretches()
     taps = weights.data.reshape(-1, image.channels).T
-    params: dict[str, ParamValue] = {
-        **fields,
-        "taps": taps.shape[1],
-        **_constants(node, lowering, taps[lanes], _bias(node, image.channels)[lanes], image.tap_offsets()),
-    }
+    bias = _bias(node, image.channels)[lanes]
+    layer = _constants(node, lowering, taps[lanes], bias, image.tap_offsets())
+    params = HostDepthwiseConv2DF32Params(stretches, taps.shape[1], layer)
     padded = image.scratch(node, lowering, _ITEM)
     _add_call(node, lowering, "depthwise_conv_2d", params, products=taps.shape[1], scratch=padded)
 
 
-def _matmul(node: Node, lowering: Lowering, rows: Floats, offsets: list[int]) -> dict[str, ParamValue]:
-    """``ts_host_matmul_f32`` for weights [channels][values], field by field."""
-    fields: dict[str, ParamValue] = {
-        "runs": len(offsets),
-        "run_length": rows.shape[1] // len(offsets),
-        "channels": len(rows),
-        **_constants(node, lowering, rows, _bias(node, len(rows)), offsets),
-    }
-    return {f"matmul.{name}": value for name, value in fields.items()}
+def _matmul(node: Node, lowering: Lowering, rows: Floats, offsets: list[int]) -> HostMatmulF32:
+    """For weights [channels][values]."""
+    layer = _constants(node, lowering, rows, _bias(node, len(rows)), offsets)
+    return HostMatmulF32(len(offsets), rows.shape[1] // len(offsets), len(rows), layer)
 
 
 def _bias(node: Node, channels: int) -> Floats:
@@ -83,7 +117,7 @@ def _bias(node: Node, channels: int) -> Floats:
 
 def _constants(
     node: Node, lowering: Lowering, rows: Floats, bias: Floats, offsets: list[int]
-) -> dict[str, ParamValue]:
+) -> HostFloatWeights:
     """Weights [lanes][values] as [blocks of 16][values][16], biases by 16, and the bounds of a result."""
     name = node.input("weights").name
     lanes, values = rows.shape
@@ -93,21 +127,19 @@ def _constants(
     biases = np.zeros(blocks * LANES, dtype=np.float32)
     biases[:lanes] = bias
     packed = weights.reshape(blocks, LANES, values).transpose(0, 2, 1)
-    low, high = float_range(node.attributes.activation)
-    return {
-        "offsets": lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),
-        "weights": lowering.constant(f"{name}_host", packed, "16 channels side by side", ALIGNMENT),
-        "bias": lowering.constant(f"{name}_biases", biases, "by 16", ALIGNMENT),
-        "activation_min": low,
-        "activation_max": high,
-    }
+    return HostFloatWeights(
+        offsets=lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),
+        weights=lowering.constant(f"{name}_host", packed, "16 channels side by side", ALIGNMENT),
+        bias=lowering.constant(f"{name}_biases", biases, "by 16", ALIGNMENT),
+        clamp=float_clamp(node.attributes.activation),
+    )
 
 
 def _add_call(
     node: Node,
     lowering: Lowering,
     kernel: str,
-    params: dict[str, ParamValue],
+    params: Params,
     *,
     products: int,
     scratch: Buffer | None = None,

@@ -3,14 +3,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.host import floats, packing
 from tinyserve.compiler.variants.host.conv_2d import REASON
+
+
+@dataclass(frozen=True)
+class HostFullyConnectedParams(Params, c_type="ts_host_fully_connected_params"):
+    rows: int
+    depth: int
+    matmul: packing.HostMatmul
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -30,30 +39,23 @@ def _lower(node: Node, lowering: Lowering) -> None:
     assert weights.data is not None
     channels, depth = weights.shape
     factors = fully_connected_requantization(node, input, weights, output)
-    matmul = {
-        "runs": 1,
-        "run_quads": -(-depth // packing.QUAD),
-        "channels": channels,
-        **packing.constants(
-            node,
-            lowering,
-            packing.quads(weights.data[:, None, :]),
-            packing.requantization(node, weights.data, factors),
-            [0],
-        ),
-        **packing.output_fields(node),
-    }
-    params: dict[str, ParamValue] = {"rows": input.elements // depth, "depth": depth}
+    layer = packing.constants(
+        node,
+        lowering,
+        packing.quads(weights.data[:, None, :]),
+        packing.requantization(node, weights.data, factors),
+        [0],
+    )
+    matmul = packing.HostMatmul(1, -(-depth // packing.QUAD), channels, layer)
     add_call(
         node,
         lowering,
         "ts_host_fully_connected_s8",
         "host/fully_connected.h",
-        params=params | {f"matmul.{name}": value for name, value in matmul.items()},
+        params=HostFullyConnectedParams(input.elements // depth, depth, matmul),
         inputs=[lowering.operand(input)],
         outputs=[lowering.buffer(output)],
         scratch=[lowering.scratch(f"{output.name}_bytes", input.elements + packing.SLACK, alignment=16)],
-        params_type="ts_host_fully_connected_params",
         macs=output.elements * depth,
         variant="host",
         reason=REASON,

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +13,9 @@ from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.overlap import IntArray
 from tinyserve.compiler.ops.support.quantize_params import Requantization
+from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
 from tinyserve.compiler.ops.support.window import Window
-from tinyserve.compiler.program import Buffer, ParamValue
+from tinyserve.compiler.program import Buffer, Constant, Params
 from tinyserve.compiler.variants import layers
 
 LANES = 16
@@ -23,6 +25,66 @@ SLACK = 16
 ALIGNMENT = 64
 _MANY = 8 * LANES
 _SHIFTED = 128  # inputs are read as int8 + 128
+
+
+@dataclass(frozen=True)
+class HostWeights(Params):
+    """The constants of a layer of int8, and what results are moved by and clamped to."""
+
+    offsets: Constant
+    weights: Constant
+    requant: Constant
+    zero_point: int
+    clamp: Clamp
+
+
+@dataclass(frozen=True)
+class HostMatmul(Params, c_type="ts_host_matmul"):
+    runs: int
+    run_quads: int
+    channels: int
+    layer: HostWeights
+
+
+@dataclass(frozen=True)
+class HostImage(Params, c_type="ts_host_image"):
+    """An image, and as much of ``zero`` around it as windows read."""
+
+    height: int
+    width: int
+    channels: int
+    pad_top: int
+    pad_left: int
+    padded_height: int
+    padded_width: int
+    zero: int
+
+
+@dataclass(frozen=True)
+class Rows(Params):
+    """How a convolution goes over an image. Steps are in values."""
+
+    batches: int
+    image: HostImage
+    output_height: int
+    output_width: int
+    row_step: int
+    pixel_step: int
+
+
+@dataclass(frozen=True)
+class Stretches(Params):
+    """How a depthwise convolution goes over an image: ``groups`` of lanes in a row of outputs, of which each
+    ``period`` of blocks has the same channels."""
+
+    batches: int
+    image: HostImage
+    output_height: int
+    row_step: int
+    groups: int
+    group_lanes: int
+    group_step: int
+    period: int
 
 
 def quads(rows: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
@@ -60,21 +122,17 @@ def constants(
     weights: npt.NDArray[np.int8],
     requantization: npt.NDArray[np.int32],
     offsets: list[int],
-) -> dict[str, ParamValue]:
-    """The three constants of a layer with weights, by their C names. ``requantization``: [3][channels]."""
+) -> HostWeights:
+    """Of a layer with weights. ``requantization``: [3][channels]."""
     table = by_lanes(requantization)
     name = node.input("weights").name
-    return {
-        "offsets": lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),
-        "weights": lowering.constant(f"{name}_host", weights, "in fours, by 16 channels", ALIGNMENT),
-        "requant": lowering.constant(f"{name}_requant", table, "bias, multiplier, shift, by 16", ALIGNMENT),
-    }
-
-
-def output_fields(node: Node) -> dict[str, ParamValue]:
-    """What a result is moved by and clamped to."""
-    low, high = layers.output_range(node)
-    return {"zero_point": node.output.zero_point, "activation_min": low, "activation_max": high}
+    return HostWeights(
+        offsets=lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),
+        weights=lowering.constant(f"{name}_host", weights, "in fours, by 16 channels", ALIGNMENT),
+        requant=lowering.constant(f"{name}_requant", table, "bias, multiplier, shift, by 16", ALIGNMENT),
+        zero_point=node.output.zero_point,
+        clamp=quantized_clamp(node),
+    )
 
 
 class Image:
@@ -88,20 +146,14 @@ class Image:
         input = node.input("input")
         self._zero = input.zero_point + _SHIFTED if input.dtype is DType.INT8 else 0
 
-    def _fields(self) -> dict[str, ParamValue]:
-        """``ts_host_image``, field by field."""
-        return {
-            "image.height": self._view.input_height,
-            "image.width": self._view.input_width,
-            "image.channels": self.channels,
-            "image.pad_top": self._view.pad_top,
-            "image.pad_left": self._view.pad_left,
-            "image.padded_height": self.height,
-            "image.padded_width": self.width,
-            "image.zero": self._zero,
-        }
+    def _image(self) -> HostImage:
+        view = self._view
+        return HostImage(
+            view.input_height, view.input_width, self.channels, view.pad_top, view.pad_left,
+            self.height, self.width, self._zero,
+        )  # fmt: skip
 
-    def rows(self) -> dict[str, ParamValue]:
+    def rows(self) -> Rows:
         """How a convolution goes over it. Pixels that follow each other are one row, or rows would end within
         a group of pixels."""
         view = self._view
@@ -110,20 +162,20 @@ class Image:
             and not self.needs_padding
             and (view.output_height, view.output_width) == (view.input_height, view.input_width)
         )
-        return {
-            "batches": view.batches,
-            **self._fields(),
-            "output_height": 1 if in_one_row else view.output_height,
-            "output_width": view.output_height * view.output_width if in_one_row else view.output_width,
-            "row_step": view.stride_height * self.width * self.channels,
-            "pixel_step": view.stride_width * self.channels,
-        }
+        return Rows(
+            batches=view.batches,
+            image=self._image(),
+            output_height=1 if in_one_row else view.output_height,
+            output_width=view.output_height * view.output_width if in_one_row else view.output_width,
+            row_step=view.stride_height * self.width * self.channels,
+            pixel_step=view.stride_width * self.channels,
+        )
 
     @property
     def needs_padding(self) -> bool:
         return (self.height, self.width) != (self._view.input_height, self._view.input_width)
 
-    def stretches(self) -> tuple[dict[str, ParamValue], IntArray]:
+    def stretches(self) -> tuple[Stretches, IntArray]:
         """How a depthwise convolution goes over it, and the channel of each lane until they repeat.
 
         With stride 1 a row of outputs is one stretch of values, otherwise each pixel is: also of so many
@@ -132,16 +184,17 @@ class Image:
         view, channels = self._view, self.channels
         in_one_row = view.stride_width == 1 and (channels % LANES == 0 or channels < _MANY)
         lanes = math.lcm(channels, LANES) if in_one_row else channels
-        return {
-            "batches": view.batches,
-            **self._fields(),
-            "output_height": view.output_height,
-            "row_step": view.stride_height * self.width * channels,
-            "groups": 1 if in_one_row else view.output_width,
-            "group_lanes": view.output_width * channels if in_one_row else channels,
-            "group_step": view.stride_width * channels,
-            "period": -(-lanes // LANES),
-        }, np.arange(lanes) % channels
+        stretches = Stretches(
+            batches=view.batches,
+            image=self._image(),
+            output_height=view.output_height,
+            row_step=view.stride_height * self.width * channels,
+            groups=1 if in_one_row else view.output_width,
+            group_lanes=view.output_width * channels if in_one_row else channels,
+            group_step=view.stride_width * channels,
+            period=-(-lanes // LANES),
+        )
+        return stretches, np.arange(lanes) % channels
 
     def scratch(self, node: Node, lowering: Lowering, itemsize: int = 1) -> Buffer:
         """Where the kernel puts it."""

@@ -3,16 +3,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.elementwise.add import Add, Sub
+from tinyserve.compiler.ops.elementwise.add import Add, Sub, SumScaling
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.ops.support.quantize_params import activation_range
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
+from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate
 
 REASON = "four elements at a time"
+
+
+@dataclass(frozen=True)
+class MveAddParams(Params, c_type="ts_mve_add_params"):
+    elements: int
+    clamp: Clamp
+    scaling: SumScaling
+    subtract: bool
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -25,15 +35,10 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 def _lower(node: Node, lowering: Lowering) -> None:
     input1, input2, output = node.input("input1"), node.input("input2"), node.output
-    low, high = activation_range(node, node.attributes.activation, output)
     definition = Add() if node.name == "ADD" else Sub()
-    params: dict[str, ParamValue] = {
-        "elements": output.elements,
-        "activation_min": low,
-        "activation_max": high,
-        **definition.quantized_params(node),
-        "subtract": node.name == "SUB",
-    }
+    params = MveAddParams(
+        output.elements, quantized_clamp(node), definition.scaling(node), node.name == "SUB"
+    )
     sources, target = [lowering.operand(input1), lowering.operand(input2)], lowering.buffer(output)
     add_call(
         node,
@@ -43,7 +48,6 @@ def _lower(node: Node, lowering: Lowering) -> None:
         params=params,
         inputs=sources,
         outputs=[target],
-        params_type="ts_mve_add_params",
         variant="mve",
         reason=REASON,
         overlaps=broadcast_overlaps(node, [input1, input2], sources, target),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +15,7 @@ from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.ops.support.window import Window
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, layers, sums16
 from tinyserve.compiler.variants.mve import conv_2d_s16, packing
 
@@ -23,6 +25,13 @@ SLACK = 16
 REASON = "int8 dot products of 16 lanes"
 _UNROLLED = {False: (1, 2, 3, 4, 8, 9), True: (1, 2, 9)}
 """Row lengths in vectors that the header has unrolled functions for, without and with exact ties."""
+
+
+@dataclass(frozen=True)
+class MveConv2DParams(Params, c_type="ts_mve_conv_2d_params"):
+    packed: layers.PackedWeights
+    shape: layers.ConvolutionFields
+    output: packing.MveOutput
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -65,11 +74,11 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
         else None
     )
     source, target = lowering.operand(input), lowering.buffer(output)
-    params: dict[str, ParamValue] = {
-        **packing.weight_constants(node, lowering, packing.interleaved(taps, 2), table),
-        **layers.convolution_fields(node, view),
-        **packing.output_fields(node),
-    }
+    params = MveConv2DParams(
+        packing.weight_constants(node, lowering, packing.interleaved(taps, 2), table),
+        layers.ConvolutionFields.of(node, view),
+        packing.MveOutput.of(node),
+    )
     add_call(
         node,
         lowering,
@@ -79,7 +88,6 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
         inputs=[source],
         outputs=[target],
         scratch=[patches],
-        params_type="ts_mve_conv_2d_params",
         macs=output.elements * taps.shape[1],
         sources=("mve/pixels.S",),
         variant="mve",

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,13 +13,20 @@ from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.mve import lanes, packing, planes
 
 _COST_PER_BLOCK = {1: 110.0, 2: 140.0}
 """Instructions per pixel and 16 channels, by stride."""
 REASON = "3x3 windows of 16 channels interleaved, one dot product each"
+
+
+@dataclass(frozen=True)
+class MveDepthwiseConv2DParams(Params, c_type="ts_mve_depthwise_conv_2d_params"):
+    packed: layers.PackedWeights
+    shape: layers.DepthwiseFields
+    output: packing.MveOutput
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -44,11 +53,11 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
     table = packing.requantization_table(layers.folded_bias(node, taps), factors)
     words = lowering.scratch(f"{output.name}_words", scratch_bytes(view.output_width, stride))
     source, target = lowering.operand(input), lowering.buffer(output)
-    params: dict[str, ParamValue] = {
-        **packing.weight_constants(node, lowering, _packed(taps), table),
-        **layers.depthwise_fields(node, view),
-        **packing.output_fields(node),
-    }
+    params = MveDepthwiseConv2DParams(
+        packing.weight_constants(node, lowering, _packed(taps), table),
+        layers.DepthwiseFields.of(node, view),
+        packing.MveOutput.of(node),
+    )
     ties = "_ties" if packing.needs_exact_ties(node) else ""
     add_call(
         node,
@@ -59,7 +68,6 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
         inputs=[source],
         outputs=[target],
         scratch=[words],
-        params_type="ts_mve_depthwise_conv_2d_params",
         macs=output.elements * 9,
         variant="mve",
         reason=REASON,

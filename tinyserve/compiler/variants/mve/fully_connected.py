@@ -3,17 +3,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.linear.fully_connected import row_lead
+from tinyserve.compiler.ops.linear.fully_connected import Matrix, matrix_of, row_lead
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, dots, layers
 from tinyserve.compiler.variants.mve import packing
 
 REASON = "int8 dot products of 16 lanes, four channels at a time"
+
+
+@dataclass(frozen=True)
+class MveFullyConnectedParams(Params, c_type="ts_mve_fully_connected_params"):
+    packed: layers.PackedWeights
+    matrix: Matrix
+    output: packing.MveOutput
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -37,13 +46,11 @@ def _lower(node: Node, lowering: Lowering) -> None:
     padded = -(-depth // packing.LANES) * packing.LANES
     row = lowering.scratch(f"{output.name}_row", padded) if padded != depth else None
     source, target = lowering.operand(input), lowering.buffer(output)
-    params: dict[str, ParamValue] = {
-        **packing.weight_constants(node, lowering, packing.interleaved(weights.data, 4), table),
-        "batches": input.elements // depth,
-        "depth": depth,
-        "channels": channels,
-        **packing.output_fields(node),
-    }
+    params = MveFullyConnectedParams(
+        packing.weight_constants(node, lowering, packing.interleaved(weights.data, 4), table),
+        matrix_of(node),
+        packing.MveOutput.of(node),
+    )
     ties = "_ties" if packing.needs_exact_ties(node) else ""
     add_call(
         node,
@@ -54,7 +61,6 @@ def _lower(node: Node, lowering: Lowering) -> None:
         inputs=[source],
         outputs=[target],
         scratch=[row],
-        params_type="ts_mve_fully_connected_params",
         macs=output.elements * depth,
         variant="mve",
         reason=REASON,

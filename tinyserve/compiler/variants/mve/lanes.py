@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from tinyserve.compiler.graph.types import Node
@@ -11,13 +13,23 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
-from tinyserve.compiler.program import Constant, ParamValue
+from tinyserve.compiler.ops.support.records import DilatedWindow
+from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.mve import packing
 
 REASON = "four channels side by side, tap by tap"
 VARIANT = "mve-lanes"
 _LANES = 4
+
+
+@dataclass(frozen=True)
+class LanesParams(Params, c_type="ts_mve_depthwise_lanes_params"):
+    packed: layers.PackedWeights
+    window: DilatedWindow
+    channels: int
+    input_zero_point: int
+    output: packing.MveOutput
 
 
 def candidate(node: Node, lowering: Lowering) -> Candidate | None:
@@ -44,16 +56,11 @@ def _lower(node: Node, lowering: Lowering) -> None:
     source, target = lowering.operand(input), lowering.buffer(output)
     packed = lowering.operand(weights)
     assert isinstance(packed, Constant)
-    params: dict[str, ParamValue] = {
-        "weights": packed,
-        "requant": lowering.constant(f"{weights.name}_requant", table.reshape(-1), "bias, multiplier, shift"),
-        **view.params(),
-        "channels": input.shape[3],
-        "dilation_height": view.dilation_height,
-        "dilation_width": view.dilation_width,
-        "input_zero_point": input.zero_point,
-        **packing.output_fields(node),
-    }
+    requant = lowering.constant(f"{weights.name}_requant", table.reshape(-1), "bias, multiplier, shift")
+    params = LanesParams(
+        layers.PackedWeights(packed, requant), DilatedWindow.of(view), input.shape[3], input.zero_point,
+        packing.MveOutput.of(node),
+    )  # fmt: skip
     add_call(
         node, lowering, "ts_mve_depthwise_lanes", "mve/depthwise_lanes.h", params=params, inputs=[source],
         outputs=[target], overlaps=overlaps(source, target, conv_lead(view, input, output)),

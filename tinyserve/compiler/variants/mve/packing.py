@@ -3,16 +3,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
-from tinyserve.compiler.program import ParamValue
-from tinyserve.compiler.variants.layers import output_range
+from tinyserve.compiler.program import Params
+from tinyserve.compiler.variants.layers import PackedWeights, output_range
 
 LANES = 16
+
+
+@dataclass(frozen=True)
+class MveOutput(Params, c_type="ts_mve_output"):
+    """What results are moved by, and clamped to."""
+
+    zero_point: int
+    activation_min: int
+    activation_max: int
+
+    @classmethod
+    def of(cls, node: Node) -> MveOutput:
+        return cls(node.output.zero_point, *output_range(node))
 
 
 def interleaved(weights: npt.NDArray[np.int8], channels: int) -> npt.NDArray[np.int8]:
@@ -50,24 +65,12 @@ def rounding_applies(node: Node, factors: Requantization) -> bool:
     return bool(np.all(factors.shifts <= (-1 if needs_exact_ties(node) else 0)))
 
 
-def output_fields(node: Node) -> dict[str, ParamValue]:
-    """``ts_mve_output``, field by field."""
-    low, high = output_range(node)
-    return {
-        "output.zero_point": node.output.zero_point,
-        "output.activation_min": low,
-        "output.activation_max": high,
-    }
-
-
 def weight_constants(
     node: Node, lowering: Lowering, packed: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
-) -> dict[str, ParamValue]:
+) -> PackedWeights:
     """The two constants of a layer."""
     name = node.input("weights").name
-    return {
-        "weights": lowering.constant(f"{name}_mve", packed, "in the order of kernels/mve/matmul.h"),
-        "requant": lowering.constant(
-            f"{name}_requant", table.reshape(-1), "bias, multiplier, shift, by fours"
-        ),
-    }
+    return PackedWeights(
+        lowering.constant(f"{name}_mve", packed, "in the order of kernels/mve/matmul.h"),
+        lowering.constant(f"{name}_requant", table.reshape(-1), "bias, multiplier, shift, by fours"),
+    )

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,10 +13,10 @@ from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
-from tinyserve.compiler.program import Buffer, Overlap, ParamValue
+from tinyserve.compiler.program import Buffer, Constant, Overlap, Params
 from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.mve import packing
-from tinyserve.compiler.variants.planes import Plane
+from tinyserve.compiler.variants.planes import Plane, PlaneFields
 
 REASON = "dot products of up to 16 taps, channel by channel"
 VARIANT = "mve-planes"
@@ -23,6 +25,20 @@ _PLANE_BYTES = 4096
 _SIDE_BY_SIDE = 4
 _GATHERED = 8
 _MOST_COLUMN_STEP = 0xFFFF // (_GATHERED - 1)
+
+
+@dataclass(frozen=True)
+class MvePlaneParams(Params, c_type="ts_mve_depthwise_plane_params"):
+    """``channel``: the function of a plane's rows."""
+
+    weights: Constant
+    requant: Constant
+    table: Constant
+    channel: str
+    steps: int
+    channels: int
+    plane: PlaneFields
+    output: packing.MveOutput
 
 
 def candidate(node: Node, lowering: Lowering) -> Candidate | None:
@@ -88,16 +104,16 @@ def _lower(node: Node, lowering: Lowering, plane: Plane) -> None:
     source, target = lowering.operand(input), lowering.buffer(output)
     ties = "_ties" if packing.needs_exact_ties(node) else ""
     name = weights.name
-    params: dict[str, ParamValue] = {
-        "weights": lowering.constant(f"{name}_planes", _weights(plane, taps), "see kernels/mve/plane.S"),
-        "requant": lowering.constant(f"{name}_requant", requant.reshape(-1), "bias, multiplier, shift"),
-        "table": lowering.constant(f"{name}_steps", _table(plane), "where steps begin in a plane"),
-        "channel": f"ts_mve_plane_s{plane.columns.stride}{ties}",
-        "steps": plane.rows.taps * _vectors(plane),
-        "channels": input.shape[3],
-        **plane.fields(node),
-        **packing.output_fields(node),
-    }
+    params = MvePlaneParams(
+        weights=lowering.constant(f"{name}_planes", _weights(plane, taps), "see kernels/mve/plane.S"),
+        requant=lowering.constant(f"{name}_requant", requant.reshape(-1), "bias, multiplier, shift"),
+        table=lowering.constant(f"{name}_steps", _table(plane), "where steps begin in a plane"),
+        channel=f"ts_mve_plane_s{plane.columns.stride}{ties}",
+        steps=plane.rows.taps * _vectors(plane),
+        channels=input.shape[3],
+        plane=plane.fields(node),
+        output=packing.MveOutput.of(node),
+    )
     # The last group of outputs reads beyond its row.
     beyond = plane.columns.stride * _SIDE_BY_SIDE + packing.LANES * (_vectors(plane) + 1)
     in_place = isinstance(source, Buffer) and plane.serves_in_place(node)

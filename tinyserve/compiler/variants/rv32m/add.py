@@ -3,16 +3,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.program import ParamValue
-from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
+from tinyserve.compiler.program import Constant, Params
+from tinyserve.compiler.variants import Candidate
+from tinyserve.compiler.variants.rv32m.packing import Rv32mChannel
 from tinyserve.compiler.variants.sums import SumFactors, factors_for
 
 REASON = "one input by a shift, the other by a table of 1 KB"
 _TABLE_PAYS_FROM = 1024  # elements: below, the table is more flash than the time is worth
+
+
+@dataclass(frozen=True)
+class Rv32mAddParams(Params, c_type="ts_rv32m_add_params"):
+    elements: int
+    table: Constant
+    scaling: Rv32mChannel
+    clamp: Clamp
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -29,12 +41,13 @@ def _lower(node: Node, lowering: Lowering, factors: SumFactors) -> None:
     output = node.output
     inputs = node.operands()[:: -1 if factors.plain else 1]
     shift = -factors.shift
-    params: dict[str, ParamValue] = {
-        "elements": output.elements,
-        "table": lowering.constant(f"{output.name}_table", factors.table(), "see kernels/rv32m/add.h"),
-        "scaling": (0, factors.multiplier, shift, (1 << (shift - 1)) + output.zero_point * (1 << shift)),
-        **layers.clamp_fields(node),
-    }
+    rounding = (1 << (shift - 1)) + output.zero_point * (1 << shift)
+    params = Rv32mAddParams(
+        elements=output.elements,
+        table=lowering.constant(f"{output.name}_table", factors.table(), "see kernels/rv32m/add.h"),
+        scaling=Rv32mChannel(0, factors.multiplier, shift, rounding),
+        clamp=quantized_clamp(node),
+    )
     sources, target = [lowering.operand(tensor) for tensor in inputs], lowering.buffer(output)
     add_call(
         node,
@@ -44,7 +57,6 @@ def _lower(node: Node, lowering: Lowering, factors: SumFactors) -> None:
         params=params,
         inputs=sources,
         outputs=[target],
-        params_type="ts_rv32m_add_params",
         variant="rv32m",
         reason=REASON,
         overlaps=broadcast_overlaps(node, inputs, sources, target),

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,13 +14,21 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
+from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.rv32m import packing
 
 PIXELS = 4
 TAPS = 2
 REASON = "4 pixels x 4 channels share loads, sums in registers"
+
+
+@dataclass(frozen=True)
+class Rv32mConv2DParams(Params, c_type="ts_rv32m_conv_2d_params"):
+    packed: layers.PackedWeights
+    shape: layers.ConvolutionFields
+    clamp: Clamp
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -40,10 +50,11 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: np
     packed = packing.blocks(taps, TAPS)
     patch = lowering.scratch(f"{output.name}_patch", PIXELS * layers.rounded_up(taps.shape[1], TAPS))
     source, target = lowering.operand(input), lowering.buffer(output)
-    params: dict[str, ParamValue] = {
-        **packing.layer_constants(node, lowering, packed, table),
-        **layers.convolution_fields(node, view),
-    }
+    params = Rv32mConv2DParams(
+        packing.layer_constants(node, lowering, packed, table),
+        layers.ConvolutionFields.of(node, view),
+        quantized_clamp(node),
+    )
     add_call(
         node,
         lowering,
@@ -53,7 +64,6 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: np
         inputs=[source],
         outputs=[target],
         scratch=[patch],
-        params_type="ts_rv32m_conv_2d_params",
         macs=output.elements * taps.shape[1],
         variant="rv32m",
         reason=REASON,

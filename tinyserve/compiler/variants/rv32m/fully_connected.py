@@ -3,20 +3,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.linear.fully_connected import row_lead
+from tinyserve.compiler.ops.linear.fully_connected import Matrix, matrix_of, row_lead
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
+from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.rv32m import packing
 
 REASON = "4 channels share the row's loads"
+
+
+@dataclass(frozen=True)
+class Rv32mFullyConnectedParams(Params, c_type="ts_rv32m_fully_connected_params"):
+    """``requant_step``: 1 for a record per channel, 0 for one of all."""
+
+    weights: Constant
+    bias: Constant
+    requant: Constant
+    requant_step: int
+    clamp: Clamp
+    matrix: Matrix
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -40,16 +55,14 @@ def _lower(node: Node, lowering: Lowering, table: npt.NDArray[np.int32], step: i
     bias = packing.whole_blocks(table[:, 0])
     records = table if step else table[:1]
     source, target = lowering.operand(input), lowering.buffer(output)
-    params: dict[str, ParamValue] = {
-        "weights": lowering.constant(f"{weights.name}_packed", packing.blocks(weights.data, 1)),
-        "bias": lowering.constant(f"{output.name}_bias", bias),
-        "requant": lowering.constant(f"{weights.name}_requant", records.reshape(-1), packing.RECORD),
-        "requant_step": step,
-        **layers.clamp_fields(node),
-        "batches": input.elements // depth,
-        "depth": depth,
-        "channels": channels,
-    }
+    params = Rv32mFullyConnectedParams(
+        weights=lowering.constant(f"{weights.name}_packed", packing.blocks(weights.data, 1)),
+        bias=lowering.constant(f"{output.name}_bias", bias),
+        requant=lowering.constant(f"{weights.name}_requant", records.reshape(-1), packing.RECORD),
+        requant_step=step,
+        clamp=quantized_clamp(node),
+        matrix=matrix_of(node),
+    )
     add_call(
         node,
         lowering,
@@ -58,7 +71,6 @@ def _lower(node: Node, lowering: Lowering, table: npt.NDArray[np.int32], step: i
         params=params,
         inputs=[source],
         outputs=[target],
-        params_type="ts_rv32m_fully_connected_params",
         macs=output.elements * depth,
         variant="rv32m",
         reason=REASON,

@@ -3,20 +3,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
-from tinyserve.compiler.program import ParamValue
-from tinyserve.compiler.variants.layers import clamp_fields, folded_bias, rounded_up
+from tinyserve.compiler.program import Params
+from tinyserve.compiler.variants.layers import PackedWeights, folded_bias, rounded_up
 
 CHANNELS = 4
 """TS_RV32M_CHANNELS: output channels that share what is loaded of the inputs."""
 RECORD = "bias, multiplier, shift, rounding"
 _SHIFTS = (1, 22)  # the zero point is shifted left by as much
 _LIMIT = 1 << 29  # magnitude of accumulators, of which the double must fit 32 bits
+
+
+@dataclass(frozen=True)
+class Rv32mChannel(Params, c_type="ts_rv32m_channel"):
+    """What brings a sum to the output."""
+
+    bias: int
+    multiplier: int
+    shift: int
+    rounding: int
 
 
 def channel_table(
@@ -47,14 +59,13 @@ def blocks(taps: npt.NDArray[np.int8], multiple: int) -> npt.NDArray[np.int8]:
 
 def layer_constants(
     node: Node, lowering: Lowering, packed: npt.NDArray[np.int8], table: npt.NDArray[np.int32]
-) -> dict[str, ParamValue]:
-    """The two constants of a layer, its table filled up to whole blocks, and the activation's bounds."""
+) -> PackedWeights:
+    """The two constants of a layer, its table filled up to whole blocks."""
     name = node.input("weights").name
-    return {
-        "weights": lowering.constant(f"{name}_packed", packed),
-        "requant": lowering.constant(f"{name}_requant", whole_blocks(table).reshape(-1), RECORD),
-        **clamp_fields(node),
-    }
+    return PackedWeights(
+        lowering.constant(f"{name}_packed", packed),
+        lowering.constant(f"{name}_requant", whole_blocks(table).reshape(-1), RECORD),
+    )
 
 
 def whole_blocks(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

@@ -3,21 +3,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.elementwise.add import Add, Sub
+from tinyserve.compiler.ops.elementwise.add import Add, Sub, SumScaling
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.fixed_point import requantize
-from tinyserve.compiler.ops.support.quantize_params import activation_range
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
+from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate
 
 REASON = "scaled inputs looked up in two tables of 1 KB"
 _TABLE_PAYS_FROM = 2048  # elements: below, two tables are more flash than the time is worth
+
+
+@dataclass(frozen=True)
+class Thumb1AddParams(Params, c_type="ts_thumb1_add_params"):
+    """Both inputs' tables; halves of the multiplier; ``ties``: -1 where negative sums are rounded down."""
+
+    scaled1: Constant
+    scaled2: Constant
+    elements: int
+    multiplier_high: int
+    multiplier_low: int
+    rounding: int
+    ties: int
+    shift: int
+    clamp: Clamp
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -33,23 +50,21 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 def _lower(node: Node, lowering: Lowering) -> None:
     input1, input2, output = node.input("input1"), node.input("input2"), node.output
     definition = Add() if node.name == "ADD" else Sub()
-    scaling = definition.quantized_params(node)
-    low, high = activation_range(node, node.attributes.activation, output)
-    multiplier, shift = _integer(scaling["output_multiplier"]), -_integer(scaling["output_shift"])
+    scaling = definition.scaling(node)
+    multiplier, shift = scaling.output_multiplier, -scaling.output_shift
     sign = -1 if node.name == "SUB" else 1
     half = (1 << (shift - 1)) if shift > 0 else 0
-    params: dict[str, ParamValue] = {
-        "scaled1": lowering.constant(f"{output.name}_scaled1", _scaled(scaling, 1)),
-        "scaled2": lowering.constant(f"{output.name}_scaled2", sign * _scaled(scaling, 2)),
-        "elements": output.elements,
-        "multiplier_high": multiplier >> 16,
-        "multiplier_low": multiplier & 0xFFFF,
-        "rounding": half + (output.zero_point << shift),
-        "ties": -1 if shift > 0 else 0,
-        "shift": shift,
-        "activation_min": low,
-        "activation_max": high,
-    }
+    params = Thumb1AddParams(
+        scaled1=lowering.constant(f"{output.name}_scaled1", _scaled(scaling, 1)),
+        scaled2=lowering.constant(f"{output.name}_scaled2", sign * _scaled(scaling, 2)),
+        elements=output.elements,
+        multiplier_high=multiplier >> 16,
+        multiplier_low=multiplier & 0xFFFF,
+        rounding=half + (output.zero_point << shift),
+        ties=-1 if shift > 0 else 0,
+        shift=shift,
+        clamp=quantized_clamp(node),
+    )
     sources, target = [lowering.operand(input1), lowering.operand(input2)], lowering.buffer(output)
     add_call(
         node,
@@ -59,27 +74,19 @@ def _lower(node: Node, lowering: Lowering) -> None:
         params=params,
         inputs=sources,
         outputs=[target],
-        params_type="ts_thumb1_add_params",
         variant="thumb1",
         reason=REASON,
         overlaps=broadcast_overlaps(node, [input1, input2], sources, target),
     )
 
 
-def _scaled(scaling: dict[str, ParamValue], number: int) -> npt.NDArray[np.int32]:
+def _scaled(scaling: SumScaling, number: int) -> npt.NDArray[np.int32]:
     """What TFLM computes of each int8 value of one input before the sum."""
-    offset, shift = _integer(scaling[f"offset{number}"]), _integer(scaling["left_shift"])
+    if number == 1:
+        offset, multiplier, shift = scaling.offset1, scaling.multiplier1, scaling.shift1
+    else:
+        offset, multiplier, shift = scaling.offset2, scaling.multiplier2, scaling.shift2
     values = [
-        requantize(
-            (value + offset) << shift,
-            _integer(scaling[f"multiplier{number}"]),
-            _integer(scaling[f"shift{number}"]),
-        )
-        for value in range(-128, 128)
+        requantize((value + offset) << scaling.left_shift, multiplier, shift) for value in range(-128, 128)
     ]
     return np.array(values, dtype=np.int32)
-
-
-def _integer(value: ParamValue) -> int:
-    assert isinstance(value, int)
-    return value

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,7 +14,8 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
+from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, layers, sums16
 from tinyserve.compiler.variants.thumb1 import conv_2d_s16, packing
 
@@ -24,6 +27,16 @@ _PATCHES_BYTES = 1280  # of short rows: more groups share a channel's constants
 
 Ints = npt.NDArray[np.int32]
 REASON = "five pixels share each weight; inputs widened to words for LDM"
+
+
+@dataclass(frozen=True)
+class Thumb1Conv2DParams(Params, c_type="ts_thumb1_conv_2d_params"):
+    """``groups`` of five pixels are gathered at once."""
+
+    packed: layers.PackedWeights
+    shape: layers.ConvolutionFields
+    clamp: Clamp
+    groups: int
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -48,12 +61,12 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: In
     groups = _groups(padded)
     patch = lowering.scratch(f"{output.name}_patch", 4 * PIXELS * groups * (padded + CHANNEL_BLOCK))
     source, target = lowering.operand(input), lowering.buffer(output)
-    params: dict[str, ParamValue] = {
-        **packing.layer_constants(node, lowering, packing.unsigned_rows(taps, taps.shape[0], TAPS), table),
-        **layers.convolution_fields(node, view),
-        **layers.clamp_fields(node),
-        "groups": groups,
-    }
+    params = Thumb1Conv2DParams(
+        packing.layer_constants(node, lowering, packing.unsigned_rows(taps, taps.shape[0], TAPS), table),
+        layers.ConvolutionFields.of(node, view),
+        quantized_clamp(node),
+        groups,
+    )
     add_call(
         node,
         lowering,
@@ -63,7 +76,6 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: In
         inputs=[source],
         outputs=[target],
         scratch=[patch],
-        params_type="ts_thumb1_conv_2d_params",
         macs=output.elements * taps.shape[1],
         variant="thumb1",
         reason=REASON,

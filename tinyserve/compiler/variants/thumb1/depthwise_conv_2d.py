@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,8 +13,9 @@ from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
+from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
 from tinyserve.compiler.ops.support.window import Window
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.thumb1 import packing
 
@@ -21,6 +24,13 @@ REASON = "rows of one channel widened to words, five outputs share each weight"
 PLANE_LIMIT_WORDS = 400
 SPLIT_LIMIT_WORDS = 850
 """Beyond these, rows waste little and whole channels cost much RAM."""
+
+
+@dataclass(frozen=True)
+class Thumb1DepthwiseConv2DParams(Params, c_type="ts_thumb1_depthwise_conv_2d_params"):
+    packed: layers.PackedWeights
+    shape: layers.DepthwiseFields
+    clamp: Clamp
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -44,11 +54,11 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: In
     layout, words = _layout(view)
     scratch = lowering.scratch(f"{output.name}_rows", 4 * words)
     source, target = lowering.operand(input), lowering.buffer(output)
-    params: dict[str, ParamValue] = {
-        **packing.layer_constants(node, lowering, packed, table),
-        **layers.depthwise_fields(node, view),
-        **layers.clamp_fields(node),
-    }
+    params = Thumb1DepthwiseConv2DParams(
+        packing.layer_constants(node, lowering, packed, table),
+        layers.DepthwiseFields.of(node, view),
+        quantized_clamp(node),
+    )
     add_call(
         node,
         lowering,
@@ -58,7 +68,6 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: In
         inputs=[source],
         outputs=[target],
         scratch=[scratch],
-        params_type="ts_thumb1_depthwise_conv_2d_params",
         macs=output.elements * 9,
         variant="thumb1",
         reason=REASON,

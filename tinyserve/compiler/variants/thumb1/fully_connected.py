@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.linear.fully_connected import row_lead
+from tinyserve.compiler.ops.linear.fully_connected import Matrix, matrix_of, row_lead
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
-from tinyserve.compiler.program import ParamValue
+from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
+from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, dots, layers
 from tinyserve.compiler.variants.thumb1 import packing
 
@@ -20,6 +23,13 @@ Ints = npt.NDArray[np.int32]
 TAPS = 8
 _WIDENING = 6.0  # instructions per input
 REASON = "inputs widened to words for LDM, two channels share them"
+
+
+@dataclass(frozen=True)
+class Thumb1FullyConnectedParams(Params, c_type="ts_thumb1_fully_connected_params"):
+    packed: layers.PackedWeights
+    matrix: Matrix
+    clamp: Clamp
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -45,15 +55,10 @@ def _lower(node: Node, lowering: Lowering, table: Ints) -> None:
     channels, depth = weights.shape
     row = lowering.scratch(f"{output.name}_row", 4 * layers.rounded_up(depth, TAPS))
     source, target = lowering.operand(input), lowering.buffer(output)
-    params: dict[str, ParamValue] = {
-        **packing.layer_constants(
-            node, lowering, packing.unsigned_rows(weights.data, channels + channels % 2, TAPS), table
-        ),
-        "batches": input.elements // depth,
-        "depth": depth,
-        "channels": channels,
-        **layers.clamp_fields(node),
-    }
+    rows = packing.unsigned_rows(weights.data, channels + channels % 2, TAPS)
+    params = Thumb1FullyConnectedParams(
+        packing.layer_constants(node, lowering, rows, table), matrix_of(node), quantized_clamp(node)
+    )
     add_call(
         node,
         lowering,
@@ -63,7 +68,6 @@ def _lower(node: Node, lowering: Lowering, table: Ints) -> None:
         inputs=[source],
         outputs=[target],
         scratch=[row],
-        params_type="ts_thumb1_fully_connected_params",
         macs=output.elements * depth,
         variant="thumb1",
         reason=REASON,

@@ -9,8 +9,7 @@ import numpy.typing as npt
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
-from tinyserve.compiler.program import ParamValue
-from tinyserve.compiler.variants.layers import folded_bias, output_range, rounded_up
+from tinyserve.compiler.variants.layers import PackedWeights, folded_bias, output_range, rounded_up
 from tinyserve.compiler.variants.thumb1.steps import Channel, scaling
 
 
@@ -51,10 +50,10 @@ def layer_constants(
     lowering: Lowering,
     packed: npt.NDArray[np.uint8] | npt.NDArray[np.int8],
     table: npt.NDArray[np.int32],
-) -> dict[str, ParamValue]:
+) -> PackedWeights:
     """The two constants of a layer."""
     name = node.input("weights").name
-    return {
-        "weights": lowering.constant(f"{name}_thumb1", packed),
-        "requant": lowering.constant(f"{name}_requant", table, "kind, four limbs, offset, shift, bias"),
-    }
+    return PackedWeights(
+        lowering.constant(f"{name}_thumb1", packed),
+        lowering.constant(f"{name}_requant", table, "kind, four limbs, offset, shift, bias"),
+    )

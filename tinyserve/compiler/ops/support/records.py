@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Groups of parameters that several kernels have, by their C names, and how an operator fills them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyserve.compiler.graph.types import DType, Node
+from tinyserve.compiler.ops.support.quantize_params import (
+    Activation,
+    activation_range,
+    float_range,
+    int32_range,
+)
+from tinyserve.compiler.ops.support.window import Window
+from tinyserve.compiler.program import Constant, Params
+
+
+@dataclass(frozen=True)
+class Clamp(Params):
+    """TS_ACTIVATION_FIELDS(int32_t): the least and the greatest output."""
+
+    activation_min: int
+    activation_max: int
+
+
+@dataclass(frozen=True)
+class FloatClamp(Params):
+    """TS_ACTIVATION_FIELDS(float)."""
+
+    activation_min: float
+    activation_max: float
+
+
+def quantized_clamp(node: Node) -> Clamp:
+    """The fused activation's bounds in the output's quantization, or those of its type."""
+    return Clamp(*activation_range(node, node.attributes.activation, node.output))
+
+
+def float_clamp(activation: Activation) -> FloatClamp:
+    """The fused activation's bounds."""
+    return FloatClamp(*float_range(activation))
+
+
+def clamp(node: Node) -> Clamp | FloatClamp:
+    """The fused activation's bounds in the output's type: real, of plain int32, or quantized."""
+    if node.output.dtype is DType.FLOAT32:
+        return float_clamp(node.attributes.activation)
+    if node.output.dtype is DType.INT32:
+        return Clamp(*int32_range(node.attributes.activation))
+    return quantized_clamp(node)
+
+
+@dataclass(frozen=True)
+class Factor(Params):
+    """A multiplier in Q0.31 and its shift to the left."""
+
+    multiplier: int
+    shift: int
+
+
+@dataclass(frozen=True)
+class Factors(Params):
+    """TS_REQUANTIZATION_FIELDS: ``multiplier_step`` is 1 for a factor per channel, 0 for one of all."""
+
+    multiplier_step: int
+    multipliers: Constant
+    shifts: Constant
+
+
+@dataclass(frozen=True)
+class WindowFields(Params):
+    """A sliding window without dilation."""
+
+    batches: int
+    input_height: int
+    input_width: int
+    filter_height: int
+    filter_width: int
+    output_height: int
+    output_width: int
+    stride_height: int
+    stride_width: int
+    pad_top: int
+    pad_left: int
+
+    @classmethod
+    def of(cls, view: Window) -> WindowFields:
+        return cls(
+            view.batches, view.input_height, view.input_width, view.filter_height, view.filter_width,
+            view.output_height, view.output_width, view.stride_height, view.stride_width,
+            view.pad_top, view.pad_left,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DilatedWindow(Params):
+    """A sliding window."""
+
+    window: WindowFields
+    dilation_height: int
+    dilation_width: int
+
+    @classmethod
+    def of(cls, view: Window) -> DilatedWindow:
+        return cls(WindowFields.of(view), view.dilation_height, view.dilation_width)
