@@ -46,6 +46,8 @@ def plain(arguments: list[str], directory: Path) -> subprocess.CompletedProcess[
 def directory(tmp_path: Path) -> Path:
     write_classifier(tmp_path / "m.tflite")
     write_dataset(tmp_path / "d.npz")
+    fleet = '[models.m]\nsource = "m.tflite"\n[members.here]\nlink = "host"\n'
+    (tmp_path / "fleet.toml").write_text(fleet)
     return tmp_path
 
 
@@ -66,6 +68,7 @@ NEED_EXTRAS = {
     "tune": (["m.tflite", "--board", "nano33"], "convert"),
     "flash": (["m.tflite", "--board", "nano33"], "embedded"),
     "monitor": (["--port", "/dev/ttyACM0"], "embedded"),
+    "serve": (["fleet.toml"], "serve"),
     "device": (["m.tflite", "--board", "nano33", "--pty"], "convert"),
 }
 NEED_OTHER_FILES = {

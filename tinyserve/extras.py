@@ -45,6 +45,14 @@ PACKAGES = (
     Package("distributed", "distributed", "cluster", "runs a matrix on a Dask cluster"),
     Package("pillow", "PIL", "data", "reads data sets of images"),
     Package("pyarrow", "pyarrow", "data", "reads and writes Parquet"),
+    Package("starlette", "starlette", "serve", "serves a fleet over HTTP"),
+    Package("uvicorn", "uvicorn", "serve", "serves a fleet over HTTP"),
+    Package("httptools", "httptools", "serve", "reads HTTP faster"),
+    Package("uvloop", "uvloop", "serve", "a faster event loop"),
+    Package("prometheus-client", "prometheus_client", "serve", "counts what a fleet does"),
+    Package("grpcio", "grpc", "serve", "serves a fleet over gRPC"),
+    Package("grpcio-health-checking", "grpc_health", "serve", "gRPC's health service"),
+    Package("grpcio-reflection", "grpc_reflection", "serve", "gRPC's reflection service"),
     Package("cryptography", "cryptography", "updates", "signs model images"),
 )
 

@@ -58,6 +58,9 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "doctor": Listed("board", "Show what this machine has and lacks, and how to get it."),
         "setup": Listed("board", "Install what a board or a front end needs."),
     },
+    "Fleet": {
+        "serve": Listed("serving", "Serve boards, twins and this computer over the Open Inference Protocol."),
+    },
     "Results": {
         "compare": Listed("measure", "Compare two bench results."),
         "tune": Listed("measure", "Find the fastest kernel variant of each layer by counting."),

@@ -123,6 +123,25 @@ def find_port(board: Board, ports: ListPorts = list_ports.comports, role: str = 
     )
 
 
+def find_serial_number(number: str, ports: ListPorts = list_ports.comports) -> str:
+    """The port of the USB device with that serial number, wherever it is plugged in.
+
+    Raises DeviceError naming the ports when there is none or several (a board may have more than one).
+    """
+    seen = list(ports())
+    matches = [port.device for port in seen if port.serial_number == number]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise DeviceError(
+            f"{len(matches)} ports are of the USB device {number}: {', '.join(matches)}", "name one of them"
+        )
+    raise DeviceError(
+        f"no USB device has the serial number {number}; ports seen: {_describe(seen) or 'none'}",
+        "connect it with a data cable",
+    )
+
+
 def only_port(ports: ListPorts = list_ports.comports) -> str:
     """The one port with a USB id, whatever is on it: for looking, never for uploading.
 

@@ -49,6 +49,13 @@ class HostModel:
         raw = [_raw(value, tensor, ()) for value, tensor in self._paired(inputs)]
         return self._decoded(self._runner.batch(1, False, raw), ())
 
+    def run_bytes(self, inputs: Sequence[bytes]) -> list[bytes]:
+        """One inference from the inputs' bytes to the outputs'. Raises DataError for another size."""
+        sizes = [tensor.nbytes for tensor in self._compiled.program.input_tensors]
+        if [len(data) for data in inputs] != sizes:
+            raise DataError(f"inputs of {[len(data) for data in inputs]} bytes, the model takes {sizes}")
+        return self._runner.batch(1, False, list(inputs))
+
     def run_batch(self, inputs: Sequence[Array], reset: bool = True) -> list[Array]:
         """Many inferences in one call of the C code: arrays with a sample axis before the inputs' shapes.
 

@@ -30,15 +30,14 @@ OTHER_LINES = 20
 LOAD_COMMAND = "db "
 LINE_REDUCTION = 6  # 1,100 bytes, then 183 (less than the common queue of 256), then 80
 
-"""Called with what is done and what there is to do."""
-
 
 class Client:
     """Speaks docs/protocol.md over a link. Every method raises DeviceError (with what was received last)
     when the device hangs, crashes, vanishes, refuses, or sends what is not the protocol."""
 
-    def __init__(self, link: Link) -> None:
+    def __init__(self, link: Link, inference_timeout_s: float = INFERENCE_TIMEOUT_S) -> None:
         self._link = link
+        self.inference_timeout_s = inference_timeout_s  # of a single one; may be changed at any time
         self._exchange = Exchange(link)
         self._info: DeviceInfo | None = None
         self._is_ready = False
@@ -108,10 +107,10 @@ class Client:
                 except ValueError as error:
                     raise answers.malformed("ts-infer", [line]) from error
 
-        timeout_s = INFERENCE_TIMEOUT_S * (1 + warmup)
+        timeout_s = self.inference_timeout_s * (1 + warmup)
         lines = self._exchange.ask(
             f"ts-infer {runs} {warmup}", timeout_s, on_line, self._started_s,
-            most_lines=runs + OTHER_LINES, most_s=INFERENCE_TIMEOUT_S * (runs + warmup + 1),
+            most_lines=runs + OTHER_LINES, most_s=self.inference_timeout_s * (runs + warmup + 1),
         )  # fmt: skip
         if len(ticks) != runs:
             raise answers.malformed("ts-infer", lines)
@@ -135,7 +134,7 @@ class Client:
         self.connect()
         self.connect()
         lines = self._exchange.ask(
-            "ts-profile", INFERENCE_TIMEOUT_S, first_s=self._started_s,
+            "ts-profile", self.inference_timeout_s, first_s=self._started_s,
             most_lines=self._info.layers + OTHER_LINES if self._info is not None else MOST_LINES,
         )  # fmt: skip
         return answers.parse_profile(lines)
@@ -168,7 +167,7 @@ class Client:
     def mlperf_infer(self, runs: int, warmup: int = 0) -> MlperfRun:
         """Runs ``infer N W``: time of all runs by the device's own clock, and the results."""
         self.connect()
-        timeout_s = INFERENCE_TIMEOUT_S * (runs + warmup)
+        timeout_s = self.inference_timeout_s * (runs + warmup)
         lines = self._exchange.ask(f"infer {runs} {warmup}", timeout_s, most_s=2 * timeout_s)
         return answers.parse_mlperf_run(lines)
 

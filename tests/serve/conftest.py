@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A classifier's bundle, and servers that run in a thread beside the test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.bench.models import write_classifier
+from tests.serve.running import Served, serving
+from tinyserve import workflow
+from tinyserve.bundle import Bundle
+from tinyserve.progress import silent
+
+HOST = """
+[models.shapes]
+source = "{bundle}"
+[members.here]
+link = "host"
+"""
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("shapes")
+    source = write_classifier(folder / "shapes.tflite")
+    return workflow.to_bundle(source, workflow.Conversion(output=folder / "shapes"), silent)
+
+
+@pytest.fixture(scope="session")
+def host(shapes: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One host member, for tests that change nothing."""
+    with serving(HOST.format(bundle=shapes.path), tmp_path_factory.mktemp("host")) as served:
+        yield served

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Members that fail, and requests that can't be on time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.serve.fakes import Script
+from tests.serve.running import Reply, Served, serving
+from tinyserve.bundle import Bundle
+from tinyserve.serve import member
+from tinyserve.serve.gateway import Options
+
+TWO = """
+[models.shapes]
+source = "{bundle}"
+[members.a]
+link = "/dev/fake-a"
+board = "nano33"
+{a}
+[members.b]
+link = "/dev/fake-b"
+board = "nano33"
+"""
+
+
+def fleet(shapes: Bundle, a: str = "", more: str = "") -> str:
+    return TWO.format(bundle=shapes.path, a=a) + more
+
+
+def ask(served: Served, samples: int = 1, **parameters: Any) -> Reply:
+    body = {
+        "inputs": [
+            {"name": "image", "datatype": "INT8", "shape": [samples, 8, 8, 1], "data": [1] * 64 * samples}
+        ],
+        "parameters": parameters,
+    }
+    return served.ask("/v2/models/shapes/infer", msgspec.json.encode(body))
+
+
+def test_what_can_not_be_on_time_is_refused_at_once(shapes: Bundle, tmp_path: Path) -> None:
+    script = Script(seconds=0.2)
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=2) as served:
+        begin = time.monotonic()
+        reply = ask(served, timeout=50_000)
+        assert reply.status == 503 and reply.json["reason"] == "deadline" and reply.json["retry_after_ms"] > 0
+        assert int(reply.headers["retry-after"]) >= 1
+        assert time.monotonic() - begin < 0.15  # not even one inference was waited for
+        assert ask(served, 2, timeout=400_000).status == 200
+        assert ask(served, 5, timeout=400_000).json["reason"] == "deadline"
+        assert len(script.ran) == 2
+
+
+def test_a_full_queue_refuses(shapes: Bundle, tmp_path: Path) -> None:
+    script = Script(seconds=0.05)
+    script.gate.clear()
+    more = "[limits]\nqueue = 1\n"
+    with serving(fleet(shapes, more=more), tmp_path, open_with=script.open, members=2) as served:
+        with ThreadPoolExecutor(6) as threads:
+            replies = [threads.submit(ask, served) for _ in range(6)]
+            while sum(reply.done() for reply in replies) < 3:
+                time.sleep(0.01)
+            script.gate.set()
+            statuses = sorted(reply.result().status for reply in replies)
+        assert statuses == [200, 200, 200, 503, 503, 503]
+
+
+def test_what_a_failing_member_computed_is_computed_by_another(shapes: Bundle, tmp_path: Path) -> None:
+    script = Script(seconds=0.05)
+    script.gate.clear()
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=2) as served:
+        with ThreadPoolExecutor(4) as threads:
+            replies = [threads.submit(ask, served) for _ in range(4)]
+            time.sleep(0.2)
+            script.broken["a"] = "unplugged"
+            script.gate.set()
+            answers = [reply.result() for reply in replies]
+        assert [answer.status for answer in answers] == [200] * 4
+        assert {answer.json["parameters"]["member"] for answer in answers} == {"b"}
+        states = {one.name: (one.state, one.reason) for one in served.inside(served.running.gateway.members)}
+        assert states["a"] == ("broken", "unplugged")
+
+
+def test_a_broken_member_comes_back(shapes: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(member, "FIRST_PAUSE_S", 0.02)
+    script = Script(seconds=0.01, broken={"a": "not there"})
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=1) as served:
+        assert served.ask("/v2/health/ready").status == 200
+        script.broken.clear()
+        served.wait_ready(2)
+        assert script.opened.count("a") >= 2
+
+
+def test_without_members_the_reasons_are_said(shapes: Bundle, tmp_path: Path) -> None:
+    script = Script(seconds=0.01, broken={"a": "no port", "b": "other firmware"})
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=0) as served:
+        while any(one.state == "starting" for one in served.inside(served.running.gateway.members)):
+            time.sleep(0.01)
+        reply = ask(served)
+        assert reply.status == 503 and "a: no port; b: other firmware" in reply.json["error"]
+        assert served.ask("/v2/health/ready").status == 503
+        assert served.ask("/v2/models/shapes/ready").status == 503
+
+
+def test_a_member_that_gives_wrong_answers_is_found_out(shapes: Bundle, tmp_path: Path) -> None:
+    script = Script(seconds=0.01)
+    with serving(fleet(shapes, "verify = 1.0"), tmp_path, open_with=script.open, members=2) as served:
+        script.lying.add("a")
+        answers = [ask(served) for _ in range(4)]
+        assert {answer.json["parameters"]["member"] for answer in answers} == {"b"}
+        assert (
+            len({bytes(answer.json["outputs"][0]["data"][0] & 255 for _ in "x") for answer in answers}) == 1
+        )
+        found = {one.name: one for one in served.inside(served.running.gateway.members)}
+        assert found["a"].state == "broken" and found["b"].state == "ready"
+
+
+def test_a_member_whose_first_answer_is_wrong_never_serves(shapes: Bundle, tmp_path: Path) -> None:
+    script = Script(seconds=0.01, lying={"a"})
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=1) as served:
+        found = {one.name: one for one in served.inside(served.running.gateway.members)}
+        while found["a"].state == "starting":
+            time.sleep(0.01)
+        assert "known input" in found["a"].reason
+
+
+def test_this_computer_answers_what_members_can_not(shapes: Bundle, tmp_path: Path) -> None:
+    script = Script(seconds=0.2)
+    with serving(fleet(shapes), tmp_path, Options(spill=True), script.open, members=3) as served:
+        script.seconds = 0.01
+        served.inside(lambda: served.running.gateway.reset("spill-shapes"))
+        while {m.name: m.service.bound_s for m in served.inside(served.running.gateway.members)}[
+            "spill-shapes"
+        ] > 0.1:
+            time.sleep(0.01)
+        reply = ask(served, timeout=100_000)
+        assert reply.status == 200 and reply.json["parameters"]["member"] == "spill-shapes"
+
+
+def test_known_answers_are_not_computed_again(shapes: Bundle, tmp_path: Path) -> None:
+    script = Script(seconds=0.01)
+    with serving(fleet(shapes), tmp_path, Options(cache=10), script.open, members=2) as served:
+        first, second = ask(served).json, ask(served).json
+        assert first["outputs"] == second["outputs"]
+        assert second["parameters"]["ran_on"] == "cache" and len(script.ran) == 1
+
+
+def test_a_client_that_goes_away_frees_its_place(shapes: Bundle, tmp_path: Path) -> None:
+    script = Script(seconds=0.05)
+    script.gate.clear()
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=2) as served:
+        import http.client
+
+        body = msgspec.json.encode(
+            {"inputs": [{"name": "image", "datatype": "INT8", "shape": [4, 8, 8, 1], "data": [0] * 256}]}
+        )
+        connection = http.client.HTTPConnection(served.rest)
+        connection.request("POST", "/v2/models/shapes/infer", body)
+        pool = served.running.gateway.pool("shapes")
+        while served.inside(lambda: pool.waiting) != 2:
+            time.sleep(0.01)
+        connection.close()
+        while served.inside(lambda: pool.waiting):
+            time.sleep(0.01)
+        script.gate.set()
+        assert ask(served).status == 200
+
+
+def test_what_was_admitted_is_answered_when_the_server_ends(shapes: Bundle, tmp_path: Path) -> None:
+    script = Script(seconds=0.3)
+    with ThreadPoolExecutor(1) as threads:
+        with serving(fleet(shapes), tmp_path, open_with=script.open, members=2) as served:
+            reply = threads.submit(ask, served, 2)
+            while served.inside(lambda: served.running.gateway.pool("shapes").is_idle):
+                threading.Event().wait(0.01)
+        assert reply.result().status == 200
+
+
+def test_loading_and_unloading(shapes: Bundle, tmp_path: Path) -> None:
+    script = Script(seconds=0.01)
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=2) as served:
+        assert served.ask("/v2/repository/models/shapes/unload", b"").status == 200
+        assert served.ask("/v2/repository/index", b"{}").json[0]["state"] == "UNAVAILABLE"
+        assert served.ask("/v2/repository/index", b'{"ready": true}').json == []
+        reply = ask(served)
+        assert reply.status == 503 and reply.json["reason"] == "unloaded"
+        assert served.ask("/v2/repository/models/shapes/load", b"{}").status == 200
+        served.wait_ready(2)
+        assert ask(served).status == 200
+        refused = served.ask("/v2/repository/models/shapes/load", b'{"parameters": {"config": "{}"}}')
+        assert refused.status == 400

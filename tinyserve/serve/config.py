@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""fleet.toml: which members there are, what they hold, and the limits of the endpoint."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.escapes import visible
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[int, Meta(ge=1, le=2**40)]
+Milliseconds = Annotated[float, Meta(gt=0, le=86_400_000)]
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Quantize = Literal["int8", "int16x8", "float32", "auto"]
+Optimize = Literal["balanced", "speed", "size", "ram"]
+Link = Annotated[str, Meta(min_length=1, max_length=1024)]
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+USB = "usb:"
+_EXAMPLE = 'for example [models.kws] source = "kws.bundle" and [members.one] model = "kws", link = "host"'
+
+
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A table of the file: an unknown key is an error, since it would be a setting that has no effect."""
+
+
+class Server(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[server]. ``grpc_port`` and ``port`` 0: one that is free. ``token_file`` holds the bearer token that
+    each request must carry; ``client_ca`` names the authority whose certificates clients must show.
+    ``hosts``: names beside localhost by which clients may address a server that asks for no token."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    grpc_port: Port = 8001
+    grpc: bool = True
+    certificate: str = ""
+    key: str = ""
+    client_ca: str = ""
+    token_file: str = ""
+    hosts: list[str] = []
+    drain_s: Seconds = 30.0
+
+
+class Limits(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[limits]: of what a client may ask. ``queue``: samples that wait, per model; ``deadline_ms``: of
+    requests that name none, and the longest that one may name; ``batch``: samples of one request."""
+
+    queue: Positive = 256
+    deadline_ms: Milliseconds = 30_000.0
+    batch: Positive = 256
+    body_bytes: Positive = 16 << 20
+    connections: Positive = 512
+    body_s: Seconds = 30.0
+    sequences_idle_s: Seconds = 60.0
+
+
+class Jobs(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[jobs]: answers to be fetched later (poll) or sent (push). ``callbacks``: what the URLs to which
+    results may be sent begin with; ``secret_file``: the key (whsec_…) that signs them."""
+
+    database: str = ""
+    waiting: Positive = 10_000
+    keep_s: Annotated[float, Meta(gt=0, le=366 * 86_400)] = 86_400.0
+    callbacks: list[str] = []
+    secret_file: str = ""
+    attempts: Annotated[int, Meta(ge=1, le=100)] = 8
+    first_retry_s: Seconds = 2.0
+
+
+class ModelTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[models.NAME]: ``source`` is a bundle, a .tflite or a trained model, relative to the file."""
+
+    source: str
+    version: Identifier = "1"
+    representative: str = ""
+    quantize: Quantize = "int8"
+    queue: Positive | None = None
+    deadline_ms: Milliseconds | None = None
+
+
+class GroupTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[groups.NAME]: what its members have in common."""
+
+    model: Identifier | None = None
+    board: str | None = None
+    link: Link | None = None
+
+
+class MemberTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[members.NAME]: ``link`` is "host", "twin", "usb:SERIAL NUMBER", or a serial port ("auto": the
+    board's).
+
+    ``count`` makes several of a twin or host: NAME-1, NAME-2, … ``firmware`` is the id that a board's
+    firmware must have (`tinyserve fleet status` shows it). ``verify``: the share of answers that this
+    computer checks.
+    """
+
+    model: Identifier | None = None
+    board: str | None = None
+    link: Link | None = None
+    group: Identifier | None = None
+    count: Annotated[int, Meta(ge=1, le=256)] = 1
+    firmware: str = ""
+    emulator: str = ""
+    optimize: Optimize = "balanced"
+    baud: Annotated[int, Meta(ge=300, le=20_000_000)] = 115_200
+    verify: Share = 0.0
+
+
+class _File(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    server: Server = Server()
+    limits: Limits = Limits()
+    jobs: Jobs = Jobs()
+    models: dict[Identifier, ModelTable]
+    groups: dict[Identifier, GroupTable] = {}
+    members: dict[Identifier, MemberTable]
+
+
+class MemberSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A member with its group's settings."""
+
+    name: str
+    model: str
+    link: str
+    board: str
+    group: str
+    firmware: str
+    emulator: str
+    optimize: Optimize
+    baud: int
+    verify: float
+
+
+class FleetConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A checked fleet.toml. ``directory`` is where it lies: what paths in it are relative to."""
+
+    directory: Path
+    server: Server
+    limits: Limits
+    jobs: Jobs
+    models: dict[str, ModelTable]
+    members: list[MemberSpec]
+
+    def path(self, name: str) -> Path:
+        """A path of the file's."""
+        return self.directory / name
+
+
+def load(path: Path) -> FleetConfig:
+    """Reads and checks fleet.toml. Raises FileSystemError where it can't be read, UsageError (with the key)
+    where it says what can't be."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise FileSystemError(f"{path}: {error.strerror}", "name the fleet's file") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: is not UTF-8 text ({error.reason})", "save it as UTF-8") from error
+    return parse(text, path)
+
+
+def parse(text: str, path: Path) -> FleetConfig:
+    """As ``load``, for the text of the file at ``path``."""
+    try:
+        tables = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UsageError(f"{path}: is not TOML: {error}", "correct that line") from error
+    try:
+        file = msgspec.convert(tables, _File)
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{path}: {_explain(str(error))}", _EXAMPLE) from error
+    checked = FleetConfig(
+        directory=path.absolute().parent, server=file.server, limits=file.limits, jobs=file.jobs,
+        models=dict(file.models), members=_members(file, path),
+    )  # fmt: skip
+    _check_server(checked, path)
+    return checked
+
+
+def _members(file: _File, path: Path) -> list[MemberSpec]:
+    if not file.models:
+        raise UsageError(f"{path}: names no models", _EXAMPLE)
+    found = [spec for name, table in file.members.items() for spec in _expanded(name, table, file, path)]
+    if not found:
+        raise UsageError(f"{path}: has no members", _EXAMPLE)
+    names = [spec.name for spec in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(f"{path}: several members are called {twice[0]}", "rename one of them")
+    _check_ports(found, path)
+    return found
+
+
+def _expanded(name: str, table: MemberTable, file: _File, path: Path) -> list[MemberSpec]:
+    where = f"{path}: [members.{name}]"
+    group = _group(table, file, where)
+    link = table.link or group.link
+    model = table.model or group.model or (next(iter(file.models)) if len(file.models) == 1 else None)
+    board = table.board or group.board
+    if link is None:
+        raise UsageError(f"{where} has no link", 'link = "host", "twin", "usb:SERIAL" or a serial port')
+    if model is None:
+        raise UsageError(f"{where} names no model", f'model = "{next(iter(file.models))}"')
+    if model not in file.models:
+        known = ", ".join(file.models)
+        raise UsageError(f"{where}: there is no model {model} (there are: {known})", f"add [models.{model}]")
+    if link != "host" and board is None:
+        raise UsageError(f"{where} has no board", 'board = "nano33"; `tinyserve boards` lists them')
+    if table.count > 1 and link not in ("host", "twin"):
+        raise UsageError(f"{where}: count is for twins and hosts: a port has one board", "remove count")
+    if link == USB:
+        raise UsageError(f"{where}: {USB} without a serial number", f'link = "{USB}0123456789AB"')
+    names = [name] if table.count == 1 else [f"{name}-{number + 1}" for number in range(table.count)]
+    return [
+        MemberSpec(
+            name=one, model=model, link=link, board=board or "host", group=table.group or "",
+            firmware=table.firmware, emulator=table.emulator, optimize=table.optimize, baud=table.baud,
+            verify=table.verify,
+        )
+        for one in names
+    ]  # fmt: skip
+
+
+def _group(table: MemberTable, file: _File, where: str) -> GroupTable:
+    if table.group is None:
+        return GroupTable()
+    if table.group not in file.groups:
+        raise UsageError(f"{where}: there is no group {table.group}", f"add [groups.{table.group}]")
+    return file.groups[table.group]
+
+
+def _check_ports(members: list[MemberSpec], path: Path) -> None:
+    """Two members at one port would answer each other's requests."""
+    seen: dict[str, str] = {}
+    for member in members:
+        if member.link in ("host", "twin"):
+            continue
+        place = f"auto {member.board}" if member.link == "auto" else member.link
+        if place in seen:
+            raise UsageError(
+                f"{path}: {seen[place]} and {member.name} are at the same link, {visible(member.link)}",
+                'tell them apart by their USB serial numbers: link = "usb:…"',
+            )
+        seen[place] = member.name
+
+
+def _check_server(config: FleetConfig, path: Path) -> None:
+    server = config.server
+    if bool(server.certificate) != bool(server.key):
+        raise UsageError(f"{path}: [server] has one of certificate and key", "name both, or neither")
+    if server.client_ca and not server.certificate:
+        raise UsageError(f"{path}: [server] client_ca without certificate and key", "name all three")
+    if server.host not in LOOPBACK and not (server.token_file or server.client_ca):
+        raise UsageError(
+            f"{path}: [server] host {server.host} is open to other computers, and nothing says who may",
+            "name a token_file or a client_ca, or leave host at 127.0.0.1 behind a proxy",
+        )
+    for prefix in config.jobs.callbacks:
+        if not re.match(r"https?://[^/]+/", prefix):
+            raise UsageError(
+                f"{path}: [jobs] callbacks: {visible(prefix)!r} is not the beginning of a URL with a host",
+                'for example "https://hooks.example.com/"',
+            )
+    if config.jobs.callbacks and not config.jobs.secret_file:
+        raise UsageError(f"{path}: [jobs] callbacks without secret_file", "name the key that signs results")
+
+
+def _explain(error: str) -> str:
+    """msgspec's words with TOML's names for places: `$.models.kws`."""
+    message, _, place = error.partition(" - at `$")
+    message = message.replace("Object", "the table").replace("`", "'")
+    return f"{place.rstrip('`').lstrip('.')}: {message}" if place.strip("`") else message

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fleet as the protocols see it: models by name, loaded and unloaded, and inferences on their members."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal
+
+from tinyserve.errors import TinyserveError
+from tinyserve.progress import Progress, silent
+from tinyserve.serve import served
+from tinyserve.serve.config import FleetConfig, MemberSpec, ModelTable
+from tinyserve.serve.engines import Firmwares, open_engine
+from tinyserve.serve.errors import NotFoundError, RequestError, TooLargeError, UnavailableError
+from tinyserve.serve.member import Member, OpenEngine
+from tinyserve.serve.observer import Observer
+from tinyserve.serve.pool import Pool
+from tinyserve.serve.request import InferAnswer, InferRequest
+from tinyserve.serve.served import Served
+
+ModelState = Literal["UNAVAILABLE", "LOADING", "READY", "UNLOADING"]
+SPILL = "spill"
+_TICK_S = 0.02
+
+
+@dataclass(frozen=True)
+class Options:
+    """``spill``: this computer answers what the members can't in time. ``cache``: answers to keep per
+    model."""
+
+    spill: bool = False
+    cache: int = 0
+
+
+PLAIN = Options()
+
+
+@dataclass
+class _Model:
+    pool: Pool | None = None
+    state: ModelState = "UNAVAILABLE"
+    reason: str = "unloaded"
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """A model of the repository, as its index shows it."""
+
+    name: str
+    version: str
+    state: ModelState
+    reason: str
+
+
+class Gateway:
+    """Used in one event loop. ``open_engine`` may be another one in tests."""
+
+    def __init__(
+        self, config: FleetConfig, options: Options = PLAIN, open_with: OpenEngine | None = None
+    ) -> None:
+        self.config = config
+        self.observer = Observer()
+        self.is_draining = False
+        self._options = options
+        self._open_engine = open_with or partial(open_engine, firmwares=Firmwares())
+        self._models = {name: _Model() for name in config.models}
+
+    async def start(self, progress: Progress = silent) -> None:
+        """Loads all models. Raises what loading the first bad one raises."""
+        for name in self._models:
+            await self.load(name, progress)
+
+    async def load(self, name: str, progress: Progress = silent) -> None:
+        """Reads the model and opens its members; one that is loaded is loaded anew, without a gap. Members
+        open in the background. Raises NotFoundError, and what reading the model raises."""
+        model = self._named(name)
+        async with model.lock:
+            if model.pool is None:
+                model.state = "LOADING"
+            try:
+                loaded = await asyncio.to_thread(self._read, name, progress)
+            except TinyserveError as error:
+                if model.pool is None:
+                    model.state, model.reason = "UNAVAILABLE", error.message
+                raise
+            if model.pool is not None:
+                await self._retire(model.pool)
+            model.pool = self._pool(loaded, self.config.models[name])
+            for member in model.pool.members.values():
+                member.start()
+            model.state, model.reason = "READY", ""
+
+    async def unload(self, name: str) -> None:
+        """Answers what was admitted, and closes the model's members."""
+        model = self._named(name)
+        async with model.lock:
+            if model.pool is not None:
+                model.state, model.reason = "UNLOADING", "unloading"
+                await self._retire(model.pool)
+                model.pool = None
+            model.state, model.reason = "UNAVAILABLE", "unloaded"
+
+    async def drain(self) -> None:
+        """Takes no more requests, answers those that were admitted (at most ``drain_s`` long), closes all."""
+        self.is_draining = True
+        await asyncio.gather(*(self.unload(name) for name in self._models))
+
+    async def infer(self, request: InferRequest, protocol: str) -> InferAnswer:
+        """The answer of the model's members. Raises RequestError and UnavailableError."""
+        begin_s = time.perf_counter()
+        pool = None
+        try:
+            if self.is_draining:
+                raise UnavailableError("the server is shutting down", reason="draining")
+            pool = self.pool(request.model, request.version)
+            if len(request.samples) > self.config.limits.batch:
+                raise TooLargeError(
+                    f"{len(request.samples)} samples in one request, {self.config.limits.batch} at most",
+                    "send them in several requests",
+                )
+            done = await pool.infer(request)
+            answer = served.answer(pool.model, done, request.wanted, request.real)
+        except (RequestError, UnavailableError) as error:
+            outcome = error.reason if isinstance(error, UnavailableError) else "bad request"
+            known = request.model if pool is not None else None
+            self.observer.failed(known, protocol, outcome, time.perf_counter() - begin_s)
+            raise
+        self.observer.answered(request.model, protocol, time.perf_counter() - begin_s)
+        return answer
+
+    def pool(self, name: str, version: str = "") -> Pool:
+        """The pool of a loaded model. Raises NotFoundError, UnavailableError."""
+        model = self._named(name)
+        if model.pool is None:
+            raise UnavailableError(f"{name} is not loaded: {model.reason}", "load it", reason="unloaded")
+        if version not in ("", model.pool.model.version):
+            raise NotFoundError(f"{name} has no version {version!r}, only {model.pool.model.version}")
+        return model.pool
+
+    def pools(self) -> list[Pool]:
+        """Of all loaded models."""
+        return [model.pool for model in self._models.values() if model.pool is not None]
+
+    def is_ready(self) -> bool:
+        """Whether each loaded model has a member that serves, and one at least is loaded."""
+        pools = self.pools()
+        return bool(pools) and not self.is_draining and all(pool.is_ready for pool in pools)
+
+    def index(self) -> list[ModelStatus]:
+        """The models of fleet.toml."""
+        return [self._status(name, model) for name, model in self._models.items()]
+
+    def members(self) -> list[Member]:
+        """Of all loaded models."""
+        return [member for pool in self.pools() for member in pool.members.values()]
+
+    def reset(self, name: str) -> None:
+        """Opens a member, or a group's members, anew. Raises NotFoundError."""
+        found = [one for one in self.members() if name in (one.name, one.spec.group)]
+        if not found:
+            known = ", ".join(one.name for one in self.members())
+            raise NotFoundError(f"no member or group is called {name!r} (members: {known})")
+        for member in found:
+            member.reset()
+
+    def _status(self, name: str, model: _Model) -> ModelStatus:
+        version = self.config.models[name].version
+        if model.pool is not None and model.state == "READY" and not model.pool.is_ready:
+            return ModelStatus(name, version, "UNAVAILABLE", "no member serves it")
+        return ModelStatus(name, version, model.state, model.reason)
+
+    def _named(self, name: str) -> _Model:
+        model = self._models.get(name)
+        if model is None:
+            raise NotFoundError(f"no model is called {name[:80]!r} (models: {', '.join(self._models)})")
+        return model
+
+    def _read(self, name: str, progress: Progress) -> Served:
+        loaded = served.load(name, self.config, progress)
+        assert loaded.golden  # built and run here, in a thread of its own
+        return loaded
+
+    def _pool(self, model: Served, table: ModelTable) -> Pool:
+        limits = self.config.limits
+        timeout_s = (table.deadline_ms or limits.deadline_ms) / 1e3
+        pool = Pool(
+            model, table.queue or limits.queue, timeout_s, self.observer,
+            cached=self._options.cache, idle_s=limits.sequences_idle_s,
+        )  # fmt: skip
+        for spec in self.config.members:
+            if spec.model == model.name:
+                pool.add(Member(spec, model, pool, self._open_engine))
+        if self._options.spill:
+            spec = _spill(model.name)
+            pool.add(Member(spec, model, pool, self._open_engine), spill=True)
+        return pool
+
+    async def _retire(self, pool: Pool) -> None:
+        pool.shut()
+        deadline_s = time.monotonic() + self.config.server.drain_s
+        while not pool.is_idle and time.monotonic() < deadline_s:
+            await asyncio.sleep(_TICK_S)
+        await asyncio.gather(*(member.stop() for member in pool.members.values()))
+        pool.abandon()
+
+
+def _spill(model: str) -> MemberSpec:
+    return MemberSpec(
+        name=f"{SPILL}-{model}", model=model, link="host", board="host", group=SPILL, firmware="",
+        emulator="", optimize="balanced", baud=115_200, verify=0.0,
+    )  # fmt: skip

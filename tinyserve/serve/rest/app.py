@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The HTTP application: which path is answered by what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tinyserve import __version__
+from tinyserve.errors import TinyserveError
+from tinyserve.serve import statistics
+from tinyserve.serve.errors import RequestError
+from tinyserve.serve.gateway import Gateway
+from tinyserve.serve.request import InferAnswer, InferRequest
+from tinyserve.serve.rest import oip, tfserving
+from tinyserve.serve.rest.guard import Guard, error_response, on_bug, on_expected, read_body
+
+EXTENSIONS = (
+    "binary_tensor_data", "classification", "model_repository", "model_repository(unload_dependents)",
+    "schedule_policy", "sequence", "statistics",
+)  # fmt: skip
+T = TypeVar("T")
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def build(gateway: Gateway, token: str = "", more: list[Route] | None = None) -> Starlette:
+    """The application for a gateway. ``more``: routes of others (jobs, pages)."""
+    endpoints = Endpoints(gateway)
+    return Starlette(
+        routes=[*endpoints.routes(), *tfserving.routes(gateway), *(more or [])],
+        middleware=[Middleware(Guard, server=gateway.config.server, token=token)],
+        exception_handlers={TinyserveError: on_expected, HTTPException: _on_http, Exception: on_bug},
+    )
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    what = {
+        404: f"there is nothing at {request.url.path[:200]}",
+        405: f"{request.method} is not for this path",
+    }
+    headers = dict(error.headers) if error.headers else None
+    return error_response(error.status_code, what.get(error.status_code, error.detail), headers)
+
+
+def json_response(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Any plain object as JSON."""
+    return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
+
+
+async def while_connected(request: Request, work: Awaitable[T]) -> T:
+    """The result of ``work``, which is given up where the client goes away meanwhile (the body was read).
+
+    Nothing is watched of what is done at once.
+    """
+    task = asyncio.ensure_future(work)
+    await asyncio.sleep(0)
+    if task.done():
+        return task.result()
+    gone = asyncio.ensure_future(_until_gone(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            task.cancel()
+        return await task
+    finally:
+        gone.cancel()
+
+
+async def _until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+class Endpoints:
+    """The protocol's endpoints."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def routes(self) -> list[Route]:
+        """Their paths."""
+        model = "/v2/models/{model}"
+        versions = (model, f"{model}/versions/{{version}}")
+        return [
+            *(Route(f"{path}/infer", self.infer, methods=["POST"]) for path in versions),
+            Route("/v2", self.server, methods=["GET"]),
+            Route("/v2/health/live", self.live, methods=["GET"]),
+            Route("/v2/health/ready", self.ready, methods=["GET"]),
+            Route("/v2/models/stats", self.all_statistics, methods=["GET"]),
+            *(Route(path, self.metadata, methods=["GET"]) for path in versions),
+            *(Route(f"{path}/ready", self.model_ready, methods=["GET"]) for path in versions),
+            *(Route(f"{path}/config", self.config, methods=["GET"]) for path in versions),
+            *(Route(f"{path}/stats", self.statistics, methods=["GET"]) for path in versions),
+            Route("/v2/repository/index", self.index, methods=["POST"]),
+            Route("/v2/repository/models/{model}/load", self.load, methods=["POST"]),
+            Route("/v2/repository/models/{model}/unload", self.unload, methods=["POST"]),
+            Route("/metrics", self.metrics, methods=["GET"]),
+        ]
+
+    async def server(self, request: Request) -> Response:
+        return json_response({"name": "tinyserve", "version": __version__, "extensions": EXTENSIONS})
+
+    async def live(self, request: Request) -> Response:
+        return json_response({"live": True})
+
+    async def ready(self, request: Request) -> Response:
+        is_ready = self._gateway.is_ready()
+        return json_response({"ready": is_ready}, 200 if is_ready else 503)
+
+    async def model_ready(self, request: Request) -> Response:
+        pool = self._gateway.pool(*_named(request))
+        return json_response({"name": pool.model.name, "ready": pool.is_ready}, 200 if pool.is_ready else 503)
+
+    async def metadata(self, request: Request) -> Response:
+        return json_response(oip.metadata(self._gateway.pool(*_named(request)).model))
+
+    async def config(self, request: Request) -> Response:
+        return json_response(
+            statistics.config(self._gateway.pool(*_named(request)), self._gateway.config.limits)
+        )
+
+    async def infer(self, request: Request) -> Response:
+        name, version = _named(request)
+        model = self._gateway.pool(name, version).model
+        body = await read_body(request, self._gateway.config.limits)
+        asked, parsed = oip.decode(body, request.headers.get(oip.HEADER_LENGTH), version, model)
+        answer = await while_connected(request, self._gateway.infer(asked, "rest"))
+        return encoded(answer, asked, parsed)
+
+    async def statistics(self, request: Request) -> Response:
+        pool = self._gateway.pool(*_named(request))
+        return json_response({"model_stats": [statistics.of(pool, self._gateway.observer)]})
+
+    async def all_statistics(self, request: Request) -> Response:
+        return json_response({"model_stats": statistics.of_all(self._gateway)})
+
+    async def index(self, request: Request) -> Response:
+        body = await read_body(request, self._gateway.config.limits)
+        only_ready = _decoded(body, _Index).ready if body else False
+        found = [one for one in self._gateway.index() if one.state == "READY" or not only_ready]
+        return json_response(
+            [{"name": o.name, "version": o.version, "state": o.state, "reason": o.reason} for o in found]
+        )
+
+    async def load(self, request: Request) -> Response:
+        await self._repository(request)
+        await self._gateway.load(request.path_params["model"])
+        return json_response({})
+
+    async def unload(self, request: Request) -> Response:
+        await self._repository(request)
+        await self._gateway.unload(request.path_params["model"])
+        return json_response({})
+
+    async def metrics(self, request: Request) -> Response:
+        return Response(generate_latest(self._gateway.observer.registry), media_type=CONTENT_TYPE_LATEST)
+
+    async def _repository(self, request: Request) -> None:
+        """Parameters that would change what is loaded (config, files) are refused: they would have no
+        effect."""
+        body = await read_body(request, self._gateway.config.limits)
+        parameters = _decoded(body, _Repository).parameters if body else {}
+        unknown = sorted(set(parameters) - {"unload_dependents"})
+        if unknown:
+            raise RequestError(
+                f"parameter {unknown[0][:80]!r}: models are loaded as fleet.toml describes them",
+                "change fleet.toml, and start the server anew",
+            )
+
+
+class _Index(msgspec.Struct):
+    ready: bool = False
+
+
+class _Repository(msgspec.Struct):
+    parameters: dict[str, Any] = {}
+
+
+def encoded(answer: InferAnswer, asked: InferRequest, parsed: oip.InferBody) -> Response:
+    """The answer as its request wants it."""
+    content, header_length = oip.encode(answer, asked, parsed)
+    if header_length is None:
+        return Response(content, media_type="application/json")
+    return Response(
+        content, headers={oip.HEADER_LENGTH: str(header_length)}, media_type="application/octet-stream"
+    )
+
+
+def _named(request: Request) -> tuple[str, str]:
+    return request.path_params["model"], request.path_params.get("version", "")
+
+
+def _decoded(body: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError(f"the body is malformed: {error}") from error

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The protocol's gRPC service over a gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import grpc
+from google.protobuf import json_format
+
+from tinyserve import __version__
+from tinyserve.errors import TinyserveError
+from tinyserve.serve import statistics
+from tinyserve.serve.errors import RequestError, UnavailableError
+from tinyserve.serve.gateway import Gateway
+from tinyserve.serve.request import InferAnswer, InferRequest, Wanted
+from tinyserve.serve.rest import oip
+from tinyserve.serve.rest.app import EXTENSIONS
+from tinyserve.serve.rpc.messages import POOL, SERVICE, message
+from tinyserve.serve.served import Served
+from tinyserve.serve.tensors import NUMPY, Asked, Given, Parameter, to_request
+
+_log = logging.getLogger(__name__)
+Context = Any
+_CONTENTS = {
+    "BOOL": "bool_contents", "INT8": "int_contents", "INT16": "int_contents", "INT32": "int_contents",
+    "INT64": "int64_contents", "UINT8": "uint_contents", "UINT16": "uint_contents", "UINT32": "uint_contents",
+    "UINT64": "uint64_contents", "FP32": "fp32_contents", "FP64": "fp64_contents",
+}  # fmt: skip
+_STREAM_AHEAD = 64
+"""Requests of one stream that may wait: the client is not listened to further."""
+_InferResponse = message("ModelInferResponse")
+
+
+class Service:
+    """Each method takes a request message and returns the response's."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    def handlers(self) -> grpc.GenericRpcHandler:
+        """For ``Server.add_generic_rpc_handlers``."""
+        methods = {}
+        service = POOL.FindServiceByName(SERVICE)
+        for method in service.methods:
+            request, response = (message(kind.name) for kind in (method.input_type, method.output_type))
+            name = _snake(method.name)
+            if method.client_streaming:
+                make, behaviour = grpc.stream_stream_rpc_method_handler, getattr(self, name)
+            else:
+                make, behaviour = grpc.unary_unary_rpc_method_handler, _guarded(getattr(self, name), response)
+            methods[method.name] = make(behaviour, request.FromString, response.SerializeToString)
+        return grpc.method_handlers_generic_handler(SERVICE, methods)
+
+    async def server_live(self, request: Any, context: Context) -> dict[str, object]:
+        return {"live": True}
+
+    async def server_ready(self, request: Any, context: Context) -> dict[str, object]:
+        return {"ready": self._gateway.is_ready()}
+
+    async def model_ready(self, request: Any, context: Context) -> dict[str, object]:
+        try:
+            return {"ready": self._gateway.pool(request.name, request.version).is_ready}
+        except UnavailableError:
+            return {"ready": False}
+
+    async def server_metadata(self, request: Any, context: Context) -> dict[str, object]:
+        return {"name": "tinyserve", "version": __version__, "extensions": list(EXTENSIONS)}
+
+    async def model_metadata(self, request: Any, context: Context) -> dict[str, object]:
+        found = oip.metadata(self._gateway.pool(request.name, request.version).model)
+        return {key: value for key, value in found.items() if key != "parameters"}
+
+    async def model_config(self, request: Any, context: Context) -> dict[str, object]:
+        pool = self._gateway.pool(request.name, request.version)
+        return {"config": statistics.config(pool, self._gateway.config.limits)}
+
+    async def model_statistics(self, request: Any, context: Context) -> dict[str, object]:
+        if not request.name:
+            return {"model_stats": statistics.of_all(self._gateway)}
+        pool = self._gateway.pool(request.name, request.version)
+        return {"model_stats": [statistics.of(pool, self._gateway.observer)]}
+
+    async def repository_index(self, request: Any, context: Context) -> dict[str, object]:
+        found = [one for one in self._gateway.index() if one.state == "READY" or not request.ready]
+        return {
+            "models": [
+                {"name": o.name, "version": o.version, "state": o.state, "reason": o.reason} for o in found
+            ]
+        }
+
+    async def repository_model_load(self, request: Any, context: Context) -> dict[str, object]:
+        _refuse_parameters(request)
+        await self._gateway.load(request.model_name)
+        return {}
+
+    async def repository_model_unload(self, request: Any, context: Context) -> dict[str, object]:
+        _refuse_parameters(request)
+        await self._gateway.unload(request.model_name)
+        return {}
+
+    async def model_infer(self, request: Any, context: Context) -> Any:
+        return await self._infer(request, context.time_remaining())
+
+    async def model_stream_infer(self, requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+        """Answers in the order of the requests; an error is an answer, too, and does not end the stream."""
+        tasks: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue(_STREAM_AHEAD)
+
+        async def read() -> None:
+            try:
+                async for request in requests:
+                    await tasks.put(asyncio.create_task(self._streamed(request)))
+            finally:
+                await tasks.put(None)
+
+        reading = asyncio.create_task(read())
+        try:
+            while (task := await tasks.get()) is not None:
+                yield await task
+        finally:
+            reading.cancel()
+            while not tasks.empty():
+                left = tasks.get_nowait()
+                if left is not None:
+                    left.cancel()
+
+    async def _streamed(self, request: Any) -> Any:
+        response = message("ModelStreamInferResponse")()
+        try:
+            response.infer_response.CopyFrom(await self._infer(request, None))
+        except TinyserveError as error:
+            response.error_message = str(error)
+            response.infer_response.id = request.id
+        except Exception as error:
+            _log.error("ModelStreamInfer", exc_info=error)
+            response.error_message = "internal error: see the server's log"
+        return response
+
+    async def _infer(self, request: Any, left_s: float | None) -> Any:
+        model = self._gateway.pool(request.model_name, request.model_version).model
+        asked = _decode(request, model, left_s)
+        return _encode(await self._gateway.infer(asked, "grpc"), asked)
+
+
+def _guarded(
+    method: Callable[[Any, Context], Awaitable[Any]], response: Any
+) -> Callable[[Any, Context], Awaitable[Any]]:
+    """With errors as gRPC has them: a status, never a traceback."""
+
+    async def behaviour(request: Any, context: Context) -> Any:
+        try:
+            found = await method(request, context)
+        except (RequestError, UnavailableError) as error:
+            metadata: tuple[tuple[str, str], ...] = ()
+            if isinstance(error, UnavailableError):
+                metadata = (
+                    ("retry-after-ms", str(round(error.retry_after_s * 1e3))),
+                    ("reason", error.reason),
+                )
+            await context.abort(getattr(grpc.StatusCode, error.grpc_code), str(error), metadata)
+        except TinyserveError as error:
+            await context.abort(grpc.StatusCode.INTERNAL, str(error))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            _log.error("gRPC", exc_info=error)
+            await context.abort(grpc.StatusCode.INTERNAL, "internal error: see the server's log")
+        return json_format.ParseDict(found, response()) if isinstance(found, dict) else found
+
+    return behaviour
+
+
+def _decode(request: Any, model: Served, left_s: float | None) -> InferRequest:
+    raw = request.raw_input_contents
+    if raw and len(raw) != len(request.inputs):
+        raise RequestError(f"{len(raw)} raw_input_contents for {len(request.inputs)} inputs", "one for each")
+    tensors = [_given(one, raw[index] if raw else None) for index, one in enumerate(request.inputs)]
+    wanted = tuple(Wanted(one.name, _classes(one)) for one in request.outputs)
+    asked = Asked(
+        model=model.name, version=request.model_version, id=request.id,
+        parameters=_parameters(request.parameters), wanted=wanted, timeout_s=left_s,
+    )  # fmt: skip
+    return to_request(asked, tensors, model)
+
+
+def _given(one: Any, raw: bytes | None) -> Given:
+    if one.datatype not in NUMPY:
+        raise RequestError(f"input {one.name[:80]}: there is no datatype {one.datatype[:20]!r} here")
+    values: Any = raw
+    if raw is None:
+        field = _CONTENTS.get(one.datatype)
+        if field is None:
+            raise RequestError(f"input {one.name[:80]}: {one.datatype} travels in raw_input_contents alone")
+        values = list(getattr(one.contents, field))
+    elif one.HasField("contents"):
+        raise RequestError(f"input {one.name[:80]} has both contents and raw_input_contents", "send one")
+    return Given(one.name, one.datatype, tuple(one.shape), values)
+
+
+def _classes(output: Any) -> int:
+    value = _parameters(output.parameters).get("classification", 0)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise RequestError(f"output {output.name[:80]}: classification is a whole number")
+    return value
+
+
+def _parameters(given: Any) -> dict[str, Parameter]:
+    found: dict[str, Parameter] = {}
+    for key, value in given.items():
+        choice = value.WhichOneof("parameter_choice")
+        if choice is not None:
+            found[key] = getattr(value, choice)
+    return found
+
+
+def _encode(answer: InferAnswer, asked: InferRequest) -> Any:
+    response = _InferResponse(model_name=answer.model, model_version=answer.version, id=asked.id)
+    for key, value in answer.facts().items():
+        if isinstance(value, str):
+            response.parameters[key].string_param = value
+        else:
+            response.parameters[key].int64_param = value
+    for name, array in answer.outputs.items():
+        response.outputs.add(name=name, datatype=oip.datatype(array), shape=array.shape)
+        response.raw_output_contents.append(oip.to_bytes(array))
+    return response
+
+
+def _refuse_parameters(request: Any) -> None:
+    unknown = sorted(set(request.parameters) - {"unload_dependents"})
+    if unknown:
+        raise RequestError(
+            f"parameter {unknown[0][:80]!r}: models are loaded as fleet.toml describes them",
+            "change fleet.toml, and start the server anew",
+        )
+
+
+class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]
+    """Refuses calls without the bearer token, but for the health service's."""
+
+    def __init__(self, token: str) -> None:
+        self._expected = f"Bearer {token}".encode()
+
+        async def refuse(request: Any, context: Context) -> None:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "a bearer token is needed")
+
+        self._refusal = grpc.unary_unary_rpc_method_handler(refuse)
+
+    async def intercept_service(self, continuation: Any, details: Any) -> Any:
+        if details.method.startswith("/grpc.health.v1."):
+            return await continuation(details)
+        given = dict(details.invocation_metadata).get("authorization", "")
+        given = given.encode() if isinstance(given, str) else given
+        return await continuation(details) if hmac.compare_digest(given, self._expected) else self._refusal
+
+
+def _snake(name: str) -> str:
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

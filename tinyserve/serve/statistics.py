@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model's statistics and configuration, as Triton's extensions of the protocol have them (REST and
+gRPC)."""
+
+from __future__ import annotations
+
+from tinyserve.serve.config import Limits
+from tinyserve.serve.gateway import Gateway
+from tinyserve.serve.observer import Duration, Observer
+from tinyserve.serve.pool import Pool
+from tinyserve.serve.served import DATATYPES
+
+
+def of(pool: Pool, observer: Observer) -> dict[str, object]:
+    """What the model has answered. compute_input is the way to the member and back."""
+    found = observer.statistics[pool.model.name]
+    return {
+        "name": pool.model.name,
+        "version": pool.model.version,
+        "last_inference": round(pool.last_inference_s * 1e3),
+        "inference_count": found.compute.count,
+        "execution_count": found.compute.count,
+        "inference_stats": {
+            "success": _duration(found.success),
+            "fail": _duration(found.fail),
+            "queue": _duration(found.queue),
+            "compute_input": _duration(found.link),
+            "compute_infer": _duration(found.compute),
+            "compute_output": _duration(Duration()),
+            "cache_hit": _duration(found.cache_hit),
+            "cache_miss": _duration(found.cache_miss),
+        },
+    }
+
+
+def of_all(gateway: Gateway) -> list[dict[str, object]]:
+    """Of each loaded model."""
+    return [of(pool, gateway.observer) for pool in gateway.pools()]
+
+
+def config(pool: Pool, limits: Limits) -> dict[str, object]:
+    """The model as Triton's configuration describes it: without the sample axis where there is one."""
+    model = pool.model
+    skipped = 1 if model.batches else 0
+    sides = [
+        [
+            {"name": info.name, "data_type": f"TYPE_{DATATYPES[info.dtype]}", "dims": info.shape[skipped:]}
+            for info in side
+        ]
+        for side in (model.inputs, model.outputs)
+    ]
+    return {
+        "name": model.name,
+        "platform": "tinyserve",
+        "backend": "tinyserve",
+        "max_batch_size": limits.batch if model.batches else 0,
+        "input": sides[0],
+        "output": sides[1],
+    }
+
+
+def _duration(found: Duration) -> dict[str, int]:
+    return {"count": found.count, "ns": found.ns}
