@@ -25,7 +25,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -85,12 +85,37 @@ class Source(msgspec.Struct, frozen=True):
 
 
 class OutputAccuracy(msgspec.Struct, frozen=True):
-    """How one output of the quantized model compares with the original on the held-out samples."""
+    """How one output of the quantized model compares with the original on the held-out samples.
+
+    ``top1_agreement`` is there for class scores. For other outputs ``error_sigma`` is: the RMS error over the
+    standard deviation of the original's output; of the worst value where there are up to 64.
+    """
 
     name: str
     sqnr_db: float | None
     max_error: float
     top1_agreement: float | None
+    error_sigma: float | None = None
+
+
+class Score(msgspec.Struct, frozen=True):
+    """A metric of a task: accuracy, mean IoU, R², AUC (shares), RMSE, MAE (in the target's unit)."""
+
+    metric: str
+    value: float
+    better: Literal["higher", "lower"] = "higher"
+
+
+class TaskScores(msgspec.Struct, frozen=True, kw_only=True):
+    """The task's metrics on ``samples`` labelled samples, the main one first, of the converted model and of
+    the float original (empty where that was not run). ``why`` says how the task is known."""
+
+    task: str
+    why: str
+    output: str
+    samples: int
+    converted: list[Score]
+    original: list[Score] = []
 
 
 class InputStatistics(msgspec.Struct, frozen=True):
@@ -126,11 +151,12 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
     """A way to quantize that was made and measured on the held-out samples.
 
-    ``options`` ask for it. ``score`` is an "accuracy" (share of right labels), an "agreement" (share of
-    samples with the original's top class) or a "cosine" (similarity of the outputs), 0..1: ``measure`` says
-    which. ``sqnr_db`` is that of the worst output. ``failed`` says why it could not be made.
-    ``constant_bytes``: weights and tables in flash. ``macs`` and ``arena_bytes``: 0 where the ahead-of-time
-    compiler lacks an operator of it. ``cost`` on a board, where it was measured.
+    ``options`` ask for it. ``score`` is the task's metric (accuracy, R², mean IoU, AUC) where there are
+    labels, else an "agreement" (share of samples with the original's top class) or a "fit" (1 − the squared
+    error over the output's variance): ``measure`` says which. ``sqnr_db`` is that of the worst output.
+    ``failed`` says why it could not be made. ``constant_bytes``: weights and tables in flash. ``macs`` and
+    ``arena_bytes``: 0 where the ahead-of-time compiler lacks an operator of it. ``cost`` on a board, where
+    it was measured.
     """
 
     name: str
@@ -148,7 +174,9 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
 
 class Manifest(msgspec.Struct, kw_only=True):
     """manifest.json. ``arena_bytes`` is of the portable build with default options. ``labels`` are the
-    classes in the order of the outputs, where the source knows them."""
+    classes in the order of the outputs, where the source knows them. ``accuracy`` and ``scores`` are of
+    ``compared`` samples, those held out among them. ``synthetic``: integers were chosen by random data, so
+    that figures of accuracy say nothing of real data."""
 
     format: int = FORMAT
     name: Name
@@ -164,6 +192,9 @@ class Manifest(msgspec.Struct, kw_only=True):
     expected_from: str
     tools: dict[str, str]
     accuracy: list[OutputAccuracy] = []
+    compared: Count = 0
+    scores: TaskScores | None = None
+    synthetic: bool = False
     representative: list[InputStatistics] = []
     weights: list[WeightStatistics] = []
     variants: list[Tried] = []

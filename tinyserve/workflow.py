@@ -155,10 +155,10 @@ def model_and_labels(
     source: Path, conversion: Conversion, progress: Progress
 ) -> tuple[bytes, str, tuple[str, ...]]:
     """As ``model_bytes``, with the names of the classes where a bundle has them."""
-    data, name = model_bytes(source, conversion, progress)
-    if is_bundle(source):
-        return data, name, tuple(bundle.load(source).manifest.labels)
-    return data, name, ()
+    if source.is_file() and source.suffix == ".tflite":
+        return *model_bytes(source, conversion, progress), ()
+    made = to_bundle(source, conversion, progress)
+    return made.model_bytes(), conversion.name or made.manifest.name, tuple(made.manifest.labels)
 
 
 def library_name(title: str) -> str:

@@ -14,7 +14,9 @@ from typing import Literal
 import msgspec
 
 from tinyserve.bench.scenarios.statistics import Statistics
+from tinyserve.bundle import TaskScores
 from tinyserve.errors import DataError, FileSystemError
+from tinyserve.quality.limits import Quality
 
 SCHEMA = 1
 
@@ -116,17 +118,26 @@ class Check(msgspec.Struct, frozen=True):
 
 
 class Accuracy(msgspec.Struct, frozen=True):
-    """Top-1 accuracy on the device. ``confusion[label][prediction]`` counts samples."""
+    """The task's metrics on the device.
+
+    ``scores``: the task, its metrics on the device and of the float original.
+    ``confusion[label][prediction]`` counts samples (places of masks), with the ``classes``' names where they
+    are known; ``correct`` is of classification. Both are empty for other tasks.
+    """
 
     dataset: str
     dataset_sha256: str
     samples: int
     correct: int
     confusion: list[list[int]]
+    scores: TaskScores | None = None
+    classes: list[str] = []
 
     @property
-    def top1(self) -> float:
-        return self.correct / self.samples
+    def top1(self) -> float | None:
+        """Share of right classes; None for other tasks."""
+        is_other = self.scores is not None and self.scores.task != "classification"
+        return None if is_other else self.correct / self.samples
 
 
 class Layer(msgspec.Struct, frozen=True):
@@ -197,7 +208,8 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One cell: one model on one board in one scenario."""
+    """One cell: one model on one board in one scenario. ``quality``: against the float original, where the
+    bundle has figures of that; ``check`` says that the device gives the model's own bytes."""
 
     schema: int = SCHEMA
     created_utc: str
@@ -212,7 +224,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     energy: Energy | None = None
     check: Check | None = None
     accuracy: Accuracy | None = None
-    float_top1: float | None = None
+    quality: Quality | None = None
     layers: list[Layer] = []
     arena: list[ArenaBlock] = []
     notes: list[str] = []

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from tinyserve.boards.types import Board
     from tinyserve.bundle import Bundle, Cost
     from tinyserve.compiler.program import Choice, Optimize
+    from tinyserve.convert.settings import Options as Settings
     from tinyserve.firmware.build import Firmware
     from tinyserve.firmware.toolchain import Name as ToolchainName
     from tinyserve.progress import Progress
+    from tinyserve.workflow import Conversion
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,8 +46,63 @@ def _chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-def conversion(function: F) -> F:
-    """--representative, --quantize, --bundle, --ops: for commands that may have to convert first."""
+@dataclass(frozen=True)
+class Converting:
+    """How a source becomes a bundle where that is to be done first: the options of `conversion`."""
+
+    representative: str | None
+    quantize: str
+    bundle: Path | None
+    operators: tuple[Path, ...]
+    shapes: tuple[str, ...]
+    signature: str
+    custom: tuple[str, ...]
+    trust: bool
+    keep_layout: bool
+    pixel_range: tuple[float, float] | None
+    stride: int
+    sample_rate: int
+
+    def settings(self, measure: Callable[[bytes], Cost] | None = None) -> Settings:
+        """How the source is loaded and data are read. Raises UsageError."""
+        from tinyserve.convert.settings import Options as Settings
+        from tinyserve.datasets.named import Reading
+
+        return Settings(
+            input_shapes=tuple(shape(text) for text in self.shapes),
+            signature=self.signature,
+            custom=self.custom,
+            trust=self.trust,
+            keep_layout=self.keep_layout,
+            operators=self.operators,
+            measure=measure,
+            reading=Reading(self.pixel_range, self.stride, self.sample_rate),
+        )
+
+    def conversion(self, engine: str = "aot", measure: Callable[[bytes], Cost] | None = None) -> Conversion:
+        """For the workflow. Raises UsageError."""
+        from tinyserve import workflow
+
+        return workflow.Conversion(
+            self.representative,
+            self.quantize,
+            self.bundle,
+            options=self.settings(measure),
+            engine=engine,
+            operators=self.operators,
+        )
+
+
+def conversion(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of a conversion that a command may have to do first, and of how its source is loaded and
+    data are read. The command gets them as one argument: ``converting``."""
+    names = [field.name for field in fields(Converting)]
+
+    @wraps(function)
+    def command(**arguments: Any) -> Any:
+        chosen = Converting(**{name: arguments.pop(name) for name in names})
+        return function(**arguments, converting=chosen)
+
     return _chain(
         click.option("--representative", metavar="DATA", help=REPRESENTATIVE_HELP),
         click.option(
@@ -55,8 +112,85 @@ def conversion(function: F) -> F:
             "--bundle", type=PATH, metavar="DIR",
             help="Bundle that a conversion writes.  [default: build/NAME.bundle]",
         ),
+        loading,
+        keep_layout,
+        reading,
         operators,
+    )(command)  # fmt: skip
+
+
+def keep_layout(function: F) -> F:
+    """--keep-layout"""
+    return click.option(
+        "--keep-layout", is_flag=True,
+        help="Leave the images of an ONNX or PyTorch model channels first (NCHW).",
     )(function)  # fmt: skip
+
+
+def gates(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--min-agreement, --min-sqnr, --max-drop: the quality that is wanted, as ``wanted_quality``."""
+    names = ("min_agreement", "min_sqnr", "max_drop")
+
+    @wraps(function)
+    def command(**arguments: Any) -> Any:
+        from tinyserve.quality.gates import Gates
+
+        chosen = Gates(**{name: arguments.pop(name) for name in names})
+        return function(**arguments, wanted_quality=chosen)
+
+    share = click.FloatRange(0, 1)
+    return _chain(
+        click.option(
+            "--min-agreement", type=share, metavar="SHARE",
+            help="Exit status 3 below this share of equal classes with the float model (0.98).",
+        ),
+        click.option(
+            "--min-sqnr", type=float, metavar="DB",
+            help="Exit status 3 below this signal to quantization noise ratio of an output.",
+        ),
+        click.option(
+            "--max-drop", type=share, metavar="SHARE",
+            help="Exit status 3 where the task's metric loses more against the float model (0.02: 2 points).",
+        ),
+    )(command)  # fmt: skip
+
+
+def task(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--task, --top, --output: what a data set's labels are of, as arguments ``wanted`` and ``output``."""
+
+    @wraps(function)
+    def command(*, task: str | None, top: int | None, **arguments: Any) -> Any:
+        from tinyserve.quality.tasks import Wanted
+
+        return function(**arguments, wanted=Wanted(task or "", top or 0))
+
+    return _chain(
+        click.option(
+            "--task", type=click.Choice(["classification", "regression", "segmentation", "reconstruction"]),
+            help="What the model does.  [default: by its outputs and the labels]",
+        ),
+        click.option(
+            "--top", type=click.IntRange(min=2), metavar="K",
+            help="Also count labels among the K largest scores.",
+        ),
+        click.option("--output", default="", metavar="NAME", help="The output that labels are of."),
+    )(command)  # fmt: skip
+
+
+def read_labels(path: Path) -> tuple[str, ...]:
+    """Class names of a text file, one per line. Raises FileSystemError, DataError."""
+    from tinyserve.errors import DataError, FileSystemError
+
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise FileSystemError(f"{path}: {error.strerror}", "give --labels a text file") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no text in UTF-8", "write one class name per line") from error
+    names = tuple(line.strip() for line in lines if line.strip())
+    if not names:
+        raise DataError(f"{path} names no class", "write one class name per line, in the order of the scores")
+    return names
 
 
 def loading(function: F) -> F:
@@ -221,15 +355,12 @@ def toolchain(function: F) -> F:
 class Making:
     """How a firmware is made of a source: the options of `making`."""
 
-    representative: str | None
-    quantize: str
-    bundle: Path | None
+    converting: Converting
     optimize: Optimize
     variants: tuple[str, ...]
     tuned: Path | None
     engine: str
     toolchain: ToolchainName
-    operators: tuple[Path, ...]
     tflm: str
 
     def firmware(
@@ -248,10 +379,7 @@ class Making:
         from tinyserve.firmware.tflm_library import check_engine
 
         check_engine(self.engine, board, self.toolchain, emulate, self.tflm)
-        conversion = workflow.Conversion(
-            self.representative, self.quantize, self.bundle, engine=self.engine, operators=self.operators
-        )
-        made = workflow.to_bundle(source, conversion, progress)
+        made = workflow.to_bundle(source, self.converting.conversion(self.engine), progress)
         build = workflow.Build(
             optimize=self.optimize,
             engine=self.engine,
@@ -261,7 +389,7 @@ class Making:
             choices=chosen_variants(self.variants, self.tuned, made.model_bytes()),
             energy_mode=energy_mode,
             cycles_per_instruction=cycles_per_instruction,
-            operators=self.operators,
+            operators=self.converting.operators,
             tflm=self.tflm,
         )
         compiled = workflow.to_compiled(made, board, build, progress)

@@ -3,20 +3,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 from msgspec.structs import replace
 
 from tinyserve import bundle
-from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source, TensorInfo
+from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source, TaskScores, TensorInfo
 from tinyserve.compiler.passes.load import load
 from tinyserve.convert import sources
-from tinyserve.convert.check import doubts, fidelity, stage
+from tinyserve.convert.check import comparison, doubts, fidelity, stage
 from tinyserve.convert.check.figures import figures
-from tinyserve.convert.quantize import auto
+from tinyserve.convert.quantize import auto, signal_front
 from tinyserve.convert.quantize.schemes import Judge, ladder
 from tinyserve.convert.session import Session, opened
 from tinyserve.convert.settings import Options
@@ -31,6 +32,8 @@ from tinyserve.progress import Progress, silent
 AUTO = "auto"
 SCHEMES = ("int8", "int16x8", "float32", AUTO)
 _DEFAULTS = Options()
+_MOST_COMPARED = 1000
+_COMPARED_MACS = 200_000_000
 
 
 def convert(
@@ -70,7 +73,8 @@ def convert(
         stage.verify(session, held.inputs)
         converted = _quantized(session, calibration, held, quantize)
         measured = figures(converted.data, options.engine, session.record.notes, options.operators)
-        checked = _check(session, converted, held)
+        extra = _extra(calibration, held, measured.macs)
+        checked = _check(session, converted, held, extra)
     weights = facts.weights(converted.model)
     if any(layer.dtype == "int4" for layer in weights):
         session.record.notes.append("4-bit weights: compiled code has each in a byte of flash")
@@ -88,6 +92,9 @@ def convert(
         expected_from=checked.expected_from,
         tools=dict(sorted(session.record.tools.items())),
         accuracy=checked.accuracy,
+        compared=checked.compared,
+        scores=checked.scores,
+        synthetic=converted is not session.original and calibration is not None and calibration.synthetic,
         representative=readers.statistics(dataset, inputs) if dataset else [],
         mlperf_id=options.mlperf_id or facts.mlperf_id(converted.inputs, converted.outputs),
         weights=weights,
@@ -114,7 +121,9 @@ class _Checked:
 
     samples: Samples
     expected_from: str
-    accuracy: list[OutputAccuracy]
+    accuracy: list[OutputAccuracy] = field(default_factory=list)
+    compared: int = 0
+    scores: TaskScores | None = None
 
 
 def _check_scheme(quantize: str) -> None:
@@ -218,17 +227,49 @@ def _cheapest(session: Session, calibration: Dataset, held: Dataset) -> Inspecte
     return taken.model
 
 
-def _check(session: Session, converted: Inspected, held: Dataset) -> _Checked:
-    """Runs both models over the held-out samples. The original runs first: TFLM may bring the worker down."""
-    quantized = [bundle.quantize(a, info) for a, info in zip(held.inputs, converted.inputs, strict=True)]
+def _extra(calibration: Dataset | None, held: Dataset, macs: int) -> Dataset | None:
+    """Calibration samples that quality is judged by as well: the few that are held out say little of a share.
+    As many as take TFLM's interpreter some seconds."""
+    if calibration is None or calibration is held or calibration.synthetic:
+        return None
+    count = min(_MOST_COMPARED - len(held), _COMPARED_MACS // max(macs, 1))
+    return readers.spread(calibration, count) if count > 0 else None
+
+
+def _check(session: Session, converted: Inspected, held: Dataset, extra: Dataset | None) -> _Checked:
+    """Runs both models over the held-out samples, and over more where there are. The original runs first:
+    TFLM may bring the worker down."""
     has_reference = session.original.scheme == "float32" or session.front.has_original
-    reference = session.reference(held.inputs) if has_reference else None
+    if not has_reference or (extra is not None and (extra.labels is None) != (held.labels is None)):
+        extra = None
+    seen = held if extra is None else held.joined(extra)
+    quantized = [bundle.quantize(a, info) for a, info in zip(seen.inputs, converted.inputs, strict=True)]
+    reference = _reference(session, held, extra) if has_reference else None
     expected, expected_from = session.expected(converted, quantized)
-    accuracy = []
-    if reference is not None:
-        real = [bundle.dequantize(a, info) for a, info in zip(expected, converted.outputs, strict=True)]
-        accuracy = fidelity.compare(reference, real, converted.inputs, converted.outputs)
-    return _Checked(Samples(quantized, expected, _classes(held), held.inputs), expected_from, accuracy)
+    kept = Samples(
+        [array[: len(held)] for array in quantized],
+        [array[: len(held)] for array in expected],
+        _classes(held),
+        held.inputs,
+    )
+    if reference is None:
+        return _Checked(kept, expected_from)
+    real = [bundle.dequantize(a, info) for a, info in zip(expected, converted.outputs, strict=True)]
+    scores = comparison.task_scores(session.record, converted, seen, reference, real)
+    tasks = [scores.task] if scores is not None else []
+    accuracy = fidelity.compare(reference, real, converted.inputs, converted.outputs, tasks)
+    return _Checked(kept, expected_from, accuracy, len(seen), scores)
+
+
+def _reference(session: Session, held: Dataset, extra: Dataset | None) -> list[npt.NDArray[Any]]:
+    """The original's outputs. Beyond the held-out samples those of the .tflite that the front end made, which
+    are known to be the same, and come faster."""
+    if extra is None:
+        return session.reference(held.inputs)
+    if session.front.has_original and signal_front.custom_operators(session.original.model):
+        return session.reference(held.joined(extra).inputs)
+    own, others = session.reference(held.inputs), session.float_outputs(extra.inputs)
+    return [np.concatenate([a, b.reshape(len(b), *a.shape[1:])]) for a, b in zip(own, others, strict=True)]
 
 
 def _classes(held: Dataset) -> npt.NDArray[Any] | None:

@@ -47,6 +47,8 @@ class Session:
         self.name = str(source.path)
         self._references: tuple[list[Array], list[Array]] | None = None
         self.front = front_ends.to_tflite(worker, loader, source, options, self.record)
+        if options.labels:
+            self.record.labels = _checked_labels(options.labels, self.original)
 
     @property
     def original(self) -> Inspected:
@@ -188,6 +190,18 @@ class Session:
     def expected(self, model: Inspected, inputs: list[Array]) -> tuple[list[Array], str]:
         """What a converted model must give for inputs of its own types, and what says so."""
         return expectation.expected(self.worker, model, inputs, self.record, self.options.operators)
+
+
+def _checked_labels(labels: tuple[str, ...], model: Inspected) -> list[str]:
+    """Raises UsageError for names of another number than any output's values."""
+    counts = [max(2, info.shape[-1]) for info in model.outputs if info.shape]
+    if len(labels) not in counts:
+        listed = " and ".join(map(str, counts))
+        raise UsageError(
+            f"--labels names {len(labels)} classes, the model's outputs have {listed} values",
+            "write one name per line, in the order of the outputs",
+        )
+    return list(labels)
 
 
 def _check_scheme(scheme: str, options: Options) -> None:

@@ -26,6 +26,7 @@ class Options:
     - ``engine``: "tflm" lets operators pass that the AOT compiler lacks.
     - ``operators``: directories of operators from outside.
     - ``mlperf_id``: what the firmware answers to MLPerf Tiny's runner; '' to know it by the shapes.
+    - ``labels``: names of the classes in the outputs' order, for sources that do not know them.
     - ``held_samples``: how many samples are kept for checks, at most.
     - ``min_accuracy``: what "auto" must hold (see ``auto``).
     - ``keep_layout``: images of an ONNX or PyTorch model stay channels first.
@@ -44,6 +45,7 @@ class Options:
     engine: str = "aot"
     operators: tuple[Path, ...] = ()
     mlperf_id: str = ""
+    labels: tuple[str, ...] = ()
     held_samples: int = 50
     min_accuracy: float = 0.98
     trust: bool = False

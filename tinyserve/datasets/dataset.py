@@ -33,3 +33,13 @@ class Dataset:
         """The samples at ``indices``, in that order."""
         labels = None if self.labels is None else self.labels[indices]
         return replace(self, inputs=[array[indices] for array in self.inputs], labels=labels)
+
+    def joined(self, other: Dataset) -> Dataset:
+        """These samples and then the other's; both have labels, or neither."""
+        inputs = [np.concatenate(pair) for pair in zip(self.inputs, other.inputs, strict=True)]
+        labels = (
+            None
+            if self.labels is None or other.labels is None
+            else np.concatenate([self.labels, other.labels])
+        )
+        return replace(self, inputs=inputs, labels=labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from tinyserve.bench.result import BenchResult, Check, Estimate
 from tinyserve.bench.scenarios.statistics import Statistics
+from tinyserve.quality.limits import spelled
 
 _UNITS = {"instructions": "instructions", "cycles": "cycles", "us": "µs", "ns": "ns", "uJ": "µJ", "ms": "ms"}
 
@@ -105,6 +106,17 @@ def outputs(check: Check) -> str:
         else "equal byte for byte"
     )
     return f"{check.samples} of {check.samples} samples {how_well}"
+
+
+def accuracy(result: BenchResult) -> str:
+    """The task's main metric on the device: '97.3 %', 'R² 0.912'; nothing where no data set was run."""
+    found = result.accuracy
+    if found is None:
+        return ""
+    main = next(iter(found.scores.converted), None) if found.scores else None
+    if main is None or main.metric == "accuracy":
+        return percent(found.correct, found.samples)
+    return f"{main.metric} {spelled(main)}"
 
 
 def runs(statistics: Statistics) -> str:

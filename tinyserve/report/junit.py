@@ -10,7 +10,7 @@ from tinyserve.bench.judge.compare import Change, Comparison
 from tinyserve.bench.judge.metrics import METRICS
 from tinyserve.bench.result import BenchReport, BenchResult
 from tinyserve.escapes import xml_text
-from tinyserve.report import figures
+from tinyserve.report import figures, quality
 from tinyserve.report.verdicts import regression_text, violation_text
 
 
@@ -47,17 +47,8 @@ def _suite(
     suite = ElementTree.SubElement(
         root, "testsuite", name=result.title, timestamp=result.created_utc.rstrip("Z")
     )
-    properties = ElementTree.SubElement(suite, "properties")
-    for metric in METRICS:
-        value = metric.get(result)
-        if value is not None:
-            ElementTree.SubElement(properties, "property", name=metric.name, value=f"{value:.12g}")
-    if result.check is not None:
-        case = _case(suite, result.title, "outputs are the expected ones")
-        if not result.check.passed:
-            _fail(case, figures.outputs(result.check))
-    else:
-        _case(suite, result.title, "bench")
+    _properties(suite, result)
+    _checks(suite, result)
     for violation in violations:
         if violation.cell == result.title:
             case = _case(suite, result.title, f"budget: {violation.limit.metric.name}")
@@ -68,12 +59,40 @@ def _suite(
             if change.regressed:
                 _fail(case, regression_text(change))
     ElementTree.SubElement(suite, "system-out").text = "; ".join(
-        part for part in (_summary(result), figures.scenario(result)) if part
+        part for part in (_summary(result), figures.scenario(result), _quality(result)) if part
     )
 
 
 def _summary(result: BenchResult) -> str:
     return f"{figures.headline(result)} p90, {figures.runs(result.latency)}, {figures.how(result)}"
+
+
+def _properties(suite: ElementTree.Element, result: BenchResult) -> None:
+    properties = ElementTree.SubElement(suite, "properties")
+    if result.quality is not None:
+        ElementTree.SubElement(properties, "property", name="quality", value=result.quality.grade)
+    for metric in METRICS:
+        value = metric.get(result)
+        if value is not None:
+            ElementTree.SubElement(properties, "property", name=metric.name, value=f"{value:.12g}")
+
+
+def _checks(suite: ElementTree.Element, result: BenchResult) -> None:
+    """Equality with the expected outputs, and quality against the float model: poor is a failure."""
+    if result.check is not None:
+        case = _case(suite, result.title, "outputs are the expected ones")
+        if not result.check.passed:
+            _fail(case, figures.outputs(result.check))
+    else:
+        _case(suite, result.title, "bench")
+    if result.quality is not None:
+        case = _case(suite, result.title, "quality against the float model")
+        if result.quality.grade == "poor":
+            _fail(case, quality.sentence(result.quality))
+
+
+def _quality(result: BenchResult) -> str:
+    return f"quality: {quality.sentence(result.quality)}" if result.quality else ""
 
 
 def _case(suite: ElementTree.Element, cell: str, name: str) -> ElementTree.Element:

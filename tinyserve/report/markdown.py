@@ -7,13 +7,15 @@ from tinyserve.bench.judge.budget import Violation
 from tinyserve.bench.judge.compare import Comparison
 from tinyserve.bench.result import BenchReport, BenchResult
 from tinyserve.escapes import markdown, markdown_code
-from tinyserve.report import figures
+from tinyserve.report import figures, quality
 from tinyserve.report.verdicts import change_text, value_text, violation_text
 
 _COLUMNS = (
     "model", "board", "instructions p90", "time p90", "estimate", "flash", "RAM", "arena", "outputs",
-    "accuracy", "scenario",
+    "quality", "accuracy", "scenario",
 )  # fmt: skip
+
+_MARKS = {"good": "✅", "fair": "⚠️", "poor": "❌"}
 
 
 def encode(report: BenchReport, violations: list[Violation], comparison: Comparison | None) -> str:
@@ -31,7 +33,7 @@ def encode(report: BenchReport, violations: list[Violation], comparison: Compari
 
 
 def _results(report: BenchReport) -> list[str]:
-    lines = [_row(_COLUMNS), _row(["---", "---", *["---:"] * 6, "---", "---:", "---"])]
+    lines = [_row(_COLUMNS), _row(["---", "---", *["---:"] * 6, "---", "---", "---:", "---"])]
     return lines + [_row(_result(result)) for result in report.results]
 
 
@@ -48,7 +50,8 @@ def _result(result: BenchResult) -> list[str]:
         figures.size(memory.ram_bytes),
         figures.size(memory.arena_bytes),
         _outputs(result),
-        f"{100 * result.accuracy.top1:.1f} %" if result.accuracy else "",
+        _quality(result),
+        figures.accuracy(result),
         figures.scenario(result),
     ]
 
@@ -58,6 +61,10 @@ def _outputs(result: BenchResult) -> str:
         return ""
     mark = "✅" if result.check.passed else "❌"
     return f"{mark} {result.check.equal}/{result.check.samples} equal"
+
+
+def _quality(result: BenchResult) -> str:
+    return f"{_MARKS[result.quality.grade]} {quality.sentence(result.quality)}" if result.quality else ""
 
 
 def _comparison(comparison: Comparison) -> list[str]:

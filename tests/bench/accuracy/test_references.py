@@ -16,12 +16,13 @@ from tinyserve.convert import convert
 def test_tflm_counts_what_the_compiled_model_counts(tmp_path: Path) -> None:
     made = convert(write_classifier(tmp_path / "m.tflite"), output=tmp_path / "b")
     dataset = write_dataset(tmp_path / "d.npz", 40)
-    found = references(made, dataset, limit=30)
+    task = accuracy.run(made, dataset).task
+    found = references(made, dataset, task, limit=30)
     assert found.original is None
     assert found.notes == ()
     assert found.interpreted is not None
     assert found.interpreted.samples == 30
-    whole = references(made, dataset, limit=1000).interpreted
+    whole = references(made, dataset, task, limit=1000).interpreted
     assert whole is not None
     assert whole.correct == accuracy.run(made, dataset).correct
 
@@ -32,6 +33,7 @@ def test_a_missing_interpreter_is_a_note(tmp_path: Path, monkeypatch: pytest.Mon
     (package / "__init__.py").write_text("raise ImportError('blocked')")
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
     made = convert(write_classifier(tmp_path / "m.tflite"), output=tmp_path / "b")
-    found = references(made, write_dataset(tmp_path / "d.npz"), limit=10)
+    dataset = write_dataset(tmp_path / "d.npz")
+    found = references(made, dataset, accuracy.run(made, dataset).task, limit=10)
     assert found.interpreted is None
     assert "TFLM was not run" in found.notes[0]

@@ -17,6 +17,7 @@ from tinyserve.bundle import Bundle
 from tinyserve.convert import convert
 from tinyserve.datasets.named import Reading
 from tinyserve.errors import DataError, DeviceError, FileSystemError, UsageError
+from tinyserve.quality.tasks import Wanted
 
 
 @pytest.fixture
@@ -59,7 +60,8 @@ def test_counts_and_confusion(made: Bundle, dataset: Path) -> None:
 
 def test_without_labels_there_are_predictions_and_no_accuracy(made: Bundle, tmp_path: Path) -> None:
     np.save(tmp_path / "d.npy", np.eye(3, dtype=np.float32))
-    found = accuracy.run(made, tmp_path / "d.npy", predictions=tmp_path / "p")
+    asked = Wanted("classification")  # without labels, an output of the input's shape may repeat it
+    found = accuracy.run(made, tmp_path / "d.npy", predictions=tmp_path / "p", wanted=asked)
     assert found.accuracy is None
     assert found.confusion is None
     table = pq.read_table(tmp_path / "p" / "part-000000.parquet")
@@ -147,11 +149,12 @@ def test_labels_that_are_no_class(made: Bundle, tmp_path: Path, label: float) ->
 
 
 def test_other_engines_count_the_same(made: Bundle, dataset: Path) -> None:
-    assert accuracy.run_reference(made, dataset, "tflm").correct == 90
-    some = accuracy.run_reference(made, dataset, "tflm", limit=25)
+    task = accuracy.run(made, dataset).task
+    assert accuracy.run_reference(made, dataset, "tflm", task).correct == 90
+    some = accuracy.run_reference(made, dataset, "tflm", task, limit=25)
     assert some.samples == 25
     with pytest.raises(UsageError, match="no float original"):
-        accuracy.run_reference(made, dataset, "float")
+        accuracy.run_reference(made, dataset, "float", task)
 
 
 def test_a_cluster_gives_the_same_counts(made: Bundle, dataset: Path) -> None:
@@ -207,7 +210,31 @@ def test_every_sample_starts_with_fresh_state_and_its_own_bytes(made: Bundle, tm
     """Threads do not mix samples: outputs are those of one run at a time."""
     values = np.random.default_rng(0).uniform(-12, 12, (500, 3)).astype(np.float32)
     np.save(tmp_path / "d.npy", values)
-    accuracy.run(made, tmp_path / "d.npy", predictions=tmp_path / "p", piece=9, jobs=4)
+    accuracy.run(
+        made, tmp_path / "d.npy", predictions=tmp_path / "p", piece=9, jobs=4, wanted=Wanted("classification")
+    )
     predicted = np.array(pq.ParquetDataset(tmp_path / "p").read().column("predicted"))
     quantized = bundle.quantize(values, made.manifest.inputs[0])
     np.testing.assert_array_equal(predicted, np.maximum(quantized, 0).argmax(axis=1))
+
+
+def test_regression_keeps_numbers_and_is_taken_up_again(made: Bundle, tmp_path: Path) -> None:
+    values = np.random.default_rng(2).uniform(0, 12, (60, 3)).astype(np.float32)
+    np.savez(tmp_path / "d.npz", x=values, y=values + 1)
+    found = accuracy.run(made, tmp_path / "d.npz", predictions=tmp_path / "p", piece=25)
+    assert found.task.name == "regression"
+    assert [score.metric for score in found.scores] == ["R²", "RMSE", "MAE"]
+    assert found.scores[1].value == pytest.approx(1.0, abs=0.06)
+    (tmp_path / "p" / "part-000001.parquet").unlink()
+    again = accuracy.run(made, tmp_path / "d.npz", predictions=tmp_path / "p", piece=25)
+    assert again.resumed == 35
+    assert again.scores == found.scores
+    table = pq.read_table(tmp_path / "p" / "part-000000.parquet")
+    assert len(table.column("predicted")[0]) == 3
+
+
+def test_predictions_of_another_task_start_afresh(made: Bundle, dataset: Path, tmp_path: Path) -> None:
+    accuracy.run(made, dataset, predictions=tmp_path / "p")
+    again = accuracy.run(made, dataset, predictions=tmp_path / "p", wanted=Wanted("classification", top=2))
+    assert again.resumed == 0
+    assert [score.metric for score in again.scores] == ["accuracy", "top-2 accuracy"]

@@ -42,6 +42,26 @@ def test_an_autoencoder_is_no_classifier() -> None:
     assert not fidelity.is_classifier(TensorInfo("p", [1, 1], "int8"), [IMAGE])
 
 
-def test_accuracy_against_labels_and_of_a_single_probability() -> None:
-    assert fidelity.top1_accuracy(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([1, 1])) == 0.5
-    assert fidelity.top1_accuracy(np.array([[0.9], [0.2]]), np.array([1, 0])) == 1.0
+def test_the_error_of_the_worst_value_is_in_its_own_standard_deviations() -> None:
+    """A small output beside a large one under one scale is ruined where the sum of squares sees nothing."""
+    rng = np.random.default_rng(1)
+    wanted = rng.normal(size=(500, 2)) * (1000.0, 1.0)
+    got = wanted + 0.5
+    assert fidelity.error_sigma(wanted, got) == pytest.approx(0.5, rel=0.1)
+    assert fidelity.error_sigma(wanted[:, :1] + 5000, got[:, :1] + 5000) == pytest.approx(5e-4, rel=0.1)
+    assert fidelity.error_sigma(np.ones((9, 1)), np.zeros((9, 1))) is None
+
+
+def test_two_values_of_unlike_spread_are_no_class_scores() -> None:
+    rng = np.random.default_rng(1)
+    pair = TensorInfo("pair", [1, 2], "float32")
+    values = rng.normal(size=(100, 2)) * (100.0, 1.0)
+    assert not fidelity.has_classes(pair, [IMAGE], values)
+    assert fidelity.has_classes(pair, [IMAGE], values / (100.0, 1.0))
+    assert not fidelity.has_classes(pair, [IMAGE], values / (100.0, 1.0), "regression")
+    sigmoid = TensorInfo("p", [1, 1], "int8", 1 / 256, -128)
+    assert fidelity.has_classes(sigmoid, [IMAGE], values[:, :1])
+
+
+def test_one_probability_agrees_where_it_is_on_the_same_side_of_a_half() -> None:
+    assert fidelity.top1_agreement(np.array([[0.9], [0.2]]), np.array([[0.6], [0.7]])) == 0.5

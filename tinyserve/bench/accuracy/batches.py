@@ -43,12 +43,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of it: the output (N, ...) that was asked for and the samples' labels (N,), where known."""
+    """What became of it: the output (N, ...) that was asked for, in the model's type, and the samples."""
 
     index: int
     first: int
     output: Array
-    labels: Array | None
+    samples: Dataset
 
 
 def execute(
@@ -88,7 +88,7 @@ def _on_threads(
             local.model = HostModel(compiled)
         samples = work.part.read()
         output = run_host(local.model, compiled, quantized(samples, inputs), place)
-        return Done(work.index, work.first, output, samples.labels)
+        return Done(work.index, work.first, output, samples)
 
     with ThreadPoolExecutor(jobs, thread_name_prefix="accuracy") as pool:
         running: deque[Future[Done]] = deque()
@@ -123,13 +123,13 @@ def _on_cluster(
             )
         sent = client.scatter(made.model_bytes(), broadcast=True)
         outside = tuple(pack(directory) for directory in operators)
-        running: deque[tuple[Work, Array | None, Any]] = deque()
+        running: deque[tuple[Work, Dataset, Any]] = deque()
         try:
             for work in waiting:
                 samples = work.part.read()
                 inputs = quantized(samples, made.manifest.inputs)
                 future = client.submit(infer_remotely, sent, inputs, place, outside, pure=False)
-                running.append((work, samples.labels, future))
+                running.append((work, samples, future))
                 if len(running) > 2 * threads:
                     yield _gathered(*running.popleft())
             while running:
@@ -139,7 +139,7 @@ def _on_cluster(
                 client.cancel([future for *_, future in running])
 
 
-def _gathered(work: Work, labels: Array | None, future: Any) -> Done:
+def _gathered(work: Work, samples: Dataset, future: Any) -> Done:
     try:
         output: Array = future.result(timeout=_REMOTE_TIMEOUT_S)
     except TinyserveError:
@@ -149,7 +149,7 @@ def _gathered(work: Work, labels: Array | None, future: Any) -> Done:
             f"the cluster gave no predictions: {type(error).__name__}: {error}",
             "see to its workers and run it again: with --predictions it goes on where it ended",
         ) from error
-    return Done(work.index, work.first, output, labels)
+    return Done(work.index, work.first, output, samples)
 
 
 def infer_remotely(

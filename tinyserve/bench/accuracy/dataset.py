@@ -13,27 +13,35 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.bench.result import Accuracy
-from tinyserve.bundle import Bundle, Manifest, TensorInfo, dequantize, quantize
-from tinyserve.errors import DataError, TinyserveError
+from tinyserve.bundle import Bundle, Manifest, Score, TaskScores, dequantize, quantize
+from tinyserve.datasets.dataset import Dataset
+from tinyserve.errors import DataError, TinyserveError, UsageError
+from tinyserve.quality.classification import Classification
+from tinyserve.quality.reconstruction import Reconstruction
+from tinyserve.quality.rows import Tally, Task
+from tinyserve.quality.tasks import ANY, Wanted, choose
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class LabelledData:
-    """Samples in the model's own types, ready for the device, with their labels (class indices).
+class TaskData:
+    """Samples in the model's own types, ready for the device, with their labels and what they are of.
 
-    ``real_inputs`` are the same samples in real units (float32), for the float original.
+    ``real_inputs`` are the same samples in real units (float32), for the float original; ``labels`` (N, ...)
+    as the data set has them, None where the task needs none. ``place``: the output's number.
     """
 
     name: str
     sha256: str
     inputs: list[Array]
-    labels: npt.NDArray[np.int64]
+    labels: Array | None
     real_inputs: list[Array]
+    task: Task
+    place: int = 0
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.inputs[0])
 
     def sample(self, index: int) -> list[bytes]:
         """The bytes of each input of one sample."""
@@ -42,125 +50,127 @@ class LabelledData:
 
 def check_file(path: Path) -> None:
     """Raises DataError where ``path`` is no data set: what can be checked without knowing the model."""
-    from tinyserve.datasets import arrays
-
     if not path.exists():
         raise DataError(f"{path}: no such file or directory", "check the path of --dataset")
-    if path.is_file() and path.suffix == ".npz" and arrays.read_npz(path).labels is None:
-        raise _no_labels(path)
+    if path.is_file() and path.suffix == ".npz":
+        from tinyserve.datasets import arrays
+
+        arrays.read_npz(path)
 
 
-def _no_labels(path: Path) -> DataError:
-    return DataError(f"{path}: has no labels, so that there is no accuracy to measure", "add an array 'y'")
-
-
-def load(path: Path, manifest: Manifest, limit: int | None = None) -> LabelledData:
+def load(
+    path: Path, manifest: Manifest, limit: int | None = None, output: str = "", wanted: Wanted = ANY
+) -> TaskData:
     """A data set with labels for the model's inputs. Real values are quantized as the model wants them.
 
-    ``limit``: no more than the first so many samples.
+    ``limit``: no more than the first so many samples. ``output``: whose labels they are, of several.
 
-    Raises DataError where it is missing, malformed, or has no labels.
+    Raises DataError where it is missing, malformed, or has no labels and the task needs them.
     """
     from tinyserve.datasets import readers
 
+    place = output_place(manifest, output)
     found = readers.load(path, manifest.inputs)
-    if found.labels is None:
-        raise _no_labels(path)
-    inputs = [
-        np.ascontiguousarray(quantize(array[:limit], info))
-        for array, info in zip(found.inputs, manifest.inputs, strict=True)
-    ]
-    labels = _class_indices(found.labels[:limit], path, manifest)
+    labels = named_labels(found, manifest.labels)
+    labels = None if labels is None else labels[:limit]
+    task = _task(path, manifest, place, labels, wanted)
     real = [array[:limit] for array in found.inputs]
-    return LabelledData(path.name, _digest(inputs, labels), inputs, labels, real)
+    inputs = [
+        np.ascontiguousarray(quantize(array, info)) for array, info in zip(real, manifest.inputs, strict=True)
+    ]
+    digested = inputs if labels is None else [*inputs, labels]
+    return TaskData(path.name, _digest(digested), inputs, labels, real, task, place)
 
 
-def _class_indices(labels: Array, path: Path, manifest: Manifest) -> npt.NDArray[np.int64]:
-    check_outputs(manifest)
-    check_shape(labels, str(path))
-    classes = class_count(manifest.outputs[0])
-    is_whole = labels.dtype.kind in "iub" or (labels.dtype.kind == "f" and bool((labels % 1 == 0).all()))
-    if not is_whole:  # NaN and infinity are none either
-        raise DataError(
-            f"{path}: labels are not whole numbers (type {labels.dtype}, the first is {labels[0]!s})",
-            "give class indices from 0, or one-hot rows",
-        )
-    whole = labels.astype(np.int64)
-    if whole.min() < 0 or whole.max() >= classes:
-        raise DataError(
-            f"{path}: labels reach from {whole.min()} to {whole.max()}, the model has {classes} classes",
-            "give class indices from 0",
-        )
-    return whole
+def _task(path: Path, manifest: Manifest, place: int, labels: Array | None, wanted: Wanted) -> Task:
+    info = manifest.outputs[place]
+    try:
+        task = choose(info, manifest.inputs, manifest.labels, labels, wanted)
+        if isinstance(task, Classification) and labels is not None:
+            task.indices(labels, len(labels))
+    except DataError as error:
+        raise DataError(f"{path}: {error.message}", error.hint) from error
+    if labels is None and not isinstance(task, Reconstruction):
+        raise DataError(f"{path}: has no labels, so that there is nothing to measure", "add an array 'y'")
+    return task
 
 
-def class_count(output: TensorInfo) -> int:
-    """Classes that an output tells apart; one value tells two apart."""
-    return max(int(np.prod(output.shape)), 2)
+def named_labels(samples: Dataset, names: Sequence[str]) -> Array | None:
+    """The labels; where the data's classes have names (folders of images) that are the model's, as names: the
+    data may have them in another order than the model."""
+    labels = samples.labels
+    if labels is None or not samples.classes or not set(samples.classes) <= set(names):
+        return labels
+    return np.array(samples.classes)[labels.astype(np.intp)]
 
 
-def check_outputs(manifest: Manifest) -> None:
-    """Raises DataError for a model of several outputs: labels do not say which of them they are of."""
-    if len(manifest.outputs) > 1:
-        names = ", ".join(info.name for info in manifest.outputs)
-        raise DataError(
-            f"the model has {len(manifest.outputs)} outputs ({names}), and labels are of one",
-            f"name it: tinyserve accuracy BUNDLE --dataset DATA --output {manifest.outputs[0].name}",
-        )
+def output_place(manifest: Manifest, name: str) -> int:
+    """The number of an output by its name, the only one without. Raises DataError, UsageError."""
+    names = [info.name for info in manifest.outputs]
+    if not name:
+        if len(names) > 1:
+            raise DataError(
+                f"the model has {len(names)} outputs ({', '.join(names)}), and labels are of one",
+                f"name it: --output {names[0]}",
+            )
+        return 0
+    if name not in names:
+        raise UsageError(f"--output {name}: the model has no such output", f"it has: {', '.join(names)}")
+    return names.index(name)
 
 
-def check_shape(labels: Array, origin: str) -> None:
-    """Raises DataError for labels that are several values per sample."""
-    if labels.ndim != 1:
-        raise DataError(
-            f"{origin}: labels of shape {labels.shape} are neither class indices nor one-hot rows",
-            "give one class index per sample, or rows of zeros with a single one",
-        )
-
-
-def _digest(inputs: Sequence[Array], labels: Array) -> str:
+def _digest(arrays: Sequence[Array]) -> str:
     total = hashlib.sha256()
-    for array in (*inputs, labels):
+    for array in arrays:
         total.update(f"{array.dtype} {array.shape}".encode())
-        total.update(np.ascontiguousarray(array).tobytes())
+        total.update(
+            repr(array.tolist()).encode() if array.dtype.hasobject else np.ascontiguousarray(array).tobytes()
+        )
     return total.hexdigest()
 
 
-def predicted_class(output: bytes, info: TensorInfo) -> int:
-    """The class that an output's bytes say: the largest value, or whether a single one is beyond a half."""
-    values = np.frombuffer(output, dtype=np.dtype(info.dtype).newbyteorder("<"))
-    if values.size > 1:
-        return int(values.argmax())
-    return int(dequantize(values, info)[0] > 0.5)
-
-
-def accuracy(data: LabelledData, predictions: Sequence[int], classes: int) -> Accuracy:
-    """Counts the predictions for the first ``len(predictions)`` samples."""
-    confusion = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(confusion, (data.labels[: len(predictions)], np.asarray(predictions, dtype=np.int64)), 1)
+def measured(data: TaskData, outputs: Sequence[Array], manifest: Manifest, original: list[Score]) -> Accuracy:
+    """The metrics of a device's outputs (in the model's own type) for all samples; ``original``: those of the
+    float original."""
+    info = manifest.outputs[data.place]
+    scores, tally = _tallied(data, dequantize(np.stack(outputs), info))
+    confusion = [] if tally.confusion is None or data.labels is None else tally.confusion.tolist()
     return Accuracy(
         dataset=data.name,
         dataset_sha256=data.sha256,
-        samples=len(predictions),
-        correct=int(np.trace(confusion)),
-        confusion=confusion.tolist(),
+        samples=len(data),
+        correct=getattr(tally, "correct", 0),
+        confusion=confusion,
+        scores=TaskScores(
+            task=data.task.name,
+            why=data.task.why,
+            output=info.name,
+            samples=len(data),
+            converted=scores,
+            original=original,
+        ),
+        classes=manifest.labels if len(manifest.labels) == len(confusion) else [],
     )
 
 
-def float_top1(bundle: Bundle, data: LabelledData, operators: tuple[Path, ...] = ()) -> float | None:
-    """Top-1 accuracy of the float original that the bundle was quantized from, run on this computer by our
-    own float32 kernels; None where the bundle has none or it can't be compiled."""
+def _tallied(data: TaskData, real: Array) -> tuple[list[Score], Tally]:
+    tally = data.task.tally()
+    tally.add(data.task.rows(0, real, data.labels, data.real_inputs))
+    return tally.scores(), tally
+
+
+def original_scores(bundle: Bundle, data: TaskData, operators: tuple[Path, ...] = ()) -> list[Score]:
+    """Metrics of the float original that the bundle was quantized from, run on this computer by our own
+    float32 kernels; empty where the bundle has none or it can't be compiled."""
     path = bundle.original_path()
     if path is None:
-        return None
+        return []
     from tinyserve.compiler.compile import compile_model
     from tinyserve.compiler.host.model import FAST, HostModel
 
     try:
         model = HostModel(compile_model(path.read_bytes(), replace(FAST, operators=operators)))
-        outputs = model.run_batch([array.astype(np.float32)[:, None] for array in data.real_inputs])[0]
+        given = [array.astype(np.float32)[:, None] for array in data.real_inputs]
+        return _tallied(data, model.run_batch(given)[data.place])[0]
     except TinyserveError:
-        return None
-    flat = outputs.reshape(len(data), -1)
-    predicted = flat.argmax(axis=1) if flat.shape[1] > 1 else (flat[:, 0] > 0.5).astype(np.int64)
-    return float((predicted == data.labels).mean())
+        return []

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy.typing as npt
 from tinyserve.datasets.named import Reading
 from tinyserve.errors import FileSystemError, ToolError
 from tinyserve.files import write
+from tinyserve.quality.rows import Rows
 
 RUN_FILE = "_run.json"  # readers of Parquet directories pass over names that begin so
 Array = npt.NDArray[Any]
@@ -34,19 +34,8 @@ class Run(msgspec.Struct, frozen=True):
     samples: int
     piece: int
     reading: str
-
-
-@dataclass(frozen=True)
-class Piece:
-    """Predictions of consecutive samples: the class, the label (-1: unknown), the largest output value."""
-
-    first: int
-    predicted: npt.NDArray[np.int64]
-    labels: npt.NDArray[np.int64]
-    score: npt.NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.predicted)
+    output: str
+    task: str
 
 
 class Store:
@@ -55,15 +44,12 @@ class Store:
     def __init__(self, directory: Path, run: Run) -> None:
         self.directory = directory
         self._arrow, self._parquet = _pyarrow()
-        self._schema = self._arrow.schema(
-            [("sample", "int64"), ("predicted", "int64"), ("label", "int64"), ("score", "float32")]
-        )
         described = msgspec.json.encode(run)
         if self._described() != described:
             self._clear()
             write(directory / RUN_FILE, described)
 
-    def load(self, index: int) -> Piece | None:
+    def load(self, index: int) -> Rows | None:
         """The piece, where it was finished before."""
         path = self._path(index)
         if not path.is_file():
@@ -72,23 +58,30 @@ class Store:
             table = self._parquet.read_table(path, page_checksum_verification=True)
         except Exception:  # half a file, or a damaged one: made again
             return None
-        columns = {name: table.column(name).to_numpy() for name in table.column_names}
-        return Piece(int(columns["sample"][0]), columns["predicted"], columns["label"], columns["score"])
+        columns = {name: _values(table.column(name)) for name in table.column_names}
+        first = int(columns.pop("sample")[0])
+        return Rows(first, **columns)
 
-    def save(self, index: int, piece: Piece) -> None:
+    def save(self, index: int, rows: Rows) -> None:
         """Writes a piece in one step. Raises FileSystemError."""
-        arrays = [
-            np.arange(piece.first, piece.first + len(piece), dtype=np.int64),
-            piece.predicted,
-            piece.labels,
-            piece.score,
-        ]
-        table = self._arrow.Table.from_arrays(
-            [self._arrow.array(array) for array in arrays], schema=self._schema
-        )
+        columns = {
+            "sample": np.arange(rows.first, rows.first + len(rows), dtype=np.int64),
+            "predicted": rows.predicted,
+            "label": rows.label,
+            "score": rows.score,
+            "rank": rows.rank,
+        }
+        table = self._arrow.table({name: self._column(values) for name, values in columns.items()})
         sink = self._arrow.BufferOutputStream()
         self._parquet.write_table(table, sink, write_page_checksum=True)
         write(self._path(index), sink.getvalue().to_pybytes())
+
+    def _column(self, values: Array) -> Any:
+        """Numbers, or a list of them per sample."""
+        if values.ndim == 1:
+            return self._arrow.array(values)
+        flat = self._arrow.array(values.reshape(-1))
+        return self._arrow.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
     def _path(self, index: int) -> Path:
         return self.directory / f"part-{index:06d}.parquet"
@@ -121,7 +114,24 @@ class Store:
             ) from error
 
 
-def describe(dataset: Path, model: bytes, samples: int, piece: int, reading: Reading) -> Run:
+def _values(column: Any) -> Array:
+    """A column as (N,), or (N, values) of lists."""
+    joined = column.combine_chunks()
+    if hasattr(joined.type, "list_size"):
+        return np.asarray(joined.flatten().to_numpy(zero_copy_only=False)).reshape(len(joined), -1)
+    return np.asarray(joined.to_numpy(zero_copy_only=False))
+
+
+def describe(
+    dataset: Path,
+    model: bytes,
+    *,
+    samples: int,
+    piece: int,
+    reading: Reading,
+    output: str = "",
+    task: str = "",
+) -> Run:
     """What a run over ``dataset`` is of. A data set is known by its path, size and time, not read through."""
     files = sorted(p for p in dataset.rglob("*") if p.is_file()) if dataset.is_dir() else [dataset]
     stats = [path.stat() for path in files]
@@ -133,6 +143,8 @@ def describe(dataset: Path, model: bytes, samples: int, piece: int, reading: Rea
         samples=samples,
         piece=piece,
         reading=repr(reading),
+        output=output,
+        task=task,
     )
 
 

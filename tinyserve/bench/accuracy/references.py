@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from msgspec import structs
+
 from tinyserve.bench.accuracy.run import Summary, run_reference
-from tinyserve.bundle import Bundle
+from tinyserve.bundle import Bundle, OutputAccuracy, TaskScores
 from tinyserve.datasets.named import AS_IT_IS, Reading
 from tinyserve.errors import ModelError, ToolError
 from tinyserve.progress import Progress, silent
+from tinyserve.quality.limits import Quality, judge, of_bundle
+from tinyserve.quality.rows import Task
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,7 @@ class References:
 def references(
     made: Bundle,
     dataset: Path,
+    task: Task,
     limit: int,
     *,
     reading: Reading = AS_IT_IS,
@@ -39,7 +44,7 @@ def references(
     def attempt(engine: Literal["float", "tflm"], name: str) -> Summary | None:
         try:
             return run_reference(
-                made, dataset, engine, limit=limit, reading=reading, progress=progress, output=output
+                made, dataset, engine, task, limit=limit, reading=reading, progress=progress, output=output
             )
         except (ToolError, ModelError) as error:
             notes.append(f"{name} was not run: {error.message.splitlines()[0]}")
@@ -50,11 +55,41 @@ def references(
     return References(original, interpreted, tuple(notes))
 
 
-def agreement(compiled: Summary, interpreted: Summary) -> float:
-    """Share of the samples that both ran, and on which both took the same class (0..1)."""
-    count = min(len(compiled.predicted), len(interpreted.predicted))
-    same = compiled.predicted[:count] == interpreted.predicted[:count]
-    return float(same.mean()) if count else 1.0
+def agreement(compiled: Summary, other: Summary) -> float:
+    """Share of the samples that both ran, and of which both say the same (0..1): the same class, or the same
+    numbers."""
+    count = min(len(compiled.kept), len(other.kept))
+    same = compiled.kept.predicted[:count] == other.kept.predicted[:count]
+    return float(same.reshape(count, -1).all(axis=1).mean()) if count else 1.0
+
+
+def against_original(made: Bundle, compiled: Summary, original: Summary | None) -> Quality | None:
+    """The verdict on the compiled model, by the float original over the same samples; without that, or where
+    it says nothing, as the conversion measured it."""
+    if original is None:
+        return of_bundle(made.manifest)
+    count = min(len(compiled.kept), len(original.kept))
+    scores = TaskScores(
+        task=compiled.task.name,
+        why=compiled.task.why,
+        output="",
+        samples=count,
+        converted=compiled.scores_of_first(count),
+        original=original.scores_of_first(count),
+    )
+    outputs = _outputs(made, compiled, original, count)
+    return judge(outputs, scores if scores.converted else None, count, made.manifest.synthetic)
+
+
+def _outputs(made: Bundle, compiled: Summary, original: Summary, count: int) -> list[OutputAccuracy]:
+    """What the conversion measured of the outputs, the agreement that of these samples."""
+    if compiled.task.name != "classification":
+        return made.manifest.accuracy
+    share = agreement(compiled, original)
+    return [
+        structs.replace(one, top1_agreement=share) if one.top1_agreement is not None else one
+        for one in made.manifest.accuracy
+    ]
 
 
 def disagreement(made: Bundle, compiled: Summary, found: References) -> str:
@@ -66,11 +101,13 @@ def disagreement(made: Bundle, compiled: Summary, found: References) -> str:
     """
     if found.interpreted is None or _STATEFUL & set(made.manifest.ops):
         return ""
+    if made.manifest.quantize == "float32" and compiled.task.name != "classification":
+        return ""  # floats differ in their last digits
     share = agreement(compiled, found.interpreted)
     least = 0.9 if made.manifest.quantize == "float32" else 1.0
     if share >= least:
         return ""
-    return f"the compiled model and TFLM take the same class for {100 * share:.1f} % of the samples only"
+    return f"the compiled model and TFLM say the same of {100 * share:.1f} % of the samples only"
 
 
 _STATEFUL = frozenset({"SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "READ_VARIABLE", "CIRCULAR_BUFFER"})

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,15 +19,17 @@ import numpy.typing as npt
 
 from tinyserve import bundle
 from tinyserve.bench.accuracy.batches import Done, Work, execute, quantized
-from tinyserve.bench.accuracy.dataset import check_outputs, check_shape
-from tinyserve.bench.accuracy.predictions import Piece, Store, describe
-from tinyserve.bundle import Bundle, Manifest, TensorInfo
+from tinyserve.bench.accuracy.dataset import named_labels, output_place
+from tinyserve.bench.accuracy.predictions import Store, describe
+from tinyserve.bundle import Bundle, Manifest, Score, TensorInfo
 from tinyserve.convert.worker.child import Worker
 from tinyserve.convert.worker.messages import RunTflite
 from tinyserve.datasets.named import AS_IT_IS, Reading
 from tinyserve.datasets.stream import Part, open_stream
-from tinyserve.errors import DataError, UsageError
+from tinyserve.errors import UsageError
 from tinyserve.progress import Progress, silent
+from tinyserve.quality.rows import Rows, Task, joined
+from tinyserve.quality.tasks import ANY, Wanted, choose
 
 Array = npt.NDArray[Any]
 Infer = Callable[[list[Array]], Array]
@@ -34,7 +37,6 @@ Infer = Callable[[list[Array]], Array]
 
 _PIECE_BYTES = 4 << 20  # of samples in real units: several pieces per thread are in memory
 _PIECE_SAMPLES = (4, 8192)
-_MOST_CLASSES = 1000
 _KEPT = 1000  # predictions, to compare engines by
 _REMOTE_TIMEOUT_S = 600
 
@@ -43,28 +45,41 @@ _REMOTE_TIMEOUT_S = 600
 class Summary:
     """A run over a data set.
 
-    ``confusion[label, prediction]`` counts samples; None without labels or with more than 1,000 classes.
-    ``resumed`` samples were done by an earlier run; ``seconds`` are of the others. ``predicted``: the classes
-    of the first 1,000 samples.
+    ``scores`` are the task's metrics over the ``labelled`` samples, the main one first; none where there are
+    no labels and the task needs them. ``confusion[label, prediction]`` counts samples (places of masks);
+    None for other tasks or with more than 1,000 classes. ``resumed`` samples were done by an earlier run;
+    ``seconds`` are of the others. ``kept``: what is known of the first 1,000 samples.
     """
 
+    task: Task
     samples: int
     labelled: int
-    correct: int
+    scores: list[Score]
     confusion: npt.NDArray[np.int64] | None
     seconds: float
+    kept: Rows
     resumed: int = 0
-    predicted: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def accuracy(self) -> float | None:
-        """Share of right predictions; None without labels."""
-        return self.correct / self.labelled if self.labelled else None
+        """Share of right classes; None without labels, and for other tasks."""
+        return next((score.value for score in self.scores if score.metric == "accuracy"), None)
+
+    @property
+    def correct(self) -> int:
+        """Right classes."""
+        return round((self.accuracy or 0.0) * self.labelled)
 
     @property
     def samples_per_second(self) -> float:
         """Of this run, data reading included."""
         return (self.samples - self.resumed) / self.seconds if self.seconds > 0 else 0.0
+
+    def scores_of_first(self, count: int) -> list[Score]:
+        """The metrics over the first ``count`` samples (up to 1,000)."""
+        tally = self.task.tally()
+        tally.add(self.kept.head(count))
+        return tally.scores()
 
 
 def run(
@@ -78,30 +93,41 @@ def run(
     reading: Reading = AS_IT_IS,
     progress: Progress = silent,
     output: str = "",
+    wanted: Wanted = ANY,
     operators: tuple[Path, ...] = (),
 ) -> Summary:
-    """Runs a bundle's model over ``dataset`` (see ``convert.stream``) and counts right predictions.
+    """Runs a bundle's model over ``dataset`` (see ``convert.stream``) and takes the metrics of its task.
 
     ``predictions``: a directory for Parquet files; what an earlier run of the same model over the same data
     left there is not run again. ``jobs``: threads, one per core by default. ``piece``: samples that are read
     at once and written to a file. ``scheduler``: a Dask scheduler that does the work instead.
-    ``output``: whose classes the labels are, for a model of several outputs. ``operators``: directories of
-    operators from outside.
+    ``output``: whose labels they are, for a model of several outputs. ``wanted``: the task, where the labels
+    do not say it. ``operators``: directories of operators from outside.
 
-    Raises DataError, ToolError, FileSystemError, DeviceError.
+    Raises DataError, UsageError, ToolError, FileSystemError, DeviceError.
     """
     place = output_place(made.manifest, output)
     piece = piece or piece_samples(made.manifest.inputs)
     stream = open_stream(dataset, made.manifest.inputs, piece, reading)
+    task, pieces = _task(made.manifest, place, stream.pieces, wanted)
     store = None
     if predictions is not None:
-        store = Store(predictions, describe(dataset, made.model_bytes(), stream.total, piece, reading))
-    tally = _Tally(made.manifest.outputs[place])
-    waiting = _unfinished(stream.pieces, store, tally)
+        about = describe(
+            dataset,
+            made.model_bytes(),
+            samples=stream.total,
+            piece=piece,
+            reading=reading,
+            output=made.manifest.outputs[place].name,
+            task=f"{task.name} {wanted.top}",
+        )
+        store = Store(predictions, about)
+    tally = _Tally(task)
+    waiting = _unfinished(pieces, store, tally)
     executed = execute(made, waiting, jobs, scheduler, output=place, operators=operators)
     started = time.monotonic()
     for done in executed:
-        found = _piece(done, made.manifest.outputs[place])
+        found = _rows(done, made.manifest.outputs[place], task, made.manifest.labels)
         if store is not None:
             store.save(done.index, found)
         tally.add(found)
@@ -113,6 +139,7 @@ def run_reference(
     made: Bundle,
     dataset: Path,
     engine: Literal["float", "tflm"],
+    task: Task,
     *,
     limit: int = 1000,
     reading: Reading = AS_IT_IS,
@@ -132,30 +159,31 @@ def run_reference(
     stream = open_stream(dataset, inputs, min(piece_samples(inputs), limit), reading)
     place = output_place(made.manifest, output)
     info = made.manifest.outputs[place]
-    tally = _Tally(info)
+    tally = _Tally(task)
     if is_float:
         info = TensorInfo(info.name, info.shape, "float32")
     started = time.monotonic()
-    with Worker(progress) as worker:
+    name = "run the float original" if is_float else "run TFLM"
+    with Worker(silent) as worker:
         for part in stream.pieces:
             kept = part.read().take(np.arange(min(len(part), limit - tally.samples)))
             arrays = kept.inputs if is_float else quantized(kept, inputs)
             given = _interpreted(worker, model, "litert" if is_float else "tflm", arrays)[place]
-            tally.add(_piece(Done(0, tally.samples, given, kept.labels), info))
+            tally.add(_rows(Done(0, tally.samples, given, kept), info, task, made.manifest.labels))
+            progress(name, tally.samples, min(limit, stream.total))
             if tally.samples >= limit:
                 break
     return tally.summary(time.monotonic() - started)
 
 
-def output_place(manifest: Manifest, name: str) -> int:
-    """The number of an output by its name, the only one without. Raises DataError, UsageError."""
-    if not name:
-        check_outputs(manifest)
-        return 0
-    names = [info.name for info in manifest.outputs]
-    if name not in names:
-        raise UsageError(f"--output {name}: the model has no such output", f"it has: {', '.join(names)}")
-    return names.index(name)
+def _task(
+    manifest: Manifest, place: int, pieces: Iterator[Part], wanted: Wanted
+) -> tuple[Task, Iterator[Part]]:
+    """The task by the first piece's labels, and all pieces."""
+    first = next(pieces)
+    labels = named_labels(first.read(), manifest.labels)
+    task = choose(manifest.outputs[place], manifest.inputs, manifest.labels, labels, wanted)
+    return task, chain([first], pieces)
 
 
 def piece_samples(inputs: Sequence[TensorInfo]) -> int:
@@ -183,60 +211,35 @@ def _unfinished(pieces: Iterable[Part], store: Store | None, tally: _Tally) -> I
         first += len(part)
 
 
-def _piece(done: Done, info: TensorInfo) -> Piece:
-    flat = done.output.reshape(len(done.output), -1)
-    real = bundle.dequantize(flat, info)
-    # One value is the probability of the second of two classes.
-    predicted = flat.argmax(axis=1) if flat.shape[1] > 1 else real[:, 0] > 0.5
-    return Piece(done.first, predicted.astype(np.int64), _labels(done, info), real.max(axis=1))
-
-
-def _labels(done: Done, info: TensorInfo) -> npt.NDArray[np.int64]:
-    """Class indices; -1 for all where the data has none. Raises DataError for labels that are no class."""
-    labels = done.labels
-    if labels is None:
-        return np.full(len(done.output), -1, np.int64)
-    check_shape(labels, f"sample {done.first}")
-    classes = max(2, int(np.prod(info.shape)))
-    whole = labels.astype(np.int64) if labels.dtype.kind in "fiub" else np.full(len(labels), -1)
-    if (whole != labels).any() or whole.min() < 0 or whole.max() >= classes:
-        bad = int(np.argmax((whole < 0) | (whole >= classes) | (whole != labels)))
-        raise DataError(
-            f"the label of sample {done.first + bad} is {labels[bad]!s}, classes are 0 to {classes - 1}",
-            "give class indices from 0",
-        )
-    return whole
+def _rows(done: Done, info: TensorInfo, task: Task, names: Sequence[str]) -> Rows:
+    real = bundle.dequantize(done.output, info)
+    return task.rows(done.first, real, named_labels(done.samples, names), done.samples.inputs)
 
 
 class _Tally:
-    """Counts predictions as they come."""
+    """Counts samples as they come, and keeps the first."""
 
-    def __init__(self, output: TensorInfo) -> None:
-        self._predicted: list[npt.NDArray[np.int64]] = []
-        self.samples = self._resumed = self._labelled = self._correct = 0
-        classes = max(2, int(np.prod(output.shape)))
-        self._confusion = np.zeros((classes, classes), np.int64) if classes <= _MOST_CLASSES else None
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._tally = task.tally()
+        self._kept: list[Rows] = []
+        self.samples = self._resumed = 0
 
-    def add(self, piece: Piece, resumed: bool = False) -> None:
-        known = piece.labels >= 0
+    def add(self, rows: Rows, resumed: bool = False) -> None:
         if self.samples < _KEPT:
-            self._predicted.append(piece.predicted[: _KEPT - self.samples])
-        self.samples += len(piece)
-        self._resumed += len(piece) if resumed else 0
-        self._labelled += int(known.sum())
-        self._correct += int((piece.predicted == piece.labels)[known].sum())
-        if self._confusion is not None:
-            np.add.at(self._confusion, (piece.labels[known], piece.predicted[known]), 1)
+            self._kept.append(rows.head(_KEPT - self.samples))
+        self.samples += len(rows)
+        self._resumed += len(rows) if resumed else 0
+        self._tally.add(rows)
 
     def summary(self, seconds: float) -> Summary:
-        confusion = self._confusion if self._labelled else None
-        kept = np.concatenate([np.empty(0, np.int64), *self._predicted])
         return Summary(
+            task=self._task,
             samples=self.samples,
-            labelled=self._labelled,
-            correct=self._correct,
-            confusion=confusion,
+            labelled=self._tally.labelled,
+            scores=self._tally.scores(),
+            confusion=self._tally.confusion if self._tally.labelled else None,
             seconds=seconds,
+            kept=joined(self._kept),
             resumed=self._resumed,
-            predicted=kept,
         )

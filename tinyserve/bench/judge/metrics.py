@@ -53,6 +53,11 @@ METRICS: tuple[Metric, ...] = (
     Metric("stack_bytes", "bytes", "lower", lambda r: r.memory.stack_used_bytes),
     Metric("energy_uj", "uJ", "lower", lambda r: r.energy.per_inference_uj if r.energy else None, 5.0),
     Metric("accuracy", "top-1", "higher", lambda r: r.accuracy.top1 if r.accuracy else None),
+    Metric(
+        "agreement", "with the float model", "higher", lambda r: r.quality.agreement if r.quality else None
+    ),
+    Metric("sqnr_db", "dB", "higher", lambda r: r.quality.sqnr_db if r.quality else None),
+    Metric("drop", "of the task's metric", "lower", lambda r: r.quality.drop if r.quality else None),
 )
 
 

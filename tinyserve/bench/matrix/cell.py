@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tinyserve import workflow
 from tinyserve.bench.result import Scenario
+from tinyserve.quality.tasks import ANY, Wanted
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class Cell:
     latency_bound_ms: float | None = None
     dataset: Path | None = None
     limit: int | None = None
+    output: str = ""
+    wanted: Wanted = ANY
     meter: str | None = None
     supply_v: float | None = None
     use_cache: bool = False

@@ -39,7 +39,9 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
     found = _kept(cached) if cached is not None else None
     if found is not None:
         return found
-    data = dataset.load(cell.dataset, made.manifest, cell.limit) if cell.dataset else None
+    data = None
+    if cell.dataset:
+        data = dataset.load(cell.dataset, made.manifest, cell.limit, cell.output, cell.wanted)
     build = replace(cell.build, emulate=workflow.is_twin(board))
     with workflow.at_work(made, board, build, progress):
         compiled = workflow.to_compiled(made, board, build, progress)
@@ -101,7 +103,8 @@ def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) ->
         workflow.digest([made.path / SAMPLES_FILE]),
         board_digest(board),
         f"{emulator} {cell.runs} {cell.warmup} {cell.limit} {made.manifest.name}",
-        f"{cell.scenario} {cell.latency_bound_ms}",
+        f"{cell.scenario} {cell.latency_bound_ms} {cell.output} {cell.wanted}",
+        hashlib.sha256(msgspec.json.encode(made.manifest)).hexdigest(),
         f"{cell.build.optimize} {cell.build.engine} {cell.build.toolchain} {cell.build.choices}",
         workflow.digest([cell.dataset]) if cell.dataset else "",
         toolchain_for(board.core, cell.build.toolchain).identity,

@@ -7,6 +7,8 @@ from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timezone
 
+import numpy as np
+
 from tinyserve.bench.accuracy import dataset as datasets
 from tinyserve.bench.clock import clock_of
 from tinyserve.bench.counts import estimates
@@ -18,13 +20,13 @@ from tinyserve.bench.result import Accuracy, BenchResult, Check, ScenarioResult
 from tinyserve.bench.scenarios.outputs import FLOAT_TOLERANCE, difference
 from tinyserve.bench.scenarios.statistics import summarize
 from tinyserve.bench.setup import as_flashed, model_identity, setup_of
-from tinyserve.bundle import Bundle, Samples
-from tinyserve.compiler.compile import Compiled
+from tinyserve.bundle import Bundle, Samples, Score, sample_shape
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
 from tinyserve.errors import DataError
 from tinyserve.firmware.build import Firmware
 from tinyserve.progress import Progress
+from tinyserve.quality.limits import Quality, judge, of_bundle
 
 NO_SIZES = "flash and RAM are unknown: only the board's own toolchain builds for its core"
 TWIN_SIZES = "flash and RAM are those of the twin's firmware, not of what is on the board"
@@ -43,7 +45,7 @@ class Options:
     warmup: int = 1
     emulator: str | None = None
     port: str | None = None
-    data: datasets.LabelledData | None = None
+    data: datasets.TaskData | None = None
     meter: str | None = None
     supply_v: float | None = None
     profile: bool = True
@@ -81,7 +83,10 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         memory = client.memory()
         layers = layers_of(compiled, client.profile()) if options.profile else []
         energy = energy_run.run(meter, client, options.runs) if meter else None
-        accuracy = _accuracy(client, bundle, options.data, progress) if options.data else None
+        accuracy = None
+        if options.data:
+            original = datasets.original_scores(bundle, options.data, compiled.program.target.operators)
+            accuracy = _accuracy(client, bundle, options.data, original, progress)
     latencies = [float(value) for value in ticks]
     statistics = summarize(latencies, unit, options.warmup)
     setup = setup_of(firmware, board, options.emulator or "serial", options.optimize, options.seed)
@@ -106,7 +111,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         energy_uj=estimates.energy_uj(latency, board),
         check=check,
         accuracy=accuracy,
-        float_top1=_float_top1(bundle, compiled, options.data),
+        quality=_quality(bundle, accuracy),
         layers=layers,
         arena=arena_blocks(compiled),
         notes=notes,
@@ -132,21 +137,29 @@ def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress)
     return Check(len(samples), equal, bundle.manifest.expected_from, first, tolerance)
 
 
-def _accuracy(client: Client, bundle: Bundle, data: datasets.LabelledData, progress: Progress) -> Accuracy:
-    output = bundle.manifest.outputs[0]
-    predictions = []
+def _accuracy(
+    client: Client, bundle: Bundle, data: datasets.TaskData, original: list[Score], progress: Progress
+) -> Accuracy:
+    info = bundle.manifest.outputs[data.place]
+    dtype = np.dtype(info.dtype).newbyteorder("<")
+    outputs = []
     for index in range(len(data)):
-        progress("accuracy on the device", index, len(data))
+        progress("data set on the device", index, len(data))
         _load(client, data.sample(index))
         client.infer(1, 0)
-        predictions.append(datasets.predicted_class(client.outputs()[0], output))
+        raw = np.frombuffer(client.outputs()[data.place], dtype=dtype)
+        outputs.append(raw.reshape(sample_shape(info)))
         client.reset()
-    return datasets.accuracy(data, predictions, datasets.class_count(output))
+    return datasets.measured(data, outputs, bundle.manifest, original)
 
 
-def _float_top1(bundle: Bundle, compiled: Compiled, data: datasets.LabelledData | None) -> float | None:
-    """Of the float original, where there are labels."""
-    return datasets.float_top1(bundle, data, compiled.program.target.operators) if data else None
+def _quality(bundle: Bundle, accuracy: Accuracy | None) -> Quality | None:
+    """Against the float original: as the conversion measured it, the task's metric as the device has it."""
+    manifest = bundle.manifest
+    if accuracy is None or accuracy.scores is None or not accuracy.scores.original:
+        return of_bundle(manifest)
+    scores = accuracy.scores
+    return judge(manifest.accuracy, scores, manifest.compared or manifest.samples, manifest.synthetic)
 
 
 def _load(client: Client, inputs: list[bytes]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
-from tinyserve.cli.options import PATH
+from tinyserve.cli.options import PATH, Converting
 
 if TYPE_CHECKING:
     from tinyserve.compiler.program import Optimize
@@ -29,10 +29,7 @@ def command(
     check: Path | None,
     as_json: bool,
     optimize: Optimize,
-    representative: str | None,
-    quantize: str,
-    bundle: Path | None,
-    operators: tuple[Path, ...],
+    converting: Converting,
 ) -> None:
     """List the boards: core, clock, memory, and what emulates them.
 
@@ -50,7 +47,7 @@ def command(
         return
     chosen = boards.all_boards()
     if fits is not None:
-        conversion = workflow.Conversion(representative, quantize, bundle, operators=operators)
+        conversion = converting.conversion()
         with progress() as report:
             chosen = workflow.boards_that_fit(fits, conversion, optimize, chosen, report)
     if as_json:

@@ -10,7 +10,7 @@ import click
 
 from tinyserve.cli import options
 from tinyserve.cli.console import echo
-from tinyserve.cli.options import PATH, SOURCE_HELP
+from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
     from tinyserve.compiler.program import Optimize
@@ -48,10 +48,7 @@ def command(
     optimize: Optimize,
     engine: str,
     tflm: str,
-    representative: str | None,
-    quantize: str,
-    bundle: Path | None,
-    operators: tuple[Path, ...],
+    converting: Converting,
 ) -> None:
     """Build with PlatformIO, upload to the board, wait for m-ready, and check the model's hash.
 
@@ -74,10 +71,9 @@ def command(
     with progress() as report:
         if not twin:
             deploy.require(chosen, port, report)
-        conversion = workflow.Conversion(representative, quantize, bundle, engine=engine, operators=operators)
-        made = workflow.to_bundle(source, conversion, report)
+        made = workflow.to_bundle(source, converting.conversion(engine), report)
         compiled = workflow.to_compiled(
-            made, chosen, workflow.Build(optimize, engine, operators=operators), report
+            made, chosen, workflow.Build(optimize, engine, operators=converting.operators), report
         )
         identity = made.manifest.mlperf_id or made.manifest.name
         directory = output or workflow.inside(made, f"{chosen.id}-platformio")

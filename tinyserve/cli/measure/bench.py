@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
-from tinyserve.cli.options import PATH, SOURCE_HELP
+from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
     from tinyserve.bench.matrix.cell import Cell
     from tinyserve.bench.result import BenchReport, Scenario
     from tinyserve.compiler.program import Optimize
     from tinyserve.firmware.toolchain import Name as ToolchainName
+    from tinyserve.quality.gates import Gates
+    from tinyserve.quality.tasks import Wanted
 
 
 @click.command(name="bench", epilog=SOURCE_HELP)
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
     help="Number of untimed inferences before them.",
 )
 @click.option(
-    "--dataset", type=PATH, metavar="NPZ", help="Samples 'x' and labels 'y': accuracy on the device."
+    "--dataset",
+    type=PATH,
+    metavar="DATA",
+    help="Samples 'x' and labels 'y': the task's metrics on the device.",
 )
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Use the first N samples of the data set."
@@ -63,6 +68,8 @@ if TYPE_CHECKING:
     metavar="V",
     help="Supply voltage.  [default: 3.3]",
 )
+@options.task
+@options.gates
 @options.optimizes
 @options.engines
 @options.choices
@@ -85,6 +92,9 @@ def command(
     warmup: int,
     dataset: Path | None,
     limit: int | None,
+    output: str,
+    wanted: Wanted,
+    wanted_quality: Gates,
     meter: str | None,
     supply_v: float | None,
     scenario: Scenario,
@@ -95,10 +105,7 @@ def command(
     engines: tuple[str, ...],
     tflm: str,
     toolchain: ToolchainName,
-    representative: str | None,
-    quantize: str,
-    bundle: Path | None,
-    operators: tuple[Path, ...],
+    converting: Converting,
     jobs: int | None,
     scheduler: str | None,
     fresh: bool,
@@ -122,21 +129,19 @@ def command(
     # One bundle for all engines: the interpreter's lets operators pass that the compiler lacks.
     widest = "tflm" if "tflm" in engines else "aot"
     sources = tuple(dict.fromkeys(sources))
-    converting = conversions(
-        sources, workflow.Conversion(representative, quantize, bundle, engine=widest, operators=operators)
-    )
+    prepared = conversions(sources, converting.conversion(widest))
     boards = boards or (_board_at(port),)
     cells = [
         Cell(
             source=source,
             board=board,
-            conversion=converting[source],
+            conversion=prepared[source],
             build=workflow.Build(
                 optimize=preference,
                 engine=engine,
                 toolchain=toolchain,
                 emulate=emulate,
-                operators=operators,
+                operators=converting.operators,
                 tflm=tflm,
             ),
             runs=runs,
@@ -147,6 +152,8 @@ def command(
             latency_bound_ms=latency_bound_ms,
             dataset=dataset,
             limit=limit,
+            output=output,
+            wanted=wanted,
             meter=meter,
             supply_v=supply_v,
         )
@@ -157,7 +164,7 @@ def command(
     ]
     preflight.check_options(cells)
     report = _run(_with_choices(cells, variants, tuned), jobs, fresh, scheduler)
-    return conclude(report, outputs)
+    return conclude(report, outputs, wanted_quality)
 
 
 def _board_at(port: str | None) -> str:

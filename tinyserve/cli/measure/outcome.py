@@ -18,6 +18,7 @@ from tinyserve.bench.result import BenchReport
 from tinyserve.cli.console import echo, stdout
 from tinyserve.errors import BudgetError, StoppedError, UsageError
 from tinyserve.files import check_writable, write
+from tinyserve.quality.gates import NO_GATES, Gates
 from tinyserve.report import forms
 from tinyserve.report.forms import FORMS
 
@@ -66,11 +67,11 @@ class Outputs:
         compare.parse_tolerances(self.tolerances)
 
 
-def conclude(report: BenchReport, outputs: Outputs) -> int:
+def conclude(report: BenchReport, outputs: Outputs, gates: Gates = NO_GATES) -> int:
     """Prints and writes the report. Returns the exit status of the first cell that failed, 0 where none did.
 
     Raises StoppedError where a signal kept cells from being done, and BudgetError for broken budgets,
-    regressions and wrong outputs.
+    regressions, wrong outputs and quality below the gates.
     """
     violations = _violations(report, outputs)
     comparison = _comparison(report, outputs)
@@ -86,6 +87,7 @@ def conclude(report: BenchReport, outputs: Outputs) -> int:
         _unlimited(report, outputs),
         f"{len(violations)} budget limits broken" if violations else "",
         f"{len(regressions)} figures worse than the baseline" if regressions else "",
+        *(said for item in report.results for said in gates.broken(item.quality, item.title)),
         f"wrong outputs: {', '.join(item.title for item in wrong)}" if wrong else "",
     ]
     if any(broken):

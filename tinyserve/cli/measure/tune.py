@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
-from tinyserve.cli.options import PATH, SOURCE_HELP
+from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
     from tinyserve.compiler.program import Optimize
@@ -32,10 +32,7 @@ def command(
     output: Path | None,
     optimize: Optimize,
     toolchain: ToolchainName,
-    representative: str | None,
-    quantize: str,
-    bundle: Path | None,
-    operators: tuple[Path, ...],
+    converting: Converting,
 ) -> None:
     """Count the instructions of each layer with each of its kernel variants, and keep the fastest.
 
@@ -54,11 +51,13 @@ def command(
     chosen = boards.load(board)
     kind = workflow.choose_emulator(chosen, True, emulator, None) or ""
     build = workflow.Build(
-        optimize=optimize, toolchain=toolchain, emulate=workflow.is_twin(chosen), operators=operators
+        optimize=optimize,
+        toolchain=toolchain,
+        emulate=workflow.is_twin(chosen),
+        operators=converting.operators,
     )
     with progress() as report:
-        conversion = workflow.Conversion(representative, quantize, bundle, operators=operators)
-        made = workflow.to_bundle(source, conversion, report)
+        made = workflow.to_bundle(source, converting.conversion(), report)
         found = tuning.run(made, chosen, build, kind, report)
     stdout().print(tuning_view(found, made.manifest.name))
     if output is not None:

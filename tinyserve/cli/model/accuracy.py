@@ -4,11 +4,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyserve.cli import options
-from tinyserve.cli.options import PATH, SOURCE_HELP
+from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
+
+if TYPE_CHECKING:
+    from tinyserve.quality.gates import Gates
+    from tinyserve.quality.tasks import Wanted
 
 
 @click.command(name="accuracy", epilog=SOURCE_HELP)
@@ -38,15 +43,13 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
     help="Use at most N samples on the board and for the references.",
 )
 @click.option(
-    "--output", default="", metavar="NAME", help="Whose classes the labels are, of several outputs."
-)
-@click.option(
     "--compare/--no-compare",
     default=True,
     show_default=True,
     help="Also run the float original and TFLM's interpreter.",
 )
-@options.reading
+@options.task
+@options.gates
 @options.conversion
 def command(
     *,
@@ -59,36 +62,32 @@ def command(
     port: str | None,
     limit: int,
     output: str,
+    wanted: Wanted,
+    wanted_quality: Gates,
     compare: bool,
-    pixel_range: tuple[float, float] | None,
-    stride: int,
-    sample_rate: int,
-    representative: str | None,
-    quantize: str,
-    bundle: Path | None,
-    operators: tuple[Path, ...],
+    converting: Converting,
 ) -> None:
-    """Top-1 accuracy of the float model, the quantized one, the compiled one, and with --board of the device.
+    """The task's metrics: float, quantized, compiled, and with --board on the device.
+
+    Classification has accuracy and top-k, regression R², RMSE and MAE, segmentation the mean IoU,
+    reconstruction the error and with labels of anomalies the AUC.
 
     The float original runs in LiteRT, the quantized model in TFLM's interpreter, both on --limit samples. The
     compiled model runs over all of them on this machine, on all cores, with the bytes that the device gives.
     """
     from tinyserve import workflow
     from tinyserve.bench.accuracy import run as accuracy
-    from tinyserve.bench.accuracy.references import disagreement, references
+    from tinyserve.bench.accuracy.references import against_original, disagreement, references
     from tinyserve.bench.matrix.cell import Cell
     from tinyserve.bench.matrix.execute import run as run_cell
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
-    from tinyserve.convert.settings import Options
-    from tinyserve.datasets.named import Reading
     from tinyserve.errors import BudgetError
     from tinyserve.report.text.accuracy import accuracy_view
 
-    settings = Options(reading=Reading(pixel_range, stride, sample_rate))
-    conversion = workflow.Conversion(representative, quantize, bundle, options=settings, operators=operators)
+    settings, operators = converting.settings(), converting.operators
     with progress() as report:
-        made = workflow.to_bundle(source, conversion, report)
+        made = workflow.to_bundle(source, converting.conversion(), report)
         summary = accuracy.run(
             made,
             dataset,
@@ -98,19 +97,33 @@ def command(
             reading=settings.reading,
             progress=report,
             output=output,
+            wanted=wanted,
             operators=operators,
         )
         beside = None
         if compare:
             beside = references(
-                made, dataset, limit, reading=settings.reading, progress=report, output=output
+                made,
+                dataset,
+                summary.task,
+                limit,
+                reading=settings.reading,
+                progress=report,
+                output=output,
             )
         result = None
         if board is not None:
             build = workflow.Build(emulate=port is None, operators=operators)
-            cell = Cell(made.path, board, build=build, runs=1, port=port, dataset=dataset, limit=limit)
+            cell = Cell(
+                made.path, board, build=build, runs=1, port=port, dataset=dataset, limit=limit,
+                output=output, wanted=wanted,
+            )  # fmt: skip
             result = run_cell(cell, report)
-    stdout().print(accuracy_view(made, summary, beside, result))
+    quality = against_original(made, summary, beside.original if beside else None)
+    stdout().print(accuracy_view(made, summary, beside, result, quality))
     wrong = disagreement(made, summary, beside) if beside else ""
     if wrong:
         raise BudgetError(wrong, "report it with the bundle; until then bench and build take --engine tflm")
+    broken = wanted_quality.broken(quality)
+    if broken:
+        raise BudgetError("; ".join(broken))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
-from tinyserve.cli.options import PATH, SOURCE_HELP
+from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -73,10 +73,7 @@ def command(
     optimize: Optimize,
     variants: tuple[str, ...],
     tuned: Path | None,
-    representative: str | None,
-    quantize: str,
-    bundle: Path | None,
-    operators: tuple[Path, ...],
+    converting: Converting,
 ) -> None:
     """Write standalone C11 for your own firmware: NAME.c, NAME.h, NAME_weights.c and the kernels used.
 
@@ -92,16 +89,16 @@ def command(
     from tinyserve.report.text.program import compiled_summary
 
     chosen = boards.load(board) if board else None
-    _check(sources, names, share_arena, keep, bool(variants or tuned or bundle or labels))
-    given = _labels(labels) if labels else ()
+    _check(sources, names, share_arena, keep, bool(variants or tuned or converting.bundle or labels))
+    given = options.read_labels(labels) if labels else ()
     with progress() as report:
-        conversion = workflow.Conversion(representative, quantize, bundle, operators=operators)
+        conversion = converting.conversion()
         found = [workflow.model_and_labels(source, conversion, report) for source in sources]
         found = [(data, title, given or known) for data, title, known in found]
         called = names or _names([title for _, title, _ in found])
         report("compiling")
         choices = options.chosen_variants(variants, tuned, found[0][0])
-        target = workflow.target(chosen, optimize, choices, operators)
+        target = workflow.target(chosen, optimize, choices, converting.operators)
         if share_arena:
             together = _together(
                 models=found, names=called, keep=keep, target=target, instance=instance, output=output
@@ -138,21 +135,6 @@ def _check(
             "--variant, --tuned, --bundle and --labels are for one model",
             "compile one by one, or leave them out",
         )
-
-
-def _labels(path: Path) -> tuple[str, ...]:
-    """The lines of a file of class names. Raises FileSystemError, UsageError."""
-    from tinyserve.errors import FileSystemError, UsageError
-
-    try:
-        names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    except OSError as error:
-        raise FileSystemError(f"{path}: {error.strerror}", "give --labels a text file") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text", "one class name a line") from error
-    if not names:
-        raise UsageError(f"{path} names no class", "one class name a line, in the order of the scores")
-    return names
 
 
 def _names(titles: list[str]) -> tuple[str, ...]:

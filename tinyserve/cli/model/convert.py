@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyserve.cli import options
 from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOURCE_HELP
+
+if TYPE_CHECKING:
+    from tinyserve.quality.gates import Gates
 
 
 @click.command(name="convert", epilog=SOURCE_HELP)
@@ -21,6 +25,9 @@ from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOUR
     "--samples",
     metavar="DATA",
     help="Check the model with these samples instead of a part of the representative data.",
+)
+@click.option(
+    "--labels", type=PATH, metavar="FILE", help="Names of the classes, one per line, in the outputs' order."
 )
 @options.loading
 @click.option(
@@ -60,11 +67,8 @@ from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOUR
     show_default=True,
     help="The engine that must run the model; tflm also accepts models that only the interpreter runs.",
 )
-@click.option(
-    "--keep-layout",
-    is_flag=True,
-    help="Leave the images of an ONNX or PyTorch model channels first (NCHW).",
-)
+@options.keep_layout
+@options.gates
 @options.operators
 @options.reading
 @click.option(
@@ -81,6 +85,8 @@ def command(
     output: Path | None,
     name: str | None,
     samples: str | None,
+    labels: Path | None,
+    wanted_quality: Gates,
     shapes: tuple[str, ...],
     signature: str,
     custom: tuple[str, ...],
@@ -104,6 +110,8 @@ def command(
     from tinyserve.cli.progress import progress
     from tinyserve.convert.settings import Options
     from tinyserve.datasets.named import Reading
+    from tinyserve.errors import BudgetError
+    from tinyserve.quality.limits import of_bundle
     from tinyserve.report.text.bundle import bundle_panel
 
     settings = Options(
@@ -119,6 +127,7 @@ def command(
         trust=trust,
         keep_layout=keep_layout,
         mlperf_id=mlperf_id,
+        labels=options.read_labels(labels) if labels else (),
         measure=options.measure_on(board, operators),
         reading=Reading(pixel_range, stride, sample_rate),
     )
@@ -128,6 +137,11 @@ def command(
     with progress() as report:
         made = workflow.to_bundle(source, conversion, report)
     stdout().print(bundle_panel(made))
+    broken = wanted_quality.broken(of_bundle(made.manifest))
+    if broken:
+        raise BudgetError(
+            "; ".join(broken), f"{made.path} is written; `tinyserve debug` shows what would help"
+        )
 
 
 def _kept(text: str) -> str:

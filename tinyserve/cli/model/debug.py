@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from tinyserve.cli import options
-from tinyserve.cli.options import PATH, SOURCE_HELP
+from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 
 @click.command(name="debug", epilog=SOURCE_HELP)
@@ -23,20 +23,13 @@ from tinyserve.cli.options import PATH, SOURCE_HELP
     metavar="NAME",
     help="The board whose cost per scheme is shown.",
 )
-@options.reading
 @options.conversion
 def command(
     *,
     source: Path,
     samples: int,
     board: str,
-    pixel_range: tuple[float, float] | None,
-    stride: int,
-    sample_rate: int,
-    representative: str | None,
-    quantize: str,
-    bundle: Path | None,
-    operators: tuple[Path, ...],
+    converting: Converting,
 ) -> None:
     """Compare the quantized model with the float one, layer by layer.
 
@@ -46,17 +39,11 @@ def command(
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
     from tinyserve.convert.check.debug import diagnose
-    from tinyserve.convert.settings import Options
-    from tinyserve.datasets.named import Reading
     from tinyserve.report.text.debug import diagnosis_view
 
-    settings = Options(
-        operators=operators,
-        measure=options.measure_on(board, operators),
-        reading=Reading(pixel_range, stride, sample_rate),
-    )
+    measure = options.measure_on(board, converting.operators)
     with progress() as report:
-        conversion = workflow.Conversion(representative, quantize, bundle, options=settings)
-        made = workflow.to_bundle(source, conversion, report)
-        diagnosis = diagnose(made, representative, samples, settings, report)
+        made = workflow.to_bundle(source, converting.conversion(measure=measure), report)
+        settings = converting.settings(measure)
+        diagnosis = diagnose(made, converting.representative, samples, settings, report)
     stdout().print(diagnosis_view(diagnosis))

@@ -10,7 +10,7 @@ import click
 
 from tinyserve.cli import options
 from tinyserve.cli.console import echo
-from tinyserve.cli.options import PATH, SOURCE_HELP
+from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
     from tinyserve.compiler.program import Optimize
@@ -50,22 +50,18 @@ def command(
     board: str | None,
     output: Path,
     optimize: Optimize,
-    representative: str | None,
-    quantize: str,
-    bundle: Path | None,
-    operators: tuple[Path, ...],
+    converting: Converting,
 ) -> None:
     """Write the model as a library (--kind) or its bench firmware (--as) for another build system.
 
     An earlier export in DIR is brought up to date; files that were edited or added since are left alone.
     """
-    from tinyserve import workflow
     from tinyserve.cli.progress import progress
     from tinyserve.errors import UsageError
 
     if (library is None) == (kind is None):
         raise UsageError("export needs a kind", "add --kind for a library, or --as for the bench firmware")
-    conversion = workflow.Conversion(representative, quantize, bundle, operators=operators)
+    conversion = converting.conversion()
     with progress() as report:
         if library is not None:
             files = _library(

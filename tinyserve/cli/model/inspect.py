@@ -11,7 +11,7 @@ import click
 
 from tinyserve.cli import options
 from tinyserve.cli.console import echo
-from tinyserve.cli.options import PATH, SOURCE_HELP
+from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     help="Count what ts_NAME_step(n) takes at most on --board, layer by layer in an emulator.",
 )
 @click.option("--picture", type=PATH, metavar="FILE", help="Draw the arena over time (.png, .svg or .pdf).")
-@options.loading
 @options.optimize
 @options.conversion
 def command(
@@ -52,15 +51,8 @@ def command(
     fits: bool,
     steps: bool,
     picture: Path | None,
-    shapes: tuple[str, ...],
-    signature: str,
-    custom: tuple[str, ...],
-    trust: bool,
     optimize: Optimize,
-    representative: str | None,
-    quantize: str,
-    bundle: Path | None,
-    operators: tuple[Path, ...],
+    converting: Converting,
 ) -> None:
     """Show layers, shapes, MACs, what each pass did, the arena, flash, and the boards it fits.
 
@@ -70,28 +62,20 @@ def command(
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
     from tinyserve.compiler.compile import compile_model
-    from tinyserve.convert.settings import Options
     from tinyserve.report.text import inspection
 
     chosen = boards.load(board) if board else None
-    settings = Options(
-        input_shapes=tuple(options.shape(text) for text in shapes),
-        signature=signature,
-        custom=custom,
-        trust=trust,
-        operators=operators,
-    )
+    conversion = converting.conversion()
     if fits:
-        _forecast(source, [chosen] if chosen else boards.all_boards(), optimize, settings)
+        _forecast(source, [chosen] if chosen else boards.all_boards(), optimize, converting.settings())
         return
-    conversion = workflow.Conversion(representative, quantize, bundle, options=settings, operators=operators)
     if steps:
         _steps(source, chosen, optimize, conversion)
         return
     with progress() as report:
         data, name = workflow.model_bytes(source, conversion, report)
         report("compiling")
-        compiled = compile_model(data, workflow.target(chosen, optimize, (), operators), "model")
+        compiled = compile_model(data, workflow.target(chosen, optimize, (), converting.operators), "model")
     if picture is not None:
         inspection.draw_arena(compiled, picture, name)
         echo(f"wrote {picture}", err=True)

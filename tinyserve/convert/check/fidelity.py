@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,21 +12,62 @@ import numpy.typing as npt
 from tinyserve.bundle import OutputAccuracy, TensorInfo
 
 Array = npt.NDArray[Any]
+_UNLIKE = 4.0  # times as much spread
+_MOST_VALUES = 64
+_CONSTANT = 1e-4  # of the largest value: what varies by less is rounding
 
 
 def compare(
-    reference: list[Array], converted: list[Array], inputs: list[TensorInfo], outputs: list[TensorInfo]
+    reference: list[Array],
+    converted: list[Array],
+    inputs: list[TensorInfo],
+    outputs: list[TensorInfo],
+    tasks: Sequence[str] = (),
 ) -> list[OutputAccuracy]:
-    """Per output: SQNR, largest error and top-1 agreement. Arrays are (N, ...) in real units."""
+    """Per output: SQNR, largest error, and top-1 agreement of class scores, the error over the standard
+    deviation of others. Arrays are (N, ...) in real units. ``tasks``: of each output, where it is known."""
+    names = tasks or [""] * len(outputs)
     return [
-        OutputAccuracy(
-            name=info.name,
-            sqnr_db=sqnr_db(wanted, got),
-            max_error=max_error(wanted, got),
-            top1_agreement=top1_agreement(wanted, got) if is_classifier(info, inputs) else None,
-        )
-        for info, wanted, got in zip(outputs, reference, converted, strict=True)
+        _compare(wanted, got, info, has_classes(info, inputs, wanted, task))
+        for info, wanted, got, task in zip(outputs, reference, converted, names, strict=True)
     ]
+
+
+def _compare(wanted: Array, got: Array, info: TensorInfo, classes: bool) -> OutputAccuracy:
+    return OutputAccuracy(
+        name=info.name,
+        sqnr_db=sqnr_db(wanted, got),
+        max_error=max_error(wanted, got),
+        top1_agreement=top1_agreement(wanted, got) if classes else None,
+        error_sigma=None if classes else error_sigma(wanted, got),
+    )
+
+
+def has_classes(info: TensorInfo, inputs: list[TensorInfo], reference: Array, task: str = "") -> bool:
+    """Whether an output has class scores, by its task, else by its shape and by what is in it: two values of
+    which one varies over four times as much as the other are no scores of classes."""
+    if task:
+        return task == "classification"
+    if is_probability(info):
+        return True
+    if not is_classifier(info, inputs):
+        return False
+    spreads = reference.reshape(len(reference), -1).std(axis=0)
+    return (
+        len(reference) < 2
+        or float(spreads.max()) <= _UNLIKE * float(spreads.min())
+        or _sums_to_one(reference)
+    )
+
+
+def _sums_to_one(reference: Array) -> bool:
+    return bool(np.abs(reference.reshape(len(reference), -1).sum(axis=1) - 1).max() < 1e-2)
+
+
+def is_probability(info: TensorInfo) -> bool:
+    """One value that a sigmoid made: its scale in integers is fixed."""
+    fixed = (info.dtype, info.zero_point, info.scale) in (("int8", -128, 1 / 256), ("int16", 0, 1 / 32768))
+    return fixed and int(np.prod(info.shape)) == 1
 
 
 def sqnr_db(reference: Array, converted: Array) -> float | None:
@@ -51,17 +93,29 @@ def cosine(reference: Array, converted: Array) -> float | None:
     return float(a @ b) / norm if norm > 0 else None
 
 
+def error_sigma(reference: Array, converted: Array) -> float | None:
+    """RMS error over the standard deviation of the reference: of the worst value where a sample has up to 64,
+    else of all together. None where nothing varies."""
+    wanted: Array = reference.reshape(len(reference), -1).astype(np.float64)
+    got: Array = converted.reshape(wanted.shape).astype(np.float64)
+    if wanted.shape[1] > _MOST_VALUES:
+        wanted, got = wanted.reshape(-1, 1), got.reshape(-1, 1)
+    spread = np.asarray(wanted.std(axis=0))
+    varies = spread > _CONSTANT * np.abs(wanted).max(axis=0, initial=1e-30)
+    if len(wanted) < 2 or not varies.any():
+        return None
+    error = np.sqrt(np.asarray(((wanted - got) ** 2).mean(axis=0)))
+    return float((error[varies] / spread[varies]).max())
+
+
 def top1_agreement(reference: Array, converted: Array) -> float:
-    """Share of samples with the same largest class (0..1)."""
-    same = reference.reshape(len(reference), -1).argmax(1) == converted.reshape(len(converted), -1).argmax(1)
-    return float(same.mean())
+    """Share of samples with the same largest class (0..1); one value is a probability at 0.5."""
+    return float((_taken(reference) == _taken(converted)).mean())
 
 
-def top1_accuracy(outputs: Array, labels: Array) -> float:
-    """Share of samples whose largest class is the label (0..1); one output is a probability at 0.5."""
+def _taken(outputs: Array) -> Array:
     flat = outputs.reshape(len(outputs), -1)
-    predicted = flat.argmax(1) if flat.shape[1] > 1 else (flat[:, 0] > 0.5).astype(np.int64)
-    return float((predicted == labels).mean())
+    return flat.argmax(1) if flat.shape[1] > 1 else flat[:, 0] > 0.5
 
 
 def is_classifier(output: TensorInfo, inputs: list[TensorInfo]) -> bool:

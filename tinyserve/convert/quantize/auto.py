@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tinyserve.bundle import Tried
-from tinyserve.convert.quantize.schemes import Outcome, Score, Variant
+from tinyserve.convert.quantize.schemes import AGREEMENT, FIT, Outcome, Score, Variant
 from tinyserve.errors import DataError
 
 
@@ -15,7 +15,7 @@ def choose(
 ) -> tuple[Outcome, list[Outcome]]:
     """The first variant whose score holds, from the cheapest on, and all that were made.
 
-    ``wanted`` is relative to the original: of its accuracy where there are labels, else of its answers.
+    ``wanted`` is relative to the original: of the task's metric where there are labels, else of its answers.
     Dearer schemes are made all the same, so that their costs can be compared; of the scheme that was taken
     no other variant is, as it would cost the same. Raises DataError where none holds.
     """
@@ -59,6 +59,8 @@ def _relative(tried: Tried, original: Score) -> float:
     """The share of the original's score; below any that is wanted where there is none."""
     if tried.score is None:
         return -1.0
-    if tried.measure == "accuracy":
-        return tried.score / original.value if original.value > 0 else 0.0
-    return tried.score
+    if tried.measure in (AGREEMENT, FIT):
+        return tried.score
+    if tried.measure == "R²":  # it may be negative, and its zero is the mean of the targets
+        return 1.0 - (original.value - tried.score)
+    return tried.score / original.value if original.value > 0 else 0.0

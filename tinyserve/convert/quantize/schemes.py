@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from tinyserve import bundle
 from tinyserve.bundle import Cost, Tried
 from tinyserve.compiler.names import short_name
-from tinyserve.convert.check import fidelity
+from tinyserve.convert.check import comparison, fidelity
 from tinyserve.convert.check.figures import figures
 from tinyserve.convert.session import Session
 from tinyserve.convert.settings import Options
@@ -18,6 +17,9 @@ from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.named import Array
 from tinyserve.errors import DataError, DeviceError, FitError, ModelError, ToolError
+
+AGREEMENT = "agreement"
+FIT = "fit"
 
 
 @dataclass(frozen=True)
@@ -33,13 +35,14 @@ class Variant:
 
 @dataclass(frozen=True)
 class Score:
-    """How good a variant is on the held-out samples, 0..1.
+    """How good a variant is on the held-out samples; 1 is best.
 
-    ``accuracy``: share of right labels. ``agreement``: share of samples with the original's top class, where
-    there are no labels. ``cosine``: similarity of the outputs, where there are no classes.
+    With labels ``kind`` is the task's own metric (accuracy, R², mean IoU, AUC). Without them it is the
+    ``AGREEMENT``: the share of samples with the original's top class; or, where there are no classes, the
+    ``FIT``: 1 − (RMS error over the standard deviation of the original's output)², of the worst value.
     """
 
-    kind: Literal["accuracy", "agreement", "cosine"]
+    kind: str
     value: float
 
 
@@ -95,6 +98,8 @@ class Judge:
         self._calibration = calibration
         self._held = held
         self._reference = session.reference(held.inputs)
+        original = session.original
+        self._task = comparison.task_of(session.record, original.inputs, original.outputs, held)
 
     def outcome(self, variant: Variant) -> Outcome:
         """A variant, made and measured; one that can't be made is an outcome too."""
@@ -148,18 +153,17 @@ class Judge:
 
     def _score(self, outputs: list[Array]) -> Score:
         """Of the worst output. Labels say nothing of which of several outputs they are of."""
-        from tinyserve.datasets.readers import are_classes
-
-        labels = self._held.labels
-        if labels is not None and len(outputs) == 1 and are_classes(labels):
-            return Score("accuracy", fidelity.top1_accuracy(outputs[0], labels))
+        found = comparison.score(self._task, outputs[0], self._held) if self._task is not None else []
+        if found and found[0].better == "higher":
+            return Score(found[0].metric, found[0].value)
         scores = [self._closeness(index, got) for index, got in enumerate(outputs)]
         return min(scores, key=lambda score: score.value)
 
     def _closeness(self, index: int, got: Array) -> Score:
         """One output beside the original's."""
         wanted, original = self._reference[index], self._session.original
-        if fidelity.is_classifier(original.outputs[index], original.inputs):
-            return Score("agreement", fidelity.top1_agreement(wanted, got))
-        similarity = fidelity.cosine(wanted, got)
-        return Score("cosine", 1.0 if similarity is None else similarity)
+        task = self._task.name if self._task is not None else ""
+        if fidelity.has_classes(original.outputs[index], original.inputs, wanted, task):
+            return Score(AGREEMENT, fidelity.top1_agreement(wanted, got))
+        error = fidelity.error_sigma(wanted, got)
+        return Score(FIT, 1.0 if error is None else max(0.0, 1.0 - error**2))

@@ -14,10 +14,11 @@ from tinyserve.bench.judge.budget import Violation
 from tinyserve.bench.judge.compare import Comparison
 from tinyserve.bench.result import BenchReport, BenchResult, Layer
 from tinyserve.escapes import terminal
-from tinyserve.report import figures
+from tinyserve.report import figures, quality
 from tinyserve.report.html import svg
 from tinyserve.report.verdicts import change_text, comparison_lines, value_text
 
+_GRADE_CLASS = {"good": "good", "fair": "warn", "poor": "bad"}
 _CONFUSION_CLASSES = 40  # more do not fit a page
 
 
@@ -44,7 +45,7 @@ def encode(report: BenchReport, violations: list[Violation], comparison: Compari
         matrix=len(report.results) + len(report.failures) > 1,
         failures=report.failures, violations=violations, comparison=comparison,
         text=figures, value_text=value_text, change_text=change_text, comparison_lines=comparison_lines,
-        outputs=_outputs, of=_of,
+        outputs=_outputs, of=_of, scores=quality.scores, grade_class=_GRADE_CLASS,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tinyserve.bench.result import BenchReport, BenchResult, Memory, Setup
 from tinyserve.bench.scenarios.statistics import Statistics
-from tinyserve.report import figures
+from tinyserve.report import figures, quality
 
 _BAR_CELLS = 12
 
@@ -164,12 +164,9 @@ def _verdicts(result: BenchResult) -> RenderableType:
         )
     elif check is not None:
         lines.append(Text(f"✗ outputs: {figures.outputs(check)}", style="bold red"))
+    lines.append(quality.line(result.quality))
     if result.accuracy is not None:
-        accuracy = result.accuracy
-        lines.append(
-            Text(f"  accuracy on the device: {100 * accuracy.top1:.1f} % ", style="bold")
-            + Text(f"({accuracy.correct} of {accuracy.samples}, {accuracy.dataset}){_float(result)}")
-        )
+        lines.append(Text(f"  on the device: {_accuracy(result)}", style="bold"))
     if result.energy is not None:
         energy = result.energy
         lines.append(
@@ -180,8 +177,12 @@ def _verdicts(result: BenchResult) -> RenderableType:
     return Group(*lines)
 
 
-def _float(result: BenchResult) -> str:
-    return "" if result.float_top1 is None else f"; the float model: {100 * result.float_top1:.1f} %"
+def _accuracy(result: BenchResult) -> str:
+    accuracy = result.accuracy
+    assert accuracy is not None
+    if accuracy.scores is None:  # of an earlier version
+        return f"accuracy {figures.percent(accuracy.correct, accuracy.samples)}, {accuracy.dataset}"
+    return f"{quality.scores(accuracy.scores)}, {accuracy.dataset}; {accuracy.scores.task}"
 
 
 def matrix_table(report: BenchReport) -> Table:
@@ -192,6 +193,7 @@ def matrix_table(report: BenchReport) -> Table:
     for column in ("instructions", "time", "estimated ms", "flash", "RAM", "arena"):
         table.add_column(column, justify="right", no_wrap=True)
     table.add_column("outputs")
+    table.add_column("quality")
     scenarios = any(figures.scenario(result) for result in report.results)
     if scenarios:
         table.add_column("scenario")
@@ -204,6 +206,7 @@ def matrix_table(report: BenchReport) -> Table:
             "" if counted else figures.headline(result),
             figures.spread(result.latency_ms.low, result.latency_ms.high) if result.latency_ms else "",
             f"{memory.flash_bytes:,}", f"{memory.ram_bytes:,}", f"{memory.arena_bytes:,}", _equal(result),
+            quality.word(result.quality),
             *([figures.scenario(result)] if scenarios else []),
         )  # fmt: skip
     for failure in report.failures:

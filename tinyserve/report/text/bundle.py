@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tinyserve.bundle import Bundle, Manifest, TensorInfo
-from tinyserve.report import figures
+from tinyserve.quality.limits import of_bundle
+from tinyserve.report import figures, quality
 from tinyserve.report.text.schemes import variants_table
 from tinyserve.report.text.weights import weights_table
 
@@ -29,33 +30,23 @@ def bundle_panel(bundle: Bundle) -> RenderableType:
     ]
     if manifest.accuracy:
         parts += [Text(), accuracy_table(manifest)]
+    verdict = of_bundle(manifest)
+    parts.append(quality.line(verdict))
     sparse = weights_table(manifest.weights)
     if sparse is not None:
         parts += [Text(), sparse]
     if manifest.variants:
         parts += [Text(), variants_table(manifest.variants)]
     parts += [Text(f"note: {note}", style="dim") for note in manifest.notes]
-    if _is_poor(manifest):
+    if verdict is not None and verdict.grade != "good" and bundle.original_path() is not None:
         parts.append(
-            Text(
-                f"worse than the original: tinyserve debug {bundle.path} --representative DATA",
-                style="yellow",
-            )
+            Text(f"what would help: tinyserve debug {bundle.path} --representative DATA", style="yellow")
         )
     return Panel(
         Group(*parts),
         title=Text.assemble((manifest.name, "bold"), f" {bundle.path}"),
         title_align="left",
         expand=False,
-    )
-
-
-def _is_poor(manifest: Manifest) -> bool:
-    """Whether an output is below 15 dB, or its winner differs in more than one sample of twenty."""
-    return any(
-        (output.sqnr_db is not None and output.sqnr_db < 15)
-        or (output.top1_agreement is not None and output.top1_agreement < 0.95)
-        for output in manifest.accuracy
     )
 
 
@@ -81,13 +72,14 @@ def accuracy_table(manifest: Manifest) -> Table:
     """The quantized model against the original, per output."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("against the original")
-    for column in ("top-1 agreement", "SQNR", "max error"):
+    for column in ("top-1 agreement", "error / σ", "SQNR", "max error"):
         table.add_column(column, justify="right")
     for output in manifest.accuracy:
-        agreement = output.top1_agreement
+        agreement, error = output.top1_agreement, output.error_sigma
         table.add_row(
             output.name,
             "—" if agreement is None else f"{100 * agreement:.1f} %",
+            "—" if error is None else f"{100 * error:.2g} %",
             "—" if output.sqnr_db is None else f"{output.sqnr_db:.1f} dB",
             f"{output.max_error:.4g}",
         )
