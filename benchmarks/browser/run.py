@@ -62,7 +62,7 @@ def _prepare(root: Path, models: Path) -> None:
         }
         for scheme, one in data.items():
             export_library("wasm", Library("model", one, name), root / f"{name}_{scheme}")
-        (root / f"{name}.tflite").write_bytes(data["float32"])
+            (root / f"{name}_{scheme}.tflite").write_bytes(one)
         (root / f"{name}.onnx").write_bytes(as_onnx(data["float32"]))
         tensor = compile_model(data["float32"]).program.input_tensors[0]
         facts.append({"name": name, "shape": list(tensor.shape), "count": tensor.nbytes // 4})

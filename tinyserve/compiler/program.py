@@ -36,7 +36,8 @@ class Target:
 
     Features: "dsp" (Armv7E-M SIMD, SMLAD), "mve" (Helium), "thumb1" (Armv6-M: no long
     multiply, no unaligned access; M3 runs it too), "fpu" (single precision), "rv32m" (RISC-V with
-    multiplication), "host" (vectors of the computer that compiles). None means the portable kernels alone.
+    multiplication), "host" (vectors of the computer that compiles), "wasm" (those of WebAssembly). None means
+    the portable kernels alone.
 
     ``operators``: directories of operators from outside, as ``ops.support.external.checked`` gives them.
     """

@@ -17,7 +17,7 @@ BUILD_TIMEOUT_S = 300.0
 STACK_BYTES = 65536
 _EXPORTS = ("init", "input", "invoke", "step", "output", "reset")
 _FLAGS = (
-    "-target", "wasm32-freestanding", "-std=c11", "-O2", "-ffreestanding", "-ffp-contract=off", "-nostdlib",
+    "-target", "wasm32-freestanding", "-std=c11", "-Os", "-ffreestanding", "-ffp-contract=off", "-nostdlib",
     "-Wl,--no-entry", "-Wl,--strip-all", f"-Wl,-z,stack-size={STACK_BYTES}",
 )  # fmt: skip
 # The kernels for this computer call memcpy by way of the compiler's vectors.
@@ -37,7 +37,7 @@ class Build:
 
 
 PLAIN = Build(frozenset(), ("-mcpu=mvp+bulk_memory+sign_ext+mutable_globals",))
-SIMD = Build(frozenset({"host"}), ("-mcpu=generic+simd128",))
+SIMD = Build(frozenset({"wasm"}), ("-mcpu=generic+simd128",))
 
 
 def build_wasm(compiled: Compiled, build: Build) -> bytes:

@@ -33,6 +33,7 @@ TARGETS = {
     "mve": Target(frozenset({"mve", "dsp", "fpu"})),
     "thumb1": Target(frozenset({"thumb1"})),
     "rv32m": Target(frozenset({"rv32m"})),
+    "wasm": Target(frozenset({"wasm"}), "speed"),
 }
 HEADER = """
 #define PAIR(T) T low, high;

@@ -18,7 +18,7 @@ MAKERS = [test_conv_2d.random_case, test_depthwise_conv_2d.random_case, test_ful
 
 
 @pytest.mark.parametrize(
-    "features", [("dsp",), ("dsp", "mve"), ("thumb1",), ("dsp", "fpu"), ("rv32m",), ("host",)]
+    "features", [("dsp",), ("dsp", "mve"), ("thumb1",), ("dsp", "fpu"), ("rv32m",), ("host",), ("wasm",)]
 )
 @pytest.mark.parametrize("make", MAKERS, ids=["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"])
 def test_the_portable_kernel_takes_them(make: Callable[[int, str], Case], features: tuple[str, ...]) -> None:

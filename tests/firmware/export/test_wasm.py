@@ -19,14 +19,12 @@ from tests.compiler.emit.test_interface import chain_model, counting_model
 from tests.compiler.host.test_model import add_model
 from tests.firmware.export.test_libraries import network
 from tests.support.models import INT8_CRC, model_bytes, pattern
-from tests.support.places import KERNELS
 from tinyserve import boards
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
 from tinyserve.firmware.build import build
 from tinyserve.firmware.export import Library, export_library
 from tinyserve.firmware.render import render
-from tinyserve.firmware.toolchain import zig_path
 
 wasmtime = pytest.importorskip("wasmtime")
 pytest.importorskip("ziglang")
@@ -109,49 +107,6 @@ def test_mlperf_s_models_give_tflm_s_bytes(name: str, tmp_path: Path) -> None:
         instance = Instance(package(data, tmp_path) / file, data)
         x = pattern(instance.program.input_tensors[0].shape)
         assert zlib.crc32(instance.run([x])[0].tobytes()) == INT8_CRC[name]
-
-
-LANES = """
-#include "host/lanes.h"
-static uint32_t state = 7;
-static uint32_t next(void) { return state = state * 1664525u + 1013904223u; }
-/* Values of every size, multipliers of [2^30, 2^31), shifts from 31 to the right to 4 to the left. */
-__attribute__((export_name("differences"))) int32_t differences(int32_t rounds)
-{
-    int32_t found = 0;
-    for (int32_t round = 0; round < rounds; round++) {
-        int32_t values[16], multipliers[16], shifts[16];
-        int8_t bytes[16];
-        for (int32_t i = 0; i < 16; i++) {
-            shifts[i] = (int32_t)(next() >> 16) % 36 - 31;
-            values[i] = (int32_t)next() >> (next() >> 27);
-            values[i] >>= shifts[i] > 0 ? shifts[i] : 0;
-            multipliers[i] = (int32_t)(1u << 30 | next() >> 2);
-        }
-        const ts_lanes scaled =
-            ts_lanes_requantize(ts_lanes_load(values), ts_lanes_load(multipliers), ts_lanes_load(shifts));
-        ts_lanes_store(scaled, ts_lanes_of(-100), ts_lanes_of(90), bytes, 16);
-        const int32_t *all = (const int32_t *)&scaled;
-        for (int32_t i = 0; i < 16; i++) {
-            const int32_t right = ts_requantize(values[i], multipliers[i], shifts[i]);
-            found += all[i] != right || bytes[i] != ts_clamp(right, -100, 90);
-        }
-    }
-    return found;
-}
-"""
-
-
-def test_vectors_requantize_as_the_scalar_function_does(tmp_path: Path) -> None:
-    (tmp_path / "lanes.c").write_text(LANES)
-    command = [
-        str(zig_path()), "cc", "-target", "wasm32-freestanding", "-mcpu=generic+simd128", "-std=c11", "-O2",
-        "-nostdlib", "-Wl,--no-entry", f"-I{KERNELS}", "lanes.c", "-o", "lanes.wasm",
-    ]  # fmt: skip
-    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
-    store = wasmtime.Store()
-    module = wasmtime.Module.from_file(store.engine, str(tmp_path / "lanes.wasm"))
-    assert wasmtime.Instance(store, module, []).exports(store)["differences"](store, 20000) == 0
 
 
 # --- the ES module

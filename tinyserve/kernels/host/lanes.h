@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sixteen output channels at a time on the computer that compiles and runs the model. What the compiler was told about
- * its processor decides: AVX-512 (with VNNI and VBMI), AVX2 (with VNNI or without), WebAssembly's vectors, or those of
+ * its processor decides: AVX-512 (with VNNI and VBMI), AVX2 (with VNNI or without), or those of
  * GCC and Clang for any other.
  *
  * ts_lanes is 16 int32, ts_quads 16 groups of four bytes. Inputs are bytes 0..255 (int8 + 128), weights int8:
@@ -28,8 +28,6 @@ typedef int32_t ts_host_word __attribute__((aligned(1), may_alias));
 #include "host/lanes_avx2.h"
 #elif defined(__aarch64__) && defined(__ARM_FEATURE_DOTPROD)
 #include "host/lanes_neon.h"
-#elif defined(__wasm_simd128__)
-#include "host/lanes_wasm.h"
 #else
 #include "host/lanes_vector.h"
 #endif

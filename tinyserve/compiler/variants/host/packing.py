@@ -17,6 +17,7 @@ from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Buffer, Constant, Params
 from tinyserve.compiler.variants import layers
+from tinyserve.compiler.variants.padded import Extents, PaddedImage, Steps
 
 LANES = 16
 QUAD = 4
@@ -50,26 +51,17 @@ class HostMatmul(Params, c_type="ts_host_matmul"):
 class HostImage(Params, c_type="ts_host_image"):
     """An image, and as much of ``zero`` around it as windows read."""
 
-    height: int
-    width: int
-    channels: int
-    pad_top: int
-    pad_left: int
-    padded_height: int
-    padded_width: int
+    extents: Extents
     zero: int
 
 
 @dataclass(frozen=True)
 class Rows(Params):
-    """How a convolution goes over an image. Steps are in values."""
+    """How a convolution goes over an image."""
 
     batches: int
     image: HostImage
-    output_height: int
-    output_width: int
-    row_step: int
-    pixel_step: int
+    steps: Steps
 
 
 @dataclass(frozen=True)
@@ -135,45 +127,18 @@ def constants(
     )
 
 
-class Image:
-    """The input of a window, with as much padding around it as the window reads."""
+class Image(PaddedImage):
+    """As ``ts_host_image``: int8 as bytes of int8 + 128."""
 
     def __init__(self, node: Node, view: Window) -> None:
-        self.channels = node.input("input").shape[3]
-        self.height = max(view.input_height + view.pad_top, _reach(view, 0))
-        self.width = max(view.input_width + view.pad_left, _reach(view, 1))
-        self._view = view
+        super().__init__(node, view)
         input = node.input("input")
-        self._zero = input.zero_point + _SHIFTED if input.dtype is DType.INT8 else 0
-
-    def _image(self) -> HostImage:
-        view = self._view
-        return HostImage(
-            view.input_height, view.input_width, self.channels, view.pad_top, view.pad_left,
-            self.height, self.width, self._zero,
-        )  # fmt: skip
+        zero = input.zero_point + _SHIFTED if input.dtype is DType.INT8 else 0
+        self._image = HostImage(self.extents(), zero)
 
     def rows(self) -> Rows:
-        """How a convolution goes over it. Pixels that follow each other are one row, or rows would end within
-        a group of pixels."""
-        view = self._view
-        in_one_row = (
-            (view.filter_height, view.filter_width) == (1, 1) == (view.stride_height, view.stride_width)
-            and not self.needs_padding
-            and (view.output_height, view.output_width) == (view.input_height, view.input_width)
-        )
-        return Rows(
-            batches=view.batches,
-            image=self._image(),
-            output_height=1 if in_one_row else view.output_height,
-            output_width=view.output_height * view.output_width if in_one_row else view.output_width,
-            row_step=view.stride_height * self.width * self.channels,
-            pixel_step=view.stride_width * self.channels,
-        )
-
-    @property
-    def needs_padding(self) -> bool:
-        return (self.height, self.width) != (self._view.input_height, self._view.input_width)
+        """How a convolution goes over it."""
+        return Rows(self.view.batches, self._image, self.steps())
 
     def stretches(self) -> tuple[Stretches, IntArray]:
         """How a depthwise convolution goes over it, and the channel of each lane until they repeat.
@@ -181,12 +146,12 @@ class Image:
         With stride 1 a row of outputs is one stretch of values, otherwise each pixel is: also of so many
         channels, no multiple of 16, that a tail costs little and repeated weights much.
         """
-        view, channels = self._view, self.channels
+        view, channels = self.view, self.channels
         in_one_row = view.stride_width == 1 and (channels % LANES == 0 or channels < _MANY)
         lanes = math.lcm(channels, LANES) if in_one_row else channels
         stretches = Stretches(
             batches=view.batches,
-            image=self._image(),
+            image=self._image,
             output_height=view.output_height,
             row_step=view.stride_height * self.width * channels,
             groups=1 if in_one_row else view.output_width,
@@ -198,31 +163,4 @@ class Image:
 
     def scratch(self, node: Node, lowering: Lowering, itemsize: int = 1) -> Buffer:
         """Where the kernel puts it."""
-        elements = self.height * self.width * self.channels + SLACK
-        return lowering.scratch(f"{node.output.name}_padded", elements * itemsize, alignment=16)
-
-    def run_length(self) -> int:
-        """Values that taps which are neighbours in the image have in a row."""
-        return (self._view.filter_width if self._view.dilation_width == 1 else 1) * self.channels
-
-    def run_offsets(self) -> list[int]:
-        """Of each run of taps from the first."""
-        return self.tap_offsets()[:: self.run_length() // self.channels]
-
-    def tap_offsets(self) -> list[int]:
-        """Of each tap of the window from the first, in values of the padded image."""
-        view = self._view
-        return [
-            (y * view.dilation_height * self.width + x * view.dilation_width) * self.channels
-            for y in range(view.filter_height)
-            for x in range(view.filter_width)
-        ]
-
-
-def _reach(view: Window, axis: int) -> int:
-    """How far from the padding's start the last window reaches, in pixels."""
-    outputs = (view.output_height, view.output_width)[axis]
-    stride = (view.stride_height, view.stride_width)[axis]
-    taps = (view.filter_height, view.filter_width)[axis]
-    dilation = (view.dilation_height, view.dilation_width)[axis]
-    return (outputs - 1) * stride + (taps - 1) * dilation + 1
+        return lowering.scratch(f"{node.output.name}_padded", (self.values + SLACK) * itemsize, alignment=16)
