@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is fast: of tests whose parameters cost seconds each, the first case; the others are slow."""
+"""What is fast: of tests whose parameters cost seconds each, the first case; the others are slow. And what is
+skipped on a Python that TensorFlow has no wheels for."""
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -37,3 +40,26 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if function in seen:
             item.add_marker(pytest.mark.slow)
         seen.add(function)
+
+
+_WITHOUT_TENSORFLOW = find_spec("tensorflow") is None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where TensorFlow can't be installed, a test that fails for want of it is skipped, and says so."""
+    report = yield
+    if report.failed and _WITHOUT_TENSORFLOW and _wants_tensorflow(call.excinfo, str(report.longrepr)):
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.location[1] or 0, "TensorFlow has no wheels for this Python")
+    return report
+
+
+def _wants_tensorflow(found: pytest.ExceptionInfo[BaseException] | None, shown: str) -> bool:
+    from tinyserve.convert.frameworks.provision import FRONTENDS
+
+    if found is None or FRONTENDS["tensorflow"].suits_this_python:
+        return False
+    return "No module named 'tensorflow'" in shown or "TensorFlow is needed" in shown

@@ -115,3 +115,16 @@ def test_the_doctor_knows_the_packages_of_every_extra() -> None:
 
 def test_a_module_of_nobodys_is_a_bug_and_no_missing_extra() -> None:
     assert missing_package(ModuleNotFoundError("no", name="tinyserve.nowhere")) is None
+
+
+def test_a_package_without_wheels_for_this_python_comes_with_what_to_do_instead(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hints = {}
+    for version in ((3, 13), (3, 14)):
+        monkeypatch.setattr(sys, "version_info", (*version, 0, "final", 0))
+        hints[version] = {package.name: package.install for package in PACKAGES}
+    assert hints[3, 13]["tensorflow-cpu"] == "pip install 'tinyserve[convert]'"
+    assert hints[3, 14]["tensorflow-cpu"] == "tinyserve setup --frontend tensorflow"
+    assert "python3.13" in hints[3, 14]["mlcommons-loadgen"]
+    assert hints[3, 14]["onnx"] == hints[3, 13]["onnx"]

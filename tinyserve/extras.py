@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 from tinyserve.errors import ToolError
@@ -16,10 +17,16 @@ class Package:
     module: str
     extra: str
     purpose: str
+    newest: tuple[int, int] | None = None
+    """The last Python that it has wheels for; None: it has them for all."""
+    instead: str = ""
+    """What to do with a later Python."""
 
     @property
     def install(self) -> str:
-        """The command that installs it."""
+        """The command that installs it, or what to do where this Python is too new for it."""
+        if self.newest is not None and sys.version_info[:2] > self.newest:
+            return self.instead
         return f"pip install 'tinyserve[{self.extra}]'"
 
 
@@ -31,7 +38,14 @@ PACKAGES = (
     Package("pyserial", "serial", "embedded", "talks to real boards and meters"),
     Package("platformio", "platformio", "embedded", "builds and uploads for real boards"),
     Package("scons", "SCons", "embedded", "PlatformIO builds with it"),
-    Package("tensorflow-cpu", "tensorflow", "convert", "converts Keras and SavedModel"),
+    Package(
+        "tensorflow-cpu",
+        "tensorflow",
+        "convert",
+        "converts Keras and SavedModel",
+        (3, 13),
+        "tinyserve setup --frontend tensorflow",
+    ),
     Package("ai-edge-litert", "ai_edge_litert", "convert", "runs float models for the accuracy check"),
     Package("tflite-micro", "tflite_micro", "convert", "the reference for expected outputs"),
     Package("onnx", "onnx", "onnx", "reads ONNX and PyTorch models"),
@@ -40,7 +54,14 @@ PACKAGES = (
     Package("emlearn", "emlearn", "sklearn", "flattens decision trees"),
     Package("ai-edge-quantizer", "ai_edge_quantizer", "quantizer", "int16x8 with layers left in float"),
     Package("matplotlib", "matplotlib", "report", "draws the arena"),
-    Package("mlcommons-loadgen", "mlperf_loadgen", "bench", "scenarios on this computer"),
+    Package(
+        "mlcommons-loadgen",
+        "mlperf_loadgen",
+        "bench",
+        "scenarios on this computer",
+        (3, 13),
+        "no wheels for this Python: python3.13 -m venv .venv, and install tinyserve there",
+    ),
     Package("ppk2-api", "ppk2_api", "energy", "the PPK2 current meter"),
     Package("distributed", "distributed", "cluster", "runs a matrix on a Dask cluster"),
     Package("pillow", "PIL", "data", "reads data sets of images"),

@@ -19,6 +19,7 @@ case "$*" in
   --version) echo "arm-none-eabi-gcc (Arm GNU Toolchain) {version}" ;;
   -dumpfullversion) echo {version} ;;
   -Wl,--help) echo "  --gc-sections  Remove unused sections"; {help} ;;
+  *stdint.h*) [ {headers} = 1 ] || {{ echo "fatal error: stdint.h: No such file" >&2; exit 1; }} ;;
   *cortex-m85*) [ {m85} = 1 ] || {{ echo "gcc: error: unrecognized -mcpu target: m85" >&2; exit 1; }} ;;
 esac
 """
@@ -26,11 +27,12 @@ NEW_LINKER = 'echo "  --warn-rwx-segments  --no-warn-rwx-segments"'
 
 
 def gcc(
-    directory: Path, monkeypatch: pytest.MonkeyPatch, version: str, linker: str = ":", m85: int = 1
-) -> None:
+    directory: Path, monkeypatch: pytest.MonkeyPatch, version: str, linker: str = ":", *, m85: int = 1,
+    headers: int = 1,
+) -> None:  # fmt: skip
     directory.mkdir()
     path = directory / "arm-none-eabi-gcc"
-    path.write_text(GCC.format(version=version, help=linker, m85=m85), encoding="utf-8")
+    path.write_text(GCC.format(version=version, help=linker, m85=m85, headers=headers), encoding="utf-8")
     path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{directory}{os.pathsep}/usr/bin{os.pathsep}/bin")
 
@@ -58,3 +60,12 @@ def test_a_compiler_that_lacks_the_core_is_named_with_its_version(
     ) as caught:
         toolchain_for(core, "gcc")
     assert "--toolchain zig" in caught.value.hint
+
+
+def test_a_compiler_without_a_c_library_is_named_with_the_package_that_brings_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gcc(tmp_path / "bin", monkeypatch, "15.3.1", headers=0)
+    with pytest.raises(ToolError, match=r"gcc 15\.3\.1 has no stdint\.h") as caught:
+        toolchain_for(boards.load("cortex-m4").core, "gcc")
+    assert "libnewlib-arm-none-eabi" in caught.value.hint

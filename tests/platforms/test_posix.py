@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -72,19 +73,40 @@ def test_a_terminal_carries_bytes_as_they_are(system: Posix) -> None:
         os.close(terminal.theirs)
 
 
-def test_signals_wait_until_a_block_ends() -> None:
+@pytest.mark.parametrize("threads", [0, 1])
+def test_signals_wait_until_a_block_ends(threads: int) -> None:
+    """Also where a thread of a library would take them, as those of numpy's do."""
     got: list[int] = []
+    over = threading.Event()
+    others = [threading.Thread(target=over.wait) for _ in range(threads)]
+    for other in others:
+        other.start()
     before = signal.signal(signal.SIGTERM, lambda number, frame: got.append(number))
     try:
         with Posix().signals_held():
             assert Posix().end_self_in_order()
+            time.sleep(0.05)
             assert got == []
-            Posix().release_signals()
-            assert got == [signal.SIGTERM]
-            assert Posix().end_self_in_order()
-        assert got == [signal.SIGTERM] * 2
+        time.sleep(0.05)
+        assert got == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)
+        over.set()
+        for other in others:
+            other.join()
+
+
+def test_a_child_holds_them_until_it_releases_them() -> None:
+    program = (
+        "import signal\nfrom tinyserve.platforms.posix import Posix\n"
+        "held = lambda: sorted(signal.pthread_sigmask(signal.SIG_BLOCK, []) & {2, 15})\n"
+        "print(list(map(int, held()))); Posix().release_signals(); print(list(map(int, held())))"
+    )
+    with Posix().signals_held():
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+        )
+    assert done.stdout == "[2, 15]\n[]\n"
 
 
 def test_a_hangup_ends_a_command_but_under_nohup() -> None:

@@ -8,6 +8,7 @@ import platform
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,8 @@ class Posix(Platform):
         resource_tracker.ensure_running()  # would let them through when it is started later
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
         try:
-            yield
+            with _handlers_held():
+                yield
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -132,6 +134,27 @@ class Posix(Platform):
 
     def lacks_port(self, port: str) -> bool:
         return "://" not in port and not Path(port).exists()
+
+
+@contextmanager
+def _handlers_held() -> Iterator[None]:
+    """A signal that another thread takes, of a library that keeps its own and masks nothing (numpy's), makes
+    Python run the handler in the main thread all the same: it is noted, and sent again at the end."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    noted: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in _HELD}
+    held = {number: handler for number, handler in handlers.items() if handler not in (signal.SIG_IGN, None)}
+    for number in held:
+        signal.signal(number, lambda number, frame: noted.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+        for again in dict.fromkeys(noted):
+            signal.raise_signal(again)
 
 
 def _limit_bytes() -> int | None:
