@@ -70,6 +70,10 @@ NEED_EXTRAS = {
     "monitor": (["--port", "/dev/ttyACM0"], "embedded"),
     "serve": (["fleet.toml"], "serve"),
     "device": (["m.tflite", "--board", "nano33", "--pty"], "convert"),
+    "keys": (["new", "key.pem"], "updates"),
+    "sign": (["m.tflite", "--board", "nano33", "--key", "key.pem"], "updates"),
+    "update": (["slot0.img", "--emulate", "nano33-slots"], "updates"),
+    "slots": (["--emulate", "nano33-slots"], "updates"),
 }
 NEED_OTHER_FILES = {
     "setup",

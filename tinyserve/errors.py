@@ -14,6 +14,7 @@ Exit statuses are part of the interface (docs/guide/errors.md):
 7     the model does not fit the board
 8     the device: no answer, garbage, crash, vanished
 9     the file system: no permission, disk full, path in the way; no memory
+10    a device refused a model image, or went back to the model before it (``update``)
 129   hung up (SIGHUP)
 130   interrupted (Ctrl-C)
 143   terminated (SIGTERM)
@@ -84,6 +85,12 @@ class DeviceError(TinyserveError):
     """The device or emulator hung, crashed, answered garbage or vanished."""
 
     exit_status = 8
+
+
+class RefusedError(TinyserveError):
+    """A device refused an image, or the model that it had on trial was taken back."""
+
+    exit_status = 10
 
 
 class FileSystemError(TinyserveError):

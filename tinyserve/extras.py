@@ -75,6 +75,7 @@ PACKAGES = (
     Package("grpcio-health-checking", "grpc_health", "serve", "gRPC's health service"),
     Package("grpcio-reflection", "grpc_reflection", "serve", "gRPC's reflection service"),
     Package("cryptography", "cryptography", "updates", "signs model images"),
+    Package("cbor2", "cbor2", "updates", "talks to devices that take model images"),
 )
 
 

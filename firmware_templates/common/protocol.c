@@ -29,10 +29,12 @@ static char line[LINE_BYTES + 1u];
 static uint32_t line_length;
 static int line_too_long;
 
+#ifndef model_input_copy
 /* Copies of the inputs: an invoke may overwrite the model's own. Inputs lie one behind the other. */
 static _Alignas(uint32_t) uint8_t inputs[MODEL_INPUT_BYTES + 1u];
-static uint32_t expected[MODEL_INPUT_COUNT + 1u];
-static uint32_t loaded[MODEL_INPUT_COUNT + 1u];
+#endif
+static uint32_t expected[MODEL_MAX_INPUTS + 1u];
+static uint32_t loaded[MODEL_MAX_INPUTS + 1u];
 static uint32_t selected;
 static int
     own_bytes; /* ts-select: the next db load brings the model's own bytes, not what MLPerf Tiny's runner sends */
@@ -187,11 +189,15 @@ static int parse_runs(char *args, uint32_t *runs, uint32_t *warmup)
 
 static uint8_t *input_copy(uint32_t index)
 {
+#ifdef model_input_copy
+    return model_input_copy(index); /* the model's memory has a place for them */
+#else
     uint8_t *copy = inputs;
     for (uint32_t i = 0; i < index; i++) {
         copy += model_inputs[i].bytes;
     }
     return copy;
+#endif
 }
 
 static int inputs_complete(void)
@@ -697,7 +703,9 @@ static void command_ts_info(char *args)
     (void)args;
     say("ts-info-[protocol=1]");
     say("ts-info-[version=" CONFIG_VERSION "]");
-    say("ts-info-[model_sha256=" MODEL_SHA256 "]");
+    print_text("ts-info-[model_sha256=");
+    print_text(MODEL_SHA256);
+    say("]");
     say("ts-info-[engine=" CONFIG_ENGINE "]");
     say("ts-info-[firmware_id=" CONFIG_FIRMWARE_ID "]");
     say("ts-info-[board=" CONFIG_BOARD "]");
@@ -783,20 +791,25 @@ static void run_command(char *text)
     fail("unknown command, try help%", name);
 }
 
-void protocol_start(void)
+void protocol_forget(void)
 {
-    model_init();
-    line_length = 0;
-    line_too_long = 0;
     selected = 0;
     own_bytes = 0;
     from_floats = 0;
     from_pixels = 0;
     has_result = 0;
-    for (uint32_t i = 0; i < MODEL_INPUT_COUNT; i++) {
+    for (uint32_t i = 0; i < MODEL_MAX_INPUTS; i++) {
         expected[i] = 0;
         loaded[i] = 0;
     }
+}
+
+void protocol_start(void)
+{
+    model_init();
+    line_length = 0;
+    line_too_long = 0;
+    protocol_forget();
 #ifdef CONFIG_ENERGY_MODE
     say("m-timestamp-mode-energy");
     port_timestamp_edge(); /* so that the pin has its resting level from now on */

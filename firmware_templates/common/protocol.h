@@ -12,6 +12,8 @@ extern "C" {
 void protocol_start(void);     /* initialises the model and says that the device is ready */
 void protocol_receive(char c); /* takes one character; runs the command when it is complete */
 
+void protocol_forget(void); /* another model is there: inputs and results are gone */
+
 #ifdef __cplusplus
 }
 #endif

@@ -2,7 +2,11 @@
 /* Vector table and reset of an emulated Cortex-M. */
 #include <stdint.h>
 
+#include "config.h"
 #include "serial_text.h"
+#ifdef CONFIG_SLOTS
+#include "serving.h"
+#endif
 
 extern uint32_t __stack_bottom[], __stack_top[];
 extern uint32_t __data_start[], __data_end[], __data_load[];
@@ -127,6 +131,9 @@ static void print_word(uint32_t word)
 
 __attribute__((noreturn, used)) void ts_firmware_fault(const uint32_t *frame)
 {
+#ifdef CONFIG_SLOTS
+    serving_fault(frame[6]); /* which resets: the next start knows why */
+#endif
     print_text("e-[fault pc=");
     print_word(frame[6]);
     print_text(" lr=");

@@ -2,7 +2,11 @@
 /* Reset of an emulated RV32 core: the first instruction of flash. */
 #include <stdint.h>
 
+#include "config.h"
 #include "serial_text.h"
+#ifdef CONFIG_SLOTS
+#include "serving.h"
+#endif
 
 extern uint32_t __stack_bottom[], __stack_top[];
 extern uint32_t __data_start[], __data_end[], __data_load[];
@@ -67,6 +71,9 @@ static void print_word(const char *name, uint32_t word)
 
 __attribute__((noreturn, used)) void ts_firmware_fault(uint32_t pc, uint32_t address, uint32_t cause)
 {
+#ifdef CONFIG_SLOTS
+    serving_fault(pc); /* which resets: the next start knows why */
+#endif
     print_word("e-[fault pc=0x", pc);
     print_word(" address=0x", address);
     print_word(" cause=0x", cause);

@@ -227,3 +227,17 @@ ts_image_verdict ts_image_read(ts_image *image, const uint8_t *slot, uint32_t sl
     }
     return check_fit(image, &in, address, rules);
 }
+
+int ts_image_read_claim(ts_image_claim *claim, const uint8_t *slot, uint32_t slot_bytes)
+{
+    parts in;
+    if (find_parts(&in, slot, slot_bytes) != TS_IMAGE_SOUND) {
+        return 0;
+    }
+    claim->hash = plain_tlv(&in, TLV_SHA256, TS_SHA256_BYTES);
+    claim->major = slot[20];
+    claim->minor = slot[21];
+    claim->revision = u16_at(slot + 22);
+    claim->build = u32_at(slot + 24);
+    return claim->hash != NULL;
+}

@@ -59,6 +59,15 @@ typedef struct {
     uint8_t digest[TS_SHA256_BYTES]; /* of header, body and protected TLVs */
 } ts_image;
 
+/* What an image says of itself, before anybody has checked it: for lists. */
+typedef struct {
+    const uint8_t *hash; /* 32 bytes */
+    uint32_t major, minor, revision, build;
+} ts_image_claim;
+
+/* 1 where header and TLVs can be read. */
+int ts_image_read_claim(ts_image_claim *claim, const uint8_t *slot, uint32_t slot_bytes);
+
 /* Checks the image at `slot`, which the processor sees at `address`, from its signature on. */
 ts_image_verdict ts_image_check(ts_image *image, const uint8_t *slot, uint32_t slot_bytes, uint32_t address,
                                 const ts_image_rules *rules);

@@ -419,10 +419,31 @@ ts_slots_answer ts_slots_receive(ts_slots *slots, uint32_t offset, const uint8_t
     return TS_SLOTS_DONE;
 }
 
+ts_slots_answer ts_slots_clear(ts_slots *slots)
+{
+    const uint32_t slot = free_slot(slots);
+    slots->target = TS_NO_SLOT;
+    if (slot == TS_NO_SLOT) {
+        return TS_SLOTS_ORDER;
+    }
+    slots->record.phase[slot] = TS_SLOT_EMPTY;
+    slots->record.reason[slot] = TS_REASON_NONE;
+    slots->record.detail[slot] = 0;
+    slots->record.proofs = 0;
+    slots->record.erased = 0;
+    const ts_slots_answer answer = write_record(slots); /* first: nobody may fall back on it any more */
+    return answer == TS_SLOTS_DONE ? erase_from(slots, slot, 0) : answer;
+}
+
 ts_slots_answer ts_slots_take(ts_slots *slots)
 {
-    const uint32_t slot = slots->target;
-    if (slot == TS_NO_SLOT || slots->received != slots->incoming) {
+    uint32_t slot = slots->target;
+    if (slot == TS_NO_SLOT && slots->record.erased) {
+        slot = slot_in_phase(slots, TS_SLOT_RECEIVING);
+    } else if (slots->received != slots->incoming) {
+        return TS_SLOTS_ORDER;
+    }
+    if (slot == TS_NO_SLOT) {
         return TS_SLOTS_ORDER;
     }
     slots->target = TS_NO_SLOT;

@@ -28,11 +28,12 @@ typedef enum {
 /* Why a slot was refused: a ts_image_verdict, or one of these. Stored in flash and sent to hosts. */
 typedef enum {
     TS_REASON_NONE = 0,
-    TS_REASON_WRONG_BYTES = 32,  /* detail: the first output byte that differs from the golden vector */
-    TS_REASON_FAULT = 33,        /* the model faulted while it proved itself; detail: the program counter */
-    TS_REASON_TIME_OUT = 34,     /* the watchdog ended the proof */
-    TS_REASON_RESET = 35,        /* the device was reset in the middle of two proofs in a row */
-    TS_REASON_NOT_CONFIRMED = 36 /* detail: boots without a confirmation */
+    TS_REASON_WRONG_BYTES = 32,   /* detail: the first output byte that differs from the golden vector */
+    TS_REASON_FAULT = 33,         /* the model faulted while it proved itself; detail: the program counter */
+    TS_REASON_TIME_OUT = 34,      /* the watchdog ended the proof */
+    TS_REASON_RESET = 35,         /* the device was reset in the middle of two proofs in a row */
+    TS_REASON_NOT_CONFIRMED = 36, /* detail: boots without a confirmation */
+    TS_REASON_BY_HOST = 37        /* the host went back to the model before */
 } ts_slot_reason;
 
 /* What calls answer. */
@@ -112,7 +113,11 @@ ts_slots_answer ts_slots_begin(ts_slots *slots, uint32_t bytes, const uint8_t di
 /* The next bytes. All calls but the last bring a multiple of the flash's unit. */
 ts_slots_answer ts_slots_receive(ts_slots *slots, uint32_t offset, const uint8_t *bytes, uint32_t count);
 
-/* After the last byte: checks the image, lets it prove itself, and makes it active on trial. */
+/* Gives up what lies in the slot that does not serve, and erases it. */
+ts_slots_answer ts_slots_clear(ts_slots *slots);
+
+/* After the last byte, or after a reset that came between it and this: checks the image, lets it prove itself, and
+ * makes it active on trial. */
 ts_slots_answer ts_slots_take(ts_slots *slots);
 
 /* The host is satisfied with the model on trial: it stays, older ones are not taken any more. */

@@ -145,6 +145,6 @@ def test_the_scale_of_an_output_is_rendered_without_loss(tmp_path: Path) -> None
     render(tiny_model(), ALL["host"], tmp_path)
     table = (tmp_path / "src" / "model_io.c").read_text()
     assert (
-        "{4u, 1u, ELEMENT_SIGNED, -128, 8388608u, -31}, /* sum: int8(1, 4) */" in table
+        "{4u, 1u, ELEMENT_SIGNED, 4u, -128, 8388608u, -31}, /* sum: int8(1, 4) */" in table
     )  # 2^23 * 2^-31 = 2^-8
-    assert "{4u, 4u, ELEMENT_SIGNED, 0, 1u, 0}, /* count: int32(1,) */" in table
+    assert "{4u, 4u, ELEMENT_SIGNED, 1u, 0, 1u, 0}, /* count: int32(1,) */" in table

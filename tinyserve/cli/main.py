@@ -61,6 +61,12 @@ SECTIONS: dict[str, dict[str, Listed]] = {
     "Fleet": {
         "serve": Listed("serving", "Serve boards, twins and this computer over the Open Inference Protocol."),
     },
+    "Devices in the field": {
+        "keys": Listed("field", "Make and show the keys that model images are signed with."),
+        "sign": Listed("field", "Make signed model images for a board's slots."),
+        "update": Listed("field", "Put a signed model image on a device, and confirm it."),
+        "slots": Listed("field", "Show what a device's slots hold, and why something was refused."),
+    },
     "Results": {
         "compare": Listed("measure", "Compare two bench results."),
         "tune": Listed("measure", "Find the fastest kernel variant of each layer by counting."),

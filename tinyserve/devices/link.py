@@ -115,6 +115,11 @@ class Link(ABC):
         """Closes the connection; may be called twice."""
         self._closed = True
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._closed
+
     def whereabouts(self) -> str:
         """What the device is doing, for errors: emulators know it, '' where nobody does."""
         return ""

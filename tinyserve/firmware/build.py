@@ -15,7 +15,7 @@ from tinyserve.cache import cache_directory, in_cache, keep_newest
 from tinyserve.errors import FileSystemError, ToolError, UsageError
 from tinyserve.firmware.overflow import overflow_error
 from tinyserve.firmware.process import Finished, run, run_all
-from tinyserve.firmware.render import ELF_FILE, LINKER_SCRIPT, Part, Project, SourceFile, linker_script
+from tinyserve.firmware.render import ELF_FILE, LINKER_SCRIPT, Part, Project, SourceFile
 from tinyserve.firmware.sizes import Sizes, read_host_sizes, read_sizes
 from tinyserve.firmware.stack import StackReport, worst_case
 from tinyserve.firmware.tflm_library import TflmLibrary, built, find_library
@@ -95,7 +95,7 @@ def build(
 def _write_linker_script(project: Project) -> None:
     path = project.directory / LINKER_SCRIPT
     try:
-        path.write_text(linker_script(project.board, project.stack_bytes), encoding="utf-8")
+        path.write_text(project.linker_script(), encoding="utf-8")
     except OSError as error:
         raise FileSystemError(f"{path}: {error.strerror}", "make the directory writable") from error
 
@@ -257,7 +257,7 @@ def _link(command: list[str], runtime: str, project: Project, stored: Path, time
         if finished.status != 0 and _OVERFLOW.search(finished.output):
             # Once more with room, to know all sizes.
             roomy = Path(scratch) / "roomy.ld"
-            roomy.write_text(linker_script(project.board, project.stack_bytes, roomy=True), encoding="utf-8")
+            roomy.write_text(project.linker_script(roomy=True), encoding="utf-8")
             script = ["-T", str(roomy)]
             _check(run([*command, *script, "-o", str(made)], project.directory, timeout_s), "linking")
             raise overflow_error(project, read_sizes(made).on(project.board))

@@ -31,6 +31,11 @@ class TensorInterface:
     scale_mantissa: int
     scale_exponent: int
 
+    @property
+    def channels(self) -> int:
+        """The extent of the last axis."""
+        return min(self.shape[-1] if self.shape else 1, 0xFFFF)
+
 
 @dataclass(frozen=True)
 class ModelInterface:

@@ -15,7 +15,7 @@ from tinyserve.compiler.compile import Compiled
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.files import refuse_links
 from tinyserve.firmware.interface import ModelInterface, interface_of
-from tinyserve.firmware.mlperf import exchange_of
+from tinyserve.firmware.mlperf import Exchange, exchange_of
 from tinyserve.firmware.renode import renode_files
 from tinyserve.firmware.tflm_library import lib_deps
 from tinyserve.resources import data_directory, licence
@@ -25,6 +25,7 @@ Part = Literal["startup", "firmware", "runtime", "model", "weights"]
 Port = Literal["host", "cortex_m", "riscv", "arduino"]
 
 LINKER_SCRIPT = "board.ld"
+LINK_TEMPLATE = "common/link.ld"
 ELF_FILE = "firmware.elf"
 PLATFORMIO_FILE = "platformio.ini"
 RENDERED_FILE = ".rendered"
@@ -44,11 +45,12 @@ _COMMON = (
     "port.h",
     "serial_text.c",
     "serial_text.h",
+    "tensor_io.h",
     "wide_counter.h",
     "protocol.c",
     "protocol.h",
 )
-_SHIM = ("memory.c", "integer.c", "soft_float.c")
+SHIM = ("memory.c", "integer.c", "soft_float.c")
 _EMULATED = ("cortex_m", "riscv")
 _PORT_FILES: dict[Port, tuple[str, ...]] = {
     "host": ("common/main.c", "host/port.c"),
@@ -82,11 +84,16 @@ class Project:
     stack_bytes: int = 0
     baud: int = BAUD
     tflm: str = ""
+    script: str = LINK_TEMPLATE
 
     @property
     def firmware_id(self) -> str:
         """What the device must answer for itself when it runs this project's firmware."""
         return firmware_id(self.compiled, self.engine)
+
+    def linker_script(self, roomy: bool = False) -> str:
+        """What the project is linked with, as ``linker_script``."""
+        return linker_script(self.board, self.stack_bytes, roomy, self.script)
 
 
 def firmware_id(compiled: Compiled, engine: str) -> str:
@@ -151,35 +158,34 @@ def render(
     baud = ENERGY_BAUD if energy_mode and port == "arduino" else BAUD
     defines = {f"TS_{model.name.upper()}_PROFILE": "1"}
     context = {
-        "board": board,
         "model": model,
-        "model_id": model_id or model.name,
-        "engine": engine,
-        "mlperf": exchange_of(model, model_id),
+        **firmware_context(
+            board,
+            port,
+            engine=engine,
+            model_id=model_id or model.name,
+            firmware_id=firmware_id(compiled, engine),
+            mlperf=exchange_of(model, model_id),
+            cycles_per_instruction=cycles_per_instruction,
+        ),
         "energy_mode": energy_mode,
         "timestamp_pin": timestamp_pin,
-        "version": __version__,
-        "firmware_id": firmware_id(compiled, engine),
-        "emulated": port in _EMULATED,
-        "cycles_per_1024": round(1024 * cycles_per_instruction),
-        "registers": board.core.registers if port in _EMULATED else None,
-        **_ticks(port, board),
     }
     # The interpreter is linked with the C library, which has the shim's functions.
     interpreted = engine == "tflm"
-    contents = _Contents(context)
+    contents = Contents(context)
     contents.add_firmware(_PORT_FILES[port])
     if port in _EMULATED:
         contents.files[LINKER_SCRIPT] = linker_script(board, stack)
         contents.files |= renode_files(board, model)
-        contents.add_runtime(() if interpreted else _SHIM)
+        contents.add_runtime(() if interpreted else SHIM)
     if port == "arduino":
         libraries = lib_deps(tflm) if interpreted else ""
         if board.platformio is not None:
             contents.add_platformio(defines=defines, lib_deps=libraries, baud=baud)
     contents.add_model(compiled)
     contents.files["LICENSE"] = licence()
-    _write(directory, contents.files)
+    write_project(directory, contents.files)
     return Project(
         directory=directory,
         board=board,
@@ -195,8 +201,36 @@ def render(
     )
 
 
+def firmware_context(
+    board: Board,
+    port: Port,
+    *,
+    engine: str,
+    model_id: str,
+    firmware_id: str,
+    mlperf: Exchange,
+    cycles_per_instruction: float = 1.0,
+) -> dict[str, object]:
+    """What the templates that every firmware has are told: config.h's identity and parameters."""
+    return {
+        "board": board,
+        "model_id": model_id,
+        "engine": engine,
+        "mlperf": mlperf,
+        "energy_mode": False,
+        "timestamp_pin": None,
+        "version": __version__,
+        "firmware_id": firmware_id,
+        "emulated": port in _EMULATED,
+        "cycles_per_1024": round(1024 * cycles_per_instruction),
+        "registers": board.core.registers if port in _EMULATED else None,
+        "slots": False,
+        **_ticks(port, board),
+    }
+
+
 @dataclass
-class _Contents:
+class Contents:
     """A project's files by their paths, and which of them are compiled. ``context``: what templates know."""
 
     context: Mapping[str, object]
@@ -206,11 +240,15 @@ class _Contents:
     def add_firmware(self, port_templates: tuple[str, ...]) -> None:
         """Protocol and main program, and what only the port has."""
         for template in (*(f"common/{name}" for name in _COMMON), *port_templates):
-            path = PurePosixPath(template)
-            self.files[f"src/{path.name}"] = render_template(template, self.context)
-            if path.suffix != ".h":
-                part: Part = "startup" if path.name == "startup.c" else "firmware"
-                self.sources.append(SourceFile(f"src/{path.name}", part))
+            startup = PurePosixPath(template).name == "startup.c"
+            self.add_part(template, "startup" if startup else "firmware")
+
+    def add_part(self, template: str, part: Part) -> None:
+        """A file of the firmware's own; headers are not compiled."""
+        path = PurePosixPath(template)
+        self.files[f"src/{path.name}"] = render_template(template, self.context)
+        if path.suffix != ".h":
+            self.sources.append(SourceFile(f"src/{path.name}", part))
 
     def add_runtime(self, names: tuple[str, ...]) -> None:
         """What the compiler calls where there is no C library."""
@@ -231,15 +269,15 @@ class _Contents:
             self.sources.append(SourceFile(f"src/model/{name}", part))
 
 
-def linker_script(board: Board, stack_bytes: int, roomy: bool = False) -> str:
-    """The linker script of a board.
+def linker_script(board: Board, stack_bytes: int, roomy: bool = False, template: str = LINK_TEMPLATE) -> str:
+    """The linker script of a board, or of what ``template`` lays out in its flash.
 
     A roomy one has regions that hold anything, far from each other: a link that overflowed is repeated so, to
     find out by how much.
     """
     assert board.flash is not None and board.ram is not None
     return render_template(
-        "common/link.ld",
+        template,
         {
             "board": board,
             "stack_bytes": stack_bytes,
@@ -267,7 +305,7 @@ def _ticks(port: Port, board: Board) -> dict[str, str | int]:
     return {"tick_unit": "us", "tick_hz": 1_000_000}
 
 
-def _write(directory: Path, files: dict[str, str | bytes]) -> None:
+def write_project(directory: Path, files: dict[str, str | bytes]) -> None:
     """Writes what changed, and removes what an earlier rendering wrote and this one does not: PlatformIO
     compiles every source that it finds. Files of others are never overwritten."""
     try:

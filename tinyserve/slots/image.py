@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tinyserve.errors import ModelError
 
 HEADER_BYTES = 32
-_MAGIC = 0x96F3B83D
+MAGIC = 0x96F3B83D
 _INFO, _PROTECTED_INFO = 0x6907, 0x6908
-_KEY_HASH, _SHA256, _ED25519, _COUNTER = 0x01, 0x10, 0x24, 0x50
-_MODEL, _ABI, _CORE, _SLOT, _ARENA, _GOLDEN, _NEXT_KEY = range(0x54A0, 0x54A7)
+_KEY_HASH, SHA256, _ED25519, COUNTER = 0x01, 0x10, 0x24, 0x50
+MODEL, ABI, CORE, SLOT, ARENA, _GOLDEN, _NEXT_KEY = range(0x54A0, 0x54A7)
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,14 @@ def key_hash(key: Ed25519PublicKey) -> bytes:
     return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
 
+def key_hash_of(raw: bytes) -> bytes:
+    """``key_hash`` of a key's 32 bytes. Raises ModelError where they are none."""
+    try:
+        return key_hash(Ed25519PublicKey.from_public_bytes(raw))
+    except ValueError as error:
+        raise ModelError(f"{len(raw)} bytes are no Ed25519 key", "32 bytes are") from error
+
+
 def sign(body: bytes, facts: Facts, key: Ed25519PrivateKey) -> bytes:
     """An image of ``body``, signed.
 
@@ -99,13 +107,13 @@ def sign(body: bytes, facts: Facts, key: Ed25519PrivateKey) -> bytes:
     image = _header(len(body), len(protected), facts.version) + body + protected
     digest = hashlib.sha256(image).digest()
     public = key.public_key()
-    tlvs = [(_SHA256, digest), (_KEY_HASH, key_hash(public)), (_ED25519, key.sign(digest))]
+    tlvs = [(SHA256, digest), (_KEY_HASH, key_hash(public)), (_ED25519, key.sign(digest))]
     return image + _area(_INFO, tlvs)
 
 
 def _header(body_bytes: int, protected_bytes: int, version: Version) -> bytes:
     load_address = flags = padding = 0
-    numbers = (_MAGIC, load_address, HEADER_BYTES, protected_bytes, body_bytes, flags)
+    numbers = (MAGIC, load_address, HEADER_BYTES, protected_bytes, body_bytes, flags)
     parts = (version.major, version.minor, version.revision, version.build)
     return struct.pack("<IIHHIIBBHII", *numbers, *parts, padding)
 
@@ -113,12 +121,12 @@ def _header(body_bytes: int, protected_bytes: int, version: Version) -> bytes:
 def _protected(facts: Facts) -> list[tuple[int, bytes]]:
     golden = facts.golden
     tlvs = [
-        (_COUNTER, struct.pack("<I", facts.counter)),
-        (_MODEL, facts.model_sha256),
-        (_ABI, struct.pack("<I", facts.abi)),
-        (_CORE, struct.pack("<I", core_id(facts.core))),
-        (_SLOT, struct.pack("<I", facts.slot_address)),
-        (_ARENA, struct.pack("<I", facts.arena_bytes)),
+        (COUNTER, struct.pack("<I", facts.counter)),
+        (MODEL, facts.model_sha256),
+        (ABI, struct.pack("<I", facts.abi)),
+        (CORE, struct.pack("<I", core_id(facts.core))),
+        (SLOT, struct.pack("<I", facts.slot_address)),
+        (ARENA, struct.pack("<I", facts.arena_bytes)),
         (_GOLDEN, struct.pack("<III", golden.offset, golden.input_bytes, golden.output_bytes)),
     ]
     if facts.next_key is not None:

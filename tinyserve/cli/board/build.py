@@ -24,6 +24,19 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Making
     metavar="DIR",
     help="Directory of the rendered project.  [default: BUNDLE/BOARD/]",
 )
+@click.option(
+    "--slots",
+    type=PATH,
+    metavar="KEY",
+    help="Firmware without a model of its own, that takes images signed with KEY (a .pub); for twins.",
+)
+@click.option(
+    "--slot-memory",
+    type=click.IntRange(min=1),
+    metavar="BYTES",
+    help="RAM that it keeps for models.  [default: SOURCE's and a quarter more]",
+)
+@click.option("--no-health", is_flag=True, help="Firmware with slots without health counters.")
 @options.making
 def command(
     *,
@@ -31,15 +44,29 @@ def command(
     board: str,
     emulate: bool,
     output: Path | None,
+    slots: Path | None,
+    slot_memory: int | None,
+    no_health: bool,
     making: Making,
 ) -> None:
     """Build the firmware for a board and report its size by part."""
     from tinyserve import boards
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
+    from tinyserve.errors import UsageError
     from tinyserve.report.text.firmware import firmware_panel
 
     chosen = boards.load(board)
+    if slots is not None:
+        from tinyserve.cli.field.build_slots import build_slots
+
+        build_slots(
+            source, chosen, slots, making,
+            emulate=emulate, output=output, memory=slot_memory, health=not no_health, board_name=board,
+        )  # fmt: skip
+        return
+    if slot_memory is not None or no_health:
+        raise UsageError("--slot-memory and --no-health are for firmware with slots", "add --slots KEY")
     with progress() as report:
         made, firmware = making.firmware(source, chosen, report, emulate=emulate, directory=output)
     stdout().print(firmware_panel(made.manifest.name, firmware, chosen))

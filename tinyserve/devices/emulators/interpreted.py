@@ -52,6 +52,13 @@ class InterpretedMonitor:
     def has_input(self) -> bool:
         return bool(self._input)
 
+    def drop_input(self) -> None:
+        self._input.clear()
+
+    def forget(self) -> None:
+        self._counts.clear()
+        self._lengths.clear()
+
     def take_output(self) -> bytes:
         data = bytes(self._output)
         self._output.clear()

@@ -81,6 +81,14 @@ class Monitor(Protocol):
         """Bytes that the firmware has not taken yet are left."""
         ...
 
+    def drop_input(self) -> None:
+        """Forgets the bytes that the firmware has not taken yet."""
+        ...
+
+    def forget(self) -> None:
+        """Forgets the blocks counted so far: the code has changed. Only between two runs."""
+        ...
+
     def take_output(self) -> bytes:
         """What the firmware sent since the last call."""
         ...

@@ -111,6 +111,14 @@ class NativeMonitor:
     def has_input(self) -> bool:
         return bool(self._state.input_next < self._state.input_size)
 
+    def drop_input(self) -> None:
+        self._state.input_next = self._state.input_size
+
+    def forget(self) -> None:
+        self._table[:] = 0
+        self._state.used = 0
+        self._state.current = None
+
     def take_output(self) -> bytes:
         data = ctypes.string_at(self._state.output, self._state.output_size)
         self._state.output_size = 0

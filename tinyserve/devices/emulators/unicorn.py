@@ -86,13 +86,15 @@ class Machine:
             except unicorn.UcError as error:
                 self._raise_from_hook()
                 self._sync_pc()
-                if not self._touched_clock():
+                if self._touched_clock():
+                    self._carry_out_transfer()
+                else:
                     self._fail(error)
-                self._carry_out_transfer()
                 continue
             self._sync_pc()
             if self._exception is not None:
                 self._fail(unicorn.UcError(unicorn.UC_ERR_EXCEPTION))
+                continue
             reasons = self.monitor.take_stop()
             if reasons != Stop.TABLE:
                 return reasons

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "health.h"
+
+#include "config.h"
+
+#if CONFIG_HEALTH
+
+#define LOOK_TICKS 1300u     /* what looking at an inference takes at most, on the slowest core */
+#define LOOK_EVERY 250u      /* so many times that must have passed: 0.4 % */
+#define MEAN_SHIFT 6         /* the mean follows 1/64 of each difference */
+#define DROP_SLACK (256 / 4) /* a fall of a quarter of a bin is not counted */
+#define FULL 0xffffu
+
+/* Not initialised: it outlives all resets but that of the power. */
+static struct {
+    health_counters seen;
+    uint8_t model[32];
+    uint32_t credit; /* ticks since the last look */
+    uint32_t place;  /* of the next code */
+} health __attribute__((section(".noinit")));
+
+void health_clear(void)
+{
+    uint8_t *const bytes = (uint8_t *)&health.seen;
+    for (uint32_t i = 0; i < sizeof health.seen; ++i) {
+        bytes[i] = 0;
+    }
+    health.seen.format = HEALTH_FORMAT;
+    health.seen.ticks_min = UINT32_MAX;
+    health.credit = 0;
+    health.place = 0;
+}
+
+void health_start(int power_on, uint32_t reason, uint32_t detail)
+{
+    if (power_on || health.seen.format != HEALTH_FORMAT) {
+        health_clear();
+        for (uint32_t i = 0; i < sizeof health.model; ++i) {
+            health.model[i] = 0;
+        }
+        return;
+    }
+    health.seen.resets = (uint16_t)(health.seen.resets + (health.seen.resets < FULL));
+    health.seen.faults = (uint16_t)(health.seen.faults + (reason == CONFIG_REASON_FAULT && health.seen.faults < FULL));
+    health.seen.last_reason = (uint16_t)reason;
+    health.seen.last_detail = detail;
+}
+
+void health_model(const uint8_t *sha256)
+{
+    uint32_t differs = 0;
+    for (uint32_t i = 0; i < sizeof health.model; ++i) {
+        differs |= (uint32_t)(health.model[i] ^ sha256[i]);
+        health.model[i] = sha256[i];
+    }
+    if (differs != 0u) {
+        health_clear();
+    }
+}
+
+const health_counters *health_read(void)
+{
+    return &health.seen;
+}
+
+/* ---- values ---- */
+
+static uint32_t word_at(const uint8_t *at)
+{
+    return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+/* A value of 8 or 16 bits, or of a float, as an integer of the same order. */
+static int32_t ordered(const uint8_t *values, uint32_t index, const tensor_io *t)
+{
+    if (t->kind == ELEMENT_FLOAT) {
+        const int32_t bits = (int32_t)word_at(values + 4u * index);
+        return bits < 0 ? -(bits & 0x7fffffff) : bits;
+    }
+    if (t->element_bytes == 2u) {
+        const uint32_t code = (uint32_t)values[2u * index] | (uint32_t)values[2u * index + 1u] << 8;
+        return t->kind == ELEMENT_SIGNED ? (int16_t)code : (int32_t)code;
+    }
+    return t->kind == ELEMENT_SIGNED ? (int8_t)values[index] : (int32_t)values[index];
+}
+
+static int is_counted(const tensor_io *t)
+{
+    return t->kind == ELEMENT_FLOAT ? t->element_bytes == 4u : t->element_bytes <= 2u;
+}
+
+/* The sixteenth of its type's range, or of 0 to 1, that a value lies in. */
+static uint32_t bin_of(int32_t value, const tensor_io *t)
+{
+    if (t->kind == ELEMENT_FLOAT) {
+        const uint32_t exponent = (uint32_t)value >> 23;
+        if (value <= 0 || exponent < 123u) {
+            return 0;
+        }
+        return exponent >= 127u ? 15u : (((uint32_t)value & 0x7fffffu) | 0x800000u) >> (146u - exponent);
+    }
+    const uint32_t shift = 8u * t->element_bytes - 4u;
+    const int32_t least = t->kind == ELEMENT_SIGNED ? -(8 << shift) : 0;
+    return (uint32_t)(value - least) >> shift;
+}
+
+/* ---- what an inference adds ---- */
+
+static void add(uint16_t *bin)
+{
+    *bin = (uint16_t)(*bin + 1u);
+    if (*bin == FULL) {
+        health.seen.is_full = 1;
+    }
+}
+
+static void follow(uint32_t bin)
+{
+    health_counters *const seen = &health.seen;
+    const int32_t value = (int32_t)bin * 256;
+    if (seen->looked_at == 1u) {
+        seen->mean = value;
+    }
+    seen->drop += seen->mean - value - DROP_SLACK;
+    seen->drop = seen->drop < 0 ? 0 : seen->drop;
+    seen->drop_peak = seen->drop > seen->drop_peak ? seen->drop : seen->drop_peak;
+    seen->mean += (value - seen->mean) / (1 << MEAN_SHIFT);
+}
+
+static void count_output(const uint8_t *values, const tensor_io *t)
+{
+    health_counters *const seen = &health.seen;
+    const uint32_t classes = seen->classes;
+    uint32_t best = 0;
+    int32_t highest = ordered(values, 0, t);
+    for (uint32_t i = 1; i < classes; ++i) {
+        const int32_t value = ordered(values, i, t);
+        if (value > highest) {
+            highest = value;
+            best = i;
+        }
+    }
+    const uint32_t bin = bin_of(highest, t);
+    add(&seen->chosen[best]);
+    add(&seen->confidence[bin]);
+    seen->unsure = (uint16_t)(seen->unsure + (bin < HEALTH_BINS / 2u));
+    follow(bin);
+}
+
+static void count_code(const uint8_t *values, uint32_t place, uint32_t group, const tensor_io *t)
+{
+    health_counters *const seen = &health.seen;
+    const int32_t value = ordered(values, place, t);
+    const uint32_t shift = 8u * t->element_bytes;
+    const int32_t least = t->kind == ELEMENT_SIGNED ? -(1 << (shift - 1u)) : 0;
+    add(&seen->codes[group][bin_of(value, t)]);
+    seen->clipped_low += value == least;
+    seen->clipped_high += value == least + (1 << shift) - 1;
+}
+
+static void count_input(const uint8_t *values, const tensor_io *t)
+{
+    const uint32_t codes = t->element_bytes == 2u ? t->bytes / 2u : t->bytes;
+    const uint32_t groups = health.seen.groups;
+    const uint32_t looked = codes < HEALTH_CODES ? codes : HEALTH_CODES;
+    const uint32_t step = codes <= HEALTH_CODES ? 1u : codes / HEALTH_CODES | 1u;
+    uint32_t place = health.place < codes ? health.place : 0u;
+    uint32_t group = place % groups;
+    const uint32_t group_step = step % groups; /* codes is a multiple of groups: the way round changes no group */
+    for (uint32_t i = 0; i < looked; ++i) {
+        count_code(values, place, group, t);
+        place += step;
+        place -= place >= codes ? codes : 0u;
+        group += group_step;
+        group -= group >= groups ? groups : 0u;
+    }
+    health.place = place + 1u;
+}
+
+/* Which histograms this model has. */
+static void describe(const tensor_io *in, const tensor_io *out)
+{
+    health_counters *const seen = &health.seen;
+    const int has_codes = in->kind != ELEMENT_FLOAT && in->element_bytes <= 2u && in->bytes > 0u;
+    const uint32_t scores = is_counted(out) ? out->bytes / out->element_bytes : 0u;
+    seen->groups = (uint8_t)(!has_codes ? 0u : in->channels >= 1u && in->channels <= HEALTH_GROUPS ? in->channels : 1u);
+    seen->classes = (uint8_t)(scores > 1u && scores <= HEALTH_CLASSES ? scores : 0u);
+}
+
+void health_count(const uint8_t *input, const tensor_io *in, const uint8_t *output, const tensor_io *out,
+                  uint64_t ticks)
+{
+    health_counters *const seen = &health.seen;
+    const uint32_t taken = ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks;
+    seen->inferences++;
+    seen->ticks_min = taken < seen->ticks_min ? taken : seen->ticks_min;
+    seen->ticks_max = taken > seen->ticks_max ? taken : seen->ticks_max;
+    seen->ticks_sum[0] += taken;
+    seen->ticks_sum[1] += seen->ticks_sum[0] < taken;
+    health.credit = taken > UINT32_MAX - health.credit ? UINT32_MAX : health.credit + taken;
+    if (health.credit < LOOK_TICKS * LOOK_EVERY || seen->is_full) {
+        return;
+    }
+    health.credit = 0;
+    if (seen->looked_at == 0u) {
+        describe(in, out);
+    }
+    seen->looked_at++;
+    if (seen->groups > 0u) {
+        count_input(input, in);
+    }
+    if (seen->classes > 0u) {
+        count_output(output, out);
+    }
+}
+
+#else
+
+static health_counters nothing;
+
+void health_start(int power_on, uint32_t reason, uint32_t detail)
+{
+    (void)power_on;
+    (void)reason;
+    (void)detail;
+}
+
+void health_model(const uint8_t *sha256)
+{
+    (void)sha256;
+}
+
+void health_clear(void)
+{
+}
+
+const health_counters *health_read(void)
+{
+    return &nothing;
+}
+
+void health_count(const uint8_t *input, const tensor_io *in, const uint8_t *output, const tensor_io *out,
+                  uint64_t ticks)
+{
+    (void)input;
+    (void)in;
+    (void)output;
+    (void)out;
+    (void)ticks;
+}
+
+#endif

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a port provides beside port.h for firmware with slots. */
+#ifndef SLOTS_PORT_H
+#define SLOTS_PORT_H
+
+#include <stdint.h>
+
+typedef enum { PORT_POWER_ON = 0, PORT_SOFTWARE_RESET = 1, PORT_WATCHDOG = 2 } port_reset_cause;
+
+int port_flash_erase(uint32_t address);                                         /* a sector; 0 on success */
+int port_flash_program(uint32_t address, const uint8_t *bytes, uint32_t count); /* whole units; 0 on success */
+const uint8_t *port_flash_at(uint32_t address);
+void port_watchdog(uint32_t ticks); /* resets after that many of CONFIG_TICK_UNIT; 0: never */
+void port_reset(void) __attribute__((noreturn));
+port_reset_cause port_why_reset(void); /* this start */
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Group 64, our own: the model that is served, its counters, and what the slots remember. */
+#include <stddef.h>
+
+#include "config.h"
+#include "health.h"
+#include "port.h"
+#include "protocol.h"
+#include "serving.h"
+#include "smp.h"
+#include "smp_frame.h"
+
+enum {
+    MODEL_INFO = 0,
+    MODEL_LOAD = 1,
+    MODEL_INFER = 2,
+    MODEL_OUTPUT = 3,
+    MODEL_PROFILE = 4,
+    MODEL_HEALTH = 5,
+    MODEL_SLOTS = 6,
+    MODEL_REVERT = 7
+};
+
+/* Errors of the group. */
+enum { E_NO_MODEL = 1, E_INCOMPLETE = 2, E_NO_RESULT = 3, E_RANGE = 4, E_ORDER = 5, E_INVOKE = 6, E_FLASH = 7 };
+
+#define MOST_RUNS 32u
+#define OUTPUT_BYTES 640u /* per answer */
+
+static uint32_t loaded[TS_MODEL_MAX_TENSORS];
+static int has_output;
+static uint32_t next_layer;
+
+static int fail(smp_request *request, uint32_t code)
+{
+    smp_fail(request, code, SMP_BAD_STATE);
+    return SMP_OK;
+}
+
+static void pair(smp_request *request, const char *name, uint32_t value)
+{
+    cbor_text(&request->out, name);
+    cbor_unsigned(&request->out, value);
+}
+
+static void word(smp_request *request, const char *name, const char *value)
+{
+    cbor_text(&request->out, name);
+    cbor_text(&request->out, value);
+}
+
+void smp_model_forget(void)
+{
+    for (uint32_t i = 0; i < TS_MODEL_MAX_TENSORS; ++i) {
+        loaded[i] = 0;
+    }
+    has_output = 0;
+    next_layer = 0;
+}
+
+static void sizes(smp_request *request, const char *name, const tensor_io *tensors, uint32_t count)
+{
+    cbor_text(&request->out, name);
+    cbor_begin_list(&request->out);
+    for (uint32_t i = 0; i < count; ++i) {
+        cbor_unsigned(&request->out, tensors[i].bytes);
+    }
+    cbor_end(&request->out);
+}
+
+static int info(smp_request *request)
+{
+    pair(request, "abi", TS_MODEL_ABI);
+    word(request, "board", CONFIG_BOARD);
+    word(request, "core", CONFIG_CORE);
+    word(request, "firmware", CONFIG_FIRMWARE_ID);
+    word(request, "model", serving->name);
+    word(request, "sha256", serving_sha256());
+    sizes(request, "inputs", serving->inputs, serving->input_count);
+    sizes(request, "outputs", serving->outputs, serving->output_count);
+    pair(request, "layers", serving->layer_count);
+    pair(request, "arena", serving->arena_bytes);
+    pair(request, "memory", CONFIG_MODEL_MEMORY_BYTES);
+    pair(request, "stack_used", port_stack_used());
+    pair(request, "stack_size", port_stack_size());
+    word(request, "tick_unit", CONFIG_TICK_UNIT);
+    pair(request, "tick_hz", CONFIG_TICK_HZ);
+    return SMP_OK;
+}
+
+/* Bytes may come twice, or over what is there: the end of what is loaded without a gap counts. */
+static int load(smp_request *request)
+{
+    const uint32_t index = smp_number(request, "index", 0);
+    const uint32_t offset = smp_number(request, "off", 0);
+    const cbor_value data = smp_argument(request, "data");
+    if (!request->is_write || data.kind != CBOR_BYTES) {
+        return SMP_INVALID;
+    }
+    if (index >= serving->input_count) {
+        return fail(request, serving_is_on() ? E_RANGE : E_NO_MODEL);
+    }
+    const uint32_t bytes = serving->inputs[index].bytes;
+    if (offset > bytes || data.count > bytes - offset) {
+        return fail(request, E_RANGE);
+    }
+    if (offset <= loaded[index]) {
+        uint8_t *const to = serving_input_copy(index) + offset;
+        for (uint32_t i = 0; i < data.count; ++i) {
+            to[i] = data.bytes[i];
+        }
+        if (offset == 0u || offset + data.count > loaded[index]) {
+            loaded[index] = offset + data.count;
+        }
+        has_output = 0;
+    }
+    pair(request, "off", loaded[index]);
+    return SMP_OK;
+}
+
+static int inputs_are_whole(void)
+{
+    for (uint32_t i = 0; i < serving->input_count; ++i) {
+        if (loaded[i] != serving->inputs[i].bytes) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+static int infer(smp_request *request)
+{
+    const uint32_t runs = smp_number(request, "runs", 1);
+    uint32_t ticks[MOST_RUNS];
+    if (!request->is_write || runs == 0u || runs > MOST_RUNS) {
+        return SMP_INVALID;
+    }
+    if (!serving_is_on() || !inputs_are_whole()) {
+        return fail(request, serving_is_on() ? E_INCOMPLETE : E_NO_MODEL);
+    }
+    for (uint32_t i = 0; i < runs; ++i) {
+        serving_give_inputs();
+        port_marker(1);
+        const uint64_t before = port_ticks();
+        const int status = serving_invoke();
+        ticks[i] = (uint32_t)(port_ticks() - before);
+        port_marker(0);
+        if (status != 0) {
+            return fail(request, E_INVOKE);
+        }
+    }
+    has_output = 1;
+    cbor_text(&request->out, "ticks");
+    cbor_begin_list(&request->out);
+    for (uint32_t i = 0; i < runs; ++i) {
+        cbor_unsigned(&request->out, ticks[i]);
+    }
+    cbor_end(&request->out);
+    return SMP_OK;
+}
+
+static int output(smp_request *request)
+{
+    const uint32_t index = smp_number(request, "index", 0);
+    const uint32_t offset = smp_number(request, "off", 0);
+    if (index >= serving->output_count || offset > serving->outputs[index].bytes) {
+        return fail(request, serving_is_on() ? E_RANGE : E_NO_MODEL);
+    }
+    if (!has_output) {
+        return fail(request, E_NO_RESULT);
+    }
+    const uint32_t left = serving->outputs[index].bytes - offset;
+    pair(request, "len", serving->outputs[index].bytes);
+    pair(request, "off", offset);
+    cbor_text(&request->out, "data");
+    cbor_bytes(&request->out, (const uint8_t *)serving_output(index) + offset,
+               left < OUTPUT_BYTES ? left : OUTPUT_BYTES);
+    return SMP_OK;
+}
+
+/* One layer per request, in order from 0. */
+static int profile(smp_request *request)
+{
+    const uint32_t layer = smp_number(request, "layer", 0);
+    if (!request->is_write) {
+        return SMP_NOT_SUPPORTED;
+    }
+    if (!serving_is_on() || layer >= serving->layer_count) {
+        return fail(request, serving_is_on() ? E_RANGE : E_NO_MODEL);
+    }
+    if (!inputs_are_whole()) {
+        return fail(request, E_INCOMPLETE);
+    }
+    if (layer != 0u && layer != next_layer) {
+        return fail(request, E_ORDER);
+    }
+    if (layer == 0u) {
+        serving_give_inputs();
+    }
+    const uint64_t before = port_ticks();
+    serving_invoke_layer(layer);
+    const uint64_t after = port_ticks();
+    next_layer = layer + 1u;
+    has_output = has_output || next_layer == serving->layer_count;
+    pair(request, "layer", layer);
+    word(request, "name", serving->layer_name(layer));
+    pair(request, "ticks", (uint32_t)(after - before));
+    return SMP_OK;
+}
+
+static int health(smp_request *request)
+{
+    if (request->is_write) {
+        health_clear();
+        return SMP_OK;
+    }
+    cbor_text(&request->out, "data");
+    cbor_bytes(&request->out, (const uint8_t *)health_read(), (uint32_t)sizeof(health_counters));
+    word(request, "sha256", serving_sha256());
+    word(request, "tick_unit", CONFIG_TICK_UNIT);
+    pair(request, "enabled", CONFIG_HEALTH);
+    return SMP_OK;
+}
+
+static void slot_state(smp_request *request, uint32_t slot)
+{
+    const ts_slots_record *const record = &serving_slots.record;
+    ts_image_claim claim;
+    cbor_begin_map(&request->out);
+    pair(request, "phase", record->phase[slot]);
+    pair(request, "reason", record->reason[slot]);
+    pair(request, "detail", record->detail[slot]);
+    pair(request, "address", serving_slots.layout->slot[slot]);
+    if (ts_image_read_claim(&claim, (const uint8_t *)serving_slots.port->at(serving_slots.layout->slot[slot]),
+                            serving_slots.layout->slot_bytes)) {
+        cbor_text(&request->out, "hash");
+        cbor_bytes(&request->out, claim.hash, TS_SHA256_BYTES);
+        cbor_text(&request->out, "version");
+        cbor_begin_list(&request->out);
+        cbor_unsigned(&request->out, claim.major);
+        cbor_unsigned(&request->out, claim.minor);
+        cbor_unsigned(&request->out, claim.revision);
+        cbor_unsigned(&request->out, claim.build);
+        cbor_end(&request->out);
+    }
+    cbor_end(&request->out);
+}
+
+static int slots(smp_request *request)
+{
+    const ts_slots_record *const record = &serving_slots.record;
+    pair(request, "active", record->active);
+    pair(request, "boots", record->boots);
+    pair(request, "counter", record->counter);
+    cbor_text(&request->out, "key");
+    cbor_bytes(&request->out, record->key, TS_ED25519_KEY_BYTES);
+    pair(request, "abi", TS_MODEL_ABI);
+    pair(request, "core", CONFIG_CORE_ID);
+    pair(request, "memory", CONFIG_MODEL_MEMORY_BYTES);
+    pair(request, "slot_bytes", serving_slots.layout->slot_bytes);
+    cbor_text(&request->out, "slots");
+    cbor_begin_list(&request->out);
+    for (uint32_t slot = 0; slot < TS_SLOT_COUNT; ++slot) {
+        slot_state(request, slot);
+    }
+    cbor_end(&request->out);
+    return SMP_OK;
+}
+
+static int revert(smp_request *request)
+{
+    if (!request->is_write) {
+        return SMP_NOT_SUPPORTED;
+    }
+    const ts_slots_answer answer = ts_slots_revert(&serving_slots, TS_REASON_BY_HOST, 0);
+    if (answer != TS_SLOTS_DONE) {
+        return fail(request, answer == TS_SLOTS_FLASH ? E_FLASH : E_ORDER);
+    }
+    serving_load_active();
+    protocol_forget();
+    smp_model_forget();
+    return SMP_OK;
+}
+
+int smp_model(smp_request *request)
+{
+    switch (request->command) {
+    case MODEL_INFO:
+        return info(request);
+    case MODEL_LOAD:
+        return load(request);
+    case MODEL_INFER:
+        return infer(request);
+    case MODEL_OUTPUT:
+        return output(request);
+    case MODEL_PROFILE:
+        return profile(request);
+    case MODEL_HEALTH:
+        return health(request);
+    case MODEL_SLOTS:
+        return slots(request);
+    case MODEL_REVERT:
+        return revert(request);
+    default:
+        return SMP_NOT_SUPPORTED;
+    }
+}

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tinyserve slots"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from tinyserve.cli.console import echo
+from tinyserve.cli.field.connect import connection
+
+
+@click.command(name="slots")
+@click.option("--confirm", is_flag=True, help="The model on trial stays.")
+@click.option("--revert", is_flag=True, help="End the trial, and go back to the model before.")
+@click.option("--erase", is_flag=True, help="Empty the slot that does not serve.")
+@click.option("--pty", is_flag=True, help="Keep the twin on a pseudo-terminal, for smpmgr and others.")
+@connection
+def command(
+    *,
+    confirm: bool,
+    revert: bool,
+    erase: bool,
+    pty: bool,
+    emulate: Path | None,
+    port: str | None,
+    board: str | None,
+    baud: int,
+) -> None:
+    """Show what a device's slots hold, their state, and why something was refused."""
+    from tinyserve.errors import UsageError
+    from tinyserve.report.text.slots import slot_lines
+    from tinyserve.slots.connection import connect
+
+    if confirm + revert + erase + pty > 1:
+        raise UsageError("--confirm, --revert, --erase and --pty exclude each other", "give one of them")
+    if pty:
+        _serve(emulate)
+        return
+    with connect(port, emulate, board, baud) as device:
+        if confirm:
+            device.confirm()
+        if revert:
+            device.revert()
+        if erase:
+            device.erase()
+        for line in slot_lines(device.slots(), device.model()):
+            echo(line)
+
+
+def _serve(emulate: Path | None) -> None:
+    from tinyserve.devices.pty import serve
+    from tinyserve.errors import UsageError
+    from tinyserve.locks import alone
+    from tinyserve.slots.connection import open_twin
+
+    if emulate is None:
+        raise UsageError("--pty serves a twin", "--emulate DIR names its firmware")
+    with alone(emulate), open_twin(emulate) as device:
+        echo(device.description, err=True)
+        serve(device, echo)

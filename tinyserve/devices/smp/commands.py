@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands that firmware with slots has, as typed calls."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, TypeVar
+
+import msgspec
+
+from tinyserve.devices.link import NoAnswer
+from tinyserve.devices.smp.client import IMAGE, MODEL, OS, Command, SmpClient
+from tinyserve.errors import DeviceError
+from tinyserve.progress import Progress, silent
+
+T = TypeVar("T")
+
+_ECHO = Command(OS, 0, "echo")
+_RESET = Command(OS, 5, "reset")
+_PARAMETERS = Command(OS, 6, "parameters")
+_STATE = Command(IMAGE, 0, "image state")
+_UPLOAD = Command(IMAGE, 1, "image upload")
+_ERASE = Command(IMAGE, 5, "image erase")
+_INFO = Command(MODEL, 0, "model info")
+_LOAD = Command(MODEL, 1, "load")
+_INFER = Command(MODEL, 2, "infer")
+_OUTPUT = Command(MODEL, 3, "output")
+_PROFILE = Command(MODEL, 4, "profile")
+_HEALTH = Command(MODEL, 5, "health")
+_SLOTS = Command(MODEL, 6, "slots")
+_REVERT = Command(MODEL, 7, "revert")
+VERIFY_TIMEOUT_S = 120.0
+"""A signature takes a second, an erase of a slot some more, a proof as long as an inference."""
+_CHUNK_OVERHEAD = 128
+_LEAST_CHUNK = 32
+_STALLS = 20
+
+
+class Phase(IntEnum):
+    """Of a slot."""
+
+    EMPTY = 0
+    RECEIVING = 1
+    PROVING = 3
+    TRIAL = 4
+    CONFIRMED = 5
+    REFUSED = 6
+
+
+class SlotState(msgspec.Struct, frozen=True):
+    """What a device says of a slot. ``hash``: of header, body and protected TLVs, as the image claims it."""
+
+    phase: int
+    reason: int
+    detail: int
+    address: int
+    hash: bytes = b""
+    version: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+
+class SlotsState(msgspec.Struct, frozen=True):
+    """What a device says of its slots. ``active`` 255: none."""
+
+    active: int
+    boots: int
+    counter: int
+    key: bytes
+    abi: int
+    core: int
+    memory: int
+    slot_bytes: int
+    slots: tuple[SlotState, ...]
+
+
+class ModelState(msgspec.Struct, frozen=True):
+    """What a device serves; ``sha256`` "" for nothing."""
+
+    abi: int
+    board: str
+    core: str
+    firmware: str
+    model: str
+    sha256: str
+    inputs: list[int]
+    outputs: list[int]
+    layers: int
+    arena: int
+    memory: int
+    stack_used: int
+    stack_size: int
+    tick_unit: str
+    tick_hz: int
+
+
+class HealthState(msgspec.Struct, frozen=True):
+    """The counters as they are kept (slots/health reads them)."""
+
+    data: bytes
+    sha256: str
+    tick_unit: str
+    enabled: int
+
+
+@dataclass(frozen=True)
+class LayerTicks:
+    """A layer of the served model, and the ticks it took."""
+
+    name: str
+    ticks: int
+
+
+class SmpDevice:
+    """Firmware with slots behind a client. Every call raises SmpError for what the device refuses, and what
+    the link raises."""
+
+    def __init__(self, client: SmpClient) -> None:
+        self._client = client
+
+    def echo(self, text: str) -> str:
+        """The text, back from the device."""
+        return str(self._client.write(_ECHO, {"d": text}).get("r", ""))
+
+    def reset(self) -> None:
+        """Restarts the device; it answers before."""
+        with contextlib.suppress(NoAnswer):
+            self._client.write(_RESET)
+
+    def slots(self) -> SlotsState:
+        """What the slots hold."""
+        return _typed(self._client.read(_SLOTS), SlotsState)
+
+    def model(self) -> ModelState:
+        """What is served."""
+        return _typed(self._client.read(_INFO), ModelState)
+
+    def upload(self, image: bytes, progress: Progress = silent) -> None:
+        """Sends an image into the slot that is free; goes on where an upload of the same bytes ended."""
+        buffer = int(self._client.read(_PARAMETERS).get("buf_size", 256))
+        chunk = max(_LEAST_CHUNK, (buffer - _CHUNK_OVERHEAD) // 4 * 4)
+        digest = hashlib.sha256(image).digest()
+        first = {"image": 0, "len": len(image), "sha": digest}
+        at = stalled = 0
+        while True:
+            sent = {"off": at, "data": image[at : at + chunk], **(first if at == 0 else {})}
+            answer = self._client.write(_UPLOAD, sent, VERIFY_TIMEOUT_S)
+            reached = answer.get("off")
+            if not isinstance(reached, int) or not 0 <= reached <= len(image):
+                raise DeviceError(f"the device is at offset {reached} of {len(image)} bytes", "try again")
+            progress("uploading", reached, len(image))
+            if reached == len(image):
+                break
+            stalled = 0 if reached > at else stalled + 1
+            if stalled > _STALLS:
+                raise DeviceError(f"the upload does not get beyond byte {at}", "try again")
+            at = reached
+        if answer.get("match") is False:
+            raise DeviceError("the device holds other bytes than were sent", "try again")
+
+    def test(self, image_hash: bytes) -> None:
+        """Verifies the uploaded image, lets it prove itself, and puts it on trial."""
+        self._client.write(_STATE, {"hash": image_hash, "confirm": False}, VERIFY_TIMEOUT_S)
+
+    def confirm(self) -> None:
+        """What is on trial stays."""
+        self._client.write(_STATE, {"confirm": True}, VERIFY_TIMEOUT_S)
+
+    def revert(self) -> None:
+        """Ends the trial: the model before is served again."""
+        self._client.write(_REVERT, timeout_s=VERIFY_TIMEOUT_S)
+
+    def erase(self) -> None:
+        """Empties the slot that does not serve."""
+        self._client.write(_ERASE, timeout_s=VERIFY_TIMEOUT_S)
+
+    def load(self, data: bytes, index: int = 0) -> None:
+        """An input, byte for byte."""
+        at = stalled = 0
+        while at < len(data) or not data:
+            answer = self._client.write(_LOAD, {"index": index, "off": at, "data": data[at : at + 768]})
+            reached = int(answer.get("off", -1))
+            if not data:
+                return
+            stalled = 0 if reached > at else stalled + 1
+            if not 0 <= reached <= len(data) or stalled > _STALLS:
+                raise DeviceError(f"input {index} does not get beyond byte {at}", "try again")
+            at = reached
+
+    def infer(self, runs: int = 1) -> list[int]:
+        """Ticks of each of up to 32 inferences."""
+        return [int(ticks) for ticks in self._client.write(_INFER, {"runs": runs}, VERIFY_TIMEOUT_S)["ticks"]]
+
+    def output(self, index: int = 0) -> bytes:
+        """The bytes of an output of the last inference."""
+        data = b""
+        while True:
+            answer = self._client.read(_OUTPUT, {"index": index, "off": len(data)})
+            piece = bytes(answer.get("data", b""))
+            data += piece
+            if len(data) >= int(answer.get("len", 0)) or not piece:
+                return data
+
+    def profile(self) -> list[LayerTicks]:
+        """One inference, layer by layer."""
+        return [
+            LayerTicks(str(answer["name"]), int(answer["ticks"]))
+            for layer in range(self.model().layers)
+            for answer in (self._client.write(_PROFILE, {"layer": layer}, VERIFY_TIMEOUT_S),)
+        ]
+
+    def health(self) -> HealthState:
+        """The counters since the last clear."""
+        return _typed(self._client.read(_HEALTH), HealthState)
+
+    def clear_health(self) -> None:
+        """The counters start again at zero."""
+        self._client.write(_HEALTH)
+
+
+def _typed(answer: dict[str, Any], kind: type[T]) -> T:
+    try:
+        return msgspec.convert(answer, kind)
+    except msgspec.ValidationError as error:
+        raise DeviceError(f"the device's answer can't be read: {error}", "update its firmware") from error

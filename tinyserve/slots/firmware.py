@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Firmware without a model of its own: it serves what lies in its slots, and takes signed images for them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from tinyserve.boards.types import Board
+from tinyserve.compiler.compile import Compiled
+from tinyserve.devices.emulators.controller import controller_address
+from tinyserve.errors import FileSystemError, ModelError, UsageError
+from tinyserve.firmware.interface import interface_of
+from tinyserve.firmware.mlperf import Exchange
+from tinyserve.firmware.render import (
+    LINKER_SCRIPT,
+    SHIM,
+    Contents,
+    Port,
+    Project,
+    firmware_context,
+    linker_script,
+    write_project,
+)
+from tinyserve.resources import data_directory
+from tinyserve.slots.body import memory_bytes
+from tinyserve.slots.image import core_id, key_bytes
+from tinyserve.slots.layout import Layout, layout_of
+
+DEVICE_FILE = "device.json"
+STACK_BYTES = 8192
+WATCHDOG_S = 5
+"""Longer than any inference; on a twin in instructions, one per clock."""
+_ROOM = 1.25
+_COMMON = (
+    "config.h", "frame_stream.c", "frame_stream.h", "mlperf.c", "mlperf.h", "port.h", "serial_text.c",
+    "serial_text.h", "tensor_io.h", "wide_counter.h", "protocol.c", "protocol.h",
+)  # fmt: skip
+_PORTS: dict[str, tuple[str, ...]] = {
+    "cortex_m": ("cortex_m/port.c", "cortex_m/startup.c"),
+    "riscv": ("riscv/port.c", "riscv/startup.c"),
+}
+_SLOTS = (
+    "slots/ed25519.c", "slots/ed25519.h", "slots/image.c", "slots/image.h", "slots/sha2.c", "slots/sha2.h",
+    "slots/slots.c", "slots/slots.h",
+    "serve/cbor.c", "serve/cbor.h", "serve/health.c", "serve/health.h", "serve/main_slots.c",
+    "serve/model_io.h", "serve/model_table.h", "serve/port_twin.c", "serve/serving.c", "serve/serving.h",
+    "serve/slots_config.h", "serve/slots_port.h", "serve/smp.c", "serve/smp.h", "serve/smp_frame.c",
+    "serve/smp_frame.h", "serve/smp_image.c", "serve/smp_model.c",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What firmware is built with. ``key``: whom images must be signed by. ``memory``: RAM for a model's
+    arena and inputs, in bytes. ``least_counter``: of the first image."""
+
+    key: Ed25519PublicKey
+    memory: int
+    least_counter: int = 0
+    health: bool = True
+
+
+class DeviceFacts(msgspec.Struct, frozen=True):
+    """device.json beside a twin's firmware: what a command needs to start it. ``board``: a name or a path."""
+
+    board: str
+
+
+def memory_for(compiled: Compiled) -> int:
+    """RAM that a firmware keeps for models like this one: a quarter more, as the next one may be larger."""
+    needed = round(memory_bytes(interface_of(compiled)) * _ROOM)
+    return -(-needed // 256) * 256
+
+
+def render_slots(
+    compiled: Compiled, board: Board, settings: Settings, directory: Path, *, board_name: str = ""
+) -> Project:
+    """Writes the firmware project of a twin with slots for models like ``compiled`` into ``directory``.
+
+    ``board_name``: by which commands find the board again. Raises UsageError for a board without a twin,
+    FitError for one with too little flash.
+    """
+    layout = layout_of(board)
+    port = _port(board)
+    placed = msgspec.structs.replace(board, flash=layout.firmware)
+    model = interface_of(compiled)
+    base = firmware_context(
+        placed, port, engine="aot", model_id="slots", firmware_id=firmware_id(settings.key), mlperf=Exchange()
+    )
+    context = base | _slots_context(board, layout, settings)
+    contents = Contents(context)
+    for name in _COMMON:
+        contents.add_part(f"common/{name}", "firmware")
+    for name in _SLOTS:
+        contents.add_part(name, "firmware")
+    for template in _PORTS[port]:
+        contents.add_part(template, "startup" if template.endswith("startup.c") else "firmware")
+    contents.add_runtime(SHIM)
+    contents.files[LINKER_SCRIPT] = linker_script(placed, STACK_BYTES)
+    contents.files[DEVICE_FILE] = msgspec.json.encode(DeviceFacts(board_name or board.id))
+    write_project(directory, contents.files)
+    return Project(
+        directory=directory,
+        board=placed,
+        port=port,
+        engine="aot",
+        model=model,
+        compiled=compiled,
+        sources=tuple(contents.sources),
+        stack_bytes=STACK_BYTES,
+    )
+
+
+def device_facts(directory: Path) -> DeviceFacts:
+    """What ``render_slots`` left beside the firmware. Raises FileSystemError and ModelError."""
+    path = directory / DEVICE_FILE
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=DeviceFacts)
+    except OSError as error:
+        raise FileSystemError(
+            f"{directory} holds no firmware with slots: {error.strerror}: {path}",
+            "tinyserve build BUNDLE --board NAME --emulate --slots KEY.pub",
+        ) from error
+    except msgspec.DecodeError as error:
+        raise ModelError(f"{path}: {error}", "build the firmware again") from error
+
+
+def firmware_id(key: Ed25519PublicKey) -> str:
+    """16 hex digits that tell this firmware from one of other code or for another key."""
+    total = hashlib.sha256(key_bytes(key))
+    for folder in ("common", "serve", "slots"):
+        for path in sorted((data_directory("firmware_templates") / folder).iterdir()):
+            total.update(path.name.encode() + b"\0" + path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def _slots_context(board: Board, layout: Layout, settings: Settings) -> dict[str, object]:
+    return {
+        "slots": True,
+        "layout": layout,
+        "core_id": core_id(board.core.name),
+        "memory_bytes": settings.memory,
+        "least_counter": settings.least_counter,
+        "key_bytes": [f"0x{byte:02x}" for byte in key_bytes(settings.key)],
+        "watchdog_ticks": min(board.clock_hz * WATCHDOG_S, 0xFFFFFFFF),
+        "health": settings.health,
+        "controller": controller_address(board.core),
+    }
+
+
+def _port(board: Board) -> Port:
+    port = board.core.port
+    if port not in _PORTS or not board.core.unicorn_cpu:
+        raise UsageError(
+            f"{board.id}: firmware with slots is built for twins in Unicorn, which has no {board.core.name}",
+            "take a board of another core: tinyserve boards",
+        )
+    return port  # type: ignore[return-value]

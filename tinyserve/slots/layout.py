@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where firmware, journal and slots lie in a board's flash. It follows from the board alone: whoever signs an
+image for a board and whoever built its firmware agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyserve.boards.types import Board, Region
+from tinyserve.errors import FitError, UsageError
+
+SLOT_COUNT = 2
+SECTOR_BYTES = 4096
+"""What one erase takes: nRF52, RP2040 and the twins."""
+UNIT_BYTES = 4
+"""What is programmed at once."""
+FIRMWARE_BYTES = 64 * 1024
+"""Flash that the firmware keeps for itself: without a model it needs half of it."""
+MOST_SLOT_BYTES = 512 * 1024
+_JOURNAL_SECTORS = 2
+_LEAST_SLOT_SECTORS = 4
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Firmware first, then the journal's two sectors, then two slots of one size. All begin at sectors."""
+
+    firmware: Region
+    journal: tuple[int, int]
+    slots: tuple[int, int]
+    slot_bytes: int
+    sector_bytes: int = SECTOR_BYTES
+    unit_bytes: int = UNIT_BYTES
+
+    @property
+    def first(self) -> int:
+        """Address of the first byte that an update may write."""
+        return self.journal[0]
+
+    @property
+    def end(self) -> int:
+        """Address behind the last one."""
+        return self.slots[-1] + self.slot_bytes
+
+
+def layout_of(board: Board) -> Layout:
+    """The layout of a board's flash. Raises UsageError for a board without flash, FitError for too little."""
+    flash = board.flash
+    if flash is None or board.core.port not in ("cortex_m", "riscv"):
+        raise UsageError(f"{board.id}: no flash that could hold slots", "name a microcontroller: cortex-m4")
+    journal = _up(flash.origin + FIRMWARE_BYTES)
+    first = journal + _JOURNAL_SECTORS * SECTOR_BYTES
+    left = flash.origin + flash.bytes - first
+    slot_bytes = min(left // SLOT_COUNT // SECTOR_BYTES * SECTOR_BYTES, MOST_SLOT_BYTES)
+    if slot_bytes < _LEAST_SLOT_SECTORS * SECTOR_BYTES:
+        least = FIRMWARE_BYTES + (_JOURNAL_SECTORS + SLOT_COUNT * _LEAST_SLOT_SECTORS) * SECTOR_BYTES
+        raise FitError(
+            f"{board.id}: {flash.bytes:,} bytes of flash are too few for firmware and two slots",
+            f"take a board with at least {least:,} bytes of flash",
+        )
+    firmware = Region(flash.origin, FIRMWARE_BYTES, flash.kind)
+    return Layout(firmware, (journal, journal + SECTOR_BYTES), (first, first + slot_bytes), slot_bytes)
+
+
+def _up(address: int) -> int:
+    return -(-address // SECTOR_BYTES) * SECTOR_BYTES
