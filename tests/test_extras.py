@@ -76,6 +76,7 @@ NEED_EXTRAS = {
     "slots": (["--emulate", "nano33-slots"], "updates"),
 }
 NEED_OTHER_FILES = {
+    "fleet",
     "setup",
     "compare",
     "energy",

@@ -60,6 +60,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
     },
     "Fleet": {
         "serve": Listed("serving", "Serve boards, twins and this computer over the Open Inference Protocol."),
+        "fleet": Listed("serving", "Show what a server's members do, or open them anew."),
     },
     "Devices in the field": {
         "keys": Listed("field", "Make and show the keys that model images are signed with."),

@@ -61,6 +61,7 @@ class Member:
         self.service = ServiceTime(0.0)
         self.inferences = 0
         self.faults = 0
+        self._last_fault = ""
         self._feed = feed
         self._open_engine = open_engine
         self._engine: Engine | None = None
@@ -177,8 +178,12 @@ class Member:
             raise DeviceError(f"{self.name}: its answer differs from this computer's", "flash it anew")
 
     def _break(self, fault: TinyserveError) -> None:
-        self.faults += 1
+        if (
+            self.state == "ready" or fault.message != self._last_fault
+        ):  # not each look for a board that is away
+            self.faults += 1
         self.state, self.reason = "broken", fault.message
+        self._last_fault = fault.message
         self._feed.left(self, fault)
         self._close()
 

@@ -22,7 +22,7 @@ from tinyserve.serve import statistics
 from tinyserve.serve.errors import RequestError
 from tinyserve.serve.gateway import Gateway
 from tinyserve.serve.request import InferAnswer, InferRequest
-from tinyserve.serve.rest import oip, tfserving
+from tinyserve.serve.rest import oip, pages, tfserving
 from tinyserve.serve.rest.guard import Guard, error_response, on_bug, on_expected, read_body
 
 EXTENSIONS = (
@@ -37,7 +37,7 @@ def build(gateway: Gateway, token: str = "", more: list[Route] | None = None) ->
     """The application for a gateway. ``more``: routes of others (jobs, pages)."""
     endpoints = Endpoints(gateway)
     return Starlette(
-        routes=[*endpoints.routes(), *tfserving.routes(gateway), *(more or [])],
+        routes=[*endpoints.routes(), *tfserving.routes(gateway), *pages.routes(gateway), *(more or [])],
         middleware=[Middleware(Guard, server=gateway.config.server, token=token)],
         exception_handlers={TinyserveError: on_expected, HTTPException: _on_http, Exception: on_bug},
     )

@@ -21,7 +21,8 @@ from tinyserve.errors import TinyserveError
 from tinyserve.serve.config import LOOPBACK, Limits, Server
 from tinyserve.serve.errors import RequestError, TooLargeError, UnavailableError
 
-_OPEN = ("/v2/health/live", "/v2/health/ready")
+_OPEN = ("/v2/health/live", "/v2/health/ready", "/", "/docs")
+"""Asked for without a token: probes, and pages that hold nothing but their own text."""
 _log = logging.getLogger(__name__)
 
 

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tinyserve fleet"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tinyserve.cli.console import echo
+from tinyserve.cli.options import PATH
+
+
+def _server(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option(
+            "--authority", type=PATH, metavar="PEM", help="Certificate that the server's is checked by."
+        ),
+        click.option("--token-file", type=PATH, metavar="FILE", help="The server's bearer token."),
+        click.option(
+            "--url", default="http://127.0.0.1:8000", show_default=True, help="Where the server listens."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+@click.group(name="fleet")
+def command() -> None:
+    """Show what the members of a running server do, or open them anew."""
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@_server
+def status(*, as_json: bool, url: str, token_file: Path | None, authority: Path | None) -> None:
+    """Show models and members, their state and why they do not serve. Exit status 8 if a model has none that
+    does."""
+    import msgspec
+
+    from tinyserve.errors import DeviceError
+    from tinyserve.report.text import fleet as text
+    from tinyserve.serve.asking import Server
+
+    found = Server(url, token_file, authority).status()
+    if as_json:
+        echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        for line in text.lines(found):
+            echo(line)
+    idle = [model.name for model in found.models if model.state != "READY"]
+    if idle:
+        raise DeviceError(f"no member serves {', '.join(idle)}", "`tinyserve fleet reset MEMBER`")
+
+
+@command.command()
+@click.argument("name")
+@_server
+def reset(*, name: str, url: str, token_file: Path | None, authority: Path | None) -> None:
+    """Open the member NAME, or each member of the group NAME, anew: what it computes goes to others."""
+    from tinyserve.serve.asking import Server
+
+    Server(url, token_file, authority).reset(name)
