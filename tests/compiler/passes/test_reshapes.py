@@ -13,8 +13,8 @@ from tests.compiler.passes.nets import Net, applying
 from tests.support import differential
 from tests.support.differential import Case
 from tests.support.fuzz_seed import fuzz_seed
-from tinyserve.compiler.graph.reader import read
 from tinyserve.compiler.passes import dead_channels, dead_code, no_ops, reshapes
+from tinyserve.compiler.passes.load import load
 
 
 def test_chains_of_reshapes_merge_and_bytes_stay(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_transposes_compose_in_the_right_order() -> None:
     net.input((2, 3, 4, 5))
     net.transpose(1, 2, 3, 0)
     net.transpose(3, 0, 2, 1)
-    model = read(net.case("").model)
+    model = load(net.case("").model)
     values = np.arange(120, dtype=np.int8).reshape(2, 3, 4, 5)
     expected = values.transpose(1, 2, 3, 0).transpose(3, 0, 2, 1)
     assert reshapes.run(model.main, model) == 1
@@ -84,7 +84,7 @@ def test_transposes_that_cancel_disappear() -> None:
     net.transpose(0, 3, 1, 2)
     net.transpose(0, 2, 3, 1)
     net.unary("RELU", same=True)
-    model = read(net.case("").model)
+    model = load(net.case("").model)
     for module in (reshapes, no_ops, dead_code):
         module.run(model.main, model)
     assert [op.name for op in model.main.nodes] == ["RELU", "RELU"]
@@ -95,7 +95,7 @@ def test_only_a_transpose_that_moves_data_stays() -> None:
         net = Net(np.random.default_rng(4))
         net.input((1, 4, 1, 3))
         net.transpose(*order)
-        model = read(net.case("").model)
+        model = load(net.case("").model)
         reshapes.run(model.main, model)
         assert model.main.nodes[0].name == name
         values = np.arange(12).reshape(1, 4, 1, 3)

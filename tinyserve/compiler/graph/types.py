@@ -235,6 +235,12 @@ class Node:
         place = self.signature.place(name)
         return self.inputs[place] if place < len(self.inputs) else None
 
+    def set_input(self, name: str, tensor: Tensor | None) -> None:
+        """Makes a tensor the input of this name, or leaves it out."""
+        place = self.signature.place(name)
+        padding = [None] * (place - len(self.inputs))
+        self.inputs = [*self.inputs[:place], *padding, tensor, *self.inputs[place + 1 :]]
+
     def operands(self) -> list[Tensor]:
         """The inputs that are there, in the order of the file."""
         return [tensor for tensor in self.inputs if tensor is not None]

@@ -72,7 +72,7 @@ def _make_constant(variable: _Variable, model: Model) -> int:
     if len(variable.assignments) != 1:
         return 0
     where, assignment = variable.assignments[0]
-    value = assignment.inputs[1]
+    value = assignment.optional("value")
     call = _only_call_once(where, model)
     if call is None or value is None or value.data is None:
         return 0

@@ -59,8 +59,7 @@ def bypass(graph: Graph, node: Node) -> bool:
     Returns False, and changes nothing, where that output must stay: the graph returns it, and the input
     is something that no operator can write in its place.
     """
-    source, target = node.inputs[0], node.output
-    assert source is not None
+    source, target = node.operands()[0], node.output
     if is_output(graph, target):
         maker = producer(graph, source)
         if maker is None or is_output(graph, source):

@@ -130,6 +130,7 @@ def _quantize(node: Node, inputs: list[Array]) -> Array | None:
 
 
 def _source(node: Node) -> Tensor:
+    """The first input, by its place: the engine need not know an operator that is folded, nor its names."""
     source = node.inputs[0]
     assert source is not None
     return source

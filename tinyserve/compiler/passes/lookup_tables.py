@@ -41,8 +41,8 @@ class _Chain:
 
 
 def _replace(graph: Graph, quantize: Node) -> bool:
-    real, target = quantize.inputs[0], quantize.outputs[0]
-    if real is None or real.is_constant or not _is_byte(target):
+    real, target = quantize.input("input"), quantize.output
+    if real.is_constant or not _is_byte(target):
         return False
     chain = _chain(graph, real)
     if chain is None or not any(node.name != "DEQUANTIZE" for node in chain.nodes):
@@ -89,8 +89,8 @@ def _chain(graph: Graph, real: Tensor) -> _Chain | None:
             continue
         found[id(maker)] = maker
         if maker.name == "DEQUANTIZE" and not maker.custom:
-            source = maker.inputs[0]
-            if source is None or source.is_constant or not _is_byte(source):
+            source = maker.input("input")
+            if source.is_constant or not _is_byte(source):
                 return None
             sources[id(source)] = source
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinyserve.compiler.graph.types import Graph, Model, Node, Tensor
+from tinyserve.compiler.graph.types import Graph, Model, Node
 from tinyserve.compiler.passes.edit import bypass
 
 NAME = "no-ops"
@@ -18,10 +18,10 @@ def run(graph: Graph, model: Model) -> int:
 
 def _is_no_op(node: Node) -> bool:
     condition = _CONDITIONS.get(node.name)
-    if condition is None or node.custom or not node.inputs or len(node.outputs) != 1:
+    if condition is None or node.custom or not node.operands() or len(node.outputs) != 1:
         return False
-    source, output = node.inputs[0], node.output
-    if source is None or source.is_constant or source.is_variable:
+    source, output = node.operands()[0], node.output
+    if source.is_constant or source.is_variable:
         return False
     alike = (source.shape, source.dtype, source.quantization) == (
         output.shape,
@@ -41,12 +41,12 @@ def _one_input(node: Node) -> bool:
 
 
 def _pads_nothing(node: Node) -> bool:
-    paddings = _data(node, 1)
+    paddings = node.optional("paddings")
     return paddings is not None and paddings.data is not None and not paddings.data.any()
 
 
 def _identity_permutation(node: Node) -> bool:
-    permutation = _data(node, 1)
+    permutation = node.optional("permutation")
     if permutation is None or permutation.data is None:
         return False
     order = permutation.data.reshape(-1).tolist()
@@ -55,12 +55,12 @@ def _identity_permutation(node: Node) -> bool:
 
 def _begins_at_zero(node: Node) -> bool:
     """A slice of the whole: the shapes are equal, so only a reversed or wrapped one could differ."""
-    begin = _data(node, 1)
+    begin = node.optional("begin")
     return begin is not None and begin.data is not None and not begin.data.any()
 
 
 def _whole_strided_slice(node: Node) -> bool:
-    strides = _data(node, 3)
+    strides = node.optional("strides")
     return (
         _begins_at_zero(node)
         and strides is not None
@@ -70,10 +70,6 @@ def _whole_strided_slice(node: Node) -> bool:
             node.options.int32(field) for field in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
         )
     )
-
-
-def _data(node: Node, index: int) -> Tensor | None:
-    return node.inputs[index] if index < len(node.inputs) else None
 
 
 _CONDITIONS: dict[str, Callable[[Node], bool]] = {

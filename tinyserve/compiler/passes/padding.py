@@ -25,12 +25,12 @@ def run(graph: Graph, model: Model) -> int:
 
 
 def _merge(graph: Graph, convolution: Node) -> bool:
-    padded = convolution.inputs[0]
-    pad = None if padded is None else producer(graph, padded)
-    if padded is None or pad is None or pad.custom or pad.name not in ("PAD", "PADV2"):
+    padded = convolution.input("input")
+    pad = producer(graph, padded)
+    if pad is None or pad.custom or pad.name not in ("PAD", "PADV2"):
         return False
-    source = pad.inputs[0]
-    if source is None or source.is_constant or not _pads_with_zero_point(pad, source, padded):
+    source = pad.input("input")
+    if source.is_constant or not _pads_with_zero_point(pad, source, padded):
         return False
     amounts = _amounts(pad)
     if amounts is None:
@@ -46,7 +46,7 @@ def _merge(graph: Graph, convolution: Node) -> bool:
     convolution.attributes = replace(
         convolution.attributes, pad_top=top, pad_bottom=bottom, pad_left=left, pad_right=right
     )
-    convolution.inputs = [source, *convolution.inputs[1:]]
+    convolution.set_input("input", source)
     return True
 
 
@@ -60,14 +60,14 @@ def _pads_with_zero_point(pad: Node, source: Tensor, padded: Tensor) -> bool:
         return False
     if pad.name == "PAD":
         return True
-    value = pad.inputs[2]
+    value = pad.optional("value")
     return value is not None and value.data is not None and bool((value.data == padded.zero_point).all())
 
 
 def _amounts(pad: Node) -> list[list[int]] | None:
     """[[top, bottom], [left, right]], None where something else is padded, too."""
-    paddings = pad.inputs[1]
-    if paddings is None or paddings.data is None or paddings.shape != (4, 2):
+    paddings = pad.input("paddings")
+    if paddings.data is None or paddings.shape != (4, 2):
         return None
     batch, height, width, channels = paddings.data.tolist()
     return [height, width] if not any(batch + channels) else None

@@ -21,12 +21,12 @@ def run(graph: Graph, model: Model) -> int:
 
 
 def _cancel(graph: Graph, quantize: Node) -> bool:
-    real, target = quantize.inputs[0], quantize.outputs[0]
-    dequantize = None if real is None else producer(graph, real)
+    target = quantize.output
+    dequantize = producer(graph, quantize.input("input"))
     if dequantize is None or dequantize.name != "DEQUANTIZE" or dequantize.custom:
         return False
-    source = dequantize.inputs[0]
-    if source is None or source.dtype not in (DType.INT8, DType.INT16) or source.is_constant:
+    source = dequantize.input("input")
+    if source.dtype not in (DType.INT8, DType.INT16) or source.is_constant:
         return False
     if source.dtype is not target.dtype or source.shape != target.shape:
         return False
@@ -35,7 +35,7 @@ def _cancel(graph: Graph, quantize: Node) -> bool:
     if source.quantization != target.quantization:
         return False
     if is_output(graph, target):
-        quantize.inputs = [source]  # now a no-op, which its own pass takes out where that is possible
+        quantize.set_input("input", source)  # now a no-op, for its own pass to take out
     else:
         graph.nodes.remove(quantize)
         replace_reads(graph, target, source)

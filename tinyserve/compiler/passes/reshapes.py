@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from tinyserve.compiler.graph.builtin_options import NO_OPTIONS
-from tinyserve.compiler.graph.types import Graph, Model, Node, Tensor
+from tinyserve.compiler.graph.types import Graph, Model, Node
 from tinyserve.compiler.ops.movement.reshape import Reshape
 from tinyserve.compiler.passes.edit import producer, refresh_tensors
 
@@ -38,45 +38,43 @@ def run(graph: Graph, model: Model) -> int:
 
 def _skip_reshape(graph: Graph, node: Node) -> int:
     """The later of two reads the earlier one's input: only the last shape counts."""
-    middle = node.inputs[0]
-    earlier = None if middle is None else producer(graph, middle)
+    earlier = producer(graph, node.input("input"))
     if earlier is None or earlier.custom or earlier.name not in _RESHAPES:
         return 0
-    node.inputs = [earlier.inputs[0], *node.inputs[1:]]
+    node.set_input("input", earlier.input("input"))
     return 1
 
 
 def _merge_transpose(graph: Graph, node: Node) -> int:
-    middle, later = node.inputs[0], _permutation(node)
-    previous = None if middle is None else producer(graph, middle)
+    previous, later = producer(graph, node.input("input")), _permutation(node)
     if previous is None or previous.custom or previous.name != "TRANSPOSE" or later is None:
         return 0
-    earlier, stored = _permutation(previous), node.inputs[1]
-    if earlier is None or stored is None or len(earlier) != len(later):
+    earlier, stored = _permutation(previous), node.input("permutation")
+    if earlier is None or len(earlier) != len(later):
         return 0
     combined = np.array([earlier[axis] for axis in later], dtype=stored.dtype.numpy)
-    node.inputs = [previous.inputs[0], replace(stored, index=-1, data=combined)]
+    node.set_input("input", previous.input("input"))
+    node.set_input("permutation", replace(stored, index=-1, data=combined))
     return 1
 
 
 def _keeps_order(node: Node) -> bool:
     """Axes of extent 1 may move as they like: the order of elements is that of the other axes."""
-    source, permutation = node.inputs[0], _permutation(node)
-    if source is None or permutation is None or sorted(permutation) != list(range(len(source.shape))):
+    source, permutation = node.input("input"), _permutation(node)
+    if permutation is None or sorted(permutation) != list(range(len(source.shape))):
         return False
     real = [axis for axis in permutation if source.shape[axis] != 1]
     return real == sorted(real)
 
 
 def _as_reshape(node: Node) -> Node:
-    return Node(
-        node.index, "RESHAPE", node.inputs[:1], node.outputs, NO_OPTIONS, signature=Reshape().signature
-    )
+    source = node.input("input")
+    return Node(node.index, "RESHAPE", [source], node.outputs, NO_OPTIONS, signature=Reshape().signature)
 
 
 def _permutation(node: Node) -> list[int] | None:
     """The axes counted from the front, None where they are no constant."""
-    stored: Tensor | None = node.inputs[1] if len(node.inputs) > 1 else None
-    if stored is None or stored.data is None:
+    stored = node.input("permutation")
+    if stored.data is None:
         return None
     return [int(axis) % stored.elements for axis in stored.data.reshape(-1)]

@@ -308,7 +308,8 @@ def fits_32_bits(node: Node) -> bool:
 
 def computed_operands(node: Node) -> bool:
     """Whether weights or bias are computed at run time. Portable kernels alone take those."""
-    return any(tensor is not None and not tensor.is_constant for tensor in node.inputs[1:])
+    operands = node.input("weights"), node.optional("bias")
+    return any(not tensor.is_constant for tensor in operands if tensor is not None)
 
 
 def add_convolution(

@@ -200,7 +200,8 @@ def _check_constants(node: Node) -> None:
         "children": ((2,), (DType.INT32,)), "roots": ((1,), (DType.INT32,)), "leaves": ((1, 2), LEAF_TYPES),
         "base": ((1,), (DType.INT32,)), "targets": ((1,), (DType.INT32,)),
     }  # fmt: skip
-    for tensor, (role, (ranks, kinds)) in zip(node.inputs[1:], wanted.items(), strict=False):
+    for role, (ranks, kinds) in wanted.items():
+        tensor = node.optional(role)
         if tensor is None:
             continue
         checks.constant(node, tensor, role)

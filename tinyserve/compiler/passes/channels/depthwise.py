@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import Node, Tensor
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.passes.channels.state import Mask, State, take
 from tinyserve.compiler.passes.channels.weights import (
-    bias_of,
     foldable,
     has_plain_weights,
     known_outputs,
     reads_padding,
+    shrink_bias,
 )
 
 
@@ -23,7 +23,7 @@ class Depthwise:
         return node.name == "DEPTHWISE_CONV_2D" and has_plain_weights(node)
 
     def learn(self, node: Node, state: State) -> None:
-        source, weights = _operands(node)
+        source, weights = node.input("input"), node.input("weights")
         assert weights.data is not None
         multiplier = _multiplier(node)
         inputs = state.of(source)
@@ -36,25 +36,17 @@ class Depthwise:
         state.learn(node.output, constant, known_outputs(node, constant, sums))
 
     def demand(self, node: Node, state: State) -> None:
-        source, output = _operands(node)[0], node.output
+        source, output = node.input("input"), node.output
         multiplier = _multiplier(node)
         state.demand(source, state.of(output).keep.reshape(-1, multiplier).any(axis=1))
         state.demand(output, np.repeat(state.of(source).keep, multiplier))
 
     def shrink(self, node: Node, state: State) -> None:
         keep: Mask = state.of(node.output).keep
-        node.inputs[1] = take(_operands(node)[1], 3, keep)
-        bias = bias_of(node)
-        if bias is not None:
-            node.inputs[2] = take(bias, bias.data.ndim - 1, keep)  # type: ignore[union-attr]
-
-
-def _operands(node: Node) -> tuple[Tensor, Tensor]:
-    source, weights = node.inputs[0], node.inputs[1]
-    assert source is not None and weights is not None
-    return source, weights
+        node.set_input("weights", take(node.input("weights"), 3, keep))
+        shrink_bias(node, keep)
 
 
 def _multiplier(node: Node) -> int:
-    source, weights = _operands(node)
+    source, weights = node.input("input"), node.input("weights")
     return weights.shape[3] // source.shape[3]

@@ -6,15 +6,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Node, Tensor
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.passes.channels.state import Int64Array, Mask, State, take
 from tinyserve.compiler.passes.channels.weights import (
     add_to_bias,
-    bias_of,
     foldable,
     has_plain_weights,
     known_outputs,
     reads_padding,
+    shrink_bias,
 )
 
 
@@ -27,13 +27,13 @@ class Mixing:
     def covers(self, node: Node) -> bool:
         if node.name not in ("CONV_2D", "FULLY_CONNECTED") or not has_plain_weights(node):
             return False
-        source, weights = _operands(node)
+        source, weights = node.input("input"), node.input("weights")
         if node.name == "CONV_2D":
             return weights.shape[3] == source.shape[3]
         return bool(source.shape) and weights.shape[1] % source.shape[-1] == 0
 
     def learn(self, node: Node, state: State) -> None:
-        filters, source = _filters(node), _operands(node)[0]
+        filters, source = _filters(node), node.input("input")
         inputs = state.of(source)
         folds = foldable(node, inputs, _padded(node))
         constant: Mask = np.asarray(~(_reads(filters) & ~folds).any(axis=1))
@@ -41,7 +41,7 @@ class Mixing:
         state.learn(node.output, constant, known_outputs(node, constant, _sums(filters, offsets)))
 
     def demand(self, node: Node, state: State) -> None:
-        source, weights = _operands(node)
+        source, weights = node.input("input"), node.input("weights")
         outputs = state.of(node.output).keep
         per_channel = weights.quantization is not None and weights.quantization.per_channel
         if node.name == "FULLY_CONNECTED" and per_channel and outputs.sum() == 1:
@@ -51,7 +51,7 @@ class Mixing:
         state.demand(source, (_reads(_filters(node)) & outputs[:, None]).any(axis=0) & ~folds)
 
     def shrink(self, node: Node, state: State) -> None:
-        source, weights = _operands(node)
+        source, weights = node.input("input"), node.input("weights")
         inputs, outputs = state.of(source), state.of(node.output).keep
         gone = ~inputs.keep & inputs.known
         sums = _sums(_filters(node), np.where(gone, inputs.value - source.zero_point, 0))
@@ -59,22 +59,14 @@ class Mixing:
             columns = inputs.keep
         else:
             columns = np.tile(inputs.keep, weights.shape[1] // inputs.keep.size)
-        node.inputs[1] = take(take(weights, 0, outputs), weights.data.ndim - 1, columns)  # type: ignore[union-attr]
-        bias = bias_of(node)
-        if bias is not None:
-            node.inputs[2] = take(bias, bias.data.ndim - 1, outputs)  # type: ignore[union-attr]
+        node.set_input("weights", take(take(weights, 0, outputs), len(weights.shape) - 1, columns))
+        shrink_bias(node, outputs)
         add_to_bias(node, sums[outputs])
-
-
-def _operands(node: Node) -> tuple[Tensor, Tensor]:
-    source, weights = node.inputs[0], node.inputs[1]
-    assert source is not None and weights is not None
-    return source, weights
 
 
 def _filters(node: Node) -> npt.NDArray[np.generic]:
     """Weights as [output channel][tap][input channel]."""
-    source, weights = _operands(node)
+    source, weights = node.input("input"), node.input("weights")
     assert weights.data is not None
     return weights.data.reshape(weights.shape[0], -1, source.shape[-1])
 

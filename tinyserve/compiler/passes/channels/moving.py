@@ -34,9 +34,8 @@ class Elementwise:
         return node.name in _POOLS or node.name in _BINARY or node.name in _UNARY
 
     def learn(self, node: Node, state: State) -> None:
-        source, output = node.inputs[0], node.output
-        if node.name not in _BINARY and source is not None:
-            state.learn(output, *after(node, state.of(source)))
+        if node.name not in _BINARY:
+            state.learn(node.output, *after(node, state.of(node.input("input"))))
 
     def demand(self, node: Node, state: State) -> None:
         output = node.output
@@ -66,26 +65,28 @@ class Flatten:
     """RESHAPE and the like where the last axis stays, or takes up whole runs of the old one (flattening)."""
 
     def covers(self, node: Node) -> bool:
-        source, output = node.inputs[0], node.output
-        if node.name not in _FLATTENING or source is None or not source.shape or not output.shape:
+        if node.name not in _FLATTENING:
+            return False
+        source, output = node.input("input"), node.output
+        if not source.shape or not output.shape:
             return False
         return source.elements > 0 and output.shape[-1] % source.shape[-1] == 0
 
     def learn(self, node: Node, state: State) -> None:
-        source, output = _ends(node)
+        source, output = node.input("input"), node.output
         channels = state.of(source)
         repeats = channel_count(output) // channel_count(source)
         state.learn(output, np.tile(channels.known, repeats), np.tile(channels.value, repeats))
 
     def demand(self, node: Node, state: State) -> None:
-        source, output = _ends(node)
+        source, output = node.input("input"), node.output
         count = channel_count(source)
         state.demand(source, state.of(output).keep.reshape(-1, count).any(axis=0))
         state.demand(output, np.tile(state.of(source).keep, channel_count(output) // count))
 
     def shrink(self, node: Node, state: State) -> None:
         if node.name == "RESHAPE":
-            node.inputs = node.inputs[:1]  # the new shape stands in the output alone
+            node.set_input("shape", None)  # the new one stands in the output alone
 
 
 class Concatenation:
@@ -132,17 +133,11 @@ def _parts(node: Node) -> list[tuple[Tensor, slice]]:
     return parts
 
 
-def _ends(node: Node) -> tuple[Tensor, Tensor]:
-    assert node.inputs[0] is not None
-    return node.inputs[0], node.output
-
-
 def _leaves_channels_alone(node: Node) -> bool:
     """MEAN over other axes than the last, PAD without padding of the last, both known when compiling."""
-    source, argument = node.inputs[0], node.inputs[1]
-    if source is None or argument is None or argument.data is None or not source.shape:
-        return False
-    if any(tensor is not None and not tensor.is_constant for tensor in node.inputs[1:]):
+    source, *arguments = node.operands()
+    argument = node.input("axis" if node.name == "MEAN" else "paddings")
+    if argument.data is None or not source.shape or not all(tensor.is_constant for tensor in arguments):
         return False
     if node.name == "MEAN":
         axes = {int(axis) % len(source.shape) for axis in argument.data.reshape(-1)}

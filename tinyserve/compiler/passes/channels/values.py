@@ -28,8 +28,7 @@ def output_stage(node: Node) -> Callable[[int, int], int]:
 
     Requantization, zero point and activation of TFLM's reference kernels.
     """
-    source, weights, output = node.inputs[0], node.inputs[1], node.output
-    assert source is not None and weights is not None
+    source, weights, output = node.input("input"), node.input("weights"), node.output
     dense = node.name == "FULLY_CONNECTED"
     factors = (fully_connected_requantization if dense else convolution_requantization)(
         node, source, weights, output
@@ -49,8 +48,7 @@ def after(node: Node, channels: Channels) -> tuple[Mask, Int64Array]:
 
     float32 and int16 channels are only ever known to be zero.
     """
-    source, output = node.inputs[0], node.output
-    assert source is not None
+    source, output = node.input("input"), node.output
     if node.name in ("PAD", "PADV2"):
         return channels.known & (channels.value == pad_value(node)), channels.value
     if source.dtype is not output.dtype:
@@ -76,8 +74,7 @@ def _int8_values(node: Node, values: Int64Array) -> Int64Array | None:
 
 def _means(node: Node, values: Int64Array) -> Int64Array:
     """TFLM's QuantizedMeanOrSum of ``count`` equal values."""
-    source, output = node.inputs[0], node.output
-    assert source is not None
+    source, output = node.input("input"), node.output
     count = reduction_of(node).count
     multiplier, shift = Mean().factor(node, count)
     means = [
