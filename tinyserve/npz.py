@@ -7,8 +7,10 @@ fits the file that it comes from, and the memory that this computer has left.
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,6 +44,14 @@ def load_array(path: Path) -> npt.NDArray[Any]:
     check_memory(size)
     array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
     return array
+
+
+def packed(arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
+    """The .npz of arrays, compressed."""
+    file = io.BytesIO()
+    named: dict[str, Any] = dict(arrays)
+    np.savez_compressed(file, **named)
+    return file.getvalue()
 
 
 def check(path: Path) -> None:

@@ -95,7 +95,7 @@ def _build(compiled: Compiled, cpu: str, directory: Path) -> Path:
     command = [
         sys.executable, "-m", "ziglang", "cc", "-target", target, f"-mcpu={mcpu}", *_FLAGS.split(), *entry,
         "-I", str(directory), "-I", str(directory / "model"), "-T", str(_SCRIPT),
-        "-Wl,--gc-sections",
+        "-Wl,--gc-sections", "-rtlib=compiler-rt",
         *map(str, [Path(__file__).with_suffix(".c"), *sources, *SHIM_SOURCES]), "-o", str(elf),
     ]  # fmt: skip
     built = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)

@@ -41,6 +41,7 @@ class Listed(NamedTuple):
 SECTIONS: dict[str, dict[str, Listed]] = {
     "Workflow": {
         "convert": Listed("model", "Quantize a trained model and check it: makes a bundle."),
+        "features": Listed("model", "Raw samples to what a model takes: show, apply, fit, check."),
         "accuracy": Listed("model", "Top-1 accuracy: float, compiled, and on the device."),
         "debug": Listed("model", "Find the layer that loses accuracy, and what would help."),
         "inspect": Listed("model", "Show layers, shapes, MACs, the arena, flash, and the boards it fits."),

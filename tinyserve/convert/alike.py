@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tinyserve.convert.tflite import schema
+from tinyserve.compiler.graph import objects
 
 _STEP = re.compile(r"(^|[./])(step|backwards)~\d+(?=/)")
 
@@ -30,7 +30,7 @@ def role(name: str) -> str:
 
 def united(calibrated: bytes) -> bytes:
     """A calibrated float .tflite in which tensors of the same role have one range."""
-    model = schema.unpack(calibrated)
+    model = objects.unpack(calibrated)
     groups: dict[str, list[object]] = {}
     for tensor in model.subgraphs[0].tensors:
         name = role(tensor.name.decode() if isinstance(tensor.name, bytes) else tensor.name or "")
@@ -40,7 +40,7 @@ def united(calibrated: bytes) -> bytes:
         return calibrated
     for group in groups.values():
         _unite(group)
-    return schema.pack(model)
+    return objects.pack(model)
 
 
 def _has_range(tensor: object) -> bool:

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from tinyserve.convert.quantize import quantizer
-from tinyserve.convert.tflite import entry, real, shapes, standardize, surgery, widen
+from tinyserve.convert.tflite import attach, entry, real, shapes, standardize, surgery, widen
 from tinyserve.convert.worker import messages, runtimes
 from tinyserve.convert.worker.loaded import Exported, Loaded, Say, each_sample, load_arrays, save_arrays
 from tinyserve.errors import ModelError, TinyserveError, ToolError
 from tinyserve.extras import missing_package
+from tinyserve.features import spec as feature_spec
 
 
 class Server:
@@ -39,6 +40,7 @@ class Server:
             messages.Split: self.split,
             messages.Join: self.join,
             messages.Standardize: self.standardize,
+            messages.PutFeatures: self.put_features,
             messages.RunOriginal: self.run_original,
             messages.TraceOriginal: self.trace_original,
             messages.Quantize: self.quantize,
@@ -102,6 +104,11 @@ class Server:
 
     def standardize(self, request: messages.Standardize) -> messages.Done:
         request.output.write_bytes(standardize.standardized(request.source.read_bytes(), request.steps))
+        return messages.Done()
+
+    def put_features(self, request: messages.PutFeatures) -> messages.Done:
+        spec = feature_spec.load(request.spec)
+        request.output.write_bytes(attach.attached(spec, request.network.read_bytes()))
         return messages.Done()
 
     def run_original(self, request: messages.RunOriginal) -> messages.Done:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy.typing as npt
 
-from tinyserve.bundle import from_source_layout, quantize, to_source_layout
+from tinyserve.bundle import from_source_layout, quantize, sample_shape, to_source_layout
 from tinyserve.convert.check import expectation
 from tinyserve.convert.frameworks import front_ends
 from tinyserve.convert.quantize import scaling_front, signal_front
@@ -23,6 +24,8 @@ from tinyserve.convert.worker.child import Worker
 from tinyserve.convert.worker.loaded import save_arrays
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import ModelError, UsageError
+from tinyserve.features.run import FeatureRunner
+from tinyserve.features.spec import encode
 from tinyserve.progress import Progress
 
 Array = npt.NDArray[Any]
@@ -47,8 +50,25 @@ class Session:
         self.name = str(source.path)
         self._references: tuple[list[Array], list[Array]] | None = None
         self.front = front_ends.to_tflite(worker, loader, source, options, self.record)
+        self._network = self.front.model
+        self._runner = self._with_features()
         if options.labels:
             self.record.labels = _checked_labels(options.labels, self.original)
+
+    def _with_features(self) -> FeatureRunner | None:
+        """Puts the features that the options specify in front of the model; runs them for its original."""
+        spec = self.options.features
+        if spec is None:
+            return None
+        text, network, joined = (self.worker.path(suffix) for suffix in (".json", ".tflite", ".tflite"))
+        text.write_bytes(encode(spec))
+        network.write_bytes(self._network.data)
+        self.worker.ask(messages.PutFeatures(text, network, joined), "put features before the model")
+        model = facts.inspect(joined.read_bytes(), f"{self.name} with its features")
+        model = facts.with_forms(model, [[]], [info.form for info in self._network.outputs])
+        self.front = replace(self.front, model=model)
+        self._note(f"takes raw samples: {len(spec.steps)} steps of features are in front of the model")
+        return FeatureRunner(spec, tuple(self._network.inputs[0].shape))
 
     @property
     def original(self) -> Inspected:
@@ -63,7 +83,8 @@ class Session:
         _check_scheme(scheme, options)
         if front := signal_front.operators_of(self.original.model):
             names = ", ".join(signal_front.custom_operators(self.original.model))
-            self._note(f"the front end ({names}) stays as it is: the network behind it is quantized")
+            if self._runner is None:  # of features it is known what they are
+                self._note(f"the front end ({names}) stays as it is: the network behind it is quantized")
             data = self._quantize_behind(self.original, front, calibration, scheme, options)
         elif steps := scaling_front.standardizations(self.original.model, calibration.inputs, scheme):
             data = self._quantize_standardized(steps, calibration, scheme, options)
@@ -151,7 +172,10 @@ class Session:
 
     def _reference(self, inputs: list[Array]) -> list[Array]:
         if self.front.has_original:
-            given = [to_source_layout(a, info) for a, info in zip(inputs, self.original.inputs, strict=True)]
+            taken = self._network.inputs
+            if self._runner is not None:
+                inputs = [self._runner.run(inputs[0]).reshape(len(inputs[0]), *sample_shape(taken[0]))]
+            given = [to_source_layout(a, info) for a, info in zip(inputs, taken, strict=True)]
             outputs, _ = self.loader.run(messages.RunOriginal, given, "run the original")
             infos = self.original.outputs
             return [from_source_layout(a, info) for a, info in zip(outputs, infos, strict=True)]
@@ -171,9 +195,8 @@ class Session:
         outputs, engine = expectation.expected(
             self.worker, self.original, typed, Record(), self.options.operators
         )
-        self.record.notes.append(
-            f"the original was run by {engine}: LiteRT cannot run it ({', '.join(custom)})"
-        )
+        if self._runner is None:
+            self._note(f"the original was run by {engine}: LiteRT cannot run it ({', '.join(custom)})")
         return outputs
 
     def _from_litert(self, inputs: list[Array]) -> list[Array]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tinyserve import __version__
 from tinyserve.bundle import Cost, Tried
 from tinyserve.datasets.named import AS_IT_IS, Reading
+from tinyserve.features.spec import Spec
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Options:
     - ``trust``: pickles may run their code when they are loaded (scikit-learn).
     - ``timeout_s``: how long a converter may be silent.
     - ``measure``: what a .tflite costs on a board, for the costs of variants; None: not measured.
+    - ``features``: steps in front of the model, which then takes raw samples.
     - ``reading``: how samples are made of images, CSV and audio.
     """
 
@@ -52,6 +54,7 @@ class Options:
     keep_layout: bool = False
     timeout_s: float = 600.0
     measure: Callable[[bytes], Cost] | None = field(default=None, repr=False, compare=False)
+    features: Spec | None = None
     reading: Reading = AS_IT_IS
 
 

@@ -15,13 +15,15 @@ from tinyserve.datasets.named import Array, Named, Reading, only_input
 from tinyserve.errors import DataError
 
 SUFFIXES = frozenset({".wav"})
+_FULL_SCALE = 32768
 _SHORTEST = 400  # samples: 25 ms at 16 kHz; a smaller input is features, not audio
 
 
 def read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
     """Windows of one file, or of all files below a directory, whose directories are classes.
 
-    Channels are averaged. A file shorter than a window is padded with zeros. Raises DataError.
+    Channels are averaged; values are -1..1, or 16-bit integers where the input is plain int16. A
+    file shorter than a window is padded with zeros. Raises DataError.
     """
     info = only_input(path, inputs)
     shape = bundle.sample_shape(info)
@@ -38,10 +40,18 @@ def read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
     windows, labels = [], []
     for file in files:
         for window in _windows(_samples(file, reading.sample_rate), length, reading.stride or length):
-            windows.append(window.reshape(shape))
+            windows.append(_as_recorded(window.reshape(shape), info))
             labels.append(classes.index(file.parent.name) if classes else 0)
     known = np.array(labels) if classes else None
     return Named({info.name: np.stack(windows)}, known, str(path), tuple(classes))
+
+
+def _as_recorded(window: Array, info: TensorInfo) -> Array:
+    """For an input of plain int16 what a microphone gives, for others -1..1."""
+    if info.dtype != "int16" or info.scale:
+        return window
+    recorded: Array = np.clip(np.rint(window * _FULL_SCALE), -_FULL_SCALE, _FULL_SCALE - 1)
+    return recorded
 
 
 def _windows(samples: Array, length: int, step: int) -> list[Array]:

@@ -39,8 +39,8 @@ def load(where: Path | str, inputs: Sequence[TensorInfo], reading: Reading = AS_
     if str(where) == RANDOM:
         return synthetic.random(inputs)
     if generator.is_name(str(where)):
-        return match(generator.read(str(where), inputs), inputs)
-    return match(_read(Path(where), inputs, reading), inputs)
+        return match(generator.read(str(where), inputs), inputs, reading)
+    return match(_read(Path(where), inputs, reading), inputs, reading)
 
 
 def check_place(where: Path | str) -> None:
@@ -75,10 +75,10 @@ def _suffixes(path: Path) -> set[str]:
     return {file.suffix.lower() for file in (*path.glob("*"), *path.glob("*/*")) if file.is_file()}
 
 
-def match(named: Named, inputs: Sequence[TensorInfo]) -> Dataset:
+def match(named: Named, inputs: Sequence[TensorInfo], reading: Reading = AS_IT_IS) -> Dataset:
     """Assigns arrays to inputs (by name, else by order of likely names, else by shape) and checks them."""
     chosen = _assign(named, inputs)
-    fitted = [_fit(chosen[info.name], info, named.origin) for info in inputs]
+    fitted = [_fit(chosen[info.name], info, named.origin, reading) for info in inputs]
     counts = {info.name: len(array) for info, array in zip(inputs, fitted, strict=True)}
     if len(set(counts.values())) > 1:
         listed = ", ".join(f"{name}: {count}" for name, count in counts.items())
@@ -201,7 +201,7 @@ def _has_channels_first(array: Array, info: TensorInfo) -> bool:
     return len(wanted) == 3 and array.shape[1:] == (wanted[2], *wanted[:2]) and array.shape[1:] != wanted
 
 
-def _fit(array: Array, info: TensorInfo, origin: str) -> Array:
+def _fit(array: Array, info: TensorInfo, origin: str, reading: Reading) -> Array:
     """The array as (N, *sample shape) of the input's type, checked."""
     wanted = bundle.sample_shape(info)
     where = f"{origin}: data for input '{info.name}'"
@@ -225,7 +225,10 @@ def _fit(array: Array, info: TensorInfo, origin: str) -> Array:
         else:
             array = np.moveaxis(array, 1, -1)
         array = np.ascontiguousarray(array)
-    return _cast(array.reshape(len(array), *wanted), info, where)
+    array = array.reshape(len(array), *wanted)
+    if not (reading.missing and info.dtype == "float32"):
+        _check_finite(array, where)
+    return _cast(array, info, where)
 
 
 def _shapes(info: TensorInfo) -> str:
@@ -237,8 +240,7 @@ def _shapes(info: TensorInfo) -> str:
     return f"{source} as your model does, or {own}" if info.form else own
 
 
-def _cast(array: Array, info: TensorInfo, where: str) -> Array:
-    """Real values in the type a user of the original model would pass: float32, or the input's integers."""
+def _check_finite(array: Array, where: str) -> None:
     if array.dtype.kind == "f":
         bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
         if bad.any():
@@ -247,6 +249,10 @@ def _cast(array: Array, info: TensorInfo, where: str) -> Array:
                 f"the first is sample {int(np.argmax(bad))}",
                 "remove these samples, or fix the preprocessing that made them",
             )
+
+
+def _cast(array: Array, info: TensorInfo, where: str) -> Array:
+    """Real values in the type a user of the original model would pass: float32, or the input's integers."""
     if info.scale != 0.0 and array.dtype == np.dtype(info.dtype) and info.dtype != "uint8":
         return bundle.dequantize(array, info)  # quantized already; uint8 is more often raw pixels
     if info.scale != 0.0 or info.dtype == "float32":

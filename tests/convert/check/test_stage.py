@@ -65,14 +65,14 @@ def test_a_changed_model_is_refused_with_output_and_node(source: Path) -> None:
 
 
 def _with_operator(session: Session, old: str, new: str) -> bytes:
-    from tinyserve.convert.tflite import schema
+    from tinyserve.compiler.graph import objects
 
-    model = schema.unpack(session.original.data)
-    numbers = schema.module().BuiltinOperator
+    model = objects.unpack(session.original.data)
+    numbers = objects.module().BuiltinOperator
     for code in model.operatorCodes:
         if code.builtinCode == getattr(numbers, old):
             code.builtinCode = code.deprecatedBuiltinCode = getattr(numbers, new)
-    return schema.pack(model)
+    return objects.pack(model)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from tinyserve.compiler.graph import reader
 
 pytest.importorskip("ai_edge_litert")
 
+from tinyserve.compiler.graph.writer import GraphWriter
 from tinyserve.convert.tflite import signature, state
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.tflite.state import Variable
-from tinyserve.convert.tflite.write import GraphWriter
 from tinyserve.convert.worker import runtimes
 
 

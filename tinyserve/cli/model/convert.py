@@ -69,6 +69,13 @@ if TYPE_CHECKING:
 )
 @options.keep_layout
 @options.gates
+@click.option(
+    "--features",
+    type=PATH,
+    metavar="SPEC",
+    help="Put the features of this specification (features.toml) in front of the model, which then takes raw "
+    "samples; so does the data.",
+)
 @options.operators
 @options.reading
 @click.option(
@@ -98,6 +105,7 @@ def command(
     board: str,
     engine: str,
     keep_layout: bool,
+    features: Path | None,
     operators: tuple[Path, ...],
     pixel_range: tuple[float, float] | None,
     stride: int,
@@ -111,9 +119,11 @@ def command(
     from tinyserve.convert.settings import Options
     from tinyserve.datasets.named import Reading
     from tinyserve.errors import BudgetError
+    from tinyserve.features import spec
     from tinyserve.quality.limits import of_bundle
     from tinyserve.report.text.bundle import bundle_panel
 
+    given = None if features is None else spec.load(features)
     settings = Options(
         input_shapes=tuple(options.shape(text) for text in shapes),
         signature=signature,
@@ -126,10 +136,11 @@ def command(
         min_accuracy=min_accuracy,
         trust=trust,
         keep_layout=keep_layout,
+        features=given,
         mlperf_id=mlperf_id,
         labels=options.read_labels(labels) if labels else (),
         measure=options.measure_on(board, operators),
-        reading=Reading(pixel_range, stride, sample_rate),
+        reading=Reading(pixel_range, stride, sample_rate, missing=given is not None),
     )
     conversion = workflow.Conversion(
         representative, quantize, output, name, samples, settings, operators=operators

@@ -16,10 +16,10 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import Model, Node, Quantization, Tensor
+from tinyserve.compiler.graph.writer import GraphWriter
 from tinyserve.compiler.ops.trees.tree_ensemble import NAME, TreeEnsemble, TreeEnsembleAttributes
 from tinyserve.compiler.ops.trees.tree_tables import Tables, largest_sum, tree_of_nodes
 from tinyserve.convert.frameworks.forest import Forest
-from tinyserve.convert.tflite.write import GraphWriter
 from tinyserve.convert.worker.messages import Quantize
 from tinyserve.errors import UnsupportedError
 

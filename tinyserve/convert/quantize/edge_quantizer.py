@@ -13,9 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from tinyserve.compiler.graph import reader
+from tinyserve.compiler.graph import objects, reader
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.convert.tflite import schema
 from tinyserve.convert.worker import runtimes
 from tinyserve.convert.worker.loaded import Arrays, Say
 from tinyserve.errors import ModelError, ToolError
@@ -100,8 +99,8 @@ def _complete(found: dict[str, dict[str, Any]], node: Node) -> None:
 def _alike(data: bytes) -> bytes:
     """The model whose operators have outputs of one type: those that nothing reads, and which the package
     leaves in float, take that of the others."""
-    model = schema.unpack(data)
-    real = schema.module().TensorType.FLOAT32
+    model = objects.unpack(data)
+    real = objects.module().TensorType.FLOAT32
     for graph in model.subgraphs:
         read = {int(i) for node in graph.operators for i in node.inputs} | set(map(int, graph.outputs))
         for node in graph.operators:
@@ -110,7 +109,7 @@ def _alike(data: bytes) -> bytes:
             for index, tensor in zip(node.outputs, outputs, strict=True):
                 if integer is not None and tensor.type == real and int(index) not in read:
                     tensor.type, tensor.quantization = integer.type, integer.quantization
-    return schema.pack(model)
+    return objects.pack(model)
 
 
 def _widen(found: dict[str, dict[str, Any]], name: str, values: Any, rank: int) -> None:

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from tinyserve.compiler.graph import reader
+from tinyserve.compiler.graph import objects, reader
 from tinyserve.convert import alike
 from tinyserve.convert.frameworks import tensorflow, trees
 from tinyserve.convert.quantize import activations, edge_quantizer, ranges, same_scale
-from tinyserve.convert.tflite import schema, signature, state
+from tinyserve.convert.tflite import signature, state
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.tflite.state import Variable
 from tinyserve.convert.worker import runtimes
@@ -113,9 +113,9 @@ def _plain(model: bytes) -> bytes:
     """The model without the mark by which litert-torch keeps the quantizer away from constants."""
     if _KEEP_CONSTANTS not in model:
         return model
-    unpacked = schema.unpack(model)
+    unpacked = objects.unpack(model)
     unpacked.metadata = [entry for entry in unpacked.metadata if entry.name != _KEEP_CONSTANTS]
-    return schema.pack(unpacked)
+    return objects.pack(unpacked)
 
 
 def _feed(samples: Arrays, say: Say) -> Iterator[Arrays]:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.convert.tflite import schema
+from tinyserve.compiler.graph import objects
 from tinyserve.convert.worker.loaded import Arrays, Say
 
 _KEPT_PER_SAMPLE = 4096
@@ -25,14 +25,14 @@ def clipped(calibrated: bytes, values: Mapping[int, npt.NDArray[np.float32]], me
 
     ``values``: per tensor index a sample of its values. Ranges only ever shrink.
     """
-    model = schema.unpack(calibrated)
+    model = objects.unpack(calibrated)
     for index, tensor in enumerate(model.subgraphs[0].tensors):
         ranged = tensor.quantization is not None and tensor.quantization.min is not None
         if ranged and index in values and len(tensor.quantization.min) == 1:
             low, high = _range(values[index], method)
             tensor.quantization.min = [max(low, float(tensor.quantization.min[0]))]
             tensor.quantization.max = [min(high, float(tensor.quantization.max[0]))]
-    return schema.pack(model)
+    return objects.pack(model)
 
 
 def observe(model: bytes, samples: Arrays, say: Say) -> dict[int, npt.NDArray[np.float32]]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tinyserve.convert.tflite import schema
+from tinyserve.compiler.graph import objects
 
 _FIRST, _SECOND, _ALL = (0,), (1,), None
 _MOVED: dict[str, tuple[int, ...] | None] = {
@@ -36,13 +36,13 @@ _MOVED: dict[str, tuple[int, ...] | None] = {
 
 def repaired(data: bytes) -> bytes:
     """The model with a QUANTIZE in front of each input that is copied to an output of another scale."""
-    model = schema.unpack(data)
+    model = objects.unpack(data)
     changed = [_repair(model, graph) for graph in model.subgraphs]
-    return schema.pack(model) if any(changed) else data
+    return objects.pack(model) if any(changed) else data
 
 
 def _repair(model: Any, graph: Any) -> bool:
-    generated = schema.module()
+    generated = objects.module()
     names = {number: name for name, number in vars(generated.BuiltinOperator).items() if name.isupper()}
     integers = (generated.TensorType.INT8, generated.TensorType.UINT8, generated.TensorType.INT16)
     operators: list[Any] = []
@@ -73,7 +73,7 @@ def _rescaled(
                 rescaled.buffer, rescaled.quantization = 0, output.quantization
                 graph.tensors.append(rescaled)
                 target = len(graph.tensors) - 1
-                added.append(schema.operator(model, "QUANTIZE", [inputs[place]], [target], version=2))
+                added.append(objects.operator(model, "QUANTIZE", [inputs[place]], [target], version=2))
                 inputs[place] = target
     operator.inputs = inputs
     return added

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tinyserve.compiler.graph.types import DType, Model, Node
 from tinyserve.errors import UnsupportedError
+from tinyserve.features.flow import PREFIX
 
 _RUN_BY_LITERT = frozenset({"TFLite_Detection_PostProcess"})
 _QUANTIZED_APART = frozenset({"TreeEnsemble"})
@@ -27,11 +28,10 @@ def operators_of(model: Model) -> list[int]:
 
     Raises UnsupportedError where custom operators leave no network to quantize.
     """
-    custom = custom_operators(model)
-    if not custom:
+    custom, nodes = custom_operators(model), model.main.nodes
+    if not custom and not any(map(is_feature, nodes)):
         return []
-    nodes = model.main.nodes
-    front = ancestors(nodes, [node for node in nodes if node.name in custom])
+    front = ancestors(nodes, [node for node in nodes if node.name in custom or is_feature(node)])
     for node in nodes:
         if node.index not in front and _goes_on_in_integers(node, nodes, front):
             front.add(node.index)
@@ -65,6 +65,11 @@ def _goes_on_in_integers(node: Node, nodes: list[Node], front: set[int]) -> bool
         and all(id(tensor) in written for tensor in computed)
         and any(tensor.dtype is not DType.FLOAT32 for tensor in computed)
     )
+
+
+def is_feature(node: Node) -> bool:
+    """Steps of a specification, whatever operators they are made of."""
+    return any(tensor.name.startswith(PREFIX) for tensor in node.outputs)
 
 
 def _has_weights(node: Node) -> bool:

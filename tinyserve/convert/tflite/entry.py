@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinyserve.convert.tflite import schema
+from tinyserve.compiler.graph import objects
 
 _CALLS = (
     "thenSubgraphIndex", "elseSubgraphIndex", "condSubgraphIndex", "bodySubgraphIndex", "initSubgraphIndex",
@@ -14,7 +14,7 @@ _CALLS = (
 
 def chosen(data: bytes, signature: str) -> bytes:
     """The file with the subgraph of ``signature`` first, and without those that it does not run."""
-    model = schema.unpack(data)
+    model = objects.unpack(data)
     definition = next(d for d in model.signatureDefs if bytes(d.signatureKey).decode() == signature)
     order = _reached(model, int(definition.subgraphIndex))
     places = {old: new for new, old in enumerate(order)}
@@ -27,8 +27,8 @@ def chosen(data: bytes, signature: str) -> bytes:
                     setattr(operator.builtinOptions, field, places[called])
     definition.subgraphIndex = 0
     model.signatureDefs = [definition]
-    schema.drop_unused(model)
-    return schema.pack(model)
+    objects.drop_unused(model)
+    return objects.pack(model)
 
 
 def _reached(model: Any, first: int) -> list[int]:

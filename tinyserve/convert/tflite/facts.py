@@ -19,6 +19,7 @@ from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.passes import dead_code, lookup_tables
 from tinyserve.compiler.passes.load import load, parse_attributes
+from tinyserve.convert.quantize.signal_front import is_feature
 from tinyserve.errors import ModelError, UnsupportedError
 
 Scheme = Literal["float32", "int8", "int16x8"]
@@ -138,8 +139,9 @@ def weights(model: Model) -> list[WeightStatistics]:
 
 
 def left_in_float(model: Model) -> list[str]:
-    """Operators that compute in float32, by their places."""
-    computing = [node for graph in model.graphs for node in graph.nodes if node.name not in _CONVERSIONS]
+    """Operators that compute in float32, by their places; features are meant to."""
+    nodes = [node for graph in model.graphs for node in graph.nodes]
+    computing = [node for node in nodes if node.name not in _CONVERSIONS and not is_feature(node)]
     return [
         node.location for node in computing if any(tensor.dtype is DType.FLOAT32 for tensor in node.outputs)
     ]

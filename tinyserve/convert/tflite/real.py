@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from tinyserve.convert.tflite import schema
+from tinyserve.compiler.graph import objects
 
 
 def dequantized(data: bytes) -> bytes:
     """The file with every quantized tensor in float32, and without the operators that went to and fro."""
-    model = schema.unpack(data)
-    generated = schema.module()
+    model = objects.unpack(data)
+    generated = objects.module()
     kinds = generated.TensorType
     integers = {kinds.UINT8: np.uint8, kinds.INT8: np.int8, kinds.INT16: np.int16, kinds.INT32: np.int32}
     for graph in model.subgraphs:
@@ -29,8 +29,8 @@ def dequantized(data: bytes) -> bytes:
     for operator in (operator for graph in model.subgraphs for operator in graph.operators):
         if hasattr(operator.builtinOptions, "asymmetricQuantizeInputs"):
             operator.builtinOptions.asymmetricQuantizeInputs = False
-    schema.drop_unused(model)
-    return schema.pack(model)
+    objects.drop_unused(model)
+    return objects.pack(model)
 
 
 def _make_real(generated: Any, model: Any, tensor: Any, dtype: Any) -> None:
@@ -74,4 +74,4 @@ def _drop_conversions(generated: Any, model: Any, graph: Any) -> None:
         if model.subgraphs[signature.subgraphIndex] is graph:
             for entry in signature.outputs or ():
                 entry.tensorIndex = replaced.get(int(entry.tensorIndex), int(entry.tensorIndex))
-    schema.drop_tensors(model, graph, replaced)
+    objects.drop_tensors(model, graph, replaced)

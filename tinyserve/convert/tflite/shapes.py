@@ -7,17 +7,17 @@ LiteRT computes every shape anew before it runs a model, so a converter's slip i
 
 from __future__ import annotations
 
-from tinyserve.convert.tflite import schema
+from tinyserve.compiler.graph import objects
 from tinyserve.convert.worker import runtimes
 
 
 def inferred(data: bytes) -> bytes:
     """The file with the shapes of its main graph's tensors as LiteRT has them after allocation."""
     found = runtimes.shapes(data)
-    model = schema.unpack(data)
+    model = objects.unpack(data)
     for index, tensor in enumerate(model.subgraphs[0].tensors):
         raw = model.buffers[tensor.buffer].data
         if index in found and (raw is None or len(raw) == 0):
             tensor.shape = list(found[index])
             tensor.shapeSignature = None
-    return schema.pack(model)
+    return objects.pack(model)

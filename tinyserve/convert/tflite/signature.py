@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinyserve.convert.tflite import schema
+from tinyserve.compiler.graph import objects
 from tinyserve.errors import ModelError
 
 _KEY = b"serving_default"
@@ -52,10 +52,10 @@ def of(data: bytes) -> Signature:
 
 def named(data: bytes, signature: Signature) -> bytes:
     """The file with one signature, which calls its inputs and outputs as told, in the order they have."""
-    model = schema.unpack(data)
+    model = objects.unpack(data)
     graph = model.subgraphs[0]
     model.signatureDefs = [_definition(graph, signature)]
-    return schema.pack(model)
+    return objects.pack(model)
 
 
 def ordered(data: bytes, found: Signature, wanted: Signature) -> bytes:
@@ -65,7 +65,7 @@ def ordered(data: bytes, found: Signature, wanted: Signature) -> bytes:
 
     An input that nothing reads, and which the converter has dropped, is not brought back: ModelError.
     """
-    model = schema.unpack(data)
+    model = objects.unpack(data)
     graph = model.subgraphs[0]
     definition = next((d for d in model.signatureDefs or () if d.subgraphIndex == 0), None)
     if definition is not None:
@@ -77,7 +77,7 @@ def ordered(data: bytes, found: Signature, wanted: Signature) -> bytes:
             "save the model without inputs that nothing uses, and each output once",
         )
     model.signatureDefs = [_definition(graph, wanted)]
-    return schema.pack(model)
+    return objects.pack(model)
 
 
 def _places(entries: Any, names: Sequence[str], kind: str, shown: Sequence[str]) -> list[int]:
@@ -92,7 +92,7 @@ def _places(entries: Any, names: Sequence[str], kind: str, shown: Sequence[str])
 
 
 def _definition(graph: Any, signature: Signature) -> Any:
-    generated = schema.module()
+    generated = objects.module()
     definition = generated.SignatureDefT()
     definition.signatureKey, definition.subgraphIndex = _KEY, 0
     definition.inputs = _entries(generated, graph.inputs, signature.inputs)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.compiler.graph import objects
 from tinyserve.convert.quantize.scaling_front import STANDARDIZED, Standardization
-from tinyserve.convert.tflite import schema
 
 Array = npt.NDArray[Any]
 
@@ -17,7 +17,7 @@ Array = npt.NDArray[Any]
 def standardized(data: bytes, steps: list[Standardization]) -> bytes:
     """A float .tflite that computes the same: (x - middle) * factor, then layers with weights / factor and
     biases + weights · middle."""
-    model = schema.unpack(data)
+    model = objects.unpack(data)
     graph = model.subgraphs[0]
     operators = list(graph.operators)
     for step in steps:
@@ -34,8 +34,8 @@ def standardized(data: bytes, steps: list[Standardization]) -> bytes:
         for reader in readers:
             _take_back(model, reader, middle, factor)
             reader.inputs = [scaled, *map(int, reader.inputs[1:])]
-    schema.drop_unused(model)
-    return schema.pack(model)
+    objects.drop_unused(model)
+    return objects.pack(model)
 
 
 def _take_back(model: Any, reader: Any, middle: Array, factor: Array) -> None:
@@ -54,7 +54,7 @@ def _values(model: Any, index: int) -> Array:
 
 
 def _constant(model: Any, values: Array, name: bytes) -> int:
-    buffer = schema.module().BufferT()
+    buffer = objects.module().BufferT()
     buffer.data = np.frombuffer(values.astype("<f4").tobytes(), np.uint8)
     model.buffers.append(buffer)
     index = _tensor(model, None, b"standardize/" + name)
@@ -65,7 +65,7 @@ def _constant(model: Any, values: Array, name: bytes) -> int:
 
 def _tensor(model: Any, like: int | None, name: bytes) -> int:
     """A new float tensor, of the shape of ``like``."""
-    generated = schema.module()
+    generated = objects.module()
     graph = model.subgraphs[0]
     tensor = generated.TensorT()
     tensor.type, tensor.name, tensor.buffer = generated.TensorType.FLOAT32, name, 0
@@ -78,8 +78,8 @@ def _tensor(model: Any, like: int | None, name: bytes) -> int:
 
 def _operator(model: Any, name: str, inputs: list[int], output: int) -> Any:
     """SUB or MUL, with options of its own."""
-    generated = schema.module()
-    operator = schema.operator(model, name, inputs, [output])
+    generated = objects.module()
+    operator = objects.operator(model, name, inputs, [output])
     title = name.capitalize()
     operator.builtinOptionsType = getattr(generated.BuiltinOptions, f"{title}Options")
     operator.builtinOptions = getattr(generated, f"{title}OptionsT")()

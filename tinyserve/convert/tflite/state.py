@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph import reader
+from tinyserve.compiler.graph import objects, reader
 from tinyserve.compiler.graph.types import Graph, Model
-from tinyserve.convert.tflite import schema
 from tinyserve.errors import UnsupportedError
 
 Array = npt.NDArray[Any]
@@ -43,7 +42,7 @@ def lifted(data: bytes) -> tuple[bytes, list[Variable]]:
 
     Raises UnsupportedError where variables are touched in subgraphs of control flow.
     """
-    read, model = reader.read(data), schema.unpack(data)
+    read, model = reader.read(data), objects.unpack(data)
     _check(read)
     graph, names = model.subgraphs[0], _handles(read.main)
     initial = _initial_values(read)
@@ -74,12 +73,12 @@ def lifted(data: bytes) -> tuple[bytes, list[Variable]]:
     found = [
         Variable(*key, initial.get(key, np.zeros(shapes[key].shape, shapes[key].dtype.numpy))) for key in keys
     ]
-    return schema.pack(model), found
+    return objects.pack(model), found
 
 
 def lowered(data: bytes, variables: Sequence[Variable]) -> bytes:
     """The model with its last inputs and outputs as the variables that ``lifted`` found, in its own types."""
-    read, model = reader.read(data), schema.unpack(data)
+    read, model = reader.read(data), objects.unpack(data)
     count = len(variables)
     writer = _Writer(model)
     graph = model.subgraphs[0]
@@ -104,7 +103,7 @@ def lowered(data: bytes, variables: Sequence[Variable]) -> bytes:
     call.builtinOptions.initSubgraphIndex = len(model.subgraphs)
     graph.operators = [call, *first, *graph.operators, *last]
     model.subgraphs.append(setting)
-    return schema.pack(model)
+    return objects.pack(model)
 
 
 def _check(model: Model) -> None:
@@ -143,8 +142,8 @@ def _initial_values(model: Model) -> dict[tuple[str, str], Array]:
 def _drop(model: Any, graph: Any) -> None:
     used = {int(i) for op in graph.operators for i in (*op.inputs, *op.outputs)}
     used |= {int(i) for i in (*graph.inputs, *graph.outputs)}
-    schema.drop_tensors(model, graph, {i for i in range(len(graph.tensors)) if i not in used})
-    schema.drop_unused(model)
+    objects.drop_tensors(model, graph, {i for i in range(len(graph.tensors)) if i not in used})
+    objects.drop_unused(model)
 
 
 def _alike(one: Any, other: Any) -> bool:
@@ -173,7 +172,7 @@ class _Writer:
     """Adds to a ``ModelT``."""
 
     def __init__(self, model: Any) -> None:
-        self._schema = schema.module()
+        self._schema = objects.module()
         self._model = model
 
     def subgraph(self, name: str) -> Any:

@@ -7,7 +7,7 @@ import copy
 from collections.abc import Collection
 from typing import Any
 
-from tinyserve.convert.tflite import schema
+from tinyserve.compiler.graph import objects
 
 
 def split(data: bytes, front: Collection[int]) -> tuple[bytes, bytes]:
@@ -16,7 +16,7 @@ def split(data: bytes, front: Collection[int]) -> tuple[bytes, bytes]:
     The front must not read what the others write. Its outputs are the tensors that the others read, in the
     order in which they are first read; those are the inputs of the second model.
     """
-    model = schema.unpack(data)
+    model = objects.unpack(data)
     operators = model.subgraphs[0].operators
     first = [op for index, op in enumerate(operators) if index in front]
     second = [op for index, op in enumerate(operators) if index not in front]
@@ -30,7 +30,7 @@ def split(data: bytes, front: Collection[int]) -> tuple[bytes, bytes]:
 def join(data: bytes, front: Collection[int], network: bytes) -> bytes:
     """``data`` with the network that ``split`` cut off replaced by another that has its inputs and outputs,
     in other types perhaps: floats that it takes as integers go through a QUANTIZE."""
-    model, added = schema.unpack(data), schema.unpack(network)
+    model, added = objects.unpack(data), objects.unpack(network)
     graph, behind = model.subgraphs[0], added.subgraphs[0]
     second = [op for index, op in enumerate(graph.operators) if index not in front]
     edge, written = _edge(model, second), _written(second)
@@ -46,7 +46,27 @@ def join(data: bytes, front: Collection[int], network: bytes) -> bytes:
     made = iter([places[int(index)] for index in behind.outputs])
     _set_outputs(model, graph, [next(made) if int(i) in written else int(i) for i in graph.outputs])
     _drop_unread(model, graph)
-    return schema.pack(model)
+    return objects.pack(model)
+
+
+def prepended(front: bytes, network: bytes) -> bytes:
+    """``network``, whose only input has the shape and type of the only output of ``front``, behind it; names
+    of the outputs stay."""
+    model, added = objects.unpack(front), objects.unpack(network)
+    graph, behind = model.subgraphs[0], added.subgraphs[0]
+    places = _append(model, added)
+    _read_instead(behind.operators, places[int(behind.inputs[0])], int(graph.outputs[0]))
+    graph.operators += behind.operators
+    entry, places[int(behind.inputs[0])] = int(graph.inputs[0]), int(graph.outputs[0])
+    graph.outputs = [places[int(index)] for index in behind.outputs]
+    model.signatureDefs = added.signatureDefs
+    for signature in model.signatureDefs or ():
+        for named in signature.outputs or ():
+            named.tensorIndex = places[named.tensorIndex]
+        for named in signature.inputs or ():
+            named.name, named.tensorIndex = graph.tensors[entry].name, entry
+    _drop_unread(model, graph)
+    return objects.pack(model)
 
 
 def _edge(model: Any, second: list[Any]) -> list[int]:
@@ -76,7 +96,7 @@ def _part(model: Any, operators: list[Any], inputs: list[int], outputs: list[int
     graph.operators, graph.inputs, graph.outputs = copy.deepcopy(operators), inputs, outputs
     part.signatureDefs = None
     _drop_unread(part, graph)
-    return schema.pack(part)
+    return objects.pack(part)
 
 
 def _append(model: Any, added: Any) -> dict[int, int]:
@@ -100,7 +120,7 @@ def _append(model: Any, added: Any) -> dict[int, int]:
 def _quantize(model: Any, graph: Any, source: int, target: int) -> None:
     """``target`` gets the values of ``source`` in its own type, and a name of its own."""
     graph.tensors[target].name += b"_quantized"
-    graph.operators.append(schema.operator(model, "QUANTIZE", [source], [target]))
+    graph.operators.append(objects.operator(model, "QUANTIZE", [source], [target]))
 
 
 def _read_instead(operators: list[Any], target: int, source: int) -> None:
@@ -119,5 +139,5 @@ def _set_outputs(model: Any, graph: Any, outputs: list[int]) -> None:
 def _drop_unread(model: Any, graph: Any) -> None:
     used = {int(i) for op in graph.operators for i in (*op.inputs, *op.outputs)}
     used |= {int(i) for i in (*graph.inputs, *graph.outputs)}
-    schema.drop_tensors(model, graph, {i for i in range(len(graph.tensors)) if i not in used})
-    schema.drop_unused(model)
+    objects.drop_tensors(model, graph, {i for i in range(len(graph.tensors)) if i not in used})
+    objects.drop_unused(model)

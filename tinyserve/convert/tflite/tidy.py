@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinyserve.convert.tflite import schema
+from tinyserve.compiler.graph import objects
 
 
 def tidied(data: bytes) -> bytes:
@@ -16,12 +16,12 @@ def tidied(data: bytes) -> bytes:
     - inputs of whole numbers, given as floats that are only ever cast to integers (tokens of an embedding),
       as these integers: quantized to 8 bits there would be 256 of them.
     """
-    model = schema.unpack(data)
+    model = objects.unpack(data)
     graph = model.subgraphs[0]
     _select_v2(model, graph)
     for index in map(int, graph.inputs):
         _integer_input(model, graph, index)
-    return schema.pack(model)
+    return objects.pack(model)
 
 
 def _name(model: Any, operator: Any) -> int:
@@ -30,7 +30,7 @@ def _name(model: Any, operator: Any) -> int:
 
 
 def _select_v2(model: Any, graph: Any) -> None:
-    generated = schema.module()
+    generated = objects.module()
     kinds = generated.BuiltinOperator
     for operator in graph.operators:
         if _name(model, operator) != kinds.SELECT:
@@ -44,12 +44,12 @@ def _select_v2(model: Any, graph: Any) -> None:
         operator.opcodeIndex = len(model.operatorCodes) - 1
         operator.builtinOptionsType = generated.BuiltinOptions.SelectV2Options
         operator.builtinOptions = generated.SelectV2OptionsT()
-    schema.drop_unused(model)
+    objects.drop_unused(model)
 
 
 def _integer_input(model: Any, graph: Any, index: int) -> None:
     """Retypes an input that nothing reads but casts to one type of integers, and takes the casts out."""
-    generated = schema.module()
+    generated = objects.module()
     tensor, kinds = graph.tensors[index], generated.TensorType
     readers = [op for op in graph.operators if index in map(int, op.inputs)]
     targets = [int(op.outputs[0]) for op in readers]
@@ -64,5 +64,5 @@ def _integer_input(model: Any, graph: Any, index: int) -> None:
     graph.operators = [op for op in graph.operators if not any(op is cast for cast in readers)]
     for operator in graph.operators:
         operator.inputs = [index if int(i) in targets else int(i) for i in operator.inputs]
-    schema.drop_tensors(model, graph, targets)
-    schema.drop_unused(model)
+    objects.drop_tensors(model, graph, targets)
+    objects.drop_unused(model)

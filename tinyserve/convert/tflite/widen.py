@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyserve.convert.tflite import schema
+from tinyserve.compiler.graph import objects
 
 
 def widened(data: bytes) -> bytes:
@@ -19,8 +19,8 @@ def widened(data: bytes) -> bytes:
 
     What else is of half precision stays.
     """
-    model = schema.unpack(data)
-    generated = schema.module()
+    model = objects.unpack(data)
+    generated = objects.module()
     widens = {
         index
         for index, code in enumerate(model.operatorCodes)
@@ -35,8 +35,8 @@ def widened(data: bytes) -> bytes:
         for source in set(replaced.values()):
             _widen(generated, model, graph.tensors[source])
         _rewire(model, graph, replaced)
-    schema.drop_unused(model)
-    return schema.pack(model)
+    objects.drop_unused(model)
+    return objects.pack(model)
 
 
 def _is_half_constant(generated: Any, model: Any, tensor: Any) -> bool:
@@ -63,4 +63,4 @@ def _rewire(model: Any, graph: Any, replaced: dict[int, int]) -> None:
         if model.subgraphs[signature.subgraphIndex] is graph:
             for entry in signature.outputs or ():
                 entry.tensorIndex = replaced.get(entry.tensorIndex, entry.tensorIndex)
-    schema.drop_tensors(model, graph, replaced)
+    objects.drop_tensors(model, graph, replaced)

@@ -100,6 +100,14 @@ class Standardize(msgspec.Struct, frozen=True, tag=True):
     output: Path
 
 
+class PutFeatures(msgspec.Struct, frozen=True, tag=True):
+    """Put the features of a specification, as JSON, in front of ``network``; see ``attach``."""
+
+    spec: Path
+    network: Path
+    output: Path
+
+
 class RunOriginal(msgspec.Struct, frozen=True, tag=True):
     """Run the model that was loaded last, in its own framework."""
 
@@ -154,6 +162,7 @@ Request = (
     | Split
     | Join
     | Standardize
+    | PutFeatures
     | RunOriginal
     | TraceOriginal
     | Quantize

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Quantization
-from tinyserve.convert.tflite.write import GraphWriter
+from tinyserve.compiler.graph.writer import GraphWriter
 
 Array = npt.NDArray[Any]
 

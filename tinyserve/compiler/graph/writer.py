@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.compiler.graph import objects
 from tinyserve.compiler.graph.types import Quantization
-from tinyserve.convert.tflite import schema
 
 Array = npt.NDArray[Any]
 _VERSION = 3
@@ -25,7 +25,7 @@ class GraphWriter:
     """One graph. Methods return the number of a tensor, which operators and ``build`` take."""
 
     def __init__(self, description: str) -> None:
-        self._schema = schema.module()
+        self._schema = objects.module()
         self._model = self._schema.ModelT()
         self._model.version, self._model.description = _VERSION, description
         self._model.buffers = [self._schema.BufferT()]  # the first is empty by convention
@@ -108,7 +108,7 @@ class GraphWriter:
             signature.inputs = self._named(self._names[0], inputs)
             signature.outputs = self._named(self._names[1], outputs)
             self._model.signatureDefs = [signature]
-        return schema.pack(self._model)
+        return objects.pack(self._model)
 
     def _named(self, names: Sequence[str], tensors: Sequence[int]) -> list[Any]:
         entries = []

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tinyserve features"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tinyserve.cli import options
+from tinyserve.cli.options import PATH
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from tinyserve.features.spec import Spec
+
+
+def _data(function: Callable[..., None]) -> Callable[..., None]:
+    """--data, and how samples are made of it."""
+    data = click.option(
+        "--data", required=True, metavar="DATA", help="Raw samples: .npz, .npy, .csv, .wav or a directory."
+    )
+    return data(options.reading(function))
+
+
+@click.group(name="features")
+def command() -> None:
+    """Raw samples to what a model takes: see the steps, apply them, fit them, find skew.
+
+    SPEC is a features.toml. `tinyserve convert --features SPEC` puts the steps into the model.
+    """
+
+
+@command.command(name="show")
+@click.argument("spec", type=PATH)
+def show(*, spec: Path) -> None:
+    """Show the shape, type and rate behind each step."""
+    from tinyserve.cli.console import stdout
+    from tinyserve.features import spec as specs
+    from tinyserve.features.model import written
+    from tinyserve.report.text.features import steps_table
+
+    stdout().print(steps_table(written(specs.load(spec))[1]))
+
+
+@command.command(name="apply")
+@click.argument("spec", type=PATH)
+@_data
+@click.option(
+    "-o", "--output", type=PATH, required=True, metavar="FILE", help="The features, as .npz (x, y)."
+)
+def apply(*, spec: Path, output: Path, **data: Any) -> None:
+    """Compute the features of raw samples, for training."""
+    from tinyserve import files, npz
+    from tinyserve.cli.console import echo
+    from tinyserve.features import spec as specs
+    from tinyserve.features.run import FeatureRunner
+
+    given = specs.load(spec)
+    raw, labels = _raw(given, **data)
+    made = FeatureRunner(given).run(raw)
+    files.write(output, npz.packed({"x": made} if labels is None else {"x": made, "y": labels}))
+    echo(f"{output}: {' × '.join(map(str, made.shape))} float32")
+
+
+@command.command(name="fit")
+@click.argument("spec", type=PATH)
+@_data
+@click.option(
+    "-o", "--output", type=PATH, required=True, metavar="FILE", help="The specification with numbers (.json)."
+)
+def fit(*, spec: Path, output: Path, **data: Any) -> None:
+    """Take the numbers of steps with `fit` from training data."""
+    from tinyserve import files
+    from tinyserve.cli.console import echo
+    from tinyserve.errors import UsageError
+    from tinyserve.features import spec as specs
+    from tinyserve.features.fit import fitted
+
+    if output.suffix != ".json":
+        raise UsageError(f"-o {output}: a fitted specification is JSON", f"-o {output.with_suffix('.json')}")
+    given = specs.load(spec)
+    raw, _ = _raw(given, **data)
+    files.write(output, specs.encode(fitted(given, raw)))
+    echo(f"{output}: fitted to {len(raw)} samples")
+
+
+@command.command(name="check")
+@click.argument("spec", type=PATH)
+@_data
+@click.option(
+    "--prepared", required=True, type=PATH, metavar="FILE", help="What was trained with: .npz (x) or .npy."
+)
+def check(*, spec: Path, prepared: Path, **data: Any) -> None:
+    """Compare features made elsewhere with ours, and say what explains a difference.
+
+    Exit status 3 where they differ.
+    """
+    from tinyserve.cli.console import stdout
+    from tinyserve.errors import BudgetError
+    from tinyserve.features import spec as specs
+    from tinyserve.features.skew import compared
+    from tinyserve.report.text.features import skew_table
+
+    given = specs.load(spec)
+    raw, _ = _raw(given, **data)
+    skew = compared(given, raw, _prepared(prepared))
+    stdout().print(skew_table(skew))
+    if not skew.is_same:
+        raise BudgetError("what was trained with is not what the device computes", skew.explanation)
+
+
+def _raw(
+    spec: Spec, *, data: str, pixel_range: tuple[float, float] | None, stride: int, sample_rate: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    """Raw samples as the specification's input takes them, and their labels. Raises DataError."""
+    from tinyserve.bundle import TensorInfo
+    from tinyserve.datasets import readers
+    from tinyserve.datasets.named import Reading
+
+    taken = spec.input
+    info = TensorInfo(taken.name or "samples", [1, *taken.shape], taken.type)
+    rate = sample_rate or round(taken.rate_hz)
+    read = readers.load(data, [info], Reading(pixel_range, stride, rate, missing=True))
+    return read.inputs[0], read.labels
+
+
+def _prepared(path: Path) -> npt.NDArray[Any]:
+    """The one array of features of a file. Raises DataError."""
+    from tinyserve.datasets import arrays
+    from tinyserve.errors import DataError
+
+    if not path.exists():
+        raise DataError(f"{path}: no such file", "numpy.savez(path, x=features)")
+    named = (arrays.read_npz(path) if path.suffix == ".npz" else arrays.read_npy(path)).arrays
+    found = list(named.values()) if len(named) == 1 else [named[name] for name in ("x",) if name in named]
+    if not found or found[0].dtype.kind not in "fiu" or found[0].ndim < 2 or not len(found[0]):
+        raise DataError(f"{path}: no array 'x' of features, samples first", "numpy.savez(path, x=features)")
+    return found[0]

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The specification of features: ``features.toml`` as typed steps, checked as it is read.
+
+::
+
+    [input]
+    shape = [16000]          # one second; the first axis is time
+    type = "int16"
+    rate_hz = 16000
+
+    [[steps]]
+    kind = "window"
+    length_ms = 30
+    hop_ms = 20
+
+    [[steps]]
+    kind = "mfcc"
+    coefficients = 10
+
+Each step works on what the one before gives, or on the step that its ``input`` names.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tinyserve.errors import DataError, FileSystemError
+from tinyserve.escapes import visible
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
+
+_LARGEST_FILE = 1 << 22
+Whole = Annotated[int, Meta(ge=1, le=1 << 20)]
+Finite = Annotated[float, Meta(gt=-1e30, lt=1e30)]
+Positive = Annotated[float, Meta(gt=0, lt=1e30)]
+NotNegative = Annotated[float, Meta(ge=0, lt=1e30)]
+Extent = Annotated[int, Meta(ge=1, le=1 << 24)]
+StepName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_]{0,64}\Z")]
+
+
+class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What comes from the sensor, for one inference.
+
+    ``shape``: [samples], [samples, channels], [height, width, channels] or [columns]. ``rate_hz``: samples
+    per second, for steps that think in time or frequency; 0 where there is no time. ``stream``: inferences
+    follow one another without a gap, so that windows and filters go on where the last one ended.
+    """
+
+    shape: Annotated[list[Extent], Meta(min_length=1, max_length=4)]
+    type: Literal["float32", "int16", "int8", "uint8"] = "float32"
+    name: StepName = "samples"
+    rate_hz: NotNegative = 0.0
+    stream: bool = False
+
+
+class _Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+    """``name`` is what other steps call it; ``input``: the step whose values it takes (the one before)."""
+
+    name: StepName = ""
+    input: StepName = ""
+
+
+class Window(_Step, frozen=True, tag="window"):
+    """Overlapping frames of ``length`` samples, ``hop`` apart, or in milliseconds."""
+
+    length: Whole | None = None
+    hop: Whole | None = None
+    length_ms: Positive | None = None
+    hop_ms: Positive | None = None
+
+
+class Stack(_Step, frozen=True, tag="stack"):
+    """The newest ``rows`` rows, those of inferences before among them (needs a stream)."""
+
+    rows: Whole
+
+
+class Iir(_Step, frozen=True, tag="iir"):
+    """A Butterworth filter ("lowpass", "highpass") of an order at a cutoff, or sections of your own:
+    [b0, b1, b2, a1, a2] with a0 = 1."""
+
+    filter: Literal["lowpass", "highpass"] | None = None
+    cutoff_hz: Positive | None = None
+    order: Annotated[int, Meta(ge=1, le=16)] = 2
+    sections: list[Annotated[list[Finite], Meta(min_length=5, max_length=5)]] | None = None
+
+
+class Fir(_Step, frozen=True, tag="fir"):
+    """A finite impulse response: taps[0] is for the newest sample."""
+
+    taps: Annotated[list[Finite], Meta(min_length=1, max_length=1 << 14)]
+
+
+class MovingAverage(_Step, frozen=True, tag="moving_average"):
+    """The mean of the newest ``length`` samples."""
+
+    length: Whole
+
+
+class Difference(_Step, frozen=True, tag="difference"):
+    """Each sample less the one before."""
+
+
+class Decimate(_Step, frozen=True, tag="decimate"):
+    """Every ``factor``-th sample, behind a lowpass of a Hamming window against aliases."""
+
+    factor: Annotated[int, Meta(ge=2, le=256)]
+
+
+class Statistics(_Step, frozen=True, tag="statistics"):
+    """Numbers per window and channel: mean, std, rms, min, max, range, mean_abs, zero_crossings, skewness,
+    kurtosis, median, or quantile:0.9."""
+
+    of: Annotated[list[str], Meta(min_length=1, max_length=64)]
+
+
+class Spectrum(_Step, frozen=True, tag="spectrum"):
+    """The power (or magnitude) of each window's frequencies. ``fft_length``: a power of two (the least that
+    holds the window)."""
+
+    window: Literal["hann", "hamming", "none"] = "hann"
+    fft_length: Whole | None = None
+    output: Literal["power", "magnitude"] = "power"
+
+
+class Mel(_Step, frozen=True, tag="mel"):
+    """Triangular bands that are alike on a mel scale; "slaney" ones have equal areas with ``area``."""
+
+    bands: Annotated[int, Meta(ge=1, le=1024)] = 40
+    low_hz: NotNegative = 20.0
+    high_hz: Positive | None = None
+    scale: Literal["htk", "slaney"] = "htk"
+    area: bool = False
+
+
+class Log(_Step, frozen=True, tag="log"):
+    """``factor`` times the logarithm, of ``floor`` where a value is less. Decibels: base 10, factor 10."""
+
+    base: Literal["e", "10"] = "e"
+    factor: Finite = 1.0
+    floor: Positive = 1e-6
+
+
+class Dct(_Step, frozen=True, tag="dct"):
+    """The first coefficients of an orthonormal cosine transform (type II)."""
+
+    coefficients: Annotated[int, Meta(ge=1, le=1024)]
+
+
+class Mfcc(_Step, frozen=True, tag="mfcc"):
+    """Spectrum, mel bands, logarithm and cosine transform in one."""
+
+    coefficients: Annotated[int, Meta(ge=1, le=1024)] = 13
+    bands: Annotated[int, Meta(ge=1, le=1024)] = 40
+    low_hz: NotNegative = 20.0
+    high_hz: Positive | None = None
+    scale: Literal["htk", "slaney"] = "htk"
+    window: Literal["hann", "hamming", "none"] = "hann"
+    fft_length: Whole | None = None
+    floor: Positive = 1e-6
+
+
+class Scale(_Step, frozen=True, tag="scale"):
+    """(x - offset) * factor per feature (one value for all, or one each), then clipped to ``clip``.
+
+    With ``fit`` and no factor the data decides: "standard" (mean and deviation), "minmax" (0 to 1) or
+    "robust" (median and the range of the middle half). See ``tinyserve features fit``.
+    """
+
+    offset: list[Finite] | None = None
+    factor: list[Finite] | None = None
+    fit: Literal["standard", "minmax", "robust"] | None = None
+    clip: Annotated[list[Finite], Meta(min_length=2, max_length=2)] | None = None
+
+
+class Impute(_Step, frozen=True, tag="impute"):
+    """A value per feature for what is missing (NaN); with ``fit`` the data's mean or median."""
+
+    values: list[Finite] | None = None
+    fit: Literal["mean", "median"] | None = None
+
+
+class Select(_Step, frozen=True, tag="select"):
+    """Some features of the last axis, by number."""
+
+    columns: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
+
+
+class Bucketize(_Step, frozen=True, tag="bucketize"):
+    """How many boundaries a value has reached, per feature."""
+
+    boundaries: Annotated[list[Finite], Meta(min_length=1, max_length=1 << 12)]
+
+
+class OneHot(_Step, frozen=True, tag="one_hot"):
+    """1 for the value that a feature is equal to, 0 for the others: ``values`` many features from each."""
+
+    values: Annotated[list[Finite], Meta(min_length=1, max_length=1 << 12)]
+
+
+class Concat(_Step, frozen=True, tag="concat"):
+    """The features of several steps side by side on the last axis ("input" is the raw input)."""
+
+    inputs: Annotated[list[StepName], Meta(min_length=2, max_length=64)]
+
+
+class Reshape(_Step, frozen=True, tag="reshape"):
+    """The same values in another shape."""
+
+    shape: Annotated[list[Extent], Meta(min_length=1, max_length=4)]
+
+
+Step = (
+    Window
+    | Stack
+    | Iir
+    | Fir
+    | MovingAverage
+    | Difference
+    | Decimate
+    | Statistics
+    | Spectrum
+    | Mel
+    | Log
+    | Dct
+    | Mfcc
+    | Scale
+    | Impute
+    | Select
+    | Bucketize
+    | OneHot
+    | Concat
+    | Reshape
+)
+
+
+def name_of(number: int, step: Step) -> str:
+    """What other steps and messages call a step: its name, or its number (from 1) and kind."""
+    return step.name or f"{number}_{step.__struct_config__.tag}"
+
+
+class Fitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the numbers of ``fit`` steps were taken from."""
+
+    samples: int
+    sha256: str
+
+
+class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole specification."""
+
+    input: Input
+    steps: Annotated[list[Step], Meta(min_length=1, max_length=256)]
+    fitted: Fitted | None = None
+
+
+def load(path: Path) -> Spec:
+    """Reads .toml or .json. Raises FileSystemError, or DataError that says where the file is wrong."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise FileSystemError(
+            f"{path}: {error.strerror or error}", "give a specification of features"
+        ) from error
+    if len(raw) > _LARGEST_FILE:
+        raise DataError(f"{path}: over {_LARGEST_FILE} bytes", "this is no specification of features")
+    return parse(raw, str(path), json=path.suffix == ".json")
+
+
+def parse(raw: bytes, where: str, *, json: bool = False) -> Spec:
+    """A specification from its text. Raises DataError."""
+    try:
+        if json:
+            return msgspec.json.decode(raw, type=Spec)
+        return msgspec.convert(tomllib.loads(raw.decode()), Spec)
+    except (msgspec.DecodeError, msgspec.ValidationError, ValueError) as error:
+        raise DataError(
+            f"{where}: {visible(str(error))}", "docs/features.md lists the kinds of steps and their fields"
+        ) from error
+
+
+def encode(spec: Spec) -> bytes:
+    """As JSON, which ``load`` reads; fields that have their default are left out."""
+    return msgspec.json.format(msgspec.json.encode(spec), indent=2) + b"\n"
