@@ -48,6 +48,8 @@ def directory(tmp_path: Path) -> Path:
     write_dataset(tmp_path / "d.npz")
     fleet = '[models.m]\nsource = "m.tflite"\n[members.here]\nlink = "host"\n'
     (tmp_path / "fleet.toml").write_text(fleet)
+    features = '[input]\nshape = [3]\n[[steps]]\nkind = "difference"\n'
+    (tmp_path / "features.toml").write_text(features)
     return tmp_path
 
 
@@ -60,6 +62,7 @@ NEED_NOTHING = {
 }
 NEED_EXTRAS = {
     "convert": (["m.tflite", "-o", "b"], "convert"),
+    "features": (["show", "features.toml"], "convert"),
     "accuracy": (["m.tflite", "--dataset", "d.npz"], "convert"),
     "debug": (["m.tflite"], "convert"),
     "build": (["m.tflite", "--board", "nano33"], "convert"),

@@ -27,7 +27,7 @@ def read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
     files = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
     windows, labels = [], []
     for file in files:
-        values, label = _table(file)
+        values, label = _table(file, reading)
         length = _window(file, values.shape[1], info)
         step = reading.stride or length
         for end in range(length, len(values) + 1, step):
@@ -53,8 +53,9 @@ def _window(file: Path, columns: int, info: TensorInfo) -> int:
     return elements // columns
 
 
-def _table(file: Path) -> tuple[Array, Array | None]:
-    """Values (rows, columns) and labels (rows,)."""
+def _table(file: Path, reading: Reading) -> tuple[Array, Array | None]:
+    """Values (rows, columns) and labels (rows,); an empty cell is NaN where values may be missing."""
+    empty = "nan" if reading.missing else ""
     try:
         with file.open(newline="", encoding="utf-8-sig") as opened:
             rows = [row for row in csv.reader(opened) if row]
@@ -62,12 +63,12 @@ def _table(file: Path) -> tuple[Array, Array | None]:
         raise DataError(f"{file}: cannot be read as CSV: {error}", "save it as UTF-8 text") from error
     if not rows:
         raise DataError(f"{file}: is empty", "give rows of numbers, with or without a header")
-    header = None if all(_is_number(cell) for cell in rows[0]) else rows.pop(0)
+    header = None if all(_is_number(cell.strip() or empty) for cell in rows[0]) else rows.pop(0)
     width = len(header or rows[0])
     values = np.empty((len(rows), width), dtype=np.float64)
     for index, row in enumerate(rows):
         try:
-            values[index] = np.array([float(cell) for cell in row]).reshape(width)
+            values[index] = np.array([float(cell.strip() or empty) for cell in row]).reshape(width)
         except ValueError:
             line = index + 1 + (header is not None)
             raise DataError(

@@ -37,6 +37,15 @@ def fitted(spec: Spec, samples: Array) -> Spec:
     return Spec(spec.input, steps, Fitted(len(samples), digest))
 
 
+def with_placeholders(spec: Spec) -> Spec:
+    """Numbers that change nothing in steps that are still to be fitted: for what looks at shapes alone."""
+    neutral: dict[type, dict[str, list[float]]] = {Scale: {"factor": [1.0]}, Impute: {"values": [0.0]}}
+    steps = [
+        msgspec.structs.replace(step, **neutral[type(step)]) if is_open(step) else step for step in spec.steps
+    ]
+    return msgspec.structs.replace(spec, steps=steps)
+
+
 def is_open(step: Step) -> bool:
     """Whether its numbers are still to be taken from data."""
     if isinstance(step, Scale):

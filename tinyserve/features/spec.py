@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -247,6 +247,9 @@ def name_of(number: int, step: Step) -> str:
     return step.name or f"{number}_{step.__struct_config__.tag}"
 
 
+KINDS = tuple(str(kind.__struct_config__.tag) for kind in get_args(Step))
+
+
 class Fitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the numbers of ``fit`` steps were taken from."""
 
@@ -284,7 +287,8 @@ def parse(raw: bytes, where: str, *, json: bool = False) -> Spec:
         return msgspec.convert(tomllib.loads(raw.decode()), Spec)
     except (msgspec.DecodeError, msgspec.ValidationError, ValueError) as error:
         raise DataError(
-            f"{where}: {visible(str(error))}", "docs/features.md lists the kinds of steps and their fields"
+            f"{where}: {visible(str(error))}",
+            f"kinds of steps are {', '.join(KINDS)}; docs/guide/features.md has their fields",
         ) from error
 
 

@@ -40,10 +40,11 @@ def show(*, spec: Path) -> None:
     """Show the shape, type and rate behind each step."""
     from tinyserve.cli.console import stdout
     from tinyserve.features import spec as specs
+    from tinyserve.features.fit import with_placeholders
     from tinyserve.features.model import written
     from tinyserve.report.text.features import steps_table
 
-    stdout().print(steps_table(written(specs.load(spec))[1]))
+    stdout().print(steps_table(written(with_placeholders(specs.load(spec)))[1]))
 
 
 @command.command(name="apply")

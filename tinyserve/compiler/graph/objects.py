@@ -21,7 +21,7 @@ def module() -> Any:
             return importlib.import_module(name)
         except ImportError:
             continue
-    raise ToolError("no package has the schema of .tflite files", "pip install ai-edge-litert")
+    raise ToolError("no package has the schema of .tflite files", "pip install 'tinyserve[convert]'")
 
 
 def unpack(data: bytes) -> Any:

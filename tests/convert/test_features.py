@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Conversions with features in front of the model: it takes raw samples from then on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.features.specs import MOTION, SPEECH, spec
+from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve.convert import Options, convert
+from tinyserve.errors import DataError, UnsupportedError
+from tinyserve.features.run import FeatureRunner
+
+WEIGHTS = np.random.default_rng(8).normal(size=(3, 110)).astype(np.float32) / 10
+
+
+def network(inputs: int = 1) -> bytes:
+    """Class scores of 110 features, in float32."""
+    model = ModelBuilder()
+    graph = model.graph()
+    given = [graph.input((1, 110), "float32") for _ in range(inputs)]
+    y = graph.tensor((1, 3), "float32")
+    graph.op("FULLY_CONNECTED", [given[0], graph.constant(WEIGHTS), None], [y])
+    graph.output(y)
+    return model.build()
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    (tmp_path / "scores.tflite").write_bytes(network())
+    x = (np.random.default_rng(0).normal(size=(60, 1600)) * 3000).astype(np.int16)
+    np.savez(tmp_path / "raw.npz", x=x, y=np.arange(60) % 3)
+    return tmp_path / "scores.tflite"
+
+
+@pytest.mark.parametrize("quantize", ["float32", "int8", "int16x8"])
+def test_the_bundle_takes_raw_samples_and_scores_their_features(
+    quantize: str, source: Path, tmp_path: Path
+) -> None:
+    made = convert(
+        source, output=tmp_path / "made", representative=tmp_path / "raw.npz", quantize=quantize,
+        options=Options(features=spec(SPEECH)),
+    )  # fmt: skip
+    (taken,), (given,) = made.manifest.inputs, made.manifest.outputs
+    assert (taken.name, taken.shape, taken.dtype, taken.scale) == ("samples", [1, 1600], "int16", 0.0)
+    samples = made.samples()
+    wanted = FeatureRunner(spec(SPEECH)).run(samples.inputs[0]).reshape(-1, 110) @ WEIGHTS.T
+    scores = samples.expected[0].astype(np.float64)
+    if given.scale:
+        scores = (scores - given.zero_point) * given.scale
+    noise = np.square(wanted - scores).sum()
+    least = {"float32": 100, "int8": 25, "int16x8": 40}[quantize]
+    assert 10 * np.log10(np.square(wanted).sum() / max(noise, 1e-30)) > least
+    assert not any("stays in float32" in note for note in made.manifest.notes)
+
+
+def test_features_are_put_in_front_of_one_input_and_must_fit_it(source: Path, tmp_path: Path) -> None:
+    options = Options(features=spec(SPEECH.replace("coefficients = 10", "coefficients = 11")))
+    with pytest.raises(DataError, match=r"\[11, 11\].*\[1, 110\]"):
+        convert(source, output=tmp_path / "made", quantize="float32", options=options)
+    source.write_bytes(network(inputs=2))
+    with pytest.raises(UnsupportedError, match="2 inputs"):
+        convert(source, output=tmp_path / "made", quantize="float32", options=Options(features=spec(SPEECH)))
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_stream_goes_on_from_sample_to_sample(source: Path, tmp_path: Path) -> None:
+    text = MOTION + '[[steps]]\nkind = "select"\ncolumns = [' + ", ".join(map(str, range(27))) + "]\n"
+    text += '[[steps]]\nkind = "reshape"\nshape = [108]\n'
+    model = ModelBuilder()
+    graph = model.graph()
+    x, y = graph.input((1, 108), "float32"), graph.tensor((1, 108), "float32")
+    graph.op("RELU", [x], [y])
+    graph.output(y)
+    source.write_bytes(model.build())
+    x = np.random.default_rng(0).normal(size=(12, 48, 3)).astype(np.float32)
+    np.savez(tmp_path / "motion.npz", x=x)
+    made = convert(
+        source, output=tmp_path / "made", samples=tmp_path / "motion.npz", quantize="float32",
+        options=Options(features=spec(text)),
+    )  # fmt: skip
+    samples = made.samples()
+    wanted = np.maximum(FeatureRunner(spec(text)).run(samples.inputs[0]), 0)
+    assert np.array_equal(samples.expected[0].reshape(wanted.shape), wanted)
