@@ -84,26 +84,21 @@ typedef struct {
 #define TS_REDUCE_MAX(a, b) ((b) > (a) ? (b) : (a))
 #define TS_REDUCE_MIN(a, b) ((b) < (a) ? (b) : (a))
 
-/* Equal to TFLM's reference_ops::ReduceGeneric with a maximum or minimum; scales do not change. */
-static inline void ts_reduce_max_s8(const ts_reduce_params *p, const int8_t *input, int8_t *output)
-{
-    TS_REDUCE_FOR_EACH(int8_t, int8_t, *base, TS_REDUCE_MAX, TS_REDUCE_SELF)
-}
+/* Equal to TFLM's reference_ops::ReduceGeneric with a maximum or minimum (int16: LiteRT's); scales do not change. */
+#define TS_REDUCE_EXTREMUM(NAME, T, COMBINE)                                                                           \
+    static inline void NAME(const ts_reduce_params *p, const T *input, T *output)                                      \
+    {                                                                                                                  \
+        TS_REDUCE_FOR_EACH(T, T, *base, COMBINE, TS_REDUCE_SELF)                                                       \
+    }
 
-static inline void ts_reduce_min_s8(const ts_reduce_params *p, const int8_t *input, int8_t *output)
-{
-    TS_REDUCE_FOR_EACH(int8_t, int8_t, *base, TS_REDUCE_MIN, TS_REDUCE_SELF)
-}
+TS_REDUCE_EXTREMUM(ts_reduce_max_s8, int8_t, TS_REDUCE_MAX)
+TS_REDUCE_EXTREMUM(ts_reduce_min_s8, int8_t, TS_REDUCE_MIN)
+TS_REDUCE_EXTREMUM(ts_reduce_max_s16, int16_t, TS_REDUCE_MAX)
+TS_REDUCE_EXTREMUM(ts_reduce_min_s16, int16_t, TS_REDUCE_MIN)
+TS_REDUCE_EXTREMUM(ts_reduce_max_f32, float, TS_REDUCE_MAX)
+TS_REDUCE_EXTREMUM(ts_reduce_min_f32, float, TS_REDUCE_MIN)
 
-static inline void ts_reduce_max_f32(const ts_reduce_params *p, const float *input, float *output)
-{
-    TS_REDUCE_FOR_EACH(float, float, *base, TS_REDUCE_MAX, TS_REDUCE_SELF)
-}
-
-static inline void ts_reduce_min_f32(const ts_reduce_params *p, const float *input, float *output)
-{
-    TS_REDUCE_FOR_EACH(float, float, *base, TS_REDUCE_MIN, TS_REDUCE_SELF)
-}
+#undef TS_REDUCE_EXTREMUM
 
 /* REDUCE_ALL and REDUCE_ANY: bool as bytes of 0 and 1. */
 static inline void ts_reduce_all_b8(const ts_reduce_params *p, const uint8_t *input, uint8_t *output)
@@ -187,6 +182,8 @@ TS_REDUCE_AT(ts_reduce_sum_s16, ts_reduce_sum, int16_t)
 TS_REDUCE_AT(ts_reduce_sum_f32, ts_reduce_sum_f32, float)
 TS_REDUCE_AT(ts_reduce_max_s8, ts_reduce, int8_t)
 TS_REDUCE_AT(ts_reduce_min_s8, ts_reduce, int8_t)
+TS_REDUCE_AT(ts_reduce_max_s16, ts_reduce, int16_t)
+TS_REDUCE_AT(ts_reduce_min_s16, ts_reduce, int16_t)
 TS_REDUCE_AT(ts_reduce_max_f32, ts_reduce, float)
 TS_REDUCE_AT(ts_reduce_min_f32, ts_reduce, float)
 TS_REDUCE_AT(ts_reduce_all_b8, ts_reduce, uint8_t)

@@ -48,30 +48,37 @@ typedef struct {
     const uint16_t *low_columns;
     const uint16_t *high_columns;
     const int16_t *column_fractions;
-} ts_resize_bilinear_s8_params;
+} ts_resize_bilinear_fixed_params;
 
-/* int8, equal to TFLM's reference_ops::ResizeBilinearInteger. */
-static inline void ts_resize_bilinear_s8(const ts_resize_bilinear_s8_params *p, const int8_t *input, int8_t *output)
-{
-    const int32_t row_elements = p->input_width * p->channels;
-    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {
-        for (int32_t y = 0; y < p->output_height; y++) {
-            const int8_t *low = input + p->low_rows[y] * row_elements;
-            const int8_t *high = input + p->high_rows[y] * row_elements;
-            const int32_t down = p->row_fractions[y];
-            for (int32_t x = 0; x < p->output_width; x++) {
-                const int32_t left = p->low_columns[x] * p->channels, right = p->high_columns[x] * p->channels;
-                const int32_t across = p->column_fractions[x];
-                for (int32_t c = 0; c < p->channels; c++) {
-                    const int32_t upper = low[left + c] * (1024 - across) + low[right + c] * across;
-                    const int32_t lower = high[left + c] * (1024 - across) + high[right + c] * across;
-                    const int32_t sum = upper * (1024 - down) + lower * down;
-                    *output++ = (int8_t)((sum + (sum > 0 ? 1 << 19 : -(1 << 19))) / (1 << 20));
-                }
-            }
-        }
+/* Equal to TFLM's (int16: LiteRT's) reference_ops::ResizeBilinearInteger. SUM holds 2^20 times a value. */
+#define TS_RESIZE_BILINEAR(SUFFIX, T, SUM)                                                                             \
+    static inline void ts_resize_bilinear_##SUFFIX(const ts_resize_bilinear_fixed_params *p, const T *input,           \
+                                                   T *output)                                                          \
+    {                                                                                                                  \
+        const int32_t row_elements = p->input_width * p->channels;                                                     \
+        for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {                            \
+            for (int32_t y = 0; y < p->output_height; y++) {                                                           \
+                const T *low = input + p->low_rows[y] * row_elements;                                                  \
+                const T *high = input + p->high_rows[y] * row_elements;                                                \
+                const int32_t down = p->row_fractions[y];                                                              \
+                for (int32_t x = 0; x < p->output_width; x++) {                                                        \
+                    const int32_t left = p->low_columns[x] * p->channels, right = p->high_columns[x] * p->channels;    \
+                    const int32_t across = p->column_fractions[x];                                                     \
+                    for (int32_t c = 0; c < p->channels; c++) {                                                        \
+                        const int32_t upper = low[left + c] * (1024 - across) + low[right + c] * across;               \
+                        const int32_t lower = high[left + c] * (1024 - across) + high[right + c] * across;             \
+                        const SUM sum = (SUM)upper * (1024 - down) + (SUM)lower * down;                                \
+                        *output++ = (T)((sum + (sum > 0 ? 1 << 19 : -(1 << 19))) / (1 << 20));                         \
+                    }                                                                                                  \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
     }
-}
+
+TS_RESIZE_BILINEAR(s8, int8_t, int32_t)
+TS_RESIZE_BILINEAR(s16, int16_t, int64_t)
+
+#undef TS_RESIZE_BILINEAR
 
 typedef struct {
     TS_RESIZE_FIELDS

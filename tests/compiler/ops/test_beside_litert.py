@@ -207,11 +207,38 @@ def compare16(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
     return values
 
 
+def extremum16(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    shape = tuple(int(e) for e in rng.integers(1, 6, 4))
+    axes = sorted(map(int, rng.choice(4, int(rng.integers(1, 3)), replace=False)))
+    x = graph.input(shape, "int16", scale=0.01)
+    y = graph.tensor(tuple(1 if i in axes else e for i, e in enumerate(shape)), "int16", scale=0.01)
+    graph.op(str(rng.choice(["REDUCE_MAX", "REDUCE_MIN"])), [x, graph.constant(np.array(axes, np.int32))],
+             [y], keep_dims=True)  # fmt: skip
+    graph.output(y)
+    return [rng.integers(-(1 << 15), 1 << 15, shape).astype(np.int16)]
+
+
+def bilinear16(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    """Of extreme values, whose sums take 35 bits."""
+    shape, size = (1, *map(int, rng.integers(1, 8, 3))), tuple(int(e) for e in rng.integers(1, 14, 2))
+    x = graph.input(shape, "int16", scale=0.01)
+    y = graph.tensor((1, *size, shape[3]), "int16", scale=0.01)
+    mode: dict[str, bool] = {
+        str(rng.choice(["align_corners", "half_pixel_centers"])): bool(rng.random() < 0.7)
+    }
+    graph.op("RESIZE_BILINEAR", [x, graph.constant(np.array(size, np.int32))], [y], **mode)
+    graph.output(y)
+    ends = rng.choice([-(1 << 15), (1 << 15) - 1], shape)
+    return [
+        np.where(rng.random(shape) < 0.5, ends, rng.integers(-(1 << 15), 1 << 15, shape)).astype(np.int16)
+    ]
+
+
 @pytest.mark.parametrize(
     "build",
     [
         conv_3d, tile, select, arg_max, table, real, reduce_any, floor, top_k, scatter, power, progression,
-        compare16,
+        compare16, extremum16, bilinear16,
     ],
 )  # fmt: skip
 def test_values_equal_litert(build: Build) -> None:

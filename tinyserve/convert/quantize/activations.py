@@ -8,6 +8,7 @@ makes a table of.
 
 from __future__ import annotations
 
+from tinyserve.compiler import ops
 from tinyserve.compiler.graph.types import DType, Model, Node, Tensor
 from tinyserve.compiler.passes import real_functions
 
@@ -34,6 +35,18 @@ def tensors(model: Model, also: frozenset[str] = frozenset()) -> list[str]:
             kept[node.outputs[0].name] = None
     order = [node.outputs[0].name for node in nodes if node.outputs]
     return [name for name in order if name in kept]
+
+
+def without_kernel_in_16_bits(model: Model) -> list[str]:
+    """The names of what operators compute that have a kernel in float32 and none in int16, in order."""
+    known = ops.registry(())
+    found = []
+    for node in model.main.nodes:
+        types = known[node.name].types if node.name in known and not node.custom else ()
+        reads = [read.dtype for read in node.inputs if read is not None]
+        if DType.FLOAT32 in types and DType.INT16 not in types and DType.FLOAT32 in reads:
+            found += [output.name for output in node.outputs]
+    return found
 
 
 def _roots(nodes: list[Node]) -> dict[int, Tensor]:

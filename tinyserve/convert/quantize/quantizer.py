@@ -88,9 +88,10 @@ def _integers(data: bytes, samples: Arrays, request: Quantize, say: Say) -> byte
     try:
         model = _plain(calibrator.add_intermediate_tensors(data))
         if request.scheme == "int16x8":
-            groups = activations.tensors(reader.read(data))
-            if groups:
-                return edge_quantizer.quantize(data, samples, groups, say)
+            plain = reader.read(data)
+            kept = [*activations.tensors(plain), *activations.without_kernel_in_16_bits(plain)]
+            if kept:
+                return edge_quantizer.quantize(data, samples, list(dict.fromkeys(kept)), say)
             return _int16x8(tf, calibrator.Calibrator(model), samples, request, say)
         kept = [*request.keep_float, *activations.tensors(reader.read(data))]
         calibrated = bytes(calibrator.Calibrator(model).calibrate(lambda: _feed(samples, say)))

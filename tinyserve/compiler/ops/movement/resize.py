@@ -69,7 +69,7 @@ class ResizeBilinearParams(Params):
     column_fractions: Constant
 
 
-class ResizeBilinearS8Params(ResizeBilinearParams, c_type="ts_resize_bilinear_s8_params"):
+class ResizeBilinearFixedParams(ResizeBilinearParams, c_type="ts_resize_bilinear_fixed_params"):
     """Fractions of 1/1024."""
 
 
@@ -150,11 +150,12 @@ class ResizeNearestNeighbor(_Resize):
 
 
 class ResizeBilinear(_Resize):
-    """int8 in 10-bit fixed point, float32 in float32: TFLM's reference_ops::ResizeBilinear(Integer)."""
+    """int8 in 10-bit fixed point, float32 in float32: TFLM's reference_ops::ResizeBilinear(Integer). In int16
+    TFLM lacks it: LiteRT says what it gives."""
 
     name = "RESIZE_BILINEAR"
     inputs = ("input", "size")
-    types = (DType.INT8, DType.FLOAT32)
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
 
     def check(self, node: Node) -> None:
         super().check(node)
@@ -167,10 +168,11 @@ class ResizeBilinear(_Resize):
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output = node.input("input"), node.output
-        between = between_fixed if input.dtype is DType.INT8 else between_float
+        is_float = input.dtype is DType.FLOAT32
+        between = between_float if is_float else between_fixed
         rows = between(input.shape[1], output.shape[1], node.attributes)
         columns = between(input.shape[2], output.shape[2], node.attributes)
-        record = ResizeBilinearS8Params if input.dtype is DType.INT8 else ResizeBilinearF32Params
+        record = ResizeBilinearF32Params if is_float else ResizeBilinearFixedParams
         params = record(
             images=_images(node),
             low_rows=lowering.constant(f"{output.name}_low_rows", rows.low),

@@ -211,11 +211,15 @@ class Sum(Mean):
 
 
 class ReduceMax(_Reduce):
+    """In int16 TFLM lacks it: LiteRT says what it gives. REDUCE_MIN likewise."""
+
     name = "REDUCE_MAX"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
 
 
 class ReduceMin(_Reduce):
     name = "REDUCE_MIN"
+    types = (DType.INT8, DType.INT16, DType.FLOAT32)
 
 
 class ReduceAll(_Reduce):
