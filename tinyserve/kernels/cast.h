@@ -34,7 +34,19 @@ static inline uint32_t ts_cast_float_u32(float x)
     return x > 0.0f ? (uint32_t)x : 0; /* NaN, too */
 }
 
+static inline int64_t ts_cast_float_s64(float x)
+{
+    if (x >= 9223372036854775808.0f) {
+        return INT64_MAX;
+    }
+    if (x <= -9223372036854775808.0f) {
+        return INT64_MIN;
+    }
+    return x != x ? 0 : (int64_t)x;
+}
+
 #define TS_CAST_F32_U32(T, x) ts_cast_float_u32(x)
+#define TS_CAST_F32_S64(T, x) ts_cast_float_s64(x)
 
 #define TS_CAST(FROM, TO, IN, OUT, HOW)                                                                                \
     static inline void ts_cast_##FROM##_##TO(const ts_cast_params *p, const IN *input, OUT *output)                    \
@@ -50,6 +62,7 @@ static inline uint32_t ts_cast_float_u32(float x)
     TS_CAST(FROM, s16, IN, int16_t, TS_CAST_PLAIN)                                                                     \
     TS_CAST(FROM, s32, IN, int32_t, TS_CAST_PLAIN)                                                                     \
     TS_CAST(FROM, u32, IN, uint32_t, TS_CAST_PLAIN)                                                                    \
+    TS_CAST(FROM, s64, IN, int64_t, TS_CAST_PLAIN)                                                                     \
     TS_CAST(FROM, f32, IN, float, TS_CAST_PLAIN)                                                                       \
     TS_CAST(FROM, b8, IN, uint8_t, TS_CAST_TO_BOOL)
 
@@ -58,6 +71,7 @@ TS_CAST_TO_ALL(u8, uint8_t)
 TS_CAST_TO_ALL(s16, int16_t)
 TS_CAST_TO_ALL(s32, int32_t)
 TS_CAST_TO_ALL(u32, uint32_t)
+TS_CAST_TO_ALL(s64, int64_t)
 TS_CAST_TO_ALL(b8, uint8_t)
 
 #define TS_CAST_F32(TO, OUT, LOW, HIGH)                                                                                \
@@ -73,6 +87,7 @@ TS_CAST_F32(u8, uint8_t, 0, UINT8_MAX)
 TS_CAST_F32(s16, int16_t, INT16_MIN, INT16_MAX)
 TS_CAST_F32(s32, int32_t, INT32_MIN, INT32_MAX)
 TS_CAST(f32, u32, float, uint32_t, TS_CAST_F32_U32)
+TS_CAST(f32, s64, float, int64_t, TS_CAST_F32_S64)
 TS_CAST(f32, b8, float, uint8_t, TS_CAST_TO_BOOL)
 TS_CAST(f32, f32, float, float, TS_CAST_PLAIN)
 
@@ -80,6 +95,7 @@ TS_CAST(f32, f32, float, float, TS_CAST_PLAIN)
 #undef TS_CAST_F32
 #undef TS_CAST_TO_ALL
 #undef TS_CAST_F32_U32
+#undef TS_CAST_F32_S64
 #undef TS_CAST_PLAIN
 #undef TS_CAST_TO_BOOL
 

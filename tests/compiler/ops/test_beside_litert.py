@@ -234,11 +234,42 @@ def bilinear16(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
     ]
 
 
+def one_hot(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    """Some indices are outside of the depth."""
+    kind, index = str(rng.choice(["float32", "int32", "int8", "int64"])), str(rng.choice(["int32", "int64"]))
+    shape, depth = tuple(int(e) for e in rng.integers(1, 5, rng.integers(1, 4))), int(rng.integers(1, 6))
+    axis = int(rng.integers(-1, len(shape) + 1))
+    place = axis if axis >= 0 else len(shape)
+    x = graph.input(shape, index)
+    values = [graph.constant(np.array(value, kind)) for value in (rng.integers(1, 9), rng.integers(-9, 0))]
+    y = graph.tensor((*shape[:place], depth, *shape[place:]), kind)
+    graph.op("ONE_HOT", [x, graph.constant(np.array(depth, np.int32)), *values], [y], axis=axis)
+    graph.output(y)
+    return [rng.integers(-1, depth + 1, shape).astype(index)]
+
+
+def cast64(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    kinds = ["int64", str(rng.choice(["float32", "int32", "int16", "bool", "uint8"]))]
+    rng.shuffle(kinds)
+    x, y = graph.input((20,), kinds[0]), graph.tensor((20,), kinds[1])
+    graph.op("CAST", [x], [y])
+    graph.output(y)
+    far = 40 if kinds == ["int64", "float32"] else 6
+    return [rng.integers(0 if kinds[0] in ("uint8", "bool") else -(1 << far), 1 << far, 20).astype(kinds[0])]
+
+
+def zero_to_one(graph: GraphBuilder, rng: np.random.Generator) -> list[Array]:
+    x, y = graph.input((60,), "float32"), graph.tensor((60,), "float32")
+    graph.op("RELU_0_TO_1", [x], [y])
+    graph.output(y)
+    return [rng.normal(0.5, 1, 60).astype(np.float32)]
+
+
 @pytest.mark.parametrize(
     "build",
     [
         conv_3d, tile, select, arg_max, table, real, reduce_any, floor, top_k, scatter, power, progression,
-        compare16, extremum16, bilinear16,
+        compare16, extremum16, bilinear16, one_hot, cast64, zero_to_one,
     ],
 )  # fmt: skip
 def test_values_equal_litert(build: Build) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from tests.support.flatbuffer_builder import ModelBuilder
@@ -62,3 +63,24 @@ def test_the_handle_of_a_variable_is_no_output() -> None:
     graph.output(y, handle)
     with pytest.raises(UnsupportedError, match='"state" is resource'):
         load(built.build())
+
+
+def test_subgraphs_that_nothing_runs_need_no_kernels() -> None:
+    built = ModelBuilder()
+    for operator in ("ABS", "ATAN2"):
+        graph = built.graph()
+        x, y = graph.input((1, 4), "float32"), graph.tensor((1, 4), "float32")
+        graph.op(operator, [x] if operator == "ABS" else [x, x], [y])
+        graph.output(y)
+    assert [len(graph.nodes) for graph in load(built.build()).graphs] == [1, 0]
+
+
+def test_weights_of_another_kind_than_the_activations_are_led_to_convert() -> None:
+    built = ModelBuilder()
+    graph = built.graph()
+    x, y = graph.input((1, 3), "float32"), graph.tensor((1, 5), "float32")
+    graph.op("FULLY_CONNECTED", [x, graph.constant(np.ones((5, 3), np.int8), 0.01), None], [y])
+    graph.output(y)
+    with pytest.raises(UnsupportedError, match="weights of type int8") as caught:
+        load(built.build())
+    assert "convert FILE --representative DATA" in caught.value.hint

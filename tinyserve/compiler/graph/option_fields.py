@@ -35,6 +35,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "MEAN": _REDUCER,
     "MIRROR_PAD": ("mode",),
     "MUL": (_ACTIVATION,),
+    "ONE_HOT": ("axis",),
     "PACK": ("values_count", "axis"),
     "REDUCE_ALL": _REDUCER,
     "REDUCE_ANY": _REDUCER,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tinyserve.compiler import ops
-from tinyserve.compiler.graph import reader
+from tinyserve.compiler.graph import reader, validate
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.ops.support import absent, checks
 from tinyserve.compiler.ops.support.base import OpDef
@@ -24,6 +24,7 @@ def load(data: bytes, operators: tuple[Path, ...] = ()) -> Model:
     names every operator and type that is missing, with its place.
     """
     model = reader.read(data)
+    _forget_uncalled(model)
     parse_attributes(model, operators)
     if _all_problems(model, operators):
         _fold(model)
@@ -32,6 +33,19 @@ def load(data: bytes, operators: tuple[Path, ...] = ()) -> Model:
             raise _unsupported(problems)
     _forget_unread_quantization(model)
     return model
+
+
+def _forget_uncalled(model: Model) -> None:
+    """Subgraphs that nothing runs, such as those of other signatures, need no kernels. Numbers stay."""
+    called, waiting = {0}, [0]
+    while waiting:
+        graph = model.graphs[waiting.pop()]
+        new = {number for node in graph.nodes for number in validate.subgraphs_called(node)} - called
+        called |= new
+        waiting += sorted(new)
+    for number, graph in enumerate(model.graphs):
+        if number not in called:
+            graph.nodes, graph.inputs, graph.outputs = [], [], []
 
 
 def _forget_unread_quantization(model: Model) -> None:

@@ -13,7 +13,7 @@ from tinyserve.compiler.program import Params
 
 _SUFFIX = {
     DType.INT8: "s8", DType.UINT8: "u8", DType.INT16: "s16", DType.INT32: "s32", DType.UINT32: "u32",
-    DType.BOOL: "b8", DType.FLOAT32: "f32",
+    DType.INT64: "s64", DType.BOOL: "b8", DType.FLOAT32: "f32",
 }  # fmt: skip
 
 
@@ -23,7 +23,7 @@ class CastParams(Params, c_type="ts_cast_params"):
 
 
 class Cast(OpDef):
-    """Values as they are: quantization plays no part."""
+    """Values as they are: quantization plays no part. TFLM lacks int64: LiteRT says what it gives."""
 
     name = "CAST"
     types = _SUFFIX

@@ -343,6 +343,13 @@ class ReluN1To1(_Rectifier):
     activation = Activation.RELU_N1_TO_1
 
 
+class Relu0To1(_Rectifier):
+    """TFLM lacks it; computed as TFLM computes RELU, with the bounds 0 and 1."""
+
+    name = "RELU_0_TO_1"
+    activation = Activation.RELU_0_TO_1
+
+
 class Relu6(Unary):
     """TFLM clamps in the input's quantization and never rescales to the output's."""
 
@@ -633,8 +640,8 @@ class _Float(Unary):
 
 
 OPS = (
-    Logistic(), Tanh(), Relu(), ReluN1To1(), Relu6(), LeakyRelu(), Elu(), HardSwish(), Abs(), Rsqrt(), Exp(),
-    Log(), Gelu(),
+    Logistic(), Tanh(), Relu(), ReluN1To1(), Relu0To1(), Relu6(), LeakyRelu(), Elu(), HardSwish(), Abs(),
+    Rsqrt(), Exp(), Log(), Gelu(),
     *map(_Float, (
         "NEG", "SQUARE", "SQRT", "SIN", "COS", "FLOOR", "CEIL", "ROUND", "SIGN",
     )),

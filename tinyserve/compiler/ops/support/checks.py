@@ -81,6 +81,11 @@ def dtype(node: Node, tensor: Tensor, allowed: Iterable[DType], role: str) -> No
 
 def _type_hint(node: Node, tensor: Tensor, allowed: tuple[DType, ...]) -> str:
     """What makes the tensor one of the types that are allowed."""
+    if tensor.is_constant and any(read.dtype is DType.FLOAT32 for read in node.operands()):
+        return (
+            "integer weights for float activations (dynamic-range quantization): make integers of all with "
+            "`tinyserve convert FILE --representative DATA`"
+        )
     if tensor.dtype in _QUANTIZED and DType.FLOAT32 in allowed:
         layer = short_name(node.outputs[0].name) if node.outputs else node.name
         return f"leave the layer in float: convert the float model with --per-layer keep={layer}:float32"

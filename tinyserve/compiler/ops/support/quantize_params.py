@@ -37,12 +37,13 @@ class Activation(Enum):
     TANH = 4
     SIGN_BIT = 5
     UNKNOWN = -1
+    RELU_0_TO_1 = -2  # an operator of its own alone: the schema has no number for it
 
     @classmethod
     def read(cls, options: Options) -> Activation:
         """The fused activation; UNKNOWN for numbers that the schema does not have."""
         value = options.int8("fused_activation_function")
-        return cls(value) if value in cls._value2member_map_ else cls.UNKNOWN
+        return cls(value) if value >= 0 and value in cls._value2member_map_ else cls.UNKNOWN
 
     @property
     def bounds(self) -> tuple[float | None, float | None]:
@@ -55,6 +56,7 @@ _BOUNDS: dict[Activation, tuple[float | None, float | None]] = {
     Activation.RELU: (0.0, None),
     Activation.RELU_N1_TO_1: (-1.0, 1.0),
     Activation.RELU6: (0.0, 6.0),
+    Activation.RELU_0_TO_1: (0.0, 1.0),
 }
 
 
