@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mlperf.h"
 
-#include "model_io.h"
-
 uint8_t mlperf_floats[CONFIG_MLPERF_FLOATS * 4u + 1u];
 
 static float float_at(const uint8_t *bytes, uint32_t index)
@@ -15,7 +13,7 @@ static float float_at(const uint8_t *bytes, uint32_t index)
     return cast.real;
 }
 
-static float scale_of(const tensor_io *t)
+float mlperf_scale_of(const tensor_io *t)
 {
     float scale = (float)t->scale_mantissa;
     for (int32_t e = t->scale_exponent; e < 0; e++) {
@@ -38,7 +36,7 @@ static uint8_t quantized(float value, float scale, int32_t zero_point)
 
 void mlperf_quantize(uint8_t *input)
 {
-    const float scale = scale_of(&model_inputs[0]);
+    const float scale = mlperf_scale_of(&model_inputs[0]);
     for (uint32_t i = 0; i != CONFIG_MLPERF_FLOATS; i++) {
         input[i] = quantized(float_at(mlperf_floats, i), scale, model_inputs[0].zero_point);
     }
@@ -62,8 +60,8 @@ static float value_at(const uint8_t *bytes, uint32_t index, const tensor_io *t, 
 
 float mlperf_reconstruction_error(const uint8_t *input, const uint8_t *output, int from_floats)
 {
-    const float input_scale = scale_of(&model_inputs[0]);
-    const float output_scale = scale_of(&model_outputs[0]);
+    const float input_scale = mlperf_scale_of(&model_inputs[0]);
+    const float output_scale = mlperf_scale_of(&model_outputs[0]);
     const uint32_t count = model_inputs[0].bytes / model_inputs[0].element_bytes;
     float sum = 0.0f;
     for (uint32_t i = 0; i < count; i++) {

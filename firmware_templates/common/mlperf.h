@@ -7,8 +7,12 @@
 #include <stdint.h>
 
 #include "config.h"
+#include "model_io.h"
 
 extern uint8_t mlperf_floats[CONFIG_MLPERF_FLOATS * 4u + 1u];
+
+/* As a float, rounded in its last digits. */
+float mlperf_scale_of(const tensor_io *t);
 
 /* Quantizes what lies in mlperf_floats. */
 void mlperf_quantize(uint8_t *input);

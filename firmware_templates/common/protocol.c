@@ -621,10 +621,39 @@ static void command_stop(char *args)
     }
 }
 
+static void command_ts_stream(char *args)
+{
+    (void)args;
+    stream_print_figures();
+}
+
 static void command_print_detections(char *args)
 {
     (void)args;
     stream_print_detections();
+}
+
+/* One step; frame NULL: of the sound that was heard. */
+static void stream_one(const uint8_t *frame)
+{
+    port_marker(1);
+    const uint64_t begin = port_timestamp_us();
+#if CONFIG_STREAM_SAMPLES > 0u
+    uint8_t heard[CONFIG_STREAM_FRAME_BYTES];
+    if (frame == NULL) {
+        stream_features(heard);
+        frame = heard;
+    }
+#endif
+    stream_push(input_copy(0), model_inputs[0].bytes, frame);
+    const int done = infer_once();
+    const uint64_t end = port_timestamp_us();
+    port_marker(0);
+    if (done) {
+        print_text("ts-step-[");
+        print_hex(model_output(0), model_outputs[0].bytes);
+        say(stream_step(model_output(0), end - begin) ? ",detected]" : "]");
+    }
 }
 
 static void command_ts_frame(char *args)
@@ -642,19 +671,45 @@ static void command_ts_frame(char *args)
     } else if (digits != 2u * CONFIG_STREAM_FRAME_BYTES || word[digits] != '\0') {
         fail_number("ts-frame: hexadecimal bytes wanted", CONFIG_STREAM_FRAME_BYTES);
     } else {
-        port_marker(1);
-        const uint64_t begin = port_timestamp_us();
-        stream_push(input_copy(0), model_inputs[0].bytes, frame);
-        const int done = infer_once();
-        const uint64_t end = port_timestamp_us();
-        port_marker(0);
-        if (done) {
-            print_text("ts-step-[");
-            print_hex(model_output(0), model_outputs[0].bytes);
-            say(stream_step(model_output(0), end - begin) ? ",detected]" : "]");
+        stream_one(frame);
+    }
+}
+
+#if CONFIG_STREAM_SAMPLES > 0u
+
+/* Of 16 bits, the lower byte first, in four hexadecimal digits. */
+static int16_t read_sample(const char *digits)
+{
+    const uint32_t low = (uint32_t)hex_digit(digits[0]) << 4 | (uint32_t)hex_digit(digits[1]);
+    const uint32_t high = (uint32_t)hex_digit(digits[2]) << 4 | (uint32_t)hex_digit(digits[3]);
+    return (int16_t)(uint16_t)(high << 8 | low);
+}
+
+static void command_ts_audio(char *args)
+{
+    const char *const word = next_word(&args);
+    uint32_t digits = 0;
+    while (hex_digit(word[digits]) >= 0) {
+        digits++;
+    }
+    if (!stream_is_on()) {
+        fail("nothing streams, send start%", NULL);
+        return;
+    }
+    if (digits == 0u || digits % 4u != 0u || word[digits] != '\0') {
+        fail("ts-audio: samples of 16 bits wanted, as hexadecimal bytes", NULL);
+        return;
+    }
+    for (uint32_t i = 0; i < digits; i += 4u) {
+        const int16_t sample = read_sample(word + i);
+        (void)stream_hear(&sample, 1u);
+        if (stream_frame_is_due()) {
+            stream_one(NULL);
         }
     }
 }
+
+#endif
 
 #endif
 
@@ -764,7 +819,11 @@ static const struct {
     {"start", command_start, "start: begins to stream"},
     {"stop", command_stop, "stop: ends it; activations of the wake word"},
     {"print_detections", command_print_detections, "print_detections: when the wake word was heard"},
+    {"ts-stream", command_ts_stream, "ts-stream: steps, detections and duty cycle so far"},
     {"ts-frame", command_ts_frame, "ts-frame HEX: the next frame"},
+#if CONFIG_STREAM_SAMPLES > 0u
+    {"ts-audio", command_ts_audio, "ts-audio HEX: the next samples of sound"},
+#endif
 #endif
     {"ts-reset", command_ts_reset, "ts-reset: state to its initial values"},
 };

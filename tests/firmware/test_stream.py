@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -72,6 +73,13 @@ def listen(device: Conversation) -> list[list[str]]:
     return [device.ask(f"ts-frame {frame.tobytes().hex()}") for frame in frames()]
 
 
+def printed_activations(lines: list[str]) -> list[int]:
+    """As MLCommons' runner reads them: of all lines as one text the array between its title and the end."""
+    found = re.search(r"target activations:\s*(\[.*?\])\s*m-ready", "".join([*lines, "m-ready"]), re.DOTALL)
+    assert found is not None, lines
+    return [int(value) for value in found[1].strip("[]").split(",")]
+
+
 def test_the_window_slides_and_the_word_is_heard_where_it_begins(tmp_path: Path) -> None:
     scores, activations, begins = expected()
     assert len(begins) == 2, "the test's model hears both words"
@@ -81,8 +89,7 @@ def test_the_window_slides_and_the_word_is_heard_where_it_begins(tmp_path: Path)
         for step, answer in enumerate(listen(device), 1):
             heard = ",detected" if step in begins else ""
             assert answer == [f"ts-step-[{scores[step - 1].hex()}{heard}]"]
-        first, *lines = device.ask("stop")
-        assert first == "target activations:"
+        lines = device.ask("stop")
         figures = {
             name: int(value)
             for name, value in (
@@ -91,8 +98,7 @@ def test_the_window_slides_and_the_word_is_heard_where_it_begins(tmp_path: Path)
                 if line.startswith("ts-stream-[")
             )
         }
-        printed = [int(value) for line in lines[: -len(figures)] for value in line.split(",")]
-        assert printed == activations
+        assert printed_activations(lines) == activations
         assert (figures["steps"], figures["detections"]) == (len(activations), 2)
         duty = figures["busy_us"] // (figures["steps"] * STEP_MS)
         assert figures["duty_cycle_permille"] == duty
@@ -128,10 +134,10 @@ def test_long_runs_keep_the_last_activations(tmp_path: Path) -> None:
         device.read_answer()
         device.ask("start")
         last = [device.ask("ts-frame 0101") for _ in range(600)][-1][0]
-        _, *lines = device.ask("stop")
-        printed = [value for line in lines if not line.startswith("ts-") for value in line.split(",")]
+        lines = device.ask("stop")
+        printed = printed_activations(lines)
         assert len(printed) == 512
-        assert int(printed[-1]) == int.from_bytes(bytes.fromhex(last[9:11]), signed=True)
+        assert printed[-1] == int.from_bytes(bytes.fromhex(last[9:11]), signed=True)
         assert "ts-stream-[steps=600]" in lines
 
 
@@ -176,3 +182,101 @@ def test_pins_show_the_duty_cycle_and_each_detection(tmp_path: Path) -> None:
     said = finished.stderr.decode().splitlines()
     rest = [f"pin {pin} {what}" for pin in (2, 3) for what in ("mode 1", "value 0")]
     assert said[1:] == [*rest, *edge, *steps]
+
+
+WINDOW, STEP, BANDS = 1024, 512, 40
+
+
+def echoing_model(scale: float = 1 / 255, zero_point: int = -128) -> Compiled:
+    """Its output is its window: the last two frames of 40 features, which the firmware computes of sound."""
+    model = ModelBuilder()
+    graph = model.graph()
+    window = graph.input((1, 2, 1, BANDS), "int8", scale=scale, zero_point=zero_point, name="window")
+    flat = graph.tensor((1, 2 * BANDS), "int8", scale=scale, zero_point=zero_point, name="flat")
+    graph.op("RESHAPE", [window, graph.constant(np.array([1, 2 * BANDS], np.int32))], [flat])
+    graph.output(flat)
+    return compile_model(model.build(), name="model")
+
+
+def reference_features(sound: npt.NDArray[np.int16]) -> npt.NDArray[np.float64]:
+    """Of each step, in double precision, what MLPerf Tiny's training computes: [steps, BANDS] from 0 to 1."""
+    padded = np.concatenate([np.zeros(STEP + 1), sound / 32768.0])
+    mel = 1127.0 * np.log(1 + np.arange(WINDOW // 2 + 1) * 16000 / WINDOW / 700.0)
+    edges = np.linspace(0, 1127.0 * np.log(1 + 8000 / 700.0), BANDS + 2)
+    lower, center, upper = (edges[at : at + BANDS, None] for at in range(3))
+    filters = np.maximum(0, np.minimum((mel - lower) / (center - lower), (upper - mel) / (upper - center)))
+    filters[:, 0] = 0
+    found = []
+    for at in range(1, len(padded) - WINDOW + 1, STEP):
+        emphasized = padded[at : at + WINDOW] - 0.96875 * padded[at - 1 : at + WINDOW - 1]
+        power = np.abs(np.fft.rfft(emphasized * np.hamming(WINDOW))) ** 2 / WINDOW
+        levels = 10 * np.log10(np.maximum(filters @ power, 1e-30))
+        found.append(np.clip((levels + 52) / 64, 0, 1))
+    return np.array(found)
+
+
+def some_sound(seconds: float = 0.5) -> npt.NDArray[np.int16]:
+    """A sweep, noise, silence, and full scale."""
+    times = np.arange(int(seconds * 16000)) / 16000
+    noise = np.random.default_rng(5).normal(0, 300, times.size)
+    sweep = 12000 * np.sin(2 * np.pi * (200 + 6000 * times) * times) + noise
+    sweep[times.size // 2 : times.size // 2 + 3 * STEP] = 0
+    sweep[-STEP:] = 32767
+    return sweep.astype(np.int16)
+
+
+def talk_of(sound: npt.NDArray[np.int16], at_once: int = 200) -> list[str]:
+    return [f"ts-audio {sound[at : at + at_once].tobytes().hex()}" for at in range(0, sound.size, at_once)]
+
+
+def heard(answers: list[str]) -> npt.NDArray[np.int8]:
+    """The newest frame of each step."""
+    windows = [bytes.fromhex(line[9 : 9 + 4 * BANDS]) for line in answers if line.startswith("ts-step-[")]
+    return np.array([np.frombuffer(window, np.int8)[BANDS:] for window in windows])
+
+
+def test_features_of_sound_are_those_of_the_training(tmp_path: Path) -> None:
+    sound = some_sound()
+    project = render(echoing_model(), boards.load("host"), tmp_path, model_id="sww01")
+    with Conversation(build(project).elf) as device:
+        device.read_answer()
+        device.ask("start")
+        found = heard([line for command in talk_of(sound) for line in device.ask(command)])
+        expected_values = reference_features(sound) * 255 - 128
+        assert found.shape == (sound.size // STEP, BANDS) == expected_values[: len(found)].shape
+        assert len(np.unique(found)) > 100, "the test's sound has levels of all kinds"
+        assert np.abs(found - np.trunc(expected_values[: len(found)])).max() <= 1
+        assert np.mean(found != np.trunc(expected_values[: len(found)])) < 0.02
+        device.ask("start")
+        assert device.ask(talk_of(sound, STEP // 2)[0]) == [], "half a step"
+        assert np.array_equal(heard(device.ask(talk_of(sound, STEP // 2)[1])), found[:1])
+
+
+@pytest.mark.parametrize("board", ["nano33", "cortex-m0"])
+def test_features_are_the_same_bytes_on_every_core(board: str, tmp_path: Path) -> None:
+    sound = some_sound(4 * STEP / 16000)
+    project = render(echoing_model(), boards.load("host"), tmp_path / "host", model_id="sww01")
+    with Conversation(build(project).elf) as device:
+        device.read_answer()
+        device.ask("start")
+        found = heard([line for command in talk_of(sound) for line in device.ask(command)])
+    chosen = boards.load(board)
+    emulated = render(echoing_model(), chosen, tmp_path / "e", model_id="sww01", emulate=board == "nano33")
+    with open_device(build(emulated), chosen) as device_:
+        device_.link.write("%".join(["start", *talk_of(sound), "name%"]).encode())
+        received = b""
+        while b"m-name" not in received:
+            received += device_.link.read_some(30.0)
+    assert np.array_equal(heard(received.decode().split("\r\n")), found)
+
+
+@pytest.mark.parametrize("samples", ["", "01", "010203", "0102x304", "0x010203"])
+def test_wrong_sound_is_none(samples: str, tmp_path: Path) -> None:
+    project = render(echoing_model(), boards.load("host"), tmp_path, model_id="sww01")
+    with Conversation(build(project).elf) as device:
+        device.read_answer()
+        assert device.ask("ts-audio 0102") == ["e-[nothing streams, send start%]"]
+        device.ask("start")
+        wanted = "e-[ts-audio: samples of 16 bits wanted, as hexadecimal bytes]"
+        assert device.ask(f"ts-audio {samples}") == [wanted]
+        assert "ts-stream-[steps=0]" in device.ask("stop")

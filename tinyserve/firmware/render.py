@@ -14,6 +14,7 @@ from tinyserve.boards.types import Board, Region
 from tinyserve.compiler.compile import Compiled
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.files import refuse_links
+from tinyserve.firmware import log_mel
 from tinyserve.firmware.interface import ModelInterface, interface_of
 from tinyserve.firmware.mlperf import Exchange, exchange_of
 from tinyserve.firmware.renode import renode_files
@@ -156,6 +157,7 @@ def render(
     model = interface_of(compiled)
     stack = stack_bytes or _default_stack(board)
     baud = ENERGY_BAUD if energy_mode and port == "arduino" else BAUD
+    exchange = exchange_of(model, model_id)
     defines = {f"TS_{model.name.upper()}_PROFILE": "1"}
     context = {
         "model": model,
@@ -165,7 +167,7 @@ def render(
             engine=engine,
             model_id=model_id or model.name,
             firmware_id=firmware_id(compiled, engine),
-            mlperf=exchange_of(model, model_id),
+            mlperf=exchange,
             cycles_per_instruction=cycles_per_instruction,
         ),
         "energy_mode": energy_mode,
@@ -175,6 +177,8 @@ def render(
     interpreted = engine == "tflm"
     contents = Contents(context)
     contents.add_firmware(_PORT_FILES[port])
+    if exchange.samples:
+        contents.add_hearing()
     if port in _EMULATED:
         contents.files[LINKER_SCRIPT] = linker_script(board, stack)
         contents.files |= renode_files(board, model)
@@ -249,6 +253,13 @@ class Contents:
         self.files[f"src/{path.name}"] = render_template(template, self.context)
         if path.suffix != ".h":
             self.sources.append(SourceFile(f"src/{path.name}", part))
+
+    def add_hearing(self) -> None:
+        """The features of sound for a model that listens."""
+        for name in ("log_mel.c", "log_mel.h"):
+            self.add_part(f"common/{name}", "firmware")
+        for name, text in log_mel.files().items():
+            self.files[f"src/{name}"] = text
 
     def add_runtime(self, names: tuple[str, ...]) -> None:
         """What the compiler calls where there is no C library."""

@@ -98,9 +98,7 @@ class Rfft(OpDef):
         input, output, length = node.input("input"), node.output, node.attributes.fft_length
         count = length // 2
         radices = _radices(count)
-        sign = 1 if self.inverse else -1
-        turns = sign * 2 * math.pi * np.arange(count) / count
-        halves = sign * math.pi * ((np.arange(count // 2) + 1) / count + 0.5)
+        turns, halves = _phases(count, 1 if self.inverse else -1)
         name = f"fft_{length}_{'inverse' if self.inverse else 'forward'}"
         params = _RECORDS[input.dtype](
             rows=input.elements // input.shape[-1],
@@ -132,6 +130,33 @@ class Irfft(Rfft):
     name = "SignalIrfft"
     kernel = "irfft"
     inverse = True
+
+
+@dataclass(frozen=True)
+class ForwardTables:
+    """Constants of ``ts_rfft_f32`` for one length: ``ts_fft_f32_params``."""
+
+    radices: list[int]
+    order: npt.NDArray[np.uint16]
+    twiddles: npt.NDArray[Any]
+    super_twiddles: npt.NDArray[Any]
+
+
+def forward_tables(length: int) -> ForwardTables:
+    """Those of a float32 FFT of ``length`` real values, a power of two, for code that is no model's."""
+    count = length // 2
+    radices = _radices(count)
+    turns, halves = _phases(count, -1)
+    return ForwardTables(
+        radices, _order(radices, count), _unit(turns, DType.FLOAT32), _unit(halves, DType.FLOAT32)
+    )
+
+
+def _phases(count: int, sign: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Angles of the twiddles, and of those that split the FFT of pairs."""
+    turns = sign * 2 * math.pi * np.arange(count) / count
+    halves = sign * math.pi * ((np.arange(count // 2) + 1) / count + 0.5)
+    return turns, halves
 
 
 def _radices(count: int) -> list[int]:
