@@ -191,6 +191,22 @@ def test_quantize_rounds_half_away_from_zero_and_saturates() -> None:
     assert bundle.quantize(values, info).tolist() == [11, 9, 11, 127, -128, 10]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "stored"),
+    [
+        ("int8", [1, -1, 1, 127, -128, -128]),
+        ("uint16", [1, 0, 1, 3000, 0, 0]),
+        ("int32", [1, -1, 1, 3000, -(2**31), -(2**31)]),
+        ("int64", [1, -1, 1, 3000, -(2**31), -(2**31)]),
+    ],
+)
+def test_plain_integers_are_rounded_and_saturated_by_the_same_rule(dtype: str, stored: list[int]) -> None:
+    values = np.array([0.5, -0.5, 1.49, 3000.0, -1e20, np.nan], np.float32)
+    assert bundle.quantize(values, TensorInfo("x", [6], dtype, 0.0, 0)).tolist() == stored
+    whole = np.array([-5, 7])
+    assert bundle.quantize(whole, TensorInfo("x", [2], "int64", 0.0, 0)).tolist() == [-5, 7]
+
+
 def test_dequantize_undoes_quantize_within_half_a_step() -> None:
     values = np.linspace(-60, 60, 999, dtype=np.float32)
     back = bundle.dequantize(bundle.quantize(values, INPUT), INPUT)

@@ -395,6 +395,9 @@ def _swap(staged: Path, path: Path) -> None:
         raise
 
 
+_INT32 = (-(2**31), 2**31 - 1)
+
+
 def sample_shape(info: TensorInfo) -> tuple[int, ...]:
     """The shape of one sample: the tensor's without the batch axis of 1 (an unbatched tensor's own)."""
     return tuple(info.shape[1:] if info.shape[:1] == [1] else info.shape)
@@ -427,18 +430,22 @@ def _sample_axes(info: TensorInfo) -> list[int]:
 def quantize(values: npt.NDArray[Any], info: TensorInfo) -> npt.NDArray[Any]:
     """Real values as a tensor's own type: round half away from zero (as TFLM's QUANTIZE), saturated.
 
-    Unquantized tensors (scale 0.0) are cast.
+    As NAME_values.h does, of integers beyond int32 as far as these go. Unquantized integers (scale 0.0) have
+    a scale of 1; what is an integer already, and other types, are cast.
     """
     dtype = np.dtype(info.dtype)
-    if info.scale == 0.0:
+    if info.scale == 0.0 and (dtype.kind not in "iu" or values.dtype.kind != "f"):
         return values.astype(dtype)
-    scale, zero_point = _affine(info)
+    scale, zero_point = _affine(info) if info.scale else (np.ones(1, np.float32), np.zeros(1, np.int32))
     scaled = values.astype(np.float32, copy=False) / scale  # from here on in place: data sets are large
     scaled += np.copysign(np.float32(0.5), scaled)
     np.trunc(scaled, out=scaled)
     scaled += zero_point.astype(np.float32)
-    limits = np.iinfo(dtype)
-    quantized: npt.NDArray[Any] = np.clip(scaled, limits.min, limits.max, out=scaled).astype(dtype)
+    low, high = (int(np.clip(limit, *_INT32)) for limit in (np.iinfo(dtype).min, np.iinfo(dtype).max))
+    if dtype.itemsize > 2:
+        scaled = scaled.astype(np.float64)  # holds the limits exactly
+    np.fmin(np.fmax(scaled, low, out=scaled), high, out=scaled)  # what is no number becomes the lowest
+    quantized: npt.NDArray[Any] = scaled.astype(dtype)
     return quantized
 
 

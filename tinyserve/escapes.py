@@ -60,6 +60,14 @@ def c_string(text: str) -> str:
     return "".join(map(_c_character, text.encode(errors="replace")))
 
 
+def rust_string(text: str) -> str:
+    """Between the quotes of a Rust string."""
+    return "".join(
+        one if " " <= one <= "~" and one not in '\\"{}' else f"\\u{{{ord(one):x}}}"
+        for one in text.encode(errors="replace").decode()
+    )
+
+
 def _c_character(byte: int) -> str:
     # Three octal digits end by themselves; ? could begin a trigraph, % a format.
     harmless = 0x20 <= byte < _DELETE and chr(byte) not in '\\"?%'

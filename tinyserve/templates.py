@@ -55,6 +55,7 @@ _C = Language(
         Region('"', _STRING, escapes.c_string),
     ),
 )
+_RUST = Language(escapes.word, (*_C.regions[:2], Region('"', _STRING, escapes.rust_string)))
 _CMAKE = Language(
     escapes.word, (Region("#", "\n", escapes.line_comment), Region('"', _STRING, escapes.cmake_string))
 )
@@ -80,7 +81,7 @@ _MARKDOWN = Language(
 _BY_SUFFIX = {
     ".c": _C, ".h": _C, ".cpp": _C, ".ino": _C, ".ld": _C,
     ".cmake": _CMAKE, ".ini": _INI, ".conf": _KCONFIG, ".md": _MARKDOWN,
-    ".json": _QUOTED, ".yml": _QUOTED, ".yaml": _QUOTED, ".toml": _QUOTED, ".rs": _C,
+    ".json": _QUOTED, ".yml": _QUOTED, ".yaml": _QUOTED, ".toml": _QUOTED, ".rs": _RUST,
     ".properties": _PROPERTIES, ".txt": _PROPERTIES,
     ".repl": _RENODE, ".resc": _RENODE, ".robot": _ROBOT,
 }  # fmt: skip

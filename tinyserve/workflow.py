@@ -23,6 +23,7 @@ from tinyserve.bundle import MANIFEST_FILE, Bundle
 from tinyserve.compiler.names import identifier
 from tinyserve.compiler.ops.support import external
 from tinyserve.compiler.program import Choice, Optimize, Target
+from tinyserve.compiler.reserved import why_not
 from tinyserve.errors import FileSystemError, ModelError, UsageError
 from tinyserve.files import refuse_any_link, refuse_links, write
 from tinyserve.locks import alone
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 BUILD_DIRECTORY = Path("build")
 STEPS_FILE = "workflow.json"
 _LONGEST_NAME = 40
+_BEHIND = "_model"
 
 
 @dataclass(frozen=True)
@@ -166,7 +168,10 @@ def library_name(title: str) -> str:
     plain = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:_LONGEST_NAME].rstrip("_")
     if not plain:
         return "model"
-    return identifier(plain).strip("_") if plain[0].isalpha() else f"model_{plain}"
+    if not plain[0].isalpha():
+        return f"model_{plain}"
+    taken = identifier(plain) != plain or why_not(plain)
+    return f"{plain[: _LONGEST_NAME - len(_BEHIND)].rstrip('_')}{_BEHIND}" if taken else plain
 
 
 def target(

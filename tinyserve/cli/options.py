@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
@@ -17,7 +17,7 @@ from tinyserve.report.forms import FORMS
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
     from tinyserve.bundle import Bundle, Cost
-    from tinyserve.compiler.program import Choice, Optimize
+    from tinyserve.compiler.program import Choice, Optimize, Program
     from tinyserve.convert.settings import Options as Settings
     from tinyserve.firmware.build import Firmware
     from tinyserve.firmware.toolchain import Name as ToolchainName
@@ -191,6 +191,35 @@ def read_labels(path: Path) -> tuple[str, ...]:
     if not names:
         raise DataError(f"{path} names no class", "write one class name per line, in the order of the scores")
     return names
+
+
+def check_labels(program: Program, path: Path, labels: Sequence[str]) -> None:
+    """Raises DataError unless one output has a score for each of the classes that ``path`` names."""
+    from tinyserve.compiler.emit.values import class_output
+    from tinyserve.errors import DataError
+
+    if class_output(program, len(labels)) is not None:
+        return
+    counts = [str(tensor.elements) for tensor in program.output_tensors]
+    have = f"output has {counts[0]}" if len(counts) == 1 else f"outputs have {', '.join(counts)}"
+    raise DataError(
+        f"{path} names {len(labels)} classes, the model's {have} values",
+        "write one class name per line, as many as one output has scores, in their order",
+    )
+
+
+def interface(function: F) -> F:
+    """--instance and --labels: how the generated C meets its caller."""
+    return _chain(
+        click.option(
+            "--instance", type=click.Choice(["static", "caller"]), default="static", show_default=True,
+            help="One static model, or contexts and arenas of the caller's: ts_NAME_init(&self, arena).",
+        ),
+        click.option(
+            "--labels", type=PATH, metavar="FILE",
+            help="Names of the classes for NAME_values.h, one a line.  [default: the bundle's]",
+        ),
+    )(function)  # fmt: skip
 
 
 def loading(function: F) -> F:

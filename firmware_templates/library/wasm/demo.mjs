@@ -143,7 +143,9 @@ async function record() {
 // --- running
 
 function rest() {
-  return inputs.slice(1).map((tensor) => new ARRAYS[tensor.type](tensor.count).fill(tensor.zeroPoint));
+  return inputs.slice(1).map((tensor) => tensor.type in LIMITS
+    ? quantize(new Float32Array(tensor.count), tensor)
+    : new ARRAYS[tensor.type](tensor.count));
 }
 
 function run(first, what) {

@@ -10,6 +10,9 @@ export interface Tensor {
   /** real = (stored - zeroPoint) * scale; 0 where the tensor is not quantized. */
   readonly scale: number;
   readonly zeroPoint: number;
+  /** Where each place on the last axis has its own. */
+  readonly scales?: readonly number[];
+  readonly zeroPoints?: readonly number[];
 }
 
 export const name: string;

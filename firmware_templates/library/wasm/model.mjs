@@ -6,7 +6,10 @@ const ARRAYS = {
   int8: Int8Array, uint8: Uint8Array, bool: Uint8Array, int16: Int16Array, uint16: Uint16Array, int32: Int32Array,
   uint32: Uint32Array, int64: BigInt64Array, float32: Float32Array,
 };
-const LIMITS = { int8: [-128, 127], uint8: [0, 255], int16: [-32768, 32767], int32: [-2147483648, 2147483647] };
+const INT32 = [-2147483648, 2147483647];
+const LIMITS = {
+  int8: [-128, 127], uint8: [0, 255], int16: [-32768, 32767], uint16: [0, 65535], int32: INT32, uint32: [0, 4294967295],
+};
 
 // A function with one vector instruction: what an engine without SIMD does not take.
 const VECTORS = Uint8Array.of(
@@ -112,11 +115,22 @@ export class Model {
 /** Values in real units as the model stores them: rounded half away from zero, saturated; what is no number is the lowest. */
 export function quantize(values, tensor) {
   const [low, high] = LIMITS[tensor.type];
-  return ARRAYS[tensor.type].from(values, (value) => {
-    const scaled = Math.fround(value / tensor.scale);
-    const stored = Math.trunc(Math.fround(scaled + (scaled < 0 ? -0.5 : 0.5))) + tensor.zeroPoint;
+  return ARRAYS[tensor.type].from(values, (value, place) => {
+    const { scale, zeroPoint } = affine(tensor, place);
+    const scaled = Math.fround(Math.fround(value) / scale);
+    const rounded = Math.trunc(Math.fround(scaled + (scaled < 0 ? -0.5 : 0.5)));
+    const stored = Math.min(INT32[1], Math.max(INT32[0], rounded)) + zeroPoint;
     return Number.isNaN(stored) ? low : Math.min(high, Math.max(low, stored));
   });
+}
+
+/** Scale and zero point of an element: a tensor may have them by the place on its last axis. Integers have 1 and 0. */
+function affine(tensor, place) {
+  if (!tensor.scales) {
+    return { scale: tensor.scale || 1, zeroPoint: tensor.zeroPoint };
+  }
+  const feature = place % tensor.scales.length;
+  return { scale: tensor.scales[feature], zeroPoint: tensor.zeroPoints[feature] };
 }
 
 function stored(value, tensor) {
@@ -127,8 +141,8 @@ function stored(value, tensor) {
   if (value instanceof wanted) {
     return value;
   }
-  if (!(value instanceof Float32Array) || !tensor.scale) {
-    throw new TypeError(`${tensor.name} takes a ${wanted.name}${tensor.scale ? " or a Float32Array" : ""}`);
+  if (!(value instanceof Float32Array) || !(tensor.type in LIMITS)) {
+    throw new TypeError(`${tensor.name} takes a ${wanted.name}${tensor.type in LIMITS ? " or a Float32Array" : ""}`);
   }
   return quantize(value, tensor);
 }
@@ -138,6 +152,8 @@ function isReal(value, tensor) {
 }
 
 function realValues(raw, tensor) {
-  const scale = tensor.scale || 1;
-  return Float32Array.from(raw, (value) => Math.fround((Number(value) - tensor.zeroPoint) * scale));
+  return Float32Array.from(raw, (value, place) => {
+    const { scale, zeroPoint } = affine(tensor, place);
+    return Math.fround(Math.fround(Number(value) - zeroPoint) * scale);
+  });
 }

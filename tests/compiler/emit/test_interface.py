@@ -161,6 +161,7 @@ int main() {
   for (const auto value : model.output()) { sum += value; }
   while (!model.step(1)) {}
   model.reset();
+  %s
   return sum == 8 * (3 + 1 + 2 + 3 + 4 + 5) && x.size() == 8 && x.size_bytes() == 8 ? 0 : 1;
 }
 """
@@ -174,11 +175,12 @@ def test_the_wrapper_serves_cpp_without_exceptions(compiler: str, instance: str,
     compiled = compile_model(chain_model(), interface=Interface(instance))  # type: ignore[arg-type]
     write(compiled, tmp_path)
     places = {
-        "static": ("", "tinyserve::model model;"),
+        "static": ("", "tinyserve::model model;", ""),
         "caller": (
             "using tinyserve::model;\n"
             "alignas(model::arena_alignment()) static std::uint8_t arena[model::arena_bytes()];",
             "tinyserve::model model(arena);\n  if (!model.ready()) { return 1; }",
+            "if (ts_model_output(model.context(), 0) != model.output().data()) { return 1; }",
         ),
     }
     (tmp_path / "main.cpp").write_text(CPP % places[instance])

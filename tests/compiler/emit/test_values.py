@@ -25,7 +25,7 @@ def scores_model(dtype: str, elements: int = 3, scale: float = 0.1, zero_point: 
     """y = x + 1, of another rank than the input's, so that the output can be one of classes."""
     model = ModelBuilder()
     graph = model.graph()
-    quantization = {} if dtype == "float32" else {"scale": scale, "zero_point": zero_point}
+    quantization = {} if dtype in ("float32", "int32") else {"scale": scale, "zero_point": zero_point}
     x = graph.input((1, elements, 1), dtype, **quantization)
     one = np.ones((1, elements, 1), dtype)
     constant = graph.constant(one, **quantization)
@@ -48,7 +48,9 @@ def ran(main: str, data: bytes, where: Path, interface: Interface) -> list[str]:
     return made.stdout.decode().split()
 
 
-@pytest.mark.parametrize(("dtype", "zero_point"), [("int8", 4), ("int8", -128), ("int16", 0), ("float32", 0)])
+@pytest.mark.parametrize(
+    ("dtype", "zero_point"), [("int8", 4), ("int8", -128), ("int16", 0), ("int32", 0), ("float32", 0)]
+)
 def test_values_are_quantized_and_read_as_on_the_computer(
     dtype: str, zero_point: int, tmp_path: Path
 ) -> None:
@@ -58,7 +60,11 @@ def test_values_are_quantized_and_read_as_on_the_computer(
         for value in VALUES
     )
     info = TensorInfo(
-        "x", [1, len(VALUES), 1], dtype, 0.0 if dtype == "float32" else float(np.float32(0.1)), zero_point
+        "x",
+        [1, len(VALUES), 1],
+        dtype,
+        float(np.float32(0.1)) if dtype in ("int8", "int16") else 0.0,
+        zero_point,
     )
     given = bundle.quantize(np.array(VALUES, np.float32).reshape(1, -1, 1), info)
     expected = bundle.dequantize(HostModel(compile_model(data)).run([given])[0], info).reshape(-1)

@@ -24,7 +24,7 @@ from tinyserve.cli.model.export import LIBRARIES as NAMED
 from tinyserve.cli.model.export import command as export_command
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
-from tinyserve.errors import UsageError
+from tinyserve.errors import DataError, UsageError
 from tinyserve.firmware.export import LIBRARIES, Library, export_library
 from tinyserve.firmware.platformio import core as cores
 from tinyserve.firmware.platformio.pio import Pio
@@ -108,7 +108,14 @@ def test_the_command_writes_a_library_called_as_asked_or_as_the_model(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    "asked", [[], ["--kind", "rust", "--as", "cmake"], ["--as", "cmake", "--name", "kws"]]
+    "asked",
+    [
+        [],
+        ["--kind", "rust", "--as", "cmake"],
+        ["--as", "cmake", "--name", "kws"],
+        ["--as", "cmake", "--instance", "caller"],
+        ["--kind", "wasm", "--instance", "caller"],
+    ],
 )
 def test_a_kind_is_one_of_libraries_or_of_projects(asked: list[str], tmp_path: Path) -> None:
     (tmp_path / "kws.tflite").write_bytes(network(1))
@@ -137,6 +144,32 @@ def test_names_of_files_functions_and_targets_are_the_library_s(kind: str, tmp_p
 def test_a_name_that_some_build_system_refuses_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="--name"):
         Library(name, b"", "")
+
+
+@pytest.mark.parametrize("name", ["time", "stdint", "test", "values", "wire", "task", "app", "lwip", "fs"])
+def test_a_name_that_others_have_is_refused_with_one_that_works(name: str, tmp_path: Path) -> None:
+    model = tmp_path / f"{name}.tflite"
+    model.write_bytes(network(1))
+    done = command(model, "--kind", "cmake", "--name", name, "-o", tmp_path / "a")
+    assert isinstance(done.exception, UsageError)
+    assert f"{name}_model" in done.exception.hint
+    assert command(model, "--kind", "cmake", "-o", tmp_path / "b").exit_code == 0
+    assert (tmp_path / f"b/src/{name}_model.h").is_file()
+
+
+def test_labels_and_instance_are_those_of_the_command(tmp_path: Path) -> None:
+    model, labels = tmp_path / "m.tflite", tmp_path / "names.txt"
+    model.write_bytes(network(1))
+    labels.write_text("yes\nno\nunknown\n")
+    given = ["--kind", "cmake", "--name", "kws", "--labels", labels]
+    assert command(model, *given, "--instance", "caller", "-o", tmp_path / "a").exit_code == 0
+    assert 'return "unknown"' in (tmp_path / "a/src/kws_values.h").read_text()
+    assert "ts_kws_init(ts_kws *self" in (tmp_path / "a/src/kws.h").read_text()
+    labels.write_text("yes\nno\n")
+    done = command(model, *given, "-o", tmp_path / "b")
+    assert isinstance(done.exception, DataError)
+    assert "2 classes" in done.exception.message
+    assert "3 values" in done.exception.message
 
 
 @pytest.mark.parametrize("version", ["1", "1.0", "1.0.0-beta", "01.0.0", "1.0.0\n"])

@@ -44,19 +44,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="Use the instructions of this board's core.  [default: portable C]",
 )
-@click.option(
-    "--instance",
-    type=click.Choice(["static", "caller"]),
-    default="static",
-    show_default=True,
-    help="One static model, or contexts and arenas of the caller's: ts_NAME_init(&self, arena).",
-)
-@click.option(
-    "--labels",
-    type=PATH,
-    metavar="FILE",
-    help="Names of the classes for NAME_values.h, one a line.  [default: the bundle's]",
-)
+@options.interface
 @options.optimize
 @options.choices
 @options.conversion
@@ -110,6 +98,8 @@ def command(
             for (data, _, known), name in zip(found, called, strict=True)
         ]
         check_names([one.name for one in compiled])
+        if labels:
+            options.check_labels(compiled[0].program, labels, given)
         side_by_side([one.sources.files for one in compiled])
         for one in compiled:
             write(one, output)

@@ -13,7 +13,7 @@ from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
-    from tinyserve.compiler.program import Optimize
+    from tinyserve.compiler.program import Instance, Optimize
     from tinyserve.progress import Progress
     from tinyserve.workflow import Conversion
 
@@ -38,6 +38,7 @@ LIBRARIES = (
 @click.option(
     "-o", "--output", type=PATH, required=True, metavar="DIR", help="Directory of what is exported."
 )
+@options.interface
 @options.optimize
 @options.conversion
 def command(
@@ -49,6 +50,8 @@ def command(
     release: str,
     board: str | None,
     output: Path,
+    instance: Instance,
+    labels: Path | None,
     optimize: Optimize,
     converting: Converting,
 ) -> None:
@@ -59,24 +62,39 @@ def command(
     from tinyserve.cli.progress import progress
     from tinyserve.errors import UsageError
 
-    if (library is None) == (kind is None):
+    if library is None and kind is None:
         raise UsageError("export needs a kind", "add --kind for a library, or --as for the bench firmware")
+    if library is not None and kind is not None:
+        raise UsageError(
+            f"--kind {library} and --as {kind}: an export is a library or the bench firmware",
+            "leave one of them out, or export twice into two directories",
+        )
     conversion = converting.conversion()
     with progress() as report:
         if library is not None:
             files = _library(
                 source=source, kind=library, name=name, release=release, board=board, output=output,
-                optimize=optimize, conversion=conversion, report=report,
+                optimize=optimize, instance=instance, labels=labels, conversion=conversion, report=report,
             )  # fmt: skip
         else:
             assert kind is not None
-            if name is not None:
-                raise UsageError("--name goes with --kind", "leave it out: firmware carries one model")
+            _refuse_for_firmware(name is not None, instance != "static", labels is not None)
             files = _project(
                 source=source, kind=kind, board=board, output=output, optimize=optimize,
                 conversion=conversion, report=report,
             )  # fmt: skip
     echo(f"{output}: {len(files)} files; how to build them: {output / 'README.md'}")
+
+
+def _refuse_for_firmware(name: bool, instance: bool, labels: bool) -> None:
+    """Raises UsageError for an option of libraries that was given."""
+    from tinyserve.errors import UsageError
+
+    for option, given in (("--name", name), ("--instance caller", instance), ("--labels", labels)):
+        if given:
+            raise UsageError(
+                f"{option} goes with --kind", "leave it out: the bench firmware has one static model"
+            )
 
 
 def _library(
@@ -88,19 +106,24 @@ def _library(
     board: str | None,
     output: Path,
     optimize: Optimize,
+    instance: Instance,
+    labels: Path | None,
     conversion: Conversion,
     report: Progress,
 ) -> list[Path]:
     from tinyserve import boards, workflow
     from tinyserve.firmware.export import Library, export_library
 
-    data, title, labels = workflow.model_and_labels(source, conversion, report)
+    given = options.read_labels(labels) if labels else ()
+    data, title, known = workflow.model_and_labels(source, conversion, report)
     chosen = boards.load(board) if board else None
     report("writing the library")
     library = Library(
-        name or workflow.library_name(title), data, title, release, chosen, optimize, labels,
-        conversion.operators,
+        name or workflow.library_name(title), data, title, release, chosen, optimize, given or known,
+        conversion.operators, instance,
     )  # fmt: skip
+    if labels:
+        options.check_labels(library.compiled.program, labels, given)
     return export_library(kind, library, output)
 
 

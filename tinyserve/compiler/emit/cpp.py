@@ -37,7 +37,7 @@ private:
 
 
 _MEMBERS = frozenset(
-    {"input", "output", "invoke", "step", "reset", "ready", "arena_bytes", "arena_alignment"}
+    {"input", "output", "invoke", "step", "reset", "ready", "context", "arena_bytes", "arena_alignment"}
 )
 _TAKEN = _MEMBERS | {"span", "tinyserve", "linux", "unix"}
 _NUMBERED = re.compile(r"(input|output)_\d+")
@@ -82,6 +82,8 @@ def _construction(name: str, prefix: str, caller: bool) -> Iterator[str]:
         yield f"      : self_(), ready_({prefix}init(&self_, arena) == 0) {{}}"
         yield "  /* Whether the arena was one to work in. */"
         yield "  bool ready() const noexcept { return ready_; }"
+        yield f"  /* For the functions of C that take one, as those of {prefix[3:]}values.h. */"
+        yield f"  {prefix.rstrip('_')} *context() noexcept {{ return &self_; }}"
     else:
         yield "  /* The model is one of its kind: a second object would be the same one. */"
         yield f"  {name}() noexcept {{ {prefix}init(); }}"

@@ -54,20 +54,22 @@ def header(program: Program, form: Form, prefix: str, macro: str, labels: Sequen
     yield from writer.dequantizers()
     yield from writer.set_input()
     yield from writer.get_output()
-    place = _classes(program, len(labels))
+    place = class_output(program, len(labels))
     if place is not None:
-        yield from writer.classify(place, labels)
+        yield from writer.classes(place, labels)
+        if len(program.input_tensors) == 1:
+            yield from writer.classify(place)
     yield from ("", f"#endif /* {guard} */")
 
 
-def _classes(program: Program, labels: int) -> int | None:
+def class_output(program: Program, labels: int) -> int | None:
     """Which output has the scores of classes, where that is plain: the only one with a score per label (or
-    the probability of the second of two), else the only vector that is not of an input's shape."""
-    if len(program.input_tensors) != 1:
+    the probability of the second of two), else the only vector that is not of the only input's shape."""
+    if not labels and len(program.input_tensors) != 1:
         return None
     found = []
     for index, tensor in enumerate(program.output_tensors):
-        vector = len(tensor.shape) == 2 and tensor.shape[0] == 1 and _is_number(tensor)
+        vector = len(tensor.shape) == 2 and tensor.shape[0] == 1 and is_number(tensor)
         of_classes = 2 <= tensor.elements <= _MOST_CLASSES
         if labels:
             fits = tensor.elements == labels or (labels == 2 and tensor.elements == 1)
@@ -78,7 +80,8 @@ def _classes(program: Program, labels: int) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-def _is_number(tensor: Tensor) -> bool:
+def is_number(tensor: Tensor) -> bool:
+    """Whether there are functions of real values for it."""
     return tensor.dtype is DType.FLOAT32 or tensor.dtype in _LIMITS
 
 
@@ -191,15 +194,18 @@ class _Values:
             yield from ("      }", "      return 0;", "    }")
         yield from ("    default: return 1;", "  }", "}")
 
-    def classify(self, place: int, labels: Sequence[str]) -> Iterator[str]:
-        """``NAME_classify``. One value is the probability of the second of two classes."""
-        p, output = self._prefix, self._program.output_tensors[place]
-        count = max(2, output.elements)
+    def classes(self, place: int, labels: Sequence[str]) -> Iterator[str]:
+        """How many, and their names. One value is the probability of the second of two classes."""
+        p, count = self._prefix, max(2, self._program.output_tensors[place].elements)
         names = list(labels) or [str(index) for index in range(count)]
         yield from ("", f"enum {{ {self._macro}CLASS_COUNT = {count} }};")
         known = "The name of a class" if labels else "A class has its number as its name: the model has none"
         yield from ("", f"/* {known}; NULL: none such. */")
         yield from self._strings(f"{p}class_name", names)
+
+    def classify(self, place: int) -> Iterator[str]:
+        """``NAME_classify``."""
+        p, output = self._prefix, self._program.output_tensors[place]
         yield from ("", "typedef struct {", "  uint32_t index;   /* of the class */")
         yield from (
             "  float score;      /* as the model gives it */",
@@ -237,7 +243,7 @@ class _Values:
 
     @staticmethod
     def _numbers(tensors: Sequence[Tensor]) -> Iterator[tuple[int, Tensor]]:
-        return ((index, tensor) for index, tensor in enumerate(tensors) if _is_number(tensor))
+        return ((index, tensor) for index, tensor in enumerate(tensors) if is_number(tensor))
 
 
 def _apart(tensor: Tensor) -> bool:

@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from tinyserve.boards.types import Board
 from tinyserve.compiler.compile import Compiled, compile_model
-from tinyserve.compiler.graph.types import Tensor
+from tinyserve.compiler.emit.values import class_output, is_number
+from tinyserve.compiler.graph.types import DType, Tensor
 from tinyserve.compiler.names import identifier
-from tinyserve.compiler.program import STATIC, Interface, Optimize, Target
+from tinyserve.compiler.program import Instance, Interface, Optimize, Target
+from tinyserve.compiler.reserved import why_not
 from tinyserve.errors import UsageError
 from tinyserve.resources import data_directory, licence
 from tinyserve.templates import render_template
@@ -25,16 +27,25 @@ _VERSION = re.compile(r"(0|[1-9]\d{0,4})(\.(0|[1-9]\d{0,4})){2}")
 
 @dataclass(frozen=True)
 class Port:
-    """An input or an output as templates see it. ``count`` is its number of elements."""
+    """An input or an output as templates see it. ``count`` is its number of elements. Real = (value - zero
+    point) * scale, with a scale and a zero point for all or, with ``by_feature``, for each place on the last
+    axis. Where it ``is_number``, NAME_values.h has functions for it."""
 
     index: int
     c_type: str
     count: int
     nbytes: int
     is_float: bool
-    scale: float
-    zero_point: int
+    is_number: bool
+    by_feature: bool
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
     shape: tuple[int, ...]
+
+    @property
+    def features(self) -> int:
+        """Of the last axis."""
+        return self.shape[-1] if self.shape else 1
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,7 @@ class Library:
     """What to export: the .tflite ``data`` as a library ``name``, for ``board``'s core or any (None).
 
     ``title`` is the model's name for readers, ``version`` the library's. ``labels``: the classes, if known.
+    ``instance``: whose the model's context is, where the kind leaves a choice.
     Raises UsageError for a name or a version that a build system would refuse.
     """
 
@@ -53,6 +65,7 @@ class Library:
     optimize: Optimize = "balanced"
     labels: tuple[str, ...] = ()
     operators: tuple[Path, ...] = ()
+    instance: Instance = "static"
 
     def __post_init__(self) -> None:
         fits = _NAME.fullmatch(self.name) and "__" not in self.name
@@ -61,6 +74,9 @@ class Library:
                 f"--name {self.name!r}: no name for a library in every build system",
                 "letters a to z, digits and single '_' between them, at most 48, no keyword of C or C++",
             )
+        reason = why_not(self.name)
+        if reason:
+            raise UsageError(f"--name {self.name}: {reason}", f"another one, such as {self.name}_model")
         if not _VERSION.fullmatch(self.version):
             raise UsageError(f"--release {self.version!r}: not a version", "three numbers, as in 1.4.0")
 
@@ -73,14 +89,15 @@ class Library:
         """Of cores with these features."""
         return Target(features, self.optimize, operators=self.operators)
 
-    def compile(self, target: Target, interface: Interface = STATIC) -> Compiled:
-        """The model as C. Raises what ``compile_model`` raises."""
-        named = replace(interface, labels=self.labels)
-        return compile_model(self.data, target, self.name, interface=named)
+    def compile(self, target: Target, instance: Instance | None = None) -> Compiled:
+        """The model as C, with the library's ``instance`` unless a kind has one of its own. Raises what
+        ``compile_model`` raises."""
+        interface = Interface(instance or self.instance, labels=self.labels)
+        return compile_model(self.data, target, self.name, interface=interface)
 
     @cached_property
     def compiled(self) -> Compiled:
-        """The model as C for the board's core, with a static instance."""
+        """The model as C for the board's core."""
         return self.compile(self.target)
 
 
@@ -119,6 +136,8 @@ def facts(library: Library, compiled: Compiled) -> dict[str, object]:
         "inputs": [port(index, tensor) for index, tensor in enumerate(program.input_tensors)],
         "outputs": [port(index, tensor) for index, tensor in enumerate(program.output_tensors)],
         "labels": library.labels,
+        "caller": library.instance == "caller",
+        "class_output": class_output(program, len(library.labels)),
         "arena_bytes": compiled.plan.arena_bytes,
         "constant_bytes": sum(constant.nbytes for constant in program.constants),
         "sources": compiled.sources.compile,
@@ -130,15 +149,17 @@ def facts(library: Library, compiled: Compiled) -> dict[str, object]:
 
 def port(index: int, tensor: Tensor) -> Port:
     """One input or output."""
-    quantization = tensor.quantization
+    quantized = tensor.quantization if tensor.dtype is not DType.FLOAT32 else None
     return Port(
         index,
         tensor.dtype.c_type,
         tensor.nbytes // tensor.dtype.itemsize,
         tensor.nbytes,
-        tensor.dtype.c_type == "float",
-        quantization.scale if quantization else 1.0,
-        tensor.zero_point if quantization else 0,
+        tensor.dtype is DType.FLOAT32,
+        is_number(tensor),
+        quantized is not None and quantized.per_channel,
+        tuple(map(float, quantized.scales)) if quantized else (1.0,),
+        tuple(map(int, quantized.zero_points)) if quantized else (0,),
         tensor.shape,
     )
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from tinyserve.compiler.program import Interface
 from tinyserve.errors import UsageError
 from tinyserve.firmware.export.kind import Kind
 from tinyserve.firmware.export.library import Library, Port, model_files, port, render, sentence
@@ -30,7 +29,7 @@ def files(library: Library) -> dict[str, bytes]:
     """The crate's files. Raises UsageError for a name that is a word of Rust's."""
     if library.name in _KEYWORDS.split():
         raise UsageError(f"--name {library.name}: a word of Rust's", "choose another --name")
-    compiled = library.compile(library.target, Interface("caller"))
+    compiled = library.compile(library.target, "caller")
     program, plan = compiled.program, compiled.plan
     made = render(
         "rust", library, compiled,

@@ -8,8 +8,9 @@ import json
 import re
 
 from tinyserve.compiler.compile import Compiled
-from tinyserve.compiler.graph.types import Tensor
+from tinyserve.compiler.graph.types import Quantization, Tensor
 from tinyserve.compiler.program import Target
+from tinyserve.errors import UsageError
 from tinyserve.escapes import html
 from tinyserve.firmware.export.kind import Kind
 from tinyserve.firmware.export.library import DOCUMENTATION, Library, sentence
@@ -24,6 +25,10 @@ _EXPORTED = re.compile(r"^export ", re.MULTILINE)
 def files(library: Library) -> dict[str, bytes]:
     """The package's files. Raises ToolError where zig is not installed."""
     name = library.name
+    if library.instance == "caller":
+        raise UsageError(
+            "--instance caller: not with --kind wasm", "each load() is an instance of its own anyway"
+        )
     plain = library.compile(library.target_with(PLAIN.features))
     fast = library.compile(Target(SIMD.features, "speed", operators=library.operators))
     modules = {False: build_wasm(plain, PLAIN), True: build_wasm(fast, SIMD)}
@@ -69,6 +74,16 @@ def _tensor(tensor: Tensor) -> dict[str, object]:
         "count": tensor.nbytes // tensor.dtype.itemsize,
         "scale": quantization.scale if quantization else 0,
         "zeroPoint": tensor.zero_point if quantization else 0,
+    } | _by_feature(quantization)
+
+
+def _by_feature(quantization: Quantization | None) -> dict[str, object]:
+    """Scales and zero points where each place on the last axis has its own."""
+    if quantization is None or not quantization.per_channel:
+        return {}
+    return {
+        "scales": list(map(float, quantization.scales)),
+        "zeroPoints": list(map(int, quantization.zero_points)),
     }
 
 
