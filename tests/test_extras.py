@@ -63,6 +63,7 @@ NEED_NOTHING = {
 NEED_EXTRAS = {
     "convert": (["m.tflite", "-o", "b"], "convert"),
     "features": (["show", "features.toml"], "convert"),
+    "predict": (["m.tflite", "d.npz", "--out", "p.sqlite"], "convert"),
     "accuracy": (["m.tflite", "--dataset", "d.npz"], "convert"),
     "debug": (["m.tflite"], "convert"),
     "build": (["m.tflite", "--board", "nano33"], "convert"),

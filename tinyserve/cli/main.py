@@ -61,6 +61,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
     },
     "Fleet": {
         "serve": Listed("serving", "Serve boards, twins and this computer over the Open Inference Protocol."),
+        "predict": Listed("serving", "Predictions of a data set into a database or Parquet files."),
         "fleet": Listed("serving", "Show what a server's members do, or open them anew."),
     },
     "Devices in the field": {

@@ -41,7 +41,7 @@ def status(*, as_json: bool, url: str, token_file: Path | None, authority: Path 
     import msgspec
 
     from tinyserve.errors import DeviceError
-    from tinyserve.report.text import fleet as text
+    from tinyserve.report.serving import fleet as text
     from tinyserve.serve.asking import Server
 
     found = Server(url, token_file, authority).status()

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Predictions are there exactly once, whatever ended earlier runs, and only when they are as expected."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet
+import pytest
+
+from tests.bench.models import write_classifier
+from tests.serve.conftest import HOST
+from tests.serve.running import serving
+from tinyserve import bundle, workflow
+from tinyserve.bench.accuracy.batches import Work
+from tinyserve.bundle import Bundle
+from tinyserve.errors import BudgetError, FileSystemError, UsageError
+from tinyserve.predict import engines, gate
+from tinyserve.predict.engines import Computed, Devices, Endpoint, Host
+from tinyserve.predict.run import Settings, predict
+from tinyserve.progress import silent
+
+SAMPLES = 500
+
+
+@pytest.fixture(scope="module")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    folder = tmp_path_factory.mktemp("shapes")
+    source = write_classifier(folder / "shapes.tflite")
+    return workflow.to_bundle(source, workflow.Conversion(output=folder / "shapes"), silent)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("data") / "x.npz", SAMPLES)
+
+
+def write(path: Path, samples: int) -> Path:
+    rng = np.random.default_rng(3)
+    np.savez(path, x=rng.uniform(0, 15, (samples, 8, 8, 1)).astype(np.float32))
+    return path
+
+
+def expected(shapes: Bundle, data: Path) -> Any:
+    images = bundle.quantize(np.load(data)["x"], shapes.manifest.inputs[0])
+    from tinyserve.compiler.compile import compile_model
+    from tinyserve.compiler.host.model import HostModel
+
+    return (
+        HostModel(compile_model(shapes.model_bytes()))
+        .run_batch([images.reshape(-1, 1, 8, 8, 1)])[0]
+        .reshape(-1, 3)
+    )
+
+
+def read(out: Path) -> tuple[list[int], Any, list[int]]:
+    """Sample numbers, values and classes, in the order of samples."""
+    if out.suffix == ".sqlite":
+        with sqlite3.connect(out) as database:
+            rows = database.execute(
+                "SELECT sample, output, class FROM predictions ORDER BY sample"
+            ).fetchall()
+        values = np.array([np.frombuffer(row[1], "<f4") for row in rows]).reshape(-1, 3)
+        return [row[0] for row in rows], values, [row[2] for row in rows]
+    table = pyarrow.parquet.read_table(out).sort_by("sample").to_pydict() if out.is_dir() else {"sample": []}
+    return table["sample"], np.array(table.get("output", []), np.float32), table.get("class", [])
+
+
+@pytest.fixture(params=["p.sqlite", "parquet"])
+def out(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    return tmp_path / str(request.param)
+
+
+def test_all_predictions_are_there_and_right(shapes: Bundle, data: Path, out: Path) -> None:
+    summary = predict(shapes, data, out=out, runner=Host(shapes), settings=Settings(piece=64, verify=0.1))
+    samples, values, classes = read(out)
+    scores = expected(shapes, data)
+    assert samples == list(range(SAMPLES))
+    assert np.array_equal(values, bundle.dequantize(scores, shapes.manifest.outputs[0]))
+    assert classes == scores.argmax(axis=1).tolist()
+    assert summary.manifest.count == SAMPLES and summary.manifest.verified == SAMPLES // 10
+    assert sum(summary.manifest.classes.values()) == SAMPLES
+
+
+def test_what_is_there_is_not_computed_again(shapes: Bundle, data: Path, out: Path) -> None:
+    predict(shapes, data, out=out, runner=Host(shapes))
+
+    class Never(Host):
+        def run(self, works: Iterable[Work], output: int) -> Iterator[Computed]:
+            raise AssertionError("computed again")
+
+    assert predict(shapes, data, out=out, runner=Never(shapes)).resumed == SAMPLES
+
+
+class Breaks(Host):
+    """Ends after some pieces, as a crash would."""
+
+    def run(self, works: Iterable[Work], output: int) -> Iterator[Computed]:
+        for number, computed in enumerate(super().run(works, output)):
+            if number == 2:
+                raise KeyboardInterrupt
+            yield computed
+
+
+def test_a_run_goes_on_where_it_was(shapes: Bundle, data: Path, out: Path) -> None:
+    settings = Settings(piece=64)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            predict(shapes, data, out=out, runner=Breaks(shapes), settings=settings)
+        assert read(out)[0] == []  # nothing is visible before all is there
+    summary = predict(shapes, data, out=out, runner=Host(shapes), settings=settings)
+    assert summary.resumed == 4 * 64 and read(out)[0] == list(range(SAMPLES))
+
+
+def test_nothing_is_published_that_is_not_as_expected(shapes: Bundle, data: Path, out: Path) -> None:
+    wrong = Settings(expects=(gate.parse("0=0%..0.1%"), gate.parse("1=0%..0.1%")))
+    with pytest.raises(BudgetError, match=r"expected 0\.00% to 0\.10%"):
+        predict(shapes, data, out=out, runner=Host(shapes), settings=wrong)
+    assert read(out)[0] == []
+    right = Settings(expects=(gate.parse("0=0%..100%"),))
+    assert predict(shapes, data, out=out, runner=Host(shapes), settings=right).resumed == SAMPLES
+    assert len(read(out)[0]) == SAMPLES
+
+
+def test_a_wrong_answer_is_found_and_not_published(shapes: Bundle, data: Path, out: Path) -> None:
+    class Lies(Host):
+        def run(self, works: Iterable[Work], output: int) -> Iterator[Computed]:
+            for one in super().run(works, output):
+                yield Computed(one.first, one.output + np.int8(1), one.inputs)
+
+    with pytest.raises(BudgetError, match="sample 0"):
+        predict(shapes, data, out=out, runner=Lies(shapes), settings=Settings(verify=0.01))
+    assert read(out)[0] == []
+
+
+def test_other_data_does_not_take_the_place(shapes: Bundle, data: Path, tmp_path: Path) -> None:
+    predict(shapes, data, out=tmp_path / "p", runner=Host(shapes))
+    other = write(tmp_path / "other.npz", 10)
+    with pytest.raises(FileSystemError, match="in the way"):
+        predict(shapes, other, out=tmp_path / "p", runner=Host(shapes))
+
+
+def test_a_database_holds_several_jobs(shapes: Bundle, data: Path, tmp_path: Path) -> None:
+    place, other = tmp_path / "p.sqlite", write(tmp_path / "other.npz", 10)
+    for source in (data, other):
+        predict(shapes, source, out=place, runner=Host(shapes))
+    with sqlite3.connect(place) as database:
+        counts = database.execute("SELECT count(*) FROM predictions GROUP BY job").fetchall()
+    assert sorted(count for (count,) in counts) == [10, SAMPLES]
+
+
+def test_twins_and_endpoints_give_the_same(shapes: Bundle, tmp_path: Path) -> None:
+    few = write(tmp_path / "few.npz", 20)
+    scores = bundle.dequantize(expected(shapes, few), shapes.manifest.outputs[0])
+    with serving(HOST.format(bundle=shapes.path), tmp_path) as served:
+        runners = {
+            "twin": Devices(shapes, engines.members("cortex-m0", "twin", 2)),
+            "endpoint": Endpoint(shapes, f"http://{served.rest}", "shapes", 2, batch=3),
+        }
+        for name, runner in runners.items():
+            predict(shapes, few, out=tmp_path / name, runner=runner, settings=Settings(piece=8))
+            assert np.array_equal(read(tmp_path / name)[1], scores)
+
+
+def test_kinds_of_sinks_and_gates_that_are_none() -> None:
+    for text in ("yes", "yes=5..6", "yes=20%..5%", "yes=5%..200%"):
+        with pytest.raises(UsageError):
+            gate.parse(text)
+    with pytest.raises(UsageError):
+        gate.place(gate.parse("yes=1%..2%"), ["no"])
+
+
+def test_killed_at_any_moment_nothing_is_lost_or_doubled(shapes: Bundle, out: Path, tmp_path: Path) -> None:
+    many = write(tmp_path / "many.npz", 40_000)
+    command = [
+        sys.executable, "-m", "tinyserve", "predict", str(shapes.path), str(many), "--out", str(out),
+        "--piece", "500", "--jobs", "1",
+    ]  # fmt: skip
+    chance = random.Random(5)
+    for _ in range(3):
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        partial = out if out.suffix else out.with_name(f"{out.name}.partial")
+        deadline = time.monotonic() + 60
+        while not partial.exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.2))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, check=True, timeout=120, capture_output=True)
+    assert read(out)[0] == list(range(40_000))

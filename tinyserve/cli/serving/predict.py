@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tinyserve predict"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyserve.cli import options
+from tinyserve.cli.console import echo
+from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
+
+if TYPE_CHECKING:
+    from tinyserve.bundle import Bundle
+    from tinyserve.predict.engines import Runner
+
+
+@dataclass(frozen=True)
+class Place:
+    """What computes, as the options name it."""
+
+    on: str
+    board: str | None
+    port: str | None
+    jobs: int | None
+    scheduler: str
+    model_name: str
+    token_file: Path | None
+
+
+@click.command(name="predict", epilog=SOURCE_HELP)
+@click.argument("source", type=PATH)
+@click.argument("data", type=PATH)
+@click.option(
+    "--out", type=PATH, required=True, metavar="PLACE",
+    help="A .sqlite database, or a directory for Parquet files.",
+)  # fmt: skip
+@click.option(
+    "--on", "place", default="host", show_default=True, metavar="PLACE",
+    help="What computes: host, twin, or the URL of an inference endpoint.",
+)  # fmt: skip
+@click.option("--board", metavar="NAME", help="The board whose twins compute, or the one at --port.")
+@click.option("--port", metavar="PORT", help="Serial port of a real board that computes.")
+@click.option("--jobs", type=click.IntRange(1, 256), help="Threads, twins or connections.  [default: cores]")
+@click.option(
+    "--scheduler", default="", metavar="ADDRESS", help="A Dask cluster that computes: tcp://HOST:PORT."
+)
+@click.option(
+    "--model-name", default="", metavar="NAME", help="What an endpoint calls it.  [default: its name]"
+)
+@click.option("--token-file", type=PATH, metavar="FILE", help="An endpoint's bearer token.")
+@click.option("--output", default="", metavar="NAME", help="The output to keep, of a model that has several.")
+@click.option(
+    "--verify", default="0%", show_default=True, metavar="SHARE",
+    help="Compute that share again with the portable kernels: 0.1%.",
+)  # fmt: skip
+@click.option(
+    "--expect", "expects", multiple=True, metavar="CLASS=LOW%..HIGH%",
+    help="Publish only if the class has that share; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--piece",
+    type=click.IntRange(1, 1 << 20),
+    default=8192,
+    show_default=True,
+    help="Samples written at once.",
+)
+@options.conversion
+def command(
+    *,
+    source: Path,
+    data: Path,
+    out: Path,
+    place: str,
+    board: str | None,
+    port: str | None,
+    jobs: int | None,
+    scheduler: str,
+    model_name: str,
+    token_file: Path | None,
+    output: str,
+    verify: str,
+    expects: tuple[str, ...],
+    piece: int,
+    converting: Converting,
+) -> None:
+    """Predictions of all samples of DATA into a database or Parquet files.
+
+    Each sample is there exactly once, however often this is run and whatever ended it before: run again, it
+    goes on where it was. All become visible at once, when all are there and as --expect wants them (else
+    exit status 3). DATA: .npz, .npy, .csv, .parquet, images, audio, or a directory of them.
+    """
+    from tinyserve import workflow
+    from tinyserve.bench.accuracy.dataset import output_place
+    from tinyserve.cli.progress import progress
+    from tinyserve.predict import gate
+    from tinyserve.predict.run import Settings, predict
+    from tinyserve.report.serving import predict as text
+
+    wanted = tuple(gate.parse(one) for one in expects)
+    share = _share(verify)
+    with progress() as report:
+        made = workflow.to_bundle(source, converting.conversion(), report)
+        runner = _runner(made, Place(place, board, port, jobs, scheduler, model_name, token_file))
+        settings = Settings(
+            output_place(made.manifest, output), piece, converting.settings().reading, share, wanted
+        )
+        summary = predict(made, data, out=out, runner=runner, settings=settings, progress=report)
+    for line in text.lines(summary, out):
+        echo(line)
+
+
+def _runner(made: Bundle, asked: Place) -> Runner:
+    from tinyserve import platforms
+    from tinyserve.errors import UsageError
+    from tinyserve.predict import engines
+
+    if asked.scheduler and (asked.port or asked.on != "host"):
+        raise UsageError("--scheduler is a place that computes, too", "leave out --on and --port")
+    if asked.port is not None or asked.on == "twin":
+        if asked.board is None:
+            raise UsageError("no board is named", "--board nano33; `tinyserve boards` lists them")
+        count = 1 if asked.port is not None else asked.jobs or platforms.here().processors()
+        return engines.Devices(made, engines.members(asked.board, asked.port or "twin", count))
+    if "://" in asked.on:
+        name = asked.model_name or made.manifest.name
+        return engines.Endpoint(
+            made, asked.on.rstrip("/"), name, asked.jobs or 4, token_file=asked.token_file
+        )
+    if asked.on != "host":
+        raise UsageError(f"--on {asked.on}: not a place that computes", "host, twin, or http://HOST:PORT")
+    return engines.Host(made, asked.jobs, asked.scheduler)
+
+
+def _share(text: str) -> float:
+    from tinyserve.errors import UsageError
+
+    try:
+        share = float(text.strip().removesuffix("%")) / (100 if "%" in text else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise UsageError(f"--verify {text}: not a share", "for example --verify 0.1%")
+    return share

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a model over data into a sink: what is there already is not computed again, and all of it is
+published at once, if it is as expected."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from tinyserve import __version__
+from tinyserve.bench.accuracy.batches import Work
+from tinyserve.bundle import Bundle
+from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.host.model import HostModel
+from tinyserve.compiler.program import PORTABLE
+from tinyserve.datasets.named import AS_IT_IS, Reading
+from tinyserve.datasets.stream import Stream, open_stream
+from tinyserve.errors import BudgetError, FileSystemError
+from tinyserve.locks import alone
+from tinyserve.predict import gate, rows
+from tinyserve.predict.engines import Computed, Runner
+from tinyserve.predict.gate import Expect
+from tinyserve.predict.sinks import Sink, sink_for
+from tinyserve.predict.sinks.base import Job, Manifest
+from tinyserve.progress import Progress, silent
+
+PIECE = 8192
+VERIFIED_BY = "portable kernels on this computer"
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``verify``: the share of samples, 0..1, that are computed again by the portable kernels. ``expects``:
+    what must hold before results are published."""
+
+    output: int = 0
+    piece: int = PIECE
+    reading: Reading = AS_IT_IS
+    verify: float = 0.0
+    expects: tuple[Expect, ...] = ()
+
+
+PLAIN = Settings()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """``resumed``: samples that were there already. ``seconds``: of this run."""
+
+    manifest: Manifest
+    resumed: int
+    seconds: float
+
+    @property
+    def per_second(self) -> float:
+        """Samples of this run."""
+        return (self.manifest.count - self.resumed) / self.seconds if self.seconds > 0 else 0.0
+
+
+def predict(
+    made: Bundle,
+    data: Path,
+    *,
+    out: Path,
+    runner: Runner,
+    settings: Settings = PLAIN,
+    progress: Progress = silent,
+) -> Summary:
+    """Predictions of all samples of ``data`` in ``out``, published. Run again after whatever ended it, it
+    goes on where it was; run again when it is done, it does nothing.
+
+    Raises BudgetError where ``settings.expects`` do not hold or a verified sample differs: then nothing is
+    published, and what was computed is kept. Else what reading, computing and writing raise.
+    """
+    begin_s = time.monotonic()
+    labels = made.manifest.labels
+    for expect in settings.expects:
+        gate.place(expect, labels)
+    progress("read the data")
+    stream = open_stream(data, made.manifest.inputs, settings.piece, settings.reading)
+    job = _job(made, data, stream, settings)
+    job_id = hashlib.sha256(msgspec.json.encode(job)).hexdigest()[:16]
+    with alone(out, progress):
+        sink = sink_for(out)(out, job_id, job)
+        try:
+            manifest = sink.published()
+            if manifest is not None:
+                _check(settings.expects, labels, sink)
+                return Summary(manifest, manifest.count, time.monotonic() - begin_s)
+            resumed, verified = _fill(sink, stream, made, runner=runner, settings=settings, progress=progress)
+            classes = _checked(sink, job, settings)
+            manifest = _manifest(classes, job_id, job, runner.name, verified)
+            sink.publish(manifest)
+        finally:
+            sink.close()
+    return Summary(manifest, resumed, time.monotonic() - begin_s)
+
+
+def _job(made: Bundle, data: Path, stream: Stream, settings: Settings) -> Job:
+    info = made.manifest.outputs[settings.output]
+    return Job(
+        model=made.manifest.name, model_sha256=made.manifest.model_sha256, data=data.name,
+        data_sha256=_digest(data), samples=stream.total, piece=settings.piece, reading=repr(settings.reading),
+        output=info.name, labels=made.manifest.labels,
+    )  # fmt: skip
+
+
+def _digest(data: Path) -> str:
+    """Over names and contents, a piece at a time."""
+    total = hashlib.sha256()
+    files = sorted(p for p in data.rglob("*") if p.is_file()) if data.is_dir() else [data]
+    for path in files:
+        total.update(f"{path.relative_to(data).as_posix()}\0{path.stat().st_size}\0".encode())
+        try:
+            with path.open("rb") as file:
+                while chunk := file.read(_READ_BYTES):
+                    total.update(chunk)
+        except OSError as error:
+            raise FileSystemError(f"{path}: {error.strerror}", "check the data's permissions") from error
+    return total.hexdigest()
+
+
+def _fill(
+    sink: Sink, stream: Stream, made: Bundle, *, runner: Runner, settings: Settings, progress: Progress
+) -> tuple[int, int]:
+    """Computes what is missing; how many samples were there, and how many were verified."""
+    done = sink.done()
+    resumed = 0
+    info = made.manifest.outputs[settings.output]
+
+    def missing() -> Iterator[Work]:
+        nonlocal resumed
+        first = 0
+        for index, part in enumerate(stream.pieces):
+            if first in done:
+                resumed += len(part)
+            else:
+                yield Work(index, first, part)
+            first += len(part)
+
+    verifier = _Verifier(made, settings) if settings.verify > 0 else None
+    count = 0
+    for computed in runner.run(missing(), settings.output):
+        if verifier is not None:
+            verifier.check(computed)
+        sink.save(rows.of(computed.first, computed.output, info))
+        count += len(computed.output)
+        progress("predict", resumed + count, stream.total)
+    return resumed, verifier.count if verifier is not None else 0
+
+
+class _Verifier:
+    """Computes a share of the samples again, chosen by their numbers: the same ones in every run."""
+
+    def __init__(self, made: Bundle, settings: Settings) -> None:
+        self._compiled = compile_model(made.model_bytes(), PORTABLE, "model")
+        self._model = HostModel(self._compiled)
+        self._info = made.manifest.outputs[settings.output]
+        self._place = settings.output
+        self._every = max(1, round(1 / settings.verify))
+        self.count = 0
+
+    def check(self, computed: Computed) -> None:
+        """Raises BudgetError for the first sample that differs (float32: by more than a thousandth)."""
+        start = -computed.first % self._every
+        chosen = np.arange(start, len(computed.output), self._every)
+        if not len(chosen):
+            return
+        tensors = self._compiled.program.input_tensors
+        inputs = [
+            a[chosen].reshape(len(chosen), *t.shape) for a, t in zip(computed.inputs, tensors, strict=True)
+        ]
+        expected = self._model.run_batch(inputs)[self._place].reshape(len(chosen), -1)
+        got = computed.output[chosen].reshape(len(chosen), -1)
+        same = (
+            np.isclose(got, expected, rtol=1e-3, atol=1e-4)
+            if self._info.dtype == "float32"
+            else got == expected
+        )
+        wrong = np.flatnonzero(~same.all(axis=1))
+        if len(wrong):
+            sample = computed.first + int(chosen[wrong[0]])
+            raise BudgetError(
+                f"sample {sample}: the prediction differs from that of the {VERIFIED_BY}",
+                "nothing was published: run `tinyserve accuracy` for where the engines differ",
+            )
+        self.count += len(chosen)
+
+
+def _check(expects: Sequence[Expect], labels: Sequence[str], sink: Sink) -> tuple[int, Counter[int]]:
+    count, classes = sink.totals()
+    wrong = gate.violations(expects, labels, classes)
+    if wrong:
+        raise BudgetError(
+            "the predictions are not as expected: " + "; ".join(wrong),
+            "they are kept, and published when this is run again with another --expect, without computing",
+        )
+    return count, classes
+
+
+def _checked(sink: Sink, job: Job, settings: Settings) -> Counter[int]:
+    """How often each class was the best, once all samples are there and are as expected."""
+    count, classes = _check(settings.expects, job.labels, sink)
+    if count != job.samples:
+        raise FileSystemError(
+            f"{count:,} predictions of {job.samples:,} samples are there: one of them has changed",
+            "remove the output, and run it again",
+        )
+    return classes
+
+
+def _manifest(classes: Counter[int], job_id: str, job: Job, ran_on: str, verified: int) -> Manifest:
+    named = {
+        job.labels[place] if place < len(job.labels) else str(place): number
+        for place, number in sorted(classes.items())
+    }
+    return Manifest(
+        job_id=job_id, job=job, tool=f"tinyserve {__version__}", ran_on=ran_on, count=job.samples,
+        verified=verified, verified_by=VERIFIED_BY if verified else "", classes=named,
+    )  # fmt: skip
