@@ -61,6 +61,8 @@ class TensorInfo(msgspec.Struct, frozen=True):
     """An input or output as the compiled model has it. ``scale`` is 0.0 for unquantized tensors.
 
     ``form``: axis i here is axis form[i] in the trained model; empty where that has the same layout.
+    ``source_dtype``: of an input of bytes in the trained model, which is taken as the floats that these
+    become; else empty.
 
     ``scales`` and ``zero_points``: of each entry of the last axis, where they differ (features of trees);
     else empty.
@@ -74,6 +76,7 @@ class TensorInfo(msgspec.Struct, frozen=True):
     scales: list[float] = []
     zero_points: list[int] = []
     form: list[int] = []
+    source_dtype: str = ""
 
 
 class Source(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tinyserve.bundle import TensorInfo
-from tinyserve.datasets import readers
+from tinyserve.datasets import readers, synthetic
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import DataError
 
@@ -197,3 +197,19 @@ def test_a_directory_without_arrays_or_with_ragged_ones(tmp_path: Path) -> None:
     np.save(tmp_path / "b.npy", np.zeros((5, 4, 2)))
     with pytest.raises(DataError, match="differ in shape"):
         readers.load(tmp_path, [IMAGE])
+
+
+def test_masks_of_yes_and_no_have_statistics() -> None:
+    info = TensorInfo("mask", [1, 4], "bool")
+    (found,) = readers.statistics(synthetic.random([info], 8), [info])
+    assert (found.minimum, found.maximum) == (0.0, 1.0)
+
+
+def test_floats_that_stand_for_bytes_are_whole(tmp_path: Path) -> None:
+    info = TensorInfo("x", [1, 4], "float32", source_dtype="uint8")
+    values = synthetic.random([info], 50).inputs[0]
+    assert values.dtype == np.float32 and values.min() >= 0 and 200 < values.max() <= 255
+    assert (values == np.trunc(values)).all()
+    np.savez(tmp_path / "scaled.npz", x=values / 255)
+    with pytest.raises(DataError, match="does not fit the input's type uint8"):
+        readers.load(tmp_path / "scaled.npz", [info])

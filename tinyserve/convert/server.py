@@ -62,6 +62,7 @@ class Server:
             labels=loaded.labels,
             input_forms=loaded.input_forms,
             output_forms=loaded.output_forms,
+            input_dtypes=loaded.input_dtypes,
             places=loaded.places,
         )
 

@@ -94,6 +94,7 @@ class Session:
             data = self._quantize(self.original.data, calibration.inputs, scheme, options)
         made = facts.inspect(data, "the quantized model")
         forms = [[info.form for info in infos] for infos in (self.original.inputs, self.original.outputs)]
+        made = facts.with_dtypes(made, [info.source_dtype for info in self.original.inputs])
         return facts.with_forms(made, *forms)
 
     def _quantize(self, data: bytes, inputs: list[Array], scheme: str, options: Options) -> bytes:

@@ -96,7 +96,7 @@ def statistics(dataset: Dataset, inputs: Sequence[TensorInfo]) -> list[InputStat
     marks = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.9)
     found = []
     for info, array in zip(inputs, dataset.inputs, strict=True):
-        values = np.percentile(array, marks)
+        values = np.percentile(array.astype(np.float64) if array.dtype.kind == "b" else array, marks)
         found.append(
             InputStatistics(
                 name=info.name,
@@ -253,6 +253,8 @@ def _check_finite(array: Array, where: str) -> None:
 
 def _cast(array: Array, info: TensorInfo, where: str) -> Array:
     """Real values in the type a user of the original model would pass: float32, or the input's integers."""
+    if info.source_dtype:
+        _check_integers(array, info.source_dtype, where)
     if info.scale != 0.0 and array.dtype == np.dtype(info.dtype) and info.dtype != "uint8":
         return bundle.dequantize(array, info)  # quantized already; uint8 is more often raw pixels
     if info.scale != 0.0 or info.dtype == "float32":
@@ -260,13 +262,17 @@ def _cast(array: Array, info: TensorInfo, where: str) -> Array:
     dtype = np.dtype(info.dtype)
     if dtype.kind == "b":
         return array.astype(dtype)
+    _check_integers(array, info.dtype, where)
+    return array.astype(dtype)
+
+
+def _check_integers(array: Array, dtype: str, where: str) -> None:
     limits = np.iinfo(dtype)
     if (array != np.trunc(array)).any() or array.min() < limits.min or array.max() > limits.max:
         raise DataError(
-            f"{where} does not fit the input's type {info.dtype}",
+            f"{where} does not fit the input's type {dtype}",
             f"save integers in {limits.min}..{limits.max}",
         )
-    return array.astype(dtype)
 
 
 def _fit_labels(named: Named, samples: int) -> Array | None:

@@ -16,7 +16,8 @@ _SEED = 20240229
 
 
 def random(inputs: Sequence[TensorInfo], count: int = 100) -> Dataset:
-    """``count`` samples from a fixed seed: floats uniform in [-1, 1), integers over their range."""
+    """``count`` samples from a fixed seed: floats uniform in [-1, 1), integers over their range, and
+    floats that stand for bytes over that of these."""
     generator = np.random.default_rng(_SEED)
     return Dataset([_values(info, count, generator) for info in inputs], None, "random", synthetic=True)
 
@@ -36,6 +37,9 @@ def _values(info: TensorInfo, count: int, generator: np.random.Generator) -> npt
     dtype = np.dtype(info.dtype)
     if dtype.kind == "b":
         return generator.integers(0, 2, shape).astype(np.bool_)
+    if info.source_dtype:
+        limits = np.iinfo(info.source_dtype)
+        return generator.integers(limits.min, limits.max + 1, shape).astype(np.float32)
     if dtype.kind == "f":
         return generator.uniform(-1, 1, shape).astype(np.float32)
     if info.scale:

@@ -28,7 +28,7 @@ def about(dataset: Dataset, inputs: Sequence[TensorInfo]) -> list[str]:
             notes.append(
                 f"input '{info.name}' is {float(array.min()):g} in every sample: its range is unknown"
             )
-        elif info.dtype == "float32" and _looks_raw(array):
+        elif info.dtype == "float32" and not info.source_dtype and _looks_raw(array):
             notes.append(
                 f"input '{info.name}' holds whole numbers from {array.min():g} to {array.max():g}: "
                 "are they preprocessed as in training?"

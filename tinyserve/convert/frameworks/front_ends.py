@@ -114,6 +114,7 @@ def to_tflite(worker: Worker, loader: Worker, source: SourceModel, options: Opti
     record.labels.extend(done.labels)
     model = facts.inspect(request.tflite.read_bytes(), f"{source.path} as .tflite")
     model = facts.with_forms(model, done.input_forms, done.output_forms)
+    model = facts.with_dtypes(model, done.input_dtypes)
     record.notes.extend(_layout_notes(model))
     return Front(model, framework or done.framework, done.has_original, done.places)
 

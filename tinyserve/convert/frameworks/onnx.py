@@ -49,6 +49,7 @@ def load(request: LoadModel, say: Say) -> Loaded:
         labels=source.labels,
         input_forms=[list(form) for _, form in imported.inputs],
         output_forms=[list(form) for _, form in imported.outputs],
+        input_dtypes=imported.input_dtypes,
         places=_places(inner, imported),
         trace=_tracer(inner),
     )

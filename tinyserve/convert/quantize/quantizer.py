@@ -18,7 +18,7 @@ import numpy as np
 from tinyserve.compiler.graph import objects, reader
 from tinyserve.convert import alike
 from tinyserve.convert.frameworks import tensorflow, trees
-from tinyserve.convert.quantize import activations, edge_quantizer, ranges, same_scale
+from tinyserve.convert.quantize import activations, edge_quantizer, hidden_scores, ranges, same_scale
 from tinyserve.convert.tflite import signature, state
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.tflite.state import Variable
@@ -58,6 +58,7 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
     if state.has_state(read):
         data, variables = state.lifted(data)
         samples = [*samples, *_states(data, samples, variables)]
+    data = hidden_scores.near(data, samples, request.scheme)
     found = signature.of(data)
     places = Signature(
         signature.numbered(len(found.inputs), "in_"), signature.numbered(len(found.outputs), "out_")

@@ -60,6 +60,13 @@ def inspect(data: bytes, where: str) -> Inspected:
     )
 
 
+def with_dtypes(model: Inspected, dtypes: Sequence[str]) -> Inspected:
+    """The model whose inputs say what they are in the source (see ``TensorInfo.source_dtype``)."""
+    pairs = zip(model.inputs, dtypes or [""] * len(model.inputs), strict=True)
+    inputs = [msgspec.structs.replace(info, source_dtype=dtype) for info, dtype in pairs]
+    return replace(model, inputs=inputs)
+
+
 def with_forms(
     model: Inspected, inputs: Sequence[Sequence[int]], outputs: Sequence[Sequence[int]]
 ) -> Inspected:

@@ -23,9 +23,9 @@ class Loaded:
 
     ``original`` runs one sample (each input with its batch axis of 1) in the model's own framework and
     layouts. ``trace`` gives what is computed on the way, by the names of ``places``; of these, and of
-    ``input_forms`` and ``output_forms``, see ``messages.Done``. ``labels`` are the classes in the order of
-    the outputs. ``restart`` gives a model that keeps state from one inference to the next the state that it
-    begins with.
+    ``input_forms``, ``output_forms`` and ``input_dtypes``, see ``messages.Done``. ``labels`` are the classes
+    in the order of the outputs. ``restart`` gives a model that keeps state from one inference to the next the
+    state that it begins with.
     """
 
     tflite: bytes
@@ -36,6 +36,7 @@ class Loaded:
     labels: list[str] = field(default_factory=list)
     input_forms: list[list[int]] = field(default_factory=list)
     output_forms: list[list[int]] = field(default_factory=list)
+    input_dtypes: list[str] = field(default_factory=list)
     places: dict[str, Place] = field(default_factory=dict)
     trace: Callable[[Arrays], dict[str, npt.NDArray[Any]]] | None = None
     restart: Callable[[], None] | None = None

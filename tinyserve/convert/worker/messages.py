@@ -196,13 +196,16 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     manifest.
 
     ``input_forms`` and ``output_forms``: axis i in the .tflite is axis form[i] in the source; empty lists
-    where nothing is moved. ``places``: values of the source by name, in the order in which they are computed.
+    where nothing is moved. ``input_dtypes``: of the source's inputs where floats stand for integers of that
+    type, empty strings for others. ``places``: values of the source by name, in the order in which they are
+    computed.
     """
 
     framework: str = ""
     has_original: bool = False
     input_forms: list[list[int]] = []
     output_forms: list[list[int]] = []
+    input_dtypes: list[str] = []
     places: dict[str, Place] = {}
     tools: dict[str, str] = {}
     notes: list[str] = []

@@ -27,13 +27,13 @@ Array = npt.NDArray[Any]
 @dataclass
 class Imported:
     """``inputs`` and ``outputs``: names and forms; ``values``: which tensor of the .tflite holds which value
-    of the source, in which form and with which shape there."""
+    of the source, in which form and with which shape there. ``input_dtypes``: see ``messages.Done``."""
 
     tflite: bytes
     inputs: list[tuple[str, Permutation]]
     outputs: list[tuple[str, Permutation]]
     values: dict[str, tuple[str, Permutation, tuple[int, ...]]] = field(default_factory=dict)
-    nodes: dict[str, str] = field(default_factory=dict)
+    input_dtypes: list[str] = field(default_factory=list)
 
 
 class Importer:
@@ -163,7 +163,10 @@ class Importer:
         inputs = [tensor for _, _, tensor in self.inputs]
         names = (list(self.source.inputs), list(self.source.outputs))
         data = self.ctx.draft.write(inputs, outputs, names, "tinyserve: ONNX")
-        return Imported(data, [(n, form) for n, form, _ in self.inputs], forms, self._map())
+        types = _types(self.source)
+        pixels = _pixels(self.source, types)
+        bytes_ = [types[name].name if name in pixels else "" for name in self.source.inputs]
+        return Imported(data, [(n, form) for n, form, _ in self.inputs], forms, self._map(), bytes_)
 
     def _written(self, value: Value, form: Permutation) -> int:
         """The tensor of an output: one of its own, that no input, constant or other output is."""
