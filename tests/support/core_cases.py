@@ -16,7 +16,8 @@ import numpy as np
 
 from tests.support.core import KERNELS, CoreImage, build
 from tests.support.differential import Case
-from tinyserve.compiler.emit.ctext import array_lines, number
+from tinyserve.compiler.emit.calls import kernel_call
+from tinyserve.compiler.emit.ctext import array_lines
 from tinyserve.compiler.lower import lower
 from tinyserve.compiler.passes.load import load
 from tinyserve.compiler.program import (
@@ -24,10 +25,8 @@ from tinyserve.compiler.program import (
     Buffer,
     Choice,
     Constant,
-    KernelCall,
     Optimize,
     Overlap,
-    ParamValue,
     Program,
     Target,
 )
@@ -195,32 +194,19 @@ def source(programs: Sequence[Program]) -> Iterator[str]:
         yield f"void case{index}(uint8_t *const *b);"
         yield f"void case{index}(uint8_t *const *b) {{"
         for call in program.calls:
-            yield from _call(call, program, names)
+            yield from ("  {", *kernel_call(call, _Places(program, names)), "  }")
         yield "}"
 
 
-def _call(call: KernelCall, program: Program, names: dict[int, str]) -> Iterator[str]:
-    arguments = [
-        "NULL" if operand is None
-        else f"(const void *){names[id(operand)]}" if isinstance(operand, Constant)
-        else f"(void *)b[{program.buffers.index(operand)}]"
-        for operand in call.args
-    ]  # fmt: skip
-    yield "    {"
-    if call.params is not None:
-        yield f"        static const {call.params.c_type} params = {{"
-        yield from (f"            .{key} = {_value(value, names)}," for key, value in call.fields.items())
-        yield "        };"
-        arguments.insert(0, "&params")
-    yield f"        {call.function}({', '.join(arguments)});"
-    yield "    }"
+@dataclass(frozen=True)
+class _Places:
+    """Buffers by their number among the program's, constants by name."""
 
+    program: Program
+    constants: dict[int, str]
 
-def _value(value: ParamValue, names: dict[int, str]) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, Constant):
-        return names[id(value)]
-    if isinstance(value, tuple):
-        return "{" + ", ".join(number(item) for item in value) + "}"
-    return value if isinstance(value, str) else number(value)
+    def buffer(self, buffer: Buffer) -> str:
+        return f"(void *)b[{self.program.buffers.index(buffer)}]"
+
+    def constant(self, constant: Constant) -> str:
+        return self.constants[id(constant)]

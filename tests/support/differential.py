@@ -2,10 +2,10 @@
 """Runs many small models through TFLM and through our compiled C, and compares every byte.
 
 All cases of a test go into one C program, compiled once under ASan and UBSan with all warnings as errors,
-and run once. TFLM runs in a child process, which may abort on a case without taking the test along. Every
-buffer of a case lies in a heap block of its exact size, so that ASan sees each access out of bounds; a case
-of a single kernel call runs once more for each overlap that the call permits, with the output as close to
-the input as permitted.
+and run once. TFLM runs in a child process, which may abort on a case without taking the test along. The calls
+are written by the emitter. Every buffer of a case lies in a heap block of its exact size, so that ASan sees
+each access out of bounds; a case of a single kernel call runs once more for each overlap that the call
+permits, with the output as close to the input as permitted.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ import numpy.typing as npt
 
 from tests.support.fuzz_seed import fuzz_seed
 from tests.support.places import CHECKOUT
-from tinyserve.compiler.emit.ctext import array_lines, number
+from tinyserve.compiler.emit.calls import control_call, kernel_call, place
+from tinyserve.compiler.emit.ctext import array_lines
 from tinyserve.compiler.graph.types import Model
 from tinyserve.compiler.host.build import find_compiler
 from tinyserve.compiler.lower import lower
@@ -39,9 +41,7 @@ from tinyserve.compiler.program import (
     Constant,
     ControlCall,
     KernelCall,
-    Operand,
     Overlap,
-    ParamValue,
     Program,
     Target,
     every_call,
@@ -408,6 +408,7 @@ def _program_source(name: str, program: Program) -> Iterator[str]:
     everything = [*program.buffers, *_block_buffers(program)]
     buffers = {buffer: f"b{index}" for index, buffer in enumerate(everything)}
     constants = {id(c): f"{name}_c{index}" for index, c in enumerate(program.constants)}
+    places = _Places(buffers, constants)
     for constant in program.constants:
         size = max(1, constant.values.size)
         yield f"static const {constant.c_type} {constants[id(constant)]}[{size}] = {{"
@@ -430,13 +431,13 @@ def _program_source(name: str, program: Program) -> Iterator[str]:
         yield from _allocation(layout, heap, buffers)
         yield "    }"
     for tensor in program.input_tensors:
-        place = program.values[tensor]
-        assert isinstance(place, Buffer)
-        yield f"    fill({buffers[place]}, {tensor.nbytes});"
+        buffer = program.values[tensor]
+        assert isinstance(buffer, Buffer)
+        yield f"    fill({buffers[buffer]}, {tensor.nbytes});"
     for call in program.calls:
-        yield from _call_source(call, buffers, constants)
+        yield from _call_source(call, places)
     for operand, tensor in zip(program.outputs, program.output_tensors, strict=True):
-        yield f"    show({_name(operand, buffers, constants)}, {tensor.nbytes});"
+        yield f"    show({place(operand, places)}, {tensor.nbytes});"
     yield "    while (used > 0) { free(blocks[--used]); }"
     yield "}"
 
@@ -464,60 +465,28 @@ def _allocation(layout: _Layout, heap: list[Buffer], buffers: dict[Buffer, str])
             yield f"        {buffers[buffer]} = block({buffer.nbytes}); blocks[used++] = {buffers[buffer]};"
 
 
-def _call_source(call: KernelCall, buffers: dict[Buffer, str], constants: dict[int, str]) -> Iterator[str]:
+@dataclass(frozen=True)
+class _Places:
+    """Buffers in blocks of the heap, constants beside the function."""
+
+    buffers: dict[Buffer, str]
+    constants: dict[int, str]
+
+    def buffer(self, buffer: Buffer) -> str:
+        return f"(void *){self.buffers[buffer]}"
+
+    def constant(self, constant: Constant) -> str:
+        return self.constants[id(constant)]
+
+
+def _call_source(call: KernelCall, places: _Places) -> Iterator[str]:
+    yield "  {"
     if isinstance(call, ControlCall):
-        yield from _control_source(call, buffers, constants)
-        return
-    arguments = [
-        "NULL" if operand is None else f"(const void *){_name(operand, buffers, constants)}"
-        if isinstance(operand, Constant) else f"(void *){_name(operand, buffers, constants)}"
-        for operand in call.args
-    ]  # fmt: skip
-    yield "    {"
-    if call.params is not None:
-        yield f"        static const {call.params.c_type} params = {{"
-        for key, value in call.fields.items():
-            yield f"            .{key} = {_value(value, constants)},"
-        yield "        };"
-        arguments.insert(0, "&params")
-    yield f"        {call.function}({', '.join(arguments)});"
-    yield "    }"
-
-
-def _control_source(
-    call: ControlCall, buffers: dict[Buffer, str], constants: dict[int, str]
-) -> Iterator[str]:
-    """Blocks in place: ``while`` computes its test in the first one."""
-    test = f"*(const uint8_t *){_name(call.test, buffers, constants)}"
-    blocks = [
-        [line for inner in block.calls for line in _call_source(inner, buffers, constants)]
-        for block in call.blocks
-    ]
-    if call.control == "if":
-        yield from (f"    if ({test}) {{", *blocks[0], "    } else {", *blocks[1], "    }")
-    elif call.control == "while":
-        yield from ("    for (;;) {", *blocks[0], f"    if (!{test}) {{ break; }}", *blocks[1], "    }")
+        blocks = [(_call_source(one, places) for one in block.calls) for block in call.blocks]
+        yield from control_call(call, [list(chain.from_iterable(lines)) for lines in blocks], places)
     else:
-        yield from (
-            f"    if (!{test}) {{",
-            f"    *(uint8_t *){_name(call.test, buffers, constants)} = 1;",
-            *blocks[0],
-            "    }",
-        )
-
-
-def _name(operand: Operand, buffers: dict[Buffer, str], constants: dict[int, str]) -> str:
-    return buffers[operand] if isinstance(operand, Buffer) else constants[id(operand)]
-
-
-def _value(value: ParamValue, constants: dict[int, str]) -> str:
-    if value is None:
-        return "NULL"
-    if isinstance(value, Constant):
-        return constants[id(value)]
-    if isinstance(value, tuple):
-        return "{" + ", ".join(number(item) for item in value) + "}"
-    return value if isinstance(value, str) else number(value)
+        yield from kernel_call(call, places)
+    yield "  }"
 
 
 if __name__ == "__main__":

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 from tinyserve import __version__
+from tinyserve.compiler.emit.calls import control_call, kernel_call, place
 from tinyserve.compiler.emit.cpp import wrapper
 from tinyserve.compiler.emit.ctext import array_lines, number, shape_text
-from tinyserve.compiler.emit.explain import meaning
 from tinyserve.compiler.emit.interface import InterfaceText, form
 from tinyserve.compiler.emit.kernel_files import KERNEL_DIRECTORY, collect
 from tinyserve.compiler.emit.parameters import misfit, missing, structs, unknown
@@ -33,7 +33,6 @@ from tinyserve.compiler.program import (
     KernelCall,
     MemoryPlan,
     Operand,
-    ParamValue,
     Program,
     every_call,
 )
@@ -290,20 +289,12 @@ class _Emitter:
         yield f"/* {_comment(call.op + (': ' + call.comment if call.comment else ''))}{_work(call)} */"
         yield f"TS_LAYER {self.names[call]}({self.form.layer_parameter}) {{"
         if isinstance(call, ControlCall):
-            yield from (*self.control(call), "}")
+            blocks = [[f"{self.blocks[one]}({self.form.layer_argument});"] for one in call.blocks]
+            yield from (*control_call(call, blocks, self), "}")
             return
-        arguments = [self.argument(arg) for arg in call.args]
-        if call.params is not None:
-            yield f"  static const {call.params.c_type} params = {{"
-            for field, value in call.fields.items():
-                about = meaning(call, field)
-                yield f"      .{field} = {self.value(value)},{f' /* {about} */' if about else ''}"
-            yield "  };"
-            arguments.insert(0, "&params")
         if self.form.layer_argument and not any(isinstance(arg, Buffer) for arg in call.args):
             yield f"  (void){self.form.layer_argument};"
-        yield f"  {call.function}({', '.join(arguments)});"
-        yield "}"
+        yield from (*kernel_call(call, self), "}")
 
     def block(self, block: Block, region: Buffer) -> Iterator[str]:
         """A subgraph: its part of the arena's map, its layers, and the function that runs them."""
@@ -318,35 +309,14 @@ class _Emitter:
             yield f"  (void){argument};"
         yield "}"
 
-    def control(self, call: ControlCall) -> Iterator[str]:
-        """The body of a layer that runs subgraphs."""
-        test = f"*(const uint8_t *){self.argument(call.test)}"
-        runs = [f"{self.blocks[block]}({self.form.layer_argument});" for block in call.blocks]
-        if call.control == "if":
-            yield from (f"  if ({test}) {{", f"    {runs[0]}", "  } else {", f"    {runs[1]}", "  }")
-        elif call.control == "while":
-            yield from (f"  {runs[0]}", f"  while ({test}) {{", f"    {runs[1]}", f"    {runs[0]}", "  }")
-        else:
-            yield from (f"  if (!{test}) {{", f"    *(uint8_t *){self.argument(call.test)} = 1;")
-            yield from (f"    {runs[0]}", "  }")
-
     def argument(self, operand: Operand | None) -> str:
-        if operand is None:
-            return "NULL"
-        if isinstance(operand, Constant):
-            return self.prefix + operand.name
-        return f"(void *)({self.form.arena} + at_{operand.name})"
+        return place(operand, self)
 
-    def value(self, value: ParamValue) -> str:
-        if value is None:
-            return "NULL"
-        if isinstance(value, str):
-            return value
-        if isinstance(value, Constant):
-            return self.prefix + value.name
-        if isinstance(value, tuple):
-            return _braces([number(item) for item in value])
-        return number(value)
+    def constant(self, constant: Constant) -> str:
+        return self.prefix + constant.name
+
+    def buffer(self, buffer: Buffer) -> str:
+        return f"(void *)({self.form.arena} + at_{buffer.name})"
 
     # --- what all files begin with
 
