@@ -193,6 +193,9 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
         return original
     if quantize == "float32" or not facts.left_in_float(original.model):
         return original
+    if session.front.float_only:
+        session.record.notes.append(f"not {quantize}: {session.front.float_only}")
+        return original
     if calibration is None:
         if session.options.engine == "aot":
             load(original.data, session.options.operators)  # says what no data would help against

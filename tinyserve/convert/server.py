@@ -60,6 +60,7 @@ class Server:
             tools=loaded.tools,
             notes=loaded.notes,
             labels=loaded.labels,
+            float_only=loaded.float_only,
             input_forms=loaded.input_forms,
             output_forms=loaded.output_forms,
             input_dtypes=loaded.input_dtypes,

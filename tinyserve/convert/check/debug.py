@@ -64,13 +64,18 @@ def diagnose(
 
 
 def suspected(layers: list[LayerQuality]) -> list[LayerQuality]:
-    """Up to three layers that lose 3 dB or more themselves and end below 30 dB, worst first."""
+    """Inputs of which a feature is blurred, and up to three layers that lose 3 dB or more themselves and end
+    below 30 dB, worst first."""
+    inputs = [layer for layer in layers if layer.blurred]
     losing = [layer for layer in layers if (layer.loss_db or 0.0) >= _LOSS_DB and _is_poor(layer)]
-    return sorted(losing, key=lambda layer: -(layer.loss_db or 0.0))[:_SUSPECTS]
+    worst = sorted(losing, key=lambda layer: -(layer.loss_db or 0.0))[:_SUSPECTS]
+    return [*inputs, *(layer for layer in worst if layer not in inputs)]
 
 
 def cause(layer: LayerQuality) -> str:
     """Why a layer loses, as far as its figures tell."""
+    if layer.blurred:
+        return f"the input's range is the cause: {layer.blurred}"
     if layer.weights_lost is not None and layer.weights_lost > _WEIGHTS_LOST:
         return f"outliers among its weights: {100 * layer.weights_lost:.0f} % of them became 0"
     if layer.levels is not None and layer.levels < _FEW_LEVELS:

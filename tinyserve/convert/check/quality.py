@@ -14,7 +14,7 @@ from tinyserve import bundle
 from tinyserve.bundle import Bundle, TensorInfo
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.convert.check import fidelity
-from tinyserve.convert.quantize import signal_front
+from tinyserve.convert.quantize import scaling_front, signal_front
 from tinyserve.convert.tflite import facts
 from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.convert.worker import messages
@@ -40,7 +40,8 @@ class LayerQuality:
 
     Two causes of loss: ``levels`` that the middle 99 % of the float values span (few: an outlier stretches
     the range; None where the tensor is not quantized), and ``weights_lost``, the share of weights that became
-    0 without having been (many: outliers among the weights; None without quantized weights).
+    0 without having been (many: outliers among the weights; None without quantized weights). ``blurred``, of
+    inputs: which feature's scale is too coarse for it.
     """
 
     index: int
@@ -53,6 +54,7 @@ class LayerQuality:
     loss_db: float | None
     levels: float | None = None
     weights_lost: float | None = None
+    blurred: str = ""
 
 
 def per_layer(
@@ -78,7 +80,7 @@ def per_layer(
     got = _traced_compiled(quantized, [array[:samples] for array in held.inputs], progress, operators)
     for info, real, raw in zip(quantized.inputs, held.float_inputs, held.inputs, strict=True):
         wanted[info.name], got[info.name] = real[:samples], bundle.dequantize(raw[:samples], info)
-    return _compare(quantized, wanted, got, _weights_lost(original, quantized))
+    return _compare(quantized, wanted, got, _weights_lost(original, quantized), made.manifest.quantize)
 
 
 def _traced_float(
@@ -130,11 +132,15 @@ def _info(tensor: Tensor) -> TensorInfo:
 
 
 def _compare(
-    model: Inspected, wanted: dict[str, Array], got: dict[str, Array], weights_lost: dict[str, float]
+    model: Inspected,
+    wanted: dict[str, Array],
+    got: dict[str, Array],
+    weights_lost: dict[str, float],
+    scheme: str,
 ) -> list[LayerQuality]:
     graph = model.model.main
     layers = [
-        _input(tensor, wanted[info.name], got[info.name])
+        _input(tensor, wanted[info.name], got[info.name], scheme)
         for tensor, info in zip(graph.inputs, model.inputs, strict=True)
         if info.scale
     ]
@@ -149,7 +155,7 @@ def _compare(
     return layers
 
 
-def _input(tensor: Tensor, wanted: Array, got: Array) -> LayerQuality:
+def _input(tensor: Tensor, wanted: Array, got: Array, scheme: str) -> LayerQuality:
     ratio = fidelity.sqnr_db(wanted, got)
     return LayerQuality(
         index=INPUT,
@@ -161,6 +167,7 @@ def _input(tensor: Tensor, wanted: Array, got: Array) -> LayerQuality:
         saturated=_saturated(tensor, wanted),
         loss_db=None if ratio is None else _EXACT_DB - ratio,
         levels=_levels(tensor, wanted),
+        blurred=scaling_front.note(wanted, tensor.name, scheme),
     )
 
 

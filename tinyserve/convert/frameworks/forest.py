@@ -23,7 +23,11 @@ INSTALL = "pip install 'tinyserve[sklearn]'"
 
 _AVERAGED = ("DecisionTree", "ExtraTree", "RandomForest", "ExtraTrees")
 _BOOSTED = ("GradientBoosting", "HistGradientBoosting")
-KINDS = tuple(f"{kind}{task}" for kind in (*_AVERAGED, *_BOOSTED) for task in ("Classifier", "Regressor"))
+ISOLATION = "IsolationForest"
+KINDS = (
+    *(f"{kind}{task}" for kind in (*_AVERAGED, *_BOOSTED) for task in ("Classifier", "Regressor")),
+    ISOLATION,
+)
 MONOTONE = ("StandardScaler", "MinMaxScaler", "MaxAbsScaler", "RobustScaler")
 """Steps that change each feature by itself and keep its order: thresholds are moved instead."""
 
@@ -133,6 +137,8 @@ def _sum_of(estimator: Any, where: str) -> _Sum:
         raise UnsupportedError(
             f"{where}: {name} knows a single class, {classes[0]}", "train it with samples of two or more"
         )
+    if name == ISOLATION:
+        return _isolation(estimator)
     if name.startswith("HistGradientBoosting"):
         return _histogram_boosted(estimator, where)
     if name.startswith("GradientBoosting"):
@@ -152,6 +158,31 @@ def _averaged(estimator: Any) -> _Sum:
     outputs = values[0].shape[1] if values[0].ndim == 2 else 1
     made = [_tree(tree, value) for tree, value in zip(trees, values, strict=True)]
     return _Sum(made, np.zeros(outputs), float(len(trees)))
+
+
+def _isolation(estimator: Any) -> _Sum:
+    """Minus the mean depth at which samples are alone, over what is usual: larger for outliers."""
+    trees = []
+    for one, features in zip(estimator.estimators_, estimator.estimators_features_, strict=True):
+        tree = one.tree_
+        depth = np.zeros(tree.node_count)
+        for node in range(tree.node_count):  # parents come first
+            for child in (tree.children_left[node], tree.children_right[node]):
+                if child >= 0:
+                    depth[child] = depth[node] + 1
+        values = -(depth + _usual_depth(tree.n_node_samples))
+        feature = np.where(tree.feature >= 0, np.asarray(features)[tree.feature], tree.feature)
+        trees.append(_Tree(tree.children_left, tree.children_right, feature, tree.threshold, values))
+    usual = float(_usual_depth(np.array([estimator.max_samples_]))[0])
+    return _Sum(trees, np.zeros(1), len(trees) * usual)
+
+
+def _usual_depth(samples: Array) -> Array:
+    """The mean depth of an unsuccessful search in a binary tree of so many samples (Liu et al., 2008)."""
+    count = np.asarray(samples, np.float64)
+    many = np.maximum(count, 3)
+    deep = 2 * (np.log(many - 1) + np.euler_gamma) - 2 * (many - 1) / many
+    return np.where(count <= 1, 0.0, np.where(count == 2, 1.0, deep))
 
 
 def _proportions(counts: Array) -> Array:

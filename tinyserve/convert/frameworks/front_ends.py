@@ -33,12 +33,13 @@ _LEGACY = "TF_USE_LEGACY_KERAS"
 @dataclass(frozen=True)
 class Front:
     """The source as .tflite. ``has_original``: the worker can run it in its own framework. ``places``: where
-    the source's values lie in it (see ``messages.Done``)."""
+    the source's values lie in it, ``float_only``: see ``messages.Done``."""
 
     model: Inspected
     framework: str
     has_original: bool
     places: dict[str, messages.Place] = field(default_factory=dict)
+    float_only: str = ""
 
 
 def isolated(source: SourceModel) -> Sequence[str] | None:
@@ -116,7 +117,7 @@ def to_tflite(worker: Worker, loader: Worker, source: SourceModel, options: Opti
     model = facts.with_forms(model, done.input_forms, done.output_forms)
     model = facts.with_dtypes(model, done.input_dtypes)
     record.notes.extend(_layout_notes(model))
-    return Front(model, framework or done.framework, done.has_original, done.places)
+    return Front(model, framework or done.framework, done.has_original, done.places, done.float_only)
 
 
 def _export(

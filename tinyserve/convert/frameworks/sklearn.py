@@ -11,14 +11,14 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.convert.frameworks import forest, tensorflow, trees
+from tinyserve.convert.frameworks import distances, forest, tensorflow, trees
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.worker.loaded import Arrays, Loaded, Say
 from tinyserve.convert.worker.messages import LoadModel
@@ -45,6 +45,8 @@ def load(request: LoadModel, say: Say) -> Loaded:
     if forest.is_known(_steps(pipeline)[-1]):
         return _load_trees(pipeline, str(request.source), say)
     tf = tensorflow.load()
+    if distances.is_known(_steps(pipeline)[-1]):
+        return _load_distances(tf, pipeline, str(request.source), say)
     layers, predict = _layers(pipeline, str(request.source))
     say("convert", 0, 0)
 
@@ -62,6 +64,27 @@ def load(request: LoadModel, say: Say) -> Loaded:
     return _loaded(pipeline, data, tools, predict)
 
 
+def _load_distances(tf: Any, pipeline: Any, where: str, say: Say) -> Loaded:
+    """Models that measure distances, behind their scalers; nothing of them is ever quantized."""
+    *scalers, estimator = _steps(pipeline)
+    scale, offset = _scaling(scalers, estimator, where)
+    made = distances.of(pipeline, estimator, where)
+    say("convert", 0, 0)
+
+    def call(x: Any) -> Any:
+        if scalers:
+            x = x * tf.constant(scale[None], tf.float32) + tf.constant(offset[None], tf.float32)
+        return made.call(tf, x)
+
+    spec = tf.TensorSpec((1, made.features), tf.float32, name="features")
+    data = tensorflow.to_tflite(
+        tf, tensorflow.traced(tf, call, [spec]), Signature(("features",), (made.output,))
+    )
+    tools = {"tensorflow": tf.__version__, "scikit-learn": importlib.metadata.version("scikit-learn")}
+    loaded = _loaded(pipeline, data, tools, made.predict or pipeline.predict)
+    return replace(loaded, float_only=distances.WHY, original=loaded.original if made.predict else None)
+
+
 def _load_trees(pipeline: Any, where: str, say: Say) -> Loaded:
     """Trees, with what stands before them. No TensorFlow: nothing but LiteRT's schema is needed."""
     *steps, estimator = _steps(pipeline)
@@ -73,8 +96,18 @@ def _load_trees(pipeline: Any, where: str, say: Say) -> Loaded:
     made = forest.of(estimator, steps[count:], where)
     name = "probabilities" if hasattr(estimator, "classes_") else "prediction"
     tools = {package: importlib.metadata.version(package) for package in ("scikit-learn", "emlearn")}
+    if type(estimator).__name__ == forest.ISOLATION:
+        return _isolation(pipeline, estimator, trees.write(made, linear, "anomaly_score"), tools)
     predict = _probabilities(pipeline, len(made.base)) if made.classifies else pipeline.predict
     return _loaded(pipeline, trees.write(made, linear, name), tools, predict)
+
+
+def _isolation(pipeline: Any, estimator: Any, data: bytes, tools: dict[str, str]) -> Loaded:
+    """The output is log2 of scikit-learn's score, which a sum of trees gives without an exponential."""
+    loaded = _loaded(pipeline, data, tools, lambda x: np.log2(-pipeline.score_samples(x)))
+    limit = float(np.log2(-estimator.offset_))
+    note = f"anomaly_score is log2(-score_samples): scikit-learn calls samples above {limit:.4f} outliers"
+    return replace(loaded, notes=[*loaded.notes, note])
 
 
 def _linear_steps(steps: list[Any], where: str) -> int:
@@ -184,11 +217,19 @@ def _estimator_layers(estimator: Any, where: str) -> list[Dense]:
     if hasattr(estimator, "coef_") and hasattr(estimator, "intercept_"):
         weights = np.atleast_2d(np.asarray(estimator.coef_, np.float64)).T
         bias = np.broadcast_to(np.ravel(estimator.intercept_), (weights.shape[1],))
+        if _decides_between_two(estimator):
+            weights, bias = np.concatenate([-weights, weights], axis=1), np.concatenate([-bias, bias])
         return [Dense(weights, bias, _linear_activation(estimator, weights.shape[1]))]
     raise UnsupportedError(
         f"{where}: {name} has no form as layers",
-        f"{_LINEAR} and MLPs have one, and of trees: {', '.join(forest.KINDS)}",
+        f"{_LINEAR}, MLPs, {', '.join(distances.KINDS)} have one, and of trees: {', '.join(forest.KINDS)}",
     )
+
+
+def _decides_between_two(estimator: Any) -> bool:
+    """A score that is no probability: each class gets one, so that the larger one wins as of several classes."""
+    has_score = hasattr(estimator, "decision_function") and not hasattr(estimator, "predict_proba")
+    return has_score and len(getattr(estimator, "classes_", ())) == 2
 
 
 def _linear_activation(estimator: Any, outputs: int) -> str:
@@ -204,6 +245,8 @@ def _scores(pipeline: Any, estimator: Any) -> Callable[[Array], Any]:
     if name in ("LogisticRegression", "MLPClassifier"):
         single = len(estimator.classes_) == 2
         return lambda x: pipeline.predict_proba(x)[:, 1:] if single else pipeline.predict_proba(x)
+    if _decides_between_two(estimator):
+        return distances.class_scores(pipeline)
     if hasattr(estimator, "decision_function"):
         decide: Callable[[Array], Any] = pipeline.decision_function
         return decide

@@ -24,8 +24,8 @@ class Loaded:
     ``original`` runs one sample (each input with its batch axis of 1) in the model's own framework and
     layouts. ``trace`` gives what is computed on the way, by the names of ``places``; of these, and of
     ``input_forms``, ``output_forms`` and ``input_dtypes``, see ``messages.Done``. ``labels`` are the classes
-    in the order of the outputs. ``restart`` gives a model that keeps state from one inference to the next the
-    state that it begins with.
+    in the order of the outputs. ``float_only``: why nothing of it may be quantized. ``restart`` gives a model
+    that keeps state from one inference to the next the state that it begins with.
     """
 
     tflite: bytes
@@ -34,6 +34,7 @@ class Loaded:
     original: Callable[[Arrays], Arrays] | None = None
     notes: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
+    float_only: str = ""
     input_forms: list[list[int]] = field(default_factory=list)
     output_forms: list[list[int]] = field(default_factory=list)
     input_dtypes: list[str] = field(default_factory=list)

@@ -198,7 +198,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     ``input_forms`` and ``output_forms``: axis i in the .tflite is axis form[i] in the source; empty lists
     where nothing is moved. ``input_dtypes``: of the source's inputs where floats stand for integers of that
     type, empty strings for others. ``places``: values of the source by name, in the order in which they are
-    computed.
+    computed. ``float_only``: why nothing of the model may be quantized.
     """
 
     framework: str = ""
@@ -210,6 +210,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     tools: dict[str, str] = {}
     notes: list[str] = []
     labels: list[str] = []
+    float_only: str = ""
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
