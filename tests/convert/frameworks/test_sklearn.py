@@ -10,15 +10,19 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
 from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.naive_bayes import GaussianNB
+from sklearn.naive_bayes import BernoulliNB, GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, StandardScaler
-from sklearn.svm import LinearSVC
+from sklearn.svm import SVC, LinearSVC
 
+from tinyserve.bench.accuracy import run as accuracy
 from tinyserve.bundle import Bundle
 from tinyserve.convert import Options, convert
 from tinyserve.errors import ModelError, UnsupportedError, UsageError
@@ -52,6 +56,11 @@ PIPELINES: dict[str, Any] = {
     "logistic regression": make_pipeline(StandardScaler(with_mean=False), LogisticRegression(max_iter=500)),
     "binary logistic regression": LogisticRegression(),
     "linear SVC": LinearSVC(),
+    "binary linear SVC": LinearSVC(),
+    "SVC": make_pipeline(StandardScaler(), SVC()),
+    "binary SVC, polynomial": SVC(kernel="poly", degree=2),
+    "SVC, linear": SVC(kernel="linear"),
+    "naive Bayes": GaussianNB(),
     "ridge": Ridge(),
     "MLP regressor": MLPRegressor(
         hidden_layer_sizes=(4,), solver="lbfgs", max_iter=30, random_state=0, tol=1
@@ -80,13 +89,68 @@ def test_an_int8_classifier_keeps_its_classes(iris: Path) -> None:
 @pytest.mark.parametrize(
     ("pipeline", "message"),
     [
-        (GaussianNB(), "GaussianNB has no form"),
+        (SVC(kernel=np.dot), "kernel=.* has no form"),
+        (KNeighborsClassifier(weights="distance"), "weights='distance' has no form"),
+        (KNeighborsClassifier(metric="cosine"), "metric='cosine' has no form"),
+        (BernoulliNB(), "BernoulliNB has no form"),
         (make_pipeline(PCA(2), LogisticRegression()), "PCA has no form"),
     ],
 )
 def test_what_has_no_form_as_layers_is_named(pipeline: Any, message: str, iris: Path) -> None:
     with pytest.raises(UnsupportedError, match=message):
         converted(pipeline.fit(X, Y), iris)
+
+
+@pytest.mark.slow
+def test_distances_stay_in_float_and_say_so(iris: Path) -> None:
+    made = converted(KNeighborsClassifier(3).fit(X, Y), iris, "int8")
+    assert made.manifest.quantize == "float32"
+    assert any(note.startswith("not int8: distances stay in float32") for note in made.manifest.notes)
+    assert made.manifest.labels == ["0", "1", "2"]
+    found = accuracy.run(made, iris)
+    assert found.accuracy == pytest.approx(KNeighborsClassifier(3).fit(X, Y).score(X, Y), abs=0.02)
+
+
+@pytest.mark.slow
+def test_neighbours_give_the_mean_of_targets(iris: Path) -> None:
+    targets = X[:, :1].ravel() * 3 + Y
+    model = KNeighborsRegressor(4).fit(X[::2], targets[::2])
+    made = converted(model, iris)
+    (output,) = made.samples().expected
+    held = made.samples().float_inputs
+    assert held is not None
+    close = np.isclose(output.ravel(), model.predict(held[0]), atol=1e-3)
+    assert close.mean() > 0.8  # equal distances are taken in another order
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["float32", "int8"])
+@pytest.mark.parametrize("kind", ["k-means", "isolation forest"])
+def test_an_unusual_sample_has_the_larger_score(kind: str, scheme: str, iris: Path) -> None:
+    rng = np.random.default_rng(0)
+    usual, odd = rng.normal(0, 1, (200, 5)), rng.normal(0, 1, (40, 5)) + 5
+    model = (
+        KMeans(3, n_init=2, random_state=0)
+        if kind == "k-means"
+        else IsolationForest(n_estimators=20, max_features=0.8, random_state=0)
+    )
+    np.savez(iris, x=np.concatenate([usual, odd]).astype(np.float32), y=np.arange(240) >= 200)
+    made = converted(model.fit(usual), iris, scheme)
+    assert made.manifest.outputs[0].name == "anomaly_score"
+    assert made.manifest.scores is not None
+    assert made.manifest.scores.converted[0].metric == "AUC"
+    assert made.manifest.scores.converted[0].value > 0.98
+    if scheme == "float32":
+        assert made.manifest.accuracy[0].max_error < 1e-3
+
+
+def test_support_vectors_beyond_the_limit_are_refused_with_their_size(iris: Path) -> None:
+    rng = np.random.default_rng(0)
+    values, classes = rng.normal(size=(1200, 64)), rng.integers(0, 2, 1200)
+    np.savez(iris, x=values.astype(np.float32))
+    with pytest.raises(UnsupportedError, match=r"support vectors of 64 features.*bytes in flash") as caught:
+        converted(SVC().fit(values, classes), iris)
+    assert "LinearSVC" in caught.value.hint
 
 
 class Bomb:

@@ -19,14 +19,19 @@ if TYPE_CHECKING:
 
 KINDS = ("arduino", "cmake", "platformio", "zephyr")
 LIBRARIES = (
-    "arduino-library", "cmake", "cmsis-pack", "esp-idf-component", "platformio-library", "rust", "stm32cube",
-    "wasm", "zephyr-module",
+    "arduino", "arduino-library", "cmake", "cmsis-pack", "esp-idf-component", "platformio-library", "rust",
+    "stm32cube", "wasm", "zephyr-module",
 )  # fmt: skip
 
 
 @click.command(name="export", epilog=SOURCE_HELP)
 @click.argument("source", type=PATH)
 @click.option("--kind", "library", type=click.Choice(LIBRARIES), help="The model as a library of this kind.")
+@click.option(
+    "--app",
+    type=click.Choice(["bench"]),
+    help="With --kind arduino: the bench firmware, which answers on the serial port.",
+)
 @click.option("--as", "kind", type=click.Choice(KINDS), help="The bench firmware as a project of this kind.")
 @click.option("--name", metavar="NAME", help="With --kind: the library's name.  [default: the model's]")
 @click.option("--release", default="1.0.0", show_default=True, help="With --kind: the library's version.")
@@ -45,6 +50,7 @@ def command(
     *,
     source: Path,
     library: str | None,
+    app: str | None,
     kind: str | None,
     name: str | None,
     release: str,
@@ -62,6 +68,10 @@ def command(
     from tinyserve.cli.progress import progress
     from tinyserve.errors import UsageError
 
+    if app is not None:
+        if library != "arduino" or kind is not None:
+            raise UsageError("--app bench goes with --kind arduino", "other bench firmware: --as KIND")
+        library, kind = None, "arduino"
     if library is None and kind is None:
         raise UsageError("export needs a kind", "add --kind for a library, or --as for the bench firmware")
     if library is not None and kind is not None:

@@ -227,7 +227,7 @@ def _estimator_layers(estimator: Any, where: str) -> list[Dense]:
 
 
 def _decides_between_two(estimator: Any) -> bool:
-    """A score that is no probability: each class gets one, so that the larger one wins as of several classes."""
+    """A score that is no probability: each class gets one, and the larger wins as of several classes."""
     has_score = hasattr(estimator, "decision_function") and not hasattr(estimator, "predict_proba")
     return has_score and len(getattr(estimator, "classes_", ())) == 2
 

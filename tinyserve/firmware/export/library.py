@@ -53,7 +53,8 @@ class Library:
     """What to export: the .tflite ``data`` as a library ``name``, for ``board``'s core or any (None).
 
     ``title`` is the model's name for readers, ``version`` the library's. ``labels``: the classes, if known.
-    ``instance``: whose the model's context is, where the kind leaves a choice.
+    ``instance``: whose the model's context is, where the kind leaves a choice. ``directory``: the name of
+    where it goes, which is a sketch's own.
     Raises UsageError for a name or a version that a build system would refuse.
     """
 
@@ -66,6 +67,7 @@ class Library:
     labels: tuple[str, ...] = ()
     operators: tuple[Path, ...] = ()
     instance: Instance = "static"
+    directory: str = ""
 
     def __post_init__(self) -> None:
         fits = _NAME.fullmatch(self.name) and "__" not in self.name

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tinyserve.boards.types import Board
@@ -37,7 +38,8 @@ def export_library(kind: str, library: Library, directory: Path) -> list[Path]:
     """Writes the model as a library of that kind into ``directory``; files are treated as in ``export``."""
     if kind not in LIBRARIES:
         raise UsageError(f"--kind {kind}: not known", f"use one of: {', '.join(LIBRARIES)}")
-    return _write(LIBRARIES[kind].files(library), directory.absolute())
+    place = directory.absolute()
+    return _write(LIBRARIES[kind].files(replace(library, directory=place.name)), place)
 
 
 def _write(files: Mapping[str, bytes], directory: Path) -> list[Path]:

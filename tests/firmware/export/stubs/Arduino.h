@@ -31,6 +31,10 @@ struct SerialPort {
     {
         printf("%lu", value);
     }
+    void println(unsigned value)
+    {
+        printf("%u\n", value);
+    }
     void print(unsigned value)
     {
         printf("%u", value);

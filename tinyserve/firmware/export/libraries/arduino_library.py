@@ -16,6 +16,7 @@ def files(library: Library) -> dict[str, bytes]:
     made = render(
         "arduino-library", library, compiled,
         author=AUTHOR, sentence=sentence(library), architectures="*",
+        alone=False,
     )  # fmt: skip
     return made | model_files(compiled, "src")
 

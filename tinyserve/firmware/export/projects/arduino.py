@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-import re
-
 from tinyserve.errors import UsageError
 from tinyserve.firmware.export.kind import Kind
+from tinyserve.firmware.export.libraries.arduino import SKETCH_NAME
 from tinyserve.firmware.export.projects.source import Request, rendered
 from tinyserve.firmware.render import PLATFORMIO_FILE
 from tinyserve.templates import render_template
-
-_SKETCH_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 
 
 def files(request: Request) -> dict[str, bytes]:
@@ -19,7 +16,7 @@ def files(request: Request) -> dict[str, bytes]:
     board = request.board
     if board.platformio is None and not board.arduino:
         raise UsageError(f"{board.id} has no Arduino core", "choose a real board: `tinyserve boards`")
-    if not _SKETCH_NAME.fullmatch(request.name):
+    if not SKETCH_NAME.fullmatch(request.name):
         raise UsageError(
             f"{request.name!r} is no name for a sketch: letters, digits, '_', '-' and '.' are",
             "choose another output directory with -o",
