@@ -58,11 +58,12 @@ format: $(VENV)/.test ## format Python and C files
 fuzz: $(VENV)/.test ## differential and mutation fuzzing for FUZZ_HOURS (default 1)
 	$(BIN)/python -m tests.fuzz --hours $${FUZZ_HOURS:-1}
 
-soak: $(VENV)/.test ## long runs: random networks (MODELS, default 500) through the front ends; the emitted C of every kind of layer under all compilers, levels and cores (SWEEP=cover, the default: an hour; whole: a night)
+soak: $(VENV)/.test ## long runs: random networks (MODELS, default 500) through the front ends; thirty models as new users bring them; the emitted C of every kind of layer under all compilers, levels and cores (SWEEP=cover, the default: an hour; whole: a night)
 	$(BIN)/python -m tests.convert.frameworks.networks.soak --models $${MODELS:-500}
 	$(BIN)/python -m tests.convert.soak --seconds $${KERAS_SECONDS:-3600}
 	$(BIN)/python -m tests.convert.frameworks.networks.soak --models $${MODELS:-500} --framework pytorch
 	$(BIN)/python -m tests.convert.frameworks.networks.architectures_soak
+	$(BIN)/python -m tests.convert.first_models
 	$(BIN)/python -m tests.sweep --models $${SWEEP:-cover}
 	$(MAKE) soak-hostile
 

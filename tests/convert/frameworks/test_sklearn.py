@@ -25,6 +25,7 @@ from sklearn.svm import SVC, LinearSVC
 from tinyserve.bench.accuracy import run as accuracy
 from tinyserve.bundle import Bundle
 from tinyserve.convert import Options, convert
+from tinyserve.convert.frameworks import distances
 from tinyserve.errors import ModelError, UnsupportedError, UsageError
 
 X, Y = load_iris(return_X_y=True)
@@ -59,7 +60,6 @@ PIPELINES: dict[str, Any] = {
     "binary linear SVC": LinearSVC(),
     "SVC": make_pipeline(StandardScaler(), SVC()),
     "binary SVC, polynomial": SVC(kernel="poly", degree=2),
-    "SVC, linear": SVC(kernel="linear"),
     "naive Bayes": GaussianNB(),
     "ridge": Ridge(),
     "MLP regressor": MLPRegressor(
@@ -89,9 +89,6 @@ def test_an_int8_classifier_keeps_its_classes(iris: Path) -> None:
 @pytest.mark.parametrize(
     ("pipeline", "message"),
     [
-        (SVC(kernel=np.dot), "kernel=.* has no form"),
-        (KNeighborsClassifier(weights="distance"), "weights='distance' has no form"),
-        (KNeighborsClassifier(metric="cosine"), "metric='cosine' has no form"),
         (BernoulliNB(), "BernoulliNB has no form"),
         (make_pipeline(PCA(2), LogisticRegression()), "PCA has no form"),
     ],
@@ -144,12 +141,27 @@ def test_an_unusual_sample_has_the_larger_score(kind: str, scheme: str, iris: Pa
         assert made.manifest.accuracy[0].max_error < 1e-3
 
 
-def test_support_vectors_beyond_the_limit_are_refused_with_their_size(iris: Path) -> None:
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (SVC(kernel=lambda a, b: a @ b.T), "kernel=.* has no form"),
+        (KNeighborsClassifier(weights="distance"), "weights='distance' has no form"),
+        (KNeighborsClassifier(metric="cosine"), "metric='cosine' has no form"),
+        (KNeighborsRegressor(p=1), "has no form"),
+    ],
+)
+def test_distances_that_have_no_form_are_named(model: Any, message: str) -> None:
+    fitted = model.fit(X, Y)
+    with pytest.raises(UnsupportedError, match=message) as caught:
+        distances.of(fitted, fitted, "m.joblib")
+    assert caught.value.hint
+
+
+def test_support_vectors_beyond_the_limit_are_refused_with_their_size() -> None:
     rng = np.random.default_rng(0)
-    values, classes = rng.normal(size=(1200, 64)), rng.integers(0, 2, 1200)
-    np.savez(iris, x=values.astype(np.float32))
+    fitted = SVC().fit(rng.normal(size=(1200, 64)), rng.integers(0, 2, 1200))
     with pytest.raises(UnsupportedError, match=r"support vectors of 64 features.*bytes in flash") as caught:
-        converted(SVC().fit(values, classes), iris)
+        distances.of(fitted, fitted, "m.joblib")
     assert "LinearSVC" in caught.value.hint
 
 
