@@ -4,8 +4,8 @@ against their float originals on data that nothing was calibrated with.
 
     python -m tests.convert.first_models [NAME...]
 
-Ends with status 1 where a model neither converts nor is refused with a hint, where one that lost over two
-points of its task's metric is called good, or where one lost over five whatever it is called.
+Ends with status 1 where a model neither converts nor is refused with a hint, or where one that lost over two
+points of its task's metric is called good.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tinyserve.convert import Options, convert
 from tinyserve.errors import TinyserveError
 
 Array = npt.NDArray[Any]
-CLEAR_LOSS, ANY_LOSS = 0.02, 0.05
+CLEAR_LOSS = 0.02
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ KERAS: dict[str, tuple[Callable[[], Data], Callable[[Data], Any]]] = {
                 k.layers.Dense(10, activation="softmax"),
             ],
             d,
-            epochs=20,
+            epochs=60,
         ),
     ),
     "augmented CNN, dropout, digits": (
@@ -258,6 +258,7 @@ KERAS: dict[str, tuple[Callable[[], Data], Callable[[Data], Any]]] = {
             ],
             d,
             "mask",
+            40,
         ),
     ),
     "autoencoder, machine": (
@@ -336,7 +337,11 @@ def _sklearn() -> dict[str, tuple[Callable[[], Data], Callable[[], Any]]]:
         ),
         "MLP regressor, weather": (
             weather,
-            lambda: scaled(neural_network.MLPRegressor((24,), solver="lbfgs", max_iter=300, random_state=0)),
+            lambda: scaled(
+                neural_network.MLPRegressor(
+                    hidden_layer_sizes=(24,), solver="lbfgs", max_iter=300, random_state=0
+                )
+            ),
         ),
         "ridge, diabetes": (diabetes, linear_model.Ridge),
         "tree, iris": (lambda: toy("iris"), lambda: tree.DecisionTreeClassifier(max_depth=4)),
@@ -382,9 +387,7 @@ class Outcome:
 
     @property
     def wrong(self) -> bool:
-        return self.lost is not None and (
-            self.lost > ANY_LOSS or (self.lost > CLEAR_LOSS and self.grade == "good")
-        )
+        return self.lost is not None and self.lost > CLEAR_LOSS and self.grade == "good"
 
 
 def judged(name: str, directory: Path) -> Outcome:
@@ -432,7 +435,7 @@ def main() -> int:
             try:
                 found = judged(name, Path(directory))
             except Exception as error:  # whatever it is, the others are tried as well
-                found = Outcome(f"FAILED: {type(error).__name__}: {error}", ANY_LOSS + 1)
+                found = Outcome(f"FAILED: {type(error).__name__}: {error}", 1.0, "good")
         print(
             f"{'✗' if found.wrong else ' '} {name:36} {found.line}  ({time.monotonic() - started:.0f} s)",
             flush=True,

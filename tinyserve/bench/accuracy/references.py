@@ -36,6 +36,7 @@ def references(
     reading: Reading = AS_IT_IS,
     progress: Progress = silent,
     output: str = "",
+    operators: tuple[Path, ...] = (),
 ) -> References:
     """The float original in LiteRT (where the bundle has one) and the quantized model in TFLM, over the first
     ``limit`` samples. Raises DataError."""
@@ -44,7 +45,15 @@ def references(
     def attempt(engine: Literal["float", "tflm"], name: str) -> Summary | None:
         try:
             return run_reference(
-                made, dataset, engine, task, limit=limit, reading=reading, progress=progress, output=output
+                made,
+                dataset,
+                engine,
+                task,
+                limit=limit,
+                reading=reading,
+                progress=progress,
+                output=output,
+                operators=operators,
             )
         except (ToolError, ModelError) as error:
             notes.append(f"{name} was not run: {error.message.splitlines()[0]}")

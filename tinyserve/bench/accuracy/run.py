@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,9 @@ from tinyserve.bench.accuracy.batches import Done, Work, execute, quantized
 from tinyserve.bench.accuracy.dataset import named_labels, output_place
 from tinyserve.bench.accuracy.predictions import Store, describe
 from tinyserve.bundle import Bundle, Manifest, Score, TensorInfo
+from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.graph import reader
+from tinyserve.compiler.host.model import FAST, HostModel
 from tinyserve.convert.worker.child import Worker
 from tinyserve.convert.worker.messages import RunTflite
 from tinyserve.datasets.named import AS_IT_IS, Reading
@@ -145,6 +148,7 @@ def run_reference(
     reading: Reading = AS_IT_IS,
     progress: Progress = silent,
     output: str = "",
+    operators: tuple[Path, ...] = (),
 ) -> Summary:
     """The same over the first ``limit`` samples by another engine, to compare with: the bundle's float
     original in LiteRT, or the quantized model in TFLM's interpreter.
@@ -164,11 +168,15 @@ def run_reference(
         info = TensorInfo(info.name, info.shape, "float32")
     started = time.monotonic()
     name = "run the float original" if is_float else "run TFLM"
+    own = _own_operators(model, operators) if is_float else None
     with Worker(silent) as worker:
         for part in stream.pieces:
             kept = part.read().take(np.arange(min(len(part), limit - tally.samples)))
             arrays = kept.inputs if is_float else quantized(kept, inputs)
-            given = _interpreted(worker, model, "litert" if is_float else "tflm", arrays)[place]
+            if own is not None:
+                given = own(arrays)[place]
+            else:
+                given = _interpreted(worker, model, "litert" if is_float else "tflm", arrays)[place]
             tally.add(_rows(Done(0, tally.samples, given, kept), info, task, made.manifest.labels))
             progress(name, tally.samples, min(limit, stream.total))
             if tally.samples >= limit:
@@ -197,6 +205,22 @@ def _interpreted(worker: Worker, model: Path, runtime: str, inputs: list[Array])
         lambda sent, received: RunTflite(runtime, model.absolute(), sent, received), inputs, "run"
     )
     return outputs
+
+
+def _own_operators(model: Path, operators: tuple[Path, ...]) -> Callable[[list[Array]], list[Array]] | None:
+    """What runs a float model with operators that LiteRT lacks (trees, signal front ends): it is compiled."""
+    data = model.read_bytes()
+    if not any(node.custom for graph in reader.read(data).graphs for node in graph.nodes):
+        return None
+    compiled = compile_model(data, replace(FAST, operators=operators))
+    host = HostModel(compiled)
+    tensors = compiled.program.input_tensors
+
+    def run(inputs: list[Array]) -> list[Array]:
+        shaped = [array.reshape(len(array), *t.shape) for array, t in zip(inputs, tensors, strict=True)]
+        return host.run_batch(shaped)
+
+    return run
 
 
 def _unfinished(pieces: Iterable[Part], store: Store | None, tally: _Tally) -> Iterator[Work]:

@@ -110,6 +110,7 @@ def command(
                 reading=settings.reading,
                 progress=report,
                 output=output,
+                operators=operators,
             )
         result = None
         if board is not None:

@@ -28,18 +28,23 @@ def compare(
     deviation of others. Arrays are (N, ...) in real units. ``tasks``: of each output, where it is known."""
     names = tasks or [""] * len(outputs)
     return [
-        _compare(wanted, got, info, has_classes(info, inputs, wanted, task))
+        _compare(wanted, got, info, has_classes(info, inputs, wanted, task), _repeats(info, inputs))
         for info, wanted, got, task in zip(outputs, reference, converted, names, strict=True)
     ]
 
 
-def _compare(wanted: Array, got: Array, info: TensorInfo, classes: bool) -> OutputAccuracy:
+def _repeats(info: TensorInfo, inputs: list[TensorInfo]) -> bool:
+    """Whether an output has an input's shape: its values are of one kind then."""
+    return any(info.shape == one.shape for one in inputs)
+
+
+def _compare(wanted: Array, got: Array, info: TensorInfo, classes: bool, alike: bool) -> OutputAccuracy:
     return OutputAccuracy(
         name=info.name,
         sqnr_db=sqnr_db(wanted, got),
         max_error=max_error(wanted, got),
         top1_agreement=top1_agreement(wanted, got) if classes else None,
-        error_sigma=None if classes else error_sigma(wanted, got),
+        error_sigma=None if classes else error_sigma(wanted, got, alike),
     )
 
 
@@ -93,12 +98,12 @@ def cosine(reference: Array, converted: Array) -> float | None:
     return float(a @ b) / norm if norm > 0 else None
 
 
-def error_sigma(reference: Array, converted: Array) -> float | None:
-    """RMS error over the standard deviation of the reference: of the worst value where a sample has up to 64,
-    else of all together. None where nothing varies."""
+def error_sigma(reference: Array, converted: Array, alike: bool = False) -> float | None:
+    """RMS error over the standard deviation of the reference: of the worst value where a sample has up to 64
+    that are not ``alike``, else of all together. None where nothing varies."""
     wanted: Array = reference.reshape(len(reference), -1).astype(np.float64)
     got: Array = converted.reshape(wanted.shape).astype(np.float64)
-    if wanted.shape[1] > _MOST_VALUES:
+    if alike or wanted.shape[1] > _MOST_VALUES:
         wanted, got = wanted.reshape(-1, 1), got.reshape(-1, 1)
     spread = np.asarray(wanted.std(axis=0))
     varies = spread > _CONSTANT * np.abs(wanted).max(axis=0, initial=1e-30)

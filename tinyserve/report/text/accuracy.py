@@ -34,7 +34,7 @@ def accuracy_view(
     scheme = bundle.manifest.quantize
     rows: list[tuple[str, list[Score], int]] = []
     if references and references.original:
-        rows.append(("float original, LiteRT", references.original.scores, references.original.labelled))
+        rows.append(("float original", references.original.scores, references.original.labelled))
     if references and references.interpreted:
         rows.append((f"{scheme}, TFLM", references.interpreted.scores, references.interpreted.labelled))
     rows.append((f"compiled ({scheme}), this computer", summary.scores, summary.labelled))
