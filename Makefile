@@ -65,6 +65,7 @@ soak: $(VENV)/.test ## long runs: random networks (MODELS, default 500) through 
 	$(BIN)/python -m tests.convert.frameworks.networks.architectures_soak
 	$(BIN)/python -m tests.convert.first_models
 	$(BIN)/python -m tests.sweep --models $${SWEEP:-cover}
+	$(BIN)/python -m tests.slots.power_cuts
 	$(MAKE) soak-hostile
 
 soak-hostile: $(VENV)/.test ## hostile names, files, devices and streams, ROUNDS times (default 50) with other examples

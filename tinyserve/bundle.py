@@ -9,6 +9,7 @@
       original.tflite    the float model that it was quantized from (where there is one)
       samples.npz        held-out samples: input_0.. (quantized, N first), expected_0..;
                          float_input_0.., label (both optional)
+      profile.json       what a device would count of the representative data (tinyserve/health)
 
 It is written to a temporary sibling and renamed, so that a half-written bundle never exists.
 """
@@ -22,9 +23,10 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -315,7 +317,13 @@ def name_of(source: Path) -> str:
 
 
 def write(
-    path: Path, manifest: Manifest, model: bytes, samples: Samples, original: bytes | None = None
+    path: Path,
+    manifest: Manifest,
+    model: bytes,
+    samples: Samples,
+    original: bytes | None = None,
+    *,
+    extra: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Bundle:
     """Writes a bundle in one step: what stood at ``path`` stays whole until the new bundle is.
 
@@ -326,6 +334,8 @@ def write(
         _fill(staged, manifest, model, samples)
         if original is not None:
             (staged / ORIGINAL_FILE).write_bytes(original)
+        for name, content in extra.items():
+            (staged / name).write_bytes(content)
         _swap(staged, path)
     return Bundle(path, manifest)
 

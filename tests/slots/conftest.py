@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -22,7 +23,7 @@ from tinyserve.firmware.build import build
 from tinyserve.slots.body import compile_for_slots
 from tinyserve.slots.firmware import Settings, memory_for, render_slots
 from tinyserve.slots.image import Version
-from tinyserve.slots.layout import layout_of
+from tinyserve.slots.layout import FIRMWARE_BYTES, Layout, layout_of
 from tinyserve.slots.read import ImageFile
 from tinyserve.slots.signing import Signing, sign_bundle
 from tinyserve.slots.update import images
@@ -72,10 +73,30 @@ class Workshop:
         sign_bundle(self.bundles(seed), self.board, signing, directory, target=target)
         return images(directory)
 
+    @property
+    def layout(self) -> Layout:
+        return layout_of(self.board)
+
     def device(self, kept: Path | None = None) -> UpdatableDevice:
-        layout = layout_of(self.board)
+        layout = self.layout
         flash = WritableFlash(layout.first, layout.end, layout.sector_bytes)
         return UpdatableDevice(Symbols(self.elf), self.board, flash, kept)
+
+
+def make_workshop(core: str, directory: Path, bundles: Callable[[int], Bundle]) -> Workshop:
+    board = small(boards.load(core))
+    compiled = compile_for_slots(bundles(1).model_bytes(), workflow.target(board, "balanced"))
+    settings = Settings(key=KEY.public_key(), memory=memory_for(compiled))
+    project = render_slots(compiled, board, settings, directory / "firmware")
+    return Workshop(board, build(project, optimize="-Os").elf, directory, bundles)
+
+
+def small(board: Board) -> Board:
+    """With flash for slots of 32 KB: erased sectors are looked at before an upload, which takes time."""
+    assert board.flash is not None and board.ram is not None
+    flash = msgspec.structs.replace(board.flash, bytes=FIRMWARE_BYTES + 2 * 4096 + 2 * 32768)
+    ram = msgspec.structs.replace(board.ram, bytes=65536)
+    return msgspec.structs.replace(board, flash=flash, ram=ram)
 
 
 def smp(device: UpdatableDevice) -> SmpDevice:
@@ -91,13 +112,7 @@ def workshops(
 
     def workshop(core: str) -> Workshop:
         if core not in made:
-            board = boards.load(core)
-            directory = tmp_path_factory.mktemp(core)
-            compiled = compile_for_slots(bundles(1).model_bytes(), workflow.target(board, "balanced"))
-            settings = Settings(key=KEY.public_key(), memory=memory_for(compiled))
-            project = render_slots(compiled, board, settings, directory / "firmware")
-            elf = build(project, optimize="-Os").elf
-            made[core] = Workshop(board, elf, directory, bundles)
+            made[core] = make_workshop(core, tmp_path_factory.mktemp(core), bundles)
         return made[core]
 
     return workshop

@@ -69,6 +69,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "sign": Listed("field", "Make signed model images for a board's slots."),
         "update": Listed("field", "Put a signed model image on a device, and confirm it."),
         "slots": Listed("field", "Show what a device's slots hold, and why something was refused."),
+        "health": Listed("field", "Compare what a device has counted with the data of the training."),
     },
     "Results": {
         "compare": Listed("measure", "Compare two bench results."),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from msgspec.structs import replace
@@ -27,6 +28,7 @@ from tinyserve.datasets import readers, synthetic
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import DataError, UsageError
 from tinyserve.escapes import visible
+from tinyserve.health.profile import PROFILE_FILE, Profile, profile_of
 from tinyserve.progress import Progress, silent
 
 AUTO = "auto"
@@ -105,7 +107,8 @@ def convert(
     )
     progress("write the bundle")
     kept = session.original.data if converted is not session.original else None
-    return bundle.write(output, manifest, converted.data, checked.samples, kept)
+    profile = {PROFILE_FILE: msgspec.json.encode(checked.profile)} if checked.profile else {}
+    return bundle.write(output, manifest, converted.data, checked.samples, kept, extra=profile)
 
 
 def _input_layout(inputs: list[TensorInfo]) -> str:
@@ -124,6 +127,7 @@ class _Checked:
     accuracy: list[OutputAccuracy] = field(default_factory=list)
     compared: int = 0
     scores: TaskScores | None = None
+    profile: Profile | None = None
 
 
 def _check_scheme(quantize: str) -> None:
@@ -255,13 +259,14 @@ def _check(session: Session, converted: Inspected, held: Dataset, extra: Dataset
         _classes(held),
         held.inputs,
     )
+    profile = profile_of(quantized[0], expected[0]) if quantized and expected and not seen.synthetic else None
     if reference is None:
-        return _Checked(kept, expected_from)
+        return _Checked(kept, expected_from, profile=profile)
     real = [bundle.dequantize(a, info) for a, info in zip(expected, converted.outputs, strict=True)]
     scores = comparison.task_scores(session.record, converted, seen, reference, real)
     tasks = [scores.task] if scores is not None else []
     accuracy = fidelity.compare(reference, real, converted.inputs, converted.outputs, tasks)
-    return _Checked(kept, expected_from, accuracy, len(seen), scores)
+    return _Checked(kept, expected_from, accuracy, len(seen), scores, profile)
 
 
 def _reference(session: Session, held: Dataset, extra: Dataset | None) -> list[npt.NDArray[Any]]:

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tinyserve health"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from tinyserve.cli.console import echo
+from tinyserve.cli.field.connect import connection
+from tinyserve.cli.options import PATH
+
+if TYPE_CHECKING:
+    from tinyserve.health.counters import Counters
+
+
+@click.command(name="health")
+@click.argument("bundle", type=PATH)
+@click.option(
+    "--merge", "readings", multiple=True, type=PATH, metavar="JSON",
+    help="Add an earlier --json, of this device or of others; repeatable. Alone it needs no device.",
+)  # fmt: skip
+@click.option("--clear", is_flag=True, help="The device starts to count anew, after it was read.")
+@click.option(
+    "--min-count", type=click.IntRange(min=0), default=0, show_default=True, metavar="K",
+    help="Leave counts below K out of the files, for privacy.",
+)  # fmt: skip
+@click.option("--json", "json_file", type=PATH, metavar="FILE", help="Write counters and verdict as JSON.")
+@click.option("--prometheus", type=PATH, metavar="FILE", help="Write them as Prometheus text.")
+@connection
+def command(
+    *,
+    bundle: Path,
+    readings: tuple[Path, ...],
+    clear: bool,
+    min_count: int,
+    json_file: Path | None,
+    prometheus: Path | None,
+    emulate: Path | None,
+    port: str | None,
+    board: str | None,
+    baud: int,
+) -> int:
+    """Read a device's counters, and compare them with the profile in BUNDLE: exit status 3 on drift.
+
+    The profile is of the representative data that the bundle was converted with. Devices count sixteenths of
+    the values' range, scores and classes; inputs never leave them.
+    """
+    from tinyserve import bundle as bundles
+    from tinyserve.errors import ModelError
+    from tinyserve.files import write
+    from tinyserve.health import profile
+    from tinyserve.health.counters import merged
+    from tinyserve.health.verdict import judge
+    from tinyserve.report.health import as_json, as_prometheus, read_json
+    from tinyserve.report.text.health import health_lines
+
+    made = bundles.load(bundle)
+    reference = profile.load(bundle)
+    if reference is None:
+        raise ModelError(
+            f"{bundle} has no reference profile", "convert again with --representative DATA: real data"
+        )
+    counted = [read_json(path) for path in readings]
+    if emulate is not None or port is not None or not counted:
+        counted.append(_read_device(port, emulate, board, baud, clear))
+    seen = merged(counted)
+    if seen.model_sha256 != made.manifest.model_sha256:
+        raise ModelError(
+            f"the counters are of model {seen.model_sha256[:16] or 'none'}, {bundle} has "
+            f"{made.manifest.model_sha256[:16]}",
+            "name the bundle that the device's image was signed from: tinyserve slots shows its model",
+        )
+    verdict = judge(reference, seen, made.manifest.labels)
+    if json_file is not None:
+        write(json_file, as_json(seen, verdict, min_count))
+    if prometheus is not None:
+        write(prometheus, as_prometheus(made.manifest.name, seen, verdict, min_count))
+    for line in health_lines(seen, verdict):
+        echo(line)
+    return 3 if verdict.state == "drift" else 0
+
+
+def _read_device(
+    port: str | None, emulate: Path | None, board: str | None, baud: int, clear: bool
+) -> Counters:
+    from tinyserve.health.counters import read
+    from tinyserve.slots.connection import connect
+
+    with connect(port, emulate, board, baud) as device:
+        state = device.health()
+        seen = read(state.data, state.sha256)
+        if clear:
+            device.clear_health()
+    return seen

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reference profile: what the counters of a device would show of the representative data.
+
+Histograms are the device's (firmware_templates/serve/health.h): sixteenths of the type's range, one per
+channel of input 0 where it has up to four, else one; the highest score of output 0 and its class.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.errors import FileSystemError, ModelError
+
+PROFILE_FILE = "profile.json"
+BINS = 16
+MOST_GROUPS = 4
+MOST_CLASSES = 16
+CODES = 32
+"""That a device counts of an input it looks at."""
+_LEAST_LOOKS = 8
+Array = npt.NDArray[Any]
+Integers = npt.NDArray[np.int64]
+
+
+class Histogram(msgspec.Struct, frozen=True):
+    """Counts per bin of the reference. ``design_effect``: by how much the counts of one inference vary more
+    than independent ones would, since an input's codes belong together."""
+
+    counts: list[int]
+    design_effect: float = 1.0
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """Of ``samples`` inputs. ``codes``: a histogram per channel; empty for types that have none.
+    ``confidence`` and ``classes`` are empty where output 0 is no vector of up to 16 scores. ``clipped``:
+    shares of codes at the least and greatest value."""
+
+    samples: int
+    codes: list[Histogram]
+    clipped: tuple[float, float]
+    confidence: list[int]
+    classes: list[int]
+
+
+def profile_of(inputs: Array, outputs: Array) -> Profile:
+    """The profile of samples of input 0 and output 0, sample axis first, in the model's own types."""
+    codes = _codes(inputs) if len(inputs) else None
+    confidence, classes = _scores(outputs) if len(outputs) else ([], [])
+    if codes is None:
+        return Profile(len(inputs), [], (0.0, 0.0), confidence, classes)
+    limits = np.iinfo(inputs.dtype)
+    clipped = (float(np.mean(inputs == limits.min)), float(np.mean(inputs == limits.max)))
+    histograms = [_histogram(codes[:, :, group]) for group in range(codes.shape[2])]
+    return Profile(len(inputs), histograms, clipped, confidence, classes)
+
+
+def load(bundle: Path) -> Profile | None:
+    """The profile of a bundle; None for one without. Raises FileSystemError and ModelError."""
+    path = bundle / PROFILE_FILE
+    if not path.exists():
+        return None
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Profile)
+    except OSError as error:
+        raise FileSystemError(f"{path}: {error.strerror}", "convert again") from error
+    except msgspec.DecodeError as error:
+        raise ModelError(f"{path}: {error}", "convert again with this version") from error
+
+
+def _codes(inputs: Array) -> Integers | None:
+    """Bins (samples, places, channels); None for types that have none."""
+    if inputs.dtype.kind not in "iu" or inputs.dtype.itemsize > 2:
+        return None
+    last = inputs.shape[-1] if inputs.ndim > 1 else 1
+    groups = last if last <= MOST_GROUPS else 1
+    return bins_of(inputs).reshape(len(inputs), -1, groups)
+
+
+def bins_of(values: Array) -> Integers:
+    """The sixteenth of its type's range that each integer lies in; of 0 to 1 for floats."""
+    if values.dtype.kind == "f":
+        return np.clip(np.floor(values.astype(np.float64) * BINS), 0, BINS - 1).astype(np.int64)
+    limits = np.iinfo(values.dtype)
+    shift = 8 * values.dtype.itemsize - 4
+    return (values.astype(np.int64) - int(limits.min)) >> shift
+
+
+def _histogram(codes: Integers) -> Histogram:
+    """Of bins (samples, places)."""
+    per_sample = np.stack([np.sum(codes == bin_, axis=1) for bin_ in range(BINS)], axis=1)
+    counts = [int(count) for count in per_sample.sum(axis=0)]
+    return Histogram(counts, _design_effect(per_sample / codes.shape[1], min(codes.shape[1], CODES)))
+
+
+def _design_effect(shares: npt.NDArray[np.float64], looked: int) -> float:
+    """Variance of a device's counts per inference over that of independent codes (Rao and Scott, 1981). A
+    device counts ``looked`` codes of an input: between inputs the shares vary, within one the choice of
+    codes."""
+    if len(shares) < _LEAST_LOOKS:
+        return float(looked)  # nothing is known: as if all codes of an inference were one
+    mean = shares.mean(axis=0)
+    independent = float(np.sum(mean * (1 - mean))) / looked
+    between = float(np.sum(shares.var(axis=0, ddof=1)))
+    within = float(np.sum(np.mean(shares * (1 - shares), axis=0))) / looked
+    return max(1.0, (between + within) / independent) if independent > 0 else 1.0
+
+
+def _scores(outputs: Array) -> tuple[list[int], list[int]]:
+    """Histograms of the highest score and of its class; two empty ones for anything but some classes."""
+    scores = outputs.reshape(len(outputs), -1)
+    if not 1 < scores.shape[1] <= MOST_CLASSES or scores.dtype.itemsize > 4 or scores.dtype.kind not in "iuf":
+        return [], []
+    if scores.dtype.kind != "f" and scores.dtype.itemsize > 2:
+        return [], []
+    confidence = np.bincount(bins_of(scores.max(axis=1)), minlength=BINS)
+    classes = np.bincount(scores.argmax(axis=1), minlength=scores.shape[1])
+    return [int(count) for count in confidence], [int(count) for count in classes]

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device's counters and the verdict, in lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tinyserve.health.counters import Counters
+from tinyserve.health.verdict import LEAST_LOOKS, Verdict
+from tinyserve.slots.reasons import words
+
+
+def health_lines(seen: Counters, verdict: Verdict) -> Iterator[str]:
+    """What was counted, then what moved."""
+    model = seen.model_sha256[:16]
+    yield f"{seen.inferences:,} inferences, {seen.looked_at:,} of them looked at, model {model}"
+    if seen.inferences:
+        mean = seen.ticks_sum / seen.inferences
+        yield f"ticks: {seen.ticks_min:,} to {seen.ticks_max:,}, mean {mean:,.0f}"
+    if seen.resets or seen.faults:
+        yield f"{seen.resets} resets, {seen.faults} faults; the last: {words(seen.last_reason, 0)[0]}"
+    if seen.full:
+        yield "a bin is full: nothing is looked at any more until --clear"
+    for what, psi in verdict.distances.items():
+        yield f"{what}: PSI {psi:.3f}"
+    if verdict.state == "too few":
+        yield f"no verdict: {verdict.looked_at} inferences were looked at, {LEAST_LOOKS} are needed"
+    elif verdict.state == "ok":
+        yield f"no drift (false-alarm rate {verdict.false_alarm_rate:g}, nominal)"
+    for finding in verdict.findings:
+        yield (
+            f"drift: {finding.what} {finding.words} "
+            f"(PSI {finding.psi:.2f}, Jensen-Shannon {finding.jensen_shannon:.3f}, p {finding.p_value:.1g})"
+        )
