@@ -30,7 +30,9 @@ class Writer(Protocol):
         self, name: str, options: str, inputs: Sequence[int], output: int | Sequence[int], **fields: float
     ) -> None: ...
 
-    def custom(self, name: str, inputs: Sequence[int], output: int, options: Mapping[str, float]) -> None: ...
+    def custom(
+        self, name: str, inputs: Sequence[int], output: int | Sequence[int], options: Mapping[str, float]
+    ) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,14 @@ class Flow:
         output = self._tensor(shape, value.dtype)
         self.writer.custom(op, [value.tensor, *others], output, options)
         return replace(value, tensor=output, shape=tuple(shape))
+
+    def operator(
+        self, op: str, inputs: Sequence[int], outputs: Sequence[tuple[tuple[int, ...], str]], **options: float
+    ) -> list[int]:
+        """A custom operator of TFLM's on tensors whose shapes it fixes itself, without a batch axis."""
+        made = [self.writer.tensor(self._name("value"), shape, dtype) for shape, dtype in outputs]
+        self.writer.custom(op, inputs, made, options)
+        return made
 
     def floats(self, value: Value) -> Value:
         """In float32."""

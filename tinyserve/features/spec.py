@@ -168,6 +168,16 @@ class Mfcc(_Step, frozen=True, tag="mfcc"):
     floor: Positive = 1e-6
 
 
+class MicroFrontend(_Step, frozen=True, tag="micro_frontend"):
+    """TFLM's audio front end in fixed point, of one window of int16 per inference of a stream: a logarithm of
+    mel channels without noise, with automatic gain (``pcan``)."""
+
+    channels: Annotated[int, Meta(ge=1, le=256)] = 40
+    low_hz: Positive = 125.0
+    high_hz: Positive = 7500.0
+    pcan: bool = True
+
+
 class Scale(_Step, frozen=True, tag="scale"):
     """(x - offset) * factor per feature (one value for all, or one each), then clipped to ``clip``.
 
@@ -232,6 +242,7 @@ Step = (
     | Log
     | Dct
     | Mfcc
+    | MicroFrontend
     | Scale
     | Impute
     | Select

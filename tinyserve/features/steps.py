@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.ops.features.statistics import KINDS
-from tinyserve.features import design, spec
+from tinyserve.features import design, micro_frontend, spec
 from tinyserve.features.flow import Flow, Value
 
 Array = npt.NDArray[Any]
@@ -234,6 +234,11 @@ def _mfcc(step: spec.Mfcc, value: Value, flow: Flow) -> Value:
     mel = spec.Mel(bands=step.bands, low_hz=step.low_hz, high_hz=step.high_hz, scale=step.scale)
     logarithm = build(spec.Log(floor=step.floor), build(mel, spectrum, flow), flow)
     return build(spec.Dct(coefficients=step.coefficients), logarithm, flow)
+
+
+@build.register
+def _micro_frontend(step: spec.MicroFrontend, value: Value, flow: Flow) -> Value:
+    return micro_frontend.build(step, value, flow)
 
 
 def _banded(matrix: Array, value: Value, flow: Flow) -> Value:

@@ -85,7 +85,9 @@ class GraphWriter:
             for field, value in fields.items():
                 setattr(operator.builtinOptions, field, value)
 
-    def custom(self, name: str, inputs: Sequence[int], output: int, options: Mapping[str, float]) -> None:
+    def custom(
+        self, name: str, inputs: Sequence[int], output: int | Sequence[int], options: Mapping[str, float]
+    ) -> None:
         """An operator that TFLite does not have."""
         flexbuffers = importlib.import_module("flatbuffers.flexbuffers")
         code = self._schema.OperatorCodeT()
