@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tinyserve.devices.emulators import block_counter, native, shared_library
+from tinyserve.devices.emulators import block_counter, monitor, shared_library
 from tinyserve.errors import ToolError
 
 
@@ -18,7 +18,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-SOURCES = [(native.SOURCE, ()), (block_counter.SOURCE, ("TS_QEMU_PLUGIN_API=1",))]
+SOURCES = [(monitor.SOURCE, ()), (block_counter.SOURCE, ("TS_QEMU_PLUGIN_API=1",))]
 
 
 @pytest.mark.parametrize("number", range(len(shared_library._compilers())))
@@ -34,9 +34,9 @@ def test_every_compiler_that_is_there_builds_it_without_warnings(
 
 
 def test_it_is_built_once_and_nothing_else_is_left(cache: Path) -> None:
-    first = shared_library.built(native.SOURCE)
+    first = shared_library.built(monitor.SOURCE)
     made = first.stat().st_mtime_ns
-    assert shared_library.built(native.SOURCE) == first
+    assert shared_library.built(monitor.SOURCE) == first
     assert first.stat().st_mtime_ns == made
     assert list(cache.iterdir()) == [first]
 
@@ -46,11 +46,25 @@ def test_other_definitions_make_another_library(cache: Path) -> None:
     assert len(paths) == 2
 
 
-def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def no_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "file"))
+
+
+def test_without_a_cache_it_is_built_once_in_each_process(no_cache: None) -> None:
+    first = shared_library.built(monitor.SOURCE)
+    made = first.stat().st_mtime_ns
+    assert shared_library.built(monitor.SOURCE) == first
+    assert first.stat().st_mtime_ns == made
+
+
+def test_where_nothing_can_be_written_the_cache_is_named(
+    no_cache: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_library, "_own_directory", lambda: tmp_path / "file")
     with pytest.raises(ToolError, match="TINYSERVE_CACHE"):
-        shared_library.built(native.SOURCE)
+        shared_library.built(monitor.SOURCE)
 
 
 def test_compilers_that_fail_are_all_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +74,7 @@ def test_compilers_that_fail_are_all_named(cache: Path, monkeypatch: pytest.Monk
         lambda: [[sys.executable, "-c", "raise SystemExit('boom')"], ["/no/such/cc"]],
     )
     with pytest.raises(ToolError, match=r"boom.*/no/such/cc") as caught:
-        shared_library.built(native.SOURCE)
+        shared_library.built(monitor.SOURCE)
     assert caught.match("pip install ziglang")
     assert list(cache.iterdir()) == []
 
@@ -68,4 +82,4 @@ def test_compilers_that_fail_are_all_named(cache: Path, monkeypatch: pytest.Monk
 def test_no_compiler_at_all(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared_library, "_compilers", list)
     with pytest.raises(ToolError, match="no C compiler found"):
-        shared_library.built(native.SOURCE)
+        shared_library.built(monitor.SOURCE)

@@ -4,28 +4,26 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from tests.devices.conftest import BuildProbe
 from tinyserve.boards.types import Board
 from tinyserve.devices import open_device
-from tinyserve.devices.emulators import native
-from tinyserve.devices.emulators.interpreted import InterpretedMonitor
-from tinyserve.devices.emulators.monitor import MonitorClass, Stop
-from tinyserve.devices.emulators.native import NativeMonitor
+from tinyserve.devices.emulators import monitor, shared_library
+from tinyserve.devices.emulators.monitor import Stop
 from tinyserve.devices.emulators.unicorn import Machine, UnicornDevice, UnicornLink
 from tinyserve.devices.link import LinkClosed, NoAnswer
 from tinyserve.devices.symbols import Symbols
 from tinyserve.errors import DeviceError, Terminated, ToolError, UsageError
 
 BOARDS = ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33", "rv32imc"]
-MONITORS: list[MonitorClass] = [NativeMonitor, InterpretedMonitor]
 
 
-def start(build_probe: BuildProbe, name: str, monitor: MonitorClass = NativeMonitor) -> UnicornLink:
+def start(build_probe: BuildProbe, name: str) -> UnicornLink:
     firmware, board = build_probe(name)
-    link = UnicornLink(Machine(Symbols(firmware.elf), board, monitor), budget=50_000_000)
+    link = UnicornLink(Machine(Symbols(firmware.elf), board), budget=50_000_000)
     assert link.read_line(10) == "ready"
     return link
 
@@ -35,38 +33,17 @@ def ask(link: UnicornLink, command: str) -> str:
     return link.read_line(30)
 
 
-@pytest.mark.parametrize("monitor", MONITORS)
 @pytest.mark.parametrize("name", BOARDS)
-def test_a_loop_of_known_length_is_counted_exactly(
-    build_probe: BuildProbe, name: str, monitor: MonitorClass
-) -> None:
-    link = start(build_probe, name, monitor)
+def test_a_loop_of_known_length_is_counted_exactly(build_probe: BuildProbe, name: str) -> None:
+    link = start(build_probe, name)
     short, long = (int(ask(link, f"c{turns}"), 16) for turns in (1, 10_001))
     assert long - short == 2 * 10_000
 
 
-@pytest.mark.parametrize("name", BOARDS)
-def test_both_monitors_count_the_same_blocks(build_probe: BuildProbe, name: str) -> None:
-    links = [start(build_probe, name, monitor) for monitor in MONITORS]
-    answers = [[ask(link, command) for command in ("e hello", "c500", "m", "i")] for link in links]
-    assert answers[0] == answers[1]
-    native_blocks, interpreted_blocks = (
-        sorted(
-            (block.address, block.bytes, block.instructions, block.count) for block in link.machine.blocks()
-        )
-        for link in links
-    )
-    assert native_blocks == interpreted_blocks
-    assert links[0].machine.monitor.total == links[1].machine.monitor.total
-
-
-@pytest.mark.parametrize("monitor", MONITORS)
-def test_counts_are_the_same_however_the_run_is_cut_into_slices(
-    build_probe: BuildProbe, monitor: MonitorClass
-) -> None:
+def test_counts_are_the_same_however_the_run_is_cut_into_slices(build_probe: BuildProbe) -> None:
     totals = set()
     for piece in (7, 1_000, 10_000_000):
-        machine = start(build_probe, "cortex-m4", monitor).machine
+        machine = start(build_probe, "cortex-m4").machine
         machine.monitor.feed(b"c2000%")
         while Stop.LINE not in machine.run(piece):
             pass
@@ -82,7 +59,7 @@ def test_the_sum_over_blocks_is_the_total(build_probe: BuildProbe) -> None:
 
 def test_the_block_table_grows(build_probe: BuildProbe, monkeypatch: pytest.MonkeyPatch) -> None:
     roomy = start(build_probe, "cortex-m4")
-    monkeypatch.setattr(native, "FIRST_CAPACITY", 2)
+    monkeypatch.setattr(monitor, "FIRST_CAPACITY", 2)
     tight = start(build_probe, "cortex-m4")
     assert [ask(tight, "c100"), ask(tight, "m")] == [ask(roomy, "c100"), ask(roomy, "m")]
     assert tight.machine.monitor.total == roomy.machine.monitor.total
@@ -220,20 +197,16 @@ def test_a_core_that_unicorn_lacks_is_refused(build_probe: BuildProbe) -> None:
         UnicornDevice(Symbols(firmware.elf), m55)
 
 
-def test_without_a_compiler_the_counts_are_the_same_and_the_description_says_slow(
-    build_probe: BuildProbe, monkeypatch: pytest.MonkeyPatch
+def test_without_a_compiler_the_error_says_how_to_get_one(
+    build_probe: BuildProbe, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def no_library() -> None:
-        raise ToolError("no compiler")
-
-    expected = ask(start(build_probe, "cortex-m4"), "c1000")
-    monkeypatch.setattr(native, "_load", no_library)
     firmware, board = build_probe("cortex-m4")
-    with open_device(firmware, board) as device:
-        assert "slow" in device.description
-        device.link.read_line(30)
-        device.link.write(b"c1000%")
-        assert device.link.read_line(30) == expected
+    monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path))
+    monkeypatch.setattr(shared_library, "_compilers", list)
+    monitor._load.cache_clear()
+    with pytest.raises(ToolError, match="no C compiler found") as caught, open_device(firmware, board):
+        pass
+    assert caught.value.hint == "pip install ziglang"
 
 
 def test_memory_can_be_read_and_only_where_it_is(build_probe: BuildProbe) -> None:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import shutil
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,31 +22,47 @@ _FLAGS = ("-std=c11", "-O2", "-shared", "-fPIC", "-nostdlib", "-ffreestanding", 
 
 
 def built(source: Path, *defines: str) -> Path:
-    """The shared library of a C file, built if this machine's cache does not hold it.
+    """The shared library of a C file, built if this machine's cache does not hold it; where the cache can't
+    be written, for this process alone.
 
-    ``defines`` are NAME=VALUE. Raises ToolError without a compiler or a cache that can be written.
+    ``defines`` are NAME=VALUE. Raises ToolError without a compiler.
     """
     system = platforms.here()
     # What the emulator itself provides is found when it loads the library.
     flags = (*_FLAGS, *system.late_binding, *(f"-D{define}" for define in defines))
     what = repr((flags, system.kind())).encode()
     key = hashlib.sha256(source.read_bytes() + what).hexdigest()[:16]
-    path = cache_directory() / f"{source.stem}-{key}{system.library_suffix}"
+    name = f"{source.stem}-{key}{system.library_suffix}"
+    try:
+        return _kept(cache_directory() / name, source, flags)
+    except OSError as error:
+        try:
+            return _kept(_own_directory() / name, source, flags)
+        except OSError:
+            raise ToolError(
+                f"{cache_directory()}: cannot keep the emulator's hooks there: {error.strerror}",
+                "set TINYSERVE_CACHE (or TMPDIR) to a directory that you can write to",
+            ) from error
+
+
+def _kept(path: Path, source: Path, flags: tuple[str, ...]) -> Path:
     if path.exists():
         return path
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Built beside its place and renamed: another process never loads half a library.
-        with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
-            part = Path(scratch) / path.name
-            _compile(source, flags, part)
-            part.replace(path)
-    except OSError as error:
-        raise ToolError(
-            f"{path.parent}: cannot keep the emulator's hooks there: {error.strerror}",
-            "set TINYSERVE_CACHE to a directory that you can write to",
-        ) from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Built beside its place and renamed: another process never loads half a library.
+    with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
+        part = Path(scratch) / path.name
+        _compile(source, flags, part)
+        part.replace(path)
     return path
+
+
+@cache
+def _own_directory() -> Path:
+    """Of this process, removed at its end."""
+    directory = tempfile.mkdtemp(prefix="tinyserve-")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    return Path(directory)
 
 
 def _compile(source: Path, flags: tuple[str, ...], output: Path) -> None:

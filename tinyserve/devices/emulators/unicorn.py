@@ -19,9 +19,7 @@ from unicorn import arm_const, riscv_const
 from tinyserve.boards.types import Board, Region
 from tinyserve.devices.device import Device
 from tinyserve.devices.emulators.crash import Access, Crash, explain
-from tinyserve.devices.emulators.interpreted import InterpretedMonitor
-from tinyserve.devices.emulators.monitor import CYCCNT, Block, Monitor, MonitorClass, Stop
-from tinyserve.devices.emulators.native import NativeMonitor
+from tinyserve.devices.emulators.monitor import CYCCNT, Block, Monitor, Stop
 from tinyserve.devices.emulators.transfers import advance_it_state, decode
 from tinyserve.devices.link import Link, LinkClosed, NoAnswer
 from tinyserve.devices.symbols import Symbols
@@ -51,7 +49,7 @@ class Window:
 class Machine:
     """A core with memory and registers, at reset. One engine per machine; machines don't share anything."""
 
-    def __init__(self, symbols: Symbols, board: Board, monitor: MonitorClass | None = None) -> None:
+    def __init__(self, symbols: Symbols, board: Board) -> None:
         self.symbols = symbols
         self.board = board
         self.crash: Crash | None = None
@@ -60,7 +58,7 @@ class Machine:
         self._clock = _clock_address(board)
         self._uc = _engine(board)
         self._map_memory()
-        self.monitor, self.is_slow = _attach(self._uc, board, monitor)
+        self.monitor = Monitor(self._uc, board.core)
         self._access: Access | None = None
         self._exception: int | None = None
         self._uc.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._on_invalid_access)
@@ -290,11 +288,10 @@ class UnicornDevice(Device):
 
     def __init__(self, symbols: Symbols, board: Board, budget: int = BUDGET_INSTRUCTIONS) -> None:
         self.machine = Machine(symbols, board)
-        slow = ", Python hooks: slow, `pip install ziglang` makes it fast" if self.machine.is_slow else ""
         version = ".".join(str(part) for part in unicorn.uc_version()[:2])
         super().__init__(
             UnicornLink(self.machine, budget),
-            f"{board.id} emulated by Unicorn {version} ({board.core.name}{slow})",
+            f"{board.id} emulated by Unicorn {version} ({board.core.name})",
             "instructions",
             symbols,
         )
@@ -307,16 +304,6 @@ class UnicornDevice(Device):
 
     def close(self) -> None:
         self.link.close()
-
-
-def _attach(uc: unicorn.Uc, board: Board, monitor: MonitorClass | None) -> tuple[Monitor, bool]:
-    """The monitor that was asked for, else the native one, else (True) the slow one."""
-    if monitor is not None:
-        return monitor(uc, board.core), False
-    try:
-        return NativeMonitor(uc, board.core), False
-    except ToolError:
-        return InterpretedMonitor(uc, board.core), True
 
 
 def _engine(board: Board) -> unicorn.Uc:
