@@ -14,7 +14,7 @@ CLANG_FORMAT ?= $(shell command -v clang-format-14 || command -v clang-format)
 C_FILES := git ls-files '*.c' '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format fuzz soak soak-hostile package audit test-warnings bench-kernels bench-layers bench-batch clean
+.PHONY: help install demo test test-fast lint format fuzz soak soak-hostile package audit test-warnings snapshots bench-kernels bench-layers bench-batch clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -54,6 +54,9 @@ lint: $(VENV)/.test ## ruff, mypy, the oldest Python that the code runs on, and 
 format: $(VENV)/.test ## format Python and C files
 	$(BIN)/ruff format .
 	$(C_FILES) | xargs $(CLANG_FORMAT) -i
+
+snapshots: $(VENV)/.test ## take what is printed now as what is expected; read `git diff` before you commit it
+	$(BIN)/python -m tests.snapshots
 
 fuzz: $(VENV)/.test ## differential and mutation fuzzing for FUZZ_HOURS (default 1)
 	$(BIN)/python -m tests.fuzz --hours $${FUZZ_HOURS:-1}

@@ -20,7 +20,7 @@ from tinyserve.firmware.render import render
 from tinyserve.resources import LICENCE_TAG, licence
 
 # Files that have no comments, or are prose or data.
-_WITHOUT = {".md", ".json", ".svg", ".typed", ".pack", ".wasm"}
+_WITHOUT = {".md", ".json", ".svg", ".typed", ".pack", ".wasm", ".binpb", ".snapshot"}
 _LINES = 12
 """Generated files begin with what they are and where from."""
 
