@@ -84,7 +84,7 @@ def save_two_heads(out: Path) -> None:
 
 def save_states(out: Path) -> None:
     """A GRU whose state goes on, and a module whose nested function assigns to a variable."""
-    keras.utils.set_random_seed(5)  # a state that int8 can follow; errors add up, other weights give 16 dB
+    keras.utils.set_random_seed(0)
     rnn = [layers.Input(batch_shape=(1, 3, 4), name="x"), layers.GRU(5, stateful=True), layers.Dense(2)]
     keras.Sequential(rnn).save(out / "stateful.keras")
     module = tf.Module()

@@ -13,8 +13,6 @@ from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.graph.types import Tensor
 
 _UNSIGNED = ("uint8", "uint16", "uint32", "bool")
-_KEEPS_STATE = ("VAR_HANDLE", "CIRCULAR_BUFFER", "SIGNAL")
-"""Operators whose kernels remember."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +75,7 @@ def _is_stateful(compiled: Compiled) -> bool:
     """By the plan; the interpreter has none, and its model says it less clearly."""
     if compiled.plan.offsets:
         return any(buffer.kind == "state" for buffer in compiled.plan.offsets)
-    graphs = compiled.model.graphs
-    variables = any(tensor.is_variable for graph in graphs for tensor in graph.tensors)
-    names = {operator.name.upper() for graph in graphs for operator in graph.nodes}
-    return variables or any(name.startswith(_KEEPS_STATE) for name in names)
+    return compiled.model.keeps_state
 
 
 def _tensor(tensor: Tensor) -> TensorInterface:

@@ -277,6 +277,10 @@ class Graph:
     output_names: list[str] = field(default_factory=list)
 
 
+_KEEP_STATE = ("VAR_HANDLE", "CIRCULAR_BUFFER", "SIGNAL")
+"""Operators whose kernels remember."""
+
+
 @dataclass(eq=False)
 class Model:
     """A model: the main graph first, then subgraphs of control flow. ``sha256`` is of the file's bytes.
@@ -295,3 +299,10 @@ class Model:
     @property
     def main(self) -> Graph:
         return self.graphs[0]
+
+    @property
+    def keeps_state(self) -> bool:
+        """Whether an inference may depend on those before it."""
+        variables = any(tensor.is_variable for graph in self.graphs for tensor in graph.tensors)
+        names = (node.name.upper() for graph in self.graphs for node in graph.nodes)
+        return variables or any(name.startswith(_KEEP_STATE) for name in names)
