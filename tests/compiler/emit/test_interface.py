@@ -191,6 +191,23 @@ def test_the_wrapper_serves_cpp_without_exceptions(compiler: str, instance: str,
     assert subprocess.run([tmp_path / "program"], timeout=20, check=False).returncode == 0
 
 
+@pytest.mark.parametrize("instance", ["static", "caller"])
+def test_a_product_without_steps_is_spared_their_state(instance: str, tmp_path: Path) -> None:
+    compiled = compile_model(counting_model(), interface=Interface(instance))  # type: ignore[arg-type]
+    write(compiled, tmp_path)
+    (tmp_path / "main.cpp").write_text('#include "model.hpp"\nint main() {}\n')
+    strict = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror", "-DTS_MODEL_NO_STEP"]
+    for more in ([], ["-DTS_MODEL_PROFILE"]):
+        compiles("gcc", ["-std=c11", "-O1", *strict, *more, "-c", *compiled.sources.compile], tmp_path)
+    compiles("g++", ["-std=c++11", *strict, "-c", "main.cpp"], tmp_path)
+    symbols = subprocess.run(
+        ["nm", "model.o"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    assert "ts_model_invoke" in symbols
+    assert "step" not in symbols
+    assert "ts_model_next" not in symbols
+
+
 def test_places_are_chosen_in_a_header_and_cost_no_image(tmp_path: Path) -> None:
     compiled = compile_model(chain_model(), name="kws")
     write(compiled, tmp_path)

@@ -472,6 +472,24 @@ def test_an_arduino_library_compiles_for_avr(tmp_path: Path) -> None:
     run("avr-gcc", "-mmcu=atmega2560", "-std=gnu11", "-Os", "-c", *sources, cwd=tmp_path)
 
 
+def test_constants_in_a_flash_that_avr_can_t_read_as_memory_are_refused(tmp_path: Path) -> None:
+    need("avr-gcc")
+    source = make("arduino-library", tmp_path) / "src/kws_weights.c"
+    command = [
+        "avr-gcc",
+        "-std=gnu11",
+        "-DTS_KWS_WEIGHTS_ATTRIBUTE=__attribute__((progmem))",
+        "-c",
+        str(source),
+    ]
+    mapped, refused = (
+        subprocess.run([*command, f"-mmcu={chip}"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        for chip in ("attiny1614", "atmega2560")
+    )
+    assert mapped.returncode == 0, mapped.stderr
+    assert "constants can't lie there" in refused.stderr
+
+
 # --- Zephyr, ESP-IDF, STM32Cube
 
 

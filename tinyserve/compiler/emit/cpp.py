@@ -63,8 +63,10 @@ def wrapper(program: Program, form: Form, prefix: str, macro: str) -> Iterator[s
     yield from _views(program.input_tensors, "input", f"{prefix}input({first}", "")
     yield "  /* Runs the model once. Whether it could. */"
     yield f"  bool invoke() noexcept {{ return {prefix}invoke({own}) == 0; }}"
+    yield f"#ifndef {macro}NO_STEP"
     yield "  /* Runs at most that many layers. Whether the inference is done. */"
     yield f"  bool step(std::uint32_t layers) noexcept {{ return {prefix}step({first}layers) != 0; }}"
+    yield "#endif"
     yield from _views(program.output_tensors, "output", f"{prefix}output({first}", "const ")
     yield "  /* What the model remembers between inferences, back to its initial values. */"
     yield f"  void reset() noexcept {{ {prefix}reset({own}); }}"

@@ -199,7 +199,11 @@ class _Emitter:
             'extern "C" {',
         )
         yield from ("#else", f"#define {self.macro}ALIGNED(bytes) _Alignas(bytes)", "#endif", "")
-        yield from ("/* Where the constants lie may be chosen, too: external flash. */",)
+        yield "/* Where the constants lie may be chosen, too: external flash. They are read as memory is. */"
+        yield f"#if defined({self.attribute}) && defined(__AVR__) && !defined(__AVR_PM_BASE_ADDRESS__)"
+        why = "this AVR reads its flash by instructions of its own: constants can't lie there"
+        yield f'#error "{self.attribute}: {why}"'
+        yield "#endif"
         yield from (f"#ifndef {self.attribute}", f"#define {self.attribute}", "#endif", "")
         for constant in self.program.constants:
             yield f"{self.declaration(constant, 'extern ')};"

@@ -93,8 +93,7 @@ class InterfaceText:
         yield f"void *{p}input({first}uint32_t index);"
         yield "/* Runs the model once. Returns 0 on success. */"
         yield f"int {p}invoke({only});"
-        yield from _STEP
-        yield f"int {p}step({first}uint32_t layers);"
+        yield from self.stepped(*_STEP, f"int {p}step({first}uint32_t layers);")
         yield "/* Where to read an output (NULL: none such). Valid until inputs are written again. */"
         yield f"const void *{p}output({first}uint32_t index);"
         yield from _RESET
@@ -119,20 +118,30 @@ class InterfaceText:
         """The functions, behind those of the layers."""
         p, only, first = self.prefix, self.form.only, self.form.first
         if not self.caller:
-            yield from ("", "/* The layer that a stepped inference comes to. */", f"static uint32_t {p}next;")
+            next_layer = ("/* The layer that a stepped inference comes to. */", f"static uint32_t {p}next;")
+            yield from ("", *self.stepped(*next_layer))
         yield from self.init()
         yield from ("", f"void {p}reset({only}) {{", *self.local_arena(self.has_state), *self.reset_state())
-        yield from (f"  {self.form.next_layer} = 0;", "}")
+        yield from (*([] if self.has_state else self.unused_context()), *self.begin_anew(), "}")
         inputs = [self.program.values[tensor] for tensor in self.program.input_tensors]
         yield from ("", f"void *{p}input({first}uint32_t index) {{", *self.selection(inputs), "}")
         yield from ("", f"int {p}invoke({only}) {{", *self.local_arena(bool(self.program.calls)))
         for call in self.program.calls:
             yield from self.run(call)
-        yield from (f"  {self.form.next_layer} = 0;", "  return 0;", "}")
+        yield from (*self.begin_anew(), "  return 0;", "}")
         yield from ("", f"const void *{p}output({first}uint32_t index) {{")
         yield from (*self.selection(self.program.outputs), "}")
-        yield from self.step()
+        yield from self.table()
+        yield from ("", *self.stepped(*self.step()))
         yield from self.profile()
+
+    def stepped(self, *lines: str) -> Iterator[str]:
+        """What a product that defines NO_STEP is spared."""
+        yield from (f"#ifndef {self.macro}NO_STEP", *lines, "#endif")
+
+    def begin_anew(self) -> Iterator[str]:
+        """No inference is begun."""
+        yield from self.stepped(f"  {self.form.next_layer} = 0;")
 
     def init(self) -> Iterator[str]:
         p = self.prefix
@@ -155,14 +164,13 @@ class InterfaceText:
         """A layer, and the end of the inference where it says so."""
         yield f"  {self.layers[call]}({self.form.layer_argument});"
         if call.continues is not None:
-            ends = f"  if (!{self.flag(call.continues)}) {{ "
-            yield f"{ends}{self.form.next_layer} = 0; return 0; }}"
+            yield f"  if (!{self.flag(call.continues)}) {{"
+            yield from (*self.begin_anew(), "    return 0;", "  }")
 
     def step(self) -> Iterator[str]:
-        yield from self.table()
         count = f"{self.macro}LAYER_COUNT"
         at = self.form.next_layer
-        yield from ("", f"int {self.prefix}step({self.form.first}uint32_t layers) {{")
+        yield f"int {self.prefix}step({self.form.first}uint32_t layers) {{"
         if not self.program.calls:
             yield from ("  (void)layers;", *self.unused_context(), "  return 1;", "}")
             return
@@ -179,9 +187,10 @@ class InterfaceText:
 
     def table(self) -> Iterator[str]:
         if self.program.calls:
-            yield from ("", f"static void (*const layer_functions[])({self.form.layer_parameter}) = {{")
+            yield from ("", f"#if !defined({self.macro}NO_STEP) || defined({self.macro}PROFILE)")
+            yield f"static void (*const layer_functions[])({self.form.layer_parameter}) = {{"
             yield from (f"    {self.layers[call]}," for call in self.program.calls)
-            yield "};"
+            yield from ("};", "#endif")
 
     def profile(self) -> Iterator[str]:
         p, only, first = self.prefix, self.form.only, self.form.first
