@@ -36,10 +36,10 @@ static inline uint32_t ts_cast_float_u32(float x)
 
 static inline int64_t ts_cast_float_s64(float x)
 {
-    if (x >= 9223372036854775808.0f) {
+    if (x >= 9.223372036854775808e18f) {
         return INT64_MAX;
     }
-    if (x <= -9223372036854775808.0f) {
+    if (x <= -9.223372036854775808e18f) {
         return INT64_MIN;
     }
     return x != x ? 0 : (int64_t)x;

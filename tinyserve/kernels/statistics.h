@@ -73,7 +73,8 @@ static inline float ts_standard_moment(const float *x, int32_t length, int32_t p
 /* Lets x[root] sink to its place in a heap whose largest is the first. */
 static inline void ts_sift_down(float *x, int32_t root, int32_t length)
 {
-    for (int32_t child = 2 * root + 1; child < length; child = 2 * root + 1) {
+    int32_t child = 2 * root + 1;
+    while (child < length) {
         if (child + 1 < length && x[child] < x[child + 1]) {
             child++;
         }
@@ -84,6 +85,7 @@ static inline void ts_sift_down(float *x, int32_t root, int32_t length)
         x[child] = x[root];
         x[root] = larger;
         root = child;
+        child = 2 * root + 1;
     }
 }
 
