@@ -85,3 +85,39 @@ def test_a_stream_goes_on_from_sample_to_sample(source: Path, tmp_path: Path) ->
     samples = made.samples()
     wanted = np.maximum(FeatureRunner(spec(text)).run(samples.inputs[0]), 0)
     assert np.array_equal(samples.expected[0].reshape(wanted.shape), wanted)
+
+
+DECISION = """
+[decision]
+enter = 0.5
+hold = 2
+refractory = 3
+ignore = [1]
+"""
+
+
+@pytest.mark.parametrize("quantize", ["float32", "int8"])
+def test_scores_become_events(quantize: str, source: Path, tmp_path: Path) -> None:
+    made = convert(
+        source, output=tmp_path / "made", representative=tmp_path / "raw.npz", quantize=quantize,
+        options=Options(features=spec(SPEECH + DECISION)),
+    )  # fmt: skip
+    scores, event = made.manifest.outputs
+    assert (event.name, event.shape, event.dtype) == ("event", [1, 2], "int32")
+    given, events = made.samples().expected
+    real = given.astype(np.float32) if not scores.scale else (given - float(scores.zero_point)) * scores.scale
+    best = np.where(real.max(axis=1) >= 0.5, real.argmax(axis=1), -1)
+    best[best == 1] = -1
+    started = [t for t in range(1, len(best)) if best[t] >= 0 and best[t] == best[t - 1]]
+    found = [t for t in range(len(best)) if events[t, 0] >= 0]
+    assert found and set(found) <= set(started)
+    assert all(events[t, 0] == best[t] for t in found)
+    assert min(np.diff(found), default=9) > 3
+
+
+def test_a_decision_on_a_class_that_is_not_there_is_refused(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="class 7 of 3"):
+        convert(
+            source, output=tmp_path / "made", quantize="float32",
+            options=Options(features=spec(SPEECH + DECISION.replace("[1]", "[7]"))),
+        )  # fmt: skip

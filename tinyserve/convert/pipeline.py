@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,9 @@ def convert(
         measured = figures(converted.data, options.engine, session.record.notes, options.operators)
         extra = _extra(calibration, held, measured.macs)
         checked = _check(session, converted, held, extra)
+        if options.features is not None and options.features.decision is not None:
+            converted, checked = _decided(session, converted, checked)
+            measured = figures(converted.data, options.engine, [], options.operators)
     weights = facts.weights(converted.model)
     if any(layer.dtype == "int4" for layer in weights):
         session.record.notes.append("4-bit weights: compiled code has each in a byte of flash")
@@ -241,6 +245,14 @@ def _extra(calibration: Dataset | None, held: Dataset, macs: int) -> Dataset | N
         return None
     count = min(_MOST_COMPARED - len(held), _COMPARED_MACS // max(macs, 1))
     return readers.spread(calibration, count) if count > 0 else None
+
+
+def _decided(session: Session, converted: Inspected, checked: _Checked) -> tuple[Inspected, _Checked]:
+    """The model with the decision as its second output, and what that must give for the held-out samples."""
+    model, samples = session.with_decision(converted), checked.samples
+    expected, expected_from = session.expected(model, samples.inputs)
+    kept = dataclasses.replace(samples, expected=expected)
+    return model, dataclasses.replace(checked, samples=kept, expected_from=expected_from)
 
 
 def _check(session: Session, converted: Inspected, held: Dataset, extra: Dataset | None) -> _Checked:

@@ -41,6 +41,7 @@ class Server:
             messages.Join: self.join,
             messages.Standardize: self.standardize,
             messages.PutFeatures: self.put_features,
+            messages.PutDecision: self.put_decision,
             messages.RunOriginal: self.run_original,
             messages.TraceOriginal: self.trace_original,
             messages.Quantize: self.quantize,
@@ -111,6 +112,12 @@ class Server:
     def put_features(self, request: messages.PutFeatures) -> messages.Done:
         spec = feature_spec.load(request.spec)
         request.output.write_bytes(attach.attached(spec, request.network.read_bytes()))
+        return messages.Done()
+
+    def put_decision(self, request: messages.PutDecision) -> messages.Done:
+        decision = feature_spec.load(request.spec).decision
+        assert decision is not None
+        request.output.write_bytes(attach.decided(decision, request.model.read_bytes()))
         return messages.Done()
 
     def run_original(self, request: messages.RunOriginal) -> messages.Done:

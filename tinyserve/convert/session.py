@@ -70,6 +70,17 @@ class Session:
         self._note(f"takes raw samples: {len(spec.steps)} steps of features are in front of the model")
         return FeatureRunner(spec, tuple(self._network.inputs[0].shape))
 
+    def with_decision(self, model: Inspected) -> Inspected:
+        """The model with the decision that the features specify behind its scores."""
+        assert self.options.features is not None
+        text, source, decided = (self.worker.path(suffix) for suffix in (".json", ".tflite", ".tflite"))
+        text.write_bytes(encode(self.options.features))
+        source.write_bytes(model.data)
+        self.worker.ask(messages.PutDecision(text, source, decided), "put the decision behind the model")
+        made = facts.inspect(decided.read_bytes(), f"{self.name} with its decision")
+        forms = [[info.form for info in infos] for infos in (model.inputs, model.outputs)]
+        return replace(facts.with_forms(made, forms[0], [*forms[1], []]), scheme=model.scheme)
+
     @property
     def original(self) -> Inspected:
         return self.front.model

@@ -34,7 +34,7 @@ def fitted(spec: Spec, samples: Array) -> Spec:
         if is_open(step):
             steps[index] = _with_numbers(step, _before(spec, steps[:index], step, samples))
     digest = hashlib.sha256(np.ascontiguousarray(samples).tobytes()).hexdigest()
-    return Spec(spec.input, steps, Fitted(len(samples), digest))
+    return msgspec.structs.replace(spec, steps=steps, fitted=Fitted(len(samples), digest))
 
 
 def with_placeholders(spec: Spec) -> Spec:

@@ -268,11 +268,30 @@ class Fitted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sha256: str
 
 
+class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When a model's scores are an event: a second output of it, int32 [event, active class], -1 for none.
+
+    ``enter``: what the mean of the last ``smoothing`` scores of a class must reach, ``margin`` above the
+    second, in ``hold`` consecutive inferences. It stays active until below ``leave`` (``enter``, without it).
+    After an event there is none for ``refractory`` inferences. ``ignore``: classes that are never an event,
+    by number.
+    """
+
+    enter: Finite
+    leave: Finite | None = None
+    margin: NotNegative = 0.0
+    smoothing: Whole = 1
+    hold: Whole = 1
+    refractory: Annotated[int, Meta(ge=0, le=1 << 20)] = 0
+    ignore: list[Annotated[int, Meta(ge=0)]] = []
+
+
 class Spec(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A whole specification."""
+    """A whole specification: what comes before a model, and what its scores mean."""
 
     input: Input
     steps: Annotated[list[Step], Meta(min_length=1, max_length=256)]
+    decision: Decision | None = None
     fitted: Fitted | None = None
 
 

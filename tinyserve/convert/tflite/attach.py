@@ -1,13 +1,57 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Features in front of a network. Worker process only."""
+"""Features in front of a network, and decisions behind it. Worker process only."""
 
 from __future__ import annotations
 
+import numpy as np
+
 from tinyserve.compiler.graph import reader
+from tinyserve.compiler.graph.writer import GraphWriter
 from tinyserve.convert.tflite import surgery
-from tinyserve.errors import UnsupportedError
+from tinyserve.errors import DataError, UnsupportedError
+from tinyserve.features.flow import PREFIX
 from tinyserve.features.model import written
-from tinyserve.features.spec import Spec
+from tinyserve.features.spec import Decision, Spec
+
+_MOST_CLASSES = 1 << 12
+
+
+def decided(decision: Decision, model: bytes) -> bytes:
+    """A model of one output of class scores, with the decision as its second output, ``event``.
+
+    Raises UnsupportedError for other models, DataError for a class that it does not have.
+    """
+    outputs = reader.read(model).main.outputs
+    if len(outputs) != 1 or not 1 <= outputs[0].elements <= _MOST_CLASSES:
+        raise UnsupportedError(
+            f"a decision on a model of {len(outputs)} outputs",
+            "decisions are made on one output of class scores",
+        )
+    scores = outputs[0]
+    classes = scores.elements
+    if any(number >= classes for number in decision.ignore):
+        raise DataError(
+            f"[decision] ignores class {max(decision.ignore)} of {classes}", f"0 to {classes - 1}"
+        )
+    writer = GraphWriter("tinyserve: decision")
+    taken = real = writer.tensor("scores", scores.shape, scores.dtype.value, scores.quantization)
+    if scores.dtype.value != "float32":
+        real = writer.tensor(f"{PREFIX}decision/scores", scores.shape, "float32")
+        writer.builtin("DEQUANTIZE", "", [taken], real)
+    leave = decision.enter if decision.leave is None else decision.leave
+    constants = [
+        writer.constant(
+            f"{PREFIX}decision/ignored", np.isin(np.arange(classes), decision.ignore).astype(np.int32)
+        ),
+        writer.constant(
+            f"{PREFIX}decision/levels", np.array([decision.enter, leave, decision.margin], np.float32)
+        ),
+    ]
+    event = writer.tensor("event", (1, 2), "int32")
+    options = {"smoothing": decision.smoothing, "hold": decision.hold, "refractory": decision.refractory}
+    writer.custom("FeatureDecision", [real, *constants], event, options)
+    writer.signature(["scores"], ["event"])
+    return surgery.appended(model, writer.build([taken], [event]))
 
 
 def attached(spec: Spec, network: bytes) -> bytes:

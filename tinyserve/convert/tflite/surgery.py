@@ -69,6 +69,24 @@ def prepended(front: bytes, network: bytes) -> bytes:
     return objects.pack(model)
 
 
+def appended(network: bytes, tail: bytes) -> bytes:
+    """``tail``, whose only input is like the only output of ``network``, behind it. Its outputs come after
+    the network's, under their own names."""
+    model, added = objects.unpack(network), objects.unpack(tail)
+    graph, behind = model.subgraphs[0], added.subgraphs[0]
+    places = _append(model, added)
+    _read_instead(behind.operators, places[int(behind.inputs[0])], int(graph.outputs[0]))
+    graph.operators += behind.operators
+    given = [places[int(index)] for index in behind.outputs]
+    graph.outputs = [*map(int, graph.outputs), *given]
+    for signature in model.signatureDefs or ():
+        for named in added.signatureDefs[0].outputs:
+            named.tensorIndex = places[named.tensorIndex]
+            signature.outputs.append(named)
+    _drop_unread(model, graph)
+    return objects.pack(model)
+
+
 def _edge(model: Any, second: list[Any]) -> list[int]:
     """Tensors that ``second`` reads and neither writes nor has as constants."""
     written = _written(second)

@@ -108,6 +108,14 @@ class PutFeatures(msgspec.Struct, frozen=True, tag=True):
     output: Path
 
 
+class PutDecision(msgspec.Struct, frozen=True, tag=True):
+    """Put the decision of a specification, as JSON, behind ``model``; see ``attach``."""
+
+    spec: Path
+    model: Path
+    output: Path
+
+
 class RunOriginal(msgspec.Struct, frozen=True, tag=True):
     """Run the model that was loaded last, in its own framework."""
 
@@ -163,6 +171,7 @@ Request = (
     | Join
     | Standardize
     | PutFeatures
+    | PutDecision
     | RunOriginal
     | TraceOriginal
     | Quantize

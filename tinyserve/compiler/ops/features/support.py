@@ -14,7 +14,7 @@ from tinyserve.compiler.ops.signal.filter_bank import SignalAttributes, option, 
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.program import Buffer, Params
+from tinyserve.compiler.program import Buffer, Operand, Params
 
 __all__ = ["MOST", "FeatureOp", "constant", "option", "samples_of"]
 
@@ -43,6 +43,10 @@ class FeatureOp(OpDef):
         """The kernel's numbers. Raises ModelError for options and shapes that contradict each other."""
         raise NotImplementedError
 
+    def operands(self, node: Node, lowering: Lowering) -> Sequence[Operand]:
+        """What the kernel reads, in its order."""
+        return [lowering.operand(tensor) for tensor in node.operands()]
+
     def working(self, node: Node, lowering: Lowering) -> Sequence[Buffer]:
         """State and scratch, in the order in which the kernel takes them."""
         return ()
@@ -54,7 +58,7 @@ class FeatureOp(OpDef):
             self.kernel,
             self.header,
             params=self.params(node),
-            inputs=[lowering.operand(tensor) for tensor in node.operands()],
+            inputs=self.operands(node, lowering),
             outputs=[lowering.buffer(node.output)],
             scratch=self.working(node, lowering),
         )

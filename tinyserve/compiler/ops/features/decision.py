@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""FeatureDecision: when scores over time are an event. Kernel in ``kernels/decision.h``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tinyserve.compiler.graph.types import DType, Node
+from tinyserve.compiler.ops.features.support import MOST, FeatureOp, constant, option
+from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.program import Buffer, Operand, Params
+
+_MOST_SCORES = 1 << 16
+_STATE_BYTES = 4 * 6  # TS_DECISION_STATE
+
+
+@dataclass(frozen=True)
+class DecisionParams(Params, c_type="ts_decision_params"):
+    classes: int
+    smoothing: int
+    hold: int
+    refractory: int
+    enter: float
+    leave: float
+    margin: float
+
+
+class Decision(FeatureOp):
+    """Scores [classes] to [event, active class] as int32, -1 for none.
+
+    levels [3]: what a mean of the last ``smoothing`` scores must reach to become an event, below which it
+    ends, and how far it must be above the second. ``hold``: consecutive inferences that must agree;
+    ``refractory``: inferences after an event without another. ignored [classes]: 1 for classes that are never
+    an event.
+    """
+
+    name = "FeatureDecision"
+    inputs = ("input", "ignored", "levels")
+    kernel = "ts_decision"
+    header = "decision.h"
+
+    def check(self, node: Node) -> None:
+        checks.dtype(node, node.input("input"), self.types, "input")
+        checks.dtype(node, node.output, (DType.INT32,), "output")
+        self.params(node)
+
+    def params(self, node: Node) -> DecisionParams:
+        classes = node.input("input").elements
+        smoothing = option(node, "smoothing", 1, MOST)
+        if classes * smoothing > _MOST_SCORES:
+            raise checks.invalid(node, f"{smoothing} × {classes} scores are over {_MOST_SCORES}")
+        checks.elements(node, node.output, 2, "output")
+        constant(node, "ignored", DType.INT32, (classes,))
+        enter, leave, margin = map(float, constant(node, "levels", DType.FLOAT32, (3,)))
+        return DecisionParams(
+            classes=classes,
+            smoothing=smoothing,
+            hold=option(node, "hold", 1, MOST),
+            refractory=option(node, "refractory", 0, MOST),
+            enter=enter,
+            leave=leave,
+            margin=margin,
+        )
+
+    def operands(self, node: Node, lowering: Lowering) -> Sequence[Operand]:
+        """The levels are parameters of the kernel."""
+        return [lowering.operand(node.input(name)) for name in ("input", "ignored")]
+
+    def working(self, node: Node, lowering: Lowering) -> Sequence[Buffer]:
+        params, name = self.params(node), node.output.name
+        return (
+            lowering.state(f"{name}_scores", 4 * params.smoothing * params.classes),
+            lowering.state(f"{name}_state", _STATE_BYTES),
+        )
+
+
+OPS = (Decision(),)

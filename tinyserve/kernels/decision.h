@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* FeatureDecision: when scores over time are an event. */
+#ifndef TS_DECISION_H
+#define TS_DECISION_H
+
+#include <stdint.h>
+
+#define TS_NO_CLASS (-1)
+
+/* smoothing: inferences that are averaged; hold: consecutive ones that must agree; refractory: ones without an event
+ * after an event. */
+typedef struct {
+    int32_t classes, smoothing, hold, refractory;
+    float enter, leave, margin;
+} ts_decision_params;
+
+/* What lives across inferences, beside the scores. Zeros at first: classes count from 1 here, 0 is none. */
+enum {
+    TS_DECISION_FILLED,
+    TS_DECISION_NEXT,
+    TS_DECISION_ACTIVE,
+    TS_DECISION_CANDIDATE,
+    TS_DECISION_HELD,
+    TS_DECISION_QUIET,
+    TS_DECISION_STATE
+};
+
+/* The mean of a class's scores, in the order of their places. */
+static inline float ts_decision_mean(const ts_decision_params *p, const float *scores, int32_t filled, int32_t c)
+{
+    float sum = 0.0f;
+    for (int32_t i = 0; i < filled; i++) {
+        sum += scores[i * p->classes + c];
+    }
+    return sum / (float)filled;
+}
+
+/* The class that is high enough, and far enough above all others, or none; ignored classes compete but never win. */
+static inline int32_t ts_decision_candidate(const ts_decision_params *p, const float *scores, int32_t filled,
+                                            const int32_t *ignored)
+{
+    int32_t best = 0;
+    float highest = ts_decision_mean(p, scores, filled, 0), second = 0.0f;
+    for (int32_t c = 1; c < p->classes; c++) {
+        const float mean = ts_decision_mean(p, scores, filled, c);
+        if (mean > highest) {
+            second = highest;
+            highest = mean;
+            best = c;
+        } else if (c == 1 || mean > second) {
+            second = mean;
+        }
+    }
+    const int far = p->classes == 1 || highest - second >= p->margin;
+    return highest >= p->enter && far && !ignored[best] ? best : TS_NO_CLASS;
+}
+
+/* input [classes] to output [event, active class], -1 for none. State: scores [smoothing][classes] and
+ * state [TS_DECISION_STATE]. */
+static inline void ts_decision(const ts_decision_params *p, const float *input, const int32_t *ignored, int32_t *output,
+                               float *scores, int32_t *state)
+{
+    for (int32_t c = 0; c < p->classes; c++) {
+        scores[state[TS_DECISION_NEXT] * p->classes + c] = input[c];
+    }
+    state[TS_DECISION_NEXT] = state[TS_DECISION_NEXT] + 1 == p->smoothing ? 0 : state[TS_DECISION_NEXT] + 1;
+    if (state[TS_DECISION_FILLED] < p->smoothing) {
+        state[TS_DECISION_FILLED]++;
+    }
+    const int32_t filled = state[TS_DECISION_FILLED];
+    int32_t active = state[TS_DECISION_ACTIVE] - 1;
+    if (active >= 0 && ts_decision_mean(p, scores, filled, active) < p->leave) {
+        active = TS_NO_CLASS;
+    }
+    const int32_t candidate = ts_decision_candidate(p, scores, filled, ignored);
+    state[TS_DECISION_HELD] = candidate + 1 == state[TS_DECISION_CANDIDATE] ? state[TS_DECISION_HELD] + 1 : 1;
+    state[TS_DECISION_HELD] = state[TS_DECISION_HELD] < p->hold ? state[TS_DECISION_HELD] : p->hold;
+    state[TS_DECISION_CANDIDATE] = candidate + 1;
+    int32_t event = TS_NO_CLASS;
+    if (state[TS_DECISION_QUIET] > 0) {
+        state[TS_DECISION_QUIET]--;
+    } else if (candidate >= 0 && candidate != active && state[TS_DECISION_HELD] >= p->hold) {
+        event = active = candidate;
+        state[TS_DECISION_QUIET] = p->refractory;
+    }
+    state[TS_DECISION_ACTIVE] = active + 1;
+    output[0] = event;
+    output[1] = active;
+}
+
+#endif
