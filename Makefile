@@ -14,7 +14,7 @@ CLANG_FORMAT ?= $(shell command -v clang-format-14 || command -v clang-format)
 C_FILES := git ls-files '*.c' '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast lint format fuzz soak soak-hostile package audit test-warnings snapshots bench-kernels bench-layers bench-batch clean
+.PHONY: help install demo demo-serve test test-fast lint format fuzz soak soak-hostile package audit test-warnings snapshots bench-kernels bench-layers bench-batch clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,14 @@ demo: $(VENV)/.demo ## train, convert, build and bench the digits example on an 
 	$(BIN)/python examples/digits/train.py --out build/digits
 	$(BIN)/tinyserve bench build/digits/digits.keras --representative build/digits/calib.npz \
 	  --board nano33 --emulate --dataset build/digits/test.npz --json build/digits/bench.json --html build/digits/bench.html
+
+$(VENV)/.demo-serve: $(VENV)/.demo
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off -e '.[serve,data]' 'tritonclient[http,grpc]>=2.41'
+	@touch $@
+
+demo-serve: $(VENV)/.demo-serve ## four Cortex-M0 twins behind an inference API: Triton's client, overload, a member killed, batches
+	test -f build/digits/digits.keras || $(BIN)/python examples/digits/train.py --out build/digits
+	$(BIN)/python examples/fleet/demo.py build/digits/digits.keras --representative build/digits/calib.npz --data build/digits/test.npz
 
 test: $(VENV)/.test lint ## lint, types and the whole test suite
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal

@@ -61,7 +61,7 @@ def test_paths_are_relative_to_the_file() -> None:
         (MODEL + '[members.a-1]\nlink = "host"\n[members.a]\nlink = "host"\ncount = 2\n', "called a-1"),
         (MODEL + BOARD.format("a") + BOARD.format("b"), "same link"),
         (MODEL + '[models."../x"]\nsource = "x"\n' + MEMBER, "models"),
-        (MODEL + MEMBER + '[jobs]\ncallbacks = ["https://a.example.com/"]\n', "secret_file"),
+        (MODEL + MEMBER + '[jobs]\ncallbacks = ["https://a.example.com/"]\n', "database"),
         (MODEL + MEMBER + '[jobs]\ncallbacks = ["https:"]\nsecret_file = "s"\n', "URL"),
     ],
 )  # fmt: skip

@@ -12,6 +12,8 @@ from tests.serve.fakes import Script
 from tests.serve.running import Served, serving
 from tests.serve.test_faults import ask, fleet
 from tinyserve.bundle import Bundle
+from tinyserve.serve import config
+from tinyserve.serve.jobs.jobs import Jobs
 from tinyserve.serve.rest import app
 from tinyserve.serve.rest.openapi import description
 
@@ -49,11 +51,12 @@ def test_metrics_are_prometheus_and_count(host: Served) -> None:
     )
 
 
-def test_the_description_has_every_path_that_is_served(host: Served) -> None:
+def test_the_description_has_every_path_that_is_served(host: Served, tmp_path: Path) -> None:
+    jobs = Jobs(host.running.gateway, config.Jobs(database="jobs.sqlite"), tmp_path)
     paths = description()["paths"]
     routes = {
         (method.lower(), route.path)
-        for route in app.build(host.running.gateway).routes
+        for route in app.build(host.running.gateway, jobs=jobs).routes
         for method in route.methods - {"HEAD"}
     }
     described = {(method, path) for path, methods in paths.items() for method in methods}

@@ -273,6 +273,8 @@ def _check_server(config: FleetConfig, path: Path) -> None:
                 f"{path}: [jobs] callbacks: {visible(prefix)!r} is not the beginning of a URL with a host",
                 'for example "https://hooks.example.com/"',
             )
+    if config.jobs.callbacks and not config.jobs.database:
+        raise UsageError(f"{path}: [jobs] callbacks without database", 'database = "jobs.sqlite"')
     if config.jobs.callbacks and not config.jobs.secret_file:
         raise UsageError(f"{path}: [jobs] callbacks without secret_file", "name the key that signs results")
 

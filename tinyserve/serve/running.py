@@ -23,6 +23,7 @@ from tinyserve.serve.rest import app
 
 if TYPE_CHECKING:
     from tinyserve.serve.credentials import Credentials
+    from tinyserve.serve.jobs.jobs import Jobs
     from tinyserve.serve.rpc.server import RpcServer
 
 _KEEP_ALIVE_S = 15
@@ -46,7 +47,8 @@ class Running:
         self.gateway = Gateway(config, options, open_with)
         self._config = config
         self._credentials = credential_files.load(config)
-        self._rest = _Rest(_uvicorn(self.gateway, self._credentials))
+        self._jobs = self._made_jobs()
+        self._rest = _Rest(_uvicorn(self.gateway, self._credentials, self._jobs))
         self._rpc: RpcServer | None = None
         self._serving: asyncio.Task[None] | None = None
 
@@ -63,16 +65,28 @@ class Running:
 
             self._rpc = RpcServer(self.gateway, self._credentials)
             await self._rpc.start()
+        if self._jobs is not None:
+            self._jobs.start()
         return self._addresses()
 
     async def stop(self) -> None:
-        """Answers what was admitted, then closes everything."""
+        """Answers what was admitted, then closes everything. Jobs go on when it starts again."""
+        if self._jobs is not None:
+            await self._jobs.stop()
         await self.gateway.drain()
         if self._rpc is not None:
             await self._rpc.stop(_GRACE_S)
         self._rest.should_exit = True
         if self._serving is not None:
             await self._serving
+
+    def _made_jobs(self) -> Jobs | None:
+        settings = self._config.jobs
+        if not settings.database:
+            return None
+        from tinyserve.serve.jobs.jobs import Jobs
+
+        return Jobs(self.gateway, settings, self._config.directory)
 
     async def _failed_to_listen(self) -> None:
         await self.gateway.drain()
@@ -146,14 +160,14 @@ def _event_loop() -> asyncio.AbstractEventLoop:
     return uvloop.new_event_loop()
 
 
-def _uvicorn(gateway: Gateway, credentials: Credentials) -> uvicorn.Config:
+def _uvicorn(gateway: Gateway, credentials: Credentials, jobs: Jobs | None) -> uvicorn.Config:
     server, limits = gateway.config.server, gateway.config.limits
     paths = [
         str(gateway.config.path(name)) if name else None
         for name in (server.certificate, server.key, server.client_ca)
     ]
     return uvicorn.Config(
-        app.build(gateway, credentials.token), host=server.host, port=server.port, log_config=None,
+        app.build(gateway, credentials.token, jobs), host=server.host, port=server.port, log_config=None,
         access_log=False, lifespan="off", server_header=False, limit_concurrency=limits.connections,
         timeout_keep_alive=_KEEP_ALIVE_S, timeout_graceful_shutdown=_GRACE_S,
         ssl_certfile=paths[0], ssl_keyfile=paths[1], ssl_ca_certs=paths[2],

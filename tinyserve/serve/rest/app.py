@@ -21,7 +21,9 @@ from tinyserve.errors import TinyserveError
 from tinyserve.serve import statistics
 from tinyserve.serve.errors import RequestError
 from tinyserve.serve.gateway import Gateway
+from tinyserve.serve.jobs.jobs import Jobs
 from tinyserve.serve.request import InferAnswer, InferRequest
+from tinyserve.serve.rest import jobs as job_routes
 from tinyserve.serve.rest import oip, pages, tfserving
 from tinyserve.serve.rest.guard import Guard, error_response, on_bug, on_expected, read_body
 
@@ -33,11 +35,16 @@ T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def build(gateway: Gateway, token: str = "", more: list[Route] | None = None) -> Starlette:
-    """The application for a gateway. ``more``: routes of others (jobs, pages)."""
-    endpoints = Endpoints(gateway)
+def build(gateway: Gateway, token: str = "", jobs: Jobs | None = None) -> Starlette:
+    """The application for a gateway; ``jobs`` where inferences may be answered later."""
+    endpoints = Endpoints(gateway, jobs)
     return Starlette(
-        routes=[*endpoints.routes(), *tfserving.routes(gateway), *pages.routes(gateway), *(more or [])],
+        routes=[
+            *endpoints.routes(),
+            *tfserving.routes(gateway),
+            *pages.routes(gateway),
+            *(job_routes.routes(jobs) if jobs is not None else []),
+        ],
         middleware=[Middleware(Guard, server=gateway.config.server, token=token)],
         exception_handlers={TinyserveError: on_expected, HTTPException: _on_http, Exception: on_bug},
     )
@@ -85,8 +92,9 @@ async def _until_gone(request: Request) -> None:
 class Endpoints:
     """The protocol's endpoints."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, jobs: Jobs | None) -> None:
         self._gateway = gateway
+        self._jobs = jobs
 
     def routes(self) -> list[Route]:
         """Their paths."""
@@ -134,6 +142,8 @@ class Endpoints:
         name, version = _named(request)
         model = self._gateway.pool(name, version).model
         body = await read_body(request, self._gateway.config.limits)
+        if self._jobs is not None and job_routes.is_asynchronous(request):
+            return await job_routes.submitted(request, body, self._jobs)
         asked, parsed = oip.decode(body, request.headers.get(oip.HEADER_LENGTH), version, model)
         answer = await while_connected(request, self._gateway.infer(asked, "rest"))
         return encoded(answer, asked, parsed)

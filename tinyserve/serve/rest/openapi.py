@@ -89,6 +89,11 @@ _OPERATIONS = (
     ("post", "/v1/models/{model}:classify", "The classes with their scores, best first", "Predict", "Any"),
     ("get", "/v1/models/{model}", "TensorFlow Serving's model status", "", "Any"),
     ("get", "/v1/models/{model}/metadata", "TensorFlow Serving's metadata", "", "Any"),
+    ("get", "/v2/jobs", "The latest jobs; ?state=, ?delivery=dead", "", "Any"),
+    ("get", "/v2/jobs/{job}", "A job's state", "", "Any"),
+    ("delete", "/v2/jobs/{job}", "Forgets a job", "", "Any"),
+    ("get", "/v2/jobs/{job}/result", "A job's answer; 202 while there is none", "", "InferResponse"),
+    ("post", "/v2/jobs/{job}/redeliver", "Sends a job's result to its callback again", "", "Any"),
     ("get", "/fleet", "Models and members, their state and figures", "", "Any"),
     ("post", "/fleet/{name}/reset", "Opens a member or a group anew", "", "Any"),
 )

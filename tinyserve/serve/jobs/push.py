@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Results sent to a URL: CloudEvents over HTTP, signed as Standard Webhooks (standardwebhooks.com)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import http.client
+from datetime import datetime, timezone
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from tinyserve import __version__
+from tinyserve.errors import FileSystemError, TinyserveError, UsageError
+from tinyserve.serve.jobs.store import Job
+
+TIMEOUT_S = 10.0
+PREFIX = "whsec_"
+_LEAST_SECRET = 24
+_GONE = 410
+
+
+class NotDelivered(TinyserveError):
+    """The receiver did not take it. ``is_final``: it says that it never will."""
+
+    def __init__(self, message: str, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
+
+
+def load_secret(path: Path) -> bytes:
+    """The key in a file: whsec_ and base64 of at least 24 bytes. Raises FileSystemError, UsageError."""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+        secret = base64.b64decode(text.removeprefix(PREFIX), validate=True)
+    except OSError as error:
+        raise FileSystemError(f"{path}: {error.strerror}", "check secret_file in [jobs]") from error
+    except (UnicodeDecodeError, binascii.Error):
+        secret = b""
+    if len(secret) < _LEAST_SECRET:
+        raise UsageError(
+            f"{path}: no key: {PREFIX} and base64 of {_LEAST_SECRET} bytes or more",
+            f'echo "{PREFIX}$(openssl rand -base64 32)" > {path}',
+        )
+    return secret
+
+
+def signature(secret: bytes, message_id: str, timestamp: int, body: bytes) -> str:
+    """The header webhook-signature."""
+    signed = f"{message_id}.{timestamp}.".encode() + body
+    return "v1," + base64.b64encode(hmac.new(secret, signed, hashlib.sha256).digest()).decode()
+
+
+def event(job: Job, result: bytes) -> bytes:
+    """The CloudEvent of a job that is done (``result``: its answer as JSON) or failed. The same for each
+    try."""
+    done = job.state == "done"
+    finished = datetime.fromtimestamp(job.finished or 0.0, timezone.utc)
+    return msgspec.json.encode(
+        {
+            "specversion": "1.0",
+            "id": job.id,
+            "source": f"/v2/models/{quote(job.model, safe='')}",
+            "type": f"tinyserve.inference.{job.state}",
+            "time": finished.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "datacontenttype": "application/json",
+            "data": msgspec.Raw(result) if done else {"error": job.error},
+        }
+    )
+
+
+def send(job: Job, result: bytes, secret: bytes, now: float) -> None:
+    """Sends it once. Redirects are not followed. Raises NotDelivered."""
+    body = event(job, result)
+    timestamp = int(now)
+    headers = {
+        "content-type": "application/cloudevents+json",
+        "user-agent": f"tinyserve/{__version__}",
+        "webhook-id": job.id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": signature(secret, job.id, timestamp, body),
+    }
+    parts = urlsplit(job.callback)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    path = parts.path + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
+        try:
+            connection.request("POST", path, body, headers)
+            status = connection.getresponse().status
+        finally:
+            connection.close()
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise NotDelivered(f"{type(error).__name__}: {error}"[:300]) from error
+    if not 200 <= status < 300:
+        raise NotDelivered(f"the receiver answered {status}", is_final=status == _GONE)

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs in a SQLite database (write-ahead log): what was accepted is there after any crash.
+
+One connection, used by one thread at a time; every method is one transaction. Times are of the system's
+clock, since they outlive the process.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from tinyserve.errors import FileSystemError
+
+State = Literal["queued", "running", "done", "failed"]
+Delivery = Literal["", "pending", "delivered", "dead"]
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+  number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, idempotency TEXT UNIQUE, request TEXT NOT NULL,
+  model TEXT NOT NULL,
+  version TEXT NOT NULL, body BLOB NOT NULL, header_length TEXT, state TEXT NOT NULL, created REAL NOT NULL,
+  finished REAL, error TEXT NOT NULL DEFAULT '', result BLOB, result_header INTEGER,
+  callback TEXT NOT NULL DEFAULT '', delivery TEXT NOT NULL DEFAULT '', attempts INTEGER NOT NULL DEFAULT 0,
+  next_at REAL NOT NULL DEFAULT 0, delivery_error TEXT NOT NULL DEFAULT '');
+CREATE INDEX IF NOT EXISTS by_state ON jobs (state, number);
+CREATE INDEX IF NOT EXISTS by_delivery ON jobs (delivery, next_at) WHERE delivery = 'pending';
+"""
+_COLUMNS = ", ".join(
+    ("id", "model", "version", "state", "created", "finished", "error", "callback", "delivery", "attempts",
+     "next_at", "delivery_error")
+)  # fmt: skip
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A job without its request and result. Times are seconds since 1970."""
+
+    id: str
+    model: str
+    version: str
+    state: State
+    created: float
+    finished: float | None
+    error: str
+    callback: str
+    delivery: Delivery
+    attempts: int
+    next_at: float
+    delivery_error: str
+
+
+class Submitted(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as it came. ``idempotency``: the client's key, with which it may send it twice; "": none."""
+
+    id: str
+    model: str
+    version: str
+    body: bytes
+    header_length: str | None
+    callback: str
+    idempotency: str
+
+    @property
+    def digest(self) -> str:
+        """Of all that makes it this request and no other."""
+        said = (self.model, self.version, self.header_length, self.callback, len(self.body))
+        return hashlib.sha256(repr(said).encode() + self.body).hexdigest()
+
+
+class Store:
+    """Raises FileSystemError from every method where the database can't be used."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        with self._explained():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
+            self._database.execute("PRAGMA journal_mode = WAL")
+            self._database.execute("PRAGMA synchronous = FULL")
+            self._database.executescript(_SCHEMA)
+
+    def add(self, submitted: Submitted, now: float, most: int) -> Job | None:
+        """Accepts it; None where ``most`` wait already. The job of an idempotency key that is known, with the
+        same request, is returned as it is (``same`` tells)."""
+        with self._transaction() as database:
+            known = self._known(database, submitted.idempotency)
+            if known is not None:
+                return known
+            (waiting,) = database.execute(
+                "SELECT count(*) FROM jobs WHERE state IN ('queued', 'running')"
+            ).fetchone()
+            if waiting >= most:
+                return None
+            database.execute(
+                "INSERT INTO jobs (id, idempotency, request, model, version, body, header_length, state,"
+                " created, callback) VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)",
+                (
+                    submitted.id, submitted.idempotency or None, submitted.digest, submitted.model,
+                    submitted.version, submitted.body, submitted.header_length, now, submitted.callback,
+                ),
+            )  # fmt: skip
+            return self._one(database, submitted.id)
+
+    def same(self, job: Job, submitted: Submitted) -> bool:
+        """Whether the job was made of this very request."""
+        with self._transaction() as database:
+            row = database.execute("SELECT request FROM jobs WHERE id = ?", (job.id,)).fetchone()
+        return row is not None and row[0] == submitted.digest
+
+    def get(self, job_id: str) -> Job | None:
+        """A job, None where there is none (any more)."""
+        with self._transaction() as database:
+            return self._one(database, job_id)
+
+    def latest(self, state: str, delivery: str, most: int) -> list[Job]:
+        """The latest; ``state`` and ``delivery`` "": of any."""
+        with self._transaction() as database:
+            rows = database.execute(
+                f"SELECT {_COLUMNS} FROM jobs WHERE (? = '' OR state = ?) AND (? = '' OR delivery = ?)"
+                " ORDER BY number DESC LIMIT ?",
+                (state, state, delivery, delivery, most),
+            ).fetchall()
+        return [Job(*row) for row in rows]
+
+    def take(self) -> tuple[Job, bytes, str | None] | None:
+        """The oldest job that waits, with its body and header's length; it runs from now on."""
+        with self._transaction() as database:
+            row = database.execute(
+                "SELECT id, body, header_length FROM jobs WHERE state = 'queued' ORDER BY number LIMIT 1"
+            ).fetchone()
+            if row is None:
+                return None
+            database.execute("UPDATE jobs SET state = 'running' WHERE id = ?", (row[0],))
+            job = self._one(database, row[0])
+            assert job is not None
+            return job, row[1], row[2]
+
+    def requeue_running(self) -> None:
+        """What ran when the process ended, waits again."""
+        with self._transaction() as database:
+            database.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
+
+    def finish(self, job_id: str, now: float, result: bytes, header: int | None, error: str = "") -> None:
+        """Its result, or its error. Kept if it is still there; one that is done stays as it is."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE jobs SET state = ?, finished = ?, result = ?, result_header = ?, error = ?,"
+                " body = x'', delivery = CASE callback WHEN '' THEN '' ELSE 'pending' END, next_at = ?"
+                " WHERE id = ? AND state = 'running'",
+                ("failed" if error else "done", now, result, header, error, now, job_id),
+            )
+
+    def result(self, job_id: str) -> tuple[bytes, int | None] | None:
+        """The stored answer of a job that is done."""
+        with self._transaction() as database:
+            row = database.execute(
+                "SELECT result, result_header FROM jobs WHERE id = ? AND state = 'done'", (job_id,)
+            ).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def due(self, now: float, most: int) -> list[Job]:
+        """Deliveries whose time has come."""
+        with self._transaction() as database:
+            rows = database.execute(
+                f"SELECT {_COLUMNS} FROM jobs WHERE delivery = 'pending' AND next_at <= ?"
+                " ORDER BY next_at LIMIT ?",
+                (now, most),
+            ).fetchall()
+        return [Job(*row) for row in rows]
+
+    def delivered(self, job_id: str) -> None:
+        """The receiver has it."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE jobs SET delivery = 'delivered', attempts = attempts + 1, delivery_error = ''"
+                " WHERE id = ?",
+                (job_id,),
+            )
+
+    def not_delivered(self, job_id: str, error: str, next_at: float | None) -> None:
+        """Once more at ``next_at``; None: it is a dead letter."""
+        with self._transaction() as database:
+            database.execute(
+                "UPDATE jobs SET delivery = ?, attempts = attempts + 1, next_at = ?, delivery_error = ?"
+                " WHERE id = ?",
+                ("dead" if next_at is None else "pending", next_at or 0, error, job_id),
+            )
+
+    def redeliver(self, job_id: str, now: float) -> bool:
+        """A dead letter (or one that arrived) is sent again; whether there was one."""
+        with self._transaction() as database:
+            changed = database.execute(
+                "UPDATE jobs SET delivery = 'pending', attempts = 0, next_at = ?"
+                " WHERE id = ? AND callback != '' AND state IN ('done', 'failed')",
+                (now, job_id),
+            )
+            return changed.rowcount > 0
+
+    def remove(self, job_id: str) -> bool:
+        """Forgets a job that does not run; whether there was one."""
+        with self._transaction() as database:
+            return (
+                database.execute("DELETE FROM jobs WHERE id = ? AND state != 'running'", (job_id,)).rowcount
+                > 0
+            )
+
+    def expire(self, before: float) -> None:
+        """Forgets what was finished before, and is not to be sent any more."""
+        with self._transaction() as database:
+            database.execute("DELETE FROM jobs WHERE finished < ? AND delivery != 'pending'", (before,))
+
+    def counts(self) -> dict[str, int]:
+        """Jobs by state, and dead letters as "dead"."""
+        with self._transaction() as database:
+            found = dict(database.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
+            (dead,) = database.execute("SELECT count(*) FROM jobs WHERE delivery = 'dead'").fetchone()
+        return {**found, "dead": dead}
+
+    def close(self) -> None:
+        """After it nothing works any more."""
+        with self._lock:
+            self._database.close()
+
+    def _known(self, database: sqlite3.Connection, key: str) -> Job | None:
+        if not key:
+            return None
+        row = database.execute(f"SELECT {_COLUMNS} FROM jobs WHERE idempotency = ?", (key,)).fetchone()
+        return Job(*row) if row else None
+
+    def _one(self, database: sqlite3.Connection, job_id: str) -> Job | None:
+        row = database.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()
+        return Job(*row) if row else None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, self._explained():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise FileSystemError(f"{self._path}: {error}", "check permissions and free space") from error
