@@ -22,19 +22,26 @@ def serve(
     announce: Callable[[str], None],
     is_over: Callable[[], bool] = lambda: False,
     pulse_s: float | None = None,
+    poll: Callable[[], None] = lambda: None,
 ) -> None:
     """Passes bytes between the device and a new pty until ``is_over`` (asked between bytes), Ctrl-C, or the
     end of the device. ``announce`` gets the path that programs open. They may come and go; the device
     stays. With ``pulse_s`` a command that takes longer is answered a line "m-[still running]" each time: for
-    programs that give up on silence, since an emulator is slower than its board.
+    programs that give up on silence, since an emulator is slower than its board. ``poll`` is called in
+    between, and may itself speak to the device.
 
     Raises UsageError where there are no ptys, and what the device's link raises when the device is gone.
     """
+
+    def over() -> bool:
+        poll()
+        return is_over()
+
     # The programs' end stays open here, too: without it, the first one that leaves would end it for all.
     terminal = platforms.here().open_terminal()
     try:
         announce(terminal.name)
-        _pass_on(device, terminal.ours, is_over, _Pulse(pulse_s))
+        _pass_on(device, terminal.ours, over, _Pulse(pulse_s))
     finally:
         os.close(terminal.ours)
         os.close(terminal.theirs)

@@ -86,6 +86,8 @@ class Project:
     baud: int = BAUD
     tflm: str = ""
     script: str = LINK_TEMPLATE
+    hears: bool = False
+    """Whether it computes its model's input of sound."""
 
     @property
     def firmware_id(self) -> str:
@@ -202,6 +204,7 @@ def render(
         stack_bytes=stack,
         baud=baud,
         tflm=tflm,
+        hears=exchange.samples > 0,
     )
 
 

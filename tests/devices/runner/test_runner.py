@@ -6,13 +6,17 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+import wave
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from tests.bench.models import write_classifier
+from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve.cli.main import main
-from tinyserve.devices.runner import Runner, offer_port
+from tinyserve.devices.runner import InterfaceBoard, Runner, offer_port
 from tinyserve.errors import FileSystemError, ToolError
 
 DEVICES = """
@@ -50,6 +54,91 @@ def test_the_unmodified_runner_finds_the_twin_s_pseudo_terminal(
     assert (said["model"], said["mode"]) == ("shapes", "p")
     assert len(said["results"]) == 1
     assert said["us"] > 0
+
+
+LOUD, THRESHOLD = 12_000, 8
+
+
+def write_recording(path: Path, seconds: float = 1.28, rate: int = 16_000) -> None:
+    """Silence, a tone for the second half."""
+    samples = np.zeros(int(seconds * rate), np.int16)
+    half = samples.size // 2
+    samples[half:] = LOUD * np.sin(np.arange(half) * 2 * np.pi * 1000 / rate)
+    path.parent.mkdir(exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+
+
+def write_listener(path: Path) -> None:
+    """Three frames of 40 features; the first class is how loud they are, the second a constant."""
+    weights = np.zeros((3, 120), np.int8)
+    weights[0] = 1
+    model = ModelBuilder()
+    graph = model.graph()
+    window = graph.input((1, 3, 1, 40), "int8", scale=1 / 255, zero_point=-128, name="window")
+    flat = graph.tensor((1, 120), "int8", scale=1 / 255, zero_point=-128)
+    graph.op("RESHAPE", [window, graph.constant(np.array([1, 120], np.int32))], [flat])
+    scores = graph.tensor((1, 3), "int8", scale=0.5, zero_point=0, name="scores")
+    bias = graph.constant(np.array([0, 255 * THRESHOLD // 2, -1000], np.int32), scale=1 / 255)
+    graph.op("FULLY_CONNECTED", [flat, graph.constant(weights, scale=1.0), bias], [scores])
+    graph.output(scores)
+    path.write_bytes(model.build())
+
+
+def test_the_streaming_test_runs_whole_on_a_twin(
+    runner: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(Path(__file__).with_name("streaming.py"), runner / "main.py")
+    write_recording(runner / "sd_card" / "tone.wav")
+    write_listener(tmp_path / "sww01.tflite")
+    status = main(
+        ["mlperf-runner", "runner", "--model", "sww01.tflite", "--board", "cortex-m4", "--", "tone.wav"]
+    )
+    shown = capfd.readouterr()
+    assert status == 0, shown.err
+    said = json.loads(shown.out.splitlines()[-1])
+    assert said["name"] == "tinyML Enhanced Interface Board"
+    assert said["steps"] == len(said["activations"]) == 40
+    assert said["periods"] == [3200], "a step every 32 ms, in units of 10 us"
+    assert len(said["busy"]) == 1 and 0 < said["busy"][0] < 3200
+    first = next(at for at, value in enumerate(said["activations"]) if value > THRESHOLD)
+    assert 20 <= first <= 23, "the tone begins after 20 steps"
+    assert said["times"] == [0, 32 * (first + 1)], "its start, and where the word begins"
+    assert said["passed"] == ["[dut]: m-name-dut-[tinyserve, emulated: times are estimates]"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gone.wav", "no recording gone.wav"),
+        ("../main.py", "no recording ../main.py"),
+        ("slow.wav", "16 bits at 8000 Hz"),
+        ("broken.wav", "broken.wav: "),
+    ],
+)
+def test_what_can_t_be_played_is_said_to_the_runner(name: str, words: str, tmp_path: Path) -> None:
+    write_recording(tmp_path / "sd" / "slow.wav", rate=8000)
+    (tmp_path / "sd" / "broken.wav").write_bytes(b"RIFF....")
+    board = InterfaceBoard(SimpleNamespace(link=None), tmp_path / "sd")  # type: ignore[arg-type]
+    first, *rest = board.answer(f"play {name}")
+    assert first.startswith("e-[") and words in first
+    assert rest == ["m-ready"]
+
+
+def test_the_interface_board_knows_its_commands(tmp_path: Path) -> None:
+    write_recording(tmp_path / "tone.wav")
+    board = InterfaceBoard(SimpleNamespace(link=None), tmp_path)  # type: ignore[arg-type]
+    assert list(board.answer("ls")) == ["tone.wav", "m-ready"]
+    assert list(board.answer("checkbaud")) == ["baud is: 115200", "m-ready"]
+    assert list(board.answer("setbaud 9600")) == ["set baud to: 9600", "m-ready"]
+    assert next(board.answer("checkbaud")) == "baud is: 9600"
+    assert next(board.answer("setbaud x")).startswith("e-[")
+    assert next(board.answer("fly")) == "e-[Unknown command: fly]"
+    nothing = ["Duty cycle start times (s)", "Duty cycle stop times (s)", "m-ready"]
+    assert list(board.answer("print_dutycycle")) == nothing
 
 
 def test_a_long_emulated_inference_does_not_end_the_runner_s_patience(

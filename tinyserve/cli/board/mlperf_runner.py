@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     "--python", default=sys.executable, metavar="EXE",
     help="Interpreter with the runner's packages.  [default: tinyserve's own]",
 )  # fmt: skip
+@click.option(
+    "--recordings", type=PATH, metavar="DIR",
+    help="What stands for the interface board's SD card in the streaming test, for a twin.  "
+    "[default: sd_card in DIRECTORY]",
+)  # fmt: skip
 @options.making
 def command(
     *,
@@ -40,13 +45,15 @@ def command(
     source: Path | None,
     port: str | None,
     python: str,
+    recordings: Path | None,
     making: Making,
 ) -> int:
     """Run MLCommons' MLPerf Tiny runner, unmodified, on a board or its twin.
 
     DIRECTORY is benchmark/runner of a checkout of mlcommons/tiny; ARGUMENTS are the runner's own. It takes
     ports from a scan of USB devices: the board's, or the twin's pseudo-terminal, is offered under the id of
-    the first dut in its devices.yaml. The exit status is the runner's.
+    the first dut in its devices.yaml. The exit status is the runner's. With a twin that hears (sww01) it
+    finds an interface board as well, which plays recordings into it.
 
     A twin's time stamps are estimates of a cycle model, and what the runner prints of them is no measurement.
     """
@@ -68,14 +75,15 @@ def command(
         finally:
             runner.stop()
     assert source is not None
-    return _on_twin(runner, source, board, making)
+    return _on_twin(runner, source, board, making, recordings or directory / SD_CARD)
 
 
-def _on_twin(runner: Runner, source: Path, board: str, making: Making) -> int:
+def _on_twin(runner: Runner, source: Path, board: str, making: Making, recordings: Path) -> int:
     from tinyserve import boards, workflow
     from tinyserve.cli.progress import progress
     from tinyserve.devices import open_device
     from tinyserve.devices.pty import serve
+    from tinyserve.devices.runner import InterfaceBoard
 
     chosen = boards.load(board)
     kind = workflow.choose_emulator(chosen, True, None, None)
@@ -84,11 +92,19 @@ def _on_twin(runner: Runner, source: Path, board: str, making: Making) -> int:
     with open_device(firmware, chosen, emulator=kind) as device:
         click.echo(f"{device.description}; times are estimates", err=True)
         try:
-            serve(device, runner.start, runner.is_over, pulse_s=PULSE_S)
+            if not firmware.project.hears:
+                serve(device, runner.start, runner.is_over, pulse_s=PULSE_S)
+                return runner.wait()
+            with InterfaceBoard(device, recordings) as heard:
+                serve(
+                    device, lambda port: runner.start(port, heard.port), runner.is_over, pulse_s=PULSE_S,
+                    poll=heard.poll,
+                )  # fmt: skip
             return runner.wait()
         finally:
             runner.stop()
 
 
+SD_CARD = "sd_card"
 PULSE_S = 2.0
 """The runner gives up after five seconds without a line, which an emulated inference may take."""

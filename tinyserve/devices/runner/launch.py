@@ -52,9 +52,10 @@ class Runner:
                 " or another interpreter: --python",
             )
 
-    def start(self, port: str) -> None:
-        """Runs it with ``port`` offered. Raises ToolError where it can't be started."""
-        command = [self.python, str(_SHIM), port, MAIN, *self.arguments]
+    def start(self, port: str, interface: str = "") -> None:
+        """Runs it with ``port`` offered as the device, and ``interface`` as the interface board, where there
+        is one. Raises ToolError where it can't be started."""
+        command = [self.python, str(_SHIM), port, interface, MAIN, *self.arguments]
         try:
             self._process = subprocess.Popen(command, cwd=self.directory)
         except OSError as error:

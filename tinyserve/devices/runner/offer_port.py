@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs MLCommons' MLPerf Tiny runner, unmodified, with one more serial port among those that it finds.
+"""Runs MLCommons' MLPerf Tiny runner, unmodified, with a port or two more among those that it finds.
 
 The runner takes ports from a scan of USB devices alone, so it never finds a pseudo-terminal, nor a board
 behind an adapter that its list does not name. This file is run by the runner's own interpreter, in its own
-directory, and needs nothing of tinyserve: ``python offer_port.py PORT main.py [the runner's arguments]``.
+directory, and needs nothing of tinyserve: ``python offer_port.py PORT INTERFACE main.py [arguments]``, with
+the port of the interface board or an empty word, and the runner's own arguments.
 """
 
 from __future__ import annotations
@@ -25,15 +26,17 @@ def device_list(arguments: list[str]) -> str:
     return "devices.yaml"
 
 
-def dut_id(path: str) -> tuple[int, int]:
-    """The first USB id of the first device of type dut in the runner's list."""
+def usb_id(path: str, kind: str) -> tuple[int, int]:
+    """The first USB id of the device of that type in the runner's list, of the first that it prefers."""
     import yaml
 
-    for device in yaml.safe_load(Path(path).read_text(encoding="utf-8")) or []:
-        if device.get("type") == "dut":
-            for vid, pids in (device.get("usb") or {}).items():
-                return int(vid), int(pids[0] if isinstance(pids, list) else pids)
-    sys.exit(f"{path}: no device of type dut has a usb id; add one, any will do")
+    listed = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or []
+    devices = [device for device in listed if device.get("type") == kind and device.get("usb")]
+    if not devices:
+        sys.exit(f"{path}: no device of type {kind} has a usb id; add one, any will do")
+    chosen = max(devices, key=lambda device: device.get("preference", 0))  # the first of the greatest
+    vid, pids = next(iter(chosen["usb"].items()))
+    return int(vid), int(pids[0] if isinstance(pids, list) else pids)
 
 
 def offer(port: str, vid: int, pid: int) -> None:
@@ -69,9 +72,11 @@ def survive_without_usb() -> None:
 
 
 def main() -> None:
-    port, program, *arguments = sys.argv[1:]
+    port, interface, program, *arguments = sys.argv[1:]
     sys.path.insert(0, str(Path.cwd()))
-    offer(port, *dut_id(device_list(arguments)))
+    offer(port, *usb_id(device_list(arguments), "dut"))
+    if interface:
+        offer(interface, *usb_id(device_list(arguments), "interface"))
     survive_without_usb()
     sys.argv = [program, *arguments]
     runpy.run_path(program, run_name="__main__")
