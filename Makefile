@@ -92,7 +92,7 @@ package: $(VENV)/.test ## wheel and source distribution in dist/, checked
 
 audit: $(VENV)/.test ## known vulnerabilities of what is installed (asks the package index)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off pip-audit
-	$(BIN)/pip-audit --skip-editable --progress-spinner off
+	$(BIN)/python .ci/audit $(BIN)/pip-audit
 
 test-warnings: $(VENV)/.test ## tests that need no front end, with every warning an error
 	$(BIN)/python -W error -m pytest -q -n $(JOBS) -W error -m 'not slow' tests/boards tests/report tests/platforms \

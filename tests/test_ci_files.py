@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -119,3 +121,36 @@ def test_shells_complete_commands_and_options(shell: str) -> None:
 
     assert "bench" in complete("tinyserve ben", "complete")
     assert "_TINYSERVE_COMPLETE" in complete("", "source")
+
+
+AUDITED = {"name": "click", "version": "8.5.1", "vulns": []}
+KNOWN = {"name": "old", "version": "1.0", "vulns": [{"id": "PYSEC-1", "fix_versions": ["1.1"]}]}
+UNKNOWN = {"name": "numpy", "skip_reason": "Dependency not found on PyPI and could not be audited: numpy"}
+OURS = {"name": "tinyserve", "skip_reason": "distribution marked as editable"}
+
+
+@posix
+@pytest.mark.parametrize(
+    ("packages", "status", "words"),
+    [
+        ([AUDITED, OURS], 0, "1 packages audited, 0 with known"),
+        ([AUDITED, KNOWN], 1, "old 1.0: PYSEC-1, fixed in 1.1"),
+        ([AUDITED, UNKNOWN], 2, "1 of 2 packages could not be audited (numpy)"),
+        ([UNKNOWN, OURS], 2, "Is PyPI's JSON interface reachable"),
+        (None, 2, "pip-audit gave no result (status 1): cannot connect"),
+    ],
+)
+def test_an_audit_that_asked_nobody_does_not_pass(
+    packages: list[dict[str, object]] | None, status: int, words: str, tmp_path: Path
+) -> None:
+    """pip-audit itself ends with 0 where no package is known to the index."""
+    stand_in = tmp_path / "pip-audit"
+    result = json.dumps({"dependencies": packages, "fixes": []})
+    failing = 'echo "cannot connect" >&2; exit 1'
+    stand_in.write_text(f"#!/bin/sh\n{failing if packages is None else f'echo {shlex.quote(result)}'}\n")
+    stand_in.chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, CI / "audit", stand_in], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == status
+    assert words in done.stdout + done.stderr

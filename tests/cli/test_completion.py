@@ -24,7 +24,10 @@ ZSH = """
 autoload -U compinit && compinit -u -d "$PWD/zcompdump"
 eval "$(_TINYSERVE_COMPLETE=zsh_source tinyserve)"
 _describe() {{ print -l -- "${{(@P)3}}"; }}
-compadd() {{ while [[ "$1" == -* && "$1" != -a ]]; do shift; done; [[ "$1" == -a ]] && print -l -- "${{(@P)2}}" }}
+compadd() {{
+  while [[ "$1" == -* && "$1" != -a ]]; do shift; done
+  [[ "$1" == -a ]] && print -l -- "${{(@P)2}}"
+}}
 words=({words}) CURRENT={count}
 _tinyserve_completion
 """
@@ -51,9 +54,7 @@ def completed(shell: str, line: str, place: Path) -> set[str]:
         pytest.skip(f"no {shell}")
     words = line.split(" ")
     quoted = " ".join(f'"{word}"' for word in words)
-    script = {"bash": BASH, "zsh": ZSH, "fish": FISH}[shell].format(
-        words=quoted, count=len(words), line=line
-    )
+    script = {"bash": BASH, "zsh": ZSH, "fish": FISH}[shell].format(words=quoted, count=len(words), line=line)
     done = subprocess.run(
         [path, *(("--noprofile", "--norc") if shell == "bash" else ("-f",) if shell == "zsh" else ())],
         input=script, capture_output=True, text=True, timeout=60, check=False, cwd=place,
