@@ -42,6 +42,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         seen.add(function)
 
 
+_MISSING = ("No module named 'tensorflow'", "No module named 'keras'", "TensorFlow is needed")
 _WITHOUT_TENSORFLOW = find_spec("tensorflow") is None
 
 
@@ -62,4 +63,4 @@ def _wants_tensorflow(found: pytest.ExceptionInfo[BaseException] | None, shown: 
 
     if found is None or FRONTENDS["tensorflow"].suits_this_python:
         return False
-    return "No module named 'tensorflow'" in shown or "TensorFlow is needed" in shown
+    return any(words in shown for words in _MISSING)

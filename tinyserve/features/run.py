@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve import platforms
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
 from tinyserve.errors import DataError
@@ -52,7 +52,7 @@ class FeatureRunner:
         return features[:, 0] if features.shape[1:2] == (1,) else features
 
     def _threaded(self, chunks: list[Array]) -> list[Array]:
-        workers = min(len(chunks), os.cpu_count() or 1)
+        workers = min(len(chunks), platforms.here().processors())
         models = [HostModel(self._compiled) for _ in range(workers)]
 
         def share(worker: int) -> list[Array]:
