@@ -40,10 +40,27 @@ WRONG = {
     "empty.keras": (b"", "empty"),
     "page.keras": (b"<!DOCTYPE html><html>404</html>", "a web page"),
     "pointer.h5": (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
-    "text.tflite": (b"hello", "not a .tflite model"),
+    "text.tflite": (b"hello", "this is a text file"),
     "saved_model.pb": (b"\x08\x01\x12\x00" + b"x" * 100, "SavedModel"),
     "half.keras": (b"PK\x03\x04" + b"x" * 100, "ends too early"),
-    "random.bin": (bytes(range(128, 256)) * 4, "not a .tflite model"),
+    "random.bin": (bytes(range(128, 256)) * 4, "neither TFLite nor another format"),
+    "frozen.pb": (b"\x0a\x10\x0a\x01x\x12\x0bPlaceholder", "frozen TensorFlow graph"),
+    "net.mlmodel": (b"\x08\x05\x12\x10abcdefgh", "Core ML"),
+    "model.ckpt.index": (b"\0\0abc" * 9, "checkpoint"),
+    "model.ckpt.data-00000-of-00001": (b"abc" * 9, "checkpoint"),
+    "model.json": (b'{"format": "layers-model"}', "without weights"),
+    "old.pth": (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19." + bytes(40), "PyTorch pickle"),
+    "w.safetensors": (bytes(40), "weights without their model"),
+    "net.engine": (b"ptrt" + bytes(40), "TensorRT"),
+    "model.tflite.gz": (b"\x1f\x8b" + bytes(40), "gzip"),
+}
+LEADS_ON = {
+    "frozen.pb": "from_frozen_graph",
+    "model.ckpt.index": "model.save(",
+    "old.pth": "torch.export",
+    "random.bin": "give a .keras",
+    "text.tflite": "give a .keras",
+    "saved_model.pb": "give its directory",
 }
 
 
@@ -54,7 +71,21 @@ def test_other_files_are_named_for_what_they_are(tmp_path: Path, name: str) -> N
     with pytest.raises(ModelError, match=message) as caught:
         sources.identify(tmp_path / name)
     assert name in caught.value.message
-    assert caught.value.hint
+    assert LEADS_ON.get(name, "") in caught.value.hint
+    assert caught.value.hint and "tinyserve convert" not in caught.value.hint, "that is what was tried"
+
+
+def test_onnx_is_known_by_its_content(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"\x08\x08\x12\x07pytorch" + bytes(40))
+    assert sources.identify(tmp_path / "model.bin").kind == "onnx"
+
+
+def test_a_zip_with_a_model_inside_is_to_be_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.writestr("m/saved_model.pb", "")
+    with pytest.raises(ModelError, match=r"holds m/saved_model\.pb") as caught:
+        sources.identify(tmp_path / "z.zip")
+    assert "unpack it" in caught.value.hint
 
 
 def test_a_zip_of_something_else(tmp_path: Path) -> None:

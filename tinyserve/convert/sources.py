@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 from tinyserve.compiler.graph import sniff
+from tinyserve.convert import other_tools
 from tinyserve.errors import FileSystemError, ModelError
 
 Kind = Literal["tflite", "keras", "saved_model", "onnx", "pytorch", "sklearn"]
 _PICKLES = frozenset({".joblib", ".pkl", ".pickle"})
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-_EXPORT = (
-    "load it in Python as you did in training, then export the model: "
-    "torch.export.save(torch.export.export(model.eval(), (example,)), 'model.pt2')"
-)
+_EXPORT = other_tools.EXPORT_PYTORCH
+_MODELS = (".tflite", ".keras", ".h5", ".onnx", ".pt2", ".joblib")
+_INSIDE = frozenset({"saved_model.pb"})
 _GIVE = "give a .keras, .h5, .onnx, .pt2, .joblib or .tflite file, or a SavedModel directory"
 
 
@@ -66,18 +66,17 @@ def _file_kind(path: Path) -> Kind:
         return _zip_kind(path)
     if path.suffix in _PICKLES:
         return "sklearn"
-    if path.suffix == ".onnx" and head[:1] == b"\x08":
+    if (elsewhere := other_tools.about(path, head)) is not None:
+        raise ModelError(f"{path}: {elsewhere.what}", elsewhere.hint)
+    if (path.suffix == ".onnx" and head[:1] == b"\x08") or sniff.is_onnx(head):
         return "onnx"
-    if path.name == "saved_model.pb":
-        raise ModelError(f"{path}: part of a SavedModel", f"give its directory: {path.parent}")
+    kind, hint = sniff.kind_of(head)
     if path.suffix in {".keras", ".h5", ".hdf5"}:
-        wrong = sniff.wrong_file(head)
         raise ModelError(
-            f"{path}: {wrong.message.replace('a .tflite model', 'a Keras model')}",
+            f"{path}: not a Keras model: this is {kind}",
             "the download or copy may have failed: save it again with model.save()",
         )
-    wrong = sniff.wrong_file(head)
-    raise ModelError(f"{path}: {wrong.message}", wrong.hint or _GIVE)
+    raise ModelError(f"{path}: no model: this is {kind}", _GIVE if hint == sniff.GIVE_TFLITE else hint)
 
 
 def _zip_kind(path: Path) -> Kind:
@@ -101,6 +100,11 @@ def _zip_kind(path: Path) -> Kind:
             "graph, and would run code on loading",
             _EXPORT,
         )
+    inside = next(
+        (name for name in sorted(names) if Path(name).name in _INSIDE or name.endswith(_MODELS)), ""
+    )
+    if inside:
+        raise ModelError(f"{path}: a zip archive that holds {inside}", "unpack it, and give what is inside")
     raise ModelError(f"{path}: a zip archive that is no model that is known", _GIVE)
 
 

@@ -84,3 +84,15 @@ def test_weights_of_another_kind_than_the_activations_are_led_to_convert() -> No
     with pytest.raises(UnsupportedError, match="weights of type int8") as caught:
         load(built.build())
     assert "convert FILE --representative DATA" in caught.value.hint
+
+
+def test_files_quantized_to_uint8_are_led_to_convert() -> None:
+    built = ModelBuilder()
+    graph = built.graph()
+    x, y = (graph.tensor((1, 3), "uint8", 0.1, 3) for _ in range(2))
+    graph.inputs.append(x.index)
+    graph.op("ADD", [x, x], [y])
+    graph.output(y)
+    with pytest.raises(UnsupportedError, match="uint8") as caught:
+        load(built.build())
+    assert "convert FILE --representative DATA" in caught.value.hint

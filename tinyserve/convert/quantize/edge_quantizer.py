@@ -59,7 +59,8 @@ def quantize(model: bytes, samples: Arrays, keep_float: list[str], say: Say) -> 
     except (RuntimeError, ValueError, KeyError, NotImplementedError) as error:
         first = (str(error).strip().splitlines() or [repr(error)])[0]
         raise ModelError(
-            f"{PACKAGE} refused the model: {first[:300]}", "keep other layers, or none"
+            f"{PACKAGE} refused the model: {first[:300]}",
+            "--quantize int8, or keep other layers in float (--per-layer)",
         ) from error
 
 

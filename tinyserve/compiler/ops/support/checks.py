@@ -86,6 +86,10 @@ def _type_hint(node: Node, tensor: Tensor, allowed: tuple[DType, ...]) -> str:
             "integer weights for float activations (dynamic-range quantization): make integers of all with "
             "`tinyserve convert FILE --representative DATA`"
         )
+    if tensor.dtype is DType.UINT8 and tensor.quantization is not None and DType.INT8 in allowed:
+        return (
+            "a file quantized to uint8: make int8 of it with `tinyserve convert FILE --representative DATA`"
+        )
     if tensor.dtype in _QUANTIZED and DType.FLOAT32 in allowed:
         layer = short_name(node.outputs[0].name) if node.outputs else node.name
         return f"leave the layer in float: convert the float model with --per-layer keep={layer}:float32"
