@@ -17,6 +17,7 @@ from tinyserve.bench.judge.budget import Limit, Violation
 from tinyserve.bench.judge.compare import compare
 from tinyserve.bench.judge.metrics import named
 from tinyserve.bench.result import BenchReport, BenchResult, Energy, EnergyTrace, FailedCell
+from tinyserve.quality.limits import Quality
 from tinyserve.report.html import bench as html
 
 
@@ -82,10 +83,10 @@ def test_all_pictures_are_drawn() -> None:
         meter="file", per_inference_uj=12.5, per_inference_with_idle_uj=13.0, average_mw=16.5, idle_mw=0.03,
         supply_v=3.3, inferences=1, samples=3, trace=trace,
     )  # fmt: skip
-    text = page(msgspec.structs.replace(make_result(), energy=energy))
+    text = page(msgspec.structs.replace(make_result(), energy=energy, latencies=[1.0 + i for i in range(10)]))
     for label in ("Distribution of 10 latencies", "Arena over time", "Current over time"):
         assert f'aria-label="{label}' in text
-    for heading in ("Flash by part", "RAM by part", "Confusion", "Layers"):
+    for heading in ("Flash by part", "RAM by part", "Which classes are mixed up", "Layers"):
         assert heading in text
 
 
@@ -93,8 +94,46 @@ def test_estimates_are_marked_as_such_and_apart_from_measurements() -> None:
     text = page(make_result())
     figure = re.search(r'<div class="figure estimate">.*?</div>', text, re.DOTALL)
     assert figure
-    assert "estimated latency" in figure.group()
+    assert "latency, an estimate" in figure.group()
     assert "52.1–58.9 ms" in figure.group()
+
+
+def test_an_emulators_count_has_no_distribution_but_layers_and_quality() -> None:
+    """Ten equal figures are one bar: what says something is where they go."""
+    quality = Quality(grade="poor", reasons=["SQNR 5.0 dB"], sqnr_db=5.0)
+    text = page(msgspec.structs.replace(make_result(), quality=quality))
+    assert "Distribution of" not in text
+    assert "Where the instructions go" in text
+    assert '<b class="bad">poor</b>' in text
+    assert "SQNR 5.0 dB" in text
+    assert text.index("latency, an estimate") < text.index("counted, the same in every run")
+
+
+def test_the_title_of_a_single_result_stands_once() -> None:
+    assert page(make_result()).count("kws on nano33<") == 2, "of the document, and of the page"
+
+
+def test_confusions_have_the_classes_names() -> None:
+    result = make_result()
+    assert result.accuracy
+    named_ = msgspec.structs.replace(result.accuracy, classes=["yes", "no"])
+    text = page(msgspec.structs.replace(result, accuracy=named_))
+    assert "<th>yes" in text and "<th>no" in text
+
+
+def test_hundreds_of_layers_are_rows_of_alike_ones() -> None:
+    layer = make_result().layers[0]
+    many = [
+        msgspec.structs.replace(
+            layer, index=i, name=f"step_{i // 2}_{'gates' if i % 2 else 'state'}", ticks=i
+        )
+        for i in range(636)
+    ]
+    text = page(msgspec.structs.replace(make_result(), layers=many))
+    assert "636 layers, alike ones in one row" in text
+    assert len(re.findall(r'<tr><td class="desk n">', text)) == 2
+    assert f"{sum(range(636)):,}" not in text, "two rows, each with its own sum"
+    assert f"{sum(range(0, 636, 2)):,}" in text
 
 
 def test_the_comparison_shows_what_got_worse() -> None:

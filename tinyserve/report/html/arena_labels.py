@@ -23,6 +23,19 @@ def clear_span(block: ArenaBlock, blocks: Sequence[ArenaBlock]) -> tuple[int, in
     return max(pairwise(ordered), key=lambda span: span[1] - span[0])
 
 
+def clear_steps(block: ArenaBlock, blocks: Sequence[ArenaBlock]) -> int:
+    """For how many layers, from the one that makes it on, no later box shares the block's bytes."""
+    end = block.offset + block.bytes
+    later = [
+        other.first
+        for other in blocks
+        if block.first < other.first <= block.last
+        and other.offset < end
+        and block.offset < other.offset + other.bytes
+    ]
+    return min(later, default=block.last + 1) - block.first
+
+
 def short_name(name: str) -> str:
     """The last part of a name that holds every operator that was fused into it."""
     return name.rsplit(";", 1)[-1].rsplit("/", 1)[-1]

@@ -12,10 +12,11 @@ from markupsafe import Markup
 from tinyserve import __version__
 from tinyserve.bench.judge.budget import Violation
 from tinyserve.bench.judge.compare import Comparison
-from tinyserve.bench.result import BenchReport, BenchResult, Layer
+from tinyserve.bench.result import BenchReport, BenchResult
 from tinyserve.escapes import terminal
 from tinyserve.report import figures, quality
 from tinyserve.report.html import svg
+from tinyserve.report.layer_groups import Row, heaviest, rows
 from tinyserve.report.verdicts import change_text, comparison_lines, value_text
 
 _GRADE_CLASS = {"good": "good", "fair": "warn", "poor": "bad"}
@@ -32,8 +33,23 @@ class _Cell:
     histogram: Markup
     arena: Markup
     trace: Markup
-    layers: list[tuple[Layer, str, str]]  # layer, share of the sum in %, bar length in % of the longest
+    rows: list[Row]
+    heaviest: list[Row]
+    others: Row | None
     confusion: list[list[tuple[int, float]]]  # count, share of its row
+    classes: list[str]  # names of its rows
+
+    @property
+    def longest(self) -> float:
+        """The largest share in the chart of layers."""
+        return max(
+            (row.share for row in (*self.heaviest, *([self.others] if self.others else []))), default=0
+        )
+
+    @property
+    def varies(self) -> bool:
+        """Whether latencies differ: those of emulators do not, and a distribution of them says nothing."""
+        return len(set(self.result.latencies)) > 1
 
 
 def encode(report: BenchReport, violations: list[Violation], comparison: Comparison | None) -> str:
@@ -73,21 +89,23 @@ def _cell(result: BenchResult, index: int, report: BenchReport) -> _Cell:
     unit = result.latency.unit
     largest = max(other.latency.p90 for other in report.results if other.latency.unit == unit)
     trace = result.energy.trace if result.energy else None
+    found = rows(result.layers)
+    heavy, others = heaviest(found)
+    confusion = _confusion(result)
+    names = result.accuracy.classes if result.accuracy else []
     return _Cell(
         result=result,
         anchor=f"cell-{index}",
         share=round(100 * result.latency.p90 / largest, 2) if largest else 0,
         histogram=Markup(svg.histogram(result.latencies, unit)) if result.latencies else Markup(),
-        arena=Markup(svg.arena(result.arena)) if result.arena else Markup(),
+        arena=Markup(svg.arena(result.arena, [row.name for row in found])) if result.arena else Markup(),
         trace=Markup(svg.energy_trace(trace)) if trace and trace.time_us else Markup(),
-        layers=_layers(result.layers),
-        confusion=_confusion(result),
+        rows=found,
+        heaviest=heavy,
+        others=others,
+        confusion=confusion,
+        classes=names or [str(index) for index in range(len(confusion))],
     )
-
-
-def _layers(layers: list[Layer]) -> list[tuple[Layer, str, str]]:
-    parts = shares([layer.ticks for layer in layers])
-    return [(layer, share, bar) for layer, (share, bar) in zip(layers, parts, strict=True)]
 
 
 def _confusion(result: BenchResult) -> list[list[tuple[int, float]]]:

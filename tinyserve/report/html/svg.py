@@ -9,13 +9,16 @@ from collections.abc import Sequence
 from tinyserve.bench.result import ArenaBlock, EnergyTrace
 from tinyserve.escapes import html
 from tinyserve.report import figures
-from tinyserve.report.html.arena_labels import clear_span, short_name
+from tinyserve.report.html.arena_labels import clear_span, clear_steps, short_name
 
 WIDTH = 420  # a phone's width: text keeps its size there, and scales up on a desk
 _LEFT = 52
 _RIGHT = 8
 _GLYPH = 6.2  # average width of a character at the labels' size
 _LINE = 13  # its height, with room
+_NAMES_BELOW = 76
+_LONGEST_BELOW = 14
+_MOST_NAMES = 24
 
 
 def histogram(values: Sequence[float], unit: str, bins: int = 24) -> str:
@@ -38,7 +41,7 @@ def histogram(values: Sequence[float], unit: str, bins: int = 24) -> str:
         label = f"{figures.spread(start, end)} {figures.unit(unit)}: {count}"
         x = _LEFT + index * step + (0 if bins > 1 else plot_width * 0.4)
         width = step - 1 if bins > 1 else plot_width * 0.2
-        parts.append(_rect(x, top + plot_height - bar, width, bar, "c1", label))
+        parts.append(_rect(x, top + plot_height - bar, width, bar, "count", label))
     ends = [(low, float(_LEFT), "start"), (high, WIDTH - _RIGHT, "end")]
     if low == high:
         ends = [(low, _LEFT + plot_width / 2, "middle")]
@@ -50,34 +53,58 @@ def histogram(values: Sequence[float], unit: str, bins: int = 24) -> str:
 _KIND_CLASS = {"input": "c2", "output": "c3", "activation": "c1", "scratch": "c4", "state": "c5"}
 
 
-def arena(blocks: Sequence[ArenaBlock]) -> str:
-    """The arena over time: layers from left to right, offsets from the bottom up, one box per buffer."""
-    height, bottom, top = 300, 34, 10
-    total = max(block.offset + block.bytes for block in blocks)
+def arena(blocks: Sequence[ArenaBlock], layers: Sequence[str] = ()) -> str:
+    """The arena over time: layers from left to right, bytes from the bottom up, one box per buffer.
+
+    ``layers`` are their names, which stand below where there are few enough.
+    """
     first = min(block.first for block in blocks)
     steps = max(block.last for block in blocks) - first + 1
+    names = _names_below(layers, first, steps)
+    bottom, top = (34 + _NAMES_BELOW if names else 34), 10
+    height = 266 + bottom
+    total = max(block.offset + block.bytes for block in blocks)
     plot_width, plot_height = WIDTH - _LEFT - _RIGHT, height - bottom - top
+    step = plot_width / steps
     parts = [_grid(0, total, top, plot_height)]
-    names = []  # above all boxes
+    labels = []  # above all boxes
     for block in blocks:
-        x = _LEFT + (block.first - first) * plot_width / steps
-        width = (block.last - block.first + 1) * plot_width / steps
+        x = _LEFT + (block.first - first) * step
         tall = block.bytes * plot_height / total
         y = top + plot_height - (block.offset + block.bytes) * plot_height / total
         label = (
             f"{block.name}: {block.bytes:,} bytes at {block.offset:,}, "
             f"layers {block.first}–{block.last} ({block.kind})"
         )
+        width = (block.last - block.first + 1) * step
         parts.append(_rect(x, y, width - 0.6, max(tall - 0.6, 0.4), _KIND_CLASS[block.kind], label))
         low, high = clear_span(block, blocks)
         middle = top + plot_height - (low + high) / 2 * plot_height / total
         clear = (high - low) * plot_height / total
-        names.append(_name(block.name, x, middle, plot_width / steps, width, clear))
-    parts += names
-    parts.append(_text(_LEFT, height - 18, "start", "start"))
-    parts.append(_text(WIDTH - _RIGHT, height - 18, "end", "end"))
-    parts.append(_text(_LEFT + plot_width / 2, height - 4, "layers, in order", "middle", "dim"))
+        labels.append(_name(block.name, x, middle, step, clear_steps(block, blocks) * step, clear))
+    parts += labels
+    for place, name in names:
+        parts.append(
+            _text(_LEFT + (place + 0.5) * step + 3, height - bottom + 6, name, "end", "below", upright=True)
+        )
+    if not names:
+        parts.append(_text(_LEFT, height - 18, "first", "start"))
+        parts.append(_text(WIDTH - _RIGHT, height - 18, "last", "end"))
+    parts.append(
+        _text(_LEFT + plot_width / 2, height - 4, "layers in order; upwards: bytes", "middle", "dim")
+    )
     return _svg(height, f"Arena over time: {total:,} bytes", parts)
+
+
+def _names_below(layers: Sequence[str], first: int, steps: int) -> list[tuple[int, str]]:
+    """Names of layers by the step at which they run; none where they are more than have room."""
+    if len(layers) > _MOST_NAMES or not layers:
+        return []
+    return [
+        (index - first, name if len(name) <= _LONGEST_BELOW else f"{name[: _LONGEST_BELOW - 1]}…")
+        for index, name in enumerate(layers)
+        if 0 <= index - first < steps
+    ]
 
 
 def energy_trace(trace: EnergyTrace) -> str:
