@@ -31,7 +31,13 @@ def _filtered(names: list[str]) -> list[str]:
     text = "".join(f"{name}\n" for name in names)
     try:
         result = subprocess.run(
-            [program, "-p"], input=text, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            [program, "-p"],
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return names

@@ -250,7 +250,7 @@ class Endpoint(Runner):
         if self.token_file is None:
             return {}
         try:
-            return {"Authorization": f"Bearer {self.token_file.read_text().strip()}"}
+            return {"Authorization": f"Bearer {self.token_file.read_text(encoding='utf-8').strip()}"}
         except OSError as error:
             raise FileSystemError(f"{self.token_file}: {error.strerror}", "check --token-file") from error
 

@@ -117,7 +117,12 @@ def _processor() -> str:
 def _version(compiler: tuple[str, ...]) -> str:
     try:
         result = subprocess.run(
-            [*compiler, "--version"], capture_output=True, text=True, timeout=60, check=False
+            [*compiler, "--version"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=60,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
@@ -128,7 +133,13 @@ def _compile(command: list[str], sources: list[str], directory: Path, hint: str)
     full = [*command, *sources, "-o", "a.out", "-lm"]
     try:
         result = subprocess.run(
-            full, cwd=directory, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
+            full,
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=COMPILE_TIMEOUT_S,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{command[0]}: {error}", "set CC to a working C compiler") from error

@@ -198,7 +198,7 @@ def _cpu_index(frontend: Frontend) -> list[str]:
         return []
     told = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=60, check=False,
     ).stdout  # fmt: skip
     if any(word in told for word in ("index", "find-links")):
         return []

@@ -178,7 +178,7 @@ class Worker:
     def _log_tail(self) -> str:
         """The last lines that the libraries printed, for the error message."""
         self._log.flush()
-        text = (self.directory / "worker.log").read_text(errors="replace")
+        text = (self.directory / "worker.log").read_text(encoding="utf-8", errors="replace")
         lines = [line for line in text.splitlines() if line.strip()][-_LOG_LINES:]
         return "".join(f"\n  | {line[:200]}" for line in lines)
 

@@ -71,7 +71,12 @@ def _compile(source: Path, flags: tuple[str, ...], output: Path) -> None:
         command = [*compiler, *flags, "-o", str(output), str(source)]
         try:
             result = subprocess.run(
-                command, capture_output=True, text=True, timeout=COMPILE_TIMEOUT_S, check=False
+                command,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=COMPILE_TIMEOUT_S,
+                check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             failures.append(f"{compiler[-1]}: {error}")

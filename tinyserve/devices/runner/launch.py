@@ -38,7 +38,12 @@ class Runner:
         wanted = "import serial, yaml, numpy, sklearn"
         try:
             done = subprocess.run(
-                [self.python, "-c", wanted], capture_output=True, text=True, timeout=60, check=False
+                [self.python, "-c", wanted],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=60,
+                check=False,
             )
         except OSError as error:
             raise ToolError(
