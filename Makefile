@@ -14,7 +14,7 @@ CLANG_FORMAT ?= $(shell command -v clang-format-14 || command -v clang-format)
 C_FILES := git ls-files '*.c' '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-serve test test-fast lint format fuzz soak soak-hostile package audit test-warnings snapshots bench-kernels bench-layers bench-batch clean
+.PHONY: help install demo demo-serve demo-update test test-fast lint format fuzz soak soak-hostile package audit test-warnings snapshots bench-kernels bench-layers bench-batch clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -23,7 +23,7 @@ $(VENV)/.demo: pyproject.toml
 	@test -x $(BIN)/python && exit; python="$(PYTHON)"; test -n "$$python" || exit 2; \
 	  echo "making $(VENV) with $$($$python -V) ($$python)"; $$python -m venv $(VENV) || \
 	  { echo "python3-venv is missing: apt-get install python3-venv"; exit 6; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off -e '.[embedded,convert,report,examples]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --progress-bar off -e '.[embedded,convert,report,examples,updates]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
@@ -44,6 +44,9 @@ $(VENV)/.demo-serve: $(VENV)/.demo
 demo-serve: $(VENV)/.demo-serve ## four Cortex-M0 twins behind an inference API: Triton's client, overload, a member killed, batches
 	test -f build/digits/digits.keras || $(BIN)/python examples/digits/train.py --out build/digits
 	$(BIN)/python examples/fleet/demo.py build/digits/digits.keras --representative build/digits/calib.npz --data build/digits/test.npz
+
+demo-update: $(VENV)/.demo ## update an emulated nano33 by signed models: power cut, refusals, drift
+	$(BIN)/python examples/update/demo.py --out build/update
 
 test: $(VENV)/.test lint ## lint, types and the whole test suite
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal

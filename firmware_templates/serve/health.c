@@ -5,8 +5,10 @@
 
 #if CONFIG_HEALTH
 
-#define LOOK_TICKS 1300u     /* what looking at an inference takes at most, on the slowest core */
-#define LOOK_EVERY 250u      /* so many times that must have passed: 0.4 % */
+/* What looking at an inference takes at most on Cortex-M0, in instructions (counted), and how many times that must have
+ * passed before the next look: 0.46 %. */
+#define LOOK_TICKS(codes, classes) (340u + 36u * (codes) + 32u * (classes))
+#define LOOK_EVERY 220u
 #define MEAN_SHIFT 6         /* the mean follows 1/64 of each difference */
 #define DROP_SLACK (256 / 4) /* a fall of a quarter of a bin is not counted */
 #define FULL 0xffffu
@@ -17,6 +19,7 @@ static struct {
     uint8_t model[32];
     uint32_t credit; /* ticks since the last look */
     uint32_t place;  /* of the next code */
+    uint32_t price;  /* ticks between two looks */
 } health __attribute__((section(".noinit")));
 
 void health_clear(void)
@@ -29,6 +32,7 @@ void health_clear(void)
     health.seen.ticks_min = UINT32_MAX;
     health.credit = 0;
     health.place = 0;
+    health.price = 0; /* the first inference is looked at */
 }
 
 void health_start(int power_on, uint32_t reason, uint32_t detail)
@@ -58,8 +62,11 @@ void health_model(const uint8_t *sha256)
     }
 }
 
+static void sum_ticks(void);
+
 const health_counters *health_read(void)
 {
+    sum_ticks();
     return &health.seen;
 }
 
@@ -106,10 +113,12 @@ static uint32_t bin_of(int32_t value, const tensor_io *t)
 
 /* ---- what an inference adds ---- */
 
+/* The last look before a bin's end may add to it as often as it has codes. */
 static void add(uint16_t *bin)
 {
-    *bin = (uint16_t)(*bin + 1u);
-    if (*bin == FULL) {
+    const uint32_t count = *bin + 1u;
+    *bin = (uint16_t)count;
+    if (count >= FULL - HEALTH_CODES) {
         health.seen.is_full = 1;
     }
 }
@@ -143,32 +152,36 @@ static void count_output(const uint8_t *values, const tensor_io *t)
     const uint32_t bin = bin_of(highest, t);
     add(&seen->chosen[best]);
     add(&seen->confidence[bin]);
-    seen->unsure = (uint16_t)(seen->unsure + (bin < HEALTH_BINS / 2u));
+    seen->unsure = (uint16_t)(seen->unsure + (bin < HEALTH_BINS / 2u && seen->unsure < FULL));
     follow(bin);
 }
 
-static void count_code(const uint8_t *values, uint32_t place, uint32_t group, const tensor_io *t)
+/* A code at an end of its type's range; `low` is the lesser byte of one of two. */
+static void count_end(uint32_t top, uint32_t low, uint32_t width)
 {
-    health_counters *const seen = &health.seen;
-    const int32_t value = ordered(values, place, t);
-    const uint32_t shift = 8u * t->element_bytes;
-    const int32_t least = t->kind == ELEMENT_SIGNED ? -(1 << (shift - 1u)) : 0;
-    add(&seen->codes[group][bin_of(value, t)]);
-    seen->clipped_low += value == least;
-    seen->clipped_high += value == least + (1 << shift) - 1;
+    health.seen.clipped_low += top == 0u && (width == 1u || low == 0u);
+    health.seen.clipped_high += top == 255u && (width == 1u || low == 255u);
 }
 
+/* The upper four bits of a code are its bin, once the sign is turned into an offset. */
 static void count_input(const uint8_t *values, const tensor_io *t)
 {
-    const uint32_t codes = t->element_bytes == 2u ? t->bytes / 2u : t->bytes;
+    const uint32_t width = t->element_bytes;
+    const uint32_t codes = width == 2u ? t->bytes / 2u : t->bytes;
+    const uint32_t flip = t->kind == ELEMENT_SIGNED ? 0x80u : 0u;
     const uint32_t groups = health.seen.groups;
-    const uint32_t looked = codes < HEALTH_CODES ? codes : HEALTH_CODES;
     const uint32_t step = codes <= HEALTH_CODES ? 1u : codes / HEALTH_CODES | 1u;
+    const uint32_t group_step = groups == 1u ? 0u : step % groups; /* codes is a multiple of groups */
+    uint32_t left = codes < HEALTH_CODES ? codes : HEALTH_CODES;
     uint32_t place = health.place < codes ? health.place : 0u;
-    uint32_t group = place % groups;
-    const uint32_t group_step = step % groups; /* codes is a multiple of groups: the way round changes no group */
-    for (uint32_t i = 0; i < looked; ++i) {
-        count_code(values, place, group, t);
+    uint32_t group = groups == 1u ? 0u : place % groups;
+    for (; left > 0u; --left) {
+        const uint8_t *const code = values + (width == 2u ? 2u * place + 1u : place);
+        const uint32_t top = *code ^ flip;
+        add(&health.seen.codes[group][top >> 4]);
+        if (top == 0u || top == 255u) {
+            count_end(top, width == 2u ? code[-1] : 0u, width);
+        }
         place += step;
         place -= place >= codes ? codes : 0u;
         group += group_step;
@@ -185,24 +198,24 @@ static void describe(const tensor_io *in, const tensor_io *out)
     const uint32_t scores = is_counted(out) ? out->bytes / out->element_bytes : 0u;
     seen->groups = (uint8_t)(!has_codes ? 0u : in->channels >= 1u && in->channels <= HEALTH_GROUPS ? in->channels : 1u);
     seen->classes = (uint8_t)(scores > 1u && scores <= HEALTH_CLASSES ? scores : 0u);
+    health.price = LOOK_EVERY * LOOK_TICKS(has_codes ? HEALTH_CODES : 0u, seen->classes);
 }
 
-void health_count(const uint8_t *input, const tensor_io *in, const uint8_t *output, const tensor_io *out,
-                  uint64_t ticks)
+static void sum_ticks(void)
+{
+    health.seen.ticks_sum[0] += health.credit;
+    health.seen.ticks_sum[1] += health.seen.ticks_sum[0] < health.credit;
+    health.credit = 0;
+}
+
+static void look(const uint8_t *input, const tensor_io *in, const uint8_t *output, const tensor_io *out)
 {
     health_counters *const seen = &health.seen;
-    const uint32_t taken = ticks > UINT32_MAX ? UINT32_MAX : (uint32_t)ticks;
-    seen->inferences++;
-    seen->ticks_min = taken < seen->ticks_min ? taken : seen->ticks_min;
-    seen->ticks_max = taken > seen->ticks_max ? taken : seen->ticks_max;
-    seen->ticks_sum[0] += taken;
-    seen->ticks_sum[1] += seen->ticks_sum[0] < taken;
-    health.credit = taken > UINT32_MAX - health.credit ? UINT32_MAX : health.credit + taken;
-    if (health.credit < LOOK_TICKS * LOOK_EVERY || seen->is_full) {
+    sum_ticks();
+    if (seen->is_full) {
         return;
     }
-    health.credit = 0;
-    if (seen->looked_at == 0u) {
+    if (health.price == 0u) {
         describe(in, out);
     }
     seen->looked_at++;
@@ -211,6 +224,23 @@ void health_count(const uint8_t *input, const tensor_io *in, const uint8_t *outp
     }
     if (seen->classes > 0u) {
         count_output(output, out);
+    }
+}
+
+void health_count(const uint8_t *input, const tensor_io *in, const uint8_t *output, const tensor_io *out,
+                  uint32_t ticks)
+{
+    health_counters *const seen = &health.seen;
+    seen->inferences++;
+    if (ticks < seen->ticks_min) {
+        seen->ticks_min = ticks;
+    }
+    if (ticks > seen->ticks_max) {
+        seen->ticks_max = ticks;
+    }
+    health.credit += ticks; /* below a look's price before, and one inference does not fill 32 bits */
+    if (health.credit >= health.price) {
+        look(input, in, output, out);
     }
 }
 
@@ -240,7 +270,7 @@ const health_counters *health_read(void)
 }
 
 void health_count(const uint8_t *input, const tensor_io *in, const uint8_t *output, const tensor_io *out,
-                  uint64_t ticks)
+                  uint32_t ticks)
 {
     (void)input;
     (void)in;

@@ -3,7 +3,7 @@
  * those of many devices, or of many readings, add up. CONFIG_HEALTH 0 leaves all of it out.
  *
  * Sampling keeps the cost below half a percent of the inferences' ticks: an inference is looked at when those since the
- * last one have paid for it, and 32 of its input's codes are counted, at places that move on by a step without a
+ * last one have paid for it, and 16 of its input's codes are counted, at places that move on by a step without a
  * common divisor. */
 #ifndef TS_HEALTH_H
 #define TS_HEALTH_H
@@ -15,7 +15,7 @@
 #define HEALTH_BINS 16u
 #define HEALTH_GROUPS 4u /* histograms of the input: one per channel where it has up to four, else one */
 #define HEALTH_CLASSES 16u
-#define HEALTH_CODES 32u /* of an input that is looked at */
+#define HEALTH_CODES 16u /* of an input that is looked at */
 #define HEALTH_FORMAT 1u
 
 /* Little endian, as it is sent. Everything since the last clear. */
@@ -53,6 +53,6 @@ const health_counters *health_read(void);
 
 /* After an inference of `ticks`. */
 void health_count(const uint8_t *input, const tensor_io *in, const uint8_t *output, const tensor_io *out,
-                  uint64_t ticks);
+                  uint32_t ticks);
 
 #endif

@@ -151,7 +151,7 @@ int serving_invoke(void)
     port_watchdog(0);
     if (status == 0 && serving->input_count > 0u && serving->output_count > 0u) {
         health_count(serving_input_copy(0), &serving->inputs[0], serving->output(context, 0), &serving->outputs[0],
-                     port_ticks() - before);
+                     (uint32_t)(port_ticks() - before));
     }
     return status;
 }
@@ -249,7 +249,9 @@ static ts_slots_cause why_started(void)
         cause.reason = TS_REASON_TIME_OUT;
     }
     crash.magic = 0;
-    health_start(reset == PORT_POWER_ON, (uint32_t)cause.reason, cause.detail);
+    if (reset != PORT_WOKEN) {
+        health_start(reset == PORT_POWER_ON, (uint32_t)cause.reason, cause.detail);
+    }
     return cause;
 }
 

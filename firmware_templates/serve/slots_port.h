@@ -5,7 +5,8 @@
 
 #include <stdint.h>
 
-typedef enum { PORT_POWER_ON = 0, PORT_SOFTWARE_RESET = 1, PORT_WATCHDOG = 2 } port_reset_cause;
+/* PORT_WOKEN: from a sleep that kept the RAM. */
+typedef enum { PORT_POWER_ON = 0, PORT_SOFTWARE_RESET = 1, PORT_WATCHDOG = 2, PORT_WOKEN = 3 } port_reset_cause;
 
 int port_flash_erase(uint32_t address);                                         /* a sector; 0 on success */
 int port_flash_program(uint32_t address, const uint8_t *bytes, uint32_t count); /* whole units; 0 on success */

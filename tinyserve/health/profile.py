@@ -20,7 +20,7 @@ PROFILE_FILE = "profile.json"
 BINS = 16
 MOST_GROUPS = 4
 MOST_CLASSES = 16
-CODES = 32
+CODES = 16
 """That a device counts of an input it looks at."""
 _LEAST_LOOKS = 8
 Array = npt.NDArray[Any]

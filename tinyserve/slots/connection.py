@@ -22,7 +22,7 @@ from tinyserve.slots.layout import layout_of
 if TYPE_CHECKING:
     from tinyserve.devices.emulators.updatable import UpdatableDevice
 
-FLASH_FILE = "flash.bin"
+KEPT_FILE = "twin.bin"
 
 
 @contextmanager
@@ -59,7 +59,7 @@ def connect(
 
 @contextmanager
 def open_twin(directory: Path, keep: bool = True) -> Iterator[UpdatableDevice]:
-    """Starts the firmware in ``directory`` with the flash it had when it was last on."""
+    """Starts the firmware in ``directory`` with what its flash, and sleep, has left it."""
     facts = device_facts(directory)
     board = boards.load(facts.board)
     layout = layout_of(board)
@@ -69,7 +69,7 @@ def open_twin(directory: Path, keep: bool = True) -> Iterator[UpdatableDevice]:
     except ModuleNotFoundError as error:
         raise missing_package(error) or error from error
     flash = WritableFlash(layout.first, layout.end, layout.sector_bytes)
-    kept = directory / FLASH_FILE if keep else None
+    kept = directory / KEPT_FILE if keep else None
     device = UpdatableDevice(Symbols(directory / ELF_FILE), board, flash, kept)
     try:
         yield device

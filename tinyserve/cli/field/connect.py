@@ -24,5 +24,5 @@ def connection(function: F) -> F:
     )
     return click.option(
         "--emulate", type=PATH, metavar="DIR",
-        help="The twin of the firmware in DIR (tinyserve build --slots); its flash is kept there.",
+        help="The twin of the firmware in DIR (tinyserve build --slots); what it keeps lies there, too.",
     )(function)  # fmt: skip

@@ -29,6 +29,8 @@ class Cause(IntEnum):
     POWER_ON = 0
     SOFTWARE = 1
     WATCHDOG = 2
+    WOKEN = 3
+    """From a sleep that kept the RAM."""
 
 
 class When(IntEnum):

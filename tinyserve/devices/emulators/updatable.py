@@ -66,6 +66,17 @@ class UpdatableMachine(Machine):
         self._uc.mem_write(ram.origin, os.urandom(256) * (ram.bytes // 256))
         self._restart(Cause.POWER_ON)
 
+    def wake(self, ram: bytes) -> None:
+        """The board starts with what ``read_ram`` gave in RAM."""
+        assert self.board.ram is not None
+        self._uc.mem_write(self.board.ram.origin, ram)
+        self._restart(Cause.WOKEN)
+
+    def read_ram(self) -> bytes:
+        """All of RAM."""
+        assert self.board.ram is not None
+        return self.read_memory(self.board.ram.origin, self.board.ram.bytes)
+
     def read_flash(self) -> bytes:
         """What may be written of the flash."""
         return self.read_memory(self.flash.first, self.flash.end - self.flash.first)
@@ -168,7 +179,8 @@ class UpdatableMachine(Machine):
 
 
 class UpdatableDevice(Device):
-    """A board with slots in Unicorn. ``kept``: the file that its flash stays in while it is off."""
+    """A board with slots in Unicorn. ``kept``: the file that its flash, and what sleep leaves of its RAM,
+    stays in until the next start."""
 
     link: UnicornLink
 
@@ -178,17 +190,27 @@ class UpdatableDevice(Device):
         self.machine = UpdatableMachine(symbols, board, flash)
         self._kept = kept
         if kept is not None and kept.exists():
-            try:
-                self.machine.write_flash(kept.read_bytes())
-            except OSError as error:
-                raise FileSystemError(f"{kept}: {error.strerror}", "remove it, and start anew") from error
+            self._start_from(kept)
         link = UnicornLink(self.machine, BUDGET_INSTRUCTIONS)
         super().__init__(link, f"{board.id} with slots, emulated by Unicorn", "instructions", symbols)
 
     def keep(self) -> None:
-        """Writes the flash to its file."""
+        """Writes flash to its file, and RAM behind it where the power is on."""
         if self._kept is not None:
-            write(self._kept, self.machine.read_flash())
+            machine = self.machine
+            ram = b"" if machine.controller.power_is_gone else machine.read_ram()
+            write(self._kept, machine.read_flash() + ram)
+
+    def _start_from(self, kept: Path) -> None:
+        try:
+            content = kept.read_bytes()
+        except OSError as error:
+            raise FileSystemError(f"{kept}: {error.strerror}", "remove it, and start anew") from error
+        flash, ram = self.machine.flash, self.machine.board.ram
+        size = flash.end - flash.first
+        self.machine.write_flash(content[:size])
+        if ram is not None and len(content) == size + ram.bytes:
+            self.machine.wake(content[size:])
 
     def close(self) -> None:
         """Keeps the flash; may be called twice."""

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from tinyserve.health.counters import Counters
 from tinyserve.health.verdict import LEAST_LOOKS, Verdict
-from tinyserve.slots.reasons import words
+from tinyserve.slots.reasons import Reason
+
+_RESETS: dict[int, str] = {Reason.FAULT: "a fault", Reason.TIME_OUT: "the watchdog"}
 
 
 def health_lines(seen: Counters, verdict: Verdict) -> Iterator[str]:
@@ -18,7 +20,8 @@ def health_lines(seen: Counters, verdict: Verdict) -> Iterator[str]:
         mean = seen.ticks_sum / seen.inferences
         yield f"ticks: {seen.ticks_min:,} to {seen.ticks_max:,}, mean {mean:,.0f}"
     if seen.resets or seen.faults:
-        yield f"{seen.resets} resets, {seen.faults} faults; the last: {words(seen.last_reason, 0)[0]}"
+        last = _RESETS.get(seen.last_reason, "asked for, or by the supply")
+        yield f"{seen.resets} resets, {seen.faults} faults; the last reset: {last}"
     if seen.full:
         yield "a bin is full: nothing is looked at any more until --clear"
     for what, psi in verdict.distances.items():
