@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tinyserve import platforms
 from tinyserve.boards.types import Board
 from tinyserve.errors import TinyserveError
 from tinyserve.extras import PACKAGES
@@ -54,16 +55,17 @@ def _programs(board: Board | None) -> Iterator[Finding]:
     only_qemu = bool(machines) and not (board and board.core.unicorn_cpu)
     riscv = board is not None and board.core.port == "riscv"
     host = board is not None and board.core.port == "host"
-    yield _program(("cc", "gcc", "clang"), "a C compiler for this computer", "apt install gcc", host)
+    how = platforms.here().installs
+    yield _program(("cc", "gcc", "clang"), "a C compiler for this computer", how["cc"], host)
     yield _program(
-        ("qemu-system-arm",), "emulates Cortex-M55 and MPS2 boards", "apt install qemu-system-arm",
+        ("qemu-system-arm",), "emulates Cortex-M55 and MPS2 boards", how["qemu-system-arm"],
         only_qemu and not riscv,
     )  # fmt: skip
     yield _program(
-        ("qemu-system-riscv32",), "emulates RV32 boards", "apt install qemu-system-misc", only_qemu and riscv
+        ("qemu-system-riscv32",), "emulates RV32 boards", how["qemu-system-riscv32"], only_qemu and riscv
     )
-    yield _program(("arm-none-eabi-gcc",), "--toolchain gcc", "apt install gcc-arm-none-eabi", False)
-    yield _program(("valgrind",), "profile --board host", "apt install valgrind", False)
+    yield _program(("arm-none-eabi-gcc",), "--toolchain gcc", how["arm-none-eabi-gcc"], False)
+    yield _program(("valgrind",), "profile --board host", how["valgrind"], False)
     yield _program(
         ("renode",), "--emulator renode",
         "unpack a portable release of https://github.com/renode/renode/releases, put `renode` on the PATH",

@@ -32,6 +32,16 @@ def test_each_system_has_its_module(name: str, kind: str) -> None:
     assert type(platforms.named(name)).__name__ == kind
 
 
+def test_each_system_names_the_programs_that_the_doctor_looks_for() -> None:
+    systems = [platforms.named(name) for name in ("linux", "darwin", "win32")]
+    assert len({frozenset(system.installs) for system in systems}) == 1
+    managers = ("apt ", "brew ", "winget ")
+    for system, manager in zip(systems, managers, strict=True):
+        said = " ".join(system.installs.values())
+        assert manager in said
+        assert not any(other in said for other in managers if other != manager)
+
+
 def test_nothing_else_asks_which_system_it_is() -> None:
     asking = {}
     for path in ROOT.rglob("*.py"):

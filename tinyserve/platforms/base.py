@@ -40,6 +40,10 @@ class Platform(ABC):
     accelerator_wheels: ClassVar[bool] = False
     """Whether packages of PyPI come with gigabytes for graphics cards."""
 
+    installs: ClassVar[Mapping[str, str]]
+    """The commands that install the programs ``cc``, ``qemu-system-arm``, ``qemu-system-riscv32``,
+    ``arm-none-eabi-gcc`` and ``valgrind``, or what to do where the system has no such package."""
+
     @abstractmethod
     def try_lock(self, file: IO[bytes], shared: bool) -> bool:
         """Locks an open file, alone or with others that share it; False where others hold it. The system

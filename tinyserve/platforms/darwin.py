@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +16,13 @@ class Darwin(Posix):
 
     late_binding = ("-undefined", "dynamic_lookup")
     example_port = "/dev/cu.usbmodem1101"
+    installs: ClassVar[Mapping[str, str]] = {
+        "cc": "xcode-select --install",
+        "qemu-system-arm": "brew install qemu",
+        "qemu-system-riscv32": "brew install qemu",
+        "arm-none-eabi-gcc": "brew install --cask gcc-arm-embedded",
+        "valgrind": "there is none for macOS: profile on an emulated board",
+    }
     has_udev: ClassVar[bool] = False
     accelerator_wheels: ClassVar[bool] = False
 

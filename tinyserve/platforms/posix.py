@@ -25,6 +25,13 @@ class Posix(Platform):
     library_suffix = ".so"
     example_port = "/dev/ttyACM0"
     unlinks_open_files = True
+    installs: ClassVar[Mapping[str, str]] = {
+        "cc": "apt install gcc",
+        "qemu-system-arm": "apt install qemu-system-arm",
+        "qemu-system-riscv32": "apt install qemu-system-misc",
+        "arm-none-eabi-gcc": "apt install gcc-arm-none-eabi",
+        "valgrind": "apt install valgrind",
+    }
     has_watchdog = True
     has_udev: ClassVar[bool] = sys.platform == "linux"
     accelerator_wheels: ClassVar[bool] = sys.platform == "linux"

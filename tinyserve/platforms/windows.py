@@ -19,7 +19,7 @@ import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from tinyserve.errors import UsageError
 from tinyserve.platforms.base import Platform, Terminal
@@ -63,6 +63,13 @@ class Windows(Platform):
     library_suffix = ".dll"
     example_port = "COM3"
     unlinks_open_files = False
+    installs: ClassVar[Mapping[str, str]] = {
+        "cc": "winget install LLVM.LLVM",
+        "qemu-system-arm": "winget install SoftwareFreedomConservancy.QEMU",
+        "qemu-system-riscv32": "winget install SoftwareFreedomConservancy.QEMU",
+        "arm-none-eabi-gcc": "winget install Arm.GnuArmEmbeddedToolchain",
+        "valgrind": "there is none for Windows: profile on an emulated board",
+    }
     has_watchdog = False
 
     def __init__(self, kernel32: Any = None, last_error: Any = None) -> None:
