@@ -121,3 +121,45 @@ def test_a_decision_on_a_class_that_is_not_there_is_refused(source: Path, tmp_pa
             source, output=tmp_path / "made", quantize="float32",
             options=Options(features=spec(SPEECH + DECISION.replace("[1]", "[7]"))),
         )  # fmt: skip
+
+
+def test_samples_of_a_stream_are_held_out_without_a_gap(tmp_path: Path) -> None:
+    text = '[input]\nshape = [2]\nstream = true\n[[steps]]\nkind = "window"\nlength = 4\nhop = 2\n'
+    model = ModelBuilder()
+    graph = model.graph()
+    x, y = graph.input((1, 4), "float32"), graph.tensor((1, 4), "float32")
+    graph.op("RELU", [x], [y])
+    graph.output(y)
+    (tmp_path / "relu.tflite").write_bytes(model.build())
+    np.savez(tmp_path / "ramp.npz", x=np.arange(200, dtype=np.float32).reshape(100, 2))
+    made = convert(
+        tmp_path / "relu.tflite", output=tmp_path / "made", representative=tmp_path / "ramp.npz",
+        quantize="float32", options=Options(features=spec(text)),
+    )  # fmt: skip
+    samples = made.samples()
+    assert np.array_equal(samples.inputs[0].ravel(), np.arange(160, 200))
+    assert samples.expected[0].reshape(-1, 4)[1:].tolist() == [
+        list(range(first, first + 4)) for first in range(160, 198, 2)
+    ]
+
+
+def test_trees_behind_features_compare_floats(tmp_path: Path) -> None:
+    joblib = pytest.importorskip("joblib")
+    ensemble = pytest.importorskip("sklearn.ensemble")
+    rng = np.random.default_rng(4)
+    raw = rng.integers(-3000, 3000, (90, 16)).astype(np.int16)
+    text = (
+        '[input]\nshape = [16]\ntype = "int16"\n[[steps]]\nkind = "statistics"\nof = ["std", "max", "mean"]\n'
+    )
+    features = FeatureRunner(spec(text)).run(raw).reshape(90, 3)
+    labels = (features[:, 1] > np.median(features[:, 1])).astype(int)
+    forest = ensemble.RandomForestClassifier(5, max_depth=3, random_state=0).fit(features, labels)
+    joblib.dump(forest, tmp_path / "forest.joblib")
+    np.savez(tmp_path / "raw.npz", x=raw, y=labels)
+    made = convert(
+        tmp_path / "forest.joblib", output=tmp_path / "made", representative=tmp_path / "raw.npz",
+        options=Options(features=spec(text), trust=True),
+    )  # fmt: skip
+    samples = made.samples()
+    wanted = forest.predict_proba(FeatureRunner(spec(text)).run(samples.inputs[0]).reshape(-1, 3))
+    assert np.abs(samples.expected[0] - wanted).max() < 1e-5

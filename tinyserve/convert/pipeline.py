@@ -176,12 +176,16 @@ def _split(
     """What to calibrate with, and what to check with."""
     inputs, most, notes = session.original.inputs, session.options.held_samples, session.record.notes
     notes.extend(dataset.notes if dataset else ())
+    stream = session.options.features is not None and session.options.features.input.stream
     if samples is not None:
-        return dataset, readers.spread(readers.load(samples, inputs, session.options.reading), most)
+        given = readers.load(samples, inputs, session.options.reading)
+        return dataset, given.take(np.arange(min(most, len(given)))) if stream else readers.spread(
+            given, most
+        )
     if dataset is None:
         notes.append("held-out samples are synthetic: no data was given, so they say nothing of accuracy")
         return None, synthetic.pattern(inputs)
-    calibration, held = readers.split(dataset, most)
+    calibration, held = (readers.split_stream if stream else readers.split)(dataset, most)
     if calibration is held:
         notes.append(f"checked with the {len(held)} samples it was calibrated with: too few to hold any out")
     return calibration, held

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tinyserve.bundle import from_source_layout, quantize, sample_shape, to_source_layout
 from tinyserve.convert.check import expectation
 from tinyserve.convert.frameworks import front_ends
+from tinyserve.convert.frameworks.trees import has_trees
 from tinyserve.convert.quantize import scaling_front, signal_front
 from tinyserve.convert.settings import Options, Record
 from tinyserve.convert.sources import SourceModel
@@ -94,6 +95,9 @@ class Session:
         _check_scheme(scheme, options)
         if front := signal_front.operators_of(self.original.model):
             names = ", ".join(signal_front.custom_operators(self.original.model))
+            if self._runner is not None and has_trees(self._network.model):
+                self._note("trees compare the features as they are, in float32")
+                return self.original
             if self._runner is None:  # of features it is known what they are
                 self._note(f"the front end ({names}) stays as it is: the network behind it is quantized")
             data = self._quantize_behind(self.original, front, calibration, scheme, options)
