@@ -15,7 +15,7 @@ from tinyserve.extras import missing_package
 if TYPE_CHECKING:
     from tinyserve.devices.device import Device
 
-__all__ = ["open_device", "select_emulator"]
+__all__ = ["HasElf", "open_device", "select_emulator"]
 
 
 class HasElf(Protocol):

@@ -117,6 +117,8 @@ class Member:
             except TinyserveError as error:
                 fault = error
             except asyncio.TimeoutError:
+                if self._engine is not None:
+                    self._engine.interrupt()
                 fault = DeviceError(f"{self.name}: does not come to an end", "reset the board")
             except Exception as error:  # a driver's or an emulator's: the others go on
                 fault = DeviceError(f"{self.name}: {type(error).__name__}: {error}")

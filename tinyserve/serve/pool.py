@@ -171,7 +171,11 @@ class Pool:
     def _refused(self, refusal: Refusal) -> UnavailableError:
         message = f"{self.model.name}: {_WORDS[refusal.reason]}"
         if refusal.reason == "members":
-            reasons = "; ".join(f"{one.name}: {one.reason or one.state}" for one in self.members.values())
+            taken = {one.member for one in self._sequences.values()}
+            reasons = "; ".join(
+                f"{one.name}: {one.reason or ('has a sequence' if one.name in taken else one.state)}"
+                for one in self.members.values()
+            )
             return UnavailableError(
                 f"{message} ({reasons})", reason="members", retry_after_s=refusal.retry_after_s
             )

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A board at a serial port, or a twin in this process."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+from tinyserve import boards, workflow
+from tinyserve.devices import HasElf, open_device
+from tinyserve.devices.client import Client
+from tinyserve.serve.config import USB, MemberSpec
+from tinyserve.serve.engines.base import Engine, Identity
+from tinyserve.serve.request import Ran, Sample
+from tinyserve.serve.served import Served
+
+_OPEN_TIMEOUT_S = 60.0
+
+
+class DeviceEngine(Engine):
+    """A board at a port, or its twin in an emulator (then ``firmware`` is what it runs), with tinyserve's
+    firmware of the model with that hash."""
+
+    def __init__(self, spec: MemberSpec, model_sha256: str, firmware: HasElf | None = None) -> None:
+        self.kind = "twin" if spec.link == "twin" else "board"
+        board = boards.load(spec.board)
+        port = None if spec.link == "twin" else _port(spec)
+        emulator = workflow.choose_emulator(board, port is None, spec.emulator or None, port)
+        with ExitStack() as stack:
+            device = stack.enter_context(
+                open_device(firmware, board, emulator=emulator, port=port, baud=spec.baud)
+            )
+            self._client = Client(device.link, _OPEN_TIMEOUT_S)
+            self._client.expect_model(model_sha256)
+            if spec.firmware:
+                self._client.expect_firmware(spec.firmware)
+            info = self._client.identify()
+            self._tick_hz = info.tick_hz if device.tick_unit != "instructions" else 0
+            self.identity = Identity(
+                device.description,
+                info.firmware_id,
+                info.version,
+                info.tick_unit,
+                port or "",
+            )
+            self._close = stack.pop_all().close
+
+    def check(self, model: Served) -> None:
+        super().check(model)
+        # From now on it is known how long an inference takes: a device that says nothing is noticed soon.
+        self._client.inference_timeout_s = 2.0 + 10 * self.service_s
+
+    def run(self, sample: Sample, fresh: bool) -> Ran:
+        begin_s = time.perf_counter()
+        if fresh:
+            self._client.reset()
+        for index, data in enumerate(sample):
+            self._client.load(data, index)
+        loaded_s = time.perf_counter()
+        ticks = self._client.infer(1)[0]
+        computed_s = time.perf_counter()
+        outputs = tuple(self._client.outputs())
+        total_s = time.perf_counter() - begin_s
+        # A board's own clock knows better than a line that answers in pieces.
+        compute_s = ticks / self._tick_hz if self._tick_hz else computed_s - loaded_s
+        return Ran(outputs, link_s=max(0.0, total_s - compute_s), compute_s=compute_s, ticks=ticks)
+
+    def close(self) -> None:
+        self._close()
+
+
+def _port(spec: MemberSpec) -> str:
+    """The port to open: by its USB serial number where the member has one."""
+    if not spec.link.startswith(USB):
+        return spec.link
+    from tinyserve.devices.serial import find_serial_number
+
+    return find_serial_number(spec.link.removeprefix(USB))

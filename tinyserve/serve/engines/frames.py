@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the server and a twin's process say to each other: MessagePack behind its length in four bytes."""
+
+from __future__ import annotations
+
+import struct
+from typing import IO, TypeVar
+
+import msgspec
+
+from tinyserve.serve.config import MemberSpec
+
+T = TypeVar("T")
+_LENGTH = struct.Struct("<I")
+
+
+class Opening(msgspec.Struct, frozen=True):
+    """The first frame to the twin: what it is."""
+
+    spec: MemberSpec
+    model_sha256: str
+    elf: str
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """Its answer."""
+
+    description: str
+    firmware: str
+    version: str
+    tick_unit: str
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """An inference."""
+
+    sample: list[bytes]
+    fresh: bool
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """Its answer; ``error`` "" where all went well."""
+
+    outputs: list[bytes] = []
+    link_s: float = 0.0
+    compute_s: float = 0.0
+    ticks: int = 0
+    error: str = ""
+    hint: str = ""
+
+
+def write(stream: IO[bytes], frame: msgspec.Struct) -> None:
+    """Raises OSError, ValueError where nobody listens."""
+    data = msgspec.msgpack.encode(frame)
+    stream.write(_LENGTH.pack(len(data)) + data)
+    stream.flush()
+
+
+def read(stream: IO[bytes], kind: type[T]) -> T:
+    """Raises EOFError where nothing comes any more."""
+    head = stream.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        raise EOFError
+    (length,) = _LENGTH.unpack(head)
+    data = stream.read(length)
+    if len(data) < length:
+        raise EOFError
+    return msgspec.msgpack.decode(data, type=kind)
