@@ -78,9 +78,9 @@ NEED_EXTRAS = {
     "sign": (["m.tflite", "--board", "nano33", "--key", "key.pem"], "updates"),
     "update": (["slot0.img", "--emulate", "nano33-slots"], "updates"),
     "slots": (["--emulate", "nano33-slots"], "updates"),
-    "health": (["tiny.bundle", "--emulate", "nano33-slots"], "updates"),
 }
 NEED_OTHER_FILES = {
+    "health",
     "fleet",
     "setup",
     "compare",
