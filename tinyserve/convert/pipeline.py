@@ -19,7 +19,7 @@ from tinyserve.compiler.passes.load import load
 from tinyserve.convert import sources
 from tinyserve.convert.check import comparison, doubts, fidelity, stage
 from tinyserve.convert.check.figures import figures
-from tinyserve.convert.quantize import auto, signal_front
+from tinyserve.convert.quantize import auto, extremes, signal_front
 from tinyserve.convert.quantize.schemes import Judge, ladder
 from tinyserve.convert.session import Session, opened
 from tinyserve.convert.settings import Options
@@ -213,14 +213,14 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
             load(original.data, session.options.operators)  # says what no data would help against
         raise _no_data(quantize)
     session.record.notes.extend(doubts.about(calibration, original.inputs))
-    if calibration is not held:
-        session.record.notes.extend(doubts.beyond(calibration, held, original.inputs))
     if calibration.synthetic:
         session.record.notes.append("calibrated with random data: its accuracy says nothing")
     if quantize == AUTO:
+        if calibration is not held:
+            session.record.notes.extend(doubts.beyond(calibration, held, original.inputs))
         converted = _cheapest(session, calibration, held)
     else:
-        converted = session.quantize(calibration, quantize, session.options)
+        converted = extremes.calibrated(session, calibration, held, quantize)
     floats = facts.computed_in_float(converted.data)
     if floats and converted.scheme != "float32":
         session.record.notes.append(f"stays in float32: {', '.join(floats)}")
