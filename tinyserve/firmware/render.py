@@ -17,6 +17,7 @@ from tinyserve.files import refuse_links
 from tinyserve.firmware import log_mel
 from tinyserve.firmware.interface import ModelInterface, interface_of
 from tinyserve.firmware.mlperf import Exchange, exchange_of
+from tinyserve.firmware.platformio.pio import PLATFORMIO_FILE
 from tinyserve.firmware.renode import renode_files
 from tinyserve.firmware.tflm_library import lib_deps
 from tinyserve.resources import data_directory, licence
@@ -28,7 +29,6 @@ Port = Literal["host", "cortex_m", "riscv", "arduino"]
 LINKER_SCRIPT = "board.ld"
 LINK_TEMPLATE = "common/link.ld"
 ELF_FILE = "firmware.elf"
-PLATFORMIO_FILE = "platformio.ini"
 RENDERED_FILE = ".rendered"
 DEFAULT_STACK_BYTES = 4096
 BAUD = 115200

@@ -178,3 +178,13 @@ def test_a_registry_that_does_not_answer_is_given_up_soon(monkeypatch: pytest.Mo
         assert not packages.registry_is_reachable(0.05)
     finally:
         never.set()
+
+
+def test_looking_for_packages_loads_no_compiler() -> None:
+    """Half a second of imports is half of what one waits for a registry that is stuck."""
+    program = (
+        "import sys, tinyserve.cli.board.setup, tinyserve.firmware.platformio.environment as _\n"
+        "print(sorted(name for name in sys.modules if name.startswith(('tinyserve.compiler.', 'numpy'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=True)
+    assert done.stdout == b"[]\n"

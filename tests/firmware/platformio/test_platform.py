@@ -12,9 +12,8 @@ from tests.firmware.tiny_model import tiny_model
 from tinyserve import boards
 from tinyserve.errors import DeviceError, FitError, ToolError
 from tinyserve.firmware.platformio import flash
-from tinyserve.firmware.platformio.pio import Pio
+from tinyserve.firmware.platformio.pio import PLATFORMIO_FILE, Pio
 from tinyserve.firmware.platformio.project import render_project
-from tinyserve.firmware.render import PLATFORMIO_FILE
 
 
 def add_to_ini(directory: Path, line: str) -> None:

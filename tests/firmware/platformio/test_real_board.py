@@ -24,9 +24,8 @@ from tinyserve.cli.main import main
 from tinyserve.errors import ToolError
 from tinyserve.firmware.platformio import core as cores
 from tinyserve.firmware.platformio import environment, packages
-from tinyserve.firmware.platformio.pio import Pio
+from tinyserve.firmware.platformio.pio import PLATFORMIO_FILE, Pio
 from tinyserve.firmware.platformio.project import render_project
-from tinyserve.firmware.render import PLATFORMIO_FILE
 
 HERE = Path(__file__).parent
 FRAMEWORK = "framework-arduinoespressif32"

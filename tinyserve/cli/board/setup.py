@@ -26,14 +26,16 @@ def command(*, board: str | None, frontends: tuple[str, ...]) -> None:
     """
     from tinyserve import boards, doctor
     from tinyserve.cli.progress import progress
-    from tinyserve.convert.frameworks import provision
     from tinyserve.firmware.platformio import core as cores
     from tinyserve.firmware.platformio import environment
 
     chosen = boards.load(board) if board else None
     with progress() as report:
-        for name in frontends:
-            click.echo(f"front end {name}: {provision.provision(name, report)}")
+        if frontends:
+            from tinyserve.convert.frameworks import provision
+
+            for name in frontends:
+                click.echo(f"front end {name}: {provision.provision(name, report)}")
         if chosen is None and frontends:
             return
         core = cores.private_core()

@@ -7,13 +7,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tinyserve.boards.types import Board
 from tinyserve.firmware.platformio import core as cores
 from tinyserve.firmware.platformio import packages
-from tinyserve.firmware.platformio.pio import Pio
-from tinyserve.firmware.render import PLATFORMIO_FILE, Project
+from tinyserve.firmware.platformio.pio import PLATFORMIO_FILE, Pio
 from tinyserve.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from tinyserve.firmware.render import Project  # with the compiler, which looking for packages needs not
 
 
 def lacking(board: Board) -> list[str]:

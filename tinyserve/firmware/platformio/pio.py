@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tinyserve.firmware.process import Finished, run
 
+PLATFORMIO_FILE = "platformio.ini"
 BUILD_TIMEOUT_S = 900.0
 INSTALL_TIMEOUT_S = 3600.0
 UPLOAD_TIMEOUT_S = 300.0

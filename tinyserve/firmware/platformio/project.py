@@ -10,7 +10,8 @@ from tinyserve.compiler.compile import Compiled
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.files import write
 from tinyserve.firmware.platformio import platform
-from tinyserve.firmware.render import PLATFORMIO_FILE, RENDERED_FILE, Project, render
+from tinyserve.firmware.platformio.pio import PLATFORMIO_FILE
+from tinyserve.firmware.render import RENDERED_FILE, Project, render
 from tinyserve.templates import render_template
 
 

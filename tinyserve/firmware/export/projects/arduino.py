@@ -7,7 +7,7 @@ from tinyserve.errors import UsageError
 from tinyserve.firmware.export.kind import Kind
 from tinyserve.firmware.export.libraries.arduino import SKETCH_NAME
 from tinyserve.firmware.export.projects.source import Request, rendered
-from tinyserve.firmware.render import PLATFORMIO_FILE
+from tinyserve.firmware.platformio.pio import PLATFORMIO_FILE
 from tinyserve.templates import render_template
 
 

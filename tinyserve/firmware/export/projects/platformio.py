@@ -6,8 +6,8 @@ from __future__ import annotations
 from tinyserve.errors import UsageError
 from tinyserve.firmware.export.kind import Kind
 from tinyserve.firmware.export.projects.source import Request, rendered
+from tinyserve.firmware.platformio.pio import PLATFORMIO_FILE
 from tinyserve.firmware.platformio.platform import is_emulated, platform_files
-from tinyserve.firmware.render import PLATFORMIO_FILE
 from tinyserve.templates import render_template
 
 
