@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import zipfile
@@ -131,3 +132,14 @@ def test_a_missing_front_end_is_named_with_the_command_that_installs_it(tmp_path
     with pytest.raises(ToolError, match="'pytorch'") as caught:
         front_ends.isolated(sources.identify(tmp_path / "m.pt2"))
     assert caught.value.hint == "tinyserve setup --frontend pytorch"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the stand-in is a shell script")
+def test_a_python_that_cannot_make_environments_is_named(tmp_path: Path) -> None:
+    """As one without its wheels of pip fails, which has nothing to do with an index."""
+    broken = tmp_path / "python3.13"
+    broken.write_text("#!/bin/sh\necho 'ensurepip returned non-zero exit status 1'\nexit 1\n")
+    broken.chmod(0o755)
+    with pytest.raises(ToolError, match=r"(?s)python3\.13 cannot make an environment: .*ensurepip") as caught:
+        provision._make_environment(str(broken), tmp_path / "e", lambda: None)
+    assert "python3-venv" in caught.value.hint

@@ -153,7 +153,7 @@ def provision(name: str, progress: Progress = silent) -> Path:
             _pip(Path(sys.executable), arguments, growing)
         else:
             interpreter = interpreters.find(frontend.name, frontend.newest)
-            _run([interpreter, "-m", "venv", "--clear", str(place)], growing)
+            _make_environment(interpreter, place, growing)
             _pip(python(place), [*_cpu_index(frontend), *frontend.requirements], growing)
             _check(frontend, place)
     return place
@@ -208,6 +208,17 @@ def _cpu_index(frontend: Frontend) -> list[str]:
 def _pip(interpreter: Path, arguments: list[str], growing: Callable[[], None] = lambda: None) -> None:
     quiet = ["--quiet", "--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
     _run([str(interpreter), "-m", "pip", "install", *quiet, *arguments], growing)
+
+
+def _make_environment(interpreter: str, place: Path, growing: Callable[[], None]) -> None:
+    """Raises ToolError that names the interpreter: parts of it may be missing, as Debian packages them."""
+    try:
+        _run([interpreter, "-m", "venv", "--clear", str(place)], growing)
+    except ToolError as error:
+        raise ToolError(
+            f"{interpreter} cannot make an environment: {error.message}",
+            "install what it lacks (python3-venv of its version), or take it off the PATH: others are tried",
+        ) from error
 
 
 def _check(frontend: Frontend, place: Path) -> None:
