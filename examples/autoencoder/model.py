@@ -12,13 +12,16 @@ are not.
 
 from __future__ import annotations
 
-import argparse
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from untrained import write
 
 SEED = 1
 
@@ -41,31 +44,5 @@ def calibration(count: int = 100) -> np.ndarray:
     return np.random.default_rng(SEED).normal(-30, 10, (count, 640)).astype(np.float32)
 
 
-def settle(model, inputs: np.ndarray) -> None:
-    """Sets the batch normalisations to the inputs' own statistics, so that activations are as spread as in a
-    trained model."""
-    import keras
-
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0
-    model(inputs, training=True)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.99
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Write the autoencoder.")
-    parser.add_argument("--out", type=Path, default=Path("build/autoencoder"))
-    out = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-    model, inputs = build_model(), calibration()
-    settle(model, inputs)
-    model.save(out / "autoencoder.keras")
-    np.savez_compressed(out / "calib.npz", x=inputs)
-    print(f"autoencoder: {model.count_params()} parameters -> {out}")
-
-
 if __name__ == "__main__":
-    main()
+    write("autoencoder", build_model, calibration, "the autoencoder")

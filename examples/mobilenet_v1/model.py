@@ -12,13 +12,16 @@ A convolution and 13 depthwise separable blocks, 8 to 256 channels: 7.5 M MACs, 
 
 from __future__ import annotations
 
-import argparse
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from untrained import write
 
 SEED = 1
 
@@ -55,31 +58,5 @@ def calibration(count: int = 50) -> np.ndarray:
     return np.random.default_rng(SEED).uniform(0, 1, (count, 96, 96, 3)).astype(np.float32)
 
 
-def settle(model, inputs: np.ndarray) -> None:
-    """Sets the batch normalisations to the inputs' own statistics, so that activations are as spread as in a
-    trained model."""
-    import keras
-
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0
-    model(inputs, training=True)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.99
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Write MobileNetV1 0.25.")
-    parser.add_argument("--out", type=Path, default=Path("build/mobilenet_v1"))
-    out = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-    model, inputs = build_model(), calibration()
-    settle(model, inputs)
-    model.save(out / "mobilenet_v1.keras")
-    np.savez_compressed(out / "calib.npz", x=inputs)
-    print(f"mobilenet_v1: {model.count_params()} parameters -> {out}")
-
-
 if __name__ == "__main__":
-    main()
+    write("mobilenet_v1", build_model, calibration, "MobileNetV1 0.25")

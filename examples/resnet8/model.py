@@ -12,13 +12,16 @@ Three stages of 16, 32 and 64 channels, each with one residual block: 12.5 M MAC
 
 from __future__ import annotations
 
-import argparse
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from untrained import write
 
 SEED = 1
 
@@ -53,31 +56,5 @@ def calibration(count: int = 100) -> np.ndarray:
     return np.random.default_rng(SEED).integers(0, 256, (count, 32, 32, 3)).astype(np.float32)
 
 
-def settle(model, inputs: np.ndarray) -> None:
-    """Sets the batch normalisations to the inputs' own statistics, so that activations are as spread as in a
-    trained model."""
-    import keras
-
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.0
-    model(inputs, training=True)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.99
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Write ResNet-8.")
-    parser.add_argument("--out", type=Path, default=Path("build/resnet8"))
-    out = parser.parse_args().out
-    out.mkdir(parents=True, exist_ok=True)
-    model, inputs = build_model(), calibration()
-    settle(model, inputs)
-    model.save(out / "resnet8.keras")
-    np.savez_compressed(out / "calib.npz", x=inputs)
-    print(f"resnet8: {model.count_params()} parameters -> {out}")
-
-
 if __name__ == "__main__":
-    main()
+    write("resnet8", build_model, calibration, "ResNet-8")

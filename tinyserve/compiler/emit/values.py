@@ -8,7 +8,7 @@ from zero and saturated, so that a device gets the bytes that the checks on the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tinyserve.compiler.emit.ctext import number
 from tinyserve.compiler.emit.interface import Form
@@ -157,41 +157,41 @@ class _Values:
         yield f"  return ({tensor.dtype.c_type})whole;"
 
     def set_input(self) -> Iterator[str]:
-        p = self._prefix
         yield from (
             "",
             "/* Writes a whole input from real values, in the order of its shape. Returns 0, or 1",
+            "   where there is no such input of numbers. */",
         )
-        yield "   where there is no such input of numbers. */"
-        yield f"static inline int {p}set_input_f32({self._first}uint32_t index, const float *values) {{"
-        yield from ("  (void)values;", *self._unused_self(), "  switch (index) {")
-        for index, tensor in self._numbers(self._program.input_tensors):
-            place = _feature(tensor)
-            kind = tensor.dtype.c_type
-            yield f"    case {index}: {{"
-            yield f"      {kind} *to = ({kind} *){p}input({self._self}{index}u);"
-            yield f"      for (uint32_t i = 0; i < {tensor.elements}u; i++) {{"
-            yield f"        to[i] = {p}input_{index}_quantize({place}values[i]);"
-            yield from ("      }", "      return 0;", "    }")
-        yield from ("    default: return 1;", "  }", "}")
+        p, head = self._prefix, f"set_input_f32({self._first}uint32_t index, const float *values)"
+        yield from self._each(head, self._program.input_tensors, lambda index, kind, place: (
+            f"{kind} *to = ({kind} *){p}input({self._self}{index}u);",
+            f"to[i] = {p}input_{index}_quantize({place}values[i]);",
+        ))  # fmt: skip
 
     def get_output(self) -> Iterator[str]:
-        p = self._prefix
         yield from (
             "",
             "/* Reads a whole output in real units. Returns 0, or 1 where there is no such output of",
+            "   numbers. */",
         )
-        yield "   numbers. */"
-        yield f"static inline int {p}get_output_f32({self._first}uint32_t index, float *values) {{"
+        p, head = self._prefix, f"get_output_f32({self._first}uint32_t index, float *values)"
+        yield from self._each(head, self._program.output_tensors, lambda index, kind, place: (
+            f"const {kind} *from = (const {kind} *){p}output({self._self}{index}u);",
+            f"values[i] = {p}output_{index}_dequantize({place}from[i]);",
+        ))  # fmt: skip
+
+    def _each(
+        self, head: str, tensors: Sequence[Tensor], body: Callable[[int, str, str], tuple[str, str]]
+    ) -> Iterator[str]:
+        """A function that goes over the elements of the tensor of an index: ``body`` has the declaration and
+        the step of (index, C type, arguments that name a feature)."""
+        yield f"static inline int {self._prefix}{head} {{"
         yield from ("  (void)values;", *self._unused_self(), "  switch (index) {")
-        for index, tensor in self._numbers(self._program.output_tensors):
-            place = _feature(tensor)
-            kind = tensor.dtype.c_type
-            yield f"    case {index}: {{"
-            yield f"      const {kind} *from = (const {kind} *){p}output({self._self}{index}u);"
+        for index, tensor in self._numbers(tensors):
+            declaration, step = body(index, tensor.dtype.c_type, _feature(tensor))
+            yield from (f"    case {index}: {{", f"      {declaration}")
             yield f"      for (uint32_t i = 0; i < {tensor.elements}u; i++) {{"
-            yield f"        values[i] = {p}output_{index}_dequantize({place}from[i]);"
-            yield from ("      }", "      return 0;", "    }")
+            yield from (f"        {step}", "      }", "      return 0;", "    }")
         yield from ("    default: return 1;", "  }", "}")
 
     def classes(self, place: int, labels: Sequence[str]) -> Iterator[str]:

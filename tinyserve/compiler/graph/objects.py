@@ -38,17 +38,36 @@ def pack(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def operator(model: Any, name: str, inputs: list[int], outputs: list[int], version: int = 1) -> Any:
-    """A new operator of the model, by the schema's name of it; its caller puts it into a graph."""
+def operator(
+    model: Any, name: str, inputs: list[int], outputs: list[int], options: str = "", *, version: int = 1
+) -> Any:
+    """A new operator of the model, by the schema's names of it and of its options; its caller puts it into a
+    graph."""
+    generated = module()
+    made = generated.OperatorT()
+    made.opcodeIndex = operator_code(model, name, version)
+    made.inputs, made.outputs = inputs, outputs
+    set_options(made, options)
+    return made
+
+
+def operator_code(model: Any, name: str, version: int = 1) -> int:
+    """The index of a new operator code."""
     generated = module()
     code = generated.OperatorCodeT()
     number = getattr(generated.BuiltinOperator, name)
-    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, number, version
+    # The deprecated field has 8 bits, and 127 says that the code stands in the other one.
+    code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), version
     model.operatorCodes.append(code)
-    made = generated.OperatorT()
-    made.opcodeIndex = len(model.operatorCodes) - 1
-    made.inputs, made.outputs = inputs, outputs
-    return made
+    return len(model.operatorCodes) - 1
+
+
+def set_options(operator: Any, options: str) -> None:
+    """Gives an operator empty options of the schema's table of this name; none where it is empty."""
+    if options:
+        generated = module()
+        operator.builtinOptionsType = getattr(generated.BuiltinOptions, options)
+        operator.builtinOptions = getattr(generated, f"{options}T")()
 
 
 def drop_tensors(model: Any, graph: Any, dropped: Collection[int]) -> None:

@@ -181,17 +181,7 @@ class _Writer:
         return graph
 
     def operator(self, name: str, inputs: list[int], outputs: list[int], options: str = "") -> Any:
-        code = self._schema.OperatorCodeT()
-        number = getattr(self._schema.BuiltinOperator, name)
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = number, min(number, 127), 1
-        self._model.operatorCodes.append(code)
-        operator = self._schema.OperatorT()
-        operator.opcodeIndex = len(self._model.operatorCodes) - 1
-        operator.inputs, operator.outputs = inputs, outputs
-        if options:
-            operator.builtinOptionsType = getattr(self._schema.BuiltinOptions, options)
-            operator.builtinOptions = getattr(self._schema, f"{options}T")()
-        return operator
+        return objects.operator(self._model, name, inputs, outputs, options)
 
     def handle(self, graph: Any, operators: list[Any], variable: Variable) -> int:
         tensor = self._schema.TensorT()

@@ -30,20 +30,15 @@ def _name(model: Any, operator: Any) -> int:
 
 
 def _select_v2(model: Any, graph: Any) -> None:
-    generated = objects.module()
-    kinds = generated.BuiltinOperator
+    kinds = objects.module().BuiltinOperator
     for operator in graph.operators:
         if _name(model, operator) != kinds.SELECT:
             continue
         shapes = [list(graph.tensors[int(i)].shape) for i in (*operator.inputs, *operator.outputs)]
         if any(shape != shapes[0] for shape in shapes):
             continue  # a condition per row, which SELECT_V2 would broadcast along columns
-        code = generated.OperatorCodeT()
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = kinds.SELECT_V2, kinds.SELECT_V2, 1
-        model.operatorCodes.append(code)
-        operator.opcodeIndex = len(model.operatorCodes) - 1
-        operator.builtinOptionsType = generated.BuiltinOptions.SelectV2Options
-        operator.builtinOptions = generated.SelectV2OptionsT()
+        operator.opcodeIndex = objects.operator_code(model, "SELECT_V2")
+        objects.set_options(operator, "SelectV2Options")
     objects.drop_unused(model)
 
 

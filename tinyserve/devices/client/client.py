@@ -14,6 +14,7 @@ from tinyserve.devices.client.exchange import (
     START_UP,
     Exchange,
     Garbage,
+    Patience,
     Refused,
     Restarted,
 )
@@ -29,6 +30,8 @@ OTHER_LINES = 20
 """What an answer may hold beside the lines that it is asked for: notes, refusals."""
 LOAD_COMMAND = "db "
 LINE_REDUCTION = 6  # 1,100 bytes, then 183 (less than the common queue of 256), then 80
+
+_WIRE_GREETING = Patience(WIRE_GREETING_S, most_s=2 * WIRE_GREETING_S)
 
 
 class Client:
@@ -50,7 +53,7 @@ class Client:
         if self._link.is_wire:
             self._find_on_wire()
         else:
-            self._exchange.until_ready(START_UP, GREETING_TIMEOUT_S)
+            self._exchange.until_ready(START_UP, Patience(GREETING_TIMEOUT_S))
         self._is_ready = True
 
     def identify(self) -> DeviceInfo:
@@ -108,10 +111,9 @@ class Client:
                     raise answers.malformed("ts-infer", [line]) from error
 
         timeout_s = self.inference_timeout_s * (1 + warmup)
-        lines = self._exchange.ask(
-            f"ts-infer {runs} {warmup}", timeout_s, on_line, self._started_s,
-            most_lines=runs + OTHER_LINES, most_s=self.inference_timeout_s * (runs + warmup + 1),
-        )  # fmt: skip
+        most_s = self.inference_timeout_s * (runs + warmup + 1)
+        patience = Patience(timeout_s, self._started_s, runs + OTHER_LINES, most_s)
+        lines = self._exchange.ask(f"ts-infer {runs} {warmup}", patience, on_line)
         if len(ticks) != runs:
             raise answers.malformed("ts-infer", lines)
         return ticks
@@ -133,10 +135,9 @@ class Client:
         """Ticks of each layer in one inference."""
         self.connect()
         self.connect()
-        lines = self._exchange.ask(
-            "ts-profile", self.inference_timeout_s, first_s=self._started_s,
-            most_lines=self._info.layers + OTHER_LINES if self._info is not None else MOST_LINES,
-        )  # fmt: skip
+        most_lines = self._info.layers + OTHER_LINES if self._info is not None else MOST_LINES
+        patience = Patience(self.inference_timeout_s, self._started_s, most_lines)
+        lines = self._exchange.ask("ts-profile", patience)
         return answers.parse_profile(lines)
 
     def reset(self) -> None:
@@ -168,7 +169,7 @@ class Client:
         """Runs ``infer N W``: time of all runs by the device's own clock, and the results."""
         self.connect()
         timeout_s = self.inference_timeout_s * (runs + warmup)
-        lines = self._exchange.ask(f"infer {runs} {warmup}", timeout_s, most_s=2 * timeout_s)
+        lines = self._exchange.ask(f"infer {runs} {warmup}", Patience(timeout_s, most_s=2 * timeout_s))
         return answers.parse_mlperf_run(lines)
 
     def results(self) -> list[float]:
@@ -186,7 +187,7 @@ class Client:
         return ANSWER_TIMEOUT_S if self._info is not None and self._info.says_started else None
 
     def _ask_again(self, command: str, most_lines: int = MOST_LINES) -> list[str]:
-        return self._exchange.ask_again(command, self._answer_s, most_lines)
+        return self._exchange.ask_again(command, Patience(self._answer_s, most_lines=most_lines))
 
     def _load(self, data: bytes, line_bytes: int, index: int | None = None) -> None:
         """``db load`` starts again, so a load that lost or garbled lines is done again from its start.
@@ -212,11 +213,11 @@ class Client:
                 longest = max(min(longest, DEFAULT_LINE_BYTES), longest // LINE_REDUCTION)
 
     def _load_once(self, data: bytes, line_bytes: int) -> None:
-        self._exchange.ask(f"db load {len(data)}", self._answer_s)
+        self._exchange.ask(f"db load {len(data)}", Patience(self._answer_s))
         piece = (line_bytes - len(LOAD_COMMAND)) // 2
         for start in range(0, len(data), piece):
             end = min(start + piece, len(data))
-            lines = self._exchange.ask(LOAD_COMMAND + data[start:end].hex(), self._answer_s)
+            lines = self._exchange.ask(LOAD_COMMAND + data[start:end].hex(), Patience(self._answer_s))
             expected = "m-load-done" if end == len(data) else f"m-[{end} of {len(data)} bytes]"
             if expected not in lines:
                 raise Garbage(f"{self._link.name}: loading stands at {lines!r}, expected {expected}")
@@ -224,13 +225,13 @@ class Client:
     def _find_on_wire(self) -> None:
         """A board may be starting, or running already with half a command in its buffer, or not be ours."""
         with suppress(NoAnswer, Garbage):
-            self._exchange.until_ready(START_UP, WIRE_GREETING_S, most_s=2 * WIRE_GREETING_S)
+            self._exchange.until_ready(START_UP, _WIRE_GREETING)
             return
         deadline = time.monotonic() + GREETING_TIMEOUT_S
         while True:
             self._exchange.settle()
             try:
-                lines = self._exchange.ask("name", WIRE_GREETING_S, most_s=2 * WIRE_GREETING_S)
+                lines = self._exchange.ask("name", _WIRE_GREETING)
                 if answers.bracketed(lines, "m-name-dut-"):
                     return
                 raise Garbage(
@@ -239,7 +240,7 @@ class Client:
                 )
             except Restarted:  # opening the port did it, late: the rest of its greeting follows
                 with suppress(NoAnswer, Garbage):
-                    self._exchange.until_ready(START_UP, WIRE_GREETING_S, most_s=2 * WIRE_GREETING_S)
+                    self._exchange.until_ready(START_UP, _WIRE_GREETING)
                     return
             except (NoAnswer, Garbage, Refused) as error:  # refused: what half a command was answered, late
                 if time.monotonic() < deadline:

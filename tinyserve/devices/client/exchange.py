@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from tinyserve.devices.client.strangers import is_greeting, is_noise, is_restart, recognise
 from tinyserve.devices.link import Link, NoAnswer
@@ -42,6 +43,26 @@ class Refused(DeviceError):
     """The device answered ``e-[...]``: it understood, and won't."""
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long an answer may take: ``line_s`` for each line, ``first_s`` for the first where that comes at
+    once, and ``most_s`` for all of them together (None: what a wait for the first, and a slow line's time
+    for the rest make)."""
+
+    line_s: float
+    first_s: float | None = None
+    most_lines: int = MOST_LINES
+    most_s: float | None = None
+
+    @property
+    def all_s(self) -> float:
+        return self.most_s if self.most_s is not None else 2 * self.line_s + SLOWEST_LINE_S * self.most_lines
+
+    def next_s(self, is_first: bool) -> float:
+        """For the next line."""
+        return self.first_s if is_first and self.first_s is not None else self.line_s
+
+
 class Exchange:
     """Sends commands and gathers answers. ``on_line`` (if given) sees each line of an answer as it comes."""
 
@@ -53,16 +74,10 @@ class Exchange:
     def ask(
         self,
         command: str,
-        timeout_s: float,
+        patience: Patience,
         on_line: Callable[[str], None] | None = None,
-        first_s: float | None = None,
-        *,
-        most_lines: int = MOST_LINES,
-        most_s: float | None = None,
     ) -> list[str]:
-        """The answer's lines without the final ``m-ready``; ``timeout_s`` is for each line, ``first_s`` for
-        the first where that comes at once, and ``most_s`` for all of them together (None: what a wait for
-        the first, and a slow line's time for the rest make).
+        """The answer's lines without the final ``m-ready``.
 
         Raises Refused, Garbage, NoAnswer and LinkClosed; none is tried again here.
         """
@@ -70,14 +85,14 @@ class Exchange:
             self.settle()
         self._in_step = False
         self._link.write(command.encode("ascii") + b"%")
-        return self.until_ready(command, timeout_s, on_line, first_s, most_lines=most_lines, most_s=most_s)
+        return self.until_ready(command, patience, on_line)
 
-    def ask_again(self, command: str, timeout_s: float, most_lines: int = MOST_LINES) -> list[str]:
+    def ask_again(self, command: str, patience: Patience) -> list[str]:
         """As ``ask``, and again after lost or garbled lines. Only for commands that change nothing."""
         for attempt in range(RETRIES + 1):
             begin = time.monotonic()
             try:
-                return self.ask(command, timeout_s, most_lines=most_lines)
+                return self.ask(command, patience)
             except Restarted:
                 raise
             except (Garbage, NoAnswer) as error:
@@ -99,29 +114,23 @@ class Exchange:
     def until_ready(
         self,
         command: str,
-        timeout_s: float,
+        patience: Patience,
         on_line: Callable[[str], None] | None = None,
-        first_s: float | None = None,
-        *,
-        most_lines: int = MOST_LINES,
-        most_s: float | None = None,
     ) -> list[str]:
         """Lines up to ``m-ready``."""
         lines: list[str] = []
         refusal = ""
         begin = time.monotonic()
-        limit_s = most_s if most_s is not None else 2 * timeout_s + SLOWEST_LINE_S * most_lines
+        limit_s = patience.all_s
         while True:
             left_s = limit_s - (time.monotonic() - begin)
             try:
-                line = self._link.read_line(
-                    min(max(0.0, left_s), timeout_s if lines or first_s is None else first_s)
-                )
+                line = self._link.read_line(min(max(0.0, left_s), patience.next_s(not lines)))
             except NoAnswer as error:
                 raise self._silence(error) from error
             if line == READY:
                 break
-            if len(lines) >= most_lines or left_s <= 0:
+            if len(lines) >= patience.most_lines or left_s <= 0:
                 raise self._endless(command, line, len(lines), limit_s - left_s)
             if command != START_UP and is_restart(line):
                 raise self._restarted(command, line)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
-from tinyserve.compiler.ops.support.broadcast import Broadcast, broadcast_overlaps, check_broadcast
-from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.base import unsupported
+from tinyserve.compiler.ops.support.binary import Binary
+from tinyserve.compiler.ops.support.broadcast import Broadcast
 from tinyserve.compiler.ops.support.quantize_params import (
     Activation,
     activation_range,
@@ -66,22 +66,21 @@ class AddF32Params(Params, c_type="ts_add_f32_params"):
     subtract: bool
 
 
-class Add(OpDef):
+class Add(Binary):
     """Quantized inputs are brought to twice the larger scale with 20 (int8) or 15 (int16) extra bits."""
 
     name = "ADD"
-    inputs = ("input1", "input2")
-    types = SUFFIX
+    kernel = "add"
+    header = "add"
+    suffixes = SUFFIX
+    types = suffixes
     limits = "int32 without a fused activation; up to 6 dimensions"
 
     def attributes(self, options: Options) -> AddAttributes:
         return AddAttributes(Activation.read(options))
 
-    def check(self, node: Node) -> None:
+    def check_values(self, node: Node) -> None:
         input1, input2, output = node.input("input1"), node.input("input2"), node.output
-        checks.dtype(node, input1, SUFFIX, "input")
-        checks.same_dtype(node, input1, input2, output)
-        check_broadcast(node, input1, input2)
         check_activation(node, node.attributes.activation)
         if input1.dtype in (DType.INT8, DType.INT16):
             checks.per_tensor(node, input1, input2, output)
@@ -96,24 +95,7 @@ class Add(OpDef):
         if node.output.dtype is DType.INT32 and node.attributes.activation is not Activation.NONE:
             raise unsupported(node, "an activation fused into int32", "use a separate activation layer")
 
-    def lower(self, node: Node, lowering: Lowering) -> None:
-        if lowering.lower_variant("add", node):
-            return
-        input1, input2, output = node.input("input1"), node.input("input2"), node.output
-        sources = [lowering.operand(input1), lowering.operand(input2)]
-        target = lowering.buffer(output)
-        add_call(
-            node,
-            lowering,
-            f"ts_add_{SUFFIX[output.dtype]}",
-            "add.h",
-            params=self._params(node, Broadcast.of(input1, input2, output)),
-            inputs=sources,
-            outputs=[target],
-            overlaps=broadcast_overlaps(node, [input1, input2], sources, target),
-        )
-
-    def _params(self, node: Node, broadcast: Broadcast) -> Params:
+    def params(self, node: Node, broadcast: Broadcast) -> Params:
         subtract, activation = node.name == "SUB", node.attributes.activation
         if node.output.dtype is DType.FLOAT32:
             return AddF32Params(broadcast, float_clamp(activation), subtract)
@@ -143,7 +125,6 @@ class Sub(Add):
     """As ADD."""
 
     name = "SUB"
-    types = SUFFIX
     limits = "up to 6 dimensions"
 
     def check_int32(self, node: Node) -> None:

@@ -122,12 +122,9 @@ class Conv2DF32Params(Params, c_type="ts_conv_2d_f32_params"):
     layer: FloatWeights
 
 
-class Conv2D(OpDef):
-    """Weights [output channels][height][width][input channels / groups], bias int32 (or int64 for int16), or
-    none.
-    """
+class Convolution(OpDef):
+    """What CONV_2D and DEPTHWISE_CONV_2D have in common."""
 
-    name = "CONV_2D"
     inputs = ("input", "weights", "bias?")
     names_constants = True
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
@@ -142,6 +139,14 @@ class Conv2D(OpDef):
             dilation_width=options.int32("dilation_w_factor", 1),
             dilation_height=options.int32("dilation_h_factor", 1),
         )
+
+
+class Conv2D(Convolution):
+    """Weights [output channels][height][width][input channels / groups], bias int32 (or int64 for int16), or
+    none.
+    """
+
+    name = "CONV_2D"
 
     def check(self, node: Node) -> None:
         input, weights, output = node.input("input"), node.input("weights"), node.output

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
+from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import (
-    Conv2DAttributes,
+    Convolution,
     FloatWeights,
     Int8Weights,
     Int16Weights,
@@ -23,17 +23,11 @@ from tinyserve.compiler.ops.linear.conv_2d import (
     suffix,
 )
 from tinyserve.compiler.ops.support import checks
-from tinyserve.compiler.ops.support.base import Lowering, OpDef
+from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.overlap import lead_bytes
-from tinyserve.compiler.ops.support.quantize_params import Activation
 from tinyserve.compiler.ops.support.records import DilatedWindow
-from tinyserve.compiler.ops.support.window import Window, read_padding
+from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Params
-
-
-@dataclass(frozen=True)
-class DepthwiseConv2DAttributes(Conv2DAttributes):
-    """The depth multiplier follows from the shapes (TFLM takes it from there, too)."""
 
 
 @dataclass(frozen=True)
@@ -61,24 +55,11 @@ class DepthwiseConv2DF32Params(Params, c_type="ts_depthwise_conv_2d_f32_params")
     layer: FloatWeights
 
 
-class DepthwiseConv2D(OpDef):
-    """Weights [1][height][width][input channels * multiplier]; bias as in CONV_2D."""
+class DepthwiseConv2D(Convolution):
+    """Weights [1][height][width][input channels * multiplier]; bias as in CONV_2D. The multiplier follows
+    from the shapes (TFLM takes it from there, too)."""
 
     name = "DEPTHWISE_CONV_2D"
-    inputs = ("input", "weights", "bias?")
-    names_constants = True
-    types = (DType.INT8, DType.INT16, DType.FLOAT32)
-    limits = "int8 weights (constant int4 with int8 activations), symmetric"
-
-    def attributes(self, options: Options) -> DepthwiseConv2DAttributes:
-        return DepthwiseConv2DAttributes(
-            padding=read_padding(options),
-            stride_width=options.int32("stride_w"),
-            stride_height=options.int32("stride_h"),
-            activation=Activation.read(options),
-            dilation_width=options.int32("dilation_w_factor", 1),
-            dilation_height=options.int32("dilation_h_factor", 1),
-        )
 
     def check(self, node: Node) -> None:
         input, weights, output = node.input("input"), node.input("weights"), node.output

@@ -9,7 +9,7 @@ from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.broadcast import Broadcast, broadcast_overlaps, check_broadcast
-from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.program import Params
 
 QUANTIZED = (DType.INT8, DType.INT16)
@@ -41,19 +41,24 @@ class Binary(OpDef):
         raise NotImplementedError
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        if lowering.lower_variant(self.header, node):
-            return
+        if not lowering.lower_variant(self.header, node):
+            function = f"ts_{self.kernel}_{self.suffixes[node.operands()[0].dtype]}"
+            self.add(node, lowering, Kernel(function, f"{self.header}.h"))
+
+    def add(self, node: Node, lowering: Lowering, kernel: Kernel) -> None:
+        """Appends the call of a kernel that takes the portable kernels' parameters."""
         inputs = node.operands()
         sources = [lowering.operand(tensor) for tensor in inputs]
         target = lowering.buffer(node.output)
-        dtype = inputs[0].dtype
         add_call(
             node,
             lowering,
-            f"ts_{self.kernel}_{self.suffixes[dtype]}",
-            f"{self.header}.h",
+            kernel.function,
+            kernel.header,
             params=self.params(node, Broadcast.of(inputs[0], inputs[1], node.output)),
             inputs=sources,
             outputs=[target],
             overlaps=broadcast_overlaps(node, inputs, sources, target),
+            variant=kernel.variant,
+            reason=kernel.reason,
         )
