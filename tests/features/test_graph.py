@@ -46,6 +46,23 @@ def test_tables_are_imputed_encoded_scaled_and_joined() -> None:
     assert FeatureRunner(spec(TABLE)).run(x).tolist() == wanted
 
 
+WINDOWS = """
+[input]
+shape = [8]
+[[steps]]
+kind = "window"
+length = 4
+[[steps]]
+"""
+
+
+def test_windows_without_a_rate_are_windows() -> None:
+    numbers = FeatureRunner(spec(WINDOWS + 'kind = "statistics"\nof = ["max"]\n'))
+    assert numbers.run(np.arange(8, dtype=np.float32)[None]).tolist() == [[[3], [7]]]
+    power = FeatureRunner(spec(WINDOWS + 'kind = "spectrum"\n'))
+    assert power.run(np.zeros((1, 8), np.float32)).shape == (1, 2, 3)
+
+
 @pytest.mark.parametrize(
     ("text", "before", "after", "said"),
     [

@@ -40,7 +40,8 @@ class Value:
     """What a step gives: ``shape`` is without the batch axis of 1.
 
     ``rate_hz``: of the first axis, 0 where it is no time. ``bin_rate_hz`` and ``fft_length``: of the spectrum
-    that the last axis is, 0 where it is none.
+    that the last axis is, 0 where it is none. ``windows``: the first axis counts windows, the second is
+    inside of one.
     """
 
     tensor: int
@@ -49,6 +50,7 @@ class Value:
     rate_hz: float = 0.0
     bin_rate_hz: float = 0.0
     fft_length: int = 0
+    windows: bool = False
 
     @property
     def elements(self) -> int:

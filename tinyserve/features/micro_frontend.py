@@ -74,7 +74,7 @@ def build(step: spec.MicroFrontend, value: Value, flow: Flow) -> Value:
         "SignalFilterBankLog", [channels], [((step.channels,), "int16")],
         input_correction_bits=correction, output_scale=_LOG_SCALE,
     )[0]  # fmt: skip
-    made = replace(value, tensor=logarithm, shape=(step.channels,), bin_rate_hz=0.0)
+    made = replace(value, tensor=logarithm, shape=(step.channels,), bin_rate_hz=0.0, windows=False)
     return flow.reshaped(made, (1, step.channels))
 
 

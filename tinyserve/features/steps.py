@@ -50,7 +50,7 @@ def _window(step: spec.Window, value: Value, flow: Flow) -> Value:
     framed = flow.custom(
         "FeatureFrames", value, [], shape, width=width, length=length, hop=hop, **flow.history
     )
-    return replace(framed, bin_rate_hz=value.rate_hz, rate_hz=value.rate_hz / hop)
+    return replace(framed, bin_rate_hz=value.rate_hz, rate_hz=value.rate_hz / hop, windows=True)
 
 
 @build.register
@@ -123,7 +123,7 @@ def _filtered(taps: Array | Sequence[float], step: int, value: Value, flow: Flow
 @build.register
 def _statistics(step: spec.Statistics, value: Value, flow: Flow) -> Value:
     """Of windows [rows][length][width] (or without channels), or of all samples where there are none."""
-    windows = value if value.bin_rate_hz or len(value.shape) > 2 else _one_window(value, flow)
+    windows = value if value.windows else _one_window(value, flow)
     rows, length = windows.shape[:2]
     width = math.prod(windows.shape[2:])
     kinds, places = zip(*(_statistic(name, length, flow) for name in step.of), strict=True)
@@ -132,7 +132,7 @@ def _statistics(step: spec.Statistics, value: Value, flow: Flow) -> Value:
         "FeatureStatistics", flow.floats(windows), constants, (rows, width * len(kinds)), width=width,
         length=length,
     )  # fmt: skip
-    return replace(made, bin_rate_hz=0.0)
+    return replace(made, bin_rate_hz=0.0, windows=False)
 
 
 def _one_window(value: Value, flow: Flow) -> Value:
@@ -158,9 +158,9 @@ def _statistic(name: str, length: int, flow: Flow) -> tuple[int, float]:
 
 @build.register
 def _spectrum(step: spec.Spectrum, value: Value, flow: Flow) -> Value:
-    if not value.bin_rate_hz and len(value.shape) > 1:
+    if not value.windows and len(value.shape) > 1:
         raise flow.error("a spectrum is of windows", 'put a step of kind "window" before it')
-    windows = value if len(value.shape) > 1 else replace(_one_window(value, flow), bin_rate_hz=value.rate_hz)
+    windows = value if value.windows else replace(_one_window(value, flow), bin_rate_hz=value.rate_hz)
     if len(windows.shape) > 2:  # channels become rows
         windows = flow.transposed(windows, (0, 2, 1))
     length = windows.shape[-1]
@@ -252,7 +252,7 @@ def _banded(matrix: Array, value: Value, flow: Flow) -> Value:
         flow.constant(np.concatenate(weights)),
     ]
     made = flow.custom("FeatureBands", value, constants, (*value.shape[:-1], len(matrix)))
-    return replace(made, bin_rate_hz=0.0, fft_length=0)
+    return replace(made, bin_rate_hz=0.0, fft_length=0, windows=False)
 
 
 # --- features
@@ -322,7 +322,7 @@ def _spread(op: str, constants: Sequence[float], value: Value, flow: Flow) -> Va
 def _reshape(step: spec.Reshape, value: Value, flow: Flow) -> Value:
     if math.prod(step.shape) != value.elements:
         raise flow.error(f"{value.elements} values do not fill {step.shape}")
-    return replace(flow.reshaped(value, step.shape), fft_length=0)
+    return replace(flow.reshaped(value, step.shape), fft_length=0, bin_rate_hz=0.0, windows=False)
 
 
 # --- what they share
@@ -330,7 +330,7 @@ def _reshape(step: spec.Reshape, value: Value, flow: Flow) -> Value:
 
 def _samples(value: Value, flow: Flow) -> tuple[int, int]:
     """Samples and channels of a signal."""
-    if value.bin_rate_hz or len(value.shape) > 2:
+    if value.windows or len(value.shape) > 2:
         raise flow.error(
             f"it works on samples, not on windows {list(value.shape)}", "put it before the window"
         )
