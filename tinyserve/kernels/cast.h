@@ -36,11 +36,11 @@ static inline uint32_t ts_cast_float_u32(float x)
 
 static inline int64_t ts_cast_float_s64(float x)
 {
-    if (x >= 9.223372036854775808e18f) {
+    if (x >= 9223372036854775808.0f) {
         return INT64_MAX;
     }
-    if (x <= -9.223372036854775808e18f) {
-        return INT64_MIN;
+    if (x <= -9223372036854775808.0f) {
+        return -INT64_MAX - 1; /* INT64_MIN, which cppcheck takes for an unsigned constant */
     }
     return x != x ? 0 : (int64_t)x;
 }
