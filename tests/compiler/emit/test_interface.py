@@ -208,6 +208,15 @@ def test_a_product_without_steps_is_spared_their_state(instance: str, tmp_path: 
     assert "ts_model_next" not in symbols
 
 
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_thirty_two_bits_and_no_library_are_enough(compiler: str, tmp_path: Path) -> None:
+    compiled = compile_model(chain_model(), interface=CALLER)
+    write(compiled, tmp_path)
+    strict = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wpedantic", "-Werror"]
+    freestanding = ["-m32", "-std=c11", "-ffreestanding", "-O2", *strict]
+    compiles(compiler, [*freestanding, "-c", *compiled.sources.compile], tmp_path)
+
+
 def test_places_are_chosen_in_a_header_and_cost_no_image(tmp_path: Path) -> None:
     compiled = compile_model(chain_model(), name="kws")
     write(compiled, tmp_path)

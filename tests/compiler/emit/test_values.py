@@ -124,6 +124,44 @@ def test_a_model_without_classes_has_no_function_that_finds_one() -> None:
     assert "set_input_f32" in text
 
 
+# What Windows' headers, Arduino's core and impatient people define.
+MACROS = """
+#include <stdint.h>
+#define min(a, b) ((a) < (b) ? (a) : (b))
+#define max(a, b) ((a) > (b) ? (a) : (b))
+#define abs(x) ((x) > 0 ? (x) : -(x))
+#define round(x) ((long)(x))
+#define sq(x) ((x) * (x))
+#define bit(b) (1UL << (b))
+#define near
+#define far
+#define small char
+#define interface struct
+#define IN
+#define OUT
+#define INPUT 0x0
+#define OUTPUT 0x1
+#define DEFAULT 1
+#define F(x) x
+#define T int
+#define I 1
+#define PI 3.14
+"""
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+@pytest.mark.parametrize("instance", ["static", "caller"])
+def test_the_headers_serve_cpp_among_others_macros(compiler: str, instance: Instance, tmp_path: Path) -> None:
+    interface = Interface(instance, labels=HOSTILE)
+    write(compile_model(scores_model("int8"), interface=interface), tmp_path)
+    includes = '#include "model.hpp"\n#include "model_values.h"\n'
+    (tmp_path / "main.cpp").write_text(f"{MACROS}{includes}int main() {{ return ts_round_f32(0.4f); }}\n")
+    strict = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wold-style-cast", "-Wpedantic", "-Werror"]
+    for standard in ("c++11", "c++20"):
+        options = [f"-std={standard}", "-fno-exceptions", "-fno-rtti", *strict, "-fsyntax-only", "main.cpp"]
+        compiles(compiler, options, tmp_path)
+
+
 @pytest.mark.parametrize("compiler", ["g++", "clang++"])
 def test_the_header_serves_cpp(compiler: str, tmp_path: Path) -> None:
     compiled = compile_model(scores_model("int16", zero_point=0), interface=Interface(labels=HOSTILE))

@@ -16,19 +16,19 @@ _SPAN = """
 #define TINYSERVE_SPAN_HPP
 namespace tinyserve {
 /* A view of an input or an output, as std::span of C++20: a pointer and a number of elements. */
-template <typename T> class span {
+template <typename Element> class span {
 public:
-  constexpr span(T *data, std::size_t size) noexcept : data_(data), size_(size) {}
-  constexpr T *data() const noexcept { return data_; }
+  constexpr span(Element *data, std::size_t size) noexcept : data_(data), size_(size) {}
+  constexpr Element *data() const noexcept { return data_; }
   constexpr std::size_t size() const noexcept { return size_; }
-  constexpr std::size_t size_bytes() const noexcept { return size_ * sizeof(T); }
+  constexpr std::size_t size_bytes() const noexcept { return size_ * sizeof(Element); }
   constexpr bool empty() const noexcept { return size_ == 0; }
-  constexpr T &operator[](std::size_t index) const noexcept { return data_[index]; }
-  constexpr T *begin() const noexcept { return data_; }
-  constexpr T *end() const noexcept { return data_ + size_; }
+  constexpr Element &operator[](std::size_t index) const noexcept { return data_[index]; }
+  constexpr Element *begin() const noexcept { return data_; }
+  constexpr Element *end() const noexcept { return data_ + size_; }
 
 private:
-  T *data_;
+  Element *data_;
   std::size_t size_;
 };
 } // namespace tinyserve

@@ -26,6 +26,21 @@ _LIMITS = {
     DType.UINT32: ("0", "UINT32_MAX"),
     DType.INT64: ("INT64_MIN", "INT64_MAX"),
 }
+# Casts as C has them, for products in C++ that allow none of their own.
+_C_IN_CPP = """
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wold-style-cast"
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wuseless-cast"
+#endif
+#endif
+"""
+_C_IN_CPP_ENDS = """
+#if defined(__cplusplus) && defined(__GNUC__)
+#pragma GCC diagnostic pop
+#endif
+"""
 _ROUND = """
 #ifndef TS_ROUND_F32
 #define TS_ROUND_F32
@@ -44,7 +59,7 @@ def header(program: Program, form: Form, prefix: str, macro: str, labels: Sequen
     """The lines of NAME_values.h behind its banner. ``labels``: the classes, empty where they are unknown."""
     guard = f"{macro}VALUES_H"
     yield from (f"#ifndef {guard}", f"#define {guard}", "", f'#include "{program.name}.h"', "")
-    yield from ("#include <stddef.h>", *_ROUND.splitlines())
+    yield from ("#include <stddef.h>", *_C_IN_CPP.splitlines(), *_ROUND.splitlines())
     writer = _Values(program, form, prefix, macro)
     yield from writer.extents("INPUT", program.input_tensors)
     yield from writer.extents("OUTPUT", program.output_tensors)
@@ -59,7 +74,7 @@ def header(program: Program, form: Form, prefix: str, macro: str, labels: Sequen
         yield from writer.classes(place, labels)
         if len(program.input_tensors) == 1:
             yield from writer.classify(place)
-    yield from ("", f"#endif /* {guard} */")
+    yield from (*_C_IN_CPP_ENDS.splitlines(), "", f"#endif /* {guard} */")
 
 
 def class_output(program: Program, labels: int) -> int | None:
