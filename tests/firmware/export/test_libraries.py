@@ -612,6 +612,23 @@ def test_the_folders_for_cubeide_compile_beside_a_main_h_of_cubemx(tmp_path: Pat
     run("arm-none-eabi-ld", "-r", *objects, "-o", "both.o", cwd=tmp_path)  # no symbol is defined twice
 
 
+EXAMPLES = {
+    "zephyr-module": "samples/classify/src/main.c",
+    "esp-idf-component": "examples/classify/main/main.c",
+    "platformio-library": "examples/classify/src/main.c",
+    "stm32cube": "Core/Src/app_kws.c",
+}
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_examples_bring_context_and_arena_where_they_are_the_caller_s(kind: str, tmp_path: Path) -> None:
+    need("gcc")
+    place = make(kind, tmp_path, instance="caller")
+    includes = [f"-I{STUBS}", f"-I{next(place.rglob('kws.h')).parent}", f"-I{place / 'Core/Inc'}"]
+    run("gcc", "-std=gnu11", *STRICT, *includes, "-fsyntax-only", place / EXAMPLES[kind], cwd=tmp_path)
+    assert not any("ARENA_" in path.read_text() for path in place.rglob("Kconfig"))
+
+
 # --- CMSIS pack
 
 CORES = {
