@@ -8,16 +8,21 @@ import struct
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.slots.conftest import CORES, KEY, OTHER_KEY, Workshop, smp
+from tests.slots.models import bundle_of, classifier
+from tinyserve import workflow
 from tinyserve.devices.emulators.updatable import UpdatableDevice
 from tinyserve.devices.smp.client import SmpError
 from tinyserve.devices.smp.commands import Phase
-from tinyserve.errors import RefusedError, UsageError
-from tinyserve.slots.image import Facts, Golden, core_id, sign
+from tinyserve.errors import FitError, RefusedError, UsageError
+from tinyserve.slots import body
+from tinyserve.slots.image import Facts, Golden, Version, core_id, sign
 from tinyserve.slots.read import ImageFile
 from tinyserve.slots.reasons import Reason
+from tinyserve.slots.signing import Signing, sign_bundle
 from tinyserve.slots.update import NO_SLOT, update
 
 
@@ -222,3 +227,23 @@ def test_an_update_that_is_there_already_is_no_update(m0: Workshop) -> None:
     board = smp(m0.device())
     update(board, m0.images(1))
     assert update(board, m0.images(1)).was_there
+
+
+def test_a_model_that_takes_too_much_stack_is_not_signed(
+    m0: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "MODEL_STACK_BYTES", 16)
+    with pytest.raises(FitError, match="bytes of stack"):
+        m0.images(3, counter=99)
+
+
+def test_a_model_that_takes_more_than_its_slot_is_not_signed(m0: Workshop) -> None:
+    flash = m0.board.flash
+    assert flash is not None
+    small = msgspec.structs.replace(m0.board, flash=msgspec.structs.replace(flash, bytes=81920 + 2 * 16384))
+    large = bundle_of(classifier(1, hidden=1000), m0.directory / "large")
+    signing = Signing(KEY, 1, Version())
+    with pytest.raises(FitError, match=r"does not fit|of its slot"):
+        sign_bundle(
+            large, small, signing, m0.directory / "too-large", target=workflow.target(small, "balanced")
+        )

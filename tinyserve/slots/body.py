@@ -22,7 +22,7 @@ from tinyserve.firmware.interface import ModelInterface, interface_of
 from tinyserve.firmware.render import LINKER_SCRIPT, SHIM, Contents, Project, linker_script, write_project
 from tinyserve.firmware.toolchain import Name as ToolchainName
 from tinyserve.slots.image import HEADER_BYTES, Golden
-from tinyserve.slots.layout import Layout
+from tinyserve.slots.layout import MODEL_STACK_BYTES, Layout
 
 ABI = 1
 """Of the entry table, as firmware_templates/serve/model_table.h has it."""
@@ -100,6 +100,12 @@ def make(
     vector = _golden_bytes(golden, model)
     project = render_body(compiled, place, directory, model_id or model.name)
     linked = build(project, toolchain, timeout_s=COMPILE_TIMEOUT_S)
+    stack = linked.stack.invoke_bytes if linked.stack else None
+    if stack is not None and stack > MODEL_STACK_BYTES:
+        raise FitError(
+            f"an inference takes {stack:,} bytes of stack, firmware with slots has {MODEL_STACK_BYTES:,}",
+            "build the model into a firmware of its own: tinyserve build",
+        )
     code = _loaded(linked, project)
     given, wanted = vector
     data = code + given + wanted
@@ -114,7 +120,7 @@ def make(
         golden=Golden(len(code), len(given), len(wanted)),
         memory_bytes=memory_bytes(model),
         model_sha256=bytes.fromhex(model.sha256),
-        stack_bytes=linked.stack.invoke_bytes if linked.stack else None,
+        stack_bytes=stack,
     )
 
 

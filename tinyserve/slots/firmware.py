@@ -29,10 +29,9 @@ from tinyserve.firmware.render import (
 from tinyserve.resources import data_directory
 from tinyserve.slots.body import memory_bytes
 from tinyserve.slots.image import core_id, key_bytes
-from tinyserve.slots.layout import Layout, layout_of
+from tinyserve.slots.layout import STACK_BYTES, Layout, layout_of
 
 DEVICE_FILE = "device.json"
-STACK_BYTES = 8192
 WATCHDOG_S = 5
 """Longer than any inference; on a twin in instructions, one per clock."""
 _ROOM = 1.25

@@ -17,6 +17,9 @@ UNIT_BYTES = 4
 FIRMWARE_BYTES = 64 * 1024
 """Flash that the firmware keeps for itself: without a model it needs half of it."""
 MOST_SLOT_BYTES = 512 * 1024
+STACK_BYTES = 8192
+MODEL_STACK_BYTES = 6144
+"""What of the firmware's stack an inference may take: verifying takes 2,000 bytes, the way to a model 600."""
 _JOURNAL_SECTORS = 2
 _LEAST_SLOT_SECTORS = 4
 
