@@ -41,7 +41,7 @@ HOSTILE = [
     b"", b"{", b"[]", b"null", b"\xff\xfe", b"[" * 100_000, b'{"inputs":' + b"[" * 5_000, b'{"inputs": []}',
     without("data"), without("name"), without("shape"), without("datatype"),
     body(shape=[-1, 8, 8, 1]), body(shape=[1, 8, 8]), body(shape=[2**62, 2**62]),
-    body(shape=[0, 8, 8, 1], data=[]),
+    body(shape=[0, 8, 8, 1], data=[]), body(shape=[0, 2**40, 2**40], data=[]),
     body(shape=[2, 8, 8, 1]), body(shape=[1] * 1000), body(shape=[1.5, 8]), body(shape="1"),
     body(shape=[2**70]),
     body(data=[128] + [0] * 63), body(data=[0.5] * 64), body(data=["0"] * 64), body(data=[None] * 64),

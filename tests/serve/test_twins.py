@@ -17,8 +17,12 @@ from tests.serve.test_tritonclient import given, samples
 from tinyserve import boards, workflow
 from tinyserve.bundle import Bundle
 from tinyserve.devices import open_device, pty
+from tinyserve.errors import DeviceError
+from tinyserve.predict.engines import members
 from tinyserve.progress import silent
 from tinyserve.serve import member
+from tinyserve.serve.engines import Firmwares, open_engine
+from tinyserve.serve.served import Served as Model
 
 BOARD = "cortex-m0"
 FLEET = """
@@ -114,3 +118,16 @@ def test_a_board_with_another_model_does_not_serve(shapes: Bundle, tmp_path: Pat
         while desk.state == "starting" and time.monotonic() < deadline:
             time.sleep(0.05)
         assert "the firmware of another model" in desk.reason
+
+
+def test_a_twin_whose_process_dies_fails_alone_and_leaves_nothing(shapes: Bundle) -> None:
+    model = Model("shapes", "1", shapes)
+    (spec,) = members(BOARD, "twin", 1)
+    engine = open_engine(spec, model, Firmwares())
+    sample, expected = model.golden
+    assert engine.run(sample, False).outputs == expected
+    engine.interrupt()
+    with pytest.raises(DeviceError, match="process has ended"):
+        engine.run(sample, False)
+    engine.close()
+    engine.close()

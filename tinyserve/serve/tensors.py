@@ -96,9 +96,9 @@ def _array(tensor: Given, info: TensorInfo) -> Array:
 
 def _shaped(tensor: Given) -> Array:
     """Checked before anything is allocated: a shape is only numbers."""
-    if len(tensor.shape) > MOST_DIMENSIONS or any(extent < 0 for extent in tensor.shape):
+    if len(tensor.shape) > MOST_DIMENSIONS or any(extent < 1 for extent in tensor.shape):
         raise RequestError(
-            f"input {tensor.name} has the shape {list(tensor.shape)[:20]}", "extents from 0 on"
+            f"input {tensor.name} has the shape {list(tensor.shape)[:20]}", "extents from 1 on"
         )
     dtype = NUMPY[tensor.datatype]
     count = math.prod(tensor.shape)

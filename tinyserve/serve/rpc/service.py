@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import json_format
+from google.protobuf.message import DecodeError
 
 from tinyserve import __version__
 from tinyserve.errors import TinyserveError
@@ -33,6 +34,7 @@ _CONTENTS = {
 }  # fmt: skip
 _STREAM_AHEAD = 64
 """Requests of one stream that may wait: the client is not listened to further."""
+_InferRequest = message("ModelInferRequest")
 _InferResponse = message("ModelInferResponse")
 
 
@@ -48,12 +50,14 @@ class Service:
         service = POOL.FindServiceByName(SERVICE)
         for method in service.methods:
             request, response = (message(kind.name) for kind in (method.input_type, method.output_type))
-            name = _snake(method.name)
+            call = getattr(self, _snake(method.name))
+            # Bytes come as they are: gRPC's own answer to what is no message is a traceback in the log.
             if method.client_streaming:
-                make, behaviour = grpc.stream_stream_rpc_method_handler, getattr(self, name)
+                handler = grpc.stream_stream_rpc_method_handler(call, None, response.SerializeToString)
             else:
-                make, behaviour = grpc.unary_unary_rpc_method_handler, _guarded(getattr(self, name), response)
-            methods[method.name] = make(behaviour, request.FromString, response.SerializeToString)
+                guarded = _guarded(call, request, response)
+                handler = grpc.unary_unary_rpc_method_handler(guarded, None, response.SerializeToString)
+            methods[method.name] = handler
         return grpc.method_handlers_generic_handler(SERVICE, methods)
 
     async def server_live(self, request: Any, context: Context) -> dict[str, object]:
@@ -106,7 +110,9 @@ class Service:
     async def model_infer(self, request: Any, context: Context) -> Any:
         return await self._infer(request, context.time_remaining())
 
-    async def model_stream_infer(self, requests: AsyncIterator[Any], context: Context) -> AsyncIterator[Any]:
+    async def model_stream_infer(
+        self, requests: AsyncIterator[bytes], context: Context
+    ) -> AsyncIterator[Any]:
         """Answers in the order of the requests; an error is an answer, too, and does not end the stream."""
         tasks: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue(_STREAM_AHEAD)
 
@@ -128,9 +134,11 @@ class Service:
                 if left is not None:
                     left.cancel()
 
-    async def _streamed(self, request: Any) -> Any:
+    async def _streamed(self, raw: bytes) -> Any:
         response = message("ModelStreamInferResponse")()
+        request = _InferRequest()
         try:
+            request = _parsed(raw, _InferRequest)
             response.infer_response.CopyFrom(await self._infer(request, None))
         except TinyserveError as error:
             response.error_message = str(error)
@@ -146,14 +154,21 @@ class Service:
         return _encode(await self._gateway.infer(asked, "grpc"), asked)
 
 
+def _parsed(raw: bytes, kind: Any) -> Any:
+    try:
+        return kind.FromString(raw)
+    except DecodeError as error:
+        raise RequestError(f"the request is no {kind.DESCRIPTOR.name}") from error
+
+
 def _guarded(
-    method: Callable[[Any, Context], Awaitable[Any]], response: Any
-) -> Callable[[Any, Context], Awaitable[Any]]:
+    method: Callable[[Any, Context], Awaitable[Any]], request: Any, response: Any
+) -> Callable[[bytes, Context], Awaitable[Any]]:
     """With errors as gRPC has them: a status, never a traceback."""
 
-    async def behaviour(request: Any, context: Context) -> Any:
+    async def behaviour(raw: bytes, context: Context) -> Any:
         try:
-            found = await method(request, context)
+            found = await method(_parsed(raw, request), context)
         except (RequestError, UnavailableError) as error:
             metadata: tuple[tuple[str, str], ...] = ()
             if isinstance(error, UnavailableError):
