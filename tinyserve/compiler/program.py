@@ -152,6 +152,8 @@ class KernelCall:
     ``variant`` names the kernel variant and ``reason`` why it was chosen. Where ``continues`` is a bool that
     the call sets to false, the inference ends after it, and outputs stay what they were. ``code`` holds the
     lines of functions that are this call's alone, where what to compute is no constant but code.
+    ``scratch_size`` is what the kernel's header says that the call's one scratch buffer takes, as a C
+    expression in bytes: the generated code asserts that it has as many.
     """
 
     function: str
@@ -170,6 +172,7 @@ class KernelCall:
     reason: str = ""
     continues: Buffer | None = None
     code: tuple[str, ...] = ()
+    scratch_size: str = ""
 
     @cached_property
     def fields(self) -> dict[str, ParamValue]:

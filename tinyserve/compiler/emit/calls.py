@@ -38,6 +38,9 @@ def kernel_call(call: KernelCall, places: Places) -> Iterator[str]:
             yield f"      .{field} = {_value(value, places)},{f' /* {about} */' if about else ''}"
         yield "  };"
         arguments.insert(0, "&params")
+    if call.scratch_size:
+        (scratch,) = (one for one in call.args if isinstance(one, Buffer) and one.kind == "scratch")
+        yield f'  _Static_assert({call.scratch_size} == {scratch.nbytes}, "scratch of {call.function}");'
     yield f"  {call.function}({', '.join(arguments)});"
 
 

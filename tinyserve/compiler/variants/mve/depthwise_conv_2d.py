@@ -68,6 +68,7 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
         inputs=[source],
         outputs=[target],
         scratch=[words],
+        scratch_size=f"TS_MVE_DEPTHWISE_SCRATCH_BYTES({view.output_width}, {stride})",
         macs=output.elements * 9,
         variant="mve",
         reason=REASON,

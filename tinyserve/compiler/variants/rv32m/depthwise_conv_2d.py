@@ -66,6 +66,7 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: np
         inputs=[source],
         outputs=[target],
         scratch=[band],
+        scratch_size=f"TS_RV32M_BAND_BYTES({rows}, {view.output_width}, {view.stride_width})",
         macs=output.elements * 9,
         variant="rv32m",
         reason=REASON,

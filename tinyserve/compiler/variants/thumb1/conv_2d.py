@@ -76,6 +76,7 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: In
         inputs=[source],
         outputs=[target],
         scratch=[patch],
+        scratch_size=f"4 * TS_THUMB1_CONV_2D_SCRATCH_WORDS({taps.shape[1]}, {groups})",
         macs=output.elements * taps.shape[1],
         variant="thumb1",
         reason=REASON,

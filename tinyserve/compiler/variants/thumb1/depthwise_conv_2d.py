@@ -51,7 +51,7 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: In
     stride = view.stride_height
     order = [0, 1, 2] if stride == 1 else [0, 2, 1]
     packed = np.ascontiguousarray(taps.reshape(-1, 3, 3)[:, :, order]).reshape(-1)
-    layout, words = _layout(view)
+    layout, words, size = _layout(view)
     scratch = lowering.scratch(f"{output.name}_rows", 4 * words)
     source, target = lowering.operand(input), lowering.buffer(output)
     params = Thumb1DepthwiseConv2DParams(
@@ -68,6 +68,7 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: In
         inputs=[source],
         outputs=[target],
         scratch=[scratch],
+        scratch_size=f"4 * {size}",
         macs=output.elements * 9,
         variant="thumb1",
         reason=REASON,
@@ -76,19 +77,22 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: In
     )
 
 
-def _layout(view: Window) -> tuple[str, int]:
-    """How a channel is widened, and words of scratch: whole where it is small, else row by row."""
+def _layout(view: Window) -> tuple[str, int, str]:
+    """How a channel is widened, whole where it is small, else row by row; words of scratch, also as the
+    header has them."""
     stride = view.stride_height
     same_size = (view.input_height, view.input_width) == (view.output_height, view.output_width)
     if stride == 1 and same_size and view.pad_top == view.pad_left == 1:
         words = _plane_words(view)
         if words <= PLANE_LIMIT_WORDS:
-            return "planes", words
+            return "planes", words, f"TS_THUMB1_PLANE_SCRATCH_WORDS({view.input_height}, {view.input_width})"
     if stride == 2 and view.pad_top <= 1 and view.pad_left <= 1:
         words = _split_words(view)
         if words <= SPLIT_LIMIT_WORDS:
-            return "split", words
-    return f"s{stride}", _row_words(view.output_width, stride)
+            size = f"TS_THUMB1_SPLIT_SCRATCH_WORDS({view.output_height}, {view.output_width})"
+            return "split", words, size
+    size = f"TS_THUMB1_DEPTHWISE_SCRATCH_WORDS({view.output_width}, {stride})"
+    return f"s{stride}", _row_words(view.output_width, stride), size
 
 
 def _row_words(output_width: int, stride: int) -> int:
