@@ -29,6 +29,18 @@ def check_writable(path: Path) -> None:
         ) from error
 
 
+def refuse_file(directory: Path) -> None:
+    """Raises FileSystemError where a file lies in the place of a directory that is to be written, or above
+    it."""
+    for place in (directory, *directory.absolute().parents):
+        if place.exists():
+            if not place.is_dir():
+                raise FileSystemError(
+                    f"{place} is a file, where a directory is wanted", "choose another with -o"
+                )
+            return
+
+
 def refuse_links(root: Path, path: Path) -> None:
     """Raises FileSystemError where ``path`` or a directory between it and ``root`` is a symbolic link:
     ``root`` may be

@@ -18,6 +18,7 @@ from tinyserve.compiler.emit.emit import MARK, Sources, emit
 from tinyserve.compiler.graph.types import Model
 from tinyserve.compiler.program import PORTABLE, STATIC, Interface, MemoryPlan, Program, Target
 from tinyserve.errors import FileSystemError
+from tinyserve.files import refuse_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +67,7 @@ def write_files(files: Mapping[str, str | bytes], directory: Path) -> list[Path]
     Every file is complete before the first takes its place. Files that tinyserve did not write are left
     alone: one in the way raises FileSystemError, as does a directory that cannot be written.
     """
+    refuse_file(directory)
     try:
         for path in files:
             _refuse_foreign(directory / path)

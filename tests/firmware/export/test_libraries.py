@@ -20,11 +20,12 @@ from click.testing import CliRunner, Result
 
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve import boards
+from tinyserve.cli.model.compile import command as compile_command
 from tinyserve.cli.model.export import LIBRARIES as NAMED
 from tinyserve.cli.model.export import command as export_command
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
-from tinyserve.errors import DataError, UsageError
+from tinyserve.errors import DataError, FileSystemError, UsageError
 from tinyserve.firmware.export import LIBRARIES, Library, export_library
 from tinyserve.firmware.platformio import core as cores
 from tinyserve.firmware.platformio.pio import Pio
@@ -155,6 +156,20 @@ def test_a_name_that_others_have_is_refused_with_one_that_works(name: str, tmp_p
     assert f"{name}_model" in done.exception.hint
     assert command(model, "--kind", "cmake", "-o", tmp_path / "b").exit_code == 0
     assert (tmp_path / f"b/src/{name}_model.h").is_file()
+
+
+def test_a_file_where_a_directory_is_wanted_is_named(tmp_path: Path) -> None:
+    model, file = tmp_path / "m.tflite", tmp_path / "file"
+    model.write_bytes(network(1))
+    file.write_text("mine")
+    for place in (file, file / "below"):
+        for done in (
+            command(model, "--kind", "cmake", "-o", place),
+            CliRunner().invoke(compile_command, [str(model), "-o", str(place)]),
+        ):
+            assert isinstance(done.exception, FileSystemError)
+            assert f"{file} is a file" in done.exception.message
+    assert file.read_text() == "mine"
 
 
 def test_labels_and_instance_are_those_of_the_command(tmp_path: Path) -> None:

@@ -34,7 +34,13 @@ LIBRARIES = (
 )
 @click.option("--as", "kind", type=click.Choice(KINDS), help="The bench firmware as a project of this kind.")
 @click.option("--name", metavar="NAME", help="With --kind: the library's name.  [default: the model's]")
-@click.option("--release", default="1.0.0", show_default=True, help="With --kind: the library's version.")
+@click.option(
+    "--release",
+    default="1.0.0",
+    show_default=True,
+    metavar="VERSION",
+    help="With --kind: the library's version.",
+)
 @click.option(
     "--board",
     metavar="NAME",

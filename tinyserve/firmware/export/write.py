@@ -11,7 +11,7 @@ from pathlib import Path
 from tinyserve.boards.types import Board
 from tinyserve.compiler.compile import Compiled
 from tinyserve.errors import FileSystemError, UsageError
-from tinyserve.files import refuse_links, write
+from tinyserve.files import refuse_file, refuse_links, write
 from tinyserve.firmware.export.kind import kinds_in
 from tinyserve.firmware.export.library import Library
 from tinyserve.firmware.export.projects.source import Request
@@ -43,6 +43,7 @@ def export_library(kind: str, library: Library, directory: Path) -> list[Path]:
 
 
 def _write(files: Mapping[str, bytes], directory: Path) -> list[Path]:
+    refuse_file(directory)
     try:
         earlier = _earlier_export(directory)
         for name in (*files, *earlier, MARK_FILE):
