@@ -6,10 +6,13 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
 from itertools import islice
 from types import TracebackType
+
+ARRIVAL_S = 0.1  # the kernel hands on what was written to a pty later, on a busy machine
 
 
 class PtyInstrument:
@@ -80,6 +83,7 @@ class LineInstrument(PtyInstrument):
         chunk = list(islice(self._lines, 20))
         if not chunk:
             self.streaming.clear()
+            time.sleep(ARRIVAL_S)
             self.done.set()
         return "".join(f"{line}\r\n" for line in chunk).encode()
 

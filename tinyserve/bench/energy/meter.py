@@ -70,6 +70,5 @@ class Recording:
         try:
             while not self._ended.wait(POLL_S):
                 self._meter.poll()
-            self._meter.poll()  # what had come by then belongs to it
         except Exception as error:
             self._error = error
