@@ -15,7 +15,8 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
-from tinyserve.compiler.ops.support.records import Clamp, DilatedWindow, quantized_clamp
+from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
+from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate, layers
 
@@ -24,7 +25,7 @@ from tinyserve.compiler.variants import Candidate, layers
 class PatchesParams(Params, c_type="ts_conv_2d_s16_patches_params"):
     """``steps`` of a patch; ``weights_step``: bytes of a pair of channels."""
 
-    window: DilatedWindow
+    window: Window
     input_channels: int
     output_channels: int
     clamp: Clamp
@@ -114,7 +115,7 @@ def _lower(node: Node, lowering: Lowering, kernel: Kernel, factors: _Factors) ->
     padded[:channels, :taps] = weights.data.reshape(channels, taps)
     name = weights.name
     params = PatchesParams(
-        window=DilatedWindow.of(view),
+        window=view,
         input_channels=input.shape[3],
         output_channels=channels,
         clamp=quantized_clamp(node),

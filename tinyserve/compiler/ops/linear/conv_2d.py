@@ -22,7 +22,6 @@ from tinyserve.compiler.ops.support.quantize_params import (
 )
 from tinyserve.compiler.ops.support.records import (
     Clamp,
-    DilatedWindow,
     Factors,
     FloatClamp,
     float_clamp,
@@ -92,7 +91,7 @@ class Int8Weights(Params):
 
 @dataclass(frozen=True)
 class _Shape(Params):
-    window: DilatedWindow
+    window: Window
     input_channels: int
     filter_channels: int
     filters_per_group: int
@@ -173,8 +172,7 @@ class Conv2D(Convolution):
         view = conv_window(node)
         groups = input.shape[3] // weights.shape[3]
         channels = output.shape[3]
-        window = DilatedWindow.of(view)
-        shape = _Shape(window, input.shape[3], weights.shape[3], channels // groups, channels)
+        shape = _Shape(view, input.shape[3], weights.shape[3], channels // groups, channels)
         params: Params
         if input.dtype is DType.FLOAT32:
             params = Conv2DF32Params(shape, float_weights(node, lowering))

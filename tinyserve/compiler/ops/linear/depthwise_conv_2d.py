@@ -25,14 +25,13 @@ from tinyserve.compiler.ops.linear.conv_2d import (
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.overlap import lead_bytes
-from tinyserve.compiler.ops.support.records import DilatedWindow
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Params
 
 
 @dataclass(frozen=True)
 class _Shape(Params):
-    window: DilatedWindow
+    window: Window
     input_channels: int
     depth_multiplier: int
 
@@ -84,7 +83,7 @@ class DepthwiseConv2D(Convolution):
             return
         input, output = node.input("input"), node.output
         view = conv_window(node)
-        shape = _Shape(DilatedWindow.of(view), input.shape[3], output.shape[3] // input.shape[3])
+        shape = _Shape(view, input.shape[3], output.shape[3] // input.shape[3])
         params: Params
         if input.dtype is DType.FLOAT32:
             params = DepthwiseConv2DF32Params(shape, float_weights(node, lowering))

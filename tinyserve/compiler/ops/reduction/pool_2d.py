@@ -21,11 +21,10 @@ from tinyserve.compiler.ops.support.quantize_params import (
 from tinyserve.compiler.ops.support.records import (
     Clamp,
     FloatClamp,
-    WindowFields,
     float_clamp,
     quantized_clamp,
 )
-from tinyserve.compiler.ops.support.window import Window, read_padding, window
+from tinyserve.compiler.ops.support.window import PlainWindow, Window, read_padding, window
 from tinyserve.compiler.program import Params
 
 _SCALE_TOLERANCE = 1e-6  # TFLM's PoolingPrepare
@@ -43,14 +42,14 @@ class Pool2DAttributes:
 
 @dataclass(frozen=True)
 class Pool2DParams(Params, c_type="ts_pool_2d_params"):
-    window: WindowFields
+    window: PlainWindow
     channels: int
     clamp: Clamp
 
 
 @dataclass(frozen=True)
 class Pool2DF32Params(Params, c_type="ts_pool_2d_f32_params"):
-    window: WindowFields
+    window: PlainWindow
     channels: int
     clamp: FloatClamp
 
@@ -97,7 +96,7 @@ class Pool2D(OpDef):
         """Appends the call of a kernel that takes the portable kernels' parameters."""
         input, output = node.input("input"), node.output
         view = _window(node)
-        shape = WindowFields.of(view), input.shape[3]
+        shape = view.plain(), input.shape[3]
         params: Params
         if input.dtype is DType.FLOAT32:
             params = Pool2DF32Params(*shape, float_clamp(node.attributes.activation))

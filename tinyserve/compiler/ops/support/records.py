@@ -12,7 +12,6 @@ from tinyserve.compiler.ops.support.quantize_params import (
     float_range,
     int32_range,
 )
-from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Constant, Params
 
 
@@ -66,41 +65,3 @@ class Factors(Params):
     multiplier_step: int
     multipliers: Constant
     shifts: Constant
-
-
-@dataclass(frozen=True)
-class WindowFields(Params):
-    """A sliding window without dilation."""
-
-    batches: int
-    input_height: int
-    input_width: int
-    filter_height: int
-    filter_width: int
-    output_height: int
-    output_width: int
-    stride_height: int
-    stride_width: int
-    pad_top: int
-    pad_left: int
-
-    @classmethod
-    def of(cls, view: Window) -> WindowFields:
-        return cls(
-            view.batches, view.input_height, view.input_width, view.filter_height, view.filter_width,
-            view.output_height, view.output_width, view.stride_height, view.stride_width,
-            view.pad_top, view.pad_left,
-        )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class DilatedWindow(Params):
-    """A sliding window."""
-
-    window: WindowFields
-    dilation_height: int
-    dilation_width: int
-
-    @classmethod
-    def of(cls, view: Window) -> DilatedWindow:
-        return cls(WindowFields.of(view), view.dilation_height, view.dilation_width)

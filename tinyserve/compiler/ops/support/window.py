@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from tinyserve.compiler.graph.types import Node, Options
 from tinyserve.compiler.ops.support.base import unsupported
 from tinyserve.compiler.ops.support.checks import invalid
 from tinyserve.compiler.ops.support.overlap import NOTHING_READ, IntArray
+from tinyserve.compiler.program import Params
 
 _PADDING = {0: "SAME", 1: "VALID"}
 _EXTENT_LIMIT = 1 << 24  # far above any tensor that fits a microcontroller, far below overflow in C
@@ -22,8 +23,9 @@ def read_padding(options: Options) -> str:
 
 
 @dataclass(frozen=True)
-class Window:
-    """A window over [batches][input_height][input_width]. Pads are zero points around the input."""
+class PlainWindow(Params):
+    """A window without dilation over [batches][input_height][input_width]. Pads are zero points around the
+    input."""
 
     batches: int
     input_height: int
@@ -34,10 +36,20 @@ class Window:
     output_width: int
     stride_height: int
     stride_width: int
-    dilation_height: int
-    dilation_width: int
     pad_top: int
     pad_left: int
+
+
+@dataclass(frozen=True)
+class Window(PlainWindow):
+    """A window of any dilation."""
+
+    dilation_height: int
+    dilation_width: int
+
+    def plain(self) -> PlainWindow:
+        """What kernels that know no dilation are given."""
+        return PlainWindow(*(getattr(self, one.name) for one in fields(PlainWindow)))
 
     @property
     def pixels(self) -> int:
@@ -125,8 +137,8 @@ def window(
             f"output has shape {list(output.shape)}, expected {[input.shape[0], *sizes]} and the channels",
         )
     return Window(
-        input.shape[0], input.shape[1], input.shape[2], *filter_size, sizes[0], sizes[1], *stride, *dilation,
-        before[0], before[1],
+        input.shape[0], input.shape[1], input.shape[2], *filter_size, sizes[0], sizes[1], *stride,
+        before[0], before[1], *dilation,
     )  # fmt: skip
 
 

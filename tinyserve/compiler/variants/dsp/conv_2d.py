@@ -13,7 +13,6 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import IntArray, lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
-from tinyserve.compiler.ops.support.records import DilatedWindow
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Constant, Optimize, Params
 from tinyserve.compiler.variants import Candidate, layers, sums16
@@ -52,7 +51,7 @@ class DspConv2D1x1Params(Params, c_type="ts_conv_2d_1x1_dsp_s8_params"):
 @dataclass(frozen=True)
 class DspConv2DParams(Params, c_type="ts_conv_2d_dsp_s8_params"):
     matmul: MatmulFields
-    window: DilatedWindow
+    window: Window
     input_channels: int
     input_zero_point: int
     patch_words: int
@@ -154,7 +153,7 @@ def _lower(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int =
     patch_words = pixels * packed.steps
     params = DspConv2DParams(
         matmul=_matmul(node, lowering, packed, view.pixels // max(1, view.batches) if pixels > 1 else 1),
-        window=DilatedWindow.of(view),
+        window=view,
         input_channels=input.shape[3],
         input_zero_point=input.zero_point,
         patch_words=patch_words,

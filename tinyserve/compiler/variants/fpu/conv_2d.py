@@ -13,8 +13,8 @@ from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
-from tinyserve.compiler.ops.support.records import FloatClamp, WindowFields, float_clamp
-from tinyserve.compiler.ops.support.window import Window
+from tinyserve.compiler.ops.support.records import FloatClamp, float_clamp
+from tinyserve.compiler.ops.support.window import PlainWindow, Window
 from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate
 
@@ -28,7 +28,7 @@ _ITEM = 4
 class FpuConv2DParams(Params, c_type="ts_conv_2d_fpu_f32_params"):
     weights: Constant
     bias: Constant
-    window: WindowFields
+    window: PlainWindow
     input_channels: int
     output_channels: int
     clamp: FloatClamp
@@ -65,7 +65,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     params = FpuConv2DParams(
         weights=lowering.constant(f"{weights.name}_packed", packed, "see kernels/fpu/conv_2d.h"),
         bias=lowering.constant(f"{weights.name}_bias", _packed(start.reshape(-1, 1).astype(np.float32))),
-        window=WindowFields.of(view),
+        window=view.plain(),
         input_channels=input.shape[3],
         output_channels=channels,
         clamp=float_clamp(node.attributes.activation),

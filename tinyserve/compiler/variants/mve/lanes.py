@@ -13,7 +13,7 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
-from tinyserve.compiler.ops.support.records import DilatedWindow
+from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.mve import packing
@@ -26,7 +26,7 @@ _LANES = 4
 @dataclass(frozen=True)
 class LanesParams(Params, c_type="ts_mve_depthwise_lanes_params"):
     packed: layers.PackedWeights
-    window: DilatedWindow
+    window: Window
     channels: int
     input_zero_point: int
     output: packing.MveOutput
@@ -58,7 +58,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     assert isinstance(packed, Constant)
     requant = lowering.constant(f"{weights.name}_requant", table.reshape(-1), "bias, multiplier, shift")
     params = LanesParams(
-        layers.PackedWeights(packed, requant), DilatedWindow.of(view), input.shape[3], input.zero_point,
+        layers.PackedWeights(packed, requant), view, input.shape[3], input.zero_point,
         packing.MveOutput.of(node),
     )  # fmt: skip
     add_call(
