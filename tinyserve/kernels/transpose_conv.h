@@ -171,11 +171,8 @@ TS_COMPUTED_OPERANDS(ts_transpose_conv_s8, int8_t, int8_t, int32_t)
 TS_COMPUTED_OPERANDS(ts_transpose_conv_s16, int16_t, int8_t, int64_t)
 TS_COMPUTED_OPERANDS(ts_transpose_conv_f32, float, float, float)
 
-typedef ts_transpose_conv_s16_params ts_transpose_conv_s16_short_params;
-
-static inline void ts_transpose_conv_s16_short_computed(const ts_transpose_conv_s16_short_params *p,
-                                                        const int16_t *input, const int8_t *weights,
-                                                        const int16_t *bias, int16_t *output)
+static inline void ts_transpose_conv_s16_short_computed(const ts_transpose_conv_s16_params *p, const int16_t *input,
+                                                        const int8_t *weights, const int16_t *bias, int16_t *output)
 {
     ts_transpose_conv_s16_params with = *p;
     with.weights = weights;

@@ -35,8 +35,6 @@ from tinyserve.quality.rows import Rows, Task, joined
 from tinyserve.quality.tasks import ANY, Wanted, choose
 
 Array = npt.NDArray[Any]
-Infer = Callable[[list[Array]], Array]
-"""Inputs (N, *sample shape) in the model's own types to the first output (N, ...)."""
 
 _PIECE_BYTES = 4 << 20  # of samples in real units: several pieces per thread are in memory
 _PIECE_SAMPLES = (4, 8192)

@@ -150,11 +150,6 @@ class Monitor:
         self._state.input_next = 0
         self._state.input_size = len(left) + len(data)
 
-    @property
-    def has_input(self) -> bool:
-        """Bytes that the firmware has not taken yet are left."""
-        return bool(self._state.input_next < self._state.input_size)
-
     def drop_input(self) -> None:
         """Forgets the bytes that the firmware has not taken yet."""
         self._state.input_next = self._state.input_size
