@@ -155,3 +155,12 @@ def test_rows_of_which_a_mask_leaves_nothing(infinite: bool, exact: bool, tmp_pa
 def _is_exact(one: object) -> bool:
     decibels, agreement = getattr(one, "sqnr_db", None), getattr(one, "agreement", None)
     return (decibels is None or decibels >= _LEAST_DB) and agreement in (None, 1.0)
+
+
+def test_an_lstm_with_projected_states_is_named(tmp_path: Path) -> None:
+    nodes = "all, h, c = LSTM<hidden_size = 4>(x, w, r) y = Neg(h)"
+    source = model("float[3,1,2] x", "float[a,b,c] y", nodes, "float[1,16,2] w = {0}, float[1,16,3] r = {0}")
+    for tensor, shape in zip(source.graph.initializer, ((1, 16, 2), (1, 16, 3)), strict=True):
+        tensor.CopyFrom(numpy_helper.from_array(np.ones(shape, np.float32), tensor.name))
+    with pytest.raises(UnsupportedError, match="LSTM 'all' has projected states"):
+        imported(source, tmp_path)

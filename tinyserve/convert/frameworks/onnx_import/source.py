@@ -58,6 +58,7 @@ def read(path: Path, input_shapes: Sequence[Sequence[int]]) -> OnnxSource:
     onnx = importlib.import_module("onnx")
     model = _checked(onnx, path)
     _check_operators(onnx, model, path)
+    _check_projections(model, path)
     if model.functions:
         model = importlib.import_module("onnx.inliner").inline_local_functions(model)
     labels = plain.labels(model)
@@ -137,6 +138,20 @@ def _check_operators(onnx: Any, model: Any, path: Path) -> None:
             f"{path}: operator set {found}, the newest that is known here is {newest}",
             "export it with opset_version=17",
         )
+
+
+def _check_projections(model: Any, path: Path) -> None:
+    """Raises UnsupportedError for an LSTM whose states have another width than its cells: ONNX has no such
+    layer, and exporters write one that no runtime takes."""
+    extents = {tensor.name: list(tensor.dims) for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        units = next((a.i for a in node.attribute if a.name == "hidden_size"), 0)
+        recurrent = extents.get(node.input[2], []) if node.op_type == "LSTM" and len(node.input) > 2 else []
+        if units and len(recurrent) == 3 and recurrent[2] != units:
+            raise UnsupportedError(
+                f"{path}: {describe(node)} has projected states (proj_size), which ONNX cannot express",
+                "leave proj_size out, or write the projection as a Linear behind the LSTM",
+            )
 
 
 def shape_of(value: Any) -> tuple[int | None, ...]:
