@@ -14,7 +14,7 @@ CLANG_FORMAT ?= $(shell command -v clang-format-14 || command -v clang-format)
 C_FILES := git ls-files '*.c' '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-serve demo-update test test-fast lint format fuzz soak soak-hostile package audit test-warnings snapshots bench-kernels bench-layers bench-batch clean
+.PHONY: help install demo demo-serve demo-update test test-fast lint format fuzz soak soak-hostile package audit test-warnings snapshots bench-kernels bench-layers bench-batch bench-serve clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -80,6 +80,7 @@ soak: $(VENV)/.test ## long runs: random networks (MODELS, default 500) through 
 	$(BIN)/python -m tests.convert.first_models
 	$(BIN)/python -m tests.sweep --models $${SWEEP:-cover}
 	$(BIN)/python -m tests.slots.power_cuts
+	$(BIN)/python -m tests.serve.soak --seconds $${SERVE_SECONDS:-3600}
 	$(MAKE) soak-hostile
 
 soak-hostile: $(VENV)/.test ## hostile names, files, devices and streams, ROUNDS times (default 50) with other examples
@@ -109,6 +110,10 @@ bench-layers: $(VENV)/.test ## instructions of single layers on each core and co
 
 bench-batch: $(VENV)/.test ## microseconds per sample of runs over data sets, beside TFLM's interpreter
 	$(BIN)/python benchmarks/batch_speed.py
+
+bench-serve: $(VENV)/.test ## requests per second and overhead of the gateway; MODEL=file: 16 twins at four times what they can do
+	$(BIN)/python benchmarks/serving.py --json benchmarks/serving.json
+	test -z "$(MODEL)" || $(BIN)/python benchmarks/overload.py $(MODEL)
 
 clean: ## remove what builds leave (not .venv)
 	rm -rf build out dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -75,8 +75,9 @@ class Gateway:
             await self.load(name, progress)
 
     async def load(self, name: str, progress: Progress = silent) -> None:
-        """Reads the model and opens its members; one that is loaded is loaded anew, without a gap. Members
-        open in the background. Raises NotFoundError, and what reading the model raises."""
+        """Reads the model and opens its members; one that is loaded is loaded anew: requests are refused
+        until its members are open again, which they are in the background. Raises NotFoundError, and what
+        reading the model raises."""
         model = self._named(name)
         async with model.lock:
             if model.pool is None:
