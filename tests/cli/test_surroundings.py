@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.models import write_classifier
+from tests.bench.models import write_classifier, write_dataset
 
 PREFIX = [sys.executable, "-m", "tinyserve"]
 
@@ -57,6 +57,47 @@ def test_a_console_without_our_characters_shows_what_it_can(encoding: str, tmp_p
     model = write_classifier(tmp_path / "größe.tflite")
     done = run("inspect", str(model), env={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
     assert_one_message(done, 0)
+
+
+@pytest.mark.parametrize(
+    ("kilobytes", "arguments", "result"),
+    [
+        (0.5, ("convert", "m.tflite", "-o", "made"), "made"),
+        (1.6, ("convert", "m.tflite", "-o", "made"), "made"),
+        (2, ("compile", "m.tflite", "-o", "made"), "made"),
+        (4, ("bench", "m.tflite", "--board", "host", "--json", "r.json"), "r.json"),
+    ],
+)
+def test_files_that_find_no_room_in_mid_command_leave_nothing(
+    kilobytes: float, arguments: tuple[str, ...], result: str, tmp_path: Path
+) -> None:
+    """A limit on the size of files stands for a disk that gets full: whatever is written ends too early."""
+    write_classifier(tmp_path / "m.tflite")
+    mark, size = f"full-{os.getpid()}", int(kilobytes * 1024)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    env = {"TINYSERVE_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path), "MARK": mark}
+    done = run(*arguments, preexec_fn=limit, cwd=tmp_path, env=env)
+    said = [line for line in done.stderr.splitlines() if not line.startswith("…")]
+    assert done.returncode == 9, done.stderr
+    assert len(said) == 2 and "File too large" in said[0] and said[1].startswith("  try: "), done.stderr
+    assert not (tmp_path / result).exists()
+    assert {path.name for path in tmp_path.iterdir()} <= {"m.tflite", "cache", "build"}
+    assert marked(mark) == []
+
+
+@pytest.mark.parametrize("arguments", [("bench", "--board", "host"), ("accuracy", "--dataset", "d.npz")])
+def test_a_cache_that_cannot_be_written_is_named(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    write_classifier(tmp_path / "m.tflite")
+    write_dataset(tmp_path / "d.npz")
+    (tmp_path / "file").touch()
+    command, *options = arguments
+    env = {"TINYSERVE_CACHE": str(tmp_path / "file" / "cache")}
+    done = run(command, "m.tflite", *options, cwd=tmp_path, env=env)
+    assert done.returncode == 9, done.stderr
+    assert "Traceback" not in done.stderr and "set TINYSERVE_CACHE" in done.stderr
 
 
 def test_without_a_home_the_cache_is_elsewhere(tmp_path: Path) -> None:

@@ -253,6 +253,7 @@ _OS_HINTS = {
     errno.EPERM: "choose another directory, or change its permissions",
     errno.EROFS: "the file system is read-only: choose another directory",
     errno.ENOSPC: "free some space, or choose a directory on another disk",
+    errno.EFBIG: "raise `ulimit -f`, or choose a file system that holds larger files",
     errno.EDQUOT: "free some space, or choose a directory on another disk",
     errno.ENOMEM: "close other programs, or raise `ulimit -v`",
     errno.ENOENT: "check the path",

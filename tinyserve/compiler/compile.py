@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -68,6 +69,7 @@ def write_files(files: Mapping[str, str | bytes], directory: Path) -> list[Path]
     alone: one in the way raises FileSystemError, as does a directory that cannot be written.
     """
     refuse_file(directory)
+    is_new = not directory.exists()
     try:
         for path in files:
             _refuse_foreign(directory / path)
@@ -84,6 +86,9 @@ def write_files(files: Mapping[str, str | bytes], directory: Path) -> list[Path]
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
+        if is_new:
+            with contextlib.suppress(OSError):  # nothing is in it, and it would be taken for a result
+                directory.rmdir()
         raise FileSystemError(
             f"cannot write the sources: {error.strerror}: {error.filename or directory}",
             "choose another directory with -o, or make this one writable",

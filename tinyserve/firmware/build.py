@@ -118,7 +118,8 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
         _install(stored, elf)
     except OSError as error:
         raise FileSystemError(
-            f"cannot write the firmware: {error.strerror}: {error.filename}", "check space and permissions"
+            f"cannot write the firmware: {error.strerror}: {error.filename}",
+            "free some space, or set TINYSERVE_CACHE to a directory that you can write to",
         ) from error
     host = project.port == "host"
     sizes = read_host_sizes(elf) if host else read_sizes(elf).on(project.board)

@@ -18,7 +18,7 @@ from pathlib import Path
 from tinyserve import platforms
 from tinyserve.cache import cache_directory, keep_newest
 from tinyserve.compiler.compile import Compiled, write
-from tinyserve.errors import ToolError
+from tinyserve.errors import FileSystemError, ToolError
 
 COMPILE_TIMEOUT_S = 300
 _OWN_KERNEL = "see your operator's header, and the names and types of the parameters that its lower gives"
@@ -53,10 +53,11 @@ def build(compiled: Compiled, sanitize: bool = False) -> Path:
             hint = _OWN_KERNEL if compiled.program.target.operators else "set CC to another C compiler"
             _compile([*compiler, *flags], [*compiled.sources.compile, GLUE.name], Path(scratch), hint)
             (Path(scratch) / "a.out").replace(path)
-    except OSError as error:
-        raise ToolError(
-            f"{path.parent}: cannot keep the host build there: {error.strerror}",
-            "set TINYSERVE_CACHE to a directory that you can write to",
+    except (OSError, FileSystemError) as error:
+        why = error.strerror if isinstance(error, OSError) else error.message.split(": ")[1]
+        raise FileSystemError(
+            f"{path.parent}: cannot keep the host build there: {why}",
+            "free some space, or set TINYSERVE_CACHE to a directory that you can write to",
         ) from error
     return path
 
