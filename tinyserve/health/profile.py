@@ -49,8 +49,8 @@ class Profile(msgspec.Struct, frozen=True):
 
 def profile_of(inputs: Array, outputs: Array) -> Profile:
     """The profile of samples of input 0 and output 0, sample axis first, in the model's own types."""
-    codes = _codes(inputs) if len(inputs) else None
-    confidence, classes = _scores(outputs) if len(outputs) else ([], [])
+    codes = _codes(inputs) if inputs.size else None
+    confidence, classes = _scores(outputs) if outputs.size else ([], [])
     if codes is None:
         return Profile(len(inputs), [], (0.0, 0.0), confidence, classes)
     limits = np.iinfo(inputs.dtype)
@@ -84,7 +84,9 @@ def _codes(inputs: Array) -> Integers | None:
 def bins_of(values: Array) -> Integers:
     """The sixteenth of its type's range that each integer lies in; of 0 to 1 for floats."""
     if values.dtype.kind == "f":
-        return np.clip(np.floor(values.astype(np.float64) * BINS), 0, BINS - 1).astype(np.int64)
+        known = np.clip(np.nan_to_num(values, nan=0.0), 0.0, 1.0)
+        bins: Integers = np.minimum(np.floor(known * BINS), BINS - 1).astype(np.int64)
+        return bins
     limits = np.iinfo(values.dtype)
     shift = 8 * values.dtype.itemsize - 4
     return (values.astype(np.int64) - int(limits.min)) >> shift

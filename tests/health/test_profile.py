@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reference profile of whatever models have for inputs and outputs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tinyserve.health.profile import BINS, profile_of
+
+Array = npt.NDArray[Any]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "groups"),
+    [
+        (np.zeros((5, 8, 8, 1), np.int8), 1),
+        (np.zeros((5, 8, 8, 3), np.uint8), 3),
+        (np.zeros((5, 13), np.int16), 1),
+        (np.zeros((5, 4), np.int8), 4),
+        (np.zeros(5, np.int8), 1),
+        (np.zeros((5, 0), np.int8), 0),
+        (np.zeros((0, 4), np.int8), 0),
+        (np.zeros((5, 4), np.float32), 0),
+        (np.zeros((5, 4), np.int32), 0),
+        (np.zeros((5, 4), bool), 0),
+    ],
+)
+def test_an_input_has_a_histogram_for_each_of_its_few_channels(inputs: Array, groups: int) -> None:
+    profile = profile_of(inputs, np.zeros((len(inputs), 3), np.int8))
+    assert len(profile.codes) == groups
+    assert sum(sum(histogram.counts) for histogram in profile.codes) == (inputs.size if groups else 0)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "classes"),
+    [
+        (np.zeros((5, 3), np.int8), 3),
+        (np.array([[0.1, np.nan], [np.inf, -np.inf], [0.2, 0.9]], np.float32), 2),
+        (np.zeros((5, 1), np.int8), 0),
+        (np.zeros((5, 17), np.int8), 0),
+        (np.zeros((5, 3), np.int64), 0),
+        (np.zeros((5, 3), bool), 0),
+        (np.zeros((5, 0), np.int8), 0),
+    ],
+)
+def test_scores_of_some_classes_are_counted_and_nothing_else(outputs: Array, classes: int) -> None:
+    profile = profile_of(np.zeros((len(outputs), 4), np.int8), outputs)
+    assert len(profile.classes) == classes
+    assert sum(profile.confidence) == (len(outputs) if classes else 0)
+    assert len(profile.confidence) == (BINS if classes else 0)
