@@ -118,3 +118,18 @@ def test_a_reader_that_goes_away_is_no_error(arguments: str) -> None:
 def test_a_missing_source_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert cli.main(["inspect", str(tmp_path / "none.keras")]) == 9
     assert "none.keras: no such file" in capsys.readouterr().err
+
+
+def test_plain_has_no_frames(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.bench.models import write_classifier
+
+    monkeypatch.chdir(tmp_path)
+    write_classifier(tmp_path / "m.tflite")
+    assert cli.main(["convert", "m.tflite"]) == 0
+    assert "╭" in capsys.readouterr().out
+    assert cli.main(["convert", "m.tflite", "--plain"]) == 0
+    shown = capsys.readouterr().out
+    assert "held-out samples" in shown
+    assert not set("╭│╰█") & set(shown)

@@ -17,8 +17,18 @@ _PIPE_COLUMNS = 120
 
 
 def stdout() -> Console:
-    """For results. A pipe has no width: lines are not folded to 80 columns there."""
-    return _console(width=None if sys.stdout.isatty() else _PIPE_COLUMNS)
+    """For results. A pipe has no width: lines are not folded to 80 columns there. With --plain there are no
+    frames and no colours."""
+    plain = _is_plain()
+    return _console(width=None if sys.stdout.isatty() and not plain else _PIPE_COLUMNS, plain=plain)
+
+
+def _is_plain() -> bool:
+    """Whether the command line says --plain."""
+    import click
+
+    context = click.get_current_context(silent=True)
+    return context is not None and bool(context.find_root().params.get("plain"))
 
 
 def stderr() -> Console:
@@ -36,9 +46,10 @@ def echo(text: str, err: bool = False) -> None:
         click.echo(terminal(text), err=err)
 
 
-def _console(width: int | None = None, stderr: bool = False) -> Console:
+def _console(width: int | None = None, stderr: bool = False, plain: bool = False) -> Console:
     """A console to which no string is markup, and no name an escape sequence: styles are the reports' own."""
-    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.console import Console, ConsoleOptions, Group, RenderableType
+    from rich.panel import Panel
     from rich.segment import Segment
     from rich.text import Text
 
@@ -56,6 +67,11 @@ def _console(width: int | None = None, stderr: bool = False) -> Console:
             if isinstance(renderable, Text) and terminal(renderable.plain) != renderable.plain:
                 renderable = renderable.copy()
                 renderable.plain = terminal(renderable.plain)
+            if plain and isinstance(renderable, Panel):
+                renderable = Group(renderable.title or "", renderable.renderable)
             return iter(super().render(renderable, options))
 
-    return Plain(width=width, stderr=stderr, markup=False, emoji=False, highlight=False)
+    return Plain(
+        width=width, stderr=stderr, markup=False, emoji=False, highlight=False,
+        no_color=plain, color_system=None if plain else "auto",
+    )  # fmt: skip

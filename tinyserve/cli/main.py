@@ -81,6 +81,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
 
 
 _VERBOSE = ("-v", "--verbose")
+_PLAIN = "--plain"
 
 
 class LazyGroup(click.Group):
@@ -120,7 +121,10 @@ class LazyGroup(click.Group):
 )
 @click.version_option(__version__, prog_name="tinyserve")
 @click.option("-v", "--verbose", is_flag=True, help="Show tracebacks; may stand anywhere on the line.")
-def group(verbose: bool) -> None:
+@click.option(
+    "--plain", is_flag=True, help="No frames and no colours, to copy from; may stand anywhere on the line."
+)
+def group(verbose: bool, plain: bool) -> None:
     """From a trained model to a measured firmware on a microcontroller.
 
     Each command does the steps before it that are missing: `tinyserve bench model.keras --board nano33
@@ -132,7 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit status (see tinyserve/errors.py)."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     verbose = any(argument in _VERBOSE for argument in arguments)
-    arguments = [argument for argument in arguments if argument not in _VERBOSE]
+    plain = [_PLAIN] * (_PLAIN in arguments)
+    arguments = plain + [argument for argument in arguments if argument not in (*_VERBOSE, _PLAIN)]
     _make_streams_safe()
     previous = {number: signal.signal(number, _terminate) for number in platforms.here().ending_signals()}
     stdout = sys.stdout

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from tinyserve.progress import Progress, silent
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
     from rich.progress import TaskID
+
+_FIRST_S = 10.0
 
 
 @contextmanager
@@ -34,7 +37,8 @@ def _rich_progress() -> Bar:
 
     return rich.Progress(
         rich.SpinnerColumn(), rich.TextColumn("{task.description}", markup=False),
-        rich.BarColumn(bar_width=24), rich.TimeElapsedColumn(),
+        rich.BarColumn(bar_width=24), rich.TaskProgressColumn(), rich.TimeElapsedColumn(),
+        rich.TextColumn("left:", style="dim"), rich.TimeRemainingColumn(),
         console=stderr(), transient=True,
     )  # fmt: skip
 
@@ -58,12 +62,31 @@ class _Live:
 
 
 class _Log:
-    """Each stage once: logs of CI machines stay short."""
+    """A line per stage, and one with percent, elapsed and remaining time after ``_FIRST_S`` seconds, then
+    after twice as long each time: logs of CI machines stay short."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._stage = ""
+        self._started = self._next = 0.0
 
     def __call__(self, stage: str, done: int = 0, total: int = 0) -> None:
+        now = self._clock()
         if stage != self._stage:
-            self._stage = stage
+            self._stage, self._started, self._next = stage, now, now + _FIRST_S
             echo(f"… {visible(stage)}", err=True)
+        elif now >= self._next and 0 < done < total:
+            elapsed = now - self._started
+            self._next = now + max(elapsed, _FIRST_S)
+            left = elapsed * (total - done) / done
+            echo(
+                f"… {visible(stage)}: {100 * done / total:.0f} %, {_spelled(elapsed)} elapsed, "
+                f"about {_spelled(left)} left",
+                err=True,
+            )
+
+
+def _spelled(seconds: float) -> str:
+    """'45 s', '3 min 20 s'."""
+    whole = round(seconds)
+    return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"

@@ -58,7 +58,7 @@ LADDER = [
 def choose(values: dict[str, float], wanted: float, original: Score) -> tuple[str, list[str]]:
     """The name of what was taken, and of all that was made."""
 
-    def make(variant: Variant) -> Outcome:
+    def make(variant: Variant, place: str) -> Outcome:
         return outcome(variant.name, values[variant.name], original.kind, variant.scheme)
 
     taken, made = auto.choose(LADDER, make, wanted, original)
@@ -78,7 +78,7 @@ def test_auto_measures_accuracy_against_the_originals_own() -> None:
 
 
 def test_auto_says_why_a_variant_could_not_be_made() -> None:
-    def fail(variant: Variant) -> Outcome:
+    def fail(variant: Variant, place: str) -> Outcome:
         return Outcome(variant, Tried(name=variant.name, options="", failed="no kernel"))
 
     with pytest.raises(DataError, match="d: no kernel"):

@@ -104,4 +104,7 @@ def _try(
         calibration, held = readers.split(dataset, options.held_samples)
         judge = Judge(session, calibration, held)
         worst = [layer.tensor for layer in suspects if layer.index != INPUT]
-        return [judge.outcome(variant) for variant in suggestions(options, worst, len(calibration))]
+        tried = suggestions(options, worst, len(calibration))
+        return [
+            judge.outcome(variant, f"{place} of {len(tried)}") for place, variant in enumerate(tried, start=1)
+        ]

@@ -11,7 +11,7 @@ from tinyserve.errors import DataError
 
 
 def choose(
-    variants: Sequence[Variant], make: Callable[[Variant], Outcome], wanted: float, original: Score
+    variants: Sequence[Variant], make: Callable[[Variant, str], Outcome], wanted: float, original: Score
 ) -> tuple[Outcome, list[Outcome]]:
     """The first variant whose score holds, from the cheapest on, and all that were made.
 
@@ -21,10 +21,10 @@ def choose(
     """
     taken: Outcome | None = None
     outcomes: list[Outcome] = []
-    for variant in variants:
+    for place, variant in enumerate(variants):
         if taken is not None and variant.scheme == taken.variant.scheme:
             continue
-        outcome = make(variant)
+        outcome = make(variant, f"{place + 1} of {len(variants)}")
         outcomes.append(outcome)
         if taken is None and _relative(outcome.tried, original) >= wanted:
             taken = outcome

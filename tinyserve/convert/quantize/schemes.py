@@ -101,9 +101,10 @@ class Judge:
         original = session.original
         self._task = comparison.task_of(session.record, original.inputs, original.outputs, held)
 
-    def outcome(self, variant: Variant) -> Outcome:
-        """A variant, made and measured; one that can't be made is an outcome too."""
-        self._session.worker.progress(f"try {variant.name}")
+    def outcome(self, variant: Variant, place: str = "") -> Outcome:
+        """A variant, made and measured; one that can't be made is an outcome too. ``place``: which of how
+        many it is, for the progress."""
+        self._session.worker.progress(f"try {variant.name}" + (f" ({place})" if place else ""))
         try:
             return self._outcome(variant)
         except (ModelError, ToolError, DataError, FitError) as error:
