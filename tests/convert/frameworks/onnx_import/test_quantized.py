@@ -26,15 +26,16 @@ def float_model(path: Path) -> Path:
     random = np.random.default_rng(5)
     weights = {
         "w1": random.normal(0, 0.4, (6, 3, 3, 3)), "b1": random.normal(0, 0.2, 6),
-        "w2": random.normal(0, 0.3, (6, 1, 3, 3)),
-        "b2": random.normal(0, 0.2, 6), "v": random.normal(0, 0.5, (5, 6)), "c": random.normal(0, 0.2, 5),
+        "w2": random.normal(0, 0.03, (6, 1, 3, 3)),  # a small range, first of those that are joined
+        "b2": random.normal(0, 0.2, 6), "v": random.normal(0, 0.5, (5, 12)), "c": random.normal(0, 0.2, 5),
     }  # fmt: skip
     nodes = [
         helper.make_node("Conv", ["x", "w1", "b1"], ["a"], pads=[1] * 4),
         helper.make_node("Relu", ["a"], ["r"]),
         helper.make_node("Conv", ["r", "w2", "b2"], ["d"], pads=[1] * 4, group=6),
         helper.make_node("Add", ["r", "d"], ["s"]),
-        helper.make_node("MaxPool", ["s"], ["m"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("Concat", ["d", "s"], ["j"], axis=1),
+        helper.make_node("MaxPool", ["j"], ["m"], kernel_shape=[2, 2], strides=[2, 2]),
         helper.make_node("GlobalAveragePool", ["m"], ["g"]),
         helper.make_node("Flatten", ["g"], ["f"]),
         helper.make_node("Gemm", ["f", "v", "c"], ["z"], transB=1),

@@ -100,9 +100,9 @@ def _convert(draft: Draft, operator: DraftOperator) -> None:
     elif operator.name not in _KEEPING and operator.name not in _FIXED and operator.name != "QUANTIZE":
         raise UnsupportedError(f"{operator.name} '{output.name}' has no int8 form with given scales", REMEDY)
     if operator.name in _KEEPING:
-        operator.inputs = [
-            _in_scale(draft, index, draft.tensors[operator.inputs[0]]) for index in operator.inputs
-        ]
+        joined = operator.name == "CONCATENATION"  # whose first part may have the smallest range
+        common = output if joined else draft.tensors[operator.inputs[0]]
+        operator.inputs = [_in_scale(draft, index, common) for index in operator.inputs]
     wanted = _FIXED.get(operator.name)
     if operator.name in _KEEPING:
         wanted = draft.tensors[operator.inputs[0]].quantization
@@ -114,13 +114,13 @@ def _convert(draft: Draft, operator: DraftOperator) -> None:
         draft.operator("QUANTIZE", [inner], [target])
 
 
-def _in_scale(draft: Draft, index: int, first: DraftTensor) -> int:
-    """Another input in the scale of the first one (CONCATENATION)."""
+def _in_scale(draft: Draft, index: int, common: DraftTensor) -> int:
+    """An input in the scale of this tensor."""
     tensor = draft.tensors[index]
-    if tensor.data is not None or tensor.quantization is None or tensor.quantization == first.quantization:
+    if tensor.data is not None or tensor.quantization is None or tensor.quantization == common.quantization:
         return index
     made = draft.tensor(f"{tensor.name}/rescaled", tensor.shape, "float32")
-    draft.tensors[made].quantization = first.quantization
+    draft.tensors[made].quantization = common.quantization
     draft.operator("QUANTIZE", [index], [made])
     return made
 
