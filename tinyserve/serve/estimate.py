@@ -7,6 +7,8 @@ from collections import deque
 
 REMEMBERED = 64
 MARGIN = 1.1
+SHARED_MARGIN = 1.5
+"""Of twins and hosts: this computer does other work, too."""
 SLACK_S = 0.001
 """On top: a change of threads, and the event loop's other work."""
 
@@ -16,14 +18,15 @@ class ServiceTime:
     instructions (but for models with branches), and its line's rate is known: what varies is this
     computer."""
 
-    def __init__(self, first_s: float) -> None:
+    def __init__(self, first_s: float, margin: float = MARGIN) -> None:
+        self._margin = margin
         self._seen: deque[float] = deque([first_s], maxlen=REMEMBERED)
         self._longest_s = first_s
 
     @property
     def bound_s(self) -> float:
         """What is promised."""
-        return self._longest_s * MARGIN + SLACK_S
+        return self._longest_s * self._margin + SLACK_S
 
     def saw(self, seconds: float) -> bool:
         """Another one; whether ``bound_s`` has changed."""

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from tinyserve.errors import DeviceError, TinyserveError
 from tinyserve.serve.config import MemberSpec
 from tinyserve.serve.engines import Engine, Identity
-from tinyserve.serve.estimate import ServiceTime
+from tinyserve.serve.estimate import MARGIN, SHARED_MARGIN, ServiceTime
 from tinyserve.serve.request import Ran, Sample
 from tinyserve.serve.served import Served
 from tinyserve.serve.worker import Worker
@@ -137,7 +137,8 @@ class Member:
         engine = await self._worker.call(lambda: self._open_engine(self.spec, self.model), OPEN_TIMEOUT_S)
         self._engine = engine
         self.identity = engine.identity
-        self.service = ServiceTime(engine.service_s)
+        margin = MARGIN if self.kind == "board" else SHARED_MARGIN
+        self.service = ServiceTime(engine.service_s, margin)
         self.state, self.reason = "ready", ""
         self._feed.joined(self)
 
