@@ -6,6 +6,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from tinyserve.compiler.graph import objects
 
 
@@ -13,8 +16,8 @@ def tidied(data: bytes) -> bytes:
     """The .tflite with
 
     - SELECT, of whose inputs all have one shape, as SELECT_V2;
-    - inputs of whole numbers, given as floats that are only ever cast to integers (tokens of an embedding),
-      as these integers: quantized to 8 bits there would be 256 of them.
+    - inputs of whole numbers, given as floats that are only ever cast to integers (tokens of an embedding)
+      or compared with one, as these integers: quantized to 8 bits there would be 256 of them.
     """
     model = objects.unpack(data)
     graph = model.subgraphs[0]
@@ -43,21 +46,53 @@ def _select_v2(model: Any, graph: Any) -> None:
 
 
 def _integer_input(model: Any, graph: Any, index: int) -> None:
-    """Retypes an input that nothing reads but casts to one type of integers, and takes the casts out."""
+    """Retypes an input that nothing reads but casts to one type of integers, which are taken out, and
+    comparisons with a whole number (the mask of an embedding)."""
     generated = objects.module()
-    tensor, kinds = graph.tensors[index], generated.TensorType
+    tensor, kinds, operators = graph.tensors[index], generated.TensorType, generated.BuiltinOperator
     readers = [op for op in graph.operators if index in map(int, op.inputs)]
-    targets = [int(op.outputs[0]) for op in readers]
-    casts = all(_name(model, op) == generated.BuiltinOperator.CAST for op in readers)
-    types = {graph.tensors[target].type for target in targets}
-    returned = set(map(int, graph.outputs))
-    if tensor.type != kinds.FLOAT32 or not readers or not casts or types != {kinds.INT32}:
+    casts = [op for op in readers if _name(model, op) == operators.CAST]
+    compared = [op for op in readers if _name(model, op) in (operators.EQUAL, operators.NOT_EQUAL)]
+    targets = [int(op.outputs[0]) for op in casts]
+    if tensor.type != kinds.FLOAT32 or not casts or len(casts) + len(compared) < len(readers):
         return
-    if returned & {index, *targets}:
+    if {graph.tensors[target].type for target in targets} != {kinds.INT32}:
         return
+    if set(map(int, graph.outputs)) & {index, *targets}:
+        return
+    whole = [_whole_constant(model, graph, op, index) for op in compared]
+    if any(values is None for values in whole):
+        return
+    for operator, values in zip(compared, whole, strict=True):
+        constant = _integer_constant(model, graph, values)
+        operator.inputs = [index if int(i) == index else constant for i in operator.inputs]
     tensor.type = kinds.INT32
-    graph.operators = [op for op in graph.operators if not any(op is cast for cast in readers)]
+    graph.operators = [op for op in graph.operators if not any(op is cast for cast in casts)]
     for operator in graph.operators:
         operator.inputs = [index if int(i) in targets else int(i) for i in operator.inputs]
     objects.drop_tensors(model, graph, targets)
     objects.drop_unused(model)
+
+
+def _whole_constant(model: Any, graph: Any, operator: Any, index: int) -> npt.NDArray[np.int32] | None:
+    """What a comparison compares the input with, if that is constant and has no fraction."""
+    others = [graph.tensors[int(i)] for i in operator.inputs if int(i) != index]
+    if len(others) != 1 or others[0].buffer == 0 or model.buffers[others[0].buffer].data is None:
+        return None
+    raw = np.asarray(model.buffers[others[0].buffer].data, np.uint8).tobytes()
+    shape = [] if others[0].shape is None else [int(extent) for extent in others[0].shape]
+    values = np.frombuffer(raw, np.float32).reshape(shape)
+    whole = np.isfinite(values).all() and (values == np.round(values)).all() and (abs(values) < 2**31).all()
+    return values.astype(np.int32) if whole else None
+
+
+def _integer_constant(model: Any, graph: Any, values: Any) -> int:
+    generated = objects.module()
+    buffer, tensor = generated.BufferT(), generated.TensorT()
+    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
+    model.buffers.append(buffer)
+    tensor.name, tensor.shape = f"whole_{len(graph.tensors)}", list(values.shape)
+    tensor.type = generated.TensorType.INT32
+    tensor.buffer = len(model.buffers) - 1
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
