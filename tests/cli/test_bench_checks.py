@@ -42,7 +42,6 @@ def refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> tuple[i
     ("options", "status", "said"),
     [
         (["--dataset", "gone.npz"], 5, "gone.npz: no such file"),
-        (["--dataset", "unlabelled.npz"], 5, "has no labels"),
         (["--dataset", "broken.npz"], 5, "broken.npz"),
         (["--budget", "gone.toml"], 9, "gone.toml: No such file"),
         (["--budget", "file"], 2, "file is not TOML"),
@@ -105,3 +104,11 @@ def test_a_data_set_of_another_model_is_refused_before_the_build(capsys: pytest.
     shown = capsys.readouterr().err
     assert "the model takes (N, 8, 8, 1)" in shown
     assert "compiling" not in shown
+
+
+def test_a_data_set_without_labels_is_refused_once_the_model_is_known(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A model that gives its input back needs no labels, so the data alone does not tell."""
+    assert main([*BENCH, "--dataset", "unlabelled.npz"]) == 5
+    assert "unlabelled.npz: has no labels" in capsys.readouterr().err
