@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import importlib.metadata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tinyserve.convert.frameworks.onnx_import.naming import describe
 from tinyserve.convert.frameworks.onnx_ml import plain
 from tinyserve.convert.frameworks.onnx_ml.attributes import classic_nodes
 from tinyserve.convert.frameworks.tensorflow import static_shapes
-from tinyserve.errors import ModelError, ToolError, UnsupportedError
+from tinyserve.errors import ModelError, ToolError, UnsupportedError, UsageError
 from tinyserve.escapes import visible
 
 INSTALL = "pip install 'tinyserve[onnx]'"
@@ -69,6 +70,7 @@ def read(path: Path, input_shapes: Sequence[Sequence[int]]) -> OnnxSource:
     values = [value for value in model.graph.input if value.name not in constants]
     _check_types(onnx, [*values, *model.graph.output], path)
     names = [value.name for value in values]
+    _give_ranks(values, input_shapes, str(path))
     shapes = _shapes(names, [shape_of(value) for value in values], input_shapes, str(path))
     for value, shape in zip(values, shapes, strict=True):
         _fix_shape(value, shape)
@@ -87,7 +89,8 @@ def _checked(onnx: Any, path: Path) -> Any:
             raise ValueError(f"it has {len(model.graph.node):,} nodes, of at most {_MOST_NODES:,}")
         for tensor in model.graph.initializer:
             onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)  # KeyError for a type that there is not
-        onnx.checker.check_model(model)
+        with _with_ranks(model):
+            onnx.checker.check_model(model)
     except Exception as error:
         first = (str(error).strip().splitlines() or [repr(error)])[0]
         raise ModelError(
@@ -95,6 +98,25 @@ def _checked(onnx: Any, path: Path) -> Any:
             "export it again with a current exporter, and copy it whole: external data belongs beside it",
         ) from error
     return model
+
+
+@contextlib.contextmanager
+def _with_ranks(model: Any) -> Iterator[None]:
+    """Inputs and outputs without a shape get one meanwhile: the checker wants the field, though runtimes and
+    exporters do without."""
+    values = [*model.graph.input, *model.graph.output]
+    shapeless = [
+        value.type.tensor_type
+        for value in values
+        if value.type.WhichOneof("value") == "tensor_type" and not value.type.tensor_type.HasField("shape")
+    ]
+    for one in shapeless:
+        one.shape.SetInParent()
+    try:
+        yield
+    finally:
+        for one in shapeless:
+            one.ClearField("shape")
 
 
 def _check_types(onnx: Any, values: Sequence[Any], path: Path) -> None:
@@ -158,6 +180,20 @@ def shape_of(value: Any) -> tuple[int | None, ...]:
     """An input's shape, None for open dimensions."""
     dimensions = value.type.tensor_type.shape.dim
     return tuple(d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in dimensions)
+
+
+def _give_ranks(values: Sequence[Any], wanted: Sequence[Sequence[int]], where: str) -> None:
+    """An input without any shape has that of --input-shape, open. Raises UsageError without one."""
+    for number, value in enumerate(values):
+        if value.type.tensor_type.HasField("shape"):
+            continue
+        if len(wanted) != len(values):
+            raise UsageError(
+                f"{where}: input '{value.name}' has no shape in the file",
+                "give --input-shape once per input, in the file's order: --input-shape 1x3x224x224",
+            )
+        for _ in wanted[number]:
+            value.type.tensor_type.shape.dim.add()
 
 
 def _shapes(
