@@ -181,7 +181,8 @@ class Manifest(msgspec.Struct, kw_only=True):
     """manifest.json. ``arena_bytes`` is of the portable build with default options. ``labels`` are the
     classes in the order of the outputs, where the source knows them. ``accuracy`` and ``scores`` are of
     ``compared`` samples, those held out among them. ``synthetic``: integers were chosen by random data, so
-    that figures of accuracy say nothing of real data."""
+    that figures of accuracy say nothing of real data. ``stream``: samples follow one another, and state lives
+    from one to the next."""
 
     format: int = FORMAT
     name: Name
@@ -200,6 +201,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     compared: Count = 0
     scores: TaskScores | None = None
     synthetic: bool = False
+    stream: bool = False
     representative: list[InputStatistics] = []
     weights: list[WeightStatistics] = []
     variants: list[Tried] = []

@@ -10,8 +10,9 @@ import pytest
 
 from tests.features.specs import MOTION, SPEECH, spec
 from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve.bench.accuracy.run import run
 from tinyserve.convert import Options, convert
-from tinyserve.errors import DataError, UnsupportedError
+from tinyserve.errors import DataError, UnsupportedError, UsageError
 from tinyserve.features.run import FeatureRunner
 
 WEIGHTS = np.random.default_rng(8).normal(size=(3, 110)).astype(np.float32) / 10
@@ -163,3 +164,29 @@ def test_trees_behind_features_compare_floats(tmp_path: Path) -> None:
     samples = made.samples()
     wanted = forest.predict_proba(FeatureRunner(spec(text)).run(samples.inputs[0]).reshape(-1, 3))
     assert np.abs(samples.expected[0] - wanted).max() < 1e-5
+
+
+def test_accuracy_runs_a_stream_in_its_order(tmp_path: Path) -> None:
+    """A class is told by the sample before: fresh state would get half of them wrong."""
+    text = '[input]\nshape = [2]\nstream = true\n[[steps]]\nkind = "window"\nlength = 4\nhop = 2\n'
+    text += '[[steps]]\nkind = "select"\ncolumns = [0, 1]\n'
+    model = ModelBuilder()
+    graph = model.graph()
+    x, y = graph.input((1, 2), "float32"), graph.tensor((1, 3), "float32")
+    weights = graph.constant(np.array([[1, 0], [0, 1], [-1, -1]], np.float32))
+    graph.op("FULLY_CONNECTED", [x, weights, None], [y])
+    graph.output(y)
+    (tmp_path / "scores.tflite").write_bytes(model.build())
+    raw = np.random.default_rng(0).uniform(0, 1, (80, 2)).astype(np.float32)
+    labels = np.concatenate([[0], raw.argmax(axis=1)[:-1]])
+    np.savez(tmp_path / "raw.npz", x=raw, y=labels)
+    made = convert(
+        tmp_path / "scores.tflite", output=tmp_path / "made", representative=tmp_path / "raw.npz",
+        quantize="float32", options=Options(features=spec(text)),
+    )  # fmt: skip
+    assert made.manifest.stream
+    for piece in (100, 7):
+        (score, *_) = run(made, tmp_path / "raw.npz", piece=piece).scores
+        assert score.value >= 79 / 80
+    with pytest.raises(UsageError, match="order"):
+        run(made, tmp_path / "raw.npz", scheduler="tcp://localhost:1")

@@ -101,6 +101,7 @@ def convert(
         compared=checked.compared,
         scores=checked.scores,
         synthetic=converted is not session.original and calibration is not None and calibration.synthetic,
+        stream=_is_stream(options),
         representative=readers.statistics(dataset, inputs) if dataset else [],
         mlperf_id=options.mlperf_id or facts.mlperf_id(converted.inputs, converted.outputs),
         weights=weights,
@@ -132,6 +133,10 @@ class _Checked:
     compared: int = 0
     scores: TaskScores | None = None
     profile: Profile | None = None
+
+
+def _is_stream(options: Options) -> bool:
+    return options.features is not None and options.features.input.stream
 
 
 def _check_scheme(quantize: str) -> None:
@@ -176,7 +181,7 @@ def _split(
     """What to calibrate with, and what to check with."""
     inputs, most, notes = session.original.inputs, session.options.held_samples, session.record.notes
     notes.extend(dataset.notes if dataset else ())
-    stream = session.options.features is not None and session.options.features.input.stream
+    stream = _is_stream(session.options)
     if samples is not None:
         given = readers.load(samples, inputs, session.options.reading)
         return dataset, given.take(np.arange(min(most, len(given)))) if stream else readers.spread(

@@ -26,7 +26,7 @@ from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.compiler.host.model import FAST, HostModel
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.stream import Part
-from tinyserve.errors import DeviceError, TinyserveError
+from tinyserve.errors import DeviceError, TinyserveError, UsageError
 
 Array = npt.NDArray[Any]
 _REMOTE_TIMEOUT_S = 600
@@ -65,6 +65,12 @@ def execute(
 
     What has to be built is built before this returns. Raises DataError, ToolError, DeviceError.
     """
+    if made.manifest.stream:
+        if scheduler:
+            raise UsageError("a stream has one order, and no cluster to share it", "leave --scheduler out")
+        return _in_order(
+            compile_model(made.model_bytes(), replace(FAST, operators=operators)), made, waiting, output
+        )
     if scheduler:
         return _on_cluster(made, waiting, scheduler, output, operators)
     compiled = compile_model(made.model_bytes(), replace(FAST, operators=operators))
@@ -104,11 +110,28 @@ def _on_threads(
                 future.cancel()
 
 
-def run_host(model: HostModel, compiled: Compiled, inputs: list[Array], output: int = 0) -> Array:
-    """One output (N, ...) of samples (N, *sample shape); state starts afresh with each."""
+def _in_order(compiled: Compiled, made: Bundle, waiting: Iterable[Work], place: int) -> Iterator[Done]:
+    """Samples that follow one another, on one model whose state lives from the first to the last."""
+    model, next_sample = HostModel(compiled), 0
+    for work in waiting:
+        if work.first != next_sample:
+            raise UsageError(
+                f"samples of a stream cannot go on at number {work.first}: what came before is forgotten",
+                "give --predictions a new directory",
+            )
+        samples = work.part.read()
+        next_sample += len(samples)
+        output = run_host(model, compiled, quantized(samples, made.manifest.inputs), place, reset=False)
+        yield Done(work.index, work.first, output, samples)
+
+
+def run_host(
+    model: HostModel, compiled: Compiled, inputs: list[Array], output: int = 0, *, reset: bool = True
+) -> Array:
+    """One output (N, ...) of samples (N, *sample shape); with ``reset`` state starts afresh with each."""
     tensors = compiled.program.input_tensors
     shaped = [array.reshape(len(array), *t.shape) for array, t in zip(inputs, tensors, strict=True)]
-    return model.run_batch(shaped)[output]
+    return model.run_batch(shaped, reset=reset)[output]
 
 
 def _on_cluster(

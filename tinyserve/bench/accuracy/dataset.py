@@ -171,6 +171,6 @@ def original_scores(bundle: Bundle, data: TaskData, operators: tuple[Path, ...] 
     try:
         model = HostModel(compile_model(path.read_bytes(), replace(FAST, operators=operators)))
         given = [array.astype(np.float32)[:, None] for array in data.real_inputs]
-        return _tallied(data, model.run_batch(given)[data.place])[0]
+        return _tallied(data, model.run_batch(given, reset=not bundle.manifest.stream)[data.place])[0]
     except TinyserveError:
         return []

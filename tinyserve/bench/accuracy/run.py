@@ -166,7 +166,7 @@ def run_reference(
         info = TensorInfo(info.name, info.shape, "float32")
     started = time.monotonic()
     name = "run the float original" if is_float else "run TFLM"
-    own = _own_operators(model, operators) if is_float else None
+    own = _own_operators(model, operators, reset=not made.manifest.stream) if is_float else None
     with Worker(silent) as worker:
         for part in stream.pieces:
             kept = part.read().take(np.arange(min(len(part), limit - tally.samples)))
@@ -205,7 +205,9 @@ def _interpreted(worker: Worker, model: Path, runtime: str, inputs: list[Array])
     return outputs
 
 
-def _own_operators(model: Path, operators: tuple[Path, ...]) -> Callable[[list[Array]], list[Array]] | None:
+def _own_operators(
+    model: Path, operators: tuple[Path, ...], *, reset: bool
+) -> Callable[[list[Array]], list[Array]] | None:
     """What runs a float model with operators that LiteRT lacks (trees, signal front ends): it is compiled."""
     data = model.read_bytes()
     if not any(node.custom for graph in reader.read(data).graphs for node in graph.nodes):
@@ -216,7 +218,7 @@ def _own_operators(model: Path, operators: tuple[Path, ...]) -> Callable[[list[A
 
     def run(inputs: list[Array]) -> list[Array]:
         shaped = [array.reshape(len(array), *t.shape) for array, t in zip(inputs, tensors, strict=True)]
-        return host.run_batch(shaped)
+        return host.run_batch(shaped, reset=reset)
 
     return run
 
