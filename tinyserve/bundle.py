@@ -81,6 +81,10 @@ class TensorInfo(msgspec.Struct, frozen=True):
     source_dtype: str = ""
 
 
+EVENT = TensorInfo("event", [1, 2], "int32")
+"""The output of a decision on a model's scores, which is its last."""
+
+
 class Source(msgspec.Struct, frozen=True):
     """The trained model that the bundle was made from."""
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.features.specs import MOTION, SPEECH, spec
 from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve.bench.accuracy import dataset
 from tinyserve.bench.accuracy.run import run
 from tinyserve.convert import Options, convert
 from tinyserve.errors import DataError, UnsupportedError, UsageError
@@ -190,3 +191,35 @@ def test_accuracy_runs_a_stream_in_its_order(tmp_path: Path) -> None:
         assert score.value >= 79 / 80
     with pytest.raises(UsageError, match="order"):
         run(made, tmp_path / "raw.npz", scheduler="tcp://localhost:1")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("ignore = [0, 1, 2]", "all 3 classes"),
+        ("leave = 0.9", "leave = 0.9 is above enter"),
+        ("smoothing = 100000", "smoothing = 100000"),
+    ],
+)
+def test_decisions_that_could_never_work_are_refused(
+    line: str, said: str, source: Path, tmp_path: Path
+) -> None:
+    text = SPEECH + f"[decision]\nenter = 0.5\n{line}\n"
+    with pytest.raises(DataError, match=said):
+        convert(source, output=tmp_path / "made", quantize="float32", options=Options(features=spec(text)))
+
+
+def test_a_level_above_all_scores_is_refused(source: Path, tmp_path: Path) -> None:
+    options = Options(features=spec(SPEECH + "[decision]\nenter = 80.0\n"))
+    with pytest.raises(DataError, match="no score of the model is above"):
+        convert(source, output=tmp_path / "made", representative=tmp_path / "raw.npz", options=options)
+
+
+def test_the_float_original_of_raw_integers_is_measured(source: Path, tmp_path: Path) -> None:
+    """Without it a bench took the conversion's figures for those of this data."""
+    made = convert(
+        source, output=tmp_path / "made", representative=tmp_path / "raw.npz",
+        options=Options(features=spec(SPEECH + DECISION)),
+    )  # fmt: skip
+    data = dataset.load(tmp_path / "raw.npz", made.manifest)  # of two outputs, the scores
+    assert [score.metric for score in dataset.original_scores(made, data)][:1] == ["accuracy"]

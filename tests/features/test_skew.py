@@ -51,3 +51,10 @@ def test_what_nothing_explains_is_left_open(speech: np.ndarray) -> None:
 def test_other_samples_are_refused() -> None:
     with pytest.raises(DataError, match="as many features"):
         compared(spec(MOTION), np.zeros((2, 48, 3), np.float32), np.zeros((2, 7)))
+
+
+def test_missing_prepared_values_are_counted(speech: np.ndarray) -> None:
+    prepared = FeatureRunner(spec(SPEECH)).run(speech)
+    prepared[3, 2, 1] = np.nan
+    with pytest.raises(DataError, match="1 prepared values are missing or infinite, the first in sample 3"):
+        compared(spec(SPEECH), speech, prepared)

@@ -8,9 +8,9 @@ import re
 import pytest
 
 from tests.support.places import CHECKOUT
-from tinyserve.bundle import OutputAccuracy, Score, TaskScores
+from tinyserve.bundle import InputStatistics, Manifest, OutputAccuracy, Score, Source, TaskScores
 from tinyserve.quality.gates import Gates
-from tinyserve.quality.limits import LIMITS, judge
+from tinyserve.quality.limits import LIMITS, doubt, judge
 
 
 def classes(agreement: float, sqnr: float = 30.0) -> OutputAccuracy:
@@ -83,7 +83,7 @@ def test_one_sample_of_few_is_never_poor_and_never_good() -> None:
 
 
 def test_random_calibration_is_never_good() -> None:
-    found = judge([classes(1.0)], None, 500, synthetic=True)
+    found = judge([classes(1.0)], None, 500, "calibrated with random data")
     assert found is not None
     assert found.grade == "fair"
 
@@ -118,3 +118,14 @@ def test_the_documents_show_these_limits() -> None:
     for limit in LIMITS:
         assert limit.name in rows, limit.name
         assert [float(re.sub(r"[^\d.]", "", cell)) for cell in rows[limit.name]] == [limit.good, limit.fair]
+
+
+@pytest.mark.parametrize(("largest", "doubted"), [(1.0, True), (1.5, False)])
+def test_data_that_never_varies_is_no_ground_for_good(largest: float, doubted: bool) -> None:
+    seen = InputStatistics("x", 200, 1.0, largest, 1.0, {})
+    made = Manifest(
+        name="m", model_sha256="0" * 64, source=Source("m", "0" * 64, "keras"), quantize="int8", inputs=[],
+        outputs=[], ops={}, macs=0, arena_bytes=0, samples=50, expected_from="", tools={},
+        representative=[seen],
+    )  # fmt: skip
+    assert ("never varies" in doubt(made)) == doubted

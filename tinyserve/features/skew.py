@@ -58,6 +58,12 @@ def compared(spec: Spec, raw: Array, prepared: Array) -> Skew:
             "the same samples in the same order, and as many features each",
         )
     wanted = prepared.reshape(ours.shape).astype(np.float64)
+    if not np.isfinite(wanted).all():
+        bad = np.argwhere(~np.isfinite(wanted))
+        raise DataError(
+            f"{len(bad)} prepared values are missing or infinite, the first in sample {int(bad[0][0])}",
+            "leave those samples out of both",
+        )
     columns = [
         Column(
             index, _db(wanted[..., index], ours[..., index]), _largest(wanted[..., index], ours[..., index])

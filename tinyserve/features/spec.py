@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
@@ -316,10 +316,17 @@ def parse(raw: bytes, where: str, *, json: bool = False) -> Spec:
             return msgspec.json.decode(raw, type=Spec)
         return msgspec.convert(tomllib.loads(raw.decode()), Spec)
     except (msgspec.DecodeError, msgspec.ValidationError, ValueError) as error:
-        raise DataError(
-            f"{where}: {visible(str(error))}",
-            f"kinds of steps are {', '.join(KINDS)}; docs/guide/features.md has their fields",
-        ) from error
+        said = "it is no text" if isinstance(error, UnicodeDecodeError) else visible(str(error))
+        raise DataError(f"{where}: {said}", _hint(said)) from error
+
+
+def _hint(said: str) -> str:
+    """For what is wrong with a specification."""
+    if said.endswith("kind`"):
+        return f"kinds of steps are {', '.join(KINDS)}"
+    if said.endswith("$.input.type`"):
+        return f"types are {', '.join(get_args(get_type_hints(Input)['type']))}"
+    return "docs/guide/features.md has the fields of [input], [[steps]] and [decision]"
 
 
 def encode(spec: Spec) -> bytes:

@@ -71,18 +71,27 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
 
 def of_bundle(manifest: Manifest) -> Quality | None:
     """As the conversion measured it on the held-out samples; None where there was no float original."""
-    return judge(
-        manifest.accuracy, manifest.scores, manifest.compared or manifest.samples, manifest.synthetic
-    )
+    return judge(manifest.accuracy, manifest.scores, manifest.compared or manifest.samples, doubt(manifest))
+
+
+def doubt(manifest: Manifest) -> str:
+    """Why figures say little of real data; empty where nothing speaks against them."""
+    if manifest.synthetic:
+        return "calibrated with random data: real data decides"
+    constant = [one.name for one in manifest.representative if one.minimum == one.maximum]
+    if constant and manifest.quantize != "float32":
+        return f"calibrated with data in which input '{constant[0]}' never varies: real data decides"
+    return ""
 
 
 def judge(
     outputs: Sequence[OutputAccuracy],
     scores: TaskScores | None,
     samples: int,
-    synthetic: bool = False,
+    doubt: str = "",
 ) -> Quality | None:
-    """The verdict on outputs compared on ``samples`` samples, and on the task's metric.
+    """The verdict on outputs compared on ``samples`` samples, and on the task's metric. With a ``doubt`` it
+    is fair at best.
 
     One single sample that differs is never poor: a share of few samples moves in steps.
     """
@@ -94,8 +103,8 @@ def judge(
         found += _of_output(one, samples, lost is None, len(outputs) > 1)
     if not found:
         return None
-    if synthetic:
-        found.append(("fair", "calibrated with random data: real data decides"))
+    if doubt:
+        found.append(("fair", doubt))
     found.sort(key=lambda item: -_ORDER.index(item[0]))
     return Quality(
         grade=found[0][0],

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.bench.result import Accuracy
-from tinyserve.bundle import Bundle, Manifest, Score, TaskScores, dequantize, quantize
+from tinyserve.bundle import EVENT, Bundle, Manifest, Score, TaskScores, dequantize, quantize
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import DataError, TinyserveError, UsageError
 from tinyserve.quality.classification import Classification
@@ -108,6 +108,8 @@ def output_place(manifest: Manifest, name: str) -> int:
     """The number of an output by its name, the only one without. Raises DataError, UsageError."""
     names = [info.name for info in manifest.outputs]
     if not name:
+        if len(names) == 2 and manifest.outputs[1] == EVENT:
+            return 0
         if len(names) > 1:
             raise DataError(
                 f"the model has {len(names)} outputs ({', '.join(names)}), and labels are of one",
@@ -169,8 +171,12 @@ def original_scores(bundle: Bundle, data: TaskData, operators: tuple[Path, ...] 
     from tinyserve.compiler.host.model import FAST, HostModel
 
     try:
-        model = HostModel(compile_model(path.read_bytes(), replace(FAST, operators=operators)))
-        given = [array.astype(np.float32)[:, None] for array in data.real_inputs]
+        compiled = compile_model(path.read_bytes(), replace(FAST, operators=operators))
+        model, tensors = HostModel(compiled), compiled.program.input_tensors
+        given = [
+            array.astype(tensor.dtype.numpy).reshape(len(array), *tensor.shape)
+            for array, tensor in zip(data.real_inputs, tensors, strict=True)
+        ]
         return _tallied(data, model.run_batch(given, reset=not bundle.manifest.stream)[data.place])[0]
     except TinyserveError:
         return []

@@ -14,7 +14,7 @@ from tinyserve.bundle import Bundle, OutputAccuracy, TaskScores
 from tinyserve.datasets.named import AS_IT_IS, Reading
 from tinyserve.errors import ModelError, ToolError
 from tinyserve.progress import Progress, silent
-from tinyserve.quality.limits import Quality, judge, of_bundle
+from tinyserve.quality.limits import Quality, doubt, judge, of_bundle
 from tinyserve.quality.rows import Task
 
 
@@ -87,7 +87,7 @@ def against_original(made: Bundle, compiled: Summary, original: Summary | None) 
         original=original.scores_of_first(count),
     )
     outputs = _outputs(made, compiled, original, count)
-    return judge(outputs, scores if scores.converted else None, count, made.manifest.synthetic)
+    return judge(outputs, scores if scores.converted else None, count, doubt(made.manifest))
 
 
 def _outputs(made: Bundle, compiled: Summary, original: Summary, count: int) -> list[OutputAccuracy]:

@@ -26,7 +26,7 @@ from tinyserve.devices.client import Client
 from tinyserve.errors import DataError
 from tinyserve.firmware.build import Firmware
 from tinyserve.progress import Progress
-from tinyserve.quality.limits import Quality, judge, of_bundle
+from tinyserve.quality.limits import Quality, doubt, judge, of_bundle
 
 NO_SIZES = "flash and RAM are unknown: only the board's own toolchain builds for its core"
 TWIN_SIZES = "flash and RAM are those of the twin's firmware, not of what is on the board"
@@ -143,23 +143,26 @@ def _accuracy(
     info = bundle.manifest.outputs[data.place]
     dtype = np.dtype(info.dtype).newbyteorder("<")
     outputs = []
+    client.reset()  # of what the timed runs left
     for index in range(len(data)):
         progress("data set on the device", index, len(data))
         _load(client, data.sample(index))
         client.infer(1, 0)
         raw = np.frombuffer(client.outputs()[data.place], dtype=dtype)
         outputs.append(raw.reshape(sample_shape(info)))
-        client.reset()
+        if not bundle.manifest.stream:
+            client.reset()
     return datasets.measured(data, outputs, bundle.manifest, original)
 
 
 def _quality(bundle: Bundle, accuracy: Accuracy | None) -> Quality | None:
-    """Against the float original: as the conversion measured it, the task's metric as the device has it."""
+    """Against the float original: as the conversion measured it, the task's metric as the device has it.
+    Where the original has none on this data, that is not known: the conversion's was of other data."""
     manifest = bundle.manifest
-    if accuracy is None or accuracy.scores is None or not accuracy.scores.original:
+    if accuracy is None or accuracy.scores is None:
         return of_bundle(manifest)
-    scores = accuracy.scores
-    return judge(manifest.accuracy, scores, manifest.compared or manifest.samples, manifest.synthetic)
+    scores = accuracy.scores if accuracy.scores.original else None
+    return judge(manifest.accuracy, scores, manifest.compared or manifest.samples, doubt(manifest))
 
 
 def _load(client: Client, inputs: list[bytes]) -> None:

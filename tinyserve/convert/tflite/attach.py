@@ -6,7 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from tinyserve.compiler.graph import reader
+from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.graph.writer import GraphWriter
+from tinyserve.compiler.ops.features.decision import MOST_SCORES
 from tinyserve.convert.tflite import surgery
 from tinyserve.errors import DataError, UnsupportedError
 from tinyserve.features.flow import PREFIX
@@ -33,6 +35,7 @@ def decided(decision: Decision, model: bytes) -> bytes:
         raise DataError(
             f"[decision] ignores class {max(decision.ignore)} of {classes}", f"0 to {classes - 1}"
         )
+    _check_levels(decision, scores)
     writer = GraphWriter("tinyserve: decision")
     taken = real = writer.tensor("scores", scores.shape, scores.dtype.value, scores.quantization)
     if scores.dtype.value != "float32":
@@ -52,6 +55,30 @@ def decided(decision: Decision, model: bytes) -> bytes:
     writer.custom("FeatureDecision", [real, *constants], event, options)
     writer.signature(["scores"], ["event"])
     return surgery.appended(model, writer.build([taken], [event]))
+
+
+def _check_levels(decision: Decision, scores: Tensor) -> None:
+    """Raises DataError for a decision that could never be an event, or never end, or remembers too much."""
+    classes = scores.elements
+    if set(range(classes)) <= set(decision.ignore):
+        raise DataError(f"[decision] ignores all {classes} classes", "leave those out that are to be events")
+    if decision.leave is not None and decision.leave > decision.enter:
+        raise DataError(
+            f"[decision] leave = {decision.leave:g} is above enter = {decision.enter:g}: no event would last",
+            "leave = at most enter",
+        )
+    if decision.smoothing * classes > MOST_SCORES:
+        raise DataError(
+            f"[decision] smoothing = {decision.smoothing} of {classes} classes",
+            f"{MOST_SCORES // classes} at most",
+        )
+    if scores.quantization is not None and scores.dtype.value != "float32":
+        largest = (np.iinfo(scores.dtype.numpy).max - scores.zero_point) * scores.scale
+        if decision.enter > largest:
+            raise DataError(
+                f"[decision] enter = {decision.enter:g}, and no score of the model is above {largest:.4g}",
+                "enter = below that",
+            )
 
 
 def attached(spec: Spec, network: bytes) -> bytes:

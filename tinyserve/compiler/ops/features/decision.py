@@ -12,7 +12,7 @@ from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.program import Buffer, Operand, Params
 
-_MOST_SCORES = 1 << 16
+MOST_SCORES = 1 << 16
 _STATE_BYTES = 4 * 6  # TS_DECISION_STATE
 
 
@@ -49,8 +49,8 @@ class Decision(FeatureOp):
     def params(self, node: Node) -> DecisionParams:
         classes = node.input("input").elements
         smoothing = option(node, "smoothing", 1, MOST)
-        if classes * smoothing > _MOST_SCORES:
-            raise checks.invalid(node, f"{smoothing} × {classes} scores are over {_MOST_SCORES}")
+        if classes * smoothing > MOST_SCORES:
+            raise checks.invalid(node, f"{smoothing} × {classes} scores are over {MOST_SCORES}")
         checks.elements(node, node.output, 2, "output")
         constant(node, "ignored", DType.INT32, (classes,))
         enter, leave, margin = map(float, constant(node, "levels", DType.FLOAT32, (3,)))
