@@ -15,7 +15,7 @@ from tests.support.models import INT8_CRC, model_bytes
 from tinyserve import bundle
 from tinyserve.bundle import Bundle
 from tinyserve.cli.main import main
-from tinyserve.convert import Options, convert
+from tinyserve.convert import Options, convert, pipeline
 from tinyserve.convert.worker import child as child_module
 from tinyserve.errors import DataError, FileSystemError, ModelError, ToolError, UnsupportedError, UsageError
 
@@ -390,3 +390,12 @@ def test_inspect_takes_what_loading_takes(models: Path, capsys: pytest.CaptureFi
     assert "--input-shape NxNx1" in capsys.readouterr().err
     assert main([*command, "--input-shape", "9x9x1"]) == 0
     assert "float32" in capsys.readouterr().out
+
+
+def test_an_input_whose_data_reaches_far_beyond_its_integers_is_noted() -> None:
+    taken = bundle.TensorInfo("x", [1, 4], "int8", 2 / 255, -128)
+    inside = bundle.InputStatistics("x", 100, -0.1, 2.1, 1.0, {})
+    beyond = bundle.InputStatistics("x", 100, -3.4, 3.75, 0.0, {})
+    assert not pipeline._clipped([taken], [inside])
+    (note,) = pipeline._clipped([taken], [beyond])
+    assert "holds 0 to 2" in note and "-3.4 to 3.75" in note

@@ -14,7 +14,16 @@ import numpy.typing as npt
 from msgspec.structs import replace
 
 from tinyserve import bundle
-from tinyserve.bundle import Bundle, Manifest, OutputAccuracy, Samples, Source, TaskScores, TensorInfo
+from tinyserve.bundle import (
+    Bundle,
+    InputStatistics,
+    Manifest,
+    OutputAccuracy,
+    Samples,
+    Source,
+    TaskScores,
+    TensorInfo,
+)
 from tinyserve.compiler.passes.load import load
 from tinyserve.convert import sources
 from tinyserve.convert.check import comparison, doubts, fidelity, stage
@@ -35,6 +44,7 @@ from tinyserve.progress import Progress, silent
 AUTO = "auto"
 SCHEMES = ("int8", "int16x8", "float32", AUTO)
 _DEFAULTS = Options()
+_BEYOND = 0.2  # of the range of the data
 _MOST_COMPARED = 1000
 _COMPARED_MACS = 200_000_000
 
@@ -76,11 +86,13 @@ def convert(
         stage.verify(session, held.inputs)
         converted = _quantized(session, calibration, held, quantize)
         measured = figures(converted.data, options.engine, session.record.notes, options.operators)
-        extra = _extra(calibration, held, measured.macs)
+        extra = None if samples is not None else _extra(calibration, held, measured.macs, _is_stream(options))
         checked = _check(session, converted, held, extra)
         if options.features is not None and options.features.decision is not None:
             converted, checked = _decided(session, converted, checked)
             measured = figures(converted.data, options.engine, [], options.operators)
+    seen = readers.statistics(dataset, inputs) if dataset else []
+    session.record.notes.extend(_clipped(converted.inputs, seen))
     weights = facts.weights(converted.model)
     if any(layer.dtype == "int4" for layer in weights):
         session.record.notes.append("4-bit weights: compiled code has each in a byte of flash")
@@ -102,7 +114,7 @@ def convert(
         scores=checked.scores,
         synthetic=converted is not session.original and calibration is not None and calibration.synthetic,
         stream=_is_stream(options),
-        representative=readers.statistics(dataset, inputs) if dataset else [],
+        representative=seen,
         mlperf_id=options.mlperf_id or facts.mlperf_id(converted.inputs, converted.outputs),
         weights=weights,
         variants=session.record.variants,
@@ -247,13 +259,38 @@ def _cheapest(session: Session, calibration: Dataset, held: Dataset) -> Inspecte
     return taken.model
 
 
-def _extra(calibration: Dataset | None, held: Dataset, macs: int) -> Dataset | None:
+def _extra(calibration: Dataset | None, held: Dataset, macs: int, stream: bool) -> Dataset | None:
     """Calibration samples that quality is judged by as well: the few that are held out say little of a share.
-    As many as take TFLM's interpreter some seconds."""
+    As many as take TFLM's interpreter some seconds; of a stream without a gap."""
     if calibration is None or calibration is held or calibration.synthetic:
         return None
     count = min(_MOST_COMPARED - len(held), _COMPARED_MACS // max(macs, 1))
-    return readers.spread(calibration, count) if count > 0 else None
+    if count <= 0:
+        return None
+    return (
+        calibration.take(np.arange(min(count, len(calibration))))
+        if stream
+        else readers.spread(calibration, count)
+    )
+
+
+def _clipped(inputs: list[TensorInfo], seen: list[InputStatistics]) -> list[str]:
+    """A note for an input whose integers reach much less far than its data: converters take the range of an
+    activation beside it, and everything beyond becomes the same."""
+    notes = []
+    for info, data in zip(inputs, seen, strict=False):
+        if not info.scale or info.scales:
+            continue
+        limits = np.iinfo(info.dtype)
+        low, high = ((limit - info.zero_point) * info.scale for limit in (limits.min, limits.max))
+        beyond = max(low - data.minimum, data.maximum - high)
+        if beyond > _BEYOND * (data.maximum - data.minimum):
+            notes.append(
+                f"input '{info.name}' holds {low:.4g} to {high:.4g}, and its data reaches "
+                f"{data.minimum:.4g} to {data.maximum:.4g}: what is beyond is clipped (int16x8, or --per-layer "
+                "keep, may hold it)"
+            )
+    return notes
 
 
 def _decided(session: Session, converted: Inspected, checked: _Checked) -> tuple[Inspected, _Checked]:
