@@ -287,8 +287,8 @@ def _clipped(inputs: list[TensorInfo], seen: list[InputStatistics]) -> list[str]
         if beyond > _BEYOND * (data.maximum - data.minimum):
             notes.append(
                 f"input '{info.name}' holds {low:.4g} to {high:.4g}, and its data reaches "
-                f"{data.minimum:.4g} to {data.maximum:.4g}: what is beyond is clipped (int16x8, or --per-layer "
-                "keep, may hold it)"
+                f"{data.minimum:.4g} to {data.maximum:.4g}: what is beyond is clipped (int16x8 or --per-layer"
+                " keep may hold it)"
             )
     return notes
 
