@@ -53,6 +53,12 @@ def test_clocks_that_agree_are_no_news() -> None:
             125_000_000,
             "microseconds",
         ),
+        (
+            info(clock_hz=0, counted_tick_hz=0, tick_hz=400_000_000),
+            480_000_000,
+            400_000_000,
+            "480.00 MHz by the board file; used is the firmware's tick_hz",
+        ),
     ],
 )
 def test_what_differs_by_more_than_a_hundredth_is_said(
@@ -64,7 +70,7 @@ def test_what_differs_by_more_than_a_hundredth_is_said(
 
 
 def test_a_firmware_that_says_nothing_leaves_the_board_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = clock_of(info(clock_hz=0, counted_tick_hz=0), H743)
+    clock = clock_of(info(clock_hz=0, counted_tick_hz=0, tick_hz=0), H743)
     assert (clock.hz, clock.source, clock.note) == (480_000_000, "the board file", "")
 
 

@@ -16,7 +16,8 @@ from tinyserve.devices.client import DeviceInfo
 TOLERANCE = 0.01
 """Oscillators are better than this; what differs by more is another setting."""
 
-_COUNTED, _CORE, _FILE = "counted against micros()", "the core's own word", "the board file"
+_COUNTED, _CORE = "counted against micros()", "the core's own word"
+_TICKS, _FILE = "the firmware's tick_hz", "the board file"
 
 
 @dataclass(frozen=True)
@@ -29,10 +30,12 @@ class Clock:
 
 
 def clock_of(info: DeviceInfo, board: Board) -> Clock:
-    """The clock to use for a device: what was counted, else what its core says, else the board file's."""
+    """The clock to use for a device: what was counted, else what its core says, else what its firmware
+    was built with, else the board file's."""
     said = {_CORE: info.clock_hz, _FILE: board.clock_hz}
     if info.tick_unit == "cycles":
-        said = {_COUNTED: info.counted_tick_hz, **said}
+        built = 0 if info.counted_tick_hz else info.tick_hz
+        said = {_COUNTED: info.counted_tick_hz, _CORE: info.clock_hz, _TICKS: built, _FILE: board.clock_hz}
     known = {source: hz for source, hz in said.items() if hz > 0}
     source, hz = next(iter(known.items()))
     differing = [other for other, value in known.items() if abs(value - hz) > TOLERANCE * hz]

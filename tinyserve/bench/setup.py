@@ -61,10 +61,14 @@ def setup_of(firmware: Firmware, board: Board, device: str, optimize: str, seed:
     )
 
 
-def as_flashed(setup: Setup, info: DeviceInfo, clock: Clock) -> Setup:
-    """The setup of a real board: what it runs was built and flashed before, so only it can tell."""
+def as_flashed(setup: Setup, info: DeviceInfo, clock: Clock, *, emulated: bool) -> Setup:
+    """The setup of a board at a port: what it runs was built and flashed before, so only it can tell.
+
+    ``emulated``: it says that it is a twin.
+    """
     return msgspec.structs.replace(
         setup,
+        emulated=emulated,
         clock_hz=clock.hz,
         clock_source=clock.source,
         engine=info.engine,

@@ -54,9 +54,12 @@ def core(result: BenchResult) -> str:
 def how(result: BenchResult) -> str:
     """Where the figures come from, in a few words: the emulator, or the board itself."""
     setup = result.setup
+    if setup.device == "serial" and setup.emulated:
+        return "on a twin at a serial port"
     if setup.emulated:
         return f"emulated by {setup.device}"
-    return "on the board itself" if setup.device == "serial" else "on this computer"
+    is_board = setup.device == "serial" and setup.core != "host"
+    return "on the board itself" if is_board else "on this computer"
 
 
 def headline(result: BenchResult) -> str:

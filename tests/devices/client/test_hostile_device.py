@@ -162,3 +162,15 @@ def test_firmware_that_answers_everything_and_has_no_name_is_given_up(
     device.read_line(1)
     with pytest.raises(DeviceError, match="has no name"):
         Client(device).identify()
+
+
+@pytest.mark.parametrize(("unit", "is_taken"), [("cycles", False), ("instructions", False), ("us", True)])
+def test_an_inference_takes_cycles_but_may_take_no_microsecond(unit: str, is_taken: bool) -> None:
+    answers = {"ts-info": info_lines({"tick_unit": unit}), "ts-infer 1 0": "ts-ticks-[0]\r\n"}
+    client = Client(Device(lambda command: iter([f"{answers[command]}m-ready\r\n".encode()])))
+    client.identify()
+    if is_taken:
+        assert client.infer(1) == [0]
+    else:
+        with pytest.raises(DeviceError, match="ts-infer is malformed"):
+            client.infer(1)

@@ -23,7 +23,7 @@ from tinyserve.bench.setup import as_flashed, model_identity, setup_of
 from tinyserve.bundle import Bundle, Samples, Score, sample_shape
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
-from tinyserve.errors import DataError
+from tinyserve.errors import DataError, DeviceError
 from tinyserve.firmware.build import Firmware
 from tinyserve.progress import Progress
 from tinyserve.quality.limits import Quality, doubt, judge, of_bundle
@@ -72,6 +72,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         )
         client = Client(device.link)
         info = client.identify()
+        client.expect_board(board.id)
         client.expect_model(bundle.manifest.model_sha256)
         client.expect_firmware(firmware.project.firmware_id)
         unit = device.tick_unit or info.tick_unit
@@ -79,6 +80,13 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         progress("measuring", 0, 0)
         _load(client, [array[0].tobytes() for array in samples.inputs])
         ticks = client.infer(options.runs, options.warmup)
+        if not any(ticks):
+            raise DeviceError(
+                f"{device.description}: every inference took 0 {unit}: its clock stands still, or is too"
+                " coarse for this model",
+                "check the port_ticks() of its firmware",
+            )
+        twin = real and client.is_emulated()
         latency = estimates.latency_ms(device, board)
         memory = client.memory()
         layers = layers_of(compiled, client.profile()) if options.profile else []
@@ -93,7 +101,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
     notes = estimates.why_none(unit, board) if latency is None else []
     if real:
         clock = clock_of(info, board)
-        setup = as_flashed(setup, info, clock)
+        setup = as_flashed(setup, info, clock, emulated=twin)
         notes = [TWIN_SIZES if firmware.sizes else NO_SIZES, *([clock.note] if clock.note else [])]
     return BenchResult(
         created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),

@@ -20,6 +20,8 @@ _MOST_TENSORS = 1000
 _LINE_BYTES = (16, 1 << 16)  # fewer hold no command with data, more are no line
 _PAIR = re.compile(r"ts-(?:info|memory)-\[(\w+)=(.*)\]")
 _LAYER = re.compile(r"ts-layer-\[(\d+),(.*),(\d+)\]")
+PROTOCOL = 1
+"""The version of docs/protocol.md that is spoken here."""
 DEFAULT_LINE_BYTES = 80
 """Longest command for firmware that does not say: 32 bytes of data as hex fit, as MLPerf Tiny's runner
 sends."""
@@ -80,15 +82,20 @@ class MlperfRun:
 
 
 def parse_info(lines: list[str]) -> DeviceInfo:
-    """From the lines of ``ts-info%``."""
+    """From the lines of ``ts-info%``. Raises DeviceError for another version of the protocol, too."""
     pairs = _pairs(lines)
     try:
+        if (protocol := whole(pairs["protocol"])) != PROTOCOL:
+            raise DeviceError(
+                f"the device speaks version {protocol} of the protocol, this tinyserve speaks {PROTOCOL}",
+                "flash it again: `tinyserve flash`",
+            )
         inputs, outputs = (
             whole(pairs["inputs"], most=_MOST_TENSORS),
             whole(pairs["outputs"], most=_MOST_TENSORS),
         )
         return DeviceInfo(
-            protocol=whole(pairs["protocol"]),
+            protocol=protocol,
             version=pairs["version"],
             model_sha256=pairs["model_sha256"].lower(),
             engine=pairs["engine"],

@@ -26,6 +26,9 @@ WIRE_ANSWER_S = 3.0  # of what takes no inference: a command that got lost is no
 INFERENCE_TIMEOUT_S = 300.0
 GREETING_TIMEOUT_S = 20.0
 WIRE_GREETING_S = 2.5  # a board that resets when its port is opened greets within this; others never do
+COUNTED_UNITS = ("cycles", "instructions")  # an inference takes some; of microseconds it may take none
+EMULATED = "emulated"  # part of its name
+BOARD_CHARACTERS = 40
 OTHER_LINES = 20
 """What an answer may hold beside the lines that it is asked for: notes, refusals."""
 LOAD_COMMAND = "db "
@@ -69,6 +72,20 @@ class Client:
                 ) from error
         return self._info
 
+    def expect_board(self, board: str) -> None:
+        """Raises DeviceError when the device runs firmware that was built for another board."""
+        found = self.identify().board
+        if found != board:
+            raise DeviceError(
+                f"{self._link.name}: no {board} answers: its firmware was built for {_short(found)}",
+                f"add --board {_short(found)} where that is the one, or choose the port of the right board"
+                f" with --port; `tinyserve flash --board {board}` where it is, with other firmware",
+            )
+
+    def is_emulated(self) -> bool:
+        """Whether the device says of itself that it is a twin, whatever line it is on."""
+        return EMULATED in self.name()
+
     def expect_model(self, sha256: str) -> None:
         """Raises DeviceError when the device runs another model's firmware."""
         info = self.identify()
@@ -102,11 +119,12 @@ class Client:
         """Ticks of each of ``runs`` inferences after ``warmup`` that are not counted."""
         self.connect()
         ticks: list[int] = []
+        least = int(self._info is not None and self._info.tick_unit in COUNTED_UNITS)
 
         def on_line(line: str) -> None:
             for text in answers.bracketed([line], "ts-ticks-"):
                 try:
-                    ticks.append(answers.whole(text))
+                    ticks.append(answers.whole(text, least))
                 except ValueError as error:
                     raise answers.malformed("ts-infer", [line]) from error
 
@@ -247,3 +265,8 @@ class Client:
                     continue
                 known = "flash the board with `tinyserve flash`, then press its reset button"
                 raise DeviceError(error.message, error.hint or known) from error
+
+
+def _short(name: str) -> str:
+    """A board's name as a device gave it, in as much place as one has in a message."""
+    return name if len(name) <= BOARD_CHARACTERS else f"{name[:BOARD_CHARACTERS]}…"

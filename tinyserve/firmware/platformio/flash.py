@@ -215,12 +215,7 @@ def _identify(project: Project, port: str) -> DeviceInfo:
                 " stays silent, check that --board names this very board",
             ) from error
         client.expect_model(project.model.sha256)
-        info = client.identify()
-        if info.board != board.id:
-            raise DeviceError(
-                f"{port} is no {board.id}: its firmware was built for {info.board}",
-                "choose the port of the right board with --port",
-            )
-        return info
+        client.expect_board(board.id)
+        return client.identify()
     finally:
         device.close()

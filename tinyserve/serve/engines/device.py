@@ -31,6 +31,7 @@ class DeviceEngine(Engine):
                 open_device(firmware, board, emulator=emulator, port=port, baud=spec.baud)
             )
             self._client = Client(device.link, _OPEN_TIMEOUT_S)
+            self._client.expect_board(board.id)
             self._client.expect_model(model_sha256)
             if spec.firmware:
                 self._client.expect_firmware(spec.firmware)
