@@ -3,15 +3,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from tests.convert.frameworks.networks import soak
+from tinyserve.convert import convert
 from tinyserve.convert.frameworks import provision
-from tinyserve.convert.frameworks.pytorch import _name_outputs
+from tinyserve.convert.frameworks.pytorch import _check_extents, _name_outputs, _shape
+from tinyserve.errors import UsageError
 
 
 def test_names_of_outputs_push_other_values_aside() -> None:
@@ -38,6 +42,49 @@ def test_an_input_that_is_an_output_is_copied_once() -> None:
     assert [(node.op_type, node.input[0]) for node in model.graph.node if "same" in node.output] == [
         ("Identity", "x")
     ]
+
+
+class Example:
+    """What a program's graph tells of an input; an extent that is no int stands for PyTorch's SymInt."""
+
+    def __init__(self, *shape: Any) -> None:
+        self.shape = shape
+
+
+def test_an_open_batch_is_one() -> None:
+    assert _shape(Example(object(), 4, 8)) == (1, 4, 8)
+    _check_extents("x", Example(object(), 4, 8), Path("m.pt2"))
+
+
+def test_another_open_extent_is_refused_with_its_axis() -> None:
+    with pytest.raises(UsageError, match="input 'x' was exported with an open extent \\(axis 2"):
+        _check_extents("x", Example(1, 4, object()), Path("m.pt2"))
+
+
+_DYNAMIC = """
+import sys, torch
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.Linear(32, 3)
+    def forward(self, x):
+        return self.inner(x.flatten(1))
+for name, shapes in (("batch", {0: torch.export.Dim("b")}), ("wide", {1: torch.export.Dim("t", max=9)})):
+    model = Model() if name == "batch" else torch.nn.ReLU()
+    made = torch.export.export(model.eval(), (torch.randn(2, 8, 4),), dynamic_shapes=(shapes,))
+    torch.export.save(made, f"{sys.argv[1]}/{name}.pt2")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(provision.find("pytorch") is None, reason="tinyserve setup --frontend pytorch")
+def test_programs_of_open_batch_convert_and_of_other_open_extents_do_not(tmp_path: Path) -> None:
+    python = provision.python(provision.require("pytorch"))
+    subprocess.run([python, "-c", _DYNAMIC, tmp_path], check=True, timeout=120)
+    bundle = convert(tmp_path / "batch.pt2", quantize="float32", output=tmp_path / "out")
+    assert [list(one.shape) for one in bundle.manifest.inputs] == [[1, 8, 4]]
+    with pytest.raises(UsageError, match="axis 1"):
+        convert(tmp_path / "wide.pt2", quantize="float32", output=tmp_path / "wide")
 
 
 @pytest.mark.slow

@@ -34,6 +34,7 @@ def export(request: ExportOnnx, say: Say) -> Exported:
     _check_inputs(program, request)
     say("convert", 0, 0)
     module = _in_float32(torch, program)
+    _check_batch(torch, program, module, request.source)
 
     def original(sample: Arrays) -> Arrays:
         with torch.no_grad():
@@ -51,7 +52,7 @@ def _in_float32(torch: Any, program: Any) -> Any:
     if not any(example.dtype in (torch.float16, torch.bfloat16) for example in examples):
         return program.module()
     wide = copy.deepcopy(program.module()).float()  # which has the program's own weights
-    zeros = [np.zeros(tuple(example.shape), np.float32) for example in examples]
+    zeros = [np.zeros(_shape(example), np.float32) for example in examples]
     try:
         with torch.no_grad():
             _call(torch, program, wide, zeros)
@@ -94,10 +95,12 @@ def _check_mode(program: Any, path: Path) -> None:
 def _check_inputs(program: Any, request: ExportOnnx) -> None:
     nodes = {node.name: node for node in program.graph.nodes if node.op == "placeholder"}
     names = [name for name in program.graph_signature.user_inputs if name in nodes]
-    shapes = {name: tuple(nodes[name].meta["val"].shape) for name in names}
+    for name in names:
+        _check_extents(name, nodes[name].meta["val"], request.source)
+    shapes = {name: _shape(nodes[name].meta["val"]) for name in names}
     if not any(shape[:1] == (1,) for shape in shapes.values()):  # else the others have no batch: masks
         for name, shape in shapes.items():
-            if len(shape) in (2, 4, 5) and isinstance(shape[0], int):
+            if len(shape) in (2, 4, 5):
                 raise UsageError(
                     f"{request.source}: input '{name}' was exported for a batch of {shape[0]}",
                     "export it with an example whose batch is 1",
@@ -107,6 +110,37 @@ def _check_inputs(program: Any, request: ExportOnnx) -> None:
             f"{request.source}: an exported program has the shapes of its example inputs",
             "leave --input-shape out, and export the model with an example of the shape that you want",
         )
+
+
+def _shape(example: Any) -> tuple[int, ...]:
+    """The shape of an input; an open batch (torch.export.Dim) is 1."""
+    return tuple(extent if isinstance(extent, int) else 1 for extent in example.shape)
+
+
+def _check_extents(name: str, example: Any, path: Path) -> None:
+    """Raises UsageError for an open extent behind the batch: a device needs a number."""
+    for axis, extent in enumerate(example.shape):
+        if axis and not isinstance(extent, int):
+            raise UsageError(
+                f"{path}: input '{name}' was exported with an open extent (axis {axis}, torch.export.Dim)",
+                "export it with an example of the shape that the device sees, and leave this axis out of "
+                "dynamic_shapes",
+            )
+
+
+def _check_batch(torch: Any, program: Any, module: Any, path: Path) -> None:
+    """Raises UsageError for a program with an open batch that does not take 1."""
+    examples = _placeholders(program)
+    if all(isinstance(extent, int) for example in examples for extent in example.shape):
+        return
+    try:
+        with torch.no_grad():
+            _call(torch, program, module, [np.zeros(_shape(example), np.float32) for example in examples])
+    except (RuntimeError, AssertionError, ValueError, IndexError) as error:
+        raise UsageError(
+            f"{path}: was exported with an open batch, and does not run with a batch of 1: {_reason(error)}",
+            "export it with an example whose batch is 1, without dynamic_shapes",
+        ) from error
 
 
 def _onnx(torch: Any, program: Any, path: Path) -> bytes:
@@ -208,7 +242,7 @@ def _tensor(torch: Any, module: Any, value: npt.NDArray[Any], example: Any) -> A
     """An input as the module takes it: of half precision only where its weights are."""
     made, half = torch.from_numpy(np.ascontiguousarray(value)), (torch.float16, torch.bfloat16)
     wide = example.dtype in half and not any(weights.dtype in half for weights in module.parameters())
-    return made.reshape(tuple(example.shape)).to(torch.float32 if wide else example.dtype)
+    return made.reshape(_shape(example)).to(torch.float32 if wide else example.dtype)
 
 
 def _array(output: Any) -> npt.NDArray[Any]:

@@ -57,6 +57,18 @@ def odd_weights() -> Any:
     return made
 
 
+def without_outputs() -> Any:
+    made = relu(_ROW)
+    del made.graph.output[:]
+    return made
+
+
+def old(opset: int) -> Any:
+    made = relu(_ROW)
+    made.opset_import[0].version = opset
+    return made
+
+
 def recursion() -> Any:
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("my", 1)]
     function = helper.make_function("my", "F", ["a"], ["b"], [node("F", ["a"], ["b"], domain="my")], opsets)
@@ -93,6 +105,10 @@ CASES: dict[str, Any] = {
     "data that is not there": outside("missing.bin"),
     "weights of no type": odd_weights(),
     "recursion": recursion(),
+    "no outputs": without_outputs(),
+    "an extent of zero": relu([1, 0]),
+    "opset 1": old(1),
+    "opset 8": old(8),
     "sequence": sequence(),
     "text": model([node("Identity", ["x"], ["y"])], *(info(n, TensorProto.STRING, [1, 4]) for n in "xy")),
 }  # fmt: skip

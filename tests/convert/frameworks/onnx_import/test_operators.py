@@ -45,6 +45,20 @@ MODELS = {
     "gathered_elements": (
         "float[1,2,3] x", "float[a,b,c] y", "y = GatherElements<axis = 2>(x, i)", "int64[1,1,2] i = {2, -3}"
     ),
+    "gathered_from_the_end": (
+        "float[1,4,6] x, int64[1,2] i", "float[a,b,c,d] y",
+        "n = Sub(i, three) y = Gather<axis = 1>(x, n)", "int64 three = {3}",
+    ),
+    "one_hot_from_the_end_and_out_of_range": (
+        "int64[1,4] i", "float[a,b,c] y", "n = Mul(i, j) y = OneHot<axis = 1>(n, depth, v)",
+        "int64[4] j = {-1, -5, 5, -6}, int64 depth = {5}, float[2] v = {-1, 2}",
+    ),
+    "slices_to_the_end_and_integers_without_a_limit": (
+        "float[1,6] x", "int64[a,b] y",
+        "s = Slice(x, one, far, one) m = Mul(s, ten) w = Cast<to = 7>(m) y = Clip(w, low, high)",
+        "int64[1] one = {1}, int64[1] far = {9223372036854775807}, float ten = {10}, "
+        "int64 low = {-9223372036854775808}, int64 high = {9223372036854775807}",
+    ),
     "not_a_number": (
         "float[1,5] x", "float[a,b] y",
         "r = Sqrt(x) n = IsNaN(r) y = Where(n, zero, r)", "float zero = {0.0}",
@@ -119,6 +133,14 @@ def test_a_branch_that_the_input_chooses_is_refused_by_name(tmp_path: Path) -> N
                         else_branch = b () => (float[d,e] p) { p = Exp(x) } >"""
     with pytest.raises(UnsupportedError, match="If 'y'"):
         imported(model("float[1,4] x", "float[a,b] y", nodes, "float zero = {0}"), tmp_path)
+
+
+@pytest.mark.parametrize("node", ["Mul(i, j)", "Max(j, i)", "Where(c, i, j)"])
+def test_integers_of_more_than_32_bits_are_refused_by_name(node: str, tmp_path: Path) -> None:
+    made = model("int64[1,3] i", "int64[a,b] y", f"c = Greater(i, one) y = {node}",
+                 "int64[3] j = {5000000007, 3, -2}, int64 one = {1}")  # fmt: skip
+    with pytest.raises(UnsupportedError, match="the constant 'j' holds 5000000007"):
+        imported(made, tmp_path)
 
 
 def test_a_loop_without_an_end_is_refused_before_it_runs(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.convert.frameworks.networks.reference import differences
 from tinyserve.compiler.graph import reader
 from tinyserve.convert import convert
 from tinyserve.convert.alike import role, step
+from tinyserve.errors import UnsupportedError
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _RANDOM = np.random.default_rng(5)
@@ -62,6 +63,11 @@ def test_every_form_is_exact(op: str, given: dict[str, Any], direction: str, tmp
 def test_peepholes(tmp_path: Path) -> None:
     found = differences(model("LSTM", peepholes=True, states=True), tmp_path)
     assert all(one.sqnr_db is None or one.sqnr_db > 100 for one in found)
+
+
+def test_coupled_gates_are_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match=r"LSTM 'y'.*input_forget"):
+        differences(model("LSTM", input_forget=1), tmp_path)
 
 
 def test_names_tell_what_is_alike() -> None:

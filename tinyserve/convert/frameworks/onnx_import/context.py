@@ -51,8 +51,9 @@ class Context:
 
     def constant(self, data: Any, name: str = "") -> Value:
         """A value that is known."""
-        array = narrowed(np.asarray(data))
-        return Value(name or f"{self.scope}/constant", array.shape, array.dtype, array)
+        name = name or f"{self.scope}/constant"
+        array = narrowed(np.asarray(data), name)
+        return Value(name, array.shape, array.dtype, array)
 
     def scalar(self, number: float, dtype: Any = FLOAT) -> Value:
         return self.constant(np.array(number, dtype))

@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Quantization
 from tinyserve.compiler.graph.writer import GraphWriter
+from tinyserve.errors import UnsupportedError
+from tinyserve.escapes import visible
 
 Array = npt.NDArray[Any]
 
@@ -96,7 +98,7 @@ class Draft:
 
     def constant(self, name: str, values: Array, quantization: Quantization | None = None) -> int:
         """Equal constants are one tensor. Infinity (of masks) becomes the largest number."""
-        values = narrowed(values)
+        values = narrowed(values, name)
         key = (values.dtype.name, values.shape, values.tobytes())
         hides = values.dtype == np.float32 and bool((values == -np.inf).any())
         if values.dtype == np.float32 and np.isinf(values).any():
@@ -189,11 +191,22 @@ class Draft:
         return writer.tensor(name, tensor.shape, tensor.dtype, tensor.quantization, variable=tensor.variable)
 
 
-def narrowed(values: Array) -> Array:
-    """Constants in the types that kernels have: 64-bit integers as 32-bit ones, saturated; float32."""
-    if values.dtype.name in ("int64", "uint64", "uint32"):
-        limits = np.iinfo(np.int32)
-        return np.clip(values, limits.min, limits.max).astype(np.int32)
-    if values.dtype.kind == "f":
-        return values.astype(np.float32)
-    return values
+def narrowed(values: Array, name: str) -> Array:
+    """Constants in the types that kernels have: 64-bit integers as 32-bit ones; float32. Raises
+    UnsupportedError with the constant's name where an integer needs more than 32 bits."""
+    kept = values.astype(narrow_type(values.dtype), copy=False)
+    if kept.dtype.kind == "i" and (kept != values).any():
+        worst = values[kept != values].reshape(-1)[0]
+        raise UnsupportedError(
+            f"the constant '{visible(name)}' holds {worst}, which needs more than the 32 bits of "
+            "integers on the device",
+            "keep integers between -2147483648 and 2147483647, or compute this part in floats",
+        )
+    return kept
+
+
+def narrow_type(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The type that kernels have for values of this one."""
+    if dtype.name in ("int64", "uint64", "uint32"):
+        return np.dtype(np.int32)
+    return np.dtype(np.float32) if dtype.kind == "f" else dtype

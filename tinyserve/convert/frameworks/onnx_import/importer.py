@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tinyserve.convert.frameworks.onnx_import import nodes, quantized
 from tinyserve.convert.frameworks.onnx_import.context import Context
-from tinyserve.convert.frameworks.onnx_import.draft import narrowed
+from tinyserve.convert.frameworks.onnx_import.draft import narrow_type
 from tinyserve.convert.frameworks.onnx_import.naming import describe, module_path
 from tinyserve.convert.frameworks.onnx_import.node import HANDLERS, Node
 from tinyserve.convert.frameworks.onnx_import.source import OnnxSource
@@ -65,7 +65,7 @@ class Importer:
         types = _types(self.source)
         for name, shape in zip(self.source.inputs, self.source.shapes, strict=True):
             form = channels_last(len(shape)) if name in images and len(shape) >= 3 else identity(len(shape))
-            dtype = np.dtype(np.float32) if name in _pixels(self.source, types) else _narrow(types[name])
+            dtype = np.dtype(np.float32) if name in _pixels(self.source, types) else narrow_type(types[name])
             tensor = self.ctx.draft.tensor(name, [shape[axis] for axis in form], dtype.name)
             value = Value(name, shape, dtype, forms={form: tensor}, spatial=name in images)
             self._keep(name, value)
@@ -84,7 +84,7 @@ class Importer:
             return None
         if name not in self.values:
             data = self.traced.arrays[name]
-            self.values[name] = Value(name, data.shape, narrowed(data[:0] if data.ndim else data).dtype, data)
+            self.values[name] = Value(name, data.shape, narrow_type(data.dtype), data)
         return self.values[name]
 
     def _add(self, proto: Any) -> None:
@@ -103,7 +103,7 @@ class Importer:
             made = handler(self.ctx, node)
         except TinyserveError:
             raise
-        except (AssertionError, KeyError, ValueError, IndexError, TypeError) as error:
+        except (AssertionError, ArithmeticError, LookupError, ValueError, TypeError) as error:
             raise UnsupportedError(
                 f"{describe(proto)}: this form of {proto.op_type} cannot be imported ({error!r:.200})",
                 "write this step with other operators, or leave it to the program around the model",
@@ -201,10 +201,6 @@ def _types(source: OnnxSource) -> dict[str, np.dtype[Any]]:
         value.name: onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
         for value in source.model.graph.input
     }
-
-
-def _narrow(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    return narrowed(np.zeros(0, dtype)).dtype
 
 
 def _pixels(source: OnnxSource, types: dict[str, np.dtype[Any]]) -> set[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.convert.frameworks.onnx_import.arithmetic import common_form
+from tinyserve.convert.frameworks.onnx_import.arithmetic import binary, cast, common_form
 from tinyserve.convert.frameworks.onnx_import.context import Context
 from tinyserve.convert.frameworks.onnx_import.values import (
     Flat,
@@ -187,8 +187,18 @@ def gather(ctx: Context, x: Value, indices: Value, axis: int) -> Value:
     if indices.data is not None:
         return _gather_known(ctx, x, indices.data, axis)
     shape = (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])
+    if not indices.nonnegative:
+        indices = _from_the_start(ctx, indices, x.shape[axis])
     made = ctx.emit("GATHER", [ctx.tensor(x), ctx.tensor(indices)], shape, x.dtype, axis=axis)
     return ctx.computed(made, shape)
+
+
+def _from_the_start(ctx: Context, indices: Value, extent: int) -> Value:
+    """Negative indices count from the end. In operators that TFLM has for integers, which FLOOR_MOD and
+    SELECT_V2 are not."""
+    negative = cast(ctx, binary(ctx, "LESS", indices, ctx.scalar(0, indices.dtype)), indices.dtype)
+    added = binary(ctx, "MUL", negative, ctx.scalar(extent, indices.dtype))
+    return binary(ctx, "ADD", indices, added)
 
 
 def _gather_known(ctx: Context, x: Value, indices: Array, axis: int) -> Value:

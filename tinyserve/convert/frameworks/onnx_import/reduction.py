@@ -67,4 +67,5 @@ def arg(ctx: Context, name: str, x: Value, axis: int, keep: bool) -> Value:
     place = ctx.draft.constant(f"{ctx.scope}/axis", np.array(form.index(axis), np.int32))
     made = ctx.emit(name, [x.forms[form], place], permuted(shape, rest), np.int32, outputType=2)
     result = ctx.computed(made, shape, rest)
+    result.nonnegative = True
     return movement.unsqueeze(ctx, result, [axis]) if keep else result

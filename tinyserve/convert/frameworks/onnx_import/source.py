@@ -24,6 +24,7 @@ INSTALL = "pip install 'tinyserve[onnx]'"
 _OWN = ("", "ai.onnx", "ai.onnx.ml")
 _QUANTIZED = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize", "QGemm", "QAttention")
 _MOST_NODES = 20_000
+_OLDEST_OPSET = 9
 _EXPORT_QDQ = (
     "export it as QDQ (onnxruntime: quantize_static with quant_format=QuantFormat.QDQ, activation_type and "
     "weight_type QInt8), or give the float model with --representative DATA"
@@ -85,6 +86,8 @@ def _checked(onnx: Any, path: Path) -> Any:
         model = onnx.load(path)
         if not model.graph.node:
             raise ValueError("it has no nodes")
+        if not model.graph.output:
+            raise ValueError("its graph has no outputs")
         if len(model.graph.node) > _MOST_NODES:
             raise ValueError(f"it has {len(model.graph.node):,} nodes, of at most {_MOST_NODES:,}")
         for tensor in model.graph.initializer:
@@ -155,6 +158,11 @@ def _check_operators(onnx: Any, model: Any, path: Path) -> None:
         )
     newest = onnx.defs.onnx_opset_version()
     found = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    if 0 < found < _OLDEST_OPSET and not any(classic_nodes(model)):
+        raise UnsupportedError(
+            f"{path}: operator set {found}, the oldest that is known here is {_OLDEST_OPSET}",
+            "export it with opset_version=17, or bring it up to date with onnx.version_converter",
+        )
     if found > newest:
         raise UnsupportedError(
             f"{path}: operator set {found}, the newest that is known here is {newest}",

@@ -82,7 +82,15 @@ def _bound(node: Node, name: str, index: int) -> float | None:
         return None
     else:
         limit = float(node.constant(index, "limits").reshape(-1)[0])
-    return None if abs(limit) > 3e38 else limit
+    return None if _is_unlimited(node.input(0).dtype, name, limit) else limit
+
+
+def _is_unlimited(dtype: np.dtype[Any], name: str, limit: float) -> bool:
+    """Exporters write the ends of a type where nothing is limited, of int64 too."""
+    if dtype.kind == "f":
+        return abs(limit) > 3e38
+    ends = np.iinfo(dtype)
+    return limit <= ends.min if name == "min" else limit >= ends.max
 
 
 @handles("Elu")

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinyserve.convert.frameworks.onnx_import import arithmetic, linear, masks
 from tinyserve.convert.frameworks.onnx_import.context import BOOL, FLOAT, INT32, Context
-from tinyserve.convert.frameworks.onnx_import.draft import narrowed
+from tinyserve.convert.frameworks.onnx_import.draft import narrow_type
 from tinyserve.convert.frameworks.onnx_import.node import Node, handles
 from tinyserve.convert.frameworks.onnx_import.nodes import functions
 from tinyserve.convert.frameworks.onnx_import.values import Value
@@ -176,7 +176,7 @@ def _where(ctx: Context, node: Node) -> Value:
 def _cast(ctx: Context, node: Node) -> Value:
     onnx = importlib.import_module("onnx")
     wanted = onnx.helper.tensor_dtype_to_np_dtype(node.attribute("to"))
-    dtype = narrowed(np.zeros(0, wanted)).dtype
+    dtype = narrow_type(np.dtype(wanted))
     x = node.input(0)
     if dtype == BOOL:
         return arithmetic.binary(ctx, "NOT_EQUAL", x, ctx.scalar(0, x.dtype))

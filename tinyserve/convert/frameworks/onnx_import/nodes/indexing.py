@@ -66,7 +66,11 @@ def _one_hot(ctx: Context, node: Node) -> Value:
     places = np.arange(depth, dtype=np.int32).reshape(
         [depth if i == axis else 1 for i in range(indices.rank + 1)]
     )
-    found = arithmetic.binary(ctx, "EQUAL", arithmetic.cast(ctx, wide, INT32), ctx.constant(places))
+    whole = arithmetic.cast(ctx, wide, INT32)
+    found = arithmetic.binary(ctx, "EQUAL", whole, ctx.constant(places))
+    if not indices.nonnegative:  # which count from the end; what lies outside of both is off
+        behind = arithmetic.binary(ctx, "EQUAL", whole, ctx.constant(places - depth))
+        found = arithmetic.binary(ctx, "LOGICAL_OR", found, behind)
     mask = arithmetic.cast(ctx, found, node.input(2).dtype)
     if (low, high) == (0, 1):
         return mask

@@ -77,6 +77,10 @@ def _check(node: Node, steps: int) -> None:
             "with sequences of several lengths (packed)",
             "export it for one length, without pack_padded_sequence",
         )
+    if node.attribute("input_forget", 0):
+        raise node.refusal(
+            "whose input and forget gates are one (input_forget)", "export it with a forget gate of its own"
+        )
 
 
 def _layer(node: Node, index: int) -> Layer:
