@@ -317,6 +317,42 @@ def choose_emulator(board: Board, emulate: bool, emulator: str | None, port: str
     )
 
 
+def check_build(source: Path, board: Board, name: str, emulate: bool) -> None:
+    """Whether firmware for the board, or for its twin, is built here. ``name`` is what the user called it.
+
+    Raises UsageError for a real board, whose own tools build for it, and for a twin that no emulator runs.
+    """
+    if not emulate and not board.is_real:
+        return
+    twin = _lack_of_twin(board)
+    if emulate and not twin:
+        return
+    for_board = (
+        f"tinyserve flash {source} --board {name}"
+        if board.platformio is not None
+        else f"tinyserve export {source} --as {board.export_kind} --board {name}"
+    )
+    if emulate:
+        generic = f"; or count on the generic core: --board {board.core.name}" if has_twin(board) else ""
+        raise UsageError(twin, f"for the board itself: {for_board}{generic}")
+    tools = "PlatformIO builds" if board.platformio is not None else "its own SDK builds"
+    raise UsageError(
+        f"{board.id}: {tools} the firmware of the board itself",
+        for_board if twin else f"{for_board}; --emulate builds for its twin",
+    )
+
+
+def _lack_of_twin(board: Board) -> str:
+    """Why no emulator runs the board; "" where one does."""
+    from tinyserve.devices import select_emulator
+
+    try:
+        select_emulator(board)
+    except UsageError as error:
+        return error.message
+    return ""
+
+
 def is_twin(board: Board) -> bool:
     """Whether bench firmware is built for the board's twin: everywhere but on this computer."""
     return board.core.port != "host"

@@ -12,7 +12,11 @@ from tinyserve.boards.check import findings
 from tinyserve.cli.main import main
 from tinyserve.resources import data_directory
 
-NANO33 = (data_directory("boards") / "nano33.toml").read_text(encoding="utf-8")
+NANO33 = (
+    (data_directory("boards") / "nano33.toml")
+    .read_text(encoding="utf-8")
+    .replace('aliases = ["nano33ble", "nano-33-ble"]', 'aliases = ["desk"]')
+)
 
 
 @pytest.mark.parametrize("name", [board.id for board in boards.all_boards()])
@@ -43,6 +47,9 @@ def lacking(directory: Path, old: str, new: str) -> list[str]:
         (ROUTE, '[platformio]\nplatform = "x"\nboard = "y"\n', ""),
         (ROUTE, '[[memory]]\nname = "x"\nkind = "sram"\norigin = 0x20000000\nbytes = 4\n', "overlaps"),
         (ROUTE, "", "PlatformIO does not build for it"),
+        ('["desk"]', '["Nano33BLE"]', "aliases: Nano33BLE is a name of nano33"),
+        ('["desk"]', '["pico"]', "aliases: pico is a name of pico"),
+        ('["desk"]', '[" "]', "aliases: one is empty"),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_named(tmp_path: Path, old: str, new: str, said: str) -> None:

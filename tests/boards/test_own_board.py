@@ -76,3 +76,24 @@ def test_a_file_whose_name_is_no_word_is_no_board(tmp_path: Path) -> None:
     path.write_text((data_directory("boards") / "nano33.toml").read_text())
     with pytest.raises(UsageError, match="id: "):
         boards.load_file(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('name = "Arduino Nano 33 BLE"', 'name = " "', "name: is empty"),
+        ("clock_hz = 64_000_000", "clock_hz = 64", "clock_hz: 64 is not from 1,000,000 "),
+        ("clock_hz = 64_000_000", "clock_hz = 64_000_000_000", "clock_hz: 64,000,000,000 is not"),
+        ("touch_1200 = true", "flash_wait_states = -1", "flash_wait_states: -1 is not from 0 to 31"),
+        ("touch_1200 = true", "flash_wait_states = 5000", "flash_wait_states: 5,000 is not"),
+        ("bytes = 983_040", "bytes = 960", "flash.bytes: 960 is not from 1,024"),
+        ("bytes = 262_144", "bytes = 256", "ram.bytes: 256 is not from 1,024"),
+    ],
+)
+def test_a_figure_that_no_board_has_is_refused(old: str, new: str, said: str, tmp_path: Path) -> None:
+    text = (data_directory("boards") / "nano33.toml").read_text()
+    assert text.count(old) == 1
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace(old, new))
+    with pytest.raises(UsageError, match=f"mine.toml: {re.escape(said)}"):
+        boards.load_file(path)

@@ -23,6 +23,9 @@ else:
     import tomli as tomllib
 
 CORES_FILE = "cores.toml"
+_CLOCK_HZ = (1_000_000, 2_000_000_000)
+_WAIT_STATES = (0, 31)
+_REGION_BYTES = (1024, 1 << 32)
 
 
 def load(name: str) -> Board:
@@ -119,8 +122,7 @@ def _key_and_reason(error: msgspec.ValidationError) -> tuple[str, str]:
 def _check(path: Path, board: Board) -> None:
     """What types alone can't say."""
     _check_text(path, board)
-    if board.clock_hz <= 0:
-        raise _bad(path, "clock_hz", "must be positive")
+    _check_figures(path, board)
     if not (board.sources.all() if isinstance(board.sources, Sources) else board.sources):
         raise _bad(path, "sources", "name at least one document that the figures come from")
     emulated = board.core.port in ("cortex_m", "riscv")
@@ -146,6 +148,24 @@ def _check(path: Path, board: Board) -> None:
             raise _bad(path, "emulators", "QEMU and Renode need a machine, the others take none")
         if emulator.kind == "renode" and not board.core.renode_cpu:
             raise _bad(path, "emulators", f"Renode has no {board.core.name}")
+
+
+def _check_figures(path: Path, board: Board) -> None:
+    """Figures that no microcontroller has are slips of the pen: a unit, or a digit."""
+    if not board.name.strip():
+        raise _bad(path, "name", "is empty")
+    figures = [
+        ("clock_hz", board.clock_hz, _CLOCK_HZ, "Hz"),
+        ("flash_wait_states", board.flash_wait_states, _WAIT_STATES, "cycles"),
+        *(
+            (f"{key}.bytes", region.bytes, _REGION_BYTES, "bytes")
+            for key, region in (("flash", board.flash), ("ram", board.ram))
+            if region is not None
+        ),
+    ]
+    for key, value, (least, most), unit in figures:
+        if not least <= value <= most:
+            raise _bad(path, key, f"{value:,} is not from {least:,} to {most:,} {unit}")
 
 
 def _check_text(path: Path, board: Board) -> None:

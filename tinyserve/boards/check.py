@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+from tinyserve.boards.catalog import all_boards
 from tinyserve.boards.types import Board, Sources
 
 SOURCES_NEEDED = 2
@@ -17,7 +18,7 @@ SOURCES_NEEDED = 2
 
 def findings(board: Board) -> list[str]:
     """What is missing or doubtful, one sentence each; nothing for a complete file."""
-    return [*_unsourced(board), *_routes(board), *_usb(board), *_regions(board)]
+    return [*_unsourced(board), *_routes(board), *_usb(board), *_regions(board), *_names(board)]
 
 
 def _unsourced(board: Board) -> Iterator[str]:
@@ -80,3 +81,14 @@ def _regions(board: Board) -> Iterator[str]:
     for (_, end, one), (start, _, other) in pairwise(spans):
         if start < end:
             yield f"{other}: overlaps {one}"
+
+
+def _names(board: Board) -> Iterator[str]:
+    """Aliases that mean another board, or nothing."""
+    taken = {name: other.id for other in all_boards() for name in (other.id, *other.aliases)}
+    for alias in board.aliases:
+        owner = taken.get(alias.lower(), board.id)
+        if owner != board.id:
+            yield f"aliases: {alias} is a name of {owner}, which comes with the package"
+        elif not alias.strip():
+            yield "aliases: one is empty"

@@ -167,3 +167,8 @@ class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def is_real(self) -> bool:
         """Whether there is hardware, and not only an emulated core."""
         return bool(self.platformio or self.zephyr or self.arduino or self.usb)
+
+    @property
+    def export_kind(self) -> Literal["zephyr", "arduino", "cmake"]:
+        """The export that gets firmware onto a board that PlatformIO does not build for."""
+        return "zephyr" if self.zephyr else "arduino" if self.arduino else "cmake"

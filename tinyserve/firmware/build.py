@@ -78,7 +78,7 @@ def build(
     if project.port == "arduino":
         raise UsageError(
             f"{project.board.id}: the Arduino port is built by PlatformIO",
-            f"pio run -d {project.directory}, or build the board's twin with --emulate",
+            f"tinyserve flash --board {project.board.id} builds and uploads it",
         )
     tools = toolchain_for(project.board.core, toolchain)
     size = project.compiled.program.target.optimize == "size"

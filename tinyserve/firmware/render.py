@@ -124,7 +124,10 @@ def port_of(board: Board, emulate: bool) -> Port:
     if (board.platformio is not None or board.arduino) and not emulate:
         return "arduino"
     if core_port == "":
-        raise UsageError(f"{board.id}: a {board.core.name} can't be emulated", "build for the board itself")
+        raise UsageError(
+            f"{board.id}: a {board.core.name} can't be emulated",
+            f"for the board itself: tinyserve flash --board {board.id}",
+        )
     return core_port
 
 

@@ -50,7 +50,7 @@ def command(
     making: Making,
 ) -> None:
     """Build the firmware for a board and report its size by part."""
-    from tinyserve import boards
+    from tinyserve import boards, workflow
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
     from tinyserve.errors import UsageError
@@ -67,6 +67,7 @@ def command(
         return
     if slot_memory is not None or no_health:
         raise UsageError("--slot-memory and --no-health are for firmware with slots", "add --slots KEY")
+    workflow.check_build(source, chosen, board, emulate)
     with progress() as report:
         made, firmware = making.firmware(source, chosen, report, emulate=emulate, directory=output)
     stdout().print(firmware_panel(made.manifest.name, firmware, chosen))

@@ -24,7 +24,7 @@ def check_board(board: Board, name: str, emulate: bool, engine: str = "aot") -> 
     if board.is_real and board.platformio is None and not emulate:
         raise UsageError(
             f"{board.id}: PlatformIO does not build for it",
-            "tinyserve export --as " + ("zephyr" if board.zephyr else "arduino" if board.arduino else "cmake")
+            f"tinyserve export --as {board.export_kind}"
             + (f"; its notes: {board.notes}" if board.notes else ""),
         )  # fmt: skip
     twin = emulate or board.platformio is None
