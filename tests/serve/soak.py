@@ -53,7 +53,9 @@ def run(seconds: float, seed: int, folder: Path, made: Bundle) -> Counter[str]:
 
         def client(number: int) -> None:
             chance = np.random.default_rng([seed, number])
-            while time.monotonic() < end:
+            asked = 0
+            while time.monotonic() < end or not asked:
+                asked += 1
                 count = int(chance.integers(1, 4))
                 images = chance.integers(-128, 128, (count, 64), dtype=np.int8)
                 outcome = ask(served, images, [model.expected((row.tobytes(),))[0] for row in images])

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from tinyserve.errors import FileSystemError, UsageError
+from tinyserve import boards
+from tinyserve.errors import FileSystemError, TinyserveError, UsageError
 from tinyserve.escapes import visible
 
 if sys.version_info >= (3, 11):
@@ -203,6 +204,13 @@ def _members(file: _File, path: Path) -> list[MemberSpec]:
     return found
 
 
+def _check_board(name: str, where: str) -> None:
+    try:
+        boards.load(name)
+    except TinyserveError as error:
+        raise UsageError(f"{where}: {error.message}", error.hint) from error
+
+
 def _expanded(name: str, table: MemberTable, file: _File, path: Path) -> list[MemberSpec]:
     where = f"{path}: [members.{name}]"
     group = _group(table, file, where)
@@ -218,6 +226,8 @@ def _expanded(name: str, table: MemberTable, file: _File, path: Path) -> list[Me
         raise UsageError(f"{where}: there is no model {model} (there are: {known})", f"add [models.{model}]")
     if link != "host" and board is None:
         raise UsageError(f"{where} has no board", 'board = "nano33"; `tinyserve boards` lists them')
+    if link != "host" and board is not None:
+        _check_board(board, where)
     if table.count > 1 and link not in ("host", "twin"):
         raise UsageError(f"{where}: count is for twins and hosts: a port has one board", "remove count")
     if link == USB:

@@ -115,8 +115,6 @@ class Gateway:
         begin_s = time.perf_counter()
         pool = None
         try:
-            if self.is_draining:
-                raise UnavailableError("the server is shutting down", reason="draining")
             pool = self.pool(request.model, request.version)
             if len(request.samples) > self.config.limits.batch:
                 raise TooLargeError(
@@ -136,6 +134,8 @@ class Gateway:
     def pool(self, name: str, version: str = "") -> Pool:
         """The pool of a loaded model. Raises NotFoundError, UnavailableError."""
         model = self._named(name)
+        if self.is_draining:
+            raise UnavailableError("the server is shutting down", reason="draining")
         if model.pool is None:
             raise UnavailableError(f"{name} is not loaded: {model.reason}", "load it", reason="unloaded")
         if version not in ("", model.pool.model.version):

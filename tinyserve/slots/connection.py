@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from tinyserve import boards
 from tinyserve.devices.smp.client import SmpClient
 from tinyserve.devices.smp.commands import SmpDevice
 from tinyserve.devices.symbols import Symbols
-from tinyserve.errors import UsageError
+from tinyserve.errors import DeviceError, FileSystemError, UsageError
 from tinyserve.extras import missing_package
 from tinyserve.firmware.render import BAUD, ELF_FILE
 from tinyserve.locks import alone
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tinyserve.devices.emulators.updatable import UpdatableDevice
 
 KEPT_FILE = "twin.bin"
+_PATIENCE_S = 2.0
 
 
 @contextmanager
@@ -39,7 +40,7 @@ def connect(
             "--port /dev/ttyACM0, or --emulate DIR with the directory of tinyserve build --slots",
         )
     if twin is not None:
-        with alone(twin), open_twin(twin) as device:
+        with held(twin), open_twin(twin) as device:
             yield SmpDevice(SmpClient(device.link))
         return
     assert port is not None
@@ -55,6 +56,21 @@ def connect(
         yield SmpDevice(SmpClient(link))
     finally:
         link.close()
+
+
+@contextmanager
+def held(twin: Path) -> Iterator[None]:
+    """Keeps a twin's directory to this process: its flash is a file. Raises DeviceError soon where another
+    has it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(alone(twin, wait_s=_PATIENCE_S))
+        except FileSystemError as error:
+            raise DeviceError(
+                f"another tinyserve runs the twin in {twin}",
+                "end it, or reach the pseudo-terminal that it serves: --port /dev/pts/N --board NAME",
+            ) from error
+        yield
 
 
 @contextmanager

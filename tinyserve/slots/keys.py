@@ -37,11 +37,18 @@ def new(path: Path) -> Ed25519PrivateKey:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except OSError as error:
+        raise FileSystemError(f"{error.filename or path}: {error.strerror}", "name another file") from error
+    try:
         with os.fdopen(handle, "wb") as file:
             file.write(secret)
         beside.write_bytes(public)
-    except OSError as error:
-        raise FileSystemError(f"{error.filename or path}: {error.strerror}", "name another file") from error
+    except OSError as error:  # half a key is none
+        path.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
+        raise FileSystemError(
+            f"{error.filename or path}: {error.strerror}", "free some space, or name another file"
+        ) from error
     return key
 
 

@@ -19,11 +19,13 @@ _HINT = "tinyserve sign BUNDLE --board NAME --key FILE makes images"
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An image, unverified. ``hash``: of header, body and protected TLVs, by which devices name it."""
+    """An image, unverified. ``hash``: of header, body and protected TLVs, by which devices name it; the file
+    ``is_intact`` where that is what it hashes to."""
 
     path: Path
     data: bytes
     hash: bytes
+    is_intact: bool
     version: Version
     slot_address: int
     model_sha256: bytes
@@ -55,10 +57,13 @@ def _parsed(path: Path, data: bytes) -> ImageFile:
     if end > len(data):
         raise ValueError("cut short")
     values = dict(_tlvs(data[head + body : end]))
+    actual = hashlib.sha256(data[:end]).digest()
+    stated = dict(_tlvs(data[end:])).get(made.SHA256, actual)
     return ImageFile(
         path=path,
         data=data,
-        hash=dict(_tlvs(data[end:])).get(made.SHA256, hashlib.sha256(data[:end]).digest()),
+        hash=stated,
+        is_intact=stated == actual,
         version=version,
         slot_address=_word(values[made.SLOT]),
         model_sha256=values[made.MODEL],

@@ -99,7 +99,7 @@ def _served(state: SlotsState, offered: Sequence[ImageFile]) -> ImageFile | None
     if state.active == NO_SLOT:
         return None
     active = state.slots[state.active]
-    return next((image for image in offered if image.hash == active.hash), None)
+    return next((image for image in offered if image.is_intact and image.hash == active.hash), None)
 
 
 def _finish(

@@ -52,11 +52,10 @@ def command(
 def _serve(emulate: Path | None) -> None:
     from tinyserve.devices.pty import serve
     from tinyserve.errors import UsageError
-    from tinyserve.locks import alone
-    from tinyserve.slots.connection import open_twin
+    from tinyserve.slots.connection import held, open_twin
 
     if emulate is None:
         raise UsageError("--pty serves a twin", "--emulate DIR names its firmware")
-    with alone(emulate), open_twin(emulate) as device:
+    with held(emulate), open_twin(emulate) as device:
         echo(device.description, err=True)
         serve(device, echo)
