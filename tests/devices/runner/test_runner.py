@@ -17,7 +17,7 @@ from tests.bench.models import write_classifier
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve.cli.main import main
 from tinyserve.devices.runner import InterfaceBoard, Runner, offer_port
-from tinyserve.errors import FileSystemError, ToolError
+from tinyserve.errors import FileSystemError, ToolError, UsageError
 
 DEVICES = """
 - {name: stm32h573i-dk, type: interface, preference: 2, usb: {0x0483: 0x374E}}
@@ -164,8 +164,47 @@ def test_a_board_at_a_port_is_offered_as_it_is(runner: Path, capfd: pytest.Captu
         "from serial.tools import list_ports\n"
         "print([(p.device, hex(p.vid), hex(p.pid)) for p in list_ports.comports(True) if p.vid])\n"
     )
-    assert main(["mlperf-runner", "runner", "--board", "nano33", "--port", "/dev/ttyS77"]) == 0
-    assert "[('/dev/ttyS77', '0x483', '0x374b')]" in capfd.readouterr().out
+    (runner / "ttyS77").touch()
+    port = str(runner / "ttyS77")
+    assert main(["mlperf-runner", "runner", "--board", "nano33", "--port", port]) == 0
+    assert f"[('{port}', '0x483', '0x374b')]" in capfd.readouterr().out
+
+
+def test_a_port_that_is_not_there_is_refused(runner: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["mlperf-runner", "runner", "--board", "nano33", "--port", "/dev/gone"]) == 8
+    assert "there is no such port" in capfd.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_runner_that_a_signal_ends_gives_its_number_and_128(runner: Path) -> None:
+    (runner / "main.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    (runner / "tty").touch()
+    arguments = ["mlperf-runner", "runner", "--board", "nano33", "--port", str(runner / "tty")]
+    assert main(arguments) == 137
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"- {name: [", "devices.yaml: not valid YAML: while parsing"),
+        (b"\xff\xfe\x00", "devices.yaml: not valid YAML"),
+        (b"[" * 5000, "devices.yaml: not valid YAML"),
+        (b"name: l4r5zi", "devices.yaml: no list of devices"),
+        (b"[1, 2]", "devices.yaml: no list of devices"),
+        (b"- {name: x, type: interface, usb: {1: 2}}", "no device of type dut has a usb id"),
+        (b"- {name: x, type: dut, usb: 7}", "has no usb ids of the form"),
+        (b"- {name: x, type: dut, usb: {1: []}}", "has no usb ids of the form"),
+        (b"- {name: x, type: dut, usb: {a: b}}", "has no usb ids of the form"),
+        (b"", "no device of type dut"),
+    ],
+)
+def test_a_broken_list_of_devices_is_one_line_before_anything_is_built(
+    content: bytes, said: str, runner: Path
+) -> None:
+    (runner / "devices.yaml").write_bytes(content)
+    with pytest.raises(UsageError) as caught:
+        Runner(runner).check()
+    assert said in caught.value.message and "\n" not in caught.value.message
 
 
 def test_what_is_missing_is_said_before_anything_is_built(runner: Path, tmp_path: Path) -> None:

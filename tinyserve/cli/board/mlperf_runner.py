@@ -52,8 +52,9 @@ def command(
 
     DIRECTORY is benchmark/runner of a checkout of mlcommons/tiny; ARGUMENTS are the runner's own. It takes
     ports from a scan of USB devices: the board's, or the twin's pseudo-terminal, is offered under the id of
-    the first dut in its devices.yaml. The exit status is the runner's. With a twin that hears (sww01) it
-    finds an interface board as well, which plays recordings into it.
+    the first dut in its devices.yaml. The exit status is the runner's, or 128 and the number of the signal
+    that ended it. With a twin that hears (sww01) it finds an interface board as well, which plays recordings
+    into it.
 
     A twin's time stamps are estimates of a cycle model, and what the runner prints of them is no measurement.
     """
@@ -67,8 +68,9 @@ def command(
     if (port is None) == (source is None):
         raise UsageError("either a twin or a board", "--model SOURCE for the twin, or --port for the board")
     if port is not None:
-        from tinyserve.devices.serial import find_port
+        from tinyserve.devices.serial import find_port, require_port
 
+        require_port(chosen, port)
         runner.start(find_port(chosen) if port == "auto" else port)
         try:
             return runner.wait()

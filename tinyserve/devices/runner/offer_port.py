@@ -4,7 +4,8 @@
 The runner takes ports from a scan of USB devices alone, so it never finds a pseudo-terminal, nor a board
 behind an adapter that its list does not name. This file is run by the runner's own interpreter, in its own
 directory, and needs nothing of tinyserve: ``python offer_port.py PORT INTERFACE main.py [arguments]``, with
-the port of the interface board or an empty word, and the runner's own arguments.
+the port of the interface board or an empty word, and the runner's own arguments. ``python offer_port.py
+--check [arguments]`` only reads the device list.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import runpy
 import sys
 import types
 from pathlib import Path
+from typing import Any
 
 
 def device_list(arguments: list[str]) -> str:
@@ -20,7 +22,7 @@ def device_list(arguments: list[str]) -> str:
     for index, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if name in ("-d", "--device_list"):
-            return value if equals else arguments[index + 1]
+            return value if equals else "".join(arguments[index + 1 : index + 2])
         if argument.startswith("-d") and len(argument) > 2:
             return argument[2:]
     return "devices.yaml"
@@ -28,15 +30,30 @@ def device_list(arguments: list[str]) -> str:
 
 def usb_id(path: str, kind: str) -> tuple[int, int]:
     """The first USB id of the device of that type in the runner's list, of the first that it prefers."""
-    import yaml
-
-    listed = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or []
-    devices = [device for device in listed if device.get("type") == kind and device.get("usb")]
+    devices = [device for device in listed_devices(path) if device.get("type") == kind and device.get("usb")]
     if not devices:
         sys.exit(f"{path}: no device of type {kind} has a usb id; add one, any will do")
-    chosen = max(devices, key=lambda device: device.get("preference", 0))  # the first of the greatest
-    vid, pids = next(iter(chosen["usb"].items()))
-    return int(vid), int(pids[0] if isinstance(pids, list) else pids)
+    try:
+        chosen = max(devices, key=lambda device: device.get("preference", 0))  # the first of the greatest
+        vid, pids = next(iter(chosen["usb"].items()))
+        return int(vid), int(pids[0] if isinstance(pids, list) else pids)
+    except (AttributeError, IndexError, TypeError, ValueError):
+        sys.exit(f"{path}: a device of type {kind} has no usb ids of the form {{0x0483: [0x374B]}}")
+
+
+def listed_devices(path: str) -> list[dict[str, Any]]:
+    """The entries of the runner's list. Ends with one line where it can't be read."""
+    import yaml
+
+    try:
+        listed = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or []
+    except OSError as error:
+        sys.exit(f"{path}: {error.strerror}")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        sys.exit(f"{path}: not valid YAML: {' '.join(str(error).split())}")
+    if not isinstance(listed, list) or not all(isinstance(device, dict) for device in listed):
+        sys.exit(f"{path}: no list of devices, each with name, type and usb")
+    return listed
 
 
 def offer(port: str, vid: int, pid: int) -> None:
@@ -72,6 +89,9 @@ def survive_without_usb() -> None:
 
 
 def main() -> None:
+    if sys.argv[1] == "--check":
+        usb_id(device_list(sys.argv[2:]), "dut")
+        return
     port, interface, program, *arguments = sys.argv[1:]
     sys.path.insert(0, str(Path.cwd()))
     offer(port, *usb_id(device_list(arguments), "dut"))
