@@ -329,12 +329,13 @@ def _check(session: Session, converted: Inspected, held: Dataset, extra: Dataset
 
 def _reference(session: Session, held: Dataset, extra: Dataset | None) -> list[npt.NDArray[Any]]:
     """The original's outputs. Beyond the held-out samples those of the .tflite that the front end made, which
-    are known to be the same, and come faster. A model with state sees all samples in one sequence, as the
-    converted one does: the second half would begin without what the first left behind."""
+    are known to be the same, and come faster; not where the converted model always is that .tflite, which
+    would be compared with itself. A model with state sees all samples in one sequence, as the converted one
+    does: the second half would begin without what the first left behind."""
     if extra is None:
         return session.reference(held.inputs)
     custom = session.front.has_original and signal_front.custom_operators(session.original.model)
-    if custom or session.original.model.keeps_state:
+    if custom or session.front.float_only or session.original.model.keeps_state:
         return session.reference(held.joined(extra).inputs)
     own, others = session.reference(held.inputs), session.float_outputs(extra.inputs)
     return [np.concatenate([a, b.reshape(len(b), *a.shape[1:])]) for a, b in zip(own, others, strict=True)]

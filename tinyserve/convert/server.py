@@ -16,7 +16,15 @@ from typing import Any, BinaryIO
 from tinyserve.convert.quantize import quantizer
 from tinyserve.convert.tflite import attach, entry, real, shapes, standardize, surgery, widen
 from tinyserve.convert.worker import messages, runtimes
-from tinyserve.convert.worker.loaded import Exported, Loaded, Say, each_sample, load_arrays, save_arrays
+from tinyserve.convert.worker.loaded import (
+    Arrays,
+    Exported,
+    Loaded,
+    Say,
+    each_sample,
+    load_arrays,
+    save_arrays,
+)
 from tinyserve.errors import ModelError, TinyserveError, ToolError
 from tinyserve.extras import missing_package
 from tinyserve.features import spec as feature_spec
@@ -125,8 +133,15 @@ class Server:
             raise ModelError("there is no original model to run")
         if isinstance(self.loaded, Loaded) and self.loaded.restart is not None:
             self.loaded.restart()
-        save_arrays(request.outputs, each_sample(self.loaded.original, load_arrays(request.inputs), self.say))
-        return messages.Done()
+        inputs = load_arrays(request.inputs)
+        save_arrays(request.outputs, each_sample(self.loaded.original, inputs, self.say))
+        return messages.Done(undecided=self._undecided(inputs))
+
+    def _undecided(self, inputs: Arrays) -> list[int]:
+        tie = self.loaded.undecided if isinstance(self.loaded, Loaded) else None
+        if tie is None:
+            return []
+        return [i for i in range(len(inputs[0])) if tie([array[i : i + 1] for array in inputs])]
 
     def trace_original(self, request: messages.TraceOriginal) -> messages.Done:
         if self.loaded is None or self.loaded.trace is None:

@@ -37,7 +37,8 @@ class Session:
 
     Make it with ``opened``. ``loader`` is the worker that has the source, which may live in an environment
     of its own; ``quantizer`` has TensorFlow's quantizer; ``worker`` does the rest. ``record`` gathers tool
-    versions and notes for the manifest.
+    versions and notes for the manifest. ``undecided``: places of samples, of those that ``reference`` ran
+    last, to which other answers are as right.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Session:
         self.options = options
         self.record = Record()
         self.name = str(source.path)
+        self.undecided: list[int] = []
         self._references: tuple[list[Array], list[Array]] | None = None
         self.front = front_ends.to_tflite(worker, loader, source, options, self.record)
         self._network = self.front.model
@@ -192,7 +194,8 @@ class Session:
             if self._runner is not None:
                 inputs = [self._runner.run(inputs[0]).reshape(len(inputs[0]), *sample_shape(taken[0]))]
             given = [to_source_layout(a, info) for a, info in zip(inputs, taken, strict=True)]
-            outputs, _ = self.loader.run(messages.RunOriginal, given, "run the original")
+            outputs, done = self.loader.run(messages.RunOriginal, given, "run the original")
+            self.undecided = done.undecided
             infos = self.original.outputs
             return [from_source_layout(a, info) for a, info in zip(outputs, infos, strict=True)]
         return self.float_outputs(inputs)

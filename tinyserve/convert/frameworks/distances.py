@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.errors import ModelError, UnsupportedError
+from tinyserve.errors import UnsupportedError
 
 Array = npt.NDArray[Any]
 KINDS = (
@@ -29,18 +29,21 @@ KINDS = (
 WHY = "distances stay in float32: 8 bits over their whole range blur those that decide"
 MOST_VALUES = 1 << 16
 """Of training samples or support vectors: 256 KiB of flash."""
-_ALIKE = 0.98
+Ties = Callable[[Array, Array], bool]
 
 
 @dataclass(frozen=True)
 class Distances:
     """``call(tf, x)`` makes operators of float32 features (1, F); ``predict(x)`` gives the same by
-    scikit-learn, None where ties make it differ by right."""
+    scikit-learn. ``undecided(x, error)`` says of scaled features [F], which float32 has but for ``error``
+    [F], whether ties leave several answers right; None where there are none."""
 
     features: int
     output: str
     call: Callable[[Any, Any], Any]
-    predict: Callable[[Array], Any] | None
+    predict: Callable[[Array], Any]
+    undecided: Ties | None = None
+    notes: tuple[str, ...] = ()
 
 
 def is_known(estimator: Any) -> bool:
@@ -57,7 +60,7 @@ def of(pipeline: Any, estimator: Any, where: str) -> Distances:
     if name.endswith("SVC"):
         return _support_vectors(pipeline, estimator, where)
     if name.startswith("KNeighbors"):
-        return _neighbours(estimator, where)
+        return _neighbours(pipeline, estimator, where)
     if name == "GaussianNB":
         return _naive_bayes(pipeline, estimator)
     return _clusters(pipeline, estimator)
@@ -82,14 +85,32 @@ def _support_vectors(pipeline: Any, svc: Any, where: str) -> Distances:
     )
     kernel = _kernel(svc, vectors, where)
     classes = len(svc.classes_)
+    if classes > 2 and svc.decision_function_shape != "ovr":
+        raise UnsupportedError(
+            f"{where}: {type(svc).__name__} with decision_function_shape={svc.decision_function_shape!r} "
+            "has a score per pair of classes",
+            "call set_params(decision_function_shape='ovr') and save it again: it need not be fitted again",
+        )
     weights, bias = _pairs(svc)
 
     def call(tf: Any, x: Any) -> Any:
         decisions = tf.matmul(kernel(tf, x), _constant(tf, weights)) + _constant(tf, bias)
         return decisions if classes == 2 else _ranked(tf, decisions, classes)
 
-    svc.decision_function_shape = "ovr"
-    return Distances(vectors.shape[1], "scores", call, class_scores(pipeline))
+    return Distances(vectors.shape[1], "scores", call, class_scores(pipeline), notes=_about_scores(svc))
+
+
+def _about_scores(svc: Any) -> tuple[str, ...]:
+    """Where the scores are not what the settings promise."""
+    notes = []
+    if svc.probability is True:
+        notes.append("gives the scores of decision_function, not the probabilities of probability=True")
+    if len(svc.classes_) > 2 and not svc.break_ties:
+        notes.append(
+            "of classes with the same number of votes the larger score wins, as with break_ties=True: "
+            "predict() takes the first"
+        )
+    return tuple(notes)
 
 
 def class_scores(pipeline: Any) -> Callable[[Array], Any]:
@@ -178,7 +199,7 @@ def _squared(tf: Any, x: Any, vectors: Array) -> Any:
 # --- nearest neighbours
 
 
-def _neighbours(model: Any, where: str) -> Distances:
+def _neighbours(pipeline: Any, model: Any, where: str) -> Distances:
     name = type(model).__name__
     if model.weights != "uniform":
         raise UnsupportedError(
@@ -202,9 +223,30 @@ def _neighbours(model: Any, where: str) -> Distances:
         return tf.reduce_mean(found, axis=0, keepdims=True)
 
     output = "probabilities" if hasattr(model, "classes_") else "prediction"
-    made = Distances(samples.shape[1], output, call, None)
-    _check_neighbours(made, model, samples, where)
-    return made
+    predict: Callable[[Array], Any] = getattr(pipeline, "predict_proba", pipeline.predict)
+    return Distances(samples.shape[1], output, call, predict, _ties(samples, answers, count))
+
+
+def _ties(samples: Array, answers: Array, count: int) -> Ties:
+    """Whether neighbours that answer differently are as far as the last of ``count``, within what float32
+    rounds: scikit-learn's search then takes them in an order of its own."""
+    rounding = float(np.finfo(np.float32).eps)
+    middle = samples.mean(axis=0)
+    reach = float(np.linalg.norm(samples - middle, axis=1).max())
+
+    def undecided(x: Array, error: Array) -> bool:
+        away = np.linalg.norm(samples - x, axis=1)
+        products = rounding * (len(x) / 2 + 2) * (float(np.linalg.norm(x - middle)) + reach) ** 2
+        moved = float(np.linalg.norm(error + rounding * (np.abs(x) + np.abs(middle))))
+        doubt = products + 2 * away * moved + moved**2
+        nearest, farthest = away**2 - doubt, away**2 + doubt
+        possible = nearest <= np.partition(farthest, count - 1)[count - 1]
+        if possible.sum() == count:
+            return False
+        contested = possible & (farthest >= np.partition(nearest, count)[count])
+        return bool(np.ptp(answers[contested], axis=0).any())
+
+    return undecided
 
 
 def _answers(model: Any, where: str) -> Array:
@@ -218,20 +260,6 @@ def _answers(model: Any, where: str) -> Array:
         )
     rows: Array = np.eye(len(model.classes_))[known.reshape(-1)]
     return rows
-
-
-def _check_neighbours(made: Distances, model: Any, samples: Array, where: str) -> None:
-    """Equal distances are taken in another order than scikit-learn does, so that single answers differ by
-    right, and the check of other models can't be made; of the training samples nearly all must agree."""
-    import tensorflow as tf
-
-    some = samples[np.linspace(0, len(samples) - 1, min(100, len(samples))).astype(int)]
-    got = np.concatenate([np.asarray(made.call(tf, tf.constant(row[None], tf.float32))) for row in some])
-    wanted = model.predict_proba(some) if hasattr(model, "classes_") else model.predict(some)
-    wanted = np.asarray(wanted).reshape(got.shape)
-    near = np.abs(got - wanted).max(axis=1) <= 1.01 * np.ptp(_answers(model, where)) / model.n_neighbors
-    if near.mean() < _ALIKE:
-        raise ModelError(f"{where}: the conversion changed the model's answers", "please report this")
 
 
 # --- naive Bayes and k-means

@@ -8,25 +8,25 @@ become an operator of their own: scalers before them are folded into its thresho
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.convert.frameworks import distances, forest, tensorflow, trees
+from tinyserve.convert.frameworks import distances, forest, pickles, scalers, tensorflow, trees
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.worker.loaded import Arrays, Loaded, Say
 from tinyserve.convert.worker.messages import LoadModel
-from tinyserve.errors import ModelError, ToolError, UnsupportedError
+from tinyserve.errors import UnsupportedError
 
 Array = npt.NDArray[Any]
 _ACTIVATIONS = {"identity": "", "relu": "relu", "tanh": "tanh", "logistic": "sigmoid"}
 _MIXING = ("PCA", "TruncatedSVD")
+_LOGISTIC = ("LogisticRegression", "LogisticRegressionCV")
+_EXPONENTIAL = ("PoissonRegressor", "GammaRegressor", "TweedieRegressor")
 _LINEAR = "LinearRegression, Ridge, Lasso, ElasticNet, LogisticRegression, LinearSVC/SVR, SGD"
 
 
@@ -41,16 +41,17 @@ class Dense:
 
 def load(request: LoadModel, say: Say) -> Loaded:
     """Loads the file and converts its layers. Raises ModelError, UnsupportedError or ToolError."""
-    pipeline = _load_file(request.source)
-    if forest.is_known(_steps(pipeline)[-1]):
+    pipeline = pickles.load(request.source)
+    if forest.is_known(pickles.steps_of(pipeline)[-1]):
         return _load_trees(pipeline, str(request.source), say)
     tf = tensorflow.load()
-    if distances.is_known(_steps(pipeline)[-1]):
+    if distances.is_known(pickles.steps_of(pipeline)[-1]):
         return _load_distances(tf, pipeline, str(request.source), say)
-    layers, predict = _layers(pipeline, str(request.source))
+    scaling, layers, predict = _layers(pipeline, str(request.source))
     say("convert", 0, 0)
 
     def call(x: Any) -> Any:
+        x = scaling.clamp(tf, x)
         for layer in layers:
             x = tf.matmul(x, tf.constant(layer.weights, tf.float32)) + tf.constant(layer.bias, tf.float32)
             x = getattr(tf.nn, layer.activation)(x) if layer.activation else x
@@ -66,14 +67,17 @@ def load(request: LoadModel, say: Say) -> Loaded:
 
 def _load_distances(tf: Any, pipeline: Any, where: str, say: Say) -> Loaded:
     """Models that measure distances, behind their scalers; nothing of them is ever quantized."""
-    *scalers, estimator = _steps(pipeline)
-    scale, offset = _scaling(scalers, estimator, where)
+    *scalers_before, estimator = pickles.steps_of(pipeline)
+    if hasattr(estimator, "n_jobs"):
+        estimator.n_jobs = 1  # no pool of threads per sample
     made = distances.of(pipeline, estimator, where)
+    scaling = scalers.of(scalers_before, made.features, where)
     say("convert", 0, 0)
 
     def call(x: Any) -> Any:
-        if scalers:
-            x = x * tf.constant(scale[None], tf.float32) + tf.constant(offset[None], tf.float32)
+        if scalers_before:
+            scale, offset = (tf.constant(one[None], tf.float32) for one in (scaling.scale, scaling.offset))
+            x = scaling.clamp(tf, x) * scale + offset
         return made.call(tf, x)
 
     spec = tf.TensorSpec((1, made.features), tf.float32, name="features")
@@ -81,13 +85,23 @@ def _load_distances(tf: Any, pipeline: Any, where: str, say: Say) -> Loaded:
         tf, tensorflow.traced(tf, call, [spec]), Signature(("features",), (made.output,))
     )
     tools = {"tensorflow": tf.__version__, "scikit-learn": importlib.metadata.version("scikit-learn")}
-    loaded = _loaded(pipeline, data, tools, made.predict or pipeline.predict)
-    return replace(loaded, float_only=distances.WHY, original=loaded.original if made.predict else None)
+    loaded = _loaded(pipeline, data, tools, made.predict)
+    undecided = _undecided(made.undecided, scaling) if made.undecided else None
+    notes = [*loaded.notes, *made.notes]
+    return replace(loaded, float_only=distances.WHY, undecided=undecided, notes=notes)
+
+
+def _undecided(ties: distances.Ties, scaling: scalers.Scaling) -> Callable[[Arrays], bool]:
+    def undecided(sample: Arrays) -> bool:
+        raw = sample[0].astype(np.float64).reshape(1, -1)
+        return ties(scaling.apply(raw)[0], scaling.error(raw)[0])
+
+    return undecided
 
 
 def _load_trees(pipeline: Any, where: str, say: Say) -> Loaded:
     """Trees, with what stands before them. No TensorFlow: nothing but LiteRT's schema is needed."""
-    *steps, estimator = _steps(pipeline)
+    *steps, estimator = pickles.steps_of(pipeline)
     if hasattr(estimator, "n_jobs"):
         estimator.n_jobs = 1  # sums in order, and no pool of threads per sample
     say("convert", 0, 0)
@@ -119,7 +133,14 @@ def _linear_steps(steps: list[Any], where: str) -> int:
                 f"{where}: the step {name} has no form before trees",
                 f"{', '.join((*forest.MONOTONE, *_MIXING))} have one; do other steps before the model",
             )
-    return max((index + 1 for index, name in enumerate(names) if name in _MIXING), default=0)
+    count = max((index + 1 for index, name in enumerate(names) if name in _MIXING), default=0)
+    for step, name in zip(steps[:count], names, strict=False):
+        if scalers.clips(step):
+            raise UnsupportedError(
+                f"{where}: {name}(clip=True) before {names[count - 1]} has no form",
+                "train with clip=False, and clip the features before the model where that is wanted",
+            )
+    return count
 
 
 def _linear(steps: list[Any]) -> trees.Linear | None:
@@ -154,61 +175,21 @@ def _loaded(pipeline: Any, data: bytes, tools: dict[str, str], predict: Callable
     return Loaded(data, "scikit-learn", tools, original, notes, labels=labels)
 
 
-def _steps(pipeline: Any) -> list[Any]:
-    """The steps of a pipeline that do something, the estimator last."""
-    steps = [step for _, step in pipeline.steps] if hasattr(pipeline, "steps") else [pipeline]
-    return [step for step in steps[:-1] if step is not None and step != "passthrough"] + steps[-1:]
-
-
-def _load_file(path: Path) -> Any:
-    try:
-        joblib = importlib.import_module("joblib")
-        importlib.import_module("sklearn")
-    except ImportError as error:
-        raise ToolError(f"scikit-learn is needed to load {path}: {error}", forest.INSTALL) from error
-    try:
-        return joblib.load(path)
-    except Exception as error:
-        raise ModelError(
-            f"{path}: cannot be loaded: {type(error).__name__}: {error}",
-            "is the copy complete, and is the scikit-learn that saved it like the one installed?",
-        ) from error
-
-
-def _layers(pipeline: Any, where: str) -> tuple[list[Dense], Callable[[Array], Any]]:
-    """Dense layers from the raw features to scores, and the pipeline's own function that gives the same."""
-    steps = _steps(pipeline)
-    scale, offset = _scaling(steps[:-1], steps[-1], where)
+def _layers(pipeline: Any, where: str) -> tuple[scalers.Scaling, list[Dense], Callable[[Array], Any]]:
+    """What clamps the raw features, dense layers from there to scores, and the pipeline's own function that
+    gives the same."""
+    steps = pickles.steps_of(pipeline)
     layers = _estimator_layers(steps[-1], where)
     first = layers[0]
-    folded = Dense(first.weights * scale[:, None], first.bias + offset @ first.weights, first.activation)
-    return [folded, *layers[1:]], _scores(pipeline, steps[-1])
-
-
-def _scaling(steps: list[Any], estimator: Any, where: str) -> tuple[Array, Array]:
-    """x' = x * scale + offset, of all scalers together."""
-    width = int(estimator.n_features_in_)
-    scale, offset = np.ones(width), np.zeros(width)
-    for step in steps:
-        name = type(step).__name__
-        if name == "StandardScaler":
-            factor = 1 / step.scale_ if step.with_std else np.ones(width)
-            shift = -step.mean_ * factor if step.with_mean else np.zeros(width)
-        elif name == "MinMaxScaler":
-            factor, shift = step.scale_, step.min_
-        elif name == "MaxAbsScaler":
-            factor, shift = 1 / step.scale_, np.zeros(width)
-        else:
-            raise UnsupportedError(
-                f"{where}: the step {name} has no form as layers",
-                "StandardScaler, MinMaxScaler and MaxAbsScaler have one; do other steps before the model",
-            )
-        scale, offset = scale * factor, offset * factor + shift
-    return scale, offset
+    scaling = scalers.of(steps[:-1], len(first.weights), where)
+    weights, bias = first.weights * scaling.scale[:, None], first.bias + scaling.offset @ first.weights
+    folded = Dense(weights, bias, first.activation)
+    return scaling, [folded, *layers[1:]], _scores(pipeline, steps[-1], layers)
 
 
 def _estimator_layers(estimator: Any, where: str) -> list[Dense]:
     name = type(estimator).__name__
+    _check_link(estimator, where)
     if hasattr(estimator, "coefs_"):
         last = _ACTIVATIONS.get(estimator.out_activation_, estimator.out_activation_)
         hidden = _ACTIVATIONS[estimator.activation]
@@ -226,24 +207,42 @@ def _estimator_layers(estimator: Any, where: str) -> list[Dense]:
     )
 
 
+def _check_link(estimator: Any, where: str) -> None:
+    """Refuses what linear models and MLPs do to their sums that layers here don't."""
+    name, classes = type(estimator).__name__, len(getattr(estimator, "classes_", ()))
+    if name in _EXPONENTIAL or getattr(estimator, "out_activation_", "") == "exp":
+        raise UnsupportedError(
+            f"{where}: {name} answers the exponential of its sum",
+            "train it with squared error on the logarithm, and take the exponential yourself",
+        )
+    several = getattr(estimator, "multi_class", "auto")
+    one_by_one = several == "ovr" or getattr(estimator, "solver", "") == "liblinear"
+    if name in _LOGISTIC and ((classes > 2 and one_by_one) or (classes == 2 and several == "multinomial")):
+        raise UnsupportedError(
+            f"{where}: {name} of {classes} classes with multi_class={several!r} and "
+            f"solver={estimator.solver!r} has no form",
+            "train it with solver='lbfgs' and without multi_class=",
+        )
+
+
 def _decides_between_two(estimator: Any) -> bool:
     """A score that is no probability: each class gets one, and the larger wins as of several classes."""
-    has_score = hasattr(estimator, "decision_function") and not hasattr(estimator, "predict_proba")
+    has_score = hasattr(estimator, "decision_function") and type(estimator).__name__ not in _LOGISTIC
     return has_score and len(getattr(estimator, "classes_", ())) == 2
 
 
 def _linear_activation(estimator: Any, outputs: int) -> str:
     """Logistic regression gives probabilities, other linear models their scores."""
-    if type(estimator).__name__ != "LogisticRegression":
+    if type(estimator).__name__ not in _LOGISTIC:
         return ""
     return "sigmoid" if outputs == 1 else "softmax"
 
 
-def _scores(pipeline: Any, estimator: Any) -> Callable[[Array], Any]:
+def _scores(pipeline: Any, estimator: Any, layers: list[Dense]) -> Callable[[Array], Any]:
     """What the layers give, by scikit-learn. Of two classes that is the second one's probability."""
     name = type(estimator).__name__
-    if name in ("LogisticRegression", "MLPClassifier"):
-        single = len(estimator.classes_) == 2
+    if name in (*_LOGISTIC, "MLPClassifier"):
+        single = layers[-1].weights.shape[1] == 1
         return lambda x: pipeline.predict_proba(x)[:, 1:] if single else pipeline.predict_proba(x)
     if _decides_between_two(estimator):
         return distances.class_scores(pipeline)

@@ -26,7 +26,12 @@ STANDARDIZED = "/standardized"
 _LEVELS = {"int8": 255, "int16x8": 65535}
 _LEAST_LEVELS = 8  # in a standard deviation: rounding then adds 0.1 % to its variance
 _ROUNDING = 1e-6  # of a value: what varies by less is a constant that was computed in float32
-_ARITHMETIC = {"ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "DIV": np.divide}
+_ARITHMETIC = {
+    "ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "DIV": np.divide,
+    "MAXIMUM": np.maximum, "MINIMUM": np.minimum,
+}  # fmt: skip
+_LIMITS = {"RELU": (0, None), "RELU6": (0, 6), "RELU_0_TO_1": (0, 1), "RELU_N1_TO_1": (-1, 1)}
+"""What the converter makes of MAXIMUM and MINIMUM with constants that are the same for all features."""
 
 
 @dataclass(frozen=True)
@@ -118,10 +123,13 @@ def _standardization(tensor: Tensor, values: Array, model: Model, scheme: str) -
 
 
 def _through_arithmetic(tensor: Tensor, values: Array, model: Model) -> tuple[Tensor, Array]:
-    """Behind the additions and multiplications of constants that an input goes through first."""
+    """Behind the arithmetic with constants that an input goes through first."""
     while True:
         readers = [node for node in model.main.nodes if any(t is tensor for t in node.inputs)]
         node = readers[0] if len(readers) == 1 else None
+        if node is not None and node.name in _LIMITS:
+            tensor, values = node.outputs[0], np.clip(values, *_LIMITS[node.name])
+            continue
         if node is None or node.name not in _ARITHMETIC or len(node.inputs) != 2:
             return tensor, values
         other = node.inputs[1] if node.inputs[0] is tensor else node.inputs[0]

@@ -25,7 +25,8 @@ class Loaded:
     layouts. ``trace`` gives what is computed on the way, by the names of ``places``; of these, and of
     ``input_forms``, ``output_forms`` and ``input_dtypes``, see ``messages.Done``. ``labels`` are the classes
     in the order of the outputs. ``float_only``: why nothing of it may be quantized. ``restart`` gives a model
-    that keeps state from one inference to the next the state that it begins with.
+    that keeps state from one inference to the next the state that it begins with. ``undecided`` says whether
+    other answers to a sample than the original's are as right: of neighbours that are equally far.
     """
 
     tflite: bytes
@@ -41,6 +42,7 @@ class Loaded:
     places: dict[str, Place] = field(default_factory=dict)
     trace: Callable[[Arrays], dict[str, npt.NDArray[Any]]] | None = None
     restart: Callable[[], None] | None = None
+    undecided: Callable[[Arrays], bool] | None = None
 
 
 @dataclass(frozen=True)

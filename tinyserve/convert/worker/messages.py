@@ -208,6 +208,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     where nothing is moved. ``input_dtypes``: of the source's inputs where floats stand for integers of that
     type, empty strings for others. ``places``: values of the source by name, in the order in which they are
     computed. ``float_only``: why nothing of the model may be quantized.
+    ``undecided``: places of samples to which other answers than the original's are as right (RunOriginal).
     """
 
     framework: str = ""
@@ -220,6 +221,7 @@ class Done(msgspec.Struct, frozen=True, tag=True):
     notes: list[str] = []
     labels: list[str] = []
     float_only: str = ""
+    undecided: list[int] = []
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):
