@@ -19,7 +19,7 @@ from tinyserve.serve import credentials as credential_files
 from tinyserve.serve.config import FleetConfig
 from tinyserve.serve.gateway import PLAIN, Gateway, Options
 from tinyserve.serve.member import OpenEngine
-from tinyserve.serve.rest import app
+from tinyserve.serve.rest import app, patience
 
 if TYPE_CHECKING:
     from tinyserve.serve.credentials import Credentials
@@ -168,7 +168,8 @@ def _uvicorn(gateway: Gateway, credentials: Credentials, jobs: Jobs | None) -> u
     ]
     return uvicorn.Config(
         app.build(gateway, credentials.token, jobs), host=server.host, port=server.port, log_config=None,
-        access_log=False, lifespan="off", server_header=False, limit_concurrency=limits.connections,
+        http=patience.protocol(limits.body_s), access_log=False,
+        lifespan="off", server_header=False, limit_concurrency=limits.connections,
         timeout_keep_alive=_KEEP_ALIVE_S, timeout_graceful_shutdown=_GRACE_S,
         ssl_certfile=paths[0], ssl_keyfile=paths[1], ssl_ca_certs=paths[2],
         ssl_cert_reqs=ssl.CERT_REQUIRED if credentials.client_ca else ssl.CERT_NONE,
