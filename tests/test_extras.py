@@ -66,7 +66,7 @@ NEED_EXTRAS = {
     "predict": (["m.tflite", "d.npz", "--out", "p.sqlite"], "convert"),
     "accuracy": (["m.tflite", "--dataset", "d.npz"], "convert"),
     "debug": (["m.tflite"], "convert"),
-    "build": (["m.tflite", "--board", "nano33"], "convert"),
+    "build": (["m.tflite", "--board", "cortex-m4"], "convert"),
     "bench": (["m.tflite", "--board", "nano33", "--emulate"], "convert"),
     "profile": (["m.tflite", "--board", "nano33"], "convert"),
     "tune": (["m.tflite", "--board", "nano33"], "convert"),
