@@ -41,6 +41,12 @@ def refused(capsys: pytest.CaptureFixture[str], arguments: list[str]) -> tuple[i
 @pytest.mark.parametrize(
     ("options", "status", "said"),
     [
+        (["--engine", "aot", "--engine", "tflm"], 2, "can't be built by zig"),
+        (
+            ["--engine", "aot", "--engine", "tflm", "--toolchain", "gcc", "--tflm", "gone"],
+            2,
+            "gone: there is no",
+        ),
         (["--dataset", "gone.npz"], 5, "gone.npz: no such file"),
         (["--dataset", "broken.npz"], 5, "broken.npz"),
         (["--budget", "gone.toml"], 9, "gone.toml: No such file"),

@@ -35,6 +35,25 @@ def check_options(cells: Sequence[Cell]) -> None:
         dataset.check_file(first.dataset)
     if first.meter is not None:
         energy.check_meter(first.meter, first.supply_v)
+    _check_interpreter([cell for cell in cells if cell.build.engine == "tflm" and cell.port is None])
+
+
+def _check_interpreter(cells: Sequence[Cell]) -> None:
+    """Raises UsageError where no cell of the engine tflm can be built, before those of the other are run."""
+    refused: list[UsageError] = []
+    for cell in cells:
+        try:
+            _check_engine(cell)
+            return
+        except UsageError as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+
+
+def _check_engine(cell: Cell) -> None:
+    board = boards.load(cell.board)
+    check_engine(cell.build.engine, board, cell.build.toolchain, emulate=True, tflm=cell.build.tflm)
 
 
 def check_cell(cell: Cell) -> None:
@@ -43,7 +62,7 @@ def check_cell(cell: Cell) -> None:
     emulator = workflow.choose_emulator(board, cell.build.emulate, cell.emulator, cell.port)
     scenarios.check_time(cell.scenario, board, emulator)
     if cell.port is None:
-        check_engine(cell.build.engine, board, cell.build.toolchain, emulate=True, tflm=cell.build.tflm)
+        _check_engine(cell)
     else:
         from tinyserve.devices.serial import require_port
 
