@@ -115,3 +115,13 @@ def test_another_board_file_or_data_set_of_the_same_name_is_said() -> None:
     differences = compare(report(result), report(other)).differences
     assert any("board file: efefef" in line for line in differences)
     assert any("data set: test.npz (232323" in line for line in differences)
+
+
+def test_a_twin_at_a_port_is_not_compared_with_the_board_at_one() -> None:
+    def at_port(emulated: bool) -> BenchResult:
+        made = make_result()
+        setup = msgspec.structs.replace(made.setup, device="serial", emulated=emulated)
+        return msgspec.structs.replace(made, setup=setup)
+
+    found = compare(report(at_port(False)), report(at_port(True)))
+    assert not found.changes and found.only_before and found.only_after

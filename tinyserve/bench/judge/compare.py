@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tinyserve.bench.judge.metrics import METRICS, Metric, named
-from tinyserve.bench.result import BenchReport, BenchResult
+from tinyserve.bench.result import BenchReport, BenchResult, Setup
 from tinyserve.errors import UsageError
 
 Verdict = Literal["equal", "better", "worse", "within tolerance", "missing"]
@@ -77,13 +77,14 @@ class Comparison:
         return [change for change in self.changes if change.regressed]
 
 
-Cell = tuple[str, str, str, str, str]
+Cell = tuple[str, str, str, bool, str, str]
 
 
 def cell(result: BenchResult) -> Cell:
-    """What makes results comparable: model, board, device, engine and optimization."""
+    """What makes results comparable: model, board, device (a twin at a port is no board), engine and
+    optimization."""
     setup = result.setup
-    return result.model.name, setup.board, setup.device, setup.engine, setup.optimize
+    return result.model.name, setup.board, setup.device, setup.emulated, setup.engine, setup.optimize
 
 
 def compare(
@@ -157,6 +158,11 @@ def _data_set(result: BenchResult) -> str:
     )
 
 
+def _device(setup: Setup) -> str:
+    """What computed, in a word."""
+    return f"twin at a {setup.device} port" if setup.emulated and setup.device == "serial" else setup.device
+
+
 def _differences(before: BenchResult, after: BenchResult) -> list[str]:
     """What a reader must know before believing the numbers: other model, board, compiler, options."""
     old, new = before.setup, after.setup
@@ -165,7 +171,7 @@ def _differences(before: BenchResult, after: BenchResult) -> list[str]:
         ("board", old.board, new.board),
         ("board file", old.board_sha256[:12], new.board_sha256[:12]),
         ("data set", _data_set(before), _data_set(after)),
-        ("device", old.device, new.device),
+        ("device", _device(old), _device(new)),
         ("engine", old.engine, new.engine),
         ("optimize", old.optimize, new.optimize),
         ("toolchain", old.toolchain, new.toolchain),
