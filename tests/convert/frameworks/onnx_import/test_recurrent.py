@@ -18,30 +18,30 @@ from tinyserve.convert.alike import role, step
 from tinyserve.errors import UnsupportedError
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
-_RANDOM = np.random.default_rng(5)
 
 
-def weights(*shape: int) -> Any:
-    return _RANDOM.normal(0, 0.4, shape).astype(np.float32)
+def weights(name: str, *shape: int) -> Any:
+    """The same whichever tests ran before."""
+    return np.random.default_rng([5, *name.encode(), *shape]).normal(0, 0.4, shape).astype(np.float32)
 
 
 def model(op: str, steps: int = 6, *, direction: str = "forward", states: bool = False, biases: bool = True,
           **attributes: Any) -> Any:  # fmt: skip
     """Three features, five units; all sequences and last states are outputs."""
     gates, directions = _GATES[op], 2 if direction == "bidirectional" else 1
-    constants = {"w": weights(directions, gates * 5, 3), "r": weights(directions, gates * 5, 5)}
+    constants = {"w": weights("w", directions, gates * 5, 3), "r": weights("r", directions, gates * 5, 5)}
     inputs = {"x": [steps, 1, 3]}
     if biases:
-        constants["b"] = weights(directions, gates * 10)
+        constants["b"] = weights("b", directions, gates * 10)
     names = ["x", "w", "r", "b" if biases else ""]
     outputs = {"y": [steps, directions, 1, 5], "h": [directions, 1, 5]}
     if op == "LSTM":
         outputs["c"] = [directions, 1, 5]
     if states:
-        constants |= {name: weights(directions, 1, 5) for name in ("h0", "c0")}
+        constants |= {name: weights(name, directions, 1, 5) for name in ("h0", "c0")}
         names += ["", "h0", *(["c0"] if op == "LSTM" else [])]
     if attributes.pop("peepholes", False):
-        constants["p"] = weights(directions, 15)
+        constants["p"] = weights("p", directions, 15)
         names += [""] * (7 - len(names)) + ["p"]
     node = helper.make_node(op, names, list(outputs), hidden_size=5, direction=direction, **attributes)
     infos = [[helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in values.items()]
@@ -80,7 +80,7 @@ def test_names_tell_what_is_alike() -> None:
 def test_steps_have_one_scale_per_part(op: str, tmp_path: Path) -> None:
     """So that a table is in flash once, and not once per step."""
     onnx.save(model(op, steps=8, **({"linear_before_reset": 1} if op == "GRU" else {})), tmp_path / "m.onnx")
-    np.savez(tmp_path / "d.npz", x=_RANDOM.normal(size=(40, 8, 1, 3)).astype(np.float32))
+    np.savez(tmp_path / "d.npz", x=np.random.default_rng(5).normal(size=(40, 8, 1, 3)).astype(np.float32))
     made = convert(tmp_path / "m.onnx", representative=tmp_path / "d.npz", output=tmp_path / "out")
     scales: dict[str, set[Any]] = {}
     for node in reader.read(made.model_bytes()).main.nodes:
