@@ -97,3 +97,34 @@ def test_a_figure_that_no_board_has_is_refused(old: str, new: str, said: str, tm
     path.write_text(text.replace(old, new))
     with pytest.raises(UsageError, match=f"mine.toml: {re.escape(said)}"):
         boards.load_file(path)
+
+
+@pytest.mark.parametrize("name", ["...toml", "..toml", "-o.toml", ".toml", "a=b.toml"])
+def test_a_file_name_that_would_be_another_path_or_option_is_no_id(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes((data_directory("boards") / "cortex-m4.toml").read_bytes())
+    with pytest.raises(UsageError, match="id: "):
+        boards.load_file(tmp_path / name)
+
+
+def test_a_machine_is_a_name_and_no_options(tmp_path: Path) -> None:
+    text = (data_directory("boards") / "cortex-m4.toml").read_text()
+    assert 'machine = "mps2-an386"' in text
+    path = tmp_path / "mine.toml"
+    path.write_text(text.replace('"mps2-an386"', '"virt,dumpdtb=/tmp/x"'))
+    with pytest.raises(UsageError, match="a machine is a name"):
+        boards.load_file(path)
+
+
+@pytest.mark.parametrize("text", ["n = " + "1" * 5000, "n = " + "[" * 20_000, "#" * (1 << 21)])
+def test_hostile_toml_is_a_usage_error(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError):
+        boards.load_file(path)
+
+
+def test_names_that_devices_give_are_no_paths(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_bytes((data_directory("boards") / "cortex-m4.toml").read_bytes())
+    with pytest.raises(UsageError, match="unknown board"):
+        boards.packaged(str(path))

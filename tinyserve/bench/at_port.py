@@ -21,10 +21,10 @@ def board_at(port: str) -> str:
     with open_device(None, any_board, port=port) as device:
         found = Client(device.link).identify().board
     try:
-        boards.load(found)
+        boards.packaged(found)
     except UsageError as error:
         raise UsageError(
-            f"the firmware at {port} was built for {found}, which is no known board",
+            f"the firmware at {port} was built for {found[:40]}, which is no known board",
             "name its file: --board my_board.toml",
         ) from error
     return found

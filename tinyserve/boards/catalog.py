@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -25,6 +26,10 @@ else:
 CORES_FILE = "cores.toml"
 _CLOCK_HZ = (1_000_000, 2_000_000_000)
 _WAIT_STATES = (0, 31)
+_MOST_BYTES = 1 << 20
+_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")
+_MACHINE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*\Z")
+"""What goes into QEMU's -M, where a comma would begin options, and Renode's paths."""
 _REGION_BYTES = (1024, 1 << 32)
 
 
@@ -35,6 +40,14 @@ def load(name: str) -> Board:
     """
     if name.endswith(".toml"):
         return load_file(Path(name))
+    return packaged(name)
+
+
+def packaged(name: str) -> Board:
+    """The board of the package with that id or alias: for names that come from outside, which are no paths.
+
+    Raises UsageError for an unknown name.
+    """
     wanted = name.lower()
     boards = all_boards()
     for board in boards:
@@ -69,6 +82,8 @@ def _all_boards(directory: Path) -> tuple[Board, ...]:
 
 def load_file(path: Path) -> Board:
     """One board file. Its stem is the board's id. Raises FileSystemError or UsageError."""
+    if not _ID.match(path.stem):
+        raise _bad(path, "id", f"{path.stem!r}, the file's name, is none: letters, digits, - and _")
     fields = _read_toml(path)
     known = cores()
     core = fields.get("core")
@@ -98,10 +113,16 @@ def cores() -> dict[str, Core]:
 
 def _read_toml(path: Path) -> dict[str, Any]:
     try:
-        fields: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():
+            raise FileSystemError(f"{path} is no file", "name a board's .toml file")
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
+        if len(raw) > _MOST_BYTES:
+            raise UsageError(f"{path}: over {_MOST_BYTES:,} bytes", "a board's file is a few kilobytes")
+        fields: dict[str, Any] = tomllib.loads(raw.decode())
     except OSError as error:
         raise FileSystemError(f"{path}: {error.strerror}", "check the path") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # of which TOML's and UTF-8's own are
         raise UsageError(
             f"{path}: not valid TOML: {error}", "correct the line that the message names"
         ) from error
@@ -146,6 +167,8 @@ def _check(path: Path, board: Board) -> None:
             raise _bad(path, "emulators", f"Unicorn has no {board.core.name}")
         if (emulator.kind in ("qemu", "renode")) != bool(emulator.machine):
             raise _bad(path, "emulators", "QEMU and Renode need a machine, the others take none")
+        if emulator.machine and not _MACHINE.match(emulator.machine):
+            raise _bad(path, "emulators", "a machine is a name: letters, digits, - . _ and /")
         if emulator.kind == "renode" and not board.core.renode_cpu:
             raise _bad(path, "emulators", f"Renode has no {board.core.name}")
 
