@@ -38,6 +38,7 @@ from tinyserve.datasets import readers, synthetic
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import DataError, UsageError
 from tinyserve.escapes import visible
+from tinyserve.features.spec import Decision
 from tinyserve.health.profile import PROFILE_FILE, Profile, profile_of
 from tinyserve.progress import Progress, silent
 
@@ -88,8 +89,9 @@ def convert(
         measured = figures(converted.data, options.engine, session.record.notes, options.operators)
         extra = None if samples is not None else _extra(calibration, held, measured.macs, _is_stream(options))
         checked = _check(session, converted, held, extra)
-        if options.features is not None and options.features.decision is not None:
-            converted, checked = _decided(session, converted, checked)
+        decision = options.features.decision if options.features is not None else None
+        if decision is not None:
+            converted, checked = _decided(session, converted, checked, decision)
             measured = figures(converted.data, options.engine, [], options.operators)
     seen = readers.statistics(dataset, inputs) if dataset else []
     session.record.notes.extend(_clipped(converted.inputs, seen))
@@ -293,9 +295,11 @@ def _clipped(inputs: list[TensorInfo], seen: list[InputStatistics]) -> list[str]
     return notes
 
 
-def _decided(session: Session, converted: Inspected, checked: _Checked) -> tuple[Inspected, _Checked]:
+def _decided(
+    session: Session, converted: Inspected, checked: _Checked, decision: Decision
+) -> tuple[Inspected, _Checked]:
     """The model with the decision as its second output, and what that must give for the held-out samples."""
-    model, samples = session.with_decision(converted), checked.samples
+    model, samples = session.with_decision(converted, decision), checked.samples
     expected, expected_from = session.expected(model, samples.inputs)
     kept = dataclasses.replace(samples, expected=expected)
     return model, dataclasses.replace(checked, samples=kept, expected_from=expected_from)

@@ -27,7 +27,6 @@ from tinyserve.convert.worker.loaded import (
 )
 from tinyserve.errors import ModelError, TinyserveError, ToolError
 from tinyserve.extras import missing_package
-from tinyserve.features import spec as feature_spec
 
 
 class Server:
@@ -118,14 +117,11 @@ class Server:
         return messages.Done()
 
     def put_features(self, request: messages.PutFeatures) -> messages.Done:
-        spec = feature_spec.load(request.spec)
-        request.output.write_bytes(attach.attached(spec, request.network.read_bytes()))
+        request.output.write_bytes(attach.attached(request.spec, request.network.read_bytes()))
         return messages.Done()
 
     def put_decision(self, request: messages.PutDecision) -> messages.Done:
-        decision = feature_spec.load(request.spec).decision
-        assert decision is not None
-        request.output.write_bytes(attach.decided(decision, request.model.read_bytes()))
+        request.output.write_bytes(attach.decided(request.decision, request.model.read_bytes()))
         return messages.Done()
 
     def run_original(self, request: messages.RunOriginal) -> messages.Done:

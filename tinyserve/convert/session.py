@@ -26,7 +26,7 @@ from tinyserve.convert.worker.loaded import save_arrays
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import ModelError, UsageError
 from tinyserve.features.run import FeatureRunner
-from tinyserve.features.spec import encode
+from tinyserve.features.spec import Decision
 from tinyserve.progress import Progress
 
 Array = npt.NDArray[Any]
@@ -63,23 +63,20 @@ class Session:
         spec = self.options.features
         if spec is None:
             return None
-        text, network, joined = (self.worker.path(suffix) for suffix in (".json", ".tflite", ".tflite"))
-        text.write_bytes(encode(spec))
+        network, joined = self.worker.path(".tflite"), self.worker.path(".tflite")
         network.write_bytes(self._network.data)
-        self.worker.ask(messages.PutFeatures(text, network, joined), "put features before the model")
+        self.worker.ask(messages.PutFeatures(spec, network, joined), "put features before the model")
         model = facts.inspect(joined.read_bytes(), f"{self.name} with its features")
         model = facts.with_forms(model, [[]], [info.form for info in self._network.outputs])
         self.front = replace(self.front, model=model)
         self._note(f"takes raw samples: {len(spec.steps)} steps of features are in front of the model")
         return FeatureRunner(spec, tuple(self._network.inputs[0].shape))
 
-    def with_decision(self, model: Inspected) -> Inspected:
-        """The model with the decision that the features specify behind its scores."""
-        assert self.options.features is not None
-        text, source, decided = (self.worker.path(suffix) for suffix in (".json", ".tflite", ".tflite"))
-        text.write_bytes(encode(self.options.features))
+    def with_decision(self, model: Inspected, decision: Decision) -> Inspected:
+        """The model with a decision behind its scores."""
+        source, decided = self.worker.path(".tflite"), self.worker.path(".tflite")
         source.write_bytes(model.data)
-        self.worker.ask(messages.PutDecision(text, source, decided), "put the decision behind the model")
+        self.worker.ask(messages.PutDecision(decision, source, decided), "put the decision behind the model")
         made = facts.inspect(decided.read_bytes(), f"{self.name} with its decision")
         forms = [[info.form for info in infos] for infos in (model.inputs, model.outputs)]
         return replace(facts.with_forms(made, forms[0], [*forms[1], []]), scheme=model.scheme)

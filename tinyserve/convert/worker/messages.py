@@ -14,6 +14,7 @@ import msgspec
 
 from tinyserve.convert.quantize.scaling_front import Standardization
 from tinyserve.errors import ModelError
+from tinyserve.features.spec import Decision, Spec
 
 
 class LoadModel(msgspec.Struct, frozen=True, tag=True):
@@ -101,17 +102,17 @@ class Standardize(msgspec.Struct, frozen=True, tag=True):
 
 
 class PutFeatures(msgspec.Struct, frozen=True, tag=True):
-    """Put the features of a specification, as JSON, in front of ``network``; see ``attach``."""
+    """Put features in front of ``network``; see ``attach.attached``."""
 
-    spec: Path
+    spec: Spec
     network: Path
     output: Path
 
 
 class PutDecision(msgspec.Struct, frozen=True, tag=True):
-    """Put the decision of a specification, as JSON, behind ``model``; see ``attach``."""
+    """Put a decision behind ``model``; see ``attach.decided``."""
 
-    spec: Path
+    decision: Decision
     model: Path
     output: Path
 
