@@ -339,7 +339,8 @@ def _reference(session: Session, held: Dataset, extra: Dataset | None) -> list[n
     if extra is None:
         return session.reference(held.inputs)
     custom = session.front.has_original and signal_front.custom_operators(session.original.model)
-    if custom or session.front.float_only or session.original.model.keeps_state:
+    in_order = session.original.model.keeps_state or _is_stream(session.options)
+    if custom or session.front.float_only or in_order:
         return session.reference(held.joined(extra).inputs)
     own, others = session.reference(held.inputs), session.float_outputs(extra.inputs)
     return [np.concatenate([a, b.reshape(len(b), *a.shape[1:])]) for a, b in zip(own, others, strict=True)]

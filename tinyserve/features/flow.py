@@ -66,11 +66,6 @@ class Flow:
         self.step = ""
         self._made = 0
 
-    @property
-    def history(self) -> dict[str, int]:
-        """The option of operators that go on where the last inference ended."""
-        return {"history": 1} if self.stream else {}
-
     def error(self, reason: str, hint: str = _HINT) -> DataError:
         """What is wrong with this step."""
         return DataError(f"step '{self.step}': {reason}", hint)

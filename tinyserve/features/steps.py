@@ -48,7 +48,7 @@ def _window(step: spec.Window, value: Value, flow: Flow) -> Value:
     count = 1 + (samples + kept - length) // hop
     shape = (count, length, width) if len(value.shape) > 1 else (count, length)
     framed = flow.custom(
-        "FeatureFrames", value, [], shape, width=width, length=length, hop=hop, **flow.history
+        "FeatureFrames", value, [], shape, width=width, length=length, hop=hop, history=int(flow.stream)
     )
     return replace(framed, bin_rate_hz=value.rate_hz, rate_hz=value.rate_hz / hop, windows=True)
 
@@ -64,7 +64,7 @@ def _stack(step: spec.Stack, value: Value, flow: Flow) -> Value:
         raise flow.error(f"each inference has {rows} rows already", f"rows above {rows}")
     return flow.custom(
         "FeatureFrames", value, [], (step.rows, *value.shape[1:]), width=width, length=step.rows, hop=rows,
-        **flow.history,
+        history=int(flow.stream),
     )  # fmt: skip
 
 
@@ -86,7 +86,9 @@ def _biquad(sections: Array, value: Value, flow: Flow) -> Value:
     _, width = _samples(value, flow)
     coefficients = flow.constant(sections)
     floats = flow.floats(value)
-    return flow.custom("FeatureBiquad", floats, [coefficients], value.shape, width=width, **flow.history)
+    return flow.custom(
+        "FeatureBiquad", floats, [coefficients], value.shape, width=width, history=int(flow.stream)
+    )
 
 
 @build.register
@@ -116,7 +118,9 @@ def _filtered(taps: Array | Sequence[float], step: int, value: Value, flow: Flow
     samples, width = _samples(value, flow)
     shape = (samples // step, *value.shape[1:])
     weights, floats = flow.constant(taps), flow.floats(value)
-    made = flow.custom("FeatureFir", floats, [weights], shape, width=width, step=step, **flow.history)
+    made = flow.custom(
+        "FeatureFir", floats, [weights], shape, width=width, step=step, history=int(flow.stream)
+    )
     return replace(made, rate_hz=value.rate_hz / step)
 
 

@@ -277,10 +277,8 @@ class Graph:
     output_names: list[str] = field(default_factory=list)
 
 
-_KEEP_STATE = ("VAR_HANDLE", "CIRCULAR_BUFFER", "SIGNAL", "FEATUREDECISION")
+_KEEP_STATE = ("VAR_HANDLE", "CIRCULAR_BUFFER", "SIGNAL")
 """Operators whose kernels remember."""
-_HISTORY = b"history\0"
-"""The option of feature operators that remember: the others leave it out."""
 
 
 @dataclass(eq=False)
@@ -307,5 +305,4 @@ class Model:
         """Whether an inference may depend on those before it."""
         variables = any(tensor.is_variable for graph in self.graphs for tensor in graph.tensors)
         names = (node.name.upper() for graph in self.graphs for node in graph.nodes)
-        history = any(_HISTORY in node.options.custom for graph in self.graphs for node in graph.nodes)
-        return variables or history or any(name.startswith(_KEEP_STATE) for name in names)
+        return variables or any(name.startswith(_KEEP_STATE) for name in names)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.features.support import MOST, FeatureOp, constant, option
+from tinyserve.compiler.ops.features.support import MOST, FeatureOp, constant
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.custom_options import option
 from tinyserve.compiler.program import Buffer, Operand, Params
 
 MOST_SCORES = 1 << 16

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.features.support import MOST, FeatureOp, constant, option, samples_of
+from tinyserve.compiler.ops.features.support import MOST, FeatureOp, constant, samples_of
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.custom_options import option
 from tinyserve.compiler.program import Buffer, Params
 
 

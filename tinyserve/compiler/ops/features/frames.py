@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.features.support import MOST, FeatureOp, option, samples_of
+from tinyserve.compiler.ops.features.support import MOST, FeatureOp, samples_of
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering
-from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.custom_options import option
 from tinyserve.compiler.program import Buffer, Params
 
 _SUFFIX = {DType.INT8: "s8", DType.UINT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
@@ -56,20 +56,15 @@ class Frames(FeatureOp):
             kept=kept,
         )
 
-    def working(self, node: Node, lowering: Lowering) -> Sequence[Buffer]:
+    def working(self, node: Node, lowering: Lowering) -> Sequence[Buffer | None]:
         params = self.params(node)
         if not params.kept:
-            return ()
+            return (None,)
         nbytes = params.kept * params.width * node.output.dtype.itemsize
         return (lowering.state(f"{node.output.name}_newest", nbytes),)
 
-    def lower(self, node: Node, lowering: Lowering) -> None:
-        state = self.working(node, lowering)
-        add_call(
-            node, lowering, f"ts_frames_{_SUFFIX[node.output.dtype]}", self.header, params=self.params(node),
-            inputs=[lowering.operand(node.input("input"))],
-            outputs=[lowering.buffer(node.output)], scratch=state or (None,),
-        )  # fmt: skip
+    def function(self, node: Node) -> str:
+        return f"ts_frames_{_SUFFIX[node.output.dtype]}"
 
 
 OPS = (Frames(),)

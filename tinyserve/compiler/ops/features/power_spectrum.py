@@ -6,8 +6,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import Node
-from tinyserve.compiler.ops.features.support import FeatureOp, option
+from tinyserve.compiler.ops.features.support import FeatureOp
 from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support.custom_options import option
 from tinyserve.compiler.program import Params
 
 

@@ -10,13 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
-from tinyserve.compiler.ops.signal.filter_bank import SignalAttributes, option, read_attributes
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.custom_options import CustomAttributes, read_attributes
 from tinyserve.compiler.program import Buffer, Operand, Params
-
-__all__ = ["MOST", "FeatureOp", "constant", "option", "samples_of"]
 
 MOST = 1 << 20  # samples, taps, bands
 
@@ -29,7 +27,7 @@ class FeatureOp(OpDef):
     kernel = ""
     header = ""
 
-    def attributes(self, options: Options) -> SignalAttributes:
+    def attributes(self, options: Options) -> CustomAttributes:
         return read_attributes(options)
 
     def check(self, node: Node) -> None:
@@ -47,15 +45,19 @@ class FeatureOp(OpDef):
         """What the kernel reads, in its order."""
         return [lowering.operand(tensor) for tensor in node.operands()]
 
-    def working(self, node: Node, lowering: Lowering) -> Sequence[Buffer]:
+    def working(self, node: Node, lowering: Lowering) -> Sequence[Buffer | None]:
         """State and scratch, in the order in which the kernel takes them."""
         return ()
+
+    def function(self, node: Node) -> str:
+        """The kernel's name."""
+        return self.kernel
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         add_call(
             node,
             lowering,
-            self.kernel,
+            self.function(node),
             self.header,
             params=self.params(node),
             inputs=self.operands(node, lowering),

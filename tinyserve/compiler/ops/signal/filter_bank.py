@@ -11,42 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyserve.compiler.graph.flexbuffer import read_map
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.custom_options import CustomAttributes, option, read_attributes
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.program import Constant, Params
 
 _WORD = 1 << 32
-
-
-@dataclass(frozen=True)
-class SignalAttributes:
-    """The options by name, as the file has them: integers and 0 or 1 for booleans."""
-
-    values: tuple[tuple[str, int], ...]
-
-    def get(self, name: str) -> int:
-        """0 where the option is missing."""
-        return dict(self.values).get(name, 0)
-
-
-def read_attributes(options: Options) -> SignalAttributes:
-    """The integer options of a signal operator."""
-    found = read_map(options.custom) if options.custom else {}
-    return SignalAttributes(
-        tuple(sorted((key, int(value)) for key, value in found.items() if math.isfinite(value)))
-    )
-
-
-def option(node: Node, name: str, low: int, high: int) -> int:
-    """An option's value. Raises ModelError unless low <= value <= high."""
-    value: int = node.attributes.get(name)
-    if not low <= value <= high:
-        raise checks.invalid(node, f"option {name} is {value}, not within {low} to {high}")
-    return value
 
 
 @dataclass(frozen=True)
@@ -118,7 +91,7 @@ class _Signal(OpDef):
     output_types: tuple[DType, ...] = (DType.UINT32,)
     types: Collection[DType] = input_types
 
-    def attributes(self, options: Options) -> SignalAttributes:
+    def attributes(self, options: Options) -> CustomAttributes:
         return read_attributes(options)
 
     def check(self, node: Node) -> None:

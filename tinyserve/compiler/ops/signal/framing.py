@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyserve.compiler.graph.types import DType, Node, Options
-from tinyserve.compiler.ops.signal.filter_bank import SignalAttributes, option, read_attributes
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.custom_options import CustomAttributes, option, read_attributes
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.program import Buffer, Params
 
@@ -71,7 +71,7 @@ class _Framing(OpDef):
     custom = True
     types: Collection[DType] = (DType.INT16,)
 
-    def attributes(self, options: Options) -> SignalAttributes:
+    def attributes(self, options: Options) -> CustomAttributes:
         return read_attributes(options)
 
     def check(self, node: Node) -> None:
