@@ -87,7 +87,7 @@ def convert(
         stage.verify(session, held.inputs)
         converted = _quantized(session, calibration, held, quantize)
         measured = figures(converted.data, options.engine, session.record.notes, options.operators)
-        extra = None if samples is not None else _extra(calibration, held, measured.macs, _is_stream(options))
+        extra = None if samples is not None else _extra(calibration, held, measured.macs, options.is_stream)
         checked = _check(session, converted, held, extra)
         decision = options.features.decision if options.features is not None else None
         if decision is not None:
@@ -115,7 +115,7 @@ def convert(
         compared=checked.compared,
         scores=checked.scores,
         synthetic=converted is not session.original and calibration is not None and calibration.synthetic,
-        stream=_is_stream(options),
+        stream=options.is_stream,
         representative=seen,
         mlperf_id=options.mlperf_id or facts.mlperf_id(converted.inputs, converted.outputs),
         weights=weights,
@@ -147,10 +147,6 @@ class _Checked:
     compared: int = 0
     scores: TaskScores | None = None
     profile: Profile | None = None
-
-
-def _is_stream(options: Options) -> bool:
-    return options.features is not None and options.features.input.stream
 
 
 def _check_scheme(quantize: str) -> None:
@@ -195,7 +191,7 @@ def _split(
     """What to calibrate with, and what to check with."""
     inputs, most, notes = session.original.inputs, session.options.held_samples, session.record.notes
     notes.extend(dataset.notes if dataset else ())
-    stream = _is_stream(session.options)
+    stream = session.options.is_stream
     if samples is not None:
         given = readers.load(samples, inputs, session.options.reading)
         return dataset, given.take(np.arange(min(most, len(given)))) if stream else readers.spread(
@@ -339,8 +335,7 @@ def _reference(session: Session, held: Dataset, extra: Dataset | None) -> list[n
     if extra is None:
         return session.reference(held.inputs)
     custom = session.front.has_original and signal_front.custom_operators(session.original.model)
-    in_order = session.original.model.keeps_state or _is_stream(session.options)
-    if custom or session.front.float_only or in_order:
+    if custom or session.front.float_only or session.in_order:
         return session.reference(held.joined(extra).inputs)
     own, others = session.reference(held.inputs), session.float_outputs(extra.inputs)
     return [np.concatenate([a, b.reshape(len(b), *a.shape[1:])]) for a, b in zip(own, others, strict=True)]

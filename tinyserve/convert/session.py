@@ -85,6 +85,11 @@ class Session:
     def original(self) -> Inspected:
         return self.front.model
 
+    @property
+    def in_order(self) -> bool:
+        """Whether samples follow one another in time: the model keeps state, or its features are a stream."""
+        return self.original.model.keeps_state or self.options.is_stream
+
     def quantize(self, calibration: Dataset, scheme: str, options: Options) -> Inspected:
         """The original in integers.
 

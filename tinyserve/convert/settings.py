@@ -57,6 +57,11 @@ class Options:
     features: Spec | None = None
     reading: Reading = AS_IT_IS
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether the features' samples follow one another."""
+        return self.features is not None and self.features.input.stream
+
 
 @dataclass
 class Record:

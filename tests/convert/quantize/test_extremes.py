@@ -39,10 +39,9 @@ def test_the_better_is_kept(
 ) -> None:
     decibels = iter(figures)
     monkeypatch.setattr(extremes, "_worst_db", lambda *_: next(decibels))
-    monkeypatch.setattr(extremes.state, "has_state", lambda _: False)
     session = SimpleNamespace(
-        quantize=lambda data, *_: len(data), options=Options(), record=Record(),
-        original=SimpleNamespace(inputs=[TensorInfo("x", [1, 2], "float32")], model=None),
+        quantize=lambda data, *_: len(data), options=Options(), record=Record(), in_order=False,
+        original=SimpleNamespace(inputs=[TensorInfo("x", [1, 2], "float32")]),
     )  # fmt: skip
     made = extremes.calibrated(cast(Any, session), _data(_KNOWN), _data([[0, 1.5]]), "int8")
     assert cast(Any, made) == taken

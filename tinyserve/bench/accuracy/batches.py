@@ -65,16 +65,14 @@ def execute(
 
     What has to be built is built before this returns. Raises DataError, ToolError, DeviceError.
     """
-    if made.manifest.stream:
-        if scheduler:
-            raise UsageError("a stream has one order, and no cluster to share it", "leave --scheduler out")
-        return _in_order(
-            compile_model(made.model_bytes(), replace(FAST, operators=operators)), made, waiting, output
-        )
+    if scheduler and made.manifest.stream:
+        raise UsageError("a stream has one order, and no cluster to share it", "leave --scheduler out")
     if scheduler:
         return _on_cluster(made, waiting, scheduler, output, operators)
     compiled = compile_model(made.model_bytes(), replace(FAST, operators=operators))
     HostModel(compiled)
+    if made.manifest.stream:
+        return _in_order(compiled, made.manifest.inputs, waiting, output)
     return _on_threads(compiled, made.manifest.inputs, waiting, jobs or platforms.here().processors(), output)
 
 
@@ -110,7 +108,9 @@ def _on_threads(
                 future.cancel()
 
 
-def _in_order(compiled: Compiled, made: Bundle, waiting: Iterable[Work], place: int) -> Iterator[Done]:
+def _in_order(
+    compiled: Compiled, inputs: Sequence[TensorInfo], waiting: Iterable[Work], place: int
+) -> Iterator[Done]:
     """Samples that follow one another, on one model whose state lives from the first to the last."""
     model, next_sample = HostModel(compiled), 0
     for work in waiting:
@@ -121,7 +121,7 @@ def _in_order(compiled: Compiled, made: Bundle, waiting: Iterable[Work], place: 
             )
         samples = work.part.read()
         next_sample += len(samples)
-        output = run_host(model, compiled, quantized(samples, made.manifest.inputs), place, reset=False)
+        output = run_host(model, compiled, quantized(samples, inputs), place, reset=False)
         yield Done(work.index, work.first, output, samples)
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from tinyserve import bundle
 from tinyserve.convert.check import doubts, fidelity
 from tinyserve.convert.session import Session
-from tinyserve.convert.tflite import state
 from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.datasets.dataset import Dataset
 
@@ -18,8 +17,7 @@ def calibrated(session: Session, calibration: Dataset, held: Dataset, scheme: st
     """Where samples that were held out reach beyond the calibration data, the better of two models: without
     and with these. Extremes cost all other values resolution, and are cut off otherwise."""
     made, notes = session.quantize(calibration, scheme, session.options), session.record.notes
-    ordered = state.has_state(session.original.model)  # samples that follow each other in time
-    wider = None if session.options.clip or ordered else with_extremes(calibration, held)
+    wider = None if session.options.clip or session.in_order else with_extremes(calibration, held)
     if wider is not None:
         other = session.quantize(wider[0], scheme, session.options)
         before, after = (_worst_db(session, model, held) for model in (made, other))
