@@ -263,7 +263,7 @@ def _check_finite(array: Array, where: str) -> None:
 def _cast(array: Array, info: TensorInfo, where: str) -> Array:
     """Real values in the type a user of the original model would pass: float32, or the input's integers."""
     if info.source_dtype:
-        _check_integers(array, info.source_dtype, where)
+        check_integers(array, info.source_dtype, where)
     if info.scale != 0.0 and array.dtype == np.dtype(info.dtype) and info.dtype != "uint8":
         return bundle.dequantize(array, info)  # quantized already; uint8 is more often raw pixels
     if info.scale != 0.0 or info.dtype == "float32":
@@ -271,11 +271,12 @@ def _cast(array: Array, info: TensorInfo, where: str) -> Array:
     dtype = np.dtype(info.dtype)
     if dtype.kind == "b":
         return array.astype(dtype)
-    _check_integers(array, info.dtype, where)
+    check_integers(array, info.dtype, where)
     return array.astype(dtype)
 
 
-def _check_integers(array: Array, dtype: str, where: str) -> None:
+def check_integers(array: Array, dtype: str, where: str) -> None:
+    """Raises DataError for values that integers of a type can't hold, fractions among them."""
     limits = np.iinfo(dtype)
     if (array != np.trunc(array)).any() or array.min() < limits.min or array.max() > limits.max:
         raise DataError(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tinyserve.errors import DataError
 from tinyserve.features.run import FeatureRunner
-from tinyserve.features.spec import Fitted, Impute, Scale, Spec, Step, name_of
+from tinyserve.features.spec import Fitted, Impute, Scale, Spec, Step, is_open, name_of
 
 Array = npt.NDArray[Any]
 
@@ -44,13 +44,6 @@ def with_placeholders(spec: Spec) -> Spec:
         msgspec.structs.replace(step, **neutral[type(step)]) if is_open(step) else step for step in spec.steps
     ]
     return msgspec.structs.replace(spec, steps=steps)
-
-
-def is_open(step: Step) -> bool:
-    """Whether its numbers are still to be taken from data."""
-    if isinstance(step, Scale):
-        return step.fit is not None and step.factor is None
-    return isinstance(step, Impute) and step.values is None
 
 
 def _before(spec: Spec, before: list[Step], step: Step, samples: Array) -> Array:

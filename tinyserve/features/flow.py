@@ -16,7 +16,7 @@ from tinyserve.errors import DataError
 Array = npt.NDArray[Any]
 PREFIX = "tinyserve_features/"
 """How the names of all tensors begin that steps compute."""
-_HINT = "`tinyserve features show` prints the shape behind each step"
+HINT = "`tinyserve features show` prints the shape behind each step"
 
 
 class Writer(Protocol):
@@ -66,7 +66,7 @@ class Flow:
         self.step = ""
         self._made = 0
 
-    def error(self, reason: str, hint: str = _HINT) -> DataError:
+    def error(self, reason: str, hint: str = HINT) -> DataError:
         """What is wrong with this step."""
         return DataError(f"step '{self.step}': {reason}", hint)
 
@@ -111,12 +111,12 @@ class Flow:
         self.writer.builtin("CAST", "CastOptions", [value.tensor], output)
         return replace(value, tensor=output, dtype="float32")
 
-    def compared(self, op: str, value: Value, other: int, shape: Sequence[int]) -> Value:
-        """1.0 where a comparison (GREATER_EQUAL, EQUAL) holds, 0.0 elsewhere."""
+    def holds(self, op: str, value: Value, other: int, shape: Sequence[int]) -> Value:
+        """Whether a comparison (GREATER_EQUAL, EQUAL) holds, as bool."""
         options = {"GREATER_EQUAL": "GreaterEqualOptions", "EQUAL": "EqualOptions"}[op]
-        holds = self._tensor(shape, "bool")
-        self.writer.builtin(op, options, [value.tensor, other], holds)
-        return self.floats(replace(value, tensor=holds, shape=tuple(shape), dtype="bool"))
+        output = self._tensor(shape, "bool")
+        self.writer.builtin(op, options, [value.tensor, other], output)
+        return replace(value, tensor=output, shape=tuple(shape), dtype="bool")
 
     def chosen(self, condition: Value, value: Value, other: int) -> Value:
         """``value`` where the condition (a bool tensor) holds, the other elsewhere."""
@@ -126,9 +126,7 @@ class Flow:
 
     def is_number(self, value: Value) -> Value:
         """False where it is NaN, the one float that is unlike itself."""
-        holds = self._tensor(value.shape, "bool")
-        self.writer.builtin("EQUAL", "EqualOptions", [value.tensor, value.tensor], holds)
-        return replace(value, tensor=holds, dtype="bool")
+        return self.holds("EQUAL", value, value.tensor, value.shape)
 
     def joined(self, values: Sequence[Value]) -> Value:
         """Side by side on the last axis."""
@@ -142,10 +140,7 @@ class Flow:
 
     def reshaped(self, value: Value, shape: Sequence[int]) -> Value:
         """The same values in another shape."""
-        if tuple(shape) == value.shape:
-            return value
-        wanted = self.constant([1, *shape], "int32")
-        return self.builtin("RESHAPE", "", value, [wanted], shape)
+        return value if tuple(shape) == value.shape else self.exactly(value, (1, *shape))
 
     def exactly(self, value: Value, shape: Sequence[int]) -> Value:
         """The same values in a shape that includes the batch axis, where there is one."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tinyserve.errors import DataError
 from tinyserve.features import spec
-from tinyserve.features.flow import Flow, Value, Writer
+from tinyserve.features.flow import HINT, Flow, Value, Writer
 from tinyserve.features.steps import build
 
 INPUT = "input"
@@ -81,6 +81,6 @@ def _fitted(value: Value, shape: tuple[int, ...], flow: Flow) -> Value:
     if math.prod(shape) != value.elements:
         raise DataError(
             f"the features give {list(value.shape)}, and the model takes {list(shape)}",
-            "`tinyserve features show` prints the shape behind each step",
+            HINT,
         )
     return value if shape == (1, *value.shape) else flow.exactly(value, shape)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from tinyserve import platforms
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
+from tinyserve.datasets.readers import check_integers
 from tinyserve.errors import DataError
 from tinyserve.features.model import written
 from tinyserve.features.spec import Spec
@@ -66,18 +67,6 @@ class FeatureRunner:
 def typed(samples: Array, dtype: str) -> Array:
     """As the input's type. Raises DataError for values that it can't hold: nothing is clipped in silence."""
     wanted = np.dtype(dtype)
-    if samples.dtype == wanted:
-        return samples
-    if wanted.kind != "f":
-        limits = np.iinfo(wanted)
-        finite = bool(np.isfinite(samples).all())
-        if not finite or samples.min() < limits.min or samples.max() > limits.max:
-            raise DataError(
-                f"raw samples from {samples.min():g} to {samples.max():g} are no {dtype}",
-                f"{limits.min} to {limits.max}, or another type in the specification",
-            )
-        if samples.dtype.kind == "f" and (samples != np.rint(samples)).any():
-            raise DataError(
-                f"raw samples have fractions, which {dtype} drops", "give the integers of the sensor"
-            )
-    return samples.astype(wanted)
+    if wanted.kind != "f" and samples.dtype != wanted:
+        check_integers(samples, dtype, "the array of raw samples")
+    return samples.astype(wanted, copy=False)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tinyserve.errors import DataError, TinyserveError
 from tinyserve.features.run import FeatureRunner
-from tinyserve.features.spec import Dct, Log, Mel, Mfcc, Spec, Spectrum, Step, name_of
+from tinyserve.features.spec import Log, Mel, Mfcc, Spec, Spectrum, Step, name_of
 
 Array = npt.NDArray[Any]
 SAME_DB = 60.0
@@ -109,7 +109,6 @@ _CHOICES: dict[type, dict[str, Sequence[Any]]] = {
         "floor": (1e-12, 1e-10, 1e-6, 1.0),
     },
     Log: {"base": ("e", "10"), "factor": (1.0, 10.0, 20.0), "floor": (1e-12, 1e-10, 1e-6, 1.0)},
-    Dct: {},
 }
 
 

@@ -253,6 +253,13 @@ Step = (
 )
 
 
+def is_open(step: Step) -> bool:
+    """Whether its numbers are still to be taken from data."""
+    if isinstance(step, Scale):
+        return step.fit is not None and step.factor is None
+    return isinstance(step, Impute) and step.values is None
+
+
 def name_of(number: int, step: Step) -> str:
     """What other steps and messages call a step: its name, or its number (from 1) and kind."""
     return step.name or f"{number}_{step.__struct_config__.tag}"

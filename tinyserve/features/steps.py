@@ -264,7 +264,7 @@ def _banded(matrix: Array, value: Value, flow: Flow) -> Value:
 
 @build.register
 def _scale(step: spec.Scale, value: Value, flow: Flow) -> Value:
-    if step.fit and step.factor is None:
+    if spec.is_open(step):
         raise flow.error(f'fit = "{step.fit}" has no numbers yet', "tinyserve features fit SPEC --data DATA")
     made = flow.floats(value)
     for op, options, given in (("SUB", "SubOptions", step.offset), ("MUL", "MulOptions", step.factor)):
@@ -319,7 +319,7 @@ def _one_hot(step: spec.OneHot, value: Value, flow: Flow) -> Value:
 def _spread(op: str, constants: Sequence[float], value: Value, flow: Flow) -> Value:
     """[..][n] compared with each of the constants: [..][n][constants]."""
     column = flow.reshaped(flow.floats(value), (*value.shape, 1))
-    return flow.compared(op, column, flow.constant(constants), (*value.shape, len(constants)))
+    return flow.floats(flow.holds(op, column, flow.constant(constants), (*value.shape, len(constants))))
 
 
 @build.register
