@@ -14,24 +14,18 @@ from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.program import Target
 
 SAMPLES = 20
-FEATURES = {
-    "cortex-m0": frozenset({"thumb1"}),
-    "cortex-m4": frozenset({"dsp", "fpu"}),
-    "cortex-m55": frozenset({"mve", "dsp", "fpu"}),
-    "rv32imc": frozenset({"rv32m"}),
-}
 
 pytestmark = [pytest.mark.slow, pytest.mark.models]
 
 
-@pytest.mark.parametrize("cpu", FEATURES)
+@pytest.mark.parametrize("cpu", traces.FEATURES)
 @pytest.mark.parametrize("name", models.INT8_CRC)
 def test_every_tensor_equals_tflm(name: str, cpu: str, tmp_path: Path) -> None:
     if cpu == "cortex-m55" and shutil.which("qemu-system-arm") is None:
         pytest.skip("needs qemu-system-arm")
     data = models.model_bytes(name)
     # Without passes, so that no tensor has lost its dead channels.
-    compiled = compile_model(data, Target(FEATURES[cpu]), optimize_graph=False)
+    compiled = compile_model(data, Target(traces.FEATURES[cpu]), optimize_graph=False)
     shape = compiled.program.input_tensors[0].shape
     rng = np.random.default_rng(1)
     samples = [rng.integers(-128, 128, shape, dtype=np.int8) for _ in range(SAMPLES)]

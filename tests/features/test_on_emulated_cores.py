@@ -18,12 +18,6 @@ from tinyserve.compiler.program import Target
 from tinyserve.features.model import written
 
 INFERENCES = 6
-FEATURES = {
-    "cortex-m0": frozenset({"thumb1"}),
-    "cortex-m4": frozenset({"dsp", "fpu"}),
-    "cortex-m55": frozenset({"mve", "dsp", "fpu"}),
-    "rv32imc": frozenset({"rv32m"}),
-}
 
 
 def inputs(name: str) -> list[np.ndarray]:
@@ -52,13 +46,13 @@ def on_this_computer(data: bytes, samples: list[np.ndarray]) -> list[dict[str, i
     return last(compiled, found)
 
 
-@pytest.mark.parametrize("cpu", FEATURES)
+@pytest.mark.parametrize("cpu", traces.FEATURES)
 @pytest.mark.parametrize("name", ALL)
 def test_every_tensor_is_the_same_on_the_core(name: str, cpu: str, tmp_path: Path) -> None:
     if cpu == "cortex-m55" and shutil.which("qemu-system-arm") is None:
         pytest.skip("needs qemu-system-arm")
     data = written(spec(ALL[name]))[0]
-    compiled = compile_model(data, Target(FEATURES[cpu]))
+    compiled = compile_model(data, Target(traces.FEATURES[cpu]))
     there = last(compiled, traces.emulated(compiled, inputs(name), cpu, tmp_path))
     assert len(there) == INFERENCES
     assert there == on_this_computer(data, inputs(name))

@@ -24,6 +24,13 @@ from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.program import Buffer
 
 Array = npt.NDArray[Any]
+FEATURES = {
+    "cortex-m0": frozenset({"thumb1"}),
+    "cortex-m4": frozenset({"dsp", "fpu"}),
+    "cortex-m55": frozenset({"mve", "dsp", "fpu"}),
+    "rv32imc": frozenset({"rv32m"}),
+}
+"""Of the cores that traces are taken on."""
 _FLAGS = (
     "-std=c11 -ffreestanding -O2 -fomit-frame-pointer -fno-unwind-tables -fno-asynchronous-unwind-tables "
     "-ffunction-sections -fdata-sections -nostdlib -Wall -Wextra -Wconversion -DTS_MODEL_PROFILE"
