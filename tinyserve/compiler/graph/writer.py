@@ -71,19 +71,12 @@ class GraphWriter:
         self, name: str, options: str, inputs: Sequence[int], output: int | Sequence[int], **fields: float
     ) -> None:
         """One of TFLite's operators; ``options`` is the schema's table that holds ``fields``."""
-        code = self._schema.OperatorCodeT()
-        number = getattr(self._schema.BuiltinOperator, name)
-        code.builtinCode, code.deprecatedBuiltinCode, code.version = (
-            number,
-            min(number, 127),
-            _FIRST.get(name, 1),
+        operator = objects.operator(
+            self._model, name, list(inputs), _numbers(output), options, version=_FIRST.get(name, 1)
         )
-        operator = self._operator(code, inputs, output)
-        if options:
-            operator.builtinOptionsType = getattr(self._schema.BuiltinOptions, options)
-            operator.builtinOptions = getattr(self._schema, f"{options}T")()
-            for field, value in fields.items():
-                setattr(operator.builtinOptions, field, value)
+        for field, value in fields.items():
+            setattr(operator.builtinOptions, field, value)
+        self._graph.operators.append(operator)
 
     def custom(
         self, name: str, inputs: Sequence[int], output: int | Sequence[int], options: Mapping[str, float]
@@ -93,8 +86,12 @@ class GraphWriter:
         code = self._schema.OperatorCodeT()
         code.builtinCode = code.deprecatedBuiltinCode = self._schema.BuiltinOperator.CUSTOM
         code.customCode, code.version = name, 1
-        operator = self._operator(code, inputs, output)
+        self._model.operatorCodes.append(code)
+        operator = self._schema.OperatorT()
+        operator.opcodeIndex = len(self._model.operatorCodes) - 1
+        operator.inputs, operator.outputs = list(inputs), _numbers(output)
         operator.customOptions = np.frombuffer(bytes(flexbuffers.Dumps(dict(options))), np.uint8)
+        self._graph.operators.append(operator)
 
     def signature(self, inputs: Sequence[str], outputs: Sequence[str]) -> None:
         """Names of the inputs and outputs, in the order in which ``build`` gets them."""
@@ -120,11 +117,6 @@ class GraphWriter:
             entries.append(entry)
         return entries
 
-    def _operator(self, code: Any, inputs: Sequence[int], output: int | Sequence[int]) -> Any:
-        operator = self._schema.OperatorT()
-        self._model.operatorCodes.append(code)
-        operator.opcodeIndex = len(self._model.operatorCodes) - 1
-        operator.inputs = list(inputs)
-        operator.outputs = [output] if isinstance(output, int) else list(output)
-        self._graph.operators.append(operator)
-        return operator
+
+def _numbers(output: int | Sequence[int]) -> list[int]:
+    return [output] if isinstance(output, int) else list(output)
