@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Collection
+from functools import cache
 from typing import Any
 
 from tinyserve.errors import ToolError
@@ -14,6 +15,7 @@ from tinyserve.errors import ToolError
 _SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
 
 
+@cache
 def module() -> Any:
     """The generated classes. Raises ToolError where no package has them."""
     for name in _SCHEMAS:
