@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 _HEADERS = {
     "C": """
         assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal
@@ -46,19 +48,17 @@ _TARGETS = {
 }
 
 
-def header_of(name: str) -> str:
-    """Whose header NAME.h would hide from the code around it; empty where nobody's."""
-    return next((owner for owner, names in _HEADERS.items() if name in names.split()), "")
-
-
-def target_of(name: str) -> str:
-    """Which build system keeps the name of a target or a package for itself; empty where none does."""
-    return next((owner for owner, names in _TARGETS.items() if name in names.split()), "")
+def hidden_header(name: str) -> str:
+    """Whose header NAME.h would hide from the code around it, for a message; empty where nobody's."""
+    owner = _owner(_HEADERS, name)
+    return f"its {name}.h would hide the header <{name}.h> of {owner}" if owner else ""
 
 
 def why_not(name: str) -> str:
     """Why no library can be called so, for a message; empty where it can."""
-    header, target = header_of(name), target_of(name)
-    if header:
-        return f"its {name}.h would hide the header <{name}.h> of {header}"
-    return f"{target} keeps that name for itself" if target else ""
+    target = _owner(_TARGETS, name)
+    return hidden_header(name) or (f"{target} keeps that name for itself" if target else "")
+
+
+def _owner(reserved: Mapping[str, str], name: str) -> str:
+    return next((owner for owner, names in reserved.items() if name in names.split()), "")

@@ -25,7 +25,7 @@ from tinyserve.compiler.program import (
     SharedArena,
     Target,
 )
-from tinyserve.compiler.reserved import header_of
+from tinyserve.compiler.reserved import hidden_header
 from tinyserve.errors import UsageError
 
 NAME = "shared"
@@ -97,9 +97,9 @@ def compile_together(
 def check_names(names: Sequence[str]) -> None:
     """Raises UsageError where two models of one firmware have one name, or one has that of a header."""
     for name in names:
-        if header_of(name):
-            reason = f"its {name}.h would hide the header <{name}.h> of {header_of(name)}"
-            raise UsageError(f"--name {name}: {reason}", f"another one, such as {name}_model")
+        hidden = hidden_header(name)
+        if hidden:
+            raise UsageError(f"--name {name}: {hidden}", f"another one, such as {name}_model")
         if list(names).count(name) > 1:
             hint = "give each of the models a --name of its own, in their order"
             reason = "is the arena's" if name == NAME else "is that of two models"
