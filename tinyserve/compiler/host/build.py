@@ -54,9 +54,11 @@ def build(compiled: Compiled, sanitize: bool = False) -> Path:
             _compile([*compiler, *flags], [*compiled.sources.compile, GLUE.name], Path(scratch), hint)
             (Path(scratch) / "a.out").replace(path)
     except (OSError, FileSystemError) as error:
-        why = error.strerror if isinstance(error, OSError) else error.message.split(": ")[1]
+        cause = error.__cause__ if isinstance(error, FileSystemError) else error
+        if not isinstance(cause, OSError):
+            raise
         raise FileSystemError(
-            f"{path.parent}: cannot keep the host build there: {why}",
+            f"{path.parent}: cannot keep the host build there: {cause.strerror}",
             "free some space, or set TINYSERVE_CACHE to a directory that you can write to",
         ) from error
     return path
