@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.emit import kernel_files
-from tinyserve.compiler.ops.signal.rfft import forward_tables
+from tinyserve.compiler.graph.types import DType
+from tinyserve.compiler.ops.signal.rfft import fft_tables
 
 SAMPLE_HZ = 16_000
 WINDOW = 1024
@@ -51,7 +52,7 @@ def _hamming() -> npt.NDArray[np.float32]:
 
 def _tables() -> str:
     band, rise = mel_bands()
-    fft = forward_tables(WINDOW)
+    fft = fft_tables(WINDOW, DType.FLOAT32)
     return "\n".join(
         (
             "/* SPDX-License-Identifier: Apache-2.0 */",

@@ -96,19 +96,18 @@ class Rfft(OpDef):
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output, length = node.input("input"), node.output, node.attributes.fft_length
-        count = length // 2
-        radices = _radices(count)
-        turns, halves = _phases(count, 1 if self.inverse else -1)
+        tables = fft_tables(length, input.dtype, self.inverse)
+        radices = tables.radices
         name = f"fft_{length}_{'inverse' if self.inverse else 'forward'}"
         params = _RECORDS[input.dtype](
             rows=input.elements // input.shape[-1],
             input_length=input.shape[-1],
-            count=count,
+            count=length // 2,
             stages=len(radices),
             radices=tuple(radices + [1] * (_STAGES - len(radices))),
-            order=lowering.constant(f"{name}_order", _order(radices, count), "input of each place"),
-            twiddles=lowering.constant(f"{name}_twiddles", _unit(turns, input.dtype), "re, im"),
-            super_twiddles=lowering.constant(f"{name}_super", _unit(halves, input.dtype), "re, im"),
+            order=lowering.constant(f"{name}_order", tables.order, "input of each place"),
+            twiddles=lowering.constant(f"{name}_twiddles", tables.twiddles, "re, im"),
+            super_twiddles=lowering.constant(f"{name}_super", tables.super_twiddles, "re, im"),
             scale=1.0 / length,
         )
         kind = _SUFFIX[input.dtype]
@@ -133,8 +132,8 @@ class Irfft(Rfft):
 
 
 @dataclass(frozen=True)
-class ForwardTables:
-    """Constants of ``ts_rfft_f32`` for one length: ``ts_fft_f32_params``."""
+class FftTables:
+    """Radices of the stages, and the constants of ``ts_fft_..._params`` for one length and type."""
 
     radices: list[int]
     order: npt.NDArray[np.uint16]
@@ -142,21 +141,14 @@ class ForwardTables:
     super_twiddles: npt.NDArray[Any]
 
 
-def forward_tables(length: int) -> ForwardTables:
-    """Those of a float32 FFT of ``length`` real values, a power of two, for code that is no model's."""
-    count = length // 2
+def fft_tables(length: int, dtype: DType, inverse: bool = False) -> FftTables:
+    """Those of an FFT of ``length`` real values, a power of two."""
+    count, sign = length // 2, 1 if inverse else -1
     radices = _radices(count)
-    turns, halves = _phases(count, -1)
-    return ForwardTables(
-        radices, _order(radices, count), _unit(turns, DType.FLOAT32), _unit(halves, DType.FLOAT32)
-    )
-
-
-def _phases(count: int, sign: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Angles of the twiddles, and of those that split the FFT of pairs."""
     turns = sign * 2 * math.pi * np.arange(count) / count
+    # Of those that split the FFT of pairs.
     halves = sign * math.pi * ((np.arange(count // 2) + 1) / count + 0.5)
-    return turns, halves
+    return FftTables(radices, _order(radices, count), _unit(turns, dtype), _unit(halves, dtype))
 
 
 def _radices(count: int) -> list[int]:
