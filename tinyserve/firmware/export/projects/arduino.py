@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tinyserve.errors import UsageError
 from tinyserve.firmware.export.kind import Kind
-from tinyserve.firmware.export.libraries.arduino import SKETCH_NAME
+from tinyserve.firmware.export.libraries.arduino import check_sketch_name
 from tinyserve.firmware.export.projects.source import Request, rendered
 from tinyserve.firmware.platformio.pio import PLATFORMIO_FILE
 from tinyserve.templates import render_template
@@ -16,11 +16,7 @@ def files(request: Request) -> dict[str, bytes]:
     board = request.board
     if board.platformio is None and not board.arduino:
         raise UsageError(f"{board.id} has no Arduino core", "choose a real board: `tinyserve boards`")
-    if not SKETCH_NAME.fullmatch(request.name):
-        raise UsageError(
-            f"{request.name!r} is no name for a sketch: letters, digits, '_', '-' and '.' are",
-            "choose another output directory with -o",
-        )
+    check_sketch_name(request.name)
     source = rendered(request, board)
     project = source.project
     made: dict[str, bytes] = {}
