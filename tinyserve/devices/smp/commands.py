@@ -204,11 +204,11 @@ class SmpDevice:
 
     def profile(self) -> list[LayerTicks]:
         """One inference, layer by layer."""
-        return [
-            LayerTicks(str(answer["name"]), int(answer["ticks"]))
+        answers = (
+            self._client.write(_PROFILE, {"layer": layer}, VERIFY_TIMEOUT_S)
             for layer in range(self.model().layers)
-            for answer in (self._client.write(_PROFILE, {"layer": layer}, VERIFY_TIMEOUT_S),)
-        ]
+        )
+        return [LayerTicks(str(answer["name"]), int(answer["ticks"])) for answer in answers]
 
     def health(self) -> HealthState:
         """The counters since the last clear."""
