@@ -45,8 +45,8 @@ void smp_fail(smp_request *request, uint32_t code, uint32_t plain);
 cbor_value smp_argument(const smp_request *request, const char *key);
 uint32_t smp_number(const smp_request *request, const char *key, uint32_t otherwise);
 
-/* Another model is served: inputs and results are gone. */
-void smp_model_forget(void);
+/* The active slot has changed: its model is served, inputs and results are gone. */
+void smp_model_changed(void);
 
 /* A reset that was asked for comes after the answer. */
 void smp_reset_afterwards(void);

@@ -2,7 +2,6 @@
 /* Group image: upload into the slot that is free, list, test (verify and prove), confirm, erase. */
 #include <stddef.h>
 
-#include "protocol.h"
 #include "serving.h"
 #include "slots_port.h"
 #include "smp.h"
@@ -282,9 +281,7 @@ static ts_slots_answer test(uint32_t slot)
         return TS_SLOTS_REFUSED;
     }
     const ts_slots_answer answer = ts_slots_take(&serving_slots);
-    serving_load_active();
-    protocol_forget();
-    smp_model_forget();
+    smp_model_changed();
     return answer;
 }
 

@@ -49,8 +49,10 @@ static void word(smp_request *request, const char *name, const char *value)
     cbor_text(&request->out, value);
 }
 
-void smp_model_forget(void)
+void smp_model_changed(void)
 {
+    serving_load_active();
+    protocol_forget();
     for (uint32_t i = 0; i < TS_MODEL_MAX_TENSORS; ++i) {
         loaded[i] = 0;
     }
@@ -276,9 +278,7 @@ static int revert(smp_request *request)
     if (answer != TS_SLOTS_DONE) {
         return fail(request, answer == TS_SLOTS_FLASH ? E_FLASH : E_ORDER);
     }
-    serving_load_active();
-    protocol_forget();
-    smp_model_forget();
+    smp_model_changed();
     return SMP_OK;
 }
 
