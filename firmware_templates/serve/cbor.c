@@ -239,3 +239,27 @@ void cbor_bytes(cbor_out *out, const uint8_t *bytes, uint32_t count)
     put_head(out, BYTES, count);
     put_all(out, bytes, count);
 }
+
+void cbor_pair_text(cbor_out *out, const char *key, const char *text)
+{
+    cbor_text(out, key);
+    cbor_text(out, text);
+}
+
+void cbor_pair_unsigned(cbor_out *out, const char *key, uint32_t number)
+{
+    cbor_text(out, key);
+    cbor_unsigned(out, number);
+}
+
+void cbor_pair_bool(cbor_out *out, const char *key, int is_true)
+{
+    cbor_text(out, key);
+    cbor_bool(out, is_true);
+}
+
+void cbor_pair_bytes(cbor_out *out, const char *key, const uint8_t *bytes, uint32_t count)
+{
+    cbor_text(out, key);
+    cbor_bytes(out, bytes, count);
+}

@@ -33,4 +33,10 @@ void cbor_unsigned(cbor_out *out, uint32_t number);
 void cbor_bool(cbor_out *out, int is_true);
 void cbor_bytes(cbor_out *out, const uint8_t *bytes, uint32_t count);
 
+/* A key and its value. */
+void cbor_pair_text(cbor_out *out, const char *key, const char *text);
+void cbor_pair_unsigned(cbor_out *out, const char *key, uint32_t number);
+void cbor_pair_bool(cbor_out *out, const char *key, int is_true);
+void cbor_pair_bytes(cbor_out *out, const char *key, const uint8_t *bytes, uint32_t count);
+
 #endif

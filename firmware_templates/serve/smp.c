@@ -38,16 +38,13 @@ void smp_fail(smp_request *request, uint32_t code, uint32_t plain)
     out->count = 0;
     cbor_begin_map(out);
     if (request->version == 0u) {
-        cbor_text(out, "rc");
-        cbor_unsigned(out, plain);
+        cbor_pair_unsigned(out, "rc", plain);
         return;
     }
     cbor_text(out, "err");
     cbor_begin_map(out);
-    cbor_text(out, "group");
-    cbor_unsigned(out, request->group);
-    cbor_text(out, "rc");
-    cbor_unsigned(out, code);
+    cbor_pair_unsigned(out, "group", request->group);
+    cbor_pair_unsigned(out, "rc", code);
     cbor_end(out);
 }
 
@@ -94,8 +91,7 @@ void smp_packet(const uint8_t *packet, uint32_t bytes)
     if (code != SMP_OK) {
         request.out.count = 0;
         cbor_begin_map(&request.out);
-        cbor_text(&request.out, "rc");
-        cbor_unsigned(&request.out, (uint32_t)code);
+        cbor_pair_unsigned(&request.out, "rc", (uint32_t)code);
     }
     cbor_end(&request.out);
     for (uint32_t i = 0; i < HEADER_BYTES; ++i) {
@@ -192,10 +188,8 @@ int smp_os(smp_request *request)
         smp_reset_afterwards();
         return SMP_OK;
     case OS_PARAMETERS:
-        cbor_text(&request->out, "buf_size");
-        cbor_unsigned(&request->out, SMP_PACKET_BYTES);
-        cbor_text(&request->out, "buf_count");
-        cbor_unsigned(&request->out, 1);
+        cbor_pair_unsigned(&request->out, "buf_size", SMP_PACKET_BYTES);
+        cbor_pair_unsigned(&request->out, "buf_count", 1);
         return SMP_OK;
     case OS_INFO:
         return info(request);
@@ -207,12 +201,6 @@ int smp_os(smp_request *request)
 /* ---- group statistics ---- */
 
 enum { STATISTICS_DATA = 0, STATISTICS_LIST = 1, STATISTICS_NO_GROUP = 2 };
-
-static void field(smp_request *request, const char *name, uint32_t value)
-{
-    cbor_text(&request->out, name);
-    cbor_unsigned(&request->out, value);
-}
 
 static int statistics(smp_request *request)
 {
@@ -227,19 +215,18 @@ static int statistics(smp_request *request)
         return SMP_OK;
     }
     const health_counters *const seen = health_read();
-    cbor_text(&request->out, "name");
-    cbor_text(&request->out, wanted);
+    cbor_pair_text(&request->out, "name", wanted);
     cbor_text(&request->out, "fields");
     cbor_begin_map(&request->out);
-    field(request, "inferences", seen->inferences);
-    field(request, "looked_at", seen->looked_at);
-    field(request, "faults", seen->faults);
-    field(request, "resets", seen->resets);
-    field(request, "ticks_min", seen->inferences > 0u ? seen->ticks_min : 0u);
-    field(request, "ticks_max", seen->ticks_max);
-    field(request, "clipped_low", seen->clipped_low);
-    field(request, "clipped_high", seen->clipped_high);
-    field(request, "unsure", seen->unsure);
+    cbor_pair_unsigned(&request->out, "inferences", seen->inferences);
+    cbor_pair_unsigned(&request->out, "looked_at", seen->looked_at);
+    cbor_pair_unsigned(&request->out, "faults", seen->faults);
+    cbor_pair_unsigned(&request->out, "resets", seen->resets);
+    cbor_pair_unsigned(&request->out, "ticks_min", seen->inferences > 0u ? seen->ticks_min : 0u);
+    cbor_pair_unsigned(&request->out, "ticks_max", seen->ticks_max);
+    cbor_pair_unsigned(&request->out, "clipped_low", seen->clipped_low);
+    cbor_pair_unsigned(&request->out, "clipped_high", seen->clipped_high);
+    cbor_pair_unsigned(&request->out, "unsure", seen->unsure);
     cbor_end(&request->out);
     return SMP_OK;
 }

@@ -114,8 +114,7 @@ static ts_slots_answer begin(uint32_t length, const cbor_value *sha)
 
 static int answer_offset(smp_request *request)
 {
-    cbor_text(&request->out, "off");
-    cbor_unsigned(&request->out, serving_slots.received);
+    cbor_pair_unsigned(&request->out, "off", serving_slots.received);
     return SMP_OK;
 }
 
@@ -133,8 +132,7 @@ static void answer_match(smp_request *request)
     ts_sha256_start(&state);
     ts_sha256_add(&state, port_flash_at(serving_slots.layout->slot[target]), serving_slots.incoming);
     ts_sha256_finish(&state, digest);
-    cbor_text(&request->out, "match");
-    cbor_bool(&request->out, same(digest, serving_slots.record.digest[target], TS_SHA256_BYTES));
+    cbor_pair_bool(&request->out, "match", same(digest, serving_slots.record.digest[target], TS_SHA256_BYTES));
 }
 
 static ts_slots_answer receive(uint32_t offset, const cbor_value *data)
@@ -216,12 +214,6 @@ static void answer_version(smp_request *request, const ts_image_claim *claim)
     cbor_text_of(&request->out, (const uint8_t *)text, count);
 }
 
-static void answer_flag(smp_request *request, const char *name, int is_set)
-{
-    cbor_text(&request->out, name);
-    cbor_bool(&request->out, is_set);
-}
-
 static int claim_of(uint32_t slot, ts_image_claim *claim)
 {
     return serving_slots.record.phase[slot] != TS_SLOT_EMPTY &&
@@ -240,23 +232,19 @@ static int list(smp_request *request)
         }
         const uint32_t phase = serving_slots.record.phase[slot];
         cbor_begin_map(out);
-        cbor_text(out, "image");
-        cbor_unsigned(out, 0);
-        cbor_text(out, "slot");
-        cbor_unsigned(out, slot);
+        cbor_pair_unsigned(out, "image", 0);
+        cbor_pair_unsigned(out, "slot", slot);
         answer_version(request, &claim);
-        cbor_text(out, "hash");
-        cbor_bytes(out, claim.hash, TS_SHA256_BYTES);
-        answer_flag(request, "bootable", phase == TS_SLOT_TRIAL || phase == TS_SLOT_CONFIRMED);
-        answer_flag(request, "pending", 0);
-        answer_flag(request, "confirmed", phase == TS_SLOT_CONFIRMED);
-        answer_flag(request, "active", slot == serving_slots.record.active);
-        answer_flag(request, "permanent", 0);
+        cbor_pair_bytes(out, "hash", claim.hash, TS_SHA256_BYTES);
+        cbor_pair_bool(out, "bootable", phase == TS_SLOT_TRIAL || phase == TS_SLOT_CONFIRMED);
+        cbor_pair_bool(out, "pending", 0);
+        cbor_pair_bool(out, "confirmed", phase == TS_SLOT_CONFIRMED);
+        cbor_pair_bool(out, "active", slot == serving_slots.record.active);
+        cbor_pair_bool(out, "permanent", 0);
         cbor_end(out);
     }
     cbor_end(out);
-    cbor_text(out, "splitStatus");
-    cbor_unsigned(out, 0);
+    cbor_pair_unsigned(out, "splitStatus", 0);
     return SMP_OK;
 }
 

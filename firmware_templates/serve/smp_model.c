@@ -37,18 +37,6 @@ static int fail(smp_request *request, uint32_t code)
     return SMP_OK;
 }
 
-static void pair(smp_request *request, const char *name, uint32_t value)
-{
-    cbor_text(&request->out, name);
-    cbor_unsigned(&request->out, value);
-}
-
-static void word(smp_request *request, const char *name, const char *value)
-{
-    cbor_text(&request->out, name);
-    cbor_text(&request->out, value);
-}
-
 void smp_model_changed(void)
 {
     serving_load_active();
@@ -72,21 +60,21 @@ static void sizes(smp_request *request, const char *name, const tensor_io *tenso
 
 static int info(smp_request *request)
 {
-    pair(request, "abi", TS_MODEL_ABI);
-    word(request, "board", CONFIG_BOARD);
-    word(request, "core", CONFIG_CORE);
-    word(request, "firmware", CONFIG_FIRMWARE_ID);
-    word(request, "model", serving->name);
-    word(request, "sha256", serving_sha256());
+    cbor_pair_unsigned(&request->out, "abi", TS_MODEL_ABI);
+    cbor_pair_text(&request->out, "board", CONFIG_BOARD);
+    cbor_pair_text(&request->out, "core", CONFIG_CORE);
+    cbor_pair_text(&request->out, "firmware", CONFIG_FIRMWARE_ID);
+    cbor_pair_text(&request->out, "model", serving->name);
+    cbor_pair_text(&request->out, "sha256", serving_sha256());
     sizes(request, "inputs", serving->inputs, serving->input_count);
     sizes(request, "outputs", serving->outputs, serving->output_count);
-    pair(request, "layers", serving->layer_count);
-    pair(request, "arena", serving->arena_bytes);
-    pair(request, "memory", CONFIG_MODEL_MEMORY_BYTES);
-    pair(request, "stack_used", port_stack_used());
-    pair(request, "stack_size", port_stack_size());
-    word(request, "tick_unit", CONFIG_TICK_UNIT);
-    pair(request, "tick_hz", CONFIG_TICK_HZ);
+    cbor_pair_unsigned(&request->out, "layers", serving->layer_count);
+    cbor_pair_unsigned(&request->out, "arena", serving->arena_bytes);
+    cbor_pair_unsigned(&request->out, "memory", CONFIG_MODEL_MEMORY_BYTES);
+    cbor_pair_unsigned(&request->out, "stack_used", port_stack_used());
+    cbor_pair_unsigned(&request->out, "stack_size", port_stack_size());
+    cbor_pair_text(&request->out, "tick_unit", CONFIG_TICK_UNIT);
+    cbor_pair_unsigned(&request->out, "tick_hz", CONFIG_TICK_HZ);
     return SMP_OK;
 }
 
@@ -116,7 +104,7 @@ static int load(smp_request *request)
         }
         has_output = 0;
     }
-    pair(request, "off", loaded[index]);
+    cbor_pair_unsigned(&request->out, "off", loaded[index]);
     return SMP_OK;
 }
 
@@ -172,11 +160,10 @@ static int output(smp_request *request)
         return fail(request, E_NO_RESULT);
     }
     const uint32_t left = serving->outputs[index].bytes - offset;
-    pair(request, "len", serving->outputs[index].bytes);
-    pair(request, "off", offset);
-    cbor_text(&request->out, "data");
-    cbor_bytes(&request->out, (const uint8_t *)serving_output(index) + offset,
-               left < OUTPUT_BYTES ? left : OUTPUT_BYTES);
+    cbor_pair_unsigned(&request->out, "len", serving->outputs[index].bytes);
+    cbor_pair_unsigned(&request->out, "off", offset);
+    cbor_pair_bytes(&request->out, "data", (const uint8_t *)serving_output(index) + offset,
+                    left < OUTPUT_BYTES ? left : OUTPUT_BYTES);
     return SMP_OK;
 }
 
@@ -204,9 +191,9 @@ static int profile(smp_request *request)
     const uint64_t after = port_ticks();
     next_layer = layer + 1u;
     has_output = has_output || next_layer == serving->layer_count;
-    pair(request, "layer", layer);
-    word(request, "name", serving->layer_name(layer));
-    pair(request, "ticks", (uint32_t)(after - before));
+    cbor_pair_unsigned(&request->out, "layer", layer);
+    cbor_pair_text(&request->out, "name", serving->layer_name(layer));
+    cbor_pair_unsigned(&request->out, "ticks", (uint32_t)(after - before));
     return SMP_OK;
 }
 
@@ -216,11 +203,10 @@ static int health(smp_request *request)
         health_clear();
         return SMP_OK;
     }
-    cbor_text(&request->out, "data");
-    cbor_bytes(&request->out, (const uint8_t *)health_read(), (uint32_t)sizeof(health_counters));
-    word(request, "sha256", serving_sha256());
-    word(request, "tick_unit", CONFIG_TICK_UNIT);
-    pair(request, "enabled", CONFIG_HEALTH);
+    cbor_pair_bytes(&request->out, "data", (const uint8_t *)health_read(), (uint32_t)sizeof(health_counters));
+    cbor_pair_text(&request->out, "sha256", serving_sha256());
+    cbor_pair_text(&request->out, "tick_unit", CONFIG_TICK_UNIT);
+    cbor_pair_unsigned(&request->out, "enabled", CONFIG_HEALTH);
     return SMP_OK;
 }
 
@@ -229,14 +215,13 @@ static void slot_state(smp_request *request, uint32_t slot)
     const ts_slots_record *const record = &serving_slots.record;
     ts_image_claim claim;
     cbor_begin_map(&request->out);
-    pair(request, "phase", record->phase[slot]);
-    pair(request, "reason", record->reason[slot]);
-    pair(request, "detail", record->detail[slot]);
-    pair(request, "address", serving_slots.layout->slot[slot]);
+    cbor_pair_unsigned(&request->out, "phase", record->phase[slot]);
+    cbor_pair_unsigned(&request->out, "reason", record->reason[slot]);
+    cbor_pair_unsigned(&request->out, "detail", record->detail[slot]);
+    cbor_pair_unsigned(&request->out, "address", serving_slots.layout->slot[slot]);
     if (ts_image_read_claim(&claim, (const uint8_t *)serving_slots.port->at(serving_slots.layout->slot[slot]),
                             serving_slots.layout->slot_bytes)) {
-        cbor_text(&request->out, "hash");
-        cbor_bytes(&request->out, claim.hash, TS_SHA256_BYTES);
+        cbor_pair_bytes(&request->out, "hash", claim.hash, TS_SHA256_BYTES);
         cbor_text(&request->out, "version");
         cbor_begin_list(&request->out);
         cbor_unsigned(&request->out, claim.major);
@@ -251,15 +236,14 @@ static void slot_state(smp_request *request, uint32_t slot)
 static int slots(smp_request *request)
 {
     const ts_slots_record *const record = &serving_slots.record;
-    pair(request, "active", record->active);
-    pair(request, "boots", record->boots);
-    pair(request, "counter", record->counter);
-    cbor_text(&request->out, "key");
-    cbor_bytes(&request->out, record->key, TS_ED25519_KEY_BYTES);
-    pair(request, "abi", TS_MODEL_ABI);
-    pair(request, "core", CONFIG_CORE_ID);
-    pair(request, "memory", CONFIG_MODEL_MEMORY_BYTES);
-    pair(request, "slot_bytes", serving_slots.layout->slot_bytes);
+    cbor_pair_unsigned(&request->out, "active", record->active);
+    cbor_pair_unsigned(&request->out, "boots", record->boots);
+    cbor_pair_unsigned(&request->out, "counter", record->counter);
+    cbor_pair_bytes(&request->out, "key", record->key, TS_ED25519_KEY_BYTES);
+    cbor_pair_unsigned(&request->out, "abi", TS_MODEL_ABI);
+    cbor_pair_unsigned(&request->out, "core", CONFIG_CORE_ID);
+    cbor_pair_unsigned(&request->out, "memory", CONFIG_MODEL_MEMORY_BYTES);
+    cbor_pair_unsigned(&request->out, "slot_bytes", serving_slots.layout->slot_bytes);
     cbor_text(&request->out, "slots");
     cbor_begin_list(&request->out);
     for (uint32_t slot = 0; slot < TS_SLOT_COUNT; ++slot) {
