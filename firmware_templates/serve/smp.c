@@ -31,16 +31,24 @@ void smp_reset_afterwards(void)
     resets = 1;
 }
 
+/* A code of every group, in place of the answer so far. */
+static void answer_code(cbor_out *out, uint32_t code)
+{
+    out->count = 0;
+    cbor_begin_map(out);
+    cbor_pair_unsigned(out, "rc", code);
+}
+
 /* The answer so far is thrown away. */
 void smp_fail(smp_request *request, uint32_t code, uint32_t plain)
 {
     cbor_out *const out = &request->out;
-    out->count = 0;
-    cbor_begin_map(out);
     if (request->version == 0u) {
-        cbor_pair_unsigned(out, "rc", plain);
+        answer_code(out, plain);
         return;
     }
+    out->count = 0;
+    cbor_begin_map(out);
     cbor_text(out, "err");
     cbor_begin_map(out);
     cbor_pair_unsigned(out, "group", request->group);
@@ -89,9 +97,7 @@ void smp_packet(const uint8_t *packet, uint32_t bytes)
         code = SMP_TOO_LONG;
     }
     if (code != SMP_OK) {
-        request.out.count = 0;
-        cbor_begin_map(&request.out);
-        cbor_pair_unsigned(&request.out, "rc", (uint32_t)code);
+        answer_code(&request.out, (uint32_t)code);
     }
     cbor_end(&request.out);
     for (uint32_t i = 0; i < HEADER_BYTES; ++i) {
