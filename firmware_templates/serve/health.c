@@ -2,6 +2,7 @@
 #include "health.h"
 
 #include "config.h"
+#include "slots.h"
 
 #if CONFIG_HEALTH
 
@@ -45,7 +46,7 @@ void health_start(int power_on, uint32_t reason, uint32_t detail)
         return;
     }
     health.seen.resets = (uint16_t)(health.seen.resets + (health.seen.resets < FULL));
-    health.seen.faults = (uint16_t)(health.seen.faults + (reason == CONFIG_REASON_FAULT && health.seen.faults < FULL));
+    health.seen.faults = (uint16_t)(health.seen.faults + (reason == TS_REASON_FAULT && health.seen.faults < FULL));
     health.seen.last_reason = (uint16_t)reason;
     health.seen.last_detail = detail;
 }
