@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #define LOG_MEL_WINDOW 1024u
-#define LOG_MEL_STEP 512u /* 32 ms */
 #define LOG_MEL_BANDS 40u
 
 /* samples [LOG_MEL_WINDOW], before: the one before the first; features [LOG_MEL_BANDS], each from 0 to 1. */
