@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import zlib
 from dataclasses import replace
@@ -16,9 +17,10 @@ from tests.support.models import INT8_CRC, model_bytes, pattern
 from tests.support.tflm import Tflm
 from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.compiler.emit.emit import Sources
+from tinyserve.compiler.host import build as host_build
 from tinyserve.compiler.host.model import FAST, HostModel
 from tinyserve.compiler.program import PORTABLE, Target
-from tinyserve.errors import DataError, ToolError
+from tinyserve.errors import DataError, FileSystemError, ToolError
 
 
 def add_model(rows: int = 4) -> bytes:
@@ -193,3 +195,19 @@ def test_wrong_inputs_are_refused(inputs: list[np.ndarray]) -> None:
     host = HostModel(compile_model(add_model()))
     with pytest.raises(DataError):
         host.run(inputs)
+
+
+def test_a_build_that_can_not_be_kept_says_what_the_system_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reason = OSError(errno.ENOSPC, "no space: the disk is full", "some: file")
+
+    def write(compiled: Compiled, directory: Path) -> None:
+        raise FileSystemError(f"cannot: write: {directory}", "another directory") from reason
+
+    monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path))
+    monkeypatch.setattr(host_build, "write", write)
+    with pytest.raises(FileSystemError, match="cannot keep the host build") as caught:
+        host_build.build(compile_model(add_model(), PORTABLE, "kept"))
+    assert caught.value.message.endswith("there: no space: the disk is full")
+    assert "TINYSERVE_CACHE" in caught.value.hint
