@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 import numpy as np
@@ -22,8 +22,9 @@ import numpy.typing as npt
 
 from tinyserve.bench.accuracy.batches import Work, execute, quantized
 from tinyserve.bundle import Bundle
-from tinyserve.errors import DataError, DeviceError, FileSystemError, UsageError
+from tinyserve.errors import DataError, DeviceError, UsageError
 from tinyserve.serve.config import MemberSpec
+from tinyserve.serve.connecting import authorization, connect
 from tinyserve.serve.engines import Engine, Firmwares, open_engine
 from tinyserve.serve.request import Sample
 from tinyserve.serve.served import DATATYPES, Served, samples_of
@@ -171,11 +172,11 @@ class Endpoint(Runner):
         if not model.batches:
             raise UsageError(f"{self.url}: the model has no sample axis", "run it on this computer")
         info = model.outputs[output]
-        headers = self._headers()
+        headers = authorization(self.token_file)
         with ThreadPoolExecutor(self.connections, thread_name_prefix="predict") as pool, ExitStack() as stack:
             idle: queue.SimpleQueue[http.client.HTTPConnection] = queue.SimpleQueue()
             for _ in range(self.connections):
-                connection = self._connection()
+                connection = connect(self.url, "--on", self.patience_s)
                 stack.callback(connection.close)
                 idle.put(connection)
             for work in works:
@@ -237,22 +238,6 @@ class Endpoint(Runner):
                 "name the bundle that it serves",
             )
         return body[length:]
-
-    def _connection(self) -> http.client.HTTPConnection:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"--on {self.url}: not an endpoint's URL", "for example http://127.0.0.1:8000")
-        if parts.scheme == "https":
-            return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=self.patience_s)
-        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=self.patience_s)
-
-    def _headers(self) -> dict[str, str]:
-        if self.token_file is None:
-            return {}
-        try:
-            return {"Authorization": f"Bearer {self.token_file.read_text(encoding='utf-8').strip()}"}
-        except OSError as error:
-            raise FileSystemError(f"{self.token_file}: {error.strerror}", "check --token-file") from error
 
 
 def _body(inputs: list[Array], model: Served, output: str) -> tuple[bytes, bytes]:

@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asks a server of ours about its fleet: plain HTTP with the standard library."""
+"""Asks a server of ours about its fleet."""
 
 from __future__ import annotations
 
 import http.client
-import ssl
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
-from tinyserve.errors import DeviceError, FileSystemError, UsageError
+from tinyserve.errors import DeviceError, UsageError
 from tinyserve.escapes import visible
+from tinyserve.serve.connecting import authorization, connect
 from tinyserve.serve.status import FleetStatus
 
 TIMEOUT_S = 10.0
@@ -42,8 +42,8 @@ class Server:
 
     def _ask(self, method: str, path: str) -> bytes:
         try:
-            with closing(self._connection()) as connection:
-                connection.request(method, path, headers=self._headers())
+            with closing(connect(self.url, "--url", TIMEOUT_S, self.authority)) as connection:
+                connection.request(method, path, headers=authorization(self.token_file))
                 reply = connection.getresponse()
                 body = reply.read(MOST_BYTES)
         except (OSError, http.client.HTTPException) as error:
@@ -61,23 +61,6 @@ class Server:
         if reply.status != 200:
             raise DeviceError(f"{self.url} answered {reply.status}: {_error(body)}")
         return body
-
-    def _connection(self) -> http.client.HTTPConnection:
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError(f"--url {self.url}: not a server's URL", "for example http://127.0.0.1:8000")
-        if parts.scheme == "http":
-            return http.client.HTTPConnection(parts.hostname, parts.port, timeout=TIMEOUT_S)
-        context = ssl.create_default_context(cafile=str(self.authority) if self.authority else None)
-        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=TIMEOUT_S, context=context)
-
-    def _headers(self) -> dict[str, str]:
-        if self.token_file is None:
-            return {}
-        try:
-            return {"Authorization": f"Bearer {self.token_file.read_text(encoding='utf-8').strip()}"}
-        except OSError as error:
-            raise FileSystemError(f"{self.token_file}: {error.strerror}", "check --token-file") from error
 
 
 class _Error(msgspec.Struct):

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connections to a server: plain HTTP with the standard library."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tinyserve.errors import FileSystemError, UsageError
+
+
+def connect(
+    url: str, option: str, timeout_s: float, authority: Path | None = None
+) -> http.client.HTTPConnection:
+    """A connection to the server at ``url``, which opens with its first request. ``option`` named the URL.
+    ``authority``: a PEM file with the certificate that the server's is checked against; None: the system's.
+
+    Raises UsageError for a URL that names no server.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"{option} {url}: not a server's URL", "for example http://127.0.0.1:8000")
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_s)
+    context = ssl.create_default_context(cafile=str(authority)) if authority else None
+    return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout_s, context=context)
+
+
+def authorization(token_file: Path | None) -> dict[str, str]:
+    """The header with the bearer token in a file; none without one. Raises FileSystemError."""
+    if token_file is None:
+        return {}
+    try:
+        return {"Authorization": f"Bearer {token_file.read_text(encoding='utf-8').strip()}"}
+    except OSError as error:
+        raise FileSystemError(f"{token_file}: {error.strerror}", "check --token-file") from error
