@@ -19,13 +19,22 @@ def connect(
 
     Raises UsageError for a URL that names no server.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    scheme, host, port = _place(url)
+    if scheme not in ("http", "https") or not host:
         raise UsageError(f"{option} {url}: not a server's URL", "for example http://127.0.0.1:8000")
-    if parts.scheme == "http":
-        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout_s)
+    if scheme == "http":
+        return http.client.HTTPConnection(host, port, timeout=timeout_s)
     context = ssl.create_default_context(cafile=str(authority)) if authority else None
-    return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout_s, context=context)
+    return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
+
+
+def _place(url: str) -> tuple[str, str | None, int | None]:
+    """Scheme, host and port; no host where the URL can't be read, such as one with port 99999."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme, parts.hostname, parts.port
+    except ValueError:
+        return "", None, None
 
 
 def authorization(token_file: Path | None) -> dict[str, str]:

@@ -42,7 +42,16 @@ def test_it_shows_and_resets_members(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 @pytest.mark.parametrize(
-    ("url", "status"), [("http://127.0.0.1:9", 8), ("127.0.0.1:8000", 2), ("http://", 2), ("ftp://x/", 2)]
+    ("url", "status"),
+    [
+        ("http://127.0.0.1:9", 8),
+        ("127.0.0.1:8000", 2),
+        ("http://", 2),
+        ("ftp://x/", 2),
+        ("http://127.0.0.1:99999", 2),
+        ("http://127.0.0.1:port", 2),
+        ("http://[::1", 2),
+    ],
 )
 def test_a_server_that_is_not_there(url: str, status: int) -> None:
     assert main(["fleet", "status", "--url", url]) == status
