@@ -22,10 +22,10 @@ from tinyserve.serve import statistics
 from tinyserve.serve.errors import RequestError
 from tinyserve.serve.gateway import Gateway
 from tinyserve.serve.jobs.jobs import Jobs
-from tinyserve.serve.request import InferAnswer, InferRequest
 from tinyserve.serve.rest import jobs as job_routes
 from tinyserve.serve.rest import oip, pages, tfserving
 from tinyserve.serve.rest.guard import Guard, error_response, on_bug, on_expected, read_body
+from tinyserve.serve.rest.replies import as_json, inferred, named
 
 EXTENSIONS = (
     "binary_tensor_data", "classification", "model_repository", "model_repository(unload_dependents)",
@@ -58,11 +58,6 @@ async def _on_http(request: Request, error: Exception) -> Response:
     }
     headers = dict(error.headers) if error.headers else None
     return error_response(error.status_code, what.get(error.status_code, error.detail), headers)
-
-
-def json_response(content: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Any plain object as JSON."""
-    return Response(msgspec.json.encode(content), status, headers, media_type="application/json")
 
 
 async def while_connected(request: Request, work: Awaitable[T]) -> T:
@@ -117,61 +112,59 @@ class Endpoints:
         ]
 
     async def server(self, request: Request) -> Response:
-        return json_response({"name": "tinyserve", "version": __version__, "extensions": EXTENSIONS})
+        return as_json({"name": "tinyserve", "version": __version__, "extensions": EXTENSIONS})
 
     async def live(self, request: Request) -> Response:
-        return json_response({"live": True})
+        return as_json({"live": True})
 
     async def ready(self, request: Request) -> Response:
         is_ready = self._gateway.is_ready()
-        return json_response({"ready": is_ready}, 200 if is_ready else 503)
+        return as_json({"ready": is_ready}, 200 if is_ready else 503)
 
     async def model_ready(self, request: Request) -> Response:
-        pool = self._gateway.pool(*_named(request))
-        return json_response({"name": pool.model.name, "ready": pool.is_ready}, 200 if pool.is_ready else 503)
+        pool = self._gateway.pool(*named(request))
+        return as_json({"name": pool.model.name, "ready": pool.is_ready}, 200 if pool.is_ready else 503)
 
     async def metadata(self, request: Request) -> Response:
-        return json_response(oip.metadata(self._gateway.pool(*_named(request)).model))
+        return as_json(oip.metadata(self._gateway.pool(*named(request)).model))
 
     async def config(self, request: Request) -> Response:
-        return json_response(
-            statistics.config(self._gateway.pool(*_named(request)), self._gateway.config.limits)
-        )
+        return as_json(statistics.config(self._gateway.pool(*named(request)), self._gateway.config.limits))
 
     async def infer(self, request: Request) -> Response:
-        name, version = _named(request)
+        name, version = named(request)
         model = self._gateway.pool(name, version).model
         body = await read_body(request, self._gateway.config.limits)
         if self._jobs is not None and job_routes.is_asynchronous(request):
             return await job_routes.submitted(request, body, self._jobs)
         asked, parsed = oip.decode(body, request.headers.get(oip.HEADER_LENGTH), version, model)
         answer = await while_connected(request, self._gateway.infer(asked, "rest"))
-        return encoded(answer, asked, parsed)
+        return inferred(*oip.encode(answer, asked, parsed))
 
     async def statistics(self, request: Request) -> Response:
-        pool = self._gateway.pool(*_named(request))
-        return json_response({"model_stats": [statistics.of(pool, self._gateway.observer)]})
+        pool = self._gateway.pool(*named(request))
+        return as_json({"model_stats": [statistics.of(pool, self._gateway.observer)]})
 
     async def all_statistics(self, request: Request) -> Response:
-        return json_response({"model_stats": statistics.of_all(self._gateway)})
+        return as_json({"model_stats": statistics.of_all(self._gateway)})
 
     async def index(self, request: Request) -> Response:
         body = await read_body(request, self._gateway.config.limits)
         only_ready = _decoded(body, _Index).ready if body else False
         found = [one for one in self._gateway.index() if one.state == "READY" or not only_ready]
-        return json_response(
+        return as_json(
             [{"name": o.name, "version": o.version, "state": o.state, "reason": o.reason} for o in found]
         )
 
     async def load(self, request: Request) -> Response:
         await self._repository(request)
         await self._gateway.load(request.path_params["model"])
-        return json_response({})
+        return as_json({})
 
     async def unload(self, request: Request) -> Response:
         await self._repository(request)
         await self._gateway.unload(request.path_params["model"])
-        return json_response({})
+        return as_json({})
 
     async def metrics(self, request: Request) -> Response:
         return Response(generate_latest(self._gateway.observer.registry), media_type=CONTENT_TYPE_LATEST)
@@ -195,20 +188,6 @@ class _Index(msgspec.Struct):
 
 class _Repository(msgspec.Struct):
     parameters: dict[str, Any] = {}
-
-
-def encoded(answer: InferAnswer, asked: InferRequest, parsed: oip.InferBody) -> Response:
-    """The answer as its request wants it."""
-    content, header_length = oip.encode(answer, asked, parsed)
-    if header_length is None:
-        return Response(content, media_type="application/json")
-    return Response(
-        content, headers={oip.HEADER_LENGTH: str(header_length)}, media_type="application/octet-stream"
-    )
-
-
-def _named(request: Request) -> tuple[str, str]:
-    return request.path_params["model"], request.path_params.get("version", "")
 
 
 def _decoded(body: bytes, kind: type[T]) -> T:

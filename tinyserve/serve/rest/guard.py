@@ -9,10 +9,8 @@ import hmac
 import logging
 import math
 import zlib
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tinyserve.errors import TinyserveError
 from tinyserve.serve.config import LOOPBACK, Limits, Server
 from tinyserve.serve.errors import RequestError, TooLargeError, UnavailableError
+from tinyserve.serve.rest.replies import as_json
 
 _OPEN = ("/v2/health/live", "/v2/health/ready", "/", "/docs")
 """Asked for without a token: probes, and pages that hold nothing but their own text."""
@@ -122,9 +121,7 @@ def error_response(
     status: int, message: str, headers: dict[str, str] | None = None, **more: object
 ) -> Response:
     """As the protocol has errors: {"error": "..."}."""
-    return Response(
-        msgspec.json.encode({"error": message, **more}), status, headers, media_type="application/json"
-    )
+    return as_json({"error": message, **more}, status, headers)
 
 
 async def on_expected(request: Request, error: Exception) -> Response:
@@ -147,6 +144,3 @@ async def on_bug(request: Request, error: Exception) -> Response:
     """An answer to an error of ours: its trace is in the log, not in the answer."""
     _log.error("%s %s", request.method, request.url.path, exc_info=error)
     return error_response(500, "internal error: see the server's log")
-
-
-Handler = Callable[[Request, Exception], object]

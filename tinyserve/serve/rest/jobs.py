@@ -4,19 +4,21 @@ id."""
 
 from __future__ import annotations
 
-import msgspec
+from typing import get_args
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from tinyserve.serve.errors import RequestError
 from tinyserve.serve.jobs.jobs import Jobs
-from tinyserve.serve.jobs.store import Job
+from tinyserve.serve.jobs.store import Delivery, State
 from tinyserve.serve.rest.oip import HEADER_LENGTH
+from tinyserve.serve.rest.replies import as_json, inferred, named
 
 MOST_LISTED = 100
-_STATES = ("", "queued", "running", "done", "failed")
-_DELIVERIES = ("", "pending", "delivered", "dead")
+_STATES = ("", *get_args(State))
+_DELIVERIES = get_args(Delivery)
 
 
 def is_asynchronous(request: Request) -> bool:
@@ -30,19 +32,18 @@ async def submitted(request: Request, body: bytes, jobs: Jobs) -> Response:
     job = await jobs.submit(
         body,
         request.headers.get(HEADER_LENGTH),
-        request.path_params["model"],
-        request.path_params.get("version", ""),
+        *named(request),
         key=request.headers.get("idempotency-key", ""),
     )
     headers = {"location": f"/v2/jobs/{job.id}", "preference-applied": "respond-async"}
-    return _described(job, 202, headers)
+    return as_json(job, 202, headers)
 
 
 def routes(jobs: Jobs) -> list[Route]:
     """Their paths."""
 
     async def show(request: Request) -> Response:
-        return _described(await jobs.get(request.path_params["job"]))
+        return as_json(await jobs.get(request.path_params["job"]))
 
     async def show_all(request: Request) -> Response:
         state, delivery = (request.query_params.get(name, "") for name in ("state", "delivery"))
@@ -51,18 +52,14 @@ def routes(jobs: Jobs) -> list[Route]:
                 "state is queued, running, done or failed; delivery pending, delivered or dead"
             )
         found = await jobs.latest(state, delivery, MOST_LISTED)
-        return Response(msgspec.json.encode(found), media_type="application/json")
+        return as_json(found)
 
     async def result(request: Request) -> Response:
         job = await jobs.get(request.path_params["job"])
         stored = await jobs.result(job.id)
         if stored is None:
-            return _described(job, 500 if job.state == "failed" else 202, {"retry-after": "1"})
-        content, header_length = stored
-        if header_length is None:
-            return Response(content, media_type="application/json")
-        headers = {HEADER_LENGTH: str(header_length)}
-        return Response(content, headers=headers, media_type="application/octet-stream")
+            return as_json(job, 500 if job.state == "failed" else 202, {"retry-after": "1"})
+        return inferred(*stored)
 
     async def remove(request: Request) -> Response:
         await jobs.remove(request.path_params["job"])
@@ -70,7 +67,7 @@ def routes(jobs: Jobs) -> list[Route]:
 
     async def redeliver(request: Request) -> Response:
         await jobs.redeliver(request.path_params["job"])
-        return Response(b"{}", 202, media_type="application/json")
+        return as_json({}, 202)
 
     return [
         Route("/v2/jobs", show_all, methods=["GET"]),
@@ -79,7 +76,3 @@ def routes(jobs: Jobs) -> list[Route]:
         Route("/v2/jobs/{job}/result", result, methods=["GET"]),
         Route("/v2/jobs/{job}/redeliver", redeliver, methods=["POST"]),
     ]
-
-
-def _described(job: Job, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    return Response(msgspec.json.encode(job), status, headers, media_type="application/json")

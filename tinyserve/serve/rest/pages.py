@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -13,6 +12,7 @@ from starlette.routing import Route
 from tinyserve.serve import status
 from tinyserve.serve.gateway import Gateway
 from tinyserve.serve.rest.openapi import description
+from tinyserve.serve.rest.replies import as_json
 
 _HERE = Path(__file__).parent
 _STATUS = _HERE.joinpath("status.html").read_bytes()
@@ -35,14 +35,14 @@ def routes(gateway: Gateway) -> list[Route]:
         return Response(_DOCS, headers=_HEADERS, media_type="text/html")
 
     async def openapi(request: Request) -> Response:
-        return Response(msgspec.json.encode(description()), media_type="application/json")
+        return as_json(description())
 
     async def fleet(request: Request) -> Response:
-        return Response(msgspec.json.encode(status.of(gateway)), media_type="application/json")
+        return as_json(status.of(gateway))
 
     async def reset(request: Request) -> Response:
         gateway.reset(request.path_params["name"])
-        return Response(b"{}", media_type="application/json")
+        return as_json({})
 
     return [
         Route("/", page, methods=["GET"]),

@@ -17,14 +17,14 @@ from starlette.routing import Route
 
 from tinyserve.serve.errors import RequestError
 from tinyserve.serve.gateway import Gateway
-from tinyserve.serve.request import Array, InferAnswer
+from tinyserve.serve.request import InferAnswer
 from tinyserve.serve.rest.guard import read_body
+from tinyserve.serve.rest.replies import as_json, named
 from tinyserve.serve.served import DATATYPES, Served
-from tinyserve.serve.tensors import Asked, Given, to_request
+from tinyserve.serve.tensors import MOST_DIMENSIONS, Asked, Given, to_request
 
 DEFAULT = "serving_default"
 RAW = "raw"
-_ENCODER = msgspec.json.Encoder()
 
 
 class _Predict(msgspec.Struct):
@@ -57,13 +57,13 @@ class _Endpoints:
     async def predict(self, request: Request) -> Response:
         parsed, answer = await self._answer(request)
         names = list(answer.outputs)
-        values = {name: _listed(array) for name, array in answer.outputs.items()}
+        values = {name: array.tolist() for name, array in answer.outputs.items()}
         if parsed.inputs is not msgspec.UNSET:
-            return _json({"outputs": values[names[0]] if len(names) == 1 else values})
+            return as_json({"outputs": values[names[0]] if len(names) == 1 else values})
         if len(names) == 1:
-            return _json({"predictions": values[names[0]]})
+            return as_json({"predictions": values[names[0]]})
         count = len(answer.done)
-        return _json({"predictions": [{name: values[name][row] for name in names} for row in range(count)]})
+        return as_json({"predictions": [{name: values[name][row] for name in names} for row in range(count)]})
 
     async def classify(self, request: Request) -> Response:
         """Each sample's classes with their scores, the best first: [["label", score], …]."""
@@ -72,15 +72,15 @@ class _Endpoints:
         labels = self._model(request).labels
         rows = []
         for row in scores.reshape(len(answer.done), -1).astype(np.float64):  # -(-128) is no int8
-            named = labels if len(labels) == len(row) else [str(index) for index in range(len(row))]
-            rows.append([[named[index], float(row[index])] for index in np.argsort(-row, kind="stable")])
-        return _json({"results": rows})
+            names = labels if len(labels) == len(row) else [str(index) for index in range(len(row))]
+            rows.append([[names[index], float(row[index])] for index in np.argsort(-row, kind="stable")])
+        return as_json({"results": rows})
 
     async def status(self, request: Request) -> Response:
         """Of the model's version; KServe's V1 asks for "name" and "ready"."""
-        pool = self._gateway.pool(*_named(request))
+        pool = self._gateway.pool(*named(request))
         state = {"error_code": "OK", "error_message": ""}
-        return _json(
+        return as_json(
             {
                 "name": pool.model.name,
                 "ready": pool.is_ready,
@@ -97,7 +97,7 @@ class _Endpoints:
     async def metadata(self, request: Request) -> Response:
         model = self._model(request)
         signatures = {DEFAULT: _signature(model, True), RAW: _signature(model, False)}
-        return _json(
+        return as_json(
             {
                 "model_spec": {"name": model.name, "signature_name": "", "version": model.version},
                 "metadata": {"signature_def": {"signature_def": signatures}},
@@ -105,10 +105,10 @@ class _Endpoints:
         )
 
     def _model(self, request: Request) -> Served:
-        return self._gateway.pool(*_named(request)).model
+        return self._gateway.pool(*named(request)).model
 
     async def _answer(self, request: Request) -> tuple[_Predict, InferAnswer]:
-        name, version = _named(request)
+        name, version = named(request)
         model = self._gateway.pool(name, version).model
         body = await read_body(request, self._gateway.config.limits)
         try:
@@ -156,7 +156,7 @@ def _extents(values: Any) -> list[int]:
     found: list[int] = []
     while isinstance(values, list):
         found.append(len(values))
-        if not values or len(found) > 16:
+        if not values or len(found) > MOST_DIMENSIONS:
             break
         values = values[0]
     return found
@@ -174,15 +174,3 @@ def _signature(model: Served, is_real: bool) -> dict[str, object]:
         "outputs": {o.name: tensor(o.name, o.dtype, o.shape, o.scale) for o in model.outputs},
         "method_name": "tensorflow/serving/predict",
     }
-
-
-def _listed(array: Array) -> Any:
-    return array.tolist()
-
-
-def _named(request: Request) -> tuple[str, str]:
-    return request.path_params["model"], request.path_params.get("version", "")
-
-
-def _json(content: object) -> Response:
-    return Response(_ENCODER.encode(content), media_type="application/json")
