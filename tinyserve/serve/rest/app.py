@@ -16,9 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tinyserve import __version__
 from tinyserve.errors import TinyserveError
-from tinyserve.serve import statistics
+from tinyserve.serve import extensions
 from tinyserve.serve.errors import RequestError
 from tinyserve.serve.gateway import Gateway
 from tinyserve.serve.jobs.jobs import Jobs
@@ -27,10 +26,6 @@ from tinyserve.serve.rest import oip, pages, tfserving
 from tinyserve.serve.rest.guard import Guard, error_response, on_bug, on_expected, read_body
 from tinyserve.serve.rest.replies import as_json, inferred, named
 
-EXTENSIONS = (
-    "binary_tensor_data", "classification", "model_repository", "model_repository(unload_dependents)",
-    "schedule_policy", "sequence", "statistics",
-)  # fmt: skip
 T = TypeVar("T")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -112,7 +107,7 @@ class Endpoints:
         ]
 
     async def server(self, request: Request) -> Response:
-        return as_json({"name": "tinyserve", "version": __version__, "extensions": EXTENSIONS})
+        return as_json(extensions.server())
 
     async def live(self, request: Request) -> Response:
         return as_json({"live": True})
@@ -129,7 +124,7 @@ class Endpoints:
         return as_json(oip.metadata(self._gateway.pool(*named(request)).model))
 
     async def config(self, request: Request) -> Response:
-        return as_json(statistics.config(self._gateway.pool(*named(request)), self._gateway.config.limits))
+        return as_json(extensions.config(self._gateway.pool(*named(request)), self._gateway.config.limits))
 
     async def infer(self, request: Request) -> Response:
         name, version = named(request)
@@ -143,18 +138,15 @@ class Endpoints:
 
     async def statistics(self, request: Request) -> Response:
         pool = self._gateway.pool(*named(request))
-        return as_json({"model_stats": [statistics.of(pool, self._gateway.observer)]})
+        return as_json({"model_stats": [extensions.statistics(pool, self._gateway.observer)]})
 
     async def all_statistics(self, request: Request) -> Response:
-        return as_json({"model_stats": statistics.of_all(self._gateway)})
+        return as_json({"model_stats": extensions.all_statistics(self._gateway)})
 
     async def index(self, request: Request) -> Response:
         body = await read_body(request, self._gateway.config.limits)
         only_ready = _decoded(body, _Index).ready if body else False
-        found = [one for one in self._gateway.index() if one.state == "READY" or not only_ready]
-        return as_json(
-            [{"name": o.name, "version": o.version, "state": o.state, "reason": o.reason} for o in found]
-        )
+        return as_json(extensions.index(self._gateway, only_ready))
 
     async def load(self, request: Request) -> Response:
         await self._repository(request)
@@ -170,16 +162,8 @@ class Endpoints:
         return Response(generate_latest(self._gateway.observer.registry), media_type=CONTENT_TYPE_LATEST)
 
     async def _repository(self, request: Request) -> None:
-        """Parameters that would change what is loaded (config, files) are refused: they would have no
-        effect."""
         body = await read_body(request, self._gateway.config.limits)
-        parameters = _decoded(body, _Repository).parameters if body else {}
-        unknown = sorted(set(parameters) - {"unload_dependents"})
-        if unknown:
-            raise RequestError(
-                f"parameter {unknown[0][:80]!r}: models are loaded as fleet.toml describes them",
-                "change fleet.toml, and start the server anew",
-            )
+        extensions.check_loading(_decoded(body, _Repository).parameters if body else {})
 
 
 class _Index(msgspec.Struct):

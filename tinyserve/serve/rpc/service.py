@@ -13,14 +13,12 @@ import grpc
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
-from tinyserve import __version__
 from tinyserve.errors import TinyserveError
-from tinyserve.serve import statistics
+from tinyserve.serve import extensions
 from tinyserve.serve.errors import RequestError, UnavailableError
 from tinyserve.serve.gateway import Gateway
 from tinyserve.serve.request import InferAnswer, InferRequest, Wanted
 from tinyserve.serve.rest import oip
-from tinyserve.serve.rest.app import EXTENSIONS
 from tinyserve.serve.rpc.messages import POOL, SERVICE, message
 from tinyserve.serve.served import Served
 from tinyserve.serve.tensors import NUMPY, Asked, Given, Parameter, to_request
@@ -73,7 +71,7 @@ class Service:
             return {"ready": False}
 
     async def server_metadata(self, request: Any, context: Context) -> dict[str, object]:
-        return {"name": "tinyserve", "version": __version__, "extensions": list(EXTENSIONS)}
+        return extensions.server()
 
     async def model_metadata(self, request: Any, context: Context) -> dict[str, object]:
         found = oip.metadata(self._gateway.pool(request.name, request.version).model)
@@ -81,29 +79,24 @@ class Service:
 
     async def model_config(self, request: Any, context: Context) -> dict[str, object]:
         pool = self._gateway.pool(request.name, request.version)
-        return {"config": statistics.config(pool, self._gateway.config.limits)}
+        return {"config": extensions.config(pool, self._gateway.config.limits)}
 
     async def model_statistics(self, request: Any, context: Context) -> dict[str, object]:
         if not request.name:
-            return {"model_stats": statistics.of_all(self._gateway)}
+            return {"model_stats": extensions.all_statistics(self._gateway)}
         pool = self._gateway.pool(request.name, request.version)
-        return {"model_stats": [statistics.of(pool, self._gateway.observer)]}
+        return {"model_stats": [extensions.statistics(pool, self._gateway.observer)]}
 
     async def repository_index(self, request: Any, context: Context) -> dict[str, object]:
-        found = [one for one in self._gateway.index() if one.state == "READY" or not request.ready]
-        return {
-            "models": [
-                {"name": o.name, "version": o.version, "state": o.state, "reason": o.reason} for o in found
-            ]
-        }
+        return {"models": extensions.index(self._gateway, request.ready)}
 
     async def repository_model_load(self, request: Any, context: Context) -> dict[str, object]:
-        _refuse_parameters(request)
+        extensions.check_loading(request.parameters)
         await self._gateway.load(request.model_name)
         return {}
 
     async def repository_model_unload(self, request: Any, context: Context) -> dict[str, object]:
-        _refuse_parameters(request)
+        extensions.check_loading(request.parameters)
         await self._gateway.unload(request.model_name)
         return {}
 
@@ -243,15 +236,6 @@ def _encode(answer: InferAnswer, asked: InferRequest) -> Any:
         response.outputs.add(name=name, datatype=oip.datatype(array), shape=array.shape)
         response.raw_output_contents.append(oip.to_bytes(array))
     return response
-
-
-def _refuse_parameters(request: Any) -> None:
-    unknown = sorted(set(request.parameters) - {"unload_dependents"})
-    if unknown:
-        raise RequestError(
-            f"parameter {unknown[0][:80]!r}: models are loaded as fleet.toml describes them",
-            "change fleet.toml, and start the server anew",
-        )
 
 
 class TokenInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[misc]

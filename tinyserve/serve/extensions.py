@@ -1,17 +1,48 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A model's statistics and configuration, as Triton's extensions of the protocol have them (REST and
-gRPC)."""
+"""What the server, its repository and its models say of themselves, as Triton's extensions of the protocol
+have it: the same over REST and gRPC."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from tinyserve import __version__
 from tinyserve.serve.config import Limits
+from tinyserve.serve.errors import RequestError
 from tinyserve.serve.gateway import Gateway
 from tinyserve.serve.observer import Duration, Observer
 from tinyserve.serve.pool import Pool
 from tinyserve.serve.served import DATATYPES
 
+EXTENSIONS = (
+    "binary_tensor_data", "classification", "model_repository", "model_repository(unload_dependents)",
+    "schedule_policy", "sequence", "statistics",
+)  # fmt: skip
 
-def of(pool: Pool, observer: Observer) -> dict[str, object]:
+
+def server() -> dict[str, object]:
+    """The server's metadata."""
+    return {"name": "tinyserve", "version": __version__, "extensions": list(EXTENSIONS)}
+
+
+def index(gateway: Gateway, only_ready: bool) -> list[dict[str, object]]:
+    """The repository's models."""
+    found = [one for one in gateway.index() if one.state == "READY" or not only_ready]
+    return [{"name": o.name, "version": o.version, "state": o.state, "reason": o.reason} for o in found]
+
+
+def check_loading(parameters: Iterable[str]) -> None:
+    """Raises RequestError for parameters that would change what is loaded (config, files): they would have no
+    effect."""
+    unknown = sorted(set(parameters) - {"unload_dependents"})
+    if unknown:
+        raise RequestError(
+            f"parameter {unknown[0][:80]!r}: models are loaded as fleet.toml describes them",
+            "change fleet.toml, and start the server anew",
+        )
+
+
+def statistics(pool: Pool, observer: Observer) -> dict[str, object]:
     """What the model has answered. compute_input is the way to the member and back."""
     found = observer.statistics[pool.model.name]
     return {
@@ -33,9 +64,9 @@ def of(pool: Pool, observer: Observer) -> dict[str, object]:
     }
 
 
-def of_all(gateway: Gateway) -> list[dict[str, object]]:
+def all_statistics(gateway: Gateway) -> list[dict[str, object]]:
     """Of each loaded model."""
-    return [of(pool, gateway.observer) for pool in gateway.pools()]
+    return [statistics(pool, gateway.observer) for pool in gateway.pools()]
 
 
 def config(pool: Pool, limits: Limits) -> dict[str, object]:
