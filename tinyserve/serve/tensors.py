@@ -66,6 +66,20 @@ def to_request(asked: Asked, tensors: Sequence[Given], model: Served) -> InferRe
     )  # fmt: skip
 
 
+def check_datatype(name: str, datatype: str) -> None:
+    """Raises RequestError for an input of a type that the protocol does not have, or that no model takes."""
+    if datatype not in NUMPY:
+        raise RequestError(f"input {name[:80]}: there is no datatype {datatype[:20]!r} here")
+
+
+def classes_of(name: str, parameters: Mapping[str, Parameter]) -> int:
+    """How many classes an output is asked for, 0: its values. Raises RequestError."""
+    classes = parameters.get("classification", 0)
+    if isinstance(classes, bool) or not isinstance(classes, int):
+        raise RequestError(f"output {name[:80]}: classification is a whole number")
+    return classes
+
+
 def _samples(tensors: Sequence[Given], model: Served) -> list[Sample]:
     by_name = {tensor.name: tensor for tensor in tensors}
     names = [info.name for info in model.inputs]

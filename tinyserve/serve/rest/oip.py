@@ -15,7 +15,7 @@ import msgspec
 from tinyserve.serve.errors import RequestError
 from tinyserve.serve.request import Array, InferAnswer, InferRequest, Wanted
 from tinyserve.serve.served import DATATYPES, Served
-from tinyserve.serve.tensors import NUMPY, Asked, Given, Parameter, to_request
+from tinyserve.serve.tensors import Asked, Given, Parameter, check_datatype, classes_of, to_request
 
 HEADER_LENGTH = "inference-header-content-length"
 Parameters = dict[str, Parameter]
@@ -85,8 +85,7 @@ def _tensors(inputs: list[_Input], tail: memoryview) -> list[Given]:
     found = []
     place = 0
     for one in inputs:
-        if one.datatype not in NUMPY:
-            raise RequestError(f"input {one.name[:80]}: there is no datatype {one.datatype[:20]!r} here")
+        check_datatype(one.name, one.datatype)
         size = one.parameters.get("binary_data_size")
         values: Any = one.data
         if size is not None:
@@ -111,9 +110,7 @@ def _wanted(parsed: InferBody) -> tuple[Wanted, ...]:
     default = parsed.parameters.get("binary_data_output", False)
     found = []
     for one in parsed.outputs:
-        classes = one.parameters.get("classification", 0)
-        if isinstance(classes, bool) or not isinstance(classes, int):
-            raise RequestError(f"output {one.name[:80]}: classification is a whole number")
+        classes = classes_of(one.name, one.parameters)
         found.append(Wanted(one.name, classes, one.parameters.get("binary_data", default) is True))
     return tuple(found)
 

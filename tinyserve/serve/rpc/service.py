@@ -21,7 +21,7 @@ from tinyserve.serve.request import InferAnswer, InferRequest, Wanted
 from tinyserve.serve.rest import oip
 from tinyserve.serve.rpc.messages import POOL, SERVICE, message
 from tinyserve.serve.served import Served
-from tinyserve.serve.tensors import NUMPY, Asked, Given, Parameter, to_request
+from tinyserve.serve.tensors import Asked, Given, Parameter, check_datatype, classes_of, to_request
 
 _log = logging.getLogger(__name__)
 Context = Any
@@ -187,7 +187,9 @@ def _decode(request: Any, model: Served, left_s: float | None) -> InferRequest:
     if raw and len(raw) != len(request.inputs):
         raise RequestError(f"{len(raw)} raw_input_contents for {len(request.inputs)} inputs", "one for each")
     tensors = [_given(one, raw[index] if raw else None) for index, one in enumerate(request.inputs)]
-    wanted = tuple(Wanted(one.name, _classes(one)) for one in request.outputs)
+    wanted = tuple(
+        Wanted(one.name, classes_of(one.name, _parameters(one.parameters))) for one in request.outputs
+    )
     asked = Asked(
         model=model.name, version=request.model_version, id=request.id,
         parameters=_parameters(request.parameters), wanted=wanted, timeout_s=left_s,
@@ -196,8 +198,7 @@ def _decode(request: Any, model: Served, left_s: float | None) -> InferRequest:
 
 
 def _given(one: Any, raw: bytes | None) -> Given:
-    if one.datatype not in NUMPY:
-        raise RequestError(f"input {one.name[:80]}: there is no datatype {one.datatype[:20]!r} here")
+    check_datatype(one.name, one.datatype)
     values: Any = raw
     if raw is None:
         field = _CONTENTS.get(one.datatype)
@@ -207,13 +208,6 @@ def _given(one: Any, raw: bytes | None) -> Given:
     elif one.HasField("contents"):
         raise RequestError(f"input {one.name[:80]} has both contents and raw_input_contents", "send one")
     return Given(one.name, one.datatype, tuple(one.shape), values)
-
-
-def _classes(output: Any) -> int:
-    value = _parameters(output.parameters).get("classification", 0)
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise RequestError(f"output {output.name[:80]}: classification is a whole number")
-    return value
 
 
 def _parameters(given: Any) -> dict[str, Parameter]:
