@@ -42,8 +42,6 @@ class Script:
 class FakeEngine(Engine):
     """Computes on this computer, as the script says."""
 
-    kind = "board"
-
     def __init__(self, spec: MemberSpec, model: Served, script: Script) -> None:
         self._name = spec.name
         self._model = model

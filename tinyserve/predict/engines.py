@@ -78,7 +78,7 @@ class Devices(Runner):
     @property
     def name(self) -> str:  # type: ignore[override]
         one = self.specs[0]
-        return f"twin {one.board}" if one.link == "twin" else f"{one.board} at {one.link}"
+        return f"twin {one.board}" if one.kind == "twin" else f"{one.board} at {one.link}"
 
     def run(self, works: Iterable[Work], output: int) -> Iterator[Computed]:
         model = Served("model", "1", self.made)
@@ -118,12 +118,9 @@ class Devices(Runner):
 def members(board: str, link: str, count: int) -> list[MemberSpec]:
     """``count`` twins of a board, or the board at a port."""
     return [
-        MemberSpec(
-            name=f"{board}-{number + 1}", model="model", link=link, board=board, group="", firmware="",
-            emulator="", optimize="balanced", baud=115_200, verify=0.0,
-        )
+        MemberSpec(name=f"{board}-{number + 1}", model="model", link=link, board=board)
         for number in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def _rows(inputs: list[Array], model: Served) -> list[Sample]:

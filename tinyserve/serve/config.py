@@ -28,9 +28,11 @@ Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Quantize = Literal["int8", "int16x8", "float32", "auto"]
 Optimize = Literal["balanced", "speed", "size", "ram"]
+Kind = Literal["board", "twin", "host"]
 Link = Annotated[str, Meta(min_length=1, max_length=1024)]
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 USB = "usb:"
+BAUD = 115_200
 _EXAMPLE = 'for example [models.kws] source = "kws.bundle" and [members.one] model = "kws", link = "host"'
 
 
@@ -117,7 +119,7 @@ class MemberTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True)
     firmware: str = ""
     emulator: str = ""
     optimize: Optimize = "balanced"
-    baud: Annotated[int, Meta(ge=300, le=20_000_000)] = 115_200
+    baud: Annotated[int, Meta(ge=300, le=20_000_000)] = BAUD
     verify: Share = 0.0
 
 
@@ -137,12 +139,24 @@ class MemberSpec(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     link: str
     board: str
-    group: str
-    firmware: str
-    emulator: str
-    optimize: Optimize
-    baud: int
-    verify: float
+    group: str = ""
+    firmware: str = ""
+    emulator: str = ""
+    optimize: Optimize = "balanced"
+    baud: int = BAUD
+    verify: float = 0.0
+
+    @property
+    def kind(self) -> Kind:
+        """Where it computes."""
+        return kind_of(self.link)
+
+
+def kind_of(link: str) -> Kind:
+    """What a link names: a port's is a board's."""
+    if link == "host":
+        return "host"
+    return "twin" if link == "twin" else "board"
 
 
 class FleetConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,7 +242,7 @@ def _expanded(name: str, table: MemberTable, file: _File, path: Path) -> list[Me
         raise UsageError(f"{where} has no board", 'board = "nano33"; `tinyserve boards` lists them')
     if link != "host" and board is not None:
         _check_board(board, where)
-    if table.count > 1 and link not in ("host", "twin"):
+    if table.count > 1 and kind_of(link) == "board":
         raise UsageError(f"{where}: count is for twins and hosts: a port has one board", "remove count")
     if link == USB:
         raise UsageError(f"{where}: {USB} without a serial number", f'link = "{USB}0123456789AB"')
@@ -255,7 +269,7 @@ def _check_ports(members: list[MemberSpec], path: Path) -> None:
     """Two members at one port would answer each other's requests."""
     seen: dict[str, str] = {}
     for member in members:
-        if member.link in ("host", "twin"):
+        if member.kind != "board":
             continue
         place = f"auto {member.board}" if member.link == "auto" else member.link
         if place in seen:

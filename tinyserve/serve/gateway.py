@@ -210,7 +210,4 @@ class Gateway:
 
 
 def _spill(model: str) -> MemberSpec:
-    return MemberSpec(
-        name=f"{SPILL}-{model}", model=model, link="host", board="host", group=SPILL, firmware="",
-        emulator="", optimize="balanced", baud=115_200, verify=0.0,
-    )  # fmt: skip
+    return MemberSpec(name=f"{SPILL}-{model}", model=model, link="host", board="host", group=SPILL)

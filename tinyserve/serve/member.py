@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from tinyserve.errors import DeviceError, TinyserveError
-from tinyserve.serve.config import MemberSpec
+from tinyserve.serve.config import Kind, MemberSpec
 from tinyserve.serve.engines import Engine, Identity
 from tinyserve.serve.estimate import MARGIN, SHARED_MARGIN, ServiceTime
 from tinyserve.serve.request import Ran, Sample
@@ -75,9 +75,9 @@ class Member:
         return self.spec.name
 
     @property
-    def kind(self) -> str:
-        """Where it computes: "board", "twin" or "host"."""
-        return {"host": "host", "twin": "twin"}.get(self.spec.link, "board")
+    def kind(self) -> Kind:
+        """Where it computes."""
+        return self.spec.kind
 
     @property
     def tick_unit(self) -> str:

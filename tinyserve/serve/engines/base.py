@@ -13,8 +13,6 @@ from tinyserve.serve.request import Ran, Sample
 from tinyserve.serve.served import Served
 
 TIMED_RUNS = 3
-INLINE_S = 0.0005
-"""What computes in less on this computer is not worth a change of threads."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +29,13 @@ class Identity:
 class Engine(ABC):
     """Open from its making to ``close``. ``service_s``: the longest of some inferences, after ``check``."""
 
-    kind: str
     identity: Identity
     service_s = 0.0
 
     @property
     def inline(self) -> bool:
         """Whether an inference is not worth a change of threads."""
-        return self.kind == "host" and self.service_s < INLINE_S
+        return False
 
     @abstractmethod
     def run(self, sample: Sample, fresh: bool) -> Ran:

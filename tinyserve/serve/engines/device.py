@@ -22,9 +22,8 @@ class DeviceEngine(Engine):
     firmware of the model with that hash."""
 
     def __init__(self, spec: MemberSpec, model_sha256: str, firmware: HasElf | None = None) -> None:
-        self.kind = "twin" if spec.link == "twin" else "board"
         board = boards.load(spec.board)
-        port = None if spec.link == "twin" else _port(spec)
+        port = None if spec.kind == "twin" else _port(spec)
         emulator = workflow.choose_emulator(board, port is None, spec.emulator or None, port)
         with ExitStack() as stack:
             device = stack.enter_context(

@@ -9,15 +9,20 @@ from tinyserve.serve.engines.base import Engine, Identity
 from tinyserve.serve.request import Ran, Sample
 from tinyserve.serve.served import Served
 
+INLINE_S = 0.0005
+"""What computes in less is not worth a change of threads."""
+
 
 class HostEngine(Engine):
     """The model's kernels for this very processor, in this process."""
 
-    kind = "host"
-
     def __init__(self, model: Served) -> None:
         self._model = model.host_model()
         self.identity = Identity("this computer")
+
+    @property
+    def inline(self) -> bool:
+        return self.service_s < INLINE_S
 
     def run(self, sample: Sample, fresh: bool) -> Ran:
         begin_s = time.perf_counter()

@@ -27,9 +27,9 @@ def open_engine(spec: MemberSpec, model: Served, firmwares: Firmwares) -> Engine
     building a twin's firmware raises.
     """
     engine: Engine
-    if spec.link == "host":
+    if spec.kind == "host":
         engine = HostEngine(model)
-    elif spec.link == "twin":
+    elif spec.kind == "twin":
         engine = TwinEngine(spec, model.sha256, firmwares.get(spec, model).elf)
     else:
         engine = DeviceEngine(spec, model.sha256)
