@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TypeVar
 
 from tinyserve.devices.process import ChildProcess
 from tinyserve.errors import DeviceError
@@ -15,7 +14,6 @@ from tinyserve.serve.engines import frames
 from tinyserve.serve.engines.base import Engine, Identity
 from tinyserve.serve.request import Ran, Sample
 
-T = TypeVar("T")
 PROGRAM = "tinyserve.serve.engines.twin_process"
 
 
@@ -23,14 +21,11 @@ class TwinEngine(Engine):
     """Raises DeviceError where the twin does not start, or runs another model. It ends with this process,
     however that ends."""
 
-    kind = "twin"
-
     def __init__(self, spec: MemberSpec, model_sha256: str, elf: Path) -> None:
         self._name = spec.name
         self._process = ChildProcess([sys.executable, "-m", PROGRAM], talks=True)
         try:
-            answer = self._exchange(frames.Opening(spec, model_sha256, str(elf)), frames.Answered)
-            self._raise(answer)
+            self._ask(frames.Opening(spec, model_sha256, str(elf)))
             opened = frames.read(self._process.stdout, frames.Opened)
         except BaseException:
             self._process.close()
@@ -38,8 +33,7 @@ class TwinEngine(Engine):
         self.identity = Identity(opened.description, opened.firmware, opened.version, opened.tick_unit)
 
     def run(self, sample: Sample, fresh: bool) -> Ran:
-        answer = self._exchange(frames.Asked(list(sample), fresh), frames.Answered)
-        self._raise(answer)
+        answer = self._ask(frames.Asked(list(sample), fresh))
         return Ran(tuple(answer.outputs), answer.link_s, answer.compute_s, answer.ticks)
 
     def interrupt(self) -> None:
@@ -48,17 +42,15 @@ class TwinEngine(Engine):
     def close(self) -> None:
         self._process.close()
 
-    def _exchange(self, frame: frames.Opening | frames.Asked, kind: type[T]) -> T:
+    def _ask(self, frame: frames.Opening | frames.Asked) -> frames.Answered:
         try:
             frames.write(self._process.stdin, frame)
-            return frames.read(self._process.stdout, kind)
+            answer = frames.read(self._process.stdout, frames.Answered)
         except (OSError, ValueError, EOFError) as error:
             self._process.wait(1.0)
             words = self._process.words()
             said = f"; it said: {words[-500:]}" if words else ""
             raise DeviceError(f"{self._name}: the twin's process has ended{said}") from error
-
-    @staticmethod
-    def _raise(answer: frames.Answered) -> None:
         if answer.error:
             raise DeviceError(answer.error, answer.hint)
+        return answer
