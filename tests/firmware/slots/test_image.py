@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from tests.firmware.slots.twin import ABI, ARENA_BYTES, CORE, KEY, Answer, Reason, Twin, image
+from tests.firmware.slots.twin import ABI, ARENA_BYTES, CORE, KEY, Answer, Twin, image
 from tinyserve.errors import ModelError
 from tinyserve.slots.image import Facts, Golden, Version, core_id, key_bytes, sign
+from tinyserve.slots.reasons import Reason
 
 ADDRESS = 0x1000
 

@@ -8,7 +8,10 @@ import random
 
 import pytest
 
-from tests.firmware.slots.twin import KEY, NO_SLOT, OTHER_KEY, Answer, Phase, PowerCut, Reason, Twin, image
+from tests.firmware.slots.twin import KEY, OTHER_KEY, Answer, PowerCut, Twin, image
+from tinyserve.devices.smp.commands import Phase
+from tinyserve.slots.reasons import Reason
+from tinyserve.slots.update import NO_SLOT
 
 
 @pytest.fixture(params=[1, 8, 32], ids=lambda unit: f"units of {unit} bytes")

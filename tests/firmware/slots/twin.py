@@ -10,42 +10,14 @@ from enum import IntEnum
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from tinyserve.slots.image import HEADER_BYTES, Facts, Golden, core_id, key_bytes, sign
+from tinyserve.devices.smp.commands import Phase
+from tinyserve.slots.image import Facts, Golden, core_id, key_bytes, sign
+from tinyserve.slots.reasons import Reason
 
 CORE, ABI, ARENA_BYTES = "cortex-m4", 1, 4096
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
-NO_SLOT = 0xFF
 POWER_CUT, RESET_IN_PROOF = 100, 200
-
-
-class Phase(IntEnum):
-    EMPTY = 0
-    RECEIVING = 1
-    PROVING = 3
-    TRIAL = 4
-    CONFIRMED = 5
-    REFUSED = 6
-
-
-class Reason(IntEnum):
-    NONE = 0
-    NO_HEADER = 1
-    TOO_LARGE = 2
-    BAD_TLVS = 3
-    WRONG_HASH = 4
-    UNKNOWN_KEY = 5
-    BAD_SIGNATURE = 6
-    WRONG_ABI = 7
-    WRONG_CORE = 8
-    WRONG_SLOT = 9
-    ARENA = 10
-    DOWNGRADE = 11
-    WRONG_BYTES = 32
-    FAULT = 33
-    TIME_OUT = 34
-    RESET = 35
-    NOT_CONFIRMED = 36
 
 
 class Answer(IntEnum):
@@ -189,17 +161,3 @@ def image(twin: Twin, slot: int, **changes: object) -> bytes:
     } | changes
     body = hashlib.shake_128(f"{facts['counter']} {size}".encode()).digest(size)
     return sign(body, Facts(**facts), key)  # type: ignore[arg-type]
-
-
-__all__ = [
-    "HEADER_BYTES",
-    "KEY",
-    "NO_SLOT",
-    "OTHER_KEY",
-    "Answer",
-    "Phase",
-    "PowerCut",
-    "Reason",
-    "Twin",
-    "image",
-]
