@@ -16,9 +16,7 @@ from tinyserve.firmware.render import render
 
 @pytest.fixture(scope="session", autouse=True)
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Builds share what they compile with each other, but not with the user's cache."""
-    with pytest.MonkeyPatch.context() as patch:
-        cache.use(patch, tmp_path_factory.mktemp("cache"))
+    with cache.own(tmp_path_factory):
         yield
 
 

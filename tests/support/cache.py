@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,3 +18,12 @@ def use(patch: pytest.MonkeyPatch, directory: Path) -> None:
     front_ends = os.environ.get("TINYSERVE_FRONTENDS") or str(cache_directory() / "frontends")
     patch.setenv("TINYSERVE_FRONTENDS", front_ends)
     patch.setenv("TINYSERVE_CACHE", str(directory))
+
+
+@contextmanager
+def own(factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
+    """Until the end of the block builds share what they compile with each other, but not with the user's
+    cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        use(patch, factory.mktemp("cache"))
+        yield patch

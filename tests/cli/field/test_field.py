@@ -17,8 +17,7 @@ from tinyserve.cli.main import main
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A directory with a key, a bundle, firmware and images."""
     directory = tmp_path_factory.mktemp("field")
-    with pytest.MonkeyPatch.context() as patch:
-        cache.use(patch, tmp_path_factory.mktemp("cache"))
+    with cache.own(tmp_path_factory):
         bundle_of(classifier(1), directory, "tiny")
         made, key = str(directory / "tiny.bundle"), str(directory / "key.pem")
         board = ["--board", "cortex-m0"]
