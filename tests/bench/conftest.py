@@ -7,17 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.models import write_classifier, write_dataset
-from tinyserve import workflow
+from tests.bench.models import classifier_bundle, write_dataset
 from tinyserve.bundle import Bundle
-from tinyserve.progress import silent
 
 
 @pytest.fixture(scope="session")
 def classifier(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    folder = tmp_path_factory.mktemp("classifier")
-    source = write_classifier(folder / "shapes.tflite")
-    return workflow.to_bundle(source, workflow.Conversion(output=folder / "shapes"), silent)
+    return classifier_bundle(tmp_path_factory.mktemp("classifier"))
 
 
 @pytest.fixture

@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve import workflow
+from tinyserve.bundle import Bundle
+from tinyserve.progress import silent
 
 CLASSES = 3
 
@@ -33,6 +36,12 @@ def write_classifier(path: Path, seed: int = 1) -> Path:
     graph.output(scores)
     path.write_bytes(model.build())
     return path
+
+
+def classifier_bundle(folder: Path, name: str = "shapes", seed: int = 1) -> Bundle:
+    """The classifier's bundle in ``folder``, as `tinyserve convert` makes it of the .tflite."""
+    source = write_classifier(folder / f"{name}.tflite", seed)
+    return workflow.to_bundle(source, workflow.Conversion(output=folder / name), silent)
 
 
 def write_dataset(path: Path, samples: int = 12) -> Path:

@@ -18,26 +18,23 @@ import numpy as np
 import pyarrow.parquet
 import pytest
 
-from tests.bench.models import write_classifier
+from tests.bench.models import classifier_bundle
 from tests.serve.conftest import HOST
 from tests.serve.running import serving
-from tinyserve import bundle, workflow
+from tinyserve import bundle
 from tinyserve.bench.accuracy.batches import Work
 from tinyserve.bundle import Bundle
 from tinyserve.errors import BudgetError, FileSystemError, UsageError
 from tinyserve.predict import engines, gate
 from tinyserve.predict.engines import Computed, Devices, Endpoint, Host
 from tinyserve.predict.run import Settings, predict
-from tinyserve.progress import silent
 
 SAMPLES = 500
 
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    folder = tmp_path_factory.mktemp("shapes")
-    source = write_classifier(folder / "shapes.tflite")
-    return workflow.to_bundle(source, workflow.Conversion(output=folder / "shapes"), silent)
+    return classifier_bundle(tmp_path_factory.mktemp("shapes"))
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.bench.models import write_classifier
+from tests.bench.models import classifier_bundle
 from tests.serve.running import Served, serving
-from tinyserve import workflow
 from tinyserve.bundle import Bundle
-from tinyserve.progress import silent
 
 HOST = """
 [models.shapes]
@@ -23,9 +21,7 @@ link = "host"
 
 @pytest.fixture(scope="session")
 def shapes(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    folder = tmp_path_factory.mktemp("shapes")
-    source = write_classifier(folder / "shapes.tflite")
-    return workflow.to_bundle(source, workflow.Conversion(output=folder / "shapes"), silent)
+    return classifier_bundle(tmp_path_factory.mktemp("shapes"))
 
 
 @pytest.fixture(scope="session")

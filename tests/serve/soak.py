@@ -20,12 +20,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from tests.bench.models import write_classifier
+from tests.bench.models import classifier_bundle
 from tests.serve.fakes import Script
 from tests.serve.running import Served, serving
-from tinyserve import workflow
 from tinyserve.bundle import Bundle
-from tinyserve.progress import silent
 from tinyserve.serve import member
 from tinyserve.serve.gateway import Options
 
@@ -126,8 +124,7 @@ def main() -> None:
     member.FIRST_PAUSE_S = 0.05
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        source = write_classifier(folder / "shapes.tflite")
-        made = workflow.to_bundle(source, workflow.Conversion(output=folder / "shapes"), silent)
+        made = classifier_bundle(folder)
         end, seed = time.monotonic() + options.seconds, options.seed
         while time.monotonic() < end:
             outcomes = run(min(60.0, max(1.0, end - time.monotonic())), seed, folder, made)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bench.models import classifier_bundle
 from tests.serve.running import Served, serving
 from tests.serve.test_tritonclient import given, samples
 from tinyserve import boards, workflow
@@ -106,10 +107,7 @@ def test_twins_and_boards_answer_with_tflms_bytes_and_come_and_go(
 
 
 def test_a_board_with_another_model_does_not_serve(shapes: Bundle, tmp_path: Path) -> None:
-    from tests.bench.models import write_classifier
-
-    source = write_classifier(tmp_path / "other.tflite", seed=2)
-    other = workflow.to_bundle(source, workflow.Conversion(output=tmp_path / "other"), silent)
+    other = classifier_bundle(tmp_path, "other", seed=2)
     port = tmp_path / "ttyDESK"
     fleet = FLEET.format(bundle=other.path, board=BOARD, port=port).replace('link = "twin"', 'link = "host"')
     with plugged_in(shapes, port), serving(fleet, tmp_path, members=1) as served:
