@@ -33,6 +33,7 @@ import numpy as np
 from tinyserve import workflow
 from tinyserve.bundle import Bundle
 from tinyserve.progress import silent
+from tinyserve.serve.asking import Server
 from tinyserve.serve.rpc.messages import SERVICE, message
 from tinyserve.serve.served import DATATYPES
 
@@ -117,13 +118,6 @@ async def run(address: str, made: Bundle, rate: float, timeout_s: float, seconds
     return tally
 
 
-def fleet(address: str) -> list[dict[str, Any]]:
-    """The members' states."""
-    with urllib.request.urlopen(f"http://{address}/fleet", timeout=30) as reply:
-        members: list[dict[str, Any]] = json.load(reply)["models"][0]["members"]
-        return members
-
-
 def late_by_the_server(address: str) -> int:
     """What it counted itself."""
     with urllib.request.urlopen(f"http://{address}/metrics", timeout=30) as reply:
@@ -154,9 +148,10 @@ def main() -> None:
                 assert process.stdout is not None
                 lines = [process.stdout.readline() for _ in range(2)]
                 rest, rpc = (line.strip().partition("://")[2] for line in lines)
-                while not all(one["state"] == "ready" for one in fleet(rest)):
+                server = Server(f"http://{rest}")
+                while not all(one.state == "ready" for one in server.status().models[0].members):
                     time.sleep(0.2)
-                bounds = [one["bound_ms"] / 1e3 for one in fleet(rest)]
+                bounds = [one.bound_ms / 1e3 for one in server.status().models[0].members]
                 rate = options.factor * sum(1 / bound for bound in bounds)
                 timeout_s = 4 * max(bounds)
                 tally = asyncio.run(run(rpc, made, rate, timeout_s, options.seconds))

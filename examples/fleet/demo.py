@@ -35,7 +35,9 @@ from tritonclient.utils import InferenceServerException
 from tinyserve import bundle, workflow
 from tinyserve.bundle import Bundle
 from tinyserve.progress import silent
+from tinyserve.serve.asking import Server
 from tinyserve.serve.served import DATATYPES
+from tinyserve.serve.status import MemberStatus
 
 BOARD = "cortex-m0"
 FLEET = """
@@ -88,16 +90,14 @@ class Demo:
             if answer.as_numpy(info.name).tobytes() != np.ascontiguousarray(array[rows]).tobytes():
                 raise SystemExit(f"samples {rows}: {info.name} differs from TFLM's")
 
-    def fleet(self) -> list[dict[str, Any]]:
+    def fleet(self) -> list[MemberStatus]:
         """The members' states."""
-        with urllib.request.urlopen(f"http://{self.rest}/fleet", timeout=30) as reply:
-            members: list[dict[str, Any]] = json.load(reply)["models"][0]["members"]
-            return members
+        return Server(f"http://{self.rest}").status().models[0].members
 
     def state(self, name: str) -> str:
         """A member's, with the reason."""
-        (one,) = (one for one in self.fleet() if one["name"] == name)
-        return f"{one['state']}: {one['reason']}" if one["reason"] else str(one["state"])
+        (one,) = (one for one in self.fleet() if one.name == name)
+        return f"{one.state}: {one.reason}" if one.reason else one.state
 
     def late(self) -> int:
         """Samples that the server answered after their deadline, by its own count."""
@@ -130,11 +130,9 @@ def start(stack: ExitStack, arguments: list[str]) -> subprocess.Popen[str]:
 def wait_ready(demo: Demo, count: int) -> None:
     """Until so many members serve."""
     deadline = time.monotonic() + READY_S
-    while sum(one["state"] == "ready" for one in demo.fleet()) < count:
+    while sum(one.state == "ready" for one in demo.fleet()) < count:
         if time.monotonic() > deadline:
-            raise SystemExit(
-                f"members are not ready: {[(one['name'], one['reason']) for one in demo.fleet()]}"
-            )
+            raise SystemExit(f"members are not ready: {[(one.name, one.reason) for one in demo.fleet()]}")
         time.sleep(0.1)
 
 
@@ -150,7 +148,7 @@ def answers_are_tflms(demo: Demo) -> None:
 
 def overload_is_refused(demo: Demo, seconds: float = 5.0, threads: int = 32) -> None:
     """Four times what the members can do, with deadlines: answered in time, or refused at once."""
-    bound_s = max(one["bound_ms"] for one in demo.fleet()) / 1e3
+    bound_s = max(one.bound_ms for one in demo.fleet()) / 1e3
     timeout_s = 2.5 * bound_s
     outcomes: queue.SimpleQueue[str] = queue.SimpleQueue()
     end = time.monotonic() + seconds
