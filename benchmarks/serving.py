@@ -28,17 +28,11 @@ import grpc
 import numpy as np
 
 from tests.bench.models import write_classifier
+from tests.serve.conftest import HOST
+from tests.serve.running import FREE
 from tinyserve.serve.rpc.messages import SERVICE, message
 
-FLEET = """
-[server]
-port = 0
-grpc_port = 0
-[models.shapes]
-source = "shapes.tflite"
-[members.here]
-link = "host"
-"""
+FLEET = FREE + HOST.format(bundle="shapes.tflite")
 IMAGE = bytes(range(64))
 Ask = Callable[[], Awaitable[float]]
 """One request; gives the microseconds of computing that its answer reports."""

@@ -13,19 +13,13 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from tests.bench.models import write_classifier
+from tests.serve.conftest import HOST
+from tests.serve.running import FREE
 from tinyserve.cli.main import main
 from tinyserve.cli.serving.serve import command
 from tinyserve.errors import UsageError
 
-FLEET = """
-[server]
-port = 0
-grpc_port = 0
-[models.shapes]
-source = "shapes.tflite"
-[members.here]
-link = "host"
-"""
+FLEET = FREE + HOST.format(bundle="shapes.tflite")
 
 
 def test_it_serves_until_it_is_terminated(tmp_path: Path) -> None:
