@@ -15,7 +15,8 @@ import tinyserve
 
 ROOT = Path(tinyserve.__file__).parent
 _LAYERS = """
-    errors extras platforms escapes files npz cache progress locks resources templates bundle quality
+    errors extras platforms escapes files databases npz cache progress locks resources templates
+    bundle quality
     compiler.graph compiler.names compiler.reserved compiler.program
     compiler.ops compiler.passes compiler.variants compiler.plan compiler.emit
     compiler.lower compiler.choose compiler.compile compiler.together compiler.dump compiler.tflm

@@ -8,16 +8,14 @@ transaction.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import numpy as np
 
-from tinyserve.errors import FileSystemError
+from tinyserve.databases import explained, open_database, transaction
 from tinyserve.predict.rows import Rows
 from tinyserve.predict.sinks.base import Job, Manifest, Sink
 
@@ -35,6 +33,7 @@ CREATE VIEW IF NOT EXISTS predictions AS
   WHERE state = 'published';
 """
 _BUSY_S = 60.0
+_HINT = "check permissions and free space; run it again: it goes on where it ended"
 
 
 class SqliteSink(Sink):
@@ -44,12 +43,8 @@ class SqliteSink(Sink):
     def __init__(self, out: Path, job_id: str, job: Job) -> None:
         self._out = out
         self._labels = job.labels
-        with self._explained():
-            out.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(out, timeout=_BUSY_S, isolation_level=None)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = NORMAL")
-            self._database.executescript(_SCHEMA)
+        with explained(self._out, _HINT):
+            self._database = open_database(out, _SCHEMA, synchronous="NORMAL", busy_s=_BUSY_S)
             self._database.execute(
                 "INSERT OR IGNORE INTO jobs (job, state, description) VALUES (?, 'running', ?)",
                 (job_id, msgspec.json.encode(job).decode()),
@@ -57,31 +52,31 @@ class SqliteSink(Sink):
             (self._id,) = self._database.execute("SELECT id FROM jobs WHERE job = ?", (job_id,)).fetchone()
 
     def done(self) -> set[int]:
-        with self._explained():
+        with explained(self._out, _HINT):
             found = self._database.execute("SELECT first FROM pieces WHERE job_id = ?", (self._id,))
             return {first for (first,) in found}
 
     def published(self) -> Manifest | None:
-        with self._explained():
+        with explained(self._out, _HINT):
             row = self._database.execute(
                 "SELECT manifest FROM jobs WHERE id = ? AND state = 'published'", (self._id,)
             ).fetchone()
         return msgspec.json.decode(row[0], type=Manifest) if row else None
 
     def save(self, rows: Rows) -> None:
-        with self._explained(), self._transaction():
+        with explained(self._out, _HINT), transaction(self._database):
             self._database.execute("INSERT INTO pieces VALUES (?, ?)", (self._id, rows.first))
             self._database.executemany("INSERT INTO results VALUES (?, ?, ?, ?, ?, ?)", self._records(rows))
 
     def totals(self) -> tuple[int, Counter[int]]:
-        with self._explained():
+        with explained(self._out, _HINT):
             found = self._database.execute(
                 "SELECT class, count(*) FROM results WHERE job_id = ? GROUP BY class", (self._id,)
             ).fetchall()
         return sum(count for _, count in found), Counter({c: count for c, count in found if c is not None})
 
     def publish(self, manifest: Manifest) -> None:
-        with self._explained(), self._transaction():
+        with explained(self._out, _HINT), transaction(self._database):
             self._database.execute(
                 "UPDATE jobs SET state = 'published', manifest = ? WHERE id = ?",
                 (msgspec.json.encode(manifest).decode(), self._id),
@@ -105,24 +100,3 @@ class SqliteSink(Sink):
         assert rows.classes is not None
         scores: list[float] = rows.values[np.arange(len(rows)), rows.classes].tolist()
         return scores
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
-        self._database.execute("COMMIT")
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise FileSystemError(
-                f"{self._out}: {error}",
-                "check permissions and free space; run it again: it goes on where it ended",
-            ) from error

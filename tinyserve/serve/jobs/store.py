@@ -17,8 +17,9 @@ from typing import Literal
 
 import msgspec
 
-from tinyserve.errors import FileSystemError
+from tinyserve.databases import explained, open_database, transaction
 
+_HINT = "check permissions and free space"
 State = Literal["queued", "running", "done", "failed"]
 Delivery = Literal["", "pending", "delivered", "dead"]
 _SCHEMA = """
@@ -79,18 +80,15 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.Lock()
-        with self._explained():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("PRAGMA synchronous = FULL")
-            self._database.executescript(_SCHEMA)
+        with explained(path, _HINT):
+            self._database = open_database(path, _SCHEMA, synchronous="FULL", busy_s=5, one_thread=False)
 
     def add(self, submitted: Submitted, now: float, most: int) -> Job | None:
         """Accepts it; None where ``most`` wait already. The job of an idempotency key that is known, with the
         same request, is returned as it is (``same`` tells)."""
         with self._transaction() as database:
-            known = self._known(database, submitted.idempotency)
+            key = submitted.idempotency
+            known = self._one(database, "idempotency", key) if key else None
             if known is not None:
                 return known
             (waiting,) = database.execute(
@@ -106,7 +104,7 @@ class Store:
                     submitted.version, submitted.body, submitted.header_length, now, submitted.callback,
                 ),
             )  # fmt: skip
-            return self._one(database, submitted.id)
+            return self._one(database, "id", submitted.id)
 
     def same(self, job: Job, submitted: Submitted) -> bool:
         """Whether the job was made of this very request."""
@@ -117,7 +115,7 @@ class Store:
     def get(self, job_id: str) -> Job | None:
         """A job, None where there is none (any more)."""
         with self._transaction() as database:
-            return self._one(database, job_id)
+            return self._one(database, "id", job_id)
 
     def latest(self, state: str, delivery: str, most: int) -> list[Job]:
         """The latest; ``state`` and ``delivery`` "": of any."""
@@ -138,7 +136,7 @@ class Store:
             if row is None:
                 return None
             database.execute("UPDATE jobs SET state = 'running' WHERE id = ?", (row[0],))
-            job = self._one(database, row[0])
+            job = self._one(database, "id", row[0])
             assert job is not None
             return job, row[1], row[2]
 
@@ -228,31 +226,12 @@ class Store:
         with self._lock:
             self._database.close()
 
-    def _known(self, database: sqlite3.Connection, key: str) -> Job | None:
-        if not key:
-            return None
-        row = database.execute(f"SELECT {_COLUMNS} FROM jobs WHERE idempotency = ?", (key,)).fetchone()
-        return Job(*row) if row else None
-
-    def _one(self, database: sqlite3.Connection, job_id: str) -> Job | None:
-        row = database.execute(f"SELECT {_COLUMNS} FROM jobs WHERE id = ?", (job_id,)).fetchone()
+    @staticmethod
+    def _one(database: sqlite3.Connection, column: Literal["id", "idempotency"], value: str) -> Job | None:
+        row = database.execute(f"SELECT {_COLUMNS} FROM jobs WHERE {column} = ?", (value,)).fetchone()
         return Job(*row) if row else None
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, self._explained():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                self._database.execute("COMMIT")
-            except BaseException:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise FileSystemError(f"{self._path}: {error}", "check permissions and free space") from error
+        with self._lock, explained(self._path, _HINT), transaction(self._database) as database:
+            yield database
