@@ -8,12 +8,12 @@ import http.client
 import queue
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import msgspec
@@ -30,6 +30,7 @@ from tinyserve.serve.request import Sample
 from tinyserve.serve.served import DATATYPES, Served, samples_of
 
 Array = npt.NDArray[Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -106,13 +107,8 @@ class Devices(Runner):
         with ThreadPoolExecutor(len(self.specs), thread_name_prefix="predict") as pool:
             for work in works:
                 inputs = quantized(work.part.read(), model.inputs)
-                futures = [pool.submit(infer, sample) for sample in _rows(inputs, model)]
-                try:
-                    raw = b"".join(future.result() for future in futures)
-                finally:
-                    for future in futures:
-                        future.cancel()
-                yield Computed(work.first, _shaped(raw, info, len(futures)), inputs)
+                raw = _together(pool, infer, _rows(inputs, model))
+                yield Computed(work.first, _shaped(raw, info, len(work.part)), inputs)
 
 
 def members(board: str, link: str, count: int) -> list[MemberSpec]:
@@ -131,6 +127,16 @@ def _rows(inputs: list[Array], model: Served) -> list[Sample]:
         tuple(np.ascontiguousarray(array[index]).tobytes() for array in inputs)
         for index in range(len(inputs[0]))
     ]
+
+
+def _together(pool: ThreadPoolExecutor, function: Callable[[T], bytes], parts: Iterable[T]) -> bytes:
+    """What ``function`` gives for each part, in order; after a fault no further one is begun."""
+    futures = [pool.submit(function, part) for part in parts]
+    try:
+        return b"".join(future.result() for future in futures)
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def _shaped(raw: bytes, info: Any, count: int) -> Array:
@@ -170,8 +176,12 @@ class Endpoint(Runner):
             raise UsageError(f"{self.url}: the model has no sample axis", "run it on this computer")
         info = model.outputs[output]
         headers = authorization(self.token_file)
+
+        def ask(inputs: list[Array]) -> bytes:
+            return self._ask(idle, inputs, model, info.name, headers)
+
+        idle: queue.SimpleQueue[http.client.HTTPConnection] = queue.SimpleQueue()
         with ThreadPoolExecutor(self.connections, thread_name_prefix="predict") as pool, ExitStack() as stack:
-            idle: queue.SimpleQueue[http.client.HTTPConnection] = queue.SimpleQueue()
             for _ in range(self.connections):
                 connection = connect(self.url, "--on", self.patience_s)
                 stack.callback(connection.close)
@@ -180,12 +190,7 @@ class Endpoint(Runner):
                 inputs = quantized(work.part.read(), model.inputs)
                 cuts = range(0, len(work.part), self.batch)
                 batches = [[one[cut : cut + self.batch] for one in inputs] for cut in cuts]
-                futures = [pool.submit(self._ask, idle, one, model, info.name, headers) for one in batches]
-                try:
-                    raw = b"".join(future.result() for future in futures)
-                finally:
-                    for future in futures:
-                        future.cancel()
+                raw = _together(pool, ask, batches)
                 yield Computed(work.first, _shaped(raw, info, len(work.part)), inputs)
 
     def _ask(
