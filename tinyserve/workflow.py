@@ -41,6 +41,7 @@ BUILD_DIRECTORY = Path("build")
 STEPS_FILE = "workflow.json"
 _LONGEST_NAME = 40
 _BEHIND = "_model"
+_PIECE_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -365,8 +366,20 @@ def digest(paths: Iterable[Path]) -> str:
         files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
         for file in files:
             total.update(f"{file.relative_to(path).as_posix()}\0".encode())
-            total.update(hashlib.sha256(_read(file)).digest())
+            total.update(_digest_of(file))
     return total.hexdigest()
+
+
+def _digest_of(path: Path) -> bytes:
+    """A piece at a time: a data set's file may be larger than the memory."""
+    total = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                total.update(piece)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return total.digest()
 
 
 def package_digest(operators: Iterable[Path] = ()) -> str:
@@ -433,4 +446,8 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise FileSystemError(f"{path}: {error.strerror}", "check the path and its permissions") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> FileSystemError:
+    return FileSystemError(f"{path}: {error.strerror}", "check the path and its permissions")

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from tinyserve import __version__
+from tinyserve import __version__, workflow
 from tinyserve.bench.accuracy.batches import Work
 from tinyserve.bundle import Bundle
 from tinyserve.compiler.compile import compile_model
@@ -33,7 +33,6 @@ from tinyserve.progress import Progress, silent
 
 PIECE = 8192
 VERIFIED_BY = "portable kernels on this computer"
-_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -108,24 +107,9 @@ def _job(made: Bundle, data: Path, stream: Stream, settings: Settings) -> Job:
     info = made.manifest.outputs[settings.output]
     return Job(
         model=made.manifest.name, model_sha256=made.manifest.model_sha256, data=data.name,
-        data_sha256=_digest(data), samples=stream.total, piece=settings.piece, reading=repr(settings.reading),
-        output=info.name, labels=made.manifest.labels,
+        data_sha256=workflow.digest([data]), samples=stream.total, piece=settings.piece,
+        reading=repr(settings.reading), output=info.name, labels=made.manifest.labels,
     )  # fmt: skip
-
-
-def _digest(data: Path) -> str:
-    """Over names and contents, a piece at a time."""
-    total = hashlib.sha256()
-    files = sorted(p for p in data.rglob("*") if p.is_file()) if data.is_dir() else [data]
-    for path in files:
-        total.update(f"{path.relative_to(data).as_posix()}\0{path.stat().st_size}\0".encode())
-        try:
-            with path.open("rb") as file:
-                while chunk := file.read(_READ_BYTES):
-                    total.update(chunk)
-        except OSError as error:
-            raise FileSystemError(f"{path}: {error.strerror}", "check the data's permissions") from error
-    return total.hexdigest()
 
 
 def _fill(
