@@ -10,6 +10,9 @@ from collections.abc import Collection
 from functools import cache
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from tinyserve.errors import ToolError
 
 _SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
@@ -70,6 +73,15 @@ def set_options(operator: Any, options: str) -> None:
         generated = module()
         operator.builtinOptionsType = getattr(generated.BuiltinOptions, options)
         operator.builtinOptions = getattr(generated, f"{options}T")()
+
+
+def buffer(model: Any, values: npt.NDArray[Any]) -> int:
+    """The index of a new buffer, which holds the values little-endian."""
+    made = module().BufferT()
+    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    made.data = np.frombuffer(little.tobytes(), np.uint8)
+    model.buffers.append(made)
+    return len(model.buffers) - 1
 
 
 def drop_tensors(model: Any, graph: Any, dropped: Collection[int]) -> None:

@@ -104,8 +104,5 @@ def _replaced(data: bytes, values: dict[int, float]) -> bytes:
     for index, value in values.items():
         tensor = graph.tensors[index]
         old = np.frombuffer(bytes(model.buffers[tensor.buffer].data), np.float32)
-        buffer = objects.module().BufferT()
-        buffer.data = np.where(old <= _HIDDEN, np.float32(value), old).astype(np.float32).view(np.uint8)
-        model.buffers.append(buffer)
-        tensor.buffer = len(model.buffers) - 1
+        tensor.buffer = objects.buffer(model, np.where(old <= _HIDDEN, np.float32(value), old))
     return objects.pack(model)

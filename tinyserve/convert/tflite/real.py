@@ -47,10 +47,7 @@ def _make_real(generated: Any, model: Any, tensor: Any, dtype: Any) -> None:
     zero_points = stored.zeroPoint if stored.zeroPoint is not None else np.zeros(len(stored.scale))
     zero = np.asarray(zero_points, np.float64)
     real = (values - zero.reshape(shape)) * np.asarray(stored.scale, np.float64).reshape(shape)
-    buffer = generated.BufferT()
-    buffer.data = np.frombuffer(real.astype("<f4").tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    tensor.buffer = len(model.buffers) - 1
+    tensor.buffer = objects.buffer(model, real.astype(np.float32))
 
 
 def _drop_conversions(generated: Any, model: Any, graph: Any) -> None:

@@ -28,8 +28,12 @@ def standardized(data: bytes, steps: list[Standardization]) -> bytes:
         scaled = _tensor(model, edge, graph.tensors[edge].name + STANDARDIZED.encode())
         at = graph.operators.index(readers[0])
         graph.operators[at:at] = [
-            _operator(model, "SUB", [edge, _constant(model, middle, b"middle")], centred),
-            _operator(model, "MUL", [centred, _constant(model, factor, b"factor")], scaled),
+            objects.operator(
+                model, "SUB", [edge, _constant(model, middle, b"middle")], [centred], "SubOptions"
+            ),
+            objects.operator(
+                model, "MUL", [centred, _constant(model, factor, b"factor")], [scaled], "MulOptions"
+            ),
         ]
         for reader in readers:
             _take_back(model, reader, middle, factor)
@@ -54,12 +58,9 @@ def _values(model: Any, index: int) -> Array:
 
 
 def _constant(model: Any, values: Array, name: bytes) -> int:
-    buffer = objects.module().BufferT()
-    buffer.data = np.frombuffer(values.astype("<f4").tobytes(), np.uint8)
-    model.buffers.append(buffer)
     index = _tensor(model, None, b"standardize/" + name)
     tensor = model.subgraphs[0].tensors[index]
-    tensor.shape, tensor.buffer = list(values.shape), len(model.buffers) - 1
+    tensor.shape, tensor.buffer = list(values.shape), objects.buffer(model, values.astype(np.float32))
     return index
 
 
@@ -74,13 +75,3 @@ def _tensor(model: Any, like: int | None, name: bytes) -> int:
         tensor.shapeSignature = graph.tensors[like].shapeSignature
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1
-
-
-def _operator(model: Any, name: str, inputs: list[int], output: int) -> Any:
-    """SUB or MUL, with options of its own."""
-    generated = objects.module()
-    operator = objects.operator(model, name, inputs, [output])
-    title = name.capitalize()
-    operator.builtinOptionsType = getattr(generated.BuiltinOptions, f"{title}Options")
-    operator.builtinOptions = getattr(generated, f"{title}OptionsT")()
-    return operator

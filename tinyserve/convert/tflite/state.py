@@ -195,10 +195,7 @@ class _Writer:
         return index
 
     def constant(self, graph: Any, like: Any, value: Array) -> int:
-        buffer = self._schema.BufferT()
-        buffer.data = np.frombuffer(np.ascontiguousarray(value).tobytes(), np.uint8)
-        self._model.buffers.append(buffer)
-        graph.tensors.append(self._tensor(like, "initial", len(self._model.buffers) - 1))
+        graph.tensors.append(self._tensor(like, "initial", objects.buffer(self._model, value)))
         return len(graph.tensors) - 1
 
     def requantized(self, graph: Any, operators: list[Any], like: int, value: int) -> int:

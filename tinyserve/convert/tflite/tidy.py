@@ -88,11 +88,8 @@ def _whole_constant(model: Any, graph: Any, operator: Any, index: int) -> npt.ND
 
 def _integer_constant(model: Any, graph: Any, values: Any) -> int:
     generated = objects.module()
-    buffer, tensor = generated.BufferT(), generated.TensorT()
-    buffer.data = np.frombuffer(np.ascontiguousarray(values).tobytes(), np.uint8)
-    model.buffers.append(buffer)
+    tensor = generated.TensorT()
     tensor.name, tensor.shape = f"whole_{len(graph.tensors)}", list(values.shape)
-    tensor.type = generated.TensorType.INT32
-    tensor.buffer = len(model.buffers) - 1
+    tensor.type, tensor.buffer = generated.TensorType.INT32, objects.buffer(model, values)
     graph.tensors.append(tensor)
     return len(graph.tensors) - 1

@@ -47,10 +47,8 @@ def _is_half_constant(generated: Any, model: Any, tensor: Any) -> bool:
 def _widen(generated: Any, model: Any, tensor: Any) -> None:
     """In a buffer of its own: others may share the old one."""
     halves = np.frombuffer(bytes(model.buffers[tensor.buffer].data), "<f2")
-    buffer = generated.BufferT()
-    buffer.data = np.frombuffer(halves.astype("<f4").tobytes(), np.uint8)
-    model.buffers.append(buffer)
-    tensor.buffer, tensor.type = len(model.buffers) - 1, generated.TensorType.FLOAT32
+    tensor.buffer = objects.buffer(model, halves.astype(np.float32))
+    tensor.type = generated.TensorType.FLOAT32
 
 
 def _rewire(model: Any, graph: Any, replaced: dict[int, int]) -> None:
