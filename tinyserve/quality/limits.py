@@ -7,7 +7,7 @@ data set's labels give the task's own metric, that counts in place of the agreem
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -95,12 +95,12 @@ def judge(
 
     One single sample that differs is never poor: a share of few samples moves in steps.
     """
-    lost = drop(scores) if scores is not None else None
+    main = _main_metric(scores) if scores is not None else None
     found: list[tuple[Grade, str]] = []
-    if scores is not None and lost is not None:
-        found.append(_of_drop(scores, lost))
+    if scores is not None and main is not None:
+        found.append(_of_drop(*main, scores.samples))
     for one in outputs:
-        found += _of_output(one, samples, lost is None, len(outputs) > 1)
+        found += _of_output(one, samples, main is None, len(outputs) > 1)
     if not found:
         return None
     if doubt:
@@ -112,18 +112,15 @@ def judge(
         agreement=_least(one.top1_agreement for one in outputs),
         sqnr_db=_least(one.sqnr_db for one in outputs),
         error_sigma=max((e for one in outputs if (e := one.error_sigma) is not None), default=None),
-        drop=lost,
+        drop=None if main is None else lost(*main),
     )
 
 
-def drop(scores: TaskScores) -> float | None:
-    """What the main metric loses; None where the original has none."""
-    original = next(
-        (s for s in scores.original if scores.converted and s.metric == scores.converted[0].metric), None
-    )
-    if original is None:
-        return None
-    return lost(original, scores.converted[0])
+def _main_metric(scores: TaskScores) -> tuple[Score, Score] | None:
+    """Of the original and of the converted model; None where the original has none."""
+    after = next(iter(scores.converted), None)
+    before = next((s for s in scores.original if after is not None and s.metric == after.metric), None)
+    return None if before is None or after is None else (before, after)
 
 
 def lost(original: Score, converted: Score) -> float:
@@ -135,17 +132,17 @@ def lost(original: Score, converted: Score) -> float:
     return (converted.value - original.value) / original.value
 
 
-def _of_drop(scores: TaskScores, lost_now: float) -> tuple[Grade, str]:
-    before, after = scores.original[0], scores.converted[0]
+def _of_drop(before: Score, after: Score, samples: int) -> tuple[Grade, str]:
+    lost_now = lost(before, after)
     grade = DROP.grade(lost_now)
-    if after.metric == "accuracy" and round(lost_now * scores.samples) <= 1:
-        grade = _at_best(grade, "fair")
+    if after.metric == "accuracy" and round(lost_now * samples) <= 1:
+        grade = _not_poor(grade)
     change = (
         f"{100 * lost_now:+.1f} %" if before.better == "lower" else f"{-100 * lost_now + 0.0:+.1f} points"
     )
     return (
         grade,
-        f"{after.metric} {spelled(before)} → {spelled(after)} ({change}) on {scores.samples:,} samples",
+        f"{after.metric} {spelled(before)} → {spelled(after)} ({change}) on {samples:,} samples",
     )
 
 
@@ -156,7 +153,7 @@ def _of_output(one: OutputAccuracy, samples: int, no_metric: bool, named: bool) 
         differing = round((1 - one.top1_agreement) * samples)
         grade = AGREEMENT.grade(one.top1_agreement)
         if differing <= 1:
-            grade = _at_best(grade, "fair")
+            grade = _not_poor(grade)
         if no_metric:
             text = (
                 f"same class as the float model in {100 * one.top1_agreement:.1f} % of {samples} samples{of}"
@@ -180,9 +177,9 @@ def spelled(score: Score) -> str:
     return f"{score.value:.3f}" if score.metric in ("R²", "AUC") else f"{100 * score.value:.1f} %"
 
 
-def _at_best(grade: Grade, floor: Grade) -> Grade:
-    return _ORDER[min(_ORDER.index(grade), _ORDER.index(floor))]
+def _not_poor(grade: Grade) -> Grade:
+    return "fair" if grade == "poor" else grade
 
 
-def _least(values: object) -> float | None:
-    return min((v for v in values if v is not None), default=None)  # type: ignore[attr-defined]
+def _least(values: Iterable[float | None]) -> float | None:
+    return min((v for v in values if v is not None), default=None)
