@@ -107,9 +107,21 @@ def test_gates_name_the_figure_and_unknown_figures_keep_none() -> None:
     assert Gates().broken(None) == []
 
 
-def test_equal_outputs_keep_any_sqnr() -> None:
-    same = judge([OutputAccuracy("same", None, 0.0, None)], None, 9)
-    assert Gates(min_sqnr=50.0).broken(same) == []
+@pytest.mark.parametrize(
+    "output",
+    [
+        OutputAccuracy("constant", None, 0.0, None),
+        OutputAccuracy("classes", None, 0.0, 1.0),
+        OutputAccuracy("value", None, 0.0, None, 0.0),
+    ],
+)
+def test_equal_outputs_keep_any_sqnr(output: OutputAccuracy) -> None:
+    assert Gates(min_sqnr=50.0).broken(judge([output], None, 9)) == []
+
+
+def test_an_error_beside_zeros_keeps_no_sqnr() -> None:
+    unlike = judge([OutputAccuracy("zeros", None, 0.5, 1.0)], None, 9)
+    assert len(Gates(min_sqnr=50.0).broken(unlike)) == 1
 
 
 def test_the_documents_show_these_limits() -> None:

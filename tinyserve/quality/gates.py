@@ -28,7 +28,7 @@ class Gates:
             said.append(f"{of}the agreement {got}, --min-agreement is {100 * self.min_agreement:g} %")
         if (
             self.min_sqnr is not None
-            and not _is_exact(quality)
+            and not found.exact
             and (found.sqnr_db is None or found.sqnr_db < self.min_sqnr)
         ):
             got = (
@@ -47,8 +47,3 @@ class Gates:
 
 NO_GATES = Gates()
 _UNKNOWN_CLASSES = "is not known (no float original, or no class scores)"
-
-
-def _is_exact(quality: Quality | None) -> bool:
-    """Equal outputs have no noise, and so no ratio."""
-    return quality is not None and quality.sqnr_db is None and any("equal" in r for r in quality.reasons)

@@ -58,7 +58,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     """A model's quality against its float original. ``reasons`` is a sentence per figure, the worst first.
 
     Figures are of the worst output; None where there is none. ``drop``: see ``DROP``; negative where the
-    converted model is better.
+    converted model is better. ``exact``: every output equals the float model's; no SQNR has a value then.
     """
 
     grade: Grade
@@ -67,6 +67,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     sqnr_db: float | None = None
     error_sigma: float | None = None
     drop: float | None = None
+    exact: bool = False
 
 
 def of_bundle(manifest: Manifest) -> Quality | None:
@@ -113,6 +114,7 @@ def judge(
         sqnr_db=_least(one.sqnr_db for one in outputs),
         error_sigma=max((e for one in outputs if (e := one.error_sigma) is not None), default=None),
         drop=None if main is None else lost(*main),
+        exact=bool(outputs) and all(one.max_error == 0 for one in outputs),
     )
 
 
