@@ -6,8 +6,10 @@ from __future__ import annotations
 from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from tinyserve.bench.accuracy import dataset as datasets
 from tinyserve.bench.clock import clock_of
@@ -20,7 +22,7 @@ from tinyserve.bench.result import Accuracy, BenchResult, Check, ScenarioResult
 from tinyserve.bench.scenarios.outputs import FLOAT_TOLERANCE, difference
 from tinyserve.bench.scenarios.statistics import summarize
 from tinyserve.bench.setup import as_flashed, model_identity, setup_of
-from tinyserve.bundle import Bundle, Samples, Score, sample_shape
+from tinyserve.bundle import Bundle, Samples, sample_shape
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
 from tinyserve.errors import DataError, DeviceError
@@ -91,10 +93,11 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         memory = client.memory()
         layers = layers_of(compiled, client.profile()) if options.profile else []
         energy = energy_run.run(meter, client, options.runs) if meter else None
-        accuracy = None
-        if options.data:
-            original = datasets.original_scores(bundle, options.data, compiled.program.target.operators)
-            accuracy = _accuracy(client, bundle, options.data, original, progress)
+        outputs = _outputs(client, bundle, options.data, progress) if options.data else []
+    accuracy = None
+    if options.data:
+        original = datasets.original_scores(bundle, options.data, compiled.program.target.operators)
+        accuracy = datasets.measured(options.data, outputs, bundle.manifest, original)
     latencies = [float(value) for value in ticks]
     statistics = summarize(latencies, unit, options.warmup)
     setup = setup_of(firmware, board, options.emulator or "serial", options.optimize, options.seed)
@@ -145,9 +148,10 @@ def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress)
     return Check(len(samples), equal, bundle.manifest.expected_from, first, tolerance)
 
 
-def _accuracy(
-    client: Client, bundle: Bundle, data: datasets.TaskData, original: list[Score], progress: Progress
-) -> Accuracy:
+def _outputs(
+    client: Client, bundle: Bundle, data: datasets.TaskData, progress: Progress
+) -> list[npt.NDArray[Any]]:
+    """The device's output for each sample of the data set, in the model's own type."""
     info = bundle.manifest.outputs[data.place]
     dtype = np.dtype(info.dtype).newbyteorder("<")
     outputs = []
@@ -160,7 +164,7 @@ def _accuracy(
         outputs.append(raw.reshape(sample_shape(info)))
         if not bundle.manifest.stream:
             client.reset()
-    return datasets.measured(data, outputs, bundle.manifest, original)
+    return outputs
 
 
 def _quality(bundle: Bundle, accuracy: Accuracy | None) -> Quality | None:
