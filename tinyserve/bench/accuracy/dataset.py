@@ -167,16 +167,17 @@ def original_scores(bundle: Bundle, data: TaskData, operators: tuple[Path, ...] 
     path = bundle.original_path()
     if path is None:
         return []
+    from tinyserve.bench.accuracy.batches import run_host
     from tinyserve.compiler.compile import compile_model
     from tinyserve.compiler.host.model import FAST, HostModel
 
     try:
         compiled = compile_model(path.read_bytes(), replace(FAST, operators=operators))
-        model, tensors = HostModel(compiled), compiled.program.input_tensors
+        tensors = compiled.program.input_tensors
         given = [
-            array.astype(tensor.dtype.numpy).reshape(len(array), *tensor.shape)
-            for array, tensor in zip(data.real_inputs, tensors, strict=True)
+            array.astype(tensor.dtype.numpy) for array, tensor in zip(data.real_inputs, tensors, strict=True)
         ]
-        return _tallied(data, model.run_batch(given, reset=not bundle.manifest.stream)[data.place])[0]
+        reset = not bundle.manifest.stream
+        return _tallied(data, run_host(HostModel(compiled), compiled, given, data.place, reset=reset))[0]
     except TinyserveError:
         return []

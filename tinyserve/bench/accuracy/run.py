@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve import bundle
-from tinyserve.bench.accuracy.batches import Done, Work, execute, quantized
+from tinyserve.bench.accuracy.batches import Done, Work, execute, quantized, run_host
 from tinyserve.bench.accuracy.dataset import named_labels, output_place
 from tinyserve.bench.accuracy.predictions import Store, describe
 from tinyserve.bundle import Bundle, Manifest, Score, TensorInfo
@@ -166,13 +166,13 @@ def run_reference(
         info = TensorInfo(info.name, info.shape, "float32")
     started = time.monotonic()
     name = "run the float original" if is_float else "run TFLM"
-    own = _own_operators(model, operators, reset=not made.manifest.stream) if is_float else None
+    own = _own_operators(model, operators, place, reset=not made.manifest.stream) if is_float else None
     with Worker(silent) as worker:
         for part in stream.pieces:
             kept = part.read().take(np.arange(min(len(part), limit - tally.samples)))
             arrays = kept.inputs if is_float else quantized(kept, inputs)
             if own is not None:
-                given = own(arrays)[place]
+                given = own(arrays)
             else:
                 given = _interpreted(worker, model, "litert" if is_float else "tflm", arrays)[place]
             tally.add(_rows(Done(0, tally.samples, given, kept), info, task, made.manifest.labels))
@@ -206,21 +206,15 @@ def _interpreted(worker: Worker, model: Path, runtime: str, inputs: list[Array])
 
 
 def _own_operators(
-    model: Path, operators: tuple[Path, ...], *, reset: bool
-) -> Callable[[list[Array]], list[Array]] | None:
+    model: Path, operators: tuple[Path, ...], place: int, *, reset: bool
+) -> Callable[[list[Array]], Array] | None:
     """What runs a float model with operators that LiteRT lacks (trees, signal front ends): it is compiled."""
     data = model.read_bytes()
     if not any(node.custom for graph in reader.read(data).graphs for node in graph.nodes):
         return None
     compiled = compile_model(data, replace(FAST, operators=operators))
     host = HostModel(compiled)
-    tensors = compiled.program.input_tensors
-
-    def run(inputs: list[Array]) -> list[Array]:
-        shaped = [array.reshape(len(array), *t.shape) for array, t in zip(inputs, tensors, strict=True)]
-        return host.run_batch(shaped, reset=reset)
-
-    return run
+    return lambda inputs: run_host(host, compiled, inputs, place, reset=reset)
 
 
 def _unfinished(pieces: Iterable[Part], store: Store | None, tally: _Tally) -> Iterator[Work]:
