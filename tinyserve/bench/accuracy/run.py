@@ -185,11 +185,11 @@ def run_reference(
 def _task(
     manifest: Manifest, place: int, pieces: Iterator[Part], wanted: Wanted
 ) -> tuple[Task, Iterator[Part]]:
-    """The task by the first piece's labels, and all pieces."""
-    first = next(pieces)
-    labels = named_labels(first.read(), manifest.labels)
+    """The task by the first piece's labels, and all pieces; the first is not read again."""
+    samples = next(pieces).read()
+    labels = named_labels(samples, manifest.labels)
     task = choose(manifest.outputs[place], manifest.inputs, manifest.labels, labels, wanted)
-    return task, chain([first], pieces)
+    return task, chain([Part(len(samples), lambda: samples)], pieces)
 
 
 def piece_samples(inputs: Sequence[TensorInfo]) -> int:
