@@ -194,9 +194,7 @@ def _split(
     stream = session.options.is_stream
     if samples is not None:
         given = readers.load(samples, inputs, session.options.reading)
-        return dataset, given.take(np.arange(min(most, len(given)))) if stream else readers.spread(
-            given, most
-        )
+        return dataset, _some(given, most, stream)
     if dataset is None:
         notes.append("held-out samples are synthetic: no data was given, so they say nothing of accuracy")
         return None, synthetic.pattern(inputs)
@@ -204,6 +202,11 @@ def _split(
     if calibration is held:
         notes.append(f"checked with the {len(held)} samples it was calibrated with: too few to hold any out")
     return calibration, held
+
+
+def _some(dataset: Dataset, most: int, stream: bool) -> Dataset:
+    """Up to ``most`` samples from all over the data; of a stream the first, without a gap."""
+    return dataset.take(np.arange(min(most, len(dataset)))) if stream else readers.spread(dataset, most)
 
 
 def _quantized(session: Session, calibration: Dataset | None, held: Dataset, quantize: str) -> Inspected:
@@ -265,11 +268,7 @@ def _extra(calibration: Dataset | None, held: Dataset, macs: int, stream: bool) 
     count = min(_MOST_COMPARED - len(held), _COMPARED_MACS // max(macs, 1))
     if count <= 0:
         return None
-    return (
-        calibration.take(np.arange(min(count, len(calibration))))
-        if stream
-        else readers.spread(calibration, count)
-    )
+    return _some(calibration, count, stream)
 
 
 def _clipped(inputs: list[TensorInfo], seen: list[InputStatistics]) -> list[str]:
@@ -309,7 +308,7 @@ def _check(session: Session, converted: Inspected, held: Dataset, extra: Dataset
         extra = None
     seen = held if extra is None else held.joined(extra)
     quantized = [bundle.quantize(a, info) for a, info in zip(seen.inputs, converted.inputs, strict=True)]
-    reference = _reference(session, held, extra) if has_reference else None
+    reference = _reference(session, held, extra, seen) if has_reference else None
     expected, expected_from = session.expected(converted, quantized)
     kept = Samples(
         [array[: len(held)] for array in quantized],
@@ -327,7 +326,9 @@ def _check(session: Session, converted: Inspected, held: Dataset, extra: Dataset
     return _Checked(kept, expected_from, accuracy, len(seen), scores, profile)
 
 
-def _reference(session: Session, held: Dataset, extra: Dataset | None) -> list[npt.NDArray[Any]]:
+def _reference(
+    session: Session, held: Dataset, extra: Dataset | None, seen: Dataset
+) -> list[npt.NDArray[Any]]:
     """The original's outputs. Beyond the held-out samples those of the .tflite that the front end made, which
     are known to be the same, and come faster; not where the converted model always is that .tflite, which
     would be compared with itself. A model with state sees all samples in one sequence, as the converted one
@@ -336,7 +337,7 @@ def _reference(session: Session, held: Dataset, extra: Dataset | None) -> list[n
         return session.reference(held.inputs)
     custom = session.front.has_original and signal_front.custom_operators(session.original.model)
     if custom or session.front.float_only or session.in_order:
-        return session.reference(held.joined(extra).inputs)
+        return session.reference(seen.inputs)
     own, others = session.reference(held.inputs), session.float_outputs(extra.inputs)
     return [np.concatenate([a, b.reshape(len(b), *a.shape[1:])]) for a, b in zip(own, others, strict=True)]
 
