@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from tinyserve.bundle import from_source_layout, quantize, sample_shape, to_source_layout
+from tinyserve.bundle import dequantize, from_source_layout, quantize, sample_shape, to_source_layout
 from tinyserve.convert.check import expectation
 from tinyserve.convert.frameworks import front_ends
 from tinyserve.convert.frameworks.trees import has_trees
@@ -234,6 +234,12 @@ class Session:
     def expected(self, model: Inspected, inputs: list[Array]) -> tuple[list[Array], str]:
         """What a converted model must give for inputs of its own types, and what says so."""
         return expectation.expected(self.worker, model, inputs, self.record, self.options.operators)
+
+    def real_outputs(self, model: Inspected, inputs: list[Array]) -> list[Array]:
+        """What a converted model gives for inputs in real units, in real units."""
+        given = [quantize(a, info) for a, info in zip(inputs, model.inputs, strict=True)]
+        outputs, _ = self.expected(model, given)
+        return [dequantize(a, info) for a, info in zip(outputs, model.outputs, strict=True)]
 
 
 def _checked_labels(labels: tuple[str, ...], model: Inspected) -> list[str]:

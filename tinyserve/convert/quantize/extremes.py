@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyserve import bundle
 from tinyserve.convert.check import doubts, fidelity
 from tinyserve.convert.session import Session
 from tinyserve.convert.tflite.facts import Inspected
@@ -35,9 +34,7 @@ def calibrated(session: Session, calibration: Dataset, held: Dataset, scheme: st
 def _worst_db(session: Session, model: Inspected, held: Dataset) -> float:
     """Of all outputs, on the held-out samples."""
     reference = session.reference(held.inputs)
-    given = [bundle.quantize(a, info) for a, info in zip(held.inputs, model.inputs, strict=True)]
-    outputs, _ = session.expected(model, given)
-    real = [bundle.dequantize(a, info) for a, info in zip(outputs, model.outputs, strict=True)]
+    real = session.real_outputs(model, held.inputs)
     compared = fidelity.compare(reference, real, model.inputs, model.outputs)
     return min((one.sqnr_db for one in compared if one.sqnr_db is not None), default=np.inf)
 

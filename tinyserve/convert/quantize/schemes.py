@@ -6,7 +6,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from tinyserve import bundle
 from tinyserve.bundle import Cost, Tried
 from tinyserve.compiler.names import short_name
 from tinyserve.convert.check import comparison, fidelity
@@ -122,9 +121,7 @@ class Judge:
         model = self._session.original
         if variant.scheme != "float32":
             model = self._session.quantize(calibration, variant.scheme, variant.options)
-        inputs = [bundle.quantize(a, info) for a, info in zip(self._held.inputs, model.inputs, strict=True)]
-        outputs, _ = self._session.expected(model, inputs)
-        real = [bundle.dequantize(a, info) for a, info in zip(outputs, model.outputs, strict=True)]
+        real = self._session.real_outputs(model, self._held.inputs)
         notes: list[str] = []
         measured = figures(model.data, "tflm", notes, self._session.options.operators)
         score = self._score(real)
