@@ -109,14 +109,16 @@ class Context:
 
     def reshaped(self, tensor: int, shape: Sequence[int]) -> int:
         """The same bytes under another shape."""
-        made = self.draft.tensors[tensor]
         shape = tuple(int(n) for n in shape)
-        if made.shape == shape:
-            return tensor
+        return tensor if self.draft.tensors[tensor].shape == shape else self.copied(tensor, shape)
+
+    def copied(self, tensor: int, shape: tuple[int, ...]) -> int:
+        """The same bytes in a tensor of their own, of this shape."""
+        dtype = self.draft.tensors[tensor].dtype
         if not shape:  # RESHAPE's list of extents would be empty, which kernels refuse
-            return self.emit("SQUEEZE", [tensor], shape, made.dtype)
+            return self.emit("SQUEEZE", [tensor], shape, dtype)
         target = self.draft.constant(f"{self.scope}/shape", np.array(shape, np.int32))
-        return self.emit("RESHAPE", [tensor, target], shape, made.dtype)
+        return self.emit("RESHAPE", [tensor, target], shape, dtype)
 
     def form_for(self, value: Value, axis_last: int) -> Permutation:
         """A form of the value in which the logical axis lies last: one that there is, or one that is made."""

@@ -49,6 +49,8 @@ class Importer:
         self.reads.update(source.outputs)
         self.makers = {name: node for node in source.model.graph.node for name in node.output}
         self.inputs: list[tuple[str, Permutation, int]] = []
+        self.types = _types(source)
+        self.pixels = _pixels(source, self.types)
 
     def run(self) -> Imported:
         """Raises UnsupportedError that names the node."""
@@ -62,10 +64,9 @@ class Importer:
 
     def _add_inputs(self) -> None:
         images = spatial_inputs(self.source) if self.moved else set()
-        types = _types(self.source)
         for name, shape in zip(self.source.inputs, self.source.shapes, strict=True):
             form = channels_last(len(shape)) if name in images and len(shape) >= 3 else identity(len(shape))
-            dtype = np.dtype(np.float32) if name in _pixels(self.source, types) else narrow_type(types[name])
+            dtype = np.dtype(np.float32) if name in self.pixels else narrow_type(self.types[name])
             tensor = self.ctx.draft.tensor(name, [shape[axis] for axis in form], dtype.name)
             value = Value(name, shape, dtype, forms={form: tensor}, spatial=name in images)
             self._keep(name, value)
@@ -163,19 +164,14 @@ class Importer:
         inputs = [tensor for _, _, tensor in self.inputs]
         names = (list(self.source.inputs), list(self.source.outputs))
         data = self.ctx.draft.write(inputs, outputs, names, "tinyserve: ONNX")
-        types = _types(self.source)
-        pixels = _pixels(self.source, types)
-        bytes_ = [types[name].name if name in pixels else "" for name in self.source.inputs]
-        return Imported(data, [(n, form) for n, form, _ in self.inputs], forms, self._map(), bytes_)
+        dtypes = [self.types[name].name if name in self.pixels else "" for name in self.source.inputs]
+        return Imported(data, [(n, form) for n, form, _ in self.inputs], forms, self._map(), dtypes)
 
     def _written(self, value: Value, form: Permutation) -> int:
         """The tensor of an output: one of its own, that no input, constant or other output is."""
         tensor = self.ctx.tensor(value, form)
-        made = self.ctx.draft.tensors[tensor]
         if self.ctx.draft.producer(tensor) is None:
-            name = "RESHAPE" if made.shape else "SQUEEZE"
-            shape = [self.ctx.draft.constant("shape", np.array(made.shape, np.int32))] if made.shape else []
-            tensor = self.ctx.emit(name, [tensor, *shape], made.shape, made.dtype)
+            return self.ctx.copied(tensor, self.ctx.draft.tensors[tensor].shape)
         return tensor
 
     def _map(self) -> dict[str, tuple[str, Permutation, tuple[int, ...]]]:
