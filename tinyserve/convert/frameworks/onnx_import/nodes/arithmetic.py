@@ -150,9 +150,10 @@ def _is_nan(ctx: Context, node: Node) -> Value:
     scores = masks.scores_of(ctx, x)
     if scores is None:
         return arithmetic.binary(ctx, "NOT_EQUAL", x, x)
-    if not masks.can_hide_all(ctx, scores):
+    tensor, form = scores
+    if not masks.can_hide_all(ctx, tensor):
         return ctx.constant(np.zeros(x.shape, bool))
-    return masks.hides_all(ctx, scores)
+    return masks.hides_all(ctx, tensor, form, x.shape)
 
 
 @handles("Xor")
