@@ -52,13 +52,18 @@ def _in_float32(torch: Any, program: Any) -> Any:
     if not any(example.dtype in (torch.float16, torch.bfloat16) for example in examples):
         return program.module()
     wide = copy.deepcopy(program.module()).float()  # which has the program's own weights
-    zeros = [np.zeros(_shape(example), np.float32) for example in examples]
     try:
-        with torch.no_grad():
-            _call(torch, program, wide, zeros)
+        _try(torch, program, wide)
     except (RuntimeError, AssertionError, ValueError):
         return program.module()
     return wide
+
+
+def _try(torch: Any, program: Any, module: Any) -> None:
+    """Runs the module over zeros, for what it raises."""
+    zeros = [np.zeros(_shape(example), np.float32) for example in _placeholders(program)]
+    with torch.no_grad():
+        _call(torch, program, module, zeros)
 
 
 def _program(torch: Any, path: Path) -> Any:
@@ -134,8 +139,7 @@ def _check_batch(torch: Any, program: Any, module: Any, path: Path) -> None:
     if all(isinstance(extent, int) for example in examples for extent in example.shape):
         return
     try:
-        with torch.no_grad():
-            _call(torch, program, module, [np.zeros(_shape(example), np.float32) for example in examples])
+        _try(torch, program, module)
     except (RuntimeError, AssertionError, ValueError, IndexError) as error:
         raise UsageError(
             f"{path}: was exported with an open batch, and does not run with a batch of 1: {_reason(error)}",
