@@ -66,10 +66,14 @@ def _graphs(node: Any) -> list[Any]:
 
 
 def _read(graph: Any) -> set[str]:
-    own = {value.name for value in (*graph.input, *graph.initializer)}
-    own |= {name for node in graph.node for name in node.output}
     read = {name for node in graph.node for name in node.input} | {value.name for value in graph.output}
-    return read.union(*(captured(node) for node in graph.node)) - own - {""}
+    return read.union(*(captured(node) for node in graph.node)) - _own(graph) - {""}
+
+
+def _own(graph: Any) -> set[str]:
+    """The names of what the graph is given, holds and makes."""
+    given = {value.name for value in (*graph.input, *graph.initializer)}
+    return given | {name for node in graph.node for name in node.output}
 
 
 def _branch(model: Any, node: Any, known: Mapping[str, Array]) -> list[Any] | None:
@@ -147,8 +151,7 @@ def _rename(node: Any, names: Mapping[str, str]) -> None:
     """What the node and its own graphs read from around them."""
     node.input[:] = [names.get(name, name) for name in node.input]
     for graph in _graphs(node):
-        own = {value.name for value in (*graph.input, *graph.initializer)}
-        own |= {name for inner in graph.node for name in inner.output}
+        own = _own(graph)
         outer = {old: new for old, new in names.items() if old not in own}
         for inner in graph.node:
             _rename(inner, outer)
