@@ -33,13 +33,15 @@ class Scaling:
 
     def apply(self, x: Array) -> Array:
         """In float64: raw features (N, F), scaled."""
-        clamped = x if self.limits is None else np.clip(x, *self.limits)
-        return np.asarray(clamped * self.scale + self.offset)
+        return np.asarray(self._clamped(x) * self.scale + self.offset)
 
     def error(self, x: Array) -> Array:
         """How far float32 may be from ``apply``, for each value."""
-        clamped = x if self.limits is None else np.clip(x, *self.limits)
-        return np.asarray(_ROUNDING * (2 * np.abs(clamped * self.scale) + np.abs(self.offset)))
+        scaled = np.abs(self._clamped(x) * self.scale)
+        return np.asarray(_ROUNDING * (2 * scaled + np.abs(self.offset)))
+
+    def _clamped(self, x: Array) -> Array:
+        return x if self.limits is None else np.clip(x, *self.limits)
 
 
 def of(steps: Sequence[Any], width: int, where: str) -> Scaling:
