@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import platform
 import signal
 import subprocess
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -117,10 +119,10 @@ class Platform(ABC):
         """Allocations fail beyond ``most`` bytes more than this process has when it enters. Where the system
         has no such limit nothing is done."""
 
-    @abstractmethod
     def kind(self) -> str:
         """The system's name and processor, as part of a cache's key: what was built for one does not run on
         another."""
+        return f"{sys.platform} {platform.machine()}"
 
     @abstractmethod
     def lacks_port(self, port: str) -> bool:

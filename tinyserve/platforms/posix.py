@@ -117,9 +117,6 @@ class Posix(Platform):
         finally:
             resource.setrlimit(resource.RLIMIT_AS, before)
 
-    def kind(self) -> str:
-        return f"{sys.platform} {platform.machine()}"
-
     def processors(self) -> int:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -15,7 +15,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -144,9 +143,6 @@ class Windows(Platform):
     def memory_bounded(self, most: int) -> AbstractContextManager[None]:
         """A process can't bound itself there without ending what it started."""
         return nullcontext()
-
-    def kind(self) -> str:
-        return f"{sys.platform} {platform.machine()}"
 
     def processors(self) -> int:
         return os.cpu_count() or 1
