@@ -146,12 +146,8 @@ def model_bytes(source: Path, conversion: Conversion, progress: Progress) -> tup
 
     Raises FileSystemError where it is missing, ModelError with the file's name where it is damaged.
     """
-    if source.is_file() and source.suffix == ".tflite":
-        data = _read(source)
-        _check_model(source, data)
-        return data, conversion.name or source.stem
-    made = to_bundle(source, conversion, progress)
-    return made.model_bytes(), conversion.name or made.manifest.name
+    data, name, _ = model_and_labels(source, conversion, progress)
+    return data, name
 
 
 def model_and_labels(
@@ -159,7 +155,9 @@ def model_and_labels(
 ) -> tuple[bytes, str, tuple[str, ...]]:
     """As ``model_bytes``, with the names of the classes where a bundle has them."""
     if source.is_file() and source.suffix == ".tflite":
-        return *model_bytes(source, conversion, progress), ()
+        data = _read(source)
+        _check_model(source, data)
+        return data, conversion.name or source.stem, ()
     made = to_bundle(source, conversion, progress)
     return made.model_bytes(), conversion.name or made.manifest.name, tuple(made.manifest.labels)
 
