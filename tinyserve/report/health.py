@@ -35,9 +35,7 @@ def read_json(path: Path) -> Counters:
     try:
         return msgspec.json.decode(path.read_bytes(), type=HealthReport).counters
     except OSError as error:
-        raise FileSystemError(
-            f"{path}: {error.strerror}", "name a file of tinyserve health --json"
-        ) from error
+        raise FileSystemError(f"{path}: {error.strerror}", _HINT) from error
     except msgspec.DecodeError as error:
         raise DataError(f"{path}: {error}", _HINT) from error
 
