@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 
+from tinyserve import programs
+
 PROGRAMS = ("c++filt", "arm-none-eabi-c++filt", "llvm-cxxfilt")
 TIMEOUT_S = 20.0
 _MANGLED = "_Z"
@@ -30,15 +32,7 @@ def _filtered(names: list[str]) -> list[str]:
         return names
     text = "".join(f"{name}\n" for name in names)
     try:
-        result = subprocess.run(
-            [program, "-p"],
-            input=text,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=TIMEOUT_S,
-            check=False,
-        )
+        result = programs.ask([program, "-p"], TIMEOUT_S, text=text)
     except (OSError, subprocess.TimeoutExpired):
         return names
     lines = result.stdout.splitlines()

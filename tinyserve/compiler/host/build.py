@@ -15,7 +15,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from tinyserve import platforms
+from tinyserve import platforms, programs
 from tinyserve.cache import cache_directory, keep_newest
 from tinyserve.compiler.compile import Compiled, write
 from tinyserve.errors import FileSystemError, ToolError
@@ -119,14 +119,7 @@ def _processor() -> str:
 @cache
 def _version(compiler: tuple[str, ...]) -> str:
     try:
-        result = subprocess.run(
-            [*compiler, "--version"],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=60,
-            check=False,
-        )
+        result = programs.ask([*compiler, "--version"], 60)
     except (OSError, subprocess.TimeoutExpired):
         return "unknown"
     return result.stdout
@@ -135,15 +128,7 @@ def _version(compiler: tuple[str, ...]) -> str:
 def _compile(command: list[str], sources: list[str], directory: Path, hint: str) -> None:
     full = [*command, *sources, "-o", "a.out", "-lm"]
     try:
-        result = subprocess.run(
-            full,
-            cwd=directory,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=COMPILE_TIMEOUT_S,
-            check=False,
-        )
+        result = programs.ask(full, COMPILE_TIMEOUT_S, directory=directory)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{command[0]}: {error}", "set CC to a working C compiler") from error
     if result.returncode:

@@ -9,6 +9,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+from tinyserve import programs
 from tinyserve.boards.types import Board
 from tinyserve.errors import ToolError
 
@@ -75,10 +76,7 @@ def advice(program: str) -> str:
 
 def _answer(program: str, *options: str) -> str:
     try:
-        result = subprocess.run(
-            [program, *options], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-            timeout=QUESTION_TIMEOUT_S, check=False,
-        )  # fmt: skip
+        result = programs.ask([program, *options], QUESTION_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{program} {' '.join(options)}: {error}", "install QEMU again") from error
     return result.stdout + result.stderr

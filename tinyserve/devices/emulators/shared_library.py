@@ -13,7 +13,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from tinyserve import platforms
+from tinyserve import platforms, programs
 from tinyserve.cache import cache_directory
 from tinyserve.errors import ToolError
 
@@ -70,14 +70,7 @@ def _compile(source: Path, flags: tuple[str, ...], output: Path) -> None:
     for compiler in _compilers():
         command = [*compiler, *flags, "-o", str(output), str(source)]
         try:
-            result = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=COMPILE_TIMEOUT_S,
-                check=False,
-            )
+            result = programs.ask(command, COMPILE_TIMEOUT_S)
         except (OSError, subprocess.TimeoutExpired) as error:
             failures.append(f"{compiler[-1]}: {error}")
             continue

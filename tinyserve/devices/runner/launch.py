@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tinyserve import programs
 from tinyserve.errors import FileSystemError, ToolError, UsageError
 
 _SHIM = Path(__file__).with_name("offer_port.py")
@@ -54,15 +55,7 @@ class Runner:
     def _complaint(self, *arguments: str) -> str:
         """The last line that the interpreter says with these arguments where it fails; else ""."""
         try:
-            done = subprocess.run(
-                [self.python, *arguments],
-                cwd=self.directory,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=CHECK_TIMEOUT_S,
-                check=False,
-            )
+            done = programs.ask([self.python, *arguments], CHECK_TIMEOUT_S, directory=self.directory)
         except subprocess.TimeoutExpired as error:
             raise ToolError(
                 f"{self.python}: nothing after {CHECK_TIMEOUT_S:g} s",
