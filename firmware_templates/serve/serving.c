@@ -65,10 +65,11 @@ static const ts_model_table *table_of(const ts_image *image)
         table->arena_bytes > sizeof model_memory) {
         return NULL;
     }
-    uint32_t left = (uint32_t)sizeof model_memory - aligned(table->arena_bytes);
-    if (aligned(table->arena_bytes) > sizeof model_memory) {
+    const uint32_t arena_bytes = aligned(table->arena_bytes);
+    if (arena_bytes > sizeof model_memory) {
         return NULL;
     }
+    uint32_t left = (uint32_t)sizeof model_memory - arena_bytes;
     for (uint32_t i = 0; i < table->input_count; ++i) {
         if (table->inputs[i].bytes > left || aligned(table->inputs[i].bytes) > left) {
             return NULL;

@@ -83,6 +83,9 @@ static int fail_for(smp_request *request, ts_slots_answer answer)
 
 /* ---- upload ---- */
 
+/* The digest of an upload whose host gives none. */
+static const uint8_t k_unknown[TS_SHA256_BYTES];
+
 static int same(const uint8_t *a, const uint8_t *b, uint32_t count)
 {
     for (uint32_t i = 0; i < count; ++i) {
@@ -103,7 +106,6 @@ static int goes_on(uint32_t length, const cbor_value *sha)
 
 static ts_slots_answer begin(uint32_t length, const cbor_value *sha)
 {
-    static const uint8_t k_unknown[TS_SHA256_BYTES];
     if (sha->kind == CBOR_BYTES) {
         return ts_slots_begin(&serving_slots, length, sha->bytes);
     }
@@ -112,17 +114,10 @@ static ts_slots_answer begin(uint32_t length, const cbor_value *sha)
     return answer == TS_SLOTS_DONE ? ts_slots_begin(&serving_slots, length, k_unknown) : answer;
 }
 
-static int answer_offset(smp_request *request)
-{
-    cbor_pair_unsigned(&request->out, "off", serving_slots.received);
-    return SMP_OK;
-}
-
 /* After the last byte: whether flash holds what the host has hashed. */
 static void answer_match(smp_request *request)
 {
     const uint32_t target = serving_slots.target;
-    static const uint8_t k_unknown[TS_SHA256_BYTES];
     uint8_t digest[TS_SHA256_BYTES];
     ts_sha256 state;
     if (target == TS_NO_SLOT || serving_slots.received != serving_slots.incoming ||
@@ -174,7 +169,7 @@ static int upload(smp_request *request)
     if (answer != TS_SLOTS_DONE) {
         return fail_for(request, answer);
     }
-    (void)answer_offset(request);
+    cbor_pair_unsigned(&request->out, "off", serving_slots.received);
     answer_match(request);
     return SMP_OK;
 }
