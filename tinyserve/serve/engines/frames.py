@@ -9,6 +9,8 @@ from typing import IO, TypeVar
 import msgspec
 
 from tinyserve.serve.config import MemberSpec
+from tinyserve.serve.engines.base import Identity
+from tinyserve.serve.request import Sample
 
 T = TypeVar("T")
 _LENGTH = struct.Struct("<I")
@@ -22,26 +24,17 @@ class Opening(msgspec.Struct, frozen=True):
     elf: str
 
 
-class Opened(msgspec.Struct, frozen=True):
-    """Its answer."""
-
-    description: str
-    firmware: str
-    version: str
-    tick_unit: str
-
-
 class Asked(msgspec.Struct, frozen=True):
     """An inference."""
 
-    sample: list[bytes]
+    sample: Sample
     fresh: bool
 
 
 class Answered(msgspec.Struct, frozen=True):
-    """Its answer; ``error`` "" where all went well."""
+    """The answer to either; ``error`` "" where all went well. The first is followed by an ``Identity``."""
 
-    outputs: list[bytes] = []
+    outputs: Sample = ()
     link_s: float = 0.0
     compute_s: float = 0.0
     ticks: int = 0
@@ -49,7 +42,7 @@ class Answered(msgspec.Struct, frozen=True):
     hint: str = ""
 
 
-def write(stream: IO[bytes], frame: msgspec.Struct) -> None:
+def write(stream: IO[bytes], frame: Opening | Asked | Answered | Identity) -> None:
     """Raises OSError, ValueError where nobody listens."""
     data = msgspec.msgpack.encode(frame)
     stream.write(_LENGTH.pack(len(data)) + data)

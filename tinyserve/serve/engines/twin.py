@@ -26,15 +26,14 @@ class TwinEngine(Engine):
         self._process = ChildProcess([sys.executable, "-m", PROGRAM], talks=True)
         try:
             self._ask(frames.Opening(spec, model_sha256, str(elf)))
-            opened = frames.read(self._process.stdout, frames.Opened)
+            self.identity = frames.read(self._process.stdout, Identity)
         except BaseException:
             self._process.close()
             raise
-        self.identity = Identity(opened.description, opened.firmware, opened.version, opened.tick_unit)
 
     def run(self, sample: Sample, fresh: bool) -> Ran:
-        answer = self._ask(frames.Asked(list(sample), fresh))
-        return Ran(tuple(answer.outputs), answer.link_s, answer.compute_s, answer.ticks)
+        answer = self._ask(frames.Asked(sample, fresh))
+        return Ran(answer.outputs, answer.link_s, answer.compute_s, answer.ticks)
 
     def interrupt(self) -> None:
         self._process.kill()

@@ -38,10 +38,7 @@ def main() -> None:
         return
     try:
         frames.write(answered, frames.Answered())
-        known = engine.identity
-        frames.write(
-            answered, frames.Opened(known.description, known.firmware, known.version, known.tick_unit)
-        )
+        frames.write(answered, engine.identity)
         _serve(engine, asked, answered)
     finally:
         engine.close()
@@ -54,11 +51,11 @@ def _serve(engine: DeviceEngine, asked: IO[bytes], answered: IO[bytes]) -> None:
         except EOFError:
             return
         try:
-            ran = engine.run(tuple(one.sample), one.fresh)
+            ran = engine.run(one.sample, one.fresh)
         except TinyserveError as error:
             frames.write(answered, frames.Answered(error=error.message, hint=error.hint))
             continue
-        frames.write(answered, frames.Answered(list(ran.outputs), ran.link_s, ran.compute_s, ran.ticks))
+        frames.write(answered, frames.Answered(ran.outputs, ran.link_s, ran.compute_s, ran.ticks))
 
 
 if __name__ == "__main__":
