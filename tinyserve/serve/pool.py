@@ -122,7 +122,7 @@ class Pool:
         only, fresh = self._place_sequence(request.sequence, now_s)
         waiting = self._tickets(request, only, fresh, now_s)
         try:
-            self._admit(waiting, request)
+            self._admit(waiting)
             done = list(await asyncio.gather(*(one.future for one in waiting)))
         except BaseException:
             self._withdraw(waiting)
@@ -149,21 +149,19 @@ class Pool:
             found.append(_Waiting(ticket, sample, first, loop.create_future(), self._plans[False]))
         return found
 
-    def _admit(self, waiting: Sequence[_Waiting], request: InferRequest) -> None:
+    def _admit(self, waiting: Sequence[_Waiting]) -> None:
         now_s = time.monotonic()
         tickets = [one.ticket for one in waiting]
         first = self._plans[False].admit(tickets, now_s)
-        refusal: Refusal | None = first
         if first is not None:
-            refusal = self._plans[True].admit(tickets, now_s)
-            if refusal is None:
-                for one in waiting:
-                    one.plan = self._plans[True]
-        if first is not None and refusal is not None:
-            if refusal.reason == "members" or first.retry_after_s < refusal.retry_after_s:
-                refusal = first
-            self._observer.refused(self.model.name, refusal.reason)
-            raise self._refused(refusal)
+            second = self._plans[True].admit(tickets, now_s)
+            if second is not None:
+                is_first = second.reason == "members" or first.retry_after_s < second.retry_after_s
+                refusal = first if is_first else second
+                self._observer.refused(self.model.name, refusal.reason)
+                raise self._refused(refusal)
+            for one in waiting:
+                one.plan = self._plans[True]
         for one in waiting:
             self._waiting[one.ticket] = one
         self._wake()
