@@ -149,9 +149,7 @@ class Jobs:
     async def _run_one(self) -> None:
         taken = await self._stored(self._store.take)
         if taken is None:
-            self._is_new.clear()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._is_new.wait(), _LOOK_S)
+            await _look_again(self._is_new)
             return
         job, body, header_length = taken
         result, header, error = await self._computed(job, body, header_length)
@@ -181,9 +179,7 @@ class Jobs:
     async def _deliver(self) -> None:
         due = await self._stored(lambda: self._store.due(time.time(), AT_ONCE))
         if not due:
-            self._is_due.clear()
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._is_due.wait(), _LOOK_S)
+            await _look_again(self._is_due)
             return
         await asyncio.gather(*(self._deliver_one(job) for job in due))
 
@@ -205,3 +201,10 @@ class Jobs:
         before = time.time() - self._settings.keep_s
         await self._stored(lambda: self._store.expire(before))
         await asyncio.sleep(_EXPIRE_S)
+
+
+async def _look_again(event: asyncio.Event) -> None:
+    """When the event comes, or after a while: it may have come while the database was asked."""
+    event.clear()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(event.wait(), _LOOK_S)

@@ -214,13 +214,6 @@ class Store:
         with self._transaction() as database:
             database.execute("DELETE FROM jobs WHERE finished < ? AND delivery != 'pending'", (before,))
 
-    def counts(self) -> dict[str, int]:
-        """Jobs by state, and dead letters as "dead"."""
-        with self._transaction() as database:
-            found = dict(database.execute("SELECT state, count(*) FROM jobs GROUP BY state").fetchall())
-            (dead,) = database.execute("SELECT count(*) FROM jobs WHERE delivery = 'dead'").fetchone()
-        return {**found, "dead": dead}
-
     def close(self) -> None:
         """After it nothing works any more."""
         with self._lock:
