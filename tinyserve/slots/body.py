@@ -19,7 +19,15 @@ from tinyserve.devices.symbols import Symbols
 from tinyserve.errors import FitError, ModelError, UnsupportedError
 from tinyserve.firmware.build import COMPILE_TIMEOUT_S, Firmware, build
 from tinyserve.firmware.interface import ModelInterface, interface_of
-from tinyserve.firmware.render import LINKER_SCRIPT, SHIM, Contents, Project, linker_script, write_project
+from tinyserve.firmware.render import (
+    LINKER_SCRIPT,
+    SHIM,
+    Contents,
+    Project,
+    linker_script,
+    port_of,
+    write_project,
+)
 from tinyserve.firmware.toolchain import Name as ToolchainName
 from tinyserve.slots.image import HEADER_BYTES, Golden
 from tinyserve.slots.layout import MODEL_STACK_BYTES, Layout
@@ -139,7 +147,7 @@ def render_body(compiled: Compiled, place: Place, directory: Path, model_id: str
     return Project(
         directory=directory,
         board=placed,
-        port=_port(place.board),
+        port=port_of(place.board, emulate=True),
         engine="aot",
         model=model,
         compiled=compiled,
@@ -148,10 +156,6 @@ def render_body(compiled: Compiled, place: Place, directory: Path, model_id: str
         stack_bytes=1 << 20,  # the firmware's, which build() therefore leaves alone
         script=_TEMPLATE,
     )
-
-
-def _port(board: Board) -> Any:
-    return board.core.port
 
 
 def _loaded(firmware: Firmware, project: Project) -> bytes:

@@ -24,6 +24,7 @@ from tinyserve.firmware.render import (
     Project,
     firmware_context,
     linker_script,
+    port_of,
     write_project,
 )
 from tinyserve.resources import data_directory
@@ -39,7 +40,7 @@ _COMMON = (
     "config.h", "frame_stream.c", "frame_stream.h", "mlperf.c", "mlperf.h", "port.h", "serial_text.c",
     "serial_text.h", "tensor_io.h", "wide_counter.h", "protocol.c", "protocol.h",
 )  # fmt: skip
-_PORTS: dict[str, tuple[str, ...]] = {
+_PORTS: dict[Port, tuple[str, ...]] = {
     "cortex_m": ("cortex_m/port.c", "cortex_m/startup.c"),
     "riscv": ("riscv/port.c", "riscv/startup.c"),
 }
@@ -153,10 +154,10 @@ def _slots_context(board: Board, layout: Layout, settings: Settings) -> dict[str
 
 
 def _port(board: Board) -> Port:
-    port = board.core.port
+    port = port_of(board, emulate=True)
     if port not in _PORTS or not board.core.unicorn_cpu:
         raise UsageError(
             f"{board.id}: firmware with slots is built for twins in Unicorn, which has no {board.core.name}",
             "take a board of another core: tinyserve boards",
         )
-    return port  # type: ignore[return-value]
+    return port
