@@ -37,7 +37,9 @@ SOURCE_HELP = (
 )
 
 
-def _chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+def chain(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """One decorator of several: --help lists their options in this order."""
+
     def decorate(function: F) -> F:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -103,7 +105,7 @@ def conversion(function: Callable[..., Any]) -> Callable[..., Any]:
         chosen = Converting(**{name: arguments.pop(name) for name in names})
         return function(**arguments, converting=chosen)
 
-    return _chain(
+    return chain(
         click.option("--representative", metavar="DATA", help=REPRESENTATIVE_HELP),
         click.option(
             "--quantize", default="int8", show_default=True, metavar="TYPE", help=QUANTIZE_HELP
@@ -139,7 +141,7 @@ def gates(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(**arguments, wanted_quality=chosen)
 
     share = click.FloatRange(0, 1)
-    return _chain(
+    return chain(
         click.option(
             "--min-agreement", type=share, metavar="SHARE",
             help="Exit status 3 below this share of equal classes with the float model (0.98).",
@@ -164,7 +166,7 @@ def task(function: Callable[..., Any]) -> Callable[..., Any]:
 
         return function(**arguments, wanted=Wanted(task or "", top or 0))
 
-    return _chain(
+    return chain(
         click.option(
             "--task", type=click.Choice(["classification", "regression", "segmentation", "reconstruction"]),
             help="What the model does.  [default: by its outputs and the labels]",
@@ -210,7 +212,7 @@ def check_labels(program: Program, path: Path, labels: Sequence[str]) -> None:
 
 def interface(function: F) -> F:
     """--instance and --labels: how the generated C meets its caller."""
-    return _chain(
+    return chain(
         click.option(
             "--instance", type=click.Choice(["static", "caller"]), default="static", show_default=True,
             help="One static model, or contexts and arenas of the caller's: ts_NAME_init(&self, arena).",
@@ -224,7 +226,7 @@ def interface(function: F) -> F:
 
 def loading(function: F) -> F:
     """--input-shape, --signature, --custom, --trust: how a trained model is loaded."""
-    return _chain(
+    return chain(
         click.option(
             "--input-shape", "shapes", multiple=True, metavar="SHAPE",
             help="Shape of an input with dynamic dimensions, such as 1x49x10x1; once per input.",
@@ -250,7 +252,7 @@ def shape(text: str) -> tuple[int, ...]:
 
 def reading(function: F) -> F:
     """--pixel-range, --stride, --sample-rate: how samples are made of images, CSV and audio."""
-    return _chain(
+    return chain(
         click.option(
             "--pixel-range", type=float, nargs=2, metavar="LOW HIGH",
             help="The values that pixels 0 and 255 are mapped to; required for images.",
@@ -300,7 +302,7 @@ def optimizes(function: F) -> F:
 
 def choices(function: F) -> F:
     """--variant, --tuned: kernels by layer, against the compiler's choice."""
-    return _chain(
+    return chain(
         click.option(
             "--variant", "variants", multiple=True, metavar="LAYER=VARIANT",
             help="Kernel variant of a layer, e.g. conv2d_1=portable; repeatable. `profile` names them.",
@@ -331,7 +333,7 @@ def chosen_variants(variants: tuple[str, ...], tuned: Path | None, model: bytes)
 
 def engine(function: F) -> F:
     """--engine and --tflm: ahead-of-time compiled C, or the TFLM interpreter and where it is."""
-    return _chain(
+    return chain(
         click.option(
             "--engine", type=click.Choice(["aot", "tflm"]), default="aot", show_default=True,
             help="Run compiled C (aot) or the TensorFlow Lite Micro interpreter (tflm).",
@@ -342,7 +344,7 @@ def engine(function: F) -> F:
 
 def engines(function: F) -> F:
     """--engine, repeatable, and --tflm: one cell per engine."""
-    return _chain(
+    return chain(
         click.option(
             "--engine", "engines", type=click.Choice(["aot", "tflm"]), multiple=True, default=["aot"],
             show_default=True, help="Compiled C (aot), the TFLM interpreter (tflm), or both; repeatable.",
@@ -449,12 +451,12 @@ def making(function: Callable[..., Any]) -> Callable[..., Any]:
         chosen = Making(**{name: arguments.pop(name) for name in names})
         return function(**arguments, making=chosen)
 
-    return _chain(optimize, choices, engine, toolchain, conversion)(command)
+    return chain(optimize, choices, engine, toolchain, conversion)(command)
 
 
 def device(function: F) -> F:
     """--emulate, --emulator, --port: what runs the firmware."""
-    return _chain(
+    return chain(
         click.option("--emulate", is_flag=True, help="Use the board's twin: same core, flash and RAM."),
         click.option("--emulator", metavar="KIND", help="The emulator: unicorn, qemu, renode or host."),
         click.option("--port", metavar="PORT", help="Serial port of a real board; 'auto' finds it."),
@@ -463,7 +465,7 @@ def device(function: F) -> F:
 
 def reports(function: F) -> F:
     """Where results go, and what they are held against."""
-    return _chain(
+    return chain(
         *(
             click.option(f"--{name}", type=PATH, metavar="FILE", help=form.help)
             for name, form in FORMS.items()

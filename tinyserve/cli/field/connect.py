@@ -8,21 +8,21 @@ from typing import Any, TypeVar
 
 import click
 
-from tinyserve.cli.options import PATH
+from tinyserve.cli.options import PATH, chain
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def connection(function: F) -> F:
     """--emulate, --port, --board, --baud: which device."""
-    function = click.option(
-        "--baud", type=click.IntRange(min=1200), default=115200, show_default=True, help="Of the port."
-    )(function)
-    function = click.option("--board", metavar="NAME", help="The board at the port.")(function)
-    function = click.option("--port", metavar="PORT", help="A board's serial port; 'auto' finds it.")(
-        function
-    )
-    return click.option(
-        "--emulate", type=PATH, metavar="DIR",
-        help="The twin of the firmware in DIR (tinyserve build --slots); what it keeps lies there, too.",
+    return chain(
+        click.option(
+            "--emulate", type=PATH, metavar="DIR",
+            help="The twin of the firmware in DIR (tinyserve build --slots); what it keeps lies there, too.",
+        ),
+        click.option("--port", metavar="PORT", help="A board's serial port; 'auto' finds it."),
+        click.option("--board", metavar="NAME", help="The board at the port."),
+        click.option(
+            "--baud", type=click.IntRange(min=1200), default=115200, show_default=True, help="Of the port."
+        ),
     )(function)  # fmt: skip

@@ -3,28 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from tinyserve.cli.console import echo
-from tinyserve.cli.options import PATH
+from tinyserve.cli.options import PATH, chain
 
-
-def _server(function: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option(
-            "--authority", type=PATH, metavar="PEM", help="Certificate that the server's is checked by."
-        ),
-        click.option("--token-file", type=PATH, metavar="FILE", help="The server's bearer token."),
-        click.option(
-            "--url", default="http://127.0.0.1:8000", show_default=True, help="Where the server listens."
-        ),
-    ):
-        function = option(function)
-    return function
+_server = chain(
+    click.option(
+        "--url", default="http://127.0.0.1:8000", show_default=True, help="Where the server listens."
+    ),
+    click.option("--token-file", type=PATH, metavar="FILE", help="The server's bearer token."),
+    click.option(
+        "--authority", type=PATH, metavar="PEM", help="Certificate that the server's is checked by."
+    ),
+)
 
 
 @click.group(name="fleet")
