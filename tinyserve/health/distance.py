@@ -50,17 +50,13 @@ def _psi(p: Shares, q: Shares) -> float:
 def _jensen_shannon(p: Shares, q: Shares) -> float:
     """In bits, 0 to 1."""
     middle = (p + q) / 2
-    return sum(
-        float(
-            np.sum(
-                np.where(
-                    side > 0, side * np.log2(np.where(side > 0, side, 1) / np.where(middle > 0, middle, 1)), 0
-                )
-            )
-        )
-        / 2
-        for side in (p, q)
-    )
+    return (_divergence(p, middle) + _divergence(q, middle)) / 2
+
+
+def _divergence(p: Shares, q: Shares) -> float:
+    """Kullback and Leibler's, in bits; ``q`` is empty in no bin that ``p`` has some in."""
+    ratio = np.divide(p, q, out=np.ones_like(p), where=p > 0)
+    return float(np.sum(p * np.log2(ratio)))
 
 
 def _chi_square(expected: Shares, found: Shares, design_effect: float) -> tuple[float, int]:
