@@ -5,21 +5,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from tinyserve.serve.member import Member, State
 from tinyserve.serve.request import Done
-
-if TYPE_CHECKING:
-    from tinyserve.serve.member import Member
 
 _SECONDS = (
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
     30.0,
 )  # fmt: skip
 _TIMES = (("queue", "waiting"), ("link", "to and from the member"), ("compute", "computing"))
-_STATES = ("starting", "ready", "broken", "stopped")
 
 
 @dataclass
@@ -116,7 +113,7 @@ class Observer:
 
     def member_changed(self, model: str, member: Member) -> None:
         """A member's state is another one."""
-        for state in _STATES:
+        for state in get_args(State):
             self._states.labels(model, member.name, state).set(state == member.state)
         if member.state == "broken":
             self._faults.labels(model, member.name).inc()
