@@ -31,7 +31,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, server: Server, token: str) -> None:
         self._app = app
-        self._token = token
+        self._expected = f"Bearer {token}".encode() if token else b""
         self._hosts = {*LOOPBACK, *server.hosts, server.host}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -45,12 +45,12 @@ class Guard:
         headers = {
             key: value for key, value in scope["headers"] if key in (b"authorization", b"host", b"origin")
         }
-        if self._token and scope["path"] not in _OPEN:
+        if self._expected and scope["path"] not in _OPEN:
             given = headers.get(b"authorization", b"")
-            if not hmac.compare_digest(given, f"Bearer {self._token}".encode()):
+            if not hmac.compare_digest(given, self._expected):
                 return error_response(401, "a bearer token is needed", {"www-authenticate": "Bearer"})
         host = headers.get(b"host", b"").decode("latin-1")
-        if not self._token and _name(host) not in self._hosts:
+        if not self._expected and _name(host) not in self._hosts:
             return error_response(
                 421, f"this server is not called {host[:80]!r}; name it in [server] hosts, or ask for a token"
             )
