@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tinyserve.bundle import Score
 from tinyserve.errors import DataError
-from tinyserve.quality.rows import UNKNOWN, Array, Rows
+from tinyserve.quality.rows import UNKNOWN, Array, Rows, unknown
 
 _MOST_CLASSES = 1000  # of a confusion matrix
 
@@ -41,7 +41,7 @@ class Classification:
     def indices(self, labels: Array | None, count: int, first: int = 0) -> npt.NDArray[np.int64]:
         """Class indices (N,); -1 where there are no labels. Raises DataError for what is no class."""
         if labels is None:
-            return np.full(count, UNKNOWN, np.int64)
+            return unknown(count)
         if labels.ndim == 2 and labels.shape[1] == self.classes and _is_one_hot(labels):
             labels = labels.argmax(axis=1)
         if labels.ndim != 1:

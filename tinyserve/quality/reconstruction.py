@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tinyserve.bundle import Score
 from tinyserve.errors import DataError
-from tinyserve.quality.rows import UNKNOWN, Array, Rows, no_ranks
+from tinyserve.quality.rows import Array, Rows, unknown
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,11 @@ class Reconstruction:
     of: int
     why: str
     name: str = "reconstruction"
-    classes: int = 0
 
     def rows(self, first: int, outputs: Array, labels: Array | None, inputs: Sequence[Array]) -> Rows:
         count = len(outputs)
         got, wanted = outputs.reshape(count, -1), inputs[self.of].reshape(count, -1)
-        error = ((got.astype(np.float64) - wanted) ** 2).mean(axis=1)
-        known = np.full(count, UNKNOWN, np.int64) if labels is None else _anomalies(labels, first)
-        return Rows(first, error, known, error.astype(np.float32), no_ranks(count))
+        return _rows(first, ((got.astype(np.float64) - wanted) ** 2).mean(axis=1), labels)
 
     def tally(self) -> AnomalyTally:
         return AnomalyTally()
@@ -40,12 +37,9 @@ class AnomalyScore:
 
     why: str
     name: str = "anomaly score"
-    classes: int = 0
 
     def rows(self, first: int, outputs: Array, labels: Array | None, inputs: Sequence[Array]) -> Rows:
-        values = outputs.reshape(len(outputs), -1).astype(np.float64).max(axis=1)
-        known = np.full(len(values), UNKNOWN, np.int64) if labels is None else _anomalies(labels, first)
-        return Rows(first, values, known, values.astype(np.float32), no_ranks(len(values)))
+        return _rows(first, outputs.reshape(len(outputs), -1).astype(np.float64).max(axis=1), labels)
 
     def tally(self) -> AnomalyTally:
         return AnomalyTally(is_error=False)
@@ -87,6 +81,11 @@ def auc(normal: Array, anomalies: Array) -> float:
     below = np.searchsorted(ordered, anomalies, "left")
     equal = np.searchsorted(ordered, anomalies, "right") - below
     return float((below + 0.5 * equal).sum() / (len(normal) * len(anomalies)))
+
+
+def _rows(first: int, errors: Array, labels: Array | None) -> Rows:
+    known = unknown(len(errors)) if labels is None else _anomalies(labels, first)
+    return Rows(first, errors, known, errors.astype(np.float32), unknown(len(errors)))
 
 
 def _anomalies(labels: Array, first: int) -> npt.NDArray[np.int64]:

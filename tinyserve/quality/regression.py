@@ -10,7 +10,7 @@ import numpy as np
 
 from tinyserve.bundle import Score
 from tinyserve.errors import DataError
-from tinyserve.quality.rows import Array, Rows, no_ranks
+from tinyserve.quality.rows import Array, Rows, unknown
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,11 @@ class Regression:
     values: int
     why: str
     name: str = "regression"
-    classes: int = 0
 
     def rows(self, first: int, outputs: Array, labels: Array | None, inputs: Sequence[Array]) -> Rows:
         predicted = outputs.reshape(len(outputs), -1).astype(np.float64)
         known = np.full(predicted.shape, np.nan) if labels is None else self._targets(labels, first)
-        return Rows(first, predicted, known, predicted[:, 0].astype(np.float32), no_ranks(len(predicted)))
+        return Rows(first, predicted, known, predicted[:, 0].astype(np.float32), unknown(len(predicted)))
 
     def _targets(self, labels: Array, first: int) -> Array:
         flat = labels.reshape(len(labels), -1)

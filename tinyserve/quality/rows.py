@@ -60,16 +60,13 @@ class Tally(Protocol):
 
 
 class Task(Protocol):
-    """What a model is for. ``why`` says how that is known; ``classes`` are 0 where there are none."""
+    """What a model is for. ``why`` says how that is known."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def why(self) -> str: ...
-
-    @property
-    def classes(self) -> int: ...
 
     def rows(self, first: int, outputs: Array, labels: Array | None, inputs: Sequence[Array]) -> Rows:
         """Of outputs (N, ...) in real units. Raises DataError for labels that do not fit."""
@@ -78,7 +75,8 @@ class Task(Protocol):
     def tally(self) -> Tally: ...
 
 
-def no_ranks(count: int) -> npt.NDArray[np.int64]:
+def unknown(count: int) -> npt.NDArray[np.int64]:
+    """A column of classes, or of ranks, that nobody knows."""
     return np.full(count, UNKNOWN, np.int64)
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from tinyserve.bundle import Score
 from tinyserve.errors import DataError
-from tinyserve.quality.rows import UNKNOWN, Array, Rows, no_ranks
+from tinyserve.quality.rows import UNKNOWN, Array, Rows, unknown
 
 _IGNORED = 255
 """What Pascal VOC and Cityscapes write where nobody knows the class."""
@@ -37,8 +37,8 @@ class Segmentation:
             pairs = truth * self.classes + taken
             for row, (pair, known) in enumerate(zip(pairs, truth >= 0, strict=True)):
                 counts[row] = np.bincount(pair[known], minlength=self.classes**2)
-        label = np.full(count, UNKNOWN if labels is None else 0, np.int64)
-        return Rows(first, counts, label, np.zeros(count, np.float32), no_ranks(count))
+        label = unknown(count) if labels is None else np.zeros(count, np.int64)
+        return Rows(first, counts, label, np.zeros(count, np.float32), unknown(count))
 
     def _truth(self, labels: Array, first: int) -> npt.NDArray[np.int64]:
         """Classes (N, places), -1 where they are not known."""
@@ -69,26 +69,22 @@ class Segmentation:
 class PlaceTally:
     """Counts places by label and prediction."""
 
-    confusion: npt.NDArray[np.int64] | None
-
     def __init__(self, classes: int) -> None:
         self.labelled = 0
-        self._counts = np.zeros((classes, classes), np.int64)
-        self.confusion = None
+        self.confusion: npt.NDArray[np.int64] = np.zeros((classes, classes), np.int64)
 
     def add(self, rows: Rows) -> None:
         known = rows.label >= 0
         self.labelled += int(known.sum())
-        self._counts += rows.predicted[known].sum(axis=0).reshape(self._counts.shape)
-        self.confusion = self._counts if self.labelled else None
+        self.confusion += rows.predicted[known].sum(axis=0).reshape(self.confusion.shape)
 
     def scores(self) -> list[Score]:
         """Classes that neither masks nor predictions hold have no share in the mean."""
-        total = int(self._counts.sum())
+        total = int(self.confusion.sum())
         if not total:
             return []
-        hit = np.diag(self._counts).astype(np.float64)
-        union = self._counts.sum(axis=0) + self._counts.sum(axis=1) - hit
+        hit = np.diag(self.confusion).astype(np.float64)
+        union = self.confusion.sum(axis=0) + self.confusion.sum(axis=1) - hit
         there = union > 0
         return [
             Score("mean IoU", float((hit[there] / union[there]).mean())),

@@ -136,7 +136,7 @@ def measured(data: TaskData, outputs: Sequence[Array], manifest: Manifest, origi
     float original."""
     info = manifest.outputs[data.place]
     scores, tally = _tallied(data, dequantize(np.stack(outputs), info))
-    confusion = [] if tally.confusion is None or data.labels is None else tally.confusion.tolist()
+    confusion = [] if tally.confusion is None else tally.confusion.tolist()
     return Accuracy(
         dataset=data.name,
         dataset_sha256=data.sha256,
