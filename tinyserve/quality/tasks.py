@@ -137,11 +137,15 @@ def _is_wide(output: TensorInfo) -> bool:
 
 
 def _has_classes(output: TensorInfo, names: Sequence[str]) -> bool:
-    """Whether an output is known to have class scores: by their names, or since a softmax made it, whose
-    scale in integers is fixed."""
-    fixed = (("int8", -128, 1 / 256), ("int16", 0, 1 / 32768))
-    return (output.dtype, output.zero_point, output.scale) in fixed or len(names) == int(
-        np.prod(output.shape)
+    """Whether an output is known to have class scores: by their names, or since a softmax made it."""
+    return has_scale_of_shares(output) or len(names) == int(np.prod(output.shape))
+
+
+def has_scale_of_shares(output: TensorInfo) -> bool:
+    """Whether an output has the scale in integers that a softmax and a sigmoid always give."""
+    return (output.dtype, output.zero_point, output.scale) in (
+        ("int8", -128, 1 / 256),
+        ("int16", 0, 1 / 32768),
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.bundle import OutputAccuracy, TensorInfo
+from tinyserve.quality.tasks import has_scale_of_shares
 
 Array = npt.NDArray[Any]
 _UNLIKE = 4.0  # times as much spread
@@ -70,9 +71,8 @@ def _sums_to_one(reference: Array) -> bool:
 
 
 def is_probability(info: TensorInfo) -> bool:
-    """One value that a sigmoid made: its scale in integers is fixed."""
-    fixed = (info.dtype, info.zero_point, info.scale) in (("int8", -128, 1 / 256), ("int16", 0, 1 / 32768))
-    return fixed and int(np.prod(info.shape)) == 1
+    """One value that a sigmoid made."""
+    return has_scale_of_shares(info) and int(np.prod(info.shape)) == 1
 
 
 def sqnr_db(reference: Array, converted: Array) -> float | None:
@@ -125,6 +125,6 @@ def _taken(outputs: Array) -> Array:
 
 def is_classifier(output: TensorInfo, inputs: list[TensorInfo]) -> bool:
     """Whether an output looks like class scores: a vector of 2 to 1000, not the shape of an input."""
-    if any(output.shape == info.shape for info in inputs):
+    if _repeats(output, inputs):
         return False  # an autoencoder
     return len(output.shape) == 2 and 2 <= output.shape[1] <= 1000
