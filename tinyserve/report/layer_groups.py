@@ -50,14 +50,14 @@ def rows(layers: Sequence[Layer], most: int = MOST_ROWS) -> list[Row]:
     return found if len(found) <= most else _made(layers, [layer.op for layer in layers])
 
 
-def heaviest(found: Sequence[Row], most: int = 8) -> tuple[list[Row], Row | None]:
-    """The rows with the most ticks, and the others as one."""
+def heaviest(found: Sequence[Row], most: int = 8) -> list[Row]:
+    """The rows with the most ticks, and behind them the others as one."""
     ordered = sorted(found, key=lambda row: -row.ticks)
     rest = [layer for row in ordered[most:] for layer in row.layers]
-    others = (
-        Row(f"{len(rest)} others", tuple(rest), sum(row.share for row in ordered[most:])) if rest else None
-    )
-    return ordered[:most], others
+    if not rest:
+        return ordered
+    share = sum(row.share for row in ordered[most:])
+    return [*ordered[:most], Row(f"{len(rest)} others", tuple(rest), share)]
 
 
 def _made(layers: Sequence[Layer], keys: Sequence[str]) -> list[Row]:

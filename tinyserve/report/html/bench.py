@@ -34,17 +34,14 @@ class _Cell:
     arena: Markup
     trace: Markup
     rows: list[Row]
-    heaviest: list[Row]
-    others: Row | None
+    heaviest: list[Row]  # those of the chart
     confusion: list[list[tuple[int, float]]]  # count, share of its row
     classes: list[str]  # names of its rows
 
     @property
     def longest(self) -> float:
         """The largest share in the chart of layers."""
-        return max(
-            (row.share for row in (*self.heaviest, *([self.others] if self.others else []))), default=0
-        )
+        return max((row.share for row in self.heaviest), default=0)
 
     @property
     def varies(self) -> bool:
@@ -90,7 +87,6 @@ def _cell(result: BenchResult, index: int, report: BenchReport) -> _Cell:
     largest = max(other.latency.p90 for other in report.results if other.latency.unit == unit)
     trace = result.energy.trace if result.energy else None
     found = rows(result.layers)
-    heavy, others = heaviest(found)
     confusion = _confusion(result)
     names = result.accuracy.classes if result.accuracy else []
     return _Cell(
@@ -101,8 +97,7 @@ def _cell(result: BenchResult, index: int, report: BenchReport) -> _Cell:
         arena=Markup(svg.arena(result.arena, [row.name for row in found])) if result.arena else Markup(),
         trace=Markup(svg.energy_trace(trace)) if trace and trace.time_us else Markup(),
         rows=found,
-        heaviest=heavy,
-        others=others,
+        heaviest=heaviest(found),
         confusion=confusion,
         classes=names or [str(index) for index in range(len(confusion))],
     )
