@@ -42,10 +42,11 @@ class Dense:
 def load(request: LoadModel, say: Say) -> Loaded:
     """Loads the file and converts its layers. Raises ModelError, UnsupportedError or ToolError."""
     pipeline = pickles.load(request.source)
-    if forest.is_known(pickles.steps_of(pipeline)[-1]):
+    estimator = pickles.steps_of(pipeline)[-1]
+    if forest.is_known(estimator):
         return _load_trees(pipeline, str(request.source), say)
     tf = tensorflow.load()
-    if distances.is_known(pickles.steps_of(pipeline)[-1]):
+    if distances.is_known(estimator):
         return _load_distances(tf, pipeline, str(request.source), say)
     scaling, layers, predict = _layers(pipeline, str(request.source))
     say("convert", 0, 0)
@@ -57,12 +58,19 @@ def load(request: LoadModel, say: Say) -> Loaded:
             x = getattr(tf.nn, layer.activation)(x) if layer.activation else x
         return x
 
-    spec = tf.TensorSpec((1, len(layers[0].weights)), tf.float32, name="features")
-    function = tensorflow.traced(tf, call, [spec])
+    data = _traced(tf, call, len(layers[0].weights), "output_0")
+    return _loaded(pipeline, data, _tools(tf), predict)
 
-    tools = {"tensorflow": tf.__version__, "scikit-learn": importlib.metadata.version("scikit-learn")}
-    data = tensorflow.to_tflite(tf, function, Signature(("features",), ("output_0",)))
-    return _loaded(pipeline, data, tools, predict)
+
+def _traced(tf: Any, call: Callable[[Any], Any], features: int, output: str) -> bytes:
+    """The operators that ``call`` makes of float32 features (1, F), as .tflite."""
+    spec = tf.TensorSpec((1, features), tf.float32, name="features")
+    function = tensorflow.traced(tf, call, [spec])
+    return tensorflow.to_tflite(tf, function, Signature(("features",), (output,)))
+
+
+def _tools(tf: Any) -> dict[str, str]:
+    return {"tensorflow": tf.__version__, "scikit-learn": importlib.metadata.version("scikit-learn")}
 
 
 def _load_distances(tf: Any, pipeline: Any, where: str, say: Say) -> Loaded:
@@ -80,12 +88,8 @@ def _load_distances(tf: Any, pipeline: Any, where: str, say: Say) -> Loaded:
             x = scaling.clamp(tf, x) * scale + offset
         return made.call(tf, x)
 
-    spec = tf.TensorSpec((1, made.features), tf.float32, name="features")
-    data = tensorflow.to_tflite(
-        tf, tensorflow.traced(tf, call, [spec]), Signature(("features",), (made.output,))
-    )
-    tools = {"tensorflow": tf.__version__, "scikit-learn": importlib.metadata.version("scikit-learn")}
-    loaded = _loaded(pipeline, data, tools, made.predict)
+    data = _traced(tf, call, made.features, made.output)
+    loaded = _loaded(pipeline, data, _tools(tf), made.predict)
     undecided = _undecided(made.undecided, scaling) if made.undecided else None
     notes = [*loaded.notes, *made.notes]
     return replace(loaded, float_only=distances.WHY, undecided=undecided, notes=notes)
