@@ -54,10 +54,8 @@ def prepended(front: bytes, network: bytes) -> bytes:
     of the outputs stay."""
     model, added = objects.unpack(front), objects.unpack(network)
     graph, behind = model.subgraphs[0], added.subgraphs[0]
-    places = _append(model, added)
-    _read_instead(behind.operators, places[int(behind.inputs[0])], int(graph.outputs[0]))
-    graph.operators += behind.operators
-    entry, places[int(behind.inputs[0])] = int(graph.inputs[0]), int(graph.outputs[0])
+    places = _put_behind(model, added)
+    entry = int(graph.inputs[0])
     graph.outputs = [places[int(index)] for index in behind.outputs]
     model.signatureDefs = added.signatureDefs
     for signature in model.signatureDefs or ():
@@ -74,9 +72,7 @@ def appended(network: bytes, tail: bytes) -> bytes:
     the network's, under their own names."""
     model, added = objects.unpack(network), objects.unpack(tail)
     graph, behind = model.subgraphs[0], added.subgraphs[0]
-    places = _append(model, added)
-    _read_instead(behind.operators, places[int(behind.inputs[0])], int(graph.outputs[0]))
-    graph.operators += behind.operators
+    places = _put_behind(model, added)
     given = [places[int(index)] for index in behind.outputs]
     graph.outputs = [*map(int, graph.outputs), *given]
     for signature in model.signatureDefs or ():
@@ -85,6 +81,17 @@ def appended(network: bytes, tail: bytes) -> bytes:
             signature.outputs.append(named)
     _drop_unread(model, graph)
     return objects.pack(model)
+
+
+def _put_behind(model: Any, added: Any) -> dict[int, int]:
+    """Appends a model whose only input takes the model's only output. Returns the new numbers of its
+    tensors."""
+    graph, behind = model.subgraphs[0], added.subgraphs[0]
+    places = _append(model, added)
+    given, taken = int(graph.outputs[0]), int(behind.inputs[0])
+    _read_instead(behind.operators, places[taken], given)
+    graph.operators += behind.operators
+    return places | {taken: given}
 
 
 def _edge(model: Any, second: list[Any]) -> list[int]:
