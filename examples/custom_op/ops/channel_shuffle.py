@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import DType, Node, Options
-from tinyserve.compiler.ops.signal.filter_bank import SignalAttributes, option, read_attributes
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.custom_options import CustomAttributes, option, read_attributes
 from tinyserve.compiler.program import Params
 
 
@@ -25,7 +25,7 @@ class ChannelShuffle(OpDef):
     custom = True
     types = (DType.INT8,)
 
-    def attributes(self, options: Options) -> SignalAttributes:
+    def attributes(self, options: Options) -> CustomAttributes:
         return read_attributes(options)
 
     def check(self, node: Node) -> None:
