@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +12,11 @@ import numpy.typing as npt
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support.overlap import NOTHING_READ, IntArray, lead_bytes
 from tinyserve.compiler.ops.support.quantize_params import activation_range
+from tinyserve.compiler.ops.support.records import FloatClamp
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Buffer, Constant, Operand, Overlap, Params
+
+_Item = TypeVar("_Item", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,16 @@ class PackedWeights(Params):
 
     weights: Constant
     requant: Constant
+
+
+@dataclass(frozen=True)
+class FloatLayer(Params):
+    """The constants of a float32 layer whose taps are at ``offsets`` of each other, and a result's bounds."""
+
+    offsets: Constant
+    weights: Constant
+    bias: Constant
+    clamp: FloatClamp
 
 
 @dataclass(frozen=True)
@@ -82,6 +96,11 @@ def int8_only(node: Node) -> bool:
     return input.dtype is DType.INT8 and weights.dtype is DType.INT8
 
 
+def is_float(node: Node) -> bool:
+    """float32 activations and constant weights."""
+    return node.input("input").dtype is DType.FLOAT32 and node.input("weights").data is not None
+
+
 def _is_plain(node: Node) -> bool:
     """int8, batch 1, and as many channels in the weights' last axis as in the input."""
     input, weights = node.input("input"), node.input("weights")
@@ -119,16 +138,26 @@ def rounded_up(count: int, multiple: int) -> int:
     return -(-count // multiple) * multiple
 
 
-def folded_bias(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
+def bias(node: Node, channels: int, dtype: type[_Item]) -> npt.NDArray[_Item]:
+    """Zeros where there is none: a sum that starts from +0 is never -0, the only value that +0 changes."""
+    tensor = node.optional("bias")
+    if tensor is None or tensor.data is None:
+        return np.zeros(channels, dtype)
+    return np.asarray(tensor.data.reshape(-1), dtype)
+
+
+def exact_folded_bias(node: Node, taps: npt.NDArray[np.int8]) -> IntArray:
     """The bias with the input's zero point folded in: sum(w * (x - z)) = sum(w * x) - z * sum(w).
 
-    ``taps`` has the output channels first. Wraps around as the kernels' int32 accumulators do.
+    ``taps`` has the output channels first.
     """
-    bias = node.optional("bias")
     sums = taps.reshape(taps.shape[0], -1).astype(np.int64).sum(axis=1)
-    start = np.zeros(len(sums), np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
-    folded = start.astype(np.int64) - node.input("input").zero_point * sums
-    return np.asarray(folded & 0xFFFFFFFF, dtype=np.uint32).view(np.int32)
+    return np.asarray(bias(node, len(sums), np.int64) - node.input("input").zero_point * sums)
+
+
+def folded_bias(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
+    """``exact_folded_bias``, wrapped around as the kernels' int32 accumulators do."""
+    return np.asarray(exact_folded_bias(node, taps) & 0xFFFFFFFF, dtype=np.uint32).view(np.int32)
 
 
 def is_3x3(view: Window) -> bool:

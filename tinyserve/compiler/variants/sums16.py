@@ -88,12 +88,9 @@ def candidates(node: Node, lowering: Lowering, kernel: Kernel) -> list[Candidate
 def _factors(node: Node) -> _Factors | None:
     """None where a factor is so large or small that the kernels' one product does not hold it."""
     input, weights, output = node.input("input"), node.input("weights"), node.output
-    bias = node.optional("bias")
     every = convolution_requantization(node, input, weights, output).per_channel(output.shape[3])
     multipliers, shifts = every.multipliers.astype(np.int64), every.shifts.astype(np.int64)
-    start = (
-        np.zeros(output.shape[3], np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
-    )
+    start = layers.bias(node, output.shape[3], np.int64)
     if narrow_sums(node):
         return _Factors(start, multipliers, shifts) if np.all(shifts <= 0) else None
     # ts_requantize_s64 rounds multipliers to 16 bits and shifts by 15 - shift: the high half of one product.

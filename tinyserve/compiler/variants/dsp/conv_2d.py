@@ -110,7 +110,7 @@ def _forms(node: Node, optimize: Optimize) -> list[packing.Matmul]:
     taps = weights.data.reshape(weights.shape[0], -1)
     steps = packing.in_steps(taps, run_length(conv_window(node), input.shape[3]))
     factors = convolution_requantization(node, input, weights, output)
-    bias = packing.folded_bias(node, taps)
+    bias = layers.exact_folded_bias(node, taps)
     packed = packing.matmul(node, steps, bias, factors)
     if optimize == "size":
         return [packed] if packed else []

@@ -43,17 +43,6 @@ def applies(node: Node) -> bool:
     return input.dtype is weights.dtype is output.dtype is DType.INT8
 
 
-def folded_bias(node: Node, taps: npt.NDArray[np.int8]) -> Ints:
-    """The bias with the input's zero point folded in: sum(w * (x - z)) = sum(w * x) - z * sum(w).
-
-    ``taps``: [output channels][...].
-    """
-    bias = node.optional("bias")
-    sums = taps.reshape(taps.shape[0], -1).astype(np.int64).sum(axis=1)
-    start = np.zeros(len(sums), np.int64) if bias is None or bias.data is None else bias.data.reshape(-1)
-    return np.asarray(start.astype(np.int64) - node.input("input").zero_point * sums)
-
-
 def tap_pairs(run_length: int) -> list[tuple[int, int | None]]:
     """Which two taps of a run share a word, in the order of ``kernels/dsp/patch.S``; None is none."""
     pairs: list[tuple[int, int | None]] = []

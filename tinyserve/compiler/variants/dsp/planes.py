@@ -14,7 +14,7 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.program import Buffer, Constant, Overlap, Params
-from tinyserve.compiler.variants import Candidate
+from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.dsp import clamp, packing
 from tinyserve.compiler.variants.planes import Plane, PlaneFields
 
@@ -87,7 +87,7 @@ def _records(node: Node, plane: Plane) -> npt.NDArray[np.int32] | None:
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[1:]).astype(np.int64)
     channels = output.shape[3]
-    bias = packing.folded_bias(node, np.moveaxis(taps, 2, 0).astype(np.int8))
+    bias = layers.exact_folded_bias(node, np.moveaxis(taps, 2, 0).astype(np.int8))
     bounds = packing.accumulator_bounds(taps.reshape(-1, channels).T[:, :, None], bias)
     factors = convolution_requantization(node, input, weights, output)
     multipliers, shifts = packing.settle(factors, channels, bounds)

@@ -20,7 +20,7 @@ from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Constant, Params
-from tinyserve.compiler.variants import Candidate
+from tinyserve.compiler.variants import Candidate, layers
 from tinyserve.compiler.variants.dsp import clamp, packing
 from tinyserve.compiler.variants.dsp.packing import Ints
 
@@ -70,7 +70,7 @@ def filters(node: Node) -> Filters | None:
         return None
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[0], -1)
-    bias = packing.folded_bias(node, taps)
+    bias = layers.exact_folded_bias(node, taps)
     bounds = np.abs(bias) + 128 * np.abs(taps.astype(np.int64)).sum(axis=1)
     factors = convolution_requantization(node, node.input("input"), weights, output)
     multipliers, shifts = packing.settle(factors, len(taps), bounds)

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Node
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.fully_connected import Matrix, matrix_of
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.records import FloatClamp, float_clamp
 from tinyserve.compiler.program import Constant, Params
-from tinyserve.compiler.variants import Candidate
+from tinyserve.compiler.variants import Candidate, blocks, layers
 
 REASON = "4 channels at a time in FPU registers, 16 weights per load"
 _GROUP = 4
@@ -38,7 +38,7 @@ class FpuFullyConnectedParams(Params, c_type="ts_fully_connected_fpu_f32_params"
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for float32 layers with constant weights."""
     input, weights = node.input("input"), node.input("weights")
-    if input.dtype is not DType.FLOAT32 or weights.data is None:
+    if not layers.is_float(node):
         return []
     depth = weights.shape[1]
     groups = -(-weights.shape[0] // _GROUP) * (input.elements // depth)
@@ -47,15 +47,10 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 
 def _packed(node: Node) -> npt.NDArray[np.float32]:
     """[groups][taps, then bias][4 channels]; missing channels and biases are zeros."""
-    weights, bias = node.input("weights"), node.optional("bias")
+    weights = node.input("weights")
     assert weights.data is not None
-    channels, depth = weights.shape
-    groups = -(-channels // _GROUP)
-    rows = np.zeros((groups * _GROUP, depth + 1), dtype=np.float32)
-    rows[:channels, :depth] = weights.data.reshape(channels, depth)
-    if bias is not None and bias.data is not None:
-        rows[:channels, depth] = bias.data.reshape(-1)
-    return np.ascontiguousarray(rows.reshape(groups, _GROUP, depth + 1).transpose(0, 2, 1))
+    bias = layers.bias(node, len(weights.data), np.float32)
+    return blocks.side_by_side(np.column_stack([weights.data, bias]), _GROUP)
 
 
 def _lower(node: Node, lowering: Lowering) -> None:

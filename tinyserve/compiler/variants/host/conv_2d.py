@@ -32,7 +32,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     if weights.shape[3] != input.shape[3]:
         return []
     macs = node.output.elements * weights.elements // weights.shape[0]
-    if floats.applies(node):
+    if layers.is_float(node):
         return [
             Candidate("host", macs * 0.1, floats.REASON, lambda: floats.lower_convolution(node, lowering))
         ]

@@ -33,7 +33,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     input, weights = node.input("input"), node.input("weights")
     cost = node.output.elements * weights.shape[1] * weights.shape[2] * 0.1
     if weights.shape[3] == input.shape[3]:
-        if floats.applies(node):
+        if layers.is_float(node):
             return [Candidate("host", cost, floats.REASON, lambda: floats.lower_depthwise(node, lowering))]
         if layers.int8_only(node):
             return [Candidate("host", cost, REASON, lambda: _lower(node, lowering))]
@@ -61,7 +61,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
         node,
         lowering,
         packing.quads(taps[lanes][:, None, :]),
-        packing.requantization(node, taps, factors)[:, lanes],
+        packing.requantization(node, taps, factors)[lanes],
         offsets + [0] * (quads * packing.QUAD - len(offsets)),
     )
     add_call(

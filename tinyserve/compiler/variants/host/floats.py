@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Node
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
-from tinyserve.compiler.ops.support.records import FloatClamp, float_clamp
-from tinyserve.compiler.program import Buffer, Constant, Params
+from tinyserve.compiler.ops.support.records import float_clamp
+from tinyserve.compiler.program import Buffer, Params
+from tinyserve.compiler.variants import blocks, layers
 from tinyserve.compiler.variants.host import packing
 from tinyserve.compiler.variants.host.packing import ALIGNMENT, LANES
 
@@ -23,21 +24,11 @@ Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class HostFloatWeights(Params):
-    """The constants of a float32 layer, and the bounds of a result."""
-
-    offsets: Constant
-    weights: Constant
-    bias: Constant
-    clamp: FloatClamp
-
-
-@dataclass(frozen=True)
 class HostMatmulF32(Params, c_type="ts_host_matmul_f32"):
     runs: int
     run_length: int
     channels: int
-    layer: HostFloatWeights
+    layer: layers.FloatLayer
 
 
 @dataclass(frozen=True)
@@ -57,12 +48,7 @@ class HostFullyConnectedF32Params(Params, c_type="ts_host_fully_connected_f32_pa
 class HostDepthwiseConv2DF32Params(Params, c_type="ts_host_depthwise_conv_2d_f32_params"):
     stretches: packing.Stretches
     taps: int
-    layer: HostFloatWeights
-
-
-def applies(node: Node) -> bool:
-    """float32 activations and constant weights."""
-    return node.input("input").dtype is DType.FLOAT32 and node.input("weights").data is not None
+    layer: layers.FloatLayer
 
 
 def lower_convolution(node: Node, lowering: Lowering) -> None:
@@ -94,7 +80,7 @@ def lower_depthwise(node: Node, lowering: Lowering) -> None:
     image = packing.Image(node, conv_window(node))
     stretches, lanes = image.stretches()
     taps = weights.data.reshape(-1, image.channels).T
-    bias = _bias(node, image.channels)[lanes]
+    bias = layers.bias(node, image.channels, np.float32)[lanes]
     layer = _constants(node, lowering, taps[lanes], bias, image.tap_offsets())
     params = HostDepthwiseConv2DF32Params(stretches, taps.shape[1], layer)
     padded = image.scratch(node, lowering, _ITEM)
@@ -103,34 +89,20 @@ def lower_depthwise(node: Node, lowering: Lowering) -> None:
 
 def _matmul(node: Node, lowering: Lowering, rows: Floats, offsets: list[int]) -> HostMatmulF32:
     """For weights [channels][values]."""
-    layer = _constants(node, lowering, rows, _bias(node, len(rows)), offsets)
+    layer = _constants(node, lowering, rows, layers.bias(node, len(rows), np.float32), offsets)
     return HostMatmulF32(len(offsets), rows.shape[1] // len(offsets), len(rows), layer)
-
-
-def _bias(node: Node, channels: int) -> Floats:
-    """Zeros where there is none: a sum that starts from +0 is never -0, the only value that +0 changes."""
-    bias = node.optional("bias")
-    if bias is None or bias.data is None:
-        return np.zeros(channels, np.float32)
-    return np.asarray(bias.data, dtype=np.float32).reshape(-1)
 
 
 def _constants(
     node: Node, lowering: Lowering, rows: Floats, bias: Floats, offsets: list[int]
-) -> HostFloatWeights:
+) -> layers.FloatLayer:
     """Weights [lanes][values] as [blocks of 16][values][16], biases by 16, and the bounds of a result."""
     name = node.input("weights").name
-    lanes, values = rows.shape
-    blocks = -(-lanes // LANES)
-    weights = np.zeros((blocks * LANES, values), dtype=np.float32)
-    weights[:lanes] = rows
-    biases = np.zeros(blocks * LANES, dtype=np.float32)
-    biases[:lanes] = bias
-    packed = weights.reshape(blocks, LANES, values).transpose(0, 2, 1)
-    return HostFloatWeights(
+    weights = blocks.side_by_side(rows, LANES)
+    return layers.FloatLayer(
         offsets=lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),
-        weights=lowering.constant(f"{name}_host", packed, "16 channels side by side", ALIGNMENT),
-        bias=lowering.constant(f"{name}_biases", biases, "by 16", ALIGNMENT),
+        weights=lowering.constant(f"{name}_host", weights, "16 channels side by side", ALIGNMENT),
+        bias=lowering.constant(f"{name}_biases", blocks.whole(bias, LANES), "by 16", ALIGNMENT),
         clamp=float_clamp(node.attributes.activation),
     )
 

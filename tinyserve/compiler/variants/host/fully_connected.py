@@ -25,7 +25,7 @@ class HostFullyConnectedParams(Params, c_type="ts_host_fully_connected_params"):
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for layers of int8 or float32."""
     macs = node.output.elements * node.input("weights").shape[1]
-    if floats.applies(node):
+    if layers.is_float(node):
         return [
             Candidate("host", macs * 0.1, floats.REASON, lambda: floats.lower_fully_connected(node, lowering))
         ]

@@ -16,7 +16,7 @@ from tinyserve.compiler.ops.support.quantize_params import Requantization
 from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Buffer, Constant, Params
-from tinyserve.compiler.variants import layers
+from tinyserve.compiler.variants import blocks, layers
 from tinyserve.compiler.variants.padded import Extents, PaddedImage, Steps
 
 LANES = 16
@@ -81,31 +81,18 @@ class Stretches(Params):
 
 def quads(rows: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
     """[channels][runs][run] as [blocks of 16][runs][run in fours][16][4], padded with zeros."""
-    channels, runs, length = rows.shape
-    blocks, fours = -(-channels // LANES), -(-length // QUAD)
-    padded = np.zeros((blocks * LANES, runs, fours * QUAD), dtype=np.int8)
-    padded[:channels, :, :length] = rows
-    by_block = padded.reshape(blocks, LANES, runs, fours, QUAD)
-    return np.ascontiguousarray(by_block.transpose(0, 2, 3, 1, 4)).reshape(-1)
+    return blocks.in_groups(rows, LANES, QUAD).reshape(-1)
 
 
 def requantization(node: Node, taps: npt.NDArray[np.int8], factors: Requantization) -> npt.NDArray[np.int32]:
-    """[3][channels]: biases for inputs + 128, multipliers, shifts. ``taps`` has the output channels first."""
+    """[channels][3]: biases for inputs + 128, multipliers, shifts. ``taps`` has the output channels first."""
     channels = len(taps)
     sums = taps.reshape(channels, -1).astype(np.int64).sum(axis=1)
     # Wraps around as the kernels' sums do.
     bias = (layers.folded_bias(node, taps).astype(np.int64) - _SHIFTED * sums) & 0xFFFFFFFF
     every = factors.per_channel(channels)
-    return np.stack([bias.astype(np.uint32).view(np.int32), every.multipliers, every.shifts.astype(np.int32)])
-
-
-def by_lanes(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """[3][channels] as [blocks of 16][3][16], padded with zeros."""
-    blocks = -(-rows.shape[1] // LANES)
-    padded = np.zeros((len(rows), blocks * LANES), dtype=np.int32)
-    padded[:, : rows.shape[1]] = rows
-    by_block = padded.reshape(len(rows), blocks, LANES)
-    return np.ascontiguousarray(by_block.transpose(1, 0, 2)).reshape(-1)
+    columns = (bias.astype(np.uint32).view(np.int32), every.multipliers, every.shifts.astype(np.int32))
+    return np.stack(columns, axis=1)
 
 
 def constants(
@@ -115,8 +102,8 @@ def constants(
     requantization: npt.NDArray[np.int32],
     offsets: list[int],
 ) -> HostWeights:
-    """Of a layer with weights. ``requantization``: [3][channels]."""
-    table = by_lanes(requantization)
+    """Of a layer with weights. ``requantization``: [channels][3]."""
+    table = blocks.side_by_side(requantization, LANES).reshape(-1)
     name = node.input("weights").name
     return HostWeights(
         offsets=lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),

@@ -14,7 +14,7 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.program import Params
-from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants import Candidate, blocks, layers
 from tinyserve.compiler.variants.mve import lanes, packing, planes
 
 _COST_PER_BLOCK = {1: 110.0, 2: 140.0}
@@ -83,7 +83,6 @@ def scratch_bytes(output_width: int, stride: int) -> int:
 
 def _packed(taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
     """[channels][9] as [channels, rounded up to 16][4 rows][4 columns], the fourth of each zero."""
-    channels = len(taps)
-    packed = np.zeros((-(-channels // packing.LANES) * packing.LANES, 4, 4), dtype=np.int8)
-    packed[:channels, :3, :3] = taps.reshape(channels, 3, 3)
-    return packed.reshape(-1)
+    squares = np.zeros((len(taps), 4, 4), dtype=np.int8)
+    squares[:, :3, :3] = taps.reshape(-1, 3, 3)
+    return blocks.whole(squares, packing.LANES).reshape(-1)

@@ -50,9 +50,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     view = conv_window(node)
     factors = convolution_requantization(node, input, weights, output)
-    bias = node.optional("bias")
-    start = np.zeros(output.shape[3], np.int32) if bias is None or bias.data is None else bias.data
-    table = packing.requantization_table(np.asarray(start.reshape(-1), np.int32), factors)
+    table = packing.requantization_table(layers.bias(node, output.shape[3], np.int32), factors)
     source, target = lowering.operand(input), lowering.buffer(output)
     packed = lowering.operand(weights)
     assert isinstance(packed, Constant)

@@ -12,6 +12,7 @@ from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
 from tinyserve.compiler.program import Params
+from tinyserve.compiler.variants import blocks
 from tinyserve.compiler.variants.layers import PackedWeights, output_range
 
 LANES = 16
@@ -32,26 +33,14 @@ class MveOutput(Params, c_type="ts_mve_output"):
 
 def interleaved(weights: npt.NDArray[np.int8], channels: int) -> npt.NDArray[np.int8]:
     """Rows [outputs][depth] as ``channels`` at a time, 16 bytes of each in turn, padded with zeros."""
-    outputs, depth = weights.shape
-    blocks = -(-depth // LANES)
-    groups = -(-outputs // channels)
-    padded = np.zeros((groups * channels, blocks * LANES), dtype=np.int8)
-    padded[:outputs, :depth] = weights
-    by_vector = padded.reshape(groups, channels, blocks, LANES).transpose(0, 2, 1, 3)
-    return np.ascontiguousarray(by_vector).reshape(-1)
+    return blocks.in_groups(weights[:, None], channels, LANES).reshape(-1)
 
 
 def requantization_table(bias: npt.NDArray[np.int32], factors: Requantization) -> npt.NDArray[np.int32]:
     """For every four channels: four biases, four multipliers, four negated right shifts."""
-    channels = len(bias)
-    per_channel = factors.per_channel(channels)
-    table = np.zeros((-(-channels // 4), 3, 4), dtype=np.int32)
-    rows = (bias, per_channel.multipliers, per_channel.shifts.astype(np.int32))
-    for index, values in enumerate(rows):
-        padded = np.zeros(table.shape[0] * 4, dtype=np.int32)
-        padded[:channels] = values
-        table[:, index, :] = padded.reshape(-1, 4)
-    return table
+    every = factors.per_channel(len(bias))
+    rows = np.stack([bias, every.multipliers, every.shifts.astype(np.int32)], axis=1)
+    return blocks.side_by_side(rows, 4)
 
 
 def needs_exact_ties(node: Node) -> bool:

@@ -47,7 +47,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: npt.NDArray[np.int32]) -> None:
     input, output = node.input("input"), node.output
     view = conv_window(node)
-    packed = packing.blocks(taps, TAPS)
+    packed = packing.in_blocks(taps, TAPS)
     patch = lowering.scratch(f"{output.name}_patch", PIXELS * layers.rounded_up(taps.shape[1], TAPS))
     source, target = lowering.operand(input), lowering.buffer(output)
     params = Rv32mConv2DParams(

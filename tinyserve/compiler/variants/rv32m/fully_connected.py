@@ -16,7 +16,7 @@ from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
 from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
 from tinyserve.compiler.program import Constant, Params
-from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants import Candidate, blocks, layers
 from tinyserve.compiler.variants.rv32m import packing
 
 REASON = "4 channels share the row's loads"
@@ -52,11 +52,11 @@ def _lower(node: Node, lowering: Lowering, table: npt.NDArray[np.int32], step: i
     input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     channels, depth = weights.shape
-    bias = packing.whole_blocks(table[:, 0])
+    bias = blocks.whole(table[:, 0], packing.CHANNELS)
     records = table if step else table[:1]
     source, target = lowering.operand(input), lowering.buffer(output)
     params = Rv32mFullyConnectedParams(
-        weights=lowering.constant(f"{weights.name}_packed", packing.blocks(weights.data, 1)),
+        weights=lowering.constant(f"{weights.name}_packed", packing.in_blocks(weights.data, 1)),
         bias=lowering.constant(f"{output.name}_bias", bias),
         requant=lowering.constant(f"{weights.name}_requant", records.reshape(-1), packing.RECORD),
         requant_step=step,

@@ -12,7 +12,8 @@ from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
 from tinyserve.compiler.program import Params
-from tinyserve.compiler.variants.layers import PackedWeights, folded_bias, rounded_up
+from tinyserve.compiler.variants import blocks
+from tinyserve.compiler.variants.layers import PackedWeights, folded_bias
 
 CHANNELS = 4
 """TS_RV32M_CHANNELS: output channels that share what is loaded of the inputs."""
@@ -49,12 +50,9 @@ def channel_table(
     return np.stack([bias, per_channel.multipliers, shifts, rounding], axis=1).astype(np.int32)
 
 
-def blocks(taps: npt.NDArray[np.int8], multiple: int) -> npt.NDArray[np.int8]:
+def in_blocks(taps: npt.NDArray[np.int8], multiple: int) -> npt.NDArray[np.int8]:
     """[channels][taps] as [blocks of 4 channels][taps][4]; channels and taps beyond are zeros."""
-    channels, count = taps.shape
-    padded = np.zeros((rounded_up(channels, CHANNELS), rounded_up(count, multiple)), dtype=np.int8)
-    padded[:channels, :count] = taps
-    return np.ascontiguousarray(padded.reshape(-1, CHANNELS, padded.shape[1]).transpose(0, 2, 1)).reshape(-1)
+    return blocks.side_by_side(blocks.whole(taps.T, multiple).T, CHANNELS).reshape(-1)
 
 
 def layer_constants(
@@ -64,12 +62,5 @@ def layer_constants(
     name = node.input("weights").name
     return PackedWeights(
         lowering.constant(f"{name}_packed", packed),
-        lowering.constant(f"{name}_requant", whole_blocks(table).reshape(-1), RECORD),
+        lowering.constant(f"{name}_requant", blocks.whole(table, CHANNELS).reshape(-1), RECORD),
     )
-
-
-def whole_blocks(rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """Rows of channels and zeros for those that the last block lacks."""
-    filled = np.zeros((rounded_up(len(rows), CHANNELS), *rows.shape[1:]), dtype=np.int32)
-    filled[: len(rows)] = rows
-    return filled

@@ -38,7 +38,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     if weights.shape[3] != input.shape[3]:
         return []
     macs = node.output.elements * weights.elements // weights.shape[0]
-    if packing.is_float(node):
+    if layers.is_float(node):
         return [Candidate("wasm", macs * 0.3, REASON, lambda: _lower_f32(node, lowering))]
     if not layers.int8_only(node):
         return []

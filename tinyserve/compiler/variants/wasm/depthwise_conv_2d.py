@@ -33,14 +33,14 @@ class WasmDepthwiseConv2DParams(Params, c_type="ts_wasm_depthwise_conv_2d_params
 class WasmDepthwiseConv2DF32Params(Params, c_type="ts_wasm_depthwise_conv_2d_f32_params"):
     rows: packing.Rows
     taps: int
-    layer: packing.WasmFloatLayer
+    layer: layers.FloatLayer
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for layers of depth multiplier 1, or int8 of one input channel: a convolution."""
     input, weights = node.input("input"), node.input("weights")
     cost = node.output.elements * weights.shape[1] * weights.shape[2] * 0.4
-    if weights.shape[3] == input.shape[3] and packing.is_float(node):
+    if weights.shape[3] == input.shape[3] and layers.is_float(node):
         return [Candidate("wasm", cost, REASON, lambda: _lower_f32(node, lowering))]
     if not layers.int8_only(node):
         return []

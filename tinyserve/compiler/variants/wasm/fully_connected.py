@@ -35,7 +35,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for layers of int8 or float32."""
     weights = node.input("weights")
     macs = node.output.elements * weights.shape[1]
-    if packing.is_float(node):
+    if layers.is_float(node):
         return [Candidate("wasm", macs * 0.3, REASON, lambda: _lower_f32(node, lowering))]
     if not layers.int8_only(node):
         return []

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Node
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
-from tinyserve.compiler.ops.support.records import Clamp, FloatClamp, float_clamp, quantized_clamp
+from tinyserve.compiler.ops.support.records import Clamp, float_clamp, quantized_clamp
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Buffer, Constant, Params
-from tinyserve.compiler.variants import layers
+from tinyserve.compiler.variants import blocks, layers
 from tinyserve.compiler.variants.padded import Extents, PaddedImage, Steps
 
 LANES = 4
@@ -50,21 +50,11 @@ class WasmMatmul(Params, c_type="ts_wasm_matmul"):
 
 
 @dataclass(frozen=True)
-class WasmFloatLayer(Params):
-    """The constants of a float32 layer, and the bounds of a result."""
-
-    offsets: Constant
-    weights: Constant
-    bias: Constant
-    clamp: FloatClamp
-
-
-@dataclass(frozen=True)
 class WasmMatmulF32(Params, c_type="ts_wasm_matmul_f32"):
     runs: int
     run_length: int
     channels: int
-    layer: WasmFloatLayer
+    layer: layers.FloatLayer
 
 
 @dataclass(frozen=True)
@@ -83,15 +73,9 @@ class Rows(Params):
     steps: Steps
 
 
-def is_float(node: Node) -> bool:
-    """float32 activations and constant weights."""
-    return node.input("input").dtype is DType.FLOAT32 and node.input("weights").data is not None
-
-
 def fits(node: Node, taps: npt.NDArray[np.int8], factors: Requantization) -> bool:
     """Whether ``ts_wasm_requant`` takes the layer: no shift to the left, and sums below 2^30."""
-    bias = node.optional("bias")
-    start = 0 if bias is None or bias.data is None else np.abs(bias.data.reshape(-1).astype(np.int64))
+    start = np.abs(layers.bias(node, len(taps), np.int64))
     sums = np.abs(taps.reshape(len(taps), -1).astype(np.int64)).sum(axis=1) * _FARTHEST + start
     shifts = factors.per_channel(len(taps)).shifts
     return bool(sums.max(initial=0) < _LEAST_SUM) and all(map(takes_shift, shifts.tolist()))
@@ -104,40 +88,22 @@ def takes_shift(shift: int) -> bool:
 
 def pairs(rows: npt.NDArray[np.int8], block: int = LANES) -> npt.NDArray[np.int8]:
     """[channels][runs][run] as [blocks][runs][run in pairs][block][2], padded with zeros."""
-    channels, runs, length = rows.shape
-    blocks, twos = -(-channels // block), -(-length // 2)
-    padded = np.zeros((blocks * block, runs, twos * 2), dtype=np.int8)
-    padded[:channels, :, :length] = rows
-    by_block = padded.reshape(blocks, block, runs, twos, 2)
-    return np.ascontiguousarray(by_block.transpose(0, 2, 3, 1, 4)).reshape(-1)
+    return blocks.in_groups(rows, block, 2).reshape(-1)
 
 
 def requantization(
     node: Node, lowering: Lowering, channels: int, factors: Requantization, block: int = LANES
 ) -> WasmRequant:
     """How sums become int8; tables are padded to whole blocks."""
-    name, lanes = node.input("weights").name, layers.rounded_up(channels, block)
-    every = factors.per_channel(channels)
+    name, every = node.input("weights").name, factors.per_channel(channels)
+    bias = layers.bias(node, channels, np.int32)
     return WasmRequant(
-        bias=lowering.constant(f"{name}_bias", padded(bias(node, channels, np.int32), lanes)),
-        multipliers=lowering.constant(f"{name}_multipliers", padded(every.multipliers, lanes)),
-        shifts=lowering.constant(f"{name}_shifts", padded(every.shifts.astype(np.int8), lanes)),
+        bias=lowering.constant(f"{name}_bias", blocks.whole(bias, block)),
+        multipliers=lowering.constant(f"{name}_multipliers", blocks.whole(every.multipliers, block)),
+        shifts=lowering.constant(f"{name}_shifts", blocks.whole(every.shifts.astype(np.int8), block)),
         zero_point=node.output.zero_point,
         clamp=quantized_clamp(node),
     )
-
-
-def bias(node: Node, channels: int, dtype: type[np.generic]) -> npt.NDArray[np.generic]:
-    """Zeros where there is none: a sum that starts from +0 is never -0, the only value that +0 changes."""
-    tensor = node.optional("bias")
-    if tensor is None or tensor.data is None:
-        return np.zeros(channels, dtype)
-    return np.asarray(tensor.data, dtype=dtype).reshape(-1)
-
-
-def padded(values: npt.NDArray[np.generic], lanes: int) -> npt.NDArray[np.generic]:
-    """With zeros behind, or no more than there are."""
-    return np.concatenate([values, np.zeros(lanes - len(values), values.dtype)])
 
 
 def matmul(
@@ -157,18 +123,15 @@ def matmul(
 
 def float_layer(
     node: Node, lowering: Lowering, rows: npt.NDArray[np.float32], offsets: list[int]
-) -> WasmFloatLayer:
+) -> layers.FloatLayer:
     """Weights [channels][values] as [blocks of 4][values][4], biases by 4."""
     name = node.input("weights").name
-    channels, values = rows.shape
-    lanes = layers.rounded_up(channels, LANES)
-    weights = np.zeros((lanes, values), dtype=np.float32)
-    weights[:channels] = rows
-    packed = weights.reshape(-1, LANES, values).transpose(0, 2, 1)
-    return WasmFloatLayer(
+    bias = layers.bias(node, len(rows), np.float32)
+    weights = blocks.side_by_side(rows, LANES)
+    return layers.FloatLayer(
         offsets=lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),
-        weights=lowering.constant(f"{name}_wasm", packed, "4 channels side by side", ALIGNMENT),
-        bias=lowering.constant(f"{name}_bias", padded(bias(node, channels, np.float32), lanes)),
+        weights=lowering.constant(f"{name}_wasm", weights, "4 channels side by side", ALIGNMENT),
+        bias=lowering.constant(f"{name}_bias", blocks.whole(bias, LANES)),
         clamp=float_clamp(node.attributes.activation),
     )
 
