@@ -15,7 +15,7 @@ import tinyserve
 
 ROOT = Path(tinyserve.__file__).parent
 _LAYERS = """
-    errors extras platforms escapes files databases npz cache progress locks programs resources templates
+    escapes errors extras platforms files databases npz cache progress locks programs resources templates
     bundle quality
     compiler.graph compiler.names compiler.reserved compiler.program
     compiler.ops compiler.passes compiler.variants compiler.plan compiler.emit

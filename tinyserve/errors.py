@@ -23,19 +23,27 @@ Exit statuses are part of the interface (docs/guide/errors.md):
 
 from __future__ import annotations
 
+from tinyserve.escapes import clipped
+
+LONGEST_LINE = 2000
+"""Of a message: what it quotes of a file or a device may be of any length."""
+LONGEST_COMMAND = 20_000
+"""Of a hint, which may be a compiler's command line to copy."""
+
 
 class TinyserveError(Exception):
     """Base of all expected errors: ``message`` says what and where, ``hint`` says what to try.
 
-    A hint may be empty where nothing can be tried.
+    A hint may be empty where nothing can be tried. Lines longer than any that we write lose their middle.
     """
 
     exit_status = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
+        message = clipped(message, LONGEST_LINE)
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = clipped(hint, LONGEST_COMMAND)
 
     def __str__(self) -> str:
         return f"{self.message}\n  try: {self.hint}" if self.hint else self.message

@@ -40,6 +40,20 @@ def _picture(character: str) -> str:
     return _DELETE_PICTURE if code == _DELETE else _UNSEEN
 
 
+def clipped(text: str, most: int) -> str:
+    """Lines of more than ``most`` characters without their middle, which says how much it was: what names a
+    place stands at a line's beginning, and what is wrong with it at its end."""
+    return "\n".join(_clipped_line(line, most) for line in text.split("\n"))
+
+
+def _clipped_line(line: str, most: int) -> str:
+    if len(line) <= most:
+        return line
+    tail = most // 4
+    head = most - tail
+    return f"{line[:head]} … ({len(line) - most:,} characters) … {line[-tail:]}"
+
+
 def terminal(text: str) -> str:
     """For a terminal or a log: lines stay lines and tabs tabs, everything else is seen and does nothing."""
     return "\n".join("\t".join(map(visible, line.split("\t"))) for line in text.split("\n"))

@@ -78,6 +78,11 @@ def test_a_file_whose_name_is_no_word_is_no_board(tmp_path: Path) -> None:
         boards.load_file(path)
 
 
+POWER = (
+    ("supply_v", "3.0", "> 0"), ("active_ua_per_mhz", "52.0", "> 0"), ("sleep_ua", "1.5", ">= 0"),
+)  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
@@ -88,6 +93,14 @@ def test_a_file_whose_name_is_no_word_is_no_board(tmp_path: Path) -> None:
         ("touch_1200 = true", "flash_wait_states = 5000", "flash_wait_states: 5,000 is not"),
         ("bytes = 983_040", "bytes = 960", "flash.bytes: 960 is not from 1,024"),
         ("bytes = 262_144", "bytes = 256", "ram.bytes: 256 is not from 1,024"),
+        ("pid = 0x805a", "pid = 0x1_0000", "usb[0].pid: Expected `int` <= 65535"),
+        ("pid = 0x805a", "pid = -1", "usb[0].pid: Expected `int` >= 0"),
+        ("vid = 0x2341\npid = 0x805a", "vid = 0\npid = 0x805a", "usb[0].vid: Expected `int` >= 1"),
+        *(
+            (f"{key} = {old}", f"{key} = {new}", f"power.{key}: Expected `float` {said}")
+            for key, old, least in POWER
+            for new, said in (("nan", least), ("inf", "<= "), ("-inf", least), ("-1.0", least))
+        ),
     ],
 )
 def test_a_figure_that_no_board_has_is_refused(old: str, new: str, said: str, tmp_path: Path) -> None:

@@ -9,7 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+
+from tinyserve.bundle import MANIFEST_FILE
+from tinyserve.cli.completion import BOARD, BUNDLE, MANIFEST, SCHEME, SOURCE, ModelPath, Words
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="shells of Unix")
 
@@ -25,8 +29,8 @@ autoload -U compinit && compinit -u -d "$PWD/zcompdump"
 eval "$(_TINYSERVE_COMPLETE=zsh_source tinyserve)"
 _describe() {{ print -l -- "${{(@P)3}}"; }}
 compadd() {{
-  while [[ "$1" == -* && "$1" != -a ]]; do shift; done
-  [[ "$1" == -a ]] && print -l -- "${{(@P)2}}"
+  while (( $# )) && [[ "$1" != -a ]]; do shift; done
+  (( $# )) && print -l -- "${{(@P)2}}"
 }}
 words=({words}) CURRENT={count}
 _tinyserve_completion
@@ -65,9 +69,56 @@ def completed(shell: str, line: str, place: Path) -> set[str]:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 @pytest.mark.parametrize(
-    ("line", "offered"), [("tinyserve be", "bench"), ("tinyserve boards --ch", "--check")]
+    ("line", "offered"),
+    [
+        ("tinyserve be", "bench"),
+        ("tinyserve boards --ch", "--check"),
+        ("tinyserve bench m.tflite --board nano33b", "nano33ble-sense-rev2"),
+        ("tinyserve health build/k", "build/kws"),
+        ("tinyserve export m.tflite --as ze", "zephyr"),
+    ],
 )
 def test_a_shell_completes_commands_and_options(shell: str, line: str, offered: str, place: Path) -> None:
+    bundle = place / "build" / "kws"
+    bundle.mkdir(parents=True)
+    (bundle / MANIFEST).write_text("{}", encoding="utf-8")
     found = completed(shell, line, place)
     assert offered in found
     assert "convert" not in found
+
+
+def offered(kind: Words | ModelPath, incomplete: str) -> list[str]:
+    """What is offered as it is; files that the shell finds by itself are "<file>"."""
+    context = click.Context(click.Command("x"))
+    found = kind.shell_complete(context, click.Option(["--x"]), incomplete)
+    return ["<file>" if item.type == "file" else str(item.value) for item in found]
+
+
+def test_boards_and_schemes_are_offered_by_name() -> None:
+    assert offered(BOARD, "nucleo-h743") == ["nucleo-h743zi", "nucleo-h743zi2"]
+    assert offered(BOARD, "NANO33") == ["nano33", "nano33ble-sense-rev2"]
+    assert "cores" not in offered(BOARD, "")
+    assert offered(BOARD, "./mine") == ["<file>"], "a board file of one's own"
+    assert offered(SCHEME, "int") == ["int8", "int16x8"]
+
+
+def test_bundles_and_models_are_offered_where_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert offered(SOURCE, "") == ["<file>"]
+    for name in ("build/kws", "build/half", "own bundle"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("build/kws", "own bundle"):
+        (tmp_path / name / MANIFEST).touch()
+    for name in ("model.KERAS", "notes.txt", "build/vww.tflite"):
+        (tmp_path / name).touch()
+    assert offered(SOURCE, "") == ["build/kws", "build/vww.tflite", "model.KERAS", "own bundle"]
+    assert offered(SOURCE, "build/v") == ["build/vww.tflite"]
+    assert offered(BUNDLE, "build/") == ["build/kws"]
+    assert offered(BUNDLE, "build/h") == ["<file>"]
+    assert offered(SOURCE, "gone/\0") == ["<file>"]
+
+
+def test_the_name_of_a_bundle_s_manifest_is_the_bundle_s() -> None:
+    assert MANIFEST == MANIFEST_FILE

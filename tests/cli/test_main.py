@@ -133,3 +133,33 @@ def test_plain_has_no_frames(
     shown = capsys.readouterr().out
     assert "held-out samples" in shown
     assert not set("╭│╰█") & set(shown)
+
+
+def test_what_a_message_quotes_is_cut_in_its_middle(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(monkeypatch, DeviceError(f"/dev/ttyACM0: said {'x' * 100_000}: no number", "unplug it"))
+    assert cli.main(["boards"]) == 8
+    shown = capsys.readouterr().err
+    assert len(shown) < 2200
+    assert shown.startswith("error: /dev/ttyACM0: said xxx")
+    assert "xxx: no number\n  try: unplug it" in shown
+    assert "… (98,030 characters) …" in shown
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect", "x" * 100_000],
+        ["boards", "--" + "x" * 100_000],
+        ["x" * 100_000],
+        ["bench", "--jobs", "9" * 5000],
+    ],
+)
+def test_arguments_of_any_length_are_quoted_briefly(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) in (2, 9)
+    shown = capsys.readouterr().err
+    assert len(shown) < 5000
+    assert "Traceback" not in shown

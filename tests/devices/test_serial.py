@@ -17,6 +17,7 @@ from tinyserve import boards
 from tinyserve.devices import serial as ports
 from tinyserve.devices.link import LinkClosed
 from tinyserve.errors import DeviceError
+from tinyserve.platforms.windows import Windows
 
 NANO33 = boards.load("nano33")
 
@@ -173,3 +174,27 @@ def test_every_id_of_a_board_has_its_rule() -> None:
     rules = ports.udev_rule(NANO33).splitlines()
     assert len(rules) == len(NANO33.usb)
     assert all(rule.startswith('SUBSYSTEMS=="usb"') for rule in rules)
+
+
+WINDOWS_BUSY = "could not open port 'COM3': PermissionError(13, 'Access is denied.', None, 5)"
+WINDOWS_ABSENT = (
+    "could not open port 'COM9': FileNotFoundError(2, 'The system cannot find the file', None, 2)"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(WINDOWS_BUSY, "another program has it open"), (WINDOWS_ABSENT, "there is no such port")],
+)
+def test_what_windows_says_of_a_port_is_understood(
+    text: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pyserial gives the system's error as text there, and access is denied to a port that is in use."""
+
+    def refuse(*args: object, **options: object) -> None:
+        raise ports.serial.SerialException(text)
+
+    monkeypatch.setattr(ports.serial, "serial_for_url", refuse)
+    monkeypatch.setattr(ports.platforms, "here", lambda: Windows(kernel32=object()))
+    with pytest.raises(DeviceError, match=said):
+        ports.SerialLink("COM3", NANO33)

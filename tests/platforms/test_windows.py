@@ -158,7 +158,7 @@ def test_memory_is_what_the_page_file_leaves(system: Windows) -> None:
 @pytest.mark.parametrize(
     ("port", "lacking"),
     [
-        ("COM3", False), ("com12", False), (r"\\.\COM256", False), ("socket://localhost:4000", False),
+        ("COM3", False), ("com12", False), (r"\\.\COM256", False),
         ("/dev/ttyACM0", True),
         ("COM0", True), ("COM", True),
     ],

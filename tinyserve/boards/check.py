@@ -59,9 +59,6 @@ def _usb(board: Board) -> Iterator[str]:
     pairs = [(usb.vid, usb.pid) for usb in board.usb]
     for vid, pid in sorted({pair for pair in pairs if pairs.count(pair) > 1}):
         yield f"usb: {vid:04x}:{pid:04x} has two roles"
-    for usb in board.usb:
-        if not (0 < usb.vid <= 0xFFFF and 0 <= usb.pid <= 0xFFFF):
-            yield f"usb: {usb.vid:#x}:{usb.pid:#x} are no ids"
 
 
 def _regions(board: Board) -> Iterator[str]:

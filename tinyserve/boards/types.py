@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 
 class Registers(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,9 +89,9 @@ class Sources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Power(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Power figures for the energy estimate, with where they came from."""
 
-    supply_v: float
-    active_ua_per_mhz: float
-    sleep_ua: float
+    supply_v: Annotated[float, Meta(gt=0, le=60)]
+    active_ua_per_mhz: Annotated[float, Meta(gt=0, le=1e5)]
+    sleep_ua: Annotated[float, Meta(ge=0, le=1e7)]
     source: str
 
 
@@ -111,8 +112,8 @@ class Usb(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     "silent": a connector that shows up beside the one that the firmware speaks on.
     """
 
-    vid: int
-    pid: int
+    vid: Annotated[int, Meta(ge=1, le=0xFFFF)]
+    pid: Annotated[int, Meta(ge=0, le=0xFFFF)]
     role: Literal["application", "bootloader", "silent"] = "application"
 
 

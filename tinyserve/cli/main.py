@@ -23,7 +23,8 @@ import click
 
 from tinyserve import __version__, platforms
 from tinyserve.cli.console import echo
-from tinyserve.errors import FileSystemError, Terminated, TinyserveError, ToolError
+from tinyserve.errors import LONGEST_LINE, FileSystemError, Terminated, TinyserveError, ToolError
+from tinyserve.escapes import clipped
 from tinyserve.extras import missing_package
 
 
@@ -190,6 +191,7 @@ def _explain(error: BaseException, verbose: bool) -> int:
     if isinstance(error, click.exceptions.Exit):
         status = error.exit_code
     elif isinstance(error, click.ClickException):
+        vars(error)["message"] = clipped(error.message, LONGEST_LINE)
         error.show()
         status = 2
     elif isinstance(error, KeyboardInterrupt | click.Abort):
@@ -211,7 +213,8 @@ def _explain(error: BaseException, verbose: bool) -> int:
         status = _report(missing, verbose)
     else:
         traceback.print_exception(error)
-        echo(f"error: internal error: {error!r}\n  try: report it with the lines above", err=True)
+        what = clipped(repr(error), LONGEST_LINE)
+        echo(f"error: internal error: {what}\n  try: report it with the lines above", err=True)
     _abandon_broken_streams()
     return status
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tinyserve.cli.completion import EMULATOR, SCHEME
 from tinyserve.report.forms import FORMS
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def conversion(function: Callable[..., Any]) -> Callable[..., Any]:
     return chain(
         click.option("--representative", metavar="DATA", help=REPRESENTATIVE_HELP),
         click.option(
-            "--quantize", default="int8", show_default=True, metavar="TYPE", help=QUANTIZE_HELP
+            "--quantize", default="int8", show_default=True, type=SCHEME, help=QUANTIZE_HELP
         ),
         click.option(
             "--bundle", type=PATH, metavar="DIR",
@@ -458,7 +459,7 @@ def device(function: F) -> F:
     """--emulate, --emulator, --port: what runs the firmware."""
     return chain(
         click.option("--emulate", is_flag=True, help="Use the board's twin: same core, flash and RAM."),
-        click.option("--emulator", metavar="KIND", help="The emulator: unicorn, qemu, renode or host."),
+        click.option("--emulator", type=EMULATOR, help="The emulator: unicorn, qemu, renode or host."),
         click.option("--port", metavar="PORT", help="Serial port of a real board; 'auto' finds it."),
     )(function)
 

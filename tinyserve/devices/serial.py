@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import errno
+import re
 import time
-from collections.abc import Callable, Iterable
-from typing import Protocol
+from collections.abc import Iterable
 
 import serial
 from serial.tools import list_ports
@@ -15,6 +15,7 @@ from tinyserve import platforms
 from tinyserve.boards.types import Board, Usb
 from tinyserve.devices.device import Device
 from tinyserve.devices.link import Link, LinkClosed, NoAnswer
+from tinyserve.devices.ports import ListPorts, Port, checked, is_url
 from tinyserve.devices.symbols import Symbols
 from tinyserve.errors import DeviceError
 
@@ -25,24 +26,11 @@ TOUCH_BAUD = 1200
 APPEAR_TIMEOUT_S = 15.0
 
 
-class Port(Protocol):
-    """A serial port as pyserial lists it."""
-
-    device: str
-    vid: int | None
-    pid: int | None
-    serial_number: str | None
-    description: str
-
-
-ListPorts = Callable[[], Iterable[Port]]
-
-
 class SerialLink(Link):
-    """A serial port, locked so that a second program can't take bytes from us. ``port`` may be a pyserial
-    URL.
+    """A serial port, locked so that a second program can't take bytes from us. ``port`` may be a URL that
+    ``ports.checked`` takes.
 
-    Raises DeviceError when it can't be opened: missing, in use, no permission.
+    Raises DeviceError when it can't be opened: missing, in use, no permission; UsageError for other URLs.
     """
 
     is_wire = True
@@ -86,12 +74,18 @@ class SerialDevice(Device):
         self.link.close()
 
 
-def require_port(board: Board, port: str) -> None:
-    """Raises DeviceError where ``port`` ("auto": the board's own) is not there, without opening it."""
+def require_port(board: Board, port: str) -> str:
+    """The name of ``port`` ("auto": of the board's own), or its URL. Nothing is opened.
+
+    Raises DeviceError where it is not there, and UsageError for a URL that leads to no board.
+    """
     if port == "auto":
-        find_port(board)
-    elif platforms.here().lacks_port(port):
+        return find_port(board)
+    if is_url(port):
+        return checked(port)
+    if platforms.here().lacks_port(port):
         raise _cannot_open(port, board, FileNotFoundError(errno.ENOENT, "no such port"))
+    return port
 
 
 def find_port(board: Board, ports: ListPorts = list_ports.comports, role: str = "application") -> str:
@@ -224,25 +218,28 @@ def udev_rule(board: Board) -> str:
 
 
 def _open(port: str, board: Board, baud: int) -> serial.SerialBase:
-    lock = {} if "://" in port else {"exclusive": True}
+    name = checked(port) if is_url(port) else port
+    lock = {} if is_url(name) else {"exclusive": True}
     try:
         return serial.serial_for_url(
-            port, baudrate=baud, timeout=POLL_S, write_timeout=WRITE_TIMEOUT_S, **lock
+            name, baudrate=baud, timeout=POLL_S, write_timeout=WRITE_TIMEOUT_S, **lock
         )
     except (OSError, ValueError) as error:
         raise _cannot_open(port, board, error) from error
 
 
 def _cannot_open(port: str, board: Board, error: Exception) -> DeviceError:
-    code = getattr(error, "errno", None)
+    code = _error_number(error)
     what = f"{board.id}: cannot open {port}"
-    if code == errno.EACCES:
+    if code == errno.EISDIR or "Could not configure port" in str(error):
+        return DeviceError(f"{what}: it is no serial port", "pass --port auto")
+    if code == errno.EACCES and not platforms.here().denies_open_ports:
         rule = udev_rule(board)
         hint = "sudo usermod -aG dialout $USER, then log in again"
         if rule:
             hint += f"; or put this into /etc/udev/rules.d/99-tinyserve.rules:\n{rule}"
         return DeviceError(f"{what}: no permission", hint)
-    if code in (errno.EBUSY, errno.EAGAIN) or "exclusively lock" in str(error):
+    if code in (errno.EBUSY, errno.EAGAIN, errno.EACCES) or "exclusively lock" in str(error):
         return DeviceError(
             f"{what}: another program has it open", "close serial monitors and other tinyserve commands"
         )
@@ -250,6 +247,15 @@ def _cannot_open(port: str, board: Board, error: Exception) -> DeviceError:
         ports = _describe(list_ports.comports()) or "none"
         return DeviceError(f"{what}: there is no such port; ports seen: {ports}", "pass --port auto")
     return DeviceError(f"{what}: {error}", "pass --port auto, or another port")
+
+
+def _error_number(error: Exception) -> int | None:
+    """Of an error of pyserial's, which on Windows only has the system's in its text."""
+    number = getattr(error, "errno", None)
+    if isinstance(number, int):
+        return number
+    quoted = re.search(r"(?:PermissionError|FileNotFoundError|OSError)\((\d+),", str(error))
+    return int(quoted[1]) if quoted else None
 
 
 def _has_id(port: Port, ids: list[Usb]) -> bool:

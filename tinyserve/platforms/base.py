@@ -37,6 +37,8 @@ class Platform(ABC):
     """Whether a file that is in use may be removed, and goes when it is closed."""
     has_watchdog: ClassVar[bool]
     """Whether ``watchdog.py`` runs: it inherits a descriptor by number and spawns."""
+    denies_open_ports: ClassVar[bool] = False
+    """Whether "access denied" means that another program has a serial port open, and never a permission."""
     has_udev: ClassVar[bool] = False
     """Whether rules of udev decide who may open a port."""
     accelerator_wheels: ClassVar[bool] = False
@@ -126,4 +128,4 @@ class Platform(ABC):
 
     @abstractmethod
     def lacks_port(self, port: str) -> bool:
-        """Whether a serial port is certainly not there, without opening it. URLs of pyserial may be."""
+        """Whether a serial port of that name is certainly not there, without opening it."""

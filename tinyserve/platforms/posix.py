@@ -137,7 +137,7 @@ class Posix(Platform):
         return None
 
     def lacks_port(self, port: str) -> bool:
-        return "://" not in port and not Path(port).exists()
+        return not Path(port).exists()
 
 
 @contextmanager

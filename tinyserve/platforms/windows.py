@@ -70,6 +70,7 @@ class Windows(Platform):
         "valgrind": "there is none for Windows: profile on an emulated board",
     }
     has_watchdog = False
+    denies_open_ports = True
 
     def __init__(self, kernel32: Any = None, last_error: Any = None) -> None:
         self._kernel32 = kernel32
@@ -159,4 +160,4 @@ class Windows(Platform):
 
     def lacks_port(self, port: str) -> bool:
         """Only a name that can be no port: COM ports are not files."""
-        return "://" not in port and not re.fullmatch(r"(\\\\\.\\)?COM[1-9][0-9]{0,2}", port, re.IGNORECASE)
+        return not re.fullmatch(r"(\\\\\.\\)?COM[1-9][0-9]{0,2}", port, re.IGNORECASE)

@@ -7,18 +7,21 @@ import time
 
 import serial
 
+from tinyserve.devices.ports import checked, is_url
 from tinyserve.errors import DeviceError
 
 MAX_LINE_BYTES = 4096
 
 
 class MeterPort:
-    """A serial port (or pyserial URL) of a meter. Raises DeviceError when it can't be opened or vanishes."""
+    """A serial port of a meter, or a URL that ``ports.checked`` takes. Raises DeviceError when it can't be
+    opened or vanishes, UsageError for other URLs."""
 
     def __init__(self, port: str, baud: int, name: str) -> None:
         self.name = f"{name} at {port}"
+        named = checked(port) if is_url(port) else port
         try:
-            self._serial = serial.serial_for_url(port, baudrate=baud, timeout=0, write_timeout=5)
+            self._serial = serial.serial_for_url(named, baudrate=baud, timeout=0, write_timeout=5)
         except (OSError, ValueError) as error:
             raise DeviceError(
                 f"{self.name}: cannot be opened: {error}",

@@ -8,13 +8,17 @@ from pathlib import Path
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, SOURCE
 from tinyserve.cli.options import PATH, SOURCE_HELP, Making
 
 
 @click.command(name="build", epilog=SOURCE_HELP)
-@click.argument("source", type=PATH)
+@click.argument("source", type=SOURCE)
 @click.option(
-    "--board", required=True, metavar="NAME", help="A board's name (see `tinyserve boards`) or a .toml."
+    "--board",
+    required=True,
+    type=BOARD,
+    help="A board's name (see `tinyserve boards`) or a .toml.",
 )
 @click.option("--emulate", is_flag=True, help="Build for the board's twin.")
 @click.option(

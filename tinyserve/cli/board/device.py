@@ -8,14 +8,15 @@ from pathlib import Path
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, EMULATOR, SOURCE
 from tinyserve.cli.console import echo
-from tinyserve.cli.options import PATH, SOURCE_HELP, Making
+from tinyserve.cli.options import SOURCE_HELP, Making
 
 
 @click.command(name="device", epilog=SOURCE_HELP)
-@click.argument("source", type=PATH)
-@click.option("--board", required=True, metavar="NAME", help="The board whose twin to start.")
-@click.option("--emulator", metavar="KIND", help="The emulator: unicorn, qemu, renode or host.")
+@click.argument("source", type=SOURCE)
+@click.option("--board", required=True, type=BOARD, help="The board whose twin to start.")
+@click.option("--emulator", type=EMULATOR, help="The emulator: unicorn, qemu, renode or host.")
 @click.option("--pty", is_flag=True, help="Serve on a pseudo-terminal, until Ctrl-C.", required=True)
 @click.option(
     "--energy-mode",

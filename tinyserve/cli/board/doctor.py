@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import click
 
+from tinyserve.cli.completion import BOARD
+
 
 @click.command(name="doctor")
-@click.option("--board", metavar="NAME", help="Mark what this board requires.")
+@click.option("--board", type=BOARD, help="Mark what this board requires.")
 @click.option("--emulate", is_flag=True, help="What the board's twin needs, not the board itself.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(*, board: str | None, emulate: bool, as_json: bool) -> int:

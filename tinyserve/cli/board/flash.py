@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, SOURCE
 from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
 
 @click.command(name="flash", epilog=SOURCE_HELP)
-@click.argument("source", type=PATH)
+@click.argument("source", type=SOURCE)
 @click.option(
-    "--board", required=True, metavar="NAME", help="A board's name (see `tinyserve boards`) or a .toml."
+    "--board",
+    required=True,
+    type=BOARD,
+    help="A board's name (see `tinyserve boards`) or a .toml.",
 )
 @click.option(
     "--port", default="auto", show_default=True, metavar="PORT",

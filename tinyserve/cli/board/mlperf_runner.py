@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD
 from tinyserve.cli.options import PATH, Making
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 )
 @click.argument("directory", type=PATH)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[-- ARGUMENTS]")
-@click.option("--board", required=True, metavar="NAME", help="The board, or whose twin is started.")
+@click.option("--board", required=True, type=BOARD, help="The board, or whose twin is started.")
 @click.option("--model", "source", type=PATH, metavar="SOURCE", help="What the twin runs; not with --port.")
 @click.option("--port", metavar="PORT", help="A board that runs the firmware already; 'auto' finds it.")
 @click.option(
@@ -68,10 +69,13 @@ def command(
     if (port is None) == (source is None):
         raise UsageError("either a twin or a board", "--model SOURCE for the twin, or --port for the board")
     if port is not None:
-        from tinyserve.devices.serial import find_port, require_port
+        from tinyserve.devices.ports import is_url
+        from tinyserve.devices.serial import require_port
 
-        require_port(chosen, port)
-        runner.start(find_port(chosen) if port == "auto" else port)
+        found = require_port(chosen, port)
+        if is_url(found):
+            raise UsageError(f"--port {port}: the runner opens ports of this computer alone", "name one")
+        runner.start(found)
         try:
             return runner.wait()
         finally:

@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+import math
+import time
+
 import click
 
+from tinyserve.cli.completion import BOARD
 from tinyserve.cli.console import echo
 from tinyserve.escapes import visible
 
+QUIET_S = 5.0
+QUIET = "nothing so far: press the board's reset button, or try another --baud"
+
 
 @click.command(name="monitor")
-@click.option("--board", metavar="NAME", help="The board on the port.  [default: any]")
+@click.option("--board", type=BOARD, help="The board on the port.  [default: any]")
 @click.option(
     "--port", default="auto", show_default=True, metavar="PORT", help="The serial port of the board."
 )
@@ -36,11 +43,16 @@ def command(*, board: str | None, port: str, baud: int) -> None:
         port = only_port()
     with open_device(None, chosen, port=port, baud=baud) as device:
         echo(f"{device.description}; Ctrl-C ends", err=True)
+        silent_at = time.monotonic() + QUIET_S
         while True:
             try:
                 line = device.link.read_line(0.5)
             except NoAnswer:
+                if time.monotonic() >= silent_at:
+                    echo(QUIET, err=True)
+                    silent_at = math.inf
                 continue
+            silent_at = math.inf
             meaning = explain(line)
             shown = visible(line)
             click.echo(f"{shown}    {click.style(meaning, dim=True)}" if meaning else shown)

@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinyserve.cli.completion import BOARD, FRONTEND
+
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
 
 
 @click.command(name="setup")
 @click.option(
-    "--board", metavar="NAME", help="Install what PlatformIO needs for this board; show its udev rule."
+    "--board",
+    type=BOARD,
+    help="Install what PlatformIO needs for this board; show its udev rule.",
 )
 @click.option(
-    "--frontend", "frontends", multiple=True, metavar="NAME",
+    "--frontend", "frontends", type=FRONTEND, multiple=True,
     help="Install a front end (keras2, tensorflow, pytorch) in an environment of its own; repeatable.",
 )  # fmt: skip
 def command(*, board: str | None, frontends: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from tinyserve.cli.completion import BOARD
 from tinyserve.cli.options import PATH, chain
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -21,7 +22,7 @@ def connection(function: F) -> F:
             help="The twin of the firmware in DIR (tinyserve build --slots); what it keeps lies there, too.",
         ),
         click.option("--port", metavar="PORT", help="A board's serial port; 'auto' finds it."),
-        click.option("--board", metavar="NAME", help="The board at the port."),
+        click.option("--board", type=BOARD, help="The board at the port."),
         click.option(
             "--baud", type=click.IntRange(min=1200), default=115200, show_default=True, help="Of the port."
         ),

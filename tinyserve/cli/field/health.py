@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from tinyserve.cli.completion import BUNDLE
 from tinyserve.cli.console import echo
 from tinyserve.cli.field.connect import connection
 from tinyserve.cli.options import PATH
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="health")
-@click.argument("bundle", type=PATH)
+@click.argument("bundle", type=BUNDLE)
 @click.option(
     "--merge", "readings", multiple=True, type=PATH, metavar="JSON",
     help="Add an earlier --json, of this device or of others; repeatable. Alone it needs no device.",

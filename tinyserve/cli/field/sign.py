@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, SOURCE
 from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 
 @click.command(name="sign", epilog=SOURCE_HELP)
-@click.argument("source", type=PATH)
-@click.option("--board", required=True, metavar="NAME", help="The board whose slots the images are for.")
+@click.argument("source", type=SOURCE)
+@click.option("--board", required=True, type=BOARD, help="The board whose slots the images are for.")
 @click.option("--key", required=True, type=PATH, metavar="FILE", help="Private key (tinyserve keys new).")
 @click.option(
     "--counter", type=click.IntRange(0, 2**32 - 1), default=1, show_default=True,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, SOURCE
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
 
 @click.command(name="bench", epilog=SOURCE_HELP)
-@click.argument("sources", type=PATH, nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", type=SOURCE, nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
-    "--board", "boards", multiple=True, metavar="NAME",
+    "--board", "boards", multiple=True, type=BOARD,
     help="A board; repeatable.  [default: what the firmware at --port says]",
 )  # fmt: skip
 @options.device

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, EMULATOR, SOURCE
 from tinyserve.cli.options import PATH, SOURCE_HELP, Making
 
 
 @click.command(name="profile", epilog=SOURCE_HELP)
-@click.argument("source", type=PATH)
-@click.option("--board", required=True, metavar="NAME", help="The board, or its twin for a real one.")
-@click.option("--emulator", metavar="KIND", help="The emulator: unicorn, qemu, renode or host.")
+@click.argument("source", type=SOURCE)
+@click.option("--board", required=True, type=BOARD, help="The board, or its twin for a real one.")
+@click.option("--emulator", type=EMULATOR, help="The emulator: unicorn, qemu, renode or host.")
 @click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the profile as JSON.")
 @click.option("--html", "as_html", type=PATH, metavar="FILE", help="Write the profile as an HTML page.")
 @options.making

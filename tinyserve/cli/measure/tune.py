@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, EMULATOR, SOURCE
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
 
 
 @click.command(name="tune", epilog=SOURCE_HELP)
-@click.argument("source", type=PATH)
-@click.option("--board", required=True, metavar="NAME", help="The board, or its twin for a real one.")
-@click.option("--emulator", metavar="KIND", help="The emulator, where the board has both: unicorn or qemu.")
+@click.argument("source", type=SOURCE)
+@click.option("--board", required=True, type=BOARD, help="The board, or its twin for a real one.")
+@click.option(
+    "--emulator",
+    type=EMULATOR,
+    help="The emulator, where the board has both: unicorn or qemu.",
+)
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="File for the choices, which --tuned reads.")
 @options.optimize
 @options.toolchain

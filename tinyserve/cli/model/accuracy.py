@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, SOURCE
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="accuracy", epilog=SOURCE_HELP)
-@click.argument("source", type=PATH)
+@click.argument("source", type=SOURCE)
 @click.option(
     "--dataset",
     type=PATH,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option("--jobs", type=click.IntRange(min=1), help="Threads.  [default: one per core]")
 @click.option("--scheduler", default="", metavar="ADDRESS", help="A Dask cluster: tcp://HOST:PORT.")
-@click.option("--board", metavar="NAME", help="Also run the data set on this board's twin.")
+@click.option("--board", type=BOARD, help="Also run the data set on this board's twin.")
 @click.option("--port", metavar="PORT", help="Run on the board itself, at this serial port.")
 @click.option(
     "--limit",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, SOURCE
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="compile", epilog=SOURCE_HELP)
-@click.argument("sources", type=PATH, nargs=-1, required=True, metavar="SOURCE...")
+@click.argument("sources", type=SOURCE, nargs=-1, required=True, metavar="SOURCE...")
 @click.option(
     "-o", "--output", type=PATH, required=True, metavar="DIR", help="Directory of the generated C files."
 )
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 @click.option(
     "--board",
     "--target",
-    metavar="NAME",
+    type=BOARD,
     help="Use the instructions of this board's core.  [default: portable C]",
 )
 @options.interface

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, SCHEME, SOURCE
 from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOURCE_HELP
 
 if TYPE_CHECKING:
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
 
 @click.command(name="convert", epilog=SOURCE_HELP)
-@click.argument("source", type=PATH)
+@click.argument("source", type=SOURCE)
 @click.option("--representative", metavar="DATA", help=REPRESENTATIVE_HELP)
-@click.option("--quantize", default="int8", show_default=True, metavar="TYPE", help=QUANTIZE_HELP)
+@click.option("--quantize", default="int8", show_default=True, type=SCHEME, help=QUANTIZE_HELP)
 @click.option("-o", "--output", type=PATH, metavar="DIR", help="The bundle.  [default: build/NAME.bundle]")
 @click.option("--name", help="The model's name.  [default: the file's]")
 @click.option(
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     "--board",
     default="cortex-m4",
     show_default=True,
-    metavar="NAME",
+    type=BOARD,
     help="The board whose costs --quantize auto shows.",
 )
 @click.option(

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from tinyserve.cli import options
-from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
+from tinyserve.cli.completion import BOARD, SOURCE
+from tinyserve.cli.options import SOURCE_HELP, Converting
 
 
 @click.command(name="debug", epilog=SOURCE_HELP)
-@click.argument("source", type=PATH)
+@click.argument("source", type=SOURCE)
 @click.option(
     "--samples", type=click.IntRange(min=1), default=50, show_default=True, help="Held-out samples to run."
 )
@@ -20,7 +21,7 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
     "--board",
     default="cortex-m4",
     show_default=True,
-    metavar="NAME",
+    type=BOARD,
     help="The board whose cost per scheme is shown.",
 )
 @options.conversion

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, SOURCE
 from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
@@ -25,7 +26,7 @@ LIBRARIES = (
 
 
 @click.command(name="export", epilog=SOURCE_HELP)
-@click.argument("source", type=PATH)
+@click.argument("source", type=SOURCE)
 @click.option("--kind", "library", type=click.Choice(LIBRARIES), help="The model as a library of this kind.")
 @click.option(
     "--app",
@@ -43,7 +44,7 @@ LIBRARIES = (
 )
 @click.option(
     "--board",
-    metavar="NAME",
+    type=BOARD,
     help="A board.  [default: portable C with --kind, this computer with --as cmake]",
 )
 @click.option(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, SOURCE
 from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 
 
 @click.command(name="inspect", epilog=SOURCE_HELP)
-@click.argument("source", type=PATH)
+@click.argument("source", type=SOURCE)
 @click.option(
-    "--board", "--target", metavar="NAME", help="Compile for this board's core.  [default: portable C]"
+    "--board",
+    "--target",
+    type=BOARD,
+    help="Compile for this board's core.  [default: portable C]",
 )
 @click.option(
     "--stage",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyserve.cli import options
+from tinyserve.cli.completion import BOARD, SOURCE
 from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 
@@ -32,7 +33,7 @@ class Place:
 
 
 @click.command(name="predict", epilog=SOURCE_HELP)
-@click.argument("source", type=PATH)
+@click.argument("source", type=SOURCE)
 @click.argument("data", type=PATH)
 @click.option(
     "--out", type=PATH, required=True, metavar="PLACE",
@@ -42,7 +43,7 @@ class Place:
     "--on", "place", default="host", show_default=True, metavar="PLACE",
     help="What computes: host, twin, or the URL of an inference endpoint.",
 )  # fmt: skip
-@click.option("--board", metavar="NAME", help="The board whose twins compute, or the one at --port.")
+@click.option("--board", type=BOARD, help="The board whose twins compute, or the one at --port.")
 @click.option("--port", metavar="PORT", help="Serial port of a real board that computes.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Threads, twins or connections.  [default: cores]")
 @click.option(

@@ -11,7 +11,8 @@ from serial.tools import list_ports
 
 from tinyserve import platforms
 from tinyserve.boards.types import Board
-from tinyserve.devices.serial import ListPorts, find_port
+from tinyserve.devices.ports import ListPorts
+from tinyserve.devices.serial import find_port
 from tinyserve.errors import DeviceError, ToolError
 from tinyserve.firmware.finding import Finding
 from tinyserve.firmware.platformio import environment

@@ -13,9 +13,9 @@ from tinyserve.boards.types import Board
 from tinyserve.devices.client import Client
 from tinyserve.devices.client.answers import DeviceInfo
 from tinyserve.devices.link import LinkClosed
+from tinyserve.devices.ports import ListPorts, is_url
 from tinyserve.devices.serial import (
     APPEAR_TIMEOUT_S,
-    ListPorts,
     SerialDevice,
     await_port,
     find_port,
@@ -131,7 +131,7 @@ def _port_after(board: Board, named: str | None, ports: ListPorts, timeout_s: fl
     all (a pty, a pyserial URL)."""
     if named is None:
         return await_port(board, timeout_s=timeout_s, ports=ports)
-    if "://" in named or Path(named).exists():
+    if is_url(named) or Path(named).exists():
         return named
     try:
         return await_port(board, timeout_s=timeout_s, ports=ports)
