@@ -9,6 +9,7 @@ toolchain and kept in the cache. For PlatformIO it may also be what goes into ``
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 from tinyserve.boards.types import Board, Core
 from tinyserve.cache import cache_directory, keep_newest
 from tinyserve.errors import ToolError, UsageError
+from tinyserve.escapes import ini_value
 from tinyserve.firmware.process import run, run_all
 from tinyserve.firmware.tflm_tree import HINT, LIBRARY, Tree, read_tree, root_of
 from tinyserve.firmware.toolchain import Name, Toolchain
@@ -27,6 +29,8 @@ LEVEL = "-O2"
 _STATIC = "TF_LITE_STATIC_MEMORY"
 _STRIPPED = "TF_LITE_STRIP_ERROR_STRINGS"
 _CACHED_LIBRARIES = 8
+_MOST_SYMBOL_BYTES = 64 << 20
+_BSD_NAME = b"#1/"
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,11 @@ def lib_deps(named: str) -> str:
             "--engine tflm needs TensorFlow Lite Micro as a PlatformIO library",
             "--tflm OWNER/LIBRARY (an entry of lib_deps), or --tflm DIR for one on this computer",
         )
-    return f"symlink://{Path(named).resolve()}" if Path(named).is_dir() else named
+    entry = f"symlink://{Path(named).resolve()}" if Path(named).is_dir() else named
+    try:
+        return ini_value(entry)
+    except ValueError as error:
+        raise UsageError(f"--tflm {named}: {error}", "give its directory another name") from error
 
 
 def check_engine(engine: str, board: Board, toolchain: Name, emulate: bool, tflm: str) -> None:
@@ -123,22 +131,34 @@ def _with_platform(tree: Tree) -> tuple[Path, ...]:
 def _symbols(archive: Path) -> bytes:
     """The names in an archive's symbol table: what its members define."""
     with archive.open("rb") as file:
-        if file.read(8) != b"!<arch>\n":
+        magic = file.read(8)
+        if magic == b"!<thin>\n":
+            raise UsageError(
+                f"{archive}: a thin archive, whose code lies elsewhere", "build it without ar's option T"
+            )
+        if magic != b"!<arch>\n":
             raise UsageError(f"{archive}: no archive", HINT)
         header = file.read(60)
         if not header:
             return b""
-        if header[:16].strip() not in (b"/", b"/SYM64/", b"__.SYMDEF"):
-            raise UsageError(
-                f"{archive}: an archive without a symbol table",
-                f"ranlib {archive} makes one, if it holds code",
-            )
-        return file.read(int(header[48:58]))
+        size = header[48:58].strip()
+        if not size.isdigit() or int(size) > _MOST_SYMBOL_BYTES:
+            raise UsageError(f"{archive}: a damaged archive", "build the library anew")
+        name = header[:16].strip()
+        table = file.read(int(size))
+    if name.startswith(_BSD_NAME):  # macOS: the name stands before the contents
+        name = table[:16].split(b" ")[0]
+    if name.rstrip(b"\0") not in (b"/", b"/SYM64/", b"__.SYMDEF"):
+        raise UsageError(
+            f"{archive}: an archive without a symbol table",
+            f"ranlib {archive} makes one, if it holds code",
+        )
+    return table
 
 
 def _archive(directory: Path, core: Core) -> Path | None:
     """The built library; where several are built, the one whose directory names the core."""
-    found = sorted(directory.rglob(LIBRARY))
+    found = sorted(path for path in directory.rglob(LIBRARY) if path.is_file())
     if len(found) <= 1:
         return found[0] if found else None
     wanted = "linux|osx" if core.port == "host" else rf"{re.escape(core.name)}(?![0-9])"
@@ -154,10 +174,10 @@ def _archive(directory: Path, core: Core) -> Path | None:
 def _identity(directory: Path, archive: Path | None) -> str:
     """Of names, sizes and times: to read thousands of files would take longer than the build."""
     files = [path for path in directory.rglob("*") if path.suffix in (".h", ".c", ".cc", ".cpp", ".a")]
-    total = hashlib.sha256(str(archive).encode())
+    total = hashlib.sha256(str(archive).encode(errors="surrogateescape"))
     for path in sorted(files):
-        status = path.stat()
-        total.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
+        status = path.lstat() if path.is_symlink() and not path.exists() else path.stat()
+        total.update(os.fsencode(path) + f"\0{status.st_size}\0{status.st_mtime_ns}\0".encode())
     return total.hexdigest()[:24]
 
 

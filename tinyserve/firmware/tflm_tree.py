@@ -33,6 +33,7 @@ _NO_SOURCE = re.compile(
     re.IGNORECASE,
 )
 _PLATFORM = ("debug_log", "micro_time", "system_setup")
+_MOST_SOURCE_BYTES = 16 << 20
 _FOREIGN_HEADER = re.compile(rb'#\s*include\s*[<"](?:Arduino\.h|peripherals/)')
 _DEVICES = {"cortex-m0plus": "ARMCM0plus", "cortex-m7-sp": "ARMCM7", "cortex-m33-an505": "ARMCM33"}
 
@@ -52,7 +53,9 @@ class Tree:
 
 def root_of(named: str) -> Path:
     """Where the tree begins. Raises UsageError that names what is there instead."""
-    directory = Path(named).resolve()
+    directory = _resolved(named)
+    if directory.is_file():
+        raise UsageError(f"{named}: is a file, not a directory", f"unpack it where it is an archive; {HINT}")
     for root in (directory, directory / "src"):  # the latter is Arduino's layout
         if (root / MARK).is_file():
             return root
@@ -61,6 +64,13 @@ def root_of(named: str) -> Path:
         below = inside[0].parents[len(MARK.parts) - 1]
         raise UsageError(f"{named}: the tree is in {below.name}/", f"--tflm {below}")
     raise UsageError(f"{named}: there is no {MARK}", HINT)
+
+
+def _resolved(named: str) -> Path:
+    try:
+        return Path(named).resolve()
+    except (OSError, RuntimeError) as error:  # Python before 3.13: RuntimeError for links in a circle
+        raise UsageError(f"{named}: symbolic links in a circle", HINT) from error
 
 
 def read_tree(root: Path, core: Core, *, is_built: bool) -> Tree:
@@ -73,8 +83,9 @@ def read_tree(root: Path, core: Core, *, is_built: bool) -> Tree:
         _refuse_bare_checkout(root)
     if is_built:
         return Tree(root, include, (), False, False)
-    named = [path for path in _candidates(root) if not _is_platform_of_arduino(path)]
-    with_platform = any(_is_platform_of_arduino(path) for path in _candidates(root))
+    found = list(_candidates(root))
+    named = [path for path in found if not _is_platform_of_arduino(path)]
+    with_platform = len(named) < len(found)
     sources, cmsis_nn = _one_kernel_of_each(root, named)
     return Tree(root, include, tuple(sources), cmsis_nn, with_platform)
 
@@ -104,9 +115,19 @@ def _candidates(root: Path) -> Iterator[Path]:
         for path in sorted((root / part).rglob("*")):
             place = path.relative_to(root).as_posix()
             in_downloads = place.startswith(f"{_DOWNLOADS}/{_CMSIS_NN}/Source/")
-            is_source = path.suffix in (".c", ".cc", ".cpp")
+            is_source = path.suffix in (".c", ".cc", ".cpp") and not path.is_dir()
             if is_source and (in_downloads or not _NO_SOURCE.search(place)):
+                _check_source(path)
                 yield path
+
+
+def _check_source(path: Path) -> None:
+    """A compiler would wait at a pipe, and read a device for ever. Raises UsageError."""
+    if not path.is_file():
+        raise UsageError(f"{path}: is no file, or a link to none", "copy the tree anew, with its links")
+    size = path.stat().st_size
+    if size > _MOST_SOURCE_BYTES:
+        raise UsageError(f"{path}: {size:,} bytes are no source of TFLM's", "remove it from the tree")
 
 
 def _is_platform_of_arduino(path: Path) -> bool:

@@ -4,8 +4,10 @@ reference kernels, Arduino's layout, a checkout, and libraries built with and wi
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from tinyserve.devices.client import Client
 from tinyserve.errors import UsageError
 from tinyserve.firmware.build import Firmware, build
 from tinyserve.firmware.render import render
-from tinyserve.firmware.tflm_library import find_library
+from tinyserve.firmware.tflm_library import find_library, lib_deps
 from tinyserve.firmware.toolchain import Name
 
 CORES = ["host", "cortex-m0", "cortex-m4", "cortex-m33"]
@@ -158,3 +160,111 @@ def test_both_engines_stand_side_by_side(
     shown = capsys.readouterr().out
     assert "at least" in shown
     assert "stack of an invoke (incomplete)" in shown
+
+
+def links_in_a_circle(tree: Path) -> Path:
+    (tree / "a").symlink_to(tree / "b")
+    (tree / "b").symlink_to(tree / "a")
+    return tree / "a"
+
+
+def an_archive_of_the_tree(tree: Path) -> Path:
+    packed = tree.parent / "tflm.zip"
+    packed.write_bytes(b"PK")
+    return packed
+
+
+def source(tree: Path) -> Path:
+    """A source's place, which is free."""
+    path = tree / "tensorflow" / "lite" / "micro" / "debug_log.cc"
+    path.unlink()
+    return path
+
+
+def a_pipe(tree: Path) -> Path:
+    os.mkfifo(source(tree))
+    return tree
+
+
+def a_link_to_a_device(tree: Path) -> Path:
+    source(tree).symlink_to("/dev/zero")
+    return tree
+
+
+def a_dangling_link(tree: Path) -> Path:
+    source(tree).symlink_to("/nowhere/debug_log.cc")
+    return tree
+
+
+def a_huge_source(tree: Path) -> Path:
+    path = source(tree)
+    path.touch()
+    os.truncate(path, 1 << 40)
+    return tree
+
+
+def library(tree: Path, data: bytes) -> Path:
+    path = tree / "gen" / "libtensorflow-microlite.a"
+    path.parent.mkdir()
+    path.write_bytes(data)
+    return tree
+
+
+HEADER = b"!<arch>\n/               0           0     0     0       %-10s`\n"
+
+
+@pytest.mark.parametrize(
+    ("hostile", "said"),
+    [
+        (links_in_a_circle, "links in a circle|there is no"),
+        (an_archive_of_the_tree, "is a file, not a directory"),
+        (a_pipe, "debug_log.cc: is no file, or a link to none"),
+        (a_link_to_a_device, "debug_log.cc: is no file, or a link to none"),
+        (a_dangling_link, "debug_log.cc: is no file, or a link to none"),
+        (a_huge_source, "debug_log.cc: 1,099,511,627,776 bytes are no source"),
+        (lambda tree: library(tree, b"!<thin>\n" + b" " * 60), "a thin archive"),
+        (lambda tree: library(tree, b"MZ"), "no archive"),
+        (lambda tree: library(tree, HEADER % b"many"), "a damaged archive"),
+        (lambda tree: library(tree, HEADER % b"9999999999"), "a damaged archive"),
+        (lambda tree: library(tree, b"!<arch>\nmodel.o/" + b" " * 40 + b"4         `\nabcd"), "symbol table"),
+    ],
+)
+def test_a_hostile_tree_is_refused_before_anything_is_built(
+    hostile: Callable[[Path], Path], said: str, tmp_path: Path
+) -> None:
+    named = hostile(stand_in_tree(tmp_path))
+    with pytest.raises(UsageError, match=said) as caught:
+        find_library(boards.load("host").core, str(named))
+    assert caught.value.hint
+
+
+def test_names_of_files_are_any_bytes(tmp_path: Path) -> None:
+    """Quotes, newlines, what is no UTF-8, options: none of it reaches a shell, all of it is compiled."""
+    tree = stand_in_tree(tmp_path)
+    odd = tree / 'a "quoted" tree; with\n$(touch x) & -o' / "tree"
+    odd.parent.mkdir()
+    shutil.move(tree / "tensorflow", odd / "tensorflow")
+    shutil.move(tree / "third_party", odd / "third_party")
+    micro = odd / "tensorflow" / "lite" / "micro"
+    for name in (b"-o x.cc", b"\xff\n'.cc", b"@file.cc"):
+        Path(os.fsdecode(os.fsencode(micro) + b"/" + name)).write_text(f"int ts_odd_{len(name)};\n")
+    (micro / "gone.h").symlink_to("/nowhere/gone.h")
+    assert infers(made(odd, "host", tmp_path / "p"), "host")
+
+
+def test_a_library_whose_name_platformio_can_not_write_is_refused(tmp_path: Path) -> None:
+    odd = tmp_path / "a\nb"
+    odd.mkdir()
+    for named in (str(odd), "owner/name\nlib_extra_dirs = /", "${sysenv.HOME}"):
+        with pytest.raises(UsageError, match=r"can't stand in platformio\.ini"):
+            lib_deps(named)
+
+
+def test_macos_archives_have_their_table_under_a_long_name(tmp_path: Path) -> None:
+    name = b"__.SYMDEF SORTED\0\0\0\0"
+    table = name + b"MicroPrintf\0arm_convolve_s8\0"
+    header = b"%-16s%-12s%-6s%-6s%-8s%-10d`\n" % (b"#1/20", b"0", b"0", b"0", b"0", len(table))
+    tree = library(stand_in_tree(tmp_path), b"!<arch>\n" + header + table)
+    found = find_library(boards.load("host").core, str(tree))
+    assert found.kernels == "CMSIS-NN"
+    assert "TF_LITE_STRIP_ERROR_STRINGS" not in found.defines

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sys
+import time
 import wave
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +18,7 @@ import pytest
 from tests.bench.models import write_classifier
 from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve.cli.main import main
-from tinyserve.devices.runner import InterfaceBoard, Runner, offer_port
+from tinyserve.devices.runner import InterfaceBoard, Runner, interface_board, offer_port
 from tinyserve.errors import FileSystemError, ToolError, UsageError
 
 DEVICES = """
@@ -191,6 +193,9 @@ def test_a_runner_that_a_signal_ends_gives_its_number_and_128(runner: Path) -> N
         (b"[" * 5000, "devices.yaml: not valid YAML"),
         (b"name: l4r5zi", "devices.yaml: no list of devices"),
         (b"[1, 2]", "devices.yaml: no list of devices"),
+        (b"- {type: dut, usb: {.inf: 1}}", "has no usb ids of the form"),
+        (b"- {type: dut, usb: {1: [.nan]}}", "has no usb ids of the form"),
+        (b"# " + b"x" * 300_000, "devices.yaml: over 262,144 bytes"),
         (b"- {name: x, type: interface, usb: {1: 2}}", "no device of type dut has a usb id"),
         (b"- {name: x, type: dut, usb: 7}", "has no usb ids of the form"),
         (b"- {name: x, type: dut, usb: {1: []}}", "has no usb ids of the form"),
@@ -231,3 +236,51 @@ def test_what_is_missing_is_said_before_anything_is_built(runner: Path, tmp_path
 )
 def test_the_runner_s_own_device_list_is_read(arguments: list[str], path: str) -> None:
     assert offer_port.device_list(arguments) == path
+
+
+def test_a_device_list_that_never_ends_is_not_read(runner: Path) -> None:
+    with pytest.raises(UsageError, match="/dev/zero: no file"):
+        Runner(runner, ("-d", "/dev/zero")).check()
+
+
+class Silent:
+    """A device for an interface board that is asked nothing."""
+
+    link = SimpleNamespace()
+
+
+def test_recordings_of_any_name_are_listed_on_one_line_each(tmp_path: Path) -> None:
+    board = InterfaceBoard(Silent(), tmp_path)  # type: ignore[arg-type]
+    for name in (b"a\n% play b.wav", b"\xff.wav", b"plain.wav"):
+        (Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))).touch()
+    os.mkfifo(tmp_path / "pipe.wav")
+    lines = list(board.answer("ls"))
+    assert lines == ["a␊% play b.wav", "plain.wav", "�.wav", "m-ready"]
+    assert list(board.answer("play pipe.wav")) == [f"e-[no recording pipe.wav in {tmp_path}]", "m-ready"]
+
+
+def test_a_recording_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "long.wav"
+    write_recording(path, seconds=0.01)
+    data = bytearray(path.read_bytes())
+    data[4:8] = data[40:44] = (0xFFFFFF00).to_bytes(4, "little")
+    path.write_bytes(data)
+    os.truncate(path, 0xFFFFFF00)
+    board = InterfaceBoard(Silent(), tmp_path)  # type: ignore[arg-type]
+    said, ready = board.answer("play long.wav")
+    assert "long.wav: over 3,600 s of sound" in said
+    assert ready == "m-ready"
+
+
+def test_a_runner_that_does_not_read_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interface_board, "_UNREAD_S", 0.2)
+    for number in range(2000):
+        (tmp_path / f"{number:0100}.wav").touch()
+    with InterfaceBoard(Silent(), tmp_path) as board:  # type: ignore[arg-type]
+        asking = os.open(board.port, os.O_RDWR | os.O_NOCTTY)
+        os.write(asking, b"ls%")
+        begun = time.monotonic()
+        while time.monotonic() - begun < 0.1:
+            board.poll()
+        assert time.monotonic() - begun < 2
+        os.close(asking)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from tinyserve import platforms
 from tinyserve.devices.device import Device
 from tinyserve.errors import FileSystemError
+from tinyserve.escapes import visible
 
 NAME = "tinyML Enhanced Interface Board"
 _SAMPLE_HZ = 16_000
@@ -31,6 +32,8 @@ _ANSWER_TIMEOUT_S = 60.0
 _PULSE_S = 2.0
 _MOST_COMMAND_BYTES = 4096
 _PER_LINE = 8
+_MOST_SECONDS = 3600
+_UNREAD_S = 10.0
 
 
 class InterfaceBoard:
@@ -46,6 +49,7 @@ class InterfaceBoard:
         self._steps = self._busy_us = 0
         self._detections: list[int] = []
         self._baud = 115_200
+        self._patience_s = _UNREAD_S
 
     def __enter__(self) -> InterfaceBoard:
         self._terminal = platforms.here().open_terminal()
@@ -88,7 +92,7 @@ class InterfaceBoard:
         yield NAME
 
     def _list(self, _: str) -> Iterator[str]:
-        yield from sorted(path.name for path in self._recordings.glob("*") if path.is_file())
+        yield from sorted(visible(path.name) for path in self._recordings.glob("*") if path.is_file())
 
     def _check_baud(self, _: str) -> Iterator[str]:
         yield f"baud is: {self._baud}"
@@ -138,6 +142,10 @@ class InterfaceBoard:
         try:
             with wave.open(str(path), "rb") as file:
                 form = (file.getsampwidth(), file.getframerate())
+                if file.getnframes() > _MOST_SECONDS * _SAMPLE_HZ:
+                    raise FileSystemError(
+                        f"{path}: over {_MOST_SECONDS:,} s of sound", "cut it into shorter recordings"
+                    )
                 sound = file.readframes(file.getnframes())
                 channels = file.getnchannels()
         except (OSError, EOFError, wave.Error) as error:
@@ -176,11 +184,17 @@ class InterfaceBoard:
         return lines[:-1]
 
     def _say(self, line: str) -> None:
-        waiting = f"{line}\r\n".encode()
+        """A line that nobody reads is lost, as on a wire."""
+        waiting = f"{line}\r\n".encode(errors="replace")
+        deadline = time.monotonic() + self._patience_s
         while waiting:
             try:
                 waiting = waiting[os.write(self._terminal.ours, waiting) :]
+                self._patience_s = _UNREAD_S
             except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    self._patience_s = 0.0
+                    return
                 time.sleep(0.001)
 
 

@@ -16,6 +16,9 @@ import types
 from pathlib import Path
 from typing import Any
 
+MOST_BYTES = 1 << 18
+"""Of the device list: YAML is read at some 100 kB a second."""
+
 
 def device_list(arguments: list[str]) -> str:
     """The runner's -d/--device_list, by default devices.yaml."""
@@ -37,7 +40,7 @@ def usb_id(path: str, kind: str) -> tuple[int, int]:
         chosen = max(devices, key=lambda device: device.get("preference", 0))  # the first of the greatest
         vid, pids = next(iter(chosen["usb"].items()))
         return int(vid), int(pids[0] if isinstance(pids, list) else pids)
-    except (AttributeError, IndexError, TypeError, ValueError):
+    except (ArithmeticError, AttributeError, IndexError, TypeError, ValueError):
         sys.exit(f"{path}: a device of type {kind} has no usb ids of the form {{0x0483: [0x374B]}}")
 
 
@@ -46,7 +49,13 @@ def listed_devices(path: str) -> list[dict[str, Any]]:
     import yaml
 
     try:
-        listed = yaml.safe_load(Path(path).read_text(encoding="utf-8")) or []
+        if not Path(path).is_file():
+            sys.exit(f"{path}: no file")
+        with Path(path).open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
+            sys.exit(f"{path}: over {MOST_BYTES:,} bytes: no list of devices")
+        listed = yaml.safe_load(raw.decode()) or []
     except OSError as error:
         sys.exit(f"{path}: {error.strerror}")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
