@@ -17,7 +17,7 @@ ROOT = Path(tinyserve.__file__).parent
 _LAYERS = """
     escapes errors extras platforms files databases npz cache progress locks programs resources templates
     bundle quality
-    compiler.graph compiler.names compiler.reserved compiler.program
+    compiler.graph compiler.names compiler.reserved compiler.events compiler.program
     compiler.ops compiler.passes compiler.variants compiler.plan compiler.emit
     compiler.lower compiler.choose compiler.compile compiler.together compiler.dump compiler.tflm
     compiler.host

@@ -353,10 +353,79 @@ static void command_select(char *args)
     }
 }
 
+/* ---- events ---- */
+
+#if MODEL_MAX_EVENTS > 0u
+
+/* Those of the last inference: said when its time has been taken. */
+static ts_event events[MODEL_MAX_EVENTS];
+static uint32_t event_count;
+
+static void keep_event(const ts_event *event)
+{
+    if (event_count < MODEL_MAX_EVENTS) {
+        events[event_count++] = *event;
+    }
+#ifdef model_event_heard
+    model_event_heard(event);
+#endif
+}
+
+static void forget_events(void)
+{
+    event_count = 0;
+}
+
+static void say_payload(uint32_t index)
+{
+    const uint8_t *const values = model_output(index);
+    const uint32_t bytes = model_outputs[index].bytes;
+    for (uint32_t at = 0; at < bytes; at += OUTPUT_BYTES) {
+        print_text("ts-payload-[");
+        print_hex(values + at, bytes - at < OUTPUT_BYTES ? bytes - at : OUTPUT_BYTES);
+        say("]");
+    }
+}
+
+static void say_events(void)
+{
+    for (uint32_t i = 0; i < event_count; i++) {
+        const ts_event *const event = &events[i];
+        print_text("ts-event-[");
+        print_text(event->name);
+        port_putc(',');
+        print_unsigned((uint32_t)event->class_number);
+        port_putc(',');
+        print_unsigned(event->inference);
+        port_putc(',');
+        print_unsigned(event->sample);
+        port_putc(',');
+        print_unsigned(event->first_output);
+        say_number(",", event->output_count, "]");
+        for (uint32_t k = 0; k < event->output_count; k++) {
+            say_payload(event->first_output + k);
+        }
+    }
+    forget_events();
+}
+
+#else
+
+static void forget_events(void)
+{
+}
+
+static void say_events(void)
+{
+}
+
+#endif
+
 /* ---- inference ---- */
 
 static int invoke(void)
 {
+    forget_events();
     const int status = model_invoke();
     if (status != 0) {
         fail("the model's invoke failed", NULL);
@@ -535,6 +604,7 @@ static void command_ts_infer(char *args)
     const uint64_t cost = clock_cost();
     for (uint32_t i = 0; i < runs; i++) {
         give_inputs_to_model();
+        forget_events();
         port_marker(1);
         const uint64_t start = port_ticks();
         const int status = model_invoke();
@@ -546,6 +616,7 @@ static void command_ts_infer(char *args)
         }
         has_result = 1;
         say_number("ts-ticks-[", without(end - start, cost), "]");
+        say_events();
     }
 }
 
@@ -653,6 +724,7 @@ static void stream_one(const uint8_t *frame)
         print_text("ts-step-[");
         print_hex(model_output(0), model_outputs[0].bytes);
         say(stream_step(model_output(0), end - begin) ? ",detected]" : "]");
+        say_events();
     }
 }
 
@@ -780,6 +852,7 @@ static void command_ts_info(char *args)
     say_number("ts-info-[arena_bytes=", MODEL_ARENA_BYTES, "]");
     say_number("ts-info-[layers=", MODEL_LAYER_COUNT, "]");
     say_number("ts-info-[line_bytes=", LINE_BYTES, "]");
+    say_number("ts-info-[events=", MODEL_EVENT_COUNT, "]");
     say("ts-info-[says_started=1]");
 }
 
@@ -866,6 +939,9 @@ void protocol_forget(void)
 void protocol_start(void)
 {
     model_init();
+#if MODEL_MAX_EVENTS > 0u
+    model_on_event(keep_event);
+#endif
     line_length = 0;
     line_too_long = 0;
     protocol_forget();

@@ -7,11 +7,13 @@
 
 #include <stdint.h>
 
+#include "event.h"
 #include "tensor_io.h"
 
 #define TS_MODEL_MAGIC 0x4c444d54u /* "TMDL" */
-#define TS_MODEL_ABI 1u
+#define TS_MODEL_ABI 2u
 #define TS_MODEL_MAX_TENSORS 8u    /* inputs, and outputs */
+#define TS_MODEL_MAX_EVENTS 16u    /* of one inference */
 #define TS_MODEL_CONTEXT_BYTES 32u /* that a model's context may take */
 #define TS_MODEL_ALIGNMENT 16u     /* of memory and of each input */
 
@@ -34,6 +36,8 @@ typedef struct {
     void (*reset)(void *context);
     void (*invoke_layer)(void *context, uint32_t layer);
     const char *(*layer_name)(uint32_t layer);
+    uint32_t event_count;                                        /* of one inference, at most */
+    void (*on_event)(void *context, ts_event_callback callback); /* NULL for a model without events */
 } ts_model_table;
 
 #endif

@@ -10,7 +10,7 @@
 
 #define CRASH_MAGIC 0x48535243u /* "CRSH" */
 
-_Static_assert(sizeof(void *) != 4 || sizeof(ts_model_table) == 18 * 4, "the table's layout is the interface");
+_Static_assert(sizeof(void *) != 4 || sizeof(ts_model_table) == 20 * 4, "the table's layout is the interface");
 
 /* What a fault leaves for the start after it. Not initialised: it must outlive the reset. */
 static struct {
@@ -28,7 +28,8 @@ static const char *no_layer(uint32_t layer)
 static const ts_model_table k_nothing = {.name = "", .layer_name = no_layer};
 
 static uint8_t model_memory[CONFIG_MODEL_MEMORY_BYTES] __attribute__((aligned(16)));
-static uint32_t context[TS_MODEL_CONTEXT_BYTES / 4u];
+static uint64_t context[TS_MODEL_CONTEXT_BYTES / 8u];
+static ts_event_callback listener;
 static char sha256_text[2u * TS_SHA256_BYTES + 1u];
 
 const ts_model_table *serving = &k_nothing;
@@ -62,7 +63,7 @@ static const ts_model_table *table_of(const ts_image *image)
     const ts_model_table *const table = (const ts_model_table *)(const void *)image->body;
     if (image->body_bytes < sizeof *table || table->magic != TS_MODEL_MAGIC || table->abi != TS_MODEL_ABI ||
         table->input_count > TS_MODEL_MAX_TENSORS || table->output_count > TS_MODEL_MAX_TENSORS ||
-        table->arena_bytes > sizeof model_memory) {
+        table->event_count > TS_MODEL_MAX_EVENTS || table->arena_bytes > sizeof model_memory) {
         return NULL;
     }
     const uint32_t arena_bytes = aligned(table->arena_bytes);
@@ -108,6 +109,7 @@ void serving_load_active(void)
     const ts_model_table *const table = table_of(&image);
     if (table != NULL && table->init(context, model_memory) == 0) {
         serving = table;
+        serving_on_event(listener);
         hex_of(image.model);
         health_model(image.model);
     }
@@ -117,6 +119,14 @@ void serving_reset(void)
 {
     if (serving_is_on()) {
         serving->reset(context);
+    }
+}
+
+void serving_on_event(ts_event_callback callback)
+{
+    listener = callback;
+    if (serving->on_event != NULL) {
+        serving->on_event(context, callback);
     }
 }
 

@@ -16,6 +16,7 @@ int serving_is_on(void);
 void serving_load_active(void);   /* after the active slot has changed */
 const char *serving_sha256(void); /* of model.tflite, hex; "" without a model */
 
+void serving_on_event(ts_event_callback callback); /* of this model, and of those that are served after it */
 void serving_reset(void);
 void *serving_input(uint32_t index);
 uint8_t *serving_input_copy(uint32_t index); /* where hosts put an input: an inference may overwrite the model's own */

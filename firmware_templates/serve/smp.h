@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "cbor.h"
+#include "event.h"
 
 enum { SMP_GROUP_OS = 0, SMP_GROUP_IMAGE = 1, SMP_GROUP_STATISTICS = 2, SMP_GROUP_MODEL = 64 };
 
@@ -47,6 +48,9 @@ uint32_t smp_number(const smp_request *request, const char *key, uint32_t otherw
 
 /* The active slot has changed: its model is served, inputs and results are gone. */
 void smp_model_changed(void);
+
+/* Something happened in an inference, whoever asked for it. */
+void smp_model_event(const ts_event *event);
 
 /* A reset that was asked for comes after the answer. */
 void smp_reset_afterwards(void);

@@ -25,10 +25,13 @@ enum {
 enum { E_NO_MODEL = 1, E_INCOMPLETE = 2, E_NO_RESULT = 3, E_RANGE = 4, E_ORDER = 5, E_INVOKE = 6, E_FLASH = 7 };
 
 #define MOST_RUNS 32u
+#define MOST_EVENTS 8u    /* per answer */
 #define OUTPUT_BYTES 640u /* per answer */
 
 static uint32_t loaded[TS_MODEL_MAX_TENSORS];
 static int has_output;
+static ts_event events[MOST_EVENTS]; /* of the inferences since infer began */
+static uint32_t event_count;         /* with those that had no place among them */
 static uint32_t next_layer;
 
 static int fail(smp_request *request, uint32_t code)
@@ -118,6 +121,35 @@ static int inputs_are_whole(void)
     return 1;
 }
 
+void smp_model_event(const ts_event *event)
+{
+    if (event_count < MOST_EVENTS) {
+        events[event_count] = *event;
+    }
+    event_count++;
+}
+
+/* In the order in which they happened; "lost" counts those that an answer does not hold. */
+static void say_events(smp_request *request)
+{
+    const uint32_t kept = event_count < MOST_EVENTS ? event_count : MOST_EVENTS;
+    cbor_text(&request->out, "events");
+    cbor_begin_list(&request->out);
+    for (uint32_t i = 0; i < kept; ++i) {
+        cbor_begin_map(&request->out);
+        cbor_pair_text(&request->out, "name", events[i].name);
+        cbor_pair_unsigned(&request->out, "class", (uint32_t)events[i].class_number);
+        cbor_pair_unsigned(&request->out, "inference", events[i].inference);
+        cbor_pair_unsigned(&request->out, "sample_high", (uint32_t)(events[i].sample >> 32));
+        cbor_pair_unsigned(&request->out, "sample", (uint32_t)events[i].sample);
+        cbor_pair_unsigned(&request->out, "first", events[i].first_output);
+        cbor_pair_unsigned(&request->out, "count", events[i].output_count);
+        cbor_end(&request->out);
+    }
+    cbor_end(&request->out);
+    cbor_pair_unsigned(&request->out, "lost", event_count - kept);
+}
+
 static int infer(smp_request *request)
 {
     const uint32_t runs = smp_number(request, "runs", 1);
@@ -128,6 +160,7 @@ static int infer(smp_request *request)
     if (!serving_is_on() || !inputs_are_whole()) {
         return fail(request, serving_is_on() ? E_INCOMPLETE : E_NO_MODEL);
     }
+    event_count = 0;
     for (uint32_t i = 0; i < runs; ++i) {
         serving_give_inputs();
         port_marker(1);
@@ -146,6 +179,9 @@ static int infer(smp_request *request)
         cbor_unsigned(&request->out, ticks[i]);
     }
     cbor_end(&request->out);
+    if (serving->event_count > 0u) {
+        say_events(request);
+    }
     return SMP_OK;
 }
 

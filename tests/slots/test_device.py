@@ -9,21 +9,27 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from tests.slots.conftest import CORES, KEY, OTHER_KEY, Workshop, smp
 from tests.slots.models import bundle_of, classifier
 from tinyserve import workflow
+from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.host.model import HostModel
+from tinyserve.convert.tflite.attach import decided
+from tinyserve.devices.client.answers import parse_events
 from tinyserve.devices.emulators.updatable import UpdatableDevice
 from tinyserve.devices.smp.client import SmpError
 from tinyserve.devices.smp.commands import Phase
 from tinyserve.errors import FitError, RefusedError, UsageError
+from tinyserve.features.spec import Decision
 from tinyserve.slots import body
 from tinyserve.slots.image import Facts, Golden, Version, core_id, sign
 from tinyserve.slots.read import ImageFile
 from tinyserve.slots.reasons import Reason
 from tinyserve.slots.signing import Signing, sign_bundle
-from tinyserve.slots.update import NO_SLOT, update
+from tinyserve.slots.update import NO_SLOT, images, update
 
 
 def say(device: UpdatableDevice, command: str) -> list[str]:
@@ -66,6 +72,31 @@ def test_an_update_is_served_byte_for_byte_by_both_protocols(workshop: Workshop)
         assert say(device, "ts-output 0")[0] == f"ts-output-[{wanted.tobytes().hex()}]"
     assert [layer.name for layer in board.profile()] == ["h", "y", "p"]
     assert device.machine.controller.violations == 0
+
+
+def test_what_happens_in_an_inference_is_said_by_both_protocols(m0: Workshop, tmp_path: Path) -> None:
+    decision = Decision(enter=0.6, hold=2, ignore=[0])
+    made = bundle_of(decided(decision, classifier(), samples=16), tmp_path, "stream")
+    samples = np.repeat(np.random.default_rng(5).integers(-128, 128, (20, 1, 16)), 3, axis=0).astype(np.int8)
+    signing = Signing(KEY, 1, Version(1, 0, 0))
+    sign_bundle(made, m0.board, signing, tmp_path / "signed", target=workflow.target(m0.board, "balanced"))
+    device = m0.device()
+    board = smp(device)
+    update(board, images(tmp_path / "signed"))
+    _, wanted = HostModel(compile_model(made.model_bytes())).events([samples])
+    board_says, text_says = [], []
+    for sample in samples:
+        board.load(sample.tobytes())
+        board.infer()
+        board_says += board.events
+    assert board.lost_events == 0
+    say(device, "ts-reset")
+    for sample in samples:
+        say(device, "db load 16")
+        say(device, f"db {sample.tobytes().hex()}")
+        text_says += parse_events(say(device, "ts-infer 1 0"), (4, 8))
+    assert board_says == text_says == wanted
+    assert len(wanted) >= 3
 
 
 def refused(workshop: Workshop, image: ImageFile) -> tuple[Reason, int]:

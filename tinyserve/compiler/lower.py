@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler import ops, variants
+from tinyserve.compiler.events import events_of
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.names import UniqueNames, constant_name, identifier, short_name
 from tinyserve.compiler.ops.support import absent
@@ -317,6 +318,7 @@ class GraphLowering:
             refusals=self._shared.refusals,
             input_names=self._graph.input_names,
             output_names=self._graph.output_names,
+            events=events_of(self._shared.model),
         )
 
     def _used_constants(self, outputs: list[Operand]) -> list[Constant]:

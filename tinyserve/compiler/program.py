@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy.typing as npt
 
+from tinyserve.compiler.events import NO_EVENTS, Events
 from tinyserve.compiler.graph.types import DType, Tensor
 
 Optimize = Literal["balanced", "speed", "size", "ram"]
@@ -229,7 +230,8 @@ class Program:
     tensor of the graph lives: several tensors share one operand where a reshape needs no code. ``offers`` are
     the kernel variants that layers (by short name) can have on the target, the estimated cheapest first;
     ``refusals`` say why a layer has none but the portable one. ``input_names`` and
-    ``output_names`` are those of the model's signature.
+    ``output_names`` are those of the model's signature. ``events``: which outputs say what
+    happened.
     """
 
     name: str
@@ -248,6 +250,7 @@ class Program:
     refusals: dict[str, str] = field(default_factory=dict)
     input_names: list[str] = field(default_factory=list)
     output_names: list[str] = field(default_factory=list)
+    events: Events = NO_EVENTS
 
 
 @dataclass(frozen=True)

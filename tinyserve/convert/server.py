@@ -121,7 +121,9 @@ class Server:
         return messages.Done()
 
     def put_decision(self, request: messages.PutDecision) -> messages.Done:
-        request.output.write_bytes(attach.decided(request.decision, request.model.read_bytes()))
+        request.output.write_bytes(
+            attach.decided(request.decision, request.model.read_bytes(), request.samples)
+        )
         return messages.Done()
 
     def run_original(self, request: messages.RunOriginal) -> messages.Done:

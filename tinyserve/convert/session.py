@@ -76,7 +76,9 @@ class Session:
         """The model with a decision behind its scores."""
         source, decided = self.worker.path(".tflite"), self.worker.path(".tflite")
         source.write_bytes(model.data)
-        self.worker.ask(messages.PutDecision(decision, source, decided), "put the decision behind the model")
+        samples = self.options.features.input.samples if self.options.features is not None else 1
+        request = messages.PutDecision(decision, samples, source, decided)
+        self.worker.ask(request, "put the decision behind the model")
         made = facts.inspect(decided.read_bytes(), f"{self.name} with its decision")
         forms = [[info.form for info in infos] for infos in (model.inputs, model.outputs)]
         return replace(facts.with_forms(made, forms[0], [*forms[1], []]), scheme=model.scheme)

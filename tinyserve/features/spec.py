@@ -60,6 +60,11 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rate_hz: NotNegative = 0.0
     stream: bool = False
 
+    @property
+    def samples(self) -> int:
+        """In time, that an inference takes: 1 where the first axis is no time."""
+        return self.shape[0] if self.stream or self.rate_hz else 1
+
 
 class _Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
     """``name`` is what other steps call it; ``input``: the step whose values it takes (the one before)."""

@@ -39,7 +39,7 @@ class TensorInterface:
 class ModelInterface:
     """A compiled model from outside. ``name`` is the one in its C identifiers, ``header`` declares them.
 
-    ``stateful``: an inference depends on those before it.
+    ``stateful``: an inference depends on those before it. ``events``: how many it may give at most.
     """
 
     name: str
@@ -50,6 +50,7 @@ class ModelInterface:
     inputs: tuple[TensorInterface, ...]
     outputs: tuple[TensorInterface, ...]
     stateful: bool = False
+    events: int = 0
 
     @property
     def input_bytes(self) -> int:
@@ -68,6 +69,7 @@ def interface_of(compiled: Compiled) -> ModelInterface:
         inputs=tuple(_tensor(t) for t in program.input_tensors),
         outputs=tuple(_tensor(t) for t in program.output_tensors),
         stateful=_is_stateful(compiled),
+        events=len(program.events.sources),
     )
 
 

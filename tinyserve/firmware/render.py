@@ -12,6 +12,7 @@ from typing import Literal
 from tinyserve import __version__
 from tinyserve.boards.types import Board, Region
 from tinyserve.compiler.compile import Compiled
+from tinyserve.compiler.emit.kernel_files import kernel_text
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.files import refuse_links
 from tinyserve.firmware import log_mel
@@ -266,6 +267,10 @@ class Contents:
             self.add_part(f"common/{name}", "firmware")
         for name, text in log_mel.files().items():
             self.files[f"src/{name}"] = text
+
+    def add_event_type(self) -> None:
+        """``ts_event`` for firmware that knows no model's header."""
+        self.files["src/event.h"] = kernel_text("common/event.h")
 
     def add_runtime(self, names: tuple[str, ...]) -> None:
         """What the compiler calls where there is no C library."""

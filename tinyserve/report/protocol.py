@@ -34,6 +34,14 @@ def _loaded(match: re.Match[str]) -> str:
     return f"{100 * int(match[1]) // max(1, int(match[2]))} % of the input is loaded"
 
 
+def _event(match: re.Match[str]) -> str:
+    """Of a decision the class; a request to a gateway carries the outputs that are its payload."""
+    when = f"in inference {match[3]}, at sample {match[4]}"
+    if int(match[6]):
+        return f"{match[1]} is asked for {when}: what it is to be given follows"
+    return f"{match[1]}: class {match[2]} {when}"
+
+
 _MEANINGS: tuple[tuple[str, _Meaning], ...] = (
     (r"m-ready", "takes commands"),
     (r"m-init-done", "the model is initialised"),
@@ -44,6 +52,8 @@ _MEANINGS: tuple[tuple[str, _Meaning], ...] = (
     (r"m-load-done", "the input is complete"),
     (r"m-results-\[([-+0-9.,e]*)\]", _results),
     (r"ts-ticks-\[(\d+)\]", "ticks of one inference"),
+    (r"ts-event-\[(\w+),(\d+),(\d+),(\d+),(\d+),(\d+)\]", _event),
+    (r"ts-payload-\[[0-9a-f]*\]", "of the event's payload"),
     (r"ts-layer-\[\d+,.*,\d+\]", "ticks of one layer"),
     (r"e-\[fault pc=.*\]", "the firmware crashed: this is a bug in it or its kernels"),
     (r"e-\[.*\]", "the device refused the command"),

@@ -32,7 +32,7 @@ from tinyserve.firmware.toolchain import Name as ToolchainName
 from tinyserve.slots.image import HEADER_BYTES, Golden
 from tinyserve.slots.layout import MODEL_STACK_BYTES, Layout
 
-ABI = 1
+ABI = 2
 """Of the entry table, as firmware_templates/serve/model_table.h has it."""
 MODEL_NAME = "model"
 MOST_TENSORS = 8
@@ -140,6 +140,7 @@ def render_body(compiled: Compiled, place: Place, directory: Path, model_id: str
     contents.add_part("serve/entry.c", "model")
     contents.add_part("serve/model_table.h", "model")
     contents.add_part("common/tensor_io.h", "model")
+    contents.add_event_type()
     contents.add_runtime(SHIM)
     contents.add_model(compiled)
     contents.files[LINKER_SCRIPT] = linker_script(placed, 0, template=_TEMPLATE)

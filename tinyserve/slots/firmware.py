@@ -98,6 +98,7 @@ def render_slots(
         contents.add_part(f"common/{name}", "firmware")
     for name in _SLOTS:
         contents.add_part(name, "firmware")
+    contents.add_event_type()
     for template in _PORTS[port]:
         contents.add_part(template, "startup" if template.endswith("startup.c") else "firmware")
     contents.add_runtime(SHIM)

@@ -13,7 +13,7 @@ import cbor2
 import pytest
 
 from tests.firmware.slots.twin import KEY
-from tests.support.places import CHECKOUT
+from tests.support.places import CHECKOUT, KERNELS
 from tinyserve.devices.smp import frames
 from tinyserve.slots.image import Facts, Golden, core_id, key_bytes, sign
 
@@ -43,6 +43,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = [str(TEMPLATES / name) for name in SOURCES]
     files.append(str(Path(__file__).with_name("smp_bench.c")))
     includes = [f"-I{directory}", *(f"-I{TEMPLATES / name}" for name in ("serve", "slots", "common"))]
+    includes.append(f"-I{KERNELS / 'common'}")
     flags = ["-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Wconversion", "-Werror"]
     flags += ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
     program = directory / "bench"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from tinyserve.compiler.emit.interface import Form
+from tinyserve.compiler.emit.form import Form
 from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.program import Program
 
@@ -38,7 +38,7 @@ private:
 
 _MEMBERS = frozenset(
     {"input", "output", "invoke", "step", "reset", "ready", "context", "arena_bytes", "arena_alignment"}
-)
+) | {"on_event"}
 _TAKEN = _MEMBERS | {"span", "tinyserve", "linux", "unix"}
 _NUMBERED = re.compile(r"(input|output)_\d+")
 """What the class cannot be called: members, names of its namespace, and macros that GNU compilers define."""
@@ -70,6 +70,11 @@ def wrapper(program: Program, form: Form, prefix: str, macro: str) -> Iterator[s
     yield from _views(program.output_tensors, "output", f"{prefix}output({first}", "const ")
     yield "  /* What the model remembers between inferences, back to its initial values. */"
     yield f"  void reset() noexcept {{ {prefix}reset({own}); }}"
+    if program.events.sources:
+        yield "  /* What invoke and step call when something happened; nullptr: nothing. */"
+        yield "  void on_event(ts_event_callback callback) noexcept {"
+        yield f"    {prefix}on_event({first}callback);"
+        yield "  }"
     if own:
         yield from ("", "private:", f"  {prefix.rstrip('_')} self_;", "  bool ready_;")
     yield from ("};", "", "} // namespace tinyserve", "", f"#endif /* {guard} */")

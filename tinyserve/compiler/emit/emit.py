@@ -17,7 +17,9 @@ from tinyserve import __version__
 from tinyserve.compiler.emit.calls import control_call, kernel_call, place
 from tinyserve.compiler.emit.cpp import wrapper
 from tinyserve.compiler.emit.ctext import array_lines, number, shape_text
-from tinyserve.compiler.emit.interface import InterfaceText, form
+from tinyserve.compiler.emit.events import EventsText
+from tinyserve.compiler.emit.form import form
+from tinyserve.compiler.emit.interface import InterfaceText
 from tinyserve.compiler.emit.kernel_files import KERNEL_DIRECTORY, collect
 from tinyserve.compiler.emit.parameters import misfit, missing, structs, unknown
 from tinyserve.compiler.emit.values import header as values_header
@@ -71,7 +73,9 @@ class _Emitter:
         self.weights = "weights" if program.name == "model" else f"{program.name}_weights"
         static = f"ts_{self.shared.name}_arena" if self.shared else f"{self.prefix}arena"
         self.form = form(interface.instance, self.prefix, static)
-        names = UniqueNames("layers", "layer_functions", "layer_names", "null", "arena", "self", "params")
+        names = UniqueNames(
+            "layers", "layer_functions", "layer_names", "null", "arena", "self", "params", "end_of_inference"
+        )
         self.layers = [names.take(_layer_name(call)) for call in program.calls]
         self.calls = list(every_call(program.calls))
         self.names = dict(zip(program.calls, self.layers, strict=True))
@@ -81,9 +85,10 @@ class _Emitter:
         blocks = [block for call in self.calls if isinstance(call, ControlCall) for block in call.blocks]
         self.blocks = {block: names.take(f"run_{block.name}") for block in blocks}
         others = [name for name in (self.shared.models if self.shared else ()) if name != program.name]
+        self.events = EventsText(program, self.form, self.prefix, self.macro, self.argument)
         self.interface = InterfaceText(
             program, self.form, self.prefix, self.macro, self.alignment, ", ".join(others),
-            self.names, self.argument,
+            self.names, self.argument, self.events,
         )  # fmt: skip
 
     def sources(self) -> Sources:
@@ -152,6 +157,7 @@ class _Emitter:
         yield f"#define {self.macro}LAYER_COUNT {len(self.program.calls)}"
         yield from self.port_macros("INPUT", self.program.input_tensors)
         yield from self.port_macros("OUTPUT", self.program.output_tensors)
+        yield from self.events.macros()
         yield from ("", "#ifdef __cplusplus", 'extern "C" {', "#endif", "")
         yield from self.interface.declarations()
         yield from ("", "#ifdef __cplusplus", "}", "#endif", "", f"#endif /* {guard} */")

@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from tinyserve.compiler.program import Buffer, Instance, KernelCall, Operand, Program
+from tinyserve.compiler.emit.events import EventsText
+from tinyserve.compiler.emit.form import Form
+from tinyserve.compiler.program import Buffer, KernelCall, Operand, Program
 
 _REENTRANT = (
     "/* Re-entrant: nothing here is static but constants. Threads may run at one time, each with a context",
@@ -36,28 +38,6 @@ _RESET = (
 
 
 @dataclass(frozen=True)
-class Form:
-    """How functions take the context: as parameters of the interface (``only`` parameter, or before others),
-    and as parameter and argument of a layer."""
-
-    instance: Instance
-    only: str
-    first: str
-    arena: str
-    next_layer: str
-    layer_parameter: str
-    layer_argument: str
-
-
-def form(instance: Instance, prefix: str, arena: str) -> Form:
-    """The form of a model's functions. ``arena`` is the name of the static arena."""
-    if instance == "static":
-        return Form(instance, "void", "", arena, f"{prefix}next", "void", "")
-    context = f"{prefix.rstrip('_')} *self"
-    return Form(instance, context, f"{context}, ", "arena", "self->next", "uint8_t *arena", "arena")
-
-
-@dataclass(frozen=True)
 class InterfaceText:
     """Writes the interface of one program. ``layers`` are its functions by call; ``place`` and ``argument``
     give an operand's address, as an expression of the form's arena."""
@@ -70,6 +50,7 @@ class InterfaceText:
     shared: str
     layers: Mapping[KernelCall, str]
     argument: Callable[[Operand], str]
+    events: EventsText
 
     # --- NAME.h
 
@@ -80,6 +61,7 @@ class InterfaceText:
         if self.shared:
             yield f"/* The arena is shared with {self.shared}."
             yield from _SHARED
+        yield from self.events.types()
         if self.caller:
             yield from self.context()
             yield f"/* Call once before anything else, with {self.macro}ARENA_BYTES bytes that start at a"
@@ -98,6 +80,7 @@ class InterfaceText:
         yield f"const void *{p}output({first}uint32_t index);"
         yield from _RESET
         yield f"void {p}reset({only});"
+        yield from self.events.declaration()
         yield from ("", f"#ifdef {self.macro}PROFILE")
         yield "/* One layer at a time, in order from 0: the same code as invoke, for profiles and traces. */"
         yield f"void {p}invoke_layer({first}uint32_t layer);"
@@ -110,6 +93,7 @@ class InterfaceText:
         yield f"typedef struct {self.name} {{"
         yield "  uint8_t *arena;"
         yield "  uint32_t next; /* the layer that a stepped inference comes to */"
+        yield from self.events.fields()
         yield from (f"}} {self.name};", "")
 
     # --- NAME.c
@@ -120,15 +104,18 @@ class InterfaceText:
         if not self.caller:
             next_layer = ("/* The layer that a stepped inference comes to. */", f"static uint32_t {p}next;")
             yield from ("", *self.stepped(*next_layer))
+        yield from self.events.variables()
         yield from self.init()
         yield from ("", f"void {p}reset({only}) {{", *self.local_arena(self.has_state), *self.reset_state())
-        yield from (*([] if self.has_state else self.unused_context()), *self.begin_anew(), "}")
+        yield from ([] if self.has_state or self.events else self.unused_context())
+        yield from (*self.events.begin_anew(), *self.begin_anew(), "}")
+        yield from self.events.definitions()
         inputs = [self.program.values[tensor] for tensor in self.program.input_tensors]
         yield from ("", f"void *{p}input({first}uint32_t index) {{", *self.selection(inputs), "}")
         yield from ("", f"int {p}invoke({only}) {{", *self.local_arena(bool(self.program.calls)))
         for call in self.program.calls:
             yield from self.run(call)
-        yield from (*self.begin_anew(), "  return 0;", "}")
+        yield from (*self.begin_anew(), *self.events.end(True), "  return 0;", "}")
         yield from ("", f"const void *{p}output({first}uint32_t index) {{")
         yield from (*self.selection(self.program.outputs), "}")
         yield from self.table()
@@ -150,7 +137,7 @@ class InterfaceText:
             return
         yield from ("", f"int {p}init({self.name} *self, void *arena) {{")
         yield f"  if (arena == NULL || ((uintptr_t)arena % {self.alignment}u) != 0u) {{ return 1; }}"
-        yield from ("  self->arena = arena;", f"  {p}reset(self);", "  return 0;", "}")
+        yield from ("  self->arena = arena;", *self.events.clear(), f"  {p}reset(self);", "  return 0;", "}")
 
     def reset_state(self) -> Iterator[str]:
         for buffer in self.states:
@@ -165,7 +152,7 @@ class InterfaceText:
         yield f"  {self.layers[call]}({self.form.layer_argument});"
         if call.continues is not None:
             yield f"  if (!{self.flag(call.continues)}) {{"
-            yield from (*self.begin_anew(), "    return 0;", "  }")
+            yield from (*self.begin_anew(), *self.events.end(False, "    "), "    return 0;", "  }")
 
     def step(self) -> Iterator[str]:
         count = f"{self.macro}LAYER_COUNT"
@@ -179,11 +166,17 @@ class InterfaceText:
         yield f"    layer_functions[{at}]({self.form.layer_argument});"
         yield f"    {at}++;"
         for index, call in enumerate(self.program.calls):
-            if call.continues is not None:
-                yield f"    if ({at} == {index + 1}u && !{self.flag(call.continues)}) {{ {at} = {count}; }}"
+            if call.continues is None:
+                continue
+            ended = f"{at} == {index + 1}u && !{self.flag(call.continues)}"
+            if not self.events:
+                yield f"    if ({ended}) {{ {at} = {count}; }}"
+                continue
+            yield f"    if ({ended}) {{"
+            yield from (*self.events.end(False, "      "), f"      {at} = 0;", "      return 1;", "    }")
         yield "  }"
         yield f"  if ({at} < {count}) {{ return 0; }}"
-        yield from (f"  {at} = 0;", "  return 1;", "}")
+        yield from (f"  {at} = 0;", *self.events.end(True), "  return 1;", "}")
 
     def table(self) -> Iterator[str]:
         if self.program.calls:

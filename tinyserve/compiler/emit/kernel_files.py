@@ -58,6 +58,11 @@ def _with_included(paths: list[str], outside: tuple[Path, ...] = ()) -> dict[str
     return found
 
 
+def kernel_text(path: str) -> str:
+    """One of the package's kernel files, as it is."""
+    return (_ROOT / path).read_text(encoding="utf-8")
+
+
 @cache
 def _all_versions(root: Path) -> dict[str, str]:
     """Those of all the package's assembly. A header is the same for a model that calls none of it: models

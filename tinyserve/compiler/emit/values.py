@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from tinyserve.compiler.emit.ctext import number
-from tinyserve.compiler.emit.interface import Form
+from tinyserve.compiler.emit.form import Form
 from tinyserve.compiler.graph.types import DType, Tensor
 from tinyserve.compiler.program import Program
 from tinyserve.escapes import c_string

@@ -84,6 +84,20 @@ def buffer(model: Any, values: npt.NDArray[Any]) -> int:
     return len(model.buffers) - 1
 
 
+def set_metadata(model: Any, name: str, data: bytes) -> None:
+    """Keeps bytes in the file under a name, in the place of what was there before."""
+    generated = module()
+    entry = generated.MetadataT()
+    entry.name = name
+    entry.buffer = buffer(model, np.frombuffer(data, np.uint8))
+    others = [old for old in model.metadata or () if _text(old.name) != name]
+    model.metadata = [*others, entry]
+
+
+def _text(name: Any) -> str:
+    return name.decode() if isinstance(name, bytes) else str(name)
+
+
 def drop_tensors(model: Any, graph: Any, dropped: Collection[int]) -> None:
     """Takes tensors out of a ``SubGraphT`` that nothing refers to, and renumbers the others."""
     kept = [index for index in range(len(graph.tensors)) if index not in dropped]

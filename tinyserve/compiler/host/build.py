@@ -87,6 +87,7 @@ def _defines(compiled: Compiled) -> list[str]:
         f'-DTS_HEADER="{compiled.name}.h"',
         f"-DTS_PREFIX={prefix}",
         f"-D{prefix.upper()}PROFILE",
+        *(["-DTS_HOST_EVENTS"] if compiled.program.events.sources else []),
     ]
 
 

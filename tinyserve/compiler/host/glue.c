@@ -54,6 +54,22 @@ void ts_host_input(uint32_t index, const uint8_t *data, uint64_t bytes)
     }
 }
 
+#ifdef TS_HOST_EVENTS
+/* Calls back after each inference in which something happened. */
+EXPORT void ts_host_on_event(ts_event_callback callback);
+EXPORT const void *ts_host_output(uint32_t index);
+
+void ts_host_on_event(ts_event_callback callback)
+{
+    MODEL(on_event)(callback);
+}
+
+const void *ts_host_output(uint32_t index)
+{
+    return MODEL(output)(index);
+}
+#endif
+
 /* input[i] holds the samples of input i one after the other, output[i] receives those of output i. With reset,
  * state is set back before each sample. Returns the first status that is not 0. */
 int ts_host_batch(uint64_t samples, uint64_t reset, uint64_t inputs, const uint64_t *input_bytes,

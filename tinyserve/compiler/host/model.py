@@ -10,7 +10,7 @@ import shutil
 import struct
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from tinyserve import platforms
 from tinyserve.compiler.compile import Compiled
+from tinyserve.compiler.events import Event
 from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.host.build import build
 from tinyserve.compiler.ops.support import external
@@ -67,6 +68,16 @@ class HostModel:
         raw = [_raw(value, tensor, (samples,)) for value, tensor in self._paired(inputs)]
         return self._decoded(self._runner.batch(samples, reset, raw), (samples,))
 
+    def events(self, inputs: Sequence[Array]) -> tuple[list[Array], list[Event]]:
+        """As ``run_batch`` over samples that follow one another, state kept, and what happened in them: what
+        ``on_event`` was called back with. Raises ToolError where the code runs in a process of its own."""
+        found: list[Event] = []
+        self._runner.listen(found.append)
+        try:
+            return self.run_batch(inputs, reset=False), found
+        finally:
+            self._runner.listen(None)
+
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """One inference layer by layer: the value of every tensor that a layer computed, by its index in the
         file, read right after its layer."""
@@ -109,11 +120,33 @@ def _runner(compiled: Compiled) -> _Runner:
     return _Library(compiled)
 
 
+Heard = Callable[[Event], None]
+
+
+class _CEvent(ctypes.Structure):
+    """``ts_event`` of kernels/common/event.h."""
+
+    _fields_ = (
+        ("model", ctypes.c_void_p),
+        ("name", ctypes.c_char_p),
+        ("source", ctypes.c_uint32),
+        ("class_number", ctypes.c_int32),
+        ("inference", ctypes.c_uint32),
+        ("sample", ctypes.c_uint64),
+        ("first_output", ctypes.c_uint32),
+        ("output_count", ctypes.c_uint32),
+    )
+
+
+_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.POINTER(_CEvent))
+
+
 class _Runner(Protocol):
     """The two ways to run the C code. Raw bytes hold one input's (output's) samples one after the other."""
 
     def batch(self, samples: int, reset: bool, inputs: list[bytes]) -> list[bytes]: ...
     def arenas(self, inputs: list[bytes]) -> list[bytes]: ...
+    def listen(self, heard: Heard | None) -> None: ...
     def reset(self) -> None: ...
 
 
@@ -161,6 +194,27 @@ class _Library:
             raise ToolError(f"the model's invoke returned {status}")
         return [output.raw[: samples * size] for output, size in zip(outputs, output_bytes, strict=True)]
 
+    def listen(self, heard: Heard | None) -> None:
+        program = self._compiled.program
+        if not program.events.sources:
+            return
+        self._library.ts_host_output.restype = ctypes.c_void_p
+
+        def called(pointer: Any) -> None:
+            event = pointer.contents
+            numbers = range(event.first_output, event.first_output + event.output_count)
+            payload = tuple(
+                ctypes.string_at(self._library.ts_host_output(number), program.output_tensors[number].nbytes)
+                for number in numbers
+            )
+            assert heard is not None
+            name = bytes(event.name).decode()
+            heard(Event(name, event.class_number, event.inference, event.sample, payload))
+
+        # C keeps the pointer: so must Python.
+        self._callback = _CALLBACK(called) if heard is not None else _CALLBACK()
+        self._library.ts_host_on_event(self._callback)
+
     def arenas(self, inputs: list[bytes]) -> list[bytes]:
         for index, data in enumerate(inputs):
             self._library.ts_host_input(index, data, len(data))
@@ -180,6 +234,13 @@ class _Sanitized:
 
     def reset(self) -> None:
         """Every call starts a process, and so with initial state."""
+
+    def listen(self, heard: Heard | None) -> None:
+        if heard is not None:
+            raise ToolError(
+                "events of a model with kernels from outside are not heard here: it runs in another process",
+                "read its event output, or run it on a device",
+            )
 
     def batch(self, samples: int, reset: bool, inputs: list[bytes]) -> list[bytes]:
         answer = self._ask(False, samples, reset, inputs)

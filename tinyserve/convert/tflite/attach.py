@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyserve.compiler.graph import reader
+from tinyserve.compiler.events import METADATA, Events, EventSource, encoded
+from tinyserve.compiler.graph import objects, reader
 from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.graph.writer import GraphWriter
 from tinyserve.compiler.ops.features.decision import MOST_SCORES
@@ -18,8 +19,10 @@ from tinyserve.features.spec import Decision, Spec
 _MOST_CLASSES = 1 << 12
 
 
-def decided(decision: Decision, model: bytes) -> bytes:
+def decided(decision: Decision, model: bytes, samples: int = 1) -> bytes:
     """A model of one output of class scores, with the decision as its second output, ``event``.
+
+    ``samples``: in time, that an inference takes; events count them.
 
     Raises UnsupportedError for other models, DataError for a class that it does not have.
     """
@@ -54,7 +57,10 @@ def decided(decision: Decision, model: bytes) -> bytes:
     options = {"smoothing": decision.smoothing, "hold": decision.hold, "refractory": decision.refractory}
     writer.custom("FeatureDecision", [real, *constants], event, options)
     writer.signature(["scores"], ["event"])
-    return surgery.appended(model, writer.build([taken], [event]))
+    joined = objects.unpack(surgery.appended(model, writer.build([taken], [event])))
+    events = Events([EventSource("event", 1)], samples)
+    objects.set_metadata(joined, METADATA, encoded(events))
+    return objects.pack(joined)
 
 
 def _check_levels(decision: Decision, scores: Tensor) -> None:

@@ -113,6 +113,7 @@ class PutDecision(msgspec.Struct, frozen=True, tag=True):
     """Put a decision behind ``model``; see ``attach.decided``."""
 
     decision: Decision
+    samples: int
     model: Path
     output: Path
 

@@ -5,9 +5,10 @@ ones."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from tinyserve.compiler.events import MOST_EVENTS, Event
 from tinyserve.errors import DeviceError
 
 _MOST = 2**63 - 1
@@ -19,6 +20,7 @@ _SHOWN_LINES = 30
 _MOST_TENSORS = 1000
 _LINE_BYTES = (16, 1 << 16)  # fewer hold no command with data, more are no line
 _PAIR = re.compile(r"ts-(?:info|memory)-\[(\w+)=(.*)\]")
+_EVENT = re.compile(r"ts-event-\[([a-z][a-z0-9_]{0,31}),(\d+),(\d+),(\d+),(\d+),(\d+)\]")
 _LAYER = re.compile(r"ts-layer-\[(\d+),(.*),(\d+)\]")
 PROTOCOL = 1
 """The version of docs/protocol.md that is spoken here."""
@@ -33,7 +35,8 @@ class DeviceInfo:
 
     ``clock_hz`` is the processor's clock by its own software, ``counted_tick_hz`` what the firmware counted
     of its ticks in a second of another clock when it started; 0 where it does not say. ``says_started``: long
-    commands are answered at once, so that one that got lost is noticed.
+    commands are answered at once, so that one that got lost is noticed. ``events``: how many an inference may
+    give.
     """
 
     protocol: int
@@ -53,6 +56,7 @@ class DeviceInfo:
     counted_tick_hz: int = 0
     says_started: bool = False
     firmware_id: str = ""
+    events: int = 0
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,7 @@ def parse_info(lines: list[str]) -> DeviceInfo:
             counted_tick_hz=whole(pairs.get("counted_tick_hz", "0")),
             says_started=pairs.get("says_started") == "1",
             firmware_id=pairs.get("firmware_id", "")[:_ID_CHARACTERS],
+            events=whole(pairs.get("events", "0"), most=MOST_EVENTS),
         )
     except KeyError as error:
         raise DeviceError(
@@ -144,6 +149,43 @@ def parse_profile(lines: list[str]) -> list[LayerTicks]:
     if [layer.index for layer in layers] != list(range(len(layers))):
         raise malformed("ts-profile", lines)
     return layers
+
+
+def parse_events(lines: list[str], output_bytes: tuple[int, ...]) -> list[Event]:
+    """From the lines of ``ts-infer%``: events, and what each brings of the outputs that it names.
+
+    ``output_bytes``: sizes of the model's outputs.
+    """
+    events: list[Event] = []
+    left = iter(lines)
+    for line in left:
+        match = _EVENT.fullmatch(line)
+        if match is None:
+            if line.startswith(("ts-event-", "ts-payload-")):
+                raise malformed("ts-infer", [line])
+            continue
+        try:
+            number, inference, sample, first, count = (whole(text) for text in match.groups()[1:])
+            if number >= 1 << 31 or first + count > len(output_bytes):
+                raise ValueError(line)
+            payload = tuple(_payload(left, output_bytes[first + k]) for k in range(count))
+        except ValueError as error:
+            raise malformed("ts-infer", [line]) from error
+        events.append(Event(match[1], number, inference, sample, payload))
+    return events
+
+
+def _payload(lines: Iterator[str], size: int) -> bytes:
+    """One output's bytes, in as many lines as it takes. Raises ValueError."""
+    data = b""
+    while len(data) < size:
+        (piece,) = bracketed([next(lines, "")], "ts-payload-") or [""]
+        if not piece:
+            raise ValueError("the payload ends early")
+        data += bytes.fromhex(piece)
+    if len(data) > size:
+        raise ValueError("the payload is too long")
+    return data
 
 
 def parse_bytes(lines: list[str], expected: int) -> bytes:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 
+from tinyserve.compiler.events import Event
 from tinyserve.devices.client import answers
 from tinyserve.devices.client.answers import DEFAULT_LINE_BYTES, DeviceInfo, LayerTicks, MemoryUse, MlperfRun
 from tinyserve.devices.client.exchange import (
@@ -31,6 +32,7 @@ EMULATED = "emulated"  # part of its name
 BOARD_CHARACTERS = 40
 OTHER_LINES = 20
 """What an answer may hold beside the lines that it is asked for: notes, refusals."""
+_PAYLOAD_LINE_BYTES = 256
 LOAD_COMMAND = "db "
 LINE_REDUCTION = 6  # 1,100 bytes, then 183 (less than the common queue of 256), then 80
 
@@ -47,6 +49,8 @@ class Client:
         self._exchange = Exchange(link)
         self._info: DeviceInfo | None = None
         self._is_ready = False
+        self.events: list[Event] = []
+        """What happened in the inferences of the last ``infer``, in order; see ``compiler.events``."""
         self._line_bytes = 0  # what the line was found to take; 0: not known yet
 
     def connect(self) -> None:
@@ -116,8 +120,10 @@ class Client:
         self._load(data, info.line_bytes, index)
 
     def infer(self, runs: int, warmup: int = 0) -> list[int]:
-        """Ticks of each of ``runs`` inferences after ``warmup`` that are not counted."""
+        """Ticks of each of ``runs`` inferences after ``warmup`` that are not counted. What happened in them
+        is in ``events`` after it."""
         self.connect()
+        self.events = []
         ticks: list[int] = []
         least = int(self._info is not None and self._info.tick_unit in COUNTED_UNITS)
 
@@ -130,11 +136,21 @@ class Client:
 
         timeout_s = self.inference_timeout_s * (1 + warmup)
         most_s = self.inference_timeout_s * (runs + warmup + 1)
-        patience = Patience(timeout_s, self._started_s, runs + OTHER_LINES, most_s)
+        most_lines = runs * (1 + self._most_event_lines) + OTHER_LINES
+        patience = Patience(timeout_s, self._started_s, most_lines, most_s)
         lines = self._exchange.ask(f"ts-infer {runs} {warmup}", patience, on_line)
         if len(ticks) != runs:
             raise answers.malformed("ts-infer", lines)
+        self.events = answers.parse_events(lines, self._info.output_bytes if self._info is not None else ())
         return ticks
+
+    @property
+    def _most_event_lines(self) -> int:
+        """That an inference may add: each event, and with each all outputs."""
+        if self._info is None or not self._info.events:
+            return 0
+        payload = sum(1 + size // _PAYLOAD_LINE_BYTES for size in self._info.output_bytes)
+        return self._info.events * (1 + payload)
 
     def outputs(self) -> list[bytes]:
         """The bytes of every output of the last inference."""

@@ -7,10 +7,12 @@ import contextlib
 import hashlib
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import Meta
 
+from tinyserve.compiler.events import Event
 from tinyserve.devices.link import NoAnswer
 from tinyserve.devices.smp.client import IMAGE, MODEL, OS, Command, SmpClient
 from tinyserve.errors import DeviceError
@@ -104,6 +106,29 @@ class HealthState(msgspec.Struct, frozen=True):
     enabled: int
 
 
+_Word = Annotated[int, Meta(ge=0, lt=1 << 32)]
+
+
+class _Event(msgspec.Struct, frozen=True):
+    """What ``infer`` says of an event; see ``compiler.events.Event``."""
+
+    name: Annotated[str, Meta(max_length=32)]
+    class_number: Annotated[int, Meta(ge=0, lt=1 << 31)] = msgspec.field(name="class")
+    inference: _Word
+    sample_high: _Word
+    sample: _Word
+    first: Annotated[int, Meta(ge=0, lt=1 << 8)]
+    count: Annotated[int, Meta(ge=0, lt=1 << 8)]
+
+
+class _Inferred(msgspec.Struct, frozen=True):
+    """What ``infer`` answers."""
+
+    ticks: list[int]
+    events: list[_Event] = []
+    lost: _Word = 0
+
+
 @dataclass(frozen=True)
 class LayerTicks:
     """A layer of the served model, and the ticks it took."""
@@ -118,6 +143,8 @@ class SmpDevice:
 
     def __init__(self, client: SmpClient) -> None:
         self._client = client
+        self.events: list[Event] = []
+        self.lost_events = 0
 
     def echo(self, text: str) -> str:
         """The text, back from the device."""
@@ -189,8 +216,19 @@ class SmpDevice:
             at = reached
 
     def infer(self, runs: int = 1) -> list[int]:
-        """Ticks of each of up to 32 inferences."""
-        return [int(ticks) for ticks in self._client.write(_INFER, {"runs": runs}, VERIFY_TIMEOUT_S)["ticks"]]
+        """Ticks of each of up to 32 inferences. What happened in them is in ``events`` after it: the first
+        eight, and the bytes of their outputs where there was one inference."""
+        answer = self._client.write(_INFER, {"runs": runs}, VERIFY_TIMEOUT_S)
+        said = _typed(answer, _Inferred)
+        self.lost_events = said.lost
+        self.events = [self._event(one, runs == 1) for one in said.events]
+        return said.ticks
+
+    def _event(self, said: _Event, whole: bool) -> Event:
+        numbers = range(said.first, said.first + said.count) if whole else ()
+        payload = tuple(self.output(number) for number in numbers)
+        sample = said.sample_high << 32 | said.sample
+        return Event(said.name, said.class_number, said.inference, sample, payload)
 
     def output(self, index: int = 0) -> bytes:
         """The bytes of an output of the last inference."""

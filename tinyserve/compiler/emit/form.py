@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two forms of a model's functions: of a static model, and of one whose context is the caller's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tinyserve.compiler.program import Instance
+
+
+@dataclass(frozen=True)
+class Form:
+    """How functions take the context: as parameters of the interface (``only`` parameter, or before others),
+    and as parameter and argument of a layer."""
+
+    instance: Instance
+    only: str
+    first: str
+    arena: str
+    next_layer: str
+    layer_parameter: str
+    layer_argument: str
+
+
+def form(instance: Instance, prefix: str, arena: str) -> Form:
+    """The form of a model's functions. ``arena`` is the name of the static arena."""
+    if instance == "static":
+        return Form(instance, "void", "", arena, f"{prefix}next", "void", "")
+    context = f"{prefix.rstrip('_')} *self"
+    return Form(instance, context, f"{context}, ", "arena", "self->next", "uint8_t *arena", "arena")
