@@ -207,6 +207,23 @@ class ScenarioResult(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
 
 
+class EventCount(msgspec.Struct, frozen=True):
+    """How often an event of this name and class happened. ``label``: what the class is called, if known."""
+
+    name: str
+    class_number: int
+    count: int
+    label: str = ""
+
+
+class Events(msgspec.Struct, frozen=True):
+    """What happened in ``inferences`` on the device, those of the data set where one was run, else those of
+    the held-out samples."""
+
+    inferences: int
+    counts: list[EventCount] = []
+
+
 class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     """One cell: one model on one board in one scenario. ``quality``: against the float original, where the
     bundle has figures of that; ``check`` says that the device gives the model's own bytes."""
@@ -225,6 +242,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     check: Check | None = None
     accuracy: Accuracy | None = None
     quality: Quality | None = None
+    events: Events | None = None
     layers: list[Layer] = []
     arena: list[ArenaBlock] = []
     notes: list[str] = []

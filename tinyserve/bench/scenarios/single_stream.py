@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from contextlib import ExitStack, closing
 from dataclasses import KW_ONLY, dataclass
 from datetime import datetime, timezone
@@ -18,11 +19,12 @@ from tinyserve.bench.counts.layers import arena_blocks, layers_of
 from tinyserve.bench.counts.memory import memory_of
 from tinyserve.bench.energy import open_meter
 from tinyserve.bench.energy import run as energy_run
-from tinyserve.bench.result import Accuracy, BenchResult, Check, ScenarioResult
+from tinyserve.bench.result import Accuracy, BenchResult, Check, EventCount, Events, ScenarioResult
 from tinyserve.bench.scenarios.outputs import FLOAT_TOLERANCE, difference
 from tinyserve.bench.scenarios.statistics import summarize
 from tinyserve.bench.setup import as_flashed, model_identity, setup_of
 from tinyserve.bundle import Bundle, Samples, sample_shape
+from tinyserve.compiler.events import Event
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
 from tinyserve.errors import DataError, DeviceError
@@ -78,7 +80,8 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         client.expect_model(bundle.manifest.model_sha256)
         client.expect_firmware(firmware.project.firmware_id)
         unit = device.tick_unit or info.tick_unit
-        check = _check(client, bundle, samples, progress)
+        heard: list[Event] = []
+        check = _check(client, bundle, samples, progress, heard)
         progress("measuring", 0, 0)
         _load(client, [array[0].tobytes() for array in samples.inputs])
         ticks = client.infer(options.runs, options.warmup)
@@ -93,7 +96,9 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         memory = client.memory()
         layers = layers_of(compiled, client.profile()) if options.profile else []
         energy = energy_run.run(meter, client, options.runs) if meter else None
-        outputs = _outputs(client, bundle, options.data, progress) if options.data else []
+        if options.data:
+            heard.clear()
+        outputs = _outputs(client, bundle, options.data, progress, heard) if options.data else []
     accuracy = None
     if options.data:
         original = datasets.original_scores(bundle, options.data, compiled.program.target.operators)
@@ -123,13 +128,25 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         check=check,
         accuracy=accuracy,
         quality=_quality(bundle, accuracy),
+        events=_events(heard, len(outputs) or check.samples, bundle) if info.events else None,
         layers=layers,
         arena=arena_blocks(compiled),
         notes=notes,
     )  # fmt: skip
 
 
-def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress) -> Check:
+def _events(heard: list[Event], inferences: int, bundle: Bundle) -> Events:
+    """How often each event happened, in the order of names and classes."""
+    labels = bundle.manifest.labels
+    counts = Counter((event.name, event.class_number, bool(event.payload)) for event in heard)
+    tallied = [
+        EventCount(name, number, count, labels[number] if number < len(labels) and not carries else "")
+        for (name, number, carries), count in sorted(counts.items())
+    ]
+    return Events(inferences, tallied)
+
+
+def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress, heard: list[Event]) -> Check:
     """Every held-out sample through the device, every output compared.
 
     State is kept from sample to sample, as it was when the expected outputs were made.
@@ -140,6 +157,7 @@ def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress)
         progress("checking outputs", index, len(samples))
         _load(client, [array[index].tobytes() for array in samples.inputs])
         client.infer(1, 0)
+        heard += client.events
         found = difference(client.outputs(), [array[index] for array in samples.expected])
         equal += not found
         first = first or (f"sample {index}: {found}" if found else "")
@@ -149,7 +167,7 @@ def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress)
 
 
 def _outputs(
-    client: Client, bundle: Bundle, data: datasets.TaskData, progress: Progress
+    client: Client, bundle: Bundle, data: datasets.TaskData, progress: Progress, heard: list[Event]
 ) -> list[npt.NDArray[Any]]:
     """The device's output for each sample of the data set, in the model's own type."""
     info = bundle.manifest.outputs[data.place]
@@ -160,6 +178,7 @@ def _outputs(
         progress("data set on the device", index, len(data))
         _load(client, data.sample(index))
         client.infer(1, 0)
+        heard += client.events
         raw = np.frombuffer(client.outputs()[data.place], dtype=dtype)
         outputs.append(raw.reshape(sample_shape(info)))
         if not bundle.manifest.stream:

@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from tinyserve.bench.result import BenchReport, BenchResult, Memory, Setup
+from tinyserve.bench.result import BenchReport, BenchResult, EventCount, Events, Memory, Setup
 from tinyserve.bench.scenarios.statistics import Statistics
 from tinyserve.report import figures, quality
 
@@ -173,8 +173,21 @@ def _verdicts(result: BenchResult) -> RenderableType:
             Text(f"  energy: {figures.number(energy.per_inference_uj)} µJ per inference ", style="bold")
             + Text(f"(idle of {figures.number(energy.idle_mw)} mW subtracted; {energy.meter})")
         )
+    if result.events is not None:
+        lines.append(Text(f"  {_events(result.events)}"))
     lines += [Text(f"  note: {note}", style="dim") for note in result.notes]
     return Group(*lines)
+
+
+def _events(events: Events) -> str:
+    """What happened on the device: "events in 60 inferences: yes 3 times, large 2 times"."""
+    named = [f"{_event(count)} {count.count:,} ×" for count in events.counts]
+    return f"events in {events.inferences:,} inferences: {', '.join(named) or 'none'}"
+
+
+def _event(count: EventCount) -> str:
+    """The class's name; of a request, whose class is 0, the event's."""
+    return count.label or (f"{count.name} (class {count.class_number})" if count.class_number else count.name)
 
 
 def _accuracy(result: BenchResult) -> str:
