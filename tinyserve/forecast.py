@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which boards a trained model would fit in each scheme, before it is converted for good.
 
-The model is really quantized and compiled, with random samples. Weights and arena are exact for the core, but
-for channels that turn out dead with real data; code is allowed for (see ``fit``).
+The model is really quantized and compiled, with random samples, and built where that decides whether it fits.
+Channels that turn out dead with real data are kept.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from tinyserve import workflow
-from tinyserve.boards.fit import Demand, demand
+from tinyserve.boards.fit import Demand
 from tinyserve.boards.types import Board
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.passes import dead_channels
-from tinyserve.compiler.program import Optimize, Target
+from tinyserve.compiler.program import Optimize
 from tinyserve.convert import sources
 from tinyserve.convert.session import opened
 from tinyserve.convert.settings import Options
@@ -31,7 +32,7 @@ _LEFT_OUT = (dead_channels.NAME,)  # random samples make channels look dead that
 
 @dataclass(frozen=True)
 class Forecast:
-    """A model in one scheme. ``needs``: by the board's id, what its bench firmware needs there, about.
+    """A model in one scheme. ``needs``: by the board's id, what its bench firmware needs there.
 
     ``constant_bytes`` (weights and tables) and ``arena_bytes`` are of the portable build. ``failed`` says why
     there is nothing: the scheme can't be made, or the compiler lacks an operator of it.
@@ -56,10 +57,15 @@ def forecast(
 
     Raises what loading the model raises.
     """
-    return [
-        _forecast(scheme, made, boards, optimize, progress, operators=options.operators)
-        for scheme, made in _schemes(source, options, progress)
-    ]
+    found = []
+    for scheme, made in _schemes(source, options, progress):
+        if isinstance(made, str):
+            found.append(Forecast(scheme, failed=made))
+            continue
+        compiled_for = partial(compile_model, made, without=_LEFT_OUT)
+        sizing = workflow.Sizing(source.stem, compiled_for, optimize, options.operators)
+        found.append(_forecast(scheme, sizing, boards, progress))
+    return found
 
 
 def _schemes(source: Path, options: Options, progress: Progress) -> Iterator[tuple[str, bytes | str]]:
@@ -81,25 +87,13 @@ def _schemes(source: Path, options: Options, progress: Progress) -> Iterator[tup
                 yield scheme, error.message.splitlines()[0]
 
 
-def _forecast(
-    scheme: str,
-    made: bytes | str,
-    boards: Sequence[Board],
-    optimize: Optimize,
-    progress: Progress,
-    *,
-    operators: tuple[Path, ...],
-) -> Forecast:
-    if isinstance(made, str):
-        return Forecast(scheme, failed=made)
-    targets = {board.id: workflow.target(board, optimize, (), operators) for board in boards}
-    needs: dict[Target, Demand] = {}
+def _forecast(scheme: str, sizing: workflow.Sizing, boards: Sequence[Board], progress: Progress) -> Forecast:
     try:
-        portable = compile_model(made, workflow.target(None, optimize, (), operators), without=_LEFT_OUT)
-        for index, target in enumerate(targets.values()):
-            progress(f"{scheme}: compile for each core", index + 1, len(boards))
-            if target not in needs:
-                needs[target] = demand(compile_model(made, target, without=_LEFT_OUT))
+        portable = sizing.compiled_for(workflow.target(None, sizing.optimize, (), sizing.operators))
+        if len(boards) == 1:
+            needs = {boards[0].id: sizing.linked(boards[0])}
+        else:
+            needs = sizing.on(boards, lambda what, *at: progress(f"{scheme}: {what}", *at))
     except (ModelError, FitError) as error:
         return Forecast(scheme, failed=error.message.splitlines()[0])
     return Forecast(
@@ -107,5 +101,5 @@ def _forecast(
         macs=sum(call.macs for call in portable.program.calls),
         constant_bytes=sum(constant.nbytes for constant in portable.program.constants),
         arena_bytes=portable.plan.arena_bytes,
-        needs={board: needs[target] for board, target in targets.items()},
+        needs=needs,
     )

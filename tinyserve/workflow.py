@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from functools import cache
@@ -31,6 +31,7 @@ from tinyserve.progress import Progress
 from tinyserve.resources import data_directory
 
 if TYPE_CHECKING:
+    from tinyserve.boards.fit import Demand
     from tinyserve.boards.types import Board
     from tinyserve.compiler.compile import Compiled
     from tinyserve.convert.settings import Options as ConvertOptions
@@ -186,22 +187,55 @@ def target(
 def boards_that_fit(
     source: Path, conversion: Conversion, optimize: Optimize, boards: Sequence[Board], progress: Progress
 ) -> list[Board]:
-    """The boards with enough flash and RAM for the model's bench firmware, compiled for each core once."""
-    from tinyserve.boards.fit import demand, fit
+    """The boards with enough flash and RAM for the model's bench firmware."""
+    from tinyserve.boards.fit import fit
     from tinyserve.compiler.compile import compile_model
 
-    data, _ = model_bytes(source, conversion, progress)
-    needs = {}
-    for index, board in enumerate(boards):
-        chosen = target(board, optimize, (), conversion.operators)
-        if chosen not in needs:
-            progress("compiling for each core", index, len(boards))
-            needs[chosen] = demand(compile_model(data, chosen, "model"))
-    return [
-        board
-        for board in boards
-        if fit(needs[target(board, optimize, (), conversion.operators)], board) != "too large"
-    ]
+    data, name = model_bytes(source, conversion, progress)
+    sizing = Sizing(name, lambda chosen: compile_model(data, chosen), optimize, conversion.operators)
+    needs = sizing.on(boards, progress)
+    return [board for board in boards if fit(needs[board.id], board) != "too large"]
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """Flash and RAM of a model's bench firmware, board by board. ``name`` is what the model is called."""
+
+    name: str
+    compiled_for: Callable[[Target], Compiled]
+    optimize: Optimize
+    operators: tuple[Path, ...] = ()
+
+    def linked(self, board: Board) -> Demand:
+        """What it needs of a board, as ``build`` would have it."""
+        from tinyserve.firmware.demand import demand
+
+        compiled = self.compiled_for(target(board, self.optimize, (), self.operators))
+        return demand(compiled, board, identity(compiled, self.name))
+
+    def on(self, boards: Sequence[Board], progress: Progress) -> dict[str, Demand]:
+        """What it needs of each board, by the board's id: compiled once for each instruction set, and built
+        where an estimate does not tell whether it fits."""
+        from tinyserve.firmware.demand import demand_in_doubt
+
+        compiled: dict[Target, Compiled] = {}
+        needs = {}
+        for index, board in enumerate(boards):
+            chosen = target(board, self.optimize, (), self.operators)
+            progress("sizes on each board", index + 1, len(boards))
+            if chosen not in compiled:
+                compiled[chosen] = self.compiled_for(chosen)
+            made = compiled[chosen]
+            needs[board.id] = demand_in_doubt(made, board, identity(made, self.name))
+        return needs
+
+
+def identity(compiled: Compiled, name: str) -> str:
+    """What firmware of the model called ``name`` answers for itself."""
+    from tinyserve.convert.tflite import facts
+
+    program = compiled.program
+    return facts.mlperf_id(program.input_tensors, program.output_tensors) or name
 
 
 def to_compiled(made: Bundle, board: Board | None, build: Build, progress: Progress) -> Compiled:

@@ -18,6 +18,7 @@ from tinyserve import __version__, boards
 from tinyserve.bench.judge.budget import Limit, Violation
 from tinyserve.bench.judge.metrics import named
 from tinyserve.bench.result import BenchReport, FailedCell
+from tinyserve.boards.fit import Demand
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.program import Interface
 from tinyserve.report.forms import FORMS, encode
@@ -71,10 +72,15 @@ def _terminal() -> dict[str, str]:
     return {
         "bench.txt": _shown(lambda console: bench.show(one, console)),
         "bench_matrix.txt": _shown(lambda console: bench.show(several, console)),
-        "inspect.txt": _shown(
-            lambda console: console.print(inspection.summary(compiled, "model", [boards.load("nano33")]))
-        ),
+        "inspect.txt": _shown(lambda console: console.print(inspection.summary(compiled, "model", _needs()))),
     }
+
+
+def _needs() -> inspection.Needs:
+    """Made up: what compilers make of the model changes with their versions."""
+    nano33, small = boards.load("nano33"), boards.load("bluepill")
+    demand = Demand(flash_bytes=70_000, ram_bytes=12_000, constant_bytes=40_000)
+    return inspection.Needs(nano33, demand, [(nano33, demand), (small, demand)])
 
 
 def _shown(show: Callable[[Console], None]) -> str:

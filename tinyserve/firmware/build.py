@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from tinyserve import __version__
+from tinyserve.boards.types import Board
 from tinyserve.cache import cache_directory, in_cache, keep_newest
 from tinyserve.errors import FileSystemError, ToolError, UsageError
 from tinyserve.firmware.overflow import overflow_error
@@ -123,7 +124,7 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
         ) from error
     host = project.port == "host"
     sizes = read_host_sizes(elf) if host else read_sizes(elf).on(project.board)
-    if sizes and project.board.ram and sizes.copied_bytes and sizes.ram_bytes > project.board.ram.bytes:
+    if sizes and not project.roomy and _overflows_by_copies(sizes, project.board):
         raise overflow_error(project, sizes)  # the twin would run it, the board could not
     stack = None if host else worst_case(elf, project.model.name)
     if stack is not None and library is not None:
@@ -138,6 +139,10 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
         cached=cached,
         library=library.description if library else "",
     )
+
+
+def _overflows_by_copies(sizes: Sizes, board: Board) -> bool:
+    return board.ram is not None and sizes.copied_bytes > 0 and sizes.ram_bytes > board.ram.bytes
 
 
 def _library(project: Project, tools: Toolchain) -> TflmLibrary | None:

@@ -89,6 +89,8 @@ class Project:
     script: str = LINK_TEMPLATE
     hears: bool = False
     """Whether it computes its model's input of sound."""
+    roomy: bool = False
+    """Whether it is linked only to know its sizes: its memory holds anything."""
 
     @property
     def firmware_id(self) -> str:
@@ -97,7 +99,7 @@ class Project:
 
     def linker_script(self, roomy: bool = False) -> str:
         """What the project is linked with, as ``linker_script``."""
-        return linker_script(self.board, self.stack_bytes, roomy, self.script)
+        return linker_script(self.board, self.stack_bytes, roomy or self.roomy, self.script)
 
 
 def firmware_id(compiled: Compiled, engine: str) -> str:
@@ -145,6 +147,7 @@ def render(
     timestamp_pin: int | None = None,
     cycles_per_instruction: float = 1.0,
     tflm: str = "",
+    roomy: bool = False,
 ) -> Project:
     """Writes the firmware project of a compiled model for a board into ``directory``.
 
@@ -152,8 +155,9 @@ def render(
     port; boards that exist only in an emulator have no other. ``model_id`` is what the ``profile`` command
     answers. ``energy_mode`` is MLPerf Tiny's: time stamps are edges of ``timestamp_pin`` (a real board's; a
     twin has none), and the line runs at 9600 baud. ``cycles_per_instruction``: what an emulated board's time
-    stamps take one for on average. ``tflm`` names the library of the engine tflm. Files that did
-    not change are not touched. Raises UsageError and FileSystemError.
+    stamps take one for on average. ``tflm`` names the library of the engine tflm. ``roomy``: to be
+    linked whatever its size, never to be run. Files that did not change are not touched. Raises UsageError
+    and FileSystemError.
     """
     port = port_of(board, emulate)
     if energy_mode and port == "arduino" and timestamp_pin is None:
@@ -186,7 +190,7 @@ def render(
     if exchange.samples:
         contents.add_hearing()
     if port in _EMULATED:
-        contents.files[LINKER_SCRIPT] = linker_script(board, stack)
+        contents.files[LINKER_SCRIPT] = linker_script(board, stack, roomy)
         contents.files |= renode_files(board, model)
         contents.add_runtime(() if interpreted else SHIM)
     if port == "arduino":
@@ -209,6 +213,7 @@ def render(
         baud=baud,
         tflm=tflm,
         hears=exchange.samples > 0,
+        roomy=roomy,
     )
 
 

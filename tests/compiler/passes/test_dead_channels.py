@@ -15,7 +15,8 @@ from tests.support.models import INT8_CRC, model_bytes
 from tinyserve.compiler import passes
 from tinyserve.compiler.graph.types import Model
 from tinyserve.compiler.passes import dead_channels
-from tinyserve.compiler.passes.load import load, macs
+from tinyserve.compiler.passes.load import load
+from tinyserve.compiler.passes.work.macs import macs
 
 
 def separable(net: Net, blocks: int, dead: float, unread: float, points: int | None) -> None:

@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """List the boards: core, clock, memory, and what emulates them.
 
-    With --fits the model is compiled for each core; weights and arena are exact, code is allowed for.
+    With --fits the model is compiled for each core, and its firmware is built where that decides.
     With --check one file is read and held against what a contribution needs: two documents per fact, a way
     to get firmware onto the board, ids by which its port is found.
 

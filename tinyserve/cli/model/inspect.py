@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from tinyserve.boards.types import Board
     from tinyserve.compiler.program import Optimize
     from tinyserve.convert.settings import Options
-    from tinyserve.workflow import Conversion
+    from tinyserve.progress import Progress
+    from tinyserve.report.text.inspection import Needs
+    from tinyserve.workflow import Conversion, Sizing
+
+DEFAULT_BOARD = "cortex-m4"
+"""Whose firmware's sizes are shown where no board is named."""
 
 
 @click.command(name="inspect", epilog=SOURCE_HELP)
@@ -80,6 +85,10 @@ def command(
         data, name = workflow.model_bytes(source, conversion, report)
         report("compiling")
         compiled = compile_model(data, workflow.target(chosen, optimize, (), converting.operators), "model")
+        sizing = workflow.Sizing(
+            name, lambda target: compile_model(data, target), optimize, converting.operators
+        )
+        needs = None if stage or picture else _needs(sizing, chosen, report)
     if picture is not None:
         inspection.draw_arena(compiled, picture, name)
         echo(f"wrote {picture}", err=True)
@@ -87,8 +96,20 @@ def command(
         from tinyserve.compiler.dump import dump
 
         echo(dump(compiled, stage))
-    elif picture is None:
-        stdout().print(inspection.summary(compiled, name, boards.all_boards()))
+    elif needs is not None:
+        stdout().print(inspection.summary(compiled, name, needs))
+
+
+def _needs(sizing: Sizing, chosen: Board | None, report: Progress) -> Needs:
+    """Of the chosen board as the linker has it, and of the others as far as their verdicts need it."""
+    from tinyserve import boards
+    from tinyserve.report.text.inspection import Needs
+
+    board = chosen or boards.load(DEFAULT_BOARD)
+    report(f"build for {board.id}")
+    everywhere = boards.all_boards()
+    shown, needs = sizing.linked(board), sizing.on(everywhere, report)
+    return Needs(board, shown, [(one, needs[one.id]) for one in everywhere])
 
 
 def _forecast(source: Path, chosen: Sequence[Board], optimize: Optimize, conversion: Options) -> None:

@@ -12,6 +12,7 @@ from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.ops.support import absent, checks
 from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.passes import constant_folding, constant_variables
+from tinyserve.compiler.passes.work.macs import count_turns
 from tinyserve.errors import ModelError, TinyserveError, UnsupportedError
 
 
@@ -31,6 +32,7 @@ def load(data: bytes, operators: tuple[Path, ...] = ()) -> Model:
         problems = _all_problems(model, operators)
         if problems:
             raise _unsupported(problems)
+    count_turns(model)
     _forget_unread_quantization(model)
     return model
 
@@ -76,16 +78,6 @@ def parse_attributes(model: Model, operators: tuple[Path, ...] = ()) -> None:
                 node.signature = known.signature
                 node.attributes = known.attributes(node.options)
                 known.complete(node)
-
-
-def macs(model: Model) -> int:
-    """Multiply-accumulates of one inference, subgraphs counted once."""
-    total = 0
-    for graph in model.graphs:
-        for node in graph.nodes:
-            known = _registered(node, ())
-            total += known.macs(node) if known is not None else 0
-    return total
 
 
 def _registered(node: Node, directories: tuple[Path, ...]) -> OpDef | None:

@@ -22,8 +22,8 @@ from tinyserve.compiler.passes import (
 )
 from tinyserve.compiler.passes.channels.state import channel_count
 from tinyserve.compiler.passes.edit import all_nodes
-from tinyserve.compiler.passes.load import macs
 from tinyserve.compiler.passes.report import PassReport, PassResult
+from tinyserve.compiler.passes.work.macs import macs, open_loops
 
 _PASSES = (
     constant_folding,
@@ -74,6 +74,7 @@ def optimize(model: Model, without: Container[str] = ()) -> PassReport:
         macs_after=macs(model),
         operators_before=operators_before,
         operators_after=len(all_nodes(model)),
+        open_loops=open_loops(model),
     )
 
 

@@ -19,13 +19,15 @@ class PassResult:
 
 @dataclass(frozen=True)
 class PassReport:
-    """All passes in the order of their first run. MACs are multiply-accumulates of one inference."""
+    """All passes in the order of their first run. MACs are multiply-accumulates of one inference, with one
+    turn of each of the ``open_loops``, whose number of turns depends on data."""
 
     passes: tuple[PassResult, ...] = ()
     macs_before: int = 0
     macs_after: int = 0
     operators_before: int = 0
     operators_after: int = 0
+    open_loops: tuple[str, ...] = ()
 
     @property
     def changes(self) -> int:

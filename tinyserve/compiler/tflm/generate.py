@@ -14,7 +14,7 @@ from tinyserve.compiler.graph.reader import read
 from tinyserve.compiler.graph.types import Model, Tensor
 from tinyserve.compiler.names import identifier
 from tinyserve.compiler.ops.support.tflm_resolver import resolver_methods
-from tinyserve.compiler.passes.load import macs
+from tinyserve.compiler.passes.work.macs import macs, open_loops
 from tinyserve.compiler.program import Buffer, Constant, MemoryPlan, Program, Target
 from tinyserve.compiler.tflm.arena import Arena, arena_for
 from tinyserve.errors import UnsupportedError
@@ -55,10 +55,11 @@ def _variables(model: Model) -> int:
 def _report(data: bytes) -> passes.PassReport:
     """MACs where they can be counted. TFLM runs the model as it is."""
     try:
-        count = macs(passes.load(data))
+        model = passes.load(data)
     except UnsupportedError:
         return passes.PassReport()
-    return passes.PassReport(macs_before=count, macs_after=count)
+    count = macs(model)
+    return passes.PassReport(macs_before=count, macs_after=count, open_loops=open_loops(model))
 
 
 def _files(name: str, data: bytes, methods: object, arena: Arena, variables: int) -> dict[str, str | bytes]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 import numpy as np
@@ -169,7 +169,12 @@ def computed_in_float(data: bytes) -> list[str]:
 _CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
 
 
-def mlperf_id(inputs: list[TensorInfo], outputs: list[TensorInfo]) -> str:
+class _Shaped(Protocol):
+    @property
+    def shape(self) -> Sequence[int]: ...
+
+
+def mlperf_id(inputs: Sequence[_Shaped], outputs: Sequence[_Shaped]) -> str:
     """The MLPerf Tiny model id whose input and output shapes these are, or ''."""
     if len(inputs) != 1 or len(outputs) != 1:
         return ""

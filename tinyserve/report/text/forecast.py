@@ -28,8 +28,8 @@ def forecast_view(name: str, forecasts: Sequence[Forecast], boards: Sequence[Boa
         _boards(made, [board for board in boards if board.flash is not None]),
         Text(),
         Text(
-            "shares of flash / RAM that the bench firmware takes, about: weights and arena are the core's, "
-            "code is allowed for. Quantized with random samples: this tells sizes, not accuracy.",
+            "shares of flash / RAM that the bench firmware takes, built where that decides whether it fits "
+            "(≈: code is estimated). Quantized with random samples: this tells sizes, not accuracy.",
             style="dim",
         ),
     )
@@ -68,7 +68,8 @@ def _boards(forecasts: Sequence[Forecast], boards: Sequence[Board]) -> Table:
 
 def _verdict(needs: Demand, board: Board) -> Text:
     verdict = fit(needs, board)
-    shares = f"{_share(needs.flash_bytes, board.flash)} / {_share(ram_on(needs, board), board.ram)}"
+    about = "≈" if needs.estimated else ""
+    shares = f"{about}{_share(needs.flash_bytes, board.flash)} / {_share(ram_on(needs, board), board.ram)}"
     return Text(f"{verdict:9} {shares}", style=_STYLES[verdict])
 
 

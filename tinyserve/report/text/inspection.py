@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -11,18 +12,27 @@ from rich.table import Table
 from rich.text import Text
 
 from tinyserve.bench.counts.layers import arena_blocks
-from tinyserve.boards.fit import Fit, demand, fit
-from tinyserve.boards.types import Board
+from tinyserve.boards.fit import Demand, Fit, fit, ram_on
+from tinyserve.boards.types import Board, Region
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import Tensor
 from tinyserve.convert.tflite import facts
 from tinyserve.report import figures
-from tinyserve.report.text.program import constant_bytes, layer_name, layer_table, pass_table
+from tinyserve.report.text.program import constant_bytes, layer_name, layer_table, open_loops, pass_table
 from tinyserve.report.text.weights import weights_table
 
 
-def summary(compiled: Compiled, name: str, boards: Sequence[Board]) -> RenderableType:
+@dataclass(frozen=True)
+class Needs:
+    """What the bench firmware takes of the board that was asked for, and of each board there is."""
+
+    board: Board
+    demand: Demand
+    everywhere: Sequence[tuple[Board, Demand]]
+
+
+def summary(compiled: Compiled, name: str, needs: Needs) -> RenderableType:
     """Everything at a glance: inputs, layers, passes, memory, boards."""
     report = compiled.report
     parts: list[RenderableType] = [
@@ -37,12 +47,12 @@ def summary(compiled: Compiled, name: str, boards: Sequence[Board]) -> Renderabl
         pass_table(report),
         Text(
             f"operators: {report.operators_before}, kernel calls: {len(compiled.program.calls)}; "
-            f"{report.macs_before:,} MACs become {report.macs_after:,}"
+            f"{report.macs_before:,} MACs become {report.macs_after:,}{open_loops(report)}"
         ),
         Text(),
         _memory(compiled),
         Text(),
-        _boards(compiled, boards),
+        _boards(needs),
     ]
     return Group(*parts)
 
@@ -91,21 +101,38 @@ def _memory(compiled: Compiled) -> RenderableType:
     )
 
 
-def _boards(compiled: Compiled, boards: Sequence[Board]) -> RenderableType:
-    """The boards by how well the firmware fits, by name only."""
-    needs = demand(compiled)
+def _boards(needs: Needs) -> RenderableType:
+    """What the firmware takes of one board, and all boards by how well it fits, by name only."""
     groups: dict[Fit, list[str]] = {"fits": [], "tight": [], "too large": []}
-    for board in boards:
-        groups[fit(needs, board)].append(board.id)
-    lines = [
-        Text(
-            f"about {figures.size(needs.flash_bytes)} of flash and {figures.size(needs.ram_bytes)} of RAM "
-            "with the bench firmware (an estimate; `build` measures)",
-            style="dim",
-        )
-    ]
+    for board, demand in needs.everywhere:
+        groups[fit(demand, board)].append(board.id)
+    lines = [_firmware(needs.board, needs.demand)]
     styles: dict[Fit, str] = {"fits": "green", "tight": "yellow", "too large": "red"}
     for verdict, style in styles.items():
         if groups[verdict]:
             lines.append(Text(f"{verdict:10} ", style=style) + Text(", ".join(groups[verdict])))
     return Group(*lines)
+
+
+def _firmware(board: Board, needs: Demand) -> Text:
+    """Flash and RAM of the bench firmware on a board."""
+    about = "about " if needs.estimated else ""
+    line = (
+        f"bench firmware for {board.id}: {about}{_of(needs.flash_bytes, board.flash)} of flash, "
+        f"{_of(ram_on(needs, board), board.ram)} of RAM"
+    )
+    return Text(line) + Text(f" ({_how_known(board, needs)})", style="dim")
+
+
+def _of(used: int, region: Region | None) -> str:
+    return f"{used:,} bytes" if region is None else f"{used:,} of {region.bytes:,} bytes"
+
+
+def _how_known(board: Board, needs: Demand) -> str:
+    if not needs.estimated:
+        return "linked; the Arduino core comes on top" if board.platformio else "linked"
+    least, most = needs.flash_range
+    why = f"code is estimated: {figures.size(least)} to {figures.size(most)} of flash"
+    if board.core.zig_target:
+        return f"{why}; pip install 'tinyserve[embedded]' brings the compiler that tells"
+    return why

@@ -27,7 +27,8 @@ def compiled_summary(compiled: Compiled, directory: Path) -> RenderableType:
         Text(
             f"arena {figures.size(compiled.plan.arena_bytes)}, "
             f"constants {figures.size(constant_bytes(compiled))}, "
-            f"{len(compiled.program.calls)} layers, {compiled.report.macs_after:,} MACs"
+            f"{len(compiled.program.calls)} layers, "
+            f"{compiled.report.macs_after:,} MACs{open_loops(compiled.report)}"
         ),
     )
 
@@ -120,6 +121,15 @@ def pass_table(report: PassReport) -> Table:
     if idle:
         table.add_row(Text("nothing to do", style="dim"), "", "", Text(", ".join(idle), style="dim"))
     return table
+
+
+def open_loops(report: PassReport) -> str:
+    """What the MACs leave open, as the end of a sentence; empty where nothing is."""
+    count = len(report.open_loops)
+    if not count:
+        return ""
+    which = "the loop" if count == 1 else f"each of {count} loops"
+    return f" with one turn of {which} whose number of turns depends on data"
 
 
 def _some(names: tuple[str, ...], shown: int = 6) -> str:

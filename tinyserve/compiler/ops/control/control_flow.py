@@ -47,13 +47,28 @@ class If(OpDef):
             lowering.block(number, inputs, node.outputs)
             for number in (node.attributes.then_subgraph, node.attributes.else_subgraph)
         ]
-        _add_control(node, lowering, "if", test=test, blocks=blocks, reads=[*_places(lowering, inputs), test])
+        reads = [*_places(lowering, inputs), test]
+        _add_control(
+            node,
+            lowering,
+            "if",
+            macs=self.macs_of_blocks(node, _macs(blocks)),
+            test=test,
+            blocks=blocks,
+            reads=reads,
+        )
+
+    def macs_of_blocks(self, node: Node, blocks: Sequence[int]) -> int:
+        return max(blocks)
 
 
 @dataclass(frozen=True)
 class WhileAttributes:
+    """``turns``: how often the body runs in an inference, None where that depends on data."""
+
     condition_subgraph: int
     body_subgraph: int
+    turns: int | None = None
 
 
 class While(OpDef):
@@ -97,10 +112,17 @@ class While(OpDef):
             node,
             lowering,
             "while",
+            macs=self.macs_of_blocks(node, _macs([condition, body])),
             test=test,
             blocks=[condition, body],
             reads=_places(lowering, node.outputs),
         )
+
+    def macs_of_blocks(self, node: Node, blocks: Sequence[int]) -> int:
+        """The condition is computed once more than the body runs; one turn where the turns depend on data."""
+        condition, body = blocks
+        turns = 1 if node.attributes.turns is None else node.attributes.turns
+        return int((turns + 1) * condition + turns * body)
 
 
 @dataclass(frozen=True)
@@ -124,7 +146,12 @@ class CallOnce(OpDef):
     def lower(self, node: Node, lowering: Lowering) -> None:
         done = lowering.state("initialized", 1)
         block = lowering.block(node.attributes.subgraph, [], [])
-        _add_control(node, lowering, "once", test=done, blocks=[block], reads=[done])
+        macs = self.macs_of_blocks(node, _macs([block]))
+        _add_control(node, lowering, "once", macs=macs, test=done, blocks=[block], reads=[done])
+
+
+def _macs(blocks: Sequence[Block]) -> list[int]:
+    return [sum(call.macs for call in block.calls) for block in blocks]
 
 
 def _places(lowering: Lowering, tensors: Sequence[Tensor]) -> list[Operand]:
@@ -136,6 +163,7 @@ def _add_control(
     lowering: Lowering,
     control: Literal["if", "while", "once"],
     *,
+    macs: int,
     test: Operand,
     blocks: list[Block],
     reads: Sequence[Operand],
@@ -158,7 +186,7 @@ def _add_control(
             layer=node.output.name if node.outputs else f"initialize_{subgraphs}",
             op=node.name,
             comment=f"{shapes(node)}; runs {subgraphs}",
-            macs=sum(call.macs for block in blocks for call in block.calls),
+            macs=macs,
             control=control,
             test=test,
             blocks=tuple(blocks),

@@ -113,6 +113,11 @@ class OpDef:
         """Multiply-accumulate operations of one inference (0 for operators without any)."""
         return 0
 
+    def macs_of_blocks(self, node: Node, blocks: Sequence[int]) -> int:
+        """Those of one inference in the subgraphs that the operator runs. ``blocks``: what each of them takes
+        when it runs once, in the order of the options."""
+        return sum(blocks)
+
     def lower(self, node: Node, lowering: Lowering) -> None:
         """Adds the kernel calls of a checked operator."""
         raise NotImplementedError

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the bench firmware of a model takes of a board: built and linked as ``build`` does it, since nothing
+else knows the code that a compiler makes of a model. It takes a second, and the build that follows is
+spared it."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from tinyserve.boards.fit import Demand, estimate, is_certain
+from tinyserve.boards.types import Board
+from tinyserve.compiler.compile import Compiled
+from tinyserve.errors import ToolError
+from tinyserve.firmware.build import build
+from tinyserve.firmware.render import render
+from tinyserve.firmware.sizes import Sizes
+from tinyserve.firmware.toolchain import zig_path
+
+
+def demand(compiled: Compiled, board: Board, model_id: str = "") -> Demand:
+    """As the linker has it for the board's twin; an estimate where none can be built here (Xtensa, this
+    computer, a plain install without a compiler). Raises ToolError where building fails."""
+    sizes = linked_sizes(compiled, board, model_id) if can_build(board) else None
+    return estimate(compiled) if sizes is None else of_sizes(sizes)
+
+
+def demand_in_doubt(compiled: Compiled, board: Board, model_id: str = "") -> Demand:
+    """The estimate where it is enough to tell whether the board fits, else as ``demand``."""
+    estimated = estimate(compiled)
+    return estimated if is_certain(estimated, board) else demand(compiled, board, model_id)
+
+
+def of_sizes(sizes: Sizes) -> Demand:
+    """The demand of a firmware that was built."""
+    return Demand(sizes.flash_bytes, sizes.ram_bytes - sizes.copied_bytes, sizes.weights_bytes)
+
+
+def linked_sizes(compiled: Compiled, board: Board, model_id: str = "") -> Sizes | None:
+    """What the firmware of the board's twin takes of flash and RAM, also where that is more than the board
+    has. None where the file's format does not tell."""
+    with tempfile.TemporaryDirectory(prefix="tinyserve-sizes-") as directory:
+        project = render(compiled, board, Path(directory), emulate=True, model_id=model_id, roomy=True)
+        return build(project).sizes
+
+
+def can_build(board: Board) -> bool:
+    """Whether the compiler that comes with the package is installed and builds for the board's core."""
+    if not board.core.zig_target or board.core.port in ("", "host"):
+        return False
+    try:
+        zig_path()
+    except ToolError:
+        return False
+    return True
