@@ -38,11 +38,8 @@ static int32_t extent(int32_t in, int32_t filter, int32_t stride, int32_t dilati
 
 /* What both convolutions call the same. */
 #define IMAGE_FIELDS                                                                                                   \
-    .input_height = height, .input_width = width, .filter_height = fh, .filter_width = fw, .output_height = oh,        \
-    .output_width = ow, .stride_height = sh, .stride_width = sw, .dilation_height = dh, .dilation_width = dw,          \
-    .pad_top = pad_top, .pad_left = pad_left, .input_offset = in_offset, .output_offset = out_offset,                  \
-    .activation_min = low, .activation_max = high, .weights = weights, .bias = bias, .multiplier_step = step,          \
-    .multipliers = multipliers, .shifts = shifts
+    .window = {1, height, width, in_channels, fh, fw, oh, ow, sh, sw, dh, dw, pad_top, pad_left},                      \
+    .layer = {in_offset, out_offset, {low, high}, weights, bias, {step, multipliers, shifts}}
 
 /* Weights of the depthwise case lie [height][width][channel], those of the other [channel][height][width][input]. */
 static void check_image(int depthwise)
@@ -59,13 +56,10 @@ static void check_image(int depthwise)
     const int32_t low = random_between(-128, 0), high = random_between(1, 127), step = random_between(0, 1);
     fill();
     if (depthwise) {
-        const ts_depthwise_conv_2d_s8_params params = {
-            .batches = 1, .depth_multiplier = per_channel, .input_channels = in_channels, IMAGE_FIELDS};
+        const ts_depthwise_conv_2d_s8_params params = {.depth_multiplier = per_channel, IMAGE_FIELDS};
         ts_depthwise_conv_2d_s8(&params, input, output);
     } else {
-        const ts_conv_2d_s8_params params = {.batches = 1,
-                                             .input_channels = in_channels,
-                                             .filter_channels = in_channels,
+        const ts_conv_2d_s8_params params = {.filter_channels = in_channels,
                                              .filters_per_group = out_channels,
                                              .output_channels = out_channels,
                                              IMAGE_FIELDS};
@@ -106,18 +100,11 @@ static void check_fully_connected(void)
     const int32_t batches = random_between(1, 3), depth = random_between(1, 40), channels = random_between(1, 20);
     const int32_t in_offset = random_between(-127, 128), out_offset = random_between(-128, 127);
     const int32_t step = random_between(0, 1);
-    const ts_fully_connected_s8_params params = {.batches = batches,
-                                                 .depth = depth,
-                                                 .channels = channels,
-                                                 .input_offset = in_offset,
-                                                 .output_offset = out_offset,
-                                                 .activation_min = -128,
-                                                 .activation_max = 127,
-                                                 .weights = weights,
-                                                 .bias = bias,
-                                                 .multiplier_step = step,
-                                                 .multipliers = multipliers,
-                                                 .shifts = shifts};
+    const ts_fully_connected_s8_params params = {
+        .batches = batches,
+        .depth = depth,
+        .channels = channels,
+        .layer = {in_offset, out_offset, {-128, 127}, weights, bias, {step, multipliers, shifts}}};
     fill();
     ts_fully_connected_s8(&params, input, output);
     for (int32_t b = 0; b < batches; b++) {

@@ -16,20 +16,9 @@ static void check_pools(void)
     const int32_t stride = random_between(1, 3);
     const int32_t pad_top = random_between(0, fh - 1), pad_left = random_between(0, fw - 1);
     const int32_t oh = (height + pad_top - fh) / stride + 1, ow = (width + pad_left - fw) / stride + 1;
-    const ts_pool_2d_params params = {.batches = 1,
-                                      .input_height = height,
-                                      .input_width = width,
-                                      .channels = channels,
-                                      .filter_height = fh,
-                                      .filter_width = fw,
-                                      .output_height = oh,
-                                      .output_width = ow,
-                                      .stride_height = stride,
-                                      .stride_width = stride,
-                                      .pad_top = pad_top,
-                                      .pad_left = pad_left,
-                                      .activation_min = -100,
-                                      .activation_max = 100};
+    const ts_pool_2d_params params = {
+        .window = {1, height, width, channels, fh, fw, oh, ow, stride, stride, 1, 1, pad_top, pad_left},
+        .activation = {-100, 100}};
     fill_random(input, MOST);
     ts_average_pool_2d_s8(&params, input, average);
     ts_max_pool_2d_s8(&params, input, maximum);

@@ -13,7 +13,7 @@
 /* Offsets are negated zero points. Both inputs are scaled to a common fixed-point scale, added, and scaled back. */
 typedef struct {
     TS_BROADCAST_FIELDS
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
     int32_t offset1, offset2, output_offset, left_shift;
     int32_t multiplier1, shift1, multiplier2, shift2, output_multiplier, output_shift;
     bool subtract;
@@ -25,7 +25,7 @@ static inline int32_t ts_add_element(const ts_add_quantized_params *p, int32_t a
     const int32_t scaled2 = ts_requantize(ts_wrap_shift_left(b + p->offset2, p->left_shift), p->multiplier2, p->shift2);
     const int32_t sum = ts_wrap_add(scaled1, p->subtract ? -scaled2 : scaled2);
     const int32_t result = ts_wrap_add(ts_requantize(sum, p->output_multiplier, p->output_shift), p->output_offset);
-    return ts_clamp(result, p->activation_min, p->activation_max);
+    return ts_activate(p->activation, result);
 }
 
 #define TS_ADD_S8(p, a, b) (int8_t) ts_add_element(p, a, b)
@@ -47,14 +47,14 @@ static inline void ts_add_s16(const ts_add_quantized_params *p, const int16_t *i
 
 typedef struct {
     TS_BROADCAST_FIELDS
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
     bool subtract;
 } ts_add_s32_params;
 
 static inline int32_t ts_add_element_s32(const ts_add_s32_params *p, int32_t a, int32_t b)
 {
     const uint32_t sum = p->subtract ? (uint32_t)a - (uint32_t)b : (uint32_t)a + (uint32_t)b;
-    return ts_clamp((int32_t)sum, p->activation_min, p->activation_max);
+    return ts_activate(p->activation, (int32_t)sum);
 }
 
 /* int32 without quantization. */
@@ -65,15 +65,14 @@ static inline void ts_add_s32(const ts_add_s32_params *p, const int32_t *input1,
 
 typedef struct {
     TS_BROADCAST_FIELDS
-    TS_ACTIVATION_FIELDS(float)
+    ts_activation_f32 activation;
     bool subtract;
 } ts_add_f32_params;
 
 static inline float ts_add_element_f32(const ts_add_f32_params *p, float a, float b)
 {
     const float sum = p->subtract ? a - b : a + b;
-    const float low = sum > p->activation_min ? sum : p->activation_min;
-    return low < p->activation_max ? low : p->activation_max;
+    return ts_activate_f32(p->activation, sum);
 }
 
 static inline void ts_add_f32(const ts_add_f32_params *p, const float *input1, const float *input2, float *output)

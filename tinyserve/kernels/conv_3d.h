@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "common/float_sum.h"
+#include "common/params.h"
 
 /* Extents, strides and zeros before the first element along depth, height and width. Input
  * [batches][input_shape][input_channels], filter [filter_shape][input_channels][output_channels]. */
@@ -13,7 +14,7 @@ typedef struct {
     int32_t batches, input_channels, output_channels;
     int32_t input_shape[3], filter_shape[3], output_shape[3];
     int32_t strides[3], dilations[3], pads[3];
-    float activation_min, activation_max;
+    ts_activation_f32 activation;
 } ts_conv_3d_params;
 
 /* The sum of one output: input and filter are those of its batch and output channel, at is its place. */
@@ -53,8 +54,7 @@ static inline void ts_conv_3d_f32(const ts_conv_3d_params *p, const float *input
             const int32_t at[3] = {row / p->output_shape[1], row % p->output_shape[1], i % p->output_shape[2]};
             for (int32_t c = 0; c < p->output_channels; c++) {
                 const float sum = ts_conv_3d_sum_f32(p, input, filter + c, at) + (bias != 0 ? bias[c] : 0.0f);
-                const float low = sum > p->activation_min ? sum : p->activation_min;
-                *output++ = low < p->activation_max ? low : p->activation_max;
+                *output++ = ts_activate_f32(p->activation, sum);
             }
         }
     }

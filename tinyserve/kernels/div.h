@@ -14,7 +14,7 @@
 /* Offsets are negated zero points. */
 typedef struct {
     TS_BROADCAST_FIELDS
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
     int32_t offset1, offset2, output_offset, multiplier, shift;
 } ts_div_s8_params;
 
@@ -41,7 +41,7 @@ static inline int8_t ts_div_element_s8(const ts_div_s8_params *p, int32_t a, int
     const int32_t quotient = ts_multiply_high(ts_wrap_shift_left(dividend, headroom), reciprocal);
     const int32_t right = 30 - room + headroom - p->shift;
     const int32_t scaled = ts_divide_by_power_of_two(ts_multiply_high(quotient, p->multiplier), right);
-    return (int8_t)ts_clamp(ts_wrap_add(scaled, p->output_offset), p->activation_min, p->activation_max);
+    return (int8_t)ts_activate(p->activation, ts_wrap_add(scaled, p->output_offset));
 }
 
 static inline void ts_div_s8(const ts_div_s8_params *p, const int8_t *input1, const int8_t *input2, int8_t *output)
@@ -51,14 +51,14 @@ static inline void ts_div_s8(const ts_div_s8_params *p, const int8_t *input1, co
 
 typedef struct {
     TS_BROADCAST_FIELDS
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
 } ts_div_s32_params;
 
 /* Rounded towards 0. What C leaves undefined: a divisor of 0 counts as 1, and -2^31 / -1 wraps around. */
 static inline int32_t ts_div_element_s32(const ts_div_s32_params *p, int32_t a, int32_t b)
 {
     const int32_t quotient = b == -1 ? (int32_t)(0u - (uint32_t)a) : a / (b == 0 ? 1 : b);
-    return ts_clamp(quotient, p->activation_min, p->activation_max);
+    return ts_activate(p->activation, quotient);
 }
 
 /* int32 without quantization. */
@@ -69,14 +69,13 @@ static inline void ts_div_s32(const ts_div_s32_params *p, const int32_t *input1,
 
 typedef struct {
     TS_BROADCAST_FIELDS
-    TS_ACTIVATION_FIELDS(float)
+    ts_activation_f32 activation;
 } ts_div_f32_params;
 
 static inline float ts_div_element_f32(const ts_div_f32_params *p, float a, float b)
 {
     const float quotient = a / b;
-    const float low = quotient > p->activation_min ? quotient : p->activation_min;
-    return low < p->activation_max ? low : p->activation_max;
+    return ts_activate_f32(p->activation, quotient);
 }
 
 static inline float ts_floor_div_element_f32(const ts_div_f32_params *p, float a, float b)

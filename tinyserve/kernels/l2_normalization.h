@@ -23,7 +23,7 @@ static inline void ts_l2_normalization_s8(const ts_l2_normalization_s8_params *p
             const int32_t value = input[i] + p->input_offset;
             sum += value * value;
         }
-        const ts_quantized_multiplier inverse = ts_inverse_sqrt(sum);
+        const ts_factor inverse = ts_inverse_sqrt(sum);
         for (int32_t i = 0; i < p->depth; i++) {
             const int32_t value = ts_requantize(input[i] + p->input_offset, inverse.multiplier, inverse.shift + 7);
             *output++ = (int8_t)ts_clamp(value, INT8_MIN, INT8_MAX);

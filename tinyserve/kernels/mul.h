@@ -12,7 +12,7 @@
 /* Offsets are negated zero points. */
 typedef struct {
     TS_BROADCAST_FIELDS
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
     int32_t offset1, offset2, output_offset, multiplier, shift;
 } ts_mul_quantized_params;
 
@@ -20,7 +20,7 @@ static inline int32_t ts_mul_element(const ts_mul_quantized_params *p, int32_t a
 {
     const int32_t product = (a + p->offset1) * (b + p->offset2);
     const int32_t result = ts_wrap_add(ts_requantize(product, p->multiplier, p->shift), p->output_offset);
-    return ts_clamp(result, p->activation_min, p->activation_max);
+    return ts_activate(p->activation, result);
 }
 
 #define TS_MUL_S8(p, a, b) (int8_t) ts_mul_element(p, a, b)
@@ -42,12 +42,12 @@ static inline void ts_mul_s16(const ts_mul_quantized_params *p, const int16_t *i
 
 typedef struct {
     TS_BROADCAST_FIELDS
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
 } ts_mul_s32_params;
 
 static inline int32_t ts_mul_element_s32(const ts_mul_s32_params *p, int32_t a, int32_t b)
 {
-    return ts_clamp((int32_t)((uint32_t)a * (uint32_t)b), p->activation_min, p->activation_max);
+    return ts_activate(p->activation, (int32_t)((uint32_t)a * (uint32_t)b));
 }
 
 /* int32 without quantization. */
@@ -58,14 +58,13 @@ static inline void ts_mul_s32(const ts_mul_s32_params *p, const int32_t *input1,
 
 typedef struct {
     TS_BROADCAST_FIELDS
-    TS_ACTIVATION_FIELDS(float)
+    ts_activation_f32 activation;
 } ts_mul_f32_params;
 
 static inline float ts_mul_element_f32(const ts_mul_f32_params *p, float a, float b)
 {
     const float product = a * b;
-    const float low = product > p->activation_min ? product : p->activation_min;
-    return low < p->activation_max ? low : p->activation_max;
+    return ts_activate_f32(p->activation, product);
 }
 
 static inline void ts_mul_f32(const ts_mul_f32_params *p, const float *input1, const float *input2, float *output)

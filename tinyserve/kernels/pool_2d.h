@@ -11,36 +11,29 @@
 #include "common/params.h"
 #include "common/window.h"
 
-/* What the parameters of all types say of the layer. */
-#define TS_POOL_2D_FIELDS                                                                                              \
-    int32_t batches;                                                                                                   \
-    int32_t input_height, input_width, channels;                                                                       \
-    int32_t filter_height, filter_width;                                                                               \
-    int32_t output_height, output_width;                                                                               \
-    int32_t stride_height, stride_width, pad_top, pad_left;
-
 typedef struct {
-    TS_POOL_2D_FIELDS
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_sliding_window window; /* undilated */
+    ts_activation activation;
 } ts_pool_2d_params;
 
 typedef struct {
-    TS_POOL_2D_FIELDS
-    TS_ACTIVATION_FIELDS(float)
+    ts_sliding_window window; /* undilated */
+    ts_activation_f32 activation;
 } ts_pool_2d_f32_params;
 
 /* Calls PIXEL(p, window, taps below and to the right, output) for all channels of each output pixel in ascending order.
  */
 #define TS_POOL_2D_FOR_EACH_PIXEL(T, PIXEL)                                                                            \
-    const int32_t row_elements = p->input_width * p->channels;                                                         \
-    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {                                \
-        for (int32_t oy = 0; oy < p->output_height; oy++) {                                                            \
-            const int32_t y0 = oy * p->stride_height - p->pad_top;                                                     \
-            const ts_taps rows = ts_taps_inside(y0, p->input_height, p->filter_height, 1);                             \
-            for (int32_t ox = 0; ox < p->output_width; ox++, output += p->channels) {                                  \
-                const int32_t x0 = ox * p->stride_width - p->pad_left;                                                 \
-                const ts_taps columns = ts_taps_inside(x0, p->input_width, p->filter_width, 1);                        \
-                const T *window = input + (y0 + rows.begin) * row_elements + (x0 + columns.begin) * p->channels;       \
+    const int32_t row_elements = p->window.input_width * p->window.input_channels;                                     \
+    for (int32_t b = 0; b < p->window.batches; b++, input += p->window.input_height * row_elements) {                  \
+        for (int32_t oy = 0; oy < p->window.output_height; oy++) {                                                     \
+            const int32_t y0 = ts_window_top(&p->window, oy);                                                          \
+            const ts_taps rows = ts_taps_inside(y0, p->window.input_height, p->window.filter_height, 1);               \
+            for (int32_t ox = 0; ox < p->window.output_width; ox++, output += p->window.input_channels) {              \
+                const int32_t x0 = ts_window_left(&p->window, ox);                                                     \
+                const ts_taps columns = ts_taps_inside(x0, p->window.input_width, p->window.filter_width, 1);          \
+                const T *window =                                                                                      \
+                    input + (y0 + rows.begin) * row_elements + (x0 + columns.begin) * p->window.input_channels;        \
                 PIXEL(p, window, rows.end - rows.begin, columns.end - columns.begin, output);                          \
             }                                                                                                          \
         }                                                                                                              \
@@ -48,16 +41,17 @@ typedef struct {
 
 /* The same where each channel is REDUCE(p, window, taps below and to the right). */
 #define TS_POOL_2D_FOR_EACH(T, REDUCE)                                                                                 \
-    const int32_t row_elements = p->input_width * p->channels;                                                         \
-    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {                                \
-        for (int32_t oy = 0; oy < p->output_height; oy++) {                                                            \
-            const int32_t y0 = oy * p->stride_height - p->pad_top;                                                     \
-            const ts_taps rows = ts_taps_inside(y0, p->input_height, p->filter_height, 1);                             \
-            for (int32_t ox = 0; ox < p->output_width; ox++) {                                                         \
-                const int32_t x0 = ox * p->stride_width - p->pad_left;                                                 \
-                const ts_taps columns = ts_taps_inside(x0, p->input_width, p->filter_width, 1);                        \
-                const T *window = input + (y0 + rows.begin) * row_elements + (x0 + columns.begin) * p->channels;       \
-                for (int32_t c = 0; c < p->channels; c++) {                                                            \
+    const int32_t row_elements = p->window.input_width * p->window.input_channels;                                     \
+    for (int32_t b = 0; b < p->window.batches; b++, input += p->window.input_height * row_elements) {                  \
+        for (int32_t oy = 0; oy < p->window.output_height; oy++) {                                                     \
+            const int32_t y0 = ts_window_top(&p->window, oy);                                                          \
+            const ts_taps rows = ts_taps_inside(y0, p->window.input_height, p->window.filter_height, 1);               \
+            for (int32_t ox = 0; ox < p->window.output_width; ox++) {                                                  \
+                const int32_t x0 = ts_window_left(&p->window, ox);                                                     \
+                const ts_taps columns = ts_taps_inside(x0, p->window.input_width, p->window.filter_width, 1);          \
+                const T *window =                                                                                      \
+                    input + (y0 + rows.begin) * row_elements + (x0 + columns.begin) * p->window.input_channels;        \
+                for (int32_t c = 0; c < p->window.input_channels; c++) {                                               \
                     *output++ = REDUCE(p, window + c, rows.end - rows.begin, columns.end - columns.begin);             \
                 }                                                                                                      \
             }                                                                                                          \
@@ -90,9 +84,9 @@ static inline int32_t ts_pool_2d_mean_s8(int32_t sum, int32_t count, uint32_t re
 static inline int32_t ts_pool_2d_sum_s8(const ts_pool_2d_params *p, const int8_t *in, int32_t height, int32_t width)
 {
     int32_t sum = 0;
-    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
         for (int32_t x = 0; x < width; x++) {
-            sum += in[x * p->channels];
+            sum += in[x * p->window.input_channels];
         }
     }
     return sum;
@@ -102,7 +96,7 @@ static inline int8_t ts_pool_2d_average_window_s8(const ts_pool_2d_params *p, co
                                                   int32_t width)
 {
     const int32_t mean = ts_pool_2d_mean(ts_pool_2d_sum_s8(p, in, height, width), height * width);
-    return (int8_t)ts_clamp(mean, p->activation_min, p->activation_max);
+    return (int8_t)ts_activate(p->activation, mean);
 }
 
 static inline void ts_pool_2d_average_pixel_s8(const ts_pool_2d_params *p, const int8_t *window, int32_t height,
@@ -110,10 +104,10 @@ static inline void ts_pool_2d_average_pixel_s8(const ts_pool_2d_params *p, const
 {
     const int32_t count = height * width;
     const uint32_t reciprocal = count > TS_POOL_2D_MOST_TAPS ? 0 : ts_pool_2d_reciprocal(count);
-    for (int32_t c = 0; c < p->channels; c++) {
+    for (int32_t c = 0; c < p->window.input_channels; c++) {
         const int32_t sum = ts_pool_2d_sum_s8(p, window + c, height, width);
         const int32_t mean = reciprocal == 0 ? ts_pool_2d_mean(sum, count) : ts_pool_2d_mean_s8(sum, count, reciprocal);
-        output[c] = (int8_t)ts_clamp(mean, p->activation_min, p->activation_max);
+        output[c] = (int8_t)ts_activate(p->activation, mean);
     }
 }
 
@@ -121,77 +115,74 @@ static inline int16_t ts_pool_2d_average_window_s16(const ts_pool_2d_params *p, 
                                                     int32_t width)
 {
     int32_t sum = 0;
-    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
         for (int32_t x = 0; x < width; x++) {
-            sum += in[x * p->channels];
+            sum += in[x * p->window.input_channels];
         }
     }
-    return (int16_t)ts_clamp(ts_pool_2d_mean(sum, height * width), p->activation_min, p->activation_max);
+    return (int16_t)ts_activate(p->activation, ts_pool_2d_mean(sum, height * width));
 }
 
 static inline float ts_pool_2d_average_window_f32(const ts_pool_2d_f32_params *p, const float *in, int32_t height,
                                                   int32_t width)
 {
     float sum = 0.0f;
-    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
         for (int32_t x = 0; x < width; x++) {
-            sum += in[x * p->channels];
+            sum += in[x * p->window.input_channels];
         }
     }
     const float mean = sum / (float)(height * width);
-    const float low = mean > p->activation_min ? mean : p->activation_min;
-    return low < p->activation_max ? low : p->activation_max;
+    return ts_activate_f32(p->activation, mean);
 }
 
 static inline float ts_pool_2d_l2_window_f32(const ts_pool_2d_f32_params *p, const float *in, int32_t height,
                                              int32_t width)
 {
     float sum = 0.0f;
-    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
         for (int32_t x = 0; x < width; x++) {
-            sum += in[x * p->channels] * in[x * p->channels];
+            sum += in[x * p->window.input_channels] * in[x * p->window.input_channels];
         }
     }
     const float norm = ts_sqrtf(sum / (float)(height * width));
-    const float low = norm > p->activation_min ? norm : p->activation_min;
-    return low < p->activation_max ? low : p->activation_max;
+    return ts_activate_f32(p->activation, norm);
 }
 
 static inline int8_t ts_pool_2d_max_window_s8(const ts_pool_2d_params *p, const int8_t *in, int32_t height,
                                               int32_t width)
 {
     int32_t max = INT8_MIN;
-    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
         for (int32_t x = 0; x < width; x++) {
-            max = ts_max(max, in[x * p->channels]);
+            max = ts_max(max, in[x * p->window.input_channels]);
         }
     }
-    return (int8_t)ts_clamp(max, p->activation_min, p->activation_max);
+    return (int8_t)ts_activate(p->activation, max);
 }
 
 static inline int16_t ts_pool_2d_max_window_s16(const ts_pool_2d_params *p, const int16_t *in, int32_t height,
                                                 int32_t width)
 {
     int32_t max = INT16_MIN;
-    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
         for (int32_t x = 0; x < width; x++) {
-            max = ts_max(max, in[x * p->channels]);
+            max = ts_max(max, in[x * p->window.input_channels]);
         }
     }
-    return (int16_t)ts_clamp(max, p->activation_min, p->activation_max);
+    return (int16_t)ts_activate(p->activation, max);
 }
 
 static inline float ts_pool_2d_max_window_f32(const ts_pool_2d_f32_params *p, const float *in, int32_t height,
                                               int32_t width)
 {
     float max = in[0];
-    for (int32_t y = 0; y < height; y++, in += p->input_width * p->channels) {
+    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
         for (int32_t x = 0; x < width; x++) {
-            max = in[x * p->channels] > max ? in[x * p->channels] : max;
+            max = in[x * p->window.input_channels] > max ? in[x * p->window.input_channels] : max;
         }
     }
-    const float low = max > p->activation_min ? max : p->activation_min;
-    return low < p->activation_max ? low : p->activation_max;
+    return ts_activate_f32(p->activation, max);
 }
 
 /* int8, equal to TFLM's reference_integer_ops::AveragePool. */

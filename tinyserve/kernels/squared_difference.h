@@ -12,7 +12,7 @@
 /* Offsets are negated zero points. Both inputs are scaled to a common scale before the difference. */
 typedef struct {
     TS_BROADCAST_FIELDS
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
     int32_t offset1, offset2, output_offset, left_shift;
     int32_t multiplier1, shift1, multiplier2, shift2, output_multiplier, output_shift;
 } ts_squared_difference_quantized_params;
@@ -25,7 +25,7 @@ static inline int32_t ts_squared_difference_element(const ts_squared_difference_
     const uint32_t difference = (uint32_t)(scaled1 - scaled2);
     const int32_t square = (int32_t)(difference * difference);
     const int32_t result = ts_wrap_add(ts_requantize(square, p->output_multiplier, p->output_shift), p->output_offset);
-    return ts_clamp(result, p->activation_min, p->activation_max);
+    return ts_activate(p->activation, result);
 }
 
 #define TS_SQUARED_DIFFERENCE_S8(p, a, b) (int8_t) ts_squared_difference_element(p, a, b)

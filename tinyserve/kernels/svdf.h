@@ -72,7 +72,7 @@ typedef struct {
     int32_t batches, inputs, units, rank, memory;
     const float *feature_weights, *time_weights;
     const float *bias; /* NULL: none */
-    TS_ACTIVATION_FIELDS(float)
+    ts_activation_f32 activation;
 } ts_svdf_f32_params;
 
 static inline float ts_svdf_filter_f32(const ts_svdf_f32_params *p, int32_t filter, const float *input, float *state)
@@ -101,8 +101,7 @@ static inline void ts_svdf_f32(const ts_svdf_f32_params *p, const float *input, 
             for (int32_t r = 0; r < p->rank; r++, state += p->memory) {
                 sum += ts_svdf_filter_f32(p, unit * p->rank + r, input, state);
             }
-            sum = sum > p->activation_min ? sum : p->activation_min;
-            *output++ = sum < p->activation_max ? sum : p->activation_max;
+            *output++ = ts_activate_f32(p->activation, sum);
         }
     }
 }

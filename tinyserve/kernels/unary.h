@@ -57,7 +57,7 @@ static inline void ts_tanh_s16(const ts_sigmoid_s16_params *p, const int16_t *in
 typedef struct {
     int32_t count;
     int32_t input_offset, output_offset;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
     int32_t multiplier, shift;
     int32_t negative_multiplier, negative_shift; /* for values below zero: the slope of LEAKY_RELU */
 } ts_rescale_s16_params;
@@ -70,20 +70,20 @@ static inline void ts_rescale_s16(const ts_rescale_s16_params *p, const int16_t 
         const int32_t scaled = value >= 0 ? ts_requantize(value, p->multiplier, p->shift)
                                           : ts_requantize(value, p->negative_multiplier, p->negative_shift);
         const int32_t result = ts_wrap_add(scaled, p->output_offset);
-        output[i] = (int16_t)ts_clamp(result, p->activation_min, p->activation_max);
+        output[i] = (int16_t)ts_activate(p->activation, result);
     }
 }
 
 /* int16 RELU6, as TFLM clamps it without rescaling; also what merely limits values. */
 typedef struct {
     int32_t count;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
 } ts_clamp_s16_params;
 
 static inline void ts_clamp_s16(const ts_clamp_s16_params *p, const int16_t *input, int16_t *output)
 {
     for (int32_t i = 0; i < p->count; i++) {
-        output[i] = (int16_t)ts_clamp(input[i], p->activation_min, p->activation_max);
+        output[i] = (int16_t)ts_activate(p->activation, input[i]);
     }
 }
 
@@ -113,7 +113,7 @@ static inline void ts_rsqrt_s16(const ts_rsqrt_s16_params *p, const int16_t *inp
             output[i] = INT16_MAX;
             continue;
         }
-        const ts_quantized_multiplier root = ts_inverse_sqrt(input[i]);
+        const ts_factor root = ts_inverse_sqrt(input[i]);
         const int32_t fixed = ts_requantize(1, root.multiplier, root.shift + fraction_bits);
         const int32_t scaled = ts_requantize(fixed, p->multiplier, p->shift - fraction_bits);
         output[i] = (int16_t)ts_clamp(scaled, INT16_MIN, INT16_MAX);

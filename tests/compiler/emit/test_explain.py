@@ -34,8 +34,8 @@ def test_bounds_are_real_values_and_zero_points_are_named() -> None:
     call = next(call for call in compiled.program.calls if call.function.startswith("ts_conv_2d"))
     output, input = call.writes[0].tensor, call.args[0]
     assert output is not None and isinstance(input, Buffer) and input.tensor is not None
-    low = (call.fields["activation_min"] - output.zero_point) * output.scale  # type: ignore[operator]
-    assert float(meaning(call, "activation_min")) == pytest.approx(low, rel=1e-5)
+    low = (call.fields["layer.activation.min"] - output.zero_point) * output.scale  # type: ignore[operator]
+    assert float(meaning(call, "layer.activation.min")) == pytest.approx(low, rel=1e-5)
     expected = "minus the input's zero point" if input.tensor.zero_point else ""
-    assert meaning(call, "input_offset") == expected
-    assert f"/* {meaning(call, 'activation_min')} */" in str(compiled.sources.files["model.c"])
+    assert meaning(call, "layer.input_offset") == expected
+    assert f"/* {meaning(call, 'layer.activation.min')} */" in str(compiled.sources.files["model.c"])

@@ -177,7 +177,7 @@ def test_a_parameter_beyond_its_field_names_layer_and_field() -> None:
     compiled = compile_model(hostile_model())
     call = compiled.program.calls[0]
     assert isinstance(call.params, AddQuantizedParams)
-    wrong = replace(call, params=replace(call.params, clamp=Clamp(1 << 40, 127)))
-    what = 'layer ".*ts_add_quantized_params.activation_min is 1099511627776, beyond'
+    wrong = replace(call, params=replace(call.params, activation=Clamp(1 << 40, 127)))
+    what = 'layer ".*ts_add_quantized_params.activation.min is 1099511627776, beyond'
     with pytest.raises(ToolError, match=what):
         emit(replace(compiled.program, calls=[wrong]), compiled.plan)

@@ -8,7 +8,7 @@ from tinyserve.compiler.program import Buffer, KernelCall
 
 _INPUTS = {"input_offset": 0, "offset1": 0, "offset2": 1, "left_offset": 0, "right_offset": 1}
 _OUTPUTS = ("output_offset", "output_zero_point")
-_BOUNDS = ("activation_min", "activation_max")
+_BOUNDS = ("activation.min", "activation.max")
 _Q31 = 1 << 30
 """Multipliers of this magnitude are fractions of 2^31, to be shifted."""
 
@@ -28,7 +28,7 @@ def meaning(call: KernelCall, field: str) -> str:
     output = call.writes[0].tensor if call.writes else None
     if stem in _OUTPUTS and output is not None and value == output.zero_point != 0:
         return "the output's zero point"
-    if stem in _BOUNDS and output is not None and output.quantization is not None:
+    if field.endswith(_BOUNDS) and output is not None and output.quantization is not None:
         return f"{(value - output.zero_point) * output.scale:.6g}"
     return ""
 

@@ -141,8 +141,7 @@ def _lower_fully_connected(node: Node, lowering: Lowering, dots: Dots) -> None:
         assert weights.data is not None
         folded = layers.folded_bias(node, weights.data)
         bias = lowering.constant(f"{weights.name}_bias", folded, "with the input's zero point")
-        layer = replace(params.layer, layer=replace(params.layer.layer, bias=bias))
-        params = replace(params, layer=layer)
+        params = replace(params, layer=replace(params.layer, bias=bias))
     source, target = lowering.operand(input), lowering.buffer(output)
     permitted = overlaps(source, target, fully_connected_op.row_lead(depth, channels, input, output))
     dots.add(

@@ -34,43 +34,26 @@ class FloatLayer(Params):
     offsets: Constant
     weights: Constant
     bias: Constant
-    clamp: FloatClamp
+    activation: FloatClamp
 
 
 @dataclass(frozen=True)
 class ConvolutionFields(Params):
-    """TS_CONVOLUTION_FIELDS, and the input's zero point."""
+    """Shape and zero point of a convolution of one image, as several instruction sets' kernels take it."""
 
-    input_height: int
-    input_width: int
-    input_channels: int
-    output_height: int
-    output_width: int
+    window: Window
     output_channels: int
-    filter_height: int
-    filter_width: int
-    stride_height: int
-    stride_width: int
-    dilation_height: int
-    dilation_width: int
-    pad_top: int
-    pad_left: int
     input_zero_point: int
 
     @classmethod
     def of(cls, node: Node, view: Window) -> ConvolutionFields:
         input = node.input("input")
-        return cls(
-            view.input_height, view.input_width, input.shape[3],
-            view.output_height, view.output_width, node.output.shape[3],
-            view.filter_height, view.filter_width, view.stride_height, view.stride_width,
-            view.dilation_height, view.dilation_width, view.pad_top, view.pad_left, input.zero_point,
-        )  # fmt: skip
+        return cls(view, node.output.shape[3], input.zero_point)
 
 
 @dataclass(frozen=True)
-class DepthwiseFields(Params):
-    """TS_DEPTHWISE_3X3_FIELDS, and the input's zero point."""
+class DepthwiseFields(Params, c_type="ts_depthwise_3x3"):
+    """A depthwise convolution of one image whose 3x3 filter and stride its kernel knows."""
 
     input_height: int
     input_width: int

@@ -26,9 +26,8 @@ class PatchesParams(Params, c_type="ts_conv_2d_s16_patches_params"):
     """``steps`` of a patch; ``weights_step``: bytes of a pair of channels."""
 
     window: Window
-    input_channels: int
     output_channels: int
-    clamp: Clamp
+    activation: Clamp
     steps: int
     weights_step: int
     weights: Constant
@@ -113,9 +112,8 @@ def _lower(node: Node, lowering: Lowering, kernel: Kernel, factors: _Factors) ->
     name = weights.name
     params = PatchesParams(
         window=view,
-        input_channels=input.shape[3],
         output_channels=channels,
-        clamp=quantized_clamp(node),
+        activation=quantized_clamp(node),
         steps=steps,
         weights_step=2 * steps * kernel.lanes,
         weights=lowering.constant(f"{name}_pairs", kernel.pack(padded).reshape(-1), "pairs of channels"),

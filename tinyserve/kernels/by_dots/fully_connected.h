@@ -18,7 +18,7 @@
             for (int32_t first = 0; first < p->channels; first += TS_FULLY_CONNECTED_BLOCK) {                          \
                 const int32_t count = ts_min(TS_FULLY_CONNECTED_BLOCK, p->channels - first);                           \
                 int32_t sums[TS_FULLY_CONNECTED_BLOCK];                                                                \
-                DOTS(p->weights + first * p->depth, input, sums, count, p->depth);                                     \
+                DOTS(p->layer.weights + first * p->depth, input, sums, count, p->depth);                               \
                 for (int32_t i = 0; i < count; i++) {                                                                  \
                     *output++ = ts_fully_connected_output_##SUFFIX(p, first + i, sums[i]);                             \
                 }                                                                                                      \

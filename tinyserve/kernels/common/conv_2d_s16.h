@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "fixed_point.h"
+#include "params.h"
+#include "window.h"
 
 #if defined(__ARM_FEATURE_MVE)
 #include "helium.h"
@@ -19,12 +20,9 @@
  * of 15 bits times 2^(32 - shift). weights: pairs of channels, weights_step bytes each, in the order of the core's dot
  * products. steps: of a patch. */
 typedef struct {
-    int32_t batches;
-    int32_t input_height, input_width, input_channels;
-    int32_t filter_height, filter_width;
-    int32_t output_height, output_width, output_channels;
-    int32_t stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
-    int32_t activation_min, activation_max;
+    ts_sliding_window window;
+    int32_t output_channels;
+    ts_activation activation;
     int32_t steps, weights_step;
     const int8_t *weights;
     const int32_t *bias, *multipliers;
@@ -37,7 +35,7 @@ static inline void ts_finish_s16(const ts_conv_2d_s16_patches_params *p, const i
                                  int32_t channel, int16_t *output)
 {
     const int32_t bias = p->bias[channel], multiplier = p->multipliers[channel], step = p->output_channels;
-    const int32_t low = p->activation_min, high = p->activation_max;
+    const int32_t low = p->activation.min, high = p->activation.max;
     output += channel;
     if (p->narrow) {
         const int32_t shift = p->shifts[channel];
@@ -71,17 +69,17 @@ static inline void ts_finish_s16(const ts_conv_2d_s16_patches_params *p, const i
  * image. */
 #define TS_PATCH_S16(p, input, top, left, patch, pixel, put)                                                           \
     do {                                                                                                               \
-        const int32_t channels_ = (p)->input_channels, row_ = (p)->input_width * channels_;                            \
-        const int32_t reach_ = (left) + ((p)->filter_width - 1) * (p)->dilation_width;                                 \
-        const bool whole_ = (p)->dilation_width == 1 && (left) >= 0 && reach_ < (p)->input_width;                      \
-        const int32_t run_ = whole_ ? (p)->filter_width : 1;                                                           \
+        const int32_t channels_ = (p)->window.input_channels, row_ = (p)->window.input_width * channels_;              \
+        const int32_t reach_ = (left) + ((p)->window.filter_width - 1) * (p)->window.dilation_width;                   \
+        const bool whole_ = (p)->window.dilation_width == 1 && (left) >= 0 && reach_ < (p)->window.input_width;        \
+        const int32_t run_ = whole_ ? (p)->window.filter_width : 1;                                                    \
         int32_t tap_ = 0;                                                                                              \
-        for (int32_t fy_ = 0; fy_ < (p)->filter_height; fy_++) {                                                       \
-            const int32_t y_ = (top) + fy_ * (p)->dilation_height;                                                     \
-            const bool inside_ = y_ >= 0 && y_ < (p)->input_height;                                                    \
-            for (int32_t fx_ = 0; fx_ < (p)->filter_width; fx_ += run_) {                                              \
-                const int32_t x_ = (left) + fx_ * (p)->dilation_width;                                                 \
-                const bool there_ = inside_ && x_ >= 0 && x_ < (p)->input_width;                                       \
+        for (int32_t fy_ = 0; fy_ < (p)->window.filter_height; fy_++) {                                                \
+            const int32_t y_ = (top) + fy_ * (p)->window.dilation_height;                                              \
+            const bool inside_ = y_ >= 0 && y_ < (p)->window.input_height;                                             \
+            for (int32_t fx_ = 0; fx_ < (p)->window.filter_width; fx_ += run_) {                                       \
+                const int32_t x_ = (left) + fx_ * (p)->window.dilation_width;                                          \
+                const bool there_ = inside_ && x_ >= 0 && x_ < (p)->window.input_width;                                \
                 put(patch, (p)->steps, pixel, tap_, there_ ? (input) + y_ *row_ + x_ *channels_ : 0, run_ *channels_); \
                 tap_ += run_ * channels_;                                                                              \
             }                                                                                                          \
@@ -113,11 +111,11 @@ static inline void ts_finish_s16(const ts_conv_2d_s16_patches_params *p, const i
     SHARED void NAME(const ts_conv_2d_s16_patches_params *p, const int16_t *input, int16_t *output, PATCH *patch)      \
     {                                                                                                                  \
         int32_t filled = 0;                                                                                            \
-        for (int32_t batch = 0; batch < p->batches; batch++) {                                                         \
-            for (int32_t y = 0; y < p->output_height; y++) {                                                           \
-                const int32_t top = y * p->stride_height - p->pad_top;                                                 \
-                for (int32_t x = 0; x < p->output_width; x++) {                                                        \
-                    const int32_t left = x * p->stride_width - p->pad_left;                                            \
+        for (int32_t batch = 0; batch < p->window.batches; batch++) {                                                  \
+            for (int32_t y = 0; y < p->window.output_height; y++) {                                                    \
+                const int32_t top = ts_window_top(&p->window, y);                                                      \
+                for (int32_t x = 0; x < p->window.output_width; x++) {                                                 \
+                    const int32_t left = ts_window_left(&p->window, x);                                                \
                     TS_PATCH_S16(p, input, top, left, patch, filled, PUT);                                             \
                     if (++filled == PIXELS) {                                                                          \
                         NAME##_multiply(p, patch, PIXELS, output);                                                     \
@@ -126,7 +124,7 @@ static inline void ts_finish_s16(const ts_conv_2d_s16_patches_params *p, const i
                     }                                                                                                  \
                 }                                                                                                      \
             }                                                                                                          \
-            input += p->input_height * p->input_width * p->input_channels;                                             \
+            input += p->window.input_height * p->window.input_width * p->window.input_channels;                        \
         }                                                                                                              \
         if (filled > 0) {                                                                                              \
             NAME##_multiply(p, patch, filled, output);                                                                 \

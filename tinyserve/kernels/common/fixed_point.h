@@ -71,6 +71,11 @@ static inline int32_t ts_divide_by_power_of_two(int32_t value, int32_t bits)
     return (value >> bits) + (remainder > threshold ? 1 : 0);
 }
 
+/* multiplier * 2^(shift - 31) */
+typedef struct {
+    int32_t multiplier, shift;
+} ts_factor;
+
 /* value * multiplier * 2^(shift - 31), rounded twice: MultiplyByQuantizedMultiplier for 32-bit accumulators. */
 static inline int32_t ts_requantize(int32_t value, int32_t multiplier, int32_t shift)
 {

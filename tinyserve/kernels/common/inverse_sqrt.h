@@ -8,16 +8,10 @@
 #include "fixed_point.h"
 #include "reciprocal.h"
 
-/* A factor of multiplier * 2^(shift - 31). */
-typedef struct {
-    int32_t multiplier;
-    int32_t shift;
-} ts_quantized_multiplier;
-
 /* x >= 0; 0 counts as 1. Five Newton steps in Q3.28 on x scaled to [2^27, 2^29). */
-static inline ts_quantized_multiplier ts_inverse_sqrt(int32_t x)
+static inline ts_factor ts_inverse_sqrt(int32_t x)
 {
-    ts_quantized_multiplier result = {INT32_MAX, 0};
+    ts_factor result = {INT32_MAX, 0};
     if (x <= 1) {
         return result;
     }

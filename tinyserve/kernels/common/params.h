@@ -1,32 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Fields that parameter structs of several kernels share, by the names that TFLM gives them. */
+/* What the parameters of several kernels share, by the names that TFLM gives them. */
 #ifndef TS_COMMON_PARAMS_H
 #define TS_COMMON_PARAMS_H
 
 #include <stdint.h>
 
-/* A convolution of one image as the kernels of several instruction sets take it. */
-#define TS_CONVOLUTION_FIELDS                                                                                          \
-    int32_t input_height, input_width, input_channels;                                                                 \
-    int32_t output_height, output_width, output_channels;                                                              \
-    int32_t filter_height, filter_width;                                                                               \
-    int32_t stride_height, stride_width;                                                                               \
-    int32_t dilation_height, dilation_width;                                                                           \
-    int32_t pad_top, pad_left;
+#include "fixed_point.h"
 
-/* A depthwise convolution of one image whose filter and stride its kernel knows. */
-#define TS_DEPTHWISE_3X3_FIELDS                                                                                        \
-    int32_t input_height, input_width, channels;                                                                       \
-    int32_t output_height, output_width;                                                                               \
-    int32_t pad_top, pad_left;
-
-/* Sums to outputs: multiplier_step is 1 for a multiplier and shift per output channel, 0 for one of each. */
-#define TS_REQUANTIZATION_FIELDS                                                                                       \
-    int32_t multiplier_step;                                                                                           \
-    const int32_t *multipliers;                                                                                        \
+/* What brings the sums of output channels to the output's scale: step is 1 for a factor per channel, 0 for one of all.
+ */
+typedef struct {
+    int32_t step;
+    const int32_t *multipliers;
     const int8_t *shifts;
+} ts_requantization;
+
+static inline ts_factor ts_factor_of(ts_requantization requantization, int32_t channel)
+{
+    const int32_t at = channel * requantization.step;
+    const ts_factor factor = {requantization.multipliers[at], requantization.shifts[at]};
+    return factor;
+}
 
 /* The least and the greatest output: the fused activation's, or the type's. */
-#define TS_ACTIVATION_FIELDS(T) T activation_min, activation_max;
+typedef struct {
+    int32_t min, max;
+} ts_activation;
+
+static inline int32_t ts_activate(ts_activation activation, int32_t value)
+{
+    return ts_clamp(value, activation.min, activation.max);
+}
+
+typedef struct {
+    float min, max;
+} ts_activation_f32;
+
+/* What is not a number becomes the least output. */
+static inline float ts_activate_f32(ts_activation_f32 activation, float value)
+{
+    const float low = value > activation.min ? value : activation.min;
+    return low < activation.max ? low : activation.max;
+}
 
 #endif

@@ -10,12 +10,12 @@
 
 typedef struct {
     int32_t elements;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
 } ts_clamp_dsp_s8_params;
 
 TS_DSP_SHARED void ts_clamp_dsp_s8(const ts_clamp_dsp_s8_params *p, int8_t *values)
 {
-    const int32_t low = p->activation_min, high = p->activation_max;
+    const int32_t low = p->activation.min, high = p->activation.max;
     for (int8_t *const end = values + p->elements; values < end; values++) {
         const int32_t value = *values < low ? low : *values;
         *values = (int8_t)(value > high ? high : value);

@@ -8,10 +8,11 @@
 
 #include <stdint.h>
 
+#include "../common/window.h"
 #include "matmul.h"
 
 typedef struct {
-    TS_DSP_MATMUL_FIELDS
+    ts_dsp_matmul matmul;
     ts_dsp_matmul_function *multiply_4, *multiply_1;
     int32_t pixels;
     int32_t input_bytes; /* of a pixel */
@@ -21,35 +22,30 @@ typedef struct {
 TS_DSP_SHARED void ts_conv_2d_1x1_dsp_s8(const ts_conv_2d_1x1_dsp_s8_params *p, const int8_t *input, int8_t *output,
                                          int32_t *scratch)
 {
-    const ts_dsp_matmul *matmul = (const ts_dsp_matmul *)p;
     const int32_t size = p->input_bytes;
     const ts_dsp_runs run = {size / 4, size % 4, 1, 0};
     int32_t left = p->pixels;
     for (; left >= 4; left -= 4) {
         const int8_t *const pixels[4] = {input, input + size, input + 2 * size, input + 3 * size};
         ts_dsp_patch_4_s8(scratch, pixels, &run);
-        ts_dsp_multiply(p->multiply_4, matmul, scratch, output);
+        ts_dsp_multiply(p->multiply_4, &p->matmul, scratch, output);
         input += 4 * size;
-        output += 4 * p->output_stride;
+        output += 4 * p->matmul.output_stride;
     }
     for (; left > 0; left--) {
         ts_dsp_patch_1_s8(scratch, input, &run);
-        ts_dsp_multiply(p->multiply_1, matmul, scratch, output);
+        ts_dsp_multiply(p->multiply_1, &p->matmul, scratch, output);
         input += size;
-        output += p->output_stride;
+        output += p->matmul.output_stride;
     }
 }
 
 /* Any filter, stride, dilation and padding. After the patch, scratch holds a row of padding and, where taps lie side
  * by side, a row for each of 4 windows: row_words each. */
 typedef struct {
-    TS_DSP_MATMUL_FIELDS
+    ts_dsp_matmul matmul;
     ts_dsp_matmul_function *multiply_4, *multiply_1;
-    int32_t batches;
-    int32_t input_height, input_width, input_channels;
-    int32_t filter_height, filter_width;
-    int32_t output_height, output_width;
-    int32_t stride_height, stride_width, dilation_height, dilation_width, pad_top, pad_left;
+    ts_sliding_window window;
     int32_t input_zero_point;
     int32_t patch_words, row_words;
 } ts_conv_2d_dsp_s8_params;
@@ -63,9 +59,9 @@ typedef struct {
 TS_DSP_SMALL const int8_t *ts_dsp_padded_row(const ts_conv_2d_dsp_s8_params *p, const int8_t *source, int32_t x,
                                              int8_t *row)
 {
-    const int32_t first = -x * p->input_channels;
-    const int32_t last = (p->input_width - x) * p->input_channels;
-    for (int32_t i = 0; i < p->filter_width * p->input_channels; i++) {
+    const int32_t first = -x * p->window.input_channels;
+    const int32_t last = (p->window.input_width - x) * p->window.input_channels;
+    for (int32_t i = 0; i < p->window.filter_width * p->window.input_channels; i++) {
         row[i] = i >= first && i < last ? source[i] : (int8_t)p->input_zero_point;
     }
     return row;
@@ -77,10 +73,10 @@ typedef int16_t __attribute__((may_alias)) ts_dsp_half; /* of a word of the patc
 TS_DSP_SMALL void ts_dsp_pad_taps(const ts_conv_2d_dsp_s8_params *p, int32_t begin, int32_t end, int32_t *patch,
                                   int32_t pixels)
 {
-    const int32_t channels = p->input_channels, bytes = p->filter_width * channels;
+    const int32_t channels = p->window.input_channels, bytes = p->window.filter_width * channels;
     const int32_t steps = bytes / 4 * 2 + (bytes % 4 == 3 ? 2 : bytes % 4 != 0);
     const int32_t pair = (int32_t)((uint32_t)p->input_zero_point << 16) | (p->input_zero_point & 0xffff);
-    for (int32_t fy = 0; fy < p->filter_height; fy++, patch += steps * pixels) {
+    for (int32_t fy = 0; fy < p->window.filter_height; fy++, patch += steps * pixels) {
         if (channels % 4 == 0) {
             for (int32_t i = begin * channels / 2; i < end * channels / 2; i++) {
                 patch[i * pixels] = pair;
@@ -99,20 +95,20 @@ TS_DSP_SMALL void ts_dsp_pad_taps(const ts_conv_2d_dsp_s8_params *p, int32_t beg
 TS_DSP_SMALL void ts_dsp_patch_rows(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
                                     int32_t pixels, int32_t *patch)
 {
-    const int32_t row_bytes = p->input_width * p->input_channels;
-    const int32_t taps = p->dilation_width == 1 ? p->filter_width : 1;
-    const int32_t bytes = taps * p->input_channels;
+    const int32_t row_bytes = p->window.input_width * p->window.input_channels;
+    const int32_t taps = p->window.dilation_width == 1 ? p->window.filter_width : 1;
+    const int32_t bytes = taps * p->window.input_channels;
     const ts_dsp_runs shape = {bytes / 4, bytes % 4, 1, 0};
     int32_t *const padding = patch + p->patch_words;
-    for (int32_t fy = 0; fy < p->filter_height; fy++) {
-        for (int32_t fx = 0; fx < p->filter_width; fx += taps) {
+    for (int32_t fy = 0; fy < p->window.filter_height; fy++) {
+        for (int32_t fx = 0; fx < p->window.filter_width; fx += taps) {
             const int8_t *runs[4];
             for (int32_t i = 0; i < pixels; i++) {
-                const int32_t y = at[i].y + fy * p->dilation_height, x = at[i].x + fx * p->dilation_width;
-                const int8_t *source = input + y * row_bytes + x * p->input_channels;
-                if (y < 0 || y >= p->input_height || x <= -taps || x >= p->input_width) {
+                const int32_t y = at[i].y + fy * p->window.dilation_height, x = at[i].x + fx * p->window.dilation_width;
+                const int8_t *source = input + y * row_bytes + x * p->window.input_channels;
+                if (y < 0 || y >= p->window.input_height || x <= -taps || x >= p->window.input_width) {
                     source = (int8_t *)padding;
-                } else if (x < 0 || x + taps > p->input_width) {
+                } else if (x < 0 || x + taps > p->window.input_width) {
                     source = ts_dsp_padded_row(p, source, x, (int8_t *)(padding + (i + 1) * p->row_words));
                 }
                 runs[i] = source;
@@ -126,11 +122,11 @@ TS_DSP_SMALL void ts_dsp_patch_rows(const ts_conv_2d_dsp_s8_params *p, const int
 TS_DSP_SMALL void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
                                int32_t pixels, const ts_dsp_runs *shape, int32_t *patch)
 {
-    const int32_t last_x = p->input_width - p->filter_width;
-    const int32_t last_y = p->input_height - 1 - (p->filter_height - 1) * p->dilation_height;
+    const int32_t last_x = p->window.input_width - p->window.filter_width;
+    const int32_t last_y = p->window.input_height - 1 - (p->window.filter_height - 1) * p->window.dilation_height;
     const int8_t *runs[4];
     /* Beyond an edge lies the neighbouring row, if the filter is no wider than that. */
-    int cut = 0, rows = p->dilation_width != 1 || last_x < 0;
+    int cut = 0, rows = p->window.dilation_width != 1 || last_x < 0;
     for (int32_t i = 0; i < pixels; i++) {
         const int left = at[i].x<0, right = at[i].x> last_x;
         cut |= left | right;
@@ -149,10 +145,11 @@ TS_DSP_SMALL void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *
     for (int32_t i = 0; cut && i < pixels; i++) {
         const int32_t x = at[i].x;
         if (x < 0) {
-            ts_dsp_pad_taps(p, 0, -x < p->filter_width ? -x : p->filter_width, patch + i, pixels);
+            ts_dsp_pad_taps(p, 0, -x < p->window.filter_width ? -x : p->window.filter_width, patch + i, pixels);
         }
         if (x > last_x) {
-            ts_dsp_pad_taps(p, x < p->input_width ? p->input_width - x : 0, p->filter_width, patch + i, pixels);
+            ts_dsp_pad_taps(p, x < p->window.input_width ? p->window.input_width - x : 0, p->window.filter_width,
+                            patch + i, pixels);
         }
     }
 }
@@ -161,16 +158,16 @@ TS_DSP_SMALL void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *
 static inline ts_dsp_window ts_dsp_next_windows(const ts_conv_2d_dsp_s8_params *p, ts_dsp_window next, int32_t *ox,
                                                 int32_t pixels, ts_dsp_window *at)
 {
-    const int32_t row_bytes = p->input_width * p->input_channels;
+    const int32_t row_bytes = p->window.input_width * p->window.input_channels;
     for (int32_t i = 0; i < pixels; i++) {
         at[i] = next;
-        next.x += p->stride_width;
-        next.offset += p->stride_width * p->input_channels;
-        if (++*ox == p->output_width) {
+        next.x += p->window.stride_width;
+        next.offset += p->window.stride_width * p->window.input_channels;
+        if (++*ox == p->window.output_width) {
             *ox = 0;
-            next.y += p->stride_height;
-            next.x = -p->pad_left;
-            next.offset = next.y * row_bytes + next.x * p->input_channels;
+            next.y += p->window.stride_height;
+            next.x = -p->window.pad_left;
+            next.offset = next.y * row_bytes + next.x * p->window.input_channels;
         }
     }
     return next;
@@ -179,28 +176,29 @@ static inline ts_dsp_window ts_dsp_next_windows(const ts_conv_2d_dsp_s8_params *
 TS_DSP_SHARED void ts_conv_2d_dsp_s8(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, int8_t *output,
                                      int32_t *scratch)
 {
-    const ts_dsp_matmul *const matmul = (const ts_dsp_matmul *)p;
-    const int32_t row_bytes = p->input_width * p->input_channels, step = p->stride_width * p->input_channels;
-    const int32_t filter_bytes = p->filter_width * p->input_channels;
-    const ts_dsp_runs shape = {filter_bytes / 4, filter_bytes % 4, p->filter_height,
-                               row_bytes * p->dilation_height - filter_bytes};
+    const int32_t row_bytes = p->window.input_width * p->window.input_channels,
+                  step = p->window.stride_width * p->window.input_channels;
+    const int32_t filter_bytes = p->window.filter_width * p->window.input_channels;
+    const ts_dsp_runs shape = {filter_bytes / 4, filter_bytes % 4, p->window.filter_height,
+                               row_bytes * p->window.dilation_height - filter_bytes};
     /* Blocks of 4 pixels in a row that start between these are inside. */
-    const int32_t last_x = p->input_width - p->filter_width - 3 * p->stride_width;
-    const int32_t last_y = p->input_height - 1 - (p->filter_height - 1) * p->dilation_height;
+    const int32_t last_x = p->window.input_width - p->window.filter_width - 3 * p->window.stride_width;
+    const int32_t last_y = p->window.input_height - 1 - (p->window.filter_height - 1) * p->window.dilation_height;
     int8_t *const padding = (int8_t *)(scratch + p->patch_words);
     for (int32_t i = 0; i < 4 * p->row_words; i++) {
         padding[i] = (int8_t)p->input_zero_point;
     }
-    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_bytes) {
-        int32_t left = p->output_height * p->output_width, ox = 0;
-        ts_dsp_window next = {-p->pad_top, -p->pad_left, -p->pad_top * row_bytes - p->pad_left * p->input_channels};
+    for (int32_t b = 0; b < p->window.batches; b++, input += p->window.input_height * row_bytes) {
+        int32_t left = p->window.output_height * p->window.output_width, ox = 0;
+        ts_dsp_window next = {-p->window.pad_top, -p->window.pad_left,
+                              -p->window.pad_top * row_bytes - p->window.pad_left * p->window.input_channels};
         while (left >= 4 && p->multiply_4 != 0) {
-            if (next.x >= 0 && next.x <= last_x && next.y >= 0 && next.y <= last_y && ox + 4 < p->output_width &&
-                p->dilation_width == 1) {
+            if (next.x >= 0 && next.x <= last_x && next.y >= 0 && next.y <= last_y && ox + 4 < p->window.output_width &&
+                p->window.dilation_width == 1) {
                 const int8_t *const first = input + next.offset;
                 const int8_t *const runs[4] = {first, first + step, first + 2 * step, first + 3 * step};
                 ts_dsp_patch_4_s8(scratch, runs, &shape);
-                next.x += 4 * p->stride_width;
+                next.x += 4 * p->window.stride_width;
                 next.offset += 4 * step;
                 ox += 4;
             } else {
@@ -208,16 +206,16 @@ TS_DSP_SHARED void ts_conv_2d_dsp_s8(const ts_conv_2d_dsp_s8_params *p, const in
                 next = ts_dsp_next_windows(p, next, &ox, 4, at);
                 ts_dsp_patch(p, input, at, 4, &shape, scratch);
             }
-            ts_dsp_multiply(p->multiply_4, matmul, scratch, output);
-            output += 4 * p->output_stride;
+            ts_dsp_multiply(p->multiply_4, &p->matmul, scratch, output);
+            output += 4 * p->matmul.output_stride;
             left -= 4;
         }
         for (; left > 0; left--) {
             ts_dsp_window at;
             next = ts_dsp_next_windows(p, next, &ox, 1, &at);
             ts_dsp_patch(p, input, &at, 1, &shape, scratch);
-            ts_dsp_multiply(p->multiply_1, matmul, scratch, output);
-            output += p->output_stride;
+            ts_dsp_multiply(p->multiply_1, &p->matmul, scratch, output);
+            output += p->matmul.output_stride;
         }
     }
 }

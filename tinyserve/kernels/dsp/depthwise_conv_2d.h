@@ -17,13 +17,9 @@ extern "C" {
 
 /* How a row is gathered, in columns. padding: 4 zero points. first_padding: 1 if a column of padding comes first.
  * pairs: whole pairs after it. single: 1 if a last column stands alone. padding_pairs: pairs of padding at the end. */
-#define TS_DSP_GATHER_FIELDS                                                                                           \
-    int32_t column_step, padding;                                                                                      \
+typedef struct {
+    int32_t column_step, padding;
     int16_t first_padding, pairs, single, padding_pairs;
-
-/* The start of the kernels' parameters, which are of other types. */
-typedef struct __attribute__((may_alias)) {
-    TS_DSP_GATHER_FIELDS
 } ts_dsp_gather;
 
 typedef struct {
@@ -50,7 +46,7 @@ void ts_dsp_depthwise_3x3_s2_relu(const ts_dsp_strip *strip);
  * last_strip: for the last strip. slot_pairs: columns of a slot in pairs. strip_pairs: pairs of output columns (stride
  * 2: output columns). */
 typedef struct {
-    TS_DSP_GATHER_FIELDS
+    ts_dsp_gather gather;
     void (*strip)(const ts_dsp_strip *strip);
     void (*last_strip)(const ts_dsp_strip *strip);
     const uint16_t *weights;
@@ -90,9 +86,9 @@ TS_DSP_SHARED void ts_dsp_depthwise_slot(const ts_depthwise_conv_2d_dsp_s8_param
     const int8_t *const row0 = input + (inside[0] ? y : y + 1) * p->input_row_step;
     const int8_t *const row1 = inside[1] ? input + (y + 1) * p->input_row_step : row0;
     if (inside[0] || inside[1]) {
-        ts_dsp_depthwise_gather(slot, row0, row1, (const ts_dsp_gather *)p);
+        ts_dsp_depthwise_gather(slot, row0, row1, &p->gather);
     }
-    const int8_t zero_point = (int8_t)(p->padding & 0xff);
+    const int8_t zero_point = (int8_t)(p->gather.padding & 0xff);
     const int32_t pair = (int32_t)((uint32_t)zero_point << 16) | (zero_point & 0xffff);
     for (int32_t row = 0; row < 2; row++) {
         for (int32_t i = row; !inside[row] && i < 8 * p->slot_pairs; i += 2) {

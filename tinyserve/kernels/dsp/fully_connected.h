@@ -12,14 +12,10 @@
 extern "C" {
 #endif
 
-#define TS_DSP_FULLY_CONNECTED_FIELDS                                                                                  \
-    int32_t quads, tail;                                                                                               \
-    const uint32_t *weights;                                                                                           \
+typedef struct {
+    int32_t quads, tail;
+    const uint32_t *weights;
     int32_t groups, multiplier, rounding, shift;
-
-/* The start of the kernels' parameters, which are of other types. */
-typedef struct __attribute__((may_alias)) {
-    TS_DSP_FULLY_CONNECTED_FIELDS
 } ts_dsp_fully_connected;
 
 void ts_dsp_fully_connected_8(const ts_dsp_fully_connected *job, const int8_t *input, int8_t *output);
@@ -30,7 +26,7 @@ void ts_dsp_fully_connected_8(const ts_dsp_fully_connected *job, const int8_t *i
 
 /* group_words: weights of one group. With overlapping set, one more group computes the last 8 channels. */
 typedef struct {
-    TS_DSP_FULLY_CONNECTED_FIELDS
+    ts_dsp_fully_connected job;
     int32_t batches, depth, channels, group_words, overlapping;
 } ts_fully_connected_dsp_s8_params;
 
@@ -38,10 +34,11 @@ TS_DSP_SHARED void ts_fully_connected_dsp_s8(const ts_fully_connected_dsp_s8_par
                                              int8_t *output)
 {
     for (int32_t b = 0; b < p->batches; b++, input += p->depth, output += p->channels) {
-        ts_dsp_fully_connected_8((const ts_dsp_fully_connected *)p, input, output);
+        ts_dsp_fully_connected_8(&p->job, input, output);
         if (p->overlapping) {
-            const ts_dsp_fully_connected last = {
-                p->quads, p->tail, p->weights + p->groups * p->group_words, 1, p->multiplier, p->rounding, p->shift};
+            ts_dsp_fully_connected last = p->job;
+            last.weights += p->job.groups * p->group_words;
+            last.groups = 1;
             ts_dsp_fully_connected_8(&last, input, output + p->channels - 8);
         }
     }

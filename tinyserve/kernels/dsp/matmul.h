@@ -12,17 +12,13 @@
 extern "C" {
 #endif
 
-/* What a product needs to know; a kernel's parameters begin with these fields. steps: pairs of taps per pixel.
+/* What a product needs to know. steps: pairs of taps per pixel.
  * output_stride: bytes between pixels, which is the number of channels. rounding: twice the output's zero point plus
  * one. weights_bytes: of the records of whole pairs; with odd, one more follows for the last two channels. */
-#define TS_DSP_MATMUL_FIELDS                                                                                           \
-    int32_t steps, output_stride, rounding;                                                                            \
-    const uint32_t *weights;                                                                                           \
+typedef struct {
+    int32_t steps, output_stride, rounding;
+    const uint32_t *weights;
     int32_t weights_bytes, odd;
-
-/* The start of the kernels' parameters, which are of other types. */
-typedef struct __attribute__((may_alias)) {
-    TS_DSP_MATMUL_FIELDS
 } ts_dsp_matmul;
 
 /* Runs of taps that one pixel reads: quads of bytes and a tail of 0 to 3 in each, how many runs, and the bytes between

@@ -31,29 +31,29 @@ static inline uint32_t ts_dsp_min_s8(uint32_t a, uint32_t b)
 static inline void ts_dsp_max_pixel_s8(const ts_pool_2d_params *p, const int8_t *window, int32_t height, int32_t width,
                                        int8_t *output)
 {
-    const uint32_t low = (uint32_t)(p->activation_min & 0xff) * 0x01010101u;
-    const uint32_t high = (uint32_t)(p->activation_max & 0xff) * 0x01010101u;
+    const uint32_t low = (uint32_t)(p->activation.min & 0xff) * 0x01010101u;
+    const uint32_t high = (uint32_t)(p->activation.max & 0xff) * 0x01010101u;
     int32_t c = 0;
-    for (; c + 4 <= p->channels; c += 4) {
+    for (; c + 4 <= p->window.input_channels; c += 4) {
         uint32_t most = low;
         const int8_t *row = window + c;
-        for (int32_t y = 0; y < height; y++, row += p->input_width * p->channels) {
+        for (int32_t y = 0; y < height; y++, row += p->window.input_width * p->window.input_channels) {
             const int8_t *in = row;
-            for (int32_t x = 0; x < width; x++, in += p->channels) {
+            for (int32_t x = 0; x < width; x++, in += p->window.input_channels) {
                 most = ts_dsp_max_s8(most, ts_dsp_load_four(in));
             }
         }
         most = ts_dsp_min_s8(most, high);
         __builtin_memcpy(output + c, &most, sizeof most);
     }
-    for (; c < p->channels; c++) {
+    for (; c < p->window.input_channels; c++) {
         output[c] = ts_pool_2d_max_window_s8(p, window + c, height, width);
     }
 }
 
 static inline int8_t ts_dsp_mean_s8(const ts_pool_2d_params *p, int32_t sum, int32_t count, uint32_t reciprocal)
 {
-    return (int8_t)ts_clamp(ts_pool_2d_mean_s8(sum, count, reciprocal), p->activation_min, p->activation_max);
+    return (int8_t)ts_activate(p->activation, ts_pool_2d_mean_s8(sum, count, reciprocal));
 }
 
 /* Up to 255 taps: sums in halves of a word. */
@@ -63,12 +63,12 @@ static inline void ts_dsp_average_pixel_s8(const ts_pool_2d_params *p, const int
     const int32_t count = height * width;
     const uint32_t reciprocal = ts_pool_2d_reciprocal(count);
     int32_t c = 0;
-    for (; c + 4 <= p->channels; c += 4) {
+    for (; c + 4 <= p->window.input_channels; c += 4) {
         uint32_t even = 0, odd = 0;
         const int8_t *row = window + c;
-        for (int32_t y = 0; y < height; y++, row += p->input_width * p->channels) {
+        for (int32_t y = 0; y < height; y++, row += p->window.input_width * p->window.input_channels) {
             const int8_t *in = row;
-            for (int32_t x = 0; x < width; x++, in += p->channels) {
+            for (int32_t x = 0; x < width; x++, in += p->window.input_channels) {
                 const uint32_t four = ts_dsp_load_four(in);
                 __asm__("sxtab16 %0, %0, %1" : "+r"(even) : "r"(four));
                 __asm__("sxtab16 %0, %0, %1, ror #8" : "+r"(odd) : "r"(four));
@@ -79,7 +79,7 @@ static inline void ts_dsp_average_pixel_s8(const ts_pool_2d_params *p, const int
         output[c + 2] = ts_dsp_mean_s8(p, (int16_t)(even >> 16), count, reciprocal);
         output[c + 3] = ts_dsp_mean_s8(p, (int16_t)(odd >> 16), count, reciprocal);
     }
-    for (; c < p->channels; c++) {
+    for (; c < p->window.input_channels; c++) {
         output[c] = ts_dsp_mean_s8(p, ts_pool_2d_sum_s8(p, window + c, height, width), count, reciprocal);
     }
 }

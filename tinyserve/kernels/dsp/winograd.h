@@ -17,15 +17,11 @@
 extern "C" {
 #endif
 
-#define TS_DSP_WINOGRAD_FIELDS                                                                                         \
-    int32_t steps, blocks; /* pairs of input channels, quads of output channels */                                     \
-    const int32_t *weights;                                                                                            \
-    const int32_t *records;                                                                                            \
+typedef struct {
+    int32_t steps, blocks; /* pairs of input channels, quads of output channels */
+    const int32_t *weights;
+    const int32_t *records;
     int32_t pixel_step, row_step; /* of the output, in bytes */
-
-/* The start of the kernels' parameters, which are of other types. */
-typedef struct __attribute__((may_alias)) {
-    TS_DSP_WINOGRAD_FIELDS
 } ts_dsp_winograd;
 
 typedef void ts_dsp_winograd_function(const ts_dsp_winograd *job, const int32_t *v, int32_t *m, int8_t *output);
@@ -39,7 +35,7 @@ void ts_dsp_winograd_input(const int8_t *const rows[4], int32_t column_step, int
 #endif
 
 typedef struct {
-    TS_DSP_WINOGRAD_FIELDS
+    ts_dsp_winograd job;
     ts_dsp_winograd_function *multiply;
     int32_t height, width, input_channels, input_zero_point;
 } ts_conv_2d_winograd_dsp_s8_params;
@@ -57,7 +53,7 @@ TS_DSP_SMALL void ts_dsp_winograd_border(const ts_conv_2d_winograd_dsp_s8_params
                                          int32_t x, int32_t *window)
 {
     const int32_t padding = (int32_t)((uint32_t)(uint8_t)p->input_zero_point * 0x01010101u);
-    const int32_t quads = p->steps / 2;
+    const int32_t quads = p->job.steps / 2;
     const int32_t begin = x < 0 ? -x : 0;
     const int32_t end = x + 6 > p->width ? p->width - x : 6;
     for (int32_t row = y; row < y + 4; row++, window += 6 * quads) {
@@ -83,7 +79,7 @@ TS_DSP_SHARED void ts_conv_2d_winograd_dsp_s8(const ts_conv_2d_winograd_dsp_s8_p
                                               int8_t *output, int32_t *scratch)
 {
     const int32_t channels = p->input_channels;
-    int32_t *const m = scratch + 32 * p->steps;
+    int32_t *const m = scratch + 32 * p->job.steps;
     for (int32_t y = 0; y < p->height; y += 2) {
         for (int32_t x = 0; x < p->width; x += 4) {
             const int inside = y >= 1 && y + 3 <= p->height && x >= 1 && x + 5 <= p->width;
@@ -95,8 +91,8 @@ TS_DSP_SHARED void ts_conv_2d_winograd_dsp_s8(const ts_conv_2d_winograd_dsp_s8_p
             }
             const int32_t row_bytes = (inside ? p->width : 6) * channels;
             const int8_t *const rows[4] = {from, from + row_bytes, from + 2 * row_bytes, from + 3 * row_bytes};
-            ts_dsp_winograd_input(rows, channels, p->steps / 2, scratch);
-            p->multiply((const ts_dsp_winograd *)p, scratch, m, output + (y * p->width + x) * p->pixel_step);
+            ts_dsp_winograd_input(rows, channels, p->job.steps / 2, scratch);
+            p->multiply(&p->job, scratch, m, output + (y * p->width + x) * p->job.pixel_step);
         }
     }
 }

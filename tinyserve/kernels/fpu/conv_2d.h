@@ -18,14 +18,11 @@
 #endif
 
 typedef struct {
-    const float *weights; /* [groups of 4 channels][height][width][channels][4], missing channels zero */
-    const float *bias;    /* [groups][4] */
-    int32_t batches;
-    int32_t input_height, input_width, input_channels;
-    int32_t filter_height, filter_width;
-    int32_t output_height, output_width, output_channels;
-    int32_t stride_height, stride_width, pad_top, pad_left;
-    TS_ACTIVATION_FIELDS(float)
+    const float *weights;     /* [groups of 4 channels][height][width][channels][4], missing channels zero */
+    const float *bias;        /* [groups][4] */
+    ts_sliding_window window; /* undilated */
+    int32_t output_channels;
+    ts_activation_f32 activation;
 } ts_conv_2d_fpu_f32_params;
 
 /* What two pixels read: `rows` runs of `run` inputs each, `step` apart, and as many quadruples of weights. */
@@ -74,7 +71,7 @@ static inline void ts_fpu_conv_pixels(const ts_conv_2d_fpu_f32_params *p, ts_fpu
                                       float *output)
 {
     const float *const weights = window->weights;
-    const int32_t group_weights = 4 * p->filter_height * p->filter_width * p->input_channels;
+    const int32_t group_weights = 4 * p->window.filter_height * p->window.filter_width * p->window.input_channels;
     const float *bias = p->bias;
     for (int32_t channel = 0; channel < p->output_channels; channel += 4) {
         float sums[8];
@@ -83,8 +80,7 @@ static inline void ts_fpu_conv_pixels(const ts_conv_2d_fpu_f32_params *p, ts_fpu
         for (int32_t pixel = 0; pixel < pixels; pixel++) {
             for (int32_t i = 0; i < 4 && i < left; i++) {
                 float sum = sums[4 * pixel + i] + bias[i];
-                sum = sum > p->activation_min ? sum : p->activation_min;
-                output[pixel * p->output_channels + channel + i] = sum < p->activation_max ? sum : p->activation_max;
+                output[pixel * p->output_channels + channel + i] = ts_activate_f32(p->activation, sum);
             }
         }
         bias += 4;
@@ -95,25 +91,26 @@ static inline void ts_fpu_conv_pixels(const ts_conv_2d_fpu_f32_params *p, ts_fpu
 
 static inline void ts_conv_2d_fpu_f32(const ts_conv_2d_fpu_f32_params *p, const float *input, float *output)
 {
-    const int32_t channels = p->input_channels;
-    const int32_t row_elements = p->input_width * channels;
-    const int32_t last_left = p->input_width - p->filter_width;
+    const int32_t channels = p->window.input_channels;
+    const int32_t row_elements = p->window.input_width * channels;
+    const int32_t last_left = p->window.input_width - p->window.filter_width;
     ts_fpu_conv_window window;
     window.step = row_elements;
-    window.weights_step = 4 * p->filter_width * channels;
-    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {
-        for (int32_t oy = 0; oy < p->output_height; oy++) {
-            const int32_t y0 = oy * p->stride_height - p->pad_top;
-            const ts_taps rows = ts_taps_inside(y0, p->input_height, p->filter_height, 1);
+    window.weights_step = 4 * p->window.filter_width * channels;
+    for (int32_t b = 0; b < p->window.batches; b++, input += p->window.input_height * row_elements) {
+        for (int32_t oy = 0; oy < p->window.output_height; oy++) {
+            const int32_t y0 = ts_window_top(&p->window, oy);
+            const ts_taps rows = ts_taps_inside(y0, p->window.input_height, p->window.filter_height, 1);
             window.rows = rows.end - rows.begin;
-            for (int32_t ox = 0; ox < p->output_width;) {
-                const int32_t x0 = ox * p->stride_width - p->pad_left;
-                const ts_taps columns = ts_taps_inside(x0, p->input_width, p->filter_width, 1);
-                const int32_t pair = ox + 1 < p->output_width && x0 >= 0 && x0 + p->stride_width <= last_left;
+            for (int32_t ox = 0; ox < p->window.output_width;) {
+                const int32_t x0 = ts_window_left(&p->window, ox);
+                const ts_taps columns = ts_taps_inside(x0, p->window.input_width, p->window.filter_width, 1);
+                const int32_t pair =
+                    ox + 1 < p->window.output_width && x0 >= 0 && x0 + p->window.stride_width <= last_left;
                 window.run = (columns.end - columns.begin) * channels;
                 window.first = input + (y0 + rows.begin) * row_elements + (x0 + columns.begin) * channels;
-                window.second = window.first + (pair ? p->stride_width * channels : 0);
-                window.weights = p->weights + 4 * (rows.begin * p->filter_width + columns.begin) * channels;
+                window.second = window.first + (pair ? p->window.stride_width * channels : 0);
+                window.weights = p->weights + 4 * (rows.begin * p->window.filter_width + columns.begin) * channels;
                 ts_fpu_conv_pixels(p, &window, pair ? 2 : 1, output);
                 output += (pair ? 2 : 1) * p->output_channels;
                 ox += pair ? 2 : 1;

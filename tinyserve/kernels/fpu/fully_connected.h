@@ -12,15 +12,11 @@
 #endif
 
 /* groups: of 4 channels, the last of which has last_channels. */
-#define TS_FPU_FULLY_CONNECTED_FIELDS                                                                                  \
-    int32_t quads, tail;                                                                                               \
-    const float *weights;                                                                                              \
-    int32_t groups, last_channels;                                                                                     \
-    TS_ACTIVATION_FIELDS(float)
-
-/* The start of the kernels' parameters, which are of other types. */
-typedef struct __attribute__((may_alias)) {
-    TS_FPU_FULLY_CONNECTED_FIELDS
+typedef struct {
+    int32_t quads, tail;
+    const float *weights;
+    int32_t groups, last_channels;
+    ts_activation_f32 activation;
 } ts_fpu_fully_connected;
 
 #ifdef __cplusplus
@@ -34,7 +30,7 @@ void ts_fpu_fully_connected_4(const ts_fpu_fully_connected *job, const float *in
 #endif
 
 typedef struct {
-    TS_FPU_FULLY_CONNECTED_FIELDS
+    ts_fpu_fully_connected job;
     int32_t batches, depth, channels;
 } ts_fully_connected_fpu_f32_params;
 
@@ -42,7 +38,7 @@ static inline void ts_fully_connected_fpu_f32(const ts_fully_connected_fpu_f32_p
                                               float *output)
 {
     for (int32_t b = 0; b < p->batches; b++, input += p->depth, output += p->channels) {
-        ts_fpu_fully_connected_4((const ts_fpu_fully_connected *)p, input, output);
+        ts_fpu_fully_connected_4(&p->job, input, output);
     }
 }
 

@@ -23,7 +23,7 @@ typedef struct {
     const int8_t *weights;
     const int32_t *requant;
     int32_t zero_point;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
 } ts_host_depthwise_conv_2d_params;
 
 TS_HOST_INLINE void ts_host_depthwise_block(const ts_host_depthwise_conv_2d_params *p, const uint8_t *x, int32_t block,
@@ -39,8 +39,8 @@ TS_HOST_INLINE void ts_host_depthwise_block(const ts_host_depthwise_conv_2d_para
     }
     const ts_lanes multiplier = ts_lanes_load(requant + TS_HOST_LANES);
     const ts_lanes scaled = ts_lanes_requantize(sum, multiplier, ts_lanes_load(requant + 2 * TS_HOST_LANES));
-    ts_lanes_store(ts_lanes_add(scaled, ts_lanes_of(p->zero_point)), ts_lanes_of(p->activation_min),
-                   ts_lanes_of(p->activation_max), output, count);
+    ts_lanes_store(ts_lanes_add(scaled, ts_lanes_of(p->zero_point)), ts_lanes_of(p->activation.min),
+                   ts_lanes_of(p->activation.max), output, count);
 }
 
 static inline int8_t *ts_host_depthwise_group(const ts_host_depthwise_conv_2d_params *p, const uint8_t *x,
@@ -81,7 +81,7 @@ typedef struct {
     const int32_t *offsets;
     const float *weights;
     const float *bias;
-    TS_ACTIVATION_FIELDS(float)
+    ts_activation_f32 activation;
 } ts_host_depthwise_conv_2d_f32_params;
 
 TS_HOST_INLINE void ts_host_depthwise_block_f32(const ts_host_depthwise_conv_2d_f32_params *p, const float *x,
@@ -92,7 +92,7 @@ TS_HOST_INLINE void ts_host_depthwise_block_f32(const ts_host_depthwise_conv_2d_
     for (int32_t tap = 0; tap < p->taps; tap++, w += TS_HOST_LANES) {
         sum = ts_floats_multiply_add(sum, ts_floats_load(x + p->offsets[tap]), ts_floats_load(w));
     }
-    ts_floats_store(sum, p->bias + block * TS_HOST_LANES, p->activation_min, p->activation_max, output, count);
+    ts_floats_store(sum, p->bias + block * TS_HOST_LANES, p->activation.min, p->activation.max, output, count);
 }
 
 /* padded: TS_HOST_SLACK values more than one padded image. */

@@ -20,7 +20,7 @@ typedef struct {
     const int8_t *weights;
     const int32_t *requant;
     int32_t zero_point;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
 } ts_host_matmul;
 
 #define TS_HOST_REQUANT (3 * TS_HOST_LANES)
@@ -56,7 +56,7 @@ TS_HOST_INLINE void ts_host_tile(const ts_host_matmul *m, const uint8_t *x, int3
         }
     }
     const ts_lanes zero_point = ts_lanes_of(m->zero_point);
-    const ts_lanes low = ts_lanes_of(m->activation_min), high = ts_lanes_of(m->activation_max);
+    const ts_lanes low = ts_lanes_of(m->activation.min), high = ts_lanes_of(m->activation.max);
 #pragma GCC unroll 4
     for (int32_t b = 0; b < blocks; b++, channel += TS_HOST_LANES) {
         const ts_lanes multiplier = ts_lanes_load(requant + b * TS_HOST_REQUANT + TS_HOST_LANES);

@@ -17,7 +17,7 @@ typedef struct {
     int32_t channels;
     const float *weights;
     const float *bias;
-    TS_ACTIVATION_FIELDS(float)
+    ts_activation_f32 activation;
 } ts_host_matmul_f32;
 
 #define TS_HOST_MOST_F32 4
@@ -54,7 +54,7 @@ TS_HOST_INLINE void ts_host_tile_f32(const ts_host_matmul_f32 *m, const float *x
         const int32_t left = m->channels - channel, count = left < TS_HOST_LANES ? left : TS_HOST_LANES;
 #pragma GCC unroll 4
         for (int32_t p = 0; p < pixels; p++) {
-            ts_floats_store(sums[p][b], m->bias + channel, m->activation_min, m->activation_max,
+            ts_floats_store(sums[p][b], m->bias + channel, m->activation.min, m->activation.max,
                             output + p * m->channels + channel, count);
         }
     }

@@ -11,7 +11,7 @@
 
 typedef struct {
     int32_t elements;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
     int32_t offset1, offset2, output_offset, left_shift;
     int32_t multiplier1, shift1, multiplier2, shift2, output_multiplier, output_shift;
     int32_t subtract;
@@ -30,8 +30,8 @@ TS_MVE_INLINE int32x4_t ts_mve_requantize(int32x4_t value, int32_t multiplier, i
 
 TS_MVE_INLINE void ts_mve_add_s8(const ts_mve_add_params *p, const int8_t *input1, const int8_t *input2, int8_t *output)
 {
-    const int32x4_t low = vdupq_n_s32(p->activation_min);
-    const int32x4_t high = vdupq_n_s32(p->activation_max);
+    const int32x4_t low = vdupq_n_s32(p->activation.min);
+    const int32x4_t high = vdupq_n_s32(p->activation.max);
     for (int32_t left = p->elements; left > 0; left -= 4) {
         const mve_pred16_t lanes = vctp32q((uint32_t)left);
         int32x4_t a = vshlq_n_s32(vaddq_n_s32(vldrbq_z_s32(input1, lanes), p->offset1), 20);

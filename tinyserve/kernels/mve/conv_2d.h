@@ -12,12 +12,14 @@
 #define TS_KERNELS_MVE_CONV_2D_H
 
 #include "../common/params.h"
+#include "../common/window.h"
 #include "matmul.h"
 
 typedef struct {
     const int8_t *weights; /* see matmul.h: pairs of output channels, interleaved by 16 */
     const int32_t *requant;
-    TS_CONVOLUTION_FIELDS
+    ts_sliding_window window; /* batch 1 */
+    int32_t output_channels;
     int32_t input_zero_point;
     ts_mve_output output;
 } ts_mve_conv_2d_params;
@@ -36,26 +38,27 @@ TS_MVE_INLINE void ts_mve_fill(int8_t *to, int8_t value, int32_t count)
 /* One kernel row of a patch, taken from the input row `row` (NULL above and below the input). */
 TS_MVE_INLINE void ts_mve_patch_row(const ts_mve_conv_2d_params *p, const int8_t *row, int32_t left, int8_t *patch)
 {
-    const int32_t channels = p->input_channels;
+    const int32_t channels = p->window.input_channels;
     const int8_t zero = (int8_t)p->input_zero_point;
-    const int32_t right = left + p->filter_width;
+    const int32_t right = left + p->window.filter_width;
     if (row == 0) {
-        ts_mve_fill(patch, zero, p->filter_width * channels);
-    } else if (p->dilation_width != 1) {
-        for (int32_t x = left; x < left + p->filter_width * p->dilation_width; x += p->dilation_width) {
-            if (x < 0 || x >= p->input_width) {
+        ts_mve_fill(patch, zero, p->window.filter_width * channels);
+    } else if (p->window.dilation_width != 1) {
+        for (int32_t x = left; x < left + p->window.filter_width * p->window.dilation_width;
+             x += p->window.dilation_width) {
+            if (x < 0 || x >= p->window.input_width) {
                 ts_mve_fill(patch, zero, channels);
             } else {
                 ts_mve_copy(patch, row + x * channels, channels);
             }
             patch += channels;
         }
-    } else if (left >= 0 && right <= p->input_width) {
-        ts_mve_copy(patch, row + left * channels, p->filter_width * channels);
+    } else if (left >= 0 && right <= p->window.input_width) {
+        ts_mve_copy(patch, row + left * channels, p->window.filter_width * channels);
     } else {
         const int32_t before = left < 0 ? -left : 0;
-        const int32_t after = right > p->input_width ? right - p->input_width : 0;
-        const int32_t inside = p->filter_width - before - after;
+        const int32_t after = right > p->window.input_width ? right - p->window.input_width : 0;
+        const int32_t inside = p->window.filter_width - before - after;
         ts_mve_fill(patch, zero, before * channels);
         ts_mve_copy(patch + before * channels, row + (left + before) * channels, inside * channels);
         ts_mve_fill(patch + (before + inside) * channels, zero, after * channels);
@@ -95,12 +98,12 @@ TS_MVE_INLINE void ts_mve_patch_inside(const int8_t *from, int32_t filter_height
 TS_MVE_KERNEL void ts_mve_patch_border(const ts_mve_conv_2d_params *p, const int8_t *input, int32_t top, int32_t left,
                                        int8_t *patch)
 {
-    const int32_t row_bytes = p->input_width * p->input_channels;
-    for (int32_t ky = 0; ky < p->filter_height; ++ky) {
-        const int32_t in_y = top + ky * p->dilation_height;
-        const int8_t *row = in_y < 0 || in_y >= p->input_height ? 0 : input + in_y * row_bytes;
+    const int32_t row_bytes = p->window.input_width * p->window.input_channels;
+    for (int32_t ky = 0; ky < p->window.filter_height; ++ky) {
+        const int32_t in_y = top + ky * p->window.dilation_height;
+        const int8_t *row = in_y < 0 || in_y >= p->window.input_height ? 0 : input + in_y * row_bytes;
         ts_mve_patch_row(p, row, left, patch);
-        patch += p->filter_width * p->input_channels;
+        patch += p->window.filter_width * p->window.input_channels;
     }
 }
 
@@ -109,8 +112,8 @@ TS_MVE_KERNEL void ts_mve_patch_border(const ts_mve_conv_2d_params *p, const int
 TS_MVE_KERNEL void ts_mve_conv_2d_rest(const ts_mve_conv_2d_params *p, const int8_t *rows, int32_t pixels, int32_t *acc,
                                        int8_t *output)
 {
-    const int32_t blocks = (p->filter_height * p->filter_width * p->input_channels + 15) / 16;
-    const int32_t exact_ties = p->output.activation_min < p->output.zero_point;
+    const int32_t blocks = (p->window.filter_height * p->window.filter_width * p->window.input_channels + 15) / 16;
+    const int32_t exact_ties = p->output.activation.min < p->output.zero_point;
     for (int32_t pixel = 0; pixel < pixels; ++pixel) {
         const int8_t *weights = p->weights;
         const int32_t *requant = p->requant;
@@ -132,26 +135,27 @@ TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const 
                                           int8_t *patches, const int32_t blocks, const int32_t exact_ties)
 {
     const int8_t *const row[3] = {patches, patches + blocks * 16, patches + blocks * 32};
-    const int32_t channels = p->input_channels;
-    const int32_t row_bytes = p->filter_width * channels;
-    const int32_t step = p->dilation_height * p->input_width * channels;
-    const int32_t last_row = row_bytes < 16 ? p->input_height - 1 : p->input_height;
-    const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->filter_width : -1;
+    const int32_t channels = p->window.input_channels;
+    const int32_t row_bytes = p->window.filter_width * channels;
+    const int32_t step = p->window.dilation_height * p->window.input_width * channels;
+    const int32_t last_row = row_bytes < 16 ? p->window.input_height - 1 : p->window.input_height;
+    const int32_t last_left = p->window.dilation_width == 1 ? p->window.input_width - p->window.filter_width : -1;
     int32_t acc[TS_MVE_ACC_WORDS] __attribute__((aligned(16)));
     int32_t filled = 0;
-    int32_t top = -p->pad_top;
-    for (int32_t y = 0; y < p->output_height; ++y) {
-        const int32_t rows_inside = top >= 0 && top + (p->filter_height - 1) * p->dilation_height < last_row;
-        int32_t left = -p->pad_left;
-        for (int32_t x = 0; x < p->output_width; ++x) {
+    int32_t top = -p->window.pad_top;
+    for (int32_t y = 0; y < p->window.output_height; ++y) {
+        const int32_t rows_inside =
+            top >= 0 && top + (p->window.filter_height - 1) * p->window.dilation_height < last_row;
+        int32_t left = -p->window.pad_left;
+        for (int32_t x = 0; x < p->window.output_width; ++x) {
             int8_t *patch = patches + filled * blocks * 16;
             if (rows_inside && left >= 0 && left <= last_left) {
-                ts_mve_patch_inside(input + (top * p->input_width + left) * channels, p->filter_height, row_bytes, step,
-                                    patch);
+                ts_mve_patch_inside(input + (top * p->window.input_width + left) * channels, p->window.filter_height,
+                                    row_bytes, step, patch);
             } else {
                 ts_mve_patch_border(p, input, top, left, patch);
             }
-            left += p->stride_width;
+            left += p->window.stride_width;
             if (++filled == 3) {
                 ts_mve_pixels(row, p->weights, blocks, p->output_channels, p->requant, p->output, exact_ties, acc,
                               output);
@@ -159,7 +163,7 @@ TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const 
                 filled = 0;
             }
         }
-        top += p->stride_height;
+        top += p->window.stride_height;
     }
     ts_mve_conv_2d_rest(p, patches, filled, acc, output);
 }
@@ -169,8 +173,8 @@ TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const 
 TS_MVE_INLINE void ts_mve_conv_2d_pointwise(const ts_mve_conv_2d_params *p, const int8_t *input, int8_t *output,
                                             int8_t *patches, const int32_t blocks, const int32_t exact_ties)
 {
-    const int32_t channels = p->input_channels;
-    const int32_t pixels = p->output_height * p->output_width;
+    const int32_t channels = p->window.input_channels;
+    const int32_t pixels = p->window.output_height * p->window.output_width;
     const int32_t overread = blocks * 16 - channels;
     int32_t acc[TS_MVE_ACC_WORDS] __attribute__((aligned(16)));
     int32_t first = 0;
@@ -203,7 +207,7 @@ TS_MVE_INLINE void ts_mve_conv_2d_pointwise(const ts_mve_conv_2d_params *p, cons
         ts_mve_conv_2d_pointwise(p, input, output, patches, blocks, exact_ties);                                       \
     }
 
-#define TS_MVE_PATCH_BLOCKS ((p->filter_height * p->filter_width * p->input_channels + 15) / 16)
+#define TS_MVE_PATCH_BLOCKS ((p->window.filter_height * p->window.filter_width * p->window.input_channels + 15) / 16)
 
 TS_MVE_CONV_2D(1, 1, 0)
 TS_MVE_CONV_2D(2, 2, 0)

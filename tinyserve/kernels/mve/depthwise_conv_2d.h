@@ -17,14 +17,14 @@
 #ifndef TS_KERNELS_MVE_DEPTHWISE_CONV_2D_H
 #define TS_KERNELS_MVE_DEPTHWISE_CONV_2D_H
 
+#include "../common/depthwise_3x3.h"
 #include "../common/params.h"
 #include "matmul.h"
 
 typedef struct {
     const int8_t *weights; /* per channel 3 rows of {w0, w1, w2, 0} and 4 zeros, which meet an arbitrary fourth row */
     const int32_t *requant;
-    TS_DEPTHWISE_3X3_FIELDS
-    int32_t input_zero_point;
+    ts_depthwise_3x3 shape;
     ts_mve_output output;
 } ts_mve_depthwise_conv_2d_params;
 
@@ -37,10 +37,10 @@ typedef struct {
 TS_MVE_INLINE void ts_mve_depthwise_columns(const ts_mve_depthwise_conv_2d_params *p, const int8_t *row, int32_t x,
                                             int8x16_t zero, mve_pred16_t lanes, int8_t *words)
 {
-    const int32_t channels = p->channels;
+    const int32_t channels = p->shape.channels;
     const int8_t *from = row + x * channels;
     int8x16x4_t column = {{zero, zero, zero, zero}};
-    if (x >= 0 && x + 4 <= p->input_width && lanes == 0xFFFF) {
+    if (x >= 0 && x + 4 <= p->shape.input_width && lanes == 0xFFFF) {
         column.val[0] = vldrbq_s8(from);
         from += channels;
         column.val[1] = vldrbq_s8(from);
@@ -49,7 +49,7 @@ TS_MVE_INLINE void ts_mve_depthwise_columns(const ts_mve_depthwise_conv_2d_param
         from += channels;
         column.val[3] = vldrbq_s8(from);
     } else {
-        const int32_t inside = p->input_width - x;
+        const int32_t inside = p->shape.input_width - x;
         if (x >= 0 && inside > 0) {
             column.val[0] = vldrbq_z_s8(from, lanes);
         }
@@ -72,15 +72,15 @@ TS_MVE_INLINE void ts_mve_depthwise_columns(const ts_mve_depthwise_conv_2d_param
 TS_MVE_INLINE void ts_mve_depthwise_row(const ts_mve_depthwise_conv_2d_params *p, const int8_t *input, int32_t y,
                                         int32_t groups, mve_pred16_t lanes, int8_t *words)
 {
-    const int8x16_t zero = vdupq_n_s8((int8_t)p->input_zero_point);
-    if (y < 0 || y >= p->input_height) {
+    const int8x16_t zero = vdupq_n_s8((int8_t)p->shape.input_zero_point);
+    if (y < 0 || y >= p->shape.input_height) {
         for (int32_t i = 0; i < groups * 64; i += 16) {
             vstrbq_s8(words + i, zero);
         }
         return;
     }
-    const int8_t *row = input + y * p->input_width * p->channels;
-    int32_t x = -p->pad_left;
+    const int8_t *row = input + y * p->shape.input_width * p->shape.channels;
+    int32_t x = -p->shape.pad_left;
     for (int32_t group = 0; group < groups; ++group) {
         ts_mve_depthwise_columns(p, row, x, zero, lanes, words);
         x += 2;
@@ -116,7 +116,7 @@ TS_MVE_INLINE void ts_mve_depthwise_block(const ts_mve_depthwise_conv_2d_params 
 #undef TS_MVE_CHANNEL
     const int32_t *requant = p->requant + first / 4 * TS_MVE_REQUANT4;
     const ts_mve_output out = p->output;
-    int8_t *to_next = to + p->channels;
+    int8_t *to_next = to + p->shape.channels;
     for (int32_t channel = 0; channel < count; channel += 4) {
         const int32x4_t bias = vldrwq_s32(requant);
         const int32x4_t multiplier = vldrwq_s32(requant + 4);
@@ -136,35 +136,35 @@ TS_MVE_INLINE void ts_mve_depthwise_channels(const ts_mve_depthwise_conv_2d_para
                                              int8_t *output, int8_t *words, int32_t first, const int32_t count,
                                              const int32_t stride, const int32_t exact_ties)
 {
-    const int32_t groups = stride == 1 ? (p->output_width + 1) / 2 : p->output_width;
+    const int32_t groups = stride == 1 ? (p->shape.output_width + 1) / 2 : p->shape.output_width;
     const int32_t row_bytes = groups * 64;
     const mve_pred16_t lanes = count == 16 ? 0xFFFF : vctp8q((uint32_t)count);
     int8_t *row[3] = {words, words + row_bytes, words + 2 * row_bytes};
-    int32_t in_y = -p->pad_top;
+    int32_t in_y = -p->shape.pad_top;
     ts_mve_depthwise_row(p, input + first, in_y, groups, lanes, row[0]);
     if (stride == 1) {
         ts_mve_depthwise_row(p, input + first, in_y + 1, groups, lanes, row[1]);
     }
-    for (int32_t y = 0; y < p->output_height; ++y) {
+    for (int32_t y = 0; y < p->shape.output_height; ++y) {
         if (stride == 2) {
             ts_mve_depthwise_row(p, input + first, in_y + 1, groups, lanes, row[1]);
         }
         ts_mve_depthwise_row(p, input + first, in_y + 2, groups, lanes, row[2]);
         uint32x4_t rows = {(uint32_t)(uintptr_t)row[0], (uint32_t)(uintptr_t)row[1], (uint32_t)(uintptr_t)row[2],
                            (uint32_t)(uintptr_t)row[0]};
-        int8_t *to = output + first + y * p->output_width * p->channels;
-        int32_t left = p->output_width;
+        int8_t *to = output + first + y * p->shape.output_width * p->shape.channels;
+        int32_t left = p->shape.output_width;
         if (stride == 1) {
             for (; left >= 2; left -= 2) {
                 ts_mve_depthwise_block(p, rows, first, count, 1, exact_ties, to);
                 rows = vaddq_n_u32(rows, 64);
-                to += 2 * p->channels;
+                to += 2 * p->shape.channels;
             }
         }
         for (; left > 0; --left) {
             ts_mve_depthwise_block(p, rows, first, count, 0, exact_ties, to);
             rows = vaddq_n_u32(rows, 64);
-            to += p->channels;
+            to += p->shape.channels;
         }
         int8_t *const oldest = row[0];
         if (stride == 1) {
@@ -184,11 +184,11 @@ TS_MVE_INLINE void ts_mve_depthwise(const ts_mve_depthwise_conv_2d_params *p, co
                                     int8_t *words, const int32_t stride, const int32_t exact_ties)
 {
     int32_t first = 0;
-    for (; first + 16 <= p->channels; first += 16) {
+    for (; first + 16 <= p->shape.channels; first += 16) {
         ts_mve_depthwise_channels(p, input, output, words, first, 16, stride, exact_ties);
     }
-    if (first < p->channels) {
-        ts_mve_depthwise_channels(p, input, output, words, first, p->channels - first, stride, exact_ties);
+    if (first < p->shape.channels) {
+        ts_mve_depthwise_channels(p, input, output, words, first, p->shape.channels - first, stride, exact_ties);
     }
 }
 

@@ -25,7 +25,7 @@ typedef struct {
     int8_t *output;
     int32_t output_row, rows, columns;
     int32_t multiplier, shift;
-    int32_t zero_point, activation_min, activation_max;
+    ts_mve_output result;
     int32_t output_column;
 } ts_mve_plane_job;
 
@@ -101,9 +101,7 @@ TS_MVE_KERNEL void ts_mve_depthwise_plane(const ts_mve_depthwise_plane_params *p
                             .plane_row = p->stride_rows * p->pitch,
                             .output_row = p->output_row,
                             .columns = p->output_columns,
-                            .zero_point = p->output.zero_point,
-                            .activation_min = p->output.activation_min,
-                            .activation_max = p->output.activation_max,
+                            .result = p->output,
                             .output_column = p->output_column};
     for (int32_t batch = 0; batch < p->batches; ++batch) {
         for (int32_t y = 0; y < p->output_rows; y += p->strip_rows) {

@@ -31,7 +31,7 @@
 
 typedef struct {
     int32_t zero_point;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
 } ts_mve_output;
 
 TS_MVE_INLINE void ts_mve_copy(int8_t *to, const int8_t *from, int32_t count)
@@ -54,8 +54,8 @@ TS_MVE_INLINE void ts_mve_store4(int32x4_t acc, int32x4_t multiplier, int32x4_t 
     }
     value = vrshlq_s32(value, shift);
     value = vaddq_n_s32(value, output.zero_point);
-    value = vmaxq_s32(value, vdupq_n_s32(output.activation_min));
-    value = vminq_s32(value, vdupq_n_s32(output.activation_max));
+    value = vmaxq_s32(value, vdupq_n_s32(output.activation.min));
+    value = vminq_s32(value, vdupq_n_s32(output.activation.max));
     if (__builtin_constant_p(lanes) && lanes == 0xFFFF) {
         vstrbq_s32(destination, value);
     } else {

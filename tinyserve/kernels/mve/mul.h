@@ -15,7 +15,7 @@ TS_MVE_INLINE int32x4_t ts_mve_row_s8(const int8_t *row, int32_t i, int32_t stri
 TS_MVE_INLINE void ts_mul_mve_s8(const ts_mul_quantized_params *p, const int8_t *input1, const int8_t *input2,
                                  int8_t *output)
 {
-    const int32x4_t low = vdupq_n_s32(p->activation_min), high = vdupq_n_s32(p->activation_max);
+    const int32x4_t low = vdupq_n_s32(p->activation.min), high = vdupq_n_s32(p->activation.max);
     int32_t index[TS_BROADCAST_RANK] = {0}, start1 = 0, start2 = 0;
     for (int32_t row = 0; row < p->rows; row++, output += p->row_length) {
         for (int32_t i = 0; i < p->row_length; i += 4) {

@@ -9,14 +9,14 @@
 TS_MVE_INLINE void ts_mve_max_pixel_s8(const ts_pool_2d_params *p, const int8_t *window, int32_t height, int32_t width,
                                        int8_t *output)
 {
-    const int8x16_t low = vdupq_n_s8((int8_t)p->activation_min), high = vdupq_n_s8((int8_t)p->activation_max);
-    for (int32_t c = 0; c < p->channels; c += 16) {
-        const mve_pred16_t lanes = vctp8q((uint32_t)(p->channels - c));
+    const int8x16_t low = vdupq_n_s8((int8_t)p->activation.min), high = vdupq_n_s8((int8_t)p->activation.max);
+    for (int32_t c = 0; c < p->window.input_channels; c += 16) {
+        const mve_pred16_t lanes = vctp8q((uint32_t)(p->window.input_channels - c));
         int8x16_t most = low;
         const int8_t *row = window + c;
-        for (int32_t y = 0; y < height; y++, row += p->input_width * p->channels) {
+        for (int32_t y = 0; y < height; y++, row += p->window.input_width * p->window.input_channels) {
             const int8_t *in = row;
-            for (int32_t x = 0; x < width; x++, in += p->channels) {
+            for (int32_t x = 0; x < width; x++, in += p->window.input_channels) {
                 most = vmaxq_s8(most, vldrbq_z_s8(in, lanes));
             }
         }
@@ -39,16 +39,16 @@ TS_MVE_INLINE int32x4_t ts_mve_mean(int32x4_t sum, int32_t count, uint32_t recip
 TS_MVE_INLINE void ts_mve_average_pixel_s8(const ts_pool_2d_params *p, const int8_t *window, int32_t height,
                                            int32_t width, int8_t *output)
 {
-    const int32x4_t low = vdupq_n_s32(p->activation_min), high = vdupq_n_s32(p->activation_max);
+    const int32x4_t low = vdupq_n_s32(p->activation.min), high = vdupq_n_s32(p->activation.max);
     const int32_t count = height * width;
     const uint32_t reciprocal = UINT32_MAX / (uint32_t)count + 1;
-    for (int32_t c = 0; c < p->channels; c += 4) {
-        const mve_pred16_t lanes = vctp32q((uint32_t)(p->channels - c));
+    for (int32_t c = 0; c < p->window.input_channels; c += 4) {
+        const mve_pred16_t lanes = vctp32q((uint32_t)(p->window.input_channels - c));
         int32x4_t sum = vdupq_n_s32(0);
         const int8_t *row = window + c;
-        for (int32_t y = 0; y < height; y++, row += p->input_width * p->channels) {
+        for (int32_t y = 0; y < height; y++, row += p->window.input_width * p->window.input_channels) {
             const int8_t *in = row;
-            for (int32_t x = 0; x < width; x++, in += p->channels) {
+            for (int32_t x = 0; x < width; x++, in += p->window.input_channels) {
                 sum = vaddq_s32(sum, vldrbq_z_s32(in, lanes));
             }
         }

@@ -11,14 +11,16 @@
 #define TS_KERNELS_RV32M_CONV_2D_H
 
 #include "../common/params.h"
+#include "../common/window.h"
 #include "dots.h"
 
 typedef struct {
-    const int8_t *weights;  /* [output channels / 4, rounded up][taps, rounded up to even][4], what is missing 0 */
-    const int32_t *requant; /* ts_rv32m_channel of each channel, missing ones, too */
-    TS_CONVOLUTION_FIELDS
+    const int8_t *weights;    /* [output channels / 4, rounded up][taps, rounded up to even][4], what is missing 0 */
+    const int32_t *requant;   /* ts_rv32m_channel of each channel, missing ones, too */
+    ts_sliding_window window; /* batch 1 */
+    int32_t output_channels;
     int32_t input_zero_point;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
 } ts_rv32m_conv_2d_params;
 
 /* Every fourth byte from `to` on. Both return where the next goes. */
@@ -44,15 +46,15 @@ TS_RV32M_INLINE int8_t *ts_rv32m_fill(int32_t value, int32_t count, int8_t *to)
 static inline void ts_rv32m_gather_border(const ts_rv32m_conv_2d_params *p, const int8_t *input, int32_t top,
                                           int32_t left, int8_t *to)
 {
-    const int32_t channels = p->input_channels;
-    for (int32_t ky = 0; ky < p->filter_height; ky++) {
-        const int32_t y = top + ky * p->dilation_height;
-        for (int32_t kx = 0; kx < p->filter_width; kx++) {
-            const int32_t x = left + kx * p->dilation_width;
-            if (y < 0 || y >= p->input_height || x < 0 || x >= p->input_width) {
+    const int32_t channels = p->window.input_channels;
+    for (int32_t ky = 0; ky < p->window.filter_height; ky++) {
+        const int32_t y = top + ky * p->window.dilation_height;
+        for (int32_t kx = 0; kx < p->window.filter_width; kx++) {
+            const int32_t x = left + kx * p->window.dilation_width;
+            if (y < 0 || y >= p->window.input_height || x < 0 || x >= p->window.input_width) {
                 to = ts_rv32m_fill(p->input_zero_point, channels, to);
             } else {
-                to = ts_rv32m_spread(input + (y * p->input_width + x) * channels, channels, to);
+                to = ts_rv32m_spread(input + (y * p->window.input_width + x) * channels, channels, to);
             }
         }
     }
@@ -64,8 +66,8 @@ static inline void ts_rv32m_pixels(const ts_rv32m_conv_2d_params *p, const int8_
 {
     const ts_rv32m_channel *channel = (const ts_rv32m_channel *)(const void *)p->requant;
     const int8_t *weights = p->weights;
-    ts_rv32m_block block = {patch, patch + TS_RV32M_PIXELS * taps, p->output_channels, p->activation_min,
-                            p->activation_max};
+    ts_rv32m_block block = {patch, patch + TS_RV32M_PIXELS * taps, p->output_channels, p->activation.min,
+                            p->activation.max};
     for (int32_t left = p->output_channels; left > 0; left -= TS_RV32M_CHANNELS) {
         if (left >= TS_RV32M_CHANNELS && pixels == TS_RV32M_PIXELS) {
             ts_rv32m_dots_4x4(&block, weights, channel, output);
@@ -92,24 +94,24 @@ static inline void ts_rv32m_pixels(const ts_rv32m_conv_2d_params *p, const int8_
 static inline void ts_rv32m_conv_2d_s8(const ts_rv32m_conv_2d_params *p, const int8_t *input, int8_t *output,
                                        int8_t *patch)
 {
-    const int32_t run = p->filter_width * p->input_channels;
-    const int32_t taps = (p->filter_height * run + 1) / 2 * 2;
-    const int32_t row_step = p->dilation_height * p->input_width * p->input_channels;
+    const int32_t run = p->window.filter_width * p->window.input_channels;
+    const int32_t taps = (p->window.filter_height * run + 1) / 2 * 2;
+    const int32_t row_step = p->window.dilation_height * p->window.input_width * p->window.input_channels;
     /* The last positions of windows that lie inside. */
-    const int32_t last_top = p->input_height - 1 - (p->filter_height - 1) * p->dilation_height;
-    const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->filter_width : -1;
+    const int32_t last_top = p->window.input_height - 1 - (p->window.filter_height - 1) * p->window.dilation_height;
+    const int32_t last_left = p->window.dilation_width == 1 ? p->window.input_width - p->window.filter_width : -1;
     int32_t filled = 0;
     for (int32_t i = 0; i < TS_RV32M_PIXELS * taps; i++) {
         patch[i] = 0;
     }
-    for (int32_t oy = 0; oy < p->output_height; oy++) {
-        const int32_t top = oy * p->stride_height - p->pad_top;
-        int32_t left = -p->pad_left;
-        for (int32_t ox = 0; ox < p->output_width; ox++, left += p->stride_width) {
+    for (int32_t oy = 0; oy < p->window.output_height; oy++) {
+        const int32_t top = ts_window_top(&p->window, oy);
+        int32_t left = -p->window.pad_left;
+        for (int32_t ox = 0; ox < p->window.output_width; ox++, left += p->window.stride_width) {
             int8_t *to = patch + filled++;
             if (top >= 0 && top <= last_top && left >= 0 && left <= last_left) {
-                const int8_t *from = input + (top * p->input_width + left) * p->input_channels;
-                for (int32_t ky = p->filter_height; ky > 0; ky--, from += row_step) {
+                const int8_t *from = input + (top * p->window.input_width + left) * p->window.input_channels;
+                for (int32_t ky = p->window.filter_height; ky > 0; ky--, from += row_step) {
                     to = ts_rv32m_spread(from, run, to);
                 }
             } else {

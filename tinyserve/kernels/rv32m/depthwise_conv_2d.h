@@ -11,15 +11,15 @@
 #ifndef TS_KERNELS_RV32M_DEPTHWISE_CONV_2D_H
 #define TS_KERNELS_RV32M_DEPTHWISE_CONV_2D_H
 
+#include "../common/depthwise_3x3.h"
 #include "../common/params.h"
 #include "requantize.h"
 
 typedef struct {
     const int8_t *weights;  /* [channels][3][3] */
     const int32_t *requant; /* ts_rv32m_channel of each channel */
-    TS_DEPTHWISE_3X3_FIELDS
-    int32_t input_zero_point;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_depthwise_3x3 shape;
+    ts_activation activation;
     int32_t band_rows; /* output rows of a band */
 } ts_rv32m_depthwise_conv_2d_params;
 
@@ -52,19 +52,19 @@ TS_RV32M_INLINE int8_t *ts_rv32m_pad(int32_t value, int32_t count, int8_t *to)
 static inline void ts_rv32m_gather_row(const ts_rv32m_depthwise_conv_2d_params *p, const int8_t *input, int32_t y,
                                        int32_t pitch, int8_t *to)
 {
-    if (y < 0 || y >= p->input_height) {
-        ts_rv32m_pad(p->input_zero_point, pitch, to);
+    if (y < 0 || y >= p->shape.input_height) {
+        ts_rv32m_pad(p->shape.input_zero_point, pitch, to);
         return;
     }
-    const int8_t *from = input + y * p->input_width * p->channels;
-    const int32_t room = pitch - p->pad_left;
-    const int32_t inside = room < p->input_width ? room : p->input_width;
-    to = ts_rv32m_pad(p->input_zero_point, p->pad_left, to);
+    const int8_t *from = input + y * p->shape.input_width * p->shape.channels;
+    const int32_t room = pitch - p->shape.pad_left;
+    const int32_t inside = room < p->shape.input_width ? room : p->shape.input_width;
+    to = ts_rv32m_pad(p->shape.input_zero_point, p->shape.pad_left, to);
 #pragma GCC unroll 4
     for (int32_t i = 0; i < inside; i++) {
-        to[i] = from[i * p->channels];
+        to[i] = from[i * p->shape.channels];
     }
-    ts_rv32m_pad(p->input_zero_point, room - inside, to + inside);
+    ts_rv32m_pad(p->shape.input_zero_point, room - inside, to + inside);
 }
 
 TS_RV32M_INLINE void ts_rv32m_depthwise_channel(const ts_rv32m_depthwise_conv_2d_params *p, const int8_t *input,
@@ -72,22 +72,22 @@ TS_RV32M_INLINE void ts_rv32m_depthwise_channel(const ts_rv32m_depthwise_conv_2d
 {
     const ts_rv32m_channel *channel = (const ts_rv32m_channel *)(const void *)p->requant + index;
     const int8_t *weights = p->weights + 9 * index;
-    const int32_t pitch = TS_RV32M_BAND_PITCH(p->output_width, stride);
-    int32_t y = -p->pad_top, shared = 0;
-    for (int32_t left = p->output_height; left > 0; left -= p->band_rows) {
+    const int32_t pitch = TS_RV32M_BAND_PITCH(p->shape.output_width, stride);
+    int32_t y = -p->shape.pad_top, shared = 0;
+    for (int32_t left = p->shape.output_height; left > 0; left -= p->band_rows) {
         const int32_t rows = left < p->band_rows ? left : p->band_rows;
         const int32_t height = (rows - 1) * stride + 3;
         for (int32_t row = shared; row < height; row++) {
             ts_rv32m_gather_row(p, input, y++, pitch, band + row * pitch);
         }
         const ts_rv32m_windows windows = {
-            band, pitch, p->output_width, rows, p->channels, p->activation_min, p->activation_max};
+            band, pitch, p->shape.output_width, rows, p->shape.channels, p->activation.min, p->activation.max};
         if (stride == 1) {
             ts_rv32m_windows_s1(&windows, weights, channel, output);
         } else {
             ts_rv32m_windows_s2(&windows, weights, channel, output);
         }
-        output += rows * p->output_width * p->channels;
+        output += rows * p->shape.output_width * p->shape.channels;
         shared = 3 - stride;
         for (int32_t i = 0; i < shared * pitch; i++) {
             band[i] = band[rows * stride * pitch + i];
@@ -99,7 +99,7 @@ TS_RV32M_INLINE void ts_rv32m_depthwise_channel(const ts_rv32m_depthwise_conv_2d
 static inline void ts_rv32m_depthwise_conv_2d_s1_s8(const ts_rv32m_depthwise_conv_2d_params *p, const int8_t *input,
                                                     int8_t *output, int8_t *band)
 {
-    for (int32_t c = 0; c < p->channels; c++) {
+    for (int32_t c = 0; c < p->shape.channels; c++) {
         ts_rv32m_depthwise_channel(p, input + c, output + c, c, band, 1);
     }
 }
@@ -107,7 +107,7 @@ static inline void ts_rv32m_depthwise_conv_2d_s1_s8(const ts_rv32m_depthwise_con
 static inline void ts_rv32m_depthwise_conv_2d_s2_s8(const ts_rv32m_depthwise_conv_2d_params *p, const int8_t *input,
                                                     int8_t *output, int8_t *band)
 {
-    for (int32_t c = 0; c < p->channels; c++) {
+    for (int32_t c = 0; c < p->shape.channels; c++) {
         ts_rv32m_depthwise_channel(p, input + c, output + c, c, band, 2);
     }
 }

@@ -15,7 +15,7 @@ typedef struct {
     const int32_t *requant; /* ts_rv32m_channel of each channel, or one for all; its bias is not read */
     int32_t requant_step;   /* 1 or 0 */
     int32_t batches, depth, channels;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
 } ts_rv32m_fully_connected_params;
 
 static inline void ts_rv32m_fully_connected_s8(const ts_rv32m_fully_connected_params *p, const int8_t *input,
@@ -30,7 +30,7 @@ static inline void ts_rv32m_fully_connected_s8(const ts_rv32m_fully_connected_pa
             int32_t sums[TS_RV32M_CHANNELS];
             ts_rv32m_dots_1x4(input, weights, p->depth, bias, sums);
             for (int32_t c = 0; c < count; c++, channel += p->requant_step) {
-                *output++ = ts_rv32m_requantize(sums[c], channel, p->activation_min, p->activation_max);
+                *output++ = ts_rv32m_requantize(sums[c], channel, p->activation.min, p->activation.max);
             }
             weights += TS_RV32M_CHANNELS * p->depth;
             bias += TS_RV32M_CHANNELS;

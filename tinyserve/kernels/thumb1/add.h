@@ -18,7 +18,7 @@ typedef struct {
     int32_t rounding;                        /* half of 2^shift, plus the zero point shifted left */
     int32_t ties;                            /* all ones where shift > 0: negative ties round away from zero */
     int32_t shift;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
 } ts_thumb1_add_params;
 
 /* floor((value * multiplier + 2^30) / 2^31) for any value, from products of 16 by 15 or 16 bits. */
@@ -46,8 +46,7 @@ TS_THUMB1_INLINE void ts_thumb1_add_s8(const ts_thumb1_add_params *p, const int8
         const int32_t sum = p->scaled1[*input1++ + 128] + p->scaled2[*input2++ + 128];
         int32_t value = ts_thumb1_multiply_high_any(sum, p->multiplier_high, p->multiplier_low);
         value = (value + p->rounding + ((value >> 31) & p->ties)) >> p->shift;
-        value = value < p->activation_min ? p->activation_min : value;
-        *output++ = (int8_t)(value > p->activation_max ? p->activation_max : value);
+        *output++ = (int8_t)ts_activate(p->activation, value);
     }
 }
 

@@ -14,6 +14,7 @@
 #define TS_KERNELS_THUMB1_CONV_2D_H
 
 #include "../common/params.h"
+#include "../common/window.h"
 #include "requantize.h"
 
 #define TS_THUMB1_PIXELS 5
@@ -21,11 +22,12 @@
 #define TS_THUMB1_MOST_GROUPS 4
 
 typedef struct {
-    const uint8_t *weights; /* weight + 128, rows padded to a multiple of 4 taps */
-    const int32_t *requant; /* ts_thumb1_channel, 8 words each */
-    TS_CONVOLUTION_FIELDS
+    const uint8_t *weights;   /* weight + 128, rows padded to a multiple of 4 taps */
+    const int32_t *requant;   /* ts_thumb1_channel, 8 words each */
+    ts_sliding_window window; /* batch 1 */
+    int32_t output_channels;
     int32_t input_zero_point;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
     int32_t groups;
 } ts_thumb1_conv_2d_params;
 
@@ -55,9 +57,9 @@ TS_THUMB1_INLINE int32_t ts_thumb1_pad(int32_t value, int32_t count, int32_t *to
 TS_THUMB1_INLINE int32_t ts_thumb1_border_row(const ts_thumb1_conv_2d_params *p, const int8_t *from, int32_t x,
                                               int32_t *patch)
 {
-    const int32_t channels = p->input_channels, taps = p->filter_width;
+    const int32_t channels = p->window.input_channels, taps = p->window.filter_width;
     const int32_t before = x >= 0 ? 0 : -x < taps ? -x : taps;
-    int32_t end = p->input_width - x < taps ? p->input_width - x : taps;
+    int32_t end = p->window.input_width - x < taps ? p->window.input_width - x : taps;
     int32_t sum;
     if (from == 0 || end < before) {
         end = before;
@@ -75,16 +77,16 @@ TS_THUMB1_INLINE int32_t ts_thumb1_border_row(const ts_thumb1_conv_2d_params *p,
 TS_THUMB1_INLINE int32_t ts_thumb1_dilated_row(const ts_thumb1_conv_2d_params *p, const int8_t *from, int32_t x,
                                                int32_t *patch)
 {
-    const int32_t channels = p->input_channels;
+    const int32_t channels = p->window.input_channels;
     const ts_thumb1_widen_args pixel = {1, channels, channels};
     int32_t sum = 0;
-    for (int32_t left = p->filter_width; left > 0; --left) {
-        if (from == 0 || x < 0 || x >= p->input_width) {
+    for (int32_t left = p->window.filter_width; left > 0; --left) {
+        if (from == 0 || x < 0 || x >= p->window.input_width) {
             sum += ts_thumb1_pad(p->input_zero_point, channels, patch);
         } else {
             sum += ts_thumb1_widen5(from + x * channels, patch, &pixel);
         }
-        x += p->dilation_width;
+        x += p->window.dilation_width;
         patch += channels * TS_THUMB1_PIXELS;
     }
     return sum;
@@ -96,12 +98,13 @@ TS_THUMB1_KERNEL int32_t ts_thumb1_border_patch(const ts_thumb1_conv_2d_params *
                                                 int32_t left, int32_t *patch)
 {
     int32_t sum = 0;
-    for (int32_t ky = 0; ky < p->filter_height; ++ky) {
-        const int32_t y = top + ky * p->dilation_height;
-        const int8_t *from = y < 0 || y >= p->input_height ? 0 : input + y * p->input_width * p->input_channels;
-        sum += p->dilation_width == 1 ? ts_thumb1_border_row(p, from, left, patch)
-                                      : ts_thumb1_dilated_row(p, from, left, patch);
-        patch += p->filter_width * p->input_channels * TS_THUMB1_PIXELS;
+    for (int32_t ky = 0; ky < p->window.filter_height; ++ky) {
+        const int32_t y = top + ky * p->window.dilation_height;
+        const int8_t *from =
+            y < 0 || y >= p->window.input_height ? 0 : input + y * p->window.input_width * p->window.input_channels;
+        sum += p->window.dilation_width == 1 ? ts_thumb1_border_row(p, from, left, patch)
+                                             : ts_thumb1_dilated_row(p, from, left, patch);
+        patch += p->window.filter_width * p->window.input_channels * TS_THUMB1_PIXELS;
     }
     return sum;
 }
@@ -124,7 +127,7 @@ TS_THUMB1_KERNEL void ts_thumb1_pixels(const ts_thumb1_conv_2d_params *p, const 
             patch += patch_words;
         }
         runs.runs = count;
-        ts_thumb1_store_runs(acc, channel, output, &runs, p->activation_min, p->activation_max);
+        ts_thumb1_store_runs(acc, channel, output, &runs, p->activation.min, p->activation.max);
         weights += count * (patch_words / TS_THUMB1_PIXELS);
         channel += count;
         output += count;
@@ -137,34 +140,35 @@ TS_THUMB1_KERNEL void ts_thumb1_pixels(const ts_thumb1_conv_2d_params *p, const 
 TS_THUMB1_KERNEL void ts_thumb1_conv_2d_s8(const ts_thumb1_conv_2d_params *p, const int8_t *input, int8_t *output,
                                            int32_t *scratch)
 {
-    const int32_t channels = p->input_channels;
-    const int32_t row_taps = p->filter_width * channels;
-    const int32_t patch_words = (p->filter_height * row_taps + 3) / 4 * 4 * TS_THUMB1_PIXELS;
+    const int32_t channels = p->window.input_channels;
+    const int32_t row_taps = p->window.filter_width * channels;
+    const int32_t patch_words = (p->window.filter_height * row_taps + 3) / 4 * 4 * TS_THUMB1_PIXELS;
     const int32_t most = p->groups * TS_THUMB1_PIXELS;
-    const int32_t last_left = p->dilation_width == 1 ? p->input_width - p->filter_width : -1;
-    const int32_t reach = (p->filter_height - 1) * p->dilation_height;
-    const ts_thumb1_widen_args window = {p->filter_height, row_taps, p->dilation_height * p->input_width * channels};
+    const int32_t last_left = p->window.dilation_width == 1 ? p->window.input_width - p->window.filter_width : -1;
+    const int32_t reach = (p->window.filter_height - 1) * p->window.dilation_height;
+    const ts_thumb1_widen_args window = {p->window.filter_height, row_taps,
+                                         p->window.dilation_height * p->window.input_width * channels};
     int32_t *const acc = scratch + p->groups * patch_words;
     /* Of pixels that a last, incomplete group lacks, sums and outputs are computed from what is there and not stored.
      */
     int32_t sums[TS_THUMB1_MOST_GROUPS * TS_THUMB1_PIXELS];
     int32_t filled = 0, column = 0;
     int32_t *patch = scratch;
-    int32_t top = -p->pad_top;
+    int32_t top = -p->window.pad_top;
     for (int32_t i = 0; i < p->groups * patch_words; ++i) {
         scratch[i] = 0;
     }
-    for (int32_t y = 0; y < p->output_height; ++y) {
-        const int32_t rows_inside = top >= 0 && top + reach < p->input_height;
-        int32_t left = -p->pad_left;
-        const int8_t *from = input + (top * p->input_width + left) * channels;
-        for (int32_t x = 0; x < p->output_width; ++x) {
+    for (int32_t y = 0; y < p->window.output_height; ++y) {
+        const int32_t rows_inside = top >= 0 && top + reach < p->window.input_height;
+        int32_t left = -p->window.pad_left;
+        const int8_t *from = input + (top * p->window.input_width + left) * channels;
+        for (int32_t x = 0; x < p->window.output_width; ++x) {
             const int32_t sum = rows_inside && left >= 0 && left <= last_left
                                     ? ts_thumb1_widen5(from, patch + column, &window)
                                     : ts_thumb1_border_patch(p, input, top, left, patch + column);
             sums[filled] = -128 * sum; /* undoes the 128 in each weight */
-            left += p->stride_width;
-            from += p->stride_width * channels;
+            left += p->window.stride_width;
+            from += p->window.stride_width * channels;
             if (++column == TS_THUMB1_PIXELS) {
                 column = 0;
                 patch += patch_words;
@@ -176,7 +180,7 @@ TS_THUMB1_KERNEL void ts_thumb1_conv_2d_s8(const ts_thumb1_conv_2d_params *p, co
                 patch = scratch;
             }
         }
-        top += p->stride_height;
+        top += p->window.stride_height;
     }
     if (filled > 0) {
         ts_thumb1_pixels(p, scratch, patch_words, sums, filled, acc, output);

@@ -16,15 +16,15 @@
 #ifndef TS_KERNELS_THUMB1_DEPTHWISE_CONV_2D_H
 #define TS_KERNELS_THUMB1_DEPTHWISE_CONV_2D_H
 
+#include "../common/depthwise_3x3.h"
 #include "../common/params.h"
 #include "requantize.h"
 
 typedef struct {
     const int8_t *weights;  /* [channels][3][3]; at stride 2 the columns of a row in the order 0, 2, 1 */
     const int32_t *requant; /* ts_thumb1_channel, 8 words each */
-    TS_DEPTHWISE_3X3_FIELDS
-    int32_t input_zero_point;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_depthwise_3x3 shape;
+    ts_activation activation;
 } ts_thumb1_depthwise_conv_2d_params;
 
 typedef struct {
@@ -51,37 +51,37 @@ void ts_thumb1_row5_split(const ts_thumb1_row5_args *args, const int8_t *weights
 TS_THUMB1_INLINE void ts_thumb1_widen_row(const ts_thumb1_depthwise_conv_2d_params *p, const int8_t *input, int32_t y,
                                           int32_t words, const int32_t stride, int32_t *to)
 {
-    const int32_t zero = p->input_zero_point;
+    const int32_t zero = p->shape.input_zero_point;
     const int32_t half = words / stride;
-    if (y < 0 || y >= p->input_height) {
+    if (y < 0 || y >= p->shape.input_height) {
         for (int32_t i = 0; i < words; ++i) {
             to[i] = zero;
         }
         return;
     }
-    const int8_t *from = input + y * p->input_width * p->channels;
+    const int8_t *from = input + y * p->shape.input_width * p->shape.channels;
     int32_t at = 0;
-    for (; at < p->pad_left; ++at) {
+    for (; at < p->shape.pad_left; ++at) {
         to[stride == 1 ? at : (at & 1) * half + at / 2] = zero;
     }
-    int32_t left = words - at < p->input_width ? words - at : p->input_width;
+    int32_t left = words - at < p->shape.input_width ? words - at : p->shape.input_width;
     if (stride == 1) {
         int32_t *word = to + at;
         at += left;
         for (; left >= 4; left -= 4) {
             word[0] = *from;
-            from += p->channels;
+            from += p->shape.channels;
             word[1] = *from;
-            from += p->channels;
+            from += p->shape.channels;
             word[2] = *from;
-            from += p->channels;
+            from += p->shape.channels;
             word[3] = *from;
-            from += p->channels;
+            from += p->shape.channels;
             word += 4;
         }
         for (; left > 0; --left) {
             *word++ = *from;
-            from += p->channels;
+            from += p->shape.channels;
         }
     } else {
         int32_t *here = to + (at & 1) * half + at / 2;
@@ -89,9 +89,9 @@ TS_THUMB1_INLINE void ts_thumb1_widen_row(const ts_thumb1_depthwise_conv_2d_para
         at += left;
         for (; left > 1; left -= 2) {
             *here++ = *from;
-            from += p->channels;
+            from += p->shape.channels;
             *next++ = *from;
-            from += p->channels;
+            from += p->shape.channels;
         }
         if (left > 0) {
             *here = *from;
@@ -106,19 +106,19 @@ TS_THUMB1_INLINE void ts_thumb1_depthwise_channel(const ts_thumb1_depthwise_conv
                                                   int8_t *output, int32_t *scratch, const int8_t *weights,
                                                   const ts_thumb1_channel *channel, const int32_t stride)
 {
-    const int32_t words = TS_THUMB1_ROW_WORDS(p->output_width, stride);
-    const int32_t groups = (p->output_width + 4) / 5;
+    const int32_t words = TS_THUMB1_ROW_WORDS(p->shape.output_width, stride);
+    const int32_t groups = (p->shape.output_width + 4) / 5;
     int32_t *row[3] = {scratch, scratch + words, scratch + 2 * words};
     int32_t *acc = scratch + 3 * words;
     /* At stride 2, bytes from the end of the second tap's five words to the third's, in the plane of odd columns. */
     ts_thumb1_row5_args args = {{row[0], row[1], row[2]}, (words / 2 - 1) * 4 - 20};
-    const ts_thumb1_store_args runs = {4 * p->output_width, p->channels, 1, 0, 0, 0};
-    int32_t y = -p->pad_top;
+    const ts_thumb1_store_args runs = {4 * p->shape.output_width, p->shape.channels, 1, 0, 0, 0};
+    int32_t y = -p->shape.pad_top;
     ts_thumb1_widen_row(p, input, y++, words, stride, row[0]);
     if (stride == 1) {
         ts_thumb1_widen_row(p, input, y++, words, stride, row[1]);
     }
-    for (int32_t left = p->output_height; left > 0; --left) {
+    for (int32_t left = p->shape.output_height; left > 0; --left) {
         if (stride == 2) {
             ts_thumb1_widen_row(p, input, y++, words, stride, row[1]);
         }
@@ -131,8 +131,8 @@ TS_THUMB1_INLINE void ts_thumb1_depthwise_channel(const ts_thumb1_depthwise_conv
         } else {
             ts_thumb1_row5_split(&args, weights, groups, acc);
         }
-        ts_thumb1_store_runs(acc, channel, output, &runs, p->activation_min, p->activation_max);
-        output += p->output_width * p->channels;
+        ts_thumb1_store_runs(acc, channel, output, &runs, p->activation.min, p->activation.max);
+        output += p->shape.output_width * p->shape.channels;
         int32_t *const oldest = row[0];
         if (stride == 1) {
             row[0] = row[1];
@@ -164,19 +164,23 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_planes_s8(const ts_thumb1_dept
 {
     const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;
     const int8_t *weights = p->weights;
-    const int32_t row = p->input_width + 2;
-    const int32_t words = (p->input_height + 2) * row + 5;
-    const int32_t groups = TS_THUMB1_PLANE_SUMS(p->input_height, p->input_width) / 5;
+    const int32_t row = p->shape.input_width + 2;
+    const int32_t words = (p->shape.input_height + 2) * row + 5;
+    const int32_t groups = TS_THUMB1_PLANE_SUMS(p->shape.input_height, p->shape.input_width) / 5;
     const ts_thumb1_row5_args args = {{plane, plane + row, plane + 2 * row}, 0};
-    const ts_thumb1_store_args runs = {
-        4 * p->input_width, p->channels, p->input_height, 4 * row, p->input_width * p->channels, 0};
+    const ts_thumb1_store_args runs = {4 * p->shape.input_width,
+                                       p->shape.channels,
+                                       p->shape.input_height,
+                                       4 * row,
+                                       p->shape.input_width * p->shape.channels,
+                                       0};
     for (int32_t i = 0; i < words; ++i) {
-        plane[i] = p->input_zero_point;
+        plane[i] = p->shape.input_zero_point;
     }
-    for (int32_t left = p->channels; left > 0; --left) {
-        ts_thumb1_widen_plane(input++, p->input_height, p->input_width, p->channels, plane);
+    for (int32_t left = p->shape.channels; left > 0; --left) {
+        ts_thumb1_widen_plane(input++, p->shape.input_height, p->shape.input_width, p->shape.channels, plane);
         ts_thumb1_row5(&args, weights, groups, plane + words);
-        ts_thumb1_store_runs(plane + words, channel++, output++, &runs, p->activation_min, p->activation_max);
+        ts_thumb1_store_runs(plane + words, channel++, output++, &runs, p->activation.min, p->activation.max);
         weights += 9;
     }
 }
@@ -192,26 +196,26 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_planes_s8(const ts_thumb1_dept
 TS_THUMB1_INLINE void ts_thumb1_widen_split(const ts_thumb1_depthwise_conv_2d_params *p, const int8_t *input,
                                             int32_t *planes)
 {
-    const int32_t row = p->output_width + 1;
-    const int32_t odd_rows = (p->output_height + 1) * row;
-    const int32_t odd_columns = (2 * p->output_height + 1) * row;
-    const int32_t most_rows = 2 * p->output_height + 1 - p->pad_top;
-    const int32_t most_columns = 2 * p->output_width + 1 - p->pad_left;
-    const int32_t height = p->input_height < most_rows ? p->input_height : most_rows;
-    const int32_t width = p->input_width < most_columns ? p->input_width : most_columns;
+    const int32_t row = p->shape.output_width + 1;
+    const int32_t odd_rows = (p->shape.output_height + 1) * row;
+    const int32_t odd_columns = (2 * p->shape.output_height + 1) * row;
+    const int32_t most_rows = 2 * p->shape.output_height + 1 - p->shape.pad_top;
+    const int32_t most_columns = 2 * p->shape.output_width + 1 - p->shape.pad_left;
+    const int32_t height = p->shape.input_height < most_rows ? p->shape.input_height : most_rows;
+    const int32_t width = p->shape.input_width < most_columns ? p->shape.input_width : most_columns;
     for (int32_t y = 0; y < height; ++y) {
-        const int32_t at = y + p->pad_top;
+        const int32_t at = y + p->shape.pad_top;
         int32_t *even = planes + (at & 1) * odd_rows + at / 2 * row;
         int32_t *odd = even + odd_columns;
-        int32_t *here = p->pad_left & 1 ? odd + p->pad_left / 2 : even + p->pad_left / 2;
-        int32_t *next = p->pad_left & 1 ? even + p->pad_left / 2 + 1 : odd + p->pad_left / 2;
-        const int8_t *from = input + y * p->input_width * p->channels;
+        int32_t *here = p->shape.pad_left & 1 ? odd + p->shape.pad_left / 2 : even + p->shape.pad_left / 2;
+        int32_t *next = p->shape.pad_left & 1 ? even + p->shape.pad_left / 2 + 1 : odd + p->shape.pad_left / 2;
+        const int8_t *from = input + y * p->shape.input_width * p->shape.channels;
         int32_t left = width;
         for (; left > 1; left -= 2) {
             *here++ = *from;
-            from += p->channels;
+            from += p->shape.channels;
             *next++ = *from;
-            from += p->channels;
+            from += p->shape.channels;
         }
         if (left > 0) {
             *here = *from;
@@ -225,21 +229,25 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_split_s8(const ts_thumb1_depth
 {
     const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;
     const int8_t *weights = p->weights;
-    const int32_t row = p->output_width + 1;
-    const int32_t odd_rows = (p->output_height + 1) * row;
-    const int32_t odd_columns = (2 * p->output_height + 1) * row;
+    const int32_t row = p->shape.output_width + 1;
+    const int32_t odd_rows = (p->shape.output_height + 1) * row;
+    const int32_t odd_columns = (2 * p->shape.output_height + 1) * row;
     const int32_t words = 2 * odd_columns + 5;
-    const int32_t groups = TS_THUMB1_SPLIT_SUMS(p->output_height, p->output_width) / 5;
+    const int32_t groups = TS_THUMB1_SPLIT_SUMS(p->shape.output_height, p->shape.output_width) / 5;
     const ts_thumb1_row5_args args = {{planes, planes + odd_rows, planes + row}, 4 * odd_columns - 24};
-    const ts_thumb1_store_args runs = {
-        4 * p->output_width, p->channels, p->output_height, 4 * row, p->output_width * p->channels, 0};
+    const ts_thumb1_store_args runs = {4 * p->shape.output_width,
+                                       p->shape.channels,
+                                       p->shape.output_height,
+                                       4 * row,
+                                       p->shape.output_width * p->shape.channels,
+                                       0};
     for (int32_t i = 0; i < words; ++i) {
-        planes[i] = p->input_zero_point;
+        planes[i] = p->shape.input_zero_point;
     }
-    for (int32_t left = p->channels; left > 0; --left) {
+    for (int32_t left = p->shape.channels; left > 0; --left) {
         ts_thumb1_widen_split(p, input++, planes);
         ts_thumb1_row5_split(&args, weights, groups, planes + words);
-        ts_thumb1_store_runs(planes + words, channel++, output++, &runs, p->activation_min, p->activation_max);
+        ts_thumb1_store_runs(planes + words, channel++, output++, &runs, p->activation.min, p->activation.max);
         weights += 9;
     }
 }
@@ -249,7 +257,7 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_split_s8(const ts_thumb1_depth
                                                                const int8_t *input, int8_t *output, int32_t *scratch)  \
     {                                                                                                                  \
         const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;                        \
-        for (int32_t c = 0; c < p->channels; ++c) {                                                                    \
+        for (int32_t c = 0; c < p->shape.channels; ++c) {                                                              \
             ts_thumb1_depthwise_channel(p, input + c, output + c, scratch, p->weights + 9 * c, channel + c, stride);   \
         }                                                                                                              \
     }

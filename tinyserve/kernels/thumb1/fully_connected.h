@@ -17,7 +17,7 @@ typedef struct {
     const uint8_t *weights; /* weight + 128, rows padded to a multiple of 8 taps, an even number of rows */
     const int32_t *requant; /* ts_thumb1_channel, 8 words each */
     int32_t batches, depth, channels;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
 } ts_thumb1_fully_connected_params;
 
 /* dots2.S */
@@ -46,7 +46,7 @@ TS_THUMB1_KERNEL void ts_thumb1_fully_connected_s8(const ts_thumb1_fully_connect
             const int32_t pairs = (count + 1) / 2;
             ts_thumb1_dots2(row, weights, (uint32_t)blocks, -128 * sum, acc, (uint32_t)pairs);
             for (int32_t i = 0; i < count; ++i) {
-                *output++ = ts_thumb1_requantize(acc[i], channel, p->activation_min, p->activation_max);
+                *output++ = ts_thumb1_requantize(acc[i], channel, p->activation.min, p->activation.max);
                 ++channel;
             }
             weights += pairs * blocks * 16;

@@ -12,7 +12,7 @@
 /* As ts_add_quantized_params. Shifts are -30..0; scaled values stay below 2^30. */
 typedef struct {
     int32_t elements;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
     int32_t offset1, offset2, output_offset, left_shift;
     int32_t multiplier1, shift1, multiplier2, shift2, output_multiplier, output_shift;
     bool subtract;
@@ -37,8 +37,7 @@ TS_WASM_KERNEL void ts_wasm_add_s8(const ts_wasm_add_params *p, const int8_t *in
     const ts_wasm_factors f2 = ts_wasm_factors_of(p->multiplier2, p->shift2);
     const ts_wasm_factors fo = ts_wasm_factors_of(p->output_multiplier, p->output_shift);
     const v128_t offset1 = wasm_i16x8_splat((int16_t)p->offset1), offset2 = wasm_i16x8_splat((int16_t)p->offset2);
-    const ts_wasm_requant bounds = {
-        .zero_point = p->output_offset, .activation_min = p->activation_min, .activation_max = p->activation_max};
+    const ts_wasm_requant bounds = {.zero_point = p->output_offset, .activation = p->activation};
     for (int32_t i = 0; i < p->elements; i += 8) {
         const int32_t left = p->elements - i;
         int8_t rest[2][8] = {{0}};
@@ -64,7 +63,7 @@ TS_WASM_KERNEL void ts_wasm_add_s8(const ts_wasm_add_params *p, const int8_t *in
 
 typedef struct {
     int32_t elements;
-    TS_ACTIVATION_FIELDS(float)
+    ts_activation_f32 activation;
     bool subtract;
 } ts_wasm_add_f32_params;
 
@@ -75,12 +74,12 @@ TS_WASM_KERNEL void ts_wasm_add_f32(const ts_wasm_add_f32_params *p, const float
     int32_t i = 0;
     for (; i + TS_WASM_LANES <= p->elements; i += TS_WASM_LANES) {
         const v128_t b = wasm_f32x4_mul(wasm_v128_load(input2 + i), wasm_f32x4_splat(sign));
-        ts_wasm_store_floats(wasm_v128_load(input1 + i), b, p->activation_min, p->activation_max, output + i,
+        ts_wasm_store_floats(wasm_v128_load(input1 + i), b, p->activation.min, p->activation.max, output + i,
                              TS_WASM_LANES);
     }
     for (; i < p->elements; i++) {
-        ts_wasm_store_floats(wasm_v128_load32_zero(input1 + i), wasm_f32x4_splat(input2[i] * sign), p->activation_min,
-                             p->activation_max, output + i, 1);
+        ts_wasm_store_floats(wasm_v128_load32_zero(input1 + i), wasm_f32x4_splat(input2[i] * sign), p->activation.min,
+                             p->activation.max, output + i, 1);
     }
 }
 

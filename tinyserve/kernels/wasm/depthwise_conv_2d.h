@@ -92,7 +92,7 @@ typedef struct {
     const int32_t *offsets;
     const float *weights;
     const float *bias;
-    TS_ACTIVATION_FIELDS(float)
+    ts_activation_f32 activation;
 } ts_wasm_depthwise_conv_2d_f32_params;
 
 /* Four channels of four pixels from `column` on. */
@@ -119,7 +119,7 @@ TS_WASM_INLINE void ts_wasm_depthwise_tile_f32(const ts_wasm_depthwise_conv_2d_f
     TS_WASM_UNROLL
     for (int32_t i = 0; i < TS_WASM_DEPTHWISE_PIXELS_F32; i++) {
         float *result = to + (column + i < last ? column + i : last) * p->image.channels;
-        ts_wasm_store_floats(sums[i], wasm_v128_load(p->bias + channel), p->activation_min, p->activation_max, result,
+        ts_wasm_store_floats(sums[i], wasm_v128_load(p->bias + channel), p->activation.min, p->activation.max, result,
                              p->image.channels - channel);
     }
 }

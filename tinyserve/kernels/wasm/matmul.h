@@ -87,7 +87,7 @@ typedef struct {
     int32_t channels;
     const float *weights;
     const float *bias;
-    TS_ACTIVATION_FIELDS(float)
+    ts_activation_f32 activation;
 } ts_wasm_matmul_f32;
 
 /* As above, of float32: weights [blocks][values][4]. Each sum is in the portable kernel's order. */
@@ -126,7 +126,7 @@ TS_WASM_INLINE void ts_wasm_tile_f32(const ts_wasm_matmul_f32 *m, const float *x
     for (int32_t b = 0; b < blocks; b++, channel += TS_WASM_LANES) {
         TS_WASM_UNROLL
         for (int32_t p = 0; p < pixels; p++) {
-            ts_wasm_store_floats(sums[p][b], wasm_v128_load(m->bias + channel), m->activation_min, m->activation_max,
+            ts_wasm_store_floats(sums[p][b], wasm_v128_load(m->bias + channel), m->activation.min, m->activation.max,
                                  output + p * m->channels + channel, m->channels - channel);
         }
     }

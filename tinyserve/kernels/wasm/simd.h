@@ -26,7 +26,7 @@ typedef struct {
     const int32_t *multipliers;
     const int8_t *shifts;
     int32_t zero_point;
-    TS_ACTIVATION_FIELDS(int32_t)
+    ts_activation activation;
 } ts_wasm_requant;
 
 /* Four channels' factors: half of what is shifted out, 2^(30 - right), and all ones where anything is shifted out. */
@@ -78,8 +78,8 @@ TS_WASM_INLINE v128_t ts_wasm_bytes(v128_t first, v128_t second, const ts_wasm_r
 {
     const v128_t zero = wasm_i32x4_splat(r->zero_point);
     const v128_t words = wasm_i16x8_narrow_i32x4(wasm_i32x4_add(first, zero), wasm_i32x4_add(second, zero));
-    const v128_t raised = wasm_i16x8_max(words, wasm_i16x8_splat((int16_t)r->activation_min));
-    const v128_t bounded = wasm_i16x8_min(raised, wasm_i16x8_splat((int16_t)r->activation_max));
+    const v128_t raised = wasm_i16x8_max(words, wasm_i16x8_splat((int16_t)r->activation.min));
+    const v128_t bounded = wasm_i16x8_min(raised, wasm_i16x8_splat((int16_t)r->activation.max));
     return wasm_i8x16_narrow_i16x8(bounded, bounded);
 }
 

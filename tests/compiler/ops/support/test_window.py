@@ -28,7 +28,7 @@ def test_first_reads_are_the_least_position_of_any_tap(
     pads: tuple[int, int],
     batches: int,
 ) -> None:
-    view = Window(batches, *extents, *taps, *outputs, *strides, *pads, *dilations)
+    view = Window(batches, *extents, 1, *taps, *outputs, *strides, *dilations, *pads)
     expected = []
     for b, oy, ox in np.ndindex(batches, *outputs):
         read = [

@@ -47,7 +47,7 @@ class SumScaling(Params):
 @dataclass(frozen=True)
 class AddQuantizedParams(Params, c_type="ts_add_quantized_params"):
     broadcast: Broadcast
-    clamp: Clamp
+    activation: Clamp
     scaling: SumScaling
     subtract: bool
 
@@ -55,14 +55,14 @@ class AddQuantizedParams(Params, c_type="ts_add_quantized_params"):
 @dataclass(frozen=True)
 class AddS32Params(Params, c_type="ts_add_s32_params"):
     broadcast: Broadcast
-    clamp: Clamp
+    activation: Clamp
     subtract: bool
 
 
 @dataclass(frozen=True)
 class AddF32Params(Params, c_type="ts_add_f32_params"):
     broadcast: Broadcast
-    clamp: FloatClamp
+    activation: FloatClamp
     subtract: bool
 
 

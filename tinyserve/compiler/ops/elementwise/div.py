@@ -37,7 +37,7 @@ class DivAttributes:
 @dataclass(frozen=True)
 class DivS8Params(Params, c_type="ts_div_s8_params"):
     broadcast: Broadcast
-    clamp: Clamp
+    activation: Clamp
     offset1: int
     offset2: int
     output_offset: int
@@ -48,13 +48,13 @@ class DivS8Params(Params, c_type="ts_div_s8_params"):
 @dataclass(frozen=True)
 class DivS32Params(Params, c_type="ts_div_s32_params"):
     broadcast: Broadcast
-    clamp: Clamp
+    activation: Clamp
 
 
 @dataclass(frozen=True)
 class DivF32Params(Params, c_type="ts_div_f32_params"):
     broadcast: Broadcast
-    clamp: FloatClamp
+    activation: FloatClamp
 
 
 class Div(Binary):

@@ -30,7 +30,7 @@ class MulAttributes:
 @dataclass(frozen=True)
 class MulQuantizedParams(Params, c_type="ts_mul_quantized_params"):
     broadcast: Broadcast
-    clamp: Clamp
+    activation: Clamp
     offset1: int
     offset2: int
     output_offset: int
@@ -41,13 +41,13 @@ class MulQuantizedParams(Params, c_type="ts_mul_quantized_params"):
 @dataclass(frozen=True)
 class MulS32Params(Params, c_type="ts_mul_s32_params"):
     broadcast: Broadcast
-    clamp: Clamp
+    activation: Clamp
 
 
 @dataclass(frozen=True)
 class MulF32Params(Params, c_type="ts_mul_f32_params"):
     broadcast: Broadcast
-    clamp: FloatClamp
+    activation: FloatClamp
 
 
 class Mul(Binary):

@@ -30,7 +30,7 @@ class SquaredDifferenceParams(Params, c_type="ts_squared_difference_params"):
 @dataclass(frozen=True)
 class SquaredDifferenceQuantizedParams(Params, c_type="ts_squared_difference_quantized_params"):
     broadcast: Broadcast
-    clamp: Clamp
+    activation: Clamp
     scaling: SumScaling
 
 

@@ -27,6 +27,7 @@ from tinyserve.compiler.ops.support.quantize_params import (
     requantization,
     round_half_away,
 )
+from tinyserve.compiler.ops.support.records import Clamp
 from tinyserve.compiler.program import Constant, Params
 
 Table = npt.NDArray[np.uint8]
@@ -61,8 +62,7 @@ class RescaleS16Params(Params, c_type="ts_rescale_s16_params"):
     count: int
     input_offset: int
     output_offset: int
-    activation_min: int
-    activation_max: int
+    activation: Clamp
     multiplier: int
     shift: int
     negative_multiplier: int
@@ -72,8 +72,7 @@ class RescaleS16Params(Params, c_type="ts_rescale_s16_params"):
 @dataclass(frozen=True)
 class ClampS16Params(Params, c_type="ts_clamp_s16_params"):
     count: int
-    activation_min: int
-    activation_max: int
+    activation: Clamp
 
 
 @dataclass(frozen=True)
@@ -325,8 +324,8 @@ class _Rectifier(Unary):
     def lower_s16(self, node: Node, lowering: Lowering) -> None:
         how = self.rescale(node)
         params = RescaleS16Params(
-            node.output.elements, node.input("input").zero_point, node.output.zero_point, how.low, how.high,
-            *how.positive, *how.negative,
+            node.output.elements, node.input("input").zero_point, node.output.zero_point,
+            Clamp(how.low, how.high), *how.positive, *how.negative,
         )  # fmt: skip
         add_elementwise(node, lowering, "ts_rescale_s16", params)
 
@@ -361,7 +360,7 @@ class Relu6(Unary):
         return byte_table(DType.INT8, lambda value: high if value > high else max(value, low))
 
     def lower_s16(self, node: Node, lowering: Lowering) -> None:
-        params = ClampS16Params(node.output.elements, *self._bounds(node))
+        params = ClampS16Params(node.output.elements, Clamp(*self._bounds(node)))
         add_elementwise(node, lowering, "ts_clamp_s16", params)
 
     def _bounds(self, node: Node) -> tuple[int, int]:
@@ -572,7 +571,7 @@ class Abs(Unary):
             return
         multiplier, shift = self._factor(node) or (1 << 30, 1)
         params = RescaleS16Params(
-            node.output.elements, 0, 0, -32768, 32767, multiplier, shift, -multiplier, shift
+            node.output.elements, 0, 0, Clamp(-32768, 32767), multiplier, shift, -multiplier, shift
         )
         add_elementwise(node, lowering, "ts_rescale_s16", params)
 

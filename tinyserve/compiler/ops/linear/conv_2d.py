@@ -61,38 +61,40 @@ class Conv2DAttributes:
 
 
 @dataclass(frozen=True)
-class FloatWeights(Params):
+class LayerF32(Params, c_type="ts_layer_f32"):
     """What all float32 kernels with weights have. Weights and bias are NULL where they are arguments of the
     call, see ``add_convolution``."""
 
-    clamp: FloatClamp
+    activation: FloatClamp
     weights: Constant | None
     bias: Constant | None
 
 
 @dataclass(frozen=True)
-class Int16Weights(Params):
-    """As ``FloatWeights``, of int16 activations."""
+class LayerS16(Params, c_type="ts_layer_s16"):
+    """As ``LayerF32``, of int16 activations."""
 
-    clamp: Clamp
+    activation: Clamp
     weights: Constant | None
     bias: Constant | None
-    factors: Factors
+    requantization: Factors
 
 
 @dataclass(frozen=True)
-class Int8Weights(Params):
-    """As ``FloatWeights``, of int8 activations."""
+class LayerS8(Params, c_type="ts_layer_s8"):
+    """As ``LayerF32``, of int8 activations."""
 
     input_offset: int
     output_offset: int
-    layer: Int16Weights
+    activation: Clamp
+    weights: Constant | None
+    bias: Constant | None
+    requantization: Factors
 
 
 @dataclass(frozen=True)
 class _Shape(Params):
     window: Window
-    input_channels: int
     filter_channels: int
     filters_per_group: int
     output_channels: int
@@ -101,7 +103,7 @@ class _Shape(Params):
 @dataclass(frozen=True)
 class Conv2DS8Params(Params, c_type="ts_conv_2d_s8_params"):
     shape: _Shape
-    layer: Int8Weights
+    layer: LayerS8
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ class Conv2DS16Params(Params, c_type="ts_conv_2d_s16_params"):
     sum exceeds 32 bits."""
 
     shape: _Shape
-    layer: Int16Weights
+    layer: LayerS16
     narrow_sums: bool
     short_sums: bool
 
@@ -118,7 +120,7 @@ class Conv2DS16Params(Params, c_type="ts_conv_2d_s16_params"):
 @dataclass(frozen=True)
 class Conv2DF32Params(Params, c_type="ts_conv_2d_f32_params"):
     shape: _Shape
-    layer: FloatWeights
+    layer: LayerF32
 
 
 class Convolution(OpDef):
@@ -172,7 +174,7 @@ class Conv2D(Convolution):
         view = conv_window(node)
         groups = input.shape[3] // weights.shape[3]
         channels = output.shape[3]
-        shape = _Shape(view, input.shape[3], weights.shape[3], channels // groups, channels)
+        shape = _Shape(view, weights.shape[3], channels // groups, channels)
         params: Params
         if input.dtype is DType.FLOAT32:
             params = Conv2DF32Params(shape, float_weights(node, lowering))
@@ -265,14 +267,12 @@ def _stored_operands(node: Node, lowering: Lowering) -> tuple[Constant | None, C
     return stored(lowering, weights), None if bias is None else stored(lowering, bias)
 
 
-def float_weights(node: Node, lowering: Lowering) -> FloatWeights:
+def float_weights(node: Node, lowering: Lowering) -> LayerF32:
     """Bounds, weights and bias of a float32 layer."""
-    return FloatWeights(float_clamp(node.attributes.activation), *_stored_operands(node, lowering))
+    return LayerF32(float_clamp(node.attributes.activation), *_stored_operands(node, lowering))
 
 
-def int16_weights(
-    node: Node, lowering: Lowering, requantization: Requantization | None = None
-) -> Int16Weights:
+def int16_weights(node: Node, lowering: Lowering, requantization: Requantization | None = None) -> LayerS16:
     """Bounds, weights, bias and factors of a layer of integers, by default those of a convolution."""
     weights = node.input("weights")
     bounds = quantized_clamp(node)
@@ -284,13 +284,14 @@ def int16_weights(
     shifts = lowering.constant(
         f"{weights.name}_shifts", found.shifts, "to the left, of the products with the multipliers"
     )
-    return Int16Weights(bounds, *operands, Factors(found.step, multipliers, shifts))
+    return LayerS16(bounds, *operands, Factors(found.step, multipliers, shifts))
 
 
-def int8_weights(node: Node, lowering: Lowering, requantization: Requantization | None = None) -> Int8Weights:
+def int8_weights(node: Node, lowering: Lowering, requantization: Requantization | None = None) -> LayerS8:
     """As ``int16_weights``, and the zero points."""
     layer = int16_weights(node, lowering, requantization)
-    return Int8Weights(-node.input("input").zero_point, node.output.zero_point, layer)
+    offsets = -node.input("input").zero_point, node.output.zero_point
+    return LayerS8(*offsets, layer.activation, layer.weights, layer.bias, layer.requantization)
 
 
 def narrow_sums(node: Node) -> bool:

@@ -40,7 +40,7 @@ class Conv3DParams(Params, c_type="ts_conv_3d_params"):
     strides: tuple[int, ...]
     dilations: tuple[int, ...]
     pads: tuple[int, ...]
-    clamp: FloatClamp
+    activation: FloatClamp
 
 
 class Conv3D(OpDef):
@@ -104,7 +104,7 @@ class Conv3D(OpDef):
             strides=attributes.strides,
             dilations=attributes.dilations,
             pads=tuple(_pad(node, axis) for axis in range(3)),
-            clamp=float_clamp(attributes.activation),
+            activation=float_clamp(attributes.activation),
         )
         bias = node.optional("bias")
         given = [lowering.operand(input), lowering.operand(weights)]

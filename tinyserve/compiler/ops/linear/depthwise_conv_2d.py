@@ -10,9 +10,9 @@ import numpy as np
 from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import (
     Convolution,
-    FloatWeights,
-    Int8Weights,
-    Int16Weights,
+    LayerF32,
+    LayerS8,
+    LayerS16,
     add_convolution,
     check_convolution,
     computed_operands,
@@ -32,26 +32,25 @@ from tinyserve.compiler.program import Params
 @dataclass(frozen=True)
 class _Shape(Params):
     window: Window
-    input_channels: int
     depth_multiplier: int
 
 
 @dataclass(frozen=True)
 class DepthwiseConv2DS8Params(Params, c_type="ts_depthwise_conv_2d_s8_params"):
     shape: _Shape
-    layer: Int8Weights
+    layer: LayerS8
 
 
 @dataclass(frozen=True)
 class DepthwiseConv2DS16Params(Params, c_type="ts_depthwise_conv_2d_s16_params"):
     shape: _Shape
-    layer: Int16Weights
+    layer: LayerS16
 
 
 @dataclass(frozen=True)
 class DepthwiseConv2DF32Params(Params, c_type="ts_depthwise_conv_2d_f32_params"):
     shape: _Shape
-    layer: FloatWeights
+    layer: LayerF32
 
 
 class DepthwiseConv2D(Convolution):
@@ -83,7 +82,7 @@ class DepthwiseConv2D(Convolution):
             return
         input, output = node.input("input"), node.output
         view = conv_window(node)
-        shape = _Shape(view, input.shape[3], output.shape[3] // input.shape[3])
+        shape = _Shape(view, output.shape[3] // input.shape[3])
         params: Params
         if input.dtype is DType.FLOAT32:
             params = DepthwiseConv2DF32Params(shape, float_weights(node, lowering))

@@ -10,9 +10,9 @@ import numpy as np
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import (
     S16_BIAS,
-    FloatWeights,
-    Int8Weights,
-    Int16Weights,
+    LayerF32,
+    LayerS8,
+    LayerS16,
     add_convolution,
     check_convolution,
     computed_operands,
@@ -54,7 +54,7 @@ class Matrix(Params):
 @dataclass(frozen=True)
 class FullyConnectedS8Params(Params, c_type="ts_fully_connected_s8_params"):
     matrix: Matrix
-    layer: Int8Weights
+    layer: LayerS8
     weights_offset: int
 
 
@@ -63,7 +63,7 @@ class FullyConnectedS16Params(Params, c_type="ts_fully_connected_s16_params"):
     """``narrow_sums`` as in CONV_2D."""
 
     matrix: Matrix
-    layer: Int16Weights
+    layer: LayerS16
     narrow_sums: bool
     weights_offset: int
 
@@ -71,7 +71,7 @@ class FullyConnectedS16Params(Params, c_type="ts_fully_connected_s16_params"):
 @dataclass(frozen=True)
 class FullyConnectedF32Params(Params, c_type="ts_fully_connected_f32_params"):
     matrix: Matrix
-    layer: FloatWeights
+    layer: LayerF32
 
 
 class FullyConnected(OpDef):

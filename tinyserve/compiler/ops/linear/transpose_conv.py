@@ -10,9 +10,9 @@ import numpy as np
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.linear.conv_2d import (
     Conv2D,
-    FloatWeights,
-    Int8Weights,
-    Int16Weights,
+    LayerF32,
+    LayerS8,
+    LayerS16,
     add_convolution,
     check_convolution,
     computed_operands,
@@ -25,7 +25,7 @@ from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.overlap import NOTHING_READ, IntArray, lead_bytes
 from tinyserve.compiler.ops.support.quantize_params import Activation
-from tinyserve.compiler.ops.support.window import read_padding
+from tinyserve.compiler.ops.support.window import Window, read_padding
 from tinyserve.compiler.program import Params
 
 
@@ -39,25 +39,14 @@ class TransposeConvAttributes:
 
 @dataclass(frozen=True)
 class _Shape(Params):
-    batches: int
-    input_height: int
-    input_width: int
-    input_channels: int
-    filter_height: int
-    filter_width: int
-    output_height: int
-    output_width: int
+    window: Window
     output_channels: int
-    stride_height: int
-    stride_width: int
-    pad_top: int
-    pad_left: int
 
 
 @dataclass(frozen=True)
 class TransposeConvS8Params(Params, c_type="ts_transpose_conv_s8_params"):
     shape: _Shape
-    layer: Int8Weights
+    layer: LayerS8
 
 
 @dataclass(frozen=True)
@@ -65,14 +54,14 @@ class TransposeConvS16Params(Params, c_type="ts_transpose_conv_s16_params"):
     """``short_bias`` is set by the kernel, where it is computed."""
 
     shape: _Shape
-    layer: Int16Weights
+    layer: LayerS16
     short_bias: None = None
 
 
 @dataclass(frozen=True)
 class TransposeConvF32Params(Params, c_type="ts_transpose_conv_f32_params"):
     shape: _Shape
-    layer: FloatWeights
+    layer: LayerF32
 
 
 class TransposeConv(OpDef):
@@ -130,7 +119,7 @@ class TransposeConv(OpDef):
 
 def _shape(node: Node) -> _Shape:
     weights, input, output = node.input("weights"), node.input("input"), node.output
-    return _Shape(
+    view = Window(
         batches=input.shape[0],
         input_height=input.shape[1],
         input_width=input.shape[2],
@@ -139,12 +128,14 @@ def _shape(node: Node) -> _Shape:
         filter_width=weights.shape[2],
         output_height=output.shape[1],
         output_width=output.shape[2],
-        output_channels=output.shape[3],
         stride_height=node.attributes.stride_height,
         stride_width=node.attributes.stride_width,
+        dilation_height=1,
+        dilation_width=1,
         pad_top=transposed_padding(node, 1),
         pad_left=transposed_padding(node, 2),
     )
+    return _Shape(view, output.shape[3])
 
 
 def as_convolution(node: Node) -> Node:

@@ -76,7 +76,7 @@ class SvdfS16Params(SvdfParams, c_type="ts_svdf_s16_params"):
 @dataclass(frozen=True)
 class SvdfF32Params(Params, c_type="ts_svdf_f32_params"):
     filters: _Filters
-    clamp: FloatClamp
+    activation: FloatClamp
 
 
 class Svdf(OpDef):

@@ -24,7 +24,7 @@ from tinyserve.compiler.ops.support.records import (
     float_clamp,
     quantized_clamp,
 )
-from tinyserve.compiler.ops.support.window import PlainWindow, Window, read_padding, window
+from tinyserve.compiler.ops.support.window import Window, read_padding, window
 from tinyserve.compiler.program import Params
 
 _SCALE_TOLERANCE = 1e-6  # TFLM's PoolingPrepare
@@ -42,16 +42,14 @@ class Pool2DAttributes:
 
 @dataclass(frozen=True)
 class Pool2DParams(Params, c_type="ts_pool_2d_params"):
-    window: PlainWindow
-    channels: int
-    clamp: Clamp
+    window: Window
+    activation: Clamp
 
 
 @dataclass(frozen=True)
 class Pool2DF32Params(Params, c_type="ts_pool_2d_f32_params"):
-    window: PlainWindow
-    channels: int
-    clamp: FloatClamp
+    window: Window
+    activation: FloatClamp
 
 
 class Pool2D(OpDef):
@@ -96,12 +94,11 @@ class Pool2D(OpDef):
         """Appends the call of a kernel that takes the portable kernels' parameters."""
         input, output = node.input("input"), node.output
         view = _window(node)
-        shape = view.plain(), input.shape[3]
         params: Params
         if input.dtype is DType.FLOAT32:
-            params = Pool2DF32Params(*shape, float_clamp(node.attributes.activation))
+            params = Pool2DF32Params(view, float_clamp(node.attributes.activation))
         else:
-            params = Pool2DParams(*shape, quantized_clamp(node))
+            params = Pool2DParams(view, quantized_clamp(node))
         source, target = lowering.operand(input), lowering.buffer(output)
         add_call(
             node,

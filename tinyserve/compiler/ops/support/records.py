@@ -16,19 +16,19 @@ from tinyserve.compiler.program import Constant, Params
 
 
 @dataclass(frozen=True)
-class Clamp(Params):
-    """TS_ACTIVATION_FIELDS(int32_t): the least and the greatest output."""
+class Clamp(Params, c_type="ts_activation"):
+    """The least and the greatest output."""
 
-    activation_min: int
-    activation_max: int
+    min: int
+    max: int
 
 
 @dataclass(frozen=True)
-class FloatClamp(Params):
-    """TS_ACTIVATION_FIELDS(float)."""
+class FloatClamp(Params, c_type="ts_activation_f32"):
+    """As ``Clamp``, of real values."""
 
-    activation_min: float
-    activation_max: float
+    min: float
+    max: float
 
 
 def quantized_clamp(node: Node) -> Clamp:
@@ -59,9 +59,9 @@ class Factor(Params):
 
 
 @dataclass(frozen=True)
-class Factors(Params):
-    """TS_REQUANTIZATION_FIELDS: ``multiplier_step`` is 1 for a factor per channel, 0 for one of all."""
+class Factors(Params, c_type="ts_requantization"):
+    """From sums to outputs: ``step`` is 1 for a factor per channel, 0 for one of all."""
 
-    multiplier_step: int
+    step: int
     multipliers: Constant
     shifts: Constant

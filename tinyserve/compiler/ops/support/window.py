@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,33 +23,23 @@ def read_padding(options: Options) -> str:
 
 
 @dataclass(frozen=True)
-class PlainWindow(Params):
-    """A window without dilation over [batches][input_height][input_width]. Pads are zero points around the
-    input."""
+class Window(Params, c_type="ts_sliding_window"):
+    """A window over [batches][input_height][input_width][input_channels]. Pads are zero points around it."""
 
     batches: int
     input_height: int
     input_width: int
+    input_channels: int
     filter_height: int
     filter_width: int
     output_height: int
     output_width: int
     stride_height: int
     stride_width: int
-    pad_top: int
-    pad_left: int
-
-
-@dataclass(frozen=True)
-class Window(PlainWindow):
-    """A window of any dilation."""
-
     dilation_height: int
     dilation_width: int
-
-    def plain(self) -> PlainWindow:
-        """What kernels that know no dilation are given."""
-        return PlainWindow(*(getattr(self, one.name) for one in fields(PlainWindow)))
+    pad_top: int
+    pad_left: int
 
     @property
     def pixels(self) -> int:
@@ -137,8 +127,8 @@ def window(
             f"output has shape {list(output.shape)}, expected {[input.shape[0], *sizes]} and the channels",
         )
     return Window(
-        input.shape[0], input.shape[1], input.shape[2], *filter_size, sizes[0], sizes[1], *stride,
-        before[0], before[1], *dilation,
+        input.shape[0], input.shape[1], input.shape[2], input.shape[3], *filter_size, sizes[0], sizes[1],
+        *stride, *dilation, before[0], before[1],
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ INSTRUCTIONS_PER_ELEMENT = 7.0
 @dataclass(frozen=True)
 class ClampParams(Params, c_type="ts_clamp_dsp_s8_params"):
     elements: int
-    clamp: Clamp
+    activation: Clamp
 
 
 def is_needed(node: Node) -> bool:
@@ -38,7 +38,7 @@ def add_clamp(node: Node, lowering: Lowering) -> None:
     if not is_needed(node):
         return
     clamp = quantized_clamp(node)
-    low, high = clamp.activation_min, clamp.activation_max
+    low, high = clamp.min, clamp.max
     output = lowering.buffer(node.output)
     lowering.call(
         KernelCall(

@@ -26,8 +26,8 @@ WIDE_GAIN = 70.0
 
 
 @dataclass(frozen=True)
-class MatmulFields(Params):
-    """TS_DSP_MATMUL_FIELDS, and the functions for four pixels and for one, NULL where it is not needed."""
+class Matmul(Params, c_type="ts_dsp_matmul"):
+    """What a product needs to know."""
 
     steps: int
     output_stride: int
@@ -35,6 +35,13 @@ class MatmulFields(Params):
     weights: Constant
     weights_bytes: int
     odd: int
+
+
+@dataclass(frozen=True)
+class Products(Params):
+    """With the functions for four pixels and for one, NULL where it is not needed."""
+
+    matmul: Matmul
     multiply_4: str | None
     multiply_1: str | None
 
@@ -43,16 +50,15 @@ class MatmulFields(Params):
 class DspConv2D1x1Params(Params, c_type="ts_conv_2d_1x1_dsp_s8_params"):
     """``input_bytes``: of a pixel."""
 
-    matmul: MatmulFields
+    products: Products
     pixels: int
     input_bytes: int
 
 
 @dataclass(frozen=True)
 class DspConv2DParams(Params, c_type="ts_conv_2d_dsp_s8_params"):
-    matmul: MatmulFields
+    products: Products
     window: Window
-    input_channels: int
     input_zero_point: int
     patch_words: int
     row_words: int
@@ -152,9 +158,8 @@ def _lower(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int =
     row_words = -(-run_length(view, input.shape[3]) // 4)
     patch_words = pixels * packed.steps
     params = DspConv2DParams(
-        matmul=_matmul(node, lowering, packed, view.pixels // max(1, view.batches) if pixels > 1 else 1),
+        products=_products(node, lowering, packed, view.pixels // max(1, view.batches) if pixels > 1 else 1),
         window=view,
-        input_channels=input.shape[3],
         input_zero_point=input.zero_point,
         patch_words=patch_words,
         row_words=row_words,
@@ -166,7 +171,7 @@ def _lower(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int =
 
 def lower_pointwise(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int, depth: int) -> None:
     """A 1x1 convolution, or a fully connected layer whose batches are the pixels."""
-    params = DspConv2D1x1Params(_matmul(node, lowering, packed, pixels), pixels, depth)
+    params = DspConv2D1x1Params(_products(node, lowering, packed, pixels), pixels, depth)
     channels = node.input("weights").shape[0]
     reads = np.arange(pixels, dtype=np.int64)[None, :]
     patch_bytes = 4 * min(pixels, PIXELS) * packed.steps
@@ -174,12 +179,12 @@ def lower_pointwise(node: Node, lowering: Lowering, packed: packing.Matmul, pixe
     _call(node, lowering, packed, "ts_conv_2d_1x1", params, patch_bytes=patch_bytes, lead=lead)
 
 
-def _matmul(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int) -> MatmulFields:
+def _products(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int) -> Products:
     """``pixels``: of one image. Kernels that it does not need are not linked."""
     weights = node.input("weights")
     function = "ts_dsp_matmul_{}_" + packed.kernel
     whole = len(packed.weights) - packed.odd
-    return MatmulFields(
+    matmul = Matmul(
         steps=packed.steps,
         output_stride=weights.shape[0],
         rounding=packed.rounding,
@@ -188,6 +193,9 @@ def _matmul(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int)
         ),
         weights_bytes=4 * whole * packed.weights.shape[1],
         odd=int(packed.odd),
+    )
+    return Products(
+        matmul,
         multiply_4=function.format(4) if pixels >= PIXELS else None,
         multiply_1=function.format(1) if pixels % PIXELS else None,
     )

@@ -65,9 +65,11 @@ def _window_applies(view: Window) -> bool:
 
 
 @dataclass(frozen=True)
-class GatherFields(Params):
-    """How a row's columns fall into pairs: the end of TS_DSP_GATHER_FIELDS."""
+class Gather(Params, c_type="ts_dsp_gather"):
+    """How a row is gathered: its columns fall into pairs. ``padding``: four zero points."""
 
+    column_step: int
+    padding: int
     first_padding: int
     pairs: int
     single: int
@@ -78,9 +80,7 @@ class GatherFields(Params):
 class DspDepthwiseConv2DParams(Params, c_type="ts_depthwise_conv_2d_dsp_s8_params"):
     """``strip`` and ``last_strip``: the functions of the rows that are computed at a time."""
 
-    column_step: int
-    padding: int
-    gather: GatherFields
+    gather: Gather
     strip: str
     last_strip: str
     batches: int
@@ -155,13 +155,14 @@ class _View:
         work = gather + self.strips * (gather + _LANES * blocks + 60)
         return groups * work + self.channels * 60.0 - self.spared
 
-    def gather(self) -> GatherFields:
-        """How a row's columns fall into pairs: ``ts_dsp_gather``."""
+    def gather(self, column_step: int, zero_point: int) -> Gather:
+        """How rows of ``column_step`` bytes from column to column are gathered."""
         pairs = self.slot_pairs - self.pad_columns
         inside = self.input_columns - self.pad_columns
         whole = min(pairs, inside // 2)
         single = int(inside % 2 == 1 and whole < pairs)
-        return GatherFields(self.pad_columns, whole, single, pairs - whole - single)
+        padding = int(np.full(4, zero_point, np.int8).view("<i4")[0])
+        return Gather(column_step, padding, self.pad_columns, whole, single, pairs - whole - single)
 
     def steps(self, columns: int) -> tuple[int, int]:
         """Bytes between rows and between columns of an image that is ``columns`` wide in memory."""
@@ -205,9 +206,7 @@ def _lower(node: Node, lowering: Lowering, view: _View, records: npt.NDArray[np.
     single = view.spared > _SINGLE_ROW_GAIN and lowering.target.optimize != "size"
     strip = "ts_dsp_depthwise_3x3_{}" + ("_relu" if output.zero_point == -128 else "")
     params = DspDepthwiseConv2DParams(
-        column_step=column_step,
-        padding=int(np.full(4, input.zero_point, np.int8).view("<i4")[0]),
-        gather=view.gather(),
+        gather=view.gather(column_step, input.zero_point),
         strip=strip.format(f"s{view.stride}"),
         last_strip=strip.format("single" if single else f"s{view.stride}"),
         batches=input.shape[0],

@@ -23,9 +23,8 @@ _GROUP = 8
 
 
 @dataclass(frozen=True)
-class DspFullyConnectedParams(Params, c_type="ts_fully_connected_dsp_s8_params"):
-    """``quads`` of inputs and a ``tail`` of 0 to 3. ``overlapping``: 1 where the last group of channels
-    begins in the one before it."""
+class Job(Params, c_type="ts_dsp_fully_connected"):
+    """``quads`` of inputs and a ``tail`` of 0 to 3."""
 
     quads: int
     tail: int
@@ -34,6 +33,13 @@ class DspFullyConnectedParams(Params, c_type="ts_fully_connected_dsp_s8_params")
     multiplier: int
     rounding: int
     shift: int
+
+
+@dataclass(frozen=True)
+class DspFullyConnectedParams(Params, c_type="ts_fully_connected_dsp_s8_params"):
+    """``overlapping``: 1 where the last group of channels begins in the one before it."""
+
+    job: Job
     matrix: Matrix
     group_words: int
     overlapping: int
@@ -93,7 +99,7 @@ def _lower(node: Node, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> No
     channels, depth = weights.shape
     factors = fully_connected_requantization(node, input, weights, output)
     shift = -int(factors.shifts[0])
-    params = DspFullyConnectedParams(
+    job = Job(
         quads=depth // 4,
         tail=depth % 4,
         weights=lowering.constant(f"{weights.name}_packed", packed, "see kernels/dsp/fully_connected.S"),
@@ -101,6 +107,9 @@ def _lower(node: Node, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> No
         multiplier=int(factors.multipliers[0]),
         rounding=(2 * output.zero_point + 1) * (1 << (shift - 1)),
         shift=shift - 1,
+    )
+    params = DspFullyConnectedParams(
+        job=job,
         matrix=matrix_of(node),
         group_words=packed.shape[1],
         overlapping=int(channels % _GROUP != 0),

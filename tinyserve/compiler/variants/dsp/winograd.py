@@ -33,8 +33,8 @@ _INT32 = 1 << 31
 
 
 @dataclass(frozen=True)
-class WinogradParams(Params, c_type="ts_conv_2d_winograd_dsp_s8_params"):
-    """``multiply``: the function of a row of tiles."""
+class Job(Params, c_type="ts_dsp_winograd"):
+    """``steps``: pairs of input channels; ``blocks``: quads of output channels. Steps are bytes."""
 
     steps: int
     blocks: int
@@ -42,6 +42,13 @@ class WinogradParams(Params, c_type="ts_conv_2d_winograd_dsp_s8_params"):
     records: Constant
     pixel_step: int
     row_step: int
+
+
+@dataclass(frozen=True)
+class WinogradParams(Params, c_type="ts_conv_2d_winograd_dsp_s8_params"):
+    """``multiply``: the function of a row of tiles."""
+
+    job: Job
     multiply: str
     height: int
     width: int
@@ -129,7 +136,7 @@ def _lower(node: Node, lowering: Lowering, found: Filters) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     view, depth, channels = conv_window(node), input.shape[3], output.shape[3]
     see = "see kernels/dsp/winograd.S"
-    params = WinogradParams(
+    job = Job(
         steps=depth // 2,
         blocks=channels // _BLOCK,
         weights=lowering.constant(
@@ -138,6 +145,9 @@ def _lower(node: Node, lowering: Lowering, found: Filters) -> None:
         records=lowering.constant(f"{weights.name}_requant", found.records, see),
         pixel_step=channels,
         row_step=channels * view.output_width,
+    )
+    params = WinogradParams(
+        job=job,
         multiply="ts_dsp_winograd_relu_s8" if found.relu else "ts_dsp_winograd_s8",
         height=view.output_height,
         width=view.output_width,

@@ -13,7 +13,7 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.records import FloatClamp, float_clamp
-from tinyserve.compiler.ops.support.window import PlainWindow, Window
+from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate, blocks, layers
 
@@ -27,10 +27,9 @@ _ITEM = 4
 class FpuConv2DParams(Params, c_type="ts_conv_2d_fpu_f32_params"):
     weights: Constant
     bias: Constant
-    window: PlainWindow
-    input_channels: int
+    window: Window
     output_channels: int
-    clamp: FloatClamp
+    activation: FloatClamp
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -55,10 +54,9 @@ def _lower(node: Node, lowering: Lowering) -> None:
     params = FpuConv2DParams(
         weights=lowering.constant(f"{weights.name}_packed", packed, "see kernels/fpu/conv_2d.h"),
         bias=lowering.constant(f"{weights.name}_bias", bias),
-        window=view.plain(),
-        input_channels=input.shape[3],
+        window=view,
         output_channels=channels,
-        clamp=float_clamp(node.attributes.activation),
+        activation=float_clamp(node.attributes.activation),
     )
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(

@@ -23,7 +23,7 @@ _ITEM = 4
 
 
 @dataclass(frozen=True)
-class FpuFullyConnectedParams(Params, c_type="ts_fully_connected_fpu_f32_params"):
+class Job(Params, c_type="ts_fpu_fully_connected"):
     """``quads`` of inputs and a ``tail`` of 0 to 3; ``last_channels`` of the last of the groups."""
 
     quads: int
@@ -31,7 +31,12 @@ class FpuFullyConnectedParams(Params, c_type="ts_fully_connected_fpu_f32_params"
     weights: Constant
     groups: int
     last_channels: int
-    clamp: FloatClamp
+    activation: FloatClamp
+
+
+@dataclass(frozen=True)
+class FpuFullyConnectedParams(Params, c_type="ts_fully_connected_fpu_f32_params"):
+    job: Job
     matrix: Matrix
 
 
@@ -57,15 +62,15 @@ def _lower(node: Node, lowering: Lowering) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     channels, depth = weights.shape
     packed = _packed(node)
-    params = FpuFullyConnectedParams(
+    job = Job(
         quads=depth // 4,
         tail=depth % 4,
         weights=lowering.constant(f"{weights.name}_packed", packed, "see kernels/fpu/fully_connected.S"),
         groups=len(packed),
         last_channels=channels - _GROUP * (len(packed) - 1),
-        clamp=float_clamp(node.attributes.activation),
-        matrix=matrix_of(node),
+        activation=float_clamp(node.attributes.activation),
     )
+    params = FpuFullyConnectedParams(job, matrix_of(node))
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
         node, lowering, "ts_fully_connected_fpu_f32", "fpu/fully_connected.h",

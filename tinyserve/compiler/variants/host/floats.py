@@ -103,7 +103,7 @@ def _constants(
         offsets=lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),
         weights=lowering.constant(f"{name}_host", weights, "16 channels side by side", ALIGNMENT),
         bias=lowering.constant(f"{name}_biases", blocks.whole(bias, LANES), "by 16", ALIGNMENT),
-        clamp=float_clamp(node.attributes.activation),
+        activation=float_clamp(node.attributes.activation),
     )
 
 

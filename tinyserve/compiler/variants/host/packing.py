@@ -36,7 +36,7 @@ class HostWeights(Params):
     weights: Constant
     requant: Constant
     zero_point: int
-    clamp: Clamp
+    activation: Clamp
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def constants(
         weights=lowering.constant(f"{name}_host", weights, "in fours, by 16 channels", ALIGNMENT),
         requant=lowering.constant(f"{name}_requant", table, "bias, multiplier, shift, by 16", ALIGNMENT),
         zero_point=node.output.zero_point,
-        clamp=quantized_clamp(node),
+        activation=quantized_clamp(node),
     )
 
 

@@ -20,7 +20,7 @@ REASON = "four elements at a time"
 @dataclass(frozen=True)
 class MveAddParams(Params, c_type="ts_mve_add_params"):
     elements: int
-    clamp: Clamp
+    activation: Clamp
     scaling: SumScaling
     subtract: bool
 

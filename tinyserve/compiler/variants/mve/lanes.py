@@ -27,7 +27,6 @@ _LANES = 4
 class LanesParams(Params, c_type="ts_mve_depthwise_lanes_params"):
     packed: layers.PackedWeights
     window: Window
-    channels: int
     input_zero_point: int
     output: packing.MveOutput
 
@@ -56,7 +55,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     assert isinstance(packed, Constant)
     requant = lowering.constant(f"{weights.name}_requant", table.reshape(-1), "bias, multiplier, shift")
     params = LanesParams(
-        layers.PackedWeights(packed, requant), view, input.shape[3], input.zero_point,
+        layers.PackedWeights(packed, requant), view, input.zero_point,
         packing.MveOutput.of(node),
     )  # fmt: skip
     add_call(

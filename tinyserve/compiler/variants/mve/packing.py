@@ -11,6 +11,7 @@ import numpy.typing as npt
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
+from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
 from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import blocks
 from tinyserve.compiler.variants.layers import PackedWeights, output_range
@@ -23,12 +24,11 @@ class MveOutput(Params, c_type="ts_mve_output"):
     """What results are moved by, and clamped to."""
 
     zero_point: int
-    activation_min: int
-    activation_max: int
+    activation: Clamp
 
     @classmethod
     def of(cls, node: Node) -> MveOutput:
-        return cls(node.output.zero_point, *output_range(node))
+        return cls(node.output.zero_point, quantized_clamp(node))
 
 
 def interleaved(weights: npt.NDArray[np.int8], channels: int) -> npt.NDArray[np.int8]:

@@ -24,7 +24,7 @@ class Rv32mAddParams(Params, c_type="ts_rv32m_add_params"):
     elements: int
     table: Constant
     scaling: Rv32mChannel
-    clamp: Clamp
+    activation: Clamp
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -46,7 +46,7 @@ def _lower(node: Node, lowering: Lowering, factors: SumFactors) -> None:
         elements=output.elements,
         table=lowering.constant(f"{output.name}_table", factors.table(), "see kernels/rv32m/add.h"),
         scaling=Rv32mChannel(0, factors.multiplier, shift, rounding),
-        clamp=quantized_clamp(node),
+        activation=quantized_clamp(node),
     )
     sources, target = [lowering.operand(tensor) for tensor in inputs], lowering.buffer(output)
     add_call(

@@ -28,7 +28,7 @@ REASON = "4 pixels x 4 channels share loads, sums in registers"
 class Rv32mConv2DParams(Params, c_type="ts_rv32m_conv_2d_params"):
     packed: layers.PackedWeights
     shape: layers.ConvolutionFields
-    clamp: Clamp
+    activation: Clamp
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:

@@ -28,7 +28,7 @@ BAND_LIMIT_BYTES = 400
 class Rv32mDepthwiseConv2DParams(Params, c_type="ts_rv32m_depthwise_conv_2d_params"):
     packed: layers.PackedWeights
     shape: layers.DepthwiseFields
-    clamp: Clamp
+    activation: Clamp
     band_rows: int
 
 

@@ -30,7 +30,7 @@ class Rv32mFullyConnectedParams(Params, c_type="ts_rv32m_fully_connected_params"
     bias: Constant
     requant: Constant
     requant_step: int
-    clamp: Clamp
+    activation: Clamp
     matrix: Matrix
 
 
@@ -60,7 +60,7 @@ def _lower(node: Node, lowering: Lowering, table: npt.NDArray[np.int32], step: i
         bias=lowering.constant(f"{output.name}_bias", bias),
         requant=lowering.constant(f"{weights.name}_requant", records.reshape(-1), packing.RECORD),
         requant_step=step,
-        clamp=quantized_clamp(node),
+        activation=quantized_clamp(node),
         matrix=matrix_of(node),
     )
     add_call(

@@ -34,7 +34,7 @@ class Thumb1AddParams(Params, c_type="ts_thumb1_add_params"):
     rounding: int
     ties: int
     shift: int
-    clamp: Clamp
+    activation: Clamp
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
@@ -63,7 +63,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
         rounding=half + (output.zero_point << shift),
         ties=-1 if shift > 0 else 0,
         shift=shift,
-        clamp=quantized_clamp(node),
+        activation=quantized_clamp(node),
     )
     sources, target = [lowering.operand(input1), lowering.operand(input2)], lowering.buffer(output)
     add_call(

@@ -35,7 +35,7 @@ class Thumb1Conv2DParams(Params, c_type="ts_thumb1_conv_2d_params"):
 
     packed: layers.PackedWeights
     shape: layers.ConvolutionFields
-    clamp: Clamp
+    activation: Clamp
     groups: int
 
 

@@ -30,7 +30,7 @@ SPLIT_LIMIT_WORDS = 850
 class Thumb1DepthwiseConv2DParams(Params, c_type="ts_thumb1_depthwise_conv_2d_params"):
     packed: layers.PackedWeights
     shape: layers.DepthwiseFields
-    clamp: Clamp
+    activation: Clamp
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:

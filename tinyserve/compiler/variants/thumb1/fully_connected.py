@@ -29,7 +29,7 @@ REASON = "inputs widened to words for LDM, two channels share them"
 class Thumb1FullyConnectedParams(Params, c_type="ts_thumb1_fully_connected_params"):
     packed: layers.PackedWeights
     matrix: Matrix
-    clamp: Clamp
+    activation: Clamp
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:

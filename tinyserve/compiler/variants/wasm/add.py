@@ -21,7 +21,7 @@ REASON = "elements side by side in vectors"
 @dataclass(frozen=True)
 class WasmAddParams(Params, c_type="ts_wasm_add_params"):
     elements: int
-    clamp: Clamp
+    activation: Clamp
     scaling: SumScaling
     subtract: bool
 
@@ -29,7 +29,7 @@ class WasmAddParams(Params, c_type="ts_wasm_add_params"):
 @dataclass(frozen=True)
 class WasmAddF32Params(Params, c_type="ts_wasm_add_f32_params"):
     elements: int
-    clamp: FloatClamp
+    activation: FloatClamp
     subtract: bool
 
 

@@ -36,7 +36,7 @@ class WasmRequant(Params, c_type="ts_wasm_requant"):
     multipliers: Constant
     shifts: Constant
     zero_point: int
-    clamp: Clamp
+    activation: Clamp
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def requantization(
         multipliers=lowering.constant(f"{name}_multipliers", blocks.whole(every.multipliers, block)),
         shifts=lowering.constant(f"{name}_shifts", blocks.whole(every.shifts.astype(np.int8), block)),
         zero_point=node.output.zero_point,
-        clamp=quantized_clamp(node),
+        activation=quantized_clamp(node),
     )
 
 
@@ -132,7 +132,7 @@ def float_layer(
         offsets=lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),
         weights=lowering.constant(f"{name}_wasm", weights, "4 channels side by side", ALIGNMENT),
         bias=lowering.constant(f"{name}_bias", blocks.whole(bias, LANES)),
-        clamp=float_clamp(node.attributes.activation),
+        activation=float_clamp(node.attributes.activation),
     )
 
 
