@@ -53,7 +53,7 @@ class FakeEngine(Engine):
         self._is_checked = False
         self.check(model)
         self._is_checked = True
-        self.service_s = script.seconds
+        self.timed_s = (script.seconds,) * 3
 
     def run(self, sample: Sample, fresh: bool) -> Ran:
         if self._is_checked:

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ import pytest
 from tests.serve.fakes import Script
 from tests.serve.running import Reply, Served, serving
 from tinyserve.bundle import Bundle
-from tinyserve.serve import member
+from tinyserve.serve import estimate, member
 from tinyserve.serve.gateway import Options
+from tinyserve.serve.member import Member
 
 TWO = """
 [models.shapes]
@@ -33,6 +34,17 @@ board = "nano33"
 
 def fleet(shapes: Bundle, a: str = "", more: str = "") -> str:
     return TWO.format(bundle=shapes.path, a=a) + more
+
+
+def _members(served: Served) -> dict[str, Member]:
+    return {one.name: one for one in served.inside(served.running.gateway.members)}
+
+
+def _until(is_so: Callable[[], bool], patience_s: float = 60.0) -> None:
+    deadline_s = time.monotonic() + patience_s
+    while not is_so():
+        assert time.monotonic() < deadline_s, "it did not come to that"
+        time.sleep(0.01)
 
 
 def ask(served: Served, samples: int = 1, **parameters: Any) -> Reply:
@@ -65,8 +77,7 @@ def test_a_full_queue_refuses(shapes: Bundle, tmp_path: Path) -> None:
     with serving(fleet(shapes, more=more), tmp_path, open_with=script.open, members=2) as served:
         with ThreadPoolExecutor(6) as threads:
             replies = [threads.submit(ask, served) for _ in range(6)]
-            while sum(reply.done() for reply in replies) < 3:
-                time.sleep(0.01)
+            _until(lambda: sum(reply.done() for reply in replies) >= 3)
             script.gate.set()
             statuses = sorted(reply.result().status for reply in replies)
         assert statuses == [200, 200, 200, 503, 503, 503]
@@ -101,8 +112,7 @@ def test_a_broken_member_comes_back(shapes: Bundle, tmp_path: Path, monkeypatch:
 def test_without_members_the_reasons_are_said(shapes: Bundle, tmp_path: Path) -> None:
     script = Script(seconds=0.01, broken={"a": "no port", "b": "other firmware"})
     with serving(fleet(shapes), tmp_path, open_with=script.open, members=0) as served:
-        while any(one.state == "starting" for one in served.inside(served.running.gateway.members)):
-            time.sleep(0.01)
+        _until(lambda: all(one.state != "starting" for one in _members(served).values()))
         reply = ask(served)
         assert reply.status == 503 and "a: no port; b: other firmware" in reply.json["error"]
         assert served.ask("/v2/health/ready").status == 503
@@ -118,16 +128,15 @@ def test_a_member_that_gives_wrong_answers_is_found_out(shapes: Bundle, tmp_path
         assert (
             len({bytes(answer.json["outputs"][0]["data"][0] & 255 for _ in "x") for answer in answers}) == 1
         )
-        found = {one.name: one for one in served.inside(served.running.gateway.members)}
+        found = _members(served)
         assert found["a"].state == "broken" and found["b"].state == "ready"
 
 
 def test_a_member_whose_first_answer_is_wrong_never_serves(shapes: Bundle, tmp_path: Path) -> None:
     script = Script(seconds=0.01, lying={"a"})
     with serving(fleet(shapes), tmp_path, open_with=script.open, members=1) as served:
-        found = {one.name: one for one in served.inside(served.running.gateway.members)}
-        while found["a"].state == "starting":
-            time.sleep(0.01)
+        found = _members(served)
+        _until(lambda: found["a"].state != "starting")
         assert "known input" in found["a"].reason
 
 
@@ -136,10 +145,7 @@ def test_this_computer_answers_what_members_can_not(shapes: Bundle, tmp_path: Pa
     with serving(fleet(shapes), tmp_path, Options(spill=True), script.open, members=3) as served:
         script.seconds = 0.01
         served.inside(lambda: served.running.gateway.reset("spill-shapes"))
-        while {m.name: m.service.bound_s for m in served.inside(served.running.gateway.members)}[
-            "spill-shapes"
-        ] > 0.1:
-            time.sleep(0.01)
+        _until(lambda: _members(served)["spill-shapes"].bound_s < 0.1)
         reply = ask(served, timeout=100_000)
         assert reply.status == 200 and reply.json["parameters"]["member"] == "spill-shapes"
 
@@ -164,11 +170,9 @@ def test_a_client_that_goes_away_frees_its_place(shapes: Bundle, tmp_path: Path)
         connection = http.client.HTTPConnection(served.rest)
         connection.request("POST", "/v2/models/shapes/infer", body)
         pool = served.running.gateway.pool("shapes")
-        while served.inside(lambda: pool.waiting) != 2:
-            time.sleep(0.01)
+        _until(lambda: served.inside(lambda: pool.waiting) == 2)
         connection.close()
-        while served.inside(lambda: pool.waiting):
-            time.sleep(0.01)
+        _until(lambda: not served.inside(lambda: pool.waiting))
         script.gate.set()
         assert ask(served).status == 200
 
@@ -178,8 +182,7 @@ def test_what_was_admitted_is_answered_when_the_server_ends(shapes: Bundle, tmp_
     with ThreadPoolExecutor(1) as threads:
         with serving(fleet(shapes), tmp_path, open_with=script.open, members=2) as served:
             reply = threads.submit(ask, served, 2)
-            while served.inside(lambda: served.running.gateway.pool("shapes").is_idle):
-                threading.Event().wait(0.01)
+            _until(lambda: not served.inside(lambda: served.running.gateway.pool("shapes").is_idle))
         assert reply.result().status == 200
 
 
@@ -196,3 +199,17 @@ def test_loading_and_unloading(shapes: Bundle, tmp_path: Path) -> None:
         assert ask(served).status == 200
         refused = served.ask("/v2/repository/models/shapes/load", b'{"parameters": {"config": "{}"}}')
         assert refused.status == 400
+
+
+def test_one_slow_inference_refuses_later_requests_for_a_minute_at_most(
+    shapes: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = Script(seconds=0.01)
+    with serving(fleet(shapes), tmp_path, open_with=script.open, members=2) as served:
+        script.seconds = 1.5
+        assert ask(served, samples=2, timeout=9_000_000).status == 200
+        script.seconds = 0.01
+        assert ask(served, timeout=500_000).status == 503
+        monkeypatch.setattr(estimate, "REMEMBERED_S", 0.1)  # the minute is over
+        time.sleep(0.2)
+        assert ask(served, timeout=500_000).status == 200

@@ -111,10 +111,13 @@ class Plan:
             return []
         return [*([lane.running] if lane.running else []), *lane.waiting]
 
-    def set_service(self, member: str, service_s: float) -> None:
-        """What one sample takes the member at most, from now on."""
-        if member in self._lanes:
-            self._lanes[member].service_s = service_s
+    def set_service(self, member: str, service_s: float) -> bool:
+        """What one sample takes the member at most, from now on; whether that is something else."""
+        lane = self._lanes.get(member)
+        if lane is None or lane.service_s == service_s:
+            return False
+        lane.service_s = service_s
+        return True
 
     def reserve(self, member: str) -> bool:
         """Keeps a member for tickets that name it, if nothing else waits there; whether that was so."""

@@ -58,7 +58,7 @@ class Member:
         self.reason = ""
         self.retry_at_s = 0.0
         self.identity: Identity | None = None
-        self.service = ServiceTime(0.0)
+        self.service = ServiceTime([0.0], time.monotonic())
         self.inferences = 0
         self.faults = 0
         self._last_fault = ""
@@ -78,6 +78,11 @@ class Member:
     def kind(self) -> Kind:
         """Where it computes."""
         return self.spec.kind
+
+    @property
+    def bound_s(self) -> float:
+        """What an inference takes it at most, as things stand."""
+        return self.service.bound_s(time.monotonic())
 
     @property
     def tick_unit(self) -> str:
@@ -138,7 +143,7 @@ class Member:
         self._engine = engine
         self.identity = engine.identity
         margin = MARGIN if self.kind == "board" else SHARED_MARGIN
-        self.service = ServiceTime(engine.service_s, margin)
+        self.service = ServiceTime(engine.timed_s, time.monotonic(), margin)
         self.state, self.reason = "ready", ""
         self._feed.joined(self)
 
@@ -153,7 +158,8 @@ class Member:
                 continue
             begin_s = time.monotonic()
             ran = await self._compute(self._engine, work)
-            self.service.saw(time.monotonic() - begin_s)
+            end_s = time.monotonic()
+            self.service.saw(end_s - begin_s, end_s)
             self.inferences += 1
             self._feed.finished(self, ran)
         self._reset.clear()
@@ -166,9 +172,7 @@ class Member:
             await asyncio.sleep(0)  # others' turn
             return ran
         assert self._worker is not None
-        ran = await self._worker.call(
-            lambda: engine.run(work.sample, work.fresh), 10.0 + 20 * self.service.bound_s
-        )
+        ran = await self._worker.call(lambda: engine.run(work.sample, work.fresh), 10.0 + 20 * self.bound_s)
         await self._verify(work, ran)
         return ran
 

@@ -153,6 +153,8 @@ class Pool:
         now_s = time.monotonic()
         tickets = [one.ticket for one in waiting]
         first = self._plans[False].admit(tickets, now_s)
+        if first is not None and first.reason == "deadline" and self._renewed():
+            first = self._plans[False].admit(tickets, now_s)
         if first is not None:
             second = self._plans[True].admit(tickets, now_s)
             if second is not None:
@@ -166,6 +168,12 @@ class Pool:
             self._waiting[one.ticket] = one
         self._wake()
 
+    def _renewed(self) -> bool:
+        """Takes members at their word of now: what was slow once is forgotten with time. Whether one that
+        was reckoned with differs."""
+        renewed = [self._plan(one).set_service(one.name, one.bound_s) for one in self.members.values()]
+        return any(renewed)
+
     def _refused(self, refusal: Refusal) -> UnavailableError:
         message = f"{self.model.name}: {_WORDS[refusal.reason]}"
         if refusal.reason == "members":
@@ -177,7 +185,7 @@ class Pool:
             return UnavailableError(
                 f"{message} ({reasons})", reason="members", retry_after_s=refusal.retry_after_s
             )
-        fastest_s = min((m.service.bound_s for m in self.members.values() if m.state == "ready"), default=0.0)
+        fastest_s = min((m.bound_s for m in self.members.values() if m.state == "ready"), default=0.0)
         wait_s = refusal.retry_after_s
         hint = f"retry in {wait_s:.3f} s; one inference takes {fastest_s * 1e3:.1f} ms on the fastest member"
         return RefusedError(message, hint, reason=refusal.reason, retry_after_s=refusal.retry_after_s)
@@ -200,7 +208,7 @@ class Pool:
     # What members ask and tell (``member.Feed``).
 
     def joined(self, member: Member) -> None:
-        self._plan(member).join(member.name, member.service.bound_s)
+        self._plan(member).join(member.name, member.bound_s)
         self._observer.member_changed(self.model.name, member)
 
     def next_work(self, member: Member) -> Work | None:
@@ -215,7 +223,7 @@ class Pool:
     def finished(self, member: Member, ran: Ran) -> None:
         plan = self._plan(member)
         plan.finished(member.name)
-        plan.set_service(member.name, member.service.bound_s)
+        plan.set_service(member.name, member.bound_s)
         waiting = self._running.pop(member.name)
         now_s = time.monotonic()
         queue_s = max(0.0, now_s - waiting.ticket.arrival_s - ran.link_s - ran.compute_s)

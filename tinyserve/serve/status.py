@@ -83,7 +83,7 @@ def _member(member: Member) -> MemberStatus:
         board=member.spec.board, link=member.spec.link, state=member.state, reason=member.reason,
         retry_in_s=round(max(0.0, member.retry_at_s - time.monotonic()), 1) if is_broken else 0.0,
         inferences=member.inferences, faults=member.faults,
-        bound_ms=round(member.service.bound_s * 1e3, 3) if member.state == "ready" else 0.0,
+        bound_ms=round(member.bound_s * 1e3, 3) if member.state == "ready" else 0.0,
         description=identity.description if identity else "", firmware=identity.firmware if identity else "",
         version=identity.version if identity else "",
     )  # fmt: skip

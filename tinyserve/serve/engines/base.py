@@ -27,10 +27,10 @@ class Identity:
 
 
 class Engine(ABC):
-    """Open from its making to ``close``. ``service_s``: the longest of some inferences, after ``check``."""
+    """Open from its making to ``close``. ``timed_s``: how long some inferences took, after ``check``."""
 
     identity: Identity
-    service_s = 0.0
+    timed_s: tuple[float, ...] = ()
 
     @property
     def inline(self) -> bool:
@@ -55,7 +55,7 @@ class Engine(ABC):
         for _ in range(TIMED_RUNS):
             begin_s = time.monotonic()
             ran = self.run(sample, model.stateful)
-            self.service_s = max(self.service_s, time.monotonic() - begin_s)
+            self.timed_s = (*self.timed_s, time.monotonic() - begin_s)
             if not model.agrees(ran.outputs, expected):
                 raise DeviceError(
                     f"{self.identity.description}: its answer to a known input is wrong",

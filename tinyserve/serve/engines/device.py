@@ -48,7 +48,7 @@ class DeviceEngine(Engine):
     def check(self, model: Served) -> None:
         super().check(model)
         # From now on it is known how long an inference takes: a device that says nothing is noticed soon.
-        self._client.inference_timeout_s = 2.0 + 10 * self.service_s
+        self._client.inference_timeout_s = 2.0 + 10 * max(self.timed_s)
 
     def run(self, sample: Sample, fresh: bool) -> Ran:
         begin_s = time.perf_counter()

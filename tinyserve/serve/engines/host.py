@@ -22,7 +22,7 @@ class HostEngine(Engine):
 
     @property
     def inline(self) -> bool:
-        return self.service_s < INLINE_S
+        return bool(self.timed_s) and max(self.timed_s) < INLINE_S
 
     def run(self, sample: Sample, fresh: bool) -> Ran:
         begin_s = time.perf_counter()
