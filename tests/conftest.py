@@ -4,11 +4,13 @@ skipped on a Python that TensorFlow has no wheels for."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from tests.support import postgres
 
 TESTS = Path(__file__).parent
 # A type, a board or a compiler more is seconds more: `make test-fast` runs each of these tests once, `make
@@ -64,3 +66,12 @@ def _wants_tensorflow(found: pytest.ExceptionInfo[BaseException] | None, shown: 
     if found is None or FRONTENDS["tensorflow"].suits_this_python:
         return False
     return any(words in shown for words in _MISSING)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A PostgreSQL server; skips where there is none."""
+    with postgres.running() as server:
+        if server is None:
+            pytest.skip("PostgreSQL is not installed")
+        yield server

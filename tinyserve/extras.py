@@ -74,6 +74,8 @@ PACKAGES = (
     Package("grpcio", "grpc", "serve", "serves a fleet over gRPC"),
     Package("grpcio-health-checking", "grpc_health", "serve", "gRPC's health service"),
     Package("grpcio-reflection", "grpc_reflection", "serve", "gRPC's reflection service"),
+    Package("psycopg", "psycopg", "postgres", "keeps jobs and predictions in PostgreSQL"),
+    Package("paho-mqtt", "paho", "mqtt", "sends results and events to a broker"),
     Package("cryptography", "cryptography", "updates", "signs model images"),
     Package("cbor2", "cbor2", "updates", "talks to devices that take model images"),
 )

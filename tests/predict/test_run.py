@@ -15,21 +15,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg
 import pyarrow.parquet
 import pytest
 
 from tests.bench.models import classifier_bundle
 from tests.serve.conftest import HOST
 from tests.serve.running import serving
-from tinyserve import bundle
+from tests.support.postgres import Server
+from tinyserve import bundle, databases
 from tinyserve.bench.accuracy.batches import Work
 from tinyserve.bundle import Bundle
-from tinyserve.errors import BudgetError, FileSystemError, UsageError
+from tinyserve.cli.main import main
+from tinyserve.errors import BudgetError, DataError, FileSystemError, UsageError
 from tinyserve.predict import engines, gate
 from tinyserve.predict.engines import Computed, Devices, Endpoint, Host
 from tinyserve.predict.run import Settings, predict
+from tinyserve.predict.sinks import open_sink
+from tinyserve.predict.sinks.base import Job
+from tinyserve.progress import silent
 
 SAMPLES = 500
+JOB = Job(model="m", model_sha256="", data="d", data_sha256="", samples=1, piece=1, reading="", output="o")
 
 
 @pytest.fixture(scope="module")
@@ -60,25 +67,37 @@ def expected(shapes: Bundle, data: Path) -> Any:
     )
 
 
-def read(out: Path) -> tuple[list[int], Any, list[int]]:
+QUERY = "SELECT sample, output, class FROM predictions ORDER BY sample"
+
+
+def read(out: Path | str) -> tuple[list[int], Any, list[int]]:
     """Sample numbers, values and classes, in the order of samples."""
+    if isinstance(out, str):
+        with psycopg.connect(out) as connection:
+            rows = connection.execute(QUERY).fetchall()
+        return (
+            [row[0] for row in rows],
+            np.array([row[1] for row in rows], np.float32),
+            [row[2] for row in rows],
+        )
     if out.suffix == ".sqlite":
         with sqlite3.connect(out) as database:
-            rows = database.execute(
-                "SELECT sample, output, class FROM predictions ORDER BY sample"
-            ).fetchall()
+            rows = database.execute(QUERY).fetchall()
         values = np.array([np.frombuffer(row[1], "<f4") for row in rows]).reshape(-1, 3)
         return [row[0] for row in rows], values, [row[2] for row in rows]
     table = pyarrow.parquet.read_table(out).sort_by("sample").to_pydict() if out.is_dir() else {"sample": []}
     return table["sample"], np.array(table.get("output", []), np.float32), table.get("class", [])
 
 
-@pytest.fixture(params=["p.sqlite", "parquet"])
-def out(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+@pytest.fixture(params=["p.sqlite", "parquet", "postgresql"])
+def out(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    if request.param == "postgresql":
+        server: Server = request.getfixturevalue("postgres_server")
+        return server.database()
     return tmp_path / str(request.param)
 
 
-def test_all_predictions_are_there_and_right(shapes: Bundle, data: Path, out: Path) -> None:
+def test_all_predictions_are_there_and_right(shapes: Bundle, data: Path, out: Path | str) -> None:
     summary = predict(shapes, data, out=out, runner=Host(shapes), settings=Settings(piece=64, verify=0.1))
     samples, values, classes = read(out)
     scores = expected(shapes, data)
@@ -89,7 +108,7 @@ def test_all_predictions_are_there_and_right(shapes: Bundle, data: Path, out: Pa
     assert sum(summary.manifest.classes.values()) == SAMPLES
 
 
-def test_what_is_there_is_not_computed_again(shapes: Bundle, data: Path, out: Path) -> None:
+def test_what_is_there_is_not_computed_again(shapes: Bundle, data: Path, out: Path | str) -> None:
     predict(shapes, data, out=out, runner=Host(shapes))
 
     class Never(Host):
@@ -109,7 +128,7 @@ class Breaks(Host):
             yield computed
 
 
-def test_a_run_goes_on_where_it_was(shapes: Bundle, data: Path, out: Path) -> None:
+def test_a_run_goes_on_where_it_was(shapes: Bundle, data: Path, out: Path | str) -> None:
     settings = Settings(piece=64)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
@@ -119,7 +138,7 @@ def test_a_run_goes_on_where_it_was(shapes: Bundle, data: Path, out: Path) -> No
     assert summary.resumed == 4 * 64 and read(out)[0] == list(range(SAMPLES))
 
 
-def test_nothing_is_published_that_is_not_as_expected(shapes: Bundle, data: Path, out: Path) -> None:
+def test_nothing_is_published_that_is_not_as_expected(shapes: Bundle, data: Path, out: Path | str) -> None:
     wrong = Settings(expects=(gate.parse("0=0%..0.1%"), gate.parse("1=0%..0.1%")))
     with pytest.raises(BudgetError, match=r"expected 0\.00% to 0\.10%"):
         predict(shapes, data, out=out, runner=Host(shapes), settings=wrong)
@@ -129,7 +148,7 @@ def test_nothing_is_published_that_is_not_as_expected(shapes: Bundle, data: Path
     assert len(read(out)[0]) == SAMPLES
 
 
-def test_a_wrong_answer_is_found_and_not_published(shapes: Bundle, data: Path, out: Path) -> None:
+def test_a_wrong_answer_is_found_and_not_published(shapes: Bundle, data: Path, out: Path | str) -> None:
     class Lies(Host):
         def run(self, works: Iterable[Work], output: int) -> Iterator[Computed]:
             for one in super().run(works, output):
@@ -169,15 +188,58 @@ def test_twins_and_endpoints_give_the_same(shapes: Bundle, tmp_path: Path) -> No
             assert np.array_equal(read(tmp_path / name)[1], scores)
 
 
+def test_what_is_in_the_way_is_named(shapes: Bundle, data: Path, tmp_path: Path) -> None:
+    predict(shapes, data, out=tmp_path / "p", runner=Host(shapes), settings=Settings(piece=100))
+    with pytest.raises(FileSystemError, match="--piece 100"):
+        predict(shapes, data, out=tmp_path / "p", runner=Host(shapes), settings=Settings(piece=200))
+
+
+def test_a_row_of_a_query_is_a_sample(
+    shapes: Bundle, data: Path, out: Path | str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = str(out) if isinstance(out, str) else str(tmp_path / "source.sqlite")
+    images = np.load(data)["x"].reshape(SAMPLES, 64)
+    names = [f"p{index}" for index in range(64)]
+    reals = ", ".join(f"{name} {{d.real}}" for name in names)
+    table = [f"CREATE TABLE pixels (n {{d.integer}}, {reals})"]
+    database = databases.open_database(place, table, "", synchronous="NORMAL", busy_s=1)
+    marks = ", ".join("?" * 65)
+    with database.transaction():
+        rows = [(n, *row.tolist()) for n, row in enumerate(images)]
+        database.change_many(f"INSERT INTO pixels VALUES ({marks})", rows)
+    database.close()
+    columns = ", ".join(names)
+    command = ["predict", str(shapes.path), place, "--out", str(out), "--query"]
+    assert main([*command, f"SELECT {columns} FROM pixels ORDER BY n"]) == 0
+    assert "secret" not in capsys.readouterr().out
+    assert np.array_equal(read(out)[1], bundle.dequantize(expected(shapes, data), shapes.manifest.outputs[0]))
+    assert main([*command, "SELECT p0, p1 FROM pixels"]) == DataError.exit_status
+    assert "has 2 values, the input" in capsys.readouterr().err
+
+
 def test_kinds_of_sinks_and_gates_that_are_none() -> None:
     for text in ("yes", "yes=5..6", "yes=20%..5%", "yes=5%..200%"):
         with pytest.raises(UsageError):
             gate.parse(text)
     with pytest.raises(UsageError):
         gate.place(gate.parse("yes=1%..2%"), ["no"])
+    for out in ("a.txt", "mysql://h/d"):
+        with pytest.raises(UsageError, match="no kind of sink"), open_sink(out, "", JOB, silent):
+            pass
 
 
-def test_killed_at_any_moment_nothing_is_lost_or_doubled(shapes: Bundle, out: Path, tmp_path: Path) -> None:
+def begun(out: Path | str) -> bool:
+    """Whether something is there of predictions that are not published yet."""
+    if isinstance(out, str):
+        with psycopg.connect(out) as connection:
+            row = connection.execute("SELECT to_regclass('prediction_jobs')").fetchone()
+        return row is not None and row[0] is not None
+    return (out if out.suffix else out.with_name(f"{out.name}.partial")).exists()
+
+
+def test_killed_at_any_moment_nothing_is_lost_or_doubled(
+    shapes: Bundle, out: Path | str, tmp_path: Path
+) -> None:
     many = write(tmp_path / "many.npz", 40_000)
     command = [
         sys.executable, "-m", "tinyserve", "predict", str(shapes.path), str(many), "--out", str(out),
@@ -186,9 +248,8 @@ def test_killed_at_any_moment_nothing_is_lost_or_doubled(shapes: Bundle, out: Pa
     chance = random.Random(5)
     for _ in range(3):
         process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        partial = out if out.suffix else out.with_name(f"{out.name}.partial")
         deadline = time.monotonic() + 60
-        while not partial.exists() and process.poll() is None and time.monotonic() < deadline:
+        while not begun(out) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(chance.uniform(0, 0.2))
         os.kill(process.pid, signal.SIGKILL)

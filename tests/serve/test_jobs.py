@@ -21,8 +21,9 @@ from tests.serve.fakes import Script
 from tests.serve.running import Reply, Served, serving
 from tests.serve.test_faults import fleet
 from tests.serve.test_hostile import GOOD, INFER, body
+from tests.support.postgres import Server
 from tinyserve.bundle import Bundle
-from tinyserve.errors import UsageError
+from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.serve.jobs import push
 from tinyserve.serve.jobs.store import Store, Submitted
 
@@ -97,10 +98,10 @@ def test_an_idempotency_key_makes_one_job(shapes: Bundle, tmp_path: Path) -> Non
         assert len(served.ask("/v2/jobs").json) == 2
 
 
-def test_jobs_survive_the_server(shapes: Bundle, tmp_path: Path) -> None:
+def test_jobs_survive_the_server(shapes: Bundle, tmp_path: Path, place: str) -> None:
     script = Script(seconds=0.01)
     script.gate.clear()
-    text = fleet(shapes, more=POLL + "[limits]\nqueue = 64\n").replace(
+    text = fleet(shapes, more=POLL.replace("jobs.sqlite", place) + "[limits]\nqueue = 64\n").replace(
         "[models", "[server]\nport=0\ngrpc_port=0\ndrain_s = 0.2\n[models", 1
     )
     with serving(text, tmp_path, open_with=script.open, members=2) as served:
@@ -108,8 +109,8 @@ def test_jobs_survive_the_server(shapes: Bundle, tmp_path: Path) -> None:
         time.sleep(0.1)  # some run, some wait
     script.gate.set()
     with serving(text, tmp_path, open_with=script.open, members=2) as served:
-        for place in places:
-            until(served, place, lambda job: job["state"] == "done")
+        for each in places:
+            until(served, each, lambda job: job["state"] == "done")
 
 
 def test_bad_jobs_are_refused_at_once(shapes: Bundle, tmp_path: Path) -> None:
@@ -194,8 +195,17 @@ def test_secrets_that_are_none(text: str, tmp_path: Path) -> None:
         push.load_secret(tmp_path / "s")
 
 
-def test_a_finished_job_is_forgotten_in_time_but_not_before_it_is_delivered(tmp_path: Path) -> None:
-    store = Store(tmp_path / "jobs.sqlite")
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database for jobs."""
+    if request.param == "sqlite":
+        return str(tmp_path / "jobs.sqlite")
+    server: Server = request.getfixturevalue("postgres_server")
+    return server.database()
+
+
+def test_a_finished_job_is_forgotten_in_time_but_not_before_it_is_delivered(place: str) -> None:
+    store = Store(place)
     for name, callback in (("a", ""), ("b", "http://x/")):
         submitted = Submitted(
             id=name, model="m", version="", body=b"", header_length=None, callback=callback, idempotency=""
@@ -209,4 +219,34 @@ def test_a_finished_job_is_forgotten_in_time_but_not_before_it_is_delivered(tmp_
     store.delivered("b")
     store.expire(2.0)
     assert store.latest("", "", 10) == [] and store.latest("", "dead", 10) == []
+    store.close()
+
+
+def test_a_database_that_is_gone_refuses_jobs_and_loses_none(
+    shapes: Bundle, tmp_path: Path, postgres_server: Server
+) -> None:
+    script = Script(seconds=0.01)
+    script.gate.clear()
+    more = POLL.replace("jobs.sqlite", postgres_server.database())
+    with serving(fleet(shapes, more=more), tmp_path, open_with=script.open, members=2) as served:
+        accepted = [submit(served).headers["location"] for _ in range(6)]
+        postgres_server.stop()
+        refused = submit(served)
+        assert (
+            refused.status == 503
+            and refused.json["reason"] == "jobs"
+            and "secret" not in refused.body.decode()
+        )
+        script.gate.set()
+        time.sleep(0.3)
+        postgres_server.start()
+        for one in accepted:
+            until(served, one, lambda job: job.get("state") == "done")
+
+
+def test_a_database_is_one_servers(postgres_server: Server) -> None:
+    url = postgres_server.database()
+    store = Store(url)
+    with pytest.raises(FileSystemError, match="another server"):
+        Store(url)
     store.close()

@@ -23,11 +23,10 @@ from tinyserve.compiler.program import PORTABLE
 from tinyserve.datasets.named import AS_IT_IS, Reading
 from tinyserve.datasets.stream import Stream, open_stream
 from tinyserve.errors import BudgetError, FileSystemError
-from tinyserve.locks import alone
 from tinyserve.predict import gate, rows
 from tinyserve.predict.engines import Computed, Runner
 from tinyserve.predict.gate import Expect
-from tinyserve.predict.sinks import Sink, sink_for
+from tinyserve.predict.sinks import Sink, open_sink
 from tinyserve.predict.sinks.base import Job, Manifest
 from tinyserve.progress import Progress, silent
 
@@ -68,13 +67,13 @@ def predict(
     made: Bundle,
     data: Path,
     *,
-    out: Path,
+    out: Path | str,
     runner: Runner,
     settings: Settings = PLAIN,
     progress: Progress = silent,
 ) -> Summary:
-    """Predictions of all samples of ``data`` in ``out``, published. Run again after whatever ended it, it
-    goes on where it was; run again when it is done, it does nothing.
+    """Predictions of all samples of ``data`` in ``out`` (a path, or a database's URL), published. Run again
+    after whatever ended it, it goes on where it was; run again when it is done, it does nothing.
 
     Raises BudgetError where ``settings.expects`` do not hold or a verified sample differs: then nothing is
     published, and what was computed is kept. Else what reading, computing and writing raise.
@@ -87,19 +86,15 @@ def predict(
     stream = open_stream(data, made.manifest.inputs, settings.piece, settings.reading)
     job = _job(made, data, stream, settings)
     job_id = hashlib.sha256(msgspec.json.encode(job)).hexdigest()[:16]
-    with alone(out, progress):
-        sink = sink_for(out)(out, job_id, job)
-        try:
-            manifest = sink.published()
-            if manifest is not None:
-                _check(settings.expects, labels, sink)
-                return Summary(manifest, manifest.count, time.monotonic() - begin_s)
-            resumed, verified = _fill(sink, stream, made, runner=runner, settings=settings, progress=progress)
-            classes = _checked(sink, job, settings)
-            manifest = _manifest(classes, job_id, job, runner.name, verified)
-            sink.publish(manifest)
-        finally:
-            sink.close()
+    with open_sink(str(out), job_id, job, progress) as sink:
+        manifest = sink.published()
+        if manifest is not None:
+            _check(settings.expects, labels, sink)
+            return Summary(manifest, manifest.count, time.monotonic() - begin_s)
+        resumed, verified = _fill(sink, stream, made, runner=runner, settings=settings, progress=progress)
+        classes = _checked(sink, job, settings)
+        manifest = _manifest(classes, job_id, job, runner.name, verified)
+        sink.publish(manifest)
     return Summary(manifest, resumed, time.monotonic() - begin_s)
 
 

@@ -71,8 +71,9 @@ class Limits(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Jobs(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[jobs]: answers to be fetched later (poll) or sent (push). ``callbacks``: what the URLs to which
-    results may be sent begin with; ``secret_file``: the key (whsec_…) that signs them."""
+    """[jobs]: answers to be fetched later (poll) or sent (push). ``database``: a SQLite file, or the URL of
+    a PostgreSQL database. ``callbacks``: what the URLs to which results may be sent begin with, or
+    mqtt:TOPIC; ``secret_file``: the key (whsec_…) that signs what is sent to URLs."""
 
     database: str = ""
     waiting: Positive = 10_000
@@ -81,6 +82,16 @@ class Jobs(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     secret_file: str = ""
     attempts: Annotated[int, Meta(ge=1, le=100)] = 8
     first_retry_s: Seconds = 2.0
+
+
+class Mqtt(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """[mqtt]: the broker to which results go. ``broker``: mqtt://HOST[:PORT] or mqtts://…; ``authority``:
+    the certificate that the broker's is checked by, where it is none that this computer knows."""
+
+    broker: str = ""
+    user: str = ""
+    password_file: str = ""
+    authority: str = ""
 
 
 class ModelTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,6 +138,7 @@ class _File(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     server: Server = Server()
     limits: Limits = Limits()
     jobs: Jobs = Jobs()
+    mqtt: Mqtt = Mqtt()
     models: dict[Identifier, ModelTable]
     groups: dict[Identifier, GroupTable] = {}
     members: dict[Identifier, MemberTable]
@@ -166,6 +178,7 @@ class FleetConfig(msgspec.Struct, frozen=True, kw_only=True):
     server: Server
     limits: Limits
     jobs: Jobs
+    mqtt: Mqtt
     models: dict[str, ModelTable]
     members: list[MemberSpec]
 
@@ -198,7 +211,7 @@ def parse(text: str, path: Path) -> FleetConfig:
         raise UsageError(f"{path}: {_explain(str(error))}", _EXAMPLE) from error
     checked = FleetConfig(
         directory=path.absolute().parent, server=file.server, limits=file.limits, jobs=file.jobs,
-        models=dict(file.models), members=_members(file, path),
+        mqtt=file.mqtt, models=dict(file.models), members=_members(file, path),
     )  # fmt: skip
     _check_server(checked, path)
     return checked
@@ -291,16 +304,30 @@ def _check_server(config: FleetConfig, path: Path) -> None:
             f"{path}: [server] host {server.host} is open to other computers, and nothing says who may",
             "name a token_file or a client_ca, or leave host at 127.0.0.1 behind a proxy",
         )
-    for prefix in config.jobs.callbacks:
-        if not re.match(r"https?://[^/]+/", prefix):
+    _check_callbacks(config, path)
+
+
+def _check_callbacks(config: FleetConfig, path: Path) -> None:
+    jobs = config.jobs
+    for prefix in jobs.callbacks:
+        if not re.match(r"https?://[^/]+/|mqtt:[^+#]", prefix):
             raise UsageError(
-                f"{path}: [jobs] callbacks: {visible(prefix)!r} is not the beginning of a URL with a host",
-                'for example "https://hooks.example.com/"',
+                f"{path}: [jobs] callbacks: {visible(prefix)!r} is not the beginning of a URL with a host,"
+                " nor of a topic",
+                'for example "https://hooks.example.com/" or "mqtt:results/"',
             )
-    if config.jobs.callbacks and not config.jobs.database:
+    topics = [prefix for prefix in jobs.callbacks if prefix.startswith("mqtt:")]
+    if jobs.callbacks and not jobs.database:
         raise UsageError(f"{path}: [jobs] callbacks without database", 'database = "jobs.sqlite"')
-    if config.jobs.callbacks and not config.jobs.secret_file:
+    if len(topics) < len(jobs.callbacks) and not jobs.secret_file:
         raise UsageError(f"{path}: [jobs] callbacks without secret_file", "name the key that signs results")
+    if topics and not config.mqtt.broker:
+        raise UsageError(f"{path}: [jobs] callbacks over MQTT without a broker", '[mqtt] broker = "mqtt://…"')
+    if config.mqtt.broker and not re.fullmatch(r"mqtts?://[^/@\s]+", config.mqtt.broker):
+        raise UsageError(
+            f"{path}: [mqtt] broker {visible(config.mqtt.broker)!r}: not the address of a broker",
+            'for example "mqtts://broker.example.com:8883"; user and password_file are keys of their own',
+        )
 
 
 def _explain(error: str) -> str:

@@ -24,6 +24,7 @@ from tinyserve.serve.rest import app, patience
 if TYPE_CHECKING:
     from tinyserve.serve.credentials import Credentials
     from tinyserve.serve.jobs.jobs import Jobs
+    from tinyserve.serve.mqtt import Broker
     from tinyserve.serve.rpc.server import RpcServer
 
 _KEEP_ALIVE_S = 15
@@ -47,6 +48,7 @@ class Running:
         self.gateway = Gateway(config, options, open_with)
         self._config = config
         self._credentials = credential_files.load(config)
+        self._broker = self._made_broker()
         self._jobs = self._made_jobs()
         self._rest = _Rest(_uvicorn(self.gateway, self._credentials, self._jobs))
         self._rpc: RpcServer | None = None
@@ -65,6 +67,8 @@ class Running:
 
             self._rpc = RpcServer(self.gateway, self._credentials)
             await self._rpc.start()
+        if self._broker is not None:
+            self._broker.start()
         if self._jobs is not None:
             self._jobs.start()
         return self._addresses()
@@ -79,6 +83,15 @@ class Running:
         self._rest.should_exit = True
         if self._serving is not None:
             await self._serving
+        if self._broker is not None:
+            await asyncio.to_thread(self._broker.stop)
+
+    def _made_broker(self) -> Broker | None:
+        if not self._config.mqtt.broker:
+            return None
+        from tinyserve.serve.mqtt import Broker
+
+        return Broker(self._config.mqtt, self._config.directory)
 
     def _made_jobs(self) -> Jobs | None:
         settings = self._config.jobs
@@ -86,7 +99,7 @@ class Running:
             return None
         from tinyserve.serve.jobs.jobs import Jobs
 
-        return Jobs(self.gateway, settings, self._config.directory)
+        return Jobs(self.gateway, settings, self._config.directory, self._broker)
 
     async def _failed_to_listen(self) -> None:
         await self.gateway.drain()

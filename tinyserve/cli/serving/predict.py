@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,10 +37,14 @@ class Place:
 
 @click.command(name="predict", epilog=SOURCE_HELP)
 @click.argument("source", type=SOURCE)
-@click.argument("data", type=PATH)
+@click.argument("data")
 @click.option(
-    "--out", type=PATH, required=True, metavar="PLACE",
-    help="A .sqlite database, or a directory for Parquet files.",
+    "--out", required=True, metavar="PLACE",
+    help="A .sqlite database, postgresql://USER@HOST/DATABASE, or a directory for Parquet files.",
+)  # fmt: skip
+@click.option(
+    "--query", default="", metavar="SQL",
+    help="What to read from DATA, which then is a .sqlite file or postgresql://…: a row is a sample.",
 )  # fmt: skip
 @click.option(
     "--on", "place", default="host", show_default=True, metavar="PLACE",
@@ -73,8 +80,9 @@ class Place:
 def command(
     *,
     source: Path,
-    data: Path,
-    out: Path,
+    data: str,
+    out: str,
+    query: str,
     place: str,
     board: str | None,
     port: str | None,
@@ -92,7 +100,7 @@ def command(
 
     Each sample is there exactly once, however often this is run and whatever ended it before: run again, it
     goes on where it was. All become visible at once, when all are there and as --expect wants them (else
-    exit status 3). DATA: .npz, .npy, .csv, .parquet, images, audio, or a directory of them.
+    exit status 3). DATA: .npz, .npy, .csv, .parquet, images, audio, a directory of them, or a database.
     """
     from tinyserve import workflow
     from tinyserve.bench.accuracy.dataset import output_place
@@ -109,9 +117,31 @@ def command(
         settings = Settings(
             output_place(made.manifest, output), piece, converting.settings().reading, share, wanted
         )
-        summary = predict(made, data, out=out, runner=runner, settings=settings, progress=report)
+        with _data(data, query, made) as samples:
+            summary = predict(made, samples, out=out, runner=runner, settings=settings, progress=report)
     for line in text.lines(summary, out):
         echo(line)
+
+
+@contextmanager
+def _data(data: str, query: str, made: Bundle) -> Iterator[Path]:
+    """Where the samples lie: of a database, in a copy that is gone afterwards."""
+    from tinyserve.databases import is_url, without_password
+    from tinyserve.datasets import queries
+    from tinyserve.errors import UsageError
+
+    if not query:
+        if is_url(data):
+            raise UsageError(f"{without_password(data)}: what is to be read?", 'name it: --query "SELECT …"')
+        yield Path(data)
+        return
+    if not is_url(data) and not Path(data).is_file():
+        raise UsageError(f"{data}: no such file", "a .sqlite file, or postgresql://USER@HOST/DATABASE")
+    with tempfile.TemporaryDirectory(prefix="tinyserve-") as folder:
+        rows = Path(folder, "query")
+        rows.mkdir()
+        queries.save(data, query, made.manifest.inputs, rows)
+        yield rows
 
 
 def _runner(made: Bundle, asked: Place) -> Runner:

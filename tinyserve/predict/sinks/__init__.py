@@ -1,30 +1,49 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where predictions go: by the suffix of what --out names."""
+"""Where predictions go: by what --out names."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+from tinyserve.databases import is_url
 from tinyserve.errors import UsageError
-from tinyserve.predict.sinks.base import Sink
+from tinyserve.locks import alone
+from tinyserve.predict.sinks.base import Job, Sink
+from tinyserve.predict.sinks.database import DatabaseSink
 from tinyserve.predict.sinks.parquet import ParquetSink
-from tinyserve.predict.sinks.sqlite import SqliteSink
+from tinyserve.progress import Progress
 
 _DATABASES = (".sqlite", ".sqlite3", ".db")
 
 
-def sink_for(out: Path) -> type[Sink]:
-    """A database for .sqlite, .sqlite3 and .db; a directory of Parquet files for .parquet, and for no suffix.
+@contextmanager
+def open_sink(out: str, job_id: str, job: Job, progress: Progress) -> Iterator[Sink]:
+    """The sink that ``out`` names, held against other processes: a database for .sqlite, .sqlite3, .db and
+    postgresql:// URLs; a directory of Parquet files for .parquet, and for no suffix.
 
-    Raises UsageError for other suffixes.
+    Raises UsageError for other suffixes, and what opening the sink raises.
     """
-    if out.suffix.lower() in _DATABASES:
-        return SqliteSink
-    if out.suffix.lower() in ("", ".parquet"):
+    kind = _kind(out)
+    if is_url(out):  # the server holds the job
+        with closing(kind(out, job_id, job)) as sink:
+            yield sink
+        return
+    with alone(Path(out), progress), closing(kind(out, job_id, job)) as sink:
+        yield sink
+
+
+def _kind(out: str) -> type[Sink]:
+    suffix = Path(out).suffix.lower()
+    if is_url(out) or suffix in _DATABASES:
+        return DatabaseSink
+    if suffix in ("", ".parquet") and "://" not in out:
         return ParquetSink
     raise UsageError(
-        f"--out {out}: no kind of sink that is known", "name a .sqlite, or a directory for Parquet"
+        f"--out {out}: no kind of sink that is known",
+        "name a .sqlite, a directory for Parquet, or postgresql://USER@HOST/DATABASE",
     )
 
 
-__all__ = ["ParquetSink", "Sink", "SqliteSink", "sink_for"]
+__all__ = ["DatabaseSink", "ParquetSink", "Sink", "open_sink"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from pathlib import Path
 
 import msgspec
 
@@ -52,7 +51,7 @@ class Sink(ABC):
     """
 
     @abstractmethod
-    def __init__(self, out: Path, job_id: str, job: Job) -> None:
+    def __init__(self, out: str, job_id: str, job: Job) -> None:
         """Raises FileSystemError where ``out`` can't be written or holds something else."""
 
     @abstractmethod

@@ -14,8 +14,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from tinyserve.errors import FileSystemError, ToolError
+from tinyserve.escapes import visible
 from tinyserve.files import write
 from tinyserve.predict.rows import Rows
 from tinyserve.predict.sinks.base import Job, Manifest, Sink
@@ -28,13 +30,13 @@ _PART = "part-{:012d}.parquet"
 class ParquetSink(Sink):
     """Columns: sample, class, label, score, output (a list of float32 per sample)."""
 
-    def __init__(self, out: Path, job_id: str, job: Job) -> None:
+    def __init__(self, out: str, job_id: str, job: Job) -> None:
         self._arrow, self._parquet = _pyarrow()
-        self._out = out
-        self._partial = out.with_name(f"{out.name}.partial")
+        self._out = Path(out)
+        self._partial = self._out.with_name(f"{self._out.name}.partial")
         self._labels = job.labels
         self._job = msgspec.json.encode(job)
-        self._is_published = self._holds(out)
+        self._is_published = self._holds(self._out)
         if not self._is_published:
             self._begin()
 
@@ -99,12 +101,13 @@ class ParquetSink(Sink):
         if not directory.exists():
             return False
         try:
-            if (directory / JOB_FILE).read_bytes() == self._job:
-                return True
+            known = (directory / JOB_FILE).read_bytes()
         except OSError:
-            pass
+            known = b""
+        if known == self._job:
+            return True
         raise FileSystemError(
-            f"{directory} is in the way: it holds no predictions of this model on this data",
+            f"{directory} is in the way: it holds {_unlike(known, self._job)}",
             "remove it, or choose another place",
         )
 
@@ -114,6 +117,19 @@ class ParquetSink(Sink):
                 left.unlink(missing_ok=True)
             return
         write(self._partial / JOB_FILE, self._job)
+
+
+def _unlike(known: bytes, job: bytes) -> str:
+    """What makes the predictions that are there another job's."""
+    try:
+        old, new = msgspec.json.decode(known, type=Job), msgspec.json.decode(job, type=Job)
+    except msgspec.DecodeError:
+        return "no predictions"
+    if replace(old, piece=new.piece) == new:
+        return f"the same job in pieces of {old.piece:,} samples (--piece {old.piece})"
+    if replace(old, output=new.output, labels=new.labels) == new:
+        return f"the predictions of the output {visible(old.output)}"
+    return "the predictions of another model, or on other data"
 
 
 def _pyarrow() -> tuple[Any, Any]:

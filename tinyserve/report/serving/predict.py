@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from tinyserve.databases import is_url, without_password
 from tinyserve.escapes import visible
 from tinyserve.predict.run import Summary
 
 _SHOWN = 12
 
 
-def lines(summary: Summary, out: Path) -> Iterator[str]:
+def lines(summary: Summary, out: str) -> Iterator[str]:
     """Counts, classes, and what it took."""
     manifest = summary.manifest
-    yield f"{manifest.count:,} predictions in {out} (job {manifest.job_id}), on {visible(manifest.ran_on)}"
+    place = without_password(out) if is_url(out) else out
+    yield f"{manifest.count:,} predictions in {place} (job {manifest.job_id}), on {visible(manifest.ran_on)}"
     if summary.resumed == manifest.count:
         yield "  all were there already"
     elif summary.resumed:

@@ -13,8 +13,9 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from tinyserve.databases import is_url
 from tinyserve.errors import FileSystemError, TinyserveError
 from tinyserve.serve.config import Jobs as Settings
 from tinyserve.serve.errors import NotFoundError, RefusedError, RequestError, UnavailableError
@@ -22,6 +23,9 @@ from tinyserve.serve.gateway import Gateway
 from tinyserve.serve.jobs import push
 from tinyserve.serve.jobs.store import Job, Store, Submitted
 from tinyserve.serve.rest import oip
+
+if TYPE_CHECKING:
+    from tinyserve.serve.mqtt import Broker
 
 PRIORITY = 1000
 """Of jobs that name none: behind requests that somebody waits for."""
@@ -37,11 +41,15 @@ _log = logging.getLogger(__name__)
 class Jobs:
     """From ``start`` to ``stop``; what runs then, runs again when the next process starts."""
 
-    def __init__(self, gateway: Gateway, settings: Settings, directory: Path) -> None:
+    def __init__(
+        self, gateway: Gateway, settings: Settings, directory: Path, broker: Broker | None = None
+    ) -> None:
         self._gateway = gateway
+        self._broker = broker
         self._settings = settings
         self._secret = push.load_secret(directory / settings.secret_file) if settings.secret_file else b""
-        self._store = Store(directory / settings.database)
+        place = settings.database
+        self._store = Store(place if is_url(place) else str(directory / place))
         self._store.requeue_running()
         self._is_new = asyncio.Event()
         self._is_due = asyncio.Event()
@@ -122,8 +130,8 @@ class Jobs:
         if url == "":
             return ""
         allowed = self._settings.callbacks
-        if not isinstance(url, str) or not re.fullmatch(r"https?://[!-~]{1,2000}", url):
-            raise RequestError("parameter callback: no URL")
+        if not isinstance(url, str) or not _is_callback(url):
+            raise RequestError("parameter callback: neither a URL nor mqtt: and a topic")
         if not any(url.startswith(prefix) for prefix in allowed):
             raise RequestError("parameter callback: results are not sent there", "[jobs] callbacks allows it")
         return url
@@ -134,6 +142,15 @@ class Jobs:
             return await asyncio.to_thread(function)
         except FileSystemError as error:
             raise UnavailableError(f"jobs: {error.message}", reason="jobs", retry_after_s=5.0) from error
+
+    async def _kept(self, function: Callable[[], T]) -> T:
+        """As ``_stored``, until the database is back: what was computed is not thrown away."""
+        while True:
+            try:
+                return await self._stored(function)
+            except UnavailableError as error:
+                _log.error("%s", error.message)
+                await asyncio.sleep(_LOOK_S)
 
     async def _repeat(self, step: Callable[[], Awaitable[None]]) -> None:
         """A fault (the database is gone) ends no task: it is tried again."""
@@ -153,7 +170,7 @@ class Jobs:
             return
         job, body, header_length = taken
         result, header, error = await self._computed(job, body, header_length)
-        await self._stored(lambda: self._store.finish(job.id, time.time(), result, header, error))
+        await self._kept(lambda: self._store.finish(job.id, time.time(), result, header, error))
         if job.callback:
             self._is_due.set()
 
@@ -187,7 +204,11 @@ class Jobs:
         stored = await self._stored(lambda: self._store.result(job.id))
         result = stored[0] if stored is not None else b"null"
         try:
-            await asyncio.to_thread(push.send, job, result, self._secret, time.time())
+            if job.callback.startswith(push.TOPIC):
+                assert self._broker is not None  # such callbacks are allowed where there is one
+                await asyncio.to_thread(push.publish, job, result, self._broker)
+            else:
+                await asyncio.to_thread(push.send, job, result, self._secret, time.time())
         except push.NotDelivered as error:
             is_last = error.is_final or job.attempts + 1 >= self._settings.attempts
             pause_s = min(self._settings.first_retry_s * 2**job.attempts, _LONGEST_PAUSE_S)
@@ -201,6 +222,12 @@ class Jobs:
         before = time.time() - self._settings.keep_s
         await self._stored(lambda: self._store.expire(before))
         await asyncio.sleep(_EXPIRE_S)
+
+
+def _is_callback(text: str) -> bool:
+    if not text.startswith(push.TOPIC):
+        return re.fullmatch(r"https?://[!-~]{1,2000}", text) is not None
+    return re.fullmatch(r"[^+#\x00-\x1f\x7f]{1,1000}", text.removeprefix(push.TOPIC)) is not None
 
 
 async def _look_again(event: asyncio.Event) -> None:

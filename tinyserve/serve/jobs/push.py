@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Results sent to a URL: CloudEvents over HTTP, signed as Standard Webhooks (standardwebhooks.com)."""
+"""Results sent to a URL or under a topic: CloudEvents over HTTP, signed as Standard Webhooks
+(standardwebhooks.com), or over MQTT."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import hmac
 import http.client
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -18,8 +20,13 @@ from tinyserve import __version__
 from tinyserve.errors import FileSystemError, TinyserveError, UsageError
 from tinyserve.serve.jobs.store import Job
 
+if TYPE_CHECKING:
+    from tinyserve.serve.mqtt import Broker
+
 TIMEOUT_S = 10.0
 PREFIX = "whsec_"
+TOPIC = "mqtt:"
+EVENT_TYPE = "application/cloudevents+json"
 _LEAST_SECRET = 24
 _GONE = 410
 
@@ -73,12 +80,20 @@ def event(job: Job, result: bytes) -> bytes:
     )
 
 
+def publish(job: Job, result: bytes, broker: Broker) -> None:
+    """Publishes it once, under the topic that its callback names. Raises NotDelivered."""
+    try:
+        broker.publish(job.callback.removeprefix(TOPIC), event(job, result), EVENT_TYPE)
+    except TinyserveError as error:
+        raise NotDelivered(error.message) from error
+
+
 def send(job: Job, result: bytes, secret: bytes, now: float) -> None:
     """Sends it once. Redirects are not followed. Raises NotDelivered."""
     body = event(job, result)
     timestamp = int(now)
     headers = {
-        "content-type": "application/cloudevents+json",
+        "content-type": EVENT_TYPE,
         "user-agent": f"tinyserve/{__version__}",
         "webhook-id": job.id,
         "webhook-timestamp": str(timestamp),
