@@ -119,7 +119,7 @@ def test_the_doctor_knows_the_packages_of_every_extra() -> None:
     extras = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     known = {package.name for package in PACKAGES} | {"setuptools"}  # setuptools: emlearn's, on later Pythons
     lines = [line for extra, lines in extras.items() if extra != "test" for line in lines]
-    wanted = {re.split(r"[<>=;~ ]", line)[0] for line in lines}
+    wanted = {re.split(r"[<>=;~ []", line)[0] for line in lines}
     assert wanted - known == set()
     assert all(any(line.startswith(p.name) for line in extras[p.extra]) for p in PACKAGES)
 
