@@ -73,6 +73,22 @@ def retyped(case: Case, types: Types, *, scale: float, weights: int | None, bias
     return Case(str(types), bytes(builder.Output()), [sample])
 
 
+def with_four_bits(case: Case, weights: int = 1) -> Case:
+    """The case with int4 weights: the upper halves of its int8 ones, and scales that make up for it."""
+    model = schema.ModelT.InitFromPackedBuf(case.model, 0)
+    (graph,) = model.subgraphs
+    number = int(graph.operators[-1].inputs[weights])
+    tensor = graph.tensors[number]
+    values = np.frombuffer(bytes(model.buffers[tensor.buffer].data), np.int8)
+    model.buffers.append(schema.BufferT())
+    model.buffers[-1].data = np.frombuffer(int4_bytes(values >> 4), np.uint8)
+    tensor.buffer, tensor.type = len(model.buffers) - 1, schema.TensorType.INT4
+    tensor.quantization.scale = np.asarray(tensor.quantization.scale, np.float32) * np.float32(16)
+    builder = flatbuffers.Builder(1024)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return Case(f"{case.label}, four bits", bytes(builder.Output()), case.samples)
+
+
 def _value_type(model: Any) -> int:
     (graph,) = model.subgraphs
     operator = graph.operators[-1]

@@ -14,7 +14,7 @@ from tinyserve.compiler import ops, variants
 from tinyserve.compiler.events import events_of
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.names import UniqueNames, constant_name, identifier, short_name
-from tinyserve.compiler.ops.support import absent
+from tinyserve.compiler.ops.support import absent, four_bits
 from tinyserve.compiler.ops.support.move import move
 from tinyserve.compiler.plan.planner import plan
 from tinyserve.compiler.program import (
@@ -87,6 +87,8 @@ class GraphLowering:
         self._handles: dict[Tensor, str] = {}
         self._foreign_reads: list[Buffer] = []
         self._foreign_writes: list[Buffer] = []
+        self._bytes: dict[Tensor, Tensor] = {}
+        self._packs = False
         self._is_main = bound is None
         if self._is_main:
             for tensor in graph.inputs:
@@ -99,9 +101,12 @@ class GraphLowering:
             description = registry.get(node.name)
             if description is None:
                 raise UnsupportedError(f"{node.location}: no kernel for this operator", absent.hint(node))
+            seen = four_bits.with_bytes(node, self._bytes)
             if description.names_constants:
-                self._name_constants(node)
-            description.lower(node, self)
+                self._name_constants(seen)
+            self._packs = self.target.optimize != "speed" and seen is not node
+            description.lower(seen, self)
+            self._packs = False
 
     def _name_constants(self, node: Node) -> None:
         for name in node.signature.inputs:
@@ -112,6 +117,11 @@ class GraphLowering:
     @property
     def target(self) -> Target:
         return self._shared.target
+
+    @property
+    def packs(self) -> bool:
+        """Whether the operator's weights have four bits, which they keep unless speed comes first."""
+        return self._packs
 
     def operand(self, tensor: Tensor) -> Operand:
         """The buffer of an activation, or the constant of a constant tensor."""
@@ -197,7 +207,7 @@ class GraphLowering:
                 writes=[buffer for buffer in call.writes if buffer in own],
                 overlaps=[o for o in call.overlaps if o.input in own and o.output in own],
             )
-        self._calls.append(call)
+        self._calls += four_bits.unpacked(call, self) if self._packs else [call]
 
     def offer(self, node: Node, variants: Sequence[str], refusal: str = "") -> None:
         """Notes the kernel variants that the operator's layer can have, or why it has no other. Layers of one

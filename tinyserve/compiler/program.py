@@ -84,8 +84,9 @@ class Constant:
 
 
 Operand = Buffer | Constant
-ParamValue = int | float | bool | str | tuple[int, ...] | tuple[float, ...] | Constant | None
-"""A parameter: a number, a C identifier (str), an inline array, a pointer to a constant, NULL."""
+ParamValue = int | float | bool | str | tuple[int, ...] | tuple[float, ...] | Constant | Buffer | None
+"""A parameter: a number, a C identifier (str), an inline array, a pointer to a constant or to a buffer that
+the call reads, NULL."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ def kernel_call(call: KernelCall, places: Places) -> Iterator[str]:
     """The parameters and the call."""
     arguments = [place(arg, places) for arg in call.args]
     if call.params is not None:
-        yield f"  static const {call.params.c_type} params = {{"
+        storage = "" if any(isinstance(value, Buffer) for value in call.fields.values()) else "static "
+        yield f"  {storage}const {call.params.c_type} params = {{"
         for field, value in call.fields.items():
             about = meaning(call, field)
             yield f"      .{field} = {_value(value, places)},{f' /* {about} */' if about else ''}"
@@ -62,8 +63,8 @@ def _value(value: ParamValue, places: Places) -> str:
         return "NULL"
     if isinstance(value, str):
         return value
-    if isinstance(value, Constant):
-        return places.constant(value)
+    if isinstance(value, Constant | Buffer):
+        return place(value, places)
     if isinstance(value, tuple):
         return "{" + ", ".join(number(item) for item in value) + "}"
     return number(value)

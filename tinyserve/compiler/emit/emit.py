@@ -302,7 +302,9 @@ class _Emitter:
             blocks = [[f"{self.blocks[one]}({self.form.layer_argument});"] for one in call.blocks]
             yield from (*control_call(call, blocks, self), "}")
             return
-        if self.form.layer_argument and not any(isinstance(arg, Buffer) for arg in call.args):
+        if self.form.layer_argument and not any(
+            isinstance(one, Buffer) for one in [*call.args, *call.fields.values()]
+        ):
             yield f"  (void){self.form.layer_argument};"
         yield from (*kernel_call(call, self), "}")
 

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from tinyserve.compiler.program import Constant, ParamValue
+from tinyserve.compiler.program import Buffer, Constant, ParamValue
 
 _COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 _MACRO = re.compile(r"^[ \t]*#[ \t]*define[ \t]+(\w+)(\(([^)]*)\))?[ \t]*(.*)$", re.MULTILINE)
@@ -60,7 +60,7 @@ def misfit(fields: Mapping[str, Mapping[str, str]], params_type: str, name: str,
         return ""  # a C expression, which the compiler checks
     if kind.endswith("*") or kind == "function":
         return _pointer_misfit(kind, value)
-    if value is None or isinstance(value, Constant):
+    if value is None or isinstance(value, Constant | Buffer):
         return f"is a pointer, the field {kind}"
     if isinstance(value, tuple) != kind.endswith("[]"):
         return f"is {value}, the field {kind}"
@@ -75,7 +75,7 @@ def _kind(fields: Mapping[str, Mapping[str, str]], params_type: str, name: str) 
 
 
 def _pointer_misfit(kind: str, value: ParamValue) -> str:
-    if value is None:
+    if value is None or isinstance(value, Buffer):
         return ""
     if not isinstance(value, Constant):
         return f"is {value}, the field a pointer"

@@ -23,6 +23,9 @@ from tinyserve.errors import UsageError
 
 PORTABLE_VARIANT = "portable"
 _COMPOSED = "composed"
+_FOUR_BITS = "four_bits"
+_READ_FOUR_BITS = ("conv_2d", "fully_connected")
+"""Operators with kernels that read weights of four bits: those that read bytes would double their flash."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,8 @@ def candidates(name: str, node: Node, lowering: Lowering) -> list[Candidate]:
     """The variants of ``node`` on the target, cheapest first. ``name`` is the operator's module."""
     found: list[Candidate] = []
     features = sorted(lowering.target.features)
+    if lowering.packs and name in _READ_FOUR_BITS:
+        features = [_FOUR_BITS] if features else []
     for feature in [*features, _COMPOSED] if features else []:
         module = _module(feature, name)
         if module is not None:

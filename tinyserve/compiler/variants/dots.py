@@ -23,11 +23,12 @@ from tinyserve.compiler.ops.linear.batch_matmul import (
 )
 from tinyserve.compiler.ops.recurrent import svdf as svdf_op
 from tinyserve.compiler.ops.recurrent import unidirectional_sequence_lstm as lstm_op
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.program import Buffer, Constant, Operand, Overlap, Params
-from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants import Candidate
 
 _INT32 = 1 << 31
 
@@ -139,7 +140,7 @@ def _lower_fully_connected(node: Node, lowering: Lowering, dots: Dots) -> None:
     params = fully_connected_op.integer_params(node, lowering)
     if isinstance(params, fully_connected_op.FullyConnectedS8Params):
         assert weights.data is not None
-        folded = layers.folded_bias(node, weights.data)
+        folded = biases.folded_bias(node, weights.data)
         bias = lowering.constant(f"{weights.name}_bias", folded, "with the input's zero point")
         params = replace(params, layer=replace(params.layer, bias=bias))
     source, target = lowering.operand(input), lowering.buffer(output)

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,6 @@ from tinyserve.compiler.ops.support.quantize_params import activation_range
 from tinyserve.compiler.ops.support.records import FloatClamp
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Buffer, Constant, Operand, Overlap, Params
-
-_Item = TypeVar("_Item", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -119,28 +116,6 @@ def output_range(node: Node) -> tuple[int, int]:
 def rounded_up(count: int, multiple: int) -> int:
     """The least multiple that is not below ``count``."""
     return -(-count // multiple) * multiple
-
-
-def bias(node: Node, channels: int, dtype: type[_Item]) -> npt.NDArray[_Item]:
-    """Zeros where there is none: a sum that starts from +0 is never -0, the only value that +0 changes."""
-    tensor = node.optional("bias")
-    if tensor is None or tensor.data is None:
-        return np.zeros(channels, dtype)
-    return np.asarray(tensor.data.reshape(-1), dtype)
-
-
-def exact_folded_bias(node: Node, taps: npt.NDArray[np.int8]) -> IntArray:
-    """The bias with the input's zero point folded in: sum(w * (x - z)) = sum(w * x) - z * sum(w).
-
-    ``taps`` has the output channels first.
-    """
-    sums = taps.reshape(taps.shape[0], -1).astype(np.int64).sum(axis=1)
-    return np.asarray(bias(node, len(sums), np.int64) - node.input("input").zero_point * sums)
-
-
-def folded_bias(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:
-    """``exact_folded_bias``, wrapped around as the kernels' int32 accumulators do."""
-    return np.asarray(exact_folded_bias(node, taps) & 0xFFFFFFFF, dtype=np.uint32).view(np.int32)
 
 
 def is_3x3(view: Window) -> bool:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window, fits_32_bits, narrow_sums
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
@@ -89,7 +90,7 @@ def _factors(node: Node) -> _Factors | None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     every = convolution_requantization(node, input, weights, output).per_channel(output.shape[3])
     multipliers, shifts = every.multipliers.astype(np.int64), every.shifts.astype(np.int64)
-    start = layers.bias(node, output.shape[3], np.int64)
+    start = biases.bias(node, output.shape[3], np.int64)
     if narrow_sums(node):
         return _Factors(start, multipliers, shifts) if np.all(shifts <= 0) else None
     # ts_requantize_s64 rounds multipliers to 16 bits and shifts by 15 - shift: the high half of one product.

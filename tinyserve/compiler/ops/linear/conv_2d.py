@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
+from tinyserve.compiler.ops.linear import conv_2d_s4
+from tinyserve.compiler.ops.linear.conv_2d_s4 import ConvShape
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
@@ -93,16 +95,8 @@ class LayerS8(Params, c_type="ts_layer_s8"):
 
 
 @dataclass(frozen=True)
-class _Shape(Params):
-    window: Window
-    filter_channels: int
-    filters_per_group: int
-    output_channels: int
-
-
-@dataclass(frozen=True)
 class Conv2DS8Params(Params, c_type="ts_conv_2d_s8_params"):
-    shape: _Shape
+    shape: ConvShape
     layer: LayerS8
 
 
@@ -111,7 +105,7 @@ class Conv2DS16Params(Params, c_type="ts_conv_2d_s16_params"):
     """``narrow_sums``: as TFLM does for an int32 bias, see ``kernels/common/sum_s16.h``. ``short_sums``: no
     sum exceeds 32 bits."""
 
-    shape: _Shape
+    shape: ConvShape
     layer: LayerS16
     narrow_sums: bool
     short_sums: bool
@@ -119,7 +113,7 @@ class Conv2DS16Params(Params, c_type="ts_conv_2d_s16_params"):
 
 @dataclass(frozen=True)
 class Conv2DF32Params(Params, c_type="ts_conv_2d_f32_params"):
-    shape: _Shape
+    shape: ConvShape
     layer: LayerF32
 
 
@@ -171,10 +165,11 @@ class Conv2D(Convolution):
         if not computed_operands(node) and lowering.lower_variant("conv_2d", node):
             return
         input, weights, output = node.input("input"), node.input("weights"), node.output
-        view = conv_window(node)
-        groups = input.shape[3] // weights.shape[3]
-        channels = output.shape[3]
-        shape = _Shape(view, weights.shape[3], channels // groups, channels)
+        view, shape = conv_window(node), conv_shape(node)
+        if takes_four_bits(node, lowering):
+            factors = convolution_requantization(node, input, weights, output)
+            conv_2d_s4.add(node, lowering, shape, factors, macs=self.macs(node))
+            return
         params: Params
         if input.dtype is DType.FLOAT32:
             params = Conv2DF32Params(shape, float_weights(node, lowering))
@@ -199,6 +194,28 @@ def conv_window(node: Node) -> Window:
         attributes.padding,
         dilation=(attributes.dilation_height, attributes.dilation_width),
         pads=attributes.pads,
+    )
+
+
+def conv_shape(node: Node) -> ConvShape:
+    """What all kernels are given of a CONV_2D."""
+    depth, per_group, channels = (
+        node.input("input").shape[3],
+        node.input("weights").shape[3],
+        node.output.shape[3],
+    )
+    return ConvShape(conv_window(node), per_group, channels * per_group // depth, channels)
+
+
+def takes_four_bits(node: Node, lowering: Lowering) -> bool:
+    """Whether weights are constants of four bits, which are to stay so."""
+    weights = node.input("weights")
+    return (
+        lowering.packs
+        and not computed_operands(node)
+        and weights.data is not None
+        and weights.dtype is node.input("input").dtype is DType.INT8
+        and conv_2d_s4.fits(weights.data)
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
+from tinyserve.compiler.ops.linear import conv_2d_s4
 from tinyserve.compiler.ops.linear.conv_2d import (
     S16_BIAS,
     LayerF32,
@@ -21,6 +22,7 @@ from tinyserve.compiler.ops.linear.conv_2d import (
     int16_weights,
     narrow_sums,
     suffix,
+    takes_four_bits,
 )
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
@@ -112,6 +114,11 @@ class FullyConnected(OpDef):
             return
         input, weights, output = node.input("input"), node.input("weights"), node.output
         channels, depth = weights.shape
+        if plain and takes_four_bits(node, lowering):
+            factors = fully_connected_requantization(node, input, weights, output)
+            shape = conv_2d_s4.rows_of_pixels(input.elements // depth, depth, channels)
+            conv_2d_s4.add(node, lowering, shape, factors, macs=self.macs(node))
+            return
         params: Params
         if input.dtype is DType.FLOAT32:
             params = FullyConnectedF32Params(matrix_of(node), float_weights(node, lowering))

@@ -19,6 +19,12 @@ class Lowering(Protocol):
     @property
     def target(self) -> Target: ...
 
+    @property
+    def packs(self) -> bool:
+        """Whether the weights of the operator that is lowered have four bits, and are to keep them in
+        flash."""
+        ...
+
     def operand(self, tensor: Tensor) -> Operand:
         """The buffer of an activation, or the constant of a constant tensor."""
         ...

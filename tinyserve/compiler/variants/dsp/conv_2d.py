@@ -9,6 +9,7 @@ import numpy as np
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import IntArray, lead_bytes, overlaps
@@ -116,7 +117,7 @@ def _forms(node: Node, optimize: Optimize) -> list[packing.Matmul]:
     taps = weights.data.reshape(weights.shape[0], -1)
     steps = packing.in_steps(taps, run_length(conv_window(node), input.shape[3]))
     factors = convolution_requantization(node, input, weights, output)
-    bias = layers.exact_folded_bias(node, taps)
+    bias = biases.exact_folded_bias(node, taps)
     packed = packing.matmul(node, steps, bias, factors)
     if optimize == "size":
         return [packed] if packed else []

@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import Requantization, convolution_requantization
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Buffer, Constant, Operand, Overlap, Params
-from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.dsp import clamp, packing, planes, scaling
 
 REASON = "SMLAD on neighbouring columns, 4 channels sorted apart at a time"
@@ -177,7 +178,7 @@ def _records(node: Node, view: _View, factors: Requantization) -> npt.NDArray[np
     channels = weights.shape[3]
     taps = weights.reshape(3, 3, channels)
     taps = (taps.transpose(2, 1, 0) if view.turned else taps.transpose(2, 0, 1)).reshape(channels, 9)
-    bias = layers.exact_folded_bias(node, taps)
+    bias = biases.exact_folded_bias(node, taps)
     bounds = packing.accumulator_bounds(taps.astype(np.int64).reshape(channels, 9, 1), bias)
     multipliers, shifts = packing.settle(factors, channels, bounds)
     records = np.zeros((channels, 18), dtype=np.int8)

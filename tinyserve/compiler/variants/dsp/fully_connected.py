@@ -10,12 +10,13 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.fully_connected import Matrix, matrix_of
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
 from tinyserve.compiler.program import Constant, Params
-from tinyserve.compiler.variants import Candidate, dots, layers
+from tinyserve.compiler.variants import Candidate, dots
 from tinyserve.compiler.variants.dsp import clamp, conv_2d, packing
 
 REASON = "SMLAD on four taps x 8 channels, two weights per half-word"
@@ -59,7 +60,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
         found.append(Candidate("dsp", cost, REASON, lambda: _lower(node, lowering, packed)))
     factors = fully_connected_requantization(node, input, weights, node.output)
     steps = packing.in_steps(taps, depth)
-    product = packing.matmul(node, steps, layers.exact_folded_bias(node, taps), factors)
+    product = packing.matmul(node, steps, biases.exact_folded_bias(node, taps), factors)
     if product is not None:
         cost = conv_2d.pointwise_cost(batches, product) + clamp.cost(node)
         found.append(
@@ -75,7 +76,7 @@ def _packed(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.uint32] | 
     factors = fully_connected_requantization(node, input, weights, output)
     if factors.multipliers.size != 1 or channels < _GROUP:
         return None
-    bias = layers.exact_folded_bias(node, taps)
+    bias = biases.exact_folded_bias(node, taps)
     padded = np.zeros((channels, -(-depth // 4) * 4), np.int8)
     padded[:, :depth] = taps
     steps = packing.in_steps(padded, padded.shape[1])

@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.program import Buffer, Constant, Overlap, Params
-from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.dsp import clamp, packing
 from tinyserve.compiler.variants.planes import Plane, PlaneFields
 
@@ -87,7 +88,7 @@ def _records(node: Node, plane: Plane) -> npt.NDArray[np.int32] | None:
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[1:]).astype(np.int64)
     channels = output.shape[3]
-    bias = layers.exact_folded_bias(node, np.moveaxis(taps, 2, 0).astype(np.int8))
+    bias = biases.exact_folded_bias(node, np.moveaxis(taps, 2, 0).astype(np.int8))
     bounds = packing.accumulator_bounds(taps.reshape(-1, channels).T[:, :, None], bias)
     factors = convolution_requantization(node, input, weights, output)
     multipliers, shifts = packing.settle(factors, channels, bounds)
@@ -125,7 +126,7 @@ def _lower(node: Node, lowering: Lowering, plane: Plane, records: npt.NDArray[np
     relu = "_relu" if output.zero_point == -128 else ""
     run, _ = _run(plane)
     params = DspPlaneParams(
-        records=lowering.constant(f"{weights.name}_planes", records.reshape(-1), "see kernels/dsp/plane.S"),
+        records=lowering.constant(f"{weights.name}_planes", records, "see kernels/dsp/plane.S"),
         channels=f"ts_dsp_plane_s{plane.columns.stride}{relu}",
         record_words=records.shape[1],
         runs_words=records.shape[1] - 3 * _LANES,

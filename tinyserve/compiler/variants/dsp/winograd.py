@@ -14,13 +14,14 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Constant, Params
-from tinyserve.compiler.variants import Candidate, layers
+from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.dsp import clamp, packing
 from tinyserve.compiler.variants.dsp.packing import Ints
 
@@ -77,7 +78,7 @@ def filters(node: Node) -> Filters | None:
         return None
     assert weights.data is not None
     taps = weights.data.reshape(weights.shape[0], -1)
-    bias = layers.exact_folded_bias(node, taps)
+    bias = biases.exact_folded_bias(node, taps)
     bounds = np.abs(bias) + 128 * np.abs(taps.astype(np.int64)).sum(axis=1)
     factors = convolution_requantization(node, node.input("input"), weights, output)
     multipliers, shifts = packing.settle(factors, len(taps), bounds)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
@@ -48,7 +49,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     channels = weights.shape[0]
-    bias = blocks.whole(layers.bias(node, channels, np.float32), _GROUP)
+    bias = blocks.whole(biases.bias(node, channels, np.float32), _GROUP)
     view = conv_window(node)
     packed = blocks.side_by_side(weights.data.reshape(channels, -1), _GROUP).reshape(-1)
     params = FpuConv2DParams(

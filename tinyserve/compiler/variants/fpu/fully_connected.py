@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.fully_connected import Matrix, matrix_of
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
@@ -54,7 +55,7 @@ def _packed(node: Node) -> npt.NDArray[np.float32]:
     """[groups][taps, then bias][4 channels]; missing channels and biases are zeros."""
     weights = node.input("weights")
     assert weights.data is not None
-    bias = layers.bias(node, len(weights.data), np.float32)
+    bias = biases.bias(node, len(weights.data), np.float32)
     return blocks.side_by_side(np.column_stack([weights.data, bias]), _GROUP)
 
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.records import float_clamp
@@ -80,7 +81,7 @@ def lower_depthwise(node: Node, lowering: Lowering) -> None:
     image = packing.Image(node, conv_window(node))
     stretches, lanes = image.stretches()
     taps = weights.data.reshape(-1, image.channels).T
-    bias = layers.bias(node, image.channels, np.float32)[lanes]
+    bias = biases.bias(node, image.channels, np.float32)[lanes]
     layer = _constants(node, lowering, taps[lanes], bias, image.tap_offsets())
     params = HostDepthwiseConv2DF32Params(stretches, taps.shape[1], layer)
     padded = image.scratch(node, lowering, _ITEM)
@@ -89,7 +90,7 @@ def lower_depthwise(node: Node, lowering: Lowering) -> None:
 
 def _matmul(node: Node, lowering: Lowering, rows: Floats, offsets: list[int]) -> HostMatmulF32:
     """For weights [channels][values]."""
-    layer = _constants(node, lowering, rows, layers.bias(node, len(rows), np.float32), offsets)
+    layer = _constants(node, lowering, rows, biases.bias(node, len(rows), np.float32), offsets)
     return HostMatmulF32(len(offsets), rows.shape[1] // len(offsets), len(rows), layer)
 
 

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.overlap import IntArray
 from tinyserve.compiler.ops.support.quantize_params import Requantization
 from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Buffer, Constant, Params
-from tinyserve.compiler.variants import blocks, layers
+from tinyserve.compiler.variants import blocks
 from tinyserve.compiler.variants.padded import Extents, PaddedImage, Steps
 
 LANES = 16
@@ -89,7 +90,7 @@ def requantization(node: Node, taps: npt.NDArray[np.int8], factors: Requantizati
     channels = len(taps)
     sums = taps.reshape(channels, -1).astype(np.int64).sum(axis=1)
     # Wraps around as the kernels' sums do.
-    bias = (layers.folded_bias(node, taps).astype(np.int64) - _SHIFTED * sums) & 0xFFFFFFFF
+    bias = (biases.folded_bias(node, taps).astype(np.int64) - _SHIFTED * sums) & 0xFFFFFFFF
     every = factors.per_channel(channels)
     columns = (bias.astype(np.uint32).view(np.int32), every.multipliers, every.shifts.astype(np.int32))
     return np.stack(columns, axis=1)

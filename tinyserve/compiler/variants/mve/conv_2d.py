@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
@@ -64,7 +65,7 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
     view = conv_window(node)
     blocks = -(-taps.shape[1] // packing.LANES)
     factors = convolution_requantization(node, input, weights, output)
-    table = packing.requantization_table(layers.folded_bias(node, taps), factors)
+    table = packing.requantization_table(biases.folded_bias(node, taps), factors)
     pointwise = _is_pointwise(view)
     # A pointwise convolution only copies the pixels whose vectors would end beyond the input.
     needs_patches = not pointwise or input.shape[3] % packing.LANES != 0

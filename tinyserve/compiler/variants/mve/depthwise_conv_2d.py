@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
@@ -50,7 +51,7 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
     view = conv_window(node)
     stride = view.stride_height
     factors = convolution_requantization(node, input, weights, output)
-    table = packing.requantization_table(layers.folded_bias(node, taps), factors)
+    table = packing.requantization_table(biases.folded_bias(node, taps), factors)
     words = lowering.scratch(f"{output.name}_words", scratch_bytes(view.output_width, stride))
     source, target = lowering.operand(input), lowering.buffer(output)
     params = MveDepthwiseConv2DParams(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.fully_connected import Matrix, matrix_of, row_lead
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
@@ -42,7 +43,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     assert weights.data is not None
     channels, depth = weights.shape
     factors = fully_connected_requantization(node, input, weights, output)
-    table = packing.requantization_table(layers.folded_bias(node, weights.data), factors)
+    table = packing.requantization_table(biases.folded_bias(node, weights.data), factors)
     padded = -(-depth // packing.LANES) * packing.LANES
     row = lowering.scratch(f"{output.name}_row", padded) if padded != depth else None
     source, target = lowering.operand(input), lowering.buffer(output)

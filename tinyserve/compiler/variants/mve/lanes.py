@@ -9,6 +9,7 @@ import numpy as np
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_lead, conv_window
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
@@ -49,7 +50,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     view = conv_window(node)
     factors = convolution_requantization(node, input, weights, output)
-    table = packing.requantization_table(layers.bias(node, output.shape[3], np.int32), factors)
+    table = packing.requantization_table(biases.bias(node, output.shape[3], np.int32), factors)
     source, target = lowering.operand(input), lowering.buffer(output)
     packed = lowering.operand(weights)
     assert isinstance(packed, Constant)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
@@ -99,7 +100,7 @@ def _lower(node: Node, lowering: Lowering, plane: Plane) -> None:
     assert weights.data is not None
     taps = np.asarray(weights.data.reshape(weights.shape[1:]), np.int8)
     factors = convolution_requantization(node, input, weights, output).per_channel(output.shape[3])
-    bias = layers.folded_bias(node, np.moveaxis(taps, 2, 0))
+    bias = biases.folded_bias(node, np.moveaxis(taps, 2, 0))
     requant = np.stack([bias, factors.multipliers, factors.shifts], axis=1).astype(np.int32)
     source, target = lowering.operand(input), lowering.buffer(output)
     ties = "_ties" if packing.needs_exact_ties(node) else ""

@@ -10,10 +10,11 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.biases import folded_bias
 from tinyserve.compiler.ops.support.quantize_params import Requantization
 from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import blocks
-from tinyserve.compiler.variants.layers import PackedWeights, folded_bias
+from tinyserve.compiler.variants.layers import PackedWeights
 
 CHANNELS = 4
 """TS_RV32M_CHANNELS: output channels that share what is loaded of the inputs."""

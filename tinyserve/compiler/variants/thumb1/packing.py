@@ -8,8 +8,9 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.biases import folded_bias
 from tinyserve.compiler.ops.support.quantize_params import Requantization
-from tinyserve.compiler.variants.layers import PackedWeights, folded_bias, output_range, rounded_up
+from tinyserve.compiler.variants.layers import PackedWeights, output_range, rounded_up
 from tinyserve.compiler.variants.thumb1.steps import Channel, scaling
 
 

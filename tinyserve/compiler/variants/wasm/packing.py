@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
+from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
 from tinyserve.compiler.ops.support.records import Clamp, float_clamp, quantized_clamp
@@ -75,7 +76,7 @@ class Rows(Params):
 
 def fits(node: Node, taps: npt.NDArray[np.int8], factors: Requantization) -> bool:
     """Whether ``ts_wasm_requant`` takes the layer: no shift to the left, and sums below 2^30."""
-    start = np.abs(layers.bias(node, len(taps), np.int64))
+    start = np.abs(biases.bias(node, len(taps), np.int64))
     sums = np.abs(taps.reshape(len(taps), -1).astype(np.int64)).sum(axis=1) * _FARTHEST + start
     shifts = factors.per_channel(len(taps)).shifts
     return bool(sums.max(initial=0) < _LEAST_SUM) and all(map(takes_shift, shifts.tolist()))
@@ -96,7 +97,7 @@ def requantization(
 ) -> WasmRequant:
     """How sums become int8; tables are padded to whole blocks."""
     name, every = node.input("weights").name, factors.per_channel(channels)
-    bias = layers.bias(node, channels, np.int32)
+    bias = biases.bias(node, channels, np.int32)
     return WasmRequant(
         bias=lowering.constant(f"{name}_bias", blocks.whole(bias, block)),
         multipliers=lowering.constant(f"{name}_multipliers", blocks.whole(every.multipliers, block)),
@@ -126,7 +127,7 @@ def float_layer(
 ) -> layers.FloatLayer:
     """Weights [channels][values] as [blocks of 4][values][4], biases by 4."""
     name = node.input("weights").name
-    bias = layers.bias(node, len(rows), np.float32)
+    bias = biases.bias(node, len(rows), np.float32)
     weights = blocks.side_by_side(rows, LANES)
     return layers.FloatLayer(
         offsets=lowering.constant(f"{name}_offsets", np.array(offsets, dtype=np.int32)),
