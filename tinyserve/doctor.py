@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tinyserve import platforms
+from tinyserve import platforms, tool_versions
 from tinyserve.boards.types import Board
 from tinyserve.errors import TinyserveError
 from tinyserve.extras import PACKAGES
@@ -46,7 +46,7 @@ def _packages(board: Board | None, real: bool) -> Iterator[Finding]:
     elif board is not None and "unicorn" not in kinds and not board.core.unicorn_cpu:
         needed -= {"unicorn"}
     for package in PACKAGES:
-        version = _version(package.name)
+        version = _remarked(package.name, _version(package.name))
         yield Finding(package.name, package.purpose, version, package.install, package.name in needed)
 
 
@@ -85,7 +85,9 @@ def _first_line(program: str) -> str:
     except TinyserveError:
         return program
     lines = done.output.splitlines()
-    return lines[0].strip() if lines else program
+    remark = tool_versions.remark(done.output)
+    first = lines[0].strip() if lines else program
+    return f"{first} ({remark})" if remark else first
 
 
 def _frontends() -> Iterator[Finding]:
@@ -97,6 +99,12 @@ def _frontends() -> Iterator[Finding]:
             f"front end {frontend.name}", frontend.about, str(place) if place else "",
             f"tinyserve setup --frontend {frontend.name}", False,
         )  # fmt: skip
+
+
+def _remarked(package: str, version: str) -> str:
+    """A package that is a compiler: with what is to be known of its version."""
+    remark = tool_versions.remark(version) if package == "ziglang" else ""
+    return f"{version} ({remark})" if remark else version
 
 
 def _version(package: str) -> str:

@@ -69,3 +69,34 @@ def test_a_compiler_without_a_c_library_is_named_with_the_package_that_brings_on
     with pytest.raises(ToolError, match=r"gcc 15\.3\.1 has no stdint\.h") as caught:
         toolchain_for(boards.load("cortex-m4").core, "gcc")
     assert "libnewlib-arm-none-eabi" in caught.value.hint
+
+
+CC = """#!/bin/sh
+case "$*" in
+  --version) echo "{banner}" ;;
+  *stdint.h*) echo "fatal error: 'stdint.h' file not found" >&2; exit 1 ;;
+  *) [ {c11} = 1 ] || {{ echo "error: invalid value 'c11' in '-std=c11'" >&2; exit 1; }} ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("banner", "said", "hint"),
+    [
+        ("clang version 2.9", "(clang 2.9) can't compile C11: error: invalid value", "clang 2.9 is older"),
+        ("cc (GCC) 4.4.7", "(gcc 4.4.7) can't compile C11", "gcc 4.4.7 is older than 12.2"),
+        ("Debian clang version 14.0.6", "(clang 14.0.6) has no stdint.h", "apt install"),
+        ("", "(cc) can't compile C11", "apt install"),
+    ],
+)
+def test_a_host_compiler_that_will_not_do_is_named_with_its_version(
+    banner: str, said: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "cc"
+    path.write_text(CC.format(banner=banner, c11=int("14" in banner)), encoding="utf-8")
+    path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    with pytest.raises(ToolError) as caught:
+        toolchain_for(boards.load("host").core)
+    assert said in caught.value.message
+    assert hint in caught.value.hint

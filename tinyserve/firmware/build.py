@@ -20,7 +20,7 @@ from tinyserve.firmware.render import ELF_FILE, LINKER_SCRIPT, Part, Project, So
 from tinyserve.firmware.sizes import Sizes, read_host_sizes, read_sizes
 from tinyserve.firmware.stack import StackReport, worst_case
 from tinyserve.firmware.tflm_library import TflmLibrary, built, find_library
-from tinyserve.firmware.toolchain import Name, Toolchain, toolchain_for
+from tinyserve.firmware.toolchain import Name, Toolchain, remark, toolchain_for
 
 COMPILE_TIMEOUT_S = 300.0
 CACHED_OBJECTS = 4000
@@ -280,7 +280,7 @@ def _check(finished: Finished, what: str) -> None:
     words = Path(finished.command[0]).name
     raise ToolError(
         f"{words} failed {what} the firmware (status {finished.status}):\n  " + "\n  ".join(errors[:5]),
-        "the whole command: " + " ".join(finished.command),
+        f"{remark(finished.command[0])}the whole command: {' '.join(finished.command)}",
     )
 
 

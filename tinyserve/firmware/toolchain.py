@@ -11,14 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Literal
 
+from tinyserve import platforms, tool_versions
 from tinyserve.boards.types import Core
 from tinyserve.errors import ToolError, UsageError
 from tinyserve.firmware.process import run
 
 Name = Literal["zig", "gcc"]
 VERSION_TIMEOUT_S = 20.0
-OLDEST_GCC = "12.2"
-"""The oldest bare-metal GCC that the tests were run with."""
 
 # No multiplication is fused with an addition: floats are rounded as TFLM's on every core.
 _COMMON = ("-std=c11", "-g", "-ffunction-sections", "-fdata-sections", "-ffp-contract=off")
@@ -40,14 +39,19 @@ _HELIUM = ("-mllvm", "-arm-loloops-disable-tailpred")
 
 @dataclass(frozen=True)
 class Toolchain:
-    """A compiler driver set up for one core. ``identity`` changes when its output could."""
+    """A compiler driver set up for one core. ``said`` are its own words on its version."""
 
     name: str
     compiler: tuple[str, ...]
     target_flags: tuple[str, ...]
     compile_flags: tuple[str, ...]
     link_flags: tuple[str, ...]
-    identity: str
+    said: str
+
+    @property
+    def identity(self) -> str:
+        """Changes when what it compiles could."""
+        return f"{self.compiler[0]} {self.said}"
 
     @property
     def runtime(self) -> str:
@@ -132,18 +136,17 @@ def _host() -> Toolchain:
     for candidate in ("cc", "gcc", "clang"):
         path = shutil.which(candidate)
         if path:
+            _check_host(path)
             flags = (*_COMMON, *_GCC, "-fno-math-errno")
-            return Toolchain(candidate, (path,), (), flags, ("-Wl,--gc-sections", "-lm"), _identity(path))
-    raise ToolError(
-        "no C compiler for this computer", "apt install gcc (or clang), or xcode-select --install"
-    )
+            return Toolchain(candidate, (path,), (), flags, ("-Wl,--gc-sections", "-lm"), _said(path))
+    raise ToolError("no C compiler for this computer", platforms.here().installs["cc"])
 
 
 def _zig(core: Core) -> Toolchain:
     flags = zig_flags(core)
     path = zig_path()
-    identity = _identity(str(path), "version")
-    return Toolchain("zig", (str(path), "cc"), flags.target, flags.compile, flags.link, identity)
+    said = _said(str(path), "version")
+    return Toolchain("zig", (str(path), "cc"), flags.target, flags.compile, flags.link, said)
 
 
 def zig_path() -> Path:
@@ -165,7 +168,7 @@ def _gcc(core: Core) -> Toolchain:
             flags = gcc_flags(core)
             _check_core(path, flags.target, core.name)
             link = (*flags.link, *_quiet_link(path))
-            return Toolchain("gcc", (path,), flags.target, flags.compile, link, _identity(path))
+            return Toolchain("gcc", (path,), flags.target, flags.compile, link, _said(path))
     package = "gcc-riscv64-unknown-elf" if core.port == "riscv" else "gcc-arm-none-eabi"
     raise ToolError(f"{names[0]} is not installed", f"apt install {package}, or --toolchain zig (pip only)")
 
@@ -186,7 +189,7 @@ def _check_core(path: str, target: tuple[str, ...], core: str) -> None:
         said = next((line for line in finished.output.splitlines() if "error" in line), "it gives no reason")
         raise ToolError(
             f"{Path(path).name} {_number(path)} can't compile for {core}: {said[:200]}",
-            f"install a newer one ({OLDEST_GCC} was tested, and later ones), or --toolchain zig",
+            f"{remark(path)}install a newer one, or --toolchain zig",
         )
 
 
@@ -207,6 +210,29 @@ def _number(path: str) -> str:
 
 
 @cache
-def _identity(path: str, argument: str = "--version") -> str:
-    finished = run([path, argument], Path.cwd(), VERSION_TIMEOUT_S)
-    return f"{path} {finished.output.strip()}"
+def _check_host(path: str) -> None:
+    """Raises ToolError where this computer's compiler has no C11, or came without C's headers."""
+    command = [path, *_COMMON, "-x", "c", "-E", os.devnull, "-include"]
+    if not run([*command, "stdint.h"], Path.cwd(), VERSION_TIMEOUT_S).status:
+        return
+    finished = run(command[:-1], Path.cwd(), VERSION_TIMEOUT_S)
+    lines = _said(path).splitlines()
+    tool = tool_versions.identify(_said(path)) or (lines[0] if lines else Path(path).name)
+    install = platforms.here().installs["cc"]
+    if not finished.status:
+        raise ToolError(
+            f"{path} ({tool}) has no stdint.h: the C library's headers are not installed", install
+        )
+    said = next((line for line in finished.output.splitlines() if "error" in line), "it gives no reason")
+    raise ToolError(f"{path} ({tool}) can't compile C11: {said[:200]}", f"{remark(path)}{install}")
+
+
+def remark(path: str) -> str:
+    """What to know of the version of a compiler that has failed, as the beginning of a hint."""
+    found = tool_versions.remark(_said(path, "version" if Path(path).stem == "zig" else "--version"))
+    return f"{found}; " if found else ""
+
+
+@cache
+def _said(path: str, argument: str = "--version") -> str:
+    return run([path, argument], Path.cwd(), VERSION_TIMEOUT_S).output.strip()

@@ -109,7 +109,9 @@ def test_a_machine_that_qemu_lacks_ends_in_its_words(build_probe: BuildProbe) ->
             "QEMU emulator version 5.2.0 (Debian)",
             "this is QEMU 5.2.0; 6.0 is the first with all machines",
         ),
-        ("QEMU emulator version 11.1.3", "this is 11.1.3; --emulator unicorn"),
+        ("QEMU emulator version 11.1.3", "QEMU 11.1.3 was tried, with other options; --emulator unicorn"),
+        ("QEMU emulator version 6.2.0", "QEMU 6.2.0 is older than 7.2, the oldest QEMU that tinyserve was"),
+        ("QEMU emulator version 13.0.0", "QEMU 13.0.0 is newer than 11.1, the newest QEMU that tinyserve"),
         ("what?", "of no known version"),
     ],
 )

@@ -15,7 +15,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from tinyserve import platforms, programs
+from tinyserve import platforms, programs, tool_versions
 from tinyserve.cache import cache_directory, keep_newest
 from tinyserve.compiler.compile import Compiled, write
 from tinyserve.errors import FileSystemError, ToolError
@@ -51,6 +51,8 @@ def build(compiled: Compiled, sanitize: bool = False) -> Path:
             write(compiled, Path(scratch))
             shutil.copy(GLUE, scratch)
             hint = _OWN_KERNEL if compiled.program.target.operators else "set CC to another C compiler"
+            remark = tool_versions.remark(_version(compiler))
+            hint = f"{remark}; {hint}" if remark else hint
             _compile([*compiler, *flags], [*compiled.sources.compile, GLUE.name], Path(scratch), hint)
             (Path(scratch) / "a.out").replace(path)
     except (OSError, FileSystemError) as error:

@@ -9,14 +9,13 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from tinyserve import programs
+from tinyserve import programs, tool_versions
 from tinyserve.boards.types import Board
 from tinyserve.errors import ToolError
 
 QUESTION_TIMEOUT_S = 20.0
 OLDEST = (6, 0)
 """The first with mps3-an547, the newest of the machines that twins run on."""
-TRIED = "7.2, 10.0 and 11.1"
 
 
 def find(board: Board) -> str:
@@ -69,9 +68,9 @@ def advice(program: str) -> str:
     if found and tuple(int(part) for part in found.split(".")) < OLDEST:
         oldest = ".".join(map(str, OLDEST))
         return f"this is QEMU {found}; {oldest} is the first with all machines of the twins: install that"
-    named = found or "of no known version"
     instead = "--emulator unicorn, where the board has it"
-    return f"tinyserve was run with QEMU {TRIED}, this is {named}; {instead}"
+    remark = tool_versions.remark(f"QEMU emulator version {found}") if found else "QEMU of no known version"
+    return f"{remark or f'QEMU {found} was tried, with other options'}; {instead}"
 
 
 def _answer(program: str, *options: str) -> str:
