@@ -155,7 +155,7 @@ def test_firmware_that_answers_everything_and_has_no_name_is_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(exchange, "SETTLE_S", 0.05)
-    monkeypatch.setattr("tinyserve.devices.client.client.GREETING_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("tinyserve.devices.client.client.WIRE_TIMEOUT_S", 0.3)
     monkeypatch.setattr(Device, "is_wire", True)
     device = Device(lambda command: iter([b"m-ready\r\n"]))
     device.read_line(1)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+import tty
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,7 +35,7 @@ def short_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "ANSWER_TIMEOUT_S", 1.0)
     monkeypatch.setattr(client, "WIRE_ANSWER_S", 1.0)
     monkeypatch.setattr(client, "WIRE_GREETING_S", 0.5)
-    monkeypatch.setattr(client, "GREETING_TIMEOUT_S", 3.0)
+    monkeypatch.setattr(client, "WIRE_TIMEOUT_S", 3.0)
 
 
 @pytest.fixture
@@ -314,3 +316,24 @@ def test_a_bench_on_a_line_with_a_hundredth_of_the_bits_flipped_ends_soon(
         finally:
             link.close()
         assert time.monotonic() - begin < 60
+
+
+def test_a_port_that_says_nothing_is_given_up_in_time_and_what_was_tried_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(client, "WIRE_TIMEOUT_S", 1.5)
+    controller, port = os.openpty()
+    tty.setraw(port)
+    link = SerialLink(os.ttyname(port), boards.load("cortex-m4"))
+    begin = time.monotonic()
+    try:
+        with pytest.raises(DeviceError) as caught:
+            Client(link).identify()
+    finally:
+        link.close()
+        os.close(controller)
+        os.close(port)
+    assert time.monotonic() - begin < 10  # the machine may be busy; a silent line took 22 s and more
+    assert "no answer within 1.5 s; nothing was ever received" in caught.value.message
+    assert "waited for a greeting, then asked for its name" in caught.value.message
+    assert "reset button" in caught.value.hint

@@ -65,7 +65,7 @@ def test_another_board_s_firmware_is_recognised(
 def test_a_silent_firmware_is_said_to_be_silent(
     project: Project, fake_pio: FakePio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "GREETING_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(client, "WIRE_TIMEOUT_S", 0.1)
     monkeypatch.setattr(client, "WIRE_GREETING_S", 0.1)
     master, slave = os.openpty()
     tty.setraw(slave)

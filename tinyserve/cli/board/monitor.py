@@ -42,7 +42,7 @@ def command(*, board: str | None, port: str, baud: int) -> None:
     if board is None and port == "auto":
         port = only_port()
     with open_device(None, chosen, port=port, baud=baud) as device:
-        echo(f"{device.description}; Ctrl-C ends", err=True)
+        echo(f"listening to {device.description} at {baud} baud; Ctrl-C ends", err=True)
         silent_at = time.monotonic() + QUIET_S
         while True:
             try:

@@ -25,7 +25,8 @@ from tinyserve.errors import DeviceError, UsageError
 ANSWER_TIMEOUT_S = 10.0
 WIRE_ANSWER_S = 3.0  # of what takes no inference: a command that got lost is noticed soon
 INFERENCE_TIMEOUT_S = 300.0
-GREETING_TIMEOUT_S = 20.0
+GREETING_TIMEOUT_S = 20.0  # of an emulator, which starts with us
+WIRE_TIMEOUT_S = 10.0  # of a board, from the first wait for its greeting to giving up
 WIRE_GREETING_S = 2.5  # a board that resets when its port is opened greets within this; others never do
 COUNTED_UNITS = ("cycles", "instructions")  # an inference takes some; of microseconds it may take none
 EMULATED = "emulated"  # part of its name
@@ -36,7 +37,7 @@ _PAYLOAD_LINE_BYTES = 256
 LOAD_COMMAND = "db "
 LINE_REDUCTION = 6  # 1,100 bytes, then 183 (less than the common queue of 256), then 80
 
-_WIRE_GREETING = Patience(WIRE_GREETING_S, most_s=2 * WIRE_GREETING_S)
+WIRE_LEAST_S = 0.2  # a question that has less time than this is not asked
 
 
 class Client:
@@ -258,14 +259,16 @@ class Client:
 
     def _find_on_wire(self) -> None:
         """A board may be starting, or running already with half a command in its buffer, or not be ours."""
+        deadline = time.monotonic() + WIRE_TIMEOUT_S
+        asked = 0
         with suppress(NoAnswer, Garbage):
-            self._exchange.until_ready(START_UP, _WIRE_GREETING)
+            self._exchange.until_ready(START_UP, _greeting(deadline))
             return
-        deadline = time.monotonic() + GREETING_TIMEOUT_S
         while True:
-            self._exchange.settle()
+            self._exchange.settle(_left(deadline))
             try:
-                lines = self._exchange.ask("name", _WIRE_GREETING)
+                asked += 1
+                lines = self._exchange.ask("name", _greeting(deadline))
                 if answers.bracketed(lines, "m-name-dut-"):
                     return
                 raise Garbage(
@@ -274,13 +277,35 @@ class Client:
                 )
             except Restarted:  # opening the port did it, late: the rest of its greeting follows
                 with suppress(NoAnswer, Garbage):
-                    self._exchange.until_ready(START_UP, _WIRE_GREETING)
+                    self._exchange.until_ready(START_UP, _greeting(deadline))
                     return
             except (NoAnswer, Garbage, Refused) as error:  # refused: what half a command was answered, late
-                if time.monotonic() < deadline:
+                if _left(deadline) > WIRE_LEAST_S:
                     continue
-                known = "flash the board with `tinyserve flash`, then press its reset button"
-                raise DeviceError(error.message, error.hint or known) from error
+                raise self._not_found(error, asked) from error
+
+    def _not_found(self, error: DeviceError, asked: int) -> DeviceError:
+        """Nobody of ours on the line: what came last, and what was tried."""
+        message = error.message
+        if isinstance(error, NoAnswer) and not error.hint:
+            message = self._link.describe(f"no answer within {WIRE_TIMEOUT_S:g} s")
+        times = "once" if asked == 1 else f"{asked} times"
+        return DeviceError(
+            f"{message} (waited for a greeting, then asked for its name {times})",
+            error.hint
+            or "press its reset button; flash it with `tinyserve flash` where it holds other firmware; "
+            "`tinyserve monitor` shows all that it says",
+        )
+
+
+def _left(deadline: float) -> float:
+    return max(0.0, deadline - time.monotonic())
+
+
+def _greeting(deadline: float) -> Patience:
+    """For what a board says of itself, of the time that is left."""
+    line_s = max(WIRE_LEAST_S, min(WIRE_GREETING_S, _left(deadline)))
+    return Patience(line_s, most_s=2 * line_s)
 
 
 def _short(name: str) -> str:

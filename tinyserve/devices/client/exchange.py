@@ -147,11 +147,13 @@ class Exchange:
             raise Refused(f'{self._link.name}: the device refused "{_short(command)}": {refusal}')
         return lines
 
-    def settle(self) -> None:
-        """Waits until the line is quiet and drops what came. Ends a half command that the device may hold."""
+    def settle(self, most_s: float | None = None) -> None:
+        """Waits until the line is quiet and drops what came. Ends a half command that the device may hold.
+        A program that never stops talking does not settle: ``most_s`` is how long it is waited for, at most
+        SETTLE_S."""
         with suppress(NoAnswer):
             self._link.write(b"%")
-            deadline = time.monotonic() + SETTLE_S  # a program that never stops talking does not settle
+            deadline = time.monotonic() + (SETTLE_S if most_s is None else min(most_s, SETTLE_S))
             while time.monotonic() < deadline:
                 self._link.read_line(QUIET_S)
         self._link.discard_input()
