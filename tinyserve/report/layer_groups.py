@@ -36,6 +36,11 @@ class Row:
         return sum(layer.macs for layer in self.layers)
 
     @property
+    def variants(self) -> str:
+        """The kernels' variants, each once."""
+        return ", ".join(dict.fromkeys(layer.variant for layer in self.layers))
+
+    @property
     def place(self) -> str:
         """'7', or '7 …' of several."""
         return str(self.first.index) if len(self.layers) == 1 else f"{self.first.index} …"
@@ -48,6 +53,11 @@ def rows(layers: Sequence[Layer], most: int = MOST_ROWS) -> list[Row]:
         return _made(layers, [str(layer.index) for layer in layers])
     found = _made(layers, [f"{one.op} {one.variant} {_NUMBERS.sub('', one.name)}" for one in layers])
     return found if len(found) <= most else _made(layers, [layer.op for layer in layers])
+
+
+def grouped_note(layers: int, shown: int) -> str:
+    """Says that rows stand for several layers; empty where each has its own."""
+    return f"{layers} layers, alike ones in one row" if shown < layers else ""
 
 
 def heaviest(found: Sequence[Row], most: int = 8) -> list[Row]:

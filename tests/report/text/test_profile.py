@@ -60,6 +60,22 @@ def test_a_narrow_terminal_shows_fewer_columns_and_cuts_no_figure_off(width: int
     assert ("not shown here" in text) == (width < 160)
 
 
+def test_alike_layers_of_a_long_profile_are_one_row_with_their_sums() -> None:
+    first = make_profile().layers[0]
+    layers = [
+        msgspec.structs.replace(
+            first, index=index, name=f"cell_{index}", op="ADD", ticks=1000, macs=0, bytes_read=7, variant="x"
+        )
+        for index in range(100)
+    ]
+    text = shown(make_profile(layers=layers), 160)
+    assert "cell_0 and 99 more" in text
+    assert "cell_7" not in text
+    assert "100 layers, alike ones in one row; --json has each" in text
+    assert text.count("100,000") == 2  # the row and the sum
+    assert " 700 " in text
+
+
 def test_without_layers_the_functions_are_shown() -> None:
     profile = make_profile(layers=[])
     for text in (shown(profile), profile_html.encode(profile)):

@@ -12,6 +12,7 @@ from rich.text import Text
 from tinyserve.compiler.names import short_name
 from tinyserve.convert.check.debug import Diagnosis, cause
 from tinyserve.convert.check.quality import INPUT, LayerQuality
+from tinyserve.report.layer_groups import MOST_ROWS
 from tinyserve.report.text.schemes import variants_table
 
 
@@ -41,7 +42,8 @@ def _layers(layers: Sequence[LayerQuality], suspects: Sequence[LayerQuality]) ->
         table.add_column(column, no_wrap=True)
     for column in ("SQNR", "loses", "cosine", "max error", "saturated", "levels", "weights lost"):
         table.add_column(column, justify="right", no_wrap=True)
-    for layer in layers:
+    shown = _worth_showing(layers, suspects)
+    for layer in shown:
         table.add_row(
             "" if layer.index == INPUT else str(layer.index), layer.op, short_name(layer.tensor),
             _decibels(layer.sqnr_db), _decibels(layer.loss_db),
@@ -49,7 +51,23 @@ def _layers(layers: Sequence[LayerQuality], suspects: Sequence[LayerQuality]) ->
             _share(layer.saturated), "—" if layer.levels is None else f"{layer.levels:.0f}",
             _share(layer.weights_lost), style="bold red" if layer in suspects else "",
         )  # fmt: skip
+    left_out = [layer for layer in layers if layer not in shown]
+    if left_out:
+        least = min((one.sqnr_db for one in left_out if one.sqnr_db is not None), default=None)
+        table.caption = f"and {len(left_out)} layers that lose less, {_decibels(least)} or more"
+        table.caption_justify = "left"
     return table
+
+
+def _worth_showing(
+    layers: Sequence[LayerQuality], suspects: Sequence[LayerQuality]
+) -> Sequence[LayerQuality]:
+    """All of a few layers; of many the suspects and those that lose the most, in order."""
+    if len(layers) <= MOST_ROWS:
+        return layers
+    by_loss = sorted(layers, key=lambda one: -(one.loss_db or 0.0))
+    kept = list(dict.fromkeys(id(one) for one in (*suspects, *by_loss)))[:MOST_ROWS]
+    return [one for one in layers if id(one) in kept]
 
 
 def _share(value: float | None) -> str:

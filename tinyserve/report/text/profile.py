@@ -12,7 +12,8 @@ from rich.text import Text
 
 from tinyserve.bench.counts.profiling import HOST_INSTRUCTIONS, FunctionCount, Profile
 from tinyserve.bench.result import Layer
-from tinyserve.report import figures
+from tinyserve.report import figures, layer_groups
+from tinyserve.report.layer_groups import Row
 
 _BAR_CELLS = 8
 _SMALL_SHARE = 0.0005
@@ -34,8 +35,12 @@ def profile_view(profile: Profile) -> RenderableType:
         Text(),
     ]
     if profile.layers:
-        layers = _LayerTable(profile.layers, profile.unit)
-        parts += [layers, Text(), _reason_table(profile.layers), Text()]
+        rows = layer_groups.rows(profile.layers)
+        note = layer_groups.grouped_note(len(profile.layers), len(rows))
+        parts.append(_LayerTable(rows, profile.unit))
+        if note:
+            parts.append(Text(f"{note}; --json has each", style="dim"))
+        parts += [Text(), _reason_table(profile.layers), Text()]
     if profile.functions:
         parts.append(_function_table(profile.functions))
     if profile.note:
@@ -48,15 +53,15 @@ def profile_view(profile: Profile) -> RenderableType:
 class _LayerTable:
     """The layers with as many columns as fit: no figure is cut off."""
 
-    def __init__(self, layers: list[Layer], unit: str) -> None:
-        self._layers = layers
+    def __init__(self, rows: list[Row], unit: str) -> None:
+        self._rows = rows
         self._unit = unit
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         unlimited = options.update(max_width=_ANY_WIDTH)
         for count in range(len(_DISPENSABLE) + 1):
             left_out = _DISPENSABLE[:count]
-            table = _layer_table(self._layers, self._unit, left_out)
+            table = _layer_table(self._rows, self._unit, left_out)
             if console.measure(table, options=unlimited).maximum <= options.max_width:
                 break
         yield table
@@ -65,37 +70,37 @@ class _LayerTable:
             yield Text(f"not shown here: {named}; --html has all", style="dim")
 
 
-def _layer_table(layers: list[Layer], unit: str, left_out: Sequence[str]) -> Table:
-    """One row per layer, and the sums. The bars are the column without a name."""
+def _layer_table(rows: list[Row], unit: str, left_out: Sequence[str]) -> Table:
+    """The rows of layers, and the sums. The bars are the column without a name."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    columns = _columns(layers, unit)
+    columns = _columns(rows, unit)
     for name in columns:
         if name not in left_out:
             table.add_column(name, justify="left" if name in _WORDS else "right", no_wrap=True)
     kept = [cells for name, cells in columns.items() if name not in left_out]
-    for row in zip(*kept, strict=True):
-        table.add_row(*row)
-    total = f"{sum(layer.ticks for layer in layers):,}"
-    sums = {"layer": "sum", column_title(unit): total, "MACs": f"{sum(layer.macs for layer in layers):,}"}
+    for cells in zip(*kept, strict=True):
+        table.add_row(*cells)
+    total = f"{sum(row.ticks for row in rows):,}"
+    sums = {"layer": "sum", column_title(unit): total, "MACs": f"{sum(row.macs for row in rows):,}"}
     table.add_row(*(sums.get(name, "") for name in columns if name not in left_out), style="bold")
     return table
 
 
-def _columns(layers: list[Layer], unit: str) -> dict[str, list[str] | list[Text]]:
-    total = sum(layer.ticks for layer in layers)
-    longest = max((layer.ticks for layer in layers), default=1) or 1
-    bars = [round(_BAR_CELLS * layer.ticks / longest) for layer in layers]
+def _columns(rows: list[Row], unit: str) -> dict[str, list[str] | list[Text]]:
+    total = sum(row.ticks for row in rows)
+    longest = max((row.ticks for row in rows), default=1) or 1
+    bars = [round(_BAR_CELLS * row.ticks / longest) for row in rows]
     return {
-        "#": [str(layer.index) for layer in layers],
-        "layer": [layer.name for layer in layers],
-        "operator": [layer.op for layer in layers],
-        "kernel": [layer.variant for layer in layers],
-        column_title(unit): [f"{layer.ticks:,}" for layer in layers],
-        "share": [figures.percent(layer.ticks, total) for layer in layers],
-        "per MAC": [f"{layer.ticks / layer.macs:.2f}" if layer.macs else "" for layer in layers],
-        "MACs": [f"{layer.macs:,}" if layer.macs else "" for layer in layers],
-        "read": [f"{layer.bytes_read:,}" for layer in layers],
-        "written": [f"{layer.bytes_written:,}" for layer in layers],
+        "#": [row.place for row in rows],
+        "layer": [row.name for row in rows],
+        "operator": [row.first.op for row in rows],
+        "kernel": [row.variants for row in rows],
+        column_title(unit): [f"{row.ticks:,}" for row in rows],
+        "share": [figures.percent(row.ticks, total) for row in rows],
+        "per MAC": [f"{row.ticks / row.macs:.2f}" if row.macs else "" for row in rows],
+        "MACs": [f"{row.macs:,}" if row.macs else "" for row in rows],
+        "read": [f"{sum(layer.bytes_read for layer in row.layers):,}" for row in rows],
+        "written": [f"{sum(layer.bytes_written for layer in row.layers):,}" for row in rows],
         "": [Text("█" * cells, style="green") for cells in bars],
     }
 

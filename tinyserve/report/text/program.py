@@ -9,12 +9,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from tinyserve.bench.result import Layer
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.passes import PassReport
 from tinyserve.compiler.program import Buffer, KernelCall
 from tinyserve.compiler.together import Together
-from tinyserve.report import figures
+from tinyserve.report import figures, layer_groups
 
 
 def compiled_summary(compiled: Compiled, directory: Path) -> RenderableType:
@@ -61,22 +62,42 @@ def constant_bytes(compiled: Compiled) -> int:
 
 
 def layer_table(compiled: Compiled) -> Table:
-    """One row per kernel call, in order."""
-    program, plan = compiled.program, compiled.plan
+    """The kernel calls in order; of many the alike ones are one row: their MACs together, and the most bytes
+    that are live at one of them."""
+    calls, arena = compiled.program.calls, compiled.plan.arena_bytes
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("#", justify="right")
+    table.add_column("#", justify="right", no_wrap=True)
     for column in ("layer", "operator", "output", "kernel"):
         table.add_column(column, overflow="fold")
     for column in ("MACs", "live bytes"):
         table.add_column(column, justify="right", no_wrap=True)
-    for index, call in enumerate(program.calls):
-        live = _live_bytes(compiled, index)
-        peak = "bold" if live == plan.arena_bytes else ""
+    rows = layer_groups.rows([_layer(index, call) for index, call in enumerate(calls)])
+    for row in rows:
+        live = max(_live_bytes(compiled, layer.index) for layer in row.layers)
         table.add_row(
-            str(index), layer_name(call), call.op, _output(call), call.variant,
-            f"{call.macs:,}" if call.macs else "", Text(f"{live:,}", style=peak),
+            row.place, row.name, row.first.op, _output(calls[row.first.index]), row.variants,
+            f"{row.macs:,}" if row.macs else "", Text(f"{live:,}", style="bold" if live == arena else ""),
         )  # fmt: skip
+    note = layer_groups.grouped_note(len(calls), len(rows))
+    if note:
+        table.caption = f"{note}; --stage program prints each"
+        table.caption_justify = "left"
     return table
+
+
+def _layer(index: int, call: KernelCall) -> Layer:
+    """A call as reports know layers; nothing was counted."""
+    return Layer(
+        index=index,
+        name=layer_name(call),
+        op=call.op,
+        ticks=0,
+        macs=call.macs,
+        variant=call.variant,
+        reason=call.reason,
+        bytes_read=0,
+        bytes_written=0,
+    )
 
 
 def layer_name(call: KernelCall) -> str:
