@@ -19,7 +19,7 @@ _LAYERS = """
     tool_versions
     bundle quality
     compiler.graph compiler.names compiler.reserved compiler.events compiler.program
-    compiler.ops compiler.passes compiler.variants compiler.plan compiler.emit
+    compiler.ops compiler.passes compiler.variants compiler.plan compiler.bands compiler.emit
     compiler.lower compiler.choose compiler.compile compiler.together compiler.dump compiler.tflm
     compiler.host
     boards datasets health devices firmware slots features convert workflow forecast doctor

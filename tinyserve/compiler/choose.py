@@ -3,31 +3,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from tinyserve.compiler import passes
+from tinyserve.compiler import ops, passes
+from tinyserve.compiler.bands.search import Search, Selection
+from tinyserve.compiler.bands.stages import Band
 from tinyserve.compiler.graph.types import Model
-from tinyserve.compiler.lower import lower
+from tinyserve.compiler.lower import kernel_costs, lower
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.plan.moves import relocate
 from tinyserve.compiler.plan.planner import plan
-from tinyserve.compiler.program import Choice, KernelCall, MemoryPlan, Program, Target
+from tinyserve.compiler.program import Choice, ControlCall, KernelCall, MemoryPlan, Program, Target
 from tinyserve.errors import UsageError
 
 _WORTH = 0.01  # of the arena: what another kernel must save at least
 _SLOWER_VARIANT = 0.05  # how much a variant loses, where the portable kernel loses 1
+_LEAST_BYTES = 1024  # an arena that bands are not looked for in
+_MOST_SELECTIONS = 12  # that are lowered and planned
 _MOST_TRIALS = 60  # lowerings; each takes up to a quarter of a second
 
 
 def program_for(model: Model, target: Target, name: str) -> tuple[Program, MemoryPlan]:
     """The program and its plan, with the target's choices.
 
-    With ``--optimize ram``, layers at the arena's peak get a variant that needs less, unless the user chose.
-    Raises UsageError for choices of layers or variants that the model does not have.
+    With ``--optimize ram``, runs of layers are computed by rows where that makes the arena smaller, and
+    layers at the arena's peak get a variant that needs less, unless the user chose. Raises UsageError for
+    choices of layers or variants that the model does not have.
     """
     program, memory = _planned(model, target, name)
     _check(target, program)
-    return _smallest(model, target, name, program, memory) if target.optimize == "ram" else (program, memory)
+    if target.optimize != "ram":
+        return program, memory
+    bands, program, memory = _banded(model, target, name, program, memory)
+    return _smallest(model, target, program, memory, bands)
 
 
 def offers(data: bytes, target: Target) -> dict[str, tuple[str, ...]]:
@@ -37,8 +46,32 @@ def offers(data: bytes, target: Target) -> dict[str, tuple[str, ...]]:
     return lower(model, target, "model").offers
 
 
-def _planned(model: Model, target: Target, name: str) -> tuple[Program, MemoryPlan]:
-    program = lower(model, target, name)
+def _banded(
+    model: Model, target: Target, name: str, program: Program, memory: MemoryPlan
+) -> tuple[tuple[Band, ...], Program, MemoryPlan]:
+    """The bands with which the arena is smallest, and the program with them; none where none helps."""
+    best: tuple[tuple[Band, ...], Program, MemoryPlan] = ((), program, memory)
+    for selection in _promising(model, target, program, memory):
+        planned = _planned(model, target, name, selection.bands)
+        if planned[1].arena_bytes < best[2].arena_bytes:
+            best = (selection.bands, *planned)
+    return best
+
+
+def _promising(model: Model, target: Target, program: Program, memory: MemoryPlan) -> list[Selection]:
+    """The selections of bands that may make the arena smaller, the smallest first."""
+    if memory.arena_bytes < _LEAST_BYTES or any(isinstance(call, ControlCall) for call in program.calls):
+        return []
+    registry = ops.registry(target.operators)
+    search = Search(model.main, program, lambda node: registry[node.name], kernel_costs(model, target))
+    found = [one for one in search.selections() if one.nbytes < memory.arena_bytes]
+    return found[::-1][:_MOST_SELECTIONS]
+
+
+def _planned(
+    model: Model, target: Target, name: str, bands: Sequence[Band] = ()
+) -> tuple[Program, MemoryPlan]:
+    program = lower(model, target, name, bands)
     calls = [replace(call, reason=call.reason or _why_portable(call, program)) for call in program.calls]
     program = replace(program, calls=calls)
     return relocate(program, plan(program))
@@ -67,7 +100,7 @@ def _check(target: Target, program: Program) -> None:
 
 
 def _smallest(
-    model: Model, target: Target, name: str, program: Program, memory: MemoryPlan
+    model: Model, target: Target, program: Program, memory: MemoryPlan, bands: Sequence[Band]
 ) -> tuple[Program, MemoryPlan]:
     """Greedy: while another variant of a layer at the peak is worth it, the one that saves most is taken.
 
@@ -83,7 +116,10 @@ def _smallest(
             options.append([Choice(layer, _others(program, layer)[0]) for layer in layers])
         trials += len(options)
         found = [
-            (chosen, *_planned(model, replace(target, choices=(*target.choices, *chosen)), name))
+            (
+                chosen,
+                *_planned(model, replace(target, choices=(*target.choices, *chosen)), program.name, bands),
+            )
             for chosen in options
         ]
         worth = [

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,10 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.compiler import ops, variants
+from tinyserve.compiler.bands.build import band_call
+from tinyserve.compiler.bands.stages import Band, needed_after
 from tinyserve.compiler.events import events_of
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.names import UniqueNames, constant_name, identifier, short_name
 from tinyserve.compiler.ops.support import absent, four_bits
+from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.ops.support.move import move
 from tinyserve.compiler.plan.planner import plan
 from tinyserve.compiler.program import (
@@ -42,14 +45,21 @@ _SUBGRAPH_HINT = "export the model again, or use --engine tflm"
 _CONTRADICTION = "export the model again with a current converter: its subgraphs contradict each other"
 
 
-def lower(model: Model, target: Target, name: str) -> Program:
+def lower(model: Model, target: Target, name: str, bands: Sequence[Band] = ()) -> Program:
     """The program of the model's main graph, with subgraphs as blocks of the calls that run them.
 
-    ``name`` becomes part of the C identifiers. Raises UnsupportedError for operators that have no lowering.
+    ``name`` becomes part of the C identifiers. ``bands`` are runs of layers that are computed by rows. Raises
+    UnsupportedError for operators that have no lowering, ImpossibleError for layers that can't be a band.
     """
     lowering = GraphLowering(model.main, _Shared(model, target))
-    lowering.lower_nodes()
+    lowering.lower_nodes(bands)
     return lowering.finish(identifier(name).lower(), model.sha256)
+
+
+def kernel_costs(model: Model, target: Target) -> Callable[[Node], Mapping[str, float]]:
+    """What says of operators like the main graph's the estimated instructions by kernel variant; nothing of
+    those that only one kernel takes."""
+    return GraphLowering(model.main, _Shared(model, target)).slab_costs
 
 
 @dataclass(eq=False)
@@ -94,10 +104,17 @@ class GraphLowering:
             for tensor in graph.inputs:
                 self._values[tensor] = self._new_buffer(tensor, "input")
 
-    def lower_nodes(self) -> None:
+    def lower_nodes(self, bands: Sequence[Band] = ()) -> None:
         """Lowers every operator of the graph, in order."""
         registry = ops.registry(self.target.operators)
-        for node in self._graph.nodes:
+        starts = {band.first: band for band in bands}
+        done = 0
+        for index, node in enumerate(self._graph.nodes):
+            if index in starts:
+                done = starts[index].end
+                self._lower_band(starts[index], registry)
+            if index < done:
+                continue
             description = registry.get(node.name)
             if description is None:
                 raise UnsupportedError(f"{node.location}: no kernel for this operator", absent.hint(node))
@@ -107,6 +124,23 @@ class GraphLowering:
             self._packs = self.target.optimize != "speed" and seen is not node
             description.lower(seen, self)
             self._packs = False
+
+    def _lower_band(self, band: Band, registry: Mapping[str, OpDef]) -> None:
+        nodes = self._graph.nodes[band.first : band.end]
+        kept = needed_after(band, self._graph, self._values)
+        self.call(band_call(band, nodes, kept, lambda node: registry[node.name], self))
+
+    def slab_costs(self, node: Node) -> Mapping[str, float]:
+        """Estimated instructions of an operator by kernel variant; empty where only one kernel takes it."""
+        inner = _SlabLowering(self._graph, self._shared, {})
+        return inner.costs(node)
+
+    def slab_calls(
+        self, node: Node, places: Mapping[Tensor, Operand], variant: str | None
+    ) -> list[KernelCall]:
+        """The calls of an operator whose inputs and output are at ``places``."""
+        inner = _SlabLowering(self._graph, self._shared, dict(places), variant)
+        return inner.lowered(node)
 
     def _name_constants(self, node: Node) -> None:
         for name in node.signature.inputs:
@@ -372,6 +406,50 @@ class GraphLowering:
             raise ValueError(f"state {buffer.name}: {len(initial)} initial bytes for {buffer.nbytes}")
         values = np.frombuffer(initial, dtype=np.uint8)
         self._shared.initial[buffer] = self.constant(f"{buffer.name}_initial", values, "initial state")
+
+
+class _SlabLowering(GraphLowering):
+    """Lowers one operator on some of its rows, whose operands are where the band has them."""
+
+    def __init__(
+        self, graph: Graph, shared: _Shared, bound: dict[Tensor, Operand], variant: str | None = None
+    ) -> None:
+        super().__init__(graph, shared, bound)
+        self._variant = variant
+        self._costs: dict[str, float] | None = None
+
+    def costs(self, node: Node) -> dict[str, float]:
+        """Estimated instructions by variant."""
+        self._costs = {}
+        ops.registry(self.target.operators)[node.name].lower(node, self)
+        return self._costs
+
+    def lowered(self, node: Node) -> list[KernelCall]:
+        """The operator's calls."""
+        description = ops.registry(self.target.operators)[node.name]
+        if description.names_constants:
+            self._name_constants(node)
+        description.lower(node, self)
+        return self._calls
+
+    def call(self, call: KernelCall) -> None:
+        self._calls.append(call)
+
+    def offer(self, node: Node, variants: Sequence[str], refusal: str = "") -> None:
+        """A step has the variants that the band chooses from."""
+
+    def lower_variant(self, name: str, node: Node) -> bool:
+        found = variants.candidates(name, node, self)
+        if self._costs is not None:
+            choice = self.target.choice(short_name(node.output.name))
+            for one in found:
+                if choice in (None, one.variant):
+                    self._costs.setdefault(one.variant, one.cost)
+            return True
+        chosen = next((one for one in found if one.variant == self._variant), None)
+        if chosen is not None:
+            chosen.lower()
+        return chosen is not None
 
 
 def _alignment(tensor: Tensor) -> int:

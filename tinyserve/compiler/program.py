@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -133,12 +134,16 @@ class Overlap:
 
     With ``in_place`` the output may only be the input itself, at the same offset: a kernel that works channel
     by channel may overwrite what it has read, but nothing else.
+
+    ``timed``: the lead was found from which bytes of the two are needed at each moment of the call (a band),
+    and holds whichever of them comes to life first.
     """
 
     input: Buffer
     output: Buffer
     lead_bytes: int = 0
     in_place: bool = False
+    timed: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,9 +219,91 @@ class ControlCall(KernelCall):
     region: Buffer
 
 
+@dataclass(frozen=True)
+class RowsTaken:
+    """What a stage of a band reads of a window: in step n, of the tensor's rows those from
+    ``first + n * advance`` to ``end + n * advance``, as far as there are such."""
+
+    window: int
+    advance: int
+    first: int
+    end: int
+
+    def span(self, step: int, height: int) -> tuple[int, int]:
+        """Start and end of the rows that a step reads, of a tensor of ``height`` rows."""
+        start = min(height, max(0, self.first + step * self.advance))
+        return start, max(start, min(height, self.end + step * self.advance))
+
+
+@dataclass(frozen=True)
+class RowWindow:
+    """Where rows of a tensor lie while a band runs: ``rows`` places for ``height`` rows.
+
+    Rows are written one behind the other. Where the next do not fit, those that ``keeper`` (the number of a
+    stage, and of its input) still reads are moved to the front first. None: nothing is ever moved.
+    ``given``: the tensor is there before the band begins.
+    """
+
+    height: int
+    row_bytes: int
+    rows: int
+    given: bool
+    keeper: tuple[int, int] | None
+
+
+@dataclass(frozen=True, eq=False)
+class RowStage:
+    """A layer of a band: ``steps`` steps of ``rows`` rows, the last perhaps of fewer.
+
+    ``records`` are the kernel calls of a step, by the kind of step: the first ``top`` steps have one each,
+    then there is one for all steps between, then one for each of the last ones. Their operands ``places``
+    (of the inputs, then of the output) stand for the rows that the step reads and writes. ``wake`` is the
+    last stage that reads what this one writes.
+    """
+
+    layer: str
+    op: str
+    inputs: tuple[RowsTaken, ...]
+    output: int
+    rows: int
+    steps: int
+    top: int
+    records: tuple[tuple[KernelCall, ...], ...]
+    places: tuple[Buffer, ...]
+    wake: int
+
+    def kind(self, step: int) -> int:
+        """Which of the records a step takes."""
+        if step <= self.top:
+            return step
+        return max(self.top, step + len(self.records) - self.steps)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BandCall(KernelCall):
+    """Runs layers by rows, so that the tensors between them are never whole.
+
+    ``args`` are the windows' buffers in the order of ``windows``, then what the driver notes its place in. Of
+    the stages that have the rows for their next step, the last takes it.
+    """
+
+    windows: tuple[RowWindow, ...]
+    stages: tuple[RowStage, ...]
+
+    @property
+    def notes(self) -> Buffer:
+        """Where the driver keeps rows and steps."""
+        found = self.args[-1]
+        assert isinstance(found, Buffer)
+        return found
+
+
 def every_call(calls: Iterable[KernelCall]) -> Iterator[KernelCall]:
-    """The calls and those in the blocks that they run."""
+    """The calls and those in the blocks and bands that they run."""
     for call in calls:
+        if isinstance(call, BandCall):
+            for stage in call.stages:
+                yield from chain.from_iterable(stage.records)
         if isinstance(call, ControlCall):
             for block in call.blocks:
                 yield from every_call(block.calls)

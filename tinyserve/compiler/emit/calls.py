@@ -34,15 +34,20 @@ def kernel_call(call: KernelCall, places: Places) -> Iterator[str]:
     if call.params is not None:
         storage = "" if any(isinstance(value, Buffer) for value in call.fields.values()) else "static "
         yield f"  {storage}const {call.params.c_type} params = {{"
-        for field, value in call.fields.items():
-            about = meaning(call, field)
-            yield f"      .{field} = {_value(value, places)},{f' /* {about} */' if about else ''}"
+        yield from initialisers(call, places, "      ")
         yield "  };"
         arguments.insert(0, "&params")
     if call.scratch_size:
         (scratch,) = (one for one in call.args if isinstance(one, Buffer) and one.kind == "scratch")
         yield f'  _Static_assert({call.scratch_size} == {scratch.nbytes}, "scratch of {call.function}");'
     yield f"  {call.function}({', '.join(arguments)});"
+
+
+def initialisers(call: KernelCall, places: Places, indent: str) -> Iterator[str]:
+    """The fields of a call's parameters."""
+    for field, value in call.fields.items():
+        about = meaning(call, field)
+        yield f"{indent}.{field} = {_value(value, places)},{f' /* {about} */' if about else ''}"
 
 
 def control_call(call: ControlCall, blocks: Sequence[Iterable[str]], places: Places) -> Iterator[str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from tinyserve import __version__
+from tinyserve.compiler.emit.bands import band_tables, stage_function
 from tinyserve.compiler.emit.calls import control_call, kernel_call, place
 from tinyserve.compiler.emit.cpp import wrapper
 from tinyserve.compiler.emit.ctext import array_lines, number, shape_text
@@ -27,6 +28,7 @@ from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.names import UniqueNames, short_name
 from tinyserve.compiler.program import (
     STATIC,
+    BandCall,
     Block,
     Buffer,
     Constant,
@@ -80,8 +82,15 @@ class _Emitter:
         self.calls = list(every_call(program.calls))
         self.names = dict(zip(program.calls, self.layers, strict=True))
         for call in self.calls:
-            if call not in self.names:
-                self.names[call] = names.take(_layer_name(call))
+            if isinstance(call, ControlCall):
+                for inner in chain.from_iterable(block.calls for block in call.blocks):
+                    self.names[inner] = names.take(_layer_name(inner))
+        self.stages = {
+            stage: names.take(f"{short_name(stage.layer)}_rows")
+            for call in self.calls
+            if isinstance(call, BandCall)
+            for stage in call.stages
+        }
         blocks = [block for call in self.calls if isinstance(call, ControlCall) for block in call.blocks]
         self.blocks = {block: names.take(f"run_{block.name}") for block in blocks}
         others = [name for name in (self.shared.models if self.shared else ()) if name != program.name]
@@ -295,12 +304,19 @@ class _Emitter:
         if isinstance(call, ControlCall):
             for block in call.blocks:
                 yield from self.block(block, call.region)
+        if isinstance(call, BandCall):
+            for stage in call.stages:
+                yield from stage_function(stage, self.stages[stage], self)
+            yield from band_tables(call, self.names[call], self.stages, self)
         yield from ("", *call.code)
         yield f"/* {_comment(call.op + (': ' + call.comment if call.comment else ''))}{_work(call)} */"
         yield f"TS_LAYER {self.names[call]}({self.form.layer_parameter}) {{"
         if isinstance(call, ControlCall):
             blocks = [[f"{self.blocks[one]}({self.form.layer_argument});"] for one in call.blocks]
             yield from (*control_call(call, blocks, self), "}")
+            return
+        if isinstance(call, BandCall):
+            yield from (f"  ts_row_band_run(&{self.names[call]}_band, {self.form.arena});", "}")
             return
         if self.form.layer_argument and not any(
             isinstance(one, Buffer) for one in [*call.args, *call.fields.values()]

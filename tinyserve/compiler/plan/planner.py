@@ -63,19 +63,26 @@ def lifetimes(program: Program) -> dict[Buffer, Lifetime]:
 def permissions(program: Program, lives: dict[Buffer, Lifetime]) -> dict[tuple[Buffer, Buffer], Overlap]:
     """For each (output, input) that may share bytes: how.
 
-    A permission counts where the input dies at the call that brings the output to life.
+    A permission counts where the input dies at the call that brings the output to life, or, where it is
+    timed, where no other call needs both.
     """
     found: dict[tuple[Buffer, Buffer], Overlap] = {}
     for index, call in enumerate(program.calls):
         for overlap in call.overlaps:
             pair = (overlap.output, overlap.input)
-            if lives[overlap.input].last != index or lives[overlap.output].first != index:
-                continue
-            if overlap.output is overlap.input:
+            if overlap.output is overlap.input or not _counts(overlap, index, lives):
                 continue
             if pair not in found or _strictness(overlap) > _strictness(found[pair]):
                 found[pair] = overlap
     return found
+
+
+def _counts(overlap: Overlap, index: int, lives: dict[Buffer, Lifetime]) -> bool:
+    """Whether a permission of a call holds for the whole lives of the two."""
+    input, output = lives[overlap.input], lives[overlap.output]
+    if overlap.timed:
+        return max(input.first, output.first) == index == min(input.last, output.last)
+    return input.last == index == output.first
 
 
 def _strictness(overlap: Overlap) -> tuple[bool, int]:

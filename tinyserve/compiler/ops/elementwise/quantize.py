@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinyserve.compiler.graph.rows import SAME_ROWS, RowRule
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.unary import add_elementwise, add_lookup, byte_table
 from tinyserve.compiler.ops.support import checks, fixed_point
@@ -71,6 +72,9 @@ class Quantize(OpDef):
             checks.per_tensor(node, input)
             _factor(node)
 
+    def rows(self, node: Node) -> RowRule | None:
+        return SAME_ROWS if node.input("input").shape == node.output.shape else None
+
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output = node.input("input"), node.output
         function = f"ts_quantize_{_SUFFIX[input.dtype]}_{_SUFFIX[output.dtype]}"
@@ -111,6 +115,9 @@ class Dequantize(OpDef):
         checks.dtype(node, output, (DType.FLOAT32,), "output")
         checks.elements(node, output, input.elements, "output")
         checks.per_tensor(node, input)
+
+    def rows(self, node: Node) -> RowRule | None:
+        return SAME_ROWS if node.input("input").shape == node.output.shape else None
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         input = node.input("input")

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tinyserve.compiler.graph.rows import RowRule, Slab
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.linear import conv_2d_s4
 from tinyserve.compiler.ops.linear.conv_2d_s4 import ConvShape
@@ -135,6 +136,17 @@ class Convolution(OpDef):
             dilation_height=options.int32("dilation_h_factor", 1),
         )
 
+    def rows(self, node: Node) -> RowRule | None:
+        return None if computed_operands(node) else window_rows(conv_window(node))
+
+    def slab_attributes(self, node: Node, slab: Slab) -> Conv2DAttributes:
+        view, attributes = conv_window(node), node.attributes
+        assert isinstance(attributes, Conv2DAttributes)
+        return replace(
+            attributes,
+            pad_top=slab.above, pad_bottom=slab.below, pad_left=view.pad_left, pad_right=right_pad(view),
+        )  # fmt: skip
+
 
 class Conv2D(Convolution):
     """Weights [output channels][height][width][input channels / groups], bias int32 (or int64 for int16), or
@@ -217,6 +229,17 @@ def takes_four_bits(node: Node, lowering: Lowering) -> bool:
         and weights.dtype is node.input("input").dtype is DType.INT8
         and conv_2d_s4.fits(weights.data)
     )
+
+
+def window_rows(view: Window) -> RowRule:
+    """The rows that a window reads."""
+    return RowRule((view.filter_height - 1) * view.dilation_height + 1, view.stride_height, view.pad_top)
+
+
+def right_pad(view: Window) -> int:
+    """Columns of padding behind the input that the last output column reads."""
+    reach = (view.filter_width - 1) * view.dilation_width + 1
+    return max(0, (view.output_width - 1) * view.stride_width - view.pad_left + reach - view.input_width)
 
 
 def conv_lead(view: Window, input: Tensor, output: Tensor) -> int:

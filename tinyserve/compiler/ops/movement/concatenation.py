@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinyserve.compiler.graph.rows import SAME_ROWS, RowRule, has_rows
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
@@ -41,6 +42,11 @@ class Concatenation(OpDef):
             checks.shape(node, tensor, (*expected, *output.shape[axis + 1 :]), "an input")
         if sum(tensor.shape[axis] for tensor in inputs) != output.shape[axis]:
             raise checks.invalid(node, f"inputs do not add up to {list(output.shape)} along axis {axis}")
+
+    def rows(self, node: Node) -> RowRule | None:
+        """Along columns or channels."""
+        inside = _axis(node, len(node.output.shape)) >= 2 and has_rows(node.output)
+        return SAME_ROWS if inside and not any(tensor.is_constant for tensor in node.operands()) else None
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         output = node.output

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tinyserve.compiler.graph.rows import RowRule, Slab
 from tinyserve.compiler.graph.types import DType, Node, Options
-from tinyserve.compiler.ops.linear.conv_2d import suffix
+from tinyserve.compiler.ops.linear.conv_2d import right_pad, suffix, window_rows
 from tinyserve.compiler.ops.linear.depthwise_conv_2d import channelwise_lead
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
@@ -24,7 +25,7 @@ from tinyserve.compiler.ops.support.records import (
     float_clamp,
     quantized_clamp,
 )
-from tinyserve.compiler.ops.support.window import Window, read_padding, window
+from tinyserve.compiler.ops.support.window import ExplicitPads, Window, read_padding, window
 from tinyserve.compiler.program import Params
 
 _SCALE_TOLERANCE = 1e-6  # TFLM's PoolingPrepare
@@ -32,12 +33,15 @@ _SCALE_TOLERANCE = 1e-6  # TFLM's PoolingPrepare
 
 @dataclass(frozen=True)
 class Pool2DAttributes:
+    """``pads`` override ``padding`` where the pool is one of some rows."""
+
     padding: str = "VALID"
     stride_height: int = 1
     stride_width: int = 1
     filter_height: int = 1
     filter_width: int = 1
     activation: Activation = Activation.NONE
+    pads: ExplicitPads | None = None
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,14 @@ class Pool2D(OpDef):
             activation_range(node, node.attributes.activation, output)
         _window(node)
 
+    def rows(self, node: Node) -> RowRule:
+        return window_rows(_window(node))
+
+    def slab_attributes(self, node: Node, slab: Slab) -> Pool2DAttributes:
+        view, attributes = _window(node), node.attributes
+        assert isinstance(attributes, Pool2DAttributes)
+        return replace(attributes, pads=ExplicitPads(slab.above, slab.below, view.pad_left, right_pad(view)))
+
     def lower(self, node: Node, lowering: Lowering) -> None:
         if lowering.lower_variant("pool_2d", node):
             return
@@ -121,6 +133,7 @@ def _window(node: Node) -> Window:
         (attributes.filter_height, attributes.filter_width),
         (attributes.stride_height, attributes.stride_width),
         attributes.padding,
+        pads=attributes.pads,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
+from tinyserve.compiler.graph.rows import RowRule, Slab
 from tinyserve.compiler.graph.types import DType, Node, Options, Signature, Tensor
 from tinyserve.compiler.program import Block, Buffer, Constant, KernelCall, Operand, Target
 from tinyserve.errors import UnsupportedError
@@ -99,6 +100,11 @@ class OpDef:
     """Whether constants are named after layer and input in the generated C, not as in the file."""
 
     @property
+    def by_rows(self) -> bool:
+        """Whether there are layers of this operator that can be computed row by row."""
+        return type(self).rows is not OpDef.rows
+
+    @property
     def signature(self) -> Signature:
         """The names of inputs and outputs."""
         return Signature(self.inputs, self.outputs)
@@ -127,6 +133,15 @@ class OpDef:
     def lower(self, node: Node, lowering: Lowering) -> None:
         """Adds the kernel calls of a checked operator."""
         raise NotImplementedError
+
+    def rows(self, node: Node) -> RowRule | None:
+        """How output rows depend on the rows of what ``rows.takes_rows`` names; None for operators that need
+        all of their input at once."""
+        return None
+
+    def slab_attributes(self, node: Node, slab: Slab) -> Any:
+        """The attributes of the operator on some rows: padding above and below is the slab's."""
+        return node.attributes
 
 
 def unsupported(node: Node, reason: str, hint: str) -> UnsupportedError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tinyserve.compiler.graph.rows import SAME_ROWS, RowRule, differs_by_row, has_rows
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
@@ -35,6 +36,16 @@ class Binary(OpDef):
 
     def check_values(self, node: Node) -> None:
         """Raises UnsupportedError for quantization or attributes that the kernel does not take."""
+
+    def rows(self, node: Node) -> RowRule | None:
+        """Where what is computed has the output's rows, and constants are the same for all rows."""
+        same = all(
+            not differs_by_row(tensor)
+            if tensor.is_constant
+            else has_rows(tensor) and tensor.shape[1] == node.output.shape[1]
+            for tensor in node.operands()
+        )
+        return SAME_ROWS if same else None
 
     def params(self, node: Node, broadcast: Broadcast) -> Params:
         """The kernel's parameters."""

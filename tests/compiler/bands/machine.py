@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A band's driver once more, on an arena whose bytes say which value they hold: written from
+``kernels/row_band.h``, not from the compiler's simulation, which it checks."""
+
+from __future__ import annotations
+
+from tinyserve.compiler.program import BandCall, Buffer, MemoryPlan, RowStage
+
+Token = tuple[int, int]
+"""Of a window's tensor, the byte of this number."""
+
+
+class BandMachine:
+    """Runs a band. Raises AssertionError where a step reads a byte that is not the one it wants."""
+
+    def __init__(self, call: BandCall, plan: MemoryPlan) -> None:
+        self.call, self.plan = call, plan
+        self.memory: list[object] = [None] * plan.arena_bytes
+        self.base = [plan.offsets[arg] for arg in call.args if isinstance(arg, Buffer)]
+        self.written = [window.height if window.given else 0 for window in call.windows]
+        self.first = [0] * len(call.windows)
+        self.steps = [0] * len(call.stages)
+
+    def run(self) -> None:
+        for number, window in enumerate(self.call.windows):
+            if window.given:
+                self.fill(number, 0, window.height)
+        self.mark(self.call.notes)
+        number = len(self.call.stages) - 1
+        while number >= 0:
+            if self.is_ready(self.call.stages[number], self.steps[number]):
+                self.step(number)
+                self.steps[number] += 1
+                number = self.call.stages[number].wake
+            else:
+                number -= 1
+        for number, arg in enumerate(self.call.args[:-1]):
+            window = self.call.windows[number]
+            assert isinstance(arg, Buffer)
+            if window.keeper is None and not window.given:
+                assert self.written[number] == window.height
+                self.expect(number, 0, window.height)
+        self.check_notes()
+
+    def is_ready(self, stage: RowStage, step: int) -> bool:
+        if step == stage.steps:
+            return False
+        return all(
+            self.written[taken.window]
+            >= max(0, min(self.call.windows[taken.window].height, taken.end + step * taken.advance))
+            for taken in stage.inputs
+        )
+
+    def step(self, number: int) -> None:
+        stage, step = self.call.stages[number], self.steps[number]
+        window = self.call.windows[stage.output]
+        count = min(stage.rows, window.height - self.written[stage.output])
+        if (
+            window.keeper is not None
+            and self.written[stage.output] + count - self.first[stage.output] > window.rows
+        ):
+            self.move(stage.output)
+        calls = stage.records[stage.kind(step)]
+        for taken in stage.inputs:
+            start = max(0, min(self.call.windows[taken.window].height, taken.first + step * taken.advance))
+            end = max(0, min(self.call.windows[taken.window].height, taken.end + step * taken.advance))
+            self.expect(taken.window, start, min(end, self.written[taken.window]))
+        kept = self.snapshot(stage, step)
+        working = {b for call in calls for b in call.writes if b not in stage.places}
+        for buffer in working:
+            self.mark(buffer)
+        self.fill(stage.output, self.written[stage.output], self.written[stage.output] + count)
+        self.written[stage.output] += count
+        for window_number, start, end in kept:
+            self.expect(window_number, start, end)
+        self.expect(stage.output, self.written[stage.output] - count, self.written[stage.output])
+        self.check_notes()
+
+    def snapshot(self, stage: RowStage, step: int) -> list[tuple[int, int, int]]:
+        """The rows that this step must leave: what any stage, after it, still reads."""
+        found = []
+        for number, other in enumerate(self.call.stages):
+            at = self.steps[number] + (other is stage)
+            if at >= other.steps:
+                continue
+            for taken in other.inputs:
+                height = self.call.windows[taken.window].height
+                start = max(0, min(height, taken.first + at * taken.advance))
+                if start < self.written[taken.window]:
+                    found.append((taken.window, start, self.written[taken.window]))
+        return found
+
+    def move(self, number: int) -> None:
+        window = self.call.windows[number]
+        assert window.keeper is not None
+        stage_number, place = window.keeper
+        stage, step = self.call.stages[stage_number], self.steps[stage_number]
+        kept = window.height
+        if step < stage.steps:
+            kept = max(0, min(kept, stage.inputs[place].first + step * stage.inputs[place].advance))
+        kept = min(kept, self.written[number])
+        self.expect(number, kept, self.written[number])
+        self.first[number] = kept
+        assert self.written[number] - kept <= window.rows
+        self.fill(number, kept, self.written[number])
+
+    def at(self, number: int, row: int) -> int:
+        return self.base[number] + (row - self.first[number]) * self.call.windows[number].row_bytes
+
+    def fill(self, number: int, start: int, end: int) -> None:
+        size = self.call.windows[number].row_bytes
+        for row in range(start, end):
+            place = row - self.first[number]
+            assert 0 <= place < self.call.windows[number].rows, f"row {row} has no place"
+            for byte in range(size):
+                self.memory[self.at(number, row) + byte] = (number, row * size + byte)
+
+    def expect(self, number: int, start: int, end: int) -> None:
+        size = self.call.windows[number].row_bytes
+        for row in range(start, end):
+            at = self.at(number, row)
+            found = self.memory[at : at + size]
+            assert found == [(number, row * size + byte) for byte in range(size)], (
+                f"row {row} of {number} is gone"
+            )
+
+    def mark(self, buffer: Buffer) -> None:
+        start = self.plan.offsets[buffer]
+        self.memory[start : start + buffer.nbytes] = [buffer] * buffer.nbytes
+
+    def check_notes(self) -> None:
+        notes = self.call.notes
+        start = self.plan.offsets[notes]
+        assert all(found is notes for found in self.memory[start : start + notes.nbytes])

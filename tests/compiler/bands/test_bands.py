@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layers that are computed by rows give TFLM's bytes, whatever the graph, and nothing is overwritten too
+early."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.compiler.bands.machine import BandMachine
+from tests.support.bands import band_calls, banded, image_graph
+from tests.support.differential import run_tflm
+from tests.support.graphs.random_graph import random_graph
+from tests.support.merge import merge
+from tinyserve.compiler.host.model import HostModel
+from tinyserve.compiler.program import Target
+
+IMAGES = 40
+
+
+def _check(cases: list, compiled_seed: int, optimize: bool = True) -> int:  # type: ignore[type-arg]
+    """Compares all cases, as one model, with TFLM; how many bands there were."""
+    ran = [(case, g) for case, g in zip(cases, run_tflm(cases), strict=True) if not isinstance(g, str)]
+    assert len(ran) >= 0.9 * len(cases)
+    compiled = banded(merge([case.model for case, _ in ran]), seed=compiled_seed, optimize=optimize)
+    host = HostModel(compiled, sanitize=True)
+    for sample in range(2):
+        outputs = host.run([array for case, _ in ran for array in case.samples[sample]])
+        wanted = [(case.label, array) for case, given in ran for array in given[sample]]
+        for (label, expected), got in zip(wanted, outputs, strict=True):
+            same = (
+                np.allclose(expected, got, 1e-4, 1e-4, equal_nan=True)
+                if expected.dtype.kind == "f"
+                else (np.array_equal(expected, got))
+            )
+            assert same, label
+    return len(band_calls(compiled))
+
+
+@pytest.mark.parametrize("block", range(2))
+def test_images_by_rows_give_tflm_s_bytes(block: int) -> None:
+    seeds = range(block * IMAGES // 2, (block + 1) * IMAGES // 2)
+    assert _check([image_graph(seed) for seed in seeds], block) >= 10
+
+
+def test_graphs_of_all_operators_by_rows_give_tflm_s_bytes() -> None:
+    assert _check([random_graph(seed, floats=False).case for seed in range(5000, 5024)], 3) >= 3
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_row_is_overwritten_before_it_was_read_for_the_last_time(seed: int) -> None:
+    compiled = banded(image_graph(seed + 500).model, seed=seed)
+    for call in band_calls(compiled):
+        BandMachine(call, compiled.plan).run()
+
+
+@pytest.mark.parametrize("feature", ["dsp", "mve", "thumb1", "rv32m", "host"])
+def test_nor_with_the_kernels_of_any_instruction_set(feature: str) -> None:
+    found = 0
+    for seed in range(700, 706):
+        compiled = banded(image_graph(seed).model, Target(frozenset({feature})), seed)
+        for call in band_calls(compiled):
+            BandMachine(call, compiled.plan).run()
+            found += 1
+    assert found >= 3

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Models whose layers are computed by rows wherever they may be, whether that is worth it or not."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from tests.compiler.ops.generate import Random
+from tests.support.differential import Case
+from tests.support.flatbuffer_builder import ModelBuilder
+from tests.support.graphs.grower import Grower, SkipLayer
+from tests.support.graphs.random_graph import LAYERS, _outputs, _values
+from tinyserve.compiler import ops, passes
+from tinyserve.compiler.bands.build import kinds_of
+from tinyserve.compiler.bands.schedule import ImpossibleError
+from tinyserve.compiler.bands.stages import Band, needed_after, refusal, shape_of
+from tinyserve.compiler.compile import Compiled
+from tinyserve.compiler.emit.emit import emit
+from tinyserve.compiler.graph.rows import height
+from tinyserve.compiler.graph.types import Model, Node
+from tinyserve.compiler.lower import lower
+from tinyserve.compiler.ops.support.base import OpDef
+from tinyserve.compiler.plan.planner import plan
+from tinyserve.compiler.program import PORTABLE, BandCall, Target
+
+_IMAGE_LAYERS = (
+    "CONV_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", "ADD",
+    "ADD", "MUL", "SUB", "MAXIMUM", "CONCATENATION", "RELU", "LOGISTIC", "QUANTIZE", "PRELU", "PAD",
+    "RESIZE_NEAREST_NEIGHBOR", "TRANSPOSE_CONV",
+)  # fmt: skip
+
+
+def operator(node: Node) -> OpDef:
+    return ops.registry()[node.name]
+
+
+def image_graph(seed: int, samples: int = 2) -> Case:
+    """Layers of images with enough rows that bands move them: chains, skips, branches, several outputs."""
+    r = Random(seed, 900)
+    model = ModelBuilder()
+    g = Grower(r, model.graph(), floats=seed % 4 == 0)
+    shape = (1, r.integer(7, 24), r.choice((4, 8, 12)), r.integer(1, 6))
+    g.input(shape, r.choice(("int8", "int8", "int8", "int16")))
+    wanted = r.integer(3, 10)
+    for _ in range(60):
+        try:
+            LAYERS[r.choice(_IMAGE_LAYERS)](g)
+        except SkipLayer:
+            continue
+        if sum(g.drawn.values()) >= wanted:
+            break
+    g.graph.output(*_outputs(g))
+    drawn = [[_values(r, ref) for ref in g.inputs] for _ in range(samples)]
+    return Case(f"image seed {seed}: {' '.join(g.drawn.elements())}", model.build(), drawn)
+
+
+def all_bands(model: Model, chance: random.Random) -> list[Band]:
+    """Every run of layers that can be a band, as long as may be, with any number of rows per step."""
+    nodes = model.main.nodes
+    plain = lower(model, PORTABLE, "plain")
+    found: list[Band] = []
+    first = 0
+    while first < len(nodes):
+        end = first
+        while end < len(nodes) and not refusal(nodes[end], operator(nodes[end])):
+            end += 1
+        for last in range(end, first, -1):
+            rows = tuple(_rows(node, chance) for node in nodes[first:last])
+            band = Band(first, rows)
+            if _possible(band, nodes[first:last], needed_after(band, model.main, plain.values)):
+                found.append(band)
+                first = last - 1
+                break
+        first += 1
+    return found
+
+
+def _rows(node: Node, chance: random.Random) -> int:
+    up = max(1, getattr(operator(node).rows(node), "up", 1))
+    return min(height(node.output), up * chance.choice((1, 1, 2, 3, 4)))
+
+
+def _possible(band: Band, nodes: Sequence[Node], kept: set) -> bool:  # type: ignore[type-arg]
+    try:
+        shape = shape_of(nodes, band.rows, kept, operator)
+        shape.simulate()
+        for slabs in shape.slabs:
+            kinds_of(slabs)
+    except ImpossibleError:
+        return False
+    return True
+
+
+def banded(data: bytes, target: Target = PORTABLE, seed: int = 0, optimize: bool = True) -> Compiled:
+    """The model with a band wherever there can be one."""
+    model = passes.load(data)
+    report = passes.optimize(model) if optimize else passes.PassReport()
+    program = lower(model, target, "model", all_bands(model, random.Random(seed)))
+    memory = plan(program)
+    return Compiled(program.name, data, model, report, program, memory, emit(program, memory))
+
+
+def band_calls(compiled: Compiled) -> list[BandCall]:
+    return [call for call in compiled.program.calls if isinstance(call, BandCall)]

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From layers that are to be a band to the call that runs them: each layer's kernel, once for each kind of
+step.
+
+A step of a layer is the layer itself on an image of fewer rows, so any kernel of any instruction set can be
+part of a band: it is lowered as it always is, with the padding that the rows have above and below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from tinyserve.compiler.bands.distances import overlaps
+from tinyserve.compiler.bands.schedule import ImpossibleError, Schedule
+from tinyserve.compiler.bands.stages import Band, Registry, Shape, shape_of
+from tinyserve.compiler.graph.rows import Slab, slab_node, takes_rows
+from tinyserve.compiler.graph.types import Node, Tensor
+from tinyserve.compiler.names import short_name
+from tinyserve.compiler.program import (
+    BandCall,
+    Buffer,
+    KernelCall,
+    Operand,
+    RowStage,
+    RowWindow,
+)
+
+MOST_KINDS = 16
+_NOTES_PER_WINDOW, _NOTES_PER_STAGE = 4, 4  # bytes: ts_row_band_rows, ts_row_band_step
+
+
+class BandLowering(Protocol):
+    """The lowering of the graph around a band."""
+
+    def buffer(self, tensor: Tensor) -> Buffer: ...
+    def scratch(self, name: str, nbytes: int, alignment: int = 4) -> Buffer: ...
+
+    def slab_costs(self, node: Node) -> Mapping[str, float]:
+        """Estimated instructions of an operator by kernel variant; empty where only one kernel takes it."""
+        ...
+
+    def slab_calls(
+        self, node: Node, places: Mapping[Tensor, Operand], variant: str | None
+    ) -> list[KernelCall]:
+        """The calls of an operator whose inputs and output are at ``places``."""
+        ...
+
+
+def band_call(
+    band: Band, nodes: Sequence[Node], kept: Collection[Tensor], registry: Registry, lowering: BandLowering
+) -> BandCall:
+    """The call that runs ``nodes`` by rows. ``kept``: tensors that are needed after it."""
+    shape = shape_of(nodes, band.rows, kept, registry)
+    schedule = shape.simulate()
+    buffers = [_buffer(shape, schedule, number, lowering) for number in range(len(shape.tensors))]
+    stages, scratch = [], []
+    for number, (node, wake) in enumerate(zip(nodes, schedule.wakes, strict=True)):
+        records, working = _records(node, shape.slabs[number], registry, lowering)
+        stages.append(_stage(node, shape, number, records, wake))
+        scratch.append(working)
+    name = short_name(nodes[-1].output.name)
+    size = _NOTES_PER_WINDOW * len(buffers) + _NOTES_PER_STAGE * len(stages)
+    notes = lowering.scratch(f"{name}_steps", size)
+    given = [b for b, window in zip(buffers, schedule.windows, strict=True) if window.given]
+    made = [b for b, window in zip(buffers, schedule.windows, strict=True) if not window.given]
+    working_buffers = sorted(set().union(*scratch), key=lambda one: one.name)
+    return BandCall(
+        function="ts_row_band_run",
+        header="row_band.h",
+        params=None,
+        args=[*buffers, notes],
+        reads=given,
+        writes=[*made, *working_buffers, notes],
+        layer=name,
+        op="BAND",
+        comment=f"{len(stages)} layers by rows, from {short_name(nodes[0].output.name)} on",
+        macs=sum(_macs(stage) for stage in stages),
+        overlaps=overlaps(schedule, stages, buffers, scratch),
+        variant="rows",
+        reason=f"{len(stages)} layers, {len(schedule.events)} steps",
+        windows=tuple(
+            RowWindow(window.height, window.row_bytes, window.places, window.given, keeper)
+            for window, keeper in zip(schedule.windows, schedule.keepers, strict=True)
+        ),
+        stages=tuple(stages),
+    )
+
+
+def _macs(stage: RowStage) -> int:
+    return sum(sum(call.macs for call in stage.records[stage.kind(step)]) for step in range(stage.steps))
+
+
+def _buffer(shape: Shape, schedule: Schedule, number: int, lowering: BandLowering) -> Buffer:
+    """The place of a tensor's rows: its own buffer where it is whole before or after the band."""
+    tensor, window = shape.tensors[number], schedule.windows[number]
+    if window.given or window.kept:
+        return lowering.buffer(tensor)
+    nbytes = window.places * window.row_bytes
+    return lowering.scratch(f"{short_name(tensor.name)}_rows", nbytes, window.alignment)
+
+
+@dataclass(frozen=True)
+class _Records:
+    """The calls of a layer by the kind of step, how many kinds come first, and where its rows are."""
+
+    calls: tuple[tuple[KernelCall, ...], ...]
+    top: int
+    places: tuple[Buffer, ...]
+
+
+def _stage(node: Node, shape: Shape, number: int, records: _Records, wake: int) -> RowStage:
+    stage = shape.stages[number]
+    return RowStage(
+        node.output.name, node.name, stage.inputs, stage.output, stage.rows, stage.steps, records.top,
+        records.calls, records.places, wake,
+    )  # fmt: skip
+
+
+def _records(
+    node: Node, slabs: Sequence[Slab], registry: Registry, lowering: BandLowering
+) -> tuple[_Records, set[Buffer]]:
+    """The kernels of a layer, and what they work in."""
+    kinds, top = kinds_of(slabs)
+    places = tuple(
+        Buffer(f"rows_of_{short_name(tensor.name)}", 0, tensor.dtype, tensor=tensor)
+        for tensor in (*(t for t in takes_rows(node) if t is not None), node.output)
+    )
+    operator = registry(node)
+    small = [slab_node(node, slab, operator.slab_attributes(node, slab)) for slab in kinds]
+    variant = _variant(small, slabs, kinds, lowering)
+    records = [lowering.slab_calls(one, _at_places(node, one, places), variant) for one in small]
+    unified, working = _unified(records, places, short_name(node.output.name), lowering)
+    return _Records(unified, top, places), working
+
+
+def _at_places(node: Node, small: Node, places: Sequence[Buffer]) -> dict[Tensor, Operand]:
+    """Where the operands of a step are: its inputs' tensors in the order of ``places``, and its output."""
+    found: dict[Tensor, Operand] = {}
+    read = [
+        cut
+        for cut, rows in zip(small.inputs, takes_rows(node), strict=True)
+        if rows is not None and cut is not None
+    ]
+    for tensor, place in zip((*read, small.output), places, strict=True):
+        found[tensor] = place
+    return found
+
+
+def kinds_of(slabs: Sequence[Slab]) -> tuple[list[Slab], int]:
+    """The different slabs of a stage in the order in which it comes to them, and how many steps come before
+    those that are all alike. See ``RowStage.kind``. Raises ImpossibleError where there are too many."""
+    middle = slabs[len(slabs) // 2]
+    alike = [step for step, slab in enumerate(slabs) if slab == middle]
+    top, end = alike[0], alike[-1] + 1
+    if any(slab != middle for slab in slabs[top:end]) or top + 1 + len(slabs) - end > MOST_KINDS:
+        raise ImpossibleError("too many kinds of steps")
+    return [*slabs[:top], middle, *slabs[end:]], top
+
+
+def _variant(
+    small: Sequence[Node], slabs: Sequence[Slab], kinds: Sequence[Slab], lowering: BandLowering
+) -> str | None:
+    """The kernel variant that takes all kinds of steps and costs least, None where there are none."""
+    total: dict[str, float] | None = None
+    for node, kind in zip(small, kinds, strict=True):
+        costs = lowering.slab_costs(node)
+        times = slabs.count(kind)
+        if total is None:
+            total = {variant: times * cost for variant, cost in costs.items()}
+        else:
+            total = {v: cost + times * costs[v] for v, cost in total.items() if v in costs}
+    return min(total, key=lambda v: (total[v], v)) if total else None
+
+
+def _unified(
+    records: Sequence[list[KernelCall]], places: Sequence[Buffer], name: str, lowering: BandLowering
+) -> tuple[tuple[tuple[KernelCall, ...], ...], set[Buffer]]:
+    """The calls with one working buffer where each kind of step brought its own, and those buffers."""
+    alike = len({tuple(_form(call, places) for call in calls) for calls in records}) == 1
+    groups: dict[object, list[Buffer]] = {}
+    for kind, calls in enumerate(records):
+        for index, call in enumerate(calls):
+            for at, arg in enumerate(call.args):
+                if (
+                    isinstance(arg, Buffer)
+                    and arg not in places
+                    and not any(arg in g for g in groups.values())
+                ):
+                    groups.setdefault((index, at) if alike else (kind, index, at), []).append(arg)
+    now: dict[Buffer, Buffer] = {}
+    for members in groups.values():
+        size, alignment = max(b.nbytes for b in members), max(b.alignment for b in members)
+        shared = lowering.scratch(f"{name}_work", size, alignment)
+        now.update(dict.fromkeys(members, shared))
+    unified = tuple(tuple(_renamed(call, now) for call in calls) for calls in records)
+    return unified, set(now.values())
+
+
+def _form(call: KernelCall, places: Sequence[Buffer]) -> tuple[object, ...]:
+    operands = tuple(arg if arg in places else type(arg) for arg in call.args)
+    return call.function, operands
+
+
+def _renamed(call: KernelCall, now: Mapping[Buffer, Buffer]) -> KernelCall:
+    return replace(
+        call,
+        args=[now.get(arg, arg) if isinstance(arg, Buffer) else arg for arg in call.args],
+        reads=[now.get(buffer, buffer) for buffer in call.reads],
+        writes=[now.get(buffer, buffer) for buffer in call.writes],
+        overlaps=[
+            replace(o, input=now.get(o.input, o.input), output=now.get(o.output, o.output))
+            for o in call.overlaps
+        ],
+        scratch_size="",
+    )

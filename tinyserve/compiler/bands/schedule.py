@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The order in which a band's stages take their steps, and which rows lie where at each moment.
+
+The driver in ``kernels/row_band.h`` follows the same rule at run time: of the stages whose rows are there,
+the last takes its next step. So all that the compiler says of a band's memory follows from this simulation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from tinyserve.compiler.program import RowsTaken
+
+Ints = npt.NDArray[np.int32]
+NOWHERE = 1 << 29
+"""Where the bytes start (and end before) of a window that holds nothing."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """A tensor's rows. ``given``: whole before the band begins. ``kept``: needed whole when it ends.
+    ``places``: how many rows it has, 0 for as few as will do. ``alignment``: of each step's first byte."""
+
+    height: int
+    row_bytes: int
+    given: bool = False
+    kept: bool = False
+    places: int = 0
+    alignment: int = 4
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A layer: what it takes of each of its inputs, its output's window, rows per step."""
+
+    inputs: tuple[RowsTaken, ...]
+    output: int
+    rows: int
+    steps: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """A step of a stage. Before it, ``moved`` rows of the output's window are moved to the front."""
+
+    stage: int
+    step: int
+    moved: int
+
+
+class ImpossibleError(Exception):
+    """Why layers can't be a band."""
+
+
+MOMENTS = 3
+"""Of an event: while rows are moved, while the step reads and writes, after it."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Events in order; windows with their places; of each window the stage (and its input) that says which
+    rows are kept; of each stage the last one that reads what it writes.
+
+    ``low`` and ``high`` [windows][moments]: which bytes of each window are needed, from its start.
+    ``read`` [events][inputs] and ``written`` [events]: at which bytes of their windows steps read and write.
+    """
+
+    events: list[Event]
+    windows: tuple[Window, ...]
+    keepers: tuple[tuple[int, int] | None, ...]
+    wakes: tuple[int, ...]
+    low: Ints
+    high: Ints
+    read: list[tuple[int, ...]]
+    written: list[int]
+
+    @property
+    def moved_bytes(self) -> int:
+        """Bytes that are moved in all."""
+        return self._moved
+
+    @property
+    def load(self) -> int:
+        """The most bytes that windows need at one moment: no arena can be smaller."""
+        sizes = np.maximum(self.high - self.low, 0)
+        return int(sizes.sum(axis=0).max())
+
+    _moved: int = 0
+
+
+def simulate(stages: Sequence[Stage], windows: Sequence[Window]) -> Schedule:
+    """The steps of a band from first to last. ``stages`` are in an order in which each comes after what it
+    reads. Raises ImpossibleError where rows can't be kept as the driver keeps them."""
+    order = _Run(stages, windows)
+    order.go()
+    keepers = order.keepers()
+    placed = [
+        replace(window, places=min(window.height, max(window.places, need)))
+        for window, need in zip(windows, order.needed_places(), strict=True)
+    ]
+    final = _Run(stages, placed, keepers)
+    final.go()
+    return final.schedule()
+
+
+def wakes(stages: Sequence[Stage]) -> tuple[int, ...]:
+    """Of each stage the last that reads what it writes; the stage itself where none does."""
+    return tuple(
+        max([number, *(n for n, other in enumerate(stages) if _reads(other, stage.output))])
+        for number, stage in enumerate(stages)
+    )
+
+
+def _reads(stage: Stage, window: int) -> bool:
+    return any(taken.window == window for taken in stage.inputs)
+
+
+class _Run:
+    """One pass through the band: without keepers to find what windows need, with them as the driver runs."""
+
+    def __init__(
+        self,
+        stages: Sequence[Stage],
+        windows: Sequence[Window],
+        keepers: Sequence[tuple[int, int] | None] | None = None,
+    ) -> None:
+        self.stages, self.windows, self._keepers = stages, windows, keepers
+        self.wakes = wakes(stages)
+        self.readers: list[list[tuple[int, int]]] = [
+            [(s, i) for s, stage in enumerate(stages) for i, t in enumerate(stage.inputs) if t.window == w]
+            for w in range(len(windows))
+        ]
+        self.produced = [window.height if window.given else 0 for window in windows]
+        self.start = [0] * len(windows)
+        self.step = [0] * len(stages)
+        self.most = [0] * len(windows)
+        self.candidates = [set(readers) for readers in self.readers]
+        self.events: list[Event] = []
+        self.read: list[tuple[int, ...]] = []
+        self.written: list[int] = []
+        self.low: list[list[int]] = []
+        self.high: list[list[int]] = []
+        self._lows, self._highs = [NOWHERE] * len(windows), [-NOWHERE] * len(windows)
+        self.moved_bytes = 0
+        for window in range(len(windows)):
+            self._refresh(window)
+
+    def go(self) -> None:
+        number = len(self.stages) - 1
+        while number >= 0:
+            if self._ready(number):
+                self._take_step(number)
+                number = self.wakes[number]
+            else:
+                number -= 1
+        for window, spec in enumerate(self.windows):
+            if spec.kept and self.produced[window] < spec.height:
+                raise ImpossibleError("a layer waits for rows that nothing makes")
+
+    def _ready(self, number: int) -> bool:
+        stage = self.stages[number]
+        if self.step[number] == stage.steps:
+            return False
+        return all(
+            self.produced[taken.window] >= taken.span(self.step[number], self.windows[taken.window].height)[1]
+            for taken in stage.inputs
+        )
+
+    def _first_kept(self, window: int) -> int:
+        """The first row that something still needs."""
+        spec = self.windows[window]
+        return 0 if spec.kept else min(self._wanted(reader) for reader in self.readers[window])
+
+    def _wanted(self, reader: tuple[int, int]) -> int:
+        """The first row that a stage still reads of a window: all are behind it once it is done."""
+        stage, taken = self.stages[reader[0]], self.stages[reader[0]].inputs[reader[1]]
+        height = self.windows[taken.window].height
+        step = self.step[reader[0]]
+        return height if step == stage.steps else taken.span(step, height)[0]
+
+    def _take_step(self, number: int) -> None:
+        stage, step = self.stages[number], self.step[number]
+        window = stage.output
+        spec = self.windows[window]
+        moved = self._make_place(window, min(stage.rows, spec.height - self.produced[window]))
+        first = self.produced[window]
+        end = min(spec.height, first + stage.rows)
+        if not spec.kept:
+            self.most[window] = max(self.most[window], end - min(first, self._first_kept(window)))
+        self.produced[window] = end
+        self._note(number, step, first, moved)
+        self.step[number] += 1
+        for touched in {window, *(taken.window for taken in stage.inputs)}:
+            self._refresh(touched)
+        self._snapshot()
+
+    def _make_place(self, window: int, count: int) -> int:
+        """Moves rows to the front where the next ones do not fit. How many."""
+        spec, produced = self.windows[window], self.produced[window]
+        if self._keepers is None:
+            if not spec.kept and self.readers[window]:
+                least = self._first_kept(window)
+                self.candidates[window] = {r for r in self.candidates[window] if self._wanted(r) == least}
+            self._snapshot()
+            return 0
+        keeper = self._keepers[window]
+        if produced + count - self.start[window] <= spec.places or keeper is None:
+            self._snapshot()
+            return 0
+        kept = min(produced, self._wanted(keeper))
+        moved = produced - kept
+        self._snapshot((window, 0, (produced - self.start[window]) * spec.row_bytes) if moved else None)
+        self.start[window] = kept
+        self.moved_bytes += moved * spec.row_bytes
+        return moved
+
+    def _note(self, number: int, step: int, first: int, moved: int) -> None:
+        """The step: its new rows are there, and what it reads is not given up yet."""
+        stage = self.stages[number]
+        self.events.append(Event(number, step, moved))
+        self.written.append((first - self.start[stage.output]) * self.windows[stage.output].row_bytes)
+        reads = []
+        for taken in stage.inputs:
+            spec = self.windows[taken.window]
+            start, _ = taken.span(step, spec.height)
+            reads.append((start - self.start[taken.window]) * spec.row_bytes)
+        self.read.append(tuple(reads))
+        if self._keepers is not None:
+            touched = zip(
+                (self.written[-1], *reads), (stage.output, *(t.window for t in stage.inputs)), strict=True
+            )
+            for at, window in touched:
+                spec = self.windows[window]
+                if at % spec.alignment:
+                    raise ImpossibleError(f"rows of {spec.row_bytes} bytes do not stay aligned")
+        output = self.windows[stage.output]
+        low = (min(first, self._first_kept(stage.output)) - self.start[stage.output]) * output.row_bytes
+        high = (self.produced[stage.output] - self.start[stage.output]) * output.row_bytes
+        self._snapshot((stage.output, low, high))
+
+    def _snapshot(self, special: tuple[int, int, int] | None = None) -> None:
+        """Notes which bytes are needed now; ``special``: of one window others than the rows that are kept."""
+        if self._keepers is None:
+            return
+        lows, highs = self._lows.copy(), self._highs.copy()
+        if special is not None:
+            window, lows[window], highs[window] = special
+        self.low.append(lows)
+        self.high.append(highs)
+
+    def _refresh(self, window: int) -> None:
+        """Which bytes of a window are needed from now on."""
+        spec = self.windows[window]
+        first, end, start = self._first_kept(window), self.produced[window], self.start[window]
+        if first >= end:
+            self._lows[window], self._highs[window] = NOWHERE, -NOWHERE
+        else:
+            self._lows[window], self._highs[window] = (
+                (first - start) * spec.row_bytes,
+                (end - start) * spec.row_bytes,
+            )
+
+    def needed_places(self) -> list[int]:
+        """Rows that each window needs, whole ones all."""
+        return [
+            spec.height if spec.kept or spec.given else most
+            for spec, most in zip(self.windows, self.most, strict=True)
+        ]
+
+    def keepers(self) -> list[tuple[int, int] | None]:
+        """Of each window the reader that is behind all others whenever rows are written."""
+        found: list[tuple[int, int] | None] = []
+        for window, spec in enumerate(self.windows):
+            if spec.kept or spec.given:
+                found.append(None)
+                continue
+            if not self.candidates[window]:
+                raise ImpossibleError("now one, now another reader of a tensor is behind the others")
+            found.append(min(self.candidates[window]))
+        return found
+
+    def schedule(self) -> Schedule:
+        assert self._keepers is not None
+        return Schedule(
+            self.events, tuple(self.windows), tuple(self._keepers), self.wakes,
+            np.array(self.low, np.int32).T, np.array(self.high, np.int32).T, self.read, self.written,
+            self.moved_bytes,
+        )  # fmt: skip

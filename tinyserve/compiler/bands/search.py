@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which runs of layers to compute by rows: bytes of arena against instructions.
+
+Bands begin and end where little passes from one layer to the next. Of each such run the simulation says how
+many bytes it needs at once, and the kernels' estimated costs how many instructions it adds. For every limit
+of bytes dynamic programming finds the bands that add least; the caller tries the few that are worth it for
+real.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tinyserve.compiler.bands.build import kinds_of
+from tinyserve.compiler.bands.schedule import ImpossibleError
+from tinyserve.compiler.bands.stages import Band, Registry, Shape, needed_after, refusal, shape_of
+from tinyserve.compiler.graph.rows import height, slab_node
+from tinyserve.compiler.graph.types import Graph, Node, Tensor
+from tinyserve.compiler.plan.planner import lifetimes
+from tinyserve.compiler.program import Program
+
+ROWS = (1, 2, 4)
+"""Rows per step of a band's last layers; layers before a stride make more."""
+_MOST_CUTS = 26
+_MOST_EVENTS = 20_000
+_STEP, _MOVED_BYTE = 90.0, 0.8
+"""Estimated instructions of the driver per step, and per byte that it moves."""
+_SMALL = 0.3
+"""Of the largest layer: layers that need less are left alone where they are at an end."""
+_PER_MAC = 12.0
+"""Estimated instructions of portable kernels."""
+
+Costs = Callable[[Node], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A band that was weighed: bytes at its busiest moment, instructions beyond those of its layers at
+    once."""
+
+    band: Band
+    nbytes: int
+    extra: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Bands that go together: bytes of the largest moment, and instructions in all."""
+
+    bands: tuple[Band, ...]
+    nbytes: int
+    extra: float
+
+
+@dataclass(eq=False)
+class Search:
+    """The search over one graph. ``plain`` is its program without bands, ``costs`` the estimated instructions
+    of an operator by kernel variant."""
+
+    graph: Graph
+    plain: Program
+    registry: Registry
+    costs: Costs
+    _known: dict[tuple[int, int], float] = field(default_factory=dict)
+
+    @property
+    def nodes(self) -> Sequence[Node]:
+        return self.graph.nodes
+
+    def selections(self) -> list[Selection]:
+        """Selections of ever fewer bytes and ever more instructions, the largest first; without bands
+        none."""
+        alone = self._alone()
+        runs = self._runs(alone)
+        limits = sorted({run.nbytes for run in runs} | set(alone), reverse=True)
+        found: list[Selection] = []
+        for limit in limits:
+            best = _cheapest(limit, alone, runs)
+            if best is None:
+                break
+            if best.bands and (not found or best.bands != found[-1].bands):
+                found.append(best)
+        return found
+
+    def instructions(self) -> float:
+        """Estimated, of the whole model."""
+        return sum(self._plain_cost(index) for index in range(len(self.nodes)))
+
+    def _plain_cost(self, index: int) -> float:
+        key = (index, 0)
+        if key not in self._known:
+            node = self.nodes[index]
+            offers = self._offers(node)
+            macs = self.registry(node).macs(node)
+            self._known[key] = (
+                min(offers.values()) if offers else _PER_MAC * macs + 8.0 * node.output.elements
+            )
+        return self._known[key]
+
+    def _offers(self, node: Node) -> Mapping[str, float]:
+        return self.costs(node) if self.registry(node).by_rows else {}
+
+    def _alone(self) -> list[int]:
+        """Bytes that each layer needs by itself, one after the other."""
+        lives = lifetimes(self.plain)
+        owner = {node.output.name: index for index, node in enumerate(self.nodes)}
+        needs = [0] * len(self.nodes)
+        for index, call in enumerate(self.plain.calls):
+            live = sum(b.nbytes for b, life in lives.items() if life.first <= index <= life.last)
+            shared = max(
+                (
+                    min(o.input.nbytes, o.output.nbytes - o.lead_bytes)
+                    for o in call.overlaps
+                    if not o.in_place and lives[o.input].last == index
+                ),
+                default=0,
+            )
+            shared = max(shared, *(o.output.nbytes for o in call.overlaps if o.in_place), 0)
+            node = owner.get(call.layer)
+            if node is not None:
+                needs[node] = max(needs[node], live - max(0, shared))
+        return needs
+
+    def _crossing(self) -> list[int]:
+        """Bytes of activations that are alive between layer n - 1 and layer n."""
+        last: dict[Tensor, int] = {}
+        for index, node in enumerate(self.nodes):
+            for tensor in node.operands():
+                if not tensor.is_constant:
+                    last[tensor] = index
+        bytes_at = [0] * (len(self.nodes) + 1)
+        made = {node.output: index + 1 for index, node in enumerate(self.nodes)}
+        for tensor, end in last.items():
+            for cut in range(made.get(tensor, 0), end + 1):
+                bytes_at[cut] += tensor.nbytes
+        return bytes_at
+
+    def _runs(self, alone: Sequence[int]) -> list[Run]:
+        """Every band between two cuts that is possible, for each number of rows per step."""
+        busy = [index for index, need in enumerate(alone) if need >= _SMALL * max(alone, default=0)]
+        fit = [not refusal(node, self.registry(node)) for node in self.nodes]
+        crossing = self._crossing()
+        found: list[Run] = []
+        for start, end in _stretches(fit):
+            cuts = _cuts(crossing, start, end, busy)
+            for i, first in enumerate(cuts):
+                for last in cuts[i + 1 :]:
+                    if last - first > 1 and any(first <= index < last for index in busy):
+                        found += self._weighed(first, last)
+        return found
+
+    def _weighed(self, first: int, last: int) -> list[Run]:
+        found = []
+        for rows in ROWS:
+            band = Band(first, self.rows_per_step(first, last, rows))
+            try:
+                found.append(self.weigh(band))
+            except ImpossibleError:
+                continue
+            if all(
+                count >= height(node.output)
+                for count, node in zip(band.rows, self.nodes[first:last], strict=True)
+            ):
+                break
+        return found
+
+    def rows_per_step(self, first: int, last: int, rows: int) -> tuple[int, ...]:
+        """Of each layer: as many as the layers that read it take in a step of ``rows``."""
+        nodes = self.nodes[first:last]
+        counts = [1] * len(nodes)
+        for index in reversed(range(len(nodes))):
+            node = nodes[index]
+            readers = [
+                (other, count)
+                for other, count in zip(nodes[index + 1 :], counts[index + 1 :], strict=True)
+                if node.output in other.operands()
+            ]
+            wanted = [
+                count * rule.stride // rule.up
+                for other, count in readers
+                if (rule := self.registry(other).rows(other)) is not None
+            ]
+            counts[index] = min(height(node.output), min(wanted, default=rows), max(rows, 4))
+        return tuple(max(1, count) for count in counts)
+
+    def weigh(self, band: Band) -> Run:
+        """Raises ImpossibleError where there can be no such band."""
+        nodes = self.nodes[band.first : band.end]
+        steps = sum(-(-height(node.output) // count) for node, count in zip(nodes, band.rows, strict=True))
+        if steps > _MOST_EVENTS:
+            raise ImpossibleError("too many steps")
+        kept = needed_after(band, self.graph, self.plain.values)
+        shape = shape_of(nodes, band.rows, kept, self.registry)
+        schedule = shape.simulate()
+        extra = _STEP * steps + _MOVED_BYTE * schedule.moved_bytes
+        for number, (node, count) in enumerate(zip(nodes, band.rows, strict=True)):
+            extra += self._extra(band.first + number, node, count, shape, number)
+        return Run(band, schedule.load + self._beside(band, shape), extra)
+
+    def _extra(self, index: int, node: Node, rows: int, shape: Shape, number: int) -> float:
+        """What a layer's kernels take more, by rows."""
+        key = (index, rows)
+        if key not in self._known:
+            kinds, top = kinds_of(shape.slabs[number])
+            slab = kinds[top]
+            operator = self.registry(node)
+            small = slab_node(node, slab, operator.slab_attributes(node, slab))
+            offers = self._offers(small)
+            whole = self._offers(node)
+            each = height(node.output) / slab.outputs
+            self._known[key] = min(offers.values()) * each - min(whole.values()) if offers and whole else 0.0
+        return self._known[key]
+
+    def _beside(self, band: Band, shape: Shape) -> int:
+        """Bytes of tensors that live past the band and have no part in it."""
+        inside = set(shape.tensors)
+        later = {t for node in self.nodes[band.end :] for t in node.operands() if not t.is_constant}
+        made_later = {node.output for node in self.nodes[band.first :]}
+        return sum(tensor.nbytes for tensor in later - inside - made_later)
+
+
+def _stretches(fit: Sequence[bool]) -> list[tuple[int, int]]:
+    """Runs of layers that can be in a band."""
+    found, start = [], None
+    for index, good in enumerate([*fit, False]):
+        if good and start is None:
+            start = index
+        elif not good and start is not None:
+            found.append((start, index))
+            start = None
+    return found
+
+
+def _cuts(crossing: Sequence[int], start: int, end: int, busy: Sequence[int]) -> list[int]:
+    """Where bands of a stretch may begin and end: where what passes is no more than just before and
+    behind."""
+    inside = [index for index in busy if start <= index < end]
+    if not inside:
+        return []
+    end = min(end, inside[-1] + 2)
+    start = max(start, inside[0] - 1)
+    middle = [
+        cut
+        for cut in range(start + 1, end)
+        if crossing[cut] <= crossing[cut - 1] and crossing[cut] <= crossing[cut + 1]
+    ]
+    middle = sorted(sorted(middle, key=lambda cut: crossing[cut])[: _MOST_CUTS - 2])
+    return [start, *middle, end]
+
+
+def _cheapest(limit: int, alone: Sequence[int], runs: Sequence[Run]) -> Selection | None:
+    """The bands with which no moment needs more than ``limit`` bytes, and that add the fewest
+    instructions."""
+    by_end: dict[int, list[Run]] = {}
+    for run in runs:
+        if run.nbytes <= limit:
+            by_end.setdefault(run.band.end, []).append(run)
+    best: list[tuple[float, tuple[Band, ...]]] = [(0.0, ())]
+    for index, need in enumerate(alone):
+        options = [best[index]] if need <= limit else []
+        for run in by_end.get(index + 1, []):
+            before, bands = best[run.band.first]
+            options.append((before + run.extra, (*bands, run.band)))
+        best.append(min(options, key=lambda one: (one[0], len(one[1])), default=(math.inf, ())))
+    extra, bands = best[-1]
+    return None if extra == math.inf else Selection(bands, limit, extra)

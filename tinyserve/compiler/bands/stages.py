@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which layers can be a band, and what their stages take of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from tinyserve.compiler.bands.schedule import ImpossibleError, Schedule, Stage, Window, simulate
+from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows, height, row_bytes, takes_rows
+from tinyserve.compiler.graph.types import DType, Graph, Node, Tensor
+from tinyserve.compiler.ops.support.base import OpDef
+from tinyserve.compiler.program import Operand, RowsTaken
+
+Registry = Callable[[Node], OpDef]
+MOST_WINDOWS = 250
+_MOST_ROWS = 1 << 14
+
+
+@dataclass(frozen=True)
+class Band:
+    """Layers ``first`` and on of the main graph, one for each of ``rows``: how many rows a step makes."""
+
+    first: int
+    rows: tuple[int, ...]
+
+    @property
+    def end(self) -> int:
+        """The layer behind the last."""
+        return self.first + len(self.rows)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A band's tensors and stages. ``slabs`` are the slabs of each stage, by steps."""
+
+    tensors: tuple[Tensor, ...]
+    windows: tuple[Window, ...]
+    stages: tuple[Stage, ...]
+    slabs: tuple[tuple[Slab, ...], ...]
+
+    def simulate(self) -> Schedule:
+        return simulate(self.stages, self.windows)
+
+
+def refusal(node: Node, definition: OpDef) -> str:
+    """Why a layer can't be part of a band; empty where it can."""
+    if len(node.outputs) != 1 or not has_rows(node.output):
+        return "its output is not one image"
+    if height(node.output) > _MOST_ROWS:
+        return "it has too many rows"
+    if definition.rows(node) is None:
+        return "its inputs are not alike" if definition.by_rows else f"{node.name} needs its whole input"
+    return _unfit_inputs(node)
+
+
+def _unfit_inputs(node: Node) -> str:
+    read = [tensor for tensor in takes_rows(node) if tensor is not None]
+    if any(tensor.dtype is DType.INT4 for tensor in node.operands()):
+        return "its weights of four bits are unpacked for each call"
+    if not read:
+        return "all of its inputs are constants"
+    if any(not has_rows(tensor) for tensor in read) or len({height(tensor) for tensor in read}) > 1:
+        return "its inputs are not images of one height"
+    return ""
+
+
+def needed_after(band: Band, graph: Graph, values: Mapping[Tensor, Operand]) -> set[Tensor]:
+    """The tensors of a band that are needed behind it, perhaps by another name: ``values`` says which
+    tensors are the same bytes, as far as it is known."""
+    later = {tensor for node in graph.nodes[band.end :] for tensor in node.operands()} | set(graph.outputs)
+    places = {id(values[tensor]) for tensor in later if tensor in values}
+    touched = {
+        tensor for node in graph.nodes[band.first : band.end] for tensor in (*node.operands(), node.output)
+    }
+    return {
+        tensor for tensor in touched if tensor in later or (tensor in values and id(values[tensor]) in places)
+    }
+
+
+def shape_of(
+    nodes: Sequence[Node], rows: Sequence[int], kept: Collection[Tensor], registry: Registry
+) -> Shape:
+    """The band of these layers, none of which ``refusal`` speaks against. ``kept``: the tensors that are
+    needed after it. Raises ImpossibleError where the rows do not go together."""
+    numbers: dict[Tensor, int] = {}
+    windows: list[Window] = []
+    made = {node.output for node in nodes}
+    stages, slabs = [], []
+    for node, count in zip(nodes, rows, strict=True):
+        for tensor in (*(t for t in takes_rows(node) if t is not None), node.output):
+            if tensor not in numbers:
+                numbers[tensor] = len(windows)
+                windows.append(_window(tensor, given=tensor not in made, kept=tensor in kept))
+        rule = registry(node).rows(node)
+        assert rule is not None
+        taken = tuple(
+            _taken(rule, count, numbers[tensor]) for tensor in takes_rows(node) if tensor is not None
+        )
+        steps = -(-height(node.output) // count)
+        stages.append(Stage(taken, numbers[node.output], count, steps))
+        slabs.append(tuple(_slab(node, rule, step, count) for step in range(steps)))
+    if len(windows) > MOST_WINDOWS:
+        raise ImpossibleError("too many tensors")
+    return Shape(tuple(numbers), tuple(windows), tuple(stages), tuple(slabs))
+
+
+def _window(tensor: Tensor, *, given: bool, kept: bool) -> Window:
+    return Window(height(tensor), row_bytes(tensor), given, kept, alignment=max(4, tensor.dtype.itemsize))
+
+
+def _taken(rule: RowRule, rows: int, window: int) -> RowsTaken:
+    if rows % rule.up or rows * rule.stride % rule.up:
+        raise ImpossibleError(f"steps of {rows} rows where {rule.up} are made of one")
+    first, end = rule.span(0, rows)
+    return RowsTaken(window, rows * rule.stride // rule.up, first, end)
+
+
+def _slab(node: Node, rule: RowRule, step: int, rows: int) -> Slab:
+    first = step * rows
+    count = min(rows, height(node.output) - first)
+    start, end = rule.span(first, count)
+    source = next(tensor for tensor in takes_rows(node) if tensor is not None)
+    inside = max(0, start), min(height(source), end)
+    if inside[0] >= inside[1]:
+        raise ImpossibleError("rows of padding alone")
+    return Slab(inside[1] - inside[0], count, inside[0] - start, end - inside[1])
