@@ -128,14 +128,14 @@ def test_a_failure_of_the_last_rename_puts_the_old_bundle_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write(tmp_path / "b", "old")
-    rename = Path.rename
+    rename = Path.replace
 
     def fail_for_the_new_one(self: Path, target: Path) -> Path:
         if self.name == "new":
             raise OSError(errno.EIO, "Input/output error")
         return rename(self, target)
 
-    monkeypatch.setattr(Path, "rename", fail_for_the_new_one)
+    monkeypatch.setattr(Path, "replace", fail_for_the_new_one)
     with pytest.raises(FileSystemError, match="Input/output error"):
         write(tmp_path / "b", "new")
     monkeypatch.undo()

@@ -34,7 +34,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta
 
-from tinyserve import npz
+from tinyserve import npz, platforms
 from tinyserve.errors import FileSystemError, ModelError, UsageError
 from tinyserve.escapes import visible
 
@@ -402,15 +402,16 @@ def _fill(directory: Path, manifest: Manifest, model: bytes, samples: Samples) -
 
 def _swap(staged: Path, path: Path) -> None:
     """Puts ``staged`` at ``path``; an older bundle moves into the staging directory and dies with it."""
+    replace = platforms.here().replace
     if not path.exists():
-        staged.rename(path)
+        replace(staged, path)
         return
     old = staged.with_name("old")
-    path.rename(old)
+    replace(path, old)
     try:
-        staged.rename(path)
+        replace(staged, path)
     except BaseException:
-        old.rename(path)
+        replace(old, path)
         raise
 
 

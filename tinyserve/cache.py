@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -51,11 +52,22 @@ def in_cache(path: Path) -> bool:
     return True
 
 
+def put(made: Path, stored: Path) -> None:
+    """Puts a file into the cache under a name that says all that it was made of. Where the same is there
+    already and in use, and the system does not replace what is, that one stays. Raises OSError."""
+    try:
+        platforms.here().replace(made, stored)
+    except PermissionError:
+        if not stored.is_file():
+            raise
+
+
 def keep_newest(directory: Path, count: int) -> None:
     """Removes all but the ``count`` most recently used files of a directory. Never raises."""
     try:
         files = sorted((path.stat().st_mtime_ns, path) for path in directory.iterdir() if path.is_file())
-        for _, path in files[: max(0, len(files) - count)]:
-            path.unlink(missing_ok=True)
     except OSError:
-        pass
+        return
+    for _, path in files[: max(0, len(files) - count)]:
+        with suppress(OSError):  # in use, where the system removes no open files
+            path.unlink(missing_ok=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Container, Iterable
 from pathlib import Path
 
+from tinyserve import platforms
 from tinyserve.errors import FileSystemError
 
 
@@ -27,6 +29,12 @@ def check_writable(path: Path) -> None:
         raise FileSystemError(
             f"{path}: cannot write to {parent}: {error.strerror or error}", "choose another place"
         ) from error
+
+
+def with_ending(paths: Iterable[Path], endings: Container[str]) -> list[Path]:
+    """Those of the paths whose names end so, whatever their case (cameras and Windows write .WAV), in order
+    of their names."""
+    return sorted(path for path in paths if path.suffix.lower() in endings)
 
 
 def refuse_file(directory: Path) -> None:
@@ -73,7 +81,7 @@ def write(path: Path, content: bytes) -> None:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
             staged.chmod(0o644)
-            staged.replace(path)
+            platforms.here().replace(staged, path)
         finally:
             staged.unlink(missing_ok=True)
     except OSError as error:

@@ -53,7 +53,7 @@ def alone(
 
 
 def _open(place: Path) -> IO[bytes] | None:
-    name = hashlib.sha256(os.fsencode(place)).hexdigest()[:32]
+    name = hashlib.sha256(os.fsencode(platforms.here().folded(place))).hexdigest()[:32]
     directory = cache_directory() / "locks"
     try:
         directory.mkdir(parents=True, exist_ok=True)

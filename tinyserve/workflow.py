@@ -155,7 +155,7 @@ def model_and_labels(
     source: Path, conversion: Conversion, progress: Progress
 ) -> tuple[bytes, str, tuple[str, ...]]:
     """As ``model_bytes``, with the names of the classes where a bundle has them."""
-    if source.is_file() and source.suffix == ".tflite":
+    if source.is_file() and source.suffix.lower() == ".tflite":
         data = _read(source)
         _check_model(source, data)
         return data, conversion.name or source.stem, ()

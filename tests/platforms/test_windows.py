@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import ctypes
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tinyserve import cache, locks
+from tinyserve import cache, locks, platforms
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.platforms import windows
 from tinyserve.platforms.windows import Windows
@@ -180,3 +182,96 @@ def test_the_library_of_the_system_is_asked_for_by_name(
     monkeypatch.setattr(ctypes, "get_last_error", lambda: kernel.error, raising=False)
     assert Windows().available_bytes() == 5 << 30
     assert loaded == [("kernel32", True)]
+
+
+def test_a_file_that_is_held_for_a_moment_is_replaced_after_it(
+    system: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, target = tmp_path / "new", tmp_path / "target"
+    made.write_text("new")
+    target.write_text("old")
+    whole = Path.replace
+    refusals = iter([True, True])
+
+    def replace(source: Path, to: Path) -> Path:
+        if next(refusals, False):
+            raise PermissionError(errno.EACCES, "The process cannot access the file")
+        return whole(source, to)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(windows, "_POLL_S", 0.001)
+    system.replace(made, target)
+    assert target.read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_a_program_that_runs_makes_way(
+    system: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file can be renamed and not replaced, nor removed while it runs."""
+    made, target = tmp_path / "new", tmp_path / "target.exe"
+    made.write_text("new")
+    target.write_text("runs")
+    whole = Path.replace
+
+    def replace(source: Path, to: Path) -> Path:
+        if to.exists():
+            raise PermissionError(errno.EACCES, "Access is denied")
+        return whole(source, to)
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        raise PermissionError(errno.EACCES, "Access is denied")
+
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    monkeypatch.setattr(windows, "_IN_USE_S", 0.0)
+    system.replace(made, target)
+    assert target.read_text() == "new"
+    assert [path.read_text() for path in tmp_path.glob("*.old")] == ["runs"]
+
+
+def test_what_can_not_be_replaced_stays(
+    system: Windows, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opened without leave to rename, as Python opens files; in the cache it is the same as the new one."""
+    made, target = tmp_path / "new", tmp_path / "target"
+    made.write_text("same")
+    target.write_text("same")
+
+    def refuse(source: Path, to: Path) -> Path:
+        raise PermissionError(errno.EACCES, "The process cannot access the file")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setattr(windows, "_IN_USE_S", 0.0)
+    with pytest.raises(PermissionError):
+        system.replace(made, target)
+    monkeypatch.setattr(cache.platforms, "here", lambda: system)
+    cache.put(made, target)
+    with pytest.raises(PermissionError):
+        cache.put(made, tmp_path / "other")
+
+
+def test_the_cache_loses_others_where_one_is_in_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        (tmp_path / str(number)).touch()
+        os.utime(tmp_path / str(number), (number, number))
+    whole = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "0":
+            raise PermissionError(errno.EACCES, "in use")
+        whole(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    cache.keep_newest(tmp_path, 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["0", "3"]
+
+
+@pytest.mark.parametrize("name", ["win32", "darwin"])
+def test_two_names_of_one_place_have_one_lock(name: str) -> None:
+    system = platforms.named(name)
+    assert system.folded(Path("Build/Kws")) == system.folded(Path("build/kws"))
+    assert platforms.named("linux").folded(Path("A")) != platforms.named("linux").folded(Path("a"))
+    if name == "darwin":
+        assert system.folded(Path("caf\u00e9")) == system.folded(Path("cafe\u0301"))

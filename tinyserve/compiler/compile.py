@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Container, Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tinyserve import platforms
 from tinyserve.compiler import passes
 from tinyserve.compiler.choose import program_for
 from tinyserve.compiler.emit.emit import MARK, Sources, emit
@@ -82,7 +82,7 @@ def write_files(files: Mapping[str, str | bytes], directory: Path) -> list[Path]
                 staged.write_bytes(content.encode() if isinstance(content, str) else content)
             for path in files:
                 (directory / path).parent.mkdir(parents=True, exist_ok=True)
-                os.replace(staging / path, directory / path)  # noqa: PTH105 (also replaces on Windows)
+                platforms.here().replace(staging / path, directory / path)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:

@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+_DEVICES = frozenset(
+    ["aux", "con", "nul", "prn", *(f"{kind}{digit}" for kind in ("com", "lpt") for digit in range(1, 10))]
+)
+"""Of Windows, in every directory and with every ending."""
 _HEADERS = {
     "C": """
         assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal
@@ -49,7 +53,10 @@ _TARGETS = {
 
 
 def hidden_header(name: str) -> str:
-    """Whose header NAME.h would hide from the code around it, for a message; empty where nobody's."""
+    """Whose header NAME.h would hide from the code around it, or why it can't be written, for a message;
+    empty where it is one's own."""
+    if name.casefold() in _DEVICES:
+        return f"{name}.h is a device on Windows, where no file can be called so"
     owner = _owner(_HEADERS, name)
     return f"its {name}.h would hide the header <{name}.h> of {owner}" if owner else ""
 

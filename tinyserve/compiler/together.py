@@ -96,13 +96,14 @@ def compile_together(
 
 def check_names(names: Sequence[str]) -> None:
     """Raises UsageError where two models of one firmware have one name, or one has that of a header."""
+    folded = [name.casefold() for name in names]  # as some file systems have it
     for name in names:
         hidden = hidden_header(name)
         if hidden:
             raise UsageError(f"--name {name}: {hidden}", f"another one, such as {name}_model")
-        if list(names).count(name) > 1:
+        if folded.count(name.casefold()) > 1:
             hint = "give each of the models a --name of its own, in their order"
-            reason = "is the arena's" if name == NAME else "is that of two models"
+            reason = "is the arena's" if name.casefold() == NAME else "is that of two models"
             raise UsageError(f"the name {name!r} {reason}", hint)
 
 

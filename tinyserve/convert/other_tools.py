@@ -51,7 +51,7 @@ def about(path: Path, head: bytes) -> About | None:
         return About("a PyTorch pickle, which has weights but no graph", EXPORT_PYTORCH)
     if path.name == "saved_model.pb":
         return About("part of a SavedModel", f"give its directory: {path.parent}")
-    if path.suffix == ".pb" and head[:1] == b"\x0a":  # GraphDef begins with its first node
+    if path.suffix.lower() == ".pb" and head[:1] == b"\x0a":  # GraphDef begins with its first node
         return About("a frozen TensorFlow graph (GraphDef)", _FROZEN)
     if ".data-0" in path.suffix:
         return About("a part of a TensorFlow checkpoint: weights without their model", _SAVE_KERAS)

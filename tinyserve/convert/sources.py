@@ -64,14 +64,14 @@ def _file_kind(path: Path) -> Kind:
         return "keras"
     if head.startswith(b"PK\x03\x04"):
         return _zip_kind(path)
-    if path.suffix in _PICKLES:
+    if path.suffix.lower() in _PICKLES:
         return "sklearn"
     if (elsewhere := other_tools.about(path, head)) is not None:
         raise ModelError(f"{path}: {elsewhere.what}", elsewhere.hint)
-    if (path.suffix == ".onnx" and head[:1] == b"\x08") or sniff.is_onnx(head):
+    if (path.suffix.lower() == ".onnx" and head[:1] == b"\x08") or sniff.is_onnx(head):
         return "onnx"
     kind, hint = sniff.kind_of(head)
-    if path.suffix in {".keras", ".h5", ".hdf5"}:
+    if path.suffix.lower() in {".keras", ".h5", ".hdf5"}:
         raise ModelError(
             f"{path}: not a Keras model: this is {kind}",
             "the download or copy may have failed: save it again with model.save()",

@@ -12,6 +12,7 @@ import numpy as np
 from tinyserve import npz
 from tinyserve.datasets.named import Array, Named, is_label
 from tinyserve.errors import DataError
+from tinyserve.files import with_ending
 
 
 def read_npz(path: Path) -> Named:
@@ -26,16 +27,15 @@ def read_npz(path: Path) -> Named:
 
 def read_directory(path: Path) -> Named:
     """A directory of .npy files is one input; a directory of directories has one per input."""
-    files = sorted(path.glob("*.npy"))
+    files = with_ending(path.iterdir(), (".npy",))
     labels = [file for file in files if is_label(file.stem)]
     samples = [file for file in files if file not in labels]
     label = read_array(labels[0]) if labels else None
     if samples:
         return Named({path.name: _join(samples, path)}, label, str(path))
-    folders = {
-        folder.name: sorted(folder.glob("*.npy")) for folder in sorted(path.iterdir()) if folder.is_dir()
-    }
-    arrays = {name: _join(found, path / name) for name, found in folders.items() if found}
+    folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir()]
+    found = {folder.name: with_ending(folder.iterdir(), (".npy",)) for folder in folders}
+    arrays = {name: _join(parts, path / name) for name, parts in found.items() if parts}
     if not arrays:
         raise DataError(f"{path}: there is no .npy file in this directory", "save samples with numpy.save")
     return Named(arrays, label, str(path))

@@ -13,6 +13,7 @@ from tinyserve import bundle
 from tinyserve.bundle import TensorInfo
 from tinyserve.datasets.named import Array, Named, Reading, only_input
 from tinyserve.errors import DataError
+from tinyserve.files import with_ending
 
 SUFFIXES = frozenset({".wav"})
 _FULL_SCALE = 32768
@@ -34,7 +35,7 @@ def read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
             "run the front end of the training (MFCC, spectrogram) and save what it gives as .npz, or "
             "yield it from module:function",
         )
-    files = sorted(path.rglob("*.wav")) if path.is_dir() else [path]
+    files = with_ending(path.rglob("*"), SUFFIXES) if path.is_dir() else [path]
     folders = sorted({file.parent.name for file in files}) if path.is_dir() else []
     classes = folders if len(folders) > 1 else []
     windows, labels = [], []

@@ -26,6 +26,7 @@ from tinyserve.datasets import images, readers
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.named import AS_IT_IS, Array, Named, Reading, is_label
 from tinyserve.errors import DataError, ToolError
+from tinyserve.files import with_ending
 
 _READ_BYTES = 1 << 20
 
@@ -59,8 +60,8 @@ def open_stream(path: Path, inputs: Sequence[TensorInfo], piece: int, reading: R
     if not path.exists():
         raise DataError(f"{path}: no such file or directory", "give a .npz, .npy, .parquet or a directory")
     files = _parts(path)
-    if path.suffix in _OPENERS and path.is_file():
-        total, named = _OPENERS[path.suffix](path, inputs, piece)
+    if path.suffix.lower() in _OPENERS and path.is_file():
+        total, named = _OPENERS[path.suffix.lower()](path, inputs, piece)
     elif path.is_dir() and images.image_files(path)[0]:
         return _images(path, inputs, piece, reading)
     elif files:
@@ -87,11 +88,11 @@ def _parts(path: Path) -> list[Path]:
     """The files of a directory that together are a data set, as Spark writes them, by name."""
     if not path.is_dir():
         return []
-    return sorted(file for file in path.iterdir() if file.suffix in _PARTS and file.name[0] not in "._")
+    return [file for file in with_ending(path.iterdir(), _PARTS) if file.name[0] not in "._"]
 
 
 def _directory(parts: list[Path], inputs: Sequence[TensorInfo], piece: int) -> tuple[int, Iterator[Named]]:
-    opened = [_OPENERS[part.suffix](part, inputs, piece) for part in parts]
+    opened = [_OPENERS[part.suffix.lower()](part, inputs, piece) for part in parts]
     return sum(total for total, _ in opened), (named for _, pieces in opened for named in pieces)
 
 

@@ -13,6 +13,7 @@ from tinyserve import bundle
 from tinyserve.bundle import TensorInfo
 from tinyserve.datasets.named import Array, Named, Reading, is_label, only_input
 from tinyserve.errors import DataError
+from tinyserve.files import with_ending
 
 SUFFIXES = frozenset({".csv"})
 
@@ -24,7 +25,7 @@ def read(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Named:
     each window the label of its last row. Raises DataError.
     """
     info = only_input(path, inputs)
-    files = sorted(path.rglob("*.csv")) if path.is_dir() else [path]
+    files = with_ending(path.rglob("*"), SUFFIXES) if path.is_dir() else [path]
     windows, labels = [], []
     for file in files:
         values, label = _table(file, reading)

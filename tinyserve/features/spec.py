@@ -318,7 +318,7 @@ def load(path: Path) -> Spec:
         ) from error
     if len(raw) > _LARGEST_FILE:
         raise DataError(f"{path}: over {_LARGEST_FILE} bytes", "this is no specification of features")
-    return parse(raw, str(path), json=path.suffix == ".json")
+    return parse(raw, str(path), json=path.suffix.lower() == ".json")
 
 
 def parse(raw: bytes, where: str, *, json: bool = False) -> Spec:

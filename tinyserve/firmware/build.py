@@ -10,9 +10,9 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from tinyserve import __version__
+from tinyserve import __version__, platforms
 from tinyserve.boards.types import Board
-from tinyserve.cache import cache_directory, in_cache, keep_newest
+from tinyserve.cache import cache_directory, in_cache, keep_newest, put
 from tinyserve.errors import FileSystemError, ToolError, UsageError
 from tinyserve.firmware.overflow import overflow_error
 from tinyserve.firmware.process import Finished, run, run_all
@@ -247,7 +247,7 @@ def _compile(jobs: list[_Job], project: Project, timeout_s: float) -> None:
         for finished in run_all(commands, project.directory, timeout_s):
             _check(finished, "compiling")
         for job, path in zip(todo, made, strict=True):
-            path.replace(job.object)
+            put(path, job.object)
     keep_newest(objects, CACHED_OBJECTS)
 
 
@@ -268,7 +268,7 @@ def _link(command: list[str], runtime: str, project: Project, stored: Path, time
             _check(run([*command, *script, "-o", str(made)], project.directory, timeout_s), "linking")
             raise overflow_error(project, read_sizes(made).on(project.board))
         _check(finished, "linking")
-        made.replace(stored)
+        put(made, stored)
     keep_newest(stored.parent, CACHED_FIRMWARES)
 
 
@@ -289,4 +289,4 @@ def _install(stored: Path, elf: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{elf.name}.", dir=elf.parent) as scratch:
         temporary = Path(scratch) / elf.name
         shutil.copy2(stored, temporary)
-        temporary.replace(elf)
+        platforms.here().replace(temporary, elf)

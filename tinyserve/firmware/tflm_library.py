@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tinyserve.boards.types import Board, Core
-from tinyserve.cache import cache_directory, keep_newest
+from tinyserve.cache import cache_directory, keep_newest, put
 from tinyserve.errors import ToolError, UsageError
 from tinyserve.escapes import ini_value
 from tinyserve.firmware.process import run, run_all
@@ -211,6 +211,6 @@ def built(library: TflmLibrary, tools: Toolchain, timeout_s: float) -> Path:
         finished = run([tools.archiver, "rcs", str(made), *map(str, objects)], library.directory, timeout_s)
         if finished.status != 0:
             raise ToolError(f"{tools.archiver} failed: {finished.output.strip()}")
-        made.replace(stored)
+        put(made, stored)
     keep_newest(stored.parent, _CACHED_LIBRARIES)
     return stored

@@ -54,6 +54,15 @@ class Platform(ABC):
         frees it with the file's end. Raises OSError where the file system knows no locks."""
 
     @abstractmethod
+    def replace(self, source: Path, target: Path) -> None:
+        """Puts a file in the place of another, or a file or directory where nothing is, in one step. Raises
+        OSError; PermissionError where another process keeps the system from it."""
+
+    @abstractmethod
+    def folded(self, path: Path) -> str:
+        """A path such that two names of one place are the same, where the system takes no heed of case."""
+
+    @abstractmethod
     def apart(self) -> Mapping[str, Any]:
         """Keywords of ``subprocess.Popen`` for a program in a group of its own, which a Ctrl-C in the
         terminal does not reach."""

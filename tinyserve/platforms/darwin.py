@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
@@ -25,6 +26,10 @@ class Darwin(Posix):
     }
     has_udev: ClassVar[bool] = False
     accelerator_wheels: ClassVar[bool] = False
+
+    def folded(self, path: Path) -> str:
+        """Volumes take no heed of case unless they were made so, and know one form of each accent."""
+        return unicodedata.normalize("NFC", str(path)).casefold()
 
     def cache_base(self) -> Path:
         return Path.home() / "Library" / "Caches"

@@ -45,6 +45,12 @@ class Posix(Platform):
             return False
         return True
 
+    def replace(self, source: Path, target: Path) -> None:
+        source.replace(target)
+
+    def folded(self, path: Path) -> str:
+        return str(path)
+
     def apart(self) -> Mapping[str, Any]:
         return {"start_new_session": True}
 

@@ -15,6 +15,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -28,6 +29,9 @@ _LOCKED = 33  # ERROR_LOCK_VIOLATION
 _NEW_GROUP = 0x200  # CREATE_NEW_PROCESS_GROUP
 _NO_WINDOW = 0x08000000  # CREATE_NO_WINDOW: no console pops up behind a program without one
 _TASKKILL_TIMEOUT_S = 10
+_IN_USE_S = 2.0
+"""Virus scanners and indexers hold a new file for moments."""
+_POLL_S = 0.02
 
 
 class _Overlapped(ctypes.Structure):
@@ -94,6 +98,32 @@ class Windows(Platform):
         if error != _LOCKED:
             raise OSError(error, f"LockFileEx failed with error {error}")
         return False
+
+    def replace(self, source: Path, target: Path) -> None:
+        """A file that is open can't be replaced there. One that runs can be renamed, and goes later."""
+        deadline = time.monotonic() + _IN_USE_S
+        while True:
+            try:
+                source.replace(target)
+                return
+            except PermissionError:
+                if time.monotonic() >= deadline:
+                    if not target.is_file():
+                        raise
+                    break
+                time.sleep(_POLL_S)
+        aside = target.with_name(f".{target.name}.{os.getpid()}.old")
+        target.rename(aside)
+        try:
+            source.replace(target)
+        except OSError:
+            aside.rename(target)
+            raise
+        with suppress(OSError):
+            aside.unlink()
+
+    def folded(self, path: Path) -> str:
+        return str(path).casefold()
 
     def apart(self) -> Mapping[str, Any]:
         return {"creationflags": _NEW_GROUP | _NO_WINDOW}

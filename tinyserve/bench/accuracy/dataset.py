@@ -52,7 +52,7 @@ def check_file(path: Path) -> None:
     """Raises DataError where ``path`` is no data set: what can be checked without knowing the model."""
     if not path.exists():
         raise DataError(f"{path}: no such file or directory", "check the path of --dataset")
-    if path.is_file() and path.suffix == ".npz":
+    if path.is_file() and path.suffix.lower() == ".npz":
         from tinyserve.datasets import arrays
 
         arrays.read_npz(path)

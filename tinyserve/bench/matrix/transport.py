@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tinyserve import platforms
 from tinyserve.cache import cache_directory, in_cache
 from tinyserve.errors import UsageError
 
@@ -63,7 +64,7 @@ def unpack(packed: Packed) -> Path:
         with zipfile.ZipFile(io.BytesIO(packed.data)) as archive:
             archive.extractall(staged / packed.name)
         try:
-            staged.replace(place)
+            platforms.here().replace(staged, place)
         except OSError:  # another worker was faster
             if not directory.is_dir():
                 raise

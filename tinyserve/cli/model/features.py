@@ -136,7 +136,7 @@ def _prepared(path: Path) -> npt.NDArray[Any]:
 
     if not path.exists():
         raise DataError(f"{path}: no such file", "numpy.savez(path, x=features)")
-    named = (arrays.read_npz(path) if path.suffix == ".npz" else arrays.read_npy(path)).arrays
+    named = (arrays.read_npz(path) if path.suffix.lower() == ".npz" else arrays.read_npy(path)).arrays
     found = list(named.values()) if len(named) == 1 else [named[name] for name in ("x",) if name in named]
     if not found or found[0].dtype.kind not in "fiu" or found[0].ndim < 2 or not len(found[0]):
         raise DataError(f"{path}: no array 'x' of features, samples first", "numpy.savez(path, x=features)")

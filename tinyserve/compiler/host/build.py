@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 from tinyserve import platforms, programs, tool_versions
-from tinyserve.cache import cache_directory, keep_newest
+from tinyserve.cache import cache_directory, keep_newest, put
 from tinyserve.compiler.compile import Compiled, write
 from tinyserve.errors import FileSystemError, ToolError
 
@@ -54,7 +54,7 @@ def build(compiled: Compiled, sanitize: bool = False) -> Path:
             remark = tool_versions.remark(_version(compiler))
             hint = f"{remark}; {hint}" if remark else hint
             _compile([*compiler, *flags], [*compiled.sources.compile, GLUE.name], Path(scratch), hint)
-            (Path(scratch) / "a.out").replace(path)
+            put(Path(scratch) / "a.out", path)
     except (OSError, FileSystemError) as error:
         cause = error.__cause__ if isinstance(error, FileSystemError) else error
         if not isinstance(cause, OSError):

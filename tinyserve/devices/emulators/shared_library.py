@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tinyserve import platforms, programs
-from tinyserve.cache import cache_directory
+from tinyserve.cache import cache_directory, put
 from tinyserve.errors import ToolError
 
 COMPILE_TIMEOUT_S = 120.0
@@ -53,7 +53,7 @@ def _kept(path: Path, source: Path, flags: tuple[str, ...]) -> Path:
     with tempfile.TemporaryDirectory(dir=path.parent) as scratch:
         part = Path(scratch) / path.name
         _compile(source, flags, part)
-        part.replace(path)
+        put(part, path)
     return path
 
 

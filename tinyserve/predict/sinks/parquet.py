@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import replace
 
+from tinyserve import platforms
 from tinyserve.errors import FileSystemError, ToolError
 from tinyserve.escapes import visible
 from tinyserve.files import write
@@ -84,7 +85,7 @@ class ParquetSink(Sink):
             msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n",
         )
         try:
-            self._partial.rename(self._out)
+            platforms.here().replace(self._partial, self._out)
         except OSError as error:
             raise FileSystemError(f"{self._out}: {error.strerror}", "choose another place") from error
         self._is_published = True
