@@ -9,22 +9,24 @@
 #include "common/broadcast.h"
 #include "common/fixed_point.h"
 #include "common/params.h"
+#include "common/sum_scaling.h"
 
 /* Offsets are negated zero points. Both inputs are scaled to a common fixed-point scale, added, and scaled back. */
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
     ts_activation activation;
-    int32_t offset1, offset2, output_offset, left_shift;
-    int32_t multiplier1, shift1, multiplier2, shift2, output_multiplier, output_shift;
+    ts_sum_scaling scaling;
     bool subtract;
 } ts_add_quantized_params;
 
 static inline int32_t ts_add_element(const ts_add_quantized_params *p, int32_t a, int32_t b)
 {
-    const int32_t scaled1 = ts_requantize(ts_wrap_shift_left(a + p->offset1, p->left_shift), p->multiplier1, p->shift1);
-    const int32_t scaled2 = ts_requantize(ts_wrap_shift_left(b + p->offset2, p->left_shift), p->multiplier2, p->shift2);
+    const int32_t scaled1 =
+        ts_requantize_by(ts_wrap_shift_left(a + p->scaling.offset1, p->scaling.left_shift), p->scaling.factor1);
+    const int32_t scaled2 =
+        ts_requantize_by(ts_wrap_shift_left(b + p->scaling.offset2, p->scaling.left_shift), p->scaling.factor2);
     const int32_t sum = ts_wrap_add(scaled1, p->subtract ? -scaled2 : scaled2);
-    const int32_t result = ts_wrap_add(ts_requantize(sum, p->output_multiplier, p->output_shift), p->output_offset);
+    const int32_t result = ts_wrap_add(ts_requantize_by(sum, p->scaling.output_factor), p->scaling.output_offset);
     return ts_activate(p->activation, result);
 }
 
@@ -46,7 +48,7 @@ static inline void ts_add_s16(const ts_add_quantized_params *p, const int16_t *i
 }
 
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
     ts_activation activation;
     bool subtract;
 } ts_add_s32_params;
@@ -64,7 +66,7 @@ static inline void ts_add_s32(const ts_add_s32_params *p, const int32_t *input1,
 }
 
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
     ts_activation_f32 activation;
     bool subtract;
 } ts_add_f32_params;

@@ -10,23 +10,23 @@
 typedef struct {
     int32_t count, first;
     int32_t input_offset, output_offset;
-    int32_t input_multiplier, input_shift, output_multiplier, output_shift;
+    ts_factor input_factor, output_factor;
 } ts_add_n_params;
 
 /* Equal to TFLM's AddN: values with 20 more bits, and sums that start at the real value of the integer 0. */
 static inline void ts_add_n_s8(const ts_add_n_params *p, const int8_t *input, int32_t *sums)
 {
-    const int32_t start = ts_requantize(p->input_offset * (1 << 20), p->input_multiplier, p->input_shift);
+    const int32_t start = ts_requantize_by(p->input_offset * (1 << 20), p->input_factor);
     for (int32_t i = 0; i < p->count; i++) {
         const int32_t value = (input[i] + p->input_offset) * (1 << 20);
-        sums[i] = ts_wrap_add(p->first ? start : sums[i], ts_requantize(value, p->input_multiplier, p->input_shift));
+        sums[i] = ts_wrap_add(p->first ? start : sums[i], ts_requantize_by(value, p->input_factor));
     }
 }
 
 static inline void ts_add_n_finish_s8(const ts_add_n_params *p, const int32_t *sums, int8_t *output)
 {
     for (int32_t i = 0; i < p->count; i++) {
-        const int32_t value = ts_requantize(sums[i], p->output_multiplier, p->output_shift);
+        const int32_t value = ts_requantize_by(sums[i], p->output_factor);
         output[i] = (int8_t)ts_clamp(ts_wrap_add(value, p->output_offset), INT8_MIN, INT8_MAX);
     }
 }

@@ -9,7 +9,7 @@
 #include "common/fixed_point.h"
 
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
 } ts_comparison_params;
 
 #define TS_EQUAL_OF(p, a, b) (uint8_t)((a) == (b))
@@ -43,18 +43,20 @@ TS_COMPARE_ALL(f32, float)
 
 /* Quantized values are scaled to real ones times 2^8 first. */
 typedef struct {
-    TS_BROADCAST_FIELDS
-    int32_t offset1, multiplier1, shift1;
-    int32_t offset2, multiplier2, shift2;
+    ts_broadcast broadcast;
+    int32_t offset1;
+    ts_factor factor1;
+    int32_t offset2;
+    ts_factor factor2;
 } ts_comparison_s8_params;
 
-static inline int32_t ts_comparison_scaled(int32_t value, int32_t multiplier, int32_t shift)
+static inline int32_t ts_comparison_scaled(int32_t value, ts_factor factor)
 {
-    return ts_requantize(ts_wrap_shift_left(value, 8), multiplier, shift);
+    return ts_requantize_by(ts_wrap_shift_left(value, 8), factor);
 }
 
-#define TS_SCALED1(p, a) ts_comparison_scaled((a) + (p)->offset1, (p)->multiplier1, (p)->shift1)
-#define TS_SCALED2(p, b) ts_comparison_scaled((b) + (p)->offset2, (p)->multiplier2, (p)->shift2)
+#define TS_SCALED1(p, a) ts_comparison_scaled((a) + (p)->offset1, (p)->factor1)
+#define TS_SCALED2(p, b) ts_comparison_scaled((b) + (p)->offset2, (p)->factor2)
 #define TS_EQUAL_SCALED(p, a, b) (uint8_t)(TS_SCALED1(p, a) == TS_SCALED2(p, b))
 #define TS_NOT_EQUAL_SCALED(p, a, b) (uint8_t)(TS_SCALED1(p, a) != TS_SCALED2(p, b))
 #define TS_GREATER_SCALED(p, a, b) (uint8_t)(TS_SCALED1(p, a) > TS_SCALED2(p, b))

@@ -12,7 +12,7 @@
 typedef struct {
     int32_t outer, extent, inner, exclusive, reverse;
     int32_t input_offset, output_offset;
-    int32_t input_multiplier, input_shift, output_multiplier, output_shift;
+    ts_factor input_factor, output_factor;
 } ts_cumsum_params;
 
 /* Equal to TFLM's CumSum: values with 20 more bits, and sums that start at the real value of the integer 0. */
@@ -21,11 +21,11 @@ static inline void ts_cumsum_s8(const ts_cumsum_params *p, const int8_t *input, 
     const int32_t first = p->reverse ? (p->extent - 1) * p->inner : 0, step = p->reverse ? -p->inner : p->inner;
     for (int32_t o = 0; o < p->outer; o++, input += p->extent * p->inner, output += p->extent * p->inner) {
         for (int32_t i = 0; i < p->inner; i++) {
-            int32_t sum = ts_requantize(p->input_offset * (1 << 20), p->input_multiplier, p->input_shift);
+            int32_t sum = ts_requantize_by(p->input_offset * (1 << 20), p->input_factor);
             for (int32_t n = 0, at = first + i; n < p->extent; n++, at += step) {
                 const int32_t value = (input[at] + p->input_offset) * (1 << 20);
-                const int32_t next = ts_wrap_add(sum, ts_requantize(value, p->input_multiplier, p->input_shift));
-                const int32_t shown = ts_requantize(p->exclusive ? sum : next, p->output_multiplier, p->output_shift);
+                const int32_t next = ts_wrap_add(sum, ts_requantize_by(value, p->input_factor));
+                const int32_t shown = ts_requantize_by(p->exclusive ? sum : next, p->output_factor);
                 output[at] = (int8_t)ts_clamp(ts_wrap_add(shown, p->output_offset), INT8_MIN, INT8_MAX);
                 sum = next;
             }

@@ -13,9 +13,10 @@
 
 /* Offsets are negated zero points. */
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
     ts_activation activation;
-    int32_t offset1, offset2, output_offset, multiplier, shift;
+    int32_t offset1, offset2, output_offset;
+    ts_factor factor;
 } ts_div_s8_params;
 
 /* Zeros above the highest bit of 0 <= value < 2^31, the sign's own not counted. */
@@ -39,8 +40,8 @@ static inline int8_t ts_div_element_s8(const ts_div_s8_params *p, int32_t a, int
     const int32_t reciprocal = ts_one_over_one_plus_x((int32_t)(((uint32_t)divisor << (room + 1)) - 0x80000000u));
     const int32_t headroom = ts_div_headroom(dividend < 0 ? -dividend - 1 : dividend);
     const int32_t quotient = ts_multiply_high(ts_wrap_shift_left(dividend, headroom), reciprocal);
-    const int32_t right = 30 - room + headroom - p->shift;
-    const int32_t scaled = ts_divide_by_power_of_two(ts_multiply_high(quotient, p->multiplier), right);
+    const int32_t right = 30 - room + headroom - p->factor.shift;
+    const int32_t scaled = ts_divide_by_power_of_two(ts_multiply_high(quotient, p->factor.multiplier), right);
     return (int8_t)ts_activate(p->activation, ts_wrap_add(scaled, p->output_offset));
 }
 
@@ -50,7 +51,7 @@ static inline void ts_div_s8(const ts_div_s8_params *p, const int8_t *input1, co
 }
 
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
     ts_activation activation;
 } ts_div_s32_params;
 
@@ -68,7 +69,7 @@ static inline void ts_div_s32(const ts_div_s32_params *p, const int32_t *input1,
 }
 
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
     ts_activation_f32 activation;
 } ts_div_f32_params;
 

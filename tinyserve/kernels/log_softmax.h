@@ -53,7 +53,7 @@ typedef struct {
     int32_t rows, depth;
     int32_t table_size;
     const int32_t *table;
-    int32_t multiplier, shift, reverse_multiplier, reverse_shift;
+    ts_factor factor, reverse_factor;
 } ts_log_softmax_s8_params;
 
 /* int8 with output scale 1/16 and zero point 127, equal to TFLM's reference_ops::LogSoftmax. */
@@ -71,13 +71,13 @@ static inline void ts_log_softmax_s8(const ts_log_softmax_s8_params *p, const in
             }
         }
         const int32_t log_sum = ts_log_q12(sum);
-        const int32_t reach = ts_requantize(ts_wrap_add(log_sum, INT32_MIN), p->reverse_multiplier, p->reverse_shift);
+        const int32_t reach = ts_requantize_by(ts_wrap_add(log_sum, INT32_MIN), p->reverse_factor);
         const int32_t least = ts_max(-p->table_size, reach);
         for (int32_t i = 0; i < p->depth; i++) {
             const int32_t difference = input[i] - max;
             int32_t value = INT8_MIN;
             if (difference > least) {
-                const int32_t scaled = ts_requantize(difference, p->multiplier, p->shift);
+                const int32_t scaled = ts_requantize_by(difference, p->factor);
                 value = ts_divide_by_power_of_two(ts_wrap_add(scaled, -log_sum), 22) + INT8_MAX;
             }
             *output++ = (int8_t)ts_clamp(value, INT8_MIN, INT8_MAX);

@@ -8,7 +8,7 @@
 #include "common/broadcast.h"
 
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
 } ts_maximum_params;
 
 #define TS_MAXIMUM_OF(p, a, b) ((a) > (b) ? (a) : (b))

@@ -11,15 +11,16 @@
 
 /* Offsets are negated zero points. */
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
     ts_activation activation;
-    int32_t offset1, offset2, output_offset, multiplier, shift;
+    int32_t offset1, offset2, output_offset;
+    ts_factor factor;
 } ts_mul_quantized_params;
 
 static inline int32_t ts_mul_element(const ts_mul_quantized_params *p, int32_t a, int32_t b)
 {
     const int32_t product = (a + p->offset1) * (b + p->offset2);
-    const int32_t result = ts_wrap_add(ts_requantize(product, p->multiplier, p->shift), p->output_offset);
+    const int32_t result = ts_wrap_add(ts_requantize_by(product, p->factor), p->output_offset);
     return ts_activate(p->activation, result);
 }
 
@@ -41,7 +42,7 @@ static inline void ts_mul_s16(const ts_mul_quantized_params *p, const int16_t *i
 }
 
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
     ts_activation activation;
 } ts_mul_s32_params;
 
@@ -57,7 +58,7 @@ static inline void ts_mul_s32(const ts_mul_s32_params *p, const int32_t *input1,
 }
 
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
     ts_activation_f32 activation;
 } ts_mul_f32_params;
 

@@ -9,7 +9,7 @@
 #include "common/power.h"
 
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
 } ts_pow_params;
 
 #define TS_POW_S32(p, a, b) ts_pow_integer(a, b)

@@ -10,18 +10,17 @@
 
 /* Offsets are negated zero points. */
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
     int32_t input_offset, alpha_offset, output_offset;
-    int32_t multiplier, shift;                   /* of values from zero up */
-    int32_t negative_multiplier, negative_shift; /* of value times alpha */
+    ts_factor factor;          /* of values from zero up */
+    ts_factor negative_factor; /* of value times alpha */
 } ts_prelu_quantized_params;
 
 static inline int32_t ts_prelu_element(const ts_prelu_quantized_params *p, int32_t a, int32_t alpha)
 {
     const int32_t value = a + p->input_offset;
-    const int32_t scaled =
-        value >= 0 ? ts_requantize(value, p->multiplier, p->shift)
-                   : ts_requantize(value * (alpha + p->alpha_offset), p->negative_multiplier, p->negative_shift);
+    const int32_t scaled = value >= 0 ? ts_requantize_by(value, p->factor)
+                                      : ts_requantize_by(value * (alpha + p->alpha_offset), p->negative_factor);
     return ts_wrap_add(scaled, p->output_offset);
 }
 
@@ -44,7 +43,7 @@ static inline void ts_prelu_s16(const ts_prelu_quantized_params *p, const int16_
 }
 
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
 } ts_prelu_f32_params;
 
 static inline void ts_prelu_f32(const ts_prelu_f32_params *p, const float *input1, const float *input2, float *output)

@@ -43,12 +43,13 @@ static inline void ts_quantize_f32_s16(const ts_quantize_f32_params *p, const fl
 
 typedef struct {
     int32_t count;
-    int32_t input_offset, multiplier, shift, output_offset;
+    int32_t input_offset, output_offset;
+    ts_factor factor;
 } ts_requantize_params;
 
 static inline int32_t ts_requantize_element(const ts_requantize_params *p, int32_t value, int32_t low, int32_t high)
 {
-    const int32_t scaled = ts_requantize(ts_wrap_add(value, p->input_offset), p->multiplier, p->shift);
+    const int32_t scaled = ts_requantize_by(ts_wrap_add(value, p->input_offset), p->factor);
     return ts_clamp(ts_wrap_add(scaled, p->output_offset), low, high);
 }
 

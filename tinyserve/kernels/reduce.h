@@ -10,21 +10,23 @@
 
 /* The input as kept dimensions (each of their points gives an output) and reduced ones, up to three of both after
  * merging, with strides in elements. */
-#define TS_REDUCE_FIELDS                                                                                               \
-    int32_t kept[3], kept_strides[3];                                                                                  \
+typedef struct {
+    int32_t kept[3], kept_strides[3];
     int32_t reduced[3], reduced_strides[3];
+} ts_reduce_shape;
 
 /* STEP(accumulator, value) for each reduced value, in the input's order; then *output++ = FINISH(p, accumulator). */
 #define TS_REDUCE_FOR_EACH(T, A, FIRST, STEP, FINISH)                                                                  \
-    for (int32_t k0 = 0; k0 < p->kept[0]; k0++) {                                                                      \
-        for (int32_t k1 = 0; k1 < p->kept[1]; k1++) {                                                                  \
-            for (int32_t k2 = 0; k2 < p->kept[2]; k2++) {                                                              \
-                const T *base = input + k0 * p->kept_strides[0] + k1 * p->kept_strides[1] + k2 * p->kept_strides[2];   \
+    for (int32_t k0 = 0; k0 < p->shape.kept[0]; k0++) {                                                                \
+        for (int32_t k1 = 0; k1 < p->shape.kept[1]; k1++) {                                                            \
+            for (int32_t k2 = 0; k2 < p->shape.kept[2]; k2++) {                                                        \
+                const T *base = input + k0 * p->shape.kept_strides[0] + k1 * p->shape.kept_strides[1] +                \
+                                k2 * p->shape.kept_strides[2];                                                         \
                 A accumulator = FIRST;                                                                                 \
-                for (int32_t r0 = 0; r0 < p->reduced[0]; r0++) {                                                       \
-                    for (int32_t r1 = 0; r1 < p->reduced[1]; r1++) {                                                   \
-                        const T *value = base + r0 * p->reduced_strides[0] + r1 * p->reduced_strides[1];               \
-                        for (int32_t r2 = 0; r2 < p->reduced[2]; r2++, value += p->reduced_strides[2]) {               \
+                for (int32_t r0 = 0; r0 < p->shape.reduced[0]; r0++) {                                                 \
+                    for (int32_t r1 = 0; r1 < p->shape.reduced[1]; r1++) {                                             \
+                        const T *value = base + r0 * p->shape.reduced_strides[0] + r1 * p->shape.reduced_strides[1];   \
+                        for (int32_t r2 = 0; r2 < p->shape.reduced[2]; r2++, value += p->shape.reduced_strides[2]) {   \
                             accumulator = STEP(accumulator, *value);                                                   \
                         }                                                                                              \
                     }                                                                                                  \
@@ -36,13 +38,14 @@
 
 /* sum_offset is the negated zero point times the number of values; a mean's multiplier divides by that number. */
 typedef struct {
-    TS_REDUCE_FIELDS
-    int32_t sum_offset, multiplier, shift, output_offset;
+    ts_reduce_shape shape;
+    int32_t sum_offset, output_offset;
+    ts_factor factor;
 } ts_reduce_sum_params;
 
 static inline int32_t ts_reduce_finish_sum(const ts_reduce_sum_params *p, int32_t sum, int32_t low, int32_t high)
 {
-    const int32_t scaled = ts_requantize(ts_wrap_add(sum, p->sum_offset), p->multiplier, p->shift);
+    const int32_t scaled = ts_requantize_by(ts_wrap_add(sum, p->sum_offset), p->factor);
     return ts_clamp(ts_wrap_add(scaled, p->output_offset), low, high);
 }
 
@@ -63,7 +66,7 @@ static inline void ts_reduce_sum_s16(const ts_reduce_sum_params *p, const int16_
 
 /* divisor is the number of values for MEAN, 1 for SUM. */
 typedef struct {
-    TS_REDUCE_FIELDS
+    ts_reduce_shape shape;
     float divisor;
 } ts_reduce_sum_f32_params;
 
@@ -77,7 +80,7 @@ static inline void ts_reduce_sum_f32(const ts_reduce_sum_f32_params *p, const fl
 }
 
 typedef struct {
-    TS_REDUCE_FIELDS
+    ts_reduce_shape shape;
 } ts_reduce_params;
 
 #define TS_REDUCE_SELF(p, value) (value)
@@ -148,10 +151,10 @@ static inline int ts_reduce_resolve(const ts_reduce_axes *p, const int32_t *axes
         const int fits = ts_reduce_resolve(&p->axes, axes, extents, strides);                                          \
         PARAMS##_params params = p->reduction;                                                                         \
         for (int32_t d = 0; d < 3; d++) {                                                                              \
-            params.kept[d] = extents[0][d];                                                                            \
-            params.kept_strides[d] = strides[0][d];                                                                    \
-            params.reduced[d] = extents[1][d];                                                                         \
-            params.reduced_strides[d] = strides[1][d];                                                                 \
+            params.shape.kept[d] = extents[0][d];                                                                      \
+            params.shape.kept_strides[d] = strides[0][d];                                                              \
+            params.shape.reduced[d] = extents[1][d];                                                                   \
+            params.shape.reduced_strides[d] = strides[1][d];                                                           \
         }                                                                                                              \
         if (fits) {                                                                                                    \
             FUNCTION(&params, input, output);                                                                          \

@@ -5,12 +5,13 @@
 
 #include <stdint.h>
 
-/* What the parameters of all kinds say of the images. */
-#define TS_RESIZE_FIELDS int32_t batches, input_height, input_width, channels, output_height, output_width;
+typedef struct {
+    int32_t batches, input_height, input_width, channels, output_height, output_width;
+} ts_resize_images;
 
 /* rows[y] and columns[x] are the input pixel that output pixel (y, x) is a copy of. */
 typedef struct {
-    TS_RESIZE_FIELDS
+    ts_resize_images images;
     const uint16_t *rows;
     const uint16_t *columns;
 } ts_resize_nearest_params;
@@ -19,12 +20,13 @@ typedef struct {
 #define TS_RESIZE_NEAREST(SUFFIX, T)                                                                                   \
     static inline void ts_resize_nearest_##SUFFIX(const ts_resize_nearest_params *p, const T *input, T *output)        \
     {                                                                                                                  \
-        for (int32_t b = 0; b < p->batches; b++) {                                                                     \
-            for (int32_t y = 0; y < p->output_height; y++) {                                                           \
-                const T *row = input + (b * p->input_height + p->rows[y]) * p->input_width * p->channels;              \
-                for (int32_t x = 0; x < p->output_width; x++) {                                                        \
-                    const T *pixel = row + p->columns[x] * p->channels;                                                \
-                    for (int32_t c = 0; c < p->channels; c++) {                                                        \
+        for (int32_t b = 0; b < p->images.batches; b++) {                                                              \
+            for (int32_t y = 0; y < p->images.output_height; y++) {                                                    \
+                const T *row =                                                                                         \
+                    input + (b * p->images.input_height + p->rows[y]) * p->images.input_width * p->images.channels;    \
+                for (int32_t x = 0; x < p->images.output_width; x++) {                                                 \
+                    const T *pixel = row + p->columns[x] * p->images.channels;                                         \
+                    for (int32_t c = 0; c < p->images.channels; c++) {                                                 \
                         *output++ = pixel[c];                                                                          \
                     }                                                                                                  \
                 }                                                                                                      \
@@ -41,7 +43,7 @@ TS_RESIZE_NEAREST(f32, float)
 /* Output row y lies between input rows low_rows[y] and high_rows[y], row_fractions[y] / 1024 from the first; likewise
  * columns. A fraction is negative before the first row. */
 typedef struct {
-    TS_RESIZE_FIELDS
+    ts_resize_images images;
     const uint16_t *low_rows;
     const uint16_t *high_rows;
     const int16_t *row_fractions;
@@ -55,16 +57,17 @@ typedef struct {
     static inline void ts_resize_bilinear_##SUFFIX(const ts_resize_bilinear_fixed_params *p, const T *input,           \
                                                    T *output)                                                          \
     {                                                                                                                  \
-        const int32_t row_elements = p->input_width * p->channels;                                                     \
-        for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {                            \
-            for (int32_t y = 0; y < p->output_height; y++) {                                                           \
+        const int32_t row_elements = p->images.input_width * p->images.channels;                                       \
+        for (int32_t b = 0; b < p->images.batches; b++, input += p->images.input_height * row_elements) {              \
+            for (int32_t y = 0; y < p->images.output_height; y++) {                                                    \
                 const T *low = input + p->low_rows[y] * row_elements;                                                  \
                 const T *high = input + p->high_rows[y] * row_elements;                                                \
                 const int32_t down = p->row_fractions[y];                                                              \
-                for (int32_t x = 0; x < p->output_width; x++) {                                                        \
-                    const int32_t left = p->low_columns[x] * p->channels, right = p->high_columns[x] * p->channels;    \
+                for (int32_t x = 0; x < p->images.output_width; x++) {                                                 \
+                    const int32_t left = p->low_columns[x] * p->images.channels,                                       \
+                                  right = p->high_columns[x] * p->images.channels;                                     \
                     const int32_t across = p->column_fractions[x];                                                     \
-                    for (int32_t c = 0; c < p->channels; c++) {                                                        \
+                    for (int32_t c = 0; c < p->images.channels; c++) {                                                 \
                         const int32_t upper = low[left + c] * (1024 - across) + low[right + c] * across;               \
                         const int32_t lower = high[left + c] * (1024 - across) + high[right + c] * across;             \
                         const SUM sum = (SUM)upper * (1024 - down) + (SUM)lower * down;                                \
@@ -81,7 +84,7 @@ TS_RESIZE_BILINEAR(s16, int16_t, int64_t)
 #undef TS_RESIZE_BILINEAR
 
 typedef struct {
-    TS_RESIZE_FIELDS
+    ts_resize_images images;
     const uint16_t *low_rows;
     const uint16_t *high_rows;
     const float *row_fractions;
@@ -93,16 +96,17 @@ typedef struct {
 /* float32, as TFLM's reference_ops::ResizeBilinear. */
 static inline void ts_resize_bilinear_f32(const ts_resize_bilinear_f32_params *p, const float *input, float *output)
 {
-    const int32_t row_elements = p->input_width * p->channels;
-    for (int32_t b = 0; b < p->batches; b++, input += p->input_height * row_elements) {
-        for (int32_t y = 0; y < p->output_height; y++) {
+    const int32_t row_elements = p->images.input_width * p->images.channels;
+    for (int32_t b = 0; b < p->images.batches; b++, input += p->images.input_height * row_elements) {
+        for (int32_t y = 0; y < p->images.output_height; y++) {
             const float *low = input + p->low_rows[y] * row_elements;
             const float *high = input + p->high_rows[y] * row_elements;
             const float down = p->row_fractions[y];
-            for (int32_t x = 0; x < p->output_width; x++) {
-                const int32_t left = p->low_columns[x] * p->channels, right = p->high_columns[x] * p->channels;
+            for (int32_t x = 0; x < p->images.output_width; x++) {
+                const int32_t left = p->low_columns[x] * p->images.channels,
+                              right = p->high_columns[x] * p->images.channels;
                 const float across = p->column_fractions[x];
-                for (int32_t c = 0; c < p->channels; c++) {
+                for (int32_t c = 0; c < p->images.channels; c++) {
                     *output++ = low[left + c] * (1.0f - down) * (1.0f - across) +
                                 high[left + c] * down * (1.0f - across) + low[right + c] * (1.0f - down) * across +
                                 high[right + c] * down * across;

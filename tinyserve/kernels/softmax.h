@@ -86,7 +86,7 @@ static inline void ts_softmax_s8_s16(const ts_softmax_s8_params *p, const int8_t
  * over the range of int16. Differences times multiplier and shift are in units of 10 / 65535. */
 typedef struct {
     int32_t rows, depth;
-    int32_t multiplier, shift;
+    ts_factor factor;
     const int16_t *exp_table;
     const int16_t *reciprocal_table;
 } ts_softmax_s16_params;
@@ -102,7 +102,7 @@ static inline void ts_softmax_s16(const ts_softmax_s16_params *p, const int16_t 
         }
         int32_t sum = 0; /* Q16.15 */
         for (int32_t i = 0; i < p->depth; i++) {
-            const int32_t scaled = ts_requantize(input[i] - max, p->multiplier, p->shift);
+            const int32_t scaled = ts_requantize_by(input[i] - max, p->factor);
             output[i] = ts_interpolate_s16(p->exp_table, ts_clamp(ts_wrap_add(scaled, 32767), INT16_MIN, INT16_MAX));
             sum += output[i];
         }

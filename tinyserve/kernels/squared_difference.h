@@ -8,23 +8,25 @@
 #include "common/broadcast.h"
 #include "common/fixed_point.h"
 #include "common/params.h"
+#include "common/sum_scaling.h"
 
 /* Offsets are negated zero points. Both inputs are scaled to a common scale before the difference. */
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
     ts_activation activation;
-    int32_t offset1, offset2, output_offset, left_shift;
-    int32_t multiplier1, shift1, multiplier2, shift2, output_multiplier, output_shift;
+    ts_sum_scaling scaling;
 } ts_squared_difference_quantized_params;
 
 static inline int32_t ts_squared_difference_element(const ts_squared_difference_quantized_params *p, int32_t a,
                                                     int32_t b)
 {
-    const int32_t scaled1 = ts_requantize(ts_wrap_shift_left(a + p->offset1, p->left_shift), p->multiplier1, p->shift1);
-    const int32_t scaled2 = ts_requantize(ts_wrap_shift_left(b + p->offset2, p->left_shift), p->multiplier2, p->shift2);
+    const int32_t scaled1 =
+        ts_requantize_by(ts_wrap_shift_left(a + p->scaling.offset1, p->scaling.left_shift), p->scaling.factor1);
+    const int32_t scaled2 =
+        ts_requantize_by(ts_wrap_shift_left(b + p->scaling.offset2, p->scaling.left_shift), p->scaling.factor2);
     const uint32_t difference = (uint32_t)(scaled1 - scaled2);
     const int32_t square = (int32_t)(difference * difference);
-    const int32_t result = ts_wrap_add(ts_requantize(square, p->output_multiplier, p->output_shift), p->output_offset);
+    const int32_t result = ts_wrap_add(ts_requantize_by(square, p->scaling.output_factor), p->scaling.output_offset);
     return ts_activate(p->activation, result);
 }
 
@@ -48,7 +50,7 @@ static inline void ts_squared_difference_s16(const ts_squared_difference_quantiz
 }
 
 typedef struct {
-    TS_BROADCAST_FIELDS
+    ts_broadcast broadcast;
 } ts_squared_difference_params;
 
 static inline void ts_squared_difference_s32(const ts_squared_difference_params *p, const int32_t *input1,

@@ -18,8 +18,8 @@
         const T *time_weights;                                                                                         \
         const int32_t *bias;                                                                                           \
         int32_t input_offset, state_zero_point;                                                                        \
-        int32_t feature_multiplier, feature_shift;                                                                     \
-        int32_t output_multiplier, output_shift;                                                                       \
+        ts_factor feature_factor;                                                                                      \
+        ts_factor output_factor;                                                                                       \
         int32_t output_zero_point;                                                                                     \
     } ts_svdf_##SUFFIX##_params;
 
@@ -34,7 +34,7 @@
         for (int32_t i = 0; i < p->inputs; i++) {                                                                      \
             feature = ts_wrap_add(feature, features[i] * (input[i] + p->input_offset));                                \
         }                                                                                                              \
-        feature = ts_requantize(feature, p->feature_multiplier, p->feature_shift);                                     \
+        feature = ts_requantize_by(feature, p->feature_factor);                                                        \
         for (int32_t i = 0; i < p->memory - 1; i++) {                                                                  \
             state[i] = state[i + 1];                                                                                   \
         }                                                                                                              \
@@ -54,7 +54,7 @@
                 for (int32_t r = 0; r < p->rank; r++, state += p->memory) {                                            \
                     sum = ts_wrap_add(sum, ts_svdf_filter_##SUFFIX(p, unit * p->rank + r, input, state));              \
                 }                                                                                                      \
-                sum = ts_requantize(sum, p->output_multiplier, p->output_shift);                                       \
+                sum = ts_requantize_by(sum, p->output_factor);                                                         \
                 *output++ = (int8_t)ts_clamp(ts_wrap_add(sum, p->output_zero_point), INT8_MIN, INT8_MAX);              \
             }                                                                                                          \
         }                                                                                                              \

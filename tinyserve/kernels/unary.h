@@ -58,8 +58,8 @@ typedef struct {
     int32_t count;
     int32_t input_offset, output_offset;
     ts_activation activation;
-    int32_t multiplier, shift;
-    int32_t negative_multiplier, negative_shift; /* for values below zero: the slope of LEAKY_RELU */
+    ts_factor factor;
+    ts_factor negative_factor; /* for values below zero: the slope of LEAKY_RELU */
 } ts_rescale_s16_params;
 
 /* int16 RELU, RELU_N1_TO_1 and LEAKY_RELU, equal to TFLM's ReluQuantized and QuantizeLeakyRelu. */
@@ -67,8 +67,8 @@ static inline void ts_rescale_s16(const ts_rescale_s16_params *p, const int16_t 
 {
     for (int32_t i = 0; i < p->count; i++) {
         const int32_t value = input[i] - p->input_offset;
-        const int32_t scaled = value >= 0 ? ts_requantize(value, p->multiplier, p->shift)
-                                          : ts_requantize(value, p->negative_multiplier, p->negative_shift);
+        const int32_t scaled =
+            value >= 0 ? ts_requantize_by(value, p->factor) : ts_requantize_by(value, p->negative_factor);
         const int32_t result = ts_wrap_add(scaled, p->output_offset);
         output[i] = (int16_t)ts_activate(p->activation, result);
     }
@@ -101,7 +101,8 @@ static inline void ts_abs_s16(const ts_abs_s16_params *p, const int16_t *input, 
 
 /* The factor from 1 / sqrt(input) to the output. */
 typedef struct {
-    int32_t count, multiplier, shift;
+    int32_t count;
+    ts_factor factor;
 } ts_rsqrt_s16_params;
 
 /* int16, equal to TFLM's RSQRT, which stops at negative values: here they count as 0, which gives the maximum. */
@@ -115,7 +116,7 @@ static inline void ts_rsqrt_s16(const ts_rsqrt_s16_params *p, const int16_t *inp
         }
         const ts_factor root = ts_inverse_sqrt(input[i]);
         const int32_t fixed = ts_requantize(1, root.multiplier, root.shift + fraction_bits);
-        const int32_t scaled = ts_requantize(fixed, p->multiplier, p->shift - fraction_bits);
+        const int32_t scaled = ts_requantize(fixed, p->factor.multiplier, p->factor.shift - fraction_bits);
         output[i] = (int16_t)ts_clamp(scaled, INT16_MIN, INT16_MAX);
     }
 }

@@ -20,17 +20,17 @@ enum { TS_LSTM_INPUT, TS_LSTM_FORGET, TS_LSTM_CELL, TS_LSTM_OUTPUT, TS_LSTM_GATE
     typedef struct {                                                                                                   \
         const int8_t *input_weights, *recurrent_weights;                                                               \
         const BIAS *input_bias, *recurrent_bias;                                                                       \
-        int32_t input_multiplier, input_shift;                                                                         \
-        int32_t recurrent_multiplier, recurrent_shift;                                                                 \
+        ts_factor input_factor;                                                                                        \
+        ts_factor recurrent_factor;                                                                                    \
     } ts_lstm_gate_##SUFFIX;                                                                                           \
                                                                                                                        \
     typedef struct {                                                                                                   \
         int32_t batches, steps, inputs, units, time_major;                                                             \
         ts_lstm_gate_##SUFFIX gates[TS_LSTM_GATES];                                                                    \
         const uint16_t *sigmoid;                                                                                       \
-        int32_t forget_multiplier, forget_shift; /* forget gate times cell */                                          \
-        int32_t update_multiplier, update_shift; /* input gate times cell gate */                                      \
-        int32_t hidden_multiplier, hidden_shift; /* output gate times tanh(cell) */                                    \
+        ts_factor forget_factor; /* forget gate times cell */                                                          \
+        ts_factor update_factor; /* input gate times cell gate */                                                      \
+        ts_factor hidden_factor; /* output gate times tanh(cell) */                                                    \
         int32_t hidden_zero_point, cell_clip, cell_to_sigmoid;                                                         \
     } ts_unidirectional_sequence_lstm_##SUFFIX##_params;
 
@@ -46,12 +46,12 @@ static inline int32_t ts_lstm_saturate_s16(int32_t value)
 /* Equal to TFLM's integer LSTM. */
 #define TS_LSTM(SUFFIX, T, BIAS, MULTIPLY_ADD, REQUANTIZE, MIN, MAX)                                                   \
     static inline int32_t ts_lstm_dot_##SUFFIX(const int8_t *weights, const T *values, int32_t count, BIAS sum,        \
-                                               int32_t multiplier, int32_t shift)                                      \
+                                               ts_factor factor)                                                       \
     {                                                                                                                  \
         for (int32_t i = 0; i < count; i++) {                                                                          \
             sum = MULTIPLY_ADD(sum, weights[i], values[i]);                                                            \
         }                                                                                                              \
-        return ts_lstm_saturate_s16(REQUANTIZE(sum, multiplier, shift));                                               \
+        return ts_lstm_saturate_s16(REQUANTIZE(sum, factor));                                                          \
     }                                                                                                                  \
                                                                                                                        \
     static inline int32_t ts_lstm_gate_value_##SUFFIX(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p,      \
@@ -59,10 +59,9 @@ static inline int32_t ts_lstm_saturate_s16(int32_t value)
     {                                                                                                                  \
         const ts_lstm_gate_##SUFFIX *const g = &p->gates[gate];                                                        \
         const int32_t from_input = ts_lstm_dot_##SUFFIX(g->input_weights + unit * p->inputs, input, p->inputs,         \
-                                                        g->input_bias[unit], g->input_multiplier, g->input_shift);     \
-        const int32_t recurrent =                                                                                      \
-            ts_lstm_dot_##SUFFIX(g->recurrent_weights + unit * p->units, hidden, p->units, g->recurrent_bias[unit],    \
-                                 g->recurrent_multiplier, g->recurrent_shift);                                         \
+                                                        g->input_bias[unit], g->input_factor);                         \
+        const int32_t recurrent = ts_lstm_dot_##SUFFIX(g->recurrent_weights + unit * p->units, hidden, p->units,       \
+                                                       g->recurrent_bias[unit], g->recurrent_factor);                  \
         const int32_t scaled = 3 * ts_lstm_saturate_s16(from_input + recurrent);                                       \
         return gate == TS_LSTM_CELL ? ts_tanh_of_scaled_s16(p->sigmoid, scaled)                                        \
                                     : ts_logistic_of_scaled_s16(p->sigmoid, scaled);                                   \
@@ -76,17 +75,17 @@ static inline int32_t ts_lstm_saturate_s16(int32_t value)
             for (int32_t gate = 0; gate < TS_LSTM_GATES; gate++) {                                                     \
                 gates[gate] = ts_lstm_gate_value_##SUFFIX(p, gate, unit, input, hidden);                               \
             }                                                                                                          \
-            const int32_t kept = ts_lstm_saturate_s16(                                                                 \
-                ts_requantize(gates[TS_LSTM_FORGET] * cell[unit], p->forget_multiplier, p->forget_shift));             \
-            const int32_t update = ts_lstm_saturate_s16(                                                               \
-                ts_requantize(gates[TS_LSTM_INPUT] * gates[TS_LSTM_CELL], p->update_multiplier, p->update_shift));     \
+            const int32_t kept =                                                                                       \
+                ts_lstm_saturate_s16(ts_requantize_by(gates[TS_LSTM_FORGET] * cell[unit], p->forget_factor));          \
+            const int32_t update =                                                                                     \
+                ts_lstm_saturate_s16(ts_requantize_by(gates[TS_LSTM_INPUT] * gates[TS_LSTM_CELL], p->update_factor));  \
             int32_t now = ts_lstm_saturate_s16(kept + update);                                                         \
             if (p->cell_clip > 0) {                                                                                    \
                 now = ts_clamp(now, -p->cell_clip, p->cell_clip);                                                      \
             }                                                                                                          \
             cell[unit] = (int16_t)now;                                                                                 \
             const int32_t seen = ts_tanh_of_scaled_s16(p->sigmoid, now * p->cell_to_sigmoid);                          \
-            const int32_t next = ts_requantize(seen * gates[TS_LSTM_OUTPUT], p->hidden_multiplier, p->hidden_shift);   \
+            const int32_t next = ts_requantize_by(seen * gates[TS_LSTM_OUTPUT], p->hidden_factor);                     \
             output[unit] = (T)ts_clamp(ts_wrap_add(next, p->hidden_zero_point), MIN, MAX);                             \
         }                                                                                                              \
         for (int32_t unit = 0; unit < p->units; unit++) {                                                              \
@@ -118,8 +117,8 @@ static inline int64_t ts_lstm_multiply_add_s16(int64_t sum, int32_t weight, int3
 
 TS_LSTM_PARAMS(s8, int32_t)
 TS_LSTM_PARAMS(s16, int64_t)
-TS_LSTM(s8, int8_t, int32_t, ts_lstm_multiply_add_s8, ts_requantize, INT8_MIN, INT8_MAX)
-TS_LSTM(s16, int16_t, int64_t, ts_lstm_multiply_add_s16, ts_requantize_s64, INT16_MIN, INT16_MAX)
+TS_LSTM(s8, int8_t, int32_t, ts_lstm_multiply_add_s8, ts_requantize_by, INT8_MIN, INT8_MAX)
+TS_LSTM(s16, int16_t, int64_t, ts_lstm_multiply_add_s16, ts_requantize_by_s64, INT16_MIN, INT16_MAX)
 
 #undef TS_LSTM
 #undef TS_LSTM_PARAMS

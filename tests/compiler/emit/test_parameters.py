@@ -127,16 +127,20 @@ def test_each_record_has_the_fields_of_its_struct() -> None:
 
 @dataclass(frozen=True)
 class _Short(Params, c_type="ts_add_quantized_params"):
-    rows: int
+    subtract: bool
 
 
 @dataclass(frozen=True)
 class _Misnamed(Params, c_type="ts_add_quantized_params"):
-    row: int
+    subtracts: bool
 
 
 @pytest.mark.parametrize(
-    ("params", "what"), [(_Short(1), "lacks row_length, "), (_Misnamed(1), "lacks rows, row_length, ")]
+    ("params", "what"),
+    [
+        (_Short(True), "lacks broadcast.rows, "),
+        (_Misnamed(True), "lacks broadcast.rows, broadcast.row_length, "),
+    ],
 )
 def test_a_record_that_is_not_its_struct_is_an_error(params: Params, what: str) -> None:
     compiled = compile_model(hostile_model())

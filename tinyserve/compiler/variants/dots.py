@@ -170,8 +170,8 @@ def _scales_in_32_bits(params: lstm_op.LstmParams) -> bool:
     """Whether sums and products, shifted to the left, stay below 2^30: see ``kernels/dsp/scaled.h``."""
     for gate in params.gates:
         sides = (
-            (gate.input_weights, gate.input_bias, gate.input_shift),
-            (gate.recurrent_weights, gate.recurrent_bias, gate.recurrent_shift),
+            (gate.input_weights, gate.input_bias, gate.input_factor.shift),
+            (gate.recurrent_weights, gate.recurrent_bias, gate.recurrent_factor.shift),
         )
         for weights, bias, shift in sides:
             assert weights is not None and bias is not None
@@ -180,7 +180,8 @@ def _scales_in_32_bits(params: lstm_op.LstmParams) -> bool:
             if bound << max(shift, 0) >= 1 << 30:
                 return False
     scaling = params.scaling
-    return max(scaling.forget_shift, scaling.update_shift, scaling.hidden_shift) <= 0
+    factors = scaling.forget_factor, scaling.update_factor, scaling.hidden_factor
+    return all(factor.shift <= 0 for factor in factors)
 
 
 def _lower_lstm(node: Node, lowering: Lowering, dots: Dots) -> None:

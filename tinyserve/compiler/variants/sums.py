@@ -26,10 +26,10 @@ class SumFactors:
         scaling = (Sub() if node.name == "SUB" else Add()).scaling(node)
         self.subtract = node.name == "SUB"
         self.inputs = [
-            (scaling.multiplier1, scaling.shift1, scaling.offset1),
-            (scaling.multiplier2, scaling.shift2, scaling.offset2),
+            (scaling.factor1.multiplier, scaling.factor1.shift, scaling.offset1),
+            (scaling.factor2.multiplier, scaling.factor2.shift, scaling.offset2),
         ]
-        self.multiplier, self.shift = scaling.output_multiplier, scaling.output_shift
+        self.multiplier, self.shift = scaling.output_factor.multiplier, scaling.output_factor.shift
         halved = [index for index in (0, 1) if self.inputs[index][:2] == _HALF]
         if self.subtract:
             halved = [index for index in halved if index == 0]

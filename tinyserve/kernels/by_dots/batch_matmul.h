@@ -15,7 +15,8 @@ typedef struct {
     int32_t batch[3], left_batch[3], right_batch[3];
     int32_t rows, columns, depth, transpose;
     const int8_t *ones;
-    int32_t left_offset, right_offset, output_offset, multiplier, shift;
+    int32_t left_offset, right_offset, output_offset;
+    ts_factor factor;
 } ts_batch_matmul_by_dots_params;
 
 #define TS_MATMUL_BLOCK 16 /* columns at a time */
@@ -42,7 +43,7 @@ static inline void ts_matmul_transpose_s8(int8_t *to, const int8_t *from, int32_
             if (p->left_offset != 0) {                                                                                 \
                 sum = ts_wrap_add(sum, p->left_offset * right_sums[i]);                                                \
             }                                                                                                          \
-            const int32_t scaled = REQUANTIZE(sum, p->multiplier, p->shift);                                           \
+            const int32_t scaled = REQUANTIZE(sum, p->factor);                                                         \
             output[i] = (int8_t)ts_clamp(ts_wrap_add(scaled, p->output_offset), INT8_MIN, INT8_MAX);                   \
         }                                                                                                              \
     }

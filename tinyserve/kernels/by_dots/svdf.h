@@ -61,8 +61,8 @@ static inline int32_t ts_svdf_times_s16(const ts_svdf_s16_params *p, const int16
             int32_t sums[TS_SVDF_BLOCK];                                                                               \
             DOTS(p->feature_weights + first * p->inputs, input, sums, count, p->inputs);                               \
             for (int32_t i = 0; i < count; i++, state += p->memory) {                                                  \
-                const int32_t feature = ts_requantize(ts_wrap_add(sums[i], q->feature_bias[first + i]),                \
-                                                      p->feature_multiplier, p->feature_shift);                        \
+                const int32_t feature =                                                                                \
+                    ts_requantize_by(ts_wrap_add(sums[i], q->feature_bias[first + i]), p->feature_factor);             \
                 *state = (T)ts_clamp(ts_wrap_add(feature, p->state_zero_point), MIN, MAX);                             \
             }                                                                                                          \
         }                                                                                                              \
@@ -80,7 +80,7 @@ static inline int32_t ts_svdf_times_s16(const ts_svdf_s16_params *p, const int16
                 for (int32_t r = 0; r < p->rank; r++, state += p->memory, times += p->memory) {                        \
                     sum = ts_wrap_add(sum, TIMES(p, times, state));                                                    \
                 }                                                                                                      \
-                sum = ts_requantize(sum, p->output_multiplier, p->output_shift);                                       \
+                sum = ts_requantize_by(sum, p->output_factor);                                                         \
                 *output++ = (int8_t)ts_clamp(ts_wrap_add(sum, p->output_zero_point), INT8_MIN, INT8_MAX);              \
             }                                                                                                          \
         }                                                                                                              \

@@ -19,10 +19,8 @@
         const uint16_t *const sigmoid = p->sigmoid;                                                                    \
         _Pragma("GCC unroll 2") for (int32_t i = 0; i < count; i++)                                                    \
         {                                                                                                              \
-            const int32_t first =                                                                                      \
-                REQUANTIZE(ADD(g.input_bias[unit + i], from_input[i]), g.input_multiplier, g.input_shift);             \
-            const int32_t second =                                                                                     \
-                REQUANTIZE(ADD(g.recurrent_bias[unit + i], recurrent[i]), g.recurrent_multiplier, g.recurrent_shift);  \
+            const int32_t first = REQUANTIZE(ADD(g.input_bias[unit + i], from_input[i]), g.input_factor);              \
+            const int32_t second = REQUANTIZE(ADD(g.recurrent_bias[unit + i], recurrent[i]), g.recurrent_factor);      \
             const int32_t sum = ts_lstm_saturate_s16(first) + ts_lstm_saturate_s16(second);                            \
             const int32_t scaled = 3 * ts_lstm_saturate_s16(sum);                                                      \
             values[i] = gate == TS_LSTM_CELL ? ts_tanh_of_scaled_s16(sigmoid, scaled)                                  \
@@ -36,17 +34,17 @@
                                             const int16_t(*gates)[TS_LSTM_BLOCK], T *output, int16_t *cell)            \
     {                                                                                                                  \
         for (int32_t i = 0; i < count; i++) {                                                                          \
-            const int32_t kept = ts_lstm_saturate_s16(                                                                 \
-                REQUANTIZE(gates[TS_LSTM_FORGET][i] * cell[i], p->forget_multiplier, p->forget_shift));                \
-            const int32_t update = ts_lstm_saturate_s16(                                                               \
-                REQUANTIZE(gates[TS_LSTM_INPUT][i] * gates[TS_LSTM_CELL][i], p->update_multiplier, p->update_shift));  \
+            const int32_t kept =                                                                                       \
+                ts_lstm_saturate_s16(REQUANTIZE(gates[TS_LSTM_FORGET][i] * cell[i], p->forget_factor));                \
+            const int32_t update =                                                                                     \
+                ts_lstm_saturate_s16(REQUANTIZE(gates[TS_LSTM_INPUT][i] * gates[TS_LSTM_CELL][i], p->update_factor));  \
             int32_t now = ts_lstm_saturate_s16(kept + update);                                                         \
             if (p->cell_clip > 0) {                                                                                    \
                 now = ts_clamp(now, -p->cell_clip, p->cell_clip);                                                      \
             }                                                                                                          \
             cell[i] = (int16_t)now;                                                                                    \
             const int32_t seen = ts_tanh_of_scaled_s16(p->sigmoid, now * p->cell_to_sigmoid);                          \
-            const int32_t next = REQUANTIZE(seen * gates[TS_LSTM_OUTPUT][i], p->hidden_multiplier, p->hidden_shift);   \
+            const int32_t next = REQUANTIZE(seen * gates[TS_LSTM_OUTPUT][i], p->hidden_factor);                        \
             output[i] = (T)ts_clamp(ts_wrap_add(next, p->hidden_zero_point), MIN, MAX);                                \
         }                                                                                                              \
     }
@@ -86,8 +84,8 @@
 
 /* All of it for activations of 16 bits, whose sums are scaled in 64. */
 #define TS_LSTM_S16_BY_DOTS(NAME, DOTS)                                                                                \
-    TS_LSTM_GATE_VALUES(NAME, s16, ts_wrap_add_s64, ts_requantize_s64)                                                 \
-    TS_LSTM_CELLS(NAME, s16, int16_t, ts_requantize, INT16_MIN, INT16_MAX)                                             \
+    TS_LSTM_GATE_VALUES(NAME, s16, ts_wrap_add_s64, ts_requantize_by_s64)                                              \
+    TS_LSTM_CELLS(NAME, s16, int16_t, ts_requantize_by, INT16_MIN, INT16_MAX)                                          \
     TS_LSTM_BY_DOTS(NAME, s16, int16_t, DOTS)
 
 #endif

@@ -10,41 +10,40 @@
  * shapes are a single row. */
 #define TS_BROADCAST_RANK 5
 
+typedef struct {
+    int32_t rows, row_length, row_stride1, row_stride2;
+    int32_t shape[TS_BROADCAST_RANK];
+    int32_t strides1[TS_BROADCAST_RANK];
+    int32_t strides2[TS_BROADCAST_RANK];
+} ts_broadcast;
+
 /* Steps the offsets of both inputs to the next row. index counts the rows of each dimension. */
-static inline void ts_broadcast_next(const int32_t *shape, const int32_t *strides1, const int32_t *strides2,
-                                     int32_t *index, int32_t *offset1, int32_t *offset2)
+static inline void ts_broadcast_next(const ts_broadcast *broadcast, int32_t *index, int32_t *offset1, int32_t *offset2)
 {
     for (int32_t d = TS_BROADCAST_RANK - 1; d >= 0; d--) {
-        *offset1 += strides1[d];
-        *offset2 += strides2[d];
-        if (++index[d] < shape[d]) {
+        *offset1 += broadcast->strides1[d];
+        *offset2 += broadcast->strides2[d];
+        if (++index[d] < broadcast->shape[d]) {
             return;
         }
-        *offset1 -= strides1[d] * shape[d];
-        *offset2 -= strides2[d] * shape[d];
+        *offset1 -= broadcast->strides1[d] * broadcast->shape[d];
+        *offset2 -= broadcast->strides2[d] * broadcast->shape[d];
         index[d] = 0;
     }
 }
 
-/* The fields that every parameter struct of a broadcasting kernel begins with. */
-#define TS_BROADCAST_FIELDS                                                                                            \
-    int32_t rows, row_length, row_stride1, row_stride2;                                                                \
-    int32_t shape[TS_BROADCAST_RANK];                                                                                  \
-    int32_t strides1[TS_BROADCAST_RANK];                                                                               \
-    int32_t strides2[TS_BROADCAST_RANK];
-
 /* *output++ = COMPUTE(p, a, b) for every element in ascending order; T1 and T2 are the inputs' types. */
 #define TS_BROADCAST_FOR_EACH(T1, T2, COMPUTE)                                                                         \
     int32_t index[TS_BROADCAST_RANK] = {0}, start1 = 0, start2 = 0;                                                    \
-    for (int32_t row = 0; row < p->rows; row++) {                                                                      \
+    for (int32_t row = 0; row < p->broadcast.rows; row++) {                                                            \
         const T1 *a = input1 + start1;                                                                                 \
         const T2 *b = input2 + start2;                                                                                 \
-        for (int32_t i = 0; i < p->row_length; i++) {                                                                  \
+        for (int32_t i = 0; i < p->broadcast.row_length; i++) {                                                        \
             *output++ = COMPUTE(p, *a, *b);                                                                            \
-            a += p->row_stride1;                                                                                       \
-            b += p->row_stride2;                                                                                       \
+            a += p->broadcast.row_stride1;                                                                             \
+            b += p->broadcast.row_stride2;                                                                             \
         }                                                                                                              \
-        ts_broadcast_next(p->shape, p->strides1, p->strides2, index, &start1, &start2);                                \
+        ts_broadcast_next(&p->broadcast, index, &start1, &start2);                                                     \
     }
 
 #endif

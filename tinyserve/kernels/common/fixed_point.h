@@ -84,6 +84,11 @@ static inline int32_t ts_requantize(int32_t value, int32_t multiplier, int32_t s
     return ts_divide_by_power_of_two(ts_multiply_high(ts_wrap_shift_left(value, left), multiplier), right);
 }
 
+static inline int32_t ts_requantize_by(int32_t value, ts_factor factor)
+{
+    return ts_requantize(value, factor.multiplier, factor.shift);
+}
+
 /* The same for the 64-bit accumulators of 16-bit activations: a 16-bit multiplier and one rounding. */
 static inline int32_t ts_requantize_s64(int64_t value, int32_t multiplier, int32_t shift)
 {
@@ -91,6 +96,11 @@ static inline int32_t ts_requantize_s64(int64_t value, int32_t multiplier, int32
     const int32_t total_shift = 15 - shift;
     const int64_t product = (int64_t)((uint64_t)value * (uint64_t)reduced);
     return (int32_t)(ts_wrap_add_s64(product, (int64_t)1 << (total_shift - 1)) >> total_shift);
+}
+
+static inline int32_t ts_requantize_by_s64(int64_t value, ts_factor factor)
+{
+    return ts_requantize_s64(value, factor.multiplier, factor.shift);
 }
 
 #endif

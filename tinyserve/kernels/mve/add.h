@@ -7,23 +7,23 @@
 #define TS_KERNELS_MVE_ADD_H
 
 #include "../common/params.h"
+#include "../common/sum_scaling.h"
 #include "matmul.h"
 
 typedef struct {
     int32_t elements;
     ts_activation activation;
-    int32_t offset1, offset2, output_offset, left_shift;
-    int32_t multiplier1, shift1, multiplier2, shift2, output_multiplier, output_shift;
+    ts_sum_scaling scaling;
     int32_t subtract;
 } ts_mve_add_params;
 
 /* MultiplyByQuantizedMultiplier for a shift of 0 or less. */
-TS_MVE_INLINE int32x4_t ts_mve_requantize(int32x4_t value, int32_t multiplier, int32_t shift)
+TS_MVE_INLINE int32x4_t ts_mve_requantize(int32x4_t value, ts_factor factor)
 {
-    value = vqrdmulhq_n_s32(value, multiplier);
-    if (shift != 0) {
+    value = vqrdmulhq_n_s32(value, factor.multiplier);
+    if (factor.shift != 0) {
         value = vaddq_s32(value, vshrq_n_s32(value, 31));
-        value = vrshlq_n_s32(value, shift);
+        value = vrshlq_n_s32(value, factor.shift);
     }
     return value;
 }
@@ -34,12 +34,12 @@ TS_MVE_INLINE void ts_mve_add_s8(const ts_mve_add_params *p, const int8_t *input
     const int32x4_t high = vdupq_n_s32(p->activation.max);
     for (int32_t left = p->elements; left > 0; left -= 4) {
         const mve_pred16_t lanes = vctp32q((uint32_t)left);
-        int32x4_t a = vshlq_n_s32(vaddq_n_s32(vldrbq_z_s32(input1, lanes), p->offset1), 20);
-        int32x4_t b = vshlq_n_s32(vaddq_n_s32(vldrbq_z_s32(input2, lanes), p->offset2), 20);
-        a = ts_mve_requantize(a, p->multiplier1, p->shift1);
-        b = ts_mve_requantize(b, p->multiplier2, p->shift2);
+        int32x4_t a = vshlq_n_s32(vaddq_n_s32(vldrbq_z_s32(input1, lanes), p->scaling.offset1), 20);
+        int32x4_t b = vshlq_n_s32(vaddq_n_s32(vldrbq_z_s32(input2, lanes), p->scaling.offset2), 20);
+        a = ts_mve_requantize(a, p->scaling.factor1);
+        b = ts_mve_requantize(b, p->scaling.factor2);
         int32x4_t sum = p->subtract ? vsubq_s32(a, b) : vaddq_s32(a, b);
-        sum = vaddq_n_s32(ts_mve_requantize(sum, p->output_multiplier, p->output_shift), p->output_offset);
+        sum = vaddq_n_s32(ts_mve_requantize(sum, p->scaling.output_factor), p->scaling.output_offset);
         TS_STORE_LANES(vstrbq_p_s32, output, vminq_s32(vmaxq_s32(sum, low), high), lanes);
         input1 += 4;
         input2 += 4;

@@ -18,7 +18,7 @@ TS_MVE_INLINE void ts_matmul_results_mve(const ts_batch_matmul_by_dots_params *p
         if (p->left_offset != 0) {
             sum = vmlaq_n_s32(sum, vldrwq_z_s32(right_sums + i, lanes), p->left_offset);
         }
-        sum = vaddq_n_s32(ts_mve_scaled(sum, p->multiplier, p->shift), p->output_offset);
+        sum = vaddq_n_s32(ts_mve_scaled(sum, p->factor), p->output_offset);
         TS_STORE_LANES(vstrbq_p_s32, output + i, vminq_s32(vmaxq_s32(sum, low), high), lanes);
     }
 }

@@ -6,14 +6,14 @@
 #include "matmul.h"
 
 /* ts_requantize of four. */
-TS_MVE_INLINE int32x4_t ts_mve_scaled(int32x4_t value, int32_t multiplier, int32_t shift)
+TS_MVE_INLINE int32x4_t ts_mve_scaled(int32x4_t value, ts_factor factor)
 {
-    if (shift > 0) {
-        return vqrdmulhq_n_s32(vshlq_r_s32(value, shift), multiplier);
+    if (factor.shift > 0) {
+        return vqrdmulhq_n_s32(vshlq_r_s32(value, factor.shift), factor.multiplier);
     }
-    value = vqrdmulhq_n_s32(value, multiplier);
-    if (shift < 0) {
-        value = vrshlq_n_s32(vaddq_s32(value, vshrq_n_s32(value, 31)), shift);
+    value = vqrdmulhq_n_s32(value, factor.multiplier);
+    if (factor.shift < 0) {
+        value = vrshlq_n_s32(vaddq_s32(value, vshrq_n_s32(value, 31)), factor.shift);
     }
     return value;
 }

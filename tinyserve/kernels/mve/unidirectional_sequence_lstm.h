@@ -57,8 +57,8 @@ TS_MVE_INLINE void ts_lstm_gate_values_mve_s8(const ts_unidirectional_sequence_l
         const mve_pred16_t lanes = vctp32q((uint32_t)(count - i));
         int32x4_t first = vaddq_s32(vldrwq_s32(from_input + i), vldrwq_z_s32(g.input_bias + unit + i, lanes));
         int32x4_t second = vaddq_s32(vldrwq_s32(recurrent + i), vldrwq_z_s32(g.recurrent_bias + unit + i, lanes));
-        first = ts_mve_clamp(ts_mve_scaled(first, g.input_multiplier, g.input_shift), INT16_MIN, INT16_MAX);
-        second = ts_mve_clamp(ts_mve_scaled(second, g.recurrent_multiplier, g.recurrent_shift), INT16_MIN, INT16_MAX);
+        first = ts_mve_clamp(ts_mve_scaled(first, g.input_factor), INT16_MIN, INT16_MAX);
+        second = ts_mve_clamp(ts_mve_scaled(second, g.recurrent_factor), INT16_MIN, INT16_MAX);
         const int32x4_t sum = ts_mve_clamp(vaddq_s32(first, second), INT16_MIN, INT16_MAX);
         const int32x4_t scaled = vmulq_n_s32(sum, 3);
         vstrhq_s32(values + i, gate == TS_LSTM_CELL ? ts_mve_tanh(sigmoid, scaled) : ts_mve_logistic(sigmoid, scaled));
@@ -72,8 +72,8 @@ TS_MVE_INLINE void ts_lstm_cells_mve_s8(const ts_unidirectional_sequence_lstm_s8
         const mve_pred16_t lanes = vctp32q((uint32_t)(count - i));
         int32x4_t kept = vmulq_s32(vldrhq_s32(gates[TS_LSTM_FORGET] + i), vldrhq_z_s32(cell + i, lanes));
         int32x4_t update = vmulq_s32(vldrhq_s32(gates[TS_LSTM_INPUT] + i), vldrhq_s32(gates[TS_LSTM_CELL] + i));
-        kept = ts_mve_clamp(ts_mve_scaled(kept, p->forget_multiplier, p->forget_shift), INT16_MIN, INT16_MAX);
-        update = ts_mve_clamp(ts_mve_scaled(update, p->update_multiplier, p->update_shift), INT16_MIN, INT16_MAX);
+        kept = ts_mve_clamp(ts_mve_scaled(kept, p->forget_factor), INT16_MIN, INT16_MAX);
+        update = ts_mve_clamp(ts_mve_scaled(update, p->update_factor), INT16_MIN, INT16_MAX);
         int32x4_t now = ts_mve_clamp(vaddq_s32(kept, update), INT16_MIN, INT16_MAX);
         if (p->cell_clip > 0) {
             now = ts_mve_clamp(now, -p->cell_clip, p->cell_clip);
@@ -81,7 +81,7 @@ TS_MVE_INLINE void ts_lstm_cells_mve_s8(const ts_unidirectional_sequence_lstm_s8
         TS_STORE_LANES(vstrhq_p_s32, cell + i, now, lanes);
         const int32x4_t seen = ts_mve_tanh(p->sigmoid, vmulq_n_s32(now, p->cell_to_sigmoid));
         const int32x4_t product = vmulq_s32(seen, vldrhq_s32(gates[TS_LSTM_OUTPUT] + i));
-        const int32x4_t next = ts_mve_scaled(product, p->hidden_multiplier, p->hidden_shift);
+        const int32x4_t next = ts_mve_scaled(product, p->hidden_factor);
         TS_STORE_LANES(vstrbq_p_s32, output + i,
                        ts_mve_clamp(vaddq_n_s32(next, p->hidden_zero_point), INT8_MIN, INT8_MAX), lanes);
     }

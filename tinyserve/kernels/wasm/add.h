@@ -7,21 +7,21 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "../common/sum_scaling.h"
 #include "wasm/simd.h"
 
 /* As ts_add_quantized_params. Shifts are -30..0; scaled values stay below 2^30. */
 typedef struct {
     int32_t elements;
     ts_activation activation;
-    int32_t offset1, offset2, output_offset, left_shift;
-    int32_t multiplier1, shift1, multiplier2, shift2, output_multiplier, output_shift;
+    ts_sum_scaling scaling;
     bool subtract;
 } ts_wasm_add_params;
 
-TS_WASM_INLINE ts_wasm_factors ts_wasm_factors_of(int32_t multiplier, int32_t shift)
+TS_WASM_INLINE ts_wasm_factors ts_wasm_factors_of(ts_factor factor)
 {
-    return (ts_wasm_factors){wasm_i32x4_splat(multiplier), wasm_i32x4_splat((1 << -shift) >> 1),
-                             wasm_i32x4_splat(1 << (30 + shift)), wasm_i32x4_splat(shift < 0 ? -1 : 0)};
+    return (ts_wasm_factors){wasm_i32x4_splat(factor.multiplier), wasm_i32x4_splat((1 << -factor.shift) >> 1),
+                             wasm_i32x4_splat(1 << (30 + factor.shift)), wasm_i32x4_splat(factor.shift < 0 ? -1 : 0)};
 }
 
 /* Four of (x + offset) << left_shift, scaled. */
@@ -33,11 +33,12 @@ TS_WASM_INLINE v128_t ts_wasm_add_scale(v128_t x, int32_t left_shift, const ts_w
 TS_WASM_KERNEL void ts_wasm_add_s8(const ts_wasm_add_params *p, const int8_t *input1, const int8_t *input2,
                                    int8_t *output)
 {
-    const ts_wasm_factors f1 = ts_wasm_factors_of(p->multiplier1, p->shift1);
-    const ts_wasm_factors f2 = ts_wasm_factors_of(p->multiplier2, p->shift2);
-    const ts_wasm_factors fo = ts_wasm_factors_of(p->output_multiplier, p->output_shift);
-    const v128_t offset1 = wasm_i16x8_splat((int16_t)p->offset1), offset2 = wasm_i16x8_splat((int16_t)p->offset2);
-    const ts_wasm_requant bounds = {.zero_point = p->output_offset, .activation = p->activation};
+    const ts_wasm_factors f1 = ts_wasm_factors_of(p->scaling.factor1);
+    const ts_wasm_factors f2 = ts_wasm_factors_of(p->scaling.factor2);
+    const ts_wasm_factors fo = ts_wasm_factors_of(p->scaling.output_factor);
+    const v128_t offset1 = wasm_i16x8_splat((int16_t)p->scaling.offset1),
+                 offset2 = wasm_i16x8_splat((int16_t)p->scaling.offset2);
+    const ts_wasm_requant bounds = {.zero_point = p->scaling.output_offset, .activation = p->activation};
     for (int32_t i = 0; i < p->elements; i += 8) {
         const int32_t left = p->elements - i;
         int8_t rest[2][8] = {{0}};
@@ -47,10 +48,10 @@ TS_WASM_KERNEL void ts_wasm_add_s8(const ts_wasm_add_params *p, const int8_t *in
         }
         const v128_t a = wasm_i16x8_add(wasm_i16x8_load8x8(left < 8 ? rest[0] : input1 + i), offset1);
         const v128_t b = wasm_i16x8_add(wasm_i16x8_load8x8(left < 8 ? rest[1] : input2 + i), offset2);
-        const v128_t a_low = ts_wasm_add_scale(wasm_i32x4_extend_low_i16x8(a), p->left_shift, &f1);
-        const v128_t a_high = ts_wasm_add_scale(wasm_i32x4_extend_high_i16x8(a), p->left_shift, &f1);
-        v128_t b_low = ts_wasm_add_scale(wasm_i32x4_extend_low_i16x8(b), p->left_shift, &f2);
-        v128_t b_high = ts_wasm_add_scale(wasm_i32x4_extend_high_i16x8(b), p->left_shift, &f2);
+        const v128_t a_low = ts_wasm_add_scale(wasm_i32x4_extend_low_i16x8(a), p->scaling.left_shift, &f1);
+        const v128_t a_high = ts_wasm_add_scale(wasm_i32x4_extend_high_i16x8(a), p->scaling.left_shift, &f1);
+        v128_t b_low = ts_wasm_add_scale(wasm_i32x4_extend_low_i16x8(b), p->scaling.left_shift, &f2);
+        v128_t b_high = ts_wasm_add_scale(wasm_i32x4_extend_high_i16x8(b), p->scaling.left_shift, &f2);
         if (p->subtract) {
             b_low = wasm_i32x4_neg(b_low);
             b_high = wasm_i32x4_neg(b_high);

@@ -17,7 +17,7 @@ from tinyserve.compiler.ops.support.quantize_params import (
     int32_range,
     quantize_multiplier,
 )
-from tinyserve.compiler.ops.support.records import Clamp, FloatClamp, float_clamp, quantized_clamp
+from tinyserve.compiler.ops.support.records import Clamp, Factor, FloatClamp, float_clamp, quantized_clamp
 from tinyserve.compiler.program import Params
 
 SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.INT32: "s32", DType.FLOAT32: "f32"}
@@ -29,19 +29,16 @@ class AddAttributes:
 
 
 @dataclass(frozen=True)
-class SumScaling(Params):
+class SumScaling(Params, c_type="ts_sum_scaling"):
     """What quantized inputs are brought to one scale by, and sums to the output's."""
 
     offset1: int
     offset2: int
     output_offset: int
     left_shift: int
-    multiplier1: int
-    shift1: int
-    multiplier2: int
-    shift2: int
-    output_multiplier: int
-    output_shift: int
+    factor1: Factor
+    factor2: Factor
+    output_factor: Factor
 
 
 @dataclass(frozen=True)
@@ -85,7 +82,7 @@ class Add(Binary):
         if input1.dtype in (DType.INT8, DType.INT16):
             checks.per_tensor(node, input1, input2, output)
             activation_range(node, node.attributes.activation, output)
-            self._multipliers(node)
+            self._factors(node)
         elif input1.dtype is DType.INT32 and any(t.quantization for t in (input1, input2)):
             raise unsupported(node, "quantized int32", "use plain int32 or int8")
         self.check_int32(node)
@@ -106,13 +103,12 @@ class Add(Binary):
     def scaling(self, node: Node) -> SumScaling:
         """Offsets, multipliers and shifts of the quantized kernels."""
         input1, input2, output = node.input("input1"), node.input("input2"), node.output
-        factor1, factor2, factor = self._multipliers(node)
         return SumScaling(
             -input1.zero_point, -input2.zero_point, output.zero_point, _left_shift(output.dtype),
-            *factor1, *factor2, *factor,
+            *self._factors(node),
         )  # fmt: skip
 
-    def _multipliers(self, node: Node) -> list[tuple[int, int]]:
+    def _factors(self, node: Node) -> list[Factor]:
         """Of input 1, input 2 and the output: TFLM's CalculateOpDataAdd and CalculateOpDataSub."""
         scale1, scale2 = node.input("input1").scale, node.input("input2").scale
         output = node.output
@@ -135,7 +131,7 @@ def _left_shift(dtype: DType) -> int:
     return 15 if dtype is DType.INT16 else 20
 
 
-def _below_one(node: Node, factors: list[float]) -> list[tuple[int, int]]:
+def _below_one(node: Node, factors: list[float]) -> list[Factor]:
     """TFLM's QuantizeMultiplierSmallerThanOneExp, which stops at factors outside of (0, 1)."""
     if not all(0.0 < factor < 1.0 for factor in factors):
         raise unsupported(
@@ -143,10 +139,10 @@ def _below_one(node: Node, factors: list[float]) -> list[tuple[int, int]]:
             "the scales of its inputs and output are too far apart",
             "quantize the model again with representative data",
         )
-    pairs = [quantize_multiplier(factor) for factor in factors]
-    if any(shift > 0 for _, shift in pairs):
+    found = [Factor(*quantize_multiplier(factor)) for factor in factors]
+    if any(factor.shift > 0 for factor in found):
         raise unsupported(node, "the output's scale is too small", "quantize the model again")
-    return pairs
+    return found
 
 
 OPS = (Add(), Sub())

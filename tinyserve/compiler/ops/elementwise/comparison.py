@@ -15,6 +15,7 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.binary import Binary
 from tinyserve.compiler.ops.support.broadcast import Broadcast
 from tinyserve.compiler.ops.support.quantize_params import quantize_multiplier
+from tinyserve.compiler.ops.support.records import Factor
 from tinyserve.compiler.program import Params
 
 _ORDERED = {
@@ -36,11 +37,9 @@ class ComparisonS8Params(Params, c_type="ts_comparison_s8_params"):
 
     broadcast: Broadcast
     offset1: int
-    multiplier1: int
-    shift1: int
+    factor1: Factor
     offset2: int
-    multiplier2: int
-    shift2: int
+    factor2: Factor
 
 
 class Comparison(Binary):
@@ -89,9 +88,9 @@ def _check_plain(node: Node, first: Tensor, second: Tensor) -> None:
         )
 
 
-def _scaling(tensor: Tensor) -> tuple[int, int, int]:
-    """Offset, multiplier and shift."""
-    return -tensor.zero_point, *quantize_multiplier(tensor.scale)
+def _scaling(tensor: Tensor) -> tuple[int, Factor]:
+    """Offset and factor."""
+    return -tensor.zero_point, Factor(*quantize_multiplier(tensor.scale))
 
 
 class Equality(Comparison):

@@ -18,7 +18,7 @@ from tinyserve.compiler.ops.support.quantize_params import (
     ratio,
     requantization,
 )
-from tinyserve.compiler.ops.support.records import Clamp, FloatClamp, float_clamp, quantized_clamp
+from tinyserve.compiler.ops.support.records import Clamp, Factor, FloatClamp, float_clamp, quantized_clamp
 from tinyserve.compiler.program import Params
 
 _FLOAT_SUFFIXES = {DType.FLOAT32: "f32"}
@@ -41,8 +41,7 @@ class DivS8Params(Params, c_type="ts_div_s8_params"):
     offset1: int
     offset2: int
     output_offset: int
-    multiplier: int
-    shift: int
+    factor: Factor
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ class Div(Binary):
         if output.dtype is DType.INT8:
             checks.per_tensor(node, input1, input2, output)
             activation_range(node, node.attributes.activation, output)
-            _, shift = _factor(node)
+            shift = _factor(node).shift
             if shift not in _SHIFTS:
                 size = "large" if shift < _SHIFTS.start else "small"
                 raise unsupported(
@@ -98,12 +97,12 @@ class Div(Binary):
         if output.dtype is DType.INT32:
             return DivS32Params(broadcast, Clamp(*int32_range(activation)))
         offsets = -input1.zero_point, -input2.zero_point, output.zero_point
-        return DivS8Params(broadcast, quantized_clamp(node), *offsets, *_factor(node))
+        return DivS8Params(broadcast, quantized_clamp(node), *offsets, _factor(node))
 
 
-def _factor(node: Node) -> tuple[int, int]:
+def _factor(node: Node) -> Factor:
     scale1, scale2 = node.input("input1").scale, node.input("input2").scale
-    return requantization(node, ratio(scale1, scale2 * node.output.scale))
+    return Factor(*requantization(node, ratio(scale1, scale2 * node.output.scale)))
 
 
 class FloorDiv(Div):

@@ -18,7 +18,7 @@ from tinyserve.compiler.ops.support.quantize_params import (
     ratio,
     requantization,
 )
-from tinyserve.compiler.ops.support.records import Clamp, FloatClamp, float_clamp, quantized_clamp
+from tinyserve.compiler.ops.support.records import Clamp, Factor, FloatClamp, float_clamp, quantized_clamp
 from tinyserve.compiler.program import Params
 
 
@@ -34,8 +34,7 @@ class MulQuantizedParams(Params, c_type="ts_mul_quantized_params"):
     offset1: int
     offset2: int
     output_offset: int
-    multiplier: int
-    shift: int
+    factor: Factor
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Mul(Binary):
         if input1.dtype in (DType.INT8, DType.INT16):
             checks.per_tensor(node, input1, input2, output)
             activation_range(node, node.attributes.activation, output)
-            _requantization(node)
+            _factor(node)
         if input1.dtype is DType.INT16:
             checks.symmetric(node, input1, input2, output)
 
@@ -81,12 +80,12 @@ class Mul(Binary):
         if output.dtype is DType.INT32:
             return MulS32Params(broadcast, Clamp(*int32_range(activation)))
         offsets = -input1.zero_point, -input2.zero_point, output.zero_point
-        return MulQuantizedParams(broadcast, quantized_clamp(node), *offsets, *_requantization(node))
+        return MulQuantizedParams(broadcast, quantized_clamp(node), *offsets, _factor(node))
 
 
-def _requantization(node: Node) -> tuple[int, int]:
+def _factor(node: Node) -> Factor:
     scale1, scale2 = node.input("input1").scale, node.input("input2").scale
-    return requantization(node, ratio(scale1 * scale2, node.output.scale))
+    return Factor(*requantization(node, ratio(scale1 * scale2, node.output.scale)))
 
 
 OPS = (Mul(),)

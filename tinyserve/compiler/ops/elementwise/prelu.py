@@ -10,6 +10,7 @@ from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.binary import Binary
 from tinyserve.compiler.ops.support.broadcast import Broadcast, check_broadcast
 from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
+from tinyserve.compiler.ops.support.records import Factor
 from tinyserve.compiler.program import Params
 
 _SUFFIXES = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
@@ -26,10 +27,8 @@ class PreluQuantizedParams(Params, c_type="ts_prelu_quantized_params"):
     input_offset: int
     alpha_offset: int
     output_offset: int
-    multiplier: int
-    shift: int
-    negative_multiplier: int
-    negative_shift: int
+    factor: Factor
+    negative_factor: Factor
 
 
 class Prelu(Binary):
@@ -56,15 +55,14 @@ class Prelu(Binary):
         input, alpha, output = node.input("input"), node.input("alpha"), node.output
         if input.dtype is DType.FLOAT32:
             return PreluF32Params(broadcast)
-        positive, negative = self._factors(node)
         offsets = -input.zero_point, -alpha.zero_point, output.zero_point
-        return PreluQuantizedParams(broadcast, *offsets, *positive, *negative)
+        return PreluQuantizedParams(broadcast, *offsets, *self._factors(node))
 
-    def _factors(self, node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
+    def _factors(self, node: Node) -> tuple[Factor, Factor]:
         input, alpha, output = node.input("input"), node.input("alpha"), node.output
         return (
-            requantization(node, ratio(input.scale, output.scale)),
-            requantization(node, ratio(input.scale * alpha.scale, output.scale)),
+            Factor(*requantization(node, ratio(input.scale, output.scale))),
+            Factor(*requantization(node, ratio(input.scale * alpha.scale, output.scale))),
         )
 
 

@@ -11,6 +11,7 @@ from tinyserve.compiler.ops.elementwise.unary import add_elementwise, add_lookup
 from tinyserve.compiler.ops.support import checks, fixed_point
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.quantize_params import INTEGER_RANGE, ratio, requantization
+from tinyserve.compiler.ops.support.records import Factor
 from tinyserve.compiler.program import Params
 
 _SUFFIX = {
@@ -41,8 +42,7 @@ class QuantizeF32Params(Params, c_type="ts_quantize_f32_params"):
 class RequantizeParams(Params, c_type="ts_requantize_params"):
     count: int
     input_offset: int
-    multiplier: int
-    shift: int
+    factor: Factor
     output_offset: int
 
 
@@ -94,7 +94,9 @@ class Quantize(OpDef):
 
             add_lookup(node, lowering, byte_table(input.dtype, value))
             return
-        params = RequantizeParams(output.elements, -input.zero_point, multiplier, shift, output.zero_point)
+        params = RequantizeParams(
+            output.elements, -input.zero_point, Factor(multiplier, shift), output.zero_point
+        )
         add_elementwise(node, lowering, function, params, header="quantize.h")
 
 

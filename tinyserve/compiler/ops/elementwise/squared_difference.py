@@ -16,7 +16,7 @@ from tinyserve.compiler.ops.support.quantize_params import (
     ratio,
     requantization,
 )
-from tinyserve.compiler.ops.support.records import Clamp
+from tinyserve.compiler.ops.support.records import Clamp, Factor
 from tinyserve.compiler.program import Params
 
 _LEFT_SHIFT = {DType.INT8: 7, DType.INT16: 0}
@@ -58,16 +58,16 @@ class SquaredDifference(Binary):
         twice_max = 2.0 * max(input1.scale, input2.scale)
         scaling = SumScaling(
             -input1.zero_point, -input2.zero_point, output.zero_point, _LEFT_SHIFT[output.dtype],
-            *quantize_multiplier(input1.scale / twice_max), *quantize_multiplier(input2.scale / twice_max),
-            *self._output_factor(node),
+            Factor(*quantize_multiplier(input1.scale / twice_max)),
+            Factor(*quantize_multiplier(input2.scale / twice_max)), self._output_factor(node),
         )  # fmt: skip
         return SquaredDifferenceQuantizedParams(broadcast, Clamp(*INTEGER_RANGE[output.dtype]), scaling)
 
-    def _output_factor(self, node: Node) -> tuple[int, int]:
+    def _output_factor(self, node: Node) -> Factor:
         output = node.output
         twice_max = 2.0 * max(node.input("input1").scale, node.input("input2").scale)
         scaled = (1 << 2 * _LEFT_SHIFT[output.dtype]) * output.scale
-        return requantization(node, ratio(twice_max * twice_max, scaled))
+        return Factor(*requantization(node, ratio(twice_max * twice_max, scaled)))
 
 
 OPS = (SquaredDifference(),)

@@ -28,7 +28,7 @@ from tinyserve.compiler.ops.support.quantize_params import (
     requantization,
     round_half_away,
 )
-from tinyserve.compiler.ops.support.records import Clamp
+from tinyserve.compiler.ops.support.records import Clamp, Factor
 from tinyserve.compiler.program import Constant, Params
 
 Table = npt.NDArray[np.uint8]
@@ -64,10 +64,8 @@ class RescaleS16Params(Params, c_type="ts_rescale_s16_params"):
     input_offset: int
     output_offset: int
     activation: Clamp
-    multiplier: int
-    shift: int
-    negative_multiplier: int
-    negative_shift: int
+    factor: Factor
+    negative_factor: Factor
 
 
 @dataclass(frozen=True)
@@ -84,8 +82,7 @@ class AbsS16Params(Params, c_type="ts_abs_s16_params"):
 @dataclass(frozen=True)
 class RsqrtS16Params(Params, c_type="ts_rsqrt_s16_params"):
     count: int
-    multiplier: int
-    shift: int
+    factor: Factor
 
 
 def byte_table(dtype: DType, function: Callable[[int], int]) -> Table:
@@ -329,7 +326,7 @@ class _Rectifier(Unary):
         how = self.rescale(node)
         params = RescaleS16Params(
             node.output.elements, node.input("input").zero_point, node.output.zero_point,
-            Clamp(how.low, how.high), *how.positive, *how.negative,
+            Clamp(how.low, how.high), Factor(*how.positive), Factor(*how.negative),
         )  # fmt: skip
         add_elementwise(node, lowering, "ts_rescale_s16", params)
 
@@ -575,7 +572,12 @@ class Abs(Unary):
             return
         multiplier, shift = self._factor(node) or (1 << 30, 1)
         params = RescaleS16Params(
-            node.output.elements, 0, 0, Clamp(-32768, 32767), multiplier, shift, -multiplier, shift
+            node.output.elements,
+            0,
+            0,
+            Clamp(-32768, 32767),
+            Factor(multiplier, shift),
+            Factor(-multiplier, shift),
         )
         add_elementwise(node, lowering, "ts_rescale_s16", params)
 
@@ -605,7 +607,7 @@ class Rsqrt(Unary):
         self._factor(node)
 
     def lower_s16(self, node: Node, lowering: Lowering) -> None:
-        params = RsqrtS16Params(node.output.elements, *self._factor(node))
+        params = RsqrtS16Params(node.output.elements, Factor(*self._factor(node)))
         add_elementwise(node, lowering, "ts_rsqrt_s16", params)
 
     def _factor(self, node: Node) -> tuple[int, int]:

@@ -51,7 +51,7 @@ class ProductScaling(Params):
 
 
 @dataclass(frozen=True)
-class _Matrices(Params):
+class _Matrices(Params, c_type="ts_matmul"):
     batches: Batches
     left_row: int
     left_depth: int
@@ -61,13 +61,13 @@ class _Matrices(Params):
 
 @dataclass(frozen=True)
 class BatchMatmulQuantizedParams(Params, c_type="ts_batch_matmul_quantized_params"):
-    matrices: _Matrices
+    matmul: _Matrices
     scaling: ProductScaling
 
 
 @dataclass(frozen=True)
 class BatchMatmulF32Params(Params, c_type="ts_batch_matmul_f32_params"):
-    matrices: _Matrices
+    matmul: _Matrices
 
 
 class BatchMatmul(OpDef):

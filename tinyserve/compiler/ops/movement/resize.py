@@ -42,7 +42,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class _Images(Params):
+class _Images(Params, c_type="ts_resize_images"):
     batches: int
     input_height: int
     input_width: int

@@ -19,7 +19,7 @@ from tinyserve.compiler.ops.support.quantize_params import (
     ratio,
     requantization,
 )
-from tinyserve.compiler.ops.support.records import FloatClamp, float_clamp
+from tinyserve.compiler.ops.support.records import Factor, FloatClamp, float_clamp
 from tinyserve.compiler.program import Constant, Operand, Params
 
 _FLOAT = (DType.FLOAT32, DType.FLOAT32, DType.FLOAT32, DType.FLOAT32, DType.FLOAT32)
@@ -58,10 +58,8 @@ class SvdfParams(Params):
     filters: _Filters
     input_offset: int
     state_zero_point: int
-    feature_multiplier: int
-    feature_shift: int
-    output_multiplier: int
-    output_shift: int
+    feature_factor: Factor
+    output_factor: Factor
     output_zero_point: int
 
 
@@ -167,10 +165,9 @@ def _filters(node: Node, lowering: Lowering) -> _Filters:
 def integer_params(node: Node, lowering: Lowering) -> SvdfParams:
     """Of the kernels of integers."""
     record = SvdfS16Params if _kind(node) == "s16" else SvdfS8Params
-    feature, final = _rescaling(node)
     return record(
         _filters(node, lowering), -node.input("input").zero_point, node.input("state").zero_point,
-        *feature, *final, node.output.zero_point,
+        *_rescaling(node), node.output.zero_point,
     )  # fmt: skip
 
 
@@ -195,14 +192,14 @@ def _check_types(node: Node) -> None:
         raise unsupported(node, "no bias", "give the layer a bias")
 
 
-def _rescaling(node: Node) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Multipliers and shifts of features and outputs: TFLM's PrepareSvdf, ratios in float32."""
+def _rescaling(node: Node) -> tuple[Factor, Factor]:
+    """Factors of features and outputs: TFLM's PrepareSvdf, ratios in float32."""
     input, features, times, _, state = _tensors(node)
     one = float(np.float32(input.scale) * np.float32(features.scale))
     two = float(np.float32(state.scale) * np.float32(times.scale))
     return (
-        requantization(node, float(np.float32(ratio(one, state.scale)))),
-        requantization(node, float(np.float32(ratio(two, node.output.scale)))),
+        Factor(*requantization(node, float(np.float32(ratio(one, state.scale))))),
+        Factor(*requantization(node, float(np.float32(ratio(two, node.output.scale))))),
     )
 
 

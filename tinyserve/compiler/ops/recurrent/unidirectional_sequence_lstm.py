@@ -18,6 +18,7 @@ from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import Activation, ratio, requantization, round_half_away
+from tinyserve.compiler.ops.support.records import Factor
 from tinyserve.compiler.program import Constant, Params
 
 _GATES = ("input", "forget", "cell", "output")  # the order in the file and in the kernel
@@ -68,10 +69,8 @@ class LstmGate(Params):
     recurrent_weights: Constant | None
     input_bias: Constant | None
     recurrent_bias: Constant | None
-    input_multiplier: int
-    input_shift: int
-    recurrent_multiplier: int
-    recurrent_shift: int
+    input_factor: Factor
+    recurrent_factor: Factor
 
 
 class LstmGateS8(LstmGate, c_type="ts_lstm_gate_s8"):
@@ -93,12 +92,9 @@ class LstmGateF32(Params, c_type="ts_lstm_gate_f32"):
 class LstmScaling(Params):
     """What follows the gates of integers."""
 
-    forget_multiplier: int
-    forget_shift: int
-    update_multiplier: int
-    update_shift: int
-    hidden_multiplier: int
-    hidden_shift: int
+    forget_factor: Factor
+    update_factor: Factor
+    hidden_factor: Factor
     hidden_zero_point: int
     cell_clip: int
     cell_to_sigmoid: int
@@ -325,7 +321,7 @@ def _integer_gate(node: Node, lowering: Lowering, gate: int) -> LstmGate:
     record = LstmGateS8 if input.dtype is DType.INT8 else LstmGateS16
     return record(
         of_input[0], of_hidden[0], of_input[1], of_hidden[1],
-        *_gate_factor(node, input, inputs), *_gate_factor(node, hidden, recurrent),
+        _gate_factor(node, input, inputs), _gate_factor(node, hidden, recurrent),
     )  # fmt: skip
 
 
@@ -345,13 +341,13 @@ def _stored_side(
     )
 
 
-def _gate_factor(node: Node, source: Tensor, weights: Tensor) -> tuple[int, int]:
+def _gate_factor(node: Node, source: Tensor, weights: Tensor) -> Factor:
     """From a gate's accumulators to Q3.12.
 
     TFLM's wheel multiplies these two scales in double precision, unlike those of other operators. A TFLM
     library for Cortex-M was seen to do it in single precision, which changes an output by one now and then.
     """
-    return requantization(node, source.scale * weights.scale / _GATE_SCALE)
+    return Factor(*requantization(node, source.scale * weights.scale / _GATE_SCALE))
 
 
 def _scaling(node: Node) -> LstmScaling:
@@ -360,11 +356,11 @@ def _scaling(node: Node) -> LstmScaling:
     power = round_half_away(math.log2(cell.scale))
     if not -12 <= power <= 0:
         raise unsupported(node, f"cell scale {cell.scale:g}", "a power of two from 2^-12 to 1 is needed")
-    forget = requantization(node, _ACTIVATED_SCALE * cell.scale / cell.scale)
-    update = requantization(node, _ACTIVATED_SCALE**2 / cell.scale)
-    after = requantization(node, ratio(_ACTIVATED_SCALE**2, hidden.scale))
+    forget = Factor(*requantization(node, _ACTIVATED_SCALE * cell.scale / cell.scale))
+    update = Factor(*requantization(node, _ACTIVATED_SCALE**2 / cell.scale))
+    after = Factor(*requantization(node, ratio(_ACTIVATED_SCALE**2, hidden.scale)))
     clip = min(float(np.float32(node.attributes.cell_clip)) / cell.scale, 32767.0)
-    return LstmScaling(*forget, *update, *after, hidden.zero_point, int(clip), 3 << (12 + power))
+    return LstmScaling(forget, update, after, hidden.zero_point, int(clip), 3 << (12 + power))
 
 
 OPS = (UnidirectionalSequenceLstm(),)

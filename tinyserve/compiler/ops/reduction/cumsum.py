@@ -15,6 +15,7 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
+from tinyserve.compiler.ops.support.records import Factor
 from tinyserve.compiler.program import Params
 
 _SUFFIX = {DType.INT8: "s8", DType.FLOAT32: "f32"}
@@ -31,12 +32,10 @@ class CumsumAttributes:
 class SumRescaling(Params):
     """From int8 to sums and back; zeros for types that need none."""
 
-    input_offset: int = 0
-    output_offset: int = 0
-    input_multiplier: int = 0
-    input_shift: int = 0
-    output_multiplier: int = 0
-    output_shift: int = 0
+    input_offset: int
+    output_offset: int
+    input_factor: Factor
+    output_factor: Factor
 
 
 @dataclass(frozen=True)
@@ -123,21 +122,22 @@ def _params(node: Node, outer: int, extent: int, inner: int) -> CumsumParams:
 
 def sum_fields(node: Node, input: Tensor, output: Tensor) -> SumRescaling:
     """``sum_rescaling`` for int8, zeros for types that need none."""
-    return sum_rescaling(node, input, output) if input.dtype is DType.INT8 else SumRescaling()
+    none = SumRescaling(0, 0, Factor(0, 0), Factor(0, 0))
+    return sum_rescaling(node, input, output) if input.dtype is DType.INT8 else none
 
 
 def sum_rescaling(node: Node, input: Tensor, output: Tensor) -> SumRescaling:
     """Offsets, multipliers and shifts of TFLM's int8 sums: inputs are halved, with 20 bits more."""
     twice = 2 * input.scale
-    factor = requantization(node, ratio(input.scale, twice))
-    final, final_shift = requantization(node, ratio(twice, (1 << _MORE_BITS) * output.scale))
-    if final_shift > 0:
+    factor = Factor(*requantization(node, ratio(input.scale, twice)))
+    final = Factor(*requantization(node, ratio(twice, (1 << _MORE_BITS) * output.scale)))
+    if final.shift > 0:
         raise unsupported(
             node,
             f"the input's scale is {input.scale / output.scale:.3g} times the output's",
             "quantize again",
         )
-    return SumRescaling(-input.zero_point, output.zero_point, *factor, final, final_shift)
+    return SumRescaling(-input.zero_point, output.zero_point, factor, final)
 
 
 def _axis(node: Node) -> int:

@@ -12,6 +12,7 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.ops.support.quantize_params import quantize_multiplier
+from tinyserve.compiler.ops.support.records import Factor
 from tinyserve.compiler.program import Constant, Params
 
 _CONVERT = "quantize the model again with a current converter, which sets the output's scale to 1/16"
@@ -31,10 +32,8 @@ class LogSoftmaxS8Params(Params, c_type="ts_log_softmax_s8_params"):
     depth: int
     table_size: int
     table: Constant
-    multiplier: int
-    shift: int
-    reverse_multiplier: int
-    reverse_shift: int
+    factor: Factor
+    reverse_factor: Factor
 
 
 class LogSoftmax(OpDef):
@@ -80,7 +79,6 @@ class LogSoftmax(OpDef):
     def _quantized(self, node: Node, lowering: Lowering) -> LogSoftmaxS8Params:
         """TFLM's PreprocessLogSoftmaxScalingExp."""
         multiplier, shift = scaling(node, 1.0)
-        reverse_multiplier, reverse_shift = quantize_multiplier((1 << (31 - shift)) / multiplier)
         last = fixed_point.input_radius(INTEGER_BITS, shift)
         # All differences get a table entry that TFLM does not take for 0; beyond 255 there is none.
         table = exponentials(multiplier, shift, min(255, last))
@@ -90,10 +88,8 @@ class LogSoftmax(OpDef):
             depth=input.shape[-1],
             table_size=last + 1,
             table=lowering.constant(f"{node.output.name}_exp", table, "exp(-scale * i), Q0.31"),
-            multiplier=multiplier,
-            shift=shift,
-            reverse_multiplier=reverse_multiplier,
-            reverse_shift=reverse_shift,
+            factor=Factor(multiplier, shift),
+            reverse_factor=Factor(*quantize_multiplier((1 << (31 - shift)) / multiplier)),
         )
 
 

@@ -28,8 +28,8 @@ class ReduceAttributes:
 
 
 @dataclass(frozen=True)
-class ReduceFields(Params):
-    """TS_REDUCE_FIELDS, which the kernel sets where the axes are computed."""
+class ReduceShape(Params, c_type="ts_reduce_shape"):
+    """Kept and reduced dimensions, which the kernel sets where the axes are computed."""
 
     kept: tuple[int, ...]
     kept_strides: tuple[int, ...]
@@ -37,17 +37,17 @@ class ReduceFields(Params):
     reduced_strides: tuple[int, ...]
 
 
-_COMPUTED = ReduceFields(*((0,) * 3,) * 4)
+_COMPUTED = ReduceShape(*((0,) * 3,) * 4)
 
 
 @dataclass(frozen=True)
 class ReduceParams(Params, c_type="ts_reduce_params"):
-    dimensions: ReduceFields
+    shape: ReduceShape
 
 
 @dataclass(frozen=True)
 class ReduceSumParams(Params, c_type="ts_reduce_sum_params"):
-    dimensions: ReduceFields
+    shape: ReduceShape
     sum_offset: int
     factor: Factor
     output_offset: int
@@ -55,7 +55,7 @@ class ReduceSumParams(Params, c_type="ts_reduce_sum_params"):
 
 @dataclass(frozen=True)
 class ReduceSumF32Params(Params, c_type="ts_reduce_sum_f32_params"):
-    dimensions: ReduceFields
+    shape: ReduceShape
     divisor: float
 
 
@@ -95,8 +95,8 @@ class Reduction:
     reduced: tuple[tuple[int, ...], tuple[int, ...]]
     count: int
 
-    def fields(self) -> ReduceFields:
-        return ReduceFields(*self.kept, *self.reduced)
+    def fields(self) -> ReduceShape:
+        return ReduceShape(*self.kept, *self.reduced)
 
 
 class _Reduce(OpDef):
@@ -131,7 +131,7 @@ class _Reduce(OpDef):
         """The kernel for constant axes."""
         return f"ts_{self.name.lower()}_{_SUFFIX[node.output.dtype]}"
 
-    def params(self, node: Node, dimensions: ReduceFields, count: int) -> AnyReduce:
+    def params(self, node: Node, dimensions: ReduceShape, count: int) -> AnyReduce:
         """Its parameters; ``count`` values make one output."""
         return ReduceParams(dimensions)
 
@@ -189,7 +189,7 @@ class Mean(_Reduce):
     def function(self, node: Node) -> str:
         return f"ts_reduce_sum_{_SUFFIX[node.output.dtype]}"
 
-    def params(self, node: Node, dimensions: ReduceFields, count: int) -> AnyReduce:
+    def params(self, node: Node, dimensions: ReduceShape, count: int) -> AnyReduce:
         input, output = node.input("input"), node.output
         if output.dtype is DType.FLOAT32:
             return ReduceSumF32Params(dimensions, float(count) if self.name == "MEAN" else 1.0)

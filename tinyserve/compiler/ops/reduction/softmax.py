@@ -21,6 +21,7 @@ from tinyserve.compiler.ops.support.quantize_params import (
     requantization,
     round_half_away,
 )
+from tinyserve.compiler.ops.support.records import Factor
 from tinyserve.compiler.program import Constant, Params
 
 INTEGER_BITS = 5
@@ -54,8 +55,7 @@ class SoftmaxS8Params(Params, c_type="ts_softmax_s8_params"):
 class SoftmaxS16Params(Params, c_type="ts_softmax_s16_params"):
     rows: int
     depth: int
-    multiplier: int
-    shift: int
+    factor: Factor
     exp_table: Constant
     reciprocal_table: Constant
 
@@ -142,14 +142,12 @@ class Softmax(OpDef):
 
     def _params_s16(self, node: Node, lowering: Lowering) -> SoftmaxS16Params:
         input = node.input("input")
-        multiplier, shift = self._scaling_s16(node)
         exponential = sampled(np.exp, -10.0, 0.0)
         reciprocal = sampled(lambda x: np.float32(1) / (np.float32(1) + x), 0.0, 1.0)
         return SoftmaxS16Params(
             rows=input.elements // input.shape[-1],
             depth=input.shape[-1],
-            multiplier=multiplier,
-            shift=shift,
+            factor=Factor(*self._scaling_s16(node)),
             exp_table=lowering.constant("softmax_exp", exponential, "e^x for x in [-10, 0], Q0.15"),
             reciprocal_table=lowering.constant(
                 "softmax_reciprocal", reciprocal, "1 / (1 + x) for x in [0, 1], Q0.15"

@@ -61,8 +61,8 @@ def merged(shape: tuple[int, ...], strides: list[list[int]]) -> tuple[list[int],
 
 
 @dataclass(frozen=True)
-class Broadcast(Params):
-    """TS_BROADCAST_FIELDS."""
+class Broadcast(Params, c_type="ts_broadcast"):
+    """How two inputs are walked, row by row."""
 
     rows: int
     row_length: int

@@ -51,7 +51,7 @@ def clamp(node: Node) -> Clamp | FloatClamp:
 
 
 @dataclass(frozen=True)
-class Factor(Params):
+class Factor(Params, c_type="ts_factor"):
     """A multiplier in Q0.31 and its shift to the left."""
 
     multiplier: int

@@ -51,7 +51,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     input1, input2, output = node.input("input1"), node.input("input2"), node.output
     definition = Add() if node.name == "ADD" else Sub()
     scaling = definition.scaling(node)
-    multiplier, shift = scaling.output_multiplier, -scaling.output_shift
+    multiplier, shift = scaling.output_factor.multiplier, -scaling.output_factor.shift
     sign = -1 if node.name == "SUB" else 1
     half = (1 << (shift - 1)) if shift > 0 else 0
     params = Thumb1AddParams(
@@ -82,11 +82,10 @@ def _lower(node: Node, lowering: Lowering) -> None:
 
 def _scaled(scaling: SumScaling, number: int) -> npt.NDArray[np.int32]:
     """What TFLM computes of each int8 value of one input before the sum."""
-    if number == 1:
-        offset, multiplier, shift = scaling.offset1, scaling.multiplier1, scaling.shift1
-    else:
-        offset, multiplier, shift = scaling.offset2, scaling.multiplier2, scaling.shift2
+    offset = scaling.offset1 if number == 1 else scaling.offset2
+    factor = scaling.factor1 if number == 1 else scaling.factor2
     values = [
-        requantize((value + offset) << scaling.left_shift, multiplier, shift) for value in range(-128, 128)
+        requantize((value + offset) << scaling.left_shift, factor.multiplier, factor.shift)
+        for value in range(-128, 128)
     ]
     return np.array(values, dtype=np.int32)

@@ -45,7 +45,8 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     if output.dtype is not DType.INT8:
         return []
     scaling = (Sub() if subtract else Add()).scaling(node)
-    if not all(map(packing.takes_shift, (scaling.shift1, scaling.shift2, scaling.output_shift))):
+    factors = scaling.factor1, scaling.factor2, scaling.output_factor
+    if not all(packing.takes_shift(factor.shift) for factor in factors):
         return []
     params = WasmAddParams(elements, quantized_clamp(node), scaling, subtract)
     return [Candidate("wasm", elements * 12.0, REASON, lambda: _lower(node, lowering, "s8", params))]
