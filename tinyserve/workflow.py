@@ -208,7 +208,7 @@ class Sizing:
 
     def linked(self, board: Board) -> Demand:
         """What it needs of a board, as ``build`` would have it."""
-        from tinyserve.firmware.demand import demand
+        from tinyserve.firmware.room.demand import demand
 
         compiled = self.compiled_for(target(board, self.optimize, (), self.operators))
         return demand(compiled, board, identity(compiled, self.name))
@@ -216,7 +216,7 @@ class Sizing:
     def on(self, boards: Sequence[Board], progress: Progress) -> dict[str, Demand]:
         """What it needs of each board, by the board's id: compiled once for each instruction set, and built
         where an estimate does not tell whether it fits."""
-        from tinyserve.firmware.demand import demand_in_doubt
+        from tinyserve.firmware.room.demand import demand_in_doubt
 
         compiled: dict[Target, Compiled] = {}
         needs = {}

@@ -174,11 +174,11 @@ def test_too_much_flash_says_by_how_much_and_what_would_help(tmp_path: Path) -> 
         build(project)
     message, hint = caught.value.message, caught.value.hint
     over = int(message.split("flash is ")[1].split(" bytes over")[0].replace(",", ""))
-    used = int(message.split("over: ")[1].split(" of 16,384")[0].replace(",", ""))
+    used = int(message.split("over, ")[1].split(" where there are 16,384")[0].replace(",", ""))
     assert used - 16_384 == over > 0
     assert "weights 20,000" in message
     assert "RAM" not in message
-    assert "--optimize size" in hint
+    assert "--optimize" not in hint  # there is no model to try it with
     assert "a board that it fits: " in hint
 
 
@@ -187,10 +187,9 @@ def test_too_much_ram_names_the_layer_where_the_arena_peaks(tmp_path: Path) -> N
     compiled = tiny_model(arena_bytes=20_000)
     with pytest.raises(FitError) as caught:
         build(_project(board, tmp_path / "p", compiled))
-    message, hint = caught.value.message, caught.value.hint
+    message = caught.value.message
     assert "RAM is " in message and "arena 20,000" in message and "flash" not in message
     assert 'peaks at layer "sum" (ADD, 20 bytes in use)' in message
-    assert "--optimize ram" in hint
 
 
 def test_what_fits_no_board_is_said_to_fit_none(tmp_path: Path) -> None:

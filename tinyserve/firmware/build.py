@@ -11,13 +11,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from tinyserve import __version__, platforms
+from tinyserve.boards.fit import Demand, estimate
 from tinyserve.boards.types import Board
 from tinyserve.cache import cache_directory, in_cache, keep_newest, put
+from tinyserve.compiler.compile import Compiled
 from tinyserve.errors import FileSystemError, ToolError, UsageError
-from tinyserve.firmware.overflow import overflow_error
 from tinyserve.firmware.process import Finished, run, run_all
-from tinyserve.firmware.render import ELF_FILE, LINKER_SCRIPT, Part, Project, SourceFile
-from tinyserve.firmware.sizes import Sizes, read_host_sizes, read_sizes
+from tinyserve.firmware.render import (
+    ELF_FILE,
+    LINK_TEMPLATE,
+    LINKER_SCRIPT,
+    Part,
+    Project,
+    SourceFile,
+    render,
+)
+from tinyserve.firmware.room.overflow import overflow_error
+from tinyserve.firmware.room.remedies import Measure
+from tinyserve.firmware.sizes import Sizes, of_sizes, read_host_sizes, read_sizes
 from tinyserve.firmware.stack import StackReport, worst_case
 from tinyserve.firmware.tflm_library import TflmLibrary, built, find_library
 from tinyserve.firmware.toolchain import Name, Toolchain, remark, toolchain_for
@@ -115,7 +126,7 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
             options = [*tools.link_flags, *_libraries(project, tools, library, timeout_s)]
             objects = [str(job.object) for job in jobs]
             command = [*tools.compiler, *tools.target_flags, *objects, *options]
-            _link(command, tools.runtime, project, stored, timeout_s)
+            _link(command, tools, project, stored, timeout_s)
         _install(stored, elf)
     except OSError as error:
         raise FileSystemError(
@@ -125,7 +136,8 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
     host = project.port == "host"
     sizes = read_host_sizes(elf) if host else read_sizes(elf).on(project.board)
     if sizes and not project.roomy and _overflows_by_copies(sizes, project.board):
-        raise overflow_error(project, sizes)  # the twin would run it, the board could not
+        # The twin would run it, the board could not.
+        raise overflow_error(project, sizes, _measure(project, tools))
     stack = None if host else worst_case(elf, project.model.name)
     if stack is not None and library is not None:
         stack = replace(stack, complete=False)  # an interpreter calls through pointers that it makes
@@ -139,6 +151,29 @@ def _build(project: Project, tools: Toolchain, level: str, timeout_s: float) -> 
         cached=cached,
         library=library.description if library else "",
     )
+
+
+def linked_sizes(
+    compiled: Compiled, board: Board, model_id: str = "", toolchain: Name = "zig"
+) -> Sizes | None:
+    """What the firmware of the board's twin takes of flash and RAM, also where that is more than the board
+    has. None where the file's format does not tell."""
+    with tempfile.TemporaryDirectory(prefix="tinyserve-sizes-") as directory:
+        project = render(compiled, board, Path(directory), emulate=True, model_id=model_id, roomy=True)
+        return build(project, toolchain).sizes
+
+
+def _measure(project: Project, tools: Toolchain) -> Measure | None:
+    """How other ways to compile the project's model are measured."""
+    if project.engine != "aot" or project.script != LINK_TEMPLATE:
+        return None
+    name: Name = "gcc" if tools.name == "gcc" else "zig"
+
+    def measure(compiled: Compiled) -> Demand:
+        sizes = linked_sizes(compiled, project.board, toolchain=name)
+        return of_sizes(sizes) if sizes is not None else estimate(compiled)
+
+    return measure
 
 
 def _overflows_by_copies(sizes: Sizes, board: Board) -> bool:
@@ -251,14 +286,14 @@ def _compile(jobs: list[_Job], project: Project, timeout_s: float) -> None:
     keep_newest(objects, CACHED_OBJECTS)
 
 
-def _link(command: list[str], runtime: str, project: Project, stored: Path, timeout_s: float) -> None:
+def _link(command: list[str], tools: Toolchain, project: Project, stored: Path, timeout_s: float) -> None:
     stored.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".link-", dir=stored.parent) as scratch:
         made = Path(scratch) / ELF_FILE
         script = ["-T", LINKER_SCRIPT] if project.port != "host" else []
         finished = run([*command, *script, "-o", str(made)], project.directory, timeout_s)
         if finished.status != 0 and _DOUBLES.search(finished.output):
-            command = [*command, runtime]
+            command = [*command, tools.runtime]
             finished = run([*command, *script, "-o", str(made)], project.directory, timeout_s)
         if finished.status != 0 and _OVERFLOW.search(finished.output):
             # Once more with room, to know all sizes.
@@ -266,7 +301,8 @@ def _link(command: list[str], runtime: str, project: Project, stored: Path, time
             roomy.write_text(project.linker_script(roomy=True), encoding="utf-8")
             script = ["-T", str(roomy)]
             _check(run([*command, *script, "-o", str(made)], project.directory, timeout_s), "linking")
-            raise overflow_error(project, read_sizes(made).on(project.board))
+            sizes = read_sizes(made).on(project.board)
+            raise overflow_error(project, sizes, _measure(project, tools))
         _check(finished, "linking")
         put(made, stored)
     keep_newest(stored.parent, CACHED_FIRMWARES)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from tinyserve.boards.fit import copied_bytes
+from tinyserve.boards.fit import Demand, copied_bytes
 from tinyserve.boards.types import Board
 
 
@@ -53,6 +53,11 @@ class Sizes:
         """With what the board copies."""
         code = self.flash_bytes - self.weights_bytes - self.data_bytes
         return replace(self, copied_bytes=copied_bytes(code, self.weights_bytes, board))
+
+
+def of_sizes(sizes: Sizes) -> Demand:
+    """The demand of a firmware that was built."""
+    return Demand(sizes.flash_bytes, sizes.ram_bytes - sizes.copied_bytes, sizes.weights_bytes)
 
 
 def read_sizes(elf: Path) -> Sizes:

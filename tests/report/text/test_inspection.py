@@ -8,7 +8,7 @@ import io
 import pytest
 from rich.console import Console
 
-from tests.firmware.test_demand import unrolled
+from tests.firmware.room.test_demand import unrolled
 from tinyserve import boards
 from tinyserve.boards.fit import Demand, estimate
 from tinyserve.compiler.compile import Compiled, compile_model

@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
-from tinyserve.boards import all_boards
 from tinyserve.boards.types import Board
 from tinyserve.errors import DeviceError, FitError, ToolError
-from tinyserve.firmware.overflow import flash_remedies, ram_remedies
 from tinyserve.firmware.render import Project
+from tinyserve.firmware.room.demand import demand
+from tinyserve.firmware.room.remedies import Excess, remedies
 
-NAMED_BOARDS = 3
+SPARE_BYTES = 1 << 12  # of a memory that did not overflow; how much really, PlatformIO does not say
 SHOWN_LINES = 6
 _REGION = re.compile(r"region [`'\"](\w+)['\"][ :]+overflowed by (\d+) bytes")
 _TOO_LARGE = re.compile(
@@ -40,16 +41,13 @@ def overflow(output: str, project: Project) -> FitError | None:
         over_flash, over_ram = (over, over_ram) if what == "program" else (over_flash, over)
     if not (over_flash or over_ram):
         return None
-    board, program, plan = project.board, project.compiled.program, project.compiled.plan
     facts = [f"flash is {over_flash:,} bytes over"] if over_flash else []
     facts += [f"RAM is {over_ram:,} bytes over"] if over_ram else []
-    room = board.flash.bytes if board.flash is not None else None
-    remedies = flash_remedies(program, room) if over_flash else []
-    remedies += ram_remedies(program, plan) if over_ram else []
-    larger = _larger_boards(board, over_flash, over_ram)
-    remedies.append(f"a larger board: {', '.join(larger)}" if larger else "no known board is larger")
+    board, excess = project.board, Excess(over_flash or -SPARE_BYTES, over_ram or -SPARE_BYTES)
+    measure = partial(demand, board=board) if project.engine == "aot" else None
     return FitError(
-        f"{project.model.name} does not fit {board.id}: {'; '.join(facts)}", "; or ".join(remedies)
+        f"{project.model.name} does not fit {board.id}: {'; '.join(facts)}",
+        remedies(project.compiled, board, excess, measure),
     )
 
 
@@ -108,19 +106,6 @@ def _enter_bootloader(board: Board) -> str:
     if board.touch_1200:
         return "press the board's reset button twice quickly (or hold BOOT while connecting it)"
     return "disconnect and connect the board (hold BOOT, where it has such a button)"
-
-
-def _larger_boards(board: Board, over_flash: int, over_ram: int) -> list[str]:
-    """The smallest real boards that have the bytes that are lacking."""
-    assert board.flash is not None and board.ram is not None
-    flash, ram = board.flash.bytes + over_flash, board.ram.bytes + over_ram
-    large = [
-        (other.ram.bytes, other.id)
-        for other in all_boards()
-        if other.platformio and other.flash and other.ram
-        if other.flash.bytes >= flash and other.ram.bytes >= ram
-    ]
-    return [name for _, name in sorted(large)[:NAMED_BOARDS]]
 
 
 def _last_lines(output: str) -> list[str]:

@@ -5,16 +5,12 @@ spared it."""
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
 from tinyserve.boards.fit import Demand, estimate, is_certain
 from tinyserve.boards.types import Board
 from tinyserve.compiler.compile import Compiled
 from tinyserve.errors import ToolError
-from tinyserve.firmware.build import build
-from tinyserve.firmware.render import render
-from tinyserve.firmware.sizes import Sizes
+from tinyserve.firmware.build import linked_sizes
+from tinyserve.firmware.sizes import of_sizes
 from tinyserve.firmware.toolchain import zig_path
 
 
@@ -29,19 +25,6 @@ def demand_in_doubt(compiled: Compiled, board: Board, model_id: str = "") -> Dem
     """The estimate where it is enough to tell whether the board fits, else as ``demand``."""
     estimated = estimate(compiled)
     return estimated if is_certain(estimated, board) else demand(compiled, board, model_id)
-
-
-def of_sizes(sizes: Sizes) -> Demand:
-    """The demand of a firmware that was built."""
-    return Demand(sizes.flash_bytes, sizes.ram_bytes - sizes.copied_bytes, sizes.weights_bytes)
-
-
-def linked_sizes(compiled: Compiled, board: Board, model_id: str = "") -> Sizes | None:
-    """What the firmware of the board's twin takes of flash and RAM, also where that is more than the board
-    has. None where the file's format does not tell."""
-    with tempfile.TemporaryDirectory(prefix="tinyserve-sizes-") as directory:
-        project = render(compiled, board, Path(directory), emulate=True, model_id=model_id, roomy=True)
-        return build(project).sizes
 
 
 def can_build(board: Board) -> bool:

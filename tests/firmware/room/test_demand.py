@@ -20,9 +20,10 @@ from tinyserve.boards.types import Board, Region
 from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.compiler.program import Target
 from tinyserve.errors import ToolError
-from tinyserve.firmware import demand as demands
 from tinyserve.firmware.build import build
 from tinyserve.firmware.render import render
+from tinyserve.firmware.room import demand as demands
+from tinyserve.firmware.sizes import of_sizes
 from tinyserve.workflow import Sizing
 
 
@@ -81,7 +82,7 @@ def test_what_is_foretold_is_what_the_build_takes(model: str, board: str, tmp_pa
     foretold = demands.demand(compiled, target, "own")
     sizes = build(render(compiled, target, tmp_path, emulate=True, model_id="own")).sizes
     assert sizes is not None
-    assert foretold == demands.of_sizes(sizes)
+    assert foretold == of_sizes(sizes)
     assert not foretold.estimated
 
 
