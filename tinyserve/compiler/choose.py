@@ -81,7 +81,7 @@ def _why_portable(call: KernelCall, program: Program) -> str:
     layer = short_name(call.layer)
     if program.target.choice(layer) is not None:
         return "chosen for this layer"
-    if program.target.features and len(program.offers.get(layer, ())) < 2:
+    if program.target.features and (layer in program.refusals or len(program.offers.get(layer, ())) < 2):
         return program.refusals.get(layer, "no kernel with the core's own instructions takes this layer")
     return "the core's plain instructions"
 

@@ -63,20 +63,22 @@ def candidates(name: str, node: Node, lowering: Lowering) -> list[Candidate]:
     return sorted(found, key=lambda candidate: (candidate.cost, candidate.variant))
 
 
-def _refusal(name: str, node: Node) -> str:
-    """Why no variant takes the layer (the module needs this package)."""
-    module = importlib.import_module(f"{__name__}.refusals")
-    return str(module.reason(name, node))
+def _helper(module: str) -> ModuleType:
+    """A module of this package that needs it."""
+    return importlib.import_module(f"{__name__}.{module}")
 
 
 def lower_cheapest(name: str, node: Node, lowering: Lowering) -> bool:
     """Lowers ``node`` with its cheapest variant, or the one that the target's choices name.
 
-    False where none applies or the choice is "portable". Raises UsageError for a choice that does not apply.
+    False where the portable kernel is cheaper, none other applies or the choice is "portable". Raises
+    UsageError for a choice that does not apply.
     """
     found = candidates(name, node, lowering)
-    names = [*dict.fromkeys(one.variant for one in found), PORTABLE_VARIANT]
-    lowering.offer(node, names, "" if found else _refusal(name, node))
+    portable = _helper("portable").cost(name, node, lowering.target.features) if found else 0.0
+    cheaper = [one.variant for one in found if one.cost <= portable]
+    names = [*dict.fromkeys([*cheaper, PORTABLE_VARIANT, *(one.variant for one in found)])]
+    lowering.offer(node, names, "" if cheaper else _refusal(name, node, found))
     layer = short_name(node.output.name)
     chosen = lowering.target.choice(layer) or names[0]
     if chosen not in names:
@@ -85,3 +87,10 @@ def lower_cheapest(name: str, node: Node, lowering: Lowering) -> bool:
         candidate.lower()
         return True
     return False
+
+
+def _refusal(name: str, node: Node, found: list[Candidate]) -> str:
+    """Why the portable kernel takes the layer."""
+    if found:
+        return f"{found[0].variant} would take more instructions: few outputs for what it gathers and copies"
+    return str(_helper("refusals").reason(name, node))

@@ -110,8 +110,8 @@ class Plane:
     def fields(self, node: Node) -> PlaneFields:
         """What the kernels are given of it."""
         input, output = node.input("input"), node.output
-        in_row, in_column = _steps(input.shape, self.turned)
-        out_row, out_column = _steps(output.shape, self.turned)
+        in_row, in_column = byte_steps(input.shape, self.turned)
+        out_row, out_column = byte_steps(output.shape, self.turned)
         return PlaneFields(
             batches=input.shape[0],
             depth_multiplier=output.shape[3] // input.shape[3],
@@ -135,7 +135,7 @@ class Plane:
         )
 
 
-def _steps(shape: tuple[int, ...], turned: bool) -> tuple[int, int]:
+def byte_steps(shape: tuple[int, ...], turned: bool) -> tuple[int, int]:
     """Bytes from row to row and from column to column."""
     row, column = shape[2] * shape[3], shape[3]
     return (column, row) if turned else (row, column)

@@ -43,7 +43,7 @@ class Kernel:
     """A core's kernel: ``pack`` gives weights [pairs][2][taps, rounded up to ``lanes``] in its order.
 
     ``pixels``: of a patch, with ``patch_bytes`` per tap. Costs are instructions per step of a patch and pair
-    of channels, and per output.
+    of channels, per output, and per tap that is gathered to a patch.
     """
 
     function: str
@@ -55,6 +55,7 @@ class Kernel:
     lanes: int
     step_cost: float
     output_cost: float
+    tap_cost: float
     pack: Callable[[npt.NDArray[np.int8]], npt.NDArray[np.int8]]
     patch_bytes: int = 2
 
@@ -81,7 +82,7 @@ def candidates(node: Node, lowering: Lowering, kernel: Kernel) -> list[Candidate
     patches = -(-conv_window(node).pixels // kernel.pixels)
     pairs = -(-output.shape[3] // 2)
     cost = patches * pairs * (kernel.step_cost * steps + 25) + output.elements * kernel.output_cost
-    cost += conv_window(node).pixels * (2.0 * taps + 30)
+    cost += conv_window(node).pixels * (kernel.tap_cost * taps + 50)
     return [Candidate(kernel.variant, cost, kernel.reason, lambda: _lower(node, lowering, kernel, factors))]
 
 
@@ -96,9 +97,19 @@ def _factors(node: Node) -> _Factors | None:
     # ts_requantize_s64 rounds multipliers to 16 bits and shifts by 15 - shift: the high half of one product.
     reduced = np.where(multipliers < 0x7FFF0000, (multipliers + (1 << 15)) >> 16, 0x7FFF)
     total = 15 - shifts
+    constant = _bounds(node, start) * reduced < np.int64(1) << (total - 1).clip(0, 62)
+    reduced, total = np.where(constant, 0, reduced), np.where(constant, 32, total)
     if np.any((total < 17) | (total > 32)):
         return None
     return _Factors(start, reduced << (32 - total), total)
+
+
+def _bounds(node: Node, bias: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Per channel, what the magnitude of a sum cannot exceed."""
+    weights = node.input("weights").data
+    assert weights is not None
+    rows = np.abs(weights.reshape(len(bias), -1).astype(np.int64)).sum(axis=1)
+    return np.asarray((rows << 15) + np.abs(bias))
 
 
 def _lower(node: Node, lowering: Lowering, kernel: Kernel, factors: _Factors) -> None:

@@ -12,24 +12,40 @@ TS_THUMB1_INLINE void ts_thumb1_put_s16(int32_t *patch, int32_t steps, int32_t p
 {
     int32_t *to = patch + tap * TS_THUMB1_PIXELS + pixel;
     (void)steps;
-    for (; count > 0; --count) {
-        *to = source != 0 ? *source++ : 0;
-        to += TS_THUMB1_PIXELS;
+    if (source == 0) {
+        for (; count > 0; --count, to += TS_THUMB1_PIXELS) {
+            *to = 0;
+        }
+        return;
+    }
+    for (; count >= 4; count -= 4, to += 4 * TS_THUMB1_PIXELS, source += 4) {
+        to[0] = source[0];
+        to[TS_THUMB1_PIXELS] = source[1];
+        to[2 * TS_THUMB1_PIXELS] = source[2];
+        to[3 * TS_THUMB1_PIXELS] = source[3];
+    }
+    for (; count > 0; --count, to += TS_THUMB1_PIXELS) {
+        *to = *source++;
     }
 }
 
 /* What undoes the 128 in each weight. */
 TS_THUMB1_KERNEL void ts_thumb1_start_s16(const int32_t *patch, int32_t steps, int32_t *start)
 {
-    for (int32_t pixel = 0; pixel < TS_THUMB1_PIXELS; ++pixel) {
-        const int32_t *from = patch + pixel;
-        uint32_t sum = 0;
-        for (int32_t left = 4 * steps; left > 0; --left) {
-            sum += (uint32_t)*from;
-            from += TS_THUMB1_PIXELS;
-        }
-        start[pixel] = (int32_t)(0u - 128u * sum);
+    uint32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0, sum4 = 0;
+    const int32_t *const end = patch + 4 * steps * TS_THUMB1_PIXELS;
+    for (; patch != end; patch += TS_THUMB1_PIXELS) {
+        sum0 += (uint32_t)patch[0];
+        sum1 += (uint32_t)patch[1];
+        sum2 += (uint32_t)patch[2];
+        sum3 += (uint32_t)patch[3];
+        sum4 += (uint32_t)patch[4];
     }
+    start[0] = (int32_t)(0u - 128u * sum0);
+    start[1] = (int32_t)(0u - 128u * sum1);
+    start[2] = (int32_t)(0u - 128u * sum2);
+    start[3] = (int32_t)(0u - 128u * sum3);
+    start[4] = (int32_t)(0u - 128u * sum4);
 }
 
 #define TS_THUMB1_DOTS_S16(weights, patch, steps, start, sums)                                                         \

@@ -30,6 +30,14 @@ def test_bytes_equal_the_portable_kernel(make: Callable[[int], Case], at_least: 
     assert result.stack_bytes <= STACK_LIMIT
 
 
+def test_planes_equal_the_portable_kernel(tmp_path: Path) -> None:
+    """Any filter, stride, dilation and multiplier, strips, rows and columns turned."""
+    cases = [layers.any_depthwise_case(seed) for seed in range(40)]
+    features = frozenset({"thumb1"})
+    result = check(cases, tmp_path, "cortex-m0", features, variant="thumb1-planes", at_least=24)
+    assert result.stack_bytes <= STACK_LIMIT
+
+
 def test_cortex_m3_runs_them_too(tmp_path: Path) -> None:
     makes = (layers.conv_case, layers.depthwise_case, layers.fully_connected_case, layers.add_case)
     cases = [make(seed) for make in makes for seed in range(100, 105)]

@@ -174,8 +174,11 @@ class Conv2D(Convolution):
         return node.output.elements * weights.elements // weights.shape[0]
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        if not computed_operands(node) and lowering.lower_variant("conv_2d", node):
-            return
+        if computed_operands(node) or not lowering.lower_variant("conv_2d", node):
+            self.lower_portable(node, lowering)
+
+    def lower_portable(self, node: Node, lowering: Lowering) -> None:
+        """With the portable kernel, whatever the target."""
         input, weights, output = node.input("input"), node.input("weights"), node.output
         view, shape = conv_window(node), conv_shape(node)
         if takes_four_bits(node, lowering):

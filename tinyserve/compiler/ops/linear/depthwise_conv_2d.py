@@ -78,8 +78,11 @@ class DepthwiseConv2D(Convolution):
         return node.output.elements * weights.shape[1] * weights.shape[2]
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        if not computed_operands(node) and lowering.lower_variant("depthwise_conv_2d", node):
-            return
+        if computed_operands(node) or not lowering.lower_variant("depthwise_conv_2d", node):
+            self.lower_portable(node, lowering)
+
+    def lower_portable(self, node: Node, lowering: Lowering) -> None:
+        """With the portable kernel, whatever the target."""
         input, output = node.input("input"), node.output
         view = conv_window(node)
         shape = _Shape(view, output.shape[3] // input.shape[3])

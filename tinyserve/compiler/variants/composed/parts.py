@@ -33,6 +33,14 @@ def is_int8(node: Node) -> bool:
     )
 
 
+def is_integer(node: Node) -> bool:
+    """int8 or int16 activations, with constant int8 weights."""
+    input, weights = node.input("input"), node.input("weights")
+    return (
+        weights.data is not None and weights.dtype is DType.INT8 and input.dtype in (DType.INT8, DType.INT16)
+    )
+
+
 def activation_like(tensor: Tensor, name: str, shape: tuple[int, ...]) -> Tensor:
     """A tensor of another shape, quantized alike."""
     return Tensor(-1, name, shape, tensor.dtype, tensor.quantization)
@@ -80,10 +88,15 @@ def with_weights(node: Node, name: str, order: tuple[int, ...], axis: int) -> No
 
 
 def copy_channels(
-    node: Node, lowering: Lowering, source: tuple[Tensor, int], target: tuple[Tensor, int]
+    node: Node,
+    lowering: Lowering,
+    source: tuple[Tensor, int],
+    target: tuple[Tensor, int],
+    count: int | None = None,
 ) -> None:
-    """Copies channels of every pixel, as many as the smaller tensor has, from these numbers on."""
+    """Copies ``count`` channels of every pixel, by default as many as the smaller tensor has, from these
+    numbers on."""
     (origin, first), (goal, start) = source, target
     walks = [Walk(first, dense_strides(origin.shape)), Walk(start, dense_strides(goal.shape))]
-    shape = (*goal.shape[:3], min(origin.shape[3], goal.shape[3]))
+    shape = (*goal.shape[:3], min(origin.shape[3], goal.shape[3]) if count is None else count)
     add_copy(node, lowering, origin, goal, shape=shape, source=walks[0], target=walks[1])

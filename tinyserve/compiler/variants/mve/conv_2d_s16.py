@@ -20,5 +20,5 @@ def _pack(pairs: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
 
 KERNEL = Kernel(
     "ts_mve_conv_2d_s16", "mve/conv_2d_s16.h", "mve/dots_s16.S", "mve-s16",
-    "int16 dot products of 8 lanes, sums of 32 bits", 3, _LANES, 12.0, 18.0, _pack,
+    "int16 dot products of 8 lanes, sums of 32 bits", 3, _LANES, 12.0, 11.0, 2.5, _pack,
 )  # fmt: skip

@@ -50,8 +50,10 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     table = packing.channel_table(node, taps, convolution_requantization(node, input, weights, output))
     if table is None:
         return []
-    macs = output.elements * taps.shape[1]
-    return [Candidate("thumb1", macs * 3.0, REASON, lambda: _lower(node, lowering, taps, table))]
+    pixels = layers.rounded_up(output.elements // output.shape[3], PIXELS)
+    products = 3.0 * taps.shape[1] * output.shape[3] + 4.5 * taps.shape[1]  # of a pixel, and its gathering
+    cost = 2000 + pixels * products + 31.0 * output.elements
+    return [Candidate("thumb1", cost, REASON, lambda: _lower(node, lowering, taps, table))]
 
 
 def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: Ints) -> None:

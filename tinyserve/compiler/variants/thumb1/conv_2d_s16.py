@@ -16,5 +16,5 @@ def _pack(pairs: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
 
 KERNEL = Kernel(
     "ts_thumb1_conv_2d_s16", "thumb1/conv_2d_s16.h", "thumb1/dots5.S", "thumb1-s16",
-    "five pixels share each weight, sums of 32 bits", 5, 4, 112.0, 16.0, _pack, patch_bytes=4,
+    "five pixels share each weight, sums of 32 bits", 5, 4, 112.0, 20.0, 8.0, _pack, patch_bytes=4,
 )  # fmt: skip

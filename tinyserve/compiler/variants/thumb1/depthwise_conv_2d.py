@@ -17,10 +17,12 @@ from tinyserve.compiler.ops.support.records import Clamp, quantized_clamp
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Params
 from tinyserve.compiler.variants import Candidate, layers
-from tinyserve.compiler.variants.thumb1 import packing
+from tinyserve.compiler.variants.thumb1 import packing, planes
 
 Ints = npt.NDArray[np.int32]
 REASON = "rows of one channel widened to words, five outputs share each weight"
+_PER_OUTPUT = {1: 75.0, 2: 95.0}
+"""Instructions, by stride."""
 PLANE_LIMIT_WORDS = 400
 SPLIT_LIMIT_WORDS = 850
 """Beyond these, rows waste little and whole channels cost much RAM."""
@@ -34,6 +36,11 @@ class Thumb1DepthwiseConv2DParams(Params, c_type="ts_thumb1_depthwise_conv_2d_pa
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
+    """Planes for any int8 layer of batch 1, and 3x3 of common strides."""
+    return [*planes.candidates(node, lowering), *_three_by_three(node, lowering)]
+
+
+def _three_by_three(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 3x3 of batch 1, stride 1 or 2, multiplier 1, whose accumulators are bounded."""
     input, weights, output = node.input("input"), node.input("weights"), node.output
     taps = layers.depthwise_3x3_taps(node, conv_window(node))
@@ -42,7 +49,8 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     table = packing.channel_table(node, taps, convolution_requantization(node, input, weights, output))
     if table is None:
         return []
-    return [Candidate("thumb1", output.elements * 70.0, REASON, lambda: _lower(node, lowering, taps, table))]
+    cost = output.elements * _PER_OUTPUT[conv_window(node).stride_height]
+    return [Candidate("thumb1", cost, REASON, lambda: _lower(node, lowering, taps, table))]
 
 
 def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: Ints) -> None:
