@@ -22,7 +22,7 @@ _LAYERS = """
     compiler.ops compiler.passes compiler.variants compiler.plan compiler.bands compiler.emit
     compiler.lower compiler.choose compiler.compile compiler.together compiler.dump compiler.tflm
     compiler.host
-    boards datasets health devices firmware slots features convert workflow forecast doctor
+    boards datasets health devices firmware slots features convert pipeline workflow forecast doctor
     bench serve predict report cli __main__
 """
 LAYERS = _LAYERS.split()

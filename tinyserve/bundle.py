@@ -186,7 +186,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     classes in the order of the outputs, where the source knows them. ``accuracy`` and ``scores`` are of
     ``compared`` samples, those held out among them. ``synthetic``: integers were chosen by random data, so
     that figures of accuracy say nothing of real data. ``stream``: samples follow one another, and state lives
-    from one to the next."""
+    from one to the next. ``rate_hz``: samples per second of the input, 0 where that is not known."""
 
     format: int = FORMAT
     name: Name
@@ -206,6 +206,7 @@ class Manifest(msgspec.Struct, kw_only=True):
     scores: TaskScores | None = None
     synthetic: bool = False
     stream: bool = False
+    rate_hz: float = 0.0
     representative: list[InputStatistics] = []
     weights: list[WeightStatistics] = []
     variants: list[Tried] = []

@@ -101,6 +101,11 @@ def is_bundle(path: Path) -> bool:
     return (path / MANIFEST_FILE).is_file()
 
 
+def is_pipeline(source: Path) -> bool:
+    """Whether ``source`` describes a pipeline of several models."""
+    return source.suffix == ".toml"
+
+
 def to_bundle(source: Path, conversion: Conversion, progress: Progress) -> Bundle:
     """The bundle itself, or the conversion of a model; an unchanged conversion is not repeated.
 
@@ -118,6 +123,29 @@ def _converted(source: Path, output: Path, conversion: Conversion, progress: Pro
     key = _conversion_key(source, conversion)
     if key and is_bundle(output) and _done_key(output) == key:
         return bundle.load(output)
+    made = (_composed if is_pipeline(source) else _from_model)(source, output, conversion, progress)
+    if key:
+        write(output / STEPS_FILE, msgspec.json.encode(_Done(key)))
+    return made
+
+
+def _composed(source: Path, output: Path, conversion: Conversion, progress: Progress) -> Bundle:
+    from tinyserve.datasets.named import AS_IT_IS
+    from tinyserve.pipeline.make import make
+
+    if conversion.representative is not None:
+        raise UsageError(
+            f"{source}: --representative calibrates a model, and those of a pipeline are converted already",
+            "--samples DATA for what the pipeline is checked with",
+        )
+    reading = conversion.options.reading if conversion.options else AS_IT_IS
+    return make(
+        source, output, name=conversion.name, samples=conversion.samples, reading=reading,
+        operators=conversion.operators, progress=progress,
+    )  # fmt: skip
+
+
+def _from_model(source: Path, output: Path, conversion: Conversion, progress: Progress) -> Bundle:
     from tinyserve.convert import convert
     from tinyserve.convert.settings import Options
 
@@ -126,7 +154,7 @@ def _converted(source: Path, output: Path, conversion: Conversion, progress: Pro
         options = replace(options, engine=conversion.engine)
     if conversion.operators:
         options = replace(options, operators=conversion.operators)
-    made = convert(
+    return convert(
         source,
         output=output,
         representative=conversion.representative,
@@ -136,9 +164,6 @@ def _converted(source: Path, output: Path, conversion: Conversion, progress: Pro
         samples=conversion.samples,
         options=options,
     )
-    if key:
-        write(output / STEPS_FILE, msgspec.json.encode(_Done(key)))
-    return made
 
 
 def model_bytes(source: Path, conversion: Conversion, progress: Progress) -> tuple[bytes, str]:
@@ -436,6 +461,8 @@ def _conversion_key(source: Path, conversion: Conversion) -> str:
     """
     names = [name for name in (conversion.representative, conversion.samples) if name]
     files = [source, *(Path(name) for name in names if Path(name).exists())]
+    if is_pipeline(source):
+        files += _models_of(source)
     if any(":" in name and not Path(name).exists() for name in names):
         return ""
     options = replace(conversion.options, operators=()) if conversion.options else None
@@ -444,6 +471,17 @@ def _conversion_key(source: Path, conversion: Conversion) -> str:
         repr(names), repr(options), digest(files),
     ]  # fmt: skip
     return hashlib.sha256("\0".join(settings).encode()).hexdigest()
+
+
+def _models_of(source: Path) -> list[Path]:
+    """The models that a pipeline names, as far as they are there."""
+    from tinyserve.pipeline import spec
+
+    nodes = spec.load(source).nodes
+    paths = [source.parent / node.model for node in nodes if isinstance(node, spec.ModelNode)]
+    inside = [path / bundle.MODEL_FILE if is_bundle(path) else path for path in paths]
+    held = [path / name for path in paths if is_bundle(path) for name in (MANIFEST_FILE, bundle.SAMPLES_FILE)]
+    return [path for path in [*inside, *held] if path.is_file()]
 
 
 def _done_key(directory: Path) -> str:

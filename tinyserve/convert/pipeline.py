@@ -116,6 +116,7 @@ def convert(
         scores=checked.scores,
         synthetic=converted is not session.original and calibration is not None and calibration.synthetic,
         stream=options.is_stream,
+        rate_hz=options.features.input.rate_hz if options.features is not None else 0.0,
         representative=seen,
         mlperf_id=options.mlperf_id or facts.mlperf_id(converted.inputs, converted.outputs),
         weights=weights,

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/fixed_point.h"
+#include "common/scale.h"
 
 #define TS_GATHER_ND_RANK 6
 
@@ -45,10 +46,11 @@ typedef struct {
 static inline void ts_embedding_lookup_s8_f32(const ts_embedding_lookup_params *p, const int32_t *positions,
                                               const int8_t *table, float *output)
 {
+    const float scale = ts_scale(p->scale);
     for (int32_t n = 0; n < p->count; n++) {
         const int8_t *row = table + ts_clamp(positions[n], 0, p->rows - 1) * p->columns;
         for (int32_t i = 0; i < p->columns; i++) {
-            *output++ = (float)row[i] * p->scale;
+            *output++ = (float)row[i] * scale;
         }
     }
 }

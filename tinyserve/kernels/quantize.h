@@ -8,6 +8,7 @@
 
 #include "common/fixed_point.h"
 #include "common/math.h"
+#include "common/scale.h"
 
 #if defined(__ARM_FEATURE_MVE)
 #include "common/helium.h"
@@ -84,10 +85,11 @@ typedef struct {
 #define TS_DEQUANTIZE(FROM, IN)                                                                                        \
     static inline void ts_dequantize_##FROM(const ts_dequantize_params *p, const IN *input, float *output)             \
     {                                                                                                                  \
+        const float scale = ts_scale(p->scale);                                                                        \
         for (int32_t left = p->count; left > 0; left -= 4, input += 4, output += 4) {                                  \
             const mve_pred16_t lanes = vctp32q((uint32_t)left);                                                        \
             const int32x4_t values = vsubq_n_s32(TS_WIDENED_##FROM(input, lanes), p->zero_point);                      \
-            TS_STORE_LANES(vstrwq_p_f32, output, vmulq_n_f32(vcvtq_f32_s32(values), p->scale), lanes);                 \
+            TS_STORE_LANES(vstrwq_p_f32, output, vmulq_n_f32(vcvtq_f32_s32(values), scale), lanes);                    \
         }                                                                                                              \
     }
 #define TS_WIDENED_s8(from, lanes) vldrbq_z_s32(from, lanes)

@@ -12,6 +12,7 @@
 
 #include "common/compiler.h"
 #include "common/fixed_point.h"
+#include "common/scale.h"
 
 /* A narrow node is a word: threshold << 16 | left << 8 | TS_TREE_END | feature. A wide one is two words: the
  * threshold, and left << 16 | TS_TREE_WIDE_END | feature. */
@@ -151,8 +152,9 @@ TS_TREE_FINISH(s16, int16_t, INT16_MIN, INT16_MAX)
 
 static inline void ts_tree_finish_f32(const ts_tree_ensemble_params *p, const int32_t *sums, float *output)
 {
+    const float scale = ts_scale(p->scale);
     for (int32_t k = 0; k < p->outputs; k++) {
-        output[k] = (float)sums[k] * p->scale;
+        output[k] = (float)sums[k] * scale;
     }
 }
 

@@ -5,6 +5,7 @@ only: the file's schema comes with LiteRT, or with TensorFlow.
 
 from __future__ import annotations
 
+import copy
 import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -30,10 +31,51 @@ class GraphWriter:
         self._model.version, self._model.description = _VERSION, description
         self._model.buffers = [self._schema.BufferT()]  # the first is empty by convention
         self._model.operatorCodes = []
-        self._graph = self._schema.SubGraphT()
-        self._graph.name = "main"
-        self._graph.tensors, self._graph.operators = [], []
+        self._graph = self._new_graph("main")
+        self._model.subgraphs = [self._graph]
         self._names: tuple[list[str], list[str]] | None = None
+
+    def subgraph(self, name: str) -> tuple[int, GraphWriter]:
+        """A further graph of the same file, for control flow, and its number. ``finish`` ends it."""
+        inner = copy.copy(self)
+        inner._graph = self._new_graph(name)
+        self._model.subgraphs.append(inner._graph)
+        return len(self._model.subgraphs) - 1, inner
+
+    def finish(self, inputs: Sequence[int], outputs: Sequence[int]) -> None:
+        """The inputs and outputs of a graph."""
+        self._graph.inputs, self._graph.outputs = list(inputs), list(outputs)
+
+    def metadata(self, name: str, data: bytes) -> None:
+        """Bytes that the file keeps under a name."""
+        objects.set_metadata(self._model, name, data)
+
+    def adopt_tensor(self, tensor: Any) -> int:
+        """A ``TensorT`` as it is."""
+        self._graph.tensors.append(tensor)
+        return len(self._graph.tensors) - 1
+
+    def twin(self, other: GraphWriter, index: int) -> int:
+        """A tensor like one of another graph of this file."""
+        tensor = copy.copy(other._graph.tensors[index])
+        return self.adopt_tensor(tensor)
+
+    def adopt_buffer(self, buffer: Any) -> int:
+        """The number of a ``BufferT`` in this file."""
+        self._model.buffers.append(buffer)
+        return len(self._model.buffers) - 1
+
+    def adopt_operator(self, operator: Any, code: Any) -> None:
+        """An ``OperatorT`` whose tensors are of this graph, with its ``OperatorCodeT``."""
+        self._model.operatorCodes.append(code)
+        operator.opcodeIndex = len(self._model.operatorCodes) - 1
+        self._graph.operators.append(operator)
+
+    def _new_graph(self, name: str) -> Any:
+        graph = self._schema.SubGraphT()
+        graph.name = name
+        graph.tensors, graph.operators, graph.inputs, graph.outputs = [], [], [], []
+        return graph
 
     def tensor(
         self,
@@ -99,8 +141,7 @@ class GraphWriter:
 
     def build(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
         """The file."""
-        self._graph.inputs, self._graph.outputs = list(inputs), list(outputs)
-        self._model.subgraphs = [self._graph]
+        self.finish(inputs, outputs)
         if self._names is not None:
             signature = self._schema.SignatureDefT()
             signature.signatureKey, signature.subgraphIndex = "serving_default", 0

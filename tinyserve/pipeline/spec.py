@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The description of a pipeline: ``pipeline.toml`` as typed nodes, checked as it is read.
+
+::
+
+    [[nodes]]
+    name = "wake"
+    model = "wake.bundle"
+
+    [[nodes]]
+    name = "verify"
+    model = "verify.bundle"
+    when = "wake.scores[1] >= 0.6"
+
+    [outputs]
+    scores = ["verify", "wake"]      # of the first of them that ran
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from tinyserve.errors import DataError, FileSystemError
+from tinyserve.escapes import visible
+from tinyserve.features.spec import Decision, Finite, NotNegative
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover
+    import tomli as tomllib
+
+_LARGEST_FILE = 1 << 20
+_HINT = "docs/guide/pipelines.md has the fields of [[nodes]] and [outputs]"
+MOST_NODES = 32
+NodeName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,31}\Z")]
+OutputName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}\Z")]
+Place = Annotated[str, Meta(min_length=1, max_length=200)]
+Condition = Annotated[str, Meta(min_length=1, max_length=1000)]
+Places = Annotated[list[Place], Meta(min_length=1, max_length=MOST_NODES)]
+RESERVED = frozenset({"input", "outputs", "ran", "nodes"})
+
+
+class _Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+    """``when``: the condition under which it runs, in each inference anew; always without it."""
+
+    name: NodeName
+    when: Condition | None = None
+
+
+class ModelNode(_Node, frozen=True, tag="model"):
+    """A bundle, or a .tflite, by its path beside the pipeline's file.
+
+    ``input``: where the model's only input comes from: an input of the pipeline, by any name that is no
+    node's, or ``node.output``; of several places side by side on the last axis. A table names each input of
+    a model that has more. Without it inputs of the pipeline are called as the model's. ``where``: on the
+    device, or on its gateway: then the device says that the node is asked for, and with what.
+    """
+
+    model: Place
+    input: Place | Places | dict[str, Place | Places] | None = None
+    where: Literal["device", "gateway"] = "device"
+
+
+class AverageNode(_Node, frozen=True, tag="average"):
+    """The mean of the values of several places (of those that ran), with a weight each (1)."""
+
+    input: Places
+    weights: list[NotNegative] | None = None
+
+
+class VoteNode(_Node, frozen=True, tag="vote"):
+    """Of each class the share of places (of those that ran) where it is the greatest, with a weight each."""
+
+    input: Places
+    weights: list[NotNegative] | None = None
+
+
+class DecisionNode(_Node, frozen=True, tag="decision"):
+    """When scores over time are an event, as ``[decision]`` of a features.toml says it."""
+
+    input: Place
+    enter: Finite
+    leave: Finite | None = None
+    margin: NotNegative = 0.0
+    smoothing: Annotated[int, Meta(ge=1, le=1 << 20)] = 1
+    hold: Annotated[int, Meta(ge=1, le=1 << 20)] = 1
+    refractory: Annotated[int, Meta(ge=0, le=1 << 20)] = 0
+    ignore: list[Annotated[int, Meta(ge=0)]] = []
+
+    @property
+    def decision(self) -> Decision:
+        return Decision(
+            self.enter, self.leave, self.margin, self.smoothing, self.hold, self.refractory, self.ignore
+        )
+
+
+Node = ModelNode | AverageNode | VoteNode | DecisionNode
+
+
+class Pipeline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole description. ``outputs``: by name a place, or several, of which the first that ran counts.
+    ``baseline``: the single large model that the pipeline stands for, which ``bench`` compares with."""
+
+    nodes: Annotated[list[Node], Meta(min_length=1, max_length=MOST_NODES)]
+    outputs: Annotated[dict[OutputName, Place | Places], Meta(max_length=16)] = {}
+    rate_hz: NotNegative = 0.0
+    baseline: Place | None = None
+
+
+def load(path: Path) -> Pipeline:
+    """Reads a pipeline.toml. Raises FileSystemError, or DataError that says where the file is wrong."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(_LARGEST_FILE + 1)
+    except OSError as error:
+        raise FileSystemError(f"{path}: {error.strerror or error}", "give a pipeline.toml") from error
+    if len(raw) > _LARGEST_FILE:
+        raise DataError(f"{path}: over {_LARGEST_FILE} bytes", "this is no description of a pipeline")
+    return parse(raw, str(path))
+
+
+def parse(raw: bytes, where: str) -> Pipeline:
+    """A description from its text. Raises DataError."""
+    try:
+        tables = tomllib.loads(raw.decode())
+        for node in tables.get("nodes", ()):
+            if isinstance(node, dict):
+                node.setdefault("kind", "model")
+        found = msgspec.convert(tables, Pipeline)
+    except (msgspec.ValidationError, ValueError, RecursionError, AttributeError, TypeError) as error:
+        said = "it is no text" if isinstance(error, UnicodeDecodeError) else visible(str(error))
+        raise DataError(f"{where}: {said}", _HINT) from error
+    _check_names(found, where)
+    return found
+
+
+def _check_names(pipeline: Pipeline, where: str) -> None:
+    names = [node.name for node in pipeline.nodes]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{where}: two nodes are called '{name}'", "names of nodes differ")
+        if name in RESERVED or name in pipeline.outputs:
+            raise DataError(f"{where}: a node is called '{name}', which means something else", "another name")
+    for name in pipeline.outputs:
+        if name in RESERVED:
+            raise DataError(
+                f"{where}: an output is called '{name}', which means something else", "another name"
+            )
