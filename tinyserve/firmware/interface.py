@@ -76,8 +76,17 @@ def interface_of(compiled: Compiled) -> ModelInterface:
 def _is_stateful(compiled: Compiled) -> bool:
     """By the plan; the interpreter has none, and its model says it less clearly."""
     if compiled.plan.offsets:
-        return any(buffer.kind == "state" for buffer in compiled.plan.offsets)
+        return any(
+            buffer.kind == "state"
+            and not (buffer.tensor is not None and _is_renewed(compiled, buffer.tensor))
+            for buffer in compiled.plan.offsets
+        )
     return compiled.model.keeps_state
+
+
+def _is_renewed(compiled: Compiled, tensor: Tensor) -> bool:
+    """Whether each inference writes the variable before it reads it."""
+    return not any(graph.remembers(tensor) for graph in compiled.model.graphs if tensor in graph.tensors)
 
 
 def _tensor(tensor: Tensor) -> TensorInterface:

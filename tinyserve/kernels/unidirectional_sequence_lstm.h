@@ -15,7 +15,8 @@ enum { TS_LSTM_INPUT, TS_LSTM_FORGET, TS_LSTM_CELL, TS_LSTM_OUTPUT, TS_LSTM_GATE
 
 /* Rows of input and output are [batches][steps], or [steps][batches] where time_major. A gate's weights are
  * [units][inputs] and [units][units]; biases [units] include the zero points. Gates are in Q3.12 before their
- * activation and in Q0.15 after it; cell_to_sigmoid scales the cell to the argument of tanh. cell_clip 0: none. */
+ * activation and in Q0.15 after it; cell_to_sigmoid scales the cell to the argument of tanh, and cell_shift halves
+ * it, rounding. cell_clip 0: none. */
 #define TS_LSTM_PARAMS(SUFFIX, BIAS)                                                                                   \
     typedef struct {                                                                                                   \
         const int8_t *input_weights, *recurrent_weights;                                                               \
@@ -31,7 +32,7 @@ enum { TS_LSTM_INPUT, TS_LSTM_FORGET, TS_LSTM_CELL, TS_LSTM_OUTPUT, TS_LSTM_GATE
         ts_factor forget_factor; /* forget gate times cell */                                                          \
         ts_factor update_factor; /* input gate times cell gate */                                                      \
         ts_factor hidden_factor; /* output gate times tanh(cell) */                                                    \
-        int32_t hidden_zero_point, cell_clip, cell_to_sigmoid;                                                         \
+        int32_t hidden_zero_point, cell_clip, cell_to_sigmoid, cell_shift;                                             \
     } ts_unidirectional_sequence_lstm_##SUFFIX##_params;
 
 static inline int32_t ts_lstm_saturate_s16(int32_t value)
@@ -41,6 +42,11 @@ static inline int32_t ts_lstm_saturate_s16(int32_t value)
     return value;
 #endif
     return ts_clamp(value, INT16_MIN, INT16_MAX);
+}
+
+static inline int32_t ts_lstm_scaled_cell(int32_t cell, int32_t factor, int32_t shift)
+{
+    return (cell * factor + (1 << shift >> 1)) >> shift;
 }
 
 /* Equal to TFLM's integer LSTM. */
@@ -84,7 +90,8 @@ static inline int32_t ts_lstm_saturate_s16(int32_t value)
                 now = ts_clamp(now, -p->cell_clip, p->cell_clip);                                                      \
             }                                                                                                          \
             cell[unit] = (int16_t)now;                                                                                 \
-            const int32_t seen = ts_tanh_of_scaled_s16(p->sigmoid, now * p->cell_to_sigmoid);                          \
+            const int32_t scaled = ts_lstm_scaled_cell(now, p->cell_to_sigmoid, p->cell_shift);                        \
+            const int32_t seen = ts_tanh_of_scaled_s16(p->sigmoid, scaled);                                            \
             const int32_t next = ts_requantize_by(seen * gates[TS_LSTM_OUTPUT], p->hidden_factor);                     \
             output[unit] = (T)ts_clamp(ts_wrap_add(next, p->hidden_zero_point), MIN, MAX);                             \
         }                                                                                                              \

@@ -42,3 +42,16 @@ def test_tokens_and_their_mask_are_integers(padding: float, dtype: str) -> None:
     got = HostModel(compile_model(after)).run([tokens.astype(dtype)])
     for theirs, ours in zip(wanted, got, strict=True):
         np.testing.assert_array_equal(theirs, ours)
+
+
+def test_what_is_turned_around_is_a_slice() -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    x, y = graph.input((2, 3, 4), "float32"), graph.tensor((2, 3, 4), "float32")
+    graph.op("REVERSE_V2", [x, graph.constant(np.array([1, -1], np.int32))], [y])
+    graph.output(y)
+    data = tidied(model.build())
+    assert [node.name for node in read(data).main.nodes] == ["STRIDED_SLICE"]
+    values = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    (got,) = HostModel(compile_model(data)).run([values])
+    np.testing.assert_array_equal(got.reshape(2, 3, 4), values[:, ::-1, ::-1])

@@ -11,6 +11,7 @@ from msgspec import structs
 
 from tinyserve.bench.accuracy.run import Summary, run_reference
 from tinyserve.bundle import Bundle, OutputAccuracy, TaskScores
+from tinyserve.compiler.graph import reader
 from tinyserve.datasets.named import AS_IT_IS, Reading
 from tinyserve.errors import ModelError, ToolError
 from tinyserve.progress import Progress, silent
@@ -108,7 +109,7 @@ def disagreement(made: Bundle, compiled: Summary, found: References) -> str:
     with state are no matter of comparison: TFLM goes on with it from sample to sample, a data set's samples
     begin afresh.
     """
-    if found.interpreted is None or _STATEFUL & set(made.manifest.ops):
+    if found.interpreted is None or reader.read(made.model_bytes()).keeps_state:
         return ""
     if made.manifest.quantize == "float32" and compiled.task.name != "classification":
         return ""  # floats differ in their last digits
@@ -117,6 +118,3 @@ def disagreement(made: Bundle, compiled: Summary, found: References) -> str:
     if share >= least:
         return ""
     return f"the compiled model and TFLM say the same of {100 * share:.1f} % of the samples only"
-
-
-_STATEFUL = frozenset({"SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM", "READ_VARIABLE", "CIRCULAR_BUFFER"})

@@ -56,6 +56,13 @@ def operator(
     return made
 
 
+def is_operator(model: Any, operator: Any, name: str) -> bool:
+    """Whether an operator of the model is the one that the schema calls so."""
+    code = model.operatorCodes[operator.opcodeIndex]
+    number = max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
+    return number == int(getattr(module().BuiltinOperator, name))
+
+
 def operator_code(model: Any, name: str, version: int = 1) -> int:
     """The index of a new operator code."""
     generated = module()

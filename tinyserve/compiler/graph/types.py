@@ -276,6 +276,14 @@ class Graph:
     input_names: list[str] = field(default_factory=list)
     output_names: list[str] = field(default_factory=list)
 
+    def remembers(self, tensor: Tensor) -> bool:
+        """Whether it is a variable of which an inference may read what another has written: not where an
+        operator writes all of it first."""
+        if not tensor.is_variable:
+            return False
+        first = next((n for n in self.nodes if any(t is tensor for t in (*n.inputs, *n.outputs))), None)
+        return first is not None and any(read is tensor for read in first.inputs)
+
 
 _KEEP_STATE = ("VAR_HANDLE", "CIRCULAR_BUFFER", "SIGNAL")
 """Operators whose kernels remember."""
@@ -303,6 +311,6 @@ class Model:
     @property
     def keeps_state(self) -> bool:
         """Whether an inference may depend on those before it."""
-        variables = any(tensor.is_variable for graph in self.graphs for tensor in graph.tensors)
+        variables = any(graph.remembers(tensor) for graph in self.graphs for tensor in graph.tensors)
         names = (node.name.upper() for graph in self.graphs for node in graph.nodes)
         return variables or any(name.startswith(_KEEP_STATE) for name in names)

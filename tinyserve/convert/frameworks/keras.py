@@ -35,13 +35,16 @@ def load(request: LoadModel, say: Say) -> Loaded:
         names, [tuple(tensor.shape) for tensor in tensors], request.input_shapes, str(request.source)
     )
     specs = [tf.TensorSpec(shape, tensor.dtype) for shape, tensor in zip(shapes, tensors, strict=True)]
-    notes = recurrent.unroll(model, shapes)
+    found = recurrent.loops(model)
+    lstms = [layer for layer in found if recurrent.is_lstm(layer)]
+    notes = recurrent.unroll([layer for layer in found if layer not in lstms], shapes)
+    sequences = recurrent.Sequences(tf, lstms)
 
     def call(*inputs: Any) -> Any:
         return model(_structured(tf, model, inputs), training=False)
 
     say("convert", 0, 0)
-    function = tensorflow.traced(tf, call, specs)
+    function = tensorflow.traced(tf, sequences.watched(call), specs)
     state = tensorflow.state_of(function)
 
     def original(sample: Arrays) -> Arrays:
@@ -49,8 +52,15 @@ def load(request: LoadModel, say: Say) -> Loaded:
 
     tools = {"tensorflow": tf.__version__, **_keras_version()}
     called = Signature(names, _output_names(model))
-    data = tensorflow.to_tflite(tf, function, called)
     places, trace = tensorflow_trace.seen(tf, function)
+    cut = sequences.choose()
+    notes += recurrent.unroll(sequences.unfit, shapes)
+    if cut:
+        open_ended = tensorflow.traced(tf, sequences.cut(call), [*specs, *sequences.specs()])
+        data = sequences.put(tensorflow.to_tflite(tf, open_ended, sequences.signature(called)), called)
+    else:
+        unrolled = tensorflow.traced(tf, call, specs) if sequences.unfit else function
+        data = tensorflow.to_tflite(tf, unrolled, called)
     return Loaded(data, "keras", tools, original, notes=notes, restart=state, places=places, trace=trace)
 
 

@@ -30,12 +30,12 @@ def tools() -> dict[str, str]:
     return {PACKAGE: importlib.metadata.version(PACKAGE)}
 
 
-def quantize(model: bytes, samples: Arrays, keep_float: list[str], say: Say) -> bytes:
+def quantize(model: bytes, samples: Arrays, keep_float: list[str], say: Say, anew: bool = False) -> bytes:
     """``model`` with 16-bit symmetric activations and 8-bit weights per channel, except the operators that
     write the tensors ``keep_float``.
 
-    ``samples``: per input (N, *sample shape) in the order of the model's inputs. Raises ToolError where the
-    package is missing, ModelError where it refuses the model.
+    ``samples``: per input (N, *sample shape) in the order of the model's inputs. ``anew``: variables are set
+    back before each. Raises ToolError where the package is missing, ModelError where it refuses the model.
     """
     try:
         package: Any = importlib.import_module("ai_edge_quantizer")
@@ -46,7 +46,7 @@ def quantize(model: bytes, samples: Arrays, keep_float: list[str], say: Say) -> 
             f"{PACKAGE} is needed to leave layers of an int16x8 model in float: {error}",
             "pip install 'tinyserve[quantizer]'",
         ) from error
-    ranges = _ranges(model, samples, say)
+    ranges = _ranges(model, samples, say, anew)
     try:
         made = quantizer.Quantizer(bytearray(model), recipe.static_wi8_ai16())
         for tensor in keep_float:
@@ -64,7 +64,7 @@ def quantize(model: bytes, samples: Arrays, keep_float: list[str], say: Say) -> 
         ) from error
 
 
-def _ranges(model: bytes, samples: Arrays, say: Say) -> dict[str, dict[str, Any]]:
+def _ranges(model: bytes, samples: Arrays, say: Say, anew: bool) -> dict[str, dict[str, Any]]:
     """By tensor's name the minimum and maximum over all samples, in arrays of the tensor's rank.
 
     The package's own calibration takes a moving average, which clips what is rare.
@@ -74,7 +74,7 @@ def _ranges(model: bytes, samples: Arrays, say: Say) -> dict[str, dict[str, Any]
     found: dict[str, dict[str, Any]] = {}
     for tensor, array in zip(graph.inputs, samples, strict=True):
         _widen(found, tensor.name, array, len(tensor.shape))
-    for tensors in runtimes.each_trace(model, samples, say):
+    for tensors in runtimes.each_trace(model, samples, say, anew):
         for index, value in tensors.items():
             if value.size:
                 _widen(found, names[index], value, value.ndim)

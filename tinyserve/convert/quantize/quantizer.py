@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,15 @@ import numpy as np
 from tinyserve.compiler.graph import objects, reader
 from tinyserve.convert import alike
 from tinyserve.convert.frameworks import tensorflow, trees
-from tinyserve.convert.quantize import activations, edge_quantizer, hidden_scores, ranges, same_scale
-from tinyserve.convert.tflite import signature, state
+from tinyserve.convert.quantize import (
+    activations,
+    edge_quantizer,
+    hidden_scores,
+    lstm_16_bits,
+    ranges,
+    same_scale,
+)
+from tinyserve.convert.tflite import sequence_lstm, signature, state
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.tflite.state import Variable
 from tinyserve.convert.worker import runtimes
@@ -59,12 +66,15 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
         data, variables = state.lifted(data)
         samples = [*samples, *_states(data, samples, variables)]
     data = hidden_scores.near(data, samples, request.scheme)
+    anew = sequence_lstm.renews(data)
+    if anew:
+        data = sequence_lstm.going_on(data)
     found = signature.of(data)
     places = Signature(
         signature.numbered(len(found.inputs), "in_"), signature.numbered(len(found.outputs), "out_")
     )
-    made = same_scale.repaired(_integers(signature.named(data, places), samples, request, say))
-    made = signature.ordered(made, places, places)
+    made = same_scale.repaired(_integers(signature.named(data, places), samples, request, say, anew))
+    made = signature.ordered(sequence_lstm.renewed(made) if anew else made, places, places)
     return signature.named(state.lowered(made, variables) if variables else made, own)
 
 
@@ -80,10 +90,21 @@ def _states(data: bytes, samples: Arrays, variables: list[Variable]) -> Arrays:
     return [np.stack(column) for column in zip(*rows, strict=True)]
 
 
-def _integers(data: bytes, samples: Arrays, request: Quantize, say: Say) -> bytes:
-    """A model without state, quantized. Inputs and outputs may come in another order, known by signature."""
+def _integers(data: bytes, samples: Arrays, request: Quantize, say: Say, anew: bool) -> bytes:
+    """A model without state, quantized. Inputs and outputs may come in another order, known by signature.
+    ``anew``: its LSTMs begin each sample with zeros."""
+    if request.scheme == "int16x8":
+        cut, layers = lstm_16_bits.taken_out(data, samples, request.keep_float, say, anew)
+        if layers:
+            found = signature.of(cut)
+            places = Signature(
+                signature.numbered(len(found.inputs), "in_"), signature.numbered(len(found.outputs), "out_")
+            )
+            wider = [*samples, *(layer.outputs for layer in layers)]
+            made = _integers(signature.named(cut, places), wider, request, say, anew)
+            return lstm_16_bits.put_back(signature.ordered(made, places, places), layers)
     if _is_mixed(request):
-        return edge_quantizer.quantize(data, samples, request.keep_float, say)
+        return edge_quantizer.quantize(data, samples, request.keep_float, say, anew)
     tf = tensorflow.load()
     calibrator = importlib.import_module("tensorflow.lite.python.optimize.calibrator")
     try:
@@ -92,17 +113,20 @@ def _integers(data: bytes, samples: Arrays, request: Quantize, say: Say) -> byte
             plain = reader.read(data)
             kept = [*activations.tensors(plain), *activations.without_kernel_in_16_bits(plain)]
             if kept:
-                return edge_quantizer.quantize(data, samples, list(dict.fromkeys(kept)), say)
-            return _int16x8(tf, calibrator.Calibrator(model), samples, request, say)
+                return edge_quantizer.quantize(data, samples, list(dict.fromkeys(kept)), say, anew)
+            running = calibrator.Calibrator(model)
+            return _int16x8(tf, running, lambda: _feed(running, samples, say, anew), request)
         kept = [*request.keep_float, *activations.tensors(reader.read(data))]
-        calibrated = bytes(calibrator.Calibrator(model).calibrate(lambda: _feed(samples, say)))
+        running = calibrator.Calibrator(model)
+        calibrated = bytes(running.calibrate(lambda: _feed(running, samples, say, anew)))
         if request.clip:
-            calibrated = ranges.clipped(calibrated, ranges.observe(model, samples, say), request.clip)
+            values = ranges.observe(model, samples, say, anew)
+            calibrated = ranges.clipped(calibrated, values, request.clip)
         return _int8(tf, alike.united(calibrated), request, kept)
     except (RuntimeError, ValueError) as error:
         if request.scheme == "int16x8":
             kept = activations.tensors(reader.read(data), activations.ODD_IN_16_BITS)
-            return edge_quantizer.quantize(data, samples, kept, say)
+            return edge_quantizer.quantize(data, samples, kept, say, anew)
         raise tensorflow.conversion_error(error) from error
 
 
@@ -120,10 +144,13 @@ def _plain(model: bytes) -> bytes:
     return objects.pack(unpacked)
 
 
-def _feed(samples: Arrays, say: Say) -> Iterator[Arrays]:
-    """One sample at a time, each input in its tensor's own shape."""
+def _feed(calibrator: Any, samples: Arrays, say: Say, anew: bool) -> Iterator[Arrays]:
+    """One sample at a time, each input in its tensor's own shape; ``anew``: with variables set back before
+    each."""
     count = len(samples[0])
     for index in range(count):
+        if anew and index:  # the first is prepared by the calibrator itself
+            calibrator._calibrator.Prepare()
         yield [np.ascontiguousarray(array[index]) for array in samples]
         if index % 16 == 15 or index == count - 1:
             say("calibrate", index + 1, count)
@@ -142,11 +169,11 @@ def _int8(tf: Any, calibrated: bytes, request: Quantize, kept: list[str]) -> byt
     )
 
 
-def _int16x8(tf: Any, calibrator: Any, samples: Arrays, request: Quantize, say: Say) -> bytes:
+def _int16x8(tf: Any, calibrator: Any, feed: Callable[[], Iterator[Arrays]], request: Quantize) -> bytes:
     """Activations of 16 bits, symmetric; weights of 8 bits; biases of 64."""
     return bytes(
         calibrator.calibrate_and_quantize(
-            lambda: _feed(samples, say),
+            feed,
             tf.int16,
             tf.int16,
             False,

@@ -35,13 +35,16 @@ def clipped(calibrated: bytes, values: Mapping[int, npt.NDArray[np.float32]], me
     return objects.pack(model)
 
 
-def observe(model: bytes, samples: Arrays, say: Say) -> dict[int, npt.NDArray[np.float32]]:
-    """Up to 4,096 values per sample of every float tensor that the model computes, by tensor index."""
+def observe(
+    model: bytes, samples: Arrays, say: Say, anew: bool = False
+) -> dict[int, npt.NDArray[np.float32]]:
+    """Up to 4,096 values per sample of every float tensor that the model computes, by tensor index. ``anew``:
+    variables are set back before each sample."""
     from tinyserve.convert.worker import runtimes
 
     generator = np.random.default_rng(0)
     kept: dict[int, list[npt.NDArray[np.float32]]] = {}
-    for tensors in runtimes.each_trace(model, samples, say):
+    for tensors in runtimes.each_trace(model, samples, say, anew):
         for index, value in tensors.items():
             if value.dtype == np.float32 and value.size:
                 flat = value.ravel()

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values that are only moved keep their scale. Worker process only.
+"""Values that are only moved keep their scale, and so do those that an LSTM hands from step to step. Worker
+process only.
 
 TensorFlow's quantizer gives REVERSE_V2, and whatever else it does not know to copy, an output with a scale of
 its own. The kernels of TFLM and LiteRT copy bytes all the same, so that every value is wrong by the quotient
-of the scales. Such an input is brought to the output's scale first.
+of the scales. Such an input is brought to the output's scale first. The hidden state of an LSTM is its last
+output: the quantizer calibrates both, and where others share the output's scale they come apart.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import copy
 from typing import Any
 
 from tinyserve.compiler.graph import objects
+from tinyserve.convert.tflite import sequence_lstm
 
 _FIRST, _SECOND, _ALL = (0,), (1,), None
 _MOVED: dict[str, tuple[int, ...] | None] = {
@@ -46,16 +49,30 @@ def _repair(model: Any, graph: Any) -> bool:
     names = {number: name for name, number in vars(generated.BuiltinOperator).items() if name.isupper()}
     integers = (generated.TensorType.INT8, generated.TensorType.UINT8, generated.TensorType.INT16)
     operators: list[Any] = []
+    recalled = False
     for operator in graph.operators:
         code = model.operatorCodes[operator.opcodeIndex]
         name = names.get(max(code.builtinCode, code.deprecatedBuiltinCode), "")
         output = graph.tensors[int(operator.outputs[0])] if len(operator.outputs) else None
         if name in _MOVED and output is not None and output.type in integers:
             operators += _rescaled(model, graph, operator, _MOVED[name], output)
+        if name == sequence_lstm.NAME and output is not None and output.type in integers:
+            recalled |= _recalls_outputs(graph, operator, output)
         operators.append(operator)
     added = len(operators) > len(graph.operators)
     graph.operators = operators
-    return added
+    return added or recalled
+
+
+def _recalls_outputs(graph: Any, operator: Any, output: Any) -> bool:
+    """The hidden state, and what LiteRT computes it in, with the outputs' scale; whether that is new."""
+    places = [int(operator.inputs[sequence_lstm.HIDDEN])]
+    places += [int(i) for i in list(() if operator.intermediates is None else operator.intermediates)[-1:]]
+    found = [graph.tensors[place] for place in places]
+    changed = any(_differ(tensor.quantization, output.quantization) for tensor in found)
+    for tensor in found:
+        tensor.quantization = output.quantization
+    return changed
 
 
 def _rescaled(

@@ -128,10 +128,12 @@ def _read(data: bytes, where: str) -> Model:
 
 
 def weights(model: Model) -> list[WeightStatistics]:
-    """Of every constant of rank 2 or more that an operator computes with, in the model's order."""
+    """Of every constant of rank 2 or more that an operator computes with, in the model's order; not of what
+    variables begin with."""
     found: dict[int, WeightStatistics] = {}
     for graph in model.graphs:
-        for tensor in (tensor for node in graph.nodes for tensor in node.inputs if tensor is not None):
+        computing = [node for node in graph.nodes if not any(t.is_variable for t in node.outputs)]
+        for tensor in (tensor for node in computing for tensor in node.inputs if tensor is not None):
             if tensor.data is None or tensor.data.ndim < 2 or tensor.dtype not in _WEIGHTS:
                 continue
             if id(tensor) not in found:

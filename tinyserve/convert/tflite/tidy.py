@@ -11,31 +11,31 @@ import numpy.typing as npt
 
 from tinyserve.compiler.graph import objects
 
+_MOST_AXES = 5
+"""Of STRIDED_SLICE."""
+
 
 def tidied(data: bytes) -> bytes:
     """The .tflite with
 
     - SELECT, of whose inputs all have one shape, as SELECT_V2;
+    - REVERSE_V2 as STRIDED_SLICE in steps of -1, which quantizers copy without a scale of its own, also in 16
+      bits;
     - inputs of whole numbers, given as floats that are only ever cast to integers (tokens of an embedding)
       or compared with one, as these integers: quantized to 8 bits there would be 256 of them.
     """
     model = objects.unpack(data)
     graph = model.subgraphs[0]
     _select_v2(model, graph)
+    _slices_backwards(model, graph)
     for index in map(int, graph.inputs):
         _integer_input(model, graph, index)
     return objects.pack(model)
 
 
-def _name(model: Any, operator: Any) -> int:
-    code = model.operatorCodes[operator.opcodeIndex]
-    return max(int(code.builtinCode), int(code.deprecatedBuiltinCode))
-
-
 def _select_v2(model: Any, graph: Any) -> None:
-    kinds = objects.module().BuiltinOperator
     for operator in graph.operators:
-        if _name(model, operator) != kinds.SELECT:
+        if not objects.is_operator(model, operator, "SELECT"):
             continue
         shapes = [list(graph.tensors[int(i)].shape) for i in (*operator.inputs, *operator.outputs)]
         if any(shape != shapes[0] for shape in shapes):
@@ -45,14 +45,39 @@ def _select_v2(model: Any, graph: Any) -> None:
     objects.drop_unused(model)
 
 
+def _slices_backwards(model: Any, graph: Any) -> None:
+    for operator in graph.operators:
+        if not objects.is_operator(model, operator, "REVERSE_V2"):
+            continue
+        source, axes = (graph.tensors[int(i)] for i in operator.inputs)
+        raw = model.buffers[axes.buffer].data
+        rank = len(source.shape)
+        if raw is None or not 0 < rank <= _MOST_AXES:
+            continue
+        turned = {int(axis) % rank for axis in np.frombuffer(np.asarray(raw, np.uint8).tobytes(), np.int32)}
+        begins = [int(n) - 1 if axis in turned else 0 for axis, n in enumerate(source.shape)]
+        ends = [0 if axis in turned else int(n) for axis, n in enumerate(source.shape)]
+        steps = [-1 if axis in turned else 1 for axis in range(rank)]
+        numbers = [
+            _integer_constant(model, graph, np.asarray(part, np.int32)) for part in (begins, ends, steps)
+        ]
+        operator.opcodeIndex = objects.operator_code(model, "STRIDED_SLICE")
+        objects.set_options(operator, "StridedSliceOptions")
+        operator.builtinOptions.endMask = sum(1 << axis for axis in turned)
+        operator.inputs = [int(operator.inputs[0]), *numbers]
+    objects.drop_unused(model)
+
+
 def _integer_input(model: Any, graph: Any, index: int) -> None:
     """Retypes an input that nothing reads but casts to one type of integers, which are taken out, and
     comparisons with a whole number (the mask of an embedding)."""
     generated = objects.module()
-    tensor, kinds, operators = graph.tensors[index], generated.TensorType, generated.BuiltinOperator
+    tensor, kinds = graph.tensors[index], generated.TensorType
     readers = [op for op in graph.operators if index in map(int, op.inputs)]
-    casts = [op for op in readers if _name(model, op) == operators.CAST]
-    compared = [op for op in readers if _name(model, op) in (operators.EQUAL, operators.NOT_EQUAL)]
+    casts = [op for op in readers if objects.is_operator(model, op, "CAST")]
+    compared = [
+        op for op in readers if any(objects.is_operator(model, op, name) for name in ("EQUAL", "NOT_EQUAL"))
+    ]
     targets = [int(op.outputs[0]) for op in casts]
     if tensor.type != kinds.FLOAT32 or not casts or len(casts) + len(compared) < len(readers):
         return

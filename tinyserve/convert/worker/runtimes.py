@@ -108,8 +108,11 @@ def _count_outputs(interpreter: Any) -> int:
         count += 1
 
 
-def each_trace(model: bytes, inputs: Arrays, say: Say) -> Iterator[dict[int, npt.NDArray[Any]]]:
-    """Per sample the tensors that operators write, by index, from LiteRT."""
+def each_trace(
+    model: bytes, inputs: Arrays, say: Say, anew: bool = False
+) -> Iterator[dict[int, npt.NDArray[Any]]]:
+    """Per sample the tensors that operators write, by index, from LiteRT. ``anew``: variables are set back
+    before each."""
     interpreter = _interpreter(model, experimental_preserve_all_tensors=True)
     details = interpreter.get_input_details()
     written = sorted({int(i) for op in interpreter._get_ops_details() for i in op["outputs"]})
@@ -117,6 +120,8 @@ def each_trace(model: bytes, inputs: Arrays, say: Say) -> Iterator[dict[int, npt
         for detail, array in zip(details, inputs, strict=True):
             value = array[index : index + 1].reshape(detail["shape"]).astype(detail["dtype"])
             interpreter.set_tensor(detail["index"], value)
+        if anew:
+            interpreter.reset_all_variables()
         interpreter.invoke()
         yield dict(_values(interpreter, written))
         say("trace", index + 1, len(inputs[0]))

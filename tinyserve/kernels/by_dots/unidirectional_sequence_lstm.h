@@ -43,7 +43,8 @@
                 now = ts_clamp(now, -p->cell_clip, p->cell_clip);                                                      \
             }                                                                                                          \
             cell[i] = (int16_t)now;                                                                                    \
-            const int32_t seen = ts_tanh_of_scaled_s16(p->sigmoid, now * p->cell_to_sigmoid);                          \
+            const int32_t scaled = ts_lstm_scaled_cell(now, p->cell_to_sigmoid, p->cell_shift);                        \
+            const int32_t seen = ts_tanh_of_scaled_s16(p->sigmoid, scaled);                                            \
             const int32_t next = REQUANTIZE(seen * gates[TS_LSTM_OUTPUT][i], p->hidden_factor);                        \
             output[i] = (T)ts_clamp(ts_wrap_add(next, p->hidden_zero_point), MIN, MAX);                                \
         }                                                                                                              \

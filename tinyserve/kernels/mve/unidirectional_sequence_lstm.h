@@ -79,7 +79,8 @@ TS_MVE_INLINE void ts_lstm_cells_mve_s8(const ts_unidirectional_sequence_lstm_s8
             now = ts_mve_clamp(now, -p->cell_clip, p->cell_clip);
         }
         TS_STORE_LANES(vstrhq_p_s32, cell + i, now, lanes);
-        const int32x4_t seen = ts_mve_tanh(p->sigmoid, vmulq_n_s32(now, p->cell_to_sigmoid));
+        const int32x4_t scaled = vrshlq_n_s32(vmulq_n_s32(now, p->cell_to_sigmoid), -p->cell_shift);
+        const int32x4_t seen = ts_mve_tanh(p->sigmoid, scaled);
         const int32x4_t product = vmulq_s32(seen, vldrhq_s32(gates[TS_LSTM_OUTPUT] + i));
         const int32x4_t next = ts_mve_scaled(product, p->hidden_factor);
         TS_STORE_LANES(vstrbq_p_s32, output + i,

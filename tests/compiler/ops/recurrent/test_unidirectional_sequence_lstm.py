@@ -42,7 +42,7 @@ def random_case(index: int, dtype: str, most: int = 8) -> Case:
         spread = 30000 if integer else 1
         biases = [graph.constant(r.rng.normal(size=units) * spread, dtype=BIAS[dtype]) for _ in range(4)]
         hidden = graph.tensor((batches, units), dtype, variable=True, **state)
-        cell_scale = 2.0 ** -r.integer(8, 12) if integer else None
+        cell_scale = 2.0 ** -r.integer(8, 18) if integer else None
         cell = graph.tensor((batches, units), "int16" if integer else dtype, cell_scale, variable=True)
         y = graph.tensor((*rows, units), dtype, **state)
         graph.op(

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Unrolled recurrent layers answer as onnxruntime's, and their steps share tables and parameters."""
+"""Recurrent layers answer as onnxruntime's: LSTMs as one operator where that is possible; the steps of the
+others share tables and parameters."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.convert.frameworks.networks.reference import differences
+from tests.convert.frameworks.networks.reference import differences, imported
 from tinyserve.compiler.graph import reader
 from tinyserve.convert import convert
 from tinyserve.convert.alike import role, step
@@ -35,7 +36,7 @@ def model(op: str, steps: int = 6, *, direction: str = "forward", states: bool =
         constants["b"] = weights("b", directions, gates * 10)
     names = ["x", "w", "r", "b" if biases else ""]
     outputs = {"y": [steps, directions, 1, 5], "h": [directions, 1, 5]}
-    if op == "LSTM":
+    if attributes.pop("cells", True) and op == "LSTM":
         outputs["c"] = [directions, 1, 5]
     if states:
         constants |= {name: weights(name, directions, 1, 5) for name in ("h0", "c0")}
@@ -58,6 +59,19 @@ def test_every_form_is_exact(op: str, given: dict[str, Any], direction: str, tmp
     reset = {"linear_before_reset": 1} if op == "GRU after" else {}
     found = differences(model(op.split(maxsplit=1)[0], direction=direction, **reset, **given), tmp_path)
     assert all(one.sqnr_db is None or one.sqnr_db > 100 for one in found), list(map(str, found))
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
+@pytest.mark.parametrize("given", [{}, {"steps": 40, "biases": False}])
+def test_an_lstm_that_gives_no_cells_is_one_operator(
+    given: dict[str, Any], direction: str, tmp_path: Path
+) -> None:
+    proto = model("LSTM", direction=direction, cells=False, **given)
+    found = differences(proto, tmp_path)
+    assert all(one.sqnr_db is None or one.sqnr_db > 100 for one in found), list(map(str, found))
+    names = [node.name for node in reader.read(imported(proto, tmp_path)[0].tflite).main.nodes]
+    assert names.count("UNIDIRECTIONAL_SEQUENCE_LSTM") == (2 if direction == "bidirectional" else 1)
+    assert len(names) < 20
 
 
 def test_peepholes(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
 _BIAS_TYPE = {DType.INT8: DType.INT32, DType.INT16: DType.INT64, DType.FLOAT32: DType.FLOAT32}
 _GATE_SCALE = 2.0**-12  # Q3.12, before an activation
 _ACTIVATED_SCALE = 2.0**-15  # Q0.15, after it
+_LEAST_POWER = -27  # of the cell's scale: less is no value of int16 beside 1
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class LstmScaling(Params):
     hidden_zero_point: int
     cell_clip: int
     cell_to_sigmoid: int
+    cell_shift: int
 
 
 @dataclass(frozen=True)
@@ -354,13 +356,16 @@ def _scaling(node: Node) -> LstmScaling:
     """What follows the gates: TFLM's PrepareGateParametersInteger and CreateLstmCellStateInfo."""
     hidden, cell = states(node)
     power = round_half_away(math.log2(cell.scale))
-    if not -12 <= power <= 0:
-        raise unsupported(node, f"cell scale {cell.scale:g}", "a power of two from 2^-12 to 1 is needed")
+    if not _LEAST_POWER <= power <= 0:
+        raise unsupported(
+            node, f"cell scale {cell.scale:g}", "quantize the float model: scales are then from 2^-27 to 1"
+        )
     forget = Factor(*requantization(node, _ACTIVATED_SCALE * cell.scale / cell.scale))
     update = Factor(*requantization(node, _ACTIVATED_SCALE**2 / cell.scale))
     after = Factor(*requantization(node, ratio(_ACTIVATED_SCALE**2, hidden.scale)))
     clip = min(float(np.float32(node.attributes.cell_clip)) / cell.scale, 32767.0)
-    return LstmScaling(forget, update, after, hidden.zero_point, int(clip), 3 << (12 + power))
+    to_sigmoid = 3 << max(0, 12 + power), max(0, -(12 + power))
+    return LstmScaling(forget, update, after, hidden.zero_point, int(clip), *to_sigmoid)
 
 
 OPS = (UnidirectionalSequenceLstm(),)

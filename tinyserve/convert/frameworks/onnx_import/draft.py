@@ -25,7 +25,7 @@ OPTIONS = {
     "RESHAPE": "ReshapeOptions", "TRANSPOSE": "TransposeOptions", "PAD": "PadOptions",
     "PADV2": "PadV2Options",
     "MIRROR_PAD": "MirrorPadOptions", "CONCATENATION": "ConcatenationOptions", "GATHER": "GatherOptions",
-    "SPLIT": "SplitOptions", "SQUEEZE": "SqueezeOptions",
+    "SLICE": "SliceOptions", "SPLIT": "SplitOptions", "SQUEEZE": "SqueezeOptions",
     "STRIDED_SLICE": "StridedSliceOptions", "SOFTMAX": "SoftmaxOptions", "LOG_SOFTMAX": "LogSoftmaxOptions",
     "LEAKY_RELU": "LeakyReluOptions", "GELU": "GeluOptions", "CAST": "CastOptions",
     "ARG_MAX": "ArgMaxOptions", "ARG_MIN": "ArgMinOptions", "CUMSUM": "CumsumOptions",

@@ -97,7 +97,9 @@ class Importer:
             )
         shapes = [self.traced.arrays[name].shape for name in proto.output if name]
         alone = [self._is_alone(name) for name in proto.input]
-        node = Node(proto, [self.value(name) for name in proto.input], self.source.opset, shapes, alone)
+        wanted = [bool(self.reads[name]) for name in proto.output]
+        inputs = [self.value(name) for name in proto.input]
+        node = Node(proto, inputs, self.source.opset, shapes=shapes, alone=alone, wanted=wanted)
         self.ctx.enter(_scope(proto))
         before = len(self.ctx.draft.operators)
         try:

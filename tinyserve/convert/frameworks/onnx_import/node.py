@@ -32,13 +32,13 @@ def handles(*names: str) -> Callable[[Handler], Handler]:
 
 class Node:
     """A node with its inputs as values. ``shapes`` are its outputs'; ``alone``: of each input, whether
-    nothing else reads it."""
+    nothing else reads it; ``wanted``: of each output, whether anything does."""
 
-    def __init__(self, proto: Any, inputs: list[Value | None], opset: int, shapes: list[tuple[int, ...]],
-                 alone: list[bool]) -> None:  # fmt: skip
+    def __init__(self, proto: Any, inputs: list[Value | None], opset: int, *, shapes: list[tuple[int, ...]],
+                 alone: list[bool], wanted: list[bool]) -> None:  # fmt: skip
         onnx = importlib.import_module("onnx")
         self.proto, self.op, self.opset = proto, proto.op_type, opset
-        self.inputs, self.shapes, self.alone = inputs, shapes, alone
+        self.inputs, self.shapes, self.alone, self.wanted = inputs, shapes, alone, wanted
         self._attributes = {a.name: onnx.helper.get_attribute_value(a) for a in proto.attribute}
 
     def attribute(self, name: str, default: Any = None) -> Any:

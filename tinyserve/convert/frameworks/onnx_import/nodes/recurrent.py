@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Recurrent layers, unrolled: one step after the other with the same weights.
+"""Recurrent layers. An LSTM that begins with zeros is one operator; all others are unrolled: one step after
+the other with the same weights.
 
 The weights of all gates are one matrix. What has the same part in every step is called alike (see
 ``convert.alike``), so that it gets one scale, and all steps one table.
@@ -28,6 +29,8 @@ from tinyserve.convert.frameworks.onnx_import.context import Context
 from tinyserve.convert.frameworks.onnx_import.node import Node, handles
 from tinyserve.convert.frameworks.onnx_import.nodes.activations import hard_sigmoid
 from tinyserve.convert.frameworks.onnx_import.values import Value
+from tinyserve.convert.tflite import sequence_lstm
+from tinyserve.convert.tflite.sequence_lstm import Cell
 
 Array = npt.NDArray[Any]
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
@@ -46,6 +49,7 @@ class Layer:
     activations: list[Callable[[Context, Value], Value]]
     peepholes: Array | None
     clip: float
+    plain: bool  # activations are the operator's own
 
     @property
     def units(self) -> int:
@@ -62,12 +66,69 @@ def _recurrent(ctx: Context, node: Node) -> list[Value]:
     _check(node, steps)
     direction = node.attribute("direction", "forward")
     count = 2 if direction == "bidirectional" else 1
+    layers = [_layer(node, index) for index in range(count)]
+    states = [_states(ctx, node, index, batch, batch_first) for index in range(count)]
+    backwards = [direction == "reverse" or index == 1 for index in range(count)]
+    if steps > 1 and all(_is_sequence(node, *pair) for pair in zip(layers, states, strict=True)):
+        whole = [_sequence(ctx, x, layer, back) for layer, back in zip(layers, backwards, strict=True)]
+        return _of_sequences(ctx, node, whole, backwards, batch_first)
     made = [
-        _run(ctx, node, x, _layer(node, index), _states(ctx, node, index, batch, batch_first),
-             backwards=direction == "reverse" or index == 1)
-        for index in range(count)
-    ]  # fmt: skip
+        _run(ctx, node, x, layer, state, backwards=back)
+        for layer, state, back in zip(layers, states, backwards, strict=True)
+    ]
     return _outputs(ctx, node, made, batch_first)
+
+
+def _is_sequence(node: Node, layer: Layer, states: list[Value | None]) -> bool:
+    """Whether UNIDIRECTIONAL_SEQUENCE_LSTM computes this: it begins with zeros, and gives no cells."""
+    plain = node.op == "LSTM" and layer.plain and layer.peepholes is None and not layer.clip
+    return plain and not any(states) and not any(node.wanted[2:])
+
+
+def _sequence(ctx: Context, x: Value, layer: Layer, backwards: bool) -> Value:
+    """The hidden states after each step, (steps, batch, units), in the order of the input."""
+    order = [0, 2, 3, 1]  # ONNX has input, output, forget, cell
+    cell = Cell(layer.weights[order], layer.recurrent[order], (layer.bias + layer.state_bias)[order])
+    given = movement.reverse(ctx, x, 0) if backwards else x
+    steps, batch, _ = x.shape
+    scope = f"{ctx.scope}/backwards" if backwards else ctx.scope
+    constants = [ctx.draft.constant(f"{scope}/{name}", values) for name, values in cell.constants().items()]
+    states = [_zero_state(ctx, f"{scope}/{name}", (batch, layer.units)) for name in ("hidden", "cell")]
+    inputs = sequence_lstm.operands(ctx.tensor(given), constants, states)
+    shape = (steps, batch, layer.units)
+    made = ctx.emit(sequence_lstm.NAME, inputs, shape, timeMajor=1, **sequence_lstm.OPTIONS)
+    hidden = ctx.computed(made, shape)
+    return movement.reverse(ctx, hidden, 0) if backwards else hidden
+
+
+def _zero_state(ctx: Context, name: str, shape: tuple[int, int]) -> int:
+    """A variable that is set to zeros in each inference."""
+    state = ctx.draft.tensor(name, shape, "float32", variable=True)
+    zeros = ctx.draft.constant(f"{name}_zeros", np.zeros(shape, np.float32))
+    part = [
+        ctx.draft.constant(f"{name}_{end}", np.array(at, np.int32))
+        for end, at in (("begin", (0, 0)), ("size", shape))
+    ]
+    ctx.draft.operator("SLICE", [zeros, *part], [state])
+    return state
+
+
+def _of_sequences(
+    ctx: Context, node: Node, whole: list[Value], backwards: list[bool], batch_first: bool
+) -> list[Value]:
+    """As ``_outputs``, from the hidden states of each direction; there are no cells."""
+    steps, batch, units = whole[0].shape
+    parts = [movement.reshape(ctx, hidden, (steps, 1, batch, units)) for hidden in whole]
+    every = movement.concatenate(ctx, parts, 1)
+    last = [
+        movement.take(ctx, hidden, 0, 0 if back else steps - 1, 1)
+        for hidden, back in zip(whole, backwards, strict=True)
+    ]
+    final = movement.concatenate(ctx, last, 0)
+    if batch_first:
+        every, final = movement.transpose(ctx, every, (2, 0, 1, 3)), movement.transpose(ctx, final, (1, 0, 2))
+    unread = ctx.constant(np.zeros(final.shape, np.float32))
+    return [every, final, unread][: len(node.proto.output)]
 
 
 def _check(node: Node, steps: int) -> None:
@@ -106,6 +167,7 @@ def _layer(node: Node, index: int) -> Layer:
         activations=[_activation(node, name, index) for name in names],
         peepholes=None if peepholes is None else peepholes.reshape(3, units).astype(np.float32),
         clip=float(node.attribute("clip", 0.0) or 0.0),
+        plain=[name.lower() for name in names] == ["sigmoid", "tanh", "tanh"],
     )
 
 
