@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tinyserve.boards.types import Board
     from tinyserve.bundle import Bundle, Cost
     from tinyserve.compiler.program import Choice, Optimize, Program
+    from tinyserve.convert.settings import FloatShare
     from tinyserve.convert.settings import Options as Settings
     from tinyserve.firmware.build import Firmware
     from tinyserve.firmware.toolchain import Name as ToolchainName
@@ -283,6 +284,17 @@ def measure_on(board: str, operators: tuple[Path, ...] = ()) -> Callable[[bytes]
         return cost(model, board, operators)
 
     return measure
+
+
+def floats_on(board: str, operators: tuple[Path, ...] = ()) -> Callable[[bytes], FloatShare]:
+    """What tells the cost of a model's float layers on a board's twin, as ``measure_on``."""
+
+    def share(model: bytes) -> FloatShare:
+        from tinyserve.bench.counts.count import float_share
+
+        return float_share(model, board, operators)
+
+    return share
 
 
 def optimize(function: F) -> F:

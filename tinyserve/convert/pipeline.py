@@ -26,7 +26,7 @@ from tinyserve.bundle import (
 )
 from tinyserve.compiler.passes.load import load
 from tinyserve.convert import sources
-from tinyserve.convert.check import comparison, doubts, fidelity, stage
+from tinyserve.convert.check import comparison, doubts, fidelity, floats, stage
 from tinyserve.convert.check.figures import figures
 from tinyserve.convert.quantize import auto, extremes, signal_front
 from tinyserve.convert.quantize.schemes import Judge, ladder
@@ -240,9 +240,9 @@ def _quantized(session: Session, calibration: Dataset | None, held: Dataset, qua
         converted = _cheapest(session, calibration, held)
     else:
         converted = extremes.calibrated(session, calibration, held, quantize)
-    floats = facts.computed_in_float(converted.data)
-    if floats and converted.scheme != "float32":
-        session.record.notes.append(f"stays in float32: {', '.join(floats)}")
+    in_float = floats.note(converted, session.options)
+    if in_float:
+        session.record.notes.append(in_float)
     return converted
 
 

@@ -14,6 +14,16 @@ from tinyserve.features.spec import Spec
 
 
 @dataclass(frozen=True)
+class FloatShare:
+    """Instructions of one inference on ``board`` in layers that compute in float32, with the conversions from
+    and to integers around them, of ``total``."""
+
+    board: str
+    instructions: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Options:
     """The settings of a conversion beyond its source, data and output.
 
@@ -34,6 +44,7 @@ class Options:
     - ``trust``: pickles may run their code when they are loaded (scikit-learn).
     - ``timeout_s``: how long a converter may be silent.
     - ``measure``: what a .tflite costs on a board, for the costs of variants; None: not measured.
+    - ``float_share``: what the layers of a .tflite that stay in float32 cost on a board; None: not measured.
     - ``features``: steps in front of the model, which then takes raw samples.
     - ``reading``: how samples are made of images, CSV and audio.
     """
@@ -54,6 +65,7 @@ class Options:
     keep_layout: bool = False
     timeout_s: float = 600.0
     measure: Callable[[bytes], Cost] | None = field(default=None, repr=False, compare=False)
+    float_share: Callable[[bytes], FloatShare] | None = field(default=None, repr=False, compare=False)
     features: Spec | None = None
     reading: Reading = AS_IT_IS
 

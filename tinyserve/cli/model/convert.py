@@ -141,6 +141,7 @@ def command(
         mlperf_id=mlperf_id,
         labels=options.read_labels(labels) if labels else (),
         measure=options.measure_on(board, operators),
+        float_share=options.floats_on(board, operators),
         reading=Reading(pixel_range, stride, sample_rate, missing=given is not None),
     )
     conversion = workflow.Conversion(

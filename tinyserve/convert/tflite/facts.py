@@ -147,25 +147,22 @@ def weights(model: Model) -> list[WeightStatistics]:
     return list(found.values())
 
 
-def left_in_float(model: Model) -> list[str]:
-    """Operators that compute in float32, by their places; features are meant to."""
+def left_in_float(model: Model) -> list[Node]:
+    """Operators that compute in float32; features are meant to."""
     nodes = [node for graph in model.graphs for node in graph.nodes]
     computing = [node for node in nodes if node.name not in _CONVERSIONS and not is_feature(node)]
-    return [
-        node.location for node in computing if any(tensor.dtype is DType.FLOAT32 for tensor in node.outputs)
-    ]
+    return [node for node in computing if any(tensor.dtype is DType.FLOAT32 for tensor in node.outputs)]
 
 
-def computed_in_float(data: bytes) -> list[str]:
-    """Of ``left_in_float`` what the compiler leaves there too: it makes tables of functions of one int8
-    value."""
+def as_compiled(data: bytes) -> Model:
+    """The model with the tables that the compiler makes of functions of one int8 value."""
     model = reader.read(data)
     parse_attributes(model)
     for graph in model.graphs:
         lookup_tables.run(graph, model)
         while dead_code.run(graph, model):
             pass
-    return left_in_float(model)
+    return model
 
 
 _CONVERSIONS = frozenset({"QUANTIZE", "DEQUANTIZE", "CAST"})
