@@ -870,6 +870,13 @@ static void command_ts_memory(char *args)
 
 static void command_help(char *args);
 
+#ifndef protocol_is_open
+#define protocol_is_open() 1 /* firmware for the bench and the desk */
+#endif
+
+/* What strangers may ask where the line is closed. */
+#define PUBLIC_COMMANDS 2u
+
 static const struct {
     const char *name;
     void (*run)(char *args);
@@ -916,7 +923,11 @@ static void run_command(char *text)
     const char *const name = next_word(&text);
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         if (equal(name, commands[i].name)) {
-            commands[i].run(text);
+            if (i < PUBLIC_COMMANDS || protocol_is_open()) {
+                commands[i].run(text);
+            } else {
+                fail("locked: this firmware was built with --secure", NULL);
+            }
             return;
         }
     }

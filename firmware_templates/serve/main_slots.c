@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Firmware whose model comes from a slot: MLPerf Tiny's text protocol and SMP on one line. */
+#include "line_rate.h"
 #include "port.h"
 #include "protocol.h"
 #include "serving.h"
@@ -12,6 +13,7 @@ int main(void)
     serving_start();
     protocol_start();
     for (int c = port_getc(); c >= 0; c = port_getc()) {
+        line_rate_received((uint8_t)c);
         if (!smp_frame_receive((uint8_t)c)) {
             protocol_receive((char)c);
         }

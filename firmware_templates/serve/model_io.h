@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "secure.h"
 #include "serving.h"
 #include "smp.h"
 
@@ -18,6 +19,8 @@
 #define MODEL_IS_STATEFUL (serving->is_stateful)
 #define MODEL_ARENA_BYTES (serving->arena_bytes)
 #define MODEL_SHA256 (serving_sha256())
+
+#define protocol_is_open secure_is_open
 
 #define model_inputs (serving->inputs)
 #define model_outputs (serving->outputs)

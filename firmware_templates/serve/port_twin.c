@@ -11,6 +11,8 @@
 #define WATCHDOG REGISTER(0x10u)
 #define RESET REGISTER(0x14u)
 #define CAUSE REGISTER(0x18u)
+#define BAUD REGISTER(0x1cu)
+#define RANDOM REGISTER(0x20u)
 
 int port_flash_erase(uint32_t address)
 {
@@ -52,4 +54,18 @@ void port_reset(void)
 port_reset_cause port_why_reset(void)
 {
     return (port_reset_cause)CAUSE;
+}
+
+int port_baud(uint32_t rate)
+{
+    BAUD = rate;
+    return 0;
+}
+
+int port_random(uint8_t *to, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; ++i) {
+        to[i] = (uint8_t)RANDOM;
+    }
+    return 0;
 }

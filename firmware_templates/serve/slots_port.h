@@ -13,6 +13,8 @@ int port_flash_program(uint32_t address, const uint8_t *bytes, uint32_t count); 
 const uint8_t *port_flash_at(uint32_t address);
 void port_watchdog(uint32_t ticks); /* resets after that many of CONFIG_TICK_UNIT; 0: never */
 void port_reset(void) __attribute__((noreturn));
-port_reset_cause port_why_reset(void); /* this start */
+int port_baud(uint32_t rate);                 /* of the line, when all that was sent has left; 0 on success */
+int port_random(uint8_t *to, uint32_t count); /* that nobody can foresee; 0 on success, 1 where there is no source */
+port_reset_cause port_why_reset(void);        /* this start */
 
 #endif

@@ -3,6 +3,8 @@
 
 #include "config.h"
 #include "health.h"
+#include "line_rate.h"
+#include "secure.h"
 #include "slots_port.h"
 #include "smp_frame.h"
 
@@ -58,6 +60,9 @@ void smp_fail(smp_request *request, uint32_t code, uint32_t plain)
 
 static int run(smp_request *request)
 {
+    if (!secure_is_open() && !smp_line_is_public(request)) {
+        return SMP_ACCESS_DENIED;
+    }
     switch (request->group) {
     case SMP_GROUP_OS:
         return smp_os(request);
@@ -77,6 +82,7 @@ void smp_packet(const uint8_t *packet, uint32_t bytes)
     if (bytes < HEADER_BYTES) {
         return;
     }
+    line_rate_proved();
     const uint32_t operation = packet[0] & OPERATION;
     const uint32_t length = (uint32_t)packet[2] << 8 | packet[3];
     if ((operation != READ && operation != WRITE) || length != bytes - HEADER_BYTES) {
@@ -108,6 +114,7 @@ void smp_packet(const uint8_t *packet, uint32_t bytes)
     answer[2] = (uint8_t)(request.out.count >> 8);
     answer[3] = (uint8_t)request.out.count;
     smp_frame_send(answer, HEADER_BYTES + request.out.count);
+    line_rate_sent();
     if (resets) {
         port_reset();
     }

@@ -19,7 +19,8 @@ enum {
     SMP_NO_ENTRY = 5,
     SMP_BAD_STATE = 6,
     SMP_TOO_LONG = 7,
-    SMP_NOT_SUPPORTED = 8
+    SMP_NOT_SUPPORTED = 8,
+    SMP_ACCESS_DENIED = 11
 };
 
 /* A request, and where its answer goes. */
@@ -39,6 +40,10 @@ int smp_os(smp_request *request);
 int smp_image(smp_request *request);
 int smp_statistics(smp_request *request);
 int smp_model(smp_request *request);
+int smp_line(smp_request *request); /* commands of group 64 that smp_model has not */
+
+/* Whether a request is answered on a line that is closed. */
+int smp_line_is_public(const smp_request *request);
 
 /* An error of the group's own, as protocol version 2 has it; `plain` is what version 1 says. */
 void smp_fail(smp_request *request, uint32_t code, uint32_t plain);

@@ -322,6 +322,6 @@ int smp_model(smp_request *request)
     case MODEL_REVERT:
         return revert(request);
     default:
-        return SMP_NOT_SUPPORTED;
+        return smp_line(request);
     }
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from tests.slots.models import bundle_of, classifier
 from tests.support import cache
@@ -81,10 +81,15 @@ class Workshop:
         return UpdatableDevice(Symbols(self.elf), self.board, flash, kept)
 
 
-def make_workshop(core: str, directory: Path, bundles: Callable[[int], Bundle]) -> Workshop:
+def make_workshop(
+    core: str,
+    directory: Path,
+    bundles: Callable[[int], Bundle],
+    line_key: Ed25519PublicKey | None = None,
+) -> Workshop:
     board = small(boards.load(core))
     compiled = compile_for_slots(bundles(1).model_bytes(), workflow.target(board, "balanced"))
-    settings = Settings(key=KEY.public_key(), memory=memory_for(compiled))
+    settings = Settings(key=KEY.public_key(), memory=memory_for(compiled), line_key=line_key)
     project = render_slots(compiled, board, settings, directory / "firmware")
     return Workshop(board, build(project, optimize="-Os").elf, directory, bundles)
 

@@ -124,6 +124,10 @@ class Link(ABC):
         """What the device is doing, for errors: emulators know it, '' where nobody does."""
         return ""
 
+    def set_baud(self, baud: int) -> None:
+        """Sends and receives at another rate from now on, where the connection has one."""
+        del baud
+
     def place(self, address: int) -> str:
         """Where a code address lies; devices that know the firmware's symbols set ``symbols``."""
         return self.symbols.place(address) if self.symbols else f"{address:#010x}"

@@ -43,6 +43,16 @@ class SerialLink(Link):
         super().close()
         self._serial.close()
 
+    def set_baud(self, baud: int) -> None:
+        """Raises DeviceError where this port has no such rate."""
+        try:
+            self._serial.flush()
+            self._serial.baudrate = baud
+            self._serial.reset_input_buffer()
+        except (OSError, ValueError, serial.SerialException) as error:
+            raise DeviceError(f"{self.name}: no {baud:,} bit/s: {error}", "take another --baud") from error
+        self.discard_input()
+
     def _send(self, data: bytes) -> None:
         try:
             self._serial.write(data)

@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyserve import boards
+from tinyserve.devices.link import Link
 from tinyserve.devices.smp.client import SmpClient
 from tinyserve.devices.smp.commands import SmpDevice
 from tinyserve.devices.symbols import Symbols
@@ -16,6 +18,8 @@ from tinyserve.errors import DeviceError, FileSystemError, UsageError
 from tinyserve.extras import missing_package
 from tinyserve.firmware.render import BAUD, ELF_FILE
 from tinyserve.locks import alone
+from tinyserve.progress import Progress, silent
+from tinyserve.slots import keys
 from tinyserve.slots.firmware import device_facts
 from tinyserve.slots.layout import layout_of
 
@@ -26,14 +30,46 @@ KEPT_FILE = "twin.bin"
 _PATIENCE_S = 2.0
 
 
-@contextmanager
-def connect(
-    port: str | None, twin: Path | None, board: str | None = None, baud: int = BAUD
-) -> Iterator[SmpDevice]:
-    """Opens one of both; ``board`` names the board at the port ("auto": finds the port).
+@dataclass(frozen=True)
+class Target:
+    """A device by one of both: the serial ``port`` of a ``board`` ("auto": finds it), or the directory of a
+    ``twin``. ``baud``: the rate that is asked for; ``line_key``: the private key of a device that was built
+    with --secure."""
 
-    Raises UsageError unless exactly one is named, DeviceError, FileSystemError.
+    port: str | None = None
+    twin: Path | None = None
+    board: str | None = None
+    baud: int = BAUD
+    line_key: Path | None = None
+
+
+@contextmanager
+def connect(target: Target, progress: Progress = silent) -> Iterator[SmpDevice]:
+    """Opens a device. At the end its line is as it was: locked, at the rate that it starts with.
+
+    Raises UsageError unless exactly one of port and twin is named, DeviceError, FileSystemError.
     """
+    key = keys.private(target.line_key) if target.line_key is not None else None
+    with _opened(target) as link:
+        device = SmpDevice(SmpClient(link), key.sign if key is not None else None)
+        before = BAUD
+        if target.baud != BAUD:
+            reached = device.set_baud(target.baud)
+            progress(f"the line is at {reached:,} bit/s")
+            before = reached
+        try:
+            yield device
+        finally:
+            with suppress(DeviceError):
+                if before != BAUD:
+                    device.set_baud(BAUD)
+                if key is not None:
+                    device.lock()
+
+
+@contextmanager
+def _opened(target: Target) -> Iterator[Link]:
+    port, twin = target.port, target.twin
     if (port is None) == (twin is None):
         raise UsageError(
             "name the device: a board's port or a twin",
@@ -41,19 +77,19 @@ def connect(
         )
     if twin is not None:
         with held(twin), open_twin(twin) as device:
-            yield SmpDevice(SmpClient(device.link))
+            yield device.link
         return
     assert port is not None
     try:
-        from tinyserve.devices.serial import SerialLink, find_port
+        from tinyserve.devices.serial import SerialLink, require_port
     except ModuleNotFoundError as error:
         raise missing_package(error) or error from error
-    if board is None:
+    if target.board is None:
         raise UsageError(f"--port {port}: which board is it?", "add --board NAME")
-    chosen = boards.load(board)
-    link = SerialLink(find_port(chosen) if port == "auto" else port, chosen, baud)
+    chosen = boards.load(target.board)
+    link = SerialLink(require_port(chosen, port), chosen)
     try:
-        yield SmpDevice(SmpClient(link))
+        yield link
     finally:
         link.close()
 

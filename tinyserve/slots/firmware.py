@@ -17,6 +17,7 @@ from tinyserve.errors import FileSystemError, ModelError, UsageError
 from tinyserve.firmware.interface import interface_of
 from tinyserve.firmware.mlperf import Exchange
 from tinyserve.firmware.render import (
+    BAUD,
     LINKER_SCRIPT,
     SHIM,
     Contents,
@@ -35,6 +36,10 @@ from tinyserve.slots.layout import STACK_BYTES, Layout, layout_of
 DEVICE_FILE = "device.json"
 WATCHDOG_S = 5
 """Longer than any inference; on a twin in instructions, one per clock."""
+SESSION_S = 600
+"""A line that was opened and is not used any more is closed after it; on a twin in instructions."""
+MOST_BAUD = 1_000_000
+_SAMPLES_A_BIT = 16
 _ROOM = 1.25
 _COMMON = (
     "config.h", "frame_stream.c", "frame_stream.h", "mlperf.c", "mlperf.h", "port.h", "serial_text.c",
@@ -48,21 +53,24 @@ _SLOTS = (
     "slots/ed25519.c", "slots/ed25519.h", "slots/image.c", "slots/image.h", "slots/sha2.c", "slots/sha2.h",
     "slots/slots.c", "slots/slots.h",
     "serve/cbor.c", "serve/cbor.h", "serve/health.c", "serve/health.h", "serve/main_slots.c",
-    "serve/model_io.h", "serve/model_table.h", "serve/port_twin.c", "serve/serving.c", "serve/serving.h",
-    "serve/slots_config.h", "serve/slots_port.h", "serve/smp.c", "serve/smp.h", "serve/smp_frame.c",
-    "serve/smp_frame.h", "serve/smp_image.c", "serve/smp_model.c",
+    "serve/line_rate.c", "serve/line_rate.h", "serve/model_io.h", "serve/model_table.h", "serve/port_twin.c",
+    "serve/secure.c", "serve/secure.h", "serve/serving.c", "serve/serving.h", "serve/slots_config.h",
+    "serve/slots_port.h", "serve/smp.c", "serve/smp.h", "serve/smp_frame.c", "serve/smp_frame.h",
+    "serve/smp_image.c", "serve/smp_line.c", "serve/smp_model.c",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What firmware is built with. ``key``: whom images must be signed by. ``memory``: RAM for a model's
-    arena and inputs, in bytes. ``least_counter``: of the first image."""
+    arena and inputs, in bytes. ``least_counter``: of the first image. ``line_key``: whose signature opens the
+    line to more than questions what the device is; None: it is open to all."""
 
     key: Ed25519PublicKey
     memory: int
     least_counter: int = 0
     health: bool = True
+    line_key: Ed25519PublicKey | None = None
 
 
 class DeviceFacts(msgspec.Struct, frozen=True):
@@ -147,11 +155,25 @@ def _slots_context(board: Board, layout: Layout, settings: Settings) -> dict[str
         "core_id": core_id(board.core.name),
         "memory_bytes": settings.memory,
         "least_counter": settings.least_counter,
-        "key_bytes": [f"0x{byte:02x}" for byte in key_bytes(settings.key)],
+        "key_bytes": _bytes(settings.key),
         "watchdog_ticks": min(board.clock_hz * WATCHDOG_S, 0xFFFFFFFF),
         "health": settings.health,
         "controller": controller_address(board.core),
+        "baud": BAUD,
+        "most_baud": most_baud(board),
+        "secure": settings.line_key is not None,
+        "line_key_bytes": _bytes(settings.line_key) if settings.line_key else [],
+        "session_ticks": min(board.clock_hz * SESSION_S, 0xFFFFFFFF),
     }
+
+
+def most_baud(board: Board) -> int:
+    """The fastest line that a UART which samples sixteen times a bit has on this board; bit/s."""
+    return max(BAUD, min(MOST_BAUD, board.clock_hz // _SAMPLES_A_BIT))
+
+
+def _bytes(key: Ed25519PublicKey) -> list[str]:
+    return [f"0x{byte:02x}" for byte in key_bytes(key)]
 
 
 def _port(board: Board) -> Port:

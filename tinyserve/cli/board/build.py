@@ -41,6 +41,10 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Making
     help="RAM that it keeps for models.  [default: SOURCE's and a quarter more]",
 )
 @click.option("--no-health", is_flag=True, help="Firmware with slots without health counters.")
+@click.option(
+    "--secure", type=PATH, metavar="KEY",
+    help="With --slots: inferences, updates and counters only for hosts that have the private half of KEY.",
+)  # fmt: skip
 @options.making
 def command(
     *,
@@ -51,6 +55,7 @@ def command(
     slots: Path | None,
     slot_memory: int | None,
     no_health: bool,
+    secure: Path | None,
     making: Making,
 ) -> None:
     """Build the firmware for a board and report its size by part."""
@@ -66,11 +71,14 @@ def command(
 
         build_slots(
             source, chosen, slots, making,
-            emulate=emulate, output=output, memory=slot_memory, health=not no_health, board_name=board,
+            emulate=emulate, output=output, memory=slot_memory, health=not no_health, secure=secure,
+            board_name=board,
         )  # fmt: skip
         return
-    if slot_memory is not None or no_health:
-        raise UsageError("--slot-memory and --no-health are for firmware with slots", "add --slots KEY")
+    if slot_memory is not None or no_health or secure is not None:
+        raise UsageError(
+            "--slot-memory, --no-health and --secure are for firmware with slots", "add --slots KEY"
+        )
     workflow.check_build(source, chosen, board, emulate)
     with progress() as report:
         made, firmware = making.firmware(source, chosen, report, emulate=emulate, directory=output)

@@ -23,6 +23,7 @@ def build_slots(
     output: Path | None,
     memory: int | None,
     health: bool,
+    secure: Path | None,
     board_name: str,
 ) -> None:
     """Builds firmware for models like ``source``, and says where it is. Raises UsageError for a board."""
@@ -41,6 +42,7 @@ def build_slots(
             f"{board.id}: firmware with slots is built for its twin so far", "add --emulate for the twin"
         )
     public = keys.public(key)
+    line_key = keys.public(secure) if secure is not None else None
     conversion = making.converting.conversion()
     with progress() as report:
         made = workflow.to_bundle(source, conversion, report)
@@ -49,7 +51,9 @@ def build_slots(
         directory = output or workflow.inside(made, f"{board.id}-slots")
         with alone(directory, report):
             report("building firmware")
-            settings = Settings(key=public, memory=memory or memory_for(compiled), health=health)
+            settings = Settings(
+                key=public, memory=memory or memory_for(compiled), health=health, line_key=line_key
+            )
             project = render_slots(compiled, board, settings, directory, board_name=board_name)
             firmware = build(project, making.toolchain, optimize="-Os")
     stdout().print(firmware_panel("slots", firmware, project.board))

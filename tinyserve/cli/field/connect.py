@@ -4,18 +4,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from functools import wraps
+from pathlib import Path
+from typing import Any
 
 import click
 
 from tinyserve.cli.completion import BOARD
 from tinyserve.cli.options import PATH, chain
 
-F = TypeVar("F", bound=Callable[..., Any])
 
+def connection(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--emulate, --port, --board, --baud, --line-key: which device, as one argument ``target``."""
 
-def connection(function: F) -> F:
-    """--emulate, --port, --board, --baud: which device."""
+    @wraps(function)
+    def command(
+        *,
+        emulate: Path | None,
+        port: str | None,
+        board: str | None,
+        baud: int,
+        line_key: Path | None,
+        **arguments: Any,
+    ) -> Any:
+        from tinyserve.slots.connection import Target
+
+        return function(**arguments, target=Target(port, emulate, board, baud, line_key))
+
     return chain(
         click.option(
             "--emulate", type=PATH, metavar="DIR",
@@ -24,6 +39,11 @@ def connection(function: F) -> F:
         click.option("--port", metavar="PORT", help="A board's serial port; 'auto' finds it."),
         click.option("--board", type=BOARD, help="The board at the port."),
         click.option(
-            "--baud", type=click.IntRange(min=1200), default=115200, show_default=True, help="Of the port."
+            "--baud", type=click.IntRange(9600, 10_000_000), default=115200, show_default=True,
+            help="Bits per second to move the line to, as far as the board takes it.",
         ),
-    )(function)  # fmt: skip
+        click.option(
+            "--line-key", type=PATH, metavar="FILE",
+            help="Private key that opens the line of firmware built with --secure.",
+        ),
+    )(command)  # fmt: skip

@@ -15,6 +15,7 @@ from tinyserve.cli.options import PATH
 
 if TYPE_CHECKING:
     from tinyserve.health.counters import Counters
+    from tinyserve.slots.connection import Target
 
 
 @click.command(name="health")
@@ -39,10 +40,7 @@ def command(
     min_count: int,
     json_file: Path | None,
     prometheus: Path | None,
-    emulate: Path | None,
-    port: str | None,
-    board: str | None,
-    baud: int,
+    target: Target,
 ) -> int:
     """Read a device's counters, and compare them with the profile in BUNDLE: exit status 3 on drift.
 
@@ -65,8 +63,8 @@ def command(
             f"{bundle} has no reference profile", "convert again with --representative DATA: real data"
         )
     counted = [read_json(path) for path in readings]
-    if emulate is not None or port is not None or not counted:
-        counted.append(_read_device(port, emulate, board, baud, clear))
+    if target.twin is not None or target.port is not None or not counted:
+        counted.append(_read_device(target, clear))
     seen = merged(counted)
     if seen.model_sha256 != made.manifest.model_sha256:
         raise ModelError(
@@ -84,13 +82,11 @@ def command(
     return 3 if verdict.state == "drift" else 0
 
 
-def _read_device(
-    port: str | None, emulate: Path | None, board: str | None, baud: int, clear: bool
-) -> Counters:
+def _read_device(target: Target, clear: bool) -> Counters:
     from tinyserve.health.counters import read
     from tinyserve.slots.connection import connect
 
-    with connect(port, emulate, board, baud) as device:
+    with connect(target) as device:
         state = device.health()
         seen = read(state.data, state.sha256)
         if clear:

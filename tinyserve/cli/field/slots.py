@@ -4,11 +4,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from tinyserve.cli.console import echo
 from tinyserve.cli.field.connect import connection
+
+if TYPE_CHECKING:
+    from tinyserve.slots.connection import Target
 
 
 @click.command(name="slots")
@@ -23,10 +27,7 @@ def command(
     revert: bool,
     erase: bool,
     pty: bool,
-    emulate: Path | None,
-    port: str | None,
-    board: str | None,
-    baud: int,
+    target: Target,
 ) -> None:
     """Show what a device's slots hold, their state, and why something was refused."""
     from tinyserve.errors import UsageError
@@ -36,9 +37,9 @@ def command(
     if confirm + revert + erase + pty > 1:
         raise UsageError("--confirm, --revert, --erase and --pty exclude each other", "give one of them")
     if pty:
-        _serve(emulate)
+        _serve(target.twin)
         return
-    with connect(port, emulate, board, baud) as device:
+    with connect(target) as device:
         if confirm:
             device.confirm()
         if revert:

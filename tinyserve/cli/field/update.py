@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,14 +12,15 @@ from tinyserve.cli.console import echo
 from tinyserve.cli.field.connect import connection
 from tinyserve.cli.options import PATH
 
+if TYPE_CHECKING:
+    from tinyserve.slots.connection import Target
+
 
 @click.command(name="update")
 @click.argument("image", type=PATH)
 @click.option("--no-confirm", is_flag=True, help="Leave the model on trial: it ends after three boots.")
 @connection
-def command(
-    *, image: Path, no_confirm: bool, emulate: Path | None, port: str | None, board: str | None, baud: int
-) -> None:
+def command(*, image: Path, no_confirm: bool, target: Target) -> None:
     """Put a signed model image on a device: upload, verify, prove, try, confirm.
 
     IMAGE is the directory that `tinyserve sign` wrote, or one image of it. The device checks signature,
@@ -31,7 +33,7 @@ def command(
     from tinyserve.slots.update import images, update
 
     offered = images(image)
-    with progress() as report, connect(port, emulate, board, baud) as device:
+    with progress() as report, connect(target, report) as device:
         done = update(device, offered, confirm=not no_confirm, progress=report)
     state = "confirmed" if done.confirmed else "on trial, not confirmed"
     before = "was there already, " if done.was_there else ""

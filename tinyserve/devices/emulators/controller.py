@@ -5,6 +5,7 @@ and the reset. Programming clears bits alone. The power can be cut before, insid
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from tinyserve.boards.types import Core
 
 PAGE_BYTES = 0x1000
 _ADDRESSES = {"cortex_m": 0x4003_0000, "riscv": 0x1003_0000}
-_ADDRESS, _PROGRAM, _ERASE, _STATUS, _WATCHDOG, _RESET, _CAUSE = range(0, 28, 4)
+_ADDRESS, _PROGRAM, _ERASE, _STATUS, _WATCHDOG, _RESET, _CAUSE, _BAUD, _RANDOM = range(0, 36, 4)
+_POWER_ON_BAUD = 115_200
 
 
 def controller_address(core: Core) -> int:
@@ -78,7 +80,8 @@ class Memory(Protocol):
 class Controller:
     """The registers. ``stop`` asks the machine to come to rest at the next block, where it looks at
     ``power_is_gone``, ``reset_wanted`` and ``flash_changed``. Writes outside of ``flash`` fail: the
-    firmware's own code lies there."""
+    firmware's own code lies there. ``baud`` is what the firmware has set its line to, bit/s; ``random`` draws
+    what it takes for noise."""
 
     def __init__(
         self, memory: Memory, flash: WritableFlash, clock: Callable[[], int], stop: Callable[[], None]
@@ -91,6 +94,7 @@ class Controller:
         self.record_operations = False
         self.count = 0
         self.violations = 0
+        self.random: Callable[[int], bytes] = os.urandom
         self.start(Cause.POWER_ON)
 
     def start(self, cause: Cause) -> None:
@@ -99,9 +103,12 @@ class Controller:
         self.deadline: int | None = None
         self.power_is_gone = self.reset_wanted = self.flash_changed = False
         self._address = self._status = 0
+        self.baud = _POWER_ON_BAUD
 
     def read(self, offset: int) -> int:
         """What a load from a register gives."""
+        if offset == _RANDOM:
+            return int.from_bytes(self.random(4), "little")
         return {_STATUS: self._status, _CAUSE: int(self.cause)}.get(offset, 0)
 
     def write(self, offset: int, value: int) -> None:
@@ -117,6 +124,8 @@ class Controller:
         elif offset == _WATCHDOG:
             self.deadline = self._clock() + value if value else None
             self._stop()
+        elif offset == _BAUD:
+            self.baud = value
         elif offset == _RESET:
             self.reset_wanted = True
             self._stop()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,13 +29,23 @@ _PLAIN = {
     6: "not in this state",
     7: "an answer that is too long",
     8: "a command that it does not have",
+    11: "access denied",
 }
+ACCESS_DENIED = 11
+_LOCKED = (
+    "the device's line is locked: it was built with --secure",
+    "--line-key FILE names the private key of the one that it was built with",
+)
 
 
 class SmpError(DeviceError):
     """The device answered with an error: ``code`` of ``group``, or of SMP itself (``group`` None)."""
 
     def __init__(self, group: int | None, code: int, what: str) -> None:
+        if (group, code) == (None, ACCESS_DENIED):
+            super().__init__(f"{_LOCKED[0]} (asked for {what})", _LOCKED[1])
+            self.group, self.code = group, code
+            return
         words = _PLAIN.get(code, f"error {code}") if group is None else f"error {code} of group {group}"
         super().__init__(f"the device answers {what} with {words}", "tinyserve slots shows its state")
         self.group = group
@@ -52,10 +62,14 @@ class Command:
 
 
 class SmpClient:
-    """Talks over a device's link. One request at a time."""
+    """Talks over a device's link. One request at a time.
+
+    ``unlock`` opens a line that turns out to be locked; the request is then made once more.
+    """
 
     def __init__(self, link: Link, timeout_s: float = TIMEOUT_S, tries: int = TRIES) -> None:
-        self._link = link
+        self.link = link
+        self.unlock: Callable[[], None] | None = None
         self._timeout_s = timeout_s
         self._tries = tries
         self._sequence = 0
@@ -73,6 +87,34 @@ class SmpClient:
     def _ask(
         self, operation: int, command: Command, arguments: Mapping[str, Any], timeout_s: float
     ) -> dict[str, Any]:
+        try:
+            return self._ask_once(operation, command, arguments, timeout_s)
+        except SmpError as error:
+            unlock = self.unlock
+            if unlock is None or (error.group, error.code) != (None, ACCESS_DENIED):
+                raise
+        self.unlock = None  # what it asks itself is never locked
+        try:
+            unlock()
+        finally:
+            self.unlock = unlock
+        return self._ask_once(operation, command, arguments, timeout_s)
+
+    def answers(self, command: Command, timeout_s: float, tries: int) -> bool:
+        """Whether the device answers a read at all."""
+        before = self._timeout_s, self._tries
+        self._timeout_s, self._tries = timeout_s, tries
+        try:
+            self.read(command)
+        except NoAnswer:
+            return False
+        finally:
+            self._timeout_s, self._tries = before
+        return True
+
+    def _ask_once(
+        self, operation: int, command: Command, arguments: Mapping[str, Any], timeout_s: float
+    ) -> dict[str, Any]:
         self._sequence = (self._sequence + 1) & 0xFF
         body = cbor2.dumps(dict(arguments))
         head = (operation | _VERSION_2, 0, len(body), command.group, self._sequence, command.number)
@@ -80,7 +122,7 @@ class SmpClient:
         wanted = (operation + 1, command.group, self._sequence, command.number)
         last: DeviceError = DeviceError("nothing was tried")
         for _ in range(self._tries):
-            self._link.write(request)
+            self.link.write(request)
             try:
                 return self._checked(self._answer(wanted, timeout_s), command)
             except LinkClosed:
@@ -99,8 +141,8 @@ class SmpClient:
         while True:
             left = deadline - time.monotonic()
             if left <= 0:
-                raise NoAnswer(self._link.describe(f"no whole answer within {timeout_s:g} s"))
-            line = self._link.read_line(left)
+                raise NoAnswer(self.link.describe(f"no whole answer within {timeout_s:g} s"))
+            line = self.link.read_line(left)
             packet = assembler.feed(line.encode("latin-1", errors="replace"))
             if packet is None or len(packet) < _HEADER.size:
                 continue
@@ -112,9 +154,9 @@ class SmpClient:
         try:
             answer = cbor2.loads(body)
         except (cbor2.CBORDecodeError, ValueError, EOFError) as error:
-            raise NoAnswer(self._link.describe(f"the answer to {command.name} is no CBOR")) from error
+            raise NoAnswer(self.link.describe(f"the answer to {command.name} is no CBOR")) from error
         if not isinstance(answer, dict):
-            raise NoAnswer(self._link.describe(f"the answer to {command.name} is no map"))
+            raise NoAnswer(self.link.describe(f"the answer to {command.name} is no map"))
         wrong = answer.get("err")
         if isinstance(wrong, dict):
             raise SmpError(_number(wrong.get("group")), _number(wrong.get("rc")), command.name)

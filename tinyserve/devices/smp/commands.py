@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, Any, TypeVar
@@ -14,7 +15,7 @@ from msgspec import Meta
 
 from tinyserve.compiler.events import Event
 from tinyserve.devices.link import NoAnswer
-from tinyserve.devices.smp.client import IMAGE, MODEL, OS, Command, SmpClient
+from tinyserve.devices.smp.client import ACCESS_DENIED, IMAGE, MODEL, OS, Command, SmpClient, SmpError
 from tinyserve.errors import DeviceError
 from tinyserve.progress import Progress, silent
 
@@ -34,11 +35,22 @@ _PROFILE = Command(MODEL, 4, "profile")
 _HEALTH = Command(MODEL, 5, "health")
 _SLOTS = Command(MODEL, 6, "slots")
 _REVERT = Command(MODEL, 7, "revert")
+_CHALLENGE = Command(MODEL, 8, "challenge")
+_UNLOCK = Command(MODEL, 9, "unlock")
+_LOCK = Command(MODEL, 10, "lock")
+_BAUD = Command(MODEL, 11, "baud")
+LINE_LABEL = b"tinyserve-line-1"
+"""Before the number that a device draws, in what a host signs: no signature of an image can stand for it."""
+_NONCE_BYTES = 32
+_NEW_RATE_TIMEOUT_S, _NEW_RATE_TRIES = 1.0, 2
+_FALL_BACK_TRIES = 8
+_NOT_SUPPORTED = 8
 VERIFY_TIMEOUT_S = 120.0
 """A signature takes a second, an erase of a slot some more, a proof as long as an inference."""
 _CHUNK_OVERHEAD = 128
 _LEAST_CHUNK = 32
 _STALLS = 20
+_MOST_RATE = 50_000_000
 
 
 class Phase(IntEnum):
@@ -141,8 +153,11 @@ class SmpDevice:
     """Firmware with slots behind a client. Every call raises SmpError for what the device refuses, and what
     the link raises."""
 
-    def __init__(self, client: SmpClient) -> None:
+    def __init__(self, client: SmpClient, sign: Callable[[bytes], bytes] | None = None) -> None:
+        """``sign`` signs for the line key of a device that was built with --secure."""
         self._client = client
+        if sign is not None:
+            client.unlock = lambda: self.unlock(sign)
         self.events: list[Event] = []
         self.lost_events = 0
 
@@ -154,6 +169,57 @@ class SmpDevice:
         """Restarts the device; it answers before."""
         with contextlib.suppress(NoAnswer):
             self._client.write(_RESET)
+
+    def unlock(self, sign: Callable[[bytes], bytes]) -> None:
+        """Proves to the device that this host has the line's key. A device that is not locked is left alone.
+
+        Raises DeviceError where the device takes another key.
+        """
+        answer = self._client.read(_CHALLENGE)
+        nonce = answer.get("nonce", b"")
+        if not answer.get("secure"):
+            return
+        if not isinstance(nonce, bytes) or len(nonce) != _NONCE_BYTES:
+            raise DeviceError("the device draws no number to sign", "update its firmware")
+        try:
+            self._client.write(_UNLOCK, {"signature": sign(LINE_LABEL + nonce)}, VERIFY_TIMEOUT_S)
+        except SmpError as error:
+            if error.code != ACCESS_DENIED:
+                raise
+            raise DeviceError(
+                "the device does not know the line's key", "--line-key FILE: the key of --secure FILE.pub"
+            ) from error
+
+    def lock(self) -> None:
+        """Closes the line to strangers, where the device was built so."""
+        self._client.write(_LOCK)
+
+    def set_baud(self, wanted: int) -> int:
+        """Moves the line to ``wanted`` bit/s or, where the device takes less, to its most; the rate that it
+        has then. Where nothing is understood at the new rate both sides go back.
+
+        Raises DeviceError where the device answers at neither rate.
+        """
+        try:
+            answer = self._client.read(_BAUD)
+        except SmpError as error:
+            if error.code == _NOT_SUPPORTED:
+                raise DeviceError("this firmware has one rate alone", "leave --baud out") from error
+            raise
+        before, most = _rate(answer, "baud"), _rate(answer, "most")
+        rate = min(wanted, most)
+        if rate == before:
+            return before
+        self._client.write(_BAUD, {"baud": rate}, _NEW_RATE_TIMEOUT_S)
+        self._client.link.set_baud(rate)
+        if self._client.answers(_BAUD, _NEW_RATE_TIMEOUT_S, _NEW_RATE_TRIES):
+            return rate
+        self._client.link.set_baud(before)
+        if self._client.answers(_BAUD, _NEW_RATE_TIMEOUT_S, _FALL_BACK_TRIES):
+            return before
+        raise DeviceError(
+            f"the device answers at neither {rate:,} nor {before:,} bit/s", "reset it, and leave --baud out"
+        )
 
     def slots(self) -> SlotsState:
         """What the slots hold."""
@@ -255,6 +321,13 @@ class SmpDevice:
     def clear_health(self) -> None:
         """The counters start again at zero."""
         self._client.write(_HEALTH)
+
+
+def _rate(answer: dict[str, Any], key: str) -> int:
+    rate = answer.get(key)
+    if not isinstance(rate, int) or not 0 < rate <= _MOST_RATE:
+        raise DeviceError(f"the device says {rate!r} of its line's rate", "update its firmware")
+    return rate
 
 
 def _typed(answer: dict[str, Any], kind: type[T]) -> T:
