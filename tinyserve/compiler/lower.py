@@ -199,18 +199,17 @@ class GraphLowering:
         self._shared.constants.append(constant)
         return constant
 
-    def scratch(self, name: str, nbytes: int, alignment: int = 4) -> Buffer:
+    def scratch(self, name: str, nbytes: int, alignment: int = 4, *, size: str = "") -> Buffer:
         """Working memory of one call, in the arena."""
-        return self._add(
-            Buffer(
-                self._shared.buffer_names.take(constant_name(name)), nbytes, DType.UINT8, "scratch", alignment
-            )
-        )
+        unique = self._shared.buffer_names.take(constant_name(name))
+        return self._add(Buffer(unique, nbytes, DType.UINT8, "scratch", alignment, size=size))
 
-    def state(self, name: str, nbytes: int, initial: bytes | None = None, alignment: int = 4) -> Buffer:
+    def state(
+        self, name: str, nbytes: int, initial: bytes | None = None, alignment: int = 4, *, size: str = ""
+    ) -> Buffer:
         """Memory that lives across inferences. ``initial`` (zeros without) is what init and reset write."""
         unique = self._shared.buffer_names.take(constant_name(name))
-        buffer = Buffer(unique, nbytes, DType.UINT8, "state", alignment)
+        buffer = Buffer(unique, nbytes, DType.UINT8, "state", alignment, size=size)
         self._shared.states.append(buffer)
         self._set_initial(buffer, initial)
         return buffer

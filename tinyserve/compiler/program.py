@@ -59,7 +59,11 @@ PORTABLE = Target()
 
 @dataclass(eq=False)
 class Buffer:
-    """A piece of the arena. Activations hold one tensor; scratch lives for one call; state lives forever."""
+    """A piece of the arena. Activations hold one tensor; scratch lives for one call; state lives forever.
+
+    ``size`` is what the kernel's header says that scratch or state takes, as a C expression in bytes: the
+    generated code asserts that it is ``nbytes``.
+    """
 
     name: str
     nbytes: int
@@ -67,6 +71,7 @@ class Buffer:
     kind: BufferKind = "activation"
     alignment: int = 4
     tensor: Tensor | None = None
+    size: str = ""
 
 
 @dataclass(eq=False)
@@ -159,8 +164,6 @@ class KernelCall:
     ``variant`` names the kernel variant and ``reason`` why it was chosen. Where ``continues`` is a bool that
     the call sets to false, the inference ends after it, and outputs stay what they were. ``code`` holds the
     lines of functions that are this call's alone, where what to compute is no constant but code.
-    ``scratch_size`` is what the kernel's header says that the call's one scratch buffer takes, as a C
-    expression in bytes: the generated code asserts that it has as many.
     """
 
     function: str
@@ -179,7 +182,6 @@ class KernelCall:
     reason: str = ""
     continues: Buffer | None = None
     code: tuple[str, ...] = ()
-    scratch_size: str = ""
 
     @cached_property
     def fields(self) -> dict[str, ParamValue]:

@@ -10,6 +10,9 @@ typedef struct {
     int32_t samples, width, sections, keep;
 } ts_biquad_params;
 
+/* Bytes of the state. */
+#define TS_BIQUAD_STATE_BYTES(sections, width) (2 * 4 * (sections) * (width))
+
 /* input and output [samples][width]; coefficients [sections][b0 b1 b2 a1 a2] with a0 = 1; state [width][sections][2].
  */
 static inline void ts_biquad(const ts_biquad_params *p, const float *input, const float *coefficients, float *output,

@@ -8,7 +8,7 @@
 #include "common/fixed_point.h"
 
 typedef struct {
-    int32_t count;
+    int32_t elements;
 } ts_cast_params;
 
 #define TS_CAST_PLAIN(T, x) ((T)(x))
@@ -51,7 +51,7 @@ static inline int64_t ts_cast_float_s64(float x)
 #define TS_CAST(FROM, TO, IN, OUT, HOW)                                                                                \
     static inline void ts_cast_##FROM##_##TO(const ts_cast_params *p, const IN *input, OUT *output)                    \
     {                                                                                                                  \
-        for (int32_t i = 0; i < p->count; i++) {                                                                       \
+        for (int32_t i = 0; i < p->elements; i++) {                                                                    \
             output[i] = HOW(OUT, input[i]);                                                                            \
         }                                                                                                              \
     }
@@ -77,7 +77,7 @@ TS_CAST_TO_ALL(b8, uint8_t)
 #define TS_CAST_F32(TO, OUT, LOW, HIGH)                                                                                \
     static inline void ts_cast_f32_##TO(const ts_cast_params *p, const float *input, OUT *output)                      \
     {                                                                                                                  \
-        for (int32_t i = 0; i < p->count; i++) {                                                                       \
+        for (int32_t i = 0; i < p->elements; i++) {                                                                    \
             output[i] = (OUT)ts_cast_float(input[i], LOW, HIGH);                                                       \
         }                                                                                                              \
     }

@@ -101,6 +101,35 @@ static inline void ts_depthwise_conv_2d_s8(const ts_depthwise_conv_2d_s8_params 
     }
 }
 
+/* *output++ = OUTPUT(channel, sum) for every output pixel and channel, one at a time; W is the weights' type, A that of
+ * sums, to which ADD(sum, weight, value) adds. */
+#define TS_DEPTHWISE_CONV_2D_FOR_EACH(T, W, A, ADD, OUTPUT)                                                            \
+    const int32_t output_channels = p->window.input_channels * p->depth_multiplier;                                    \
+    const int32_t input_row = p->window.input_width * p->window.input_channels;                                        \
+    for (int32_t b = 0; b < p->window.batches; b++, input += p->window.input_height * input_row) {                     \
+        for (int32_t oy = 0; oy < p->window.output_height; oy++) {                                                     \
+            const int32_t y0 = ts_window_top(&p->window, oy);                                                          \
+            const ts_taps rows = ts_window_rows(&p->window, y0);                                                       \
+            for (int32_t ox = 0; ox < p->window.output_width; ox++) {                                                  \
+                const int32_t x0 = ts_window_left(&p->window, ox);                                                     \
+                const ts_taps columns = ts_window_columns(&p->window, x0);                                             \
+                for (int32_t oc = 0; oc < output_channels; oc++) {                                                     \
+                    A sum = 0;                                                                                         \
+                    for (int32_t fy = rows.begin; fy < rows.end; fy++) {                                               \
+                        const T *in =                                                                                  \
+                            input + (y0 + fy * p->window.dilation_height) * input_row + oc / p->depth_multiplier;      \
+                        const W *w = p->layer.weights + fy * p->window.filter_width * output_channels + oc;            \
+                        for (int32_t fx = columns.begin; fx < columns.end; fx++) {                                     \
+                            const int32_t x = x0 + fx * p->window.dilation_width;                                      \
+                            sum = ADD(sum, w[fx * output_channels], in[x * p->window.input_channels]);                 \
+                        }                                                                                              \
+                    }                                                                                                  \
+                    *output++ = OUTPUT(oc, sum);                                                                       \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
 /* As above without offsets: 16-bit activations are symmetric. */
 typedef struct {
     ts_sliding_window window;
@@ -108,36 +137,15 @@ typedef struct {
     ts_layer_s16 layer;
 } ts_depthwise_conv_2d_s16_params;
 
+#define TS_DEPTHWISE_CONV_2D_ADD_S16(sum, weight, value) ((sum) + (weight) * (value))
+#define TS_DEPTHWISE_CONV_2D_OUTPUT_S16(channel, sum) ts_layer_output_s16(&p->layer, false, channel, sum)
+
 /* int16 activations, int8 weights, int64 accumulator: TFLM's reference_integer_ops::DepthwiseConvPerChannel. */
 static inline void ts_depthwise_conv_2d_s16(const ts_depthwise_conv_2d_s16_params *p, const int16_t *input,
                                             int16_t *output)
 {
-    const int32_t output_channels = p->window.input_channels * p->depth_multiplier;
-    const int32_t input_row = p->window.input_width * p->window.input_channels;
-
-    for (int32_t b = 0; b < p->window.batches; b++, input += p->window.input_height * input_row) {
-        for (int32_t oy = 0; oy < p->window.output_height; oy++) {
-            const int32_t y0 = ts_window_top(&p->window, oy);
-            const ts_taps rows = ts_window_rows(&p->window, y0);
-            for (int32_t ox = 0; ox < p->window.output_width; ox++) {
-                const int32_t x0 = ts_window_left(&p->window, ox);
-                const ts_taps columns = ts_window_columns(&p->window, x0);
-                for (int32_t oc = 0; oc < output_channels; oc++) {
-                    int64_t sum = 0;
-                    for (int32_t fy = rows.begin; fy < rows.end; fy++) {
-                        const int16_t *in =
-                            input + (y0 + fy * p->window.dilation_height) * input_row + oc / p->depth_multiplier;
-                        const int8_t *w = p->layer.weights + fy * p->window.filter_width * output_channels + oc;
-                        for (int32_t fx = columns.begin; fx < columns.end; fx++) {
-                            sum += w[fx * output_channels] *
-                                   in[(x0 + fx * p->window.dilation_width) * p->window.input_channels];
-                        }
-                    }
-                    *output++ = ts_layer_output_s16(&p->layer, false, oc, sum);
-                }
-            }
-        }
-    }
+    TS_DEPTHWISE_CONV_2D_FOR_EACH(int16_t, int8_t, int64_t, TS_DEPTHWISE_CONV_2D_ADD_S16,
+                                  TS_DEPTHWISE_CONV_2D_OUTPUT_S16)
 }
 
 typedef struct {
@@ -146,39 +154,20 @@ typedef struct {
     ts_layer_f32 layer;
 } ts_depthwise_conv_2d_f32_params;
 
-/* float32, the sums in the order of TFLM's reference_ops::DepthwiseConv. */
-static inline void ts_depthwise_conv_2d_f32(const ts_depthwise_conv_2d_f32_params *p, const float *input, float *output)
-{
-    const int32_t output_channels = p->window.input_channels * p->depth_multiplier;
-    const int32_t input_row = p->window.input_width * p->window.input_channels;
+#define TS_DEPTHWISE_CONV_2D_OUTPUT_F32(channel, sum) ts_layer_output_f32(&p->layer, channel, sum)
 
-    for (int32_t b = 0; b < p->window.batches; b++, input += p->window.input_height * input_row) {
-        for (int32_t oy = 0; oy < p->window.output_height; oy++) {
-            const int32_t y0 = ts_window_top(&p->window, oy);
-            const ts_taps rows = ts_window_rows(&p->window, y0);
-            for (int32_t ox = 0; ox < p->window.output_width; ox++) {
-                const int32_t x0 = ts_window_left(&p->window, ox);
-                const ts_taps columns = ts_window_columns(&p->window, x0);
-                for (int32_t oc = 0; oc < output_channels; oc++) {
-                    float sum = 0.0f;
-                    for (int32_t fy = rows.begin; fy < rows.end; fy++) {
-                        const float *in =
-                            input + (y0 + fy * p->window.dilation_height) * input_row + oc / p->depth_multiplier;
-                        const float *w = p->layer.weights + fy * p->window.filter_width * output_channels + oc;
-                        for (int32_t fx = columns.begin; fx < columns.end; fx++) {
-                            const int32_t x = x0 + fx * p->window.dilation_width;
-                            sum = ts_add_product(sum, w[fx * output_channels], in[x * p->window.input_channels]);
-                        }
-                    }
-                    *output++ = ts_layer_output_f32(&p->layer, oc, sum);
-                }
-            }
-        }
-    }
-}
+/* float32, the sums in the order of TFLM's reference_ops::DepthwiseConv. */
+static inline void ts_depthwise_conv_2d_f32(const ts_depthwise_conv_2d_f32_params *p, const float *input,
+                                            float *output){
+    TS_DEPTHWISE_CONV_2D_FOR_EACH(float, float, float, ts_add_product, TS_DEPTHWISE_CONV_2D_OUTPUT_F32)}
 
 TS_COMPUTED_OPERANDS(ts_depthwise_conv_2d_s8, int8_t, int8_t, int32_t)
-TS_COMPUTED_OPERANDS(ts_depthwise_conv_2d_s16, int16_t, int8_t, int64_t)
-TS_COMPUTED_OPERANDS(ts_depthwise_conv_2d_f32, float, float, float)
+    TS_COMPUTED_OPERANDS(ts_depthwise_conv_2d_s16, int16_t, int8_t, int64_t)
+        TS_COMPUTED_OPERANDS(ts_depthwise_conv_2d_f32, float, float, float)
+
+#undef TS_DEPTHWISE_CONV_2D_FOR_EACH
+#undef TS_DEPTHWISE_CONV_2D_ADD_S16
+#undef TS_DEPTHWISE_CONV_2D_OUTPUT_S16
+#undef TS_DEPTHWISE_CONV_2D_OUTPUT_F32
 
 #endif

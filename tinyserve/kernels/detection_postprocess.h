@@ -141,6 +141,11 @@ static inline void ts_detection_of_best(const ts_detection_postprocess_params *p
     }
 }
 
+/* Bytes of scratch. */
+#define TS_DETECTION_DECODED_BYTES(boxes) (4 * 4 * (boxes))
+#define TS_DETECTION_SCORES_BYTES(boxes) (4 * (boxes))
+#define TS_DETECTION_ORDER_BYTES(boxes) (4 * (boxes))
+
 /* Outputs [max_detections]; what is beyond count is zeros. Scratch: decoded [boxes][4], scores and order [boxes]. */
 static inline void ts_detection_postprocess(const ts_detection_postprocess_params *p, const float *encodings,
                                             const float *predictions, const float *anchors, float *out_boxes,

@@ -6,14 +6,14 @@
 #include <stdint.h>
 
 typedef struct {
-    int32_t count;
+    int32_t elements;
 } ts_fill_params;
 
 #define TS_FILL(SUFFIX, T)                                                                                             \
     static inline void ts_fill_##SUFFIX(const ts_fill_params *p, const T *value, T *output)                            \
     {                                                                                                                  \
         const T filled = *value;                                                                                       \
-        for (int32_t i = 0; i < p->count; i++) {                                                                       \
+        for (int32_t i = 0; i < p->elements; i++) {                                                                    \
             output[i] = filled;                                                                                        \
         }                                                                                                              \
     }

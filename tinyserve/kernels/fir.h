@@ -10,6 +10,9 @@ typedef struct {
     int32_t samples, width, taps, step, keep;
 } ts_fir_params;
 
+/* Bytes of the state, which is never empty. */
+#define TS_FIR_STATE_BYTES(taps, width) ((taps) > 1 ? 4 * ((taps)-1) * (width) : 4)
+
 /* The sample at a place; before 0 those of the state [taps - 1][width] are. */
 static inline float ts_fir_sample(const ts_fir_params *p, const float *input, const float *state, int32_t sample,
                                   int32_t channel)

@@ -12,6 +12,26 @@
 #include "common/four_rows.h"
 #include "common/layer.h"
 
+/* *output++ = OUTPUT(p, channel, sum) for every row and channel; W is the weights' type, A that of sums, to which
+ * ADD(p, sum, weight, value) adds. */
+#define TS_FULLY_CONNECTED_FOR_EACH(T, W, A, ADD, OUTPUT)                                                              \
+    for (int32_t b = 0; b < p->batches; b++, input += p->depth) {                                                      \
+        const W *w = p->layer.weights;                                                                                 \
+        for (int32_t c = 0; c < p->channels; c++, w += p->depth) {                                                     \
+            A sum = 0;                                                                                                 \
+            for (int32_t i = 0; i < p->depth; i++) {                                                                   \
+                sum = ADD(p, sum, w[i], input[i]);                                                                     \
+            }                                                                                                          \
+            *output++ = OUTPUT(p, c, sum);                                                                             \
+        }                                                                                                              \
+    }
+
+#define TS_FULLY_CONNECTED_ADD_OFFSET_S8(p, sum, weight, value)                                                        \
+    ((sum) + ((weight) + (p)->weights_offset) * ((value) + (p)->layer.input_offset))
+#define TS_FULLY_CONNECTED_ADD_S16(p, sum, weight, value) ((sum) + (weight) * (value))
+#define TS_FULLY_CONNECTED_ADD_OFFSET_S16(p, sum, weight, value) ((sum) + ((weight) + (p)->weights_offset) * (value))
+#define TS_FULLY_CONNECTED_ADD_F32(p, sum, weight, value) ts_add_product(sum, weight, value)
+
 typedef struct {
     int32_t batches, depth, channels;
     ts_layer_s8 layer;
@@ -45,16 +65,7 @@ typedef ts_fully_connected_s8_params ts_fully_connected_offset_s8_params;
 static inline void ts_fully_connected_offset_s8(const ts_fully_connected_offset_s8_params *p, const int8_t *input,
                                                 int8_t *output)
 {
-    for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
-        const int8_t *w = p->layer.weights;
-        for (int32_t c = 0; c < p->channels; c++, w += p->depth) {
-            int32_t sum = 0;
-            for (int32_t i = 0; i < p->depth; i++) {
-                sum += (w[i] + p->weights_offset) * (input[i] + p->layer.input_offset);
-            }
-            *output++ = ts_fully_connected_output_s8(p, c, sum);
-        }
-    }
+    TS_FULLY_CONNECTED_FOR_EACH(int8_t, int8_t, int32_t, TS_FULLY_CONNECTED_ADD_OFFSET_S8, ts_fully_connected_output_s8)
 }
 
 typedef struct {
@@ -73,16 +84,7 @@ static inline int16_t ts_fully_connected_output_s16(const ts_fully_connected_s16
 /* int16 activations, int8 weights, equal to TFLM's reference_integer_ops::FullyConnected with int64_t or int32_t. */
 static inline void ts_fully_connected_s16(const ts_fully_connected_s16_params *p, const int16_t *input, int16_t *output)
 {
-    for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
-        const int8_t *w = p->layer.weights;
-        for (int32_t c = 0; c < p->channels; c++, w += p->depth) {
-            int64_t sum = 0;
-            for (int32_t i = 0; i < p->depth; i++) {
-                sum += w[i] * input[i];
-            }
-            *output++ = ts_fully_connected_output_s16(p, c, sum);
-        }
-    }
+    TS_FULLY_CONNECTED_FOR_EACH(int16_t, int8_t, int64_t, TS_FULLY_CONNECTED_ADD_S16, ts_fully_connected_output_s16)
 }
 
 /* As above with weights whose zero point is not 0. */
@@ -91,16 +93,8 @@ typedef ts_fully_connected_s16_params ts_fully_connected_offset_s16_params;
 static inline void ts_fully_connected_offset_s16(const ts_fully_connected_offset_s16_params *p, const int16_t *input,
                                                  int16_t *output)
 {
-    for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
-        const int8_t *w = p->layer.weights;
-        for (int32_t c = 0; c < p->channels; c++, w += p->depth) {
-            int64_t sum = 0;
-            for (int32_t i = 0; i < p->depth; i++) {
-                sum += (w[i] + p->weights_offset) * input[i];
-            }
-            *output++ = ts_fully_connected_output_s16(p, c, sum);
-        }
-    }
+    TS_FULLY_CONNECTED_FOR_EACH(int16_t, int8_t, int64_t, TS_FULLY_CONNECTED_ADD_OFFSET_S16,
+                                ts_fully_connected_output_s16)
 }
 
 typedef struct {
@@ -108,25 +102,25 @@ typedef struct {
     ts_layer_f32 layer;
 } ts_fully_connected_f32_params;
 
-/* float32, the sums in the order of TFLM's reference_ops::FullyConnected. */
-static inline void ts_fully_connected_f32(const ts_fully_connected_f32_params *p, const float *input, float *output)
+static inline float ts_fully_connected_output_f32(const ts_fully_connected_f32_params *p, int32_t channel, float sum)
 {
-    for (int32_t b = 0; b < p->batches; b++, input += p->depth) {
-        const float *w = p->layer.weights;
-        for (int32_t c = 0; c < p->channels; c++, w += p->depth) {
-            float sum = 0.0f;
-            for (int32_t i = 0; i < p->depth; i++) {
-                sum = ts_add_product(sum, w[i], input[i]);
-            }
-            *output++ = ts_layer_output_f32(&p->layer, c, sum);
-        }
-    }
+    return ts_layer_output_f32(&p->layer, channel, sum);
 }
 
+/* float32, the sums in the order of TFLM's reference_ops::FullyConnected. */
+static inline void ts_fully_connected_f32(const ts_fully_connected_f32_params *p, const float *input, float *output){
+    TS_FULLY_CONNECTED_FOR_EACH(float, float, float, TS_FULLY_CONNECTED_ADD_F32, ts_fully_connected_output_f32)}
+
 TS_COMPUTED_OPERANDS(ts_fully_connected_s8, int8_t, int8_t, int32_t)
-TS_COMPUTED_OPERANDS(ts_fully_connected_offset_s8, int8_t, int8_t, int32_t)
-TS_COMPUTED_OPERANDS(ts_fully_connected_s16, int16_t, int8_t, void)
-TS_COMPUTED_OPERANDS(ts_fully_connected_offset_s16, int16_t, int8_t, void)
-TS_COMPUTED_OPERANDS(ts_fully_connected_f32, float, float, float)
+    TS_COMPUTED_OPERANDS(ts_fully_connected_offset_s8, int8_t, int8_t, int32_t)
+        TS_COMPUTED_OPERANDS(ts_fully_connected_s16, int16_t, int8_t, void)
+            TS_COMPUTED_OPERANDS(ts_fully_connected_offset_s16, int16_t, int8_t, void)
+                TS_COMPUTED_OPERANDS(ts_fully_connected_f32, float, float, float)
+
+#undef TS_FULLY_CONNECTED_FOR_EACH
+#undef TS_FULLY_CONNECTED_ADD_OFFSET_S8
+#undef TS_FULLY_CONNECTED_ADD_S16
+#undef TS_FULLY_CONNECTED_ADD_OFFSET_S16
+#undef TS_FULLY_CONNECTED_ADD_F32
 
 #endif

@@ -81,14 +81,22 @@ static inline int32_t ts_pool_2d_mean_s8(int32_t sum, int32_t count, uint32_t re
     return sum > 0 ? mean : -mean;
 }
 
+/* accumulator = STEP(accumulator, value) for each value of one channel in a window. */
+#define TS_POOL_2D_OVER_WINDOW(accumulator, STEP)                                                                      \
+    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {                     \
+        for (int32_t x = 0; x < width; x++) {                                                                          \
+            accumulator = STEP(accumulator, in[x * p->window.input_channels]);                                         \
+        }                                                                                                              \
+    }
+
+#define TS_POOL_2D_ADD(sum, value) ((sum) + (value))
+#define TS_POOL_2D_ADD_SQUARE(sum, value) ((sum) + (value) * (value))
+#define TS_POOL_2D_GREATER(max, value) ((value) > (max) ? (value) : (max))
+
 static inline int32_t ts_pool_2d_sum_s8(const ts_pool_2d_params *p, const int8_t *in, int32_t height, int32_t width)
 {
     int32_t sum = 0;
-    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
-        for (int32_t x = 0; x < width; x++) {
-            sum += in[x * p->window.input_channels];
-        }
-    }
+    TS_POOL_2D_OVER_WINDOW(sum, TS_POOL_2D_ADD)
     return sum;
 }
 
@@ -115,11 +123,7 @@ static inline int16_t ts_pool_2d_average_window_s16(const ts_pool_2d_params *p, 
                                                     int32_t width)
 {
     int32_t sum = 0;
-    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
-        for (int32_t x = 0; x < width; x++) {
-            sum += in[x * p->window.input_channels];
-        }
-    }
+    TS_POOL_2D_OVER_WINDOW(sum, TS_POOL_2D_ADD)
     return (int16_t)ts_activate(p->activation, ts_pool_2d_mean(sum, height * width));
 }
 
@@ -127,11 +131,7 @@ static inline float ts_pool_2d_average_window_f32(const ts_pool_2d_f32_params *p
                                                   int32_t width)
 {
     float sum = 0.0f;
-    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
-        for (int32_t x = 0; x < width; x++) {
-            sum += in[x * p->window.input_channels];
-        }
-    }
+    TS_POOL_2D_OVER_WINDOW(sum, TS_POOL_2D_ADD)
     const float mean = sum / (float)(height * width);
     return ts_activate_f32(p->activation, mean);
 }
@@ -140,11 +140,7 @@ static inline float ts_pool_2d_l2_window_f32(const ts_pool_2d_f32_params *p, con
                                              int32_t width)
 {
     float sum = 0.0f;
-    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
-        for (int32_t x = 0; x < width; x++) {
-            sum += in[x * p->window.input_channels] * in[x * p->window.input_channels];
-        }
-    }
+    TS_POOL_2D_OVER_WINDOW(sum, TS_POOL_2D_ADD_SQUARE)
     const float norm = ts_sqrtf(sum / (float)(height * width));
     return ts_activate_f32(p->activation, norm);
 }
@@ -153,11 +149,7 @@ static inline int8_t ts_pool_2d_max_window_s8(const ts_pool_2d_params *p, const 
                                               int32_t width)
 {
     int32_t max = INT8_MIN;
-    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
-        for (int32_t x = 0; x < width; x++) {
-            max = ts_max(max, in[x * p->window.input_channels]);
-        }
-    }
+    TS_POOL_2D_OVER_WINDOW(max, ts_max)
     return (int8_t)ts_activate(p->activation, max);
 }
 
@@ -165,11 +157,7 @@ static inline int16_t ts_pool_2d_max_window_s16(const ts_pool_2d_params *p, cons
                                                 int32_t width)
 {
     int32_t max = INT16_MIN;
-    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
-        for (int32_t x = 0; x < width; x++) {
-            max = ts_max(max, in[x * p->window.input_channels]);
-        }
-    }
+    TS_POOL_2D_OVER_WINDOW(max, ts_max)
     return (int16_t)ts_activate(p->activation, max);
 }
 
@@ -177,11 +165,7 @@ static inline float ts_pool_2d_max_window_f32(const ts_pool_2d_f32_params *p, co
                                               int32_t width)
 {
     float max = in[0];
-    for (int32_t y = 0; y < height; y++, in += p->window.input_width * p->window.input_channels) {
-        for (int32_t x = 0; x < width; x++) {
-            max = in[x * p->window.input_channels] > max ? in[x * p->window.input_channels] : max;
-        }
-    }
+    TS_POOL_2D_OVER_WINDOW(max, TS_POOL_2D_GREATER)
     return ts_activate_f32(p->activation, max);
 }
 

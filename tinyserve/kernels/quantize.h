@@ -15,7 +15,7 @@
 #endif
 
 typedef struct {
-    int32_t count;
+    int32_t elements;
     float scale;
     int32_t zero_point;
 } ts_quantize_f32_params;
@@ -29,7 +29,7 @@ static inline int32_t ts_quantize_element_f32(const ts_quantize_f32_params *p, f
 /* float32 to int8, equal to TFLM's reference_ops::AffineQuantize. */
 static inline void ts_quantize_f32_s8(const ts_quantize_f32_params *p, const float *input, int8_t *output)
 {
-    for (int32_t i = 0; i < p->count; i++) {
+    for (int32_t i = 0; i < p->elements; i++) {
         output[i] = (int8_t)ts_quantize_element_f32(p, input[i], INT8_MIN, INT8_MAX);
     }
 }
@@ -37,13 +37,13 @@ static inline void ts_quantize_f32_s8(const ts_quantize_f32_params *p, const flo
 /* float32 to int16, likewise. */
 static inline void ts_quantize_f32_s16(const ts_quantize_f32_params *p, const float *input, int16_t *output)
 {
-    for (int32_t i = 0; i < p->count; i++) {
+    for (int32_t i = 0; i < p->elements; i++) {
         output[i] = (int16_t)ts_quantize_element_f32(p, input[i], INT16_MIN, INT16_MAX);
     }
 }
 
 typedef struct {
-    int32_t count;
+    int32_t elements;
     int32_t input_offset, output_offset;
     ts_factor factor;
 } ts_requantize_params;
@@ -58,7 +58,7 @@ static inline int32_t ts_requantize_element(const ts_requantize_params *p, int32
 #define TS_REQUANTIZE(FROM, TO, IN, OUT, LOW, HIGH)                                                                    \
     static inline void ts_quantize_##FROM##_##TO(const ts_requantize_params *p, const IN *input, OUT *output)          \
     {                                                                                                                  \
-        for (int32_t i = 0; i < p->count; i++) {                                                                       \
+        for (int32_t i = 0; i < p->elements; i++) {                                                                    \
             output[i] = (OUT)ts_requantize_element(p, input[i], LOW, HIGH);                                            \
         }                                                                                                              \
     }
@@ -74,7 +74,7 @@ TS_REQUANTIZE(s32, s16, int32_t, int16_t, INT16_MIN, INT16_MAX)
 #undef TS_REQUANTIZE
 
 typedef struct {
-    int32_t count;
+    int32_t elements;
     float scale;
     int32_t zero_point;
 } ts_dequantize_params;
@@ -86,7 +86,7 @@ typedef struct {
     static inline void ts_dequantize_##FROM(const ts_dequantize_params *p, const IN *input, float *output)             \
     {                                                                                                                  \
         const float scale = ts_scale(p->scale);                                                                        \
-        for (int32_t left = p->count; left > 0; left -= 4, input += 4, output += 4) {                                  \
+        for (int32_t left = p->elements; left > 0; left -= 4, input += 4, output += 4) {                               \
             const mve_pred16_t lanes = vctp32q((uint32_t)left);                                                        \
             const int32x4_t values = vsubq_n_s32(TS_WIDENED_##FROM(input, lanes), p->zero_point);                      \
             TS_STORE_LANES(vstrwq_p_f32, output, vmulq_n_f32(vcvtq_f32_s32(values), scale), lanes);                    \
@@ -99,7 +99,7 @@ typedef struct {
 #define TS_DEQUANTIZE(FROM, IN)                                                                                        \
     static inline void ts_dequantize_##FROM(const ts_dequantize_params *p, const IN *input, float *output)             \
     {                                                                                                                  \
-        for (int32_t i = 0; i < p->count; i++) {                                                                       \
+        for (int32_t i = 0; i < p->elements; i++) {                                                                    \
             output[i] = p->scale * (float)(input[i] - p->zero_point);                                                  \
         }                                                                                                              \
     }
@@ -120,7 +120,7 @@ TS_DEQUANTIZE(s16, int16_t)
 /* int32 values need the double's digits. */
 static inline void ts_dequantize_s32(const ts_dequantize_params *p, const int32_t *input, float *output)
 {
-    for (int32_t i = 0; i < p->count; i++) {
+    for (int32_t i = 0; i < p->elements; i++) {
         output[i] = (float)((double)p->scale * ((double)input[i] - (double)p->zero_point));
     }
 }

@@ -9,14 +9,14 @@
 
 /* steps[i]: the least float32 that gives i - 127, by its bits as an int32, turned over where it is negative. */
 typedef struct {
-    int32_t count;
+    int32_t elements;
     const int32_t *steps;
 } ts_quantize_steps_params;
 
 /* Equal to ts_quantize_f32_s8; NaN gives -128. */
 static inline void ts_quantize_f32_s8_by_steps(const ts_quantize_steps_params *p, const float *input, int8_t *output)
 {
-    for (int32_t i = 0; i < p->count; i++) {
+    for (int32_t i = 0; i < p->elements; i++) {
         ts_float_bits value;
         value.value = input[i];
         int32_t key = (int32_t)(value.bits ^ ((uint32_t)((int32_t)value.bits >> 31) >> 1));

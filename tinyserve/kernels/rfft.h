@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes of scratch for values of a type. */
+#define TS_FFT_SCRATCH_BYTES(length, T) ((length) * (int32_t)sizeof(T))
+
 /* SignalRfft and SignalIrfft: real FFTs of a power of two, as a complex FFT of half the length in radix 4 and 2.
  * Integers are divided by the radix at every stage, so that nothing overflows. */
 #ifndef TS_RFFT_H

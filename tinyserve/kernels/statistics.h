@@ -134,8 +134,10 @@ static inline float ts_statistic(int32_t kind, float quantile, const float *x, c
     }
 }
 
-/* input [rows][length][width] to output [rows][width][count]: kinds [count], quantiles [count]. Scratch: [2][length].
- */
+/* Bytes of scratch: a channel, and the same sorted. */
+#define TS_STATISTICS_SCRATCH_BYTES(length) (2 * 4 * (length))
+
+/* input [rows][length][width] to output [rows][width][count]: kinds [count], quantiles [count]. */
 static inline void ts_statistics(const ts_statistics_params *p, const float *input, const int32_t *kinds,
                                  const float *quantiles, float *output, float *scratch)
 {

@@ -10,7 +10,7 @@
 #include "common/params.h"
 
 /* feature_weights [units * rank][inputs], time_weights [units * rank][memory], bias [units]. Offsets are negated
- * zero points but for state_zero_point and output_zero_point. */
+ * zero points but for state_zero_point and output_offset. */
 #define TS_SVDF_PARAMS(SUFFIX, T)                                                                                      \
     typedef struct {                                                                                                   \
         int32_t batches, inputs, units, rank, memory;                                                                  \
@@ -20,7 +20,7 @@
         int32_t input_offset, state_zero_point;                                                                        \
         ts_factor feature_factor;                                                                                      \
         ts_factor output_factor;                                                                                       \
-        int32_t output_zero_point;                                                                                     \
+        int32_t output_offset;                                                                                         \
     } ts_svdf_##SUFFIX##_params;
 
 /* state [batches][units * rank][memory], the newest result last. Equal to TFLM's integer SVDF. */
@@ -55,7 +55,7 @@
                     sum = ts_wrap_add(sum, ts_svdf_filter_##SUFFIX(p, unit * p->rank + r, input, state));              \
                 }                                                                                                      \
                 sum = ts_requantize_by(sum, p->output_factor);                                                         \
-                *output++ = (int8_t)ts_clamp(ts_wrap_add(sum, p->output_zero_point), INT8_MIN, INT8_MAX);              \
+                *output++ = (int8_t)ts_clamp(ts_wrap_add(sum, p->output_offset), INT8_MIN, INT8_MAX);                  \
             }                                                                                                          \
         }                                                                                                              \
     }

@@ -23,42 +23,51 @@ static inline int32_t ts_transpose_conv_source(int32_t position, int32_t tap, in
     return scaled / stride;
 }
 
+/* *output++ = OUTPUT(channel, sum) for every output pixel and channel; W is the weights' type, A that of sums, to which
+ * ADD(sum, weight, value) adds. */
+#define TS_TRANSPOSE_CONV_FOR_EACH(T, W, A, ADD, OUTPUT)                                                               \
+    const ts_sliding_window *const window = &p->window;                                                                \
+    const int32_t channels = window->input_channels, row_elements = window->input_width * channels;                    \
+    for (int32_t b = 0; b < window->batches; b++, input += window->input_height * row_elements) {                      \
+        for (int32_t oy = 0; oy < window->output_height; oy++) {                                                       \
+            for (int32_t ox = 0; ox < window->output_width; ox++) {                                                    \
+                const W *w = p->layer.weights;                                                                         \
+                for (int32_t oc = 0; oc < p->output_channels; oc++) {                                                  \
+                    A sum = 0;                                                                                         \
+                    for (int32_t fy = 0; fy < window->filter_height; fy++) {                                           \
+                        const int32_t y = ts_transpose_conv_source(oy + window->pad_top, fy, window->stride_height,    \
+                                                                   window->input_height);                              \
+                        for (int32_t fx = 0; fx < window->filter_width; fx++, w += channels) {                         \
+                            const int32_t x = ts_transpose_conv_source(ox + window->pad_left, fx,                      \
+                                                                       window->stride_width, window->input_width);     \
+                            if (y < 0 || x < 0) {                                                                      \
+                                continue;                                                                              \
+                            }                                                                                          \
+                            const T *in = input + y * row_elements + x * channels;                                     \
+                            for (int32_t i = 0; i < channels; i++) {                                                   \
+                                sum = ADD(sum, w[i], in[i]);                                                           \
+                            }                                                                                          \
+                        }                                                                                              \
+                    }                                                                                                  \
+                    *output++ = OUTPUT(oc, sum);                                                                       \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+
 typedef struct {
     ts_sliding_window window; /* undilated */
     int32_t output_channels;
     ts_layer_s8 layer;
 } ts_transpose_conv_s8_params;
 
+#define TS_TRANSPOSE_CONV_ADD_S8(sum, weight, value) ((sum) + (weight) * ((value) + p->layer.input_offset))
+#define TS_TRANSPOSE_CONV_OUTPUT_S8(channel, sum) ts_layer_output_s8(&p->layer, channel, sum)
+
 /* int8, equal to TFLM's reference_integer_ops::TransposeConv. */
 static inline void ts_transpose_conv_s8(const ts_transpose_conv_s8_params *p, const int8_t *input, int8_t *output)
 {
-    const int32_t row_bytes = p->window.input_width * p->window.input_channels;
-    for (int32_t b = 0; b < p->window.batches; b++, input += p->window.input_height * row_bytes) {
-        for (int32_t oy = 0; oy < p->window.output_height; oy++) {
-            for (int32_t ox = 0; ox < p->window.output_width; ox++) {
-                const int8_t *w = p->layer.weights;
-                for (int32_t oc = 0; oc < p->output_channels; oc++) {
-                    int32_t sum = 0;
-                    for (int32_t fy = 0; fy < p->window.filter_height; fy++) {
-                        const int32_t y = ts_transpose_conv_source(oy + p->window.pad_top, fy, p->window.stride_height,
-                                                                   p->window.input_height);
-                        for (int32_t fx = 0; fx < p->window.filter_width; fx++, w += p->window.input_channels) {
-                            const int32_t x = ts_transpose_conv_source(ox + p->window.pad_left, fx,
-                                                                       p->window.stride_width, p->window.input_width);
-                            if (y < 0 || x < 0) {
-                                continue;
-                            }
-                            const int8_t *in = input + y * row_bytes + x * p->window.input_channels;
-                            for (int32_t i = 0; i < p->window.input_channels; i++) {
-                                sum += w[i] * (in[i] + p->layer.input_offset);
-                            }
-                        }
-                    }
-                    *output++ = ts_layer_output_s8(&p->layer, oc, sum);
-                }
-            }
-        }
-    }
+    TS_TRANSPOSE_CONV_FOR_EACH(int8_t, int8_t, int32_t, TS_TRANSPOSE_CONV_ADD_S8, TS_TRANSPOSE_CONV_OUTPUT_S8)
 }
 
 typedef struct {
@@ -68,39 +77,14 @@ typedef struct {
     const int16_t *short_bias; /* instead of the layer's, where it is computed at run time */
 } ts_transpose_conv_s16_params;
 
+#define TS_TRANSPOSE_CONV_ADD_S16(sum, weight, value) ((sum) + (weight) * (value))
+#define TS_TRANSPOSE_CONV_OUTPUT_S16(channel, sum)                                                                     \
+    ts_layer_output_s16(&p->layer, false, channel, (sum) + (p->short_bias != NULL ? p->short_bias[channel] : 0))
+
 /* int16 activations, int8 weights, int64 sums: TFLM's reference_integer_ops::TransposeConv. */
 static inline void ts_transpose_conv_s16(const ts_transpose_conv_s16_params *p, const int16_t *input, int16_t *output)
 {
-    const int32_t row_elements = p->window.input_width * p->window.input_channels;
-    for (int32_t b = 0; b < p->window.batches; b++, input += p->window.input_height * row_elements) {
-        for (int32_t oy = 0; oy < p->window.output_height; oy++) {
-            for (int32_t ox = 0; ox < p->window.output_width; ox++) {
-                const int8_t *w = p->layer.weights;
-                for (int32_t oc = 0; oc < p->output_channels; oc++) {
-                    int64_t sum = 0;
-                    for (int32_t fy = 0; fy < p->window.filter_height; fy++) {
-                        const int32_t y = ts_transpose_conv_source(oy + p->window.pad_top, fy, p->window.stride_height,
-                                                                   p->window.input_height);
-                        for (int32_t fx = 0; fx < p->window.filter_width; fx++, w += p->window.input_channels) {
-                            const int32_t x = ts_transpose_conv_source(ox + p->window.pad_left, fx,
-                                                                       p->window.stride_width, p->window.input_width);
-                            if (y < 0 || x < 0) {
-                                continue;
-                            }
-                            const int16_t *in = input + y * row_elements + x * p->window.input_channels;
-                            for (int32_t i = 0; i < p->window.input_channels; i++) {
-                                sum += w[i] * in[i];
-                            }
-                        }
-                    }
-                    if (p->short_bias != NULL) {
-                        sum += p->short_bias[oc];
-                    }
-                    *output++ = ts_layer_output_s16(&p->layer, false, oc, sum);
-                }
-            }
-        }
-    }
+    TS_TRANSPOSE_CONV_FOR_EACH(int16_t, int8_t, int64_t, TS_TRANSPOSE_CONV_ADD_S16, TS_TRANSPOSE_CONV_OUTPUT_S16)
 }
 
 typedef struct {
@@ -109,49 +93,31 @@ typedef struct {
     ts_layer_f32 layer;
 } ts_transpose_conv_f32_params;
 
+#define TS_TRANSPOSE_CONV_OUTPUT_F32(channel, sum) ts_layer_output_f32(&p->layer, channel, sum)
+
 /* float32; the order of the sums differs from TFLM's reference_ops::TransposeConv. */
-static inline void ts_transpose_conv_f32(const ts_transpose_conv_f32_params *p, const float *input, float *output)
-{
-    const int32_t row_elements = p->window.input_width * p->window.input_channels;
-    for (int32_t b = 0; b < p->window.batches; b++, input += p->window.input_height * row_elements) {
-        for (int32_t oy = 0; oy < p->window.output_height; oy++) {
-            for (int32_t ox = 0; ox < p->window.output_width; ox++) {
-                const float *w = p->layer.weights;
-                for (int32_t oc = 0; oc < p->output_channels; oc++) {
-                    float sum = 0.0f;
-                    for (int32_t fy = 0; fy < p->window.filter_height; fy++) {
-                        const int32_t y = ts_transpose_conv_source(oy + p->window.pad_top, fy, p->window.stride_height,
-                                                                   p->window.input_height);
-                        for (int32_t fx = 0; fx < p->window.filter_width; fx++, w += p->window.input_channels) {
-                            const int32_t x = ts_transpose_conv_source(ox + p->window.pad_left, fx,
-                                                                       p->window.stride_width, p->window.input_width);
-                            if (y < 0 || x < 0) {
-                                continue;
-                            }
-                            const float *in = input + y * row_elements + x * p->window.input_channels;
-                            for (int32_t i = 0; i < p->window.input_channels; i++) {
-                                sum = ts_add_product(sum, w[i], in[i]);
-                            }
-                        }
-                    }
-                    *output++ = ts_layer_output_f32(&p->layer, oc, sum);
-                }
-            }
-        }
-    }
-}
+static inline void ts_transpose_conv_f32(const ts_transpose_conv_f32_params *p, const float *input, float *output){
+    TS_TRANSPOSE_CONV_FOR_EACH(float, float, float, ts_add_product, TS_TRANSPOSE_CONV_OUTPUT_F32)}
 
 TS_COMPUTED_OPERANDS(ts_transpose_conv_s8, int8_t, int8_t, int32_t)
-TS_COMPUTED_OPERANDS(ts_transpose_conv_s16, int16_t, int8_t, int64_t)
-TS_COMPUTED_OPERANDS(ts_transpose_conv_f32, float, float, float)
+    TS_COMPUTED_OPERANDS(ts_transpose_conv_s16, int16_t, int8_t, int64_t)
+        TS_COMPUTED_OPERANDS(ts_transpose_conv_f32, float, float, float)
 
-static inline void ts_transpose_conv_s16_short_computed(const ts_transpose_conv_s16_params *p, const int16_t *input,
-                                                        const int8_t *weights, const int16_t *bias, int16_t *output)
+            static inline void ts_transpose_conv_s16_short_computed(const ts_transpose_conv_s16_params *p,
+                                                                    const int16_t *input, const int8_t *weights,
+                                                                    const int16_t *bias, int16_t *output)
 {
     ts_transpose_conv_s16_params with = *p;
     with.layer.weights = weights;
     with.short_bias = bias;
     ts_transpose_conv_s16(&with, input, output);
 }
+
+#undef TS_TRANSPOSE_CONV_FOR_EACH
+#undef TS_TRANSPOSE_CONV_ADD_S8
+#undef TS_TRANSPOSE_CONV_OUTPUT_S8
+#undef TS_TRANSPOSE_CONV_ADD_S16
+#undef TS_TRANSPOSE_CONV_OUTPUT_S16
+#undef TS_TRANSPOSE_CONV_OUTPUT_F32
 
 #endif

@@ -115,6 +115,9 @@ static inline int32_t ts_tree_key_s16(int16_t value)
         return (uint32_t)(node - nodes) / 2 - lefts;                                                                   \
     }
 
+/* Bytes of the sums. */
+#define TS_TREE_ENSEMBLE_SUMS_BYTES(outputs) (4 * (outputs))
+
 /* Adds what a leaf says to the sums. */
 static inline void ts_tree_add(const ts_tree_ensemble_params *p, int32_t leaf, const void *rows, uint32_t target,
                                int32_t *sums)

@@ -13,21 +13,21 @@
 
 /* table[b] is the output for the input byte b (int8 values 0 .. 127, -128 .. -1; or uint8). */
 typedef struct {
-    int32_t count;
+    int32_t elements;
     const uint8_t *table;
 } ts_lookup_8_params;
 
 /* Any function of 8-bit values to 8-bit values, tabulated at compile time as TFLM would compute it. */
 static inline void ts_lookup_8(const ts_lookup_8_params *p, const uint8_t *input, uint8_t *output)
 {
-    for (int32_t i = 0; i < p->count; i++) {
+    for (int32_t i = 0; i < p->elements; i++) {
         output[i] = p->table[input[i]];
     }
 }
 
 /* sigmoid[i] is logistic(i / 24) in Q0.16; inputs are multiplied and shifted to 1/24 of 2^-9 (2^-8 for tanh). */
 typedef struct {
-    int32_t count, multiplier, shift;
+    int32_t elements, multiplier, shift;
     const uint16_t *sigmoid;
 } ts_sigmoid_s16_params;
 
@@ -40,7 +40,7 @@ static inline int32_t ts_sigmoid_scaled_s16(const ts_sigmoid_s16_params *p, int3
 /* int16 with output scale 2^-15. */
 static inline void ts_logistic_s16(const ts_sigmoid_s16_params *p, const int16_t *input, int16_t *output)
 {
-    for (int32_t i = 0; i < p->count; i++) {
+    for (int32_t i = 0; i < p->elements; i++) {
         output[i] = ts_logistic_of_scaled_s16(p->sigmoid, ts_sigmoid_scaled_s16(p, input[i]));
     }
 }
@@ -48,14 +48,14 @@ static inline void ts_logistic_s16(const ts_sigmoid_s16_params *p, const int16_t
 /* int16 with output scale 2^-15. */
 static inline void ts_tanh_s16(const ts_sigmoid_s16_params *p, const int16_t *input, int16_t *output)
 {
-    for (int32_t i = 0; i < p->count; i++) {
+    for (int32_t i = 0; i < p->elements; i++) {
         output[i] = ts_tanh_of_scaled_s16(p->sigmoid, ts_sigmoid_scaled_s16(p, input[i]));
     }
 }
 
 /* output = clamp(multiplier * f(input - input_offset) + output_offset). */
 typedef struct {
-    int32_t count;
+    int32_t elements;
     int32_t input_offset, output_offset;
     ts_activation activation;
     ts_factor factor;
@@ -65,7 +65,7 @@ typedef struct {
 /* int16 RELU, RELU_N1_TO_1 and LEAKY_RELU, equal to TFLM's ReluQuantized and QuantizeLeakyRelu. */
 static inline void ts_rescale_s16(const ts_rescale_s16_params *p, const int16_t *input, int16_t *output)
 {
-    for (int32_t i = 0; i < p->count; i++) {
+    for (int32_t i = 0; i < p->elements; i++) {
         const int32_t value = input[i] - p->input_offset;
         const int32_t scaled =
             value >= 0 ? ts_requantize_by(value, p->factor) : ts_requantize_by(value, p->negative_factor);
@@ -76,32 +76,32 @@ static inline void ts_rescale_s16(const ts_rescale_s16_params *p, const int16_t 
 
 /* int16 RELU6, as TFLM clamps it without rescaling; also what merely limits values. */
 typedef struct {
-    int32_t count;
+    int32_t elements;
     ts_activation activation;
 } ts_clamp_s16_params;
 
 static inline void ts_clamp_s16(const ts_clamp_s16_params *p, const int16_t *input, int16_t *output)
 {
-    for (int32_t i = 0; i < p->count; i++) {
+    for (int32_t i = 0; i < p->elements; i++) {
         output[i] = (int16_t)ts_activate(p->activation, input[i]);
     }
 }
 
 /* Plain int16 without a scale: -32768 stays what it is, as in TFLM. */
 typedef struct {
-    int32_t count;
+    int32_t elements;
 } ts_abs_s16_params;
 
 static inline void ts_abs_s16(const ts_abs_s16_params *p, const int16_t *input, int16_t *output)
 {
-    for (int32_t i = 0; i < p->count; i++) {
+    for (int32_t i = 0; i < p->elements; i++) {
         output[i] = (int16_t)(input[i] < 0 ? -input[i] : input[i]);
     }
 }
 
 /* The factor from 1 / sqrt(input) to the output. */
 typedef struct {
-    int32_t count;
+    int32_t elements;
     ts_factor factor;
 } ts_rsqrt_s16_params;
 
@@ -109,7 +109,7 @@ typedef struct {
 static inline void ts_rsqrt_s16(const ts_rsqrt_s16_params *p, const int16_t *input, int16_t *output)
 {
     const int32_t fraction_bits = 20;
-    for (int32_t i = 0; i < p->count; i++) {
+    for (int32_t i = 0; i < p->elements; i++) {
         if (input[i] <= 0) {
             output[i] = INT16_MAX;
             continue;
@@ -144,14 +144,14 @@ static inline float ts_geluf(float x)
 
 /* float32. alpha is the slope of LEAKY_RELU. */
 typedef struct {
-    int32_t count;
+    int32_t elements;
     float alpha;
 } ts_unary_f32_params;
 
 #define TS_UNARY_F32(NAME, EXPRESSION)                                                                                 \
     static inline void ts_##NAME##_f32(const ts_unary_f32_params *p, const float *input, float *output)                \
     {                                                                                                                  \
-        for (int32_t i = 0; i < p->count; i++) {                                                                       \
+        for (int32_t i = 0; i < p->elements; i++) {                                                                    \
             const float x = input[i];                                                                                  \
             output[i] = EXPRESSION;                                                                                    \
         }                                                                                                              \

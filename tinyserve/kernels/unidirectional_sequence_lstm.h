@@ -130,6 +130,9 @@ TS_LSTM(s16, int16_t, int64_t, ts_lstm_multiply_add_s16, ts_requantize_by_s64, I
 #undef TS_LSTM
 #undef TS_LSTM_PARAMS
 
+/* Bytes of the biases of computed weights, with the sums for zero points in them: of inputs and of hidden values. */
+#define TS_LSTM_BIASES_BYTES(units, BIAS) (TS_LSTM_GATES * 2 * (units) * (int32_t)sizeof(BIAS))
+
 /* Weights and biases that are computed at run time: the input's and the recurrent weights of each gate, then the
  * biases, NULL in the parameters. with_offsets [gates][2][units] takes the biases with the zero points. */
 #define TS_LSTM_COMPUTED(SUFFIX, T, BIAS, MULTIPLY_ADD)                                                                \

@@ -23,7 +23,7 @@ from tinyserve.compiler.emit.parameters import leaves, misfit, missing, structs,
 from tinyserve.compiler.host.model import FAST
 from tinyserve.compiler.ops.elementwise.add import AddQuantizedParams
 from tinyserve.compiler.ops.support.records import Clamp
-from tinyserve.compiler.program import PORTABLE, Constant, Params, ParamValue, Target, every_call
+from tinyserve.compiler.program import PORTABLE, Buffer, Constant, Params, ParamValue, Target, every_call
 from tinyserve.errors import ToolError
 
 TARGETS = {
@@ -87,6 +87,15 @@ def test_the_structs_of_all_kernels_are_found(target: Target) -> None:
             if call.params is not None:
                 found = structs(tuple(collect([call.header]).values()))
                 assert call.params.c_type in found, call.function
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+def test_what_scratch_takes_is_said_by_the_kernel_too(target: Target) -> None:
+    """The generated C asserts that both say the same."""
+    for kind in cases.FAMILIES:
+        for call in every_call(compile_model(cases.made(kind, 0).model, target, "m").program.calls):
+            scratch = [one for one in call.args if isinstance(one, Buffer) and one.kind == "scratch"]
+            assert all(one.size for one in scratch), call.function
 
 
 def _records() -> list[type[Params]]:

@@ -29,6 +29,9 @@ def test_both_types_of_bias_are_among_the_cases() -> None:
         for seed in range(60)
     ]
     kinds = [
-        call.fields["narrow"] for program in programs for call in program.calls if call.variant == "dsp-s16"
+        call.fields["narrow_sums"]
+        for program in programs
+        for call in program.calls
+        if call.variant == "dsp-s16"
     ]
     assert {True, False} <= set(kinds)

@@ -35,7 +35,7 @@ class BandLowering(Protocol):
     """The lowering of the graph around a band."""
 
     def buffer(self, tensor: Tensor) -> Buffer: ...
-    def scratch(self, name: str, nbytes: int, alignment: int = 4) -> Buffer: ...
+    def scratch(self, name: str, nbytes: int, alignment: int = 4, *, size: str = "") -> Buffer: ...
 
     def slab_costs(self, node: Node) -> Mapping[str, float]:
         """Estimated instructions of an operator by kernel variant; empty where only one kernel takes it."""
@@ -191,8 +191,8 @@ def _unified(
                     groups.setdefault((index, at) if alike else (kind, index, at), []).append(arg)
     now: dict[Buffer, Buffer] = {}
     for members in groups.values():
-        size, alignment = max(b.nbytes for b in members), max(b.alignment for b in members)
-        shared = lowering.scratch(f"{name}_work", size, alignment)
+        largest, alignment = max(members, key=lambda b: b.nbytes), max(b.alignment for b in members)
+        shared = lowering.scratch(f"{name}_work", largest.nbytes, alignment, size=largest.size)
         now.update(dict.fromkeys(members, shared))
     unified = tuple(tuple(_renamed(call, now) for call in calls) for calls in records)
     return unified, set(now.values())
@@ -213,5 +213,4 @@ def _renamed(call: KernelCall, now: Mapping[Buffer, Buffer]) -> KernelCall:
             replace(o, input=now.get(o.input, o.input), output=now.get(o.output, o.output))
             for o in call.overlaps
         ],
-        scratch_size="",
     )

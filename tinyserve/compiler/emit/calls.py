@@ -37,9 +37,9 @@ def kernel_call(call: KernelCall, places: Places) -> Iterator[str]:
         yield from initialisers(call, places, "      ")
         yield "  };"
         arguments.insert(0, "&params")
-    if call.scratch_size:
-        (scratch,) = (one for one in call.args if isinstance(one, Buffer) and one.kind == "scratch")
-        yield f'  _Static_assert({call.scratch_size} == {scratch.nbytes}, "scratch of {call.function}");'
+    for one in call.args:
+        if isinstance(one, Buffer) and one.size:
+            yield f'  _Static_assert({one.size} == {one.nbytes}, "{one.kind} of {call.function}");'
     yield f"  {call.function}({', '.join(arguments)});"
 
 

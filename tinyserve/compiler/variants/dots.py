@@ -146,7 +146,7 @@ def _lower_fully_connected(node: Node, lowering: Lowering, dots: Dots) -> None:
     source, target = lowering.operand(input), lowering.buffer(output)
     permitted = overlaps(source, target, fully_connected_op.row_lead(depth, channels, input, output))
     dots.add(
-        node, lowering, (f"ts_fully_connected_{dots.feature}_dots_{kind}", "fully_connected_dots.h"),
+        node, lowering, (f"ts_{dots.feature}_fully_connected_dots_{kind}", "fully_connected_dots.h"),
         params=params, inputs=[source], scratch=[], macs=output.elements * depth, permitted=permitted,
     )  # fmt: skip
 
@@ -189,7 +189,7 @@ def _lower_lstm(node: Node, lowering: Lowering, dots: Dots) -> None:
     kind = "s8" if input.dtype is DType.INT8 else "s16"
     dots.add(
         node, lowering,
-        (f"ts_unidirectional_sequence_lstm_{dots.feature}_{kind}", "unidirectional_sequence_lstm.h"),
+        (f"ts_{dots.feature}_unidirectional_sequence_lstm_{kind}", "unidirectional_sequence_lstm.h"),
         params=lstm_op.integer_params(node, lowering),
         inputs=[lowering.operand(input)],
         scratch=[lowering.buffer(state) for state in lstm_op.states(node)],
@@ -216,7 +216,7 @@ def _lower_svdf(node: Node, lowering: Lowering, dots: Dots) -> None:
     feature_bias = lowering.constant(f"{features.name}_bias", bias, "of the input's zero point")
     record = SvdfS16ByDotsParams if kind == "s16" else SvdfS8ByDotsParams
     dots.add(
-        node, lowering, (f"ts_svdf_{dots.feature}_{kind}", "svdf.h"),
+        node, lowering, (f"ts_{dots.feature}_svdf_{kind}", "svdf.h"),
         params=record(plain, feature_bias), inputs=[lowering.operand(input)],
         scratch=[lowering.buffer(node.input("state"))],
         macs=input.shape[0] * (features.elements + times.elements), permitted=[],
@@ -258,12 +258,15 @@ def _lower_batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> None:
     shape, transpose = matrices(node), not node.attributes.adjoint_right and not right.is_constant
     ones = lowering.constant(f"ones_{shape.depth}", np.ones(shape.depth, np.int8), "for sums of rows")
     params = BatchMatmulByDotsParams(batches(node), int(transpose), ones, product_scaling(node))
-    sums = lowering.scratch(f"{output.name}_sums", 4 * shape.columns) if left.zero_point else None
-    transposed = (
-        lowering.scratch(f"{output.name}_transposed", shape.columns * shape.depth) if transpose else None
-    )
+    sums = transposed = None
+    if left.zero_point:
+        size = f"TS_MATMUL_SUMS_BYTES({shape.columns})"
+        sums = lowering.scratch(f"{output.name}_sums", 4 * shape.columns, size=size)
+    if transpose:
+        size = f"TS_MATMUL_TRANSPOSED_BYTES({shape.columns}, {shape.depth})"
+        transposed = lowering.scratch(f"{output.name}_transposed", shape.columns * shape.depth, size=size)
     dots.add(
-        node, lowering, (f"ts_batch_matmul_{dots.feature}_s8", "batch_matmul.h"),
+        node, lowering, (f"ts_{dots.feature}_batch_matmul_s8", "batch_matmul.h"),
         params=params,
         inputs=[lowering.operand(left), _right_rows(node, lowering)], scratch=[sums, transposed],
         macs=output.elements * shape.depth, permitted=[],

@@ -18,13 +18,13 @@ class PlaneFields(Params):
     depth_multiplier: int
     input_rows: int
     input_columns: int
-    input_row: int
-    input_column: int
+    input_row_step: int
+    input_column_step: int
     input_bytes: int
     output_rows: int
     output_columns: int
-    output_row: int
-    output_column: int
+    output_row_step: int
+    output_column_step: int
     output_bytes: int
     stride_rows: int
     pad_rows: int
@@ -117,13 +117,13 @@ class Plane:
             depth_multiplier=output.shape[3] // input.shape[3],
             input_rows=self.rows.inputs,
             input_columns=self.columns.inputs,
-            input_row=in_row,
-            input_column=in_column,
+            input_row_step=in_row,
+            input_column_step=in_column,
             input_bytes=input.nbytes // input.shape[0],
             output_rows=self.rows.outputs,
             output_columns=self.columns.outputs,
-            output_row=out_row,
-            output_column=out_column,
+            output_row_step=out_row,
+            output_column_step=out_column,
             output_bytes=output.nbytes // output.shape[0],
             stride_rows=self.rows.stride,
             pad_rows=self.rows.pad,

@@ -29,7 +29,7 @@ def candidates(node: Node, lowering: Lowering, feature: str, lanes: Mapping[str,
     pool: Pool2D = MaxPool2D() if node.name == "MAX_POOL_2D" else AveragePool2D()
     groups = output.elements / output.shape[3] * -(-output.shape[3] // lanes[node.name])
     kernel = Kernel(
-        f"ts_{pool.kernel}_{feature}_s8",
+        f"ts_{feature}_{pool.kernel}_s8",
         f"{feature}/pool_2d.h",
         feature,
         f"{lanes[node.name]} channels at a time",

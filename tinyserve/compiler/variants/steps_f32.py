@@ -32,7 +32,7 @@ _SIGN = 0x7FFFFFFF
 
 @dataclass(frozen=True)
 class QuantizeStepsParams(Params, c_type="ts_quantize_steps_params"):
-    count: int
+    elements: int
     steps: Constant
 
 

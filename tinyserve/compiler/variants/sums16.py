@@ -35,7 +35,7 @@ class PatchesParams(Params, c_type="ts_conv_2d_s16_patches_params"):
     bias: Constant
     multipliers: Constant
     shifts: Constant
-    narrow: bool
+    narrow_sums: bool
 
 
 @dataclass(frozen=True)
@@ -132,14 +132,15 @@ def _lower(node: Node, lowering: Lowering, kernel: Kernel, factors: _Factors) ->
         bias=lowering.constant(f"{name}_bias", factors.bias.astype(np.int32)),
         multipliers=lowering.constant(f"{name}_multipliers", factors.multipliers.astype(np.int32)),
         shifts=lowering.constant(f"{name}_shifts", factors.shifts.astype(np.int8)),
-        narrow=narrow_sums(node),
+        narrow_sums=narrow_sums(node),
     )
     source, target = lowering.operand(input), lowering.buffer(output)
     lead = layers.patch_lead(view, kernel.pixels, 2 * input.shape[3], 2 * output.shape[3])
     patch_bytes = kernel.patch_bytes * kernel.pixels * steps * kernel.lanes
+    size = f"{kernel.function.upper()}_SCRATCH_BYTES({steps})"
     add_call(
         node, lowering, kernel.function, kernel.header, params=params, inputs=[source], outputs=[target],
         overlaps=overlaps(source, target, lead),
-        scratch=[lowering.scratch(f"{output.name}_patch", patch_bytes)],
+        scratch=[lowering.scratch(f"{output.name}_patch", patch_bytes, size=size)],
         macs=output.elements * taps, sources=(kernel.source,), variant=kernel.variant, reason=kernel.reason,
     )  # fmt: skip

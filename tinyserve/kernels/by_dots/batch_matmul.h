@@ -11,6 +11,10 @@
 
 /* left [rows][depth], right [columns][depth], or [depth][columns] with transpose. Offsets are negated zero points.
  * ones: depth of them. Batch strides as in batch_matmul.h. */
+/* Bytes of scratch: sums of columns, where the left zero point is not 0, and a transposed matrix. */
+#define TS_MATMUL_SUMS_BYTES(columns) (4 * (columns))
+#define TS_MATMUL_TRANSPOSED_BYTES(columns, depth) ((columns) * (depth))
+
 typedef struct {
     int32_t batch[3], left_batch[3], right_batch[3];
     int32_t rows, columns, depth, transpose;
@@ -50,9 +54,9 @@ static inline void ts_matmul_transpose_s8(int8_t *to, const int8_t *from, int32_
 
 /* sum of (l + a) (r + b) = sum of l r + a sum of r + b sum of l + depth a b. right_sums: columns; transposed: columns x
  * depth where it is done here. */
-#define TS_BATCH_MATMUL_BY_DOTS(NAME, DOTS, RESULTS)                                                                   \
-    static inline void ts_matmul_row_##NAME(const ts_batch_matmul_by_dots_params *p, const int8_t *left,               \
-                                            const int8_t *right, const int32_t *right_sums, int8_t *output)            \
+#define TS_BATCH_MATMUL_BY_DOTS(ISA, DOTS, RESULTS)                                                                    \
+    static inline void ts_##ISA##_matmul_row_s8(const ts_batch_matmul_by_dots_params *p, const int8_t *left,           \
+                                                const int8_t *right, const int32_t *right_sums, int8_t *output)        \
     {                                                                                                                  \
         int32_t start = p->depth * p->left_offset * p->right_offset;                                                   \
         if (p->right_offset != 0) {                                                                                    \
@@ -69,8 +73,9 @@ static inline void ts_matmul_transpose_s8(int8_t *to, const int8_t *from, int32_
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    static inline void ts_matmul_##NAME(const ts_batch_matmul_by_dots_params *p, const int8_t *left,                   \
-                                        const int8_t *right, int8_t *output, int32_t *right_sums, int8_t *transposed)  \
+    static inline void ts_##ISA##_matmul_s8(const ts_batch_matmul_by_dots_params *p, const int8_t *left,               \
+                                            const int8_t *right, int8_t *output, int32_t *right_sums,                  \
+                                            int8_t *transposed)                                                        \
     {                                                                                                                  \
         if (p->transpose) {                                                                                            \
             ts_matmul_transpose_s8(transposed, right, p->depth, p->columns);                                           \
@@ -80,20 +85,21 @@ static inline void ts_matmul_transpose_s8(int8_t *to, const int8_t *from, int32_
             DOTS(right, p->ones, right_sums, p->columns, p->depth);                                                    \
         }                                                                                                              \
         for (int32_t row = 0; row < p->rows; row++, left += p->depth, output += p->columns) {                          \
-            ts_matmul_row_##NAME(p, left, right, right_sums, output);                                                  \
+            ts_##ISA##_matmul_row_s8(p, left, right, right_sums, output);                                              \
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    static inline void ts_batch_matmul_##NAME(const ts_batch_matmul_by_dots_params *p, const int8_t *left,             \
-                                              const int8_t *right, int8_t *output, int32_t *right_sums,                \
-                                              int8_t *transposed)                                                      \
+    static inline void ts_##ISA##_batch_matmul_s8(const ts_batch_matmul_by_dots_params *p, const int8_t *left,         \
+                                                  const int8_t *right, int8_t *output, int32_t *right_sums,            \
+                                                  int8_t *transposed)                                                  \
     {                                                                                                                  \
         for (int32_t b0 = 0; b0 < p->batch[0]; b0++) {                                                                 \
             for (int32_t b1 = 0; b1 < p->batch[1]; b1++) {                                                             \
                 for (int32_t b2 = 0; b2 < p->batch[2]; b2++, output += p->rows * p->columns) {                         \
-                    ts_matmul_##NAME(p, left + b0 * p->left_batch[0] + b1 * p->left_batch[1] + b2 * p->left_batch[2],  \
-                                     right + b0 * p->right_batch[0] + b1 * p->right_batch[1] + b2 * p->right_batch[2], \
-                                     output, right_sums, transposed);                                                  \
+                    ts_##ISA##_matmul_s8(                                                                              \
+                        p, left + b0 * p->left_batch[0] + b1 * p->left_batch[1] + b2 * p->left_batch[2],               \
+                        right + b0 * p->right_batch[0] + b1 * p->right_batch[1] + b2 * p->right_batch[2], output,      \
+                        right_sums, transposed);                                                                       \
                 }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \

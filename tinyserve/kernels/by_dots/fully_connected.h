@@ -10,9 +10,9 @@
 
 /* Parameters as in fully_connected.h. int8: bias has the input's zero point folded in. Equal to the portable kernel
  * while no sum of products exceeds 32 bits. */
-#define TS_FULLY_CONNECTED_BY_DOTS(NAME, SUFFIX, T, DOTS)                                                              \
-    static inline void ts_fully_connected_##NAME(const ts_fully_connected_##SUFFIX##_params *p, const T *input,        \
-                                                 T *output)                                                            \
+#define TS_FULLY_CONNECTED_BY_DOTS(ISA, SUFFIX, T, DOTS)                                                               \
+    static inline void ts_##ISA##_fully_connected_dots_##SUFFIX(const ts_fully_connected_##SUFFIX##_params *p,         \
+                                                                const T *input, T *output)                             \
     {                                                                                                                  \
         for (int32_t b = 0; b < p->batches; b++, input += p->depth) {                                                  \
             for (int32_t first = 0; first < p->channels; first += TS_FULLY_CONNECTED_BLOCK) {                          \

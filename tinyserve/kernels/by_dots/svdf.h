@@ -32,8 +32,9 @@ static inline int32_t ts_svdf_times_s16(const ts_svdf_s16_params *p, const int16
 }
 
 /* Where the state's zero point is 0, as TFLM's converter makes it, the sum is one more dot product. */
-#define TS_SVDF_TIMES_BY_DOTS(NAME, DOTS)                                                                              \
-    static inline int32_t ts_svdf_times_##NAME(const ts_svdf_s8_params *p, const int8_t *times, const int8_t *state)   \
+#define TS_SVDF_TIMES_BY_DOTS(ISA, DOTS)                                                                               \
+    static inline int32_t ts_##ISA##_svdf_times_s8(const ts_svdf_s8_params *p, const int8_t *times,                    \
+                                                   const int8_t *state)                                                \
     {                                                                                                                  \
         int32_t sum = 0;                                                                                               \
         if (p->state_zero_point == 0) {                                                                                \
@@ -48,9 +49,9 @@ static inline int32_t ts_svdf_times_s16(const ts_svdf_s16_params *p, const int16
 
 /* TIMES(p, times, state): sum of times * (state - zero point). The states of all filters move by one as a whole: what
  * each one's last becomes is overwritten. */
-#define TS_SVDF_BY_DOTS(NAME, SUFFIX, T, DOTS, TIMES, MIN, MAX)                                                        \
-    static inline void ts_svdf_features_##NAME(const ts_svdf_##SUFFIX##_by_dots_params *q, const int8_t *input,        \
-                                               T *state)                                                               \
+#define TS_SVDF_BY_DOTS(ISA, SUFFIX, T, DOTS, TIMES, MIN, MAX)                                                         \
+    static inline void ts_##ISA##_svdf_features_##SUFFIX(const ts_svdf_##SUFFIX##_by_dots_params *q,                   \
+                                                         const int8_t *input, T *state)                                \
     {                                                                                                                  \
         const ts_svdf_##SUFFIX##_params *const p = &q->svdf;                                                           \
         const int32_t filters = p->units * p->rank;                                                                    \
@@ -68,12 +69,12 @@ static inline int32_t ts_svdf_times_s16(const ts_svdf_s16_params *p, const int16
         }                                                                                                              \
     }                                                                                                                  \
                                                                                                                        \
-    static inline void ts_svdf_##NAME(const ts_svdf_##SUFFIX##_by_dots_params *q, const int8_t *input, int8_t *output, \
-                                      T *state)                                                                        \
+    static inline void ts_##ISA##_svdf_##SUFFIX(const ts_svdf_##SUFFIX##_by_dots_params *q, const int8_t *input,       \
+                                                int8_t *output, T *state)                                              \
     {                                                                                                                  \
         const ts_svdf_##SUFFIX##_params *const p = &q->svdf;                                                           \
         for (int32_t b = 0; b < p->batches; b++, input += p->inputs) {                                                 \
-            ts_svdf_features_##NAME(q, input, state);                                                                  \
+            ts_##ISA##_svdf_features_##SUFFIX(q, input, state);                                                        \
             const T *times = p->time_weights;                                                                          \
             for (int32_t unit = 0; unit < p->units; unit++) {                                                          \
                 int32_t sum = p->bias[unit];                                                                           \
@@ -81,7 +82,7 @@ static inline int32_t ts_svdf_times_s16(const ts_svdf_s16_params *p, const int16
                     sum = ts_wrap_add(sum, TIMES(p, times, state));                                                    \
                 }                                                                                                      \
                 sum = ts_requantize_by(sum, p->output_factor);                                                         \
-                *output++ = (int8_t)ts_clamp(ts_wrap_add(sum, p->output_zero_point), INT8_MIN, INT8_MAX);              \
+                *output++ = (int8_t)ts_clamp(ts_wrap_add(sum, p->output_offset), INT8_MIN, INT8_MAX);                  \
             }                                                                                                          \
         }                                                                                                              \
     }

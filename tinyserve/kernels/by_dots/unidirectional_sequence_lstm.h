@@ -10,8 +10,8 @@
 #define TS_LSTM_BLOCK 16 /* units at a time */
 
 /* A gate of `count` units from the sums of their products. */
-#define TS_LSTM_GATE_VALUES(NAME, SUFFIX, ADD, REQUANTIZE)                                                             \
-    static inline void ts_lstm_gate_values_##NAME(                                                                     \
+#define TS_LSTM_GATE_VALUES(ISA, SUFFIX, ADD, REQUANTIZE)                                                              \
+    static inline void ts_##ISA##_lstm_gate_values_##SUFFIX(                                                           \
         const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p, int32_t gate, int32_t unit, int32_t count,         \
         const int32_t *from_input, const int32_t *recurrent, int16_t *values)                                          \
     {                                                                                                                  \
@@ -29,9 +29,10 @@
     }
 
 /* New cells and outputs of `count` units from their gates. */
-#define TS_LSTM_CELLS(NAME, SUFFIX, T, REQUANTIZE, MIN, MAX)                                                           \
-    static inline void ts_lstm_cells_##NAME(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p, int32_t count, \
-                                            const int16_t(*gates)[TS_LSTM_BLOCK], T *output, int16_t *cell)            \
+#define TS_LSTM_CELLS(ISA, SUFFIX, T, REQUANTIZE, MIN, MAX)                                                            \
+    static inline void ts_##ISA##_lstm_cells_##SUFFIX(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p,      \
+                                                      int32_t count, const int16_t(*gates)[TS_LSTM_BLOCK], T *output,  \
+                                                      int16_t *cell)                                                   \
     {                                                                                                                  \
         for (int32_t i = 0; i < count; i++) {                                                                          \
             const int32_t kept =                                                                                       \
@@ -51,9 +52,9 @@
     }
 
 /* The kernel. Equal to the portable one while no sum of products exceeds 32 bits. */
-#define TS_LSTM_BY_DOTS(NAME, SUFFIX, T, DOTS)                                                                         \
-    static inline void ts_lstm_step_##NAME(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p, const T *input, \
-                                           T *output, T *hidden, int16_t *cell)                                        \
+#define TS_LSTM_BY_DOTS(ISA, SUFFIX, T, DOTS)                                                                          \
+    static inline void ts_##ISA##_lstm_step_##SUFFIX(const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p,       \
+                                                     const T *input, T *output, T *hidden, int16_t *cell)              \
     {                                                                                                                  \
         for (int32_t unit = 0; unit < p->units; unit += TS_LSTM_BLOCK) {                                               \
             const int32_t count = ts_min(TS_LSTM_BLOCK, p->units - unit);                                              \
@@ -64,29 +65,30 @@
                 const ts_lstm_gate_##SUFFIX *const g = &p->gates[gate];                                                \
                 DOTS(g->input_weights + unit * p->inputs, input, from_input, count, p->inputs);                        \
                 DOTS(g->recurrent_weights + unit * p->units, hidden, recurrent, count, p->units);                      \
-                ts_lstm_gate_values_##NAME(p, gate, unit, count, from_input, recurrent, gates[gate]);                  \
+                ts_##ISA##_lstm_gate_values_##SUFFIX(p, gate, unit, count, from_input, recurrent, gates[gate]);        \
             }                                                                                                          \
-            ts_lstm_cells_##NAME(p, count, (const int16_t(*)[TS_LSTM_BLOCK])gates, output + unit, cell + unit);        \
+            ts_##ISA##_lstm_cells_##SUFFIX(p, count, (const int16_t(*)[TS_LSTM_BLOCK])gates, output + unit,            \
+                                           cell + unit);                                                               \
         }                                                                                                              \
         ts_copy_bytes(hidden, output, p->units *(int32_t)sizeof(T));                                                   \
     }                                                                                                                  \
                                                                                                                        \
-    static inline void ts_unidirectional_sequence_lstm_##NAME(                                                         \
+    static inline void ts_##ISA##_unidirectional_sequence_lstm_##SUFFIX(                                               \
         const ts_unidirectional_sequence_lstm_##SUFFIX##_params *p, const T *input, T *output, T *hidden,              \
         int16_t *cell)                                                                                                 \
     {                                                                                                                  \
         for (int32_t b = 0; b < p->batches; b++, hidden += p->units, cell += p->units) {                               \
             for (int32_t t = 0; t < p->steps; t++) {                                                                   \
                 const int32_t row = p->time_major ? t * p->batches + b : b * p->steps + t;                             \
-                ts_lstm_step_##NAME(p, input + row * p->inputs, output + row * p->units, hidden, cell);                \
+                ts_##ISA##_lstm_step_##SUFFIX(p, input + row * p->inputs, output + row * p->units, hidden, cell);      \
             }                                                                                                          \
         }                                                                                                              \
     }
 
 /* All of it for activations of 16 bits, whose sums are scaled in 64. */
-#define TS_LSTM_S16_BY_DOTS(NAME, DOTS)                                                                                \
-    TS_LSTM_GATE_VALUES(NAME, s16, ts_wrap_add_s64, ts_requantize_by_s64)                                              \
-    TS_LSTM_CELLS(NAME, s16, int16_t, ts_requantize_by, INT16_MIN, INT16_MAX)                                          \
-    TS_LSTM_BY_DOTS(NAME, s16, int16_t, DOTS)
+#define TS_LSTM_S16_BY_DOTS(ISA, DOTS)                                                                                 \
+    TS_LSTM_GATE_VALUES(ISA, s16, ts_wrap_add_s64, ts_requantize_by_s64)                                               \
+    TS_LSTM_CELLS(ISA, s16, int16_t, ts_requantize_by, INT16_MIN, INT16_MAX)                                           \
+    TS_LSTM_BY_DOTS(ISA, s16, int16_t, DOTS)
 
 #endif

@@ -16,9 +16,9 @@
 #include "helium.h"
 #endif
 
-/* multipliers: with `narrow` as in ts_requantize, with shifts; else m with (sum m + 2^31) >> 32, which is a multiplier
- * of 15 bits times 2^(32 - shift). weights: pairs of channels, weights_step bytes each, in the order of the core's dot
- * products. steps: of a patch. */
+/* multipliers: with `narrow_sums` as in ts_requantize, with shifts; else m with (sum m + 2^31) >> 32, which is a
+ * multiplier of 15 bits times 2^(32 - shift). weights: pairs of channels, weights_step bytes each, in the order of the
+ * core's dot products. steps: of a patch. */
 typedef struct {
     ts_sliding_window window;
     int32_t output_channels;
@@ -27,7 +27,7 @@ typedef struct {
     const int8_t *weights;
     const int32_t *bias, *multipliers;
     const int8_t *shifts;
-    bool narrow;
+    bool narrow_sums;
 } ts_conv_2d_s16_patches_params;
 
 /* Scales the sums of a channel, one per pixel, and stores them. */
@@ -37,7 +37,7 @@ static inline void ts_finish_s16(const ts_conv_2d_s16_patches_params *p, const i
     const int32_t bias = p->bias[channel], multiplier = p->multipliers[channel], step = p->output_channels;
     const int32_t low = p->activation.min, high = p->activation.max;
     output += channel;
-    if (p->narrow) {
+    if (p->narrow_sums) {
         const int32_t shift = p->shifts[channel];
         for (; count > 0; count--, output += step) {
             *output = (int16_t)ts_clamp(ts_requantize(*sums++ + bias, multiplier, shift), low, high);

@@ -7,7 +7,7 @@
 #include "dots.h"
 #include "scaled.h"
 
-TS_MATMUL_RESULTS(ts_matmul_results_dsp, ts_dsp_scaled)
-TS_BATCH_MATMUL_BY_DOTS(dsp_s8, ts_dsp_dots_s8, ts_matmul_results_dsp)
+TS_MATMUL_RESULTS(ts_dsp_matmul_results, ts_dsp_scaled)
+TS_BATCH_MATMUL_BY_DOTS(dsp, ts_dsp_dots_s8, ts_dsp_matmul_results)
 
 #endif

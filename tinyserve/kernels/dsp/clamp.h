@@ -11,9 +11,9 @@
 typedef struct {
     int32_t elements;
     ts_activation activation;
-} ts_clamp_dsp_s8_params;
+} ts_dsp_clamp_s8_params;
 
-TS_DSP_SHARED void ts_clamp_dsp_s8(const ts_clamp_dsp_s8_params *p, int8_t *values)
+TS_DSP_SHARED void ts_dsp_clamp_s8(const ts_dsp_clamp_s8_params *p, int8_t *values)
 {
     const int32_t low = p->activation.min, high = p->activation.max;
     for (int8_t *const end = values + p->elements; values < end; values++) {

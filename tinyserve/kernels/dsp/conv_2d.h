@@ -16,10 +16,13 @@ typedef struct {
     ts_dsp_matmul_function *multiply_4, *multiply_1;
     int32_t pixels;
     int32_t input_bytes; /* of a pixel */
-} ts_conv_2d_1x1_dsp_s8_params;
+} ts_dsp_conv_2d_1x1_s8_params;
+
+/* Bytes of scratch; pixels: of a patch. */
+#define TS_DSP_CONV_2D_1X1_SCRATCH_BYTES(pixels, steps) (4 * (pixels) * (steps))
 
 /* 1x1 filters with stride 1. scratch: a patch, 16 bytes per step. */
-TS_DSP_SHARED void ts_conv_2d_1x1_dsp_s8(const ts_conv_2d_1x1_dsp_s8_params *p, const int8_t *input, int8_t *output,
+TS_DSP_SHARED void ts_dsp_conv_2d_1x1_s8(const ts_dsp_conv_2d_1x1_s8_params *p, const int8_t *input, int8_t *output,
                                          int32_t *scratch)
 {
     const int32_t size = p->input_bytes;
@@ -30,13 +33,13 @@ TS_DSP_SHARED void ts_conv_2d_1x1_dsp_s8(const ts_conv_2d_1x1_dsp_s8_params *p, 
         ts_dsp_patch_4_s8(scratch, pixels, &run);
         ts_dsp_multiply(p->multiply_4, &p->matmul, scratch, output);
         input += 4 * size;
-        output += 4 * p->matmul.output_stride;
+        output += 4 * p->matmul.pixel_step;
     }
     for (; left > 0; left--) {
         ts_dsp_patch_1_s8(scratch, input, &run);
         ts_dsp_multiply(p->multiply_1, &p->matmul, scratch, output);
         input += size;
-        output += p->matmul.output_stride;
+        output += p->matmul.pixel_step;
     }
 }
 
@@ -48,7 +51,10 @@ typedef struct {
     ts_sliding_window window;
     int32_t input_zero_point;
     int32_t patch_words, row_words;
-} ts_conv_2d_dsp_s8_params;
+} ts_dsp_conv_2d_s8_params;
+
+/* Bytes of scratch: a patch and so many rows. */
+#define TS_DSP_CONV_2D_SCRATCH_BYTES(patch_words, row_words, rows) (4 * ((patch_words) + (rows) * (row_words)))
 
 /* A window: where it starts in the input, which may be outside. offset: of its first tap in bytes. */
 typedef struct {
@@ -56,7 +62,7 @@ typedef struct {
 } ts_dsp_window;
 
 /* A copy of a row of taps with padding in place of what is outside. */
-TS_DSP_SMALL const int8_t *ts_dsp_padded_row(const ts_conv_2d_dsp_s8_params *p, const int8_t *source, int32_t x,
+TS_DSP_SMALL const int8_t *ts_dsp_padded_row(const ts_dsp_conv_2d_s8_params *p, const int8_t *source, int32_t x,
                                              int8_t *row)
 {
     const int32_t first = -x * p->window.input_channels;
@@ -70,7 +76,7 @@ TS_DSP_SMALL const int8_t *ts_dsp_padded_row(const ts_conv_2d_dsp_s8_params *p, 
 typedef int16_t __attribute__((may_alias)) ts_dsp_half; /* of a word of the patch */
 
 /* Puts padding in place of taps begin to end (of a row of the filter) in every row of one pixel's patch. */
-TS_DSP_SMALL void ts_dsp_pad_taps(const ts_conv_2d_dsp_s8_params *p, int32_t begin, int32_t end, int32_t *patch,
+TS_DSP_SMALL void ts_dsp_pad_taps(const ts_dsp_conv_2d_s8_params *p, int32_t begin, int32_t end, int32_t *patch,
                                   int32_t pixels)
 {
     const int32_t channels = p->window.input_channels, bytes = p->window.filter_width * channels;
@@ -92,7 +98,7 @@ TS_DSP_SMALL void ts_dsp_pad_taps(const ts_conv_2d_dsp_s8_params *p, int32_t beg
 }
 
 /* Patches row by row of the filter, for windows that reach over the top or bottom, or beyond the ends of the input. */
-TS_DSP_SMALL void ts_dsp_patch_rows(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
+TS_DSP_SMALL void ts_dsp_patch_rows(const ts_dsp_conv_2d_s8_params *p, const int8_t *input, const ts_dsp_window *at,
                                     int32_t pixels, int32_t *patch)
 {
     const int32_t row_bytes = p->window.input_width * p->window.input_channels;
@@ -119,7 +125,7 @@ TS_DSP_SMALL void ts_dsp_patch_rows(const ts_conv_2d_dsp_s8_params *p, const int
 }
 
 /* The patch of 4 windows or 1. Windows that are cut off left or right are read across the edge and mended. */
-TS_DSP_SMALL void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, const ts_dsp_window *at,
+TS_DSP_SMALL void ts_dsp_patch(const ts_dsp_conv_2d_s8_params *p, const int8_t *input, const ts_dsp_window *at,
                                int32_t pixels, const ts_dsp_runs *shape, int32_t *patch)
 {
     const int32_t last_x = p->window.input_width - p->window.filter_width;
@@ -155,7 +161,7 @@ TS_DSP_SMALL void ts_dsp_patch(const ts_conv_2d_dsp_s8_params *p, const int8_t *
 }
 
 /* The next pixels (4 or 1) in reading order, from window next; ox counts columns. */
-static inline ts_dsp_window ts_dsp_next_windows(const ts_conv_2d_dsp_s8_params *p, ts_dsp_window next, int32_t *ox,
+static inline ts_dsp_window ts_dsp_next_windows(const ts_dsp_conv_2d_s8_params *p, ts_dsp_window next, int32_t *ox,
                                                 int32_t pixels, ts_dsp_window *at)
 {
     const int32_t row_bytes = p->window.input_width * p->window.input_channels;
@@ -173,7 +179,7 @@ static inline ts_dsp_window ts_dsp_next_windows(const ts_conv_2d_dsp_s8_params *
     return next;
 }
 
-TS_DSP_SHARED void ts_conv_2d_dsp_s8(const ts_conv_2d_dsp_s8_params *p, const int8_t *input, int8_t *output,
+TS_DSP_SHARED void ts_dsp_conv_2d_s8(const ts_dsp_conv_2d_s8_params *p, const int8_t *input, int8_t *output,
                                      int32_t *scratch)
 {
     const int32_t row_bytes = p->window.input_width * p->window.input_channels,
@@ -207,7 +213,7 @@ TS_DSP_SHARED void ts_conv_2d_dsp_s8(const ts_conv_2d_dsp_s8_params *p, const in
                 ts_dsp_patch(p, input, at, 4, &shape, scratch);
             }
             ts_dsp_multiply(p->multiply_4, &p->matmul, scratch, output);
-            output += 4 * p->matmul.output_stride;
+            output += 4 * p->matmul.pixel_step;
             left -= 4;
         }
         for (; left > 0; left--) {
@@ -215,7 +221,7 @@ TS_DSP_SHARED void ts_conv_2d_dsp_s8(const ts_conv_2d_dsp_s8_params *p, const in
             next = ts_dsp_next_windows(p, next, &ox, 1, &at);
             ts_dsp_patch(p, input, &at, 1, &shape, scratch);
             ts_dsp_multiply(p->multiply_1, &p->matmul, scratch, output);
-            output += p->matmul.output_stride;
+            output += p->matmul.pixel_step;
         }
     }
 }

@@ -48,6 +48,9 @@ static inline void ts_dsp_put_s16(int32_t *patch, int32_t steps, int32_t pixel, 
 
 #define TS_DSP_DOTS_S16(weights, patch, steps, start, sums) ts_dsp_conv_dots_s16(weights, patch, steps, sums)
 
-TS_CONV_2D_S16_PATCHES(ts_conv_2d_dsp_s16, 4, int32_t, ts_dsp_put_s16, TS_NO_START_S16, TS_DSP_DOTS_S16, TS_DSP_SHARED)
+/* Bytes of a patch: two taps of four pixels a step. */
+#define TS_DSP_CONV_2D_S16_SCRATCH_BYTES(steps) (4 * 4 * (steps))
+
+TS_CONV_2D_S16_PATCHES(ts_dsp_conv_2d_s16, 4, int32_t, ts_dsp_put_s16, TS_NO_START_S16, TS_DSP_DOTS_S16, TS_DSP_SHARED)
 
 #endif

@@ -55,7 +55,7 @@ typedef struct {
     int16_t batches, channels, input_rows, output_rows;
     int16_t rows_per_strip, pad_rows, slot_pairs, strip_pairs, odd;
     int16_t rounding;
-} ts_depthwise_conv_2d_dsp_s8_params;
+} ts_dsp_depthwise_conv_2d_s8_params;
 
 #define TS_DSP_DEPTHWISE_WORDS 10 /* expanded weights of a channel */
 
@@ -79,7 +79,7 @@ TS_DSP_SHARED void ts_dsp_depthwise_expand(const uint16_t *record, int32_t round
 }
 
 /* Rows y and y + 1 of 4 channels to a slot; rows outside are padding. */
-TS_DSP_SHARED void ts_dsp_depthwise_slot(const ts_depthwise_conv_2d_dsp_s8_params *p, const int8_t *input, int32_t y,
+TS_DSP_SHARED void ts_dsp_depthwise_slot(const ts_dsp_depthwise_conv_2d_s8_params *p, const int8_t *input, int32_t y,
                                          int32_t *slot)
 {
     const int inside[2] = {y >= 0 && y < p->input_rows, y + 1 >= 0 && y + 1 < p->input_rows};
@@ -97,8 +97,11 @@ TS_DSP_SHARED void ts_dsp_depthwise_slot(const ts_depthwise_conv_2d_dsp_s8_param
     }
 }
 
+/* Bytes of scratch. */
+#define TS_DSP_DEPTHWISE_SCRATCH_BYTES(slot_pairs) (4 * (4 * TS_DSP_DEPTHWISE_WORDS + 2 * 8 * (slot_pairs)))
+
 /* scratch: expanded weights of 4 channels and two slots. */
-TS_DSP_SHARED void ts_depthwise_conv_2d_dsp_s8(const ts_depthwise_conv_2d_dsp_s8_params *p, const int8_t *input,
+TS_DSP_SHARED void ts_dsp_depthwise_conv_2d_s8(const ts_dsp_depthwise_conv_2d_s8_params *p, const int8_t *input,
                                                int8_t *output, int32_t *scratch)
 {
     const int32_t work = p->batches * p->channels;

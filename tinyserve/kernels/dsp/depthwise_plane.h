@@ -15,15 +15,15 @@
 extern "C" {
 #endif
 
-/* What plane.S reads, in its order. run: taps of a run, up to 10. lanes: channels to store. output_row and
- * output_column: bytes between outputs. */
+/* What plane.S reads, in its order. run: taps of a run, up to 10. lanes: channels to store. output_row_step and
+ * output_column_step: bytes between outputs. */
 typedef struct {
     const int32_t *record, *runs_end;
     int32_t run, lanes;
     const int32_t *plane;
-    int32_t plane_row; /* bytes from an output row's inputs to the next one's */
+    int32_t plane_row_step; /* bytes from an output row's inputs to the next one's */
     int8_t *output;
-    int32_t output_row, output_column, rows, columns;
+    int32_t output_row_step, output_column_step, rows, columns;
 } ts_dsp_plane_job;
 
 /* By stride along a row; relu: the output's zero point is -128. */
@@ -50,20 +50,20 @@ typedef struct {
     void (*channels)(const ts_dsp_plane_job *job);
     int32_t record_words, runs_words, run;
     int32_t batches, input_channels, output_channels, depth_multiplier;
-    int32_t input_rows, input_columns, input_row, input_column, input_bytes;
-    int32_t output_rows, output_columns, output_row, output_column, output_bytes;
+    int32_t input_rows, input_columns, input_row_step, input_column_step, input_bytes;
+    int32_t output_rows, output_columns, output_row_step, output_column_step, output_bytes;
     int32_t stride_rows, pad_rows, pad_columns;
     int32_t pitch, plane_rows, strip_rows;
     int32_t input_zero_point;
-} ts_depthwise_plane_dsp_s8_params;
+} ts_dsp_depthwise_plane_s8_params;
 
 /* Rows y and on, of the channels of lanes 0 to 3, to the plane, whose columns of padding are there already. */
-TS_DSP_SHARED void ts_dsp_gather_plane(const ts_depthwise_plane_dsp_s8_params *p, const int8_t *input, int32_t y,
+TS_DSP_SHARED void ts_dsp_gather_plane(const ts_dsp_depthwise_plane_s8_params *p, const int8_t *input, int32_t y,
                                        const int32_t lane[4], int32_t *plane)
 {
     const int32_t shape[4] = {p->input_columns, lane[1] - lane[0], lane[2] - lane[0], lane[3] - lane[0]};
     const int32_t pair = (int32_t)((uint32_t)p->input_zero_point << 16) | (p->input_zero_point & 0xffff);
-    const int8_t *from = input + y * p->input_row + lane[0];
+    const int8_t *from = input + y * p->input_row_step + lane[0];
     int32_t *to = plane + 2 * p->pad_columns;
     for (int32_t row = 0; row < p->plane_rows; row++, y++) {
         if (y < 0 || y >= p->input_rows) {
@@ -71,17 +71,17 @@ TS_DSP_SHARED void ts_dsp_gather_plane(const ts_depthwise_plane_dsp_s8_params *p
                 to[i] = pair;
             }
         } else if (shape[1] == 1 && shape[3] == 3) {
-            ts_dsp_plane_row(to, from, p->input_column, p->input_columns);
+            ts_dsp_plane_row(to, from, p->input_column_step, p->input_columns);
         } else {
-            ts_dsp_plane_lanes(to, from, p->input_column, shape);
+            ts_dsp_plane_lanes(to, from, p->input_column_step, shape);
         }
-        from += p->input_row;
+        from += p->input_row_step;
         to += 2 * p->pitch;
     }
 }
 
 /* All channels of the strip of output rows from y on. */
-TS_DSP_SHARED void ts_dsp_depthwise_strip(const ts_depthwise_plane_dsp_s8_params *p, const int8_t *input,
+TS_DSP_SHARED void ts_dsp_depthwise_strip(const ts_dsp_depthwise_plane_s8_params *p, const int8_t *input,
                                           int8_t *output, int32_t y, int32_t *plane)
 {
     const int32_t rows = p->output_rows - y < p->strip_rows ? p->output_rows - y : p->strip_rows;
@@ -91,9 +91,9 @@ TS_DSP_SHARED void ts_dsp_depthwise_strip(const ts_depthwise_plane_dsp_s8_params
                             4,
                             plane,
                             8 * p->stride_rows * p->pitch,
-                            output + y * p->output_row,
-                            p->output_row,
-                            p->output_column,
+                            output + y * p->output_row_step,
+                            p->output_row_step,
+                            p->output_column_step,
                             rows,
                             p->output_columns};
     int32_t gathered[2] = {-1, -1};
@@ -116,8 +116,11 @@ TS_DSP_SHARED void ts_dsp_depthwise_strip(const ts_depthwise_plane_dsp_s8_params
     }
 }
 
+/* Bytes of scratch. The last pair of outputs reads a column beyond its row, and taps of weight 0 do. */
+#define TS_DSP_PLANE_SCRATCH_BYTES(plane_rows, pitch, stride) (8 * ((plane_rows) * (pitch) + (stride) + 10))
+
 /* `plane` is scratch of plane_rows x pitch pixels of 8 bytes and what the last outputs read beyond them. */
-TS_DSP_SHARED void ts_depthwise_plane_dsp_s8(const ts_depthwise_plane_dsp_s8_params *p, const int8_t *input,
+TS_DSP_SHARED void ts_dsp_depthwise_plane_s8(const ts_dsp_depthwise_plane_s8_params *p, const int8_t *input,
                                              int8_t *output, int32_t *plane)
 {
     const int32_t pair = (int32_t)((uint32_t)p->input_zero_point << 16) | (p->input_zero_point & 0xffff);

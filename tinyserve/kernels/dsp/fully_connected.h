@@ -28,9 +28,9 @@ void ts_dsp_fully_connected_8(const ts_dsp_fully_connected *job, const int8_t *i
 typedef struct {
     ts_dsp_fully_connected job;
     int32_t batches, depth, channels, group_words, overlapping;
-} ts_fully_connected_dsp_s8_params;
+} ts_dsp_fully_connected_s8_params;
 
-TS_DSP_SHARED void ts_fully_connected_dsp_s8(const ts_fully_connected_dsp_s8_params *p, const int8_t *input,
+TS_DSP_SHARED void ts_dsp_fully_connected_s8(const ts_dsp_fully_connected_s8_params *p, const int8_t *input,
                                              int8_t *output)
 {
     for (int32_t b = 0; b < p->batches; b++, input += p->depth, output += p->channels) {

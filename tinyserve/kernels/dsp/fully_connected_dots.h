@@ -6,7 +6,7 @@
 #include "../by_dots/fully_connected.h"
 #include "dots.h"
 
-TS_FULLY_CONNECTED_BY_DOTS(dsp_dots_s8, s8, int8_t, ts_dsp_dots_s8)
-TS_FULLY_CONNECTED_BY_DOTS(dsp_dots_s16, s16, int16_t, ts_dsp_dots_s16)
+TS_FULLY_CONNECTED_BY_DOTS(dsp, s8, int8_t, ts_dsp_dots_s8)
+TS_FULLY_CONNECTED_BY_DOTS(dsp, s16, int16_t, ts_dsp_dots_s16)
 
 #endif

@@ -13,10 +13,10 @@ extern "C" {
 #endif
 
 /* What a product needs to know. steps: pairs of taps per pixel.
- * output_stride: bytes between pixels, which is the number of channels. rounding: twice the output's zero point plus
+ * pixel_step: bytes between pixels, which is the number of channels. rounding: twice the output's zero point plus
  * one. weights_bytes: of the records of whole pairs; with odd, one more follows for the last two channels. */
 typedef struct {
-    int32_t steps, output_stride, rounding;
+    int32_t steps, pixel_step, rounding;
     const uint32_t *weights;
     int32_t weights_bytes, odd;
 } ts_dsp_matmul;
@@ -46,11 +46,11 @@ TS_DSP_SHARED void ts_dsp_multiply(ts_dsp_matmul_function *multiply, const ts_ds
 {
     multiply(matmul, patch, output);
     if (matmul->odd) {
-        const int32_t record_bytes = matmul->weights_bytes / (matmul->output_stride / 2);
-        const ts_dsp_matmul last = {matmul->steps,    matmul->output_stride,
+        const int32_t record_bytes = matmul->weights_bytes / (matmul->pixel_step / 2);
+        const ts_dsp_matmul last = {matmul->steps,    matmul->pixel_step,
                                     matmul->rounding, matmul->weights + matmul->weights_bytes / 4,
                                     record_bytes,     0};
-        multiply(&last, patch, output + matmul->output_stride - 2);
+        multiply(&last, patch, output + matmul->pixel_step - 2);
     }
 }
 

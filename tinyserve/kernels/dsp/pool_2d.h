@@ -84,12 +84,12 @@ static inline void ts_dsp_average_pixel_s8(const ts_pool_2d_params *p, const int
     }
 }
 
-static inline void ts_max_pool_2d_dsp_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
+static inline void ts_dsp_max_pool_2d_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
 {
     TS_POOL_2D_FOR_EACH_PIXEL(int8_t, ts_dsp_max_pixel_s8)
 }
 
-static inline void ts_average_pool_2d_dsp_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
+static inline void ts_dsp_average_pool_2d_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
 {
     TS_POOL_2D_FOR_EACH_PIXEL(int8_t, ts_dsp_average_pixel_s8)
 }

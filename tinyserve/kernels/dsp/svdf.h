@@ -6,8 +6,8 @@
 #include "../by_dots/svdf.h"
 #include "dots.h"
 
-TS_SVDF_TIMES_BY_DOTS(dsp_s8, ts_dsp_dots_s8)
-TS_SVDF_BY_DOTS(dsp_s8, s8, int8_t, ts_dsp_dots_s8, ts_svdf_times_dsp_s8, INT8_MIN, INT8_MAX)
-TS_SVDF_BY_DOTS(dsp_s16, s16, int16_t, ts_dsp_dots_s8, ts_svdf_times_s16, INT16_MIN, INT16_MAX)
+TS_SVDF_TIMES_BY_DOTS(dsp, ts_dsp_dots_s8)
+TS_SVDF_BY_DOTS(dsp, s8, int8_t, ts_dsp_dots_s8, ts_dsp_svdf_times_s8, INT8_MIN, INT8_MAX)
+TS_SVDF_BY_DOTS(dsp, s16, int16_t, ts_dsp_dots_s8, ts_svdf_times_s16, INT16_MIN, INT16_MAX)
 
 #endif

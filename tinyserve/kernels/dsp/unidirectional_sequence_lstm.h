@@ -7,9 +7,9 @@
 #include "dots.h"
 #include "scaled.h"
 
-TS_LSTM_GATE_VALUES(dsp_s8, s8, ts_wrap_add, ts_dsp_scaled)
-TS_LSTM_CELLS(dsp_s8, s8, int8_t, ts_dsp_scaled, INT8_MIN, INT8_MAX)
-TS_LSTM_BY_DOTS(dsp_s8, s8, int8_t, ts_dsp_dots_s8)
-TS_LSTM_S16_BY_DOTS(dsp_s16, ts_dsp_dots_s16)
+TS_LSTM_GATE_VALUES(dsp, s8, ts_wrap_add, ts_dsp_scaled)
+TS_LSTM_CELLS(dsp, s8, int8_t, ts_dsp_scaled, INT8_MIN, INT8_MAX)
+TS_LSTM_BY_DOTS(dsp, s8, int8_t, ts_dsp_dots_s8)
+TS_LSTM_S16_BY_DOTS(dsp, ts_dsp_dots_s16)
 
 #endif

@@ -38,7 +38,7 @@ typedef struct {
     ts_dsp_winograd job;
     ts_dsp_winograd_function *multiply;
     int32_t height, width, input_channels, input_zero_point;
-} ts_conv_2d_winograd_dsp_s8_params;
+} ts_dsp_conv_2d_winograd_s8_params;
 
 /* Four bytes of any alignment. */
 static inline int32_t ts_dsp_word(const int8_t *from)
@@ -49,7 +49,7 @@ static inline int32_t ts_dsp_word(const int8_t *from)
 }
 
 /* Rows of 6 columns from `y` and `x` on, which may be outside, copied with their padding to `window`. */
-TS_DSP_SMALL void ts_dsp_winograd_border(const ts_conv_2d_winograd_dsp_s8_params *p, const int8_t *input, int32_t y,
+TS_DSP_SMALL void ts_dsp_winograd_border(const ts_dsp_conv_2d_winograd_s8_params *p, const int8_t *input, int32_t y,
                                          int32_t x, int32_t *window)
 {
     const int32_t padding = (int32_t)((uint32_t)(uint8_t)p->input_zero_point * 0x01010101u);
@@ -73,9 +73,13 @@ TS_DSP_SMALL void ts_dsp_winograd_border(const ts_conv_2d_winograd_dsp_s8_params
     }
 }
 
+/* Bytes of scratch. */
+#define TS_DSP_WINOGRAD_SCRATCH_BYTES(input_channels)                                                                  \
+    (64 * (input_channels) + (24 * (input_channels) > 512 ? 24 * (input_channels) : 512))
+
 /* scratch: 32 words per pair of input channels for the inputs, then 128 words for the products or, before them,
  * 24 bytes per input channel for a window at the border. */
-TS_DSP_SHARED void ts_conv_2d_winograd_dsp_s8(const ts_conv_2d_winograd_dsp_s8_params *p, const int8_t *input,
+TS_DSP_SHARED void ts_dsp_conv_2d_winograd_s8(const ts_dsp_conv_2d_winograd_s8_params *p, const int8_t *input,
                                               int8_t *output, int32_t *scratch)
 {
     const int32_t channels = p->input_channels;

@@ -23,7 +23,7 @@ typedef struct {
     ts_sliding_window window; /* undilated */
     int32_t output_channels;
     ts_activation_f32 activation;
-} ts_conv_2d_fpu_f32_params;
+} ts_fpu_conv_2d_f32_params;
 
 /* What two pixels read: `rows` runs of `run` inputs each, `step` apart, and as many quadruples of weights. */
 typedef struct {
@@ -67,7 +67,7 @@ static __attribute__((noinline)) void ts_fpu_conv_sums(const ts_fpu_conv_window 
 }
 
 /* All channels of `pixels` (1 or 2) neighbouring outputs. */
-static inline void ts_fpu_conv_pixels(const ts_conv_2d_fpu_f32_params *p, ts_fpu_conv_window *window, int32_t pixels,
+static inline void ts_fpu_conv_pixels(const ts_fpu_conv_2d_f32_params *p, ts_fpu_conv_window *window, int32_t pixels,
                                       float *output)
 {
     const float *const weights = window->weights;
@@ -89,7 +89,7 @@ static inline void ts_fpu_conv_pixels(const ts_conv_2d_fpu_f32_params *p, ts_fpu
     window->weights = weights;
 }
 
-static inline void ts_conv_2d_fpu_f32(const ts_conv_2d_fpu_f32_params *p, const float *input, float *output)
+static inline void ts_fpu_conv_2d_f32(const ts_fpu_conv_2d_f32_params *p, const float *input, float *output)
 {
     const int32_t channels = p->window.input_channels;
     const int32_t row_elements = p->window.input_width * channels;

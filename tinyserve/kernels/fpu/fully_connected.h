@@ -32,9 +32,9 @@ void ts_fpu_fully_connected_4(const ts_fpu_fully_connected *job, const float *in
 typedef struct {
     ts_fpu_fully_connected job;
     int32_t batches, depth, channels;
-} ts_fully_connected_fpu_f32_params;
+} ts_fpu_fully_connected_f32_params;
 
-static inline void ts_fully_connected_fpu_f32(const ts_fully_connected_fpu_f32_params *p, const float *input,
+static inline void ts_fpu_fully_connected_f32(const ts_fpu_fully_connected_f32_params *p, const float *input,
                                               float *output)
 {
     for (int32_t b = 0; b < p->batches; b++, input += p->depth, output += p->channels) {

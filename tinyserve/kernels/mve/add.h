@@ -6,6 +6,8 @@
 #ifndef TS_KERNELS_MVE_ADD_H
 #define TS_KERNELS_MVE_ADD_H
 
+#include <stdbool.h>
+
 #include "../common/params.h"
 #include "../common/sum_scaling.h"
 #include "matmul.h"
@@ -14,7 +16,7 @@ typedef struct {
     int32_t elements;
     ts_activation activation;
     ts_sum_scaling scaling;
-    int32_t subtract;
+    bool subtract;
 } ts_mve_add_params;
 
 /* MultiplyByQuantizedMultiplier for a shift of 0 or less. */

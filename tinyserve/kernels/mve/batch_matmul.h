@@ -8,7 +8,7 @@
 #include "scaled.h"
 
 /* Four at a time; sums are of a whole block. */
-TS_MVE_INLINE void ts_matmul_results_mve(const ts_batch_matmul_by_dots_params *p, const int32_t *sums, int32_t start,
+TS_MVE_INLINE void ts_mve_matmul_results(const ts_batch_matmul_by_dots_params *p, const int32_t *sums, int32_t start,
                                          const int32_t *right_sums, int32_t count, int8_t *output)
 {
     const int32x4_t low = vdupq_n_s32(INT8_MIN), high = vdupq_n_s32(INT8_MAX);
@@ -23,6 +23,6 @@ TS_MVE_INLINE void ts_matmul_results_mve(const ts_batch_matmul_by_dots_params *p
     }
 }
 
-TS_BATCH_MATMUL_BY_DOTS(mve_s8, ts_mve_dots_s8, ts_matmul_results_mve)
+TS_BATCH_MATMUL_BY_DOTS(mve, ts_mve_dots_s8, ts_mve_matmul_results)
 
 #endif

@@ -129,6 +129,9 @@ TS_MVE_KERNEL void ts_mve_conv_2d_rest(const ts_mve_conv_2d_params *p, const int
     }
 }
 
+/* Bytes of scratch. */
+#define TS_MVE_CONV_2D_SCRATCH_BYTES(taps) (3 * (((taps) + 15) / 16 * 16) + TS_MVE_PATCH_SLACK)
+
 /* Any kernel: each pixel's inputs are gathered into a patch. `patches` is scratch of 3 x blocks x 16 bytes and
  * TS_MVE_PATCH_SLACK. The last row of the input is left to the border's copy, which never reads beyond it. */
 TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const int8_t *input, int8_t *output,

@@ -35,6 +35,9 @@ TS_MVE_INLINE void ts_mve_put_s16(int16_t *patch, int32_t steps, int32_t pixel, 
 
 #define TS_MVE_DOTS_S16(weights, patch, steps, start, sums) ts_mve_conv_dots_s16(weights, patch, steps, sums)
 
+/* Bytes of a patch: eight taps of three pixels a step. */
+#define TS_MVE_CONV_2D_S16_SCRATCH_BYTES(steps) (2 * 8 * 3 * (steps))
+
 TS_CONV_2D_S16_PATCHES(ts_mve_conv_2d_s16, 3, int16_t, ts_mve_put_s16, TS_NO_START_S16, TS_MVE_DOTS_S16, TS_MVE_KERNEL)
 
 #endif

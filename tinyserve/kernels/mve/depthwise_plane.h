@@ -14,19 +14,19 @@
 
 #include "matmul.h"
 
-/* What plane.S reads, in its order. output_row and output_column: bytes between outputs. */
+/* What plane.S reads, in its order. output_row_step and output_column_step: bytes between outputs. */
 typedef struct {
     int32_t steps;
     const int32_t *table; /* per step its first byte, from the first tap on */
     const int8_t *weights;
     int32_t bias;
     const int8_t *plane;
-    int32_t plane_row; /* bytes from an output row's inputs to the next one's */
+    int32_t plane_row_step; /* bytes from an output row's inputs to the next one's */
     int8_t *output;
-    int32_t output_row, rows, columns;
+    int32_t output_row_step, rows, columns;
     int32_t multiplier, shift;
-    ts_mve_output result;
-    int32_t output_column;
+    ts_mve_output range;
+    int32_t output_column_step;
 } ts_mve_plane_job;
 
 #ifdef __cplusplus
@@ -53,9 +53,9 @@ typedef struct {
     const int32_t *requant; /* per output channel: bias, multiplier, negated shift */
     const int32_t *table;
     void (*channel)(const ts_mve_plane_job *job);
-    int32_t steps, batches, channels, depth_multiplier;
-    int32_t input_rows, input_columns, input_row, input_column, input_bytes;
-    int32_t output_rows, output_columns, output_row, output_column, output_bytes;
+    int32_t steps, batches, output_channels, depth_multiplier;
+    int32_t input_rows, input_columns, input_row_step, input_column_step, input_bytes;
+    int32_t output_rows, output_columns, output_row_step, output_column_step, output_bytes;
     int32_t stride_rows, pad_rows, pad_columns;
     int32_t pitch, plane_rows, strip_rows;
     int32_t input_zero_point;
@@ -66,10 +66,10 @@ typedef struct {
 TS_MVE_INLINE void ts_mve_gather_plane(const ts_mve_depthwise_plane_params *p, const int8_t *input, int32_t y,
                                        int8_t *plane)
 {
-    const uint16x8_t offsets = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)p->input_column);
+    const uint16x8_t offsets = vmulq_n_u16(vidupq_n_u16(0, 1), (uint16_t)p->input_column_step);
     const int16x8_t zero = vdupq_n_s16((int16_t)p->input_zero_point);
     int8_t *to = plane + p->pad_columns;
-    const int8_t *from = input + y * p->input_row;
+    const int8_t *from = input + y * p->input_row_step;
     for (int32_t row = 0; row < p->plane_rows; ++row) {
         const int32_t inside = y >= 0 && y < p->input_rows;
         const int8_t *source = from;
@@ -78,14 +78,18 @@ TS_MVE_INLINE void ts_mve_gather_plane(const ts_mve_depthwise_plane_params *p, c
             const mve_pred16_t lanes = vctp16q((uint32_t)left);
             TS_STORE_LANES(vstrbq_p_s16, target, inside ? vldrbq_gather_offset_z_s16(source, offsets, lanes) : zero,
                            lanes);
-            source += 8 * p->input_column;
+            source += 8 * p->input_column_step;
             target += 8;
         }
-        from += p->input_row;
+        from += p->input_row_step;
         to += p->pitch;
         ++y;
     }
 }
+
+/* Bytes of scratch; vectors: of a row of taps. */
+#define TS_MVE_PLANE_SCRATCH_BYTES(plane_rows, pitch, stride, vectors)                                                 \
+    ((plane_rows) * (pitch) + 4 * (stride) + 16 * ((vectors) + 1))
 
 /* `plane` is scratch of plane_rows x pitch bytes and what the last vectors read beyond them. */
 TS_MVE_KERNEL void ts_mve_depthwise_plane(const ts_mve_depthwise_plane_params *p, const int8_t *input, int8_t *output,
@@ -98,19 +102,19 @@ TS_MVE_KERNEL void ts_mve_depthwise_plane(const ts_mve_depthwise_plane_params *p
     ts_mve_plane_job job = {.steps = p->steps,
                             .table = p->table,
                             .plane = plane,
-                            .plane_row = p->stride_rows * p->pitch,
-                            .output_row = p->output_row,
+                            .plane_row_step = p->stride_rows * p->pitch,
+                            .output_row_step = p->output_row_step,
                             .columns = p->output_columns,
-                            .result = p->output,
-                            .output_column = p->output_column};
+                            .range = p->output,
+                            .output_column_step = p->output_column_step};
     for (int32_t batch = 0; batch < p->batches; ++batch) {
         for (int32_t y = 0; y < p->output_rows; y += p->strip_rows) {
             const int32_t left = p->output_rows - y;
             const int32_t *requant = p->requant;
             job.rows = left < p->strip_rows ? left : p->strip_rows;
             job.weights = p->weights;
-            job.output = output + y * p->output_row;
-            for (int32_t channel = 0; channel < p->channels; ++channel) {
+            job.output = output + y * p->output_row_step;
+            for (int32_t channel = 0; channel < p->output_channels; ++channel) {
                 ts_mve_gather_plane(p, input + channel, y * p->stride_rows - p->pad_rows, plane);
                 for (int32_t i = 0; i < p->depth_multiplier; ++i) {
                     job.bias = requant[0];

@@ -43,6 +43,9 @@ TS_MVE_INLINE void ts_mve_fully_connected_row(const ts_mve_fully_connected_param
     }
 }
 
+/* Bytes of scratch. */
+#define TS_MVE_FULLY_CONNECTED_SCRATCH_BYTES(depth) (((depth) + 15) / 16 * 16)
+
 /* `row` is scratch for one row, used where the depth is no multiple of 16. */
 TS_MVE_INLINE void ts_mve_fully_connected(const ts_mve_fully_connected_params *p, const int8_t *input, int8_t *output,
                                           int8_t *row, const int32_t exact_ties)

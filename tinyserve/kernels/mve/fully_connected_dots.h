@@ -6,7 +6,7 @@
 #include "../by_dots/fully_connected.h"
 #include "dots.h"
 
-TS_FULLY_CONNECTED_BY_DOTS(mve_dots_s8, s8, int8_t, ts_mve_dots_s8)
-TS_FULLY_CONNECTED_BY_DOTS(mve_dots_s16, s16, int16_t, ts_mve_dots_s16)
+TS_FULLY_CONNECTED_BY_DOTS(mve, s8, int8_t, ts_mve_dots_s8)
+TS_FULLY_CONNECTED_BY_DOTS(mve, s16, int16_t, ts_mve_dots_s16)
 
 #endif

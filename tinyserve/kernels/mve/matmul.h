@@ -219,7 +219,7 @@ typedef struct {
     const int8_t *row[3];
     int32_t blocks, channels;
     const int32_t *requant;
-    int32_t stride;
+    int32_t pixel_step;
     int8_t *output;
     ts_mve_output range;
     const int8_t *weights;

@@ -12,7 +12,7 @@ TS_MVE_INLINE int32x4_t ts_mve_row_s8(const int8_t *row, int32_t i, int32_t stri
     return stride == 0 ? vdupq_n_s32(*row) : vldrbq_z_s32(row + i, lanes);
 }
 
-TS_MVE_INLINE void ts_mul_mve_s8(const ts_mul_quantized_params *p, const int8_t *input1, const int8_t *input2,
+TS_MVE_INLINE void ts_mve_mul_s8(const ts_mul_quantized_params *p, const int8_t *input1, const int8_t *input2,
                                  int8_t *output)
 {
     const int32x4_t low = vdupq_n_s32(p->activation.min), high = vdupq_n_s32(p->activation.max);

@@ -57,12 +57,12 @@ TS_MVE_INLINE void ts_mve_average_pixel_s8(const ts_pool_2d_params *p, const int
     }
 }
 
-static inline void ts_max_pool_2d_mve_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
+static inline void ts_mve_max_pool_2d_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
 {
     TS_POOL_2D_FOR_EACH_PIXEL(int8_t, ts_mve_max_pixel_s8)
 }
 
-static inline void ts_average_pool_2d_mve_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
+static inline void ts_mve_average_pool_2d_s8(const ts_pool_2d_params *p, const int8_t *input, int8_t *output)
 {
     TS_POOL_2D_FOR_EACH_PIXEL(int8_t, ts_mve_average_pixel_s8)
 }

@@ -47,7 +47,7 @@ TS_MVE_INLINE int32x4_t ts_mve_tanh(const uint16_t *sigmoid, int32x4_t scaled)
     return vshrq_n_s32(vpselq_s32(vsubq_s32(result, vdupq_n_s32((1 << 23) - (1 << 7))), negative, positive), 8);
 }
 
-TS_MVE_INLINE void ts_lstm_gate_values_mve_s8(const ts_unidirectional_sequence_lstm_s8_params *p, int32_t gate,
+TS_MVE_INLINE void ts_mve_lstm_gate_values_s8(const ts_unidirectional_sequence_lstm_s8_params *p, int32_t gate,
                                               int32_t unit, int32_t count, const int32_t *from_input,
                                               const int32_t *recurrent, int16_t *values)
 {
@@ -65,7 +65,7 @@ TS_MVE_INLINE void ts_lstm_gate_values_mve_s8(const ts_unidirectional_sequence_l
     }
 }
 
-TS_MVE_INLINE void ts_lstm_cells_mve_s8(const ts_unidirectional_sequence_lstm_s8_params *p, int32_t count,
+TS_MVE_INLINE void ts_mve_lstm_cells_s8(const ts_unidirectional_sequence_lstm_s8_params *p, int32_t count,
                                         const int16_t (*gates)[TS_LSTM_BLOCK], int8_t *output, int16_t *cell)
 {
     for (int32_t i = 0; i < count; i += 4) {
@@ -88,7 +88,7 @@ TS_MVE_INLINE void ts_lstm_cells_mve_s8(const ts_unidirectional_sequence_lstm_s8
     }
 }
 
-TS_LSTM_BY_DOTS(mve_s8, s8, int8_t, ts_mve_dots_s8)
-TS_LSTM_S16_BY_DOTS(mve_s16, ts_mve_dots_s16)
+TS_LSTM_BY_DOTS(mve, s8, int8_t, ts_mve_dots_s8)
+TS_LSTM_S16_BY_DOTS(mve, ts_mve_dots_s16)
 
 #endif

@@ -22,7 +22,7 @@ static inline void ts_rv32m_add_s8(const ts_rv32m_add_params *p, const int8_t *i
 {
     for (const int8_t *const end = input1 + p->elements; input1 != end; input1++, input2++, output++) {
         const int32_t doubled = *input1 * (1 << 20) + p->table[(uint8_t)*input2];
-        *output = ts_rv32m_requantize_doubled(doubled, &p->scaling, p->activation.min, p->activation.max);
+        *output = ts_rv32m_requantize_doubled(doubled, &p->scaling, p->activation);
     }
 }
 

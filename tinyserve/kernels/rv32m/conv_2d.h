@@ -66,8 +66,7 @@ static inline void ts_rv32m_pixels(const ts_rv32m_conv_2d_params *p, const int8_
 {
     const ts_rv32m_channel *channel = (const ts_rv32m_channel *)(const void *)p->requant;
     const int8_t *weights = p->weights;
-    ts_rv32m_block block = {patch, patch + TS_RV32M_PIXELS * taps, p->output_channels, p->activation.min,
-                            p->activation.max};
+    ts_rv32m_block block = {patch, patch + TS_RV32M_PIXELS * taps, p->output_channels, p->activation};
     for (int32_t left = p->output_channels; left > 0; left -= TS_RV32M_CHANNELS) {
         if (left >= TS_RV32M_CHANNELS && pixels == TS_RV32M_PIXELS) {
             ts_rv32m_dots_4x4(&block, weights, channel, output);
@@ -88,6 +87,9 @@ static inline void ts_rv32m_pixels(const ts_rv32m_conv_2d_params *p, const int8_
         channel += TS_RV32M_CHANNELS;
     }
 }
+
+/* Bytes of scratch. */
+#define TS_RV32M_CONV_2D_SCRATCH_BYTES(taps) (TS_RV32M_PIXELS * (((taps) + 1) / 2 * 2))
 
 /* patch: scratch of 4 * taps bytes, taps rounded up to even. What an incomplete last group or an odd number of taps
  * leaves of it unwritten meets weights of zero or is not stored. */

@@ -26,7 +26,8 @@ typedef struct {
 /* Three input rows of `pitch` bytes for each of `rows` rows of `width` outputs, which lie `step` bytes apart. */
 typedef struct {
     const int8_t *row;
-    int32_t pitch, width, rows, step, low, high;
+    int32_t pitch, width, rows, step;
+    ts_activation activation;
 } ts_rv32m_windows;
 
 /* depthwise.S, by stride */
@@ -80,8 +81,7 @@ TS_RV32M_INLINE void ts_rv32m_depthwise_channel(const ts_rv32m_depthwise_conv_2d
         for (int32_t row = shared; row < height; row++) {
             ts_rv32m_gather_row(p, input, y++, pitch, band + row * pitch);
         }
-        const ts_rv32m_windows windows = {
-            band, pitch, p->shape.output_width, rows, p->shape.channels, p->activation.min, p->activation.max};
+        const ts_rv32m_windows windows = {band, pitch, p->shape.output_width, rows, p->shape.channels, p->activation};
         if (stride == 1) {
             ts_rv32m_windows_s1(&windows, weights, channel, output);
         } else {

@@ -3,6 +3,7 @@
 #ifndef TS_KERNELS_RV32M_DOTS_H
 #define TS_KERNELS_RV32M_DOTS_H
 
+#include "../common/params.h"
 #include "requantize.h"
 
 #define TS_RV32M_PIXELS 4
@@ -12,7 +13,8 @@
  * apart. */
 typedef struct {
     const int8_t *patch, *patch_end;
-    int32_t pixel_step, low, high;
+    int32_t pixel_step;
+    ts_activation activation;
 } ts_rv32m_block;
 
 /* dots.S: 4 pixels x 4 channels, requantized. weights [taps][4 channels]. */

@@ -30,7 +30,7 @@ static inline void ts_rv32m_fully_connected_s8(const ts_rv32m_fully_connected_pa
             int32_t sums[TS_RV32M_CHANNELS];
             ts_rv32m_dots_1x4(input, weights, p->depth, bias, sums);
             for (int32_t c = 0; c < count; c++, channel += p->requant_step) {
-                *output++ = ts_rv32m_requantize(sums[c], channel, p->activation.min, p->activation.max);
+                *output++ = ts_rv32m_requantize(sums[c], channel, p->activation);
             }
             weights += TS_RV32M_CHANNELS * p->depth;
             bias += TS_RV32M_CHANNELS;

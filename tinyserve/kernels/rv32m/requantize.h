@@ -8,6 +8,8 @@
 
 #include <stdint.h>
 
+#include "../common/params.h"
+
 #define TS_RV32M_INLINE static inline __attribute__((always_inline))
 
 /* The accumulator starts with `bias`, the input's zero point folded in. rounding: half a unit and the output's zero
@@ -18,19 +20,18 @@ typedef struct {
 
 /* Two roundings as TFLM has them: the high half of the product to nearest, ties upwards; then the shift to nearest,
  * ties away from zero. */
-TS_RV32M_INLINE int8_t ts_rv32m_requantize_doubled(int32_t doubled, const ts_rv32m_channel *channel, int32_t low,
-                                                   int32_t high)
+TS_RV32M_INLINE int8_t ts_rv32m_requantize_doubled(int32_t doubled, const ts_rv32m_channel *channel,
+                                                   ts_activation activation)
 {
     const int64_t product = (int64_t)doubled * channel->multiplier;
     int32_t value = (int32_t)(product >> 32) + (int32_t)((uint32_t)product >> 31);
     value = (value + channel->rounding + (value >> 31)) >> channel->shift;
-    value = value < low ? low : value;
-    return (int8_t)(value > high ? high : value);
+    return (int8_t)ts_activate(activation, value);
 }
 
-TS_RV32M_INLINE int8_t ts_rv32m_requantize(int32_t acc, const ts_rv32m_channel *channel, int32_t low, int32_t high)
+TS_RV32M_INLINE int8_t ts_rv32m_requantize(int32_t acc, const ts_rv32m_channel *channel, ts_activation activation)
 {
-    return ts_rv32m_requantize_doubled(acc * 2, channel, low, high);
+    return ts_rv32m_requantize_doubled(acc * 2, channel, activation);
 }
 
 #endif

@@ -6,7 +6,7 @@
 #include "../by_dots/batch_matmul.h"
 #include "dots.h"
 
-TS_MATMUL_RESULTS(ts_matmul_results, ts_requantize_by)
-TS_BATCH_MATMUL_BY_DOTS(thumb1_s8, ts_thumb1_dots_s8, ts_matmul_results)
+TS_MATMUL_RESULTS(ts_thumb1_matmul_results, ts_requantize_by)
+TS_BATCH_MATMUL_BY_DOTS(thumb1, ts_thumb1_dots_s8, ts_thumb1_matmul_results)
 
 #endif

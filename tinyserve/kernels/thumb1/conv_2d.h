@@ -127,7 +127,7 @@ TS_THUMB1_KERNEL void ts_thumb1_pixels(const ts_thumb1_conv_2d_params *p, const 
             patch += patch_words;
         }
         runs.runs = count;
-        ts_thumb1_store_runs(acc, channel, output, &runs, p->activation.min, p->activation.max);
+        ts_thumb1_store_runs(acc, channel, output, &runs, p->activation);
         weights += count * (patch_words / TS_THUMB1_PIXELS);
         channel += count;
         output += count;

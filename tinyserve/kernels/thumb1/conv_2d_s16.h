@@ -51,6 +51,9 @@ TS_THUMB1_KERNEL void ts_thumb1_start_s16(const int32_t *patch, int32_t steps, i
 #define TS_THUMB1_DOTS_S16(weights, patch, steps, start, sums)                                                         \
     ts_thumb1_dots5(patch, (const uint8_t *)(weights), 4 * (uint32_t)(steps), start, sums, 2, 0)
 
+/* Bytes of a patch: four taps a step, each a word. */
+#define TS_THUMB1_CONV_2D_S16_SCRATCH_BYTES(steps) (4 * 4 * TS_THUMB1_PIXELS * (steps))
+
 TS_CONV_2D_S16_PATCHES(ts_thumb1_conv_2d_s16, TS_THUMB1_PIXELS, int32_t, ts_thumb1_put_s16, ts_thumb1_start_s16,
                        TS_THUMB1_DOTS_S16, TS_THUMB1_KERNEL)
 

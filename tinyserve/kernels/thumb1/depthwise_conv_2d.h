@@ -131,7 +131,7 @@ TS_THUMB1_INLINE void ts_thumb1_depthwise_channel(const ts_thumb1_depthwise_conv
         } else {
             ts_thumb1_row5_split(&args, weights, groups, acc);
         }
-        ts_thumb1_store_runs(acc, channel, output, &runs, p->activation.min, p->activation.max);
+        ts_thumb1_store_runs(acc, channel, output, &runs, p->activation);
         output += p->shape.output_width * p->shape.channels;
         int32_t *const oldest = row[0];
         if (stride == 1) {
@@ -180,7 +180,7 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_planes_s8(const ts_thumb1_dept
     for (int32_t left = p->shape.channels; left > 0; --left) {
         ts_thumb1_widen_plane(input++, p->shape.input_height, p->shape.input_width, p->shape.channels, plane);
         ts_thumb1_row5(&args, weights, groups, plane + words);
-        ts_thumb1_store_runs(plane + words, channel++, output++, &runs, p->activation.min, p->activation.max);
+        ts_thumb1_store_runs(plane + words, channel++, output++, &runs, p->activation);
         weights += 9;
     }
 }
@@ -247,7 +247,7 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_conv_2d_split_s8(const ts_thumb1_depth
     for (int32_t left = p->shape.channels; left > 0; --left) {
         ts_thumb1_widen_split(p, input++, planes);
         ts_thumb1_row5_split(&args, weights, groups, planes + words);
-        ts_thumb1_store_runs(planes + words, channel++, output++, &runs, p->activation.min, p->activation.max);
+        ts_thumb1_store_runs(planes + words, channel++, output++, &runs, p->activation);
         weights += 9;
     }
 }

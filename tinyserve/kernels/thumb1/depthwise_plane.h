@@ -23,8 +23,8 @@ typedef struct {
     const int32_t *requant; /* ts_thumb1_channel, 8 words each */
     int32_t tap_count;
     int32_t input_channels, depth_multiplier;
-    int32_t input_rows, input_columns, input_row, input_column;
-    int32_t output_rows, output_columns, output_row, output_column;
+    int32_t input_rows, input_columns, input_row_step, input_column_step;
+    int32_t output_rows, output_columns, output_row_step, output_column_step;
     int32_t stride_rows, stride_columns, pad_rows, pad_columns;
     int32_t pitch, row_plane, column_plane, plane_words, plane_rows, strip_rows;
     int32_t one_run;
@@ -42,7 +42,7 @@ void ts_thumb1_taps5(const ts_thumb1_taps5_args *args, const int32_t *inputs, in
 /* A row of inputs, dealt out to the sub-planes of their remainders; `column` is the first one's, padding counted. */
 TS_THUMB1_INLINE void ts_thumb1_plane_row(const ts_thumb1_depthwise_plane_params *p, const int8_t *from, int32_t *row)
 {
-    const int32_t step = p->input_column, stride = p->stride_columns;
+    const int32_t step = p->input_column_step, stride = p->stride_columns;
     for (int32_t phase = 0; phase < stride; ++phase) {
         /* The first input of this remainder. */
         int32_t first = phase - p->pad_columns % stride;
@@ -76,7 +76,7 @@ TS_THUMB1_INLINE void ts_thumb1_fill_plane(const ts_thumb1_depthwise_plane_param
     for (int32_t i = 0; i < p->plane_rows; ++i) {
         int32_t *row = plane + i % p->stride_rows * p->row_plane + i / p->stride_rows * p->pitch;
         if (y + i >= 0 && y + i < p->input_rows) {
-            ts_thumb1_plane_row(p, input + (y + i) * p->input_row, row);
+            ts_thumb1_plane_row(p, input + (y + i) * p->input_row_step, row);
         } else if (p->strip_rows < p->output_rows) {
             for (int32_t phase = 0; phase < p->stride_columns; ++phase) {
                 for (int32_t x = 0; x < p->pitch; ++x) {
@@ -104,6 +104,9 @@ TS_THUMB1_INLINE void ts_thumb1_plane_sums(const ts_thumb1_depthwise_plane_param
     }
 }
 
+/* Bytes of scratch; sums: of a strip. */
+#define TS_THUMB1_DEPTHWISE_PLANE_SCRATCH_BYTES(plane_words, sums) (4 * ((plane_words) + (sums)))
+
 /* `plane` is scratch: the plane, what the last group reads beyond it, and the sums of a strip. */
 TS_THUMB1_KERNEL void ts_thumb1_depthwise_plane_s8(const ts_thumb1_depthwise_plane_params *p, const int8_t *input,
                                                    int8_t *output, int32_t *plane)
@@ -115,16 +118,16 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_plane_s8(const ts_thumb1_depthwise_pla
     }
     for (int32_t y = 0; y < p->output_rows; y += p->strip_rows) {
         const int32_t rows = p->output_rows - y < p->strip_rows ? p->output_rows - y : p->strip_rows;
-        const ts_thumb1_store_args runs = {4 * p->output_columns, p->output_column, rows,
-                                           4 * sums_row,          p->output_row,    0};
+        const ts_thumb1_store_args runs = {4 * p->output_columns, p->output_column_step, rows,
+                                           4 * sums_row,          p->output_row_step,    0};
         const ts_thumb1_channel *channel = (const ts_thumb1_channel *)(const void *)p->requant;
         const int32_t *taps = p->taps;
-        int8_t *to = output + y * p->output_row;
+        int8_t *to = output + y * p->output_row_step;
         for (int32_t c = 0; c < p->input_channels; ++c) {
             ts_thumb1_fill_plane(p, input + c, y * p->stride_rows - p->pad_rows, plane);
             for (int32_t i = p->depth_multiplier; i > 0; --i) {
                 ts_thumb1_plane_sums(p, taps, rows, plane, sums);
-                ts_thumb1_store_runs(sums, channel++, to++, &runs, p->activation.min, p->activation.max);
+                ts_thumb1_store_runs(sums, channel++, to++, &runs, p->activation);
                 taps += 2 * p->tap_count;
             }
         }

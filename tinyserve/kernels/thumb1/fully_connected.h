@@ -24,6 +24,9 @@ typedef struct {
 void ts_thumb1_dots2(const int32_t *row, const uint8_t *weights, uint32_t blocks, int32_t start, int32_t *acc,
                      uint32_t pairs);
 
+/* Bytes of scratch. */
+#define TS_THUMB1_FC_SCRATCH_BYTES(depth) (4 * (((depth) + 7) / 8 * 8))
+
 /* `row` is scratch of one word per tap, the taps rounded up to a multiple of 8. */
 TS_THUMB1_KERNEL void ts_thumb1_fully_connected_s8(const ts_thumb1_fully_connected_params *p, const int8_t *input,
                                                    int8_t *output, int32_t *row)
@@ -46,7 +49,7 @@ TS_THUMB1_KERNEL void ts_thumb1_fully_connected_s8(const ts_thumb1_fully_connect
             const int32_t pairs = (count + 1) / 2;
             ts_thumb1_dots2(row, weights, (uint32_t)blocks, -128 * sum, acc, (uint32_t)pairs);
             for (int32_t i = 0; i < count; ++i) {
-                *output++ = ts_thumb1_requantize(acc[i], channel, p->activation.min, p->activation.max);
+                *output++ = ts_thumb1_requantize(acc[i], channel, p->activation);
                 ++channel;
             }
             weights += pairs * blocks * 16;

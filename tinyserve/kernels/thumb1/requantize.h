@@ -21,6 +21,8 @@
 
 #include <stdint.h>
 
+#include "../common/params.h"
+
 #define TS_THUMB1_INLINE static inline __attribute__((always_inline))
 #define TS_THUMB1_KERNEL static __attribute__((noinline, unused))
 
@@ -52,12 +54,10 @@ TS_THUMB1_INLINE int32_t ts_thumb1_scale(int32_t acc, const ts_thumb1_channel *c
     return value + (value >> 31);
 }
 
-TS_THUMB1_INLINE int8_t ts_thumb1_requantize(int32_t acc, const ts_thumb1_channel *channel, int32_t activation_min,
-                                             int32_t activation_max)
+TS_THUMB1_INLINE int8_t ts_thumb1_requantize(int32_t acc, const ts_thumb1_channel *channel, ts_activation activation)
 {
-    int32_t value = (ts_thumb1_scale(acc, channel) + channel->offset) >> channel->shift;
-    value = value < activation_min ? activation_min : value;
-    return (int8_t)(value > activation_max ? activation_max : value);
+    const int32_t value = (ts_thumb1_scale(acc, channel) + channel->offset) >> channel->shift;
+    return (int8_t)ts_activate(activation, value);
 }
 
 /* Runs of sums, as the assembly stores them. All in bytes but `runs`. */
@@ -71,17 +71,16 @@ void ts_thumb1_store(const int32_t *acc, const ts_thumb1_channel *channel, int8_
 
 /* Any clamping: the same runs in C where the activation is narrower, else the assembly. */
 TS_THUMB1_INLINE void ts_thumb1_store_runs(const int32_t *acc, const ts_thumb1_channel *channel, int8_t *output,
-                                           const ts_thumb1_store_args *args, int32_t activation_min,
-                                           int32_t activation_max)
+                                           const ts_thumb1_store_args *args, ts_activation activation)
 {
-    if (activation_min == -128 && activation_max == 127) {
+    if (activation.min == -128 && activation.max == 127) {
         ts_thumb1_store(acc, channel, output, args);
         return;
     }
     for (int32_t run = args->runs; run > 0; --run) {
         int8_t *to = output;
         for (int32_t i = 0; i < args->run_bytes / 4; ++i) {
-            *to = ts_thumb1_requantize(acc[i], channel, activation_min, activation_max);
+            *to = ts_thumb1_requantize(acc[i], channel, activation);
             to += args->step;
         }
         acc += args->next_acc / 4;

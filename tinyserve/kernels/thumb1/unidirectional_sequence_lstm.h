@@ -6,9 +6,9 @@
 #include "../by_dots/unidirectional_sequence_lstm.h"
 #include "dots.h"
 
-TS_LSTM_GATE_VALUES(thumb1_s8, s8, ts_wrap_add, ts_requantize_by)
-TS_LSTM_CELLS(thumb1_s8, s8, int8_t, ts_requantize_by, INT8_MIN, INT8_MAX)
-TS_LSTM_BY_DOTS(thumb1_s8, s8, int8_t, ts_thumb1_dots_s8)
-TS_LSTM_S16_BY_DOTS(thumb1_s16, ts_thumb1_dots_s16)
+TS_LSTM_GATE_VALUES(thumb1, s8, ts_wrap_add, ts_requantize_by)
+TS_LSTM_CELLS(thumb1, s8, int8_t, ts_requantize_by, INT8_MIN, INT8_MAX)
+TS_LSTM_BY_DOTS(thumb1, s8, int8_t, ts_thumb1_dots_s8)
+TS_LSTM_S16_BY_DOTS(thumb1, ts_thumb1_dots_s16)
 
 #endif

@@ -11,6 +11,9 @@
 /* Values beyond the image that may be read; their weights are zero. */
 #define TS_WASM_SLACK 8
 
+/* Bytes of scratch for values of a type and what is read beyond them. */
+#define TS_WASM_SCRATCH_BYTES(values, T) (((values) + TS_WASM_SLACK) * (int32_t)sizeof(T))
+
 /* padded_channels: channels, or more where kernels take them by fours or eights. */
 typedef struct {
     int32_t height, width, channels;

@@ -133,9 +133,8 @@ class DetectionPostProcess(OpDef):
             inputs=[lowering.operand(tensor) for tensor in node.operands()],
             outputs=[lowering.buffer(output) for output in node.outputs],
             scratch=[
-                lowering.scratch(f"{name}_decoded", 16 * boxes),
-                lowering.scratch(f"{name}_scores", 4 * boxes),
-                lowering.scratch(f"{name}_order", 4 * boxes),
+                lowering.scratch(f"{name}_{kind}", nbytes, size=f"TS_DETECTION_{kind.upper()}_BYTES({boxes})")
+                for kind, nbytes in (("decoded", 16 * boxes), ("scores", 4 * boxes), ("order", 4 * boxes))
             ],
         )
 

@@ -20,7 +20,7 @@ _MOST_INPUTS = 1 << 8
 class AddNParams(Params, c_type="ts_add_n_params"):
     """``first``: 1 for the input that the sums begin with."""
 
-    count: int
+    elements: int
     first: int
     rescaling: SumRescaling
 
@@ -50,7 +50,8 @@ class AddN(OpDef):
         params = AddNParams(output.elements, 1, rescaling)
         sums = target = lowering.buffer(output)
         if output.dtype is DType.INT8:
-            sums = lowering.scratch(f"{output.name}_sums", 4 * output.elements)
+            size = f"TS_ADD_N_SUMS_BYTES({output.elements})"
+            sums = lowering.scratch(f"{output.name}_sums", 4 * output.elements, size=size)
         for index, tensor in enumerate(node.operands()):
             add_call(
                 node,

@@ -19,7 +19,7 @@ _SUFFIX = {
 
 @dataclass(frozen=True)
 class CastParams(Params, c_type="ts_cast_params"):
-    count: int
+    elements: int
 
 
 class Cast(OpDef):

@@ -33,14 +33,14 @@ _PAIRS = {
 
 @dataclass(frozen=True)
 class QuantizeF32Params(Params, c_type="ts_quantize_f32_params"):
-    count: int
+    elements: int
     scale: float
     zero_point: int
 
 
 @dataclass(frozen=True)
 class RequantizeParams(Params, c_type="ts_requantize_params"):
-    count: int
+    elements: int
     input_offset: int
     factor: Factor
     output_offset: int
@@ -48,7 +48,7 @@ class RequantizeParams(Params, c_type="ts_requantize_params"):
 
 @dataclass(frozen=True)
 class DequantizeParams(Params, c_type="ts_dequantize_params"):
-    count: int
+    elements: int
     scale: float
     zero_point: int
 

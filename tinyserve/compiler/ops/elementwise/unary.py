@@ -36,7 +36,7 @@ Table = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class LookupParams(Params, c_type="ts_lookup_8_params"):
-    count: int
+    elements: int
     table: Constant
 
 
@@ -44,13 +44,13 @@ class LookupParams(Params, c_type="ts_lookup_8_params"):
 class UnaryF32Params(Params, c_type="ts_unary_f32_params"):
     """``alpha``: of the functions that have one."""
 
-    count: int
+    elements: int
     alpha: float = 0.0
 
 
 @dataclass(frozen=True)
 class SigmoidS16Params(Params, c_type="ts_sigmoid_s16_params"):
-    count: int
+    elements: int
     multiplier: int
     shift: int
     sigmoid: Constant
@@ -60,7 +60,7 @@ class SigmoidS16Params(Params, c_type="ts_sigmoid_s16_params"):
 class RescaleS16Params(Params, c_type="ts_rescale_s16_params"):
     """Factors of values from zero up, and below zero."""
 
-    count: int
+    elements: int
     input_offset: int
     output_offset: int
     activation: Clamp
@@ -70,18 +70,18 @@ class RescaleS16Params(Params, c_type="ts_rescale_s16_params"):
 
 @dataclass(frozen=True)
 class ClampS16Params(Params, c_type="ts_clamp_s16_params"):
-    count: int
+    elements: int
     activation: Clamp
 
 
 @dataclass(frozen=True)
 class AbsS16Params(Params, c_type="ts_abs_s16_params"):
-    count: int
+    elements: int
 
 
 @dataclass(frozen=True)
 class RsqrtS16Params(Params, c_type="ts_rsqrt_s16_params"):
-    count: int
+    elements: int
     factor: Factor
 
 

@@ -49,10 +49,11 @@ class Biquad(FeatureOp):
         return _COEFFICIENTS * _sections(node) * node.output.elements
 
     def working(self, node: Node, lowering: Lowering) -> Sequence[Buffer]:
-        nbytes = 2 * 4 * _sections(node) * option(node, "width", 1, MOST)
+        sections, width = _sections(node), option(node, "width", 1, MOST)
+        nbytes, size = 2 * 4 * sections * width, f"TS_BIQUAD_STATE_BYTES({sections}, {width})"
         name = f"{node.output.name}_memory"
         kept = option(node, "history", 0, 1)
-        return (lowering.state(name, nbytes) if kept else lowering.scratch(name, nbytes),)
+        return ((lowering.state if kept else lowering.scratch)(name, nbytes, size=size),)
 
 
 def _sections(node: Node) -> int:

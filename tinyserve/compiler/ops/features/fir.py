@@ -52,10 +52,11 @@ class Fir(FeatureOp):
         return _taps(node) * node.output.elements
 
     def working(self, node: Node, lowering: Lowering) -> Sequence[Buffer]:
-        nbytes = max(4, 4 * (_taps(node) - 1) * option(node, "width", 1, MOST))
+        taps, width = _taps(node), option(node, "width", 1, MOST)
+        nbytes, size = max(4, 4 * (taps - 1) * width), f"TS_FIR_STATE_BYTES({taps}, {width})"
         name = f"{node.output.name}_newest"
         kept = option(node, "history", 0, 1)
-        return (lowering.state(name, nbytes) if kept else lowering.scratch(name, nbytes),)
+        return ((lowering.state if kept else lowering.scratch)(name, nbytes, size=size),)
 
 
 def _taps(node: Node) -> int:

@@ -51,8 +51,9 @@ class Statistics(FeatureOp):
         return StatisticsParams(rows=rows, length=length, width=width, count=count)
 
     def working(self, node: Node, lowering: Lowering) -> Sequence[Buffer]:
-        nbytes = 2 * 4 * option(node, "length", 1, MOST)
-        return (lowering.scratch(f"{node.output.name}_sorted", nbytes),)
+        length = option(node, "length", 1, MOST)
+        size = f"TS_STATISTICS_SCRATCH_BYTES({length})"
+        return (lowering.scratch(f"{node.output.name}_sorted", 2 * 4 * length, size=size),)
 
 
 OPS = (Statistics(),)

@@ -114,14 +114,12 @@ def add(
         requantization=_factors(lowering, weights.name, factors),
     )
     source, target = lowering.operand(input), lowering.buffer(output)
+    size = f"TS_CONV_2D_S4_SCRATCH({tiling.depth}, {tiling.pixels}, {int(tiling.gathers)})"
     add_call(
         node, lowering, kernel.function, kernel.header, params=params, inputs=[source], outputs=[target],
-        scratch=[lowering.scratch(f"{output.name}_tile", tiling.scratch_bytes)],
+        scratch=[lowering.scratch(f"{output.name}_tile", tiling.scratch_bytes, size=size)],
         overlaps=overlaps(source, target, _lead(shape, tiling)),
         macs=macs, sources=tuple(sources), variant=kernel.variant, reason=kernel.reason,
-        scratch_size=(
-            f"TS_CONV_2D_S4_SCRATCH({tiling.depth}, {tiling.pixels}, {int(tiling.gathers)})"
-        ),
     )  # fmt: skip
 
 

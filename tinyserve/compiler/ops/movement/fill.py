@@ -17,7 +17,7 @@ from tinyserve.compiler.program import Operand, Params
 
 @dataclass(frozen=True)
 class FillParams(Params, c_type="ts_fill_params"):
-    count: int
+    elements: int
 
 
 class Fill(OpDef):

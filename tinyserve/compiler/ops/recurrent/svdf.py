@@ -60,7 +60,7 @@ class SvdfParams(Params):
     state_zero_point: int
     feature_factor: Factor
     output_factor: Factor
-    output_zero_point: int
+    output_offset: int
 
 
 class SvdfS8Params(SvdfParams, c_type="ts_svdf_s8_params"):

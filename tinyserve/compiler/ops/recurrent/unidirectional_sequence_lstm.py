@@ -202,8 +202,10 @@ class UnidirectionalSequenceLstm(OpDef):
         if computed:
             function, operands = f"{function}_computed", [input, *gate_weights(node)]
             if integer:
-                nbytes = len(_GATES) * 2 * output.shape[2] * _BIAS_TYPE[input.dtype].itemsize
-                scratch.append(lowering.scratch(f"{output.name}_biases", nbytes, 8))
+                units, bias = output.shape[2], _BIAS_TYPE[input.dtype]
+                size = f"TS_LSTM_BIASES_BYTES({units}, {bias.c_type})"
+                nbytes = len(_GATES) * 2 * units * bias.itemsize
+                scratch.append(lowering.scratch(f"{output.name}_biases", nbytes, 8, size=size))
         add_call(
             node,
             lowering,

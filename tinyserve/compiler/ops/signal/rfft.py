@@ -111,6 +111,7 @@ class Rfft(OpDef):
             scale=1.0 / length,
         )
         kind = _SUFFIX[input.dtype]
+        size = f"TS_FFT_SCRATCH_BYTES({length}, {input.dtype.c_type})"
         add_call(
             node,
             lowering,
@@ -119,7 +120,7 @@ class Rfft(OpDef):
             params=params,
             inputs=[lowering.operand(input)],
             outputs=[lowering.buffer(output)],
-            scratch=[lowering.scratch(f"{name}_work", length * input.dtype.itemsize)],
+            scratch=[lowering.scratch(f"{name}_work", length * input.dtype.itemsize, size=size)],
         )
 
 

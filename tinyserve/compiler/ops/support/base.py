@@ -40,11 +40,13 @@ class Lowering(Protocol):
         """Adds read-only data; equal data is stored once. The C type follows the numpy dtype."""
         ...
 
-    def scratch(self, name: str, nbytes: int, alignment: int = 4) -> Buffer:
-        """Working memory of one call, in the arena."""
+    def scratch(self, name: str, nbytes: int, alignment: int = 4, *, size: str = "") -> Buffer:
+        """Working memory of one call, in the arena. ``size``: see ``Buffer``."""
         ...
 
-    def state(self, name: str, nbytes: int, initial: bytes | None = None, alignment: int = 4) -> Buffer:
+    def state(
+        self, name: str, nbytes: int, initial: bytes | None = None, alignment: int = 4, *, size: str = ""
+    ) -> Buffer:
         """Memory that lives across inferences, set to ``initial`` (zeros without) by init and reset."""
         ...
 

@@ -37,7 +37,6 @@ def add_call(
     reason: str = "",
     sources: tuple[str, ...] = (),
     code: tuple[str, ...] = (),
-    scratch_size: str = "",
 ) -> None:
     """Appends ``function(&params, inputs..., outputs..., scratch...)``; None is passed as NULL."""
     if not isinstance(params, Params):  # an operator from outside is not type-checked
@@ -60,7 +59,6 @@ def add_call(
             reason=reason,
             sources=sources,
             code=code,
-            scratch_size=scratch_size,
         )
     )
 

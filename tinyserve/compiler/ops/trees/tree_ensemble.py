@@ -36,7 +36,7 @@ from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.trees.tree_branches import functions
 from tinyserve.compiler.ops.trees.tree_tables import Tables, largest_sum, packed, subtree_sizes
-from tinyserve.compiler.program import Constant, Params
+from tinyserve.compiler.program import Buffer, Constant, Params
 
 Array = npt.NDArray[Any]
 
@@ -144,14 +144,20 @@ def _lower_walks(node: Node, lowering: Lowering) -> None:
             _constant(node, lowering, "base", tables.base.astype(np.int32)),
         ],
         outputs=[lowering.buffer(output)],
-        scratch=[lowering.scratch(f"{output.name}_sums", 4 * output.elements)],
+        scratch=[_sums(node, lowering)],
     )
+
+
+def _sums(node: Node, lowering: Lowering) -> Buffer:
+    elements = node.output.elements
+    size = f"TS_TREE_ENSEMBLE_SUMS_BYTES({elements})"
+    return lowering.scratch(f"{node.output.name}_sums", 4 * elements, size=size)
 
 
 def _lower_branches(node: Node, lowering: Lowering) -> None:
     tables, output = Tables.of(node), node.output
     leaves = _Leaves.of(tables, output.elements)
-    sums = lowering.scratch(f"{output.name}_sums", 4 * output.elements)
+    sums = _sums(node, lowering)
     name = f"ts_{sums.name}_of"
     add_call(
         node,

@@ -18,7 +18,7 @@ INSTRUCTIONS_PER_ELEMENT = 7.0
 
 
 @dataclass(frozen=True)
-class ClampParams(Params, c_type="ts_clamp_dsp_s8_params"):
+class ClampParams(Params, c_type="ts_dsp_clamp_s8_params"):
     elements: int
     activation: Clamp
 
@@ -42,7 +42,7 @@ def add_clamp(node: Node, lowering: Lowering) -> None:
     output = lowering.buffer(node.output)
     lowering.call(
         KernelCall(
-            function="ts_clamp_dsp_s8",
+            function="ts_dsp_clamp_s8",
             header="dsp/clamp.h",
             params=ClampParams(node.output.elements, clamp),
             args=[output],

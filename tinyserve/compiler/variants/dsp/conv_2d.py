@@ -15,7 +15,7 @@ from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import IntArray, lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.ops.support.window import Window
-from tinyserve.compiler.program import Constant, Optimize, Params
+from tinyserve.compiler.program import Buffer, Constant, Optimize, Params
 from tinyserve.compiler.variants import Candidate, layers, sums16
 from tinyserve.compiler.variants.dsp import clamp, conv_2d_s16, packing, wide, winograd
 
@@ -31,7 +31,7 @@ class Matmul(Params, c_type="ts_dsp_matmul"):
     """What a product needs to know."""
 
     steps: int
-    output_stride: int
+    pixel_step: int
     rounding: int
     weights: Constant
     weights_bytes: int
@@ -48,7 +48,7 @@ class Products(Params):
 
 
 @dataclass(frozen=True)
-class DspConv2D1x1Params(Params, c_type="ts_conv_2d_1x1_dsp_s8_params"):
+class DspConv2D1x1Params(Params, c_type="ts_dsp_conv_2d_1x1_s8_params"):
     """``input_bytes``: of a pixel."""
 
     products: Products
@@ -57,7 +57,7 @@ class DspConv2D1x1Params(Params, c_type="ts_conv_2d_1x1_dsp_s8_params"):
 
 
 @dataclass(frozen=True)
-class DspConv2DParams(Params, c_type="ts_conv_2d_dsp_s8_params"):
+class DspConv2DParams(Params, c_type="ts_dsp_conv_2d_s8_params"):
     products: Products
     window: Window
     input_zero_point: int
@@ -165,9 +165,11 @@ def _lower(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int =
         patch_words=patch_words,
         row_words=row_words,
     )
-    words = patch_words + row_words * (1 + pixels if _is_cut(view) else 1)
+    rows = 1 + pixels if _is_cut(view) else 1
+    size = f"TS_DSP_CONV_2D_SCRATCH_BYTES({patch_words}, {row_words}, {rows})"
+    patch = lowering.scratch(f"{output.name}_patch", 4 * (patch_words + row_words * rows), size=size)
     lead = _lead(view, input.shape[3], output.shape[3], pixels)
-    _call(node, lowering, packed, "ts_conv_2d", params, patch_bytes=4 * words, lead=lead)
+    _call(node, lowering, packed, "conv_2d", params, patch=patch, lead=lead)
 
 
 def lower_pointwise(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int, depth: int) -> None:
@@ -175,9 +177,11 @@ def lower_pointwise(node: Node, lowering: Lowering, packed: packing.Matmul, pixe
     params = DspConv2D1x1Params(_products(node, lowering, packed, pixels), pixels, depth)
     channels = node.input("weights").shape[0]
     reads = np.arange(pixels, dtype=np.int64)[None, :]
-    patch_bytes = 4 * min(pixels, PIXELS) * packed.steps
+    most = min(pixels, PIXELS)
+    size = f"TS_DSP_CONV_2D_1X1_SCRATCH_BYTES({most}, {packed.steps})"
+    patch = lowering.scratch(f"{node.output.name}_patch", 4 * most * packed.steps, size=size)
     lead = _block_lead(reads, depth, channels)
-    _call(node, lowering, packed, "ts_conv_2d_1x1", params, patch_bytes=patch_bytes, lead=lead)
+    _call(node, lowering, packed, "conv_2d_1x1", params, patch=patch, lead=lead)
 
 
 def _products(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int) -> Products:
@@ -187,7 +191,7 @@ def _products(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: in
     whole = len(packed.weights) - packed.odd
     matmul = Matmul(
         steps=packed.steps,
-        output_stride=weights.shape[0],
+        pixel_step=weights.shape[0],
         rounding=packed.rounding,
         weights=lowering.constant(
             f"{weights.name}_packed", packed.weights, f"see kernels/dsp/{packed.source}"
@@ -209,14 +213,15 @@ def _call(
     kernel: str,
     params: Params,
     *,
-    patch_bytes: int,
+    patch: Buffer,
     lead: int,
 ) -> None:
     weights, output = node.input("weights"), node.output
     source, target = lowering.operand(node.input("input")), lowering.buffer(output)
     add_call(
-        node, lowering, f"{kernel}_dsp_s8", "dsp/conv_2d.h", params=params, inputs=[source], outputs=[target],
-        scratch=[lowering.scratch(f"{output.name}_patch", patch_bytes)],
+        node, lowering, f"ts_dsp_{kernel}_s8", "dsp/conv_2d.h",
+        params=params, inputs=[source], outputs=[target],
+        scratch=[patch],
         overlaps=overlaps(source, target, lead),
         macs=output.elements * weights.elements // weights.shape[0],
         sources=(f"dsp/{packed.source}", "dsp/patch.S"), variant=packed.variant,

@@ -16,6 +16,6 @@ def _pack(pairs: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
 
 
 KERNEL = Kernel(
-    "ts_conv_2d_dsp_s16", "dsp/conv_2d_s16.h", "dsp/dots_s16.S", "dsp-s16",
+    "ts_dsp_conv_2d_s16", "dsp/conv_2d_s16.h", "dsp/dots_s16.S", "dsp-s16",
     "SMLAD on two taps of 4 pixels x 2 channels, sums of 32 bits", 4, 2, 13.75, 18.0, 3.3, _pack,
 )  # fmt: skip

@@ -78,7 +78,7 @@ class Gather(Params, c_type="ts_dsp_gather"):
 
 
 @dataclass(frozen=True)
-class DspDepthwiseConv2DParams(Params, c_type="ts_depthwise_conv_2d_dsp_s8_params"):
+class DspDepthwiseConv2DParams(Params, c_type="ts_dsp_depthwise_conv_2d_s8_params"):
     """``strip`` and ``last_strip``: the functions of the rows that are computed at a time."""
 
     gather: Gather
@@ -228,10 +228,11 @@ def _lower(node: Node, lowering: Lowering, view: _View, records: npt.NDArray[np.
         weights=lowering.constant(f"{weights.name}_packed", records, "see kernels/dsp/depthwise.S"),
     )
     source, target = lowering.operand(input), lowering.buffer(output)
+    size = f"TS_DSP_DEPTHWISE_SCRATCH_BYTES({view.slot_pairs})"
     add_call(
-        node, lowering, "ts_depthwise_conv_2d_dsp_s8", "dsp/depthwise_conv_2d.h",
+        node, lowering, "ts_dsp_depthwise_conv_2d_s8", "dsp/depthwise_conv_2d.h",
         params=params, inputs=[source], outputs=[target],
-        scratch=[lowering.scratch(f"{output.name}_rows", view.scratch_bytes)],
+        scratch=[lowering.scratch(f"{output.name}_rows", view.scratch_bytes, size=size)],
         overlaps=_overlaps(source, target, view), macs=output.elements * 9,
         sources=("dsp/depthwise.S",), variant="dsp", reason=REASON,
     )  # fmt: skip

@@ -37,7 +37,7 @@ class Job(Params, c_type="ts_dsp_fully_connected"):
 
 
 @dataclass(frozen=True)
-class DspFullyConnectedParams(Params, c_type="ts_fully_connected_dsp_s8_params"):
+class DspFullyConnectedParams(Params, c_type="ts_dsp_fully_connected_s8_params"):
     """``overlapping``: 1 where the last group of channels begins in the one before it."""
 
     job: Job
@@ -117,7 +117,7 @@ def _lower(node: Node, lowering: Lowering, packed: npt.NDArray[np.uint32]) -> No
     )
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
-        node, lowering, "ts_fully_connected_dsp_s8", "dsp/fully_connected.h",
+        node, lowering, "ts_dsp_fully_connected_s8", "dsp/fully_connected.h",
         params=params, inputs=[source], outputs=[target],
         overlaps=overlaps(source, target, _lead(input.elements // depth, depth, channels, len(packed))),
         macs=output.elements * depth, sources=("dsp/fully_connected.S",), variant="dsp", reason=REASON,

@@ -30,7 +30,7 @@ _MOST_STRIDE = 4  # along rows: the functions of plane.S
 
 
 @dataclass(frozen=True)
-class DspPlaneParams(Params, c_type="ts_depthwise_plane_dsp_s8_params"):
+class DspPlaneParams(Params, c_type="ts_dsp_depthwise_plane_s8_params"):
     """``channels``: the function of a plane's rows."""
 
     records: Constant
@@ -138,9 +138,11 @@ def _lower(node: Node, lowering: Lowering, plane: Plane, records: npt.NDArray[np
     # The last pair of outputs reads a column beyond its row, and taps of weight 0 do.
     beyond = plane.columns.stride + _LONGEST_RUN
     in_place = isinstance(source, Buffer) and plane.serves_in_place(node)
-    scratch = lowering.scratch(f"{output.name}_plane", (plane.elements + beyond) * _PIXEL_BYTES)
+    size = f"TS_DSP_PLANE_SCRATCH_BYTES({plane.plane_rows}, {plane.pitch}, {plane.columns.stride})"
+    nbytes = (plane.elements + beyond) * _PIXEL_BYTES
+    scratch = lowering.scratch(f"{output.name}_plane", nbytes, size=size)
     add_call(
-        node, lowering, "ts_depthwise_plane_dsp_s8", "dsp/depthwise_plane.h", params=params, inputs=[source],
+        node, lowering, "ts_dsp_depthwise_plane_s8", "dsp/depthwise_plane.h", params=params, inputs=[source],
         outputs=[target], scratch=[scratch],
         overlaps=[Overlap(source, target, in_place=True)] if isinstance(source, Buffer) and in_place else [],
         macs=output.elements * weights.shape[1] * weights.shape[2], sources=("dsp/plane.S",),

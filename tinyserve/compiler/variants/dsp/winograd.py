@@ -46,7 +46,7 @@ class Job(Params, c_type="ts_dsp_winograd"):
 
 
 @dataclass(frozen=True)
-class WinogradParams(Params, c_type="ts_conv_2d_winograd_dsp_s8_params"):
+class WinogradParams(Params, c_type="ts_dsp_conv_2d_winograd_s8_params"):
     """``multiply``: the function of a row of tiles."""
 
     job: Job
@@ -157,15 +157,16 @@ def _lower(node: Node, lowering: Lowering, found: Filters) -> None:
     )
     source, target = lowering.operand(input), lowering.buffer(output)
     scratch_bytes = 64 * depth + max(_M_BYTES, 24 * depth)
+    size = f"TS_DSP_WINOGRAD_SCRATCH_BYTES({depth})"
     add_call(
         node,
         lowering,
-        "ts_conv_2d_winograd_dsp_s8",
+        "ts_dsp_conv_2d_winograd_s8",
         "dsp/winograd.h",
         params=params,
         inputs=[source],
         outputs=[target],
-        scratch=[lowering.scratch(f"{output.name}_tiles", scratch_bytes)],
+        scratch=[lowering.scratch(f"{output.name}_tiles", scratch_bytes, size=size)],
         macs=output.elements * 9 * depth,
         sources=("dsp/winograd.S",),
         variant=VARIANT,

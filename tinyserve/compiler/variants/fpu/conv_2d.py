@@ -25,7 +25,7 @@ _ITEM = 4
 
 
 @dataclass(frozen=True)
-class FpuConv2DParams(Params, c_type="ts_conv_2d_fpu_f32_params"):
+class FpuConv2DParams(Params, c_type="ts_fpu_conv_2d_f32_params"):
     weights: Constant
     bias: Constant
     window: Window
@@ -61,7 +61,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     )
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
-        node, lowering, "ts_conv_2d_fpu_f32", "fpu/conv_2d.h", params=params, inputs=[source],
+        node, lowering, "ts_fpu_conv_2d_f32", "fpu/conv_2d.h", params=params, inputs=[source],
         outputs=[target], overlaps=overlaps(source, target, _lead(view, input.shape[3], channels)),
         macs=output.elements * weights.elements // channels, variant="fpu", reason=REASON,
     )  # fmt: skip

@@ -36,7 +36,7 @@ class Job(Params, c_type="ts_fpu_fully_connected"):
 
 
 @dataclass(frozen=True)
-class FpuFullyConnectedParams(Params, c_type="ts_fully_connected_fpu_f32_params"):
+class FpuFullyConnectedParams(Params, c_type="ts_fpu_fully_connected_f32_params"):
     job: Job
     matrix: Matrix
 
@@ -74,7 +74,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     params = FpuFullyConnectedParams(job, matrix_of(node))
     source, target = lowering.operand(input), lowering.buffer(output)
     add_call(
-        node, lowering, "ts_fully_connected_fpu_f32", "fpu/fully_connected.h",
+        node, lowering, "ts_fpu_fully_connected_f32", "fpu/fully_connected.h",
         params=params, inputs=[source], outputs=[target],
         overlaps=overlaps(source, target, _lead(input.elements // depth, depth, channels)),
         macs=output.elements * depth, sources=("fpu/fully_connected.S",), variant="fpu", reason=REASON,

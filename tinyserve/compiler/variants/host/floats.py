@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Node
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
@@ -57,7 +57,7 @@ def lower_convolution(node: Node, lowering: Lowering) -> None:
     weights = node.input("weights")
     assert weights.data is not None
     image = packing.Image(node, conv_window(node))
-    padded = image.scratch(node, lowering, _ITEM) if image.needs_padding else None
+    padded = image.scratch(node, lowering, DType.FLOAT32) if image.needs_padding else None
     matmul = _matmul(node, lowering, weights.data.reshape(len(weights.data), -1), image.run_offsets())
     products = weights.elements // weights.shape[0]
     params = HostConv2DF32Params(image.rows(), matmul)
@@ -84,7 +84,7 @@ def lower_depthwise(node: Node, lowering: Lowering) -> None:
     bias = biases.bias(node, image.channels, np.float32)[lanes]
     layer = _constants(node, lowering, taps[lanes], bias, image.tap_offsets())
     params = HostDepthwiseConv2DF32Params(stretches, taps.shape[1], layer)
-    padded = image.scratch(node, lowering, _ITEM)
+    padded = image.scratch(node, lowering, DType.FLOAT32)
     _add_call(node, lowering, "depthwise_conv_2d", params, products=taps.shape[1], scratch=padded)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import Node
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
@@ -55,7 +55,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
         params=HostFullyConnectedParams(input.elements // depth, depth, matmul),
         inputs=[lowering.operand(input)],
         outputs=[lowering.buffer(output)],
-        scratch=[lowering.scratch(f"{output.name}_bytes", input.elements + packing.SLACK, alignment=16)],
+        scratch=[packing.scratch(node, lowering, "bytes", input.elements, DType.INT8)],
         macs=output.elements * depth,
         variant="host",
         reason=REASON,

@@ -149,6 +149,13 @@ class Image(PaddedImage):
         )
         return stretches, np.arange(lanes) % channels
 
-    def scratch(self, node: Node, lowering: Lowering, itemsize: int = 1) -> Buffer:
+    def scratch(self, node: Node, lowering: Lowering, dtype: DType = DType.INT8) -> Buffer:
         """Where the kernel puts it."""
-        return lowering.scratch(f"{node.output.name}_padded", (self.values + SLACK) * itemsize, alignment=16)
+        return scratch(node, lowering, "padded", self.values, dtype)
+
+
+def scratch(node: Node, lowering: Lowering, role: str, values: int, dtype: DType) -> Buffer:
+    """So many values, and what is read beyond them."""
+    size = f"TS_HOST_SCRATCH_BYTES({values}, {dtype.c_type})"
+    nbytes = (values + SLACK) * dtype.itemsize
+    return lowering.scratch(f"{node.output.name}_{role}", nbytes, alignment=16, size=size)

@@ -69,11 +69,8 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
     pointwise = _is_pointwise(view)
     # A pointwise convolution only copies the pixels whose vectors would end beyond the input.
     needs_patches = not pointwise or input.shape[3] % packing.LANES != 0
-    patches = (
-        lowering.scratch(f"{output.name}_patches", PIXELS * blocks * packing.LANES + SLACK)
-        if needs_patches
-        else None
-    )
+    nbytes, size = PIXELS * blocks * packing.LANES + SLACK, f"TS_MVE_CONV_2D_SCRATCH_BYTES({taps.shape[1]})"
+    patches = lowering.scratch(f"{output.name}_patches", nbytes, size=size) if needs_patches else None
     source, target = lowering.operand(input), lowering.buffer(output)
     params = MveConv2DParams(
         packing.weight_constants(node, lowering, packing.interleaved(taps, 2), table),

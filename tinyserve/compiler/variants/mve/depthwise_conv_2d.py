@@ -52,7 +52,8 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
     stride = view.stride_height
     factors = convolution_requantization(node, input, weights, output)
     table = packing.requantization_table(biases.folded_bias(node, taps), factors)
-    words = lowering.scratch(f"{output.name}_words", scratch_bytes(view.output_width, stride))
+    size = f"TS_MVE_DEPTHWISE_SCRATCH_BYTES({view.output_width}, {stride})"
+    words = lowering.scratch(f"{output.name}_words", scratch_bytes(view.output_width, stride), size=size)
     source, target = lowering.operand(input), lowering.buffer(output)
     params = MveDepthwiseConv2DParams(
         packing.weight_constants(node, lowering, _packed(taps), table),
@@ -69,7 +70,6 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
         inputs=[source],
         outputs=[target],
         scratch=[words],
-        scratch_size=f"TS_MVE_DEPTHWISE_SCRATCH_BYTES({view.output_width}, {stride})",
         macs=output.elements * 9,
         variant="mve",
         reason=REASON,

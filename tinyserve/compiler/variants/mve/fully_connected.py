@@ -45,7 +45,8 @@ def _lower(node: Node, lowering: Lowering) -> None:
     factors = fully_connected_requantization(node, input, weights, output)
     table = packing.requantization_table(biases.folded_bias(node, weights.data), factors)
     padded = -(-depth // packing.LANES) * packing.LANES
-    row = lowering.scratch(f"{output.name}_row", padded) if padded != depth else None
+    size = f"TS_MVE_FULLY_CONNECTED_SCRATCH_BYTES({depth})"
+    row = lowering.scratch(f"{output.name}_row", padded, size=size) if padded != depth else None
     source, target = lowering.operand(input), lowering.buffer(output)
     params = MveFullyConnectedParams(
         packing.weight_constants(node, lowering, packing.interleaved(weights.data, 4), table),

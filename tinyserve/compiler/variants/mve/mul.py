@@ -9,7 +9,7 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import Kernel
 from tinyserve.compiler.variants import Candidate
 
-_KERNEL = Kernel("ts_mul_mve_s8", "mve/mul.h", "mve", "four elements at a time")
+_KERNEL = Kernel("ts_mve_mul_s8", "mve/mul.h", "mve", "four elements at a time")
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:

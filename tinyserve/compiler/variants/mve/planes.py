@@ -37,7 +37,7 @@ class MvePlaneParams(Params, c_type="ts_mve_depthwise_plane_params"):
     table: Constant
     channel: str
     steps: int
-    channels: int
+    output_channels: int
     plane: PlaneFields
     output: packing.MveOutput
 
@@ -111,16 +111,19 @@ def _lower(node: Node, lowering: Lowering, plane: Plane) -> None:
         table=lowering.constant(f"{name}_steps", _table(plane), "where steps begin in a plane"),
         channel=f"ts_mve_plane_s{plane.columns.stride}{ties}",
         steps=plane.rows.taps * _vectors(plane),
-        channels=input.shape[3],
+        output_channels=input.shape[3],
         plane=plane.fields(node),
         output=packing.MveOutput.of(node),
     )
     # The last group of outputs reads beyond its row.
     beyond = plane.columns.stride * _SIDE_BY_SIDE + packing.LANES * (_vectors(plane) + 1)
     in_place = isinstance(source, Buffer) and plane.serves_in_place(node)
+    stride, vectors = plane.columns.stride, _vectors(plane)
+    size = f"TS_MVE_PLANE_SCRATCH_BYTES({plane.plane_rows}, {plane.pitch}, {stride}, {vectors})"
+    scratch = lowering.scratch(f"{output.name}_plane", plane.elements + beyond, size=size)
     add_call(
         node, lowering, "ts_mve_depthwise_plane", "mve/depthwise_plane.h", params=params, inputs=[source],
-        outputs=[target], scratch=[lowering.scratch(f"{output.name}_plane", plane.elements + beyond)],
+        outputs=[target], scratch=[scratch],
         overlaps=[Overlap(source, target, in_place=True)] if isinstance(source, Buffer) and in_place else [],
         macs=output.elements * weights.shape[1] * weights.shape[2], sources=("mve/plane.S",),
         variant=VARIANT, reason=REASON,

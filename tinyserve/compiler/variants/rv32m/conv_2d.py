@@ -48,7 +48,9 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: np
     input, output = node.input("input"), node.output
     view = conv_window(node)
     packed = packing.in_blocks(taps, TAPS)
-    patch = lowering.scratch(f"{output.name}_patch", PIXELS * layers.rounded_up(taps.shape[1], TAPS))
+    nbytes = PIXELS * layers.rounded_up(taps.shape[1], TAPS)
+    size = f"TS_RV32M_CONV_2D_SCRATCH_BYTES({taps.shape[1]})"
+    patch = lowering.scratch(f"{output.name}_patch", nbytes, size=size)
     source, target = lowering.operand(input), lowering.buffer(output)
     params = Rv32mConv2DParams(
         packing.layer_constants(node, lowering, packed, table),

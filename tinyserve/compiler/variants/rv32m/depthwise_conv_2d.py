@@ -49,7 +49,8 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: np
     input, output = node.input("input"), node.output
     view = conv_window(node)
     rows = _band_rows(view)
-    band = lowering.scratch(f"{output.name}_band", _band_bytes(view, rows))
+    size = f"TS_RV32M_BAND_BYTES({rows}, {view.output_width}, {view.stride_width})"
+    band = lowering.scratch(f"{output.name}_band", _band_bytes(view, rows), size=size)
     source, target = lowering.operand(input), lowering.buffer(output)
     params = Rv32mDepthwiseConv2DParams(
         packing.layer_constants(node, lowering, taps.reshape(-1), table),
@@ -66,7 +67,6 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: np
         inputs=[source],
         outputs=[target],
         scratch=[band],
-        scratch_size=f"TS_RV32M_BAND_BYTES({rows}, {view.output_width}, {view.stride_width})",
         macs=output.elements * 9,
         variant="rv32m",
         reason=REASON,

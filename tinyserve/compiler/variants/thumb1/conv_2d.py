@@ -61,7 +61,9 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: In
     view = conv_window(node)
     padded = layers.rounded_up(taps.shape[1], TAPS)
     groups = _groups(padded)
-    patch = lowering.scratch(f"{output.name}_patch", 4 * PIXELS * groups * (padded + CHANNEL_BLOCK))
+    size = f"4 * TS_THUMB1_CONV_2D_SCRATCH_WORDS({taps.shape[1]}, {groups})"
+    nbytes = 4 * PIXELS * groups * (padded + CHANNEL_BLOCK)
+    patch = lowering.scratch(f"{output.name}_patch", nbytes, size=size)
     source, target = lowering.operand(input), lowering.buffer(output)
     params = Thumb1Conv2DParams(
         packing.layer_constants(node, lowering, packing.unsigned_rows(taps, taps.shape[0], TAPS), table),
@@ -78,7 +80,6 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: In
         inputs=[source],
         outputs=[target],
         scratch=[patch],
-        scratch_size=f"4 * TS_THUMB1_CONV_2D_SCRATCH_WORDS({taps.shape[1]}, {groups})",
         macs=output.elements * taps.shape[1],
         variant="thumb1",
         reason=REASON,

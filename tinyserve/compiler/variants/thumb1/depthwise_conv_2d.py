@@ -60,7 +60,7 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: In
     order = [0, 1, 2] if stride == 1 else [0, 2, 1]
     packed = np.ascontiguousarray(taps.reshape(-1, 3, 3)[:, :, order]).reshape(-1)
     layout, words, size = _layout(view)
-    scratch = lowering.scratch(f"{output.name}_rows", 4 * words)
+    scratch = lowering.scratch(f"{output.name}_rows", 4 * words, size=f"4 * {size}")
     source, target = lowering.operand(input), lowering.buffer(output)
     params = Thumb1DepthwiseConv2DParams(
         packing.layer_constants(node, lowering, packed, table),
@@ -76,7 +76,6 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: In
         inputs=[source],
         outputs=[target],
         scratch=[scratch],
-        scratch_size=f"4 * {size}",
         macs=output.elements * 9,
         variant="thumb1",
         reason=REASON,

@@ -53,7 +53,8 @@ def _lower(node: Node, lowering: Lowering, table: Ints) -> None:
     input, weights, output = node.input("input"), node.input("weights"), node.output
     assert weights.data is not None
     channels, depth = weights.shape
-    row = lowering.scratch(f"{output.name}_row", 4 * layers.rounded_up(depth, TAPS))
+    size = f"TS_THUMB1_FC_SCRATCH_BYTES({depth})"
+    row = lowering.scratch(f"{output.name}_row", 4 * layers.rounded_up(depth, TAPS), size=size)
     source, target = lowering.operand(input), lowering.buffer(output)
     rows = packing.unsigned_rows(weights.data, channels + channels % 2, TAPS)
     params = Thumb1FullyConnectedParams(

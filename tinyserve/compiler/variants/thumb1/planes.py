@@ -38,12 +38,12 @@ class Thumb1PlaneParams(Params, c_type="ts_thumb1_depthwise_plane_params"):
     depth_multiplier: int
     input_rows: int
     input_columns: int
-    input_row: int
-    input_column: int
+    input_row_step: int
+    input_column_step: int
     output_rows: int
     output_columns: int
-    output_row: int
-    output_column: int
+    output_row_step: int
+    output_column_step: int
     stride_rows: int
     stride_columns: int
     pad_rows: int
@@ -166,12 +166,12 @@ def _lower(node: Node, lowering: Lowering, split: _Split, taps: npt.NDArray[np.i
         depth_multiplier=output.shape[3] // input.shape[3],
         input_rows=plane.rows.inputs,
         input_columns=plane.columns.inputs,
-        input_row=in_row,
-        input_column=in_column,
+        input_row_step=in_row,
+        input_column_step=in_column,
         output_rows=plane.rows.outputs,
         output_columns=plane.columns.outputs,
-        output_row=out_row,
-        output_column=out_column,
+        output_row_step=out_row,
+        output_column_step=out_column,
         stride_rows=plane.rows.stride,
         stride_columns=plane.columns.stride,
         pad_rows=plane.rows.pad,
@@ -187,10 +187,11 @@ def _lower(node: Node, lowering: Lowering, split: _Split, taps: npt.NDArray[np.i
         activation=quantized_clamp(node),
     )
     in_place = isinstance(source, Buffer) and plane.serves_in_place(node)
+    size = f"TS_THUMB1_DEPTHWISE_PLANE_SCRATCH_BYTES({split.words}, {split.sums})"
     add_call(
         node, lowering, "ts_thumb1_depthwise_plane_s8", "thumb1/depthwise_plane.h", params=params,
         inputs=[source], outputs=[target],
-        scratch=[lowering.scratch(f"{output.name}_plane", 4 * (split.words + split.sums))],
+        scratch=[lowering.scratch(f"{output.name}_plane", 4 * (split.words + split.sums), size=size)],
         overlaps=[Overlap(source, target, in_place=True)] if isinstance(source, Buffer) and in_place else [],
         macs=output.elements * weights.shape[1] * weights.shape[2],
         sources=("thumb1/taps5.S", "thumb1/store.S"), variant=VARIANT, reason=REASON,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Node
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
@@ -69,7 +69,7 @@ def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8]) -> None:
         params=WasmConv2DParams(image.rows(), matmul),
         inputs=[lowering.operand(input)],
         outputs=[lowering.buffer(output)],
-        scratch=[image.scratch(node, lowering, packing.INT16_BYTES)],
+        scratch=[image.scratch(node, lowering, DType.INT16)],
         macs=output.elements * taps[0].size,
         variant="wasm",
         reason=REASON,
@@ -90,7 +90,7 @@ def _lower_f32(node: Node, lowering: Lowering) -> None:
         params=WasmConv2DF32Params(image.rows(), matmul),
         inputs=[lowering.operand(node.input("input"))],
         outputs=[lowering.buffer(output)],
-        scratch=[image.scratch(node, lowering, packing.FLOAT_BYTES) if image.needs_padding else None],
+        scratch=[image.scratch(node, lowering, DType.FLOAT32) if image.needs_padding else None],
         macs=output.elements * rows.shape[1],
         variant="wasm",
         reason=REASON,

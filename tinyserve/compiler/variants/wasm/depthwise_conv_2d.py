@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import Node
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.linear.conv_2d import conv_window
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
@@ -80,7 +80,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
         params=params,
         inputs=[lowering.operand(input)],
         outputs=[lowering.buffer(output)],
-        scratch=[image.scratch(node, lowering, packing.INT16_BYTES)],
+        scratch=[image.scratch(node, lowering, DType.INT16)],
         macs=output.elements * len(offsets),
         variant="wasm",
         reason=REASON,
@@ -101,7 +101,7 @@ def _lower_f32(node: Node, lowering: Lowering) -> None:
         params=WasmDepthwiseConv2DF32Params(image.rows(), taps.shape[1], layer),
         inputs=[lowering.operand(node.input("input"))],
         outputs=[lowering.buffer(output)],
-        scratch=[image.scratch(node, lowering, packing.FLOAT_BYTES) if image.needs_padding else None],
+        scratch=[image.scratch(node, lowering, DType.FLOAT32) if image.needs_padding else None],
         macs=output.elements * taps.shape[1],
         variant="wasm",
         reason=REASON,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import Node
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.quantize_params import fully_connected_requantization
@@ -52,7 +52,6 @@ def _lower(node: Node, lowering: Lowering) -> None:
     depth = weights.shape[1]
     factors = fully_connected_requantization(node, input, weights, output)
     matmul = packing.matmul(node, lowering, weights.data[:, None, :], factors, [0])
-    size = (input.elements + packing.SLACK) * packing.INT16_BYTES
     add_call(
         node,
         lowering,
@@ -61,7 +60,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
         params=WasmFullyConnectedParams(input.elements // depth, depth, input.zero_point, matmul),
         inputs=[lowering.operand(input)],
         outputs=[lowering.buffer(output)],
-        scratch=[lowering.scratch(f"{output.name}_wide", size, alignment=packing.ALIGNMENT)],
+        scratch=[packing.scratch(node, lowering, "wide", input.elements, DType.INT16)],
         macs=output.elements * depth,
         variant="wasm",
         reason=REASON,

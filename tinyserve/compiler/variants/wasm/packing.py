@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import Node
+from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import biases
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import Requantization
@@ -157,8 +157,13 @@ class Image(PaddedImage):
         image = WasmImage(self.extents(), self.pixel, self._zero_point)
         return Rows(self.view.batches, image, self.steps())
 
-    def scratch(self, node: Node, lowering: Lowering, itemsize: int) -> Buffer:
+    def scratch(self, node: Node, lowering: Lowering, dtype: DType) -> Buffer:
         """Where the kernel puts it."""
-        return lowering.scratch(
-            f"{node.output.name}_padded", (self.values + SLACK) * itemsize, alignment=ALIGNMENT
-        )
+        return scratch(node, lowering, "padded", self.values, dtype)
+
+
+def scratch(node: Node, lowering: Lowering, role: str, values: int, dtype: DType) -> Buffer:
+    """So many values, and what is read beyond them."""
+    size = f"TS_WASM_SCRATCH_BYTES({values}, {dtype.c_type})"
+    nbytes = (values + SLACK) * dtype.itemsize
+    return lowering.scratch(f"{node.output.name}_{role}", nbytes, alignment=ALIGNMENT, size=size)
