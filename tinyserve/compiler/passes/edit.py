@@ -53,13 +53,13 @@ def replace_reads(graph: Graph, old: Tensor, new: Tensor) -> None:
         node.inputs = [new if read is old else read for read in node.inputs]
 
 
-def bypass(graph: Graph, node: Node) -> bool:
-    """Removes an operator whose only output has the same bytes, shape and type as its first input.
+def bypass(graph: Graph, node: Node, source: Tensor) -> bool:
+    """Removes an operator whose only output has the same bytes, shape and type as its input ``source``.
 
-    Returns False, and changes nothing, where that output must stay: the graph returns it, and the input
+    Returns False, and changes nothing, where that output must stay: the graph returns it, and ``source``
     is something that no operator can write in its place.
     """
-    source, target = node.operands()[0], node.output
+    target = node.output
     if is_output(graph, target):
         maker = producer(graph, source)
         if maker is None or is_output(graph, source):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values of operators whose inputs are constants, in numpy, with TFLM's semantics.
 
-Shapes and moved data are here, arithmetic is in ``passes/evaluate_arithmetic.py``. Each function returns
-the outputs' values, or None where it does not apply.
+Shapes and moved data are here, arithmetic is in ``passes/evaluate_arithmetic.py``. Each function takes the
+inputs' values by the operator's names for them (TFLM need not have the operator: its shapes' arithmetic is
+folded away), and returns the outputs', or None where it does not apply.
 """
 
 from __future__ import annotations
@@ -42,9 +43,9 @@ def evaluate(node: Node) -> list[Array] | None:
 
 def _values(node: Node, inputs: list[Array]) -> list[Array] | None:
     if node.name in _SEVERAL:
-        return _SEVERAL[node.name](node, inputs)
+        return _SEVERAL[node.name](node, *inputs)
     single = _SINGLE.get(node.name)
-    value = None if single is None else single(node, inputs)
+    value = None if single is None else single(node, *inputs)
     return None if value is None else [value]
 
 
@@ -62,23 +63,22 @@ def _as_declared(node: Node, values: list[Array] | None) -> list[Array] | None:
 
 
 def _shape(node: Node) -> list[Array] | None:
-    source = node.inputs[0] if node.inputs else None
+    source = node.optional("input")
     if source is None:
         return None
     return _as_declared(node, [np.array(source.shape, dtype=np.int64)])
 
 
-def _reshape(node: Node, inputs: list[Array]) -> Array:
-    return inputs[0].reshape(node.output.shape)
+def _reshape(node: Node, input: Array, shape: Array | None = None) -> Array:
+    return input.reshape(node.output.shape)
 
 
-def _strided_slice(node: Node, inputs: list[Array]) -> Array | None:
+def _strided_slice(node: Node, input: Array, begin: Array, end: Array, strides: Array) -> Array | None:
     """Begin and end clamp as Python's slices do. Ellipsis and new axes are not in TFLM."""
-    data, begin, end, strides = inputs
     begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_mask = (
         node.options.int32(f"{what}_mask") for what in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
     )
-    if ellipsis_mask or new_axis_mask or not len(begin) == len(end) == len(strides) <= data.ndim:
+    if ellipsis_mask or new_axis_mask or not len(begin) == len(end) == len(strides) <= input.ndim:
         return None
     index: list[int | slice] = []
     for axis, (first, last, stride) in enumerate(
@@ -93,115 +93,113 @@ def _strided_slice(node: Node, inputs: list[Array]) -> Array | None:
             index.append(slice(None if begin_mask & bit else first, None if end_mask & bit else last, stride))
         else:
             return None
-    return np.asarray(data[tuple(index)])
+    return np.asarray(input[tuple(index)])
 
 
-def _slice(node: Node, inputs: list[Array]) -> Array | None:
-    data, begin, size = inputs
-    if not len(begin) == len(size) == data.ndim:
+def _slice(node: Node, input: Array, begin: Array, size: Array) -> Array | None:
+    if not len(begin) == len(size) == input.ndim:
         return None
     index = []
-    for first, extent, limit in zip(begin.tolist(), size.tolist(), data.shape, strict=True):
+    for first, extent, limit in zip(begin.tolist(), size.tolist(), input.shape, strict=True):
         last = limit if extent == -1 else first + extent
         if not 0 <= first <= last <= limit:
             return None
         index.append(slice(first, last))
-    return np.asarray(data[tuple(index)])
+    return np.asarray(input[tuple(index)])
 
 
-def _pack(node: Node, inputs: list[Array]) -> Array:
+def _pack(node: Node, *inputs: Array) -> Array:
     return np.stack(inputs, axis=node.options.int32("axis"))
 
 
-def _unpack(node: Node, inputs: list[Array]) -> list[Array]:
-    data, axis = inputs[0], node.options.int32("axis")
-    return [np.take(data, index, axis=axis) for index in range(data.shape[axis])]
+def _unpack(node: Node, input: Array) -> list[Array]:
+    axis = node.options.int32("axis")
+    return [np.take(input, index, axis=axis) for index in range(input.shape[axis])]
 
 
-def _concatenation(node: Node, inputs: list[Array]) -> Array | None:
+def _concatenation(node: Node, *inputs: Array) -> Array | None:
     if node.options.int8("fused_activation_function"):
         return None
     return np.concatenate(inputs, axis=node.options.int32("axis"))
 
 
-def _gather(node: Node, inputs: list[Array]) -> Array | None:
-    data, indices = inputs
+def _gather(node: Node, input: Array, positions: Array) -> Array | None:
     axis, batch = node.options.int32("axis"), node.options.int32("batch_dims")
-    axis += data.ndim if axis < 0 else 0
-    if batch or not 0 <= axis < data.ndim or indices.size == 0:
+    axis += input.ndim if axis < 0 else 0
+    if batch or not 0 <= axis < input.ndim or positions.size == 0:
         return None
-    if indices.min() < 0 or indices.max() >= data.shape[axis]:
+    if positions.min() < 0 or positions.max() >= input.shape[axis]:
         return None
-    if data.shape[:axis] + indices.shape + data.shape[axis + 1 :] != node.output.shape:
+    if input.shape[:axis] + positions.shape + input.shape[axis + 1 :] != node.output.shape:
         return None
-    return np.take(data, indices, axis=axis)
+    return np.take(input, positions, axis=axis)
 
 
-def _transpose(node: Node, inputs: list[Array]) -> Array:
-    return np.transpose(inputs[0], tuple(inputs[1].tolist()))
+def _transpose(node: Node, input: Array, permutation: Array) -> Array:
+    return np.transpose(input, tuple(permutation.tolist()))
 
 
-def _split(node: Node, inputs: list[Array]) -> list[Array]:
-    return list(np.split(inputs[1], len(node.outputs), axis=int(inputs[0].reshape(()))))
+def _split(node: Node, axis: Array, input: Array) -> list[Array]:
+    return list(np.split(input, len(node.outputs), axis=int(axis.reshape(()))))
 
 
-def _split_v(node: Node, inputs: list[Array]) -> list[Array]:
-    axis = int(inputs[2].reshape(()))
-    data, ends = inputs[0], np.cumsum([output.shape[axis] for output in node.outputs])
-    return list(np.split(data, ends[:-1], axis=axis)) if ends[-1] == data.shape[axis] else []
+def _split_v(node: Node, input: Array, sizes: Array, axis: Array) -> list[Array]:
+    along = int(axis.reshape(()))
+    ends = np.cumsum([output.shape[along] for output in node.outputs])
+    return list(np.split(input, ends[:-1], axis=along)) if ends[-1] == input.shape[along] else []
 
 
-def _reverse(node: Node, inputs: list[Array]) -> Array:
-    return np.flip(inputs[0], tuple(inputs[1].reshape(-1).tolist()))
+def _reverse(node: Node, input: Array, axes: Array) -> Array:
+    return np.flip(input, tuple(axes.reshape(-1).tolist()))
 
 
-def _gather_nd(node: Node, inputs: list[Array]) -> Array | None:
-    data, positions = inputs
-    if positions.ndim == 0 or positions.shape[-1] > data.ndim or (positions < 0).any():
+def _gather_nd(node: Node, input: Array, positions: Array) -> Array | None:
+    if positions.ndim == 0 or positions.shape[-1] > input.ndim or (positions < 0).any():
         return None
-    return np.asarray(data[tuple(np.moveaxis(positions, -1, 0))])
+    return np.asarray(input[tuple(np.moveaxis(positions, -1, 0))])
 
 
-def _pad(node: Node, inputs: list[Array]) -> Array | None:
+def _pad(node: Node, input: Array, paddings: Array, value: Array | None = None) -> Array | None:
     """With the output's zero point, or the given value."""
-    data, borders, output = inputs[0], inputs[1].tolist(), node.output
-    extents = [extent + sum(amounts) for extent, amounts in zip(data.shape, borders, strict=True)]
-    if tuple(extents) != output.shape or output.nbytes > max(2 * data.nbytes, _FREE_GROWTH):
+    borders, output = paddings.tolist(), node.output
+    extents = [extent + sum(amounts) for extent, amounts in zip(input.shape, borders, strict=True)]
+    if tuple(extents) != output.shape or output.nbytes > max(2 * input.nbytes, _FREE_GROWTH):
         return None
-    value = inputs[2].reshape(()) if len(inputs) > 2 else output.zero_point
-    return np.pad(data, borders, constant_values=value)
+    filling = output.zero_point if value is None else value.reshape(())
+    return np.pad(input, borders, constant_values=filling)
 
 
-def _fill(node: Node, inputs: list[Array]) -> Array | None:
+def _fill(node: Node, shape: Array, value: Array) -> Array | None:
     output = node.output
-    if tuple(inputs[0].tolist()) != output.shape or output.nbytes > _FREE_GROWTH:
+    if tuple(shape.tolist()) != output.shape or output.nbytes > _FREE_GROWTH:
         return None
-    return np.broadcast_to(inputs[1].reshape(()), output.shape)
+    return np.broadcast_to(value.reshape(()), output.shape)
 
 
-def _broadcast_to(node: Node, inputs: list[Array]) -> Array | None:
+def _broadcast_to(node: Node, input: Array, shape: Array) -> Array | None:
     output = node.output
-    if tuple(inputs[1].tolist()) != output.shape or output.nbytes > _FREE_GROWTH:
+    if tuple(shape.tolist()) != output.shape or output.nbytes > _FREE_GROWTH:
         return None
-    return np.broadcast_to(inputs[0], output.shape)
+    return np.broadcast_to(input, output.shape)
 
 
-def _broadcast_args(node: Node, inputs: list[Array]) -> Array:
-    shape = np.broadcast_shapes(tuple(inputs[0].tolist()), tuple(inputs[1].tolist()))
+def _broadcast_args(node: Node, shape1: Array, shape2: Array) -> Array:
+    shape = np.broadcast_shapes(tuple(shape1.tolist()), tuple(shape2.tolist()))
     return np.array(shape, dtype=np.int64)
 
 
-def _zeros_like(node: Node, inputs: list[Array]) -> Array:
-    return np.zeros_like(inputs[0])
+def _zeros_like(node: Node, input: Array) -> Array:
+    return np.zeros_like(input)
 
 
-def _reduce_prod(node: Node, inputs: list[Array]) -> Array | None:
+def _reduce_prod(node: Node, input: Array, axes: Array) -> Array | None:
     """Products of shapes only: TFLM has no kernel, so nothing else is expected."""
-    data, axes = inputs
     if node.output.dtype not in _INTEGERS:
         return None
     axis = tuple(np.atleast_1d(axes).tolist())
-    return np.asarray(np.prod(data, axis=axis, keepdims=node.options.boolean("keep_dims"), dtype=data.dtype))
+    return np.asarray(
+        np.prod(input, axis=axis, keepdims=node.options.boolean("keep_dims"), dtype=input.dtype)
+    )
 
 
 _SINGLE: dict[str, Evaluator] = {
@@ -226,7 +224,7 @@ _SINGLE: dict[str, Evaluator] = {
     "ZEROS_LIKE": _zeros_like,
 }
 
-_SEVERAL: dict[str, Callable[[Node, list[Array]], list[Array]]] = {
+_SEVERAL: dict[str, Callable[..., list[Array]]] = {
     evaluate_decode.OPERATOR: evaluate_decode.decode,
     "SPLIT": _split,
     "SPLIT_V": _split_v,

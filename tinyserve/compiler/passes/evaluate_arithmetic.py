@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.types import DType, Node, Tensor
+from tinyserve.compiler.graph.types import DType, Node
 
 Array = npt.NDArray[Any]
-Evaluator = Callable[[Node, list[Array]], Array | None]
+Evaluator = Callable[..., Array | None]
+"""Of a node and the values of its inputs, in the order of the file."""
 
 _INTEGERS = (DType.INT32, DType.INT64)
 _QUANTIZED = {DType.INT8: (-128, 127), DType.INT16: (-32768, 32767)}
@@ -25,8 +26,7 @@ _QUANTIZED = {DType.INT8: (-128, 127), DType.INT16: (-32768, 32767)}
 def _arithmetic(function: Callable[[Array, Array], Array], fuses: bool = False) -> Evaluator:
     """Of int32 and int64, and of float32 that are numbers, without a fused activation."""
 
-    def evaluator(node: Node, inputs: list[Array]) -> Array | None:
-        left, right = inputs
+    def evaluator(node: Node, left: Array, right: Array) -> Array | None:
         dtype = node.output.dtype
         if dtype not in (*_INTEGERS, DType.FLOAT32) or not left.dtype == right.dtype == dtype.numpy:
             return None
@@ -41,10 +41,10 @@ def _arithmetic(function: Callable[[Array, Array], Array], fuses: bool = False) 
 def _floor(function: Callable[[Array, Array], Array]) -> Evaluator:
     inner = _arithmetic(function)
 
-    def evaluator(node: Node, inputs: list[Array]) -> Array | None:
-        if node.output.dtype not in _INTEGERS or not np.all(inputs[1]):
+    def evaluator(node: Node, left: Array, right: Array) -> Array | None:
+        if node.output.dtype not in _INTEGERS or not np.all(right):
             return None
-        return inner(node, inputs)
+        return inner(node, left, right)
 
     return evaluator
 
@@ -52,8 +52,7 @@ def _floor(function: Callable[[Array, Array], Array]) -> Evaluator:
 def _comparison(function: Callable[[Array, Array], Array]) -> Evaluator:
     """Of plain numbers; quantized ones are brought to one scale first, which is left to the kernel."""
 
-    def evaluator(node: Node, inputs: list[Array]) -> Array | None:
-        left, right = inputs
+    def evaluator(node: Node, left: Array, right: Array) -> Array | None:
         if left.dtype != right.dtype or left.dtype not in (np.int32, np.int64, np.float32, np.bool_):
             return None
         return _broadcast(function, node, left, right)
@@ -70,8 +69,8 @@ def _broadcast(
         return np.asarray(function(left, right))
 
 
-def _logical_not(node: Node, inputs: list[Array]) -> Array | None:
-    return np.logical_not(inputs[0]) if inputs[0].dtype == np.bool_ else None
+def _logical_not(node: Node, input: Array) -> Array | None:
+    return np.logical_not(input) if input.dtype == np.bool_ else None
 
 
 def _maximum(left: Array, right: Array) -> Array:
@@ -83,8 +82,7 @@ def _minimum(left: Array, right: Array) -> Array:
     return np.where(left < right, left, right)
 
 
-def _select(node: Node, inputs: list[Array]) -> Array | None:
-    condition, left, right = inputs
+def _select(node: Node, condition: Array, left: Array, right: Array) -> Array | None:
     if condition.dtype != np.bool_ or left.dtype != right.dtype:
         return None
     if np.broadcast_shapes(condition.shape, left.shape, right.shape) != node.output.shape:
@@ -92,48 +90,41 @@ def _select(node: Node, inputs: list[Array]) -> Array | None:
     return np.where(condition, left, right)
 
 
-def _cast(node: Node, inputs: list[Array]) -> Array | None:
-    source, target = _source(node).dtype, node.output.dtype
+def _cast(node: Node, input: Array) -> Array | None:
+    source, target = node.input("input").dtype, node.output.dtype
     if source in _INTEGERS and target in (*_INTEGERS, DType.INT8, DType.INT16, DType.FLOAT32):
-        return inputs[0].astype(target.numpy)
+        return input.astype(target.numpy)
     if source is DType.BOOL and target.supported:
-        return inputs[0].astype(target.numpy)
+        return input.astype(target.numpy)
     return None
 
 
-def _dequantize(node: Node, inputs: list[Array]) -> Array | None:
+def _dequantize(node: Node, input: Array) -> Array | None:
     """float(scale * (q - zero point)), product in double (reference_ops Dequantize); float16 is widened."""
-    source = _source(node)
+    source = node.input("input")
     if source.dtype is DType.FLOAT16:
-        return inputs[0].astype(np.float32)
+        return input.astype(np.float32)
     if source.quantization is None or source.quantization.per_channel:
         return None
     if source.dtype not in (DType.INT8, DType.INT16, DType.UINT8):
         return None
-    centred = inputs[0].astype(np.int32) - source.zero_point
+    centred = input.astype(np.int32) - source.zero_point
     return np.asarray(np.float64(source.scale) * centred, dtype=np.float32)
 
 
-def _quantize(node: Node, inputs: list[Array]) -> Array | None:
+def _quantize(node: Node, input: Array) -> Array | None:
     """clamp(round(x / scale) + zero point), quotient in float32, halves away from zero (AffineQuantize)."""
     output = node.output
-    if _source(node).dtype is not DType.FLOAT32 or output.dtype not in _QUANTIZED:
+    if node.input("input").dtype is not DType.FLOAT32 or output.dtype not in _QUANTIZED:
         return None
     if output.quantization is None or output.quantization.per_channel:
         return None
     with np.errstate(all="ignore"):
-        steps = (inputs[0] / np.float32(output.scale)).astype(np.float64)
+        steps = (input / np.float32(output.scale)).astype(np.float64)
     if not (np.abs(steps) < 2**30).all():
         return None
     rounded = np.copysign(np.floor(np.abs(steps) + 0.5), steps)
     return np.asarray(np.clip(rounded + output.zero_point, *_QUANTIZED[output.dtype]))
-
-
-def _source(node: Node) -> Tensor:
-    """The first input, by its place: the engine need not know an operator that is folded, nor its names."""
-    source = node.inputs[0]
-    assert source is not None
-    return source
 
 
 SINGLE: dict[str, Evaluator] = {

@@ -23,11 +23,12 @@ _ONE_TABLE = 15  # in place of an axis
 Bytes = npt.NDArray[np.uint8]
 
 
-def decode(node: Node, inputs: list[Array]) -> list[Array]:
+def decode(node: Node, *inputs: Array) -> list[Array]:
     """Raises ValueError or IndexError for an encoding that is unknown or contradicts itself."""
     if len(inputs) != 2 * len(node.outputs):
         raise ValueError("an encoded tensor and its ancillary data per output")
-    pairs = zip(inputs[::2], inputs[1::2], node.outputs, strict=True)
+    encoded_inputs, ancillary_inputs = inputs[::2], inputs[1::2]
+    pairs = zip(encoded_inputs, ancillary_inputs, node.outputs, strict=True)
     return [_decoded(_bytes(encoded), _bytes(ancillary), output) for encoded, ancillary, output in pairs]
 
 

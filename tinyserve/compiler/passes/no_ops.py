@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tinyserve.compiler.graph.types import Graph, Model, Node
+from tinyserve.compiler.graph.types import Graph, Model, Node, Tensor
 from tinyserve.compiler.passes.edit import bypass
 
 NAME = "no-ops"
@@ -13,22 +13,27 @@ NAME = "no-ops"
 
 def run(graph: Graph, model: Model) -> int:
     """Returns the number of operators removed."""
-    return sum(_is_no_op(node) and bypass(graph, node) for node in list(graph.nodes))
+    count = 0
+    for node in list(graph.nodes):
+        source = _returned(node)
+        count += source is not None and bypass(graph, node, source)
+    return count
 
 
-def _is_no_op(node: Node) -> bool:
+def _returned(node: Node) -> Tensor | None:
+    """The input that the operator returns as it is; None where it does something."""
     condition = _CONDITIONS.get(node.name)
-    if condition is None or node.custom or not node.operands() or len(node.outputs) != 1:
-        return False
-    source, output = node.operands()[0], node.output
-    if source.is_constant or source.is_variable:
-        return False
+    if condition is None or node.custom or len(node.outputs) != 1:
+        return None
+    source, output = node.optional("first" if node.name == "CONCATENATION" else "input"), node.output
+    if source is None or source.is_constant or source.is_variable:
+        return None
     alike = (source.shape, source.dtype, source.quantization) == (
         output.shape,
         output.dtype,
         output.quantization,
     )
-    return alike and condition(node)
+    return source if alike and condition(node) else None
 
 
 def _always(node: Node) -> bool:

@@ -56,9 +56,10 @@ class Elementwise:
         if node.name not in _BINARY:
             return
         keep = state.of(node.output).keep
-        for index, tensor in enumerate(node.inputs):
-            if tensor is not None and tensor.is_constant and channel_count(tensor) == keep.size > 1:
-                node.inputs[index] = take(tensor, len(tensor.shape) - 1, keep)
+        for name in node.signature.inputs:
+            tensor = node.input(name)
+            if tensor.is_constant and channel_count(tensor) == keep.size > 1:
+                node.set_input(name, take(tensor, len(tensor.shape) - 1, keep))
 
 
 class Flatten:
