@@ -85,6 +85,10 @@ EVENT = TensorInfo("event", [1, 2], "int32")
 """The output of a decision on a model's scores, which is its last."""
 
 
+PIPELINE = "pipeline"
+"""The framework of a bundle that several models were put together in; labels are of its first output."""
+
+
 class Source(msgspec.Struct, frozen=True):
     """The trained model that the bundle was made from."""
 

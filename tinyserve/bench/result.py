@@ -224,6 +224,40 @@ class Events(msgspec.Struct, frozen=True):
     counts: list[EventCount] = []
 
 
+class PathCost(msgspec.Struct, frozen=True):
+    """A path through a pipeline: the nodes that ran (on a gateway: were asked for), in how many samples, and
+    what an inference took."""
+
+    nodes: list[str]
+    samples: int
+    least: float
+    mean: float
+    most: float
+
+
+class Rival(msgspec.Struct, frozen=True):
+    """The single model that a pipeline stands for: ``ticks`` of an inference, and its metrics on the same
+    data."""
+
+    name: str
+    ticks: float
+    scores: TaskScores | None = None
+
+
+class PipelineCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What a pipeline's inferences took, those of the data set where one was run, else of the held-out
+    samples. ``mean``: by the share of each path; ``bound``: where all conditions hold, which no inference
+    exceeds but for what kernels take for other values; ``energy_uj``: of the average inference."""
+
+    unit: str
+    samples: int
+    paths: list[PathCost]
+    mean: float
+    bound: float | None = None
+    energy_uj: Estimate | None = None
+    rival: Rival | None = None
+
+
 class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     """One cell: one model on one board in one scenario. ``quality``: against the float original, where the
     bundle has figures of that; ``check`` says that the device gives the model's own bytes."""
@@ -243,6 +277,7 @@ class BenchResult(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: Accuracy | None = None
     quality: Quality | None = None
     events: Events | None = None
+    pipeline: PipelineCost | None = None
     layers: list[Layer] = []
     arena: list[ArenaBlock] = []
     notes: list[str] = []

@@ -89,7 +89,7 @@ def make(
     manifest = Manifest(
         name=name or bundle.name_of(source),
         model_sha256=model.model.sha256,
-        source=Source(visible(source.name), bundle_digest(composed), "pipeline"),
+        source=Source(visible(source.name), bundle_digest(composed), bundle.PIPELINE),
         quantize=model.scheme,
         inputs=model.inputs,
         outputs=model.outputs,

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.bench.result import Accuracy
-from tinyserve.bundle import EVENT, Bundle, Manifest, Score, TaskScores, dequantize, quantize
+from tinyserve.bundle import EVENT, PIPELINE, Bundle, Manifest, Score, TaskScores, dequantize, quantize
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import DataError, TinyserveError, UsageError
 from tinyserve.quality.classification import Classification
@@ -108,7 +108,8 @@ def output_place(manifest: Manifest, name: str) -> int:
     """The number of an output by its name, the only one without. Raises DataError, UsageError."""
     names = [info.name for info in manifest.outputs]
     if not name:
-        if len(names) == 2 and manifest.outputs[1] == EVENT:
+        pipeline = manifest.source.framework == PIPELINE
+        if pipeline or (len(names) == 2 and manifest.outputs[1] == EVENT):
             return 0
         if len(names) > 1:
             raise DataError(

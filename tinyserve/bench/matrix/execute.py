@@ -12,6 +12,7 @@ import msgspec
 
 from tinyserve import boards, workflow
 from tinyserve.bench.accuracy import dataset
+from tinyserve.bench.counts import rival
 from tinyserve.bench.matrix import preflight
 from tinyserve.bench.matrix.cell import Cell
 from tinyserve.bench.result import BenchResult, FailedCell
@@ -19,7 +20,7 @@ from tinyserve.bench.scenarios import run as scenarios
 from tinyserve.bench.scenarios import single_stream
 from tinyserve.bench.setup import board_digest, tool_versions
 from tinyserve.boards.types import Board
-from tinyserve.bundle import SAMPLES_FILE, Bundle
+from tinyserve.bundle import MODEL_FILE, SAMPLES_FILE, Bundle
 from tinyserve.cache import cache_directory, keep_newest
 from tinyserve.errors import FileSystemError, TinyserveError
 from tinyserve.files import write
@@ -27,6 +28,8 @@ from tinyserve.firmware.toolchain import toolchain_for
 from tinyserve.progress import Progress
 
 CACHED_RESULTS = 2000
+_COUNTING = ("unicorn", "qemu")
+"""Emulators whose counts are exact."""
 
 
 def run(cell: Cell, progress: Progress) -> BenchResult:
@@ -60,6 +63,10 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
             optimize=build.optimize,
         )
         result = single_stream.run(made, firmware, options, progress)
+        if result.pipeline is not None and emulator in _COUNTING:
+            progress("count the pipeline's bound")
+            asked = rival.Asked(cell.dataset, cell.limit, cell.wanted)
+            result = rival.held_against(result, made, board, _baseline(cell), asked)
         if cell.scenario != "single-stream":
             progress(cell.scenario)
             result = scenarios.add(result, cell.scenario, cell.latency_bound_ms, made, compiled)
@@ -68,6 +75,10 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
             write(cached, msgspec.json.encode(result))
             keep_newest(cached.parent, CACHED_RESULTS)
     return result
+
+
+def _baseline(cell: Cell) -> Path | None:
+    return rival.baseline_of(cell.source) if workflow.is_pipeline(cell.source) else None
 
 
 def attempt(cell: Cell, progress: Progress) -> BenchResult | FailedCell:
@@ -83,7 +94,7 @@ def _is_exact(cell: Cell, emulator: str | None) -> bool:
 
     With the engine tflm it depends on a library that the cell does not know.
     """
-    repeats = cell.build.engine == "aot" and emulator in ("unicorn", "qemu")
+    repeats = cell.build.engine == "aot" and emulator in _COUNTING
     return repeats and cell.use_cache and cell.meter is None
 
 
@@ -107,6 +118,7 @@ def _cache_path(cell: Cell, made: Bundle, board: Board, emulator: str | None) ->
         hashlib.sha256(msgspec.json.encode(made.manifest)).hexdigest(),
         f"{cell.build.optimize} {cell.build.engine} {cell.build.toolchain} {cell.build.choices}",
         workflow.digest([cell.dataset]) if cell.dataset else "",
+        workflow.digest([path / MODEL_FILE]) if (path := _baseline(cell)) is not None else "",
         toolchain_for(board.core, cell.build.toolchain).identity,
         repr(tool_versions(str(emulator), board)),
     ]

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tinyserve.bench.accuracy import dataset as datasets
 from tinyserve.bench.clock import clock_of
-from tinyserve.bench.counts import estimates
+from tinyserve.bench.counts import estimates, paths
 from tinyserve.bench.counts.layers import arena_blocks, layers_of
 from tinyserve.bench.counts.memory import memory_of
 from tinyserve.bench.energy import open_meter
@@ -24,7 +24,6 @@ from tinyserve.bench.scenarios.outputs import FLOAT_TOLERANCE, difference
 from tinyserve.bench.scenarios.statistics import summarize
 from tinyserve.bench.setup import as_flashed, model_identity, setup_of
 from tinyserve.bundle import Bundle, Samples, sample_shape
-from tinyserve.compiler.events import Event
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
 from tinyserve.errors import DataError, DeviceError
@@ -80,8 +79,8 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         client.expect_model(bundle.manifest.model_sha256)
         client.expect_firmware(firmware.project.firmware_id)
         unit = device.tick_unit or info.tick_unit
-        heard: list[Event] = []
-        check = _check(client, bundle, samples, progress, heard)
+        seen = paths.watcher(bundle)
+        check = _check(client, bundle, samples, progress, seen)
         progress("measuring", 0, 0)
         _load(client, [array[0].tobytes() for array in samples.inputs])
         ticks = client.infer(options.runs, options.warmup)
@@ -97,8 +96,8 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         layers = layers_of(compiled, client.profile()) if options.profile else []
         energy = energy_run.run(meter, client, options.runs) if meter else None
         if options.data:
-            heard.clear()
-        outputs = _outputs(client, bundle, options.data, progress, heard) if options.data else []
+            seen = paths.watcher(bundle)
+        outputs = _outputs(client, bundle, options.data, progress, seen) if options.data else []
     accuracy = None
     if options.data:
         original = datasets.original_scores(bundle, options.data, compiled.program.target.operators)
@@ -111,6 +110,7 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         clock = clock_of(info, board)
         setup = as_flashed(setup, info, clock, emulated=twin)
         notes = [TWIN_SIZES if firmware.sizes else NO_SIZES, *([clock.note] if clock.note else [])]
+    energy_estimate = estimates.energy_uj(latency, board)
     return BenchResult(
         created_utc=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         model=model_identity(bundle, compiled),
@@ -124,29 +124,30 @@ def run(bundle: Bundle, firmware: Firmware, options: Options, progress: Progress
         ),
         latency_ms=latency,
         energy=energy,
-        energy_uj=estimates.energy_uj(latency, board),
+        energy_uj=energy_estimate,
         check=check,
         accuracy=accuracy,
         quality=_quality(bundle, accuracy),
-        events=_events(heard, len(outputs) or check.samples, bundle) if info.events else None,
+        events=_events(seen, bundle) if info.events else None,
+        pipeline=paths.cost_of(seen, unit, statistics, energy_estimate),
         layers=layers,
         arena=arena_blocks(compiled),
         notes=notes,
     )  # fmt: skip
 
 
-def _events(heard: list[Event], inferences: int, bundle: Bundle) -> Events:
+def _events(seen: paths.Seen, bundle: Bundle) -> Events:
     """How often each event happened, in the order of names and classes."""
     labels = bundle.manifest.labels
-    counts = Counter((event.name, event.class_number, bool(event.payload)) for event in heard)
+    counts = Counter((event.name, event.class_number, bool(event.payload)) for event in seen.events)
     tallied = [
         EventCount(name, number, count, labels[number] if number < len(labels) and not carries else "")
         for (name, number, carries), count in sorted(counts.items())
     ]
-    return Events(inferences, tallied)
+    return Events(seen.inferences, tallied)
 
 
-def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress, heard: list[Event]) -> Check:
+def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress, seen: paths.Seen) -> Check:
     """Every held-out sample through the device, every output compared.
 
     State is kept from sample to sample, as it was when the expected outputs were made.
@@ -156,9 +157,10 @@ def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress,
     for index in range(len(samples)):
         progress("checking outputs", index, len(samples))
         _load(client, [array[index].tobytes() for array in samples.inputs])
-        client.infer(1, 0)
-        heard += client.events
-        found = difference(client.outputs(), [array[index] for array in samples.expected])
+        (ticks,) = client.infer(1, 0)
+        given = client.outputs()
+        seen.add(ticks, client.events, given)
+        found = difference(given, [array[index] for array in samples.expected])
         equal += not found
         first = first or (f"sample {index}: {found}" if found else "")
     is_float = any(array.dtype.kind == "f" for array in samples.expected)
@@ -167,7 +169,7 @@ def _check(client: Client, bundle: Bundle, samples: Samples, progress: Progress,
 
 
 def _outputs(
-    client: Client, bundle: Bundle, data: datasets.TaskData, progress: Progress, heard: list[Event]
+    client: Client, bundle: Bundle, data: datasets.TaskData, progress: Progress, seen: paths.Seen
 ) -> list[npt.NDArray[Any]]:
     """The device's output for each sample of the data set, in the model's own type."""
     info = bundle.manifest.outputs[data.place]
@@ -177,9 +179,10 @@ def _outputs(
     for index in range(len(data)):
         progress("data set on the device", index, len(data))
         _load(client, data.sample(index))
-        client.infer(1, 0)
-        heard += client.events
-        raw = np.frombuffer(client.outputs()[data.place], dtype=dtype)
+        (ticks,) = client.infer(1, 0)
+        given = client.outputs()
+        seen.add(ticks, client.events, given)
+        raw = np.frombuffer(given[data.place], dtype=dtype)
         outputs.append(raw.reshape(sample_shape(info)))
         if not bundle.manifest.stream:
             client.reset()

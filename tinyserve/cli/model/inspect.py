@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tinyserve.boards.types import Board
     from tinyserve.compiler.program import Optimize
     from tinyserve.convert.settings import Options
+    from tinyserve.pipeline.make import Description
     from tinyserve.progress import Progress
     from tinyserve.report.text.inspection import Needs
     from tinyserve.workflow import Conversion, Sizing
@@ -49,7 +50,12 @@ DEFAULT_BOARD = "cortex-m4"
     is_flag=True,
     help="Count what ts_NAME_step(n) takes at most on --board, layer by layer in an emulator.",
 )
-@click.option("--picture", type=PATH, metavar="FILE", help="Draw the arena over time (.png, .svg or .pdf).")
+@click.option(
+    "--picture",
+    type=PATH,
+    metavar="FILE",
+    help="Draw the arena over time, of a pipeline its nodes (.png, .svg or .pdf).",
+)
 @options.optimize
 @options.conversion
 def command(
@@ -83,6 +89,7 @@ def command(
         return
     with progress() as report:
         data, name = workflow.model_bytes(source, conversion, report)
+        nodes = _nodes(source, conversion, report)
         report("compiling")
         compiled = compile_model(data, workflow.target(chosen, optimize, (), converting.operators), "model")
         sizing = workflow.Sizing(
@@ -90,7 +97,12 @@ def command(
         )
         needs = None if stage or picture else _needs(sizing, chosen, report)
     if picture is not None:
-        inspection.draw_arena(compiled, picture, name)
+        if nodes is not None:
+            from tinyserve.report.html import pipeline_picture
+
+            pipeline_picture.draw(nodes, picture, f"{name}: {compiled.plan.arena_bytes:,} bytes of arena")
+        else:
+            inspection.draw_arena(compiled, picture, name)
         echo(f"wrote {picture}", err=True)
     if stage is not None:
         from tinyserve.compiler.dump import dump
@@ -98,6 +110,17 @@ def command(
         echo(dump(compiled, stage))
     elif needs is not None:
         stdout().print(inspection.summary(compiled, name, needs))
+        if nodes is not None:
+            stdout().print(inspection.nodes_table(nodes))
+
+
+def _nodes(source: Path, conversion: Conversion, report: Progress) -> Description | None:
+    """The nodes of a pipeline; None for another model."""
+    from tinyserve import workflow
+    from tinyserve.pipeline.make import described
+
+    known = workflow.is_pipeline(source) or workflow.is_bundle(source)
+    return described(workflow.to_bundle(source, conversion, report)) if known else None
 
 
 def _needs(sizing: Sizing, chosen: Board | None, report: Progress) -> Needs:

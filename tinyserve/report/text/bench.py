@@ -13,6 +13,7 @@ from rich.text import Text
 from tinyserve.bench.result import BenchReport, BenchResult, EventCount, Events, Memory, Setup
 from tinyserve.bench.scenarios.statistics import Statistics
 from tinyserve.report import figures, quality
+from tinyserve.report.text.paths import pipeline_view
 
 _BAR_CELLS = 12
 
@@ -41,6 +42,8 @@ def result_panel(result: BenchResult) -> RenderableType:
     estimates = _estimates(result)
     if estimates.row_count:
         parts += [Text(), estimates]
+    if result.pipeline is not None:
+        parts += [Text(), pipeline_view(result.pipeline)]
     parts += [Text(), memory_table(result.memory), Text(), _verdicts(result)]
     return Panel(Group(*parts), title=Text(result.title, style="bold"), title_align="left", expand=False)
 

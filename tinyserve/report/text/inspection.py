@@ -18,6 +18,7 @@ from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import Tensor
 from tinyserve.convert.tflite import facts
+from tinyserve.pipeline.make import Description
 from tinyserve.report import figures
 from tinyserve.report.text.program import constant_bytes, layer_name, layer_table, open_loops, pass_table
 from tinyserve.report.text.weights import weights_table
@@ -55,6 +56,18 @@ def summary(compiled: Compiled, name: str, needs: Needs) -> RenderableType:
         _boards(needs),
     ]
     return Group(*parts)
+
+
+def nodes_table(description: Description) -> Table:
+    """The nodes of a pipeline, in order."""
+    table = Table(title="pipeline", title_justify="left", box=None, pad_edge=False, header_style="dim")
+    for column in ("node", "kind", "takes", "when", "where", "MACs"):
+        table.add_column(column)
+    for node in description.nodes:
+        macs = f"{node.macs:,}" if node.macs else ""
+        row = (node.name, node.kind, ", ".join(node.takes), node.when or "always", node.where, macs)
+        table.add_row(*map(Text, row))
+    return table
 
 
 def draw_arena(compiled: Compiled, path: Path, name: str) -> None:
