@@ -20,7 +20,7 @@ from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
 from tinyserve.pipeline.forced import all_holding
 from tinyserve.progress import silent
-from tinyserve.report.text.paths import pipeline_view
+from tinyserve.report.paths import pipeline_view
 from tinyserve.workflow import Conversion
 
 TEXT = """

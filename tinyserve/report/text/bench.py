@@ -13,7 +13,7 @@ from rich.text import Text
 from tinyserve.bench.result import BenchReport, BenchResult, EventCount, Events, Memory, Setup
 from tinyserve.bench.scenarios.statistics import Statistics
 from tinyserve.report import figures, quality
-from tinyserve.report.text.paths import pipeline_view
+from tinyserve.report.paths import pipeline_view
 
 _BAR_CELLS = 12
 
