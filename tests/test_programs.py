@@ -31,3 +31,18 @@ def test_a_program_gets_the_text_and_then_its_end(tmp_path: Path) -> None:
 def test_a_program_that_takes_too_long_is_ended() -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         ask("import time; time.sleep(60)", 0.2)
+
+
+def test_zig_gets_a_place_to_write_where_the_home_directory_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINYSERVE_CACHE", str(tmp_path / "cache"))
+    for name in ("ZIG_GLOBAL_CACHE_DIR", "XDG_CACHE_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert "ZIG_GLOBAL_CACHE_DIR" not in programs.environment()  # it can be made there
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    assert programs.environment()["ZIG_GLOBAL_CACHE_DIR"] == str(tmp_path / "cache" / "zig")
+    monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", "/elsewhere")
+    assert programs.environment()["ZIG_GLOBAL_CACHE_DIR"] == "/elsewhere"

@@ -76,6 +76,10 @@ PACKAGES = (
     Package("grpcio-reflection", "grpc_reflection", "serve", "gRPC's reflection service"),
     Package("psycopg", "psycopg", "postgres", "keeps jobs and predictions in PostgreSQL"),
     Package("paho-mqtt", "paho", "mqtt", "sends results and events to a broker"),
+    Package("opentelemetry-sdk", "opentelemetry", "telemetry", "traces requests to a fleet"),
+    Package(
+        "opentelemetry-exporter-otlp-proto-http", "opentelemetry", "telemetry", "sends traces to a collector"
+    ),
     Package("cryptography", "cryptography", "updates", "signs model images"),
     Package("cbor2", "cbor2", "updates", "talks to devices that take model images"),
 )

@@ -67,7 +67,7 @@ def test_a_result_is_published_as_a_cloud_event(shapes: Bundle, tmp_path: Path, 
 def test_what_a_broker_did_not_take_is_sent_when_it_is_back(
     shapes: Bundle, tmp_path: Path, broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tinyserve.serve.mqtt.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("tinyserve.serve.jobs.mqtt.TIMEOUT_S", 0.5)
     text = fleet(shapes, more=settings(broker, tmp_path))
     with serving(text, tmp_path, open_with=Script(0.01).open, members=2) as served:
         until(served, call_back(served, "mqtt:results/a"), lambda job: job["delivery"] == "delivered")

@@ -23,15 +23,32 @@ def program() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
 
 
+def free_port() -> int:
+    """A port that nothing listens on."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def wait_for(port: int) -> None:
+    """Until something listens there. Raises RuntimeError after a while."""
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline_s:
+        with socket.socket() as line:
+            if line.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"nothing listens at port {port}")
+
+
 class Mosquitto:
     """Runs from ``start`` to ``stop``, which may be repeated. USER may publish under results/ alone."""
 
     def __init__(self, folder: Path, command: str) -> None:
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self._config = folder / "mosquitto.conf"
         passwords, rules = folder / "passwords", folder / "rules"
         passwords.write_text(f"{USER}:{PASSWORD}\nreader:reader\n")
@@ -46,13 +63,7 @@ class Mosquitto:
         self._process = subprocess.Popen(
             [self._command, "-c", self._config], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        deadline_s = time.monotonic() + _PATIENCE_S
-        while time.monotonic() < deadline_s:
-            with socket.socket() as line:
-                if line.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
-        raise RuntimeError("mosquitto does not listen")
+        wait_for(self.port)
 
     def stop(self) -> None:
         if self._process is not None:
@@ -66,7 +77,11 @@ class Mosquitto:
         received: list[MQTTMessage] = []
         client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         client.username_pw_set("reader", "reader")
-        client.on_connect = lambda *_: client.subscribe(topics, qos=1)
+
+        def subscribe(*_: object) -> None:
+            client.subscribe(topics, qos=1)
+
+        client.on_connect = subscribe
         client.on_message = lambda _, __, message: received.append(message)
         ready: list[object] = []
         client.on_subscribe = lambda *_: ready.append(None)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from tinyserve import platforms
+from tinyserve import platforms, programs
 from tinyserve.errors import ToolError
 
 _POLL_S = 0.003
@@ -96,7 +96,7 @@ def _start(
         process = subprocess.Popen(
             command,
             cwd=directory,
-            env=environment,
+            env=environment if environment is not None else programs.environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

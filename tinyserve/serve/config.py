@@ -43,7 +43,8 @@ class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Server(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """[server]. ``grpc_port`` and ``port`` 0: one that is free. ``token_file`` holds the bearer token that
     each request must carry; ``client_ca`` names the authority whose certificates clients must show.
-    ``hosts``: names beside localhost by which clients may address a server that asks for no token."""
+    ``hosts``: names beside localhost by which clients may address a server that asks for no token.
+    ``traces``: where an OpenTelemetry collector takes them (OTLP over HTTP)."""
 
     host: str = "127.0.0.1"
     port: Port = 8000
@@ -54,6 +55,7 @@ class Server(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     client_ca: str = ""
     token_file: str = ""
     hosts: list[str] = []
+    traces: str = ""
     drain_s: Seconds = 30.0
 
 
@@ -297,6 +299,11 @@ def _check_server(config: FleetConfig, path: Path) -> None:
     server = config.server
     if bool(server.certificate) != bool(server.key):
         raise UsageError(f"{path}: [server] has one of certificate and key", "name both, or neither")
+    if server.traces and not re.match(r"https?://[^/]+/", server.traces):
+        raise UsageError(
+            f"{path}: [server] traces {visible(server.traces)!r} is no URL",
+            'for example "http://127.0.0.1:4318/v1/traces"',
+        )
     if server.client_ca and not server.certificate:
         raise UsageError(f"{path}: [server] client_ca without certificate and key", "name all three")
     if server.host not in LOOPBACK and not (server.token_file or server.client_ca):

@@ -7,7 +7,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tinyserve.errors import TinyserveError
 from tinyserve.progress import Progress, silent
@@ -20,6 +20,9 @@ from tinyserve.serve.observer import Observer
 from tinyserve.serve.pool import Pool
 from tinyserve.serve.request import InferAnswer, InferRequest
 from tinyserve.serve.served import Served
+
+if TYPE_CHECKING:
+    from tinyserve.serve.tracing import Tracing
 
 ModelState = Literal["UNAVAILABLE", "LOADING", "READY", "UNLOADING"]
 SPILL = "spill"
@@ -65,6 +68,7 @@ class Gateway:
         self.config = config
         self.observer = Observer()
         self.is_draining = False
+        self.tracing: Tracing | None = None
         self._options = options
         self._open_engine = open_with or partial(open_engine, firmwares=Firmwares())
         self._models = {name: _Model() for name in config.models}
@@ -113,7 +117,7 @@ class Gateway:
     async def infer(self, request: InferRequest, protocol: str) -> InferAnswer:
         """The answer of the model's members. Raises RequestError and UnavailableError."""
         begin_s = time.perf_counter()
-        pool = None
+        pool, tracing = None, self.tracing
         try:
             pool = self.pool(request.model, request.version)
             if len(request.samples) > self.config.limits.batch:
@@ -127,8 +131,12 @@ class Gateway:
             outcome = error.reason if isinstance(error, UnavailableError) else "bad request"
             known = request.model if pool is not None else None
             self.observer.failed(known, protocol, outcome, time.perf_counter() - begin_s)
+            if tracing is not None:
+                tracing.failed(request, protocol, begin_s, outcome)
             raise
         self.observer.answered(request.model, protocol, time.perf_counter() - begin_s)
+        if tracing is not None:
+            tracing.answered(request, protocol, begin_s, done)
         return answer
 
     def pool(self, name: str, version: str = "") -> Pool:

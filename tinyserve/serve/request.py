@@ -37,7 +37,8 @@ class Wanted:
 @dataclass(frozen=True)
 class InferRequest:
     """``samples`` as the model takes them. ``timeout_s`` is from now; None: the model's limit. ``real``:
-    quantized outputs are answered dequantized."""
+    quantized outputs are answered dequantized. ``traceparent``: the trace that it belongs to (W3C Trace
+    Context; "": a new one)."""
 
     model: str
     samples: list[Sample]
@@ -48,6 +49,7 @@ class InferRequest:
     sequence: SequenceStep | None = None
     wanted: tuple[Wanted, ...] = ()
     real: bool = False
+    traceparent: str = ""
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ from tinyserve.serve.rest import app, patience
 if TYPE_CHECKING:
     from tinyserve.serve.credentials import Credentials
     from tinyserve.serve.jobs.jobs import Jobs
-    from tinyserve.serve.mqtt import Broker
+    from tinyserve.serve.jobs.mqtt import Broker
     from tinyserve.serve.rpc.server import RpcServer
+    from tinyserve.serve.tracing import Tracing
 
 _KEEP_ALIVE_S = 15
 _GRACE_S = 2
@@ -48,6 +49,7 @@ class Running:
         self.gateway = Gateway(config, options, open_with)
         self._config = config
         self._credentials = credential_files.load(config)
+        self.gateway.tracing = self._made_tracing()
         self._broker = self._made_broker()
         self._jobs = self._made_jobs()
         self._rest = _Rest(_uvicorn(self.gateway, self._credentials, self._jobs))
@@ -85,11 +87,20 @@ class Running:
             await self._serving
         if self._broker is not None:
             await asyncio.to_thread(self._broker.stop)
+        if self.gateway.tracing is not None:
+            await asyncio.to_thread(self.gateway.tracing.stop)
+
+    def _made_tracing(self) -> Tracing | None:
+        if not self._config.server.traces:
+            return None
+        from tinyserve.serve.tracing import Tracing
+
+        return Tracing(self._config.server.traces)
 
     def _made_broker(self) -> Broker | None:
         if not self._config.mqtt.broker:
             return None
-        from tinyserve.serve.mqtt import Broker
+        from tinyserve.serve.jobs.mqtt import Broker
 
         return Broker(self._config.mqtt, self._config.directory)
 

@@ -25,7 +25,7 @@ from tinyserve.serve.jobs.store import Job, Store, Submitted
 from tinyserve.serve.rest import oip
 
 if TYPE_CHECKING:
-    from tinyserve.serve.mqtt import Broker
+    from tinyserve.serve.jobs.mqtt import Broker
 
 PRIORITY = 1000
 """Of jobs that name none: behind requests that somebody waits for."""

@@ -21,7 +21,7 @@ from tinyserve.errors import FileSystemError, TinyserveError, UsageError
 from tinyserve.serve.jobs.store import Job
 
 if TYPE_CHECKING:
-    from tinyserve.serve.mqtt import Broker
+    from tinyserve.serve.jobs.mqtt import Broker
 
 TIMEOUT_S = 10.0
 PREFIX = "whsec_"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -133,6 +134,7 @@ class Endpoints:
         if self._jobs is not None and job_routes.is_asynchronous(request):
             return await job_routes.submitted(request, body, self._jobs)
         asked, parsed = oip.decode(body, request.headers.get(oip.HEADER_LENGTH), version, model)
+        asked = replace(asked, traceparent=request.headers.get("traceparent", ""))
         answer = await while_connected(request, self._gateway.infer(asked, "rest"))
         return inferred(*oip.encode(answer, asked, parsed))
 

@@ -7,6 +7,7 @@ outputs dequantized. signature_name "raw" takes and gives the model's own intege
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -120,7 +121,10 @@ class _Endpoints:
         is_real = parsed.signature_name != RAW
         tensors = [_given(name, values, model, is_real) for name, values in _columns(parsed, model).items()]
         asked = Asked(name, version, parameters={"dequantize": is_real})
-        return parsed, await self._gateway.infer(to_request(asked, tensors, model), "tfserving")
+        inference = replace(
+            to_request(asked, tensors, model), traceparent=request.headers.get("traceparent", "")
+        )
+        return parsed, await self._gateway.infer(inference, "tfserving")
 
 
 def _columns(parsed: _Predict, model: Served) -> dict[str, Any]:

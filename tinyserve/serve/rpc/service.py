@@ -7,6 +7,7 @@ import asyncio
 import hmac
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import grpc
@@ -101,18 +102,19 @@ class Service:
         return {}
 
     async def model_infer(self, request: Any, context: Context) -> Any:
-        return await self._infer(request, context.time_remaining())
+        return await self._infer(request, context.time_remaining(), _traceparent(context))
 
     async def model_stream_infer(
         self, requests: AsyncIterator[bytes], context: Context
     ) -> AsyncIterator[Any]:
         """Answers in the order of the requests; an error is an answer, too, and does not end the stream."""
         tasks: asyncio.Queue[asyncio.Task[Any] | None] = asyncio.Queue(_STREAM_AHEAD)
+        traceparent = _traceparent(context)
 
         async def read() -> None:
             try:
                 async for request in requests:
-                    await tasks.put(asyncio.create_task(self._streamed(request)))
+                    await tasks.put(asyncio.create_task(self._streamed(request, traceparent)))
             finally:
                 await tasks.put(None)
 
@@ -127,12 +129,12 @@ class Service:
                 if left is not None:
                     left.cancel()
 
-    async def _streamed(self, raw: bytes) -> Any:
+    async def _streamed(self, raw: bytes, traceparent: str) -> Any:
         response = message("ModelStreamInferResponse")()
         request = _InferRequest()
         try:
             request = _parsed(raw, _InferRequest)
-            response.infer_response.CopyFrom(await self._infer(request, None))
+            response.infer_response.CopyFrom(await self._infer(request, None, traceparent))
         except TinyserveError as error:
             response.error_message = str(error)
             response.infer_response.id = request.id
@@ -141,10 +143,15 @@ class Service:
             response.error_message = "internal error: see the server's log"
         return response
 
-    async def _infer(self, request: Any, left_s: float | None) -> Any:
+    async def _infer(self, request: Any, left_s: float | None, traceparent: str) -> Any:
         model = self._gateway.pool(request.model_name, request.model_version).model
-        asked = _decode(request, model, left_s)
+        asked = replace(_decode(request, model, left_s), traceparent=traceparent)
         return _encode(await self._gateway.infer(asked, "grpc"), asked)
+
+
+def _traceparent(context: Context) -> str:
+    found = dict(context.invocation_metadata() or ()).get("traceparent", "")
+    return found if isinstance(found, str) else ""
 
 
 def _parsed(raw: bytes, kind: Any) -> Any:
