@@ -33,6 +33,6 @@ def can_build(board: Board) -> bool:
         return False
     try:
         zig_path()
-    except ToolError:
+    except (ToolError, ModuleNotFoundError):  # what a finder of modules may raise itself
         return False
     return True
