@@ -5,6 +5,10 @@
 
 #include <stdint.h>
 
+#include "common/copy.h"
+
+#define TS_RESIZE_RUN 8 /* bytes of a pixel that are worth a copy by words */
+
 typedef struct {
     int32_t batches, input_height, input_width, channels, output_height, output_width;
 } ts_resize_images;
@@ -16,20 +20,40 @@ typedef struct {
     const uint16_t *columns;
 } ts_resize_nearest_params;
 
-/* Equal to TFLM's reference_ops::ResizeNearestNeighbor. */
+/* Equal to TFLM's reference_ops::ResizeNearestNeighbor. Rows that repeat are copied from the output; pixels of some
+ * bytes by words. */
 #define TS_RESIZE_NEAREST(SUFFIX, T)                                                                                   \
+    static inline T *ts_resize_nearest_row_##SUFFIX(const ts_resize_nearest_params *p, const T *row, T *output)        \
+    {                                                                                                                  \
+        const int32_t channels = p->images.channels;                                                                   \
+        if (channels * (int32_t)sizeof(T) >= TS_RESIZE_RUN) {                                                          \
+            for (int32_t x = 0; x < p->images.output_width; x++, output += channels) {                                 \
+                ts_copy_bytes(output, row + p->columns[x] * channels, channels * (int32_t)sizeof(T));                  \
+            }                                                                                                          \
+            return output;                                                                                             \
+        }                                                                                                              \
+        for (int32_t x = 0; x < p->images.output_width; x++) {                                                         \
+            const T *pixel = row + p->columns[x] * channels;                                                           \
+            for (int32_t c = 0; c < channels; c++) {                                                                   \
+                *output++ = pixel[c];                                                                                  \
+            }                                                                                                          \
+        }                                                                                                              \
+        return output;                                                                                                 \
+    }                                                                                                                  \
+                                                                                                                       \
     static inline void ts_resize_nearest_##SUFFIX(const ts_resize_nearest_params *p, const T *input, T *output)        \
     {                                                                                                                  \
+        const int32_t elements = p->images.output_width * p->images.channels;                                          \
         for (int32_t b = 0; b < p->images.batches; b++) {                                                              \
             for (int32_t y = 0; y < p->images.output_height; y++) {                                                    \
-                const T *row =                                                                                         \
-                    input + (b * p->images.input_height + p->rows[y]) * p->images.input_width * p->images.channels;    \
-                for (int32_t x = 0; x < p->images.output_width; x++) {                                                 \
-                    const T *pixel = row + p->columns[x] * p->images.channels;                                         \
-                    for (int32_t c = 0; c < p->images.channels; c++) {                                                 \
-                        *output++ = pixel[c];                                                                          \
-                    }                                                                                                  \
+                if (y > 0 && p->rows[y] == p->rows[y - 1]) {                                                           \
+                    ts_copy_bytes(output, output - elements, elements * (int32_t)sizeof(T));                           \
+                    output += elements;                                                                                \
+                    continue;                                                                                          \
                 }                                                                                                      \
+                const int32_t at = b * p->images.input_height + p->rows[y];                                            \
+                const T *row = input + at * p->images.input_width * p->images.channels;                                \
+                output = ts_resize_nearest_row_##SUFFIX(p, row, output);                                               \
             }                                                                                                          \
         }                                                                                                              \
     }

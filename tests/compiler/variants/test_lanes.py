@@ -46,8 +46,9 @@ def mul_case(seed: int) -> Case:
     return test_mul.random_case(seed, "int8")
 
 
-def test_dsp_bytes_equal_the_portable_kernels(tmp_path: Path) -> None:
-    cases = [pool_case(seed) for seed in range(COUNT)]
+@pytest.mark.parametrize("make", [pool_case, mul_case])
+def test_dsp_bytes_equal_the_portable_kernels(make: Callable[[int], Case], tmp_path: Path) -> None:
+    cases = [make(seed) for seed in range(COUNT)]
     core_cases.check(cases, tmp_path, "cortex-m4", FEATURES, variant="dsp", at_least=COUNT * 3 // 4)
 
 

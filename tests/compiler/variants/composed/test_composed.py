@@ -39,6 +39,11 @@ CASES = [
     (drawn(Conv, batch=2, factors="plain"), "images", 8),
     (drawn(Depthwise, batch=2, factors="plain", taps=(3, 3), stride=(1, 1), multiplier=1), "images", 8),
     (drawn(Conv, outputs=1, groups=1, factors="plain"), "pair", 8),
+    (
+        drawn(Conv, height=3, width=3, taps=(3, 3), same=False, groups=1, stride=(1, 1), dilation=(1, 1)),
+        "dense",
+        6,
+    ),
     (layers.transpose_conv_case, "convolutions", 8),
     (layers.any_depthwise_case, "convolutions", 1),
     (layers.grouped_case, "groups", 3),

@@ -68,7 +68,7 @@ class Mul(Binary):
         if input1.dtype in (DType.INT8, DType.INT16):
             checks.per_tensor(node, input1, input2, output)
             activation_range(node, node.attributes.activation, output)
-            _factor(node)
+            factor_of(node)
         if input1.dtype is DType.INT16:
             checks.symmetric(node, input1, input2, output)
 
@@ -80,10 +80,11 @@ class Mul(Binary):
         if output.dtype is DType.INT32:
             return MulS32Params(broadcast, Clamp(*int32_range(activation)))
         offsets = -input1.zero_point, -input2.zero_point, output.zero_point
-        return MulQuantizedParams(broadcast, quantized_clamp(node), *offsets, _factor(node))
+        return MulQuantizedParams(broadcast, quantized_clamp(node), *offsets, factor_of(node))
 
 
-def _factor(node: Node) -> Factor:
+def factor_of(node: Node) -> Factor:
+    """From the product of two inputs, without their zero points, to the output."""
     scale1, scale2 = node.input("input1").scale, node.input("input2").scale
     return Factor(*requantization(node, ratio(scale1 * scale2, node.output.scale)))
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """CONV_2D from others: grouped ones group by group, or as DEPTHWISE_CONV_2D where each group has one input
-channel; several images; one output channel; channels that are exceptions."""
+channel; several images; one output channel or pixel; channels that are exceptions."""
 
 from __future__ import annotations
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.variants import Candidate
-from tinyserve.compiler.variants.composed import exceptions, groups, images, parts, single
+from tinyserve.compiler.variants.composed import dense, exceptions, groups, images, parts, single
 
 GROUPS = "groups"
 DEPTHWISE = "depthwise"
@@ -21,7 +21,12 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     several = images.candidates("conv_2d", node, lowering)
     if not ungrouped:
         return [*several, *_grouped(node, lowering)]
-    return [*several, *exceptions.candidates("conv_2d", node, lowering), *single.candidates(node, lowering)]
+    return [
+        *several,
+        *exceptions.candidates("conv_2d", node, lowering),
+        *single.candidates(node, lowering),
+        *dense.candidates(node, lowering),
+    ]
 
 
 def _grouped(node: Node, lowering: Lowering) -> list[Candidate]:

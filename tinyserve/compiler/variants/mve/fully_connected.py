@@ -34,8 +34,15 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
         return found
     if not packing.rounding_applies(node, fully_connected_requantization(node, input, weights, output)):
         return found
-    macs = output.elements * weights.shape[1]
-    return [*found, Candidate("mve", macs * 0.16, REASON, lambda: _lower(node, lowering))]
+    return [*found, Candidate("mve", _cost(node), REASON, lambda: _lower(node, lowering))]
+
+
+def _cost(node: Node) -> float:
+    """Instructions: of four channels a vector of taps and the requantization, of a row its start and copy."""
+    matrix = matrix_of(node)
+    vectors, groups = -(-matrix.depth // packing.LANES), -(-matrix.channels // 4)
+    copy = 4.0 * vectors if matrix.depth % packing.LANES else 0.0
+    return 60.0 + matrix.batches * (groups * (11.0 * vectors + 45) + copy + 60)
 
 
 def _lower(node: Node, lowering: Lowering) -> None:
