@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,10 @@ from tinyserve.cli.field.connect import connection
 from tinyserve.cli.options import PATH
 
 if TYPE_CHECKING:
+    from tinyserve.bundle import Manifest
     from tinyserve.health.counters import Counters
+    from tinyserve.health.profile import Profile
+    from tinyserve.health.verdict import Verdict
     from tinyserve.slots.connection import Target
 
 
@@ -31,6 +36,14 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--json", "json_file", type=PATH, metavar="FILE", help="Write counters and verdict as JSON.")
 @click.option("--prometheus", type=PATH, metavar="FILE", help="Write them as Prometheus text.")
+@click.option(
+    "--html", type=PATH, metavar="FILE", help="Write a page with the histograms over the reference's."
+)
+@click.option("--parquet", type=PATH, metavar="FILE", help="Write the histograms as a table.")
+@click.option(
+    "--tfdv", type=PATH, metavar="FILE",
+    help="Write them as statistics that TensorFlow Data Validation reads.",
+)  # fmt: skip
 @connection
 def command(
     *,
@@ -40,6 +53,9 @@ def command(
     min_count: int,
     json_file: Path | None,
     prometheus: Path | None,
+    html: Path | None,
+    parquet: Path | None,
+    tfdv: Path | None,
     target: Target,
 ) -> int:
     """Read a device's counters, and compare them with the profile in BUNDLE: exit status 3 on drift.
@@ -49,11 +65,10 @@ def command(
     """
     from tinyserve import bundle as bundles
     from tinyserve.errors import ModelError
-    from tinyserve.files import write
     from tinyserve.health import profile
     from tinyserve.health.counters import merged
     from tinyserve.health.verdict import judge
-    from tinyserve.report.health import as_json, as_prometheus, read_json
+    from tinyserve.report.health.files import hidden, read_json
     from tinyserve.report.text.health import health_lines
 
     made = bundles.load(bundle)
@@ -73,13 +88,42 @@ def command(
             "name the bundle that the device's image was signed from: tinyserve slots shows its model",
         )
     verdict = judge(reference, seen, made.manifest.labels)
-    if json_file is not None:
-        write(json_file, as_json(seen, verdict, min_count))
-    if prometheus is not None:
-        write(prometheus, as_prometheus(made.manifest.name, seen, verdict, min_count))
+    forms = Forms(json_file, prometheus, html, parquet, tfdv)
+    forms.write(made.manifest, reference, hidden(seen, min_count), verdict)
     for line in health_lines(seen, verdict):
         echo(line)
     return 3 if verdict.state == "drift" else 0
+
+
+@dataclass(frozen=True)
+class Forms:
+    """The files that are wanted."""
+
+    json: Path | None
+    prometheus: Path | None
+    html: Path | None
+    parquet: Path | None
+    tfdv: Path | None
+
+    def write(self, manifest: Manifest, reference: Profile, seen: Counters, verdict: Verdict) -> None:
+        """Raises FileSystemError."""
+        from tinyserve.files import write
+        from tinyserve.report.health import files, table, tfdv
+        from tinyserve.report.health.series import series_of
+        from tinyserve.report.html.health import as_html
+
+        series = series_of(reference, seen, manifest)
+        name = manifest.name
+        made: list[tuple[Path | None, Callable[[], bytes]]] = [
+            (self.json, lambda: files.as_json(seen, verdict)),
+            (self.prometheus, lambda: files.as_prometheus(name, seen, verdict)),
+            (self.html, lambda: as_html(name, series, seen, verdict)),
+            (self.parquet, lambda: table.as_parquet(series, seen)),
+            (self.tfdv, lambda: tfdv.as_tfdv(series, reference, seen)),
+        ]
+        for path, content in made:
+            if path is not None:
+                write(path, content())
 
 
 def _read_device(target: Target, clear: bool) -> Counters:

@@ -50,6 +50,31 @@ def histogram(values: Sequence[float], unit: str, bins: int = 24) -> str:
     return _svg(height, f"Distribution of {len(values)} latencies", parts)
 
 
+def overlaid(reference: Sequence[int], seen: Sequence[int], places: Sequence[str]) -> str:
+    """Two histograms over each other, in shares of their sums: the reference in wide bars, what was seen in
+    narrow ones before them. ``places`` says what each bar is of."""
+    height, bottom, top = 180, 34, 10
+    shares = [[100 * count / (sum(counts) or 1) for count in counts] for counts in (reference, seen)]
+    plot_width, plot_height = WIDTH - _LEFT - _RIGHT, height - bottom - top
+    highest = max(1.0, *shares[0], *shares[1])
+    step = plot_width / max(1, len(places))
+    parts = [_grid(0, highest, top, plot_height)]
+    for index, place in enumerate(places):
+        for share, width, css, of in (
+            (shares[0][index], 0.92, "c1", "reference"), (shares[1][index], 0.46, "c2", "devices"),
+        ):  # fmt: skip
+            tall = plot_height * share / highest
+            x = _LEFT + (index + (1 - width) / 2) * step
+            parts.append(
+                _rect(x, top + plot_height - tall, width * step, tall, css, f"{place}: {share:.1f} % ({of})")
+            )
+    parts.append(_text(_LEFT, height - 18, places[0] if places else "", "start"))
+    if len(places) > 1:
+        parts.append(_text(WIDTH - _RIGHT, height - 18, places[-1], "end"))
+    parts.append(_text(_LEFT + plot_width / 2, height - 4, "%", "middle", "dim"))
+    return _svg(height, "Reference and devices", parts)
+
+
 _KIND_CLASS = {"input": "c2", "output": "c3", "activation": "c1", "scratch": "c4", "state": "c5"}
 
 

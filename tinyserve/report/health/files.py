@@ -24,9 +24,9 @@ class HealthReport(msgspec.Struct, frozen=True):
     verdict: Verdict
 
 
-def as_json(seen: Counters, verdict: Verdict, min_count: int = 0) -> bytes:
-    """Counters and verdict; counts below ``min_count`` are 0."""
-    report = HealthReport(hidden(seen, min_count), verdict)
+def as_json(seen: Counters, verdict: Verdict) -> bytes:
+    """Counters and verdict."""
+    report = HealthReport(seen, verdict)
     return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
 
 
@@ -54,9 +54,9 @@ def hidden(seen: Counters, min_count: int) -> Counters:
     )
 
 
-def as_prometheus(name: str, seen: Counters, verdict: Verdict, min_count: int = 0) -> bytes:
+def as_prometheus(name: str, seen: Counters, verdict: Verdict) -> bytes:
     """Counters as counters, the verdict and the distances as gauges."""
-    return "".join(f"{line}\n" for line in _prometheus(name, hidden(seen, min_count), verdict)).encode()
+    return "".join(f"{line}\n" for line in _prometheus(name, seen, verdict)).encode()
 
 
 def _prometheus(name: str, seen: Counters, verdict: Verdict) -> Iterator[str]:
