@@ -151,6 +151,13 @@ void serving_give_inputs(void)
     }
 }
 
+static int is_uncounted;
+
+void serving_count(int is_counted)
+{
+    is_uncounted = !is_counted;
+}
+
 int serving_invoke(void)
 {
     if (!serving_is_on()) {
@@ -160,7 +167,7 @@ int serving_invoke(void)
     port_watchdog(CONFIG_WATCHDOG_TICKS);
     const int status = serving->invoke(context);
     port_watchdog(0);
-    if (status == 0 && serving->input_count > 0u && serving->output_count > 0u) {
+    if (!is_uncounted && status == 0 && serving->input_count > 0u && serving->output_count > 0u) {
         health_count(serving_input_copy(0), &serving->inputs[0], serving->output(context, 0), &serving->outputs[0],
                      (uint32_t)(port_ticks() - before));
     }

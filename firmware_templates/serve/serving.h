@@ -21,7 +21,8 @@ void serving_reset(void);
 void *serving_input(uint32_t index);
 uint8_t *serving_input_copy(uint32_t index); /* where hosts put an input: an inference may overwrite the model's own */
 void serving_give_inputs(void);
-int serving_invoke(void); /* 0 on success; under the watchdog */
+int serving_invoke(void);           /* 0 on success; under the watchdog */
+void serving_count(int is_counted); /* whether health counts the inferences from now on */
 const void *serving_output(uint32_t index);
 void serving_invoke_layer(uint32_t layer);
 

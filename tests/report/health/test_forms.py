@@ -7,6 +7,7 @@ import io
 import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -119,7 +120,9 @@ def test_nothing_that_was_counted_too_seldom_is_in_any_form(
 
 def test_no_inference_is_a_report_too(known: tuple[Profile, Counters, Manifest, list[Series]]) -> None:
     profile, _, manifest, _ = known
-    none = counted(np.zeros((0, 8, 2), np.int8), np.zeros((0, 3), np.int8))
+    none = msgspec.structs.replace(
+        known[1], inferences=0, looked_at=0, classes=[0] * 3, confidence=[0] * 16, codes=[[0] * 16] * 2
+    )
     series = series_of(profile, none, manifest)
     verdict = judge(profile, none)
     assert b"too few" in as_html("m", series, none, verdict)

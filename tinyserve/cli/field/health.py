@@ -16,10 +16,11 @@ from tinyserve.cli.field.connect import connection
 from tinyserve.cli.options import PATH
 
 if TYPE_CHECKING:
-    from tinyserve.bundle import Manifest
+    from tinyserve.bundle import Bundle, Manifest
     from tinyserve.health.counters import Counters
     from tinyserve.health.profile import Profile
     from tinyserve.health.verdict import Verdict
+    from tinyserve.slots.audit import Audit
     from tinyserve.slots.connection import Target
 
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 @click.option(
     "--merge", "readings", multiple=True, type=PATH, metavar="JSON",
     help="Add an earlier --json, of this device or of others; repeatable. Alone it needs no device.",
+)  # fmt: skip
+@click.option(
+    "--audit", "audited", type=click.IntRange(1, 100_000), metavar="N",
+    help="Have the device compute N inputs, and this computer, too: other bytes are a fault of the hardware.",
 )  # fmt: skip
 @click.option("--clear", is_flag=True, help="The device starts to count anew, after it was read.")
 @click.option(
@@ -49,6 +54,7 @@ def command(
     *,
     bundle: Path,
     readings: tuple[Path, ...],
+    audited: int | None,
     clear: bool,
     min_count: int,
     json_file: Path | None,
@@ -64,12 +70,12 @@ def command(
     the values' range, scores and classes; inputs never leave them.
     """
     from tinyserve import bundle as bundles
-    from tinyserve.errors import ModelError
+    from tinyserve.errors import ModelError, UsageError
     from tinyserve.health import profile
     from tinyserve.health.counters import merged
     from tinyserve.health.verdict import judge
     from tinyserve.report.health.files import hidden, read_json
-    from tinyserve.report.text.health import health_lines
+    from tinyserve.report.text.health import audit_lines, health_lines
 
     made = bundles.load(bundle)
     reference = profile.load(bundle)
@@ -78,8 +84,12 @@ def command(
             f"{bundle} has no reference profile", "convert again with --representative DATA: real data"
         )
     counted = [read_json(path) for path in readings]
+    audit = None
     if target.twin is not None or target.port is not None or not counted:
-        counted.append(_read_device(target, clear))
+        seen, audit = _read_device(target, clear, made, audited)
+        counted.append(seen)
+    elif audited is not None:
+        raise UsageError("--audit asks a device", "--port or --emulate names one")
     seen = merged(counted)
     if seen.model_sha256 != made.manifest.model_sha256:
         raise ModelError(
@@ -92,6 +102,10 @@ def command(
     forms.write(made.manifest, reference, hidden(seen, min_count), verdict)
     for line in health_lines(seen, verdict):
         echo(line)
+    if audit is not None:
+        for line in audit_lines(audit):
+            echo(line)
+        audit.check()
     return 3 if verdict.state == "drift" else 0
 
 
@@ -126,13 +140,17 @@ class Forms:
                 write(path, content())
 
 
-def _read_device(target: Target, clear: bool) -> Counters:
+def _read_device(
+    target: Target, clear: bool, made: Bundle, audited: int | None
+) -> tuple[Counters, Audit | None]:
+    from tinyserve.cli.progress import progress
     from tinyserve.health.counters import read
+    from tinyserve.slots.audit import audit
     from tinyserve.slots.connection import connect
 
-    with connect(target) as device:
+    with progress() as report, connect(target, report) as device:
         state = device.health()
         seen = read(state.data, state.sha256)
         if clear:
             device.clear_health()
-    return seen
+        return seen, audit(device, made, audited, report) if audited is not None else None

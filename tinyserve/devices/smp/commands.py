@@ -281,10 +281,12 @@ class SmpDevice:
                 raise DeviceError(f"input {index} does not get beyond byte {at}", "try again")
             at = reached
 
-    def infer(self, runs: int = 1) -> list[int]:
-        """Ticks of each of up to 32 inferences. What happened in them is in ``events`` after it: the first
-        eight, and the bytes of their outputs where there was one inference."""
-        answer = self._client.write(_INFER, {"runs": runs}, VERIFY_TIMEOUT_S)
+    def infer(self, runs: int = 1, *, audit: bool = False) -> list[int]:
+        """Ticks of each of up to 32 inferences; health does not count those of an ``audit``. What happened in
+        them is in ``events`` after it: the first eight, and the bytes of their outputs where there was one
+        inference."""
+        wanted = {"runs": runs, "audit": True} if audit else {"runs": runs}
+        answer = self._client.write(_INFER, wanted, VERIFY_TIMEOUT_S)
         said = _typed(answer, _Inferred)
         self.lost_events = said.lost
         self.events = [self._event(one, runs == 1) for one in said.events]

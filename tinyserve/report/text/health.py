@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 from tinyserve.health.counters import Counters
 from tinyserve.health.verdict import LEAST_LOOKS, Verdict
+from tinyserve.slots.audit import Audit
 from tinyserve.slots.reasons import Reason
+
+_SHOWN = 5
 
 _RESETS: dict[int, str] = {Reason.FAULT: "a fault", Reason.TIME_OUT: "the watchdog"}
 
@@ -34,4 +37,16 @@ def health_lines(seen: Counters, verdict: Verdict) -> Iterator[str]:
         yield (
             f"drift: {finding.what} {finding.words} "
             f"(PSI {finding.psi:.2f}, Jensen-Shannon {finding.jensen_shannon:.3f}, p {finding.p_value:.1g})"
+        )
+
+
+def audit_lines(audit: Audit) -> Iterator[str]:
+    """What an audit found; of wrong answers the first few."""
+    right = audit.tried - len(audit.wrong)
+    yield f"audit: {right} of {audit.tried} answers are the bytes that this computer gets"
+    for one in audit.wrong[:_SHOWN]:
+        again = "the same bytes again" if one.repeats else "right at the second try"
+        yield (
+            f"audit: input {one.sample}, output {one.output}, byte {one.offset}: "
+            f"{one.found} instead of {one.expected}, {again}"
         )
