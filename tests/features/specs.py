@@ -144,7 +144,88 @@ kind = "concat"
 inputs = ["kind", "buckets", "scaled"]
 """
 
-ALL = {"speech": SPEECH, "motion": MOTION, "table": TABLE}
+CAMERA = """
+[input]
+shape = [24, 20, 2]
+type = "uint8"
+name = "frame"
+
+[[steps]]
+kind = "rgb565"
+
+[[steps]]
+kind = "crop"
+height = 16
+width = 18
+name = "part"
+
+[[steps]]
+kind = "grey"
+
+[[steps]]
+kind = "resize"
+height = 6
+width = 9
+name = "small"
+
+[[steps]]
+kind = "yuv422"
+input = "input"
+order = "uyvy"
+range = "video"
+
+[[steps]]
+kind = "resize"
+height = 6
+width = 9
+method = "nearest"
+
+[[steps]]
+kind = "grey"
+name = "other"
+
+[[steps]]
+kind = "concat"
+inputs = ["small", "other"]
+
+[[steps]]
+kind = "scale"
+factor = [0.00392156862745098]
+"""
+
+CLOCK = """
+[input]
+shape = [1]
+type = "int32"
+name = "seconds"
+
+[[steps]]
+kind = "time"
+of = ["second", "minute", "hour", "weekday", "day_sin", "day_cos", "week_sin", "week_cos",
+      "year_sin", "year_cos"]
+offset_s = 7200
+name = "times"
+
+[[steps]]
+kind = "cross"
+columns = [3, 2]
+sizes = [7, 24]
+
+[[steps]]
+kind = "bucketize"
+boundaries = [24, 48, 72]
+
+[[steps]]
+kind = "embedding"
+table = [[0.5, -1.0], [1.5, 2.0], [0.0, 3.0], [-2.0, 0.25]]
+name = "days"
+
+[[steps]]
+kind = "concat"
+inputs = ["times", "days"]
+"""
+
+ALL = {"speech": SPEECH, "motion": MOTION, "table": TABLE, "camera": CAMERA, "clock": CLOCK}
 
 
 def spec(text: str) -> Spec:

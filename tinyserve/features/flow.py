@@ -111,6 +111,18 @@ class Flow:
         self.writer.builtin("CAST", "CastOptions", [value.tensor], output)
         return replace(value, tensor=output, dtype="float32")
 
+    def integers(self, value: Value) -> Value:
+        """In int32, what is behind the point cut off."""
+        output = self._tensor(value.shape, "int32")
+        self.writer.builtin("CAST", "CastOptions", [value.tensor], output)
+        return replace(value, tensor=output, dtype="int32")
+
+    def gathered(self, table: int, rows: Value, shape: Sequence[int]) -> Value:
+        """Rows of a constant table of float32, by their numbers."""
+        output = self._tensor(shape, "float32")
+        self.writer.builtin("GATHER", "GatherOptions", [table, rows.tensor], output, axis=0)
+        return replace(rows, tensor=output, shape=tuple(shape), dtype="float32", fft_length=0)
+
     def holds(self, op: str, value: Value, other: int, shape: Sequence[int]) -> Value:
         """Whether a comparison (GREATER_EQUAL, EQUAL) holds, as bool."""
         options = {"GREATER_EQUAL": "GreaterEqualOptions", "EQUAL": "EqualOptions"}[op]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tinyserve.errors import DataError
 from tinyserve.features import spec
 from tinyserve.features.flow import HINT, Flow, Value, Writer
-from tinyserve.features.steps import build
+from tinyserve.features.kinds import build
 
 INPUT = "input"
 """What steps call the raw input."""

@@ -55,7 +55,7 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     shape: Annotated[list[Extent], Meta(min_length=1, max_length=4)]
-    type: Literal["float32", "int16", "int8", "uint8"] = "float32"
+    type: Literal["float32", "int32", "int16", "int8", "uint8"] = "float32"
     name: StepName = "samples"
     rate_hz: NotNegative = 0.0
     stream: bool = False
@@ -221,6 +221,70 @@ class OneHot(_Step, frozen=True, tag="one_hot"):
     values: Annotated[list[Finite], Meta(min_length=1, max_length=1 << 12)]
 
 
+class Cross(_Step, frozen=True, tag="cross"):
+    """One whole number for each combination of whole numbers: columns that have ``sizes`` values each, from
+    0, the last column changing fastest. What is beyond counts as the nearest."""
+
+    columns: Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=2, max_length=8)]
+    sizes: Annotated[list[Annotated[int, Meta(ge=1, le=1 << 12)]], Meta(min_length=2, max_length=8)]
+
+
+_Row = Annotated[list[Finite], Meta(min_length=1, max_length=1 << 10)]
+
+
+class Embedding(_Step, frozen=True, tag="embedding"):
+    """For each whole number a row of a table, side by side. What is beyond counts as the nearest."""
+
+    table: Annotated[list[_Row], Meta(min_length=1, max_length=1 << 16)]
+
+
+class Time(_Step, frozen=True, tag="time"):
+    """Of seconds (of Unix time as int32, or since any Monday's midnight): second, minute, hour (with
+    fractions of none), weekday (Monday is 0), and sine and cosine of the way through a day, week or year.
+
+    ``offset_s``: local time less that of the column, in seconds.
+    """
+
+    of: Annotated[list[str], Meta(min_length=1, max_length=16)]
+    offset_s: Annotated[int, Meta(ge=-86400, le=86400)] = 0
+
+
+class Crop(_Step, frozen=True, tag="crop"):
+    """A part of an image [height][width][channels], from ``top`` and ``left``; the middle without them."""
+
+    height: Extent
+    width: Extent
+    top: Annotated[int, Meta(ge=0)] | None = None
+    left: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Resize(_Step, frozen=True, tag="resize"):
+    """An image of another size. Centres of pixels lie where PIL, OpenCV and TensorFlow 2 have them."""
+
+    height: Extent
+    width: Extent
+    method: Literal["bilinear", "nearest"] = "bilinear"
+
+
+class Grey(_Step, frozen=True, tag="grey"):
+    """The luminance of RGB (ITU-R BT.601)."""
+
+
+class Rgb565(_Step, frozen=True, tag="rgb565"):
+    """RGB of 8 bits of a camera's 16 bits per pixel, as bytes [height][width][2]. ``order``: "big" where the
+    byte with red comes first, as most cameras send it."""
+
+    order: Literal["big", "little"] = "big"
+
+
+class Yuv422(_Step, frozen=True, tag="yuv422"):
+    """RGB of a camera's YUV 4:2:2, as bytes [height][width][2] (ITU-R BT.601). ``range``: "full" (0 to 255)
+    or "video" (16 to 235)."""
+
+    order: Literal["yuyv", "uyvy"] = "yuyv"
+    range: Literal["full", "video"] = "full"
+
+
 class Concat(_Step, frozen=True, tag="concat"):
     """The features of several steps side by side on the last axis ("input" is the raw input)."""
 
@@ -255,6 +319,14 @@ Step = (
     | OneHot
     | Concat
     | Reshape
+    | Cross
+    | Embedding
+    | Time
+    | Crop
+    | Resize
+    | Grey
+    | Rgb565
+    | Yuv422
 )
 
 

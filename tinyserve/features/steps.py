@@ -206,7 +206,7 @@ def _mel(step: spec.Mel, value: Value, flow: Flow) -> Value:
             f"{len(empty)} of {step.bands} bands hold no frequency of an FFT of {value.fft_length}",
             "fewer bands, a longer FFT or a higher low_hz",
         )
-    return _banded(matrix, value, flow)
+    return banded(matrix, value, flow)
 
 
 @build.register
@@ -225,7 +225,7 @@ def _dct(step: spec.Dct, value: Value, flow: Flow) -> Value:
     width = value.shape[-1]
     if step.coefficients > width:
         raise flow.error(f"{step.coefficients} coefficients of {width} values", f"up to {width}")
-    return _banded(design.cosines(step.coefficients, width), flow.floats(value), flow)
+    return banded(design.cosines(step.coefficients, width), flow.floats(value), flow)
 
 
 @build.register
@@ -241,7 +241,7 @@ def _micro_frontend(step: spec.MicroFrontend, value: Value, flow: Flow) -> Value
     return micro_frontend.build(step, value, flow)
 
 
-def _banded(matrix: Array, value: Value, flow: Flow) -> Value:
+def banded(matrix: Any, value: Value, flow: Flow) -> Value:
     """Rows times a matrix [bands][width]: of a row, what lies between its outermost weights."""
     starts, counts, weights = [], [], []
     for row in np.asarray(matrix, np.float32):
@@ -292,12 +292,17 @@ def _impute(step: spec.Impute, value: Value, flow: Flow) -> Value:
 
 @build.register
 def _select(step: spec.Select, value: Value, flow: Flow) -> Value:
+    return selected(step.columns, value, flow)
+
+
+def selected(columns: Sequence[int], value: Value, flow: Flow) -> Value:
+    """Some entries of the last axis."""
     width = value.shape[-1]
-    if max(step.columns) >= width:
-        raise flow.error(f"column {max(step.columns)} of {width}", f"0 to {width - 1}")
-    shape = (*value.shape[:-1], len(step.columns))
-    columns = flow.constant(step.columns, "int32")
-    made = flow.builtin("GATHER", "GatherOptions", value, [columns], shape, axis=len(value.shape))
+    if max(columns) >= width:
+        raise flow.error(f"column {max(columns)} of {width}", f"0 to {width - 1}")
+    shape = (*value.shape[:-1], len(columns))
+    places = flow.constant(columns, "int32")
+    made = flow.builtin("GATHER", "GatherOptions", value, [places], shape, axis=len(value.shape))
     return replace(made, fft_length=0)
 
 
