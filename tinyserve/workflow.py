@@ -206,7 +206,22 @@ def target(
     operators: tuple[Path, ...] = (),
 ) -> Target:
     """What the compiler may use on a board; the portable kernels without one."""
-    return Target(frozenset(board.core.features if board else ()), optimize, choices, operators)
+    from tinyserve.boards.memories import memories_of
+
+    features = frozenset(board.core.features if board else ())
+    return Target(features, optimize, choices, operators, memories_of(board))
+
+
+def product_target(
+    board: Board | None,
+    optimize: Optimize,
+    choices: tuple[Choice, ...] = (),
+    operators: tuple[Path, ...] = (),
+) -> Target:
+    """As ``target``, for code that others link: where its arena and constants lie is theirs to say."""
+    from tinyserve.compiler.program import ONE_MEMORY
+
+    return replace(target(board, optimize, choices, operators), memories=ONE_MEMORY)
 
 
 def boards_that_fit(
@@ -241,6 +256,8 @@ class Sizing:
     def on(self, boards: Sequence[Board], progress: Progress) -> dict[str, Demand]:
         """What it needs of each board, by the board's id: compiled once for each instruction set, and built
         where an estimate does not tell whether it fits."""
+        from tinyserve.compiler.compile import placed
+        from tinyserve.compiler.program import ONE_MEMORY
         from tinyserve.firmware.room.demand import demand_in_doubt
 
         compiled: dict[Target, Compiled] = {}
@@ -248,9 +265,10 @@ class Sizing:
         for index, board in enumerate(boards):
             chosen = target(board, self.optimize, (), self.operators)
             progress("sizes on each board", index + 1, len(boards))
-            if chosen not in compiled:
-                compiled[chosen] = self.compiled_for(chosen)
-            made = compiled[chosen]
+            plain = replace(chosen, memories=ONE_MEMORY)
+            if plain not in compiled:
+                compiled[plain] = self.compiled_for(plain)
+            made = placed(compiled[plain], chosen.memories)
             needs[board.id] = demand_in_doubt(made, board, identity(made, self.name))
         return needs
 

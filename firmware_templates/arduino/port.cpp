@@ -90,6 +90,9 @@ extern "C" uint32_t port_counted_tick_hz(void)
 
 extern "C" void port_init(void)
 {
+#ifdef CONFIG_ENABLE_MEMORIES
+    CONFIG_ENABLE_MEMORIES();
+#endif
 #if defined(ARDUINO_ARCH_ESP32)
     LINE.setRxBufferSize(PROTOCOL_LINE_BYTES + 64u); /* it drops what its queue of 256 bytes does not hold */
 #endif

@@ -72,7 +72,13 @@ static void guard_memory(void)
         {(const uint32_t *)0x40000000u, (const uint32_t *)0x60000000u, ANY | EXECUTE_NEVER, PERIPHERAL},
     };
     volatile uint32_t *const mpu = (volatile uint32_t *)0xE000ED90u; /* TYPE, CTRL, RNR, RBAR, RLAR; MAIR0 at 12 */
-    if ((mpu[0] >> 8 & 0xff) < REGIONS) {
+#ifdef CONFIG_MEMORIES
+    static const uint32_t further[][2] = CONFIG_MEMORIES;
+    const uint32_t count = sizeof further / sizeof further[0];
+#else
+    const uint32_t count = 0;
+#endif
+    if ((mpu[0] >> 8 & 0xff) < REGIONS + count) {
         return;
     }
     mpu[12] = 0x00ff; /* attributes 0: normal memory, 1: device */
@@ -81,6 +87,13 @@ static void guard_memory(void)
         mpu[3] = (uint32_t)(uintptr_t)regions[i].start | regions[i].access;
         mpu[4] = ((uint32_t)(uintptr_t)regions[i].end - 32) | regions[i].attributes | ENABLE;
     }
+#ifdef CONFIG_MEMORIES
+    for (uint32_t i = 0; i < count; i++) {
+        mpu[2] = REGIONS + i;
+        mpu[3] = further[i][0] | ANY | EXECUTE_NEVER;
+        mpu[4] = (further[i][1] - 32) | ENABLE;
+    }
+#endif
     mpu[1] = ENABLE;
     __asm volatile("dsb\nisb" ::: "memory");
 }

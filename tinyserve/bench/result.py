@@ -83,7 +83,8 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     ``ram_bytes`` counts the arena, all other static data, and the stack that is reserved.
     ``stack_used_bytes`` is the high-water mark that the device reported, ``invoke_stack_bytes`` the invoke's
     own worst case as computed from the ELF file; where ``invoke_stack_is_bound`` is false, calls were met
-    whose targets are not known, and the stack is at least that deep.
+    whose targets are not known, and the stack is at least that deep. ``elsewhere_parts`` are parts of the
+    arena in further memories of the board, by their names: no part of ``ram_bytes``.
     """
 
     flash_bytes: int
@@ -97,6 +98,7 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     invoke_stack_is_bound: bool = True
     flash_parts: list[Part] = []
     ram_parts: list[Part] = []
+    elsewhere_parts: list[Part] = []
 
 
 class Check(msgspec.Struct, frozen=True):

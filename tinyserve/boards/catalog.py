@@ -31,6 +31,9 @@ _ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")
 _MACHINE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*\Z")
 """What goes into QEMU's -M, where a comma would begin options, and Renode's paths."""
 _REGION_BYTES = (1024, 1 << 32)
+_MEMORY_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
+_SECTION = re.compile(r"(\.[A-Za-z0-9_]+)+\Z")
+_MOST_WORD_CYCLES = 1000.0
 
 
 def load(name: str) -> Board:
@@ -144,6 +147,7 @@ def _check(path: Path, board: Board) -> None:
     """What types alone can't say."""
     _check_text(path, board)
     _check_figures(path, board)
+    _check_memories(path, board)
     if not (board.sources.all() if isinstance(board.sources, Sources) else board.sources):
         raise _bad(path, "sources", "name at least one document that the figures come from")
     emulated = board.core.port in ("cortex_m", "riscv")
@@ -171,6 +175,32 @@ def _check(path: Path, board: Board) -> None:
             raise _bad(path, "emulators", "a machine is a name: letters, digits, - . _ and /")
         if emulator.kind == "renode" and not board.core.renode_cpu:
             raise _bad(path, "emulators", f"Renode has no {board.core.name}")
+
+
+def _check_memories(path: Path, board: Board) -> None:
+    """Names and sections go into linker scripts and C, where each has to be one word."""
+    names = [memory.name for memory in board.memory]
+    for memory in board.memory:
+        key = f"memory.{memory.name}"
+        if not _MEMORY_NAME.match(memory.name) or memory.name in ("flash", "ram", "vectors"):
+            raise _bad(path, "memory.name", f"{memory.name!r}: small letters, digits and -; not flash or ram")
+        if names.count(memory.name) > 1:
+            raise _bad(path, key, "there are two of this name")
+        if "code" in memory.holds:
+            raise _bad(
+                path, f"{key}.holds", "code stays where the linker script puts it: name arena or weights"
+            )
+        for address, bits in memory.enable:
+            if not (0 <= address < 1 << 32 and address % 4 == 0 and 0 < bits < 1 << 32):
+                raise _bad(path, f"{key}.enable", "pairs of a register's address and the bits to set in it")
+    places = [("flash", board.flash), ("ram", board.ram), *((f"memory.{m.name}", m) for m in board.memory)]
+    for key, region in places:
+        if region is None:
+            continue
+        if region.section and not _SECTION.match(region.section):
+            raise _bad(path, f"{key}.section", f"{region.section!r} is no section of a linker script")
+        if not 0 <= region.word_cycles <= _MOST_WORD_CYCLES:
+            raise _bad(path, f"{key}.word_cycles", f"is not from 0 to {_MOST_WORD_CYCLES:.0f} cycles")
 
 
 def _check_figures(path: Path, board: Board) -> None:

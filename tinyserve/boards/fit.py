@@ -42,6 +42,10 @@ class Demand:
     estimated: bool = False
     least_flash_bytes: int = 0
     most_flash_bytes: int = 0
+    kept_bytes: int = 0
+    """Of ``constant_bytes``: what stays in flash even where the board copies constants to RAM."""
+    elsewhere: tuple[tuple[str, int], ...] = ()
+    """Bytes of arena in further memories, by their names: not in ``ram_bytes``."""
 
     @property
     def flash_range(self) -> tuple[int, int]:
@@ -58,10 +62,15 @@ def estimate(compiled: Compiled) -> Demand:
     inputs = sum(tensor.nbytes for tensor in compiled.program.input_tensors)
     written = sum(len(line) for call in calls for line in call.code)
     code = _KERNEL_BYTES * len({call.function for call in calls}) + _CALL_BYTES * len(calls) + written // 4
+    plan = compiled.plan
+    elsewhere = tuple((part.memory.name, part.nbytes) for part in plan.parts if part.memory.section)
+    arena = plan.arena_bytes - sum(nbytes for _, nbytes in elsewhere)
     return Demand(
         flash_bytes=constants + _BASE_BYTES + code,
-        ram_bytes=compiled.plan.arena_bytes + inputs + _BUFFER_BYTES + _STACK_BYTES,
+        ram_bytes=arena + inputs + _BUFFER_BYTES + _STACK_BYTES,
         constant_bytes=constants,
+        kept_bytes=sum(constant.nbytes for constant in plan.weights),
+        elsewhere=elsewhere,
         estimated=True,
         least_flash_bytes=constants + _LEAST_BASE_BYTES + int(_LEAST * code),
         most_flash_bytes=constants + _MOST_BASE_BYTES + int(_MOST * code),
@@ -76,6 +85,9 @@ def fit(needs: Demand, board: Board) -> Fit:
     least, most = needs.flash_range
     if max(_share(least, board.flash), _share(ram_on(needs, board, least), board.ram)) > 1:
         return "too large"
+    room = {memory.name: memory.bytes for memory in board.memory}
+    if any(nbytes > room.get(name, 0) for name, nbytes in needs.elsewhere):
+        return "too large"
     worst = max(_share(most, board.flash), _share(ram_on(needs, board, most), board.ram))
     return "tight" if worst > TIGHT else "fits"
 
@@ -89,7 +101,7 @@ def ram_on(needs: Demand, board: Board, flash_bytes: int | None = None) -> int:
     """RAM that the demand takes of a board, bytes, with what its start-up copies there. ``flash_bytes``
     instead of the likely ones."""
     code = (needs.flash_bytes if flash_bytes is None else flash_bytes) - needs.constant_bytes
-    return needs.ram_bytes + copied_bytes(code, needs.constant_bytes, board)
+    return needs.ram_bytes + copied_bytes(code, needs.constant_bytes - needs.kept_bytes, board)
 
 
 def copied_bytes(code_bytes: int, constant_bytes: int, board: Board) -> int:

@@ -57,20 +57,35 @@ RegionKind = Literal[
 
 
 class Region(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A memory region: address and bytes, and what it is."""
+    """A memory region: address and bytes, and what it is.
+
+    ``word_cycles`` is about what a word read there costs the core (0: what is usual for its kind).
+    ``section``: of flash, where constants are put that the vendor's linker script is not to copy to RAM.
+    """
 
     origin: int
     bytes: int
     kind: RegionKind = ""
+    word_cycles: float = 0.0
+    section: str = ""
 
 
 class Memory(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A further region that firmware may use, beside those that its linker script fills by default."""
+    """A further region that firmware may use, beside those that its linker script fills by default.
+
+    ``holds`` says what the compiler may put there by itself: of which nobody else makes use. ``section``
+    of the vendor's linker script lies there; without one the linker is told the address of ours. ``enable``
+    are registers and the bits that are set in them before the memory answers.
+    """
 
     name: str
     kind: RegionKind
     origin: int
     bytes: int
+    word_cycles: float = 0.0
+    holds: list[Literal["code", "weights", "arena"]] = []
+    section: str = ""
+    enable: list[tuple[int, int]] = []
 
 
 class Sources(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,7 +7,7 @@ import contextlib
 import shutil
 import tempfile
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ from tinyserve.compiler import passes
 from tinyserve.compiler.choose import program_for
 from tinyserve.compiler.emit.emit import MARK, Sources, emit
 from tinyserve.compiler.graph.types import Model
-from tinyserve.compiler.program import PORTABLE, STATIC, Interface, MemoryPlan, Program, Target
+from tinyserve.compiler.plan.memories import place
+from tinyserve.compiler.program import PORTABLE, STATIC, Interface, Memories, MemoryPlan, Program, Target
 from tinyserve.errors import FileSystemError
 from tinyserve.files import refuse_file
 
@@ -54,7 +55,19 @@ def compile_model(
         model = passes.load(data, target.operators)
         report = passes.optimize(model, without) if optimize_graph else passes.PassReport()
         program, memory = program_for(model, target, name)
+    if interface.instance == "static" and interface.shared is None:
+        memory = place(program, memory, target.memories)
     return Compiled(program.name, data, model, report, program, memory, emit(program, memory, interface))
+
+
+def placed(compiled: Compiled, memories: Memories) -> Compiled:
+    """The same program in a board's memories: what compiling it for a target with these gives."""
+    target = replace(compiled.program.target, memories=memories)
+    program = replace(compiled.program, target=target)
+    plan = place(program, compiled.plan, memories)
+    if plan is compiled.plan:
+        return replace(compiled, program=program)
+    return replace(compiled, program=program, plan=plan, sources=emit(program, plan))
 
 
 def write(compiled: Compiled, directory: Path) -> list[Path]:

@@ -13,7 +13,7 @@ from tinyserve.compiler.emit.ctext import shape_text
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.ops.support.base import OpDef
-from tinyserve.compiler.program import Buffer, Constant, ControlCall, KernelCall
+from tinyserve.compiler.program import Buffer, Constant, ControlCall, KernelCall, MemoryPlan
 from tinyserve.errors import UsageError
 
 _MAP_WIDTH = 72
@@ -112,11 +112,23 @@ def memory_text(compiled: Compiled) -> str:
             str(plan.offsets[buffer]),
             str(buffer.nbytes),
             f"{plan.lifetimes[buffer].first}..{plan.lifetimes[buffer].last}",
+            plan.parts[plan.part(buffer)].memory.name if plan.parts else "",
         ]
         for number, buffer in enumerate(order)
     ]
-    table = _table(["", "buffer", "kind", "offset", "bytes", "layers"], rows)
-    return "\n".join([f"arena: {plan.arena_bytes:,} bytes", "", table, "", *_map_lines(compiled, order)])
+    table = _table(["", "buffer", "kind", "offset", "bytes", "layers", "memory"], rows)
+    head = [f"arena: {plan.arena_bytes:,} bytes", *places(plan)]
+    return "\n".join([*head, "", table, "", *_map_lines(compiled, order)])
+
+
+def places(plan: MemoryPlan) -> Iterator[str]:
+    """What lies in which memory, where that was chosen."""
+    for part in plan.parts:
+        cost = f"about {part.memory.word_cycles:g} cycles for a word, an estimate"
+        yield f"  {part.nbytes:,} bytes in {part.memory.name} ({cost})"
+    for memory in sorted(set(plan.weights.values()), key=lambda one: one.name):
+        nbytes = sum(constant.nbytes for constant, place in plan.weights.items() if place is memory)
+        yield f"  {nbytes:,} bytes of constants in {memory.name}"
 
 
 def _map_lines(compiled: Compiled, order: list[Buffer]) -> list[str]:

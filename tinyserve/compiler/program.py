@@ -33,6 +33,32 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class MemoryRegion:
+    """A memory that a model may use.
+
+    ``nbytes`` are free there for it; ``word_cycles`` is about what a word read from it costs the core.
+    ``section`` of the linker script lies there; empty where what has no section goes.
+    """
+
+    name: str
+    nbytes: int
+    word_cycles: float
+    section: str = ""
+
+
+@dataclass(frozen=True)
+class Memories:
+    """Where arena and weights may lie, the memory that they have by default first. With fewer than two of a
+    kind there is nothing to choose."""
+
+    arena: tuple[MemoryRegion, ...] = ()
+    weights: tuple[MemoryRegion, ...] = ()
+
+
+ONE_MEMORY = Memories()
+
+
+@dataclass(frozen=True)
 class Target:
     """What lowering may use: instruction-set features of the core and what to optimize for.
 
@@ -42,12 +68,14 @@ class Target:
     the portable kernels alone.
 
     ``operators``: directories of operators from outside, as ``ops.support.external.checked`` gives them.
+    ``memories``: those of a board that has several.
     """
 
     features: frozenset[str] = frozenset()
     optimize: Optimize = "balanced"
     choices: tuple[Choice, ...] = ()
     operators: tuple[Path, ...] = ()
+    memories: Memories = ONE_MEMORY
 
     def choice(self, layer: str) -> str | None:
         """The variant that was chosen for a layer by its short name; the last word counts."""
@@ -354,14 +382,39 @@ class Lifetime:
     last: int
 
 
+@dataclass(frozen=True)
+class ArenaPart:
+    """A piece of the arena in a memory of its own: its first offset, and its bytes."""
+
+    memory: MemoryRegion
+    start: int
+    nbytes: int
+
+
 @dataclass(eq=False)
 class MemoryPlan:
-    """Where each buffer lies in the arena (bytes from its start) and how large the arena is."""
+    """Where each buffer lies in the arena (bytes from its start) and how large the arena is.
+
+    ``parts``: where the arena lies in memories that were chosen, one after the other in offsets; no buffer
+    reaches over an end. Empty: it is one piece wherever the linker puts it. ``weights``: constants that do
+    not lie where constants do by default.
+    """
 
     offsets: dict[Buffer, int]
     lifetimes: dict[Buffer, Lifetime]
     arena_bytes: int
     alignment: int = 16
+    parts: tuple[ArenaPart, ...] = ()
+    weights: dict[Constant, MemoryRegion] = field(default_factory=dict)
+
+    def part(self, buffer: Buffer) -> int:
+        """The number of the part that a buffer lies in."""
+        offset = self.offsets[buffer]
+        return max((number for number, one in enumerate(self.parts) if one.start <= offset), default=0)
+
+    def offset(self, buffer: Buffer) -> int:
+        """Bytes from the start of the buffer's part."""
+        return self.offsets[buffer] - (self.parts[self.part(buffer)].start if self.parts else 0)
 
 
 @dataclass(frozen=True)

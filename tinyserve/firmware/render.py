@@ -13,6 +13,7 @@ from tinyserve import __version__
 from tinyserve.boards.types import Board, Region
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.emit.kernel_files import kernel_text
+from tinyserve.compiler.program import MemoryPlan
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.files import refuse_links
 from tinyserve.firmware import log_mel
@@ -99,7 +100,8 @@ class Project:
 
     def linker_script(self, roomy: bool = False) -> str:
         """What the project is linked with, as ``linker_script``."""
-        return linker_script(self.board, self.stack_bytes, roomy or self.roomy, self.script)
+        places = places_of(self.compiled.plan, self.board)
+        return linker_script(self.board, self.stack_bytes, roomy or self.roomy, self.script, places)
 
 
 def firmware_id(compiled: Compiled, engine: str) -> str:
@@ -164,7 +166,7 @@ def render(
         raise UsageError(
             f"{board.id}: energy mode needs a pin for its time stamps", "name it: --energy-pin 7"
         )
-    model = interface_of(compiled)
+    model, places = interface_of(compiled), places_of(compiled.plan, board)
     stack = stack_bytes or _default_stack(board)
     baud = ENERGY_BAUD if energy_mode and port == "arduino" else BAUD
     exchange = exchange_of(model, model_id)
@@ -182,6 +184,7 @@ def render(
         ),
         "energy_mode": energy_mode,
         "timestamp_pin": timestamp_pin,
+        "places": places,
     }
     # The interpreter is linked with the C library, which has the shim's functions.
     interpreted = engine == "tflm"
@@ -190,7 +193,7 @@ def render(
     if exchange.samples:
         contents.add_hearing()
     if port in _EMULATED:
-        contents.files[LINKER_SCRIPT] = linker_script(board, stack, roomy)
+        contents.files[LINKER_SCRIPT] = linker_script(board, stack, roomy, places=places)
         contents.files |= renode_files(board, model)
         contents.add_runtime(() if interpreted else SHIM)
     if port == "arduino":
@@ -241,6 +244,7 @@ def firmware_context(
         "cycles_per_1024": round(1024 * cycles_per_instruction),
         "registers": board.core.registers if port in _EMULATED else None,
         "slots": False,
+        "places": (),
         **_ticks(port, board),
     }
 
@@ -296,8 +300,57 @@ class Contents:
             self.sources.append(SourceFile(f"src/model/{name}", part))
 
 
-def linker_script(board: Board, stack_bytes: int, roomy: bool = False, template: str = LINK_TEMPLATE) -> str:
-    """The linker script of a board, or of what ``template`` lays out in its flash.
+@dataclass(frozen=True)
+class Place:
+    """A memory beside flash and RAM that a model uses: the section that lies there, and what it is.
+
+    ``is_own``: the vendor's linker script knows no such section, the linker is told its address.
+    """
+
+    name: str
+    section: str
+    origin: int
+    bytes: int
+    is_arena: bool
+    is_own: bool
+    enable: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def region(self) -> str:
+        """Its name in the linker script."""
+        return self.name.upper().replace("-", "_")
+
+
+def places_of(plan: MemoryPlan, board: Board) -> tuple[Place, ...]:
+    """The further memories of the board that a plan uses. Constants that are to stay in flash, where the
+    vendor's linker script copies the others, lie in the board's flash."""
+    known = {memory.name: memory for memory in board.memory}
+    used = [(part.memory, True) for part in plan.parts if part.memory.section]
+    used += [(memory, False) for memory in sorted(set(plan.weights.values()), key=lambda one: one.name)]
+    found = []
+    for memory, is_arena in used:
+        region = known.get(memory.name)
+        if region is not None:
+            enable = tuple(region.enable)
+            made = Place(
+                memory.name, memory.section, region.origin, region.bytes, is_arena, not region.section, enable
+            )
+            found.append(made)
+        elif board.flash is not None:
+            flash = board.flash
+            found.append(Place("flash", memory.section, flash.origin, flash.bytes, False, False))
+    return tuple(found)
+
+
+def linker_script(
+    board: Board,
+    stack_bytes: int,
+    roomy: bool = False,
+    template: str = LINK_TEMPLATE,
+    places: tuple[Place, ...] = (),
+) -> str:
+    """The linker script of a board, or of what ``template`` lays out in its flash, with the further memories
+    that the model uses.
 
     A roomy one has regions that hold anything, far from each other: a link that overflowed is repeated so, to
     find out by how much.
@@ -310,6 +363,7 @@ def linker_script(board: Board, stack_bytes: int, roomy: bool = False, template:
             "stack_bytes": stack_bytes,
             "flash": Region(0x1000_0000, 0x1000_0000) if roomy else board.flash,
             "ram": Region(0x2000_0000, 0x4000_0000) if roomy else board.ram,
+            "places": places,
         },
     )
 

@@ -21,6 +21,8 @@ def renode_files(board: Board, model: ModelInterface) -> dict[str, str]:
     regions = [("flash", board.flash), ("ram", board.ram)]
     if board.vectors:
         regions.append(("vectors", board.vectors))
+    further = [memory for memory in board.memory if memory.holds]
+    regions += [(memory.name.replace("-", "_"), Region(memory.origin, memory.bytes)) for memory in further]
     context = {
         "board": board,
         "model": model,

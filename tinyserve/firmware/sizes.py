@@ -10,6 +10,9 @@ from typing import BinaryIO
 from tinyserve.boards.fit import Demand, copied_bytes
 from tinyserve.boards.types import Board
 
+PLACED_ARENA, PLACED_WEIGHTS = ".arena.", ".weights."
+"""What sections in further memories begin with, in link.ld; the memory's name follows."""
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -18,6 +21,8 @@ class Sizes:
     ``model_bytes`` is kernels, generated code and parameter tables; ``runtime_bytes`` the arithmetic that the
     core lacks; ``arena_bytes`` all of the model's own RAM; ``other_*`` protocol buffers and the rest;
     ``copied_bytes`` what the board itself, unlike its twin, copies from flash to RAM at start.
+    ``kept_bytes`` of the weights stay in flash even where the others are copied. ``elsewhere``: parts of the
+    arena in further memories, by name, which are no part of ``arena_bytes``.
     """
 
     weights_bytes: int
@@ -31,6 +36,8 @@ class Sizes:
     stack_bytes: int
     other_ram_bytes: int
     copied_bytes: int = 0
+    kept_bytes: int = 0
+    elsewhere: tuple[tuple[str, int], ...] = ()
 
     @property
     def flash_bytes(self) -> int:
@@ -52,20 +59,27 @@ class Sizes:
     def on(self, board: Board) -> Sizes:
         """With what the board copies."""
         code = self.flash_bytes - self.weights_bytes - self.data_bytes
-        return replace(self, copied_bytes=copied_bytes(code, self.weights_bytes, board))
+        return replace(self, copied_bytes=copied_bytes(code, self.weights_bytes - self.kept_bytes, board))
 
 
 def of_sizes(sizes: Sizes) -> Demand:
     """The demand of a firmware that was built."""
-    return Demand(sizes.flash_bytes, sizes.ram_bytes - sizes.copied_bytes, sizes.weights_bytes)
+    return Demand(
+        sizes.flash_bytes,
+        sizes.ram_bytes - sizes.copied_bytes,
+        sizes.weights_bytes,
+        kept_bytes=sizes.kept_bytes,
+        elsewhere=sizes.elsewhere,
+    )
 
 
 def read_sizes(elf: Path) -> Sizes:
     """The sizes of a firmware that was linked with our linker script."""
     with elf.open("rb") as file:
         size = _section_sizes(file)
+    kept = sum(nbytes for name, nbytes in size.items() if name.startswith(PLACED_WEIGHTS))
     return Sizes(
-        weights_bytes=size.get(".weights", 0),
+        weights_bytes=size.get(".weights", 0) + kept,
         model_bytes=size.get(".model", 0),
         runtime_bytes=size.get(".runtime", 0),
         firmware_bytes=size.get(".firmware", 0),
@@ -75,6 +89,12 @@ def read_sizes(elf: Path) -> Sizes:
         arena_bytes=size.get(".arena", 0),
         stack_bytes=size.get(".stack", 0),
         other_ram_bytes=size.get(".bss", 0),
+        kept_bytes=kept,
+        elsewhere=tuple(
+            (name.removeprefix(PLACED_ARENA), nbytes)
+            for name, nbytes in size.items()
+            if name.startswith(PLACED_ARENA)
+        ),
     )
 
 

@@ -27,6 +27,7 @@ def memory_of(
         invoke_stack_is_bound=firmware.stack.complete if firmware.stack else True,
         flash_parts=_flash_parts(sizes) if sizes else [],
         ram_parts=_ram_parts(sizes) if sizes else [],
+        elsewhere_parts=[Part(name, nbytes) for name, nbytes in sizes.elsewhere] if sizes else [],
     )
 
 

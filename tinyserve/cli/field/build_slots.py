@@ -46,7 +46,7 @@ def build_slots(
     conversion = making.converting.conversion()
     with progress() as report:
         made = workflow.to_bundle(source, conversion, report)
-        target = workflow.target(board, making.optimize, operators=making.converting.operators)
+        target = workflow.product_target(board, making.optimize, operators=making.converting.operators)
         compiled = compile_for_slots(made.model_bytes(), target)
         directory = output or workflow.inside(made, f"{board.id}-slots")
         with alone(directory, report):

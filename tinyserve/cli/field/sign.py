@@ -77,7 +77,7 @@ def command(
     with progress() as report:
         made = workflow.to_bundle(source, conversion, report)
         directory = output or workflow.inside(made, f"{chosen.id}-images")
-        target = workflow.target(chosen, optimize, operators=converting.operators)
+        target = workflow.product_target(chosen, optimize, operators=converting.operators)
         images = sign_bundle(made, chosen, signing, directory, target=target, progress=report)
     for image in images:
         echo(

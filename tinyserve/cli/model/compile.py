@@ -87,7 +87,7 @@ def command(
         called = names or _names([title for _, title, _ in found])
         report("compiling")
         choices = options.chosen_variants(variants, tuned, found[0][0])
-        target = workflow.target(chosen, optimize, choices, converting.operators)
+        target = workflow.product_target(chosen, optimize, choices, converting.operators)
         if share_arena:
             together = _together(
                 models=found, names=called, keep=keep, target=target, instance=instance, output=output

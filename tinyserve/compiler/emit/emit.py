@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from tinyserve import __version__
+from tinyserve.compiler.emit.arenas import arena_definitions, arena_places, arena_sizes, section_macro
 from tinyserve.compiler.emit.bands import band_tables, stage_function
 from tinyserve.compiler.emit.calls import control_call, kernel_call, place
 from tinyserve.compiler.emit.cpp import wrapper
@@ -36,6 +37,7 @@ from tinyserve.compiler.program import (
     Interface,
     KernelCall,
     MemoryPlan,
+    MemoryRegion,
     Operand,
     Program,
     every_call,
@@ -95,9 +97,10 @@ class _Emitter:
         self.blocks = {block: names.take(f"run_{block.name}") for block in blocks}
         others = [name for name in (self.shared.models if self.shared else ()) if name != program.name]
         self.events = EventsText(program, self.form, self.prefix, self.macro, self.argument)
+        self.places = arena_places(program, plan, self.form.arena, f"{self.prefix}arena_")
         self.interface = InterfaceText(
             program, self.form, self.prefix, self.macro, self.alignment, ", ".join(others),
-            self.names, self.argument, self.events,
+            self.names, self.argument, self.places.__getitem__, self.events,
         )  # fmt: skip
 
     def sources(self) -> Sources:
@@ -162,6 +165,7 @@ class _Emitter:
         yield from (f"#ifndef {guard}", f"#define {guard}", "", "#include <stdint.h>", "")
         yield f'#define {self.macro}SHA256 "{self.program.model_sha256}"'
         yield f"#define {self.macro}ARENA_BYTES {self.arena_bytes}"
+        yield from arena_sizes(self.plan, self.macro)
         yield f"#define {self.macro}ARENA_ALIGNMENT {self.alignment}"
         yield f"#define {self.macro}LAYER_COUNT {len(self.program.calls)}"
         yield from self.port_macros("INPUT", self.program.input_tensors)
@@ -219,7 +223,10 @@ class _Emitter:
         why = "this AVR reads its flash by instructions of its own: constants can't lie there"
         yield f'#error "{self.attribute}: {why}"'
         yield "#endif"
-        yield from (f"#ifndef {self.attribute}", f"#define {self.attribute}", "#endif", "")
+        yield from (f"#ifndef {self.attribute}", f"#define {self.attribute}", "#endif")
+        for index, memory in enumerate(self.weight_memories, 1):
+            yield from section_macro(f"{self.macro}WEIGHTS_{index}_ATTRIBUTE", memory, "constants")
+        yield ""
         for constant in self.program.constants:
             yield f"{self.declaration(constant, 'extern ')};"
         yield from ("", "#ifdef __cplusplus", "}", "#endif", "", f"#endif /* {guard} */")
@@ -244,9 +251,16 @@ class _Emitter:
         alignment = max(constant.alignment, constant.values.itemsize)
         size = max(1, constant.values.size)
         kind = f"{storage}const {constant.c_type}"
-        return (
-            f"{self.macro}ALIGNED({alignment}) {kind} {self.prefix}{constant.name}[{size}] {self.attribute}"
-        )
+        place = self.attribute
+        if constant in self.plan.weights:
+            index = 1 + self.weight_memories.index(self.plan.weights[constant])
+            place = f"{self.macro}WEIGHTS_{index}_ATTRIBUTE"
+        return f"{self.macro}ALIGNED({alignment}) {kind} {self.prefix}{constant.name}[{size}] {place}"
+
+    @property
+    def weight_memories(self) -> list[MemoryRegion]:
+        """The memories, other than their usual one, that constants lie in."""
+        return sorted(set(self.plan.weights.values()), key=lambda memory: memory.name)
 
     @property
     def attribute(self) -> str:
@@ -277,11 +291,7 @@ class _Emitter:
             yield f'#include "{self.shared.name}_arena.h"'
             yield ""
         elif self.form.instance == "static":
-            size = f"{self.macro}ARENA_BYTES" if self.plan.arena_bytes else "1"
-            place = f"{self.macro}ARENA_ATTRIBUTE"
-            yield "/* Where the arena lies may be chosen: a section, a bank. */"
-            yield from (f"#ifndef {place}", f"#define {place}", "#endif")
-            yield f"static _Alignas({self.alignment}) uint8_t {self.form.arena}[{size}] {place};"
+            yield from arena_definitions(self.plan, self.form.arena, self.macro)
             yield ""
         yield "/* The arena's map: where each value lies, its bytes, and the first and last layer of its life"
         yield f"   (-1: before the first, {len(self.program.calls)}: after the last). */"
@@ -295,7 +305,7 @@ class _Emitter:
         yield "enum {"
         for buffer in order:
             life = plan.lifetimes[buffer]
-            place = f"at_{buffer.name:<{width}} = {base}{plan.offsets[buffer]},"
+            place = f"at_{buffer.name:<{width}} = {base}{plan.offset(buffer)},"
             about = f"{buffer.nbytes:>7} bytes, layers {life.first}..{life.last}, {buffer.kind}"
             yield f"  {place:<{width + 14 + len(base)}} /* {about} */"
         yield "};"
@@ -316,7 +326,7 @@ class _Emitter:
             yield from (*control_call(call, blocks, self), "}")
             return
         if isinstance(call, BandCall):
-            yield from (f"  ts_row_band_run(&{self.names[call]}_band, {self.form.arena});", "}")
+            yield from (f"  ts_row_band_run(&{self.names[call]}_band, {self.places[call.notes]});", "}")
             return
         if self.form.layer_argument and not any(
             isinstance(one, Buffer) for one in [*call.args, *call.fields.values()]
@@ -344,7 +354,7 @@ class _Emitter:
         return self.prefix + constant.name
 
     def buffer(self, buffer: Buffer) -> str:
-        return f"(void *)({self.form.arena} + at_{buffer.name})"
+        return f"(void *)({self.places[buffer]} + at_{buffer.name})"
 
     # --- what all files begin with
 

@@ -39,8 +39,8 @@ _RESET = (
 
 @dataclass(frozen=True)
 class InterfaceText:
-    """Writes the interface of one program. ``layers`` are its functions by call; ``place`` and ``argument``
-    give an operand's address, as an expression of the form's arena."""
+    """Writes the interface of one program. ``layers`` are its functions by call; ``argument`` gives an
+    operand's address, ``arena`` the arena that a buffer lies in."""
 
     program: Program
     form: Form
@@ -50,6 +50,7 @@ class InterfaceText:
     shared: str
     layers: Mapping[KernelCall, str]
     argument: Callable[[Operand], str]
+    arena: Callable[[Buffer], str]
     events: EventsText
 
     # --- NAME.h
@@ -144,7 +145,7 @@ class InterfaceText:
             initial = self.program.initial.get(buffer)
             source = f"{self.prefix}{initial.name}[i]" if initial else "0"
             yield f"  for (uint32_t i = 0; i < {buffer.nbytes}u; i++) {{"
-            yield f"    {self.form.arena}[at_{buffer.name} + i] = {source};"
+            yield f"    {self.arena(buffer)}[at_{buffer.name} + i] = {source};"
             yield "  }"
 
     def run(self, call: KernelCall) -> Iterator[str]:
@@ -206,15 +207,18 @@ class InterfaceText:
         yield "#endif"
 
     def selection(self, operands: list[Operand]) -> Iterator[str]:
-        arena = "self->arena" if self.caller else self.form.arena
         if self.caller and not any(isinstance(operand, Buffer) for operand in operands):
             yield "  (void)self;"
         yield "  switch (index) {"
         for index, operand in enumerate(operands):
-            inside = f"{arena} + at_{operand.name}"
-            place = inside if isinstance(operand, Buffer) else self.argument(operand)
-            yield f"    case {index}: return {place};"
+            yield f"    case {index}: return {self.address(operand)};"
         yield from ("    default: return NULL;", "  }")
+
+    def address(self, operand: Operand) -> str:
+        """Of an input or output, where the context is not yet known by its layers' name."""
+        if not isinstance(operand, Buffer):
+            return self.argument(operand)
+        return f"{'self->arena' if self.caller else self.arena(operand)} + at_{operand.name}"
 
     # --- pieces
 

@@ -52,7 +52,7 @@ def pack(problem: Problem, effort: int = EFFORT) -> Packing:
     """Offsets of small total. Deterministic, of bounded effort; optimal where ``total == bound``."""
     total, offsets, order = min(
         (_extent(problem, offsets), offsets, order)
-        for order in _orders(problem)
+        for order in good_orders(problem)
         for offsets in [first_fit(problem, order)]
     )
     bound = lower_bound(problem, total)
@@ -69,11 +69,11 @@ def first_fit(problem: Problem, order: list[int]) -> list[int]:
     """Places the pieces in this order, each at the lowest offset that is allowed beside the placed ones."""
     offsets = [-1] * len(problem.sizes)
     for piece in order:
-        offsets[piece] = _lowest(problem, offsets, piece)
+        offsets[piece] = lowest_offset(problem, offsets, piece)
     return offsets
 
 
-def _lowest(problem: Problem, offsets: list[int], piece: int, lowest: int = 0) -> int:
+def lowest_offset(problem: Problem, offsets: list[int], piece: int, lowest: int = 0) -> int:
     """The lowest offset, from ``lowest`` up, that the placed neighbours (those with offsets >= 0) allow."""
     forbidden = []
     above, together = problem.above, problem.together[piece]
@@ -100,7 +100,7 @@ def _extent(problem: Problem, offsets: list[int]) -> int:
     return max((offset + size for offset, size in zip(offsets, problem.sizes, strict=True)), default=0)
 
 
-def _orders(problem: Problem) -> list[list[int]]:
+def good_orders(problem: Problem) -> list[list[int]]:
     """Orders that do well: by size, by area (size and lifetime), by time forwards and backwards, by the load
     of the busiest moment."""
     pieces = range(len(problem.sizes))
@@ -149,7 +149,7 @@ class _Exact:
         choices = []
         for piece in self._waiting:
             self._effort -= 1 + len(problem.above[piece])
-            offset = _lowest(problem, self._place, piece, lowest)
+            offset = lowest_offset(problem, self._place, piece, lowest)
             if offset + problem.sizes[piece] >= self.total:
                 return
             choices.append((offset, -problem.sizes[piece], piece))

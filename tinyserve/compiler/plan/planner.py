@@ -120,7 +120,11 @@ def solve(
     buffers: Sequence[Buffer] | None = None,
 ) -> Packing:
     """The packing of the program's buffers, or of those named (offsets in their order)."""
-    buffers = program.buffers if buffers is None else buffers
+    return pack(problem_of(program, lives, program.buffers if buffers is None else buffers), effort)
+
+
+def problem_of(program: Program, lives: dict[Buffer, Lifetime], buffers: Sequence[Buffer]) -> Problem:
+    """The packing problem of these buffers, in their order."""
     number = {buffer: index for index, buffer in enumerate(buffers)}
     problem = Problem(
         sizes=[buffer.nbytes for buffer in buffers],
@@ -147,7 +151,7 @@ def solve(
         else:
             problem.above[a][b] = min(overlap.lead_bytes, problem.sizes[a])
     problem.cliques = sorted(alive, key=sorted)
-    return pack(problem, effort)
+    return problem
 
 
 def check(program: Program, plan: MemoryPlan) -> list[str]:
@@ -161,6 +165,8 @@ def check(program: Program, plan: MemoryPlan) -> list[str]:
             faults.append(f"{buffer.name} at {offset} leaves the arena of {plan.arena_bytes} bytes")
         if offset % buffer.alignment or plan.alignment % buffer.alignment:
             faults.append(f"{buffer.name} at {offset} is not aligned to {buffer.alignment}")
+        if plan.parts and plan.offset(buffer) + buffer.nbytes > plan.parts[plan.part(buffer)].nbytes:
+            faults.append(f"{buffer.name} at {offset} leaves its part of the arena")
     for index, a in enumerate(program.buffers):
         for b in program.buffers[index + 1 :]:
             if lives[a].first > lives[b].last or lives[b].first > lives[a].last:

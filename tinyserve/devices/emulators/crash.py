@@ -107,7 +107,8 @@ def _access_words(access: Access, sp: int, symbols: Symbols, board: Board) -> st
 
 
 def _region(address: int, board: Board) -> str:
-    for name, region in (("flash, read-only", board.flash), ("RAM", board.ram)):
+    further = [(memory.name, memory) for memory in board.memory if memory.holds]
+    for name, region in (("flash, read-only", board.flash), ("RAM", board.ram), *further):
         if region and region.origin <= address < region.origin + region.bytes:
             return name
     distance = [

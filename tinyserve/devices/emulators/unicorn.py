@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import unicorn
 from unicorn import arm_const, riscv_const
 
-from tinyserve.boards.types import Board, Region
+from tinyserve.boards.types import Board, Memory, Region
 from tinyserve.devices.device import Device
 from tinyserve.devices.emulators.crash import Access, Crash, explain
 from tinyserve.devices.emulators.monitor import CYCCNT, Block, Monitor, Stop
@@ -136,6 +136,11 @@ class Machine:
             self._map(board.vectors, executable)
         self._map(board.ram, unicorn.UC_PROT_ALL)
         self._uc.mem_write(board.ram.origin, RAM_FILL * board.ram.bytes)
+        for memory in board.memory:
+            if "arena" in memory.holds:
+                self._map(memory, unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE)
+            elif "weights" in memory.holds:
+                self._map(memory, unicorn.UC_PROT_READ)
         for segment in self.symbols.segments:
             try:
                 self._uc.mem_write(segment.address, segment.data)
@@ -146,7 +151,7 @@ class Machine:
                     f"build the firmware for --board {board.id}",
                 ) from error
 
-    def _map(self, region: Region, permissions: int) -> None:
+    def _map(self, region: Region | Memory, permissions: int) -> None:
         page = self._uc.ctl_get_page_size()
         start = region.origin & -page
         end = (region.origin + region.bytes + page - 1) & -page

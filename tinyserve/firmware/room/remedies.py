@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 
 from tinyserve.boards import all_boards
 from tinyserve.boards.fit import Demand, estimate, fit, ram_on
+from tinyserve.boards.memories import memories_of
 from tinyserve.boards.types import Board
 from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.compiler.names import short_name
-from tinyserve.compiler.program import Buffer, Optimize
+from tinyserve.compiler.plan.memories import place
+from tinyserve.compiler.program import ONE_MEMORY, Buffer, Optimize
 from tinyserve.errors import TinyserveError
 
 NAMED_BOARDS = 4
@@ -174,24 +176,30 @@ def _boards_that_fit(compiled: Compiled, board: Board, around: Excess) -> list[s
     ``around`` it the same as on ``board``."""
     candidates = [one for one in all_boards() if one.platformio and one.flash and one.id != board.id]
     candidates.sort(key=lambda one: (one.ram.bytes if one.ram else 0, one.id))
-    known: dict[frozenset[str], Demand] = {}
+    known: dict[frozenset[str], Compiled] = {}
     found: list[str] = []
     for one in candidates:
         features = frozenset(one.core.features)
         if features not in known:
-            known[features] = _more(_demand_with(features, compiled), around)
-        if len(found) < NAMED_BOARDS and fit(known[features], one) == "fits":
+            known[features] = _compiled_with(features, compiled)
+        if len(found) < NAMED_BOARDS and fit(_more(_demand(known[features], one), around), one) == "fits":
             found.append(one.id)
     return found
 
 
-def _demand_with(features: frozenset[str], compiled: Compiled) -> Demand:
-    """Estimated for kernels of another core; as it is compiled where it can't be compiled again."""
-    target = replace(compiled.program.target, features=features)
+def _demand(compiled: Compiled, board: Board) -> Demand:
+    """Estimated, in the memories of a board."""
+    plan = place(compiled.program, compiled.plan, memories_of(board))
+    return estimate(replace(compiled, plan=plan))
+
+
+def _compiled_with(features: frozenset[str], compiled: Compiled) -> Compiled:
+    """For kernels of another core, in one memory; as it is compiled where it can't be compiled again."""
+    target = replace(compiled.program.target, features=features, memories=ONE_MEMORY)
     try:
-        return estimate(compile_model(compiled.data, target, compiled.name))
+        return compile_model(compiled.data, target, compiled.name)
     except TinyserveError:
-        return estimate(compiled)
+        return compiled
 
 
 def _more(needs: Demand, around: Excess) -> Demand:

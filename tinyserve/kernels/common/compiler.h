@@ -41,6 +41,14 @@
 #define TS_MAY_ALIAS
 #endif
 
+/* Memory in a section of its own, which nobody writes before the model does, and which is not to be in the image. GCC
+ * gives sections values unless their name says else; on Arm a comment ends what it would add to this type. */
+#if defined(__GNUC__) && !defined(__clang__) && defined(__arm__)
+#define TS_UNINITIALIZED(section_name) __attribute__((section(section_name ",\"aw\",%nobits@")))
+#elif defined(__GNUC__) || defined(__clang__)
+#define TS_UNINITIALIZED(section_name) __attribute__((section(section_name)))
+#endif
+
 /* A layer is called, never merged with its neighbours or judged by its body. */
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 8
 #define TS_LAYER static __attribute__((noipa)) void

@@ -138,6 +138,8 @@ def memory_table(memory: Memory) -> Table:
             name, f"{used:,}" if used else "unknown", f"{limit:,}" if limit else "—", _bar(used, limit)
         )
     table.add_row("  arena", f"{memory.arena_bytes:,}", "", "")
+    for part in memory.elsewhere_parts:
+        table.add_row(f"  of it in {part.name}", f"{part.bytes:,}", "", "")
     if memory.stack_used_bytes is not None:
         reserved = f"{memory.stack_size_bytes:,} reserved" if memory.stack_size_bytes else ""
         table.add_row("  stack used", f"{memory.stack_used_bytes:,}", reserved, "")

@@ -15,6 +15,7 @@ from tinyserve.bench.counts.layers import arena_blocks
 from tinyserve.boards.fit import Demand, Fit, fit, ram_on
 from tinyserve.boards.types import Board, Region
 from tinyserve.compiler.compile import Compiled
+from tinyserve.compiler.dump import places
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import Tensor
 from tinyserve.convert.tflite import facts
@@ -110,6 +111,7 @@ def _memory(compiled: Compiled) -> RenderableType:
     separate = sum(buffer.nbytes for buffer in plan.offsets)
     return Group(
         Text(f"arena      {figures.size(plan.arena_bytes)} for {figures.size(separate)} of buffers"),
+        *(Text(f"         {line}") for line in places(plan)),
         Text(f"constants  {figures.size(constant_bytes(compiled))} in flash"),
     )
 

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arenas in several memories: models that fit in none alone are built, run on twins and give TFLM's bytes."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tomllib
+
+from tests.support.flatbuffer_builder import ModelBuilder
+from tests.support.tflm import Tflm
+from tinyserve import boards, workflow
+from tinyserve.boards.fit import estimate, fit
+from tinyserve.boards.types import Board
+from tinyserve.compiler.compile import Compiled, compile_model, placed
+from tinyserve.compiler.program import ONE_MEMORY
+from tinyserve.devices import open_device
+from tinyserve.devices.client import Client
+from tinyserve.errors import FitError
+from tinyserve.firmware.build import build
+from tinyserve.firmware.render import render
+from tinyserve.firmware.room.demand import demand
+
+SIZE, CHANNELS = 24, 16
+
+
+@cache
+def residual_model() -> bytes:
+    """Two convolutions with a skip: three tensors of 9,216 bytes are alive at one time."""
+    rng = np.random.default_rng(7)
+    model = ModelBuilder()
+    graph = model.graph()
+    shape = (1, SIZE, SIZE, CHANNELS)
+    x = graph.input((1, SIZE, SIZE, 2), "int8", scale=0.05, zero_point=-3)
+    value = x
+    kept = []
+    for index, inputs in enumerate((2, CHANNELS, CHANNELS)):
+        weights = rng.integers(-127, 128, (CHANNELS, 3, 3, inputs)).astype(np.int8)
+        w = graph.constant(
+            weights, scale=[0.01] * CHANNELS, zero_point=[0] * CHANNELS, axis=0, name=f"w{index}"
+        )
+        made = graph.tensor(shape, "int8", scale=0.4, zero_point=4, name=f"c{index}")
+        graph.op("CONV_2D", [value, w], [made], padding="SAME", stride_h=1, stride_w=1)
+        kept.append(made)
+        value = made
+    total = graph.tensor(shape, "int8", scale=0.6, zero_point=0, name="sum")
+    graph.op("ADD", [kept[0], kept[2]], [total])
+    both = graph.tensor((1, SIZE, SIZE, 2 * CHANNELS), "int8", scale=0.6, zero_point=0, name="both")
+    graph.op("CONCATENATION", [total, total], [both], axis=3)
+    pooled = graph.tensor((1, 2 * CHANNELS), "int8", scale=0.6, zero_point=0, name="mean")
+    axes = graph.constant(np.array([1, 2], np.int32))
+    graph.op("MEAN", [both, axes], [pooled], keep_dims=False)
+    graph.output(pooled)
+    return model.build()
+
+
+def board_with(directory: Path, core: str, ram: int, further: dict[str, tuple[int, float]]) -> Board:
+    """A generic core with that much RAM, and further memories of so many bytes and cycles per word."""
+    known = boards.load(core)
+    assert known.flash is not None and known.ram is not None
+    lines = [
+        'name = "Two banks"', 'vendor = "nobody"', 'mcu = "none"', f'core = "{known.core.name}"',
+        "clock_hz = 64_000_000", 'emulators = [{ kind = "unicorn" }]', 'sources = ["made up"]',
+        "[flash]", f"origin = {known.flash.origin}", f"bytes = {known.flash.bytes}",
+        "[ram]", f"origin = {known.ram.origin}", f"bytes = {ram}", "word_cycles = 2",
+    ]  # fmt: skip
+    origin = known.ram.origin + (1 << 24)
+    for name, (nbytes, cycles) in further.items():
+        lines += [
+            "[[memory]]", f'name = "{name}"', 'kind = "sram"', f"origin = {origin}", f"bytes = {nbytes}",
+            f"word_cycles = {cycles}", 'holds = ["arena"]',
+        ]  # fmt: skip
+        origin += 1 << 20
+    path = directory / "two-banks.toml"
+    path.write_text("\n".join(lines))
+    assert tomllib.loads(path.read_text())
+    return boards.load_file(path)
+
+
+def compiled_for(board: Board) -> Compiled:
+    return compile_model(residual_model(), workflow.target(board, "balanced"), "model")
+
+
+def outputs_on_twin(compiled: Compiled, board: Board, directory: Path, sample: bytes) -> list[bytes]:
+    firmware = build(render(compiled, board, directory, emulate=True))
+    with open_device(SimpleNamespace(elf=firmware.elf), board, "unicorn") as device:
+        client = Client(device.link)
+        client.identify()
+        client.load(sample, 0)
+        client.infer(2, 0)
+        return [bytes(output) for output in client.outputs()]
+
+
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m0", "cortex-m33", "rv32imc"])
+def test_a_model_that_fits_in_no_memory_alone_runs_with_tflms_bytes(core: str, tmp_path: Path) -> None:
+    whole = compiled_for(boards.load(core)).plan.arena_bytes
+    board = board_with(tmp_path, core, 26 * 1024, {"fast": (10 * 1024, 1), "slow": (10 * 1024, 5)})
+    assert whole > 24 * 1024
+    compiled = compiled_for(board)
+    parts = compiled.plan.parts
+    assert len(parts) >= 2 and all(part.nbytes < whole for part in parts)
+    assert {part.memory.name for part in parts} >= {"fast"}
+    with pytest.raises(FitError, match="does not fit two-banks"):
+        build(
+            render(placed(compiled_for(boards.load(core)), ONE_MEMORY), board, tmp_path / "one", emulate=True)
+        )
+    sample = np.random.default_rng(1).integers(-128, 128, SIZE * SIZE * 2).astype(np.int8)
+    theirs = Tflm(residual_model())
+    theirs.invoke([sample.reshape(1, SIZE, SIZE, 2)])
+    ours = outputs_on_twin(compiled, board, tmp_path / "several", sample.tobytes())
+    assert ours == [np.asarray(theirs.output(0)).tobytes()]
+
+
+def test_sizes_and_fit_count_each_memory_for_itself(tmp_path: Path) -> None:
+    whole = compiled_for(boards.load("cortex-m4")).plan.arena_bytes
+    board = board_with(tmp_path, "cortex-m4", whole * 5 // 8 + 9 * 1024, {"bank": (whole * 5 // 8, 1)})
+    compiled = compiled_for(board)
+    linked, estimated = demand(compiled, board), estimate(compiled)
+    (part,) = (part for part in compiled.plan.parts if part.memory.name == "bank")
+    assert linked.elsewhere == estimated.elsewhere == (("bank", part.nbytes),)
+    assert abs(linked.ram_bytes - estimated.ram_bytes) < 1024
+    assert fit(linked, board) != "too large"
+    alone = placed(compiled, ONE_MEMORY)
+    assert fit(demand(compile_model(residual_model(), alone.program.target), board), board) == "too large"
+
+
+def test_an_arena_that_fits_the_fastest_memory_lies_there_in_one_piece(tmp_path: Path) -> None:
+    board = board_with(tmp_path, "cortex-m4", 1 << 17, {"dtcm": (1 << 16, 1), "far": (1 << 20, 9)})
+    compiled = compiled_for(board)
+    assert [part.memory.name for part in compiled.plan.parts] == ["dtcm"]
+    text = str(compiled.sources.files["model.c"])
+    assert '#define TS_MODEL_ARENA_ATTRIBUTE TS_UNINITIALIZED(".tinyserve_dtcm")' in text
+    assert "ARENA_1" not in text
+    firmware = build(render(compiled, board, tmp_path / "built", emulate=True))
+    assert firmware.sizes is not None and firmware.sizes.elsewhere == (("dtcm", compiled.plan.arena_bytes),)
+
+
+def test_a_place_that_is_chosen_by_hand_holds(tmp_path: Path) -> None:
+    """The macro of each arena overrides what the compiler chose."""
+    whole = compiled_for(boards.load("cortex-m4")).plan.arena_bytes
+    board = board_with(tmp_path, "cortex-m4", whole * 2, {"fast": (whole // 2, 1)})
+    compiled = compiled_for(board)
+    names = [part.memory.name for part in compiled.plan.parts]
+    text = str(compiled.sources.files["model.c"])
+    assert sorted(names) == ["fast", "ram"]
+    for number, name in enumerate(names):
+        macro = f"TS_MODEL_ARENA_{number}_ATTRIBUTE" if number else "TS_MODEL_ARENA_ATTRIBUTE"
+        given = ' TS_UNINITIALIZED(".tinyserve_fast")' if name == "fast" else ""
+        assert f"#ifndef {macro}\n#define {macro}{given}\n#endif" in text
