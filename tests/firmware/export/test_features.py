@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -151,7 +152,8 @@ def test_the_sketch_does_the_same_and_prints_names(
     sketch = (place / "examples/classify/classify.ino").read_text()
     values = ", ".join(f"{value!r}f" for value in ROWS[row].tolist())
     sensor = f"static const float rows[] = {{{values}}}; return rows[index];"
-    sketch = sketch.replace("return (float)analogRead(A0) / 1023.0f;", sensor)
+    body = re.compile(r"(float read_sensor\(uint32_t index\)\n\{).*?\n\}", re.DOTALL)
+    sketch = body.sub(rf"\1 {sensor} }}", sketch)
     assert sensor in sketch
     (tmp_path / "main.cpp").write_text(f"#include <Arduino.h>\n{sketch}\nint main() {{ setup(); loop(); }}\n")
     run("gcc", "-std=gnu11", "-O1", "-c", *(place / "src").rglob("*.c"), cwd=tmp_path)

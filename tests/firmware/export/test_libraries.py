@@ -25,7 +25,9 @@ from tinyserve.cli.model.export import LIBRARIES as NAMED
 from tinyserve.cli.model.export import command as export_command
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
+from tinyserve.convert.tflite.attach import decided
 from tinyserve.errors import DataError, FileSystemError, UsageError
+from tinyserve.features.spec import Decision
 from tinyserve.firmware.export import LIBRARIES, Library, export_library
 from tinyserve.firmware.platformio import core as cores
 from tinyserve.firmware.platformio.pio import Pio
@@ -447,10 +449,11 @@ def test_an_arduino_library_keeps_the_rules_of_its_registry(tmp_path: Path) -> N
     ]
 
 
-def ran(sketch: Path, sources: Path, directory: Path) -> dict[str, str]:
-    """What a sketch prints in its first loop with a stub of the core, by the words before the colon."""
+def ran(sketch: Path, sources: Path, directory: Path, loops: int = 1) -> dict[str, str]:
+    """What a sketch prints in its first loops with a stub of the core, by the words before the colon."""
     need("g++", "gcc")
-    (directory / "main.cpp").write_text(f'#include "{sketch}"\nint main() {{ setup(); loop(); }}\n')
+    main = f"int main() {{ setup(); for (int i = 0; i < {loops}; i++) {{ loop(); }} }}\n"
+    (directory / "main.cpp").write_text(f'#include "{sketch}"\n{main}')
     run("gcc", "-std=gnu11", "-O1", *STRICT, "-c", *sources.rglob("*.c"), cwd=directory)
     includes = [f"-I{STUBS}", f"-I{sources}"]
     run("g++", "-std=gnu++11", *includes, "main.cpp", *directory.glob("*.o"), "-o", "program", cwd=directory)
@@ -464,7 +467,8 @@ def test_the_sketch_of_the_example_runs_on_a_sensor(dtype: str, tmp_path: Path) 
     said = ran(place / "examples/classify/classify.ino", place / "src", tmp_path)
     assert said.keys() == {"class", "score", "microseconds"}
     if dtype == "int8":
-        quantized = round(512 / 1023 / 0.05)
+        lowest, highest = -128 * 0.05, 127 * 0.05
+        quantized = round((lowest + (highest - lowest) * 512 / 1023) / 0.05)
         scores = [round((value - 3) * 0.1, 3) for value in expected(network(1), quantized)]
         assert float(said["score"]) == pytest.approx(max(scores))
         assert int(said["class"]) == scores.index(max(scores))
@@ -477,6 +481,36 @@ def test_a_sketch_prints_the_name_of_a_class(tmp_path: Path) -> None:
     assert {path.name for path in directory.iterdir()} >= {"listener.ino", "src", "README.md", "LICENSE"}
     said = ran(directory / "listener.ino", directory / "src", tmp_path)
     assert said["class"] in names
+
+
+def listener(caller: bool) -> Library:
+    """Scores of two classes in a stream, and a decision that one is heard after two inferences."""
+    model = ModelBuilder()
+    graph = model.graph()
+    x, y = graph.input((1, 2), "float32"), graph.tensor((1, 2), "float32")
+    graph.op("ADD", [x, graph.constant(np.array([[0.1, 0.8]], np.float32))], [y])
+    graph.output(y)
+    data = decided(Decision(enter=1.0, leave=0.5, hold=2), model.build())
+    return Library("kws", data, "kws", labels=("noise", "yes"), instance="caller" if caller else "static")
+
+
+@pytest.mark.parametrize("caller", [False, True])
+def test_a_sketch_of_a_model_with_a_decision_prints_events_and_no_greatest_score(
+    caller: bool, tmp_path: Path
+) -> None:
+    directory = tmp_path / "listener"
+    export_library("arduino", listener(caller), directory)
+    sketch, sources = directory / "listener.ino", directory / "src"
+    assert ran(sketch, sources, tmp_path, loops=1) == {}  # it has to hold
+    assert ran(sketch, sources, tmp_path, loops=9) == {"event": "yes"}
+
+
+@pytest.mark.parametrize("kind", ["platformio-library", "stm32cube", "esp-idf-component", "zephyr-module"])
+def test_samples_of_every_kind_ask_for_events_where_there_are_some(kind: str, tmp_path: Path) -> None:
+    export_library(kind, listener(True), tmp_path / "kws")
+    texts = [path.read_text() for path in (tmp_path / "kws").rglob("*.c") if "on_event" in path.read_text()]
+    samples = [text for text in texts if "ts_kws_on_event(&model, " in text]
+    assert len(samples) == 1
 
 
 def test_an_arduino_library_compiles_for_avr(tmp_path: Path) -> None:

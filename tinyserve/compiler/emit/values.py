@@ -79,11 +79,14 @@ def header(program: Program, form: Form, prefix: str, macro: str, labels: Sequen
 
 def class_output(program: Program, labels: int) -> int | None:
     """Which output has the scores of classes, where that is plain: the only one with a score per label (or
-    the probability of the second of two), else the only vector that is not of the only input's shape."""
+    the probability of the second of two), else the only vector that is not of the only input's shape; what
+    happened is not one of them."""
     if not labels and len(program.input_tensors) != 1:
         return None
-    found = []
+    found, events = [], {source.output for source in program.events.sources}
     for index, tensor in enumerate(program.output_tensors):
+        if index in events:
+            continue
         vector = len(tensor.shape) == 2 and tensor.shape[0] == 1 and is_number(tensor)
         of_classes = 2 <= tensor.elements <= _MOST_CLASSES
         if labels:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from tinyserve.boards.types import Board
 from tinyserve.compiler.compile import Compiled, compile_model
+from tinyserve.compiler.emit.ctext import number
 from tinyserve.compiler.emit.values import class_output, is_number
 from tinyserve.compiler.graph.types import DType, Tensor
 from tinyserve.compiler.names import identifier
@@ -29,7 +32,9 @@ _VERSION = re.compile(r"(0|[1-9]\d{0,4})(\.(0|[1-9]\d{0,4})){2}")
 class Port:
     """An input or an output as templates see it. ``count`` is its number of elements. Real = (value - zero
     point) * scale, with a scale and a zero point for all or, with ``by_feature``, for each place on the last
-    axis. Where it ``is_number``, NAME_values.h has functions for it."""
+    axis. Where it ``is_number``, NAME_values.h has functions for it. ``lowest`` and ``highest`` are the real
+    values at the ends of its integers, one for all or by feature, as C writes them; 0 and 1 of floats, which
+    have no ends, and of bools."""
 
     index: int
     c_type: str
@@ -41,6 +46,8 @@ class Port:
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     shape: tuple[int, ...]
+    lowest: tuple[str, ...]
+    highest: tuple[str, ...]
 
     @property
     def features(self) -> int:
@@ -140,6 +147,7 @@ def facts(library: Library, compiled: Compiled) -> dict[str, object]:
         "labels": library.labels,
         "caller": library.instance == "caller",
         "class_output": class_output(program, len(library.labels)),
+        "events": program.events.sources,
         "arena_bytes": compiled.plan.arena_bytes,
         "constant_bytes": sum(constant.nbytes for constant in program.constants),
         "sources": compiled.sources.compile,
@@ -152,6 +160,9 @@ def facts(library: Library, compiled: Compiled) -> dict[str, object]:
 def port(index: int, tensor: Tensor) -> Port:
     """One input or output."""
     quantized = tensor.quantization if tensor.dtype is not DType.FLOAT32 else None
+    scales = tuple(map(float, quantized.scales)) if quantized else (1.0,)
+    zero_points = tuple(map(int, quantized.zero_points)) if quantized else (0,)
+    ends = [_ends(tensor.dtype, *pair) for pair in zip(scales, zero_points, strict=True)]
     return Port(
         index,
         tensor.dtype.c_type,
@@ -160,10 +171,20 @@ def port(index: int, tensor: Tensor) -> Port:
         tensor.dtype is DType.FLOAT32,
         is_number(tensor),
         quantized is not None and quantized.per_channel,
-        tuple(map(float, quantized.scales)) if quantized else (1.0,),
-        tuple(map(int, quantized.zero_points)) if quantized else (0,),
+        scales,
+        zero_points,
         tensor.shape,
+        tuple(number(np.float32(low)) for low, _ in ends),
+        tuple(number(np.float32(high)) for _, high in ends),
     )
+
+
+def _ends(dtype: DType, scale: float, zero_point: int) -> tuple[float, float]:
+    """The real values of the lowest and the highest integer."""
+    if dtype in (DType.FLOAT32, DType.BOOL):
+        return 0.0, 1.0
+    limits = np.iinfo(dtype.numpy)
+    return (limits.min - zero_point) * scale, (limits.max - zero_point) * scale
 
 
 def sentence(library: Library) -> str:

@@ -43,6 +43,10 @@ struct SerialPort {
     {
         printf("%s\n", text);
     }
+    void println(long value)
+    {
+        printf("%ld\n", value);
+    }
     void println(unsigned long value)
     {
         printf("%lu\n", value);
