@@ -66,6 +66,8 @@ class Converting:
     pixel_range: tuple[float, float] | None
     stride: int
     sample_rate: int
+    time: str
+    entity: str
 
     def settings(self, measure: Callable[[bytes], Cost] | None = None) -> Settings:
         """How the source is loaded and data are read. Raises UsageError."""
@@ -80,7 +82,9 @@ class Converting:
             keep_layout=self.keep_layout,
             operators=self.operators,
             measure=measure,
-            reading=Reading(self.pixel_range, self.stride, self.sample_rate),
+            reading=Reading(
+                self.pixel_range, self.stride, self.sample_rate, time=self.time, entity=self.entity
+            ),
         )
 
     def conversion(self, engine: str = "aot", measure: Callable[[bytes], Cost] | None = None) -> Conversion:
@@ -266,6 +270,13 @@ def reading(function: F) -> F:
         click.option(
             "--sample-rate", type=click.IntRange(min=0), default=0,
             help="Sampling rate, in Hz, that the model was trained with."
+        ),
+        click.option(
+            "--time", default="", metavar="COLUMN",
+            help="The column with the time of each row (CSV, Parquet): windows end at gaps.",
+        ),
+        click.option(
+            "--entity", default="", metavar="COLUMN", help="The column that says whose row it is.",
         ),
     )(function)  # fmt: skip
 

@@ -35,6 +35,7 @@ from tinyserve.convert.settings import Options
 from tinyserve.convert.tflite import facts
 from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.datasets import readers, synthetic
+from tinyserve.datasets import stream as streams
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import DataError, UsageError
 from tinyserve.escapes import visible
@@ -82,7 +83,7 @@ def convert(
     bundle.check_place(output)
     with opened(model, options, progress) as session:
         inputs = session.original.inputs
-        dataset = None if representative is None else readers.load(representative, inputs, options.reading)
+        dataset = None if representative is None else streams.load(representative, inputs, options.reading)
         calibration, held = _split(session, dataset, samples)
         stage.verify(session, held.inputs)
         converted = _quantized(session, calibration, held, quantize)
@@ -194,7 +195,7 @@ def _split(
     notes.extend(dataset.notes if dataset else ())
     stream = session.options.is_stream
     if samples is not None:
-        given = readers.load(samples, inputs, session.options.reading)
+        given = streams.load(samples, inputs, session.options.reading)
         return dataset, _some(given, most, stream)
     if dataset is None:
         notes.append("held-out samples are synthetic: no data was given, so they say nothing of accuracy")

@@ -54,13 +54,17 @@ class Reading:
     ``pixel_range``: what pixel values 0 and 255 become; images are refused without it, since a wrong guess
     ruins calibration silently. ``stride``: rows (CSV) or audio samples (WAV) from one window to the next; 0
     is a window's length. ``sample_rate``: that the model was trained with, in Hz; 0 takes any.
-    ``missing``: values may be NaN, since the model knows what to take instead.
+    ``missing``: values may be NaN, since the model knows what to take instead. ``time``: the column of a
+    table that says when; windows are then of rows that follow one another. ``entity``: the column that says
+    whose rows they are.
     """
 
     pixel_range: tuple[float, float] | None = None
     stride: int = 0
     sample_rate: int = 0
     missing: bool = False
+    time: str = ""
+    entity: str = ""
 
 
 AS_IT_IS = Reading()

@@ -7,7 +7,6 @@ data are read whole and cut. Every piece is matched with the model's inputs and 
 
 from __future__ import annotations
 
-import importlib
 import math
 import zipfile
 import zlib
@@ -16,19 +15,19 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 
 from tinyserve import npz
 from tinyserve.bundle import TensorInfo
-from tinyserve.datasets import images, readers
+from tinyserve.datasets import columns, images, readers, series
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.named import AS_IT_IS, Array, Named, Reading, is_label
-from tinyserve.errors import DataError, ToolError
+from tinyserve.errors import DataError
 from tinyserve.files import with_ending
 
-_READ_BYTES = 1 << 20
+_WHOLE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,9 @@ def open_stream(path: Path, inputs: Sequence[TensorInfo], piece: int, reading: R
     """
     if not path.exists():
         raise DataError(f"{path}: no such file or directory", "give a .npz, .npy, .parquet or a directory")
+    if reading.time:
+        rows = series.opened(path, inputs, reading)
+        return _checked(path, rows.total(), rows.pieces(piece), inputs, reading)
     files = _parts(path)
     if path.suffix.lower() in _OPENERS and path.is_file():
         total, named = _OPENERS[path.suffix.lower()](path, inputs, piece)
@@ -70,14 +72,32 @@ def open_stream(path: Path, inputs: Sequence[TensorInfo], piece: int, reading: R
         whole = readers.load(path, inputs, reading)
         cuts = (np.arange(i, min(i + piece, len(whole))) for i in range(0, len(whole), piece))
         return Stream(str(path), len(whole), (Part(len(cut), partial(whole.take, cut)) for cut in cuts))
+    return _checked(path, total, named, inputs, reading)
+
+
+def load(where: Path | str, inputs: Sequence[TensorInfo], reading: Reading = AS_IT_IS) -> Dataset:
+    """As ``readers.load``, and Parquet, and rows with a time, which are read whole."""
+    path = Path(where)
+    parquet = path.suffix.lower() == ".parquet" or any(part.suffix == ".parquet" for part in _parts(path))
+    if not path.exists() or not (reading.time or parquet):
+        return readers.load(where, inputs, reading)
+    parts = [part.read() for part in open_stream(path, inputs, _WHOLE, reading).pieces]
+    joined = [np.concatenate(arrays) for arrays in zip(*(part.inputs for part in parts), strict=True)]
+    labels = None if parts[0].labels is None else np.concatenate([part.labels for part in parts])
+    return Dataset(joined, labels, str(path))
+
+
+def _checked(
+    path: Path, total: int, named: Iterator[Named], inputs: Sequence[TensorInfo], reading: Reading
+) -> Stream:
     if total == 0:
         raise DataError(f"{path}: holds no samples", "give at least one")
-    return Stream(str(path), total, (_matched(part, inputs) for part in named))
+    return Stream(str(path), total, (_matched(part, inputs, reading) for part in named))
 
 
-def _matched(named: Named, inputs: Sequence[TensorInfo]) -> Part:
+def _matched(named: Named, inputs: Sequence[TensorInfo], reading: Reading) -> Part:
     arrays = [*named.arrays.values(), *([] if named.labels is None else [named.labels])]
-    return Part(len(arrays[0]), partial(readers.match, named, inputs))
+    return Part(len(arrays[0]), partial(readers.match, named, inputs, reading))
 
 
 def _origin(path: Path, first: int, count: int) -> str:
@@ -204,7 +224,7 @@ def _images(path: Path, inputs: Sequence[TensorInfo], piece: int, reading: Readi
 def _parquet(path: Path, inputs: Sequence[TensorInfo], piece: int) -> tuple[int, Iterator[Named]]:
     """Columns of numbers, or of lists of numbers. A column named like a label is the label; a column named
     as an input is that input; otherwise all other columns together are the one input, in order."""
-    file = _parquet_file(path)
+    file = columns.open_file(path)
     names = file.schema_arrow.names
     label = next((name for name in names if is_label(name)), None)
     features = [name for name in names if name != label]
@@ -214,13 +234,13 @@ def _parquet(path: Path, inputs: Sequence[TensorInfo], piece: int) -> tuple[int,
     by_name = all(name in features for name in wanted)
     if not by_name and len(inputs) != 1:
         raise DataError(f"{path}: lacks the columns {', '.join(wanted)}", "name the columns after the inputs")
-    columns = wanted if by_name else features
+    wanted_columns = wanted if by_name else features
 
     def pieces() -> Iterator[Named]:
         first = 0
-        for batch in _batches(file, path, piece, columns + ([label] if label else [])):
+        for batch in columns.batches_of(file, path, piece, wanted_columns + ([label] if label else [])):
             origin = _origin(path, first, len(batch))
-            values = {name: _column(batch.column(name), origin, name) for name in columns}
+            values = {name: columns.values_of(batch.column(name), origin, name) for name in wanted_columns}
             labels = None if label is None else batch.column(label).to_numpy(zero_copy_only=False)
             if not by_name:
                 parts = [value.reshape(len(batch), -1) for value in values.values()]
@@ -230,52 +250,6 @@ def _parquet(path: Path, inputs: Sequence[TensorInfo], piece: int) -> tuple[int,
             first += len(batch)
 
     return file.metadata.num_rows, pieces()
-
-
-def _parquet_file(path: Path) -> Any:
-    try:
-        parquet = importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise ToolError("pyarrow is needed to read Parquet", "pip install 'tinyserve[data]'") from error
-    try:
-        # With the defaults a whole row group, which may be the whole file, would be in memory.
-        return parquet.ParquetFile(
-            path, pre_buffer=False, buffer_size=_READ_BYTES, page_checksum_verification=True
-        )
-    except Exception as error:  # pyarrow's own exceptions and OSError
-        raise _damaged(path, error) from error
-
-
-def _batches(file: Any, path: Path, rows: int, columns: list[str]) -> Iterator[Any]:
-    """Record batches of so many rows; pyarrow may cut them shorter where its row groups end."""
-    batches = file.iter_batches(batch_size=rows, columns=columns)
-    while True:
-        try:
-            batch = next(batches)
-        except StopIteration:
-            return
-        except Exception as error:  # pages are read and checked as they are come to
-            raise _damaged(path, error) from error
-        yield batch
-
-
-def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(f"{path}: cannot be read as Parquet: {error}", "write it again")
-
-
-def _column(column: Any, origin: str, name: str) -> Array:
-    """A column as an array, lists as rows (N, values); they must be of one length."""
-    values = column.storage if hasattr(column, "storage") else column
-    while hasattr(values, "value_lengths"):
-        lengths = np.asarray(values.value_lengths())
-        if values.null_count or (lengths != lengths[:1]).any():
-            raise DataError(
-                f"{origin}: the column '{name}' is no table of numbers: its lists differ in length",
-                "give every sample as many values",
-            )
-        values = values.flatten()
-    array = np.asarray(values.to_numpy(zero_copy_only=False))
-    return array if len(array) == len(column) else array.reshape(len(column), -1)
 
 
 def _shape(values: Array, info: TensorInfo) -> Array:

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -34,6 +36,20 @@ class FeatureRunner:
 
     def run(self, samples: Array) -> Array:
         """Raises DataError for samples of another shape, or that the input's type can't hold."""
+        made = list(self.pieces([samples]))
+        if not made:
+            raise DataError("there is no sample", "give at least one")
+        return np.concatenate(made)
+
+    def pieces(self, samples: Iterable[Array]) -> Iterator[Array]:
+        """As ``run``, of samples that come in pieces; features of up to 256 samples at a time, in order. As
+        many as keep every processor busy are in memory."""
+        chunks = (chunk for piece in samples for chunk in self._chunks(piece))
+        made = self._in_order(chunks) if self._spec.input.stream else self._threaded(chunks)
+        for features in made:
+            yield features[:, 0] if features.shape[1:2] == (1,) else features
+
+    def _chunks(self, samples: Array) -> Iterator[Array]:
         taken = self._spec.input
         if samples.shape[1:] != tuple(taken.shape):
             raise DataError(
@@ -41,27 +57,34 @@ class FeatureRunner:
                 "give the raw samples, or correct shape in the specification",
             )
         raw = typed(samples, taken.type)[:, None]
-        chunks = [raw[i : i + _CHUNK] for i in range(0, len(raw), _CHUNK)]
-        if not chunks:
-            raise DataError("there is no sample", "give at least one")
-        if taken.stream or len(chunks) == 1:
-            model = HostModel(self._compiled)
-            made = [model.run_batch([chunk], reset=not taken.stream)[0] for chunk in chunks]
-        else:
-            made = self._threaded(chunks)
-        features: Array = np.concatenate(made)
-        return features[:, 0] if features.shape[1:2] == (1,) else features
+        yield from (raw[i : i + _CHUNK] for i in range(0, len(raw), _CHUNK))
 
-    def _threaded(self, chunks: list[Array]) -> list[Array]:
-        workers = min(len(chunks), platforms.here().processors())
-        models = [HostModel(self._compiled) for _ in range(workers)]
+    def _in_order(self, chunks: Iterator[Array]) -> Iterator[Array]:
+        model = HostModel(self._compiled)
+        for chunk in chunks:
+            yield model.run_batch([chunk], reset=False)[0]
 
-        def share(worker: int) -> list[Array]:
-            return [models[worker].run_batch([chunk])[0] for chunk in chunks[worker::workers]]
+    def _threaded(self, chunks: Iterator[Array]) -> Iterator[Array]:
+        workers = platforms.here().processors()
+        idle: deque[HostModel] = deque()
+
+        def features(chunk: Array) -> Array:
+            try:
+                model = idle.pop()
+            except IndexError:
+                model = HostModel(self._compiled)
+            made = model.run_batch([chunk])[0]
+            idle.append(model)
+            return made
 
         with ThreadPoolExecutor(workers) as pool:
-            shares = list(pool.map(share, range(workers)))
-        return [shares[i % workers][i // workers] for i in range(len(chunks))]
+            running: deque[Future[Array]] = deque()
+            for chunk in chunks:
+                running.append(pool.submit(features, chunk))
+                if len(running) > 2 * workers:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
 
 
 def typed(samples: Array, dtype: str) -> Array:

@@ -20,7 +20,7 @@ from tinyserve.convert.settings import Record
 from tinyserve.convert.tflite import facts
 from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.convert.worker.child import Worker
-from tinyserve.datasets import readers, synthetic
+from tinyserve.datasets import readers, stream, synthetic
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.named import AS_IT_IS, Reading
 from tinyserve.errors import DataError
@@ -131,7 +131,7 @@ def _samples(
 ) -> Samples:
     """Inputs, labels, and no expected outputs yet."""
     if given is not None:
-        dataset = readers.load(given, model.inputs, reading)
+        dataset = stream.load(given, model.inputs, reading)
         count = min(_MOST_SAMPLES, len(dataset))
         chosen = dataset.take(np.arange(count)) if composed.stream else readers.spread(dataset, count)
         return _quantized(chosen, model)

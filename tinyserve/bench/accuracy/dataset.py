@@ -67,10 +67,10 @@ def load(
 
     Raises DataError where it is missing, malformed, or has no labels and the task needs them.
     """
-    from tinyserve.datasets import readers
+    from tinyserve.datasets import stream
 
     place = output_place(manifest, output)
-    found = readers.load(path, manifest.inputs)
+    found = stream.load(path, manifest.inputs)
     labels = named_labels(found, manifest.labels)
     labels = None if labels is None else labels[:limit]
     task = _task(path, manifest, place, labels, wanted)

@@ -109,6 +109,8 @@ def run(
     """
     place = output_place(made.manifest, output)
     piece = piece or piece_samples(made.manifest.inputs)
+    if not reading.sample_rate:
+        reading = replace(reading, sample_rate=round(made.manifest.rate_hz))
     stream = open_stream(dataset, made.manifest.inputs, piece, reading)
     task, pieces = _task(made.manifest, place, stream.pieces, wanted)
     store = None

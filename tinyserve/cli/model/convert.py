@@ -13,6 +13,7 @@ from tinyserve.cli.completion import BOARD, SCHEME, SOURCE
 from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOURCE_HELP
 
 if TYPE_CHECKING:
+    from tinyserve.features.spec import Spec
     from tinyserve.quality.gates import Gates
 
 
@@ -111,6 +112,8 @@ def command(
     pixel_range: tuple[float, float] | None,
     stride: int,
     sample_rate: int,
+    time: str,
+    entity: str,
     mlperf_id: str,
 ) -> None:
     """Quantize a trained model, check it against the original, and write a bundle."""
@@ -142,7 +145,14 @@ def command(
         labels=options.read_labels(labels) if labels else (),
         measure=options.measure_on(board, operators),
         float_share=options.floats_on(board, operators),
-        reading=Reading(pixel_range, stride, sample_rate, missing=given is not None),
+        reading=Reading(
+            pixel_range,
+            stride,
+            sample_rate or _rate(given),
+            missing=given is not None,
+            time=time,
+            entity=entity,
+        ),
     )
     conversion = workflow.Conversion(
         representative, quantize, output, name, samples, settings, operators=operators
@@ -155,6 +165,11 @@ def command(
         raise BudgetError(
             "; ".join(broken), f"{made.path} is written; `tinyserve debug` shows what would help"
         )
+
+
+def _rate(given: Spec | None) -> int:
+    """That raw samples must have: the specification's."""
+    return round(given.input.rate_hz) if given is not None else 0
 
 
 def _kept(text: str) -> str:

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +16,17 @@ from tinyserve.cli.options import PATH
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from tinyserve.bundle import TensorInfo
+    from tinyserve.datasets.named import Reading
     from tinyserve.features.spec import Spec
+
+_PIECE_BYTES = 16 << 20
 
 
 def _data(function: Callable[..., None]) -> Callable[..., None]:
     """--data, and how samples are made of it."""
     data = click.option(
-        "--data", required=True, metavar="DATA", help="Raw samples: .npz, .npy, .csv, .wav or a directory."
+        "--data", required=True, metavar="DATA", help="Raw samples: arrays, Parquet, CSV, WAV, images."
     )
     return data(options.reading(function))
 
@@ -79,14 +84,15 @@ def fit(*, spec: Path, output: Path, **data: Any) -> None:
     from tinyserve.cli.console import echo
     from tinyserve.errors import UsageError
     from tinyserve.features import spec as specs
-    from tinyserve.features.fit import fitted
+    from tinyserve.features.fit import fitted_to
 
     if output.suffix != ".json":
         raise UsageError(f"-o {output}: a fitted specification is JSON", f"-o {output.with_suffix('.json')}")
     given = specs.load(spec)
-    raw, _ = _raw(given, **data)
-    files.write(output, specs.encode(fitted(given, raw)))
-    echo(f"{output}: fitted to {len(raw)} samples")
+    found = fitted_to(given, lambda: _pieces(given, **data))
+    assert found.fitted is not None
+    files.write(output, specs.encode(found))
+    echo(f"{output}: fitted to {found.fitted.samples:,} samples")
 
 
 @command.command(name="check")
@@ -114,19 +120,47 @@ def check(*, spec: Path, prepared: Path, **data: Any) -> None:
         raise BudgetError("what was trained with is not what the device computes", skew.explanation)
 
 
-def _raw(
-    spec: Spec, *, data: str, pixel_range: tuple[float, float] | None, stride: int, sample_rate: int
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+def _raw(spec: Spec, *, data: str, **reading: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
     """Raw samples as the specification's input takes them, and their labels. Raises DataError."""
+    from tinyserve.datasets import stream
+
+    read = stream.load(data, [_input(spec)], _reading(spec, **reading))
+    return read.inputs[0], read.labels
+
+
+def _pieces(spec: Spec, *, data: str, **reading: Any) -> Iterator[npt.NDArray[Any]]:
+    """Raw samples a piece at a time; as ``_raw`` else."""
+    from tinyserve.datasets import generator, stream
+    from tinyserve.datasets.readers import RANDOM
+
+    if data == RANDOM or generator.is_name(data):
+        yield _raw(spec, data=data, **reading)[0]
+        return
+    info = _input(spec)
+    samples = max(1, _PIECE_BYTES // (8 * math.prod(info.shape)))
+    for part in stream.open_stream(Path(data), [info], samples, _reading(spec, **reading)).pieces:
+        yield part.read().inputs[0]
+
+
+def _input(spec: Spec) -> TensorInfo:
     from tinyserve.bundle import TensorInfo
-    from tinyserve.datasets import readers
+
+    return TensorInfo(spec.input.name or "samples", [1, *spec.input.shape], spec.input.type)
+
+
+def _reading(
+    spec: Spec,
+    *,
+    pixel_range: tuple[float, float] | None,
+    stride: int,
+    sample_rate: int,
+    time: str,
+    entity: str,
+) -> Reading:
     from tinyserve.datasets.named import Reading
 
-    taken = spec.input
-    info = TensorInfo(taken.name or "samples", [1, *taken.shape], taken.type)
-    rate = sample_rate or round(taken.rate_hz)
-    read = readers.load(data, [info], Reading(pixel_range, stride, rate, missing=True))
-    return read.inputs[0], read.labels
+    rate = sample_rate or round(spec.input.rate_hz)
+    return Reading(pixel_range, stride, rate, missing=True, time=time, entity=entity)
 
 
 def _prepared(path: Path) -> npt.NDArray[Any]:

@@ -14,7 +14,7 @@ from tinyserve.convert.check.quality import INPUT, LayerQuality
 from tinyserve.convert.quantize.schemes import Judge, Outcome, suggestions
 from tinyserve.convert.session import opened
 from tinyserve.convert.settings import Options
-from tinyserve.datasets import readers
+from tinyserve.datasets import readers, stream
 from tinyserve.errors import UnsupportedError, UsageError
 from tinyserve.progress import Progress, silent
 
@@ -100,7 +100,7 @@ def _try(
     if path is None:
         raise UsageError(f"{made.path}: has no float original", "convert from the float model")
     with opened(sources.identify(path), options, progress) as session:
-        dataset = readers.load(representative, session.original.inputs, options.reading)
+        dataset = stream.load(representative, session.original.inputs, options.reading)
         calibration, held = readers.split(dataset, options.held_samples)
         judge = Judge(session, calibration, held)
         worst = [layer.tensor for layer in suspects if layer.index != INPUT]

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows with times and entities become windows: the same of CSV and Parquet, whatever the batches."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tinyserve.bundle import TensorInfo
+from tinyserve.datasets import series
+from tinyserve.datasets.named import Reading
+from tinyserve.datasets.stream import load, open_stream
+from tinyserve.errors import DataError
+
+INPUT = [TensorInfo("samples", [1, 4, 2], "float32")]
+START = datetime(2026, 1, 31, tzinfo=timezone.utc)
+READING = Reading(sample_rate=10, time="when", entity="machine")
+
+
+def table(rows: int = 400, machines: int = 3) -> dict[str, list]:
+    """Interleaved rows of several machines at 10 Hz, with a gap in each."""
+    rng = np.random.default_rng(4)
+    at = [0] * machines
+    found: dict[str, list] = {"when": [], "machine": [], "a": [], "b": [], "label": []}
+    for _ in range(rows):
+        one = int(rng.integers(machines))
+        at[one] += 7 if at[one] in (20, 61) else 1
+        found["when"].append(START + timedelta(milliseconds=100 * at[one]))
+        found["machine"].append(f"m{one}")
+        found["a"].append(float(100 * one + at[one]))
+        found["b"].append(float(rng.normal()))
+        found["label"].append(float(at[one] % 3))
+    return found
+
+
+def wanted(rows: dict[str, list], stride: int) -> list[tuple[list, float]]:
+    """Machine by machine, with all of the data at hand."""
+    found = []
+    for name in sorted(set(rows["machine"])):
+        mine = [i for i, one in enumerate(rows["machine"]) if one == name]
+        gaps = [k for k in range(1, len(mine)) if rows["a"][mine[k]] - rows["a"][mine[k - 1]] > 1]
+        for low, high in pairwise([0, *gaps, len(mine)]):
+            for first in range(low, high - 3, stride):
+                window = mine[first : first + 4]
+                found.append(([[rows["a"][i], rows["b"][i]] for i in window], rows["label"][window[-1]]))
+    return sorted(found)
+
+
+def parquet(path: Path, rows: dict[str, list]) -> Path:
+    pq.write_table(pa.table(rows), path, row_group_size=37)
+    return path
+
+
+def csv(path: Path, rows: dict[str, list]) -> Path:
+    lines = [",".join(rows)]
+    for one in zip(*rows.values(), strict=True):
+        lines.append(",".join(v.isoformat() if isinstance(v, datetime) else repr(v).strip("'") for v in one))
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.mark.parametrize("stride", [0, 1, 3, 6])
+@pytest.mark.parametrize("write", [parquet, csv])
+def test_windows_are_of_rows_of_one_machine_without_a_gap(
+    write: object, stride: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = table()
+    path = write(tmp_path / f"data.{write.__name__}", rows)  # type: ignore[operator, attr-defined]
+    reading = Reading(stride=stride, sample_rate=10, time="when", entity="machine")
+    for batch in (23, 1 << 14):
+        monkeypatch.setattr(series, "_ROWS", batch)
+        stream = open_stream(path, INPUT, 7, reading)
+        parts = [part.read() for part in stream.pieces]
+        assert all(len(part) == 7 for part in parts[:-1])
+        assert sum(map(len, parts)) == stream.total
+        pairs = [
+            (window.tolist(), label)
+            for part in parts
+            for window, label in zip(part.inputs[0].astype(float), part.labels, strict=True)
+        ]
+        expected = wanted(rows, stride or 4)
+        assert len(pairs) == len(expected) > 10
+        for (window, label), (other, known) in zip(sorted(pairs), expected, strict=True):
+            np.testing.assert_allclose(window, other, rtol=1e-6)
+            assert label == known
+
+
+def test_without_entities_all_rows_are_one_series(tmp_path: Path) -> None:
+    path = tmp_path / "one.parquet"
+    pq.write_table(pa.table({"t": np.arange(20) / 50, "x": np.arange(20.0), "z": np.zeros(20)}), path)
+    whole = load(path, INPUT, Reading(time="t", sample_rate=50))
+    assert whole.inputs[0][:, :, 0].tolist() == np.arange(20).reshape(5, 4).tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "reading", "says"),
+    [
+        ({}, Reading(time="then"), "no column 'then'"),
+        ({}, Reading(time="when", entity="who"), "no column 'who'"),
+        ({"when": table()["when"][::-1]}, READING, "row \\d+: its time of m\\d is not after"),
+        ({}, Reading(sample_rate=12, time="when", entity="machine"), "10 per second, the model takes 12"),
+        ({}, Reading(sample_rate=1000, time="when", entity="machine"), "no two rows are within"),
+        ({"c": [1.0] * 400}, READING, "3 columns of values do not fit"),
+        ({"a": ["x"] * 400}, READING, "a|could not"),
+    ],
+)
+@pytest.mark.parametrize("write", [parquet, csv])
+def test_what_does_not_fit_is_said(
+    write: object, change: dict[str, list], reading: Reading, says: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path / f"data.{write.__name__}", table() | change)  # type: ignore[operator, attr-defined]
+    with pytest.raises(DataError, match=says):
+        [part.read() for part in open_stream(path, INPUT, 7, reading).pieces]
+
+
+def test_a_time_that_is_missing_or_none_is_refused(tmp_path: Path) -> None:
+    rows = table(20, 1)
+    path = parquet(tmp_path / "a.parquet", rows | {"when": [None, *rows["when"][1:]]})
+    with pytest.raises(DataError, match="a time is missing"):
+        open_stream(path, INPUT, 7, READING)
+    path = parquet(tmp_path / "b.parquet", rows | {"when": ["noon"] * 20})
+    with pytest.raises(DataError, match="no times"):
+        open_stream(path, INPUT, 7, READING)
+    (tmp_path / "c.csv").write_text("when,a,b\nnoon,1,2\n")
+    with pytest.raises(DataError, match="row 1"):
+        open_stream(tmp_path / "c.csv", INPUT, 7, Reading(time="when"))
