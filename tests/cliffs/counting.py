@@ -25,7 +25,6 @@ from tinyserve.compiler.program import Buffer, Choice, Program
 from tinyserve.errors import UnsupportedError
 from tinyserve.firmware.toolchain import Name, Toolchain, toolchain_for
 
-_SHIMS = (*SHIM_SOURCES, SHIM_SOURCES[0].with_name("soft_float.c"))
 _FLAGS = ("-O2", "-w", f"-I{KERNELS}")
 _UNICORN_SCRIPT = """
 SECTIONS {
@@ -131,7 +130,11 @@ def _link(programs: Sequence[Program], column: Column, directory: Path, jobs: in
     toolchain = toolchain_for(boards.load(column.core).core, column.compiler)
     kernels = sorted({source for one in programs for call in one.calls for source in call.sources})
     texts = ["\n".join(_source(index, program)) + "\n" for index, program in enumerate(programs)]
-    paths = [*(_written(text, directory) for text in texts), *(KERNELS / name for name in kernels), *_SHIMS]
+    paths = [
+        *(_written(text, directory) for text in texts),
+        *(KERNELS / name for name in kernels),
+        *SHIM_SOURCES,
+    ]
     if column.core == "cortex-m55":
         paths.append(_written("\n".join(_harness(programs)) + "\n", directory))
     state = _state_of_kernels(toolchain)

@@ -6,46 +6,16 @@ from __future__ import annotations
 import ctypes
 import random
 import subprocess
-from ctypes import c_int32, c_int64, c_uint32, c_uint64
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
-from tests.firmware.shim_values import float_bits, integer, signed
+from tests.firmware.shim_values import integer, signed
 from tests.firmware.target_functions import TargetFunctions
 from tinyserve.resources import data_directory
 
 SHIM = data_directory("firmware_templates") / "shim"
 M32, M64 = 2**32 - 1, 2**64 - 1
-NAN = 0x7FC00000
-
-
-def _real(bits: int) -> np.float32:
-    return np.array([bits], np.uint32).view(np.float32)[0]
-
-
-def _bits(value: np.floating) -> int:
-    single = np.float32(value)
-    return NAN if np.isnan(single) else int(np.array([single], np.float32).view(np.uint32)[0])
-
-
-def _arithmetic(a: int, b: int) -> dict[str, int]:
-    x, y = _real(a), _real(b)
-    with np.errstate(all="ignore"):
-        return {"add": _bits(x + y), "sub": _bits(x - y), "mul": _bits(x * y), "div": _bits(x / y)}
-
-
-def _same(got: int, expected: int) -> bool:
-    return got == expected or (expected == NAN and got & 0x7FFFFFFF > 0x7F800000)
-
-
-def _truncated(bits: int, low: int, high: int) -> int:
-    value = _real(bits)
-    if np.isnan(value):
-        return 0
-    return low if value < low else high if value > high else min(int(value), high)
 
 
 @pytest.fixture(scope="module")
@@ -66,59 +36,6 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
     sources = [str(path) for path in sorted(SHIM.glob("*.c"))]
     subprocess.run(["cc", *flags, *checks, *sources, "-o", str(built)], check=True, timeout=120)
     return ctypes.CDLL(str(built))
-
-
-def _call(host: ctypes.CDLL, result: type[Any], name: str, *arguments: Any) -> int:
-    function = host[name]
-    function.restype = result
-    return int(function(*arguments))
-
-
-def test_soft_float_is_ieee_754_on_the_computer(host: ctypes.CDLL) -> None:
-    generator = random.Random(1)
-    for _ in range(20_000):
-        a, b = float_bits(generator), float_bits(generator)
-        for key, expected in _arithmetic(a, b).items():
-            got = _call(host, c_uint32, f"__{key}sf3", c_uint32(a), c_uint32(b))
-            assert _same(got, expected), (key, hex(a), hex(b), hex(got))
-        with np.errstate(all="ignore"):
-            assert _same(_call(host, c_uint32, "shim_sqrtf", c_uint32(a)), _bits(np.sqrt(_real(a)))), hex(a)
-
-
-def test_comparisons_treat_nan_as_unordered_on_the_computer(host: ctypes.CDLL) -> None:
-    generator = random.Random(2)
-    for _ in range(5_000):
-        a, b = float_bits(generator), float_bits(generator)
-        x, y = _real(a), _real(b)
-        order = {
-            name: _call(host, c_int32, f"__{name}sf2", c_uint32(a), c_uint32(b))
-            for name in ("lt", "le", "gt", "ge", "eq", "ne", "unord")
-        }
-        assert (order["lt"] < 0, order["le"] <= 0) == (x < y, x <= y)
-        assert (order["gt"] > 0, order["ge"] >= 0) == (x > y, x >= y)
-        assert (order["eq"] == 0, order["ne"] != 0) == (x == y, x != y)
-        assert bool(order["unord"]) == bool(np.isnan(x) or np.isnan(y))
-
-
-def test_conversions_round_and_truncate_on_the_computer(host: ctypes.CDLL) -> None:
-    generator = random.Random(3)
-    for _ in range(5_000):
-        wide, narrow = integer(generator, 64), integer(generator, 32)
-        for name, argument, value in (
-            ("__floatundisf", c_uint64(wide), np.uint64(wide)),
-            ("__floatdisf", c_int64(signed(wide, 64)), np.int64(signed(wide, 64))),
-            ("__floatunsisf", c_uint32(narrow), np.uint32(narrow)),
-            ("__floatsisf", c_int32(signed(narrow, 32)), np.int32(signed(narrow, 32))),
-        ):
-            assert _call(host, c_uint32, name, argument) == _bits(np.float32(value)), (name, value)
-        a = float_bits(generator)
-        for name, result, low, high in (
-            ("__fixsfdi", c_int64, -(2**63), 2**63 - 1),
-            ("__fixunssfdi", c_uint64, 0, M64),
-            ("__fixsfsi", c_int32, -(2**31), 2**31 - 1),
-            ("__fixunssfsi", c_uint32, 0, M32),
-        ):
-            assert _call(host, result, name, c_uint32(a)) == _truncated(a, low, high), (name, hex(a))
 
 
 @pytest.mark.parametrize("kind", ["memset", "memmove", "memcpy"])
@@ -146,36 +63,6 @@ def test_memory_functions_on_the_computer(host: ctypes.CDLL, kind: str) -> None:
 def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TargetFunctions:
     directory: Path = tmp_path_factory.mktemp("shim")
     return TargetFunctions(request.param, sorted(SHIM.glob("*.c")), directory)
-
-
-def test_soft_float_is_ieee_754_on_emulated_cores(target: TargetFunctions) -> None:
-    arm = target.is_arm
-    names = {op: f"__aeabi_f{op}" if arm else f"__{op}sf3" for op in ("add", "sub", "mul", "div")}
-    generator = random.Random(5)
-    for _ in range(500):
-        a, b = float_bits(generator), float_bits(generator)
-        for key, expected in _arithmetic(a, b).items():
-            got = target.call(names[key], a, b)[0]
-            assert _same(got, expected), (key, hex(a), hex(b), hex(got))
-        with np.errstate(all="ignore"):
-            root = target.call("sqrtf" if arm else "shim_sqrtf", a)[0]
-            assert _same(root, _bits(np.sqrt(_real(a)))), hex(a)
-
-
-def test_conversions_on_emulated_cores(target: TargetFunctions) -> None:
-    arm = target.is_arm
-    generator = random.Random(6)
-    for _ in range(500):
-        a, wide, narrow = float_bits(generator), integer(generator, 64), integer(generator, 32)
-        low = target.call("__aeabi_f2iz" if arm else "__fixsfsi", a)[0]
-        assert signed(low, 32) == _truncated(a, -(2**31), 2**31 - 1)
-        assert target.call("__aeabi_f2uiz" if arm else "__fixunssfsi", a)[0] == _truncated(a, 0, M32)
-        halves = target.call("__aeabi_f2lz" if arm else "__fixsfdi", a)
-        assert signed(halves[1] << 32 | halves[0], 64) == _truncated(a, -(2**63), 2**63 - 1)
-        got = target.call("__aeabi_ul2f" if arm else "__floatundisf", wide & M32, wide >> 32)[0]
-        assert got == _bits(np.float32(np.uint64(wide)))
-        got = target.call("__aeabi_i2f" if arm else "__floatsisf", narrow)[0]
-        assert got == _bits(np.float32(np.int32(signed(narrow, 32))))
 
 
 def test_64_bit_division_on_emulated_cores(target: TargetFunctions) -> None:

@@ -105,8 +105,7 @@ def _build(entries: Sequence[Entry], build: Build, directory: Path) -> Path:
         if source not in written:  # of several directories, with names that occur twice
             _tool([*command, source, "-o", source.replace("/", "_") + ".o"], directory)
     if build.core != "host":
-        shim = [str(path) for path in (*SHIM_SOURCES, SHIM_SOURCES[0].with_name("soft_float.c"))]
-        _compile([*command, *build.runtime], shim, directory)
+        _compile([*command, *build.runtime], list(map(str, SHIM_SOURCES)), directory)
     objects = sorted(str(path) for path in directory.glob("*.o"))
     if build.core == "host":
         command = ["gcc", *objects, "-lm", "-o", "image"]

@@ -39,10 +39,8 @@ CACHED_FIRMWARES = 60
 STACK_MARGIN_BYTES = 64  # an exception's frame
 STACK_STEP_BYTES = 256
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
-# Our own runtime has no double precision.
-_DOUBLES = re.compile(
-    r"undefined (symbol: |reference to `)__(aeabi_[a-z0-9]*(d2|2d|d[a-z]+)|[a-z]*df[a-z0-9]*)"
-)
+# Our own runtime has no floating point.
+_FLOATS = re.compile(r"undefined (symbol: |reference to [`'])(__(aeabi_\w+|\w*[sd]f\w*)|sqrtf?\b)")
 _OVERFLOW = re.compile(r"overflowed by")
 
 # What surrounds the model is built for size.
@@ -292,7 +290,7 @@ def _link(command: list[str], tools: Toolchain, project: Project, stored: Path, 
         made = Path(scratch) / ELF_FILE
         script = ["-T", LINKER_SCRIPT] if project.port != "host" else []
         finished = run([*command, *script, "-o", str(made)], project.directory, timeout_s)
-        if finished.status != 0 and _DOUBLES.search(finished.output):
+        if finished.status != 0 and _FLOATS.search(finished.output):
             command = [*command, tools.runtime]
             finished = run([*command, *script, "-o", str(made)], project.directory, timeout_s)
         if finished.status != 0 and _OVERFLOW.search(finished.output):

@@ -53,7 +53,7 @@ _COMMON = (
     "protocol.c",
     "protocol.h",
 )
-SHIM = ("memory.c", "integer.c", "soft_float.c")
+SHIM = ("memory.c", "integer.c")
 _EMULATED = ("cortex_m", "riscv")
 _PORT_FILES: dict[Port, tuple[str, ...]] = {
     "host": ("common/main.c", "host/port.c"),

@@ -55,8 +55,8 @@ class Toolchain:
 
     @property
     def runtime(self) -> str:
-        """What links the compiler's own runtime library, which has double precision. zig builds it when one
-        core first needs it, which takes seconds."""
+        """What links the compiler's own runtime library, which has floating point for cores without it. zig
+        builds it when one core first needs it, which takes seconds."""
         return "-rtlib=compiler-rt" if self.name == "zig" else "-lgcc"
 
     @property
