@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tinyserve.health.verdict import Verdict
     from tinyserve.slots.audit import Audit
     from tinyserve.slots.connection import Target
+    from tinyserve.slots.fleet.watch import Reading
 
 
 @click.command(name="health")
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     "--merge", "readings", multiple=True, type=PATH, metavar="JSON",
     help="Add an earlier --json, of this device or of others; repeatable. Alone it needs no device.",
 )  # fmt: skip
+@click.option("--fleet", type=PATH, metavar="TOML", help="Read all devices of this file, and their sum.")
 @click.option(
     "--audit", "audited", type=click.IntRange(1, 100_000), metavar="N",
     help="Have the device compute N inputs, and this computer, too: other bytes are a fault of the hardware.",
@@ -54,6 +56,7 @@ def command(
     *,
     bundle: Path,
     readings: tuple[Path, ...],
+    fleet: Path | None,
     audited: int | None,
     clear: bool,
     min_count: int,
@@ -70,7 +73,7 @@ def command(
     the values' range, scores and classes; inputs never leave them.
     """
     from tinyserve import bundle as bundles
-    from tinyserve.errors import ModelError, UsageError
+    from tinyserve.errors import DeviceError, ModelError, UsageError
     from tinyserve.health import profile
     from tinyserve.health.counters import merged
     from tinyserve.health.verdict import judge
@@ -85,7 +88,14 @@ def command(
         )
     counted = [read_json(path) for path in readings]
     audit = None
-    if target.twin is not None or target.port is not None or not counted:
+    absent = False
+    if fleet is not None:
+        read = _read_fleet(fleet, made, reference, clear)
+        counted += [one.counters for one in read if one.counters is not None]
+        absent = any(one.counters is None for one in read)
+        if not counted:
+            raise DeviceError(f"{fleet}: no device gave counters", "connect them, and try again")
+    elif target.twin is not None or target.port is not None or not counted:
         seen, audit = _read_device(target, clear, made, audited)
         counted.append(seen)
     elif audited is not None:
@@ -106,7 +116,23 @@ def command(
         for line in audit_lines(audit):
             echo(line)
         audit.check()
-    return 3 if verdict.state == "drift" else 0
+    return 3 if verdict.state == "drift" else 8 if absent else 0
+
+
+def _read_fleet(fleet: Path, made: Bundle, reference: Profile, clear: bool) -> list[Reading]:
+    """Of each device, said in a line each."""
+    from tinyserve.cli.progress import progress
+    from tinyserve.health.verdict import judge
+    from tinyserve.report.text.health import reading_line
+    from tinyserve.slots.fleet import config
+    from tinyserve.slots.fleet.watch import read_fleet
+
+    with progress() as report:
+        found = read_fleet(config.load(fleet), made.manifest.model_sha256, clear, report)
+    for one in found:
+        verdict = judge(reference, one.counters, made.manifest.labels) if one.counters else None
+        echo(reading_line(one, verdict))
+    return found
 
 
 @dataclass(frozen=True)

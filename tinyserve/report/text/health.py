@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tinyserve.health.counters import Counters
 from tinyserve.health.verdict import LEAST_LOOKS, Verdict
 from tinyserve.slots.audit import Audit
+from tinyserve.slots.fleet.watch import Reading
 from tinyserve.slots.reasons import Reason
 
 _SHOWN = 5
@@ -50,3 +51,12 @@ def audit_lines(audit: Audit) -> Iterator[str]:
             f"audit: input {one.sample}, output {one.output}, byte {one.offset}: "
             f"{one.found} instead of {one.expected}, {again}"
         )
+
+
+def reading_line(reading: Reading, verdict: Verdict | None) -> str:
+    """A device of a fleet."""
+    if reading.counters is None or verdict is None:
+        return f"{reading.name}: {reading.failure}"
+    moved = "; ".join(f"{finding.what} {finding.words}" for finding in verdict.findings)
+    state = {"too few": "too few to tell", "ok": "no drift"}.get(verdict.state, f"drift: {moved}")
+    return f"{reading.name}: {reading.counters.inferences:,} inferences, {state}"
