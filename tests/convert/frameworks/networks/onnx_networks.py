@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper
 from tinyserve.convert.frameworks.onnx_import import branches
 
 Array = npt.NDArray[Any]
-OPSETS = (9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21)
+OPSETS = tuple(range(9, onnx.defs.onnx_opset_version() + 1))
 _IR = 8
 onnxruntime.set_default_logger_severity(4)
 
@@ -72,6 +72,13 @@ class Network:
     def one(self, op: str, inputs: list[str], **attributes: Any) -> str | None:
         made = self.add(op, inputs, **attributes)
         return made[0] if made else None
+
+    def chain(self, x: str, *ops: str) -> str | None:
+        """Operators of one input, one after the other."""
+        made: str | None = x
+        for op in ops:
+            made = made and self.one(op, [made])
+        return made
 
     def shape(self, name: str) -> tuple[int, ...]:
         return tuple(self.values[name].shape)
@@ -531,8 +538,62 @@ def scatter(net: Network, x: str) -> str | None:
         )
     if net.opset < 11:
         return None
-    index = np.array([[int(net.random.integers(n)) for n in shape[:2]]], np.int64)
-    return net.one("ScatterND", [x, net.constant(index), net.weights(1, *shape[2:])])
+    count = int(net.pick(1, 1, 3))
+    index = np.array([[int(net.random.integers(n)) for n in shape[:2]] for _ in range(count)], np.int64)
+    if net.opset < 16 or (len({tuple(row) for row in index}) == count > 1 and net.pick(True, False)):
+        return net.one("ScatterND", [x, net.constant(index), net.weights(count, *shape[2:])])
+    how = net.pick("add", "mul", *(["max", "min"] if net.opset >= 18 else []))
+    return net.one("ScatterND", [x, net.constant(index), net.weights(count, *shape[2:])], reduction=how)
+
+
+def rare(net: Network, x: str) -> str | None:
+    """Operators that few models have."""
+    shape, last = net.shape(x), len(net.shape(x)) - 1
+    rows = np.sort(net.values[x], -1)
+    close = shape[-1] > 1 and np.diff(rows, axis=-1).min() < 1e-3
+    choices: dict[str, Callable[[], str | None]] = {
+        "Hardmax": lambda: None if close else net.one("Hardmax", [x], axis=last),
+        "Compress": lambda: net.one(
+            "Compress", [x, net.constant(np.arange(shape[-1]) % 2 == 0)], axis=last
+        ),
+        "GlobalLpPool": lambda: net.one("GlobalLpPool", [x], p=int(net.pick(1, 2))) if last > 1 else None,
+        "GatherND": lambda: net.one(
+            "GatherND", [x, net.constant(net.random.integers(0, shape[1], (1, 2, 1)))], batch_dims=1
+        ) if net.opset >= 12 else None,
+        "ReverseSequence": lambda: net.one(
+            "ReverseSequence", [x, net.constant(np.array([int(net.random.integers(1, shape[1] + 1))]))],
+            batch_axis=0, time_axis=1,
+        ) if net.opset >= 10 else None,
+        "CenterCropPad": lambda: net.one(
+            "CenterCropPad", [x, net.constant(np.array([int(net.pick(2, 5, 7))]))], axes=[1]
+        ) if net.opset >= 18 else None,
+        "Asin": lambda: net.chain(x, "Tanh", "Asin"),
+        "Acos": lambda: net.chain(x, "Tanh", "Acos"),
+        "CumProd": lambda: net.one(
+            "CumProd", [x, net.constant(np.int64(last))], reverse=int(net.pick(0, 1)),
+            exclusive=int(net.pick(0, 1)),
+        ) if net.opset >= 26 else None,
+        "Swish": lambda: net.one("Swish", [x]) if net.opset >= 24 else None,
+        "RMSNormalization": lambda: net.one(
+            "RMSNormalization", [x, net.weights(shape[-1])], axis=-1
+        ) if net.opset >= 23 else None,
+    }  # fmt: skip
+    return choices[net.pick(*choices)]() if last else None
+
+
+def attend(net: Network, x: str) -> str | None:
+    """The operator Attention, whose heads lie in the last axis."""
+    shape = net.shape(x)
+    if net.opset < 23 or len(shape) != 3:
+        return None
+    heads = int(net.pick(1, 2))
+    parts = [net.one("MatMul", [x, net.weights(shape[-1], 4)]) for _ in range(3)]
+    if any(part is None for part in parts):
+        return None
+    return net.one(
+        "Attention", [str(part) for part in parts], q_num_heads=heads, kv_num_heads=heads,
+        is_causal=int(net.pick(0, 1)),
+    )  # fmt: skip
 
 
 def triangle(net: Network, x: str) -> str | None:
@@ -594,7 +655,7 @@ ANY: tuple[Layer, ...] = (
     pad, activation, activation, activation, clip, arithmetic, arithmetic, residual, concat, slice_, split,
     transpose, reshape, gather, reduce_, softmax, layer_norm, l2_norm, power, matmul, left_matmul, attention,
     flatten_gemm, einsum, recurrent, where, embedding, expand, squeeze, top, scatter, triangle, integers,
-    branch,
+    branch, rare, rare, attend,
 )  # fmt: skip
 _MOST_ELEMENTS = 6000
 

@@ -83,6 +83,41 @@ MODELS = {
         "p = MatMul(x, w) t = Transpose<perm = [0, 1]>(p) y = Sub(t, b)",
         "float[3,2] w = {1, 2, 3, 4, 5, 6}, float[1] b = {0.5}",
     ),
+    "sums_on_one_element": (
+        "float[1,5] x, float[1,4] u", "float[a,b] y",
+        "y = ScatterElements<axis = 1, reduction = \"add\">(x, i, u)",
+        "int64[1,4] i = {1, -4, 3, 1}",
+    ),
+    "the_largest_on_one_element": (
+        "float[1,2,3] x, float[3,3] u", "float[a,b,c] y", "y = ScatterND<reduction = \"max\">(x, i, u)",
+        "int64[3,2] i = {0, 1, 0, 0, 0, 1}",
+    ),
+    "batches_of_places": (
+        "float[1,2,3,2] x", "float[a,b,c] y", "y = GatherND<batch_dims = 2>(x, i)",
+        "int64[1,2,1] i = {2, -3}",
+    ),
+    "the_first_of_the_largest": (
+        "float[1,2,5] x", "float[a,b,c] y", "r = Relu(x) y = Hardmax<axis = -1>(r)", ""
+    ),
+    "kept_by_a_condition": (
+        "float[1,2,3] x", "float[n] y", "y = Compress(x, c)", "bool[6] c = {1, 0, 0, 1, 1, 0}"
+    ),
+    "logarithms_of_large_sums": (
+        "float[1,3,4] x", "float[a,b] y", "w = Mul(x, s) y = ReduceLogSumExp<keepdims = 0>(w, a)",
+        "float s = {200.0}, int64[1] a = {-1}",
+    ),
+    "arcs": (
+        "float[1,9] x", "float[a,b] y, float[a,b] z", "t = Tanh(x) y = Asin(t) z = Acos(t)", ""
+    ),
+    "what_is_infinite": (
+        "float[1,9] x", "float[a,b] y", "w = Mul(x, s) e = Exp(w) n = IsInf(e) y = Where(n, x, w)",
+        "float s = {300.0}",
+    ),
+    "parts_turned_around": (
+        "float[1,4,2] x", "float[a,b,c] y", "y = ReverseSequence<batch_axis = 0, time_axis = 1>(x, n)",
+        "int64[1] n = {3}",
+    ),
+    "norms": ("float[1,2,3,4] x", "float[a,b,c,d] y", "y = GlobalLpPool<p = 2>(x)", ""),
     "a_row_of_zeros_has_no_norm": (
         "float[1,8] x", "float[a,b] y",
         "s = ReduceSum(x, a) l = LogSoftmax<axis = 1>(s) y = LpNormalization<axis = 1, p = 1>(l)",
@@ -172,6 +207,24 @@ def test_rows_of_which_a_mask_leaves_nothing(infinite: bool, exact: bool, tmp_pa
     graph = helper.make_graph(nodes, "attention", infos[:1], infos[1:], held)
     source = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     assert all(_is_exact(one) for one in differences(source, tmp_path)) is exact
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        "Attention<q_num_heads = 2, kv_num_heads = 2>(x, x, x)",
+        "Attention<q_num_heads = 1, kv_num_heads = 1, is_causal = 1>(x, x, x)",
+        "RotaryEmbedding<num_heads = 2>(x, cos, sin, at)",
+        "CenterCropPad<axes = [1]>(x, seven)",
+        "Swish(x)",
+    ],
+)
+def test_operators_of_the_newest_sets(node: str, tmp_path: Path) -> None:
+    """Those that ONNX defines by others are written as those."""
+    held = "float[6,1] cos = {0}, float[6,1] sin = {0}, int64[1,5] at = {0, 1, 2, 3, 4}, int64[1] seven = {7}"
+    held = held.replace("{0}", "{0.1, 0.2, 0.3, 0.4, 0.5, 0.6}")
+    source = model("float[1,5,4] x", "float[a,b,c] y", f"y = {node}", held, opset=24)
+    assert all(_is_exact(one) for one in differences(source, tmp_path))
 
 
 def _is_exact(one: object) -> bool:

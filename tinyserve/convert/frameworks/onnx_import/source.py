@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import importlib
 import importlib.metadata
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinyserve.convert.frameworks.onnx_import.naming import describe
+from tinyserve.convert.frameworks.onnx_import.node import HANDLERS
 from tinyserve.convert.frameworks.onnx_ml import plain
 from tinyserve.convert.frameworks.onnx_ml.attributes import classic_nodes
 from tinyserve.convert.frameworks.tensorflow import static_shapes
@@ -29,6 +31,9 @@ _EXPORT_QDQ = (
     "export it as QDQ (onnxruntime: quantize_static with quant_format=QuantFormat.QDQ, activation_type and "
     "weight_type QInt8), or give the float model with --representative DATA"
 )
+
+_FOLDED = frozenset({"Range", "BlackmanWindow", "HammingWindow", "HannWindow", "DynamicQuantizeLinear"})
+"""Of known numbers, and known when they are converted; and what is refused."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ def read(path: Path, input_shapes: Sequence[Sequence[int]]) -> OnnxSource:
     _check_projections(model, path)
     if model.functions:
         model = importlib.import_module("onnx.inliner").inline_local_functions(model)
+    model = _spelled_out(onnx, model)
     labels = plain.labels(model)
     notes = plain.prune(model) if any(classic_nodes(model)) else []
     widen(onnx, model)
@@ -79,6 +85,30 @@ def read(path: Path, input_shapes: Sequence[Sequence[int]]) -> OnnxSource:
     versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     outputs = [value.name for value in model.graph.output]
     return OnnxSource(model, names, shapes, outputs, max(versions, default=1), notes, labels)
+
+
+def _spelled_out(onnx: Any, model: Any) -> Any:
+    """The model with operators that have no form here, and which ONNX itself defines by others (Attention,
+    RotaryEmbedding, CenterCropPad), written as those."""
+    used = {node.op_type for node in model.graph.node if node.domain in ("", "ai.onnx")} - set(HANDLERS)
+    defined = {
+        schema.name
+        for schema in onnx.defs.get_all_schemas_with_history()
+        if schema.domain == "" and (schema.has_function or schema.has_context_dependent_function)
+    }
+    wanted = sorted((used & defined) - _FOLDED)
+    if not wanted:
+        return model
+    names = [("", name) for name in wanted]
+    inliner, typed = importlib.import_module("onnx.inliner"), copy.deepcopy(model)
+    for tensor in model.graph.initializer:
+        info = onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, list(tensor.dims))
+        typed.graph.value_info.append(info)
+    try:
+        typed = onnx.shape_inference.infer_shapes(typed)
+        return inliner.inline_selected_functions(typed, names, inline_schema_functions=True)
+    except (RuntimeError, ValueError, onnx.shape_inference.InferenceError):
+        return model  # without types and shapes it may not know how: refused by name later
 
 
 def _checked(onnx: Any, path: Path) -> Any:

@@ -98,7 +98,12 @@ def _check(node: Any, known: set[str]) -> None:
             f"{describe(node)} is a loop with a graph of its own",
             "export the model with its loop unrolled, or its recurrent layers as LSTM, GRU or RNN",
         )
-    if node.op_type in _DYNAMIC and not known.issuperset(name for name in node.output if name):
+    counted = node.op_type == "Compress" and node.input[1] in known
+    if (
+        node.op_type in _DYNAMIC
+        and not counted
+        and not known.issuperset(name for name in node.output if name)
+    ):
         raise UnsupportedError(
             f"{describe(node)} gives values whose number depends on data, or has a graph of its own",
             "leave such steps to the program around the model, or export it without them",

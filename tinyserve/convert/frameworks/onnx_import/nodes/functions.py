@@ -60,17 +60,39 @@ _ATAN = (-0.00174370114, 0.0106807194, -0.0307175089, 0.0574635579, -0.083720639
 
 @handles("Atan")
 def _atan(ctx: Context, node: Node) -> Value:
-    """Of |x| up to 1 by the polynomial; beyond, as pi / 2 less that of 1 / |x|."""
     x = node.input(0)
-    size = unary(ctx, "ABS", x)
-    one = ctx.scalar(1)
-    low, high = arithmetic.binary(ctx, "MINIMUM", size, one), arithmetic.binary(ctx, "MAXIMUM", size, one)
+    return multiply(ctx, sign(ctx, x), _angle(ctx, unary(ctx, "ABS", x), ctx.scalar(1)))
+
+
+@handles("Asin", "Acos")
+def _arc(ctx: Context, node: Node) -> Value:
+    """asin(x) is the angle of x beside sqrt((1 - x) * (1 + x)); acos(x) = pi / 2 - asin(x)."""
+    x, one = node.input(0), ctx.scalar(1)
+    beside = unary(ctx, "SQRT", multiply(ctx, subtract(ctx, one, x), add(ctx, one, x)))
+    sine = multiply(ctx, sign(ctx, x), _angle(ctx, unary(ctx, "ABS", x), beside))
+    return sine if node.op == "Asin" else subtract(ctx, ctx.scalar(math.pi / 2), sine)
+
+
+def _angle(ctx: Context, up: Value, along: Value) -> Value:
+    """atan(up / along) of what is 0 or more, not both 0: up to 1 by the polynomial; beyond, as pi / 2 less
+    that of along / up."""
+    low, high = arithmetic.binary(ctx, "MINIMUM", up, along), arithmetic.binary(ctx, "MAXIMUM", up, along)
     ratio = divide(ctx, low, high)
     square = unary(ctx, "SQUARE", ratio)
     angle = multiply(ctx, ratio, arithmetic.polynomial(ctx, square, _ATAN))
-    beyond = arithmetic.binary(ctx, "GREATER", size, one)
-    other = subtract(ctx, ctx.scalar(math.pi / 2), angle)
-    return multiply(ctx, sign(ctx, x), arithmetic.select(ctx, beyond, other, angle))
+    beyond = arithmetic.binary(ctx, "GREATER", up, along)
+    return arithmetic.select(ctx, beyond, subtract(ctx, ctx.scalar(math.pi / 2), angle), angle)
+
+
+@handles("IsInf")
+def _is_infinite(ctx: Context, node: Node) -> Value:
+    """Beyond the largest number there is."""
+    x, most = node.input(0), ctx.scalar(float(np.finfo(np.float32).max))
+    up, down = (bool(node.attribute(f"detect_{sign}", 1)) for sign in ("positive", "negative"))
+    if not up and not down:
+        return ctx.constant(np.zeros(x.shape, bool))
+    size = unary(ctx, "ABS", x) if up and down else x if up else unary(ctx, "NEG", x)
+    return arithmetic.binary(ctx, "GREATER", size, most)
 
 
 def sign(ctx: Context, x: Value) -> Value:

@@ -3,12 +3,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from tinyserve.convert.frameworks.onnx_import import arithmetic, movement, reduction
 from tinyserve.convert.frameworks.onnx_import.context import INT32, Context
 from tinyserve.convert.frameworks.onnx_import.node import Node, handles
+from tinyserve.convert.frameworks.onnx_import.nodes import scattering
 from tinyserve.convert.frameworks.onnx_import.values import Value
+
+Array = npt.NDArray[Any]
 
 
 @handles("Gather")
@@ -82,11 +88,58 @@ def _one_hot(ctx: Context, node: Node) -> Value:
 def _gather_nd(ctx: Context, node: Node) -> Value:
     """Known places: the axes that they name become one, along which rows are taken."""
     x, places = node.input(0), node.constant(1, "places")
-    if node.attribute("batch_dims", 0):
-        raise node.refusal("with batch_dims")
+    if batch := node.attribute("batch_dims", 0):
+        return scattering.picked(ctx, x, _batched(scattering.numbers(x), places, batch))
     depth = places.shape[-1]
     extents = x.shape[:depth]
     positive = np.where(places < 0, places + np.array(extents), places)
     flat = np.ravel_multi_index(tuple(np.moveaxis(positive, -1, 0)), extents)
     rows = movement.reshape(ctx, x, (int(np.prod(extents)), *x.shape[depth:]))
     return movement.reshape(ctx, movement.gather(ctx, rows, ctx.constant(flat), 0), node.shapes[0])
+
+
+def _batched(x: Array, places: Array, batch: int) -> Array:
+    """GatherND over each pair of ``batch`` leading axes."""
+    outer = x.shape[:batch]
+    rows = [
+        one[tuple(np.moveaxis(where, -1, 0))]
+        for one, where in zip(
+            x.reshape(-1, *x.shape[batch:]), places.reshape(-1, *places.shape[batch:]), strict=True
+        )
+    ]
+    return np.stack(rows).reshape(*outer, *rows[0].shape)
+
+
+@handles("Hardmax")
+def _hardmax(ctx: Context, node: Node) -> Value:
+    """1 at the first of the largest, along one axis; before opset 13 along all from this one on."""
+    x = node.input(0)
+    old = node.opset < 13
+    axis = node.attribute("axis", 1 if old else -1) % x.rank
+    if old:
+        x = movement.reshape(ctx, x, (int(np.prod(x.shape[:axis])), int(np.prod(x.shape[axis:]))))
+        axis = 1
+    places = np.arange(x.shape[axis], dtype=np.int32).reshape([-1 if i == axis else 1 for i in range(x.rank)])
+    first = reduction.arg(ctx, "ARG_MAX", x, axis, True)
+    mask = arithmetic.cast(ctx, arithmetic.binary(ctx, "EQUAL", first, ctx.constant(places)), x.dtype)
+    return movement.reshape(ctx, mask, node.input(0).shape)
+
+
+@handles("Compress")
+def _compress(ctx: Context, node: Node) -> Value:
+    x, kept = node.input(0), np.flatnonzero(node.constant(1, "a condition"))
+    axis = node.attribute("axis")
+    if axis is None:
+        return scattering.picked(ctx, x, np.arange(int(np.prod(x.shape)))[kept])
+    return movement.gather(ctx, x, ctx.constant(kept.astype(np.int32)), axis % x.rank)
+
+
+@handles("ReverseSequence")
+def _reverse_sequence(ctx: Context, node: Node) -> Value:
+    """The first elements of each row the other way around, as many as are known."""
+    x, lengths = node.input(0), node.constant(1, "lengths")
+    time, batch = node.attribute("time_axis", 0), node.attribute("batch_axis", 1)
+    order = np.moveaxis(scattering.numbers(x), (batch, time), (0, 1)).copy()
+    for row, length in zip(order, lengths, strict=True):
+        row[:length] = row[:length][::-1].copy()
+    return scattering.picked(ctx, x, np.moveaxis(order, (0, 1), (batch, time)))
