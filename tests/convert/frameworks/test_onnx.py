@@ -137,6 +137,25 @@ def test_a_sequence_of_tokens_ends_in_a_class(tmp_path: Path) -> None:
     assert made.manifest.accuracy[0].sqnr_db is not None and made.manifest.accuracy[0].sqnr_db > 25
 
 
+@pytest.mark.slow
+def test_tokens_that_are_given_as_floats_keep_their_numbers(tmp_path: Path) -> None:
+    """Quantized to 8 bits there would be 256 of them, for a table of 900 rows."""
+    nodes = [
+        helper.make_node("Cast", ["tokens"], ["ids"], to=TensorProto.INT64),
+        helper.make_node("Gather", ["table", "ids"], ["e"]),
+        helper.make_node("ReduceMean", ["e"], ["m"], axes=[1], keepdims=0),
+        helper.make_node("Gemm", ["m", "v"], ["scores"], transB=1),
+    ]
+    model = model_of(
+        nodes, {"tokens": (1, 7)}, {"scores": (1, 5)}, {"table": weights(900, 6), "v": weights(5, 6)}
+    )
+    source = saved(model, tmp_path / "tokens.onnx")
+    np.savez(tmp_path / "d.npz", tokens=random().integers(0, 900, (60, 7)).astype(np.float32))
+    made = convert(source, representative=tmp_path / "d.npz", output=tmp_path / "b")
+    assert made.manifest.inputs[0].dtype == "int32"
+    assert made.manifest.accuracy[0].sqnr_db is not None and made.manifest.accuracy[0].sqnr_db > 25
+
+
 def test_half_precision_and_bytes_are_taken_as_floats(tmp_path: Path) -> None:
     nodes = [
         helper.make_node("Cast", ["pixels"], ["x"], to=TensorProto.FLOAT16),

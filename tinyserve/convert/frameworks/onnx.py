@@ -20,6 +20,7 @@ from tinyserve.convert.frameworks.onnx_import.importer import Imported, Importer
 from tinyserve.convert.frameworks.onnx_import.naming import describe
 from tinyserve.convert.frameworks.onnx_import.source import OnnxSource
 from tinyserve.convert.frameworks.onnx_ml import ensembles, plain
+from tinyserve.convert.tflite import tidy
 from tinyserve.convert.worker.loaded import Arrays, Loaded, Say
 from tinyserve.convert.worker.messages import LoadModel, Place
 from tinyserve.errors import TinyserveError, UnsupportedError
@@ -41,7 +42,7 @@ def load(request: LoadModel, say: Say) -> Loaded:
         message = error.message.removeprefix(f"{request.source}: ").removeprefix(f"{where}: ")
         raise type(error)(f"{where}: {message}", error.hint) from error
     return Loaded(
-        tflite=imported.tflite,
+        tflite=tidy.tidied(imported.tflite),
         framework="onnx",
         tools=tools,
         original=_original(source),

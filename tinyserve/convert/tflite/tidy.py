@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What TensorFlow's converter writes, in operators that TFLM has, where that changes no value. Worker process
-only."""
+"""What TensorFlow's converter and the import of ONNX write, in operators and types that TFLM and quantizers
+have, where that changes no value. Worker process only."""
 
 from __future__ import annotations
 
