@@ -68,6 +68,8 @@ class Counted:
     reason: str
     instructions: int
     units: int
+    inputs: int
+    outputs: int
 
     @property
     def per_unit(self) -> float:
@@ -90,7 +92,15 @@ def count(
     elf = _link(list(programs.values()), column, directory, jobs)
     found = _in_qemu(elf) if column.core == "cortex-m55" else _in_unicorn(elf, programs, column)
     return {
-        layer: Counted(layer, _kernels(program), _reason(program), instructions, _units(program))
+        layer: Counted(
+            layer,
+            _kernels(program),
+            _reason(program),
+            instructions,
+            _units(program),
+            sum(tensor.elements for tensor in program.input_tensors),
+            sum(tensor.elements for tensor in program.output_tensors),
+        )
         for (layer, program), instructions in zip(programs.items(), found, strict=True)
     }
 
@@ -107,6 +117,14 @@ def _program(layer: Layer, column: Column, variant: str = "") -> Program | None:
         return program
     choices = tuple(Choice(name, variant) for name, names in program.offers.items() if variant in names)
     return lower(model, replace(target, choices=choices), "model") if choices else None
+
+
+def offers(layer: Layer, column: Column) -> list[str]:
+    """The variants that the layer can have, the chosen one first; none where it is of another kind."""
+    program = _program(layer, column)
+    names = list(next(iter(program.offers.values()), ())) if program is not None else []
+    # A layer whose results are constant has no choice.
+    return names if program is not None and any(call.macs for call in program.calls) else []
 
 
 def _kernels(program: Program) -> str:

@@ -25,6 +25,8 @@ _FACTORS = ("plain", "small", "tiny", "large", "wide")
 """Of channels: alike; one of 2^-14; one of 0; one of 1.4; spread over 2^-4 to 2^-12."""
 _ZERO_POINTS = (-128, 5)
 _SEED = 185
+_OTHER_KERNELS = frozenset({"dtype", "state", "name", "average", "source", "target", "split"})
+"""Fields with which another computation is asked for: a neighbour has the same."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,10 @@ def draw(kind: type[Layer], r: Random) -> Layer:
 
 
 def neighbours(layer: Layer) -> Iterator[Layer]:
-    """One step further in each field."""
-    for name, values in layer.steps().items():
+    """One step further in each field that does not ask for something else."""
+    shapes = {name: values for name, values in layer.steps().items() if name not in _OTHER_KERNELS}
+    for name, weighted in shapes.items():
+        values = tuple(dict.fromkeys(weighted))
         at = values.index(getattr(layer, name))
         for other in values[max(0, at - 1) : at] + values[at + 1 : at + 2]:
             near = replace(layer, **{name: other})

@@ -110,8 +110,8 @@ class Dots:
         )
 
 
-DSP = Dots("dsp", 1.6, 2.6, 40.0, "SMLAD on four taps x 4 rows")
-THUMB1 = Dots("thumb1", 3.6, 4.6, 80.0, "four rows share each input")
+DSP = Dots("dsp", 1.6, 2.6, 48.0, "SMLAD on four taps x 4 rows")
+THUMB1 = Dots("thumb1", 3.6, 4.6, 95.0, "four rows share each input")
 MVE = Dots("mve", 0.2, 0.35, 30.0, "VMLADAV on 16 taps x 4 rows")
 
 
@@ -224,7 +224,7 @@ def _lower_svdf(node: Node, lowering: Lowering, dots: Dots) -> None:
 
 
 def batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
-    """One candidate for int8 whose left matrices lie in rows, where transposing the right ones pays."""
+    """One candidate for int8 whose left matrices lie in rows."""
     left, right, output = node.input("input1"), node.input("input2"), node.output
     shape = matrices(node)
     if left.dtype is not DType.INT8 or node.attributes.adjoint_left or not _products_scale(node):
@@ -232,8 +232,6 @@ def batch_matmul(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:
     count = output.elements // (shape.rows * shape.columns)
     at_run_time = not node.attributes.adjoint_right and not right.is_constant
     transposing = 6.0 * shape.columns * shape.depth if at_run_time else 0.0
-    if transposing and shape.rows < 3:
-        return []
     cost = count * ((shape.rows + 1) * dots.cost(shape.columns, shape.depth) + transposing)
     return [dots.candidate(cost, lambda: _lower_batch_matmul(node, lowering, dots))]
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import DType, Node
+from tinyserve.compiler.ops.linear.batch_matmul import BatchMatmul
 from tinyserve.compiler.ops.linear.conv_2d import Conv2D
 from tinyserve.compiler.ops.linear.depthwise_conv_2d import DepthwiseConv2D
 
@@ -38,14 +39,17 @@ _DEPTHWISE = {
     "thumb1": _Rates(105, 13.0),
     "rv32m": _Rates(37, 5.7),
 }
+_MATRICES = {"mve": _Rates(35, 5.6), "dsp": _Rates(35, 4.2), "thumb1": _Rates(93, 8.2)}
 _INTEGERS: dict[tuple[str, DType], dict[str, _Rates]] = {
     ("conv_2d", DType.INT8): _CONVOLUTION,
     ("conv_2d", DType.INT16): _CONVOLUTION_S16,
     ("depthwise_conv_2d", DType.INT8): _DEPTHWISE,
+    ("batch_matmul", DType.INT8): _MATRICES,
 }
 _MACS: dict[str, Callable[[Node], int]] = {
     "conv_2d": Conv2D().macs,
     "depthwise_conv_2d": DepthwiseConv2D().macs,
+    "batch_matmul": BatchMatmul().macs,
 }
 
 
@@ -54,9 +58,11 @@ def cost(name: str, node: Node, features: frozenset[str]) -> float:
 
     ``name``: the operator's module.
     """
-    known = name in _MACS and node.input("weights").dtype is DType.INT8
-    by_feature = _INTEGERS.get((name, node.input("input").dtype)) if known else None
-    rates = next((one for feature, one in (by_feature or {}).items() if feature in features), None)
+    first, second = node.inputs[:2] if name in _MACS else (None, None)
+    if first is None or second is None or second.dtype is not DType.INT8:
+        return UNKNOWN
+    by_feature = _INTEGERS.get((name, first.dtype), {})
+    rates = next((one for feature, one in by_feature.items() if feature in features), None)
     if rates is None:
         return UNKNOWN
     return rates.per_output * node.output.elements + rates.per_product * _MACS[name](node)

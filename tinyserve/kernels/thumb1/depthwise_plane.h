@@ -15,19 +15,22 @@
 #include "../common/params.h"
 #include "requantize.h"
 
-/* taps: of each output channel `taps` pairs of a weight and a byte offset in the plane. pitch: words of a sub-plane's
- * row. sub_rows: words of the sub-planes of one remainder of rows. column_plane, row_plane: words from the sub-plane of
- * one remainder to the next one's. runs: sums of a strip are of so many runs (0: of one per row) of `groups` fives. */
+/* taps: of each output channel tap_count pairs of a weight and a byte offset in the plane. places: where the first
+ * inputs of a row go, one per remainder, in words; of each, `whole` follow, of the first `extra` one more. pitch: words
+ * of a sub-plane's row. row_plane, column_plane: words from the sub-plane of one remainder to the next one's. one_run:
+ * a strip's outputs are summed at once; groups of five that a strip (or a row) has, and the last strip. The compiler
+ * divides: the core can't. */
 typedef struct {
     const int32_t *taps;
     const int32_t *requant; /* ts_thumb1_channel, 8 words each */
+    const int32_t *places;
     int32_t tap_count;
     int32_t input_channels, depth_multiplier;
-    int32_t input_rows, input_columns, input_row_step, input_column_step;
+    int32_t input_rows, whole, extra, input_row_step, input_column_step;
     int32_t output_rows, output_columns, output_row_step, output_column_step;
-    int32_t stride_rows, stride_columns, pad_rows, pad_columns;
+    int32_t stride_rows, stride_columns, pad_rows;
     int32_t pitch, row_plane, column_plane, plane_words, plane_rows, strip_rows;
-    int32_t one_run;
+    int32_t one_run, groups, last_groups;
     int32_t input_zero_point;
     ts_activation activation;
 } ts_thumb1_depthwise_plane_params;
@@ -39,31 +42,38 @@ typedef struct {
 /* taps5.S */
 void ts_thumb1_taps5(const ts_thumb1_taps5_args *args, const int32_t *inputs, int32_t groups, int32_t *acc);
 
-/* A row of inputs, dealt out to the sub-planes of their remainders; `column` is the first one's, padding counted. */
+/* A row of inputs, dealt out to the sub-planes of their remainders. */
 TS_THUMB1_INLINE void ts_thumb1_plane_row(const ts_thumb1_depthwise_plane_params *p, const int8_t *from, int32_t *row)
 {
-    const int32_t step = p->input_column_step, stride = p->stride_columns;
-    for (int32_t phase = 0; phase < stride; ++phase) {
-        /* The first input of this remainder. */
-        int32_t first = phase - p->pad_columns % stride;
-        first += first < 0 ? stride : 0;
-        const int8_t *at = from + first * step;
-        int32_t *to = row + phase * p->column_plane + (p->pad_columns + first) / stride;
-        int32_t left = (p->input_columns - first + stride - 1) / stride;
+    const int32_t step = p->stride_columns * p->input_column_step;
+    for (int32_t i = 0; i < p->stride_columns; ++i, from += p->input_column_step) {
+        const int8_t *at = from;
+        int32_t *to = row + p->places[i];
+        int32_t left = i < p->extra ? p->whole + 1 : p->whole;
         for (; left >= 4; left -= 4) {
             to[0] = *at;
-            at += stride * step;
+            at += step;
             to[1] = *at;
-            at += stride * step;
+            at += step;
             to[2] = *at;
-            at += stride * step;
+            at += step;
             to[3] = *at;
-            at += stride * step;
+            at += step;
             to += 4;
         }
         for (; left > 0; --left) {
             *to++ = *at;
-            at += stride * step;
+            at += step;
+        }
+    }
+}
+
+/* A row of padding, in all sub-planes. */
+TS_THUMB1_INLINE void ts_thumb1_pad_row(const ts_thumb1_depthwise_plane_params *p, int32_t *row)
+{
+    for (int32_t i = p->stride_columns; i > 0; --i, row += p->column_plane) {
+        for (int32_t x = 0; x < p->pitch; ++x) {
+            row[x] = p->input_zero_point;
         }
     }
 }
@@ -73,34 +83,37 @@ TS_THUMB1_INLINE void ts_thumb1_plane_row(const ts_thumb1_depthwise_plane_params
 TS_THUMB1_INLINE void ts_thumb1_fill_plane(const ts_thumb1_depthwise_plane_params *p, const int8_t *input, int32_t y,
                                            int32_t *plane)
 {
-    for (int32_t i = 0; i < p->plane_rows; ++i) {
-        int32_t *row = plane + i % p->stride_rows * p->row_plane + i / p->stride_rows * p->pitch;
-        if (y + i >= 0 && y + i < p->input_rows) {
-            ts_thumb1_plane_row(p, input + (y + i) * p->input_row_step, row);
+    int32_t remainder = 0;
+    int32_t *row = plane;
+    const int8_t *from = input + y * p->input_row_step;
+    for (int32_t left = p->plane_rows; left > 0; --left, ++y, from += p->input_row_step) {
+        if (y >= 0 && y < p->input_rows) {
+            ts_thumb1_plane_row(p, from, row);
         } else if (p->strip_rows < p->output_rows) {
-            for (int32_t phase = 0; phase < p->stride_columns; ++phase) {
-                for (int32_t x = 0; x < p->pitch; ++x) {
-                    row[phase * p->column_plane + x] = p->input_zero_point;
-                }
-            }
+            ts_thumb1_pad_row(p, row);
+        }
+        row += p->row_plane;
+        if (++remainder == p->stride_rows) {
+            remainder = 0;
+            plane += p->pitch;
+            row = plane;
         }
     }
 }
 
-/* The output rows of a strip, of one output channel. */
+/* The output rows of a strip, of one output channel; sums_row: from a row's sums to the next one's. */
 TS_THUMB1_INLINE void ts_thumb1_plane_sums(const ts_thumb1_depthwise_plane_params *p, const int32_t *taps, int32_t rows,
-                                           const int32_t *plane, int32_t *sums)
+                                           int32_t sums_row, const int32_t *plane, int32_t *sums)
 {
     const ts_thumb1_taps5_args args = {taps, taps + 2 * p->tap_count};
     if (p->one_run != 0) {
-        ts_thumb1_taps5(&args, plane, ((rows - 1) * p->pitch + p->output_columns + 4) / 5, sums);
+        ts_thumb1_taps5(&args, plane, rows == p->strip_rows ? p->groups : p->last_groups, sums);
         return;
     }
-    const int32_t groups = (p->output_columns + 4) / 5;
     for (; rows > 0; --rows) {
-        ts_thumb1_taps5(&args, plane, groups, sums);
+        ts_thumb1_taps5(&args, plane, p->groups, sums);
         plane += p->pitch;
-        sums += 5 * groups;
+        sums += sums_row;
     }
 }
 
@@ -112,7 +125,7 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_plane_s8(const ts_thumb1_depthwise_pla
                                                    int8_t *output, int32_t *plane)
 {
     int32_t *const sums = plane + p->plane_words;
-    const int32_t sums_row = p->one_run != 0 ? p->pitch : (p->output_columns + 4) / 5 * 5;
+    const int32_t sums_row = p->one_run != 0 ? p->pitch : 5 * p->groups;
     for (int32_t i = 0; i < p->plane_words; ++i) {
         plane[i] = p->input_zero_point;
     }
@@ -126,7 +139,7 @@ TS_THUMB1_KERNEL void ts_thumb1_depthwise_plane_s8(const ts_thumb1_depthwise_pla
         for (int32_t c = 0; c < p->input_channels; ++c) {
             ts_thumb1_fill_plane(p, input + c, y * p->stride_rows - p->pad_rows, plane);
             for (int32_t i = p->depth_multiplier; i > 0; --i) {
-                ts_thumb1_plane_sums(p, taps, rows, plane, sums);
+                ts_thumb1_plane_sums(p, taps, rows, sums_row, plane, sums);
                 ts_thumb1_store_runs(sums, channel++, to++, &runs, p->activation);
                 taps += 2 * p->tap_count;
             }

@@ -33,11 +33,13 @@ class Thumb1PlaneParams(Params, c_type="ts_thumb1_depthwise_plane_params"):
 
     taps: Constant
     requant: Constant
+    places: Constant
     tap_count: int
     input_channels: int
     depth_multiplier: int
     input_rows: int
-    input_columns: int
+    whole: int
+    extra: int
     input_row_step: int
     input_column_step: int
     output_rows: int
@@ -47,7 +49,6 @@ class Thumb1PlaneParams(Params, c_type="ts_thumb1_depthwise_plane_params"):
     stride_rows: int
     stride_columns: int
     pad_rows: int
-    pad_columns: int
     pitch: int
     row_plane: int
     column_plane: int
@@ -55,6 +56,8 @@ class Thumb1PlaneParams(Params, c_type="ts_thumb1_depthwise_plane_params"):
     plane_rows: int
     strip_rows: int
     one_run: int
+    groups: int
+    last_groups: int
     input_zero_point: int
     activation: Clamp
 
@@ -97,6 +100,17 @@ class _Split:
     @property
     def sums(self) -> int:
         return self.run_sums if self.one_run else self.plane.strip_rows * self.row_sums
+
+    def groups(self, rows: int) -> int:
+        """Fives of sums of a run: of ``rows`` rows, or of one."""
+        run = (rows - 1) * self.pitch if self.one_run else 0
+        return -(-(run + self.plane.columns.outputs) // _GROUP)
+
+    def places(self) -> Ints:
+        """Words from a row's start to its first inputs, one per remainder."""
+        columns = self.plane.columns
+        at = columns.pad + np.arange(columns.stride)
+        return np.asarray(at % columns.stride * self.column_plane + at // columns.stride, np.int32)
 
     @property
     def words(self) -> int:
@@ -161,11 +175,13 @@ def _lower(node: Node, lowering: Lowering, split: _Split, taps: npt.NDArray[np.i
     params = Thumb1PlaneParams(
         taps=lowering.constant(f"{name}_taps", _taps(split, taps), "weights and places of their inputs"),
         requant=lowering.constant(f"{name}_requant", table, "kind, four limbs, offset, shift, bias"),
+        places=lowering.constant(f"{name}_places", split.places(), "of the first inputs of a row"),
         tap_count=plane.rows.taps * plane.columns.taps,
         input_channels=input.shape[3],
         depth_multiplier=output.shape[3] // input.shape[3],
         input_rows=plane.rows.inputs,
-        input_columns=plane.columns.inputs,
+        whole=plane.columns.inputs // plane.columns.stride,
+        extra=plane.columns.inputs % plane.columns.stride,
         input_row_step=in_row,
         input_column_step=in_column,
         output_rows=plane.rows.outputs,
@@ -175,7 +191,6 @@ def _lower(node: Node, lowering: Lowering, split: _Split, taps: npt.NDArray[np.i
         stride_rows=plane.rows.stride,
         stride_columns=plane.columns.stride,
         pad_rows=plane.rows.pad,
-        pad_columns=plane.columns.pad,
         pitch=split.pitch,
         row_plane=split.row_plane,
         column_plane=split.column_plane,
@@ -183,6 +198,8 @@ def _lower(node: Node, lowering: Lowering, split: _Split, taps: npt.NDArray[np.i
         plane_rows=plane.plane_rows,
         strip_rows=plane.strip_rows,
         one_run=int(split.one_run),
+        groups=split.groups(plane.strip_rows),
+        last_groups=split.groups((plane.rows.outputs - 1) % plane.strip_rows + 1),
         input_zero_point=input.zero_point,
         activation=quantized_clamp(node),
     )
