@@ -58,9 +58,9 @@ async def rest(address: str, head: dict[str, object], tail: bytes) -> AsyncItera
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     encoded = json.dumps(head).encode()
-    length = f"Inference-Header-Content-Length: {len(encoded)}\r\n" if tail else ""
+    kind = f"Inference-Header-Content-Length: {len(encoded)}" if tail else "Content-Type: application/json"
     request = (
-        f"POST /v2/models/shapes/infer HTTP/1.1\r\nHost: {address}\r\n{length}"
+        f"POST /v2/models/shapes/infer HTTP/1.1\r\nHost: {address}\r\n{kind}\r\n"
         f"Content-Length: {len(encoded) + len(tail)}\r\n\r\n"
     ).encode() + encoded + tail  # fmt: skip
 
@@ -72,7 +72,7 @@ async def rest(address: str, head: dict[str, object], tail: bytes) -> AsyncItera
         body = await reader.readexactly(size)
         if status != b"200":
             raise SystemExit(body.decode())
-        return float(body.partition(b'"compute_us":')[2].partition(b",")[0])
+        return float(body.partition(b'"compute_us":')[2].partition(b",")[0] or 0)
 
     try:
         yield ask
