@@ -20,12 +20,16 @@ from tinyserve.errors import UsageError
 _WORTH = 0.01  # of the arena: what another kernel must save at least
 _SLOWER_VARIANT = 0.05  # how much a variant loses, where the portable kernel loses 1
 _LEAST_BYTES = 1024  # an arena that bands are not looked for in
-_MOST_SELECTIONS = 12  # that are lowered and planned
+_BAND_BUDGETS = {"balanced": (0.03, 3), "ram": (2.0, 10)}
+"""What bands may add of the instructions, and how many selections are lowered and planned."""
+_COUNTED = {"mve": 1.6, "thumb1": 1.5, "dsp": 1.4}
+"""Instructions that bands were counted to add, over the estimates, at most; 1 where it is not said."""
+_LEAST_SAVED = {"balanced": 0.05}  # of the arena
 _MOST_TRIALS = 60  # lowerings; each takes up to a quarter of a second
 
 
-def program_for(model: Model, target: Target, name: str) -> tuple[Program, MemoryPlan]:
-    """The program and its plan, with the target's choices.
+def program_for(model: Model, target: Target, name: str, by_rows: bool = True) -> tuple[Program, MemoryPlan]:
+    """The program and its plan, with the target's choices. Without ``by_rows`` each layer's output is whole.
 
     With ``--optimize ram``, runs of layers are computed by rows where that makes the arena smaller, and
     layers at the arena's peak get a variant that needs less, unless the user chose. Raises UsageError for
@@ -33,10 +37,12 @@ def program_for(model: Model, target: Target, name: str) -> tuple[Program, Memor
     """
     program, memory = _planned(model, target, name)
     _check(target, program)
-    if target.optimize != "ram":
-        return program, memory
-    bands, program, memory = _banded(model, target, name, program, memory)
-    return _smallest(model, target, program, memory, bands)
+    bands: tuple[Band, ...] = ()
+    if by_rows:
+        bands, program, memory = _banded(model, target, name, program, memory)
+    if target.optimize == "ram":
+        return _smallest(model, target, program, memory, bands)
+    return program, memory
 
 
 def offers(data: bytes, target: Target) -> dict[str, tuple[str, ...]]:
@@ -51,21 +57,26 @@ def _banded(
 ) -> tuple[tuple[Band, ...], Program, MemoryPlan]:
     """The bands with which the arena is smallest, and the program with them; none where none helps."""
     best: tuple[tuple[Band, ...], Program, MemoryPlan] = ((), program, memory)
+    least = min(_LEAST_SAVED.get(target.optimize, 0.0) * memory.arena_bytes, memory.arena_bytes)
     for selection in _promising(model, target, program, memory):
         planned = _planned(model, target, name, selection.bands)
-        if planned[1].arena_bytes < best[2].arena_bytes:
+        saves = memory.arena_bytes - planned[1].arena_bytes >= max(1, least)
+        if saves and planned[1].arena_bytes < best[2].arena_bytes:
             best = (selection.bands, *planned)
     return best
 
 
 def _promising(model: Model, target: Target, program: Program, memory: MemoryPlan) -> list[Selection]:
     """The selections of bands that may make the arena smaller, the smallest first."""
-    if memory.arena_bytes < _LEAST_BYTES or any(isinstance(call, ControlCall) for call in program.calls):
+    share, trials = _BAND_BUDGETS.get(target.optimize, (0.0, 0))
+    has_control = any(isinstance(call, ControlCall) for call in program.calls)
+    if memory.arena_bytes < _LEAST_BYTES or has_control or not trials:
         return []
     registry = ops.registry(target.operators)
     search = Search(model.main, program, lambda node: registry[node.name], kernel_costs(model, target))
-    found = [one for one in search.selections() if one.nbytes < memory.arena_bytes]
-    return found[::-1][:_MOST_SELECTIONS]
+    counted = max([1.0, *(_COUNTED.get(feature, 1.0) for feature in target.features)])
+    found = search.selections(share * search.instructions() / counted)
+    return [one for one in found[::-1] if one.nbytes < memory.arena_bytes][:trials]
 
 
 def _planned(

@@ -54,7 +54,7 @@ def compile_model(
     with np.errstate(all="ignore"):  # absurd scales overflow: the operators' checks see what comes of it
         model = passes.load(data, target.operators)
         report = passes.optimize(model, without) if optimize_graph else passes.PassReport()
-        program, memory = program_for(model, target, name)
+        program, memory = program_for(model, target, name, by_rows=optimize_graph)
     if interface.instance == "static" and interface.shared is None:
         memory = place(program, memory, target.memories)
     return Compiled(program.name, data, model, report, program, memory, emit(program, memory, interface))

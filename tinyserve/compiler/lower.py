@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from tinyserve.compiler import ops, variants
 from tinyserve.compiler.bands.build import band_call
-from tinyserve.compiler.bands.stages import Band, needed_after
+from tinyserve.compiler.bands.stages import Band, Costs, needed_after
 from tinyserve.compiler.events import events_of
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.names import UniqueNames, constant_name, identifier, short_name
@@ -56,9 +57,9 @@ def lower(model: Model, target: Target, name: str, bands: Sequence[Band] = ()) -
     return lowering.finish(identifier(name).lower(), model.sha256)
 
 
-def kernel_costs(model: Model, target: Target) -> Callable[[Node], Mapping[str, float]]:
-    """What says of operators like the main graph's the estimated instructions by kernel variant; nothing of
-    those that only one kernel takes."""
+def kernel_costs(model: Model, target: Target) -> Costs:
+    """What says of (some rows of) an operator of the main graph the estimated instructions by kernel variant;
+    nothing of those that only one kernel takes."""
     return GraphLowering(model.main, _Shared(model, target)).slab_costs
 
 
@@ -130,10 +131,10 @@ class GraphLowering:
         kept = needed_after(band, self._graph, self._values)
         self.call(band_call(band, nodes, kept, lambda node: registry[node.name], self))
 
-    def slab_costs(self, node: Node) -> Mapping[str, float]:
-        """Estimated instructions of an operator by kernel variant; empty where only one kernel takes it."""
-        inner = _SlabLowering(self._graph, self._shared, {})
-        return inner.costs(node)
+    def slab_costs(self, node: Node, whole: Node) -> Mapping[str, float]:
+        """Estimated instructions of an operator by those kernel variants that the ``whole`` of it can have;
+        empty where only one kernel takes it."""
+        return _SlabLowering(self._graph, self._shared, {}).costs(node, whole)
 
     def slab_calls(
         self, node: Node, places: Mapping[Tensor, Operand], variant: str | None
@@ -415,16 +416,24 @@ class _SlabLowering(GraphLowering):
     ) -> None:
         super().__init__(graph, shared, bound)
         self._variant = variant
+        self._is_part = False
         self._costs: dict[str, float] | None = None
 
-    def costs(self, node: Node) -> dict[str, float]:
+    def costs(self, node: Node, whole: Node) -> dict[str, float]:
         """Estimated instructions by variant."""
+        lower = ops.registry(self.target.operators)[node.name].lower
         self._costs = {}
-        ops.registry(self.target.operators)[node.name].lower(node, self)
-        return self._costs
+        lower(whole, self)
+        if node is whole:
+            return self._costs
+        possible, self._costs = self._costs, {}
+        self._is_part = True
+        lower(node, self)
+        return {variant: cost for variant, cost in self._costs.items() if variant in possible}
 
     def lowered(self, node: Node) -> list[KernelCall]:
-        """The operator's calls."""
+        """The operator's calls, of some rows."""
+        self._is_part = True
         description = ops.registry(self.target.operators)[node.name]
         if description.names_constants:
             self._name_constants(node)
@@ -438,17 +447,35 @@ class _SlabLowering(GraphLowering):
         """A step has the variants that the band chooses from."""
 
     def lower_variant(self, name: str, node: Node) -> bool:
-        found = variants.candidates(name, node, self)
+        found = self._candidates(name, node)
         if self._costs is not None:
             choice = self.target.choice(short_name(node.output.name))
             for one in found:
                 if choice in (None, one.variant):
-                    self._costs.setdefault(one.variant, one.cost)
+                    self._costs.setdefault(one.variant, one.cost * _in_blocks(node, one.pixels))
             return True
         chosen = next((one for one in found if one.variant == self._variant), None)
         if chosen is not None:
             chosen.lower()
         return chosen is not None
+
+    def _candidates(self, name: str, node: Node) -> list[variants.Candidate]:
+        """Of some rows also those that these alone would not be worth: all rows share their constants."""
+        found = variants.candidates(name, node, self)
+        if not self._is_part:
+            return found
+        known = {one.variant for one in found}
+        shared = self._shared
+        self._shared = replace(shared, target=replace(shared.target, optimize="speed"))
+        found += [one for one in variants.candidates(name, node, self) if one.variant not in known]
+        self._shared = shared
+        return found
+
+
+def _in_blocks(node: Node, pixels: int) -> float:
+    """How much longer an image takes whose outputs are not a whole number of blocks."""
+    count = math.prod(node.output.shape[:-1])
+    return -(-count // pixels) * pixels / max(1, count)
 
 
 def _alignment(tensor: Tensor) -> int:

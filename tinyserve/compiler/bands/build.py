@@ -37,8 +37,9 @@ class BandLowering(Protocol):
     def buffer(self, tensor: Tensor) -> Buffer: ...
     def scratch(self, name: str, nbytes: int, alignment: int = 4, *, size: str = "") -> Buffer: ...
 
-    def slab_costs(self, node: Node) -> Mapping[str, float]:
-        """Estimated instructions of an operator by kernel variant; empty where only one kernel takes it."""
+    def slab_costs(self, node: Node, whole: Node) -> Mapping[str, float]:
+        """Estimated instructions of some rows of an operator by kernel variant; empty where only one kernel
+        takes it."""
         ...
 
     def slab_calls(
@@ -129,7 +130,7 @@ def _records(
     )
     operator = registry(node)
     small = [slab_node(node, slab, operator.slab_attributes(node, slab)) for slab in kinds]
-    variant = _variant(small, slabs, kinds, lowering)
+    variant = _variant(node, small, [slabs.count(kind) for kind in kinds], lowering)
     records = [lowering.slab_calls(one, _at_places(node, one, places), variant) for one in small]
     unified, working = _unified(records, places, short_name(node.output.name), lowering)
     return _Records(unified, top, places), working
@@ -159,18 +160,15 @@ def kinds_of(slabs: Sequence[Slab]) -> tuple[list[Slab], int]:
     return [*slabs[:top], middle, *slabs[end:]], top
 
 
-def _variant(
-    small: Sequence[Node], slabs: Sequence[Slab], kinds: Sequence[Slab], lowering: BandLowering
-) -> str | None:
+def _variant(whole: Node, small: Sequence[Node], times: Sequence[int], lowering: BandLowering) -> str | None:
     """The kernel variant that takes all kinds of steps and costs least, None where there are none."""
     total: dict[str, float] | None = None
-    for node, kind in zip(small, kinds, strict=True):
-        costs = lowering.slab_costs(node)
-        times = slabs.count(kind)
+    for node, count in zip(small, times, strict=True):
+        costs = lowering.slab_costs(node, whole)
         if total is None:
-            total = {variant: times * cost for variant, cost in costs.items()}
+            total = {variant: count * cost for variant, cost in costs.items()}
         else:
-            total = {v: cost + times * costs[v] for v, cost in total.items() if v in costs}
+            total = {v: cost + count * costs[v] for v, cost in total.items() if v in costs}
     return min(total, key=lambda v: (total[v], v)) if total else None
 
 

@@ -9,30 +9,33 @@ real.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tinyserve.compiler.bands.build import kinds_of
 from tinyserve.compiler.bands.schedule import ImpossibleError
-from tinyserve.compiler.bands.stages import Band, Registry, Shape, needed_after, refusal, shape_of
-from tinyserve.compiler.graph.rows import height, slab_node
+from tinyserve.compiler.bands.stages import Band, Costs, Registry, Shape, needed_after, refusal, shape_of
+from tinyserve.compiler.graph.rows import Slab, height, row_bytes, slab_node
 from tinyserve.compiler.graph.types import Graph, Node, Tensor
 from tinyserve.compiler.plan.planner import lifetimes
 from tinyserve.compiler.program import Program
 
-ROWS = (1, 2, 4)
+ROWS = (1, 2, 3, 4)
 """Rows per step of a band's last layers; layers before a stride make more."""
 _MOST_CUTS = 26
 _MOST_EVENTS = 20_000
-_STEP, _MOVED_BYTE = 90.0, 0.8
+_STEP, _MOVED_BYTE = 250.0, 0.8
 """Estimated instructions of the driver per step, and per byte that it moves."""
-_SMALL = 0.3
-"""Of the largest layer: layers that need less are left alone where they are at an end."""
-_PER_MAC = 12.0
+_READ_AGAIN = 4.0
+"""Per byte of the rows that two steps read: kernels widen and pad what they read once per call."""
+_SMALL = 0.1
+"""Of the largest layer: layers that need less are left alone where they are at an end, and bands end where
+less passes on."""
+_PER_MAC, _PER_OUTPUT = 12.0, 60.0
 """Estimated instructions of portable kernels."""
-
-Costs = Callable[[Node], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -69,16 +72,16 @@ class Search:
     def nodes(self) -> Sequence[Node]:
         return self.graph.nodes
 
-    def selections(self) -> list[Selection]:
-        """Selections of ever fewer bytes and ever more instructions, the largest first; without bands
-        none."""
+    def selections(self, most: float = math.inf) -> list[Selection]:
+        """Selections of ever fewer bytes and ever more instructions, up to ``most`` more, the largest
+        first."""
         alone = self._alone()
-        runs = self._runs(alone)
+        runs = self._runs(alone, most)
         limits = sorted({run.nbytes for run in runs} | set(alone), reverse=True)
         found: list[Selection] = []
         for limit in limits:
             best = _cheapest(limit, alone, runs)
-            if best is None:
+            if best is None or best.extra > most:
                 break
             if best.bands and (not found or best.bands != found[-1].bands):
                 found.append(best)
@@ -92,15 +95,15 @@ class Search:
         key = (index, 0)
         if key not in self._known:
             node = self.nodes[index]
-            offers = self._offers(node)
-            macs = self.registry(node).macs(node)
-            self._known[key] = (
-                min(offers.values()) if offers else _PER_MAC * macs + 8.0 * node.output.elements
-            )
+            offers = self._offers(node, node)
+            self._known[key] = min(offers.values()) if offers else self._portable(node)
         return self._known[key]
 
-    def _offers(self, node: Node) -> Mapping[str, float]:
-        return self.costs(node) if self.registry(node).by_rows else {}
+    def _offers(self, node: Node, whole: Node) -> Mapping[str, float]:
+        return self.costs(node, whole) if self.registry(node).by_rows else {}
+
+    def _portable(self, node: Node) -> float:
+        return _PER_MAC * self.registry(node).macs(node) + _PER_OUTPUT * node.output.elements
 
     def _alone(self) -> list[int]:
         """Bytes that each layer needs by itself, one after the other."""
@@ -137,9 +140,10 @@ class Search:
                 bytes_at[cut] += tensor.nbytes
         return bytes_at
 
-    def _runs(self, alone: Sequence[int]) -> list[Run]:
+    def _runs(self, alone: Sequence[int], most: float) -> list[Run]:
         """Every band between two cuts that is possible, for each number of rows per step."""
-        busy = [index for index, need in enumerate(alone) if need >= _SMALL * max(alone, default=0)]
+        largest = max(alone, default=0)
+        busy = [index for index, need in enumerate(alone) if need >= _SMALL * largest]
         fit = [not refusal(node, self.registry(node)) for node in self.nodes]
         crossing = self._crossing()
         found: list[Run] = []
@@ -148,26 +152,24 @@ class Search:
             for i, first in enumerate(cuts):
                 for last in cuts[i + 1 :]:
                     if last - first > 1 and any(first <= index < last for index in busy):
-                        found += self._weighed(first, last)
+                        found += self._weighed(first, last, most)
+                    if crossing[last] < _SMALL * largest:
+                        break
         return found
 
-    def _weighed(self, first: int, last: int) -> list[Run]:
-        found = []
-        for rows in ROWS:
-            band = Band(first, self.rows_per_step(first, last, rows))
-            try:
-                found.append(self.weigh(band))
-            except ImpossibleError:
-                continue
-            if all(
-                count >= height(node.output)
-                for count, node in zip(band.rows, self.nodes[first:last], strict=True)
-            ):
-                break
+    def _weighed(self, first: int, last: int, most: float) -> list[Run]:
+        found: list[Run] = []
+        seen = set()
+        for rows, most_rows in itertools.product(ROWS, (1, 4)):
+            band = Band(first, self.rows_per_step(first, last, rows, max(rows, most_rows)))
+            if band.rows not in seen:
+                seen.add(band.rows)
+                with contextlib.suppress(ImpossibleError):
+                    found += self.weigh(band, most)
         return found
 
-    def rows_per_step(self, first: int, last: int, rows: int) -> tuple[int, ...]:
-        """Of each layer: as many as the layers that read it take in a step of ``rows``."""
+    def rows_per_step(self, first: int, last: int, rows: int, most: int) -> tuple[int, ...]:
+        """Of each layer: as many as the layers that read it take in a step of ``rows``, ``most`` at most."""
         nodes = self.nodes[first:last]
         counts = [1] * len(nodes)
         for index in reversed(range(len(nodes))):
@@ -182,35 +184,46 @@ class Search:
                 for other, count in readers
                 if (rule := self.registry(other).rows(other)) is not None
             ]
-            counts[index] = min(height(node.output), min(wanted, default=rows), max(rows, 4))
+            counts[index] = min(height(node.output), min(wanted, default=rows), most)
         return tuple(max(1, count) for count in counts)
 
-    def weigh(self, band: Band) -> Run:
-        """Raises ImpossibleError where there can be no such band."""
+    def weigh(self, band: Band, most: float) -> list[Run]:
+        """The band, unless it adds more than ``most`` instructions. Raises ImpossibleError where there can
+        be no such band."""
         nodes = self.nodes[band.first : band.end]
         steps = sum(-(-height(node.output) // count) for node, count in zip(nodes, band.rows, strict=True))
         if steps > _MOST_EVENTS:
             raise ImpossibleError("too many steps")
         kept = needed_after(band, self.graph, self.plain.values)
         shape = shape_of(nodes, band.rows, kept, self.registry)
-        schedule = shape.simulate()
-        extra = _STEP * steps + _MOVED_BYTE * schedule.moved_bytes
+        extra = _STEP * steps
         for number, (node, count) in enumerate(zip(nodes, band.rows, strict=True)):
-            extra += self._extra(band.first + number, node, count, shape, number)
-        return Run(band, schedule.load + self._beside(band, shape), extra)
+            extra += self._extra(band.first + number, node, count, shape.slabs[number])
+        if extra > most:
+            return []
+        schedule = shape.simulate()
+        extra += _MOVED_BYTE * schedule.moved_bytes
+        return [Run(band, schedule.load + self._beside(band, shape), extra)]
 
-    def _extra(self, index: int, node: Node, rows: int, shape: Shape, number: int) -> float:
+    def _extra(self, index: int, node: Node, rows: int, slabs: Sequence[Slab]) -> float:
         """What a layer's kernels take more, by rows."""
         key = (index, rows)
         if key not in self._known:
-            kinds, top = kinds_of(shape.slabs[number])
+            kinds, top = kinds_of(slabs)
             slab = kinds[top]
             operator = self.registry(node)
             small = slab_node(node, slab, operator.slab_attributes(node, slab))
-            offers = self._offers(small)
-            whole = self._offers(node)
+            whole = self._offers(node, node)
+            offers = self._offers(small, node)
             each = height(node.output) / slab.outputs
-            self._known[key] = min(offers.values()) * each - min(whole.values()) if offers and whole else 0.0
+            if whole:
+                cost = min(offers.values()) if offers else self._portable(small)
+                self._known[key] = cost * each - min(whole.values())
+            else:
+                self._known[key] = 0.0
+            source = node.operands()[0]
+            again = sum(one.inputs for one in slabs) - height(source)
+            self._known[key] += _READ_AGAIN * max(0, again) * row_bytes(source)
         return self._known[key]
 
     def _beside(self, band: Band, shape: Shape) -> int:

@@ -13,6 +13,8 @@ from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.program import Operand, RowsTaken
 
 Registry = Callable[[Node], OpDef]
+Costs = Callable[[Node, Node], Mapping[str, float]]
+"""Of some rows of an operator, and of the whole of it: estimated instructions by kernel variant."""
 MOST_WINDOWS = 250
 _MOST_ROWS = 1 << 14
 

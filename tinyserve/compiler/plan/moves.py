@@ -45,13 +45,17 @@ def relocate(program: Program, memory: MemoryPlan) -> tuple[Program, MemoryPlan]
     candidates = _candidates(program)
     if optimize not in _WORTH or not 0 < len(candidates) <= _MOST_TRIALS:
         return program, memory
+    best = program, memory
     most = int(memory.arena_bytes * (1 - _WORTH[optimize]))
-    if _total(program, candidates) > most:
-        return program, memory
-    chosen = _fewest(program, candidates) if optimize == "ram" else _best_single(program, candidates)
-    moved = with_moves(program, chosen)
-    planned = plan(moved)
-    return (moved, planned) if planned.arena_bytes <= most else (program, memory)
+    if optimize != "ram" and _total(with_moves(program, candidates)) > most:
+        return best
+    for choose in (_best_single, _fewest) if optimize == "ram" else (_best_single,):
+        moved = with_moves(program, choose(program, candidates))
+        if _total(moved) <= most:
+            planned = plan(moved)
+            if planned.arena_bytes <= most:
+                best, most = (moved, planned), planned.arena_bytes - 1
+    return best
 
 
 def _candidates(program: Program) -> list[Move]:
@@ -68,18 +72,17 @@ def _candidates(program: Program) -> list[Move]:
     return sorted(found, key=lambda move: (move[0], program.buffers.index(move[1])))
 
 
-def _total(program: Program, moves: Iterable[Move]) -> int:
-    moved = with_moves(program, moves)
+def _total(moved: Program) -> int:
     return solve(moved, lifetimes(moved), _TRIAL_EFFORT).total
 
 
 def _fewest(program: Program, candidates: list[Move]) -> list[Move]:
     """Starts from all moves and leaves out, the largest first, what the smallest arena does not need."""
-    best = _total(program, candidates)
+    best = _total(with_moves(program, candidates))
     kept = list(candidates)
     for candidate in sorted(candidates, key=lambda candidate: (-candidate[1].nbytes, candidate[0])):
         fewer = [other for other in kept if other is not candidate]
-        if _total(program, fewer) <= best:
+        if _total(with_moves(program, fewer)) <= best:
             kept = fewer
     return kept
 
@@ -88,7 +91,7 @@ def _best_single(program: Program, candidates: list[Move]) -> list[Move]:
     """The cheap move that saves most, if there is one."""
     budget = _SPEED_SHARE * sum(call.macs for call in program.calls)
     cheap = [move for move in candidates if move[1].nbytes <= budget]
-    return sorted(cheap, key=lambda move: _total(program, [move]))[:1]
+    return sorted(cheap, key=lambda move: _total(with_moves(program, [move])))[:1]
 
 
 def with_moves(program: Program, moves: Iterable[Move]) -> Program:

@@ -33,13 +33,16 @@ class Candidate:
     """One way to compute an operator.
 
     ``cost`` is the estimated number of instructions of one inference, comparable among candidates of one
-    operator. ``reason`` says why it applies, for reports. ``lower`` adds the kernel calls.
+    operator. ``reason`` says why it applies, for reports. ``lower`` adds the kernel calls. ``pixels``: how
+    many outputs of an image the kernel computes at a time; what is left over costs as much as a whole block,
+    which ``cost`` leaves out: it matters where an image is computed by rows.
     """
 
     variant: str
     cost: float
     reason: str
     lower: Callable[[], None]
+    pixels: int = 1
 
 
 @cache

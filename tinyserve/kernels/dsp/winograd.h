@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CONV_2D int8, 3x3, stride 1, padded to the size of the input, by Winograd's minimal filtering: winograd.S.
+/* CONV_2D int8, 3x3, stride 1, by Winograd's minimal filtering: winograd.S. Padded on the left and right to the width of
+ * the input, above by pad_top rows and below by as many as the output takes.
  *
- * Input [height][width][input_channels], output [height][width][output_channels], batch 1; height even, width and
+ * Input [input_height][width][input_channels], output [height][width][output_channels], batch 1; height even, width and
  * channels multiples of 4. Bytes equal those of ts_conv_2d_s8; all of the output's range must be allowed (activation
  * -128..127).
  *
@@ -37,7 +38,7 @@ void ts_dsp_winograd_input(const int8_t *const rows[4], int32_t column_step, int
 typedef struct {
     ts_dsp_winograd job;
     ts_dsp_winograd_function *multiply;
-    int32_t height, width, input_channels, input_zero_point;
+    int32_t height, input_height, pad_top, width, input_channels, input_zero_point;
 } ts_dsp_conv_2d_winograd_s8_params;
 
 /* Four bytes of any alignment. */
@@ -57,7 +58,7 @@ TS_DSP_SMALL void ts_dsp_winograd_border(const ts_dsp_conv_2d_winograd_s8_params
     const int32_t begin = x < 0 ? -x : 0;
     const int32_t end = x + 6 > p->width ? p->width - x : 6;
     for (int32_t row = y; row < y + 4; row++, window += 6 * quads) {
-        const int inside = row >= 0 && row < p->height;
+        const int inside = row >= 0 && row < p->input_height;
         const int32_t first = inside ? begin * quads : 6 * quads;
         const int8_t *from = inside ? input + (row * p->width + x + begin) * p->input_channels : input;
         int32_t i = 0;
@@ -85,13 +86,14 @@ TS_DSP_SHARED void ts_dsp_conv_2d_winograd_s8(const ts_dsp_conv_2d_winograd_s8_p
     const int32_t channels = p->input_channels;
     int32_t *const m = scratch + 32 * p->job.steps;
     for (int32_t y = 0; y < p->height; y += 2) {
+        const int32_t top = y - p->pad_top;
         for (int32_t x = 0; x < p->width; x += 4) {
-            const int inside = y >= 1 && y + 3 <= p->height && x >= 1 && x + 5 <= p->width;
+            const int inside = top >= 0 && top + 4 <= p->input_height && x >= 1 && x + 5 <= p->width;
             const int8_t *from = (const int8_t *)m;
             if (inside) {
-                from = input + ((y - 1) * p->width + x - 1) * channels;
+                from = input + (top * p->width + x - 1) * channels;
             } else {
-                ts_dsp_winograd_border(p, input, y - 1, x - 1, m);
+                ts_dsp_winograd_border(p, input, top, x - 1, m);
             }
             const int32_t row_bytes = (inside ? p->width : 6) * channels;
             const int8_t *const rows[4] = {from, from + row_bytes, from + 2 * row_bytes, from + 3 * row_bytes};

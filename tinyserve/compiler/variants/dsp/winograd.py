@@ -52,6 +52,8 @@ class WinogradParams(Params, c_type="ts_dsp_conv_2d_winograd_s8_params"):
     job: Job
     multiply: str
     height: int
+    input_height: int
+    pad_top: int
     width: int
     input_channels: int
     input_zero_point: int
@@ -110,8 +112,9 @@ def _takes(node: Node, view: Window) -> bool:
     return (
         (view.filter_height, view.filter_width) == (3, 3)
         and view.stride_height == view.stride_width == view.dilation_height == view.dilation_width == 1
-        and view.pad_top == view.pad_left == 1
-        and output.shape[1:3] == input.shape[1:3]
+        and view.pad_left == 1
+        and view.pad_top <= 1
+        and output.shape[2] == input.shape[2]
         and view.batches == 1
         and view.output_height % _TILE_ROWS == 0
         and view.output_width % _PAIR_COLUMNS == 0
@@ -151,6 +154,8 @@ def _lower(node: Node, lowering: Lowering, found: Filters) -> None:
         job=job,
         multiply="ts_dsp_winograd_relu_s8" if found.relu else "ts_dsp_winograd_s8",
         height=view.output_height,
+        input_height=view.input_height,
+        pad_top=view.pad_top,
         width=view.output_width,
         input_channels=depth,
         input_zero_point=input.zero_point,
@@ -180,6 +185,6 @@ def _lead(view: Window, depth: int, channels: int) -> int:
     """Two rows of four pixels are written after their windows have been read."""
     rows = np.arange(0, view.output_height, _TILE_ROWS, dtype=np.int64)[:, None]
     columns = np.arange(0, view.output_width, _PAIR_COLUMNS, dtype=np.int64)[None, :]
-    first = np.maximum(rows - 1, 0) * view.input_width + np.maximum(columns - 1, 0)
+    first = np.maximum(rows - view.pad_top, 0) * view.input_width + np.maximum(columns - 1, 0)
     ends = (rows + _TILE_ROWS - 1) * view.output_width + columns + _PAIR_COLUMNS
     return lead_bytes(first.reshape(-1) * depth, ends.reshape(-1) * channels)

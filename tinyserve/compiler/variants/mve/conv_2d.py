@@ -46,7 +46,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     if not packing.rounding_applies(node, convolution_requantization(node, input, weights, output)):
         return []
     cost = _cost(conv_window(node), output.shape[3], taps.shape[1])
-    return [Candidate("mve", cost, REASON, lambda: _lower(node, lowering, taps))]
+    return [Candidate("mve", cost, REASON, lambda: _lower(node, lowering, taps), PIXELS)]
 
 
 def _cost(view: Window, channels: int, taps: int) -> float:

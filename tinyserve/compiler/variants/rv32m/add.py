@@ -30,7 +30,8 @@ class Rv32mAddParams(Params, c_type="ts_rv32m_add_params"):
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate for int8 inputs of one shape, large enough for a table."""
     elements = node.output.elements
-    factors = factors_for(node) if elements >= _TABLE_PAYS_FROM else None
+    pays = elements >= _TABLE_PAYS_FROM or lowering.target.optimize == "speed"
+    factors = factors_for(node) if pays else None
     if factors is None:
         return []
     return [Candidate("rv32m", elements * 27.0, REASON, lambda: _lower(node, lowering, factors))]

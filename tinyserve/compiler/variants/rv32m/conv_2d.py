@@ -41,7 +41,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
     if table is None:
         return []
     cost = output.elements * taps.shape[1] * 2.7
-    return [Candidate("rv32m", cost, REASON, lambda: _lower(node, lowering, taps, table))]
+    return [Candidate("rv32m", cost, REASON, lambda: _lower(node, lowering, taps, table), PIXELS)]
 
 
 def _lower(node: Node, lowering: Lowering, taps: npt.NDArray[np.int8], table: npt.NDArray[np.int32]) -> None:

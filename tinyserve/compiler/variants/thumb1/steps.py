@@ -11,6 +11,7 @@ multiplier (kernels/thumb1/requantize.h); the offset is chosen from the interval
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +112,7 @@ def exact(channel: Channel) -> Scaling | None:
     return Scaling(_EXACT, limbs, rounding, channel.shift, channel.bias)
 
 
+@lru_cache(maxsize=8192)
 def scaling(channel: Channel) -> Scaling | None:
     """The cheapest way to requantize a channel."""
     return constant(channel) or fit(channel, 2) or fit(channel, 3) or exact(channel)
