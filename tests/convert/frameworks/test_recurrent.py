@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tinyserve.compiler.graph.reader import read
-from tinyserve.convert.frameworks import keras
+from tinyserve.convert.frameworks import keras, saved_model
 from tinyserve.convert.worker import runtimes
 from tinyserve.convert.worker.loaded import Loaded
 from tinyserve.convert.worker.messages import LoadModel
@@ -112,3 +112,20 @@ def test_other_lstms_are_laid_out(name: str, tmp_path: Path) -> None:
 def test_what_many_steps_cost_is_said(tmp_path: Path) -> None:
     loaded = _loaded(lambda k: k.Sequential([k.Input((70, 2)), k.layers.GRU(2, name="memory")]), tmp_path)
     assert "unrolled over 70 steps (memory)" in loaded.notes[0]
+
+
+@pytest.mark.slow
+def test_loops_of_a_saved_model_are_laid_out(tmp_path: Path) -> None:
+    """Of which nothing but the graph is left."""
+    tf = pytest.importorskip("tensorflow")
+    k = tf.keras
+    layers = [
+        k.Input((5, 4)), k.layers.Bidirectional(k.layers.GRU(3, return_sequences=True)),
+        k.layers.LSTM(4, return_sequences=True), k.layers.SimpleRNN(3),
+    ]  # fmt: skip
+    k.Sequential(layers).export(tmp_path / "saved", verbose=False)
+    request = LoadModel("saved_model", tmp_path / "saved", tmp_path / "m.tflite")
+    loaded = saved_model.load(request, lambda *_: None)
+    found = _check(loaded)
+    assert found["WHILE"] == 0
+    assert "laid out one after the other" in loaded.notes[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinyserve.convert.frameworks import tensorflow, tensorflow_trace
+from tinyserve.convert.frameworks import tensorflow, tensorflow_loops, tensorflow_trace
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.worker.loaded import Arrays, Loaded, Say
 from tinyserve.convert.worker.messages import LoadModel
@@ -49,9 +49,18 @@ def load(request: LoadModel, say: Say) -> Loaded:
     tools = {"tensorflow": tf.__version__}
     # Outputs are a dict, which is flattened in the order of its sorted keys.
     called = Signature(tuple(names), tuple(sorted(signature.structured_outputs)))
-    data = tensorflow.to_tflite(tf, function, called)
+    converted, notes = function, list[str]()
+    if tensorflow_loops.has_loops(function):
+        converted = tensorflow.traced(tf, tensorflow_loops.laid_out(tf, function), specs)
+        notes.append(
+            "the steps of loops (recurrent layers) are laid out one after the other: a .keras file of "
+            "the model keeps LSTM layers as one operator each"
+        )
+    data = tensorflow.to_tflite(tf, converted, called)
     places, trace = tensorflow_trace.seen(tf, function)
-    return Loaded(data, "saved_model", tools, original, restart=state, places=places, trace=trace)
+    return Loaded(
+        data, "saved_model", tools, original, notes=notes, restart=state, places=places, trace=trace
+    )
 
 
 def _signature(signatures: Any, request: LoadModel) -> Any:
