@@ -14,6 +14,8 @@ from onnxruntime import quantization as q
 
 from tests.convert.frameworks.networks.reference import imported
 from tinyserve.bundle import dequantize, quantize
+from tinyserve.compiler.passes import optimize
+from tinyserve.compiler.passes.load import load
 from tinyserve.convert.frameworks.onnx_import import trace
 from tinyserve.convert.tflite import facts
 from tinyserve.convert.worker import runtimes
@@ -22,7 +24,7 @@ from tinyserve.errors import UnsupportedError
 _SHAPE = (1, 3, 10, 12)
 
 
-def float_model(path: Path) -> Path:
+def float_model(path: Path, gate: str = "") -> Path:
     random = np.random.default_rng(5)
     weights = {
         "w1": random.normal(0, 0.4, (6, 3, 3, 3)), "b1": random.normal(0, 0.2, 6),
@@ -39,7 +41,7 @@ def float_model(path: Path) -> Path:
         helper.make_node("GlobalAveragePool", ["m"], ["g"]),
         helper.make_node("Flatten", ["g"], ["f"]),
         helper.make_node("Gemm", ["f", "v", "c"], ["z"], transB=1),
-        helper.make_node("Sigmoid", ["z"], ["y"]),
+        *_last(gate),
     ]
     stored = [numpy_helper.from_array(array.astype(np.float32), name) for name, array in weights.items()]
     infos = [
@@ -48,6 +50,12 @@ def float_model(path: Path) -> Path:
     graph = helper.make_graph(nodes, "g", infos[:1], infos[1:], stored)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
     return path
+
+
+def _last(gate: str) -> list[Any]:
+    if not gate:
+        return [helper.make_node("Sigmoid", ["z"], ["y"])]
+    return [helper.make_node(gate, ["z"], ["gate"]), helper.make_node("Mul", ["z", "gate"], ["y"])]
 
 
 class Samples(q.CalibrationDataReader):  # type: ignore[misc]
@@ -61,8 +69,8 @@ class Samples(q.CalibrationDataReader):  # type: ignore[misc]
         return None if array is None else {"x": array}
 
 
-def quantized(directory: Path, **options: Any) -> Any:
-    source, target = float_model(directory / "float.onnx"), directory / "qdq.onnx"
+def quantized(directory: Path, *, gate: str = "", **options: Any) -> Any:
+    source, target = float_model(directory / "float.onnx", gate), directory / "qdq.onnx"
     q.quantize_static(str(source), str(target), Samples(), quant_format=q.QuantFormat.QDQ, **options)
     return onnx.load(target)
 
@@ -86,6 +94,29 @@ def test_scales_are_kept_and_outputs_are_within_two_steps(
         (got,) = run([quantize(array.transpose(0, 2, 3, 1), inspected.inputs[0])])
         steps = np.abs(dequantize(got, inspected.outputs[0]) - wanted) / inspected.outputs[0].scale
         assert steps.max() < 2.01
+
+
+@pytest.mark.parametrize("gate", ["HardSigmoid", "Softplus", "Elu", "Softsign"])
+def test_functions_that_exporters_leave_in_floats_become_tables(gate: str, tmp_path: Path) -> None:
+    """The gates of MobileNetV3. A step of z is up to three of z * gate(z)."""
+    int8 = q.QuantType.QInt8
+    made, read = imported(
+        quantized(
+            tmp_path, gate=gate, activation_type=int8, weight_type=int8,
+        ),
+        tmp_path,
+    )  # fmt: skip
+    model = load(made.tflite, ())
+    optimize(model)
+    inspected = facts.inspect(made.tflite, "qdq")
+    run, session = runtimes.runner("litert", made.tflite), trace.session_of(read.model)
+    taken, given = inspected.inputs[0], inspected.outputs[0]
+    for array in Samples().arrays[:4]:
+        (wanted,) = session.run(read.outputs, {"x": array})
+        (got,) = run([quantize(array.transpose(0, 2, 3, 1), taken)])
+        np.testing.assert_allclose(dequantize(got, given), wanted, atol=4.01 * float(given.scale or 0))
+    assert given.scale
+    assert facts.left_in_float(model) == []
 
 
 def test_a_model_that_is_quantized_in_part_is_refused(tmp_path: Path) -> None:

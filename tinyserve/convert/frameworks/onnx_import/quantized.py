@@ -2,12 +2,15 @@
 """A draft whose values carry the scales of a quantized (QDQ) ONNX model, as int8 operators with these scales.
 
 What TFLite ties to one scale (moves, pools) gets a QUANTIZE behind it where the source has two; softmax,
-sigmoid and tanh write the scales that their kernels are for. Against onnxruntime, results differ by single
-steps: both round sums of products once per layer, in another arithmetic.
+sigmoid and tanh write the scales that their kernels are for. Exporters leave operators that they do not know
+(HardSigmoid) in floats between two scales: they stay so here, where they have no weights; functions of one
+value become tables when compiled. Against onnxruntime, results differ by single steps: both round sums of
+products once per layer, in another arithmetic.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +30,7 @@ _KEEPING = frozenset(
     }
 )  # fmt: skip
 """Operators whose outputs have the scale of what goes in."""
+_RELUS = frozenset({"RELU", "RELU6", "RELU_N1_TO_1"})
 _FIXED = {
     "SOFTMAX": Quantization((1 / 256,), (-128,)),
     "LOGISTIC": Quantization((1 / 256,), (-128,)),
@@ -39,6 +43,7 @@ _DATA = {"TRANSPOSE_CONV": 2}
 _COMPUTING = frozenset(
     {"ADD", "SUB", "MUL", "MEAN", "SUM", "BATCH_MATMUL", "HARD_SWISH", "LEAKY_RELU", "MAXIMUM", "MINIMUM"}
 )
+_IN_INTEGERS = frozenset({*_KEEPING, *_FIXED, *_WEIGHTED, *_COMPUTING, "QUANTIZE"})
 REMEDY = (
     "export it with all operators between the first QuantizeLinear and the last DequantizeLinear quantized "
     "(int8, symmetric weights), or give the float model with --representative DATA"
@@ -55,7 +60,9 @@ def to_integers(draft: Draft) -> None:
 
     Raises UnsupportedError where a value has no scale, or weights have a zero point.
     """
+    own = {id(tensor) for tensor in draft.tensors if tensor.quantization is not None}
     _spread(draft)
+    _float_between_floats(draft, own)
     operators, draft.operators = draft.operators, []
     for operator in operators:
         _convert(draft, operator)
@@ -78,6 +85,25 @@ def _spread(draft: Draft) -> None:
                     tensor.quantization = known
 
 
+def _float_between_floats(draft: Draft, own: set[int]) -> None:
+    """A RELU inside of a function that stays in floats (softplus) is one of its floats: the scale that it was
+    given is taken back. ``own``: tensors that have one from the source."""
+    changed = True
+    while changed:
+        changed = False
+        for operator in draft.operators:
+            output = draft.tensors[operator.outputs[0]]
+            given = operator.name in _RELUS and output.quantization is not None and id(output) not in own
+            if given and any(_is_float(draft, reader) for reader in draft.readers(operator.outputs[0])):
+                output.quantization, changed = None, True
+
+
+def _is_float(draft: Draft, operator: DraftOperator) -> bool:
+    """Whether it stays in floats."""
+    values = _values(draft, (*operator.inputs, *operator.outputs))
+    return operator.name not in _IN_INTEGERS or any(tensor.quantization is None for tensor in values)
+
+
 def _is_value(tensor: DraftTensor) -> bool:
     return tensor.data is None and tensor.dtype == "float32"
 
@@ -87,18 +113,18 @@ def _convert(draft: Draft, operator: DraftOperator) -> None:
     if not _is_value(output):
         draft.operators.append(operator)
         return
-    for index in (*operator.inputs, *operator.outputs):
-        if index >= 0 and _is_value(draft.tensors[index]) and draft.tensors[index].quantization is None:
-            raise UnsupportedError(
-                f"{operator.name} '{draft.tensors[index].name}' has no scale: the model is quantized in part",
-                REMEDY,
-            )
+    bare = [t for t in _values(draft, (*operator.inputs, *operator.outputs)) if t.quantization is None]
+    if bare and operator.name in _WEIGHTED:
+        raise UnsupportedError(
+            f"{operator.name} '{bare[0].name}' has no scale: the model is quantized in part", REMEDY
+        )
+    if _is_float(draft, operator):
+        _stay_in_float(draft, operator)
+        return
     if operator.name in _WEIGHTED:
         _quantize_weights(draft, operator)
     elif operator.name in _COMPUTING:
         operator.inputs = [_quantized_constant(draft, index) for index in operator.inputs]
-    elif operator.name not in _KEEPING and operator.name not in _FIXED and operator.name != "QUANTIZE":
-        raise UnsupportedError(f"{operator.name} '{output.name}' has no int8 form with given scales", REMEDY)
     if operator.name in _KEEPING:
         joined = operator.name == "CONCATENATION"  # whose first part may have the smallest range
         common = output if joined else draft.tensors[operator.inputs[0]]
@@ -112,6 +138,27 @@ def _convert(draft: Draft, operator: DraftOperator) -> None:
         draft.tensors[inner].quantization = wanted
         target, operator.outputs = operator.outputs[0], [inner]
         draft.operator("QUANTIZE", [inner], [target])
+
+
+def _values(draft: Draft, indices: Sequence[int]) -> list[DraftTensor]:
+    return [tensor for tensor in (draft.tensors[i] for i in indices if i >= 0) if _is_value(tensor)]
+
+
+def _stay_in_float(draft: Draft, operator: DraftOperator) -> None:
+    """Between a DEQUANTIZE of what has a scale and a QUANTIZE to what gets one."""
+    for place, index in enumerate(operator.inputs):
+        tensor = draft.tensors[index] if index >= 0 else None
+        if tensor is not None and _is_value(tensor) and tensor.quantization is not None:
+            real = draft.tensor(f"{tensor.name}/real", tensor.shape, "float32")
+            draft.operator("DEQUANTIZE", [index], [real])
+            operator.inputs[place] = real
+    draft.operators.append(operator)
+    for place, index in enumerate(operator.outputs):
+        tensor = draft.tensors[index]
+        if _is_value(tensor) and tensor.quantization is not None:
+            real = draft.tensor(f"{tensor.name}/real", tensor.shape, "float32")
+            operator.outputs[place] = real
+            draft.operator("QUANTIZE", [real], [index])
 
 
 def _in_scale(draft: Draft, index: int, common: DraftTensor) -> int:
