@@ -102,6 +102,14 @@ class Buffer:
     size: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class View:
+    """Where a buffer lies in another, whose bytes it shares: in bytes from its start."""
+
+    root: Buffer
+    start: int
+
+
 @dataclass(eq=False)
 class Constant:
     """Read-only data in flash (weights.c). ``values`` is written with ``c_type`` elements."""
@@ -349,7 +357,7 @@ class Program:
     the kernel variants that layers (by short name) can have on the target, the estimated cheapest first;
     ``refusals`` say why a layer has none but the portable one. ``input_names`` and
     ``output_names`` are those of the model's signature. ``events``: which outputs say what
-    happened.
+    happened. ``views``: buffers that are parts of others, and not among ``buffers``.
     """
 
     name: str
@@ -369,6 +377,12 @@ class Program:
     input_names: list[str] = field(default_factory=list)
     output_names: list[str] = field(default_factory=list)
     events: Events = NO_EVENTS
+    views: dict[Buffer, View] = field(default_factory=dict)
+
+    def whole(self, buffer: Buffer) -> Buffer:
+        """The buffer that another is a part of; itself where it is none."""
+        view = self.views.get(buffer)
+        return buffer if view is None else view.root
 
 
 @dataclass(frozen=True)
@@ -397,7 +411,7 @@ class MemoryPlan:
 
     ``parts``: where the arena lies in memories that were chosen, one after the other in offsets; no buffer
     reaches over an end. Empty: it is one piece wherever the linker puts it. ``weights``: constants that do
-    not lie where constants do by default.
+    not lie where constants do by default. ``views``: buffers that lie within others.
     """
 
     offsets: dict[Buffer, int]
@@ -406,6 +420,7 @@ class MemoryPlan:
     alignment: int = 16
     parts: tuple[ArenaPart, ...] = ()
     weights: dict[Constant, MemoryRegion] = field(default_factory=dict)
+    views: dict[Buffer, View] = field(default_factory=dict)
 
     def part(self, buffer: Buffer) -> int:
         """The number of the part that a buffer lies in."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tinyserve.compiler.plan.packing import EFFORT, Packing, Problem, pack
-from tinyserve.compiler.program import Buffer, Lifetime, MemoryPlan, Overlap, Program
+from tinyserve.compiler.program import Buffer, Lifetime, MemoryPlan, Overlap, Program, View
 
 
 def plan(program: Program) -> MemoryPlan:
@@ -21,11 +21,13 @@ def plan(program: Program) -> MemoryPlan:
     """
     lives = lifetimes(program)
     packing = solve(program, lives)
+    offsets = dict(zip(program.buffers, packing.offsets, strict=True))
     result = MemoryPlan(
-        offsets=dict(zip(program.buffers, packing.offsets, strict=True)),
+        offsets=offsets | _offsets_of_views(program.views, offsets),
         lifetimes=lives,
         arena_bytes=packing.total,
         alignment=max([16, *(buffer.alignment for buffer in program.buffers)]),
+        views=program.views,
     )
     faults = check(program, result)
     if faults:
@@ -33,8 +35,12 @@ def plan(program: Program) -> MemoryPlan:
     return result
 
 
+def _offsets_of_views(views: dict[Buffer, View], offsets: dict[Buffer, int]) -> dict[Buffer, int]:
+    return {buffer: offsets[view.root] + view.start for buffer, view in views.items()}
+
+
 def lifetimes(program: Program) -> dict[Buffer, Lifetime]:
-    """When each buffer's bytes must be kept, in calls."""
+    """When each buffer's bytes must be kept, in calls. Views live as long as what they are parts of."""
     after = len(program.calls)
     first: dict[Buffer, int] = {}
     last: dict[Buffer, int] = {}
@@ -44,9 +50,9 @@ def lifetimes(program: Program) -> dict[Buffer, Lifetime]:
         if buffer.kind == "state":
             first[buffer], last[buffer] = -1, after
     for index, call in enumerate(program.calls):
-        for buffer in call.writes:
+        for buffer in map(program.whole, call.writes):
             first.setdefault(buffer, index)
-        for buffer in [*call.reads, *call.writes]:
+        for buffer in map(program.whole, [*call.reads, *call.writes]):
             if buffer not in first:
                 raise AssertionError(f"{call.layer}: reads {buffer.name} before anything wrote it")
             last[buffer] = max(last.get(buffer, -1), index)
@@ -57,19 +63,24 @@ def lifetimes(program: Program) -> dict[Buffer, Lifetime]:
             last[output] = after
             if any(call.continues for call in program.calls):
                 first[output] = -1  # where an inference ends early, the outputs of the last whole one stay
-    return {buffer: Lifetime(first[buffer], last[buffer]) for buffer in program.buffers}
+    known = {buffer: Lifetime(first[buffer], last[buffer]) for buffer in program.buffers}
+    return known | {buffer: known[view.root] for buffer, view in program.views.items()}
 
 
 def permissions(program: Program, lives: dict[Buffer, Lifetime]) -> dict[tuple[Buffer, Buffer], Overlap]:
     """For each (output, input) that may share bytes: how.
 
     A permission counts where the input dies at the call that brings the output to life, or, where it is
-    timed, where no other call needs both.
+    timed, where no other call needs both. None counts of what is a part of another buffer, or of which the
+    call reads parts, too.
     """
     found: dict[tuple[Buffer, Buffer], Overlap] = {}
     for index, call in enumerate(program.calls):
         for overlap in call.overlaps:
             pair = (overlap.output, overlap.input)
+            parts = [buffer for buffer in call.reads if buffer in program.views]
+            if any(buffer in program.views or buffer in map(program.whole, parts) for buffer in pair):
+                continue
             if overlap.output is overlap.input or not _counts(overlap, index, lives):
                 continue
             if pair not in found or _strictness(overlap) > _strictness(found[pair]):
@@ -100,7 +111,8 @@ def plan_apart(program: Program, apart: Sequence[Buffer]) -> MemoryPlan:
     alignment = max([16, *(buffer.alignment for buffer in program.buffers)])
     after = len(program.calls)
     lives |= {buffer: Lifetime(-1, after) for buffer in apart}
-    return shift(MemoryPlan(offsets, lives, packing.total, alignment), apart, packing.total)
+    memory = MemoryPlan(offsets, lives, packing.total, alignment, views=program.views)
+    return shift(memory, apart, packing.total)
 
 
 def shift(memory: MemoryPlan, apart: Sequence[Buffer], start: int) -> MemoryPlan:
@@ -110,7 +122,8 @@ def shift(memory: MemoryPlan, apart: Sequence[Buffer], start: int) -> MemoryPlan
         start = -(-start // buffer.alignment) * buffer.alignment
         offsets[buffer] = start
         start += buffer.nbytes
-    return MemoryPlan(offsets, memory.lifetimes, start, memory.alignment)
+    offsets |= _offsets_of_views(memory.views, offsets)
+    return MemoryPlan(offsets, memory.lifetimes, start, memory.alignment, views=memory.views)
 
 
 def solve(
