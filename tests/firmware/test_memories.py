@@ -58,6 +58,30 @@ def residual_model() -> bytes:
     return model.build()
 
 
+@cache
+def dense_model(depth: int, channels: int) -> bytes:
+    """Two dense layers; the second, of 16 outputs, is read for every one of the first's 8 rows."""
+    rng = np.random.default_rng(9)
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((8, depth), "int8", scale=0.05, zero_point=-3)
+    value = x
+    for name, outputs in (("wide", channels), ("narrow", 16)):
+        weights = rng.integers(-127, 128, (outputs, value.shape[1])).astype(np.int8)
+        w = graph.constant(weights, scale=0.01, zero_point=0, name=name)
+        made = graph.tensor((8, outputs), "int8", scale=0.8, zero_point=2, name=f"{name}_sums")
+        graph.op("FULLY_CONNECTED", [value, w], [made])
+        value = made
+    graph.output(value)
+    return model.build()
+
+
+def tflms_output(model: bytes, *inputs: np.ndarray) -> list[bytes]:  # type: ignore[type-arg]
+    theirs = Tflm(model)
+    theirs.invoke(list(inputs))
+    return [np.asarray(theirs.output(0)).tobytes()]
+
+
 def board_with(directory: Path, core: str, ram: int, further: dict[str, tuple[int, float]]) -> Board:
     """A generic core with that much RAM, and further memories of so many bytes and cycles per word."""
     known = boards.load(core)
@@ -82,7 +106,8 @@ def board_with(directory: Path, core: str, ram: int, further: dict[str, tuple[in
 
 
 def compiled_for(board: Board) -> Compiled:
-    return compile_model(residual_model(), workflow.target(board, "balanced"), "model")
+    """For speed: with values that are whole, and not computed by rows."""
+    return compile_model(residual_model(), workflow.target(board, "speed"), "model")
 
 
 def outputs_on_twin(compiled: Compiled, board: Board, directory: Path, sample: bytes) -> list[bytes]:
@@ -109,10 +134,8 @@ def test_a_model_that_fits_in_no_memory_alone_runs_with_tflms_bytes(core: str, t
             render(placed(compiled_for(boards.load(core)), ONE_MEMORY), board, tmp_path / "one", emulate=True)
         )
     sample = np.random.default_rng(1).integers(-128, 128, SIZE * SIZE * 2).astype(np.int8)
-    theirs = Tflm(residual_model())
-    theirs.invoke([sample.reshape(1, SIZE, SIZE, 2)])
     ours = outputs_on_twin(compiled, board, tmp_path / "several", sample.tobytes())
-    assert ours == [np.asarray(theirs.output(0)).tobytes()]
+    assert ours == tflms_output(residual_model(), sample.reshape(1, SIZE, SIZE, 2))
 
 
 def test_sizes_and_fit_count_each_memory_for_itself(tmp_path: Path) -> None:
@@ -151,3 +174,45 @@ def test_a_place_that_is_chosen_by_hand_holds(tmp_path: Path) -> None:
         macro = f"TS_MODEL_ARENA_{number}_ATTRIBUTE" if number else "TS_MODEL_ARENA_ATTRIBUTE"
         given = ' TS_UNINITIALIZED(".tinyserve_fast")' if name == "fast" else ""
         assert f"#ifndef {macro}\n#define {macro}{given}\n#endif" in text
+
+
+@pytest.mark.parametrize("core", ["cortex-m4", "rv32imc"])
+def test_weights_that_flash_has_no_room_for_lie_in_another(core: str, tmp_path: Path) -> None:
+    """The layer that is read most per byte stays in the faster."""
+    board = board_with(tmp_path, core, 1 << 16, {})
+    path = tmp_path / "two-flashes.toml"
+    text = (tmp_path / "two-banks.toml").read_text()
+    assert board.flash is not None
+    text = text.replace(f"bytes = {board.flash.bytes}", f"bytes = {80 * 1024}")
+    path.write_text(
+        f'{text}\n[[memory]]\nname = "qspi"\nkind = "external-flash"\norigin = 0x90000000\n'
+        f'bytes = {1 << 20}\nholds = ["weights"]\n'
+    )
+    board = boards.load_file(path)
+    model = dense_model(512, 200)
+    compiled = compile_model(model, workflow.target(board, "balanced"), "model")
+    moved = {constant.name: memory.name for constant, memory in compiled.plan.weights.items()}
+    assert "qspi" in moved.values() and not any("narrow" in name for name in moved)
+    weights = str(compiled.sources.files["weights.h"])
+    assert '#define TS_MODEL_WEIGHTS_1_ATTRIBUTE __attribute__((section(".tinyserve_qspi")))' in weights
+    linked, estimated = demand(compiled, board), estimate(compiled)
+    assert linked.elsewhere == estimated.elsewhere and linked.flash_bytes < 80 * 1024
+    assert fit(linked, board) != "too large"
+    sample = np.random.default_rng(2).integers(-128, 128, (8, 512)).astype(np.int8)
+    ours = outputs_on_twin(compiled, board, tmp_path / "built", sample.tobytes())
+    assert ours == tflms_output(model, sample)
+
+
+def test_a_teensy_keeps_in_flash_what_its_ram_has_no_room_for(tmp_path: Path) -> None:
+    """Its linker script copies constants to RAM, all but those in a section of their own."""
+    board, model = boards.load("teensy41"), dense_model(1024, 700)
+    compiled = compile_model(model, workflow.target(board, "balanced"), "model")
+    kept = sum(constant.nbytes for constant in compiled.plan.weights)
+    assert kept > 700_000 and {memory.section for memory in compiled.plan.weights.values()} == {".progmem"}
+    needs = demand(compiled, board)
+    assert needs.kept_bytes >= kept and fit(needs, board) == "fits"
+    alone = placed(compiled, ONE_MEMORY).program.target
+    assert fit(estimate(compile_model(model, alone)), board) == "too large"
+    sample = np.random.default_rng(3).integers(-128, 128, (8, 1024)).astype(np.int8)
+    ours = outputs_on_twin(compiled, board, tmp_path, sample.tobytes())
+    assert ours == tflms_output(model, sample)

@@ -4,9 +4,11 @@ its code is known where it was built (``firmware/room/demand.py``), else estimat
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from tinyserve.boards.memories import DEFAULT_FLASH
 from tinyserve.boards.types import Board, Region
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.program import every_call
@@ -45,7 +47,7 @@ class Demand:
     kept_bytes: int = 0
     """Of ``constant_bytes``: what stays in flash even where the board copies constants to RAM."""
     elsewhere: tuple[tuple[str, int], ...] = ()
-    """Bytes of arena in further memories, by their names: not in ``ram_bytes``."""
+    """Bytes of arena and constants in further memories, by their names: in neither sum."""
 
     @property
     def flash_range(self) -> tuple[int, int]:
@@ -58,23 +60,42 @@ class Demand:
 def estimate(compiled: Compiled) -> Demand:
     """Flash and RAM of the bench firmware, of which nothing is built. For engine tflm nothing can be said."""
     calls = list(every_call(compiled.program.calls))
-    constants = sum(constant.nbytes for constant in compiled.program.constants)
+    placed = _elsewhere(compiled)
+    constants = sum(one.nbytes for one in compiled.program.constants) - sum(placed.constants.values())
     inputs = sum(tensor.nbytes for tensor in compiled.program.input_tensors)
     written = sum(len(line) for call in calls for line in call.code)
     code = _KERNEL_BYTES * len({call.function for call in calls}) + _CALL_BYTES * len(calls) + written // 4
-    plan = compiled.plan
-    elsewhere = tuple((part.memory.name, part.nbytes) for part in plan.parts if part.memory.section)
-    arena = plan.arena_bytes - sum(nbytes for _, nbytes in elsewhere)
+    arena = compiled.plan.arena_bytes - sum(placed.arena.values())
     return Demand(
         flash_bytes=constants + _BASE_BYTES + code,
         ram_bytes=arena + inputs + _BUFFER_BYTES + _STACK_BYTES,
         constant_bytes=constants,
-        kept_bytes=sum(constant.nbytes for constant in plan.weights),
-        elsewhere=elsewhere,
+        kept_bytes=placed.kept_bytes,
+        elsewhere=tuple((placed.arena + placed.constants).items()),
         estimated=True,
         least_flash_bytes=constants + _LEAST_BASE_BYTES + int(_LEAST * code),
         most_flash_bytes=constants + _MOST_BASE_BYTES + int(_MOST * code),
     )
+
+
+@dataclass(frozen=True)
+class _Elsewhere:
+    """Bytes in further memories, by name; ``kept_bytes`` of constants are put into flash by hand."""
+
+    arena: Counter[str]
+    constants: Counter[str]
+    kept_bytes: int
+
+
+def _elsewhere(compiled: Compiled) -> _Elsewhere:
+    plan = compiled.plan
+    arena, constants = Counter[str](), Counter[str]()
+    for part in plan.parts:
+        if part.memory.section:
+            arena[part.memory.name] += part.nbytes
+    for constant, memory in plan.weights.items():
+        constants[memory.name] += constant.nbytes
+    return _Elsewhere(arena, constants, constants.pop(DEFAULT_FLASH, 0))
 
 
 def fit(needs: Demand, board: Board) -> Fit:

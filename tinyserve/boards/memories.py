@@ -7,6 +7,8 @@ buses and other masters decide it, and nothing here was measured.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tinyserve.boards.types import Board, Memory, Region, RegionKind
 from tinyserve.compiler.program import ONE_MEMORY, Memories, MemoryRegion
 
@@ -30,7 +32,8 @@ DEFAULT_RAM = "ram"
 _RESERVED_BYTES = 6 * 1024
 """Of the default RAM: the stack (4 KiB), the protocol's buffers, alignment."""
 _CODE_BYTES = 64 * 1024
-"""Of RAM that code is copied to at start: two banks of tightly coupled memory."""
+"""Of flash, or of RAM that code is copied to at start (two banks of tightly coupled memory)."""
+DEFAULT_FLASH = "flash"
 
 
 def word_cycles(region: Region | Memory) -> float:
@@ -55,14 +58,15 @@ def memories_of(board: Board | None) -> Memories:
 
 
 def _weights(board: Board, ram: MemoryRegion) -> tuple[MemoryRegion, ...]:
-    assert board.flash is not None
-    if board.constants_in == "ram" and board.flash.section:
-        flash = MemoryRegion("flash", board.flash.bytes, word_cycles(board.flash), board.flash.section)
-        return ram, flash
-    others = [_region(memory) for memory in board.memory if "weights" in memory.holds]
-    if not others:
+    if board.flash is None:
         return ()
-    return MemoryRegion("flash", board.flash.bytes, word_cycles(board.flash)), *others
+    flash = MemoryRegion(
+        DEFAULT_FLASH, max(0, board.flash.bytes - _CODE_BYTES), word_cycles(board.flash), board.flash.section
+    )
+    others = [_region(memory) for memory in board.memory if "weights" in memory.holds]
+    if board.constants_in == "ram":
+        return (ram, flash, *others) if board.flash.section else (ram, *others) if others else ()
+    return (replace(flash, section=""), *others) if others else ()
 
 
 def _region(memory: Memory) -> MemoryRegion:

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from tinyserve.boards.fit import Demand, copied_bytes
+from tinyserve.boards.memories import DEFAULT_FLASH
 from tinyserve.boards.types import Board
 
 PLACED_ARENA, PLACED_WEIGHTS = ".arena.", ".weights."
@@ -21,8 +23,8 @@ class Sizes:
     ``model_bytes`` is kernels, generated code and parameter tables; ``runtime_bytes`` the arithmetic that the
     core lacks; ``arena_bytes`` all of the model's own RAM; ``other_*`` protocol buffers and the rest;
     ``copied_bytes`` what the board itself, unlike its twin, copies from flash to RAM at start.
-    ``kept_bytes`` of the weights stay in flash even where the others are copied. ``elsewhere``: parts of the
-    arena in further memories, by name, which are no part of ``arena_bytes``.
+    ``kept_bytes`` of the weights stay in flash even where the others are copied. ``elsewhere``: arena and
+    constants in further memories, by name, which are no part of ``arena_bytes`` and ``weights_bytes``.
     """
 
     weights_bytes: int
@@ -77,7 +79,12 @@ def read_sizes(elf: Path) -> Sizes:
     """The sizes of a firmware that was linked with our linker script."""
     with elf.open("rb") as file:
         size = _section_sizes(file)
-    kept = sum(nbytes for name, nbytes in size.items() if name.startswith(PLACED_WEIGHTS))
+    kept = size.get(f"{PLACED_WEIGHTS}{DEFAULT_FLASH}", 0)
+    elsewhere = Counter[str]()
+    for name, nbytes in size.items():
+        for begin in (PLACED_ARENA, PLACED_WEIGHTS):
+            if name.startswith(begin) and name != f"{PLACED_WEIGHTS}{DEFAULT_FLASH}":
+                elsewhere[name.removeprefix(begin)] += nbytes
     return Sizes(
         weights_bytes=size.get(".weights", 0) + kept,
         model_bytes=size.get(".model", 0),
@@ -90,11 +97,7 @@ def read_sizes(elf: Path) -> Sizes:
         stack_bytes=size.get(".stack", 0),
         other_ram_bytes=size.get(".bss", 0),
         kept_bytes=kept,
-        elsewhere=tuple(
-            (name.removeprefix(PLACED_ARENA), nbytes)
-            for name, nbytes in size.items()
-            if name.startswith(PLACED_ARENA)
-        ),
+        elsewhere=tuple(elsewhere.items()),
     )
 
 

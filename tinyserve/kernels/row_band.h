@@ -13,13 +13,14 @@
 
 #define TS_ROW_BAND_INPUTS 8
 
-/* offset: of the window in the arena. height: rows of the tensor. rows: places of the window. given: the tensor is
- * there from the start. keeper: the stage, and which of its inputs, that is the last to read a row; -1: all rows stay.
+/* offset: of the window in its arena, whose number is `arena`. height: rows of the tensor. rows: places of the window.
+ * given: the tensor is there from the start. keeper: the stage, and which of its inputs, that is the last to read a
+ * row; -1: all rows stay.
  */
 typedef struct {
     uint32_t offset, row_bytes;
     uint16_t height, rows;
-    int16_t given, keeper, keeper_input;
+    int16_t given, keeper, keeper_input, arena;
 } ts_row_band_window;
 
 /* In step n a stage reads the rows from first + n * advance to end + n * advance, as far as the tensor has them. */
@@ -30,19 +31,20 @@ typedef struct {
 /* run takes a step: at has the rows of each input and of the output. kinds: of steps; the first `top` ones have a kind
  * each, all that follow one, but for those at the end. wake: the last stage that reads the output. */
 typedef struct {
-    void (*run)(uint8_t *arena, uint32_t kind, uint8_t *const *at);
+    void (*run)(uint8_t *const *arenas, uint32_t kind, uint8_t *const *at);
     const ts_row_band_input *inputs;
     int16_t input_count, output;
     uint16_t rows, steps;
     int16_t top, kinds, wake;
 } ts_row_band_stage;
 
-/* notes: where ts_row_band_rows of all windows and then the steps that each stage has taken (uint32_t) lie. */
+/* notes: where ts_row_band_rows of all windows and then the steps that each stage has taken (uint32_t) lie, in the
+ * arena of this number. */
 typedef struct {
     const ts_row_band_window *windows;
     const ts_row_band_stage *stages;
     uint32_t notes;
-    int16_t window_count, stage_count;
+    int16_t window_count, stage_count, notes_arena;
 } ts_row_band;
 
 /* Of a window: rows that have been written, and which row lies first. */
@@ -73,7 +75,7 @@ static inline int ts_row_band_is_ready(const ts_row_band *band, const ts_row_ban
 
 /* Moves the rows of a window that are still read to its front. */
 static inline void ts_row_band_make_place(const ts_row_band *band, const ts_row_band_window *window,
-                                          ts_row_band_rows *rows, const uint32_t *steps, uint8_t *arena)
+                                          ts_row_band_rows *rows, const uint32_t *steps, uint8_t *const *arenas)
 {
     const ts_row_band_stage *const keeper = &band->stages[window->keeper];
     const ts_row_band_input *const input = &keeper->inputs[window->keeper_input];
@@ -83,14 +85,14 @@ static inline void ts_row_band_make_place(const ts_row_band *band, const ts_row_
         kept = ts_row_band_cut(input->first + (int32_t)step * input->advance, window->height);
     }
     kept = kept < rows->written ? kept : rows->written;
-    uint8_t *const front = arena + window->offset;
+    uint8_t *const front = arenas[window->arena] + window->offset;
     ts_copy_bytes(front, front + (uint32_t)(kept - rows->first) * window->row_bytes,
                   (rows->written - kept) * (int32_t)window->row_bytes);
     rows->first = (uint16_t)kept;
 }
 
 static inline void ts_row_band_step(const ts_row_band *band, const ts_row_band_stage *stage, uint32_t step,
-                                    ts_row_band_rows *all, const uint32_t *steps, uint8_t *arena)
+                                    ts_row_band_rows *all, const uint32_t *steps, uint8_t *const *arenas)
 {
     const ts_row_band_window *const output = &band->windows[stage->output];
     ts_row_band_rows *const rows = &all[stage->output];
@@ -98,29 +100,31 @@ static inline void ts_row_band_step(const ts_row_band *band, const ts_row_band_s
     uint8_t *at[TS_ROW_BAND_INPUTS + 1];
 
     if (output->keeper >= 0 && rows->written + count - rows->first > output->rows) {
-        ts_row_band_make_place(band, output, rows, steps, arena);
+        ts_row_band_make_place(band, output, rows, steps, arenas);
     }
     for (int32_t i = 0; i < stage->input_count; i++) {
         const ts_row_band_input *const input = &stage->inputs[i];
         const ts_row_band_window *const window = &band->windows[input->window];
         const int32_t first = ts_row_band_cut(input->first + (int32_t)step * input->advance, window->height);
-        at[i] = arena + window->offset + (uint32_t)(first - all[input->window].first) * window->row_bytes;
+        at[i] =
+            arenas[window->arena] + window->offset + (uint32_t)(first - all[input->window].first) * window->row_bytes;
     }
-    at[stage->input_count] = arena + output->offset + (uint32_t)(rows->written - rows->first) * output->row_bytes;
+    at[stage->input_count] =
+        arenas[output->arena] + output->offset + (uint32_t)(rows->written - rows->first) * output->row_bytes;
 
     uint32_t kind = step;
     if (step > (uint32_t)stage->top) {
         const int32_t from_end = (int32_t)step + stage->kinds - stage->steps;
         kind = (uint32_t)(from_end > stage->top ? from_end : stage->top);
     }
-    stage->run(arena, kind, at);
+    stage->run(arenas, kind, at);
     rows->written = (uint16_t)(rows->written + count);
 }
 
 /* From the first row to the last. */
-static inline void ts_row_band_run(const ts_row_band *band, uint8_t *arena)
+static inline void ts_row_band_run(const ts_row_band *band, uint8_t *const *arenas)
 {
-    ts_row_band_rows *const rows = (void *)(arena + band->notes);
+    ts_row_band_rows *const rows = (void *)(arenas[band->notes_arena] + band->notes);
     uint32_t *const steps = (void *)(rows + band->window_count);
     int32_t number = band->stage_count - 1;
 
@@ -134,7 +138,7 @@ static inline void ts_row_band_run(const ts_row_band *band, uint8_t *arena)
     while (number >= 0) {
         const ts_row_band_stage *const stage = &band->stages[number];
         if (ts_row_band_is_ready(band, stage, steps[number], rows)) {
-            ts_row_band_step(band, stage, steps[number], rows, steps, arena);
+            ts_row_band_step(band, stage, steps[number], rows, steps, arenas);
             steps[number]++;
             number = stage->wake;
         } else {

@@ -15,13 +15,15 @@ from tinyserve.compiler.program import (
 )
 
 
-def arena_places(program: Program, plan: MemoryPlan, first: str, others: str) -> dict[Buffer, str]:
-    """The name of the arena that each buffer lies in, those of subgraphs included. ``others`` is followed by
-    the number of the arena, from 1 on."""
-    places = {}
-    for buffer in plan.offsets:
-        number = plan.part(buffer)
-        places[buffer] = f"{others}{number}" if number else first
+def arena_names(plan: MemoryPlan, first: str) -> list[str]:
+    """What the arenas are called, of which ``first`` is the first."""
+    return [first, *(f"{first}_{number}" for number in range(1, len(plan.parts)))]
+
+
+def arena_places(program: Program, plan: MemoryPlan, first: str) -> dict[Buffer, str]:
+    """The name of the arena that each buffer lies in, those of subgraphs included."""
+    names = arena_names(plan, first)
+    places = {buffer: names[plan.part(buffer)] for buffer in plan.offsets}
     _add_blocks(program.calls, places)
     return places
 
@@ -44,8 +46,8 @@ def arena_sizes(plan: MemoryPlan, macro: str) -> Iterator[str]:
 def arena_definitions(plan: MemoryPlan, first: str, macro: str) -> Iterator[str]:
     """The arenas, with the macros by which their places are chosen."""
     memories: list[MemoryRegion | None] = [part.memory for part in plan.parts] or [None]
-    for number, memory in enumerate(memories):
-        name, place = (f"{first}_{number}", f"{macro}ARENA_{number}") if number else (first, f"{macro}ARENA")
+    for number, (memory, name) in enumerate(zip(memories, arena_names(plan, first), strict=True)):
+        place = f"{macro}ARENA_{number}" if number else f"{macro}ARENA"
         size = f"{macro}ARENA_{number}_BYTES" if len(memories) > 1 else f"{macro}ARENA_BYTES"
         size = size if plan.arena_bytes else "1"
         yield from section_macro(f"{place}_ATTRIBUTE", memory, "the arena")

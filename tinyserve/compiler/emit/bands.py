@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tinyserve.compiler.emit.calls import Places, initialisers, place
@@ -12,29 +12,33 @@ from tinyserve.compiler.program import BandCall, Buffer, Constant, KernelCall, R
 
 @dataclass(frozen=True)
 class _InBand:
-    """Where a step finds its values: rows where the driver says, all else where it always is."""
+    """Where a step finds its values: rows where the driver says, all else where it always is. ``arena`` is
+    the number of a buffer's arena."""
 
     rows: Sequence[Buffer]
     around: Places
+    arena: Callable[[Buffer], int]
 
     def buffer(self, buffer: Buffer) -> str:
         if buffer in self.rows:
             return f"(void *)at[{self.rows.index(buffer)}]"
-        return f"(void *)(arena + at_{buffer.name})"
+        return f"(void *)(arenas[{self.arena(buffer)}] + at_{buffer.name})"
 
     def constant(self, constant: Constant) -> str:
         return self.around.constant(constant)
 
 
-def stage_function(stage: RowStage, name: str, around: Places) -> Iterator[str]:
+def stage_function(
+    stage: RowStage, name: str, around: Places, arena: Callable[[Buffer], int]
+) -> Iterator[str]:
     """The function that takes a step of a layer: its kernels, with the parameters of the kind of step."""
-    places = _InBand(stage.places, around)
+    places = _InBand(stage.places, around, arena)
     calls = [[(call.function, _arguments(call, places)) for call in record] for record in stage.records]
-    uses_arena = any("(arena + " in argument for record in calls for _, given in record for argument in given)
+    uses_arena = any("(arenas[" in argument for record in calls for _, given in record for argument in given)
     yield from ("", f"/* {stage.op}: {stage.rows} of its rows at a time. */")
-    yield f"static void {name}(uint8_t *arena, uint32_t kind, uint8_t *const *at) {{"
+    yield f"static void {name}(uint8_t *const *arenas, uint32_t kind, uint8_t *const *at) {{"
     if not uses_arena:
-        yield "  (void)arena;"
+        yield "  (void)arenas;"
     if all(record == calls[0] for record in calls):
         yield from _alike(stage, calls[0], places)
     else:
@@ -84,7 +88,7 @@ def _apart(
 
 
 def band_tables(
-    call: BandCall, name: str, functions: Mapping[RowStage, str], around: Places
+    call: BandCall, name: str, functions: Mapping[RowStage, str], arena: Callable[[Buffer], int]
 ) -> Iterator[str]:
     """Windows and stages of a band, as kernels/row_band.h describes them."""
     yield from ("", f"static const ts_row_band_window {name}_windows[] = {{")
@@ -93,7 +97,7 @@ def band_tables(
         keeper = window.keeper or (-1, 0)
         yield (
             f"    {{at_{arg.name}, {window.row_bytes}, {window.height}, {window.rows}, {int(window.given)}, "
-            f"{keeper[0]}, {keeper[1]}}},"
+            f"{keeper[0]}, {keeper[1]}, {arena(arg)}}},"
         )
     yield "};"
     for number, stage in enumerate(call.stages):
@@ -108,5 +112,5 @@ def band_tables(
     yield "};"
     yield (
         f"static const ts_row_band {name}_band = {{{name}_windows, {name}_stages, at_{call.notes.name}, "
-        f"{len(call.windows)}, {len(call.stages)}}};"
+        f"{len(call.windows)}, {len(call.stages)}, {arena(call.notes)}}};"
     )

@@ -14,7 +14,13 @@ from dataclasses import dataclass
 from itertools import chain
 
 from tinyserve import __version__
-from tinyserve.compiler.emit.arenas import arena_definitions, arena_places, arena_sizes, section_macro
+from tinyserve.compiler.emit.arenas import (
+    arena_definitions,
+    arena_names,
+    arena_places,
+    arena_sizes,
+    section_macro,
+)
 from tinyserve.compiler.emit.bands import band_tables, stage_function
 from tinyserve.compiler.emit.calls import control_call, kernel_call, place
 from tinyserve.compiler.emit.cpp import wrapper
@@ -97,7 +103,7 @@ class _Emitter:
         self.blocks = {block: names.take(f"run_{block.name}") for block in blocks}
         others = [name for name in (self.shared.models if self.shared else ()) if name != program.name]
         self.events = EventsText(program, self.form, self.prefix, self.macro, self.argument)
-        self.places = arena_places(program, plan, self.form.arena, f"{self.prefix}arena_")
+        self.places = arena_places(program, plan, self.form.arena)
         self.interface = InterfaceText(
             program, self.form, self.prefix, self.macro, self.alignment, ", ".join(others),
             self.names, self.argument, self.places.__getitem__, self.events,
@@ -316,8 +322,8 @@ class _Emitter:
                 yield from self.block(block, call.region)
         if isinstance(call, BandCall):
             for stage in call.stages:
-                yield from stage_function(stage, self.stages[stage], self)
-            yield from band_tables(call, self.names[call], self.stages, self)
+                yield from stage_function(stage, self.stages[stage], self, self.plan.part)
+            yield from band_tables(call, self.names[call], self.stages, self.plan.part)
         yield from ("", *call.code)
         yield f"/* {_comment(call.op + (': ' + call.comment if call.comment else ''))}{_work(call)} */"
         yield f"TS_LAYER {self.names[call]}({self.form.layer_parameter}) {{"
@@ -326,7 +332,9 @@ class _Emitter:
             yield from (*control_call(call, blocks, self), "}")
             return
         if isinstance(call, BandCall):
-            yield from (f"  ts_row_band_run(&{self.names[call]}_band, {self.places[call.notes]});", "}")
+            arenas = ", ".join(arena_names(self.plan, self.form.arena))
+            yield f"  uint8_t *const arenas[] = {{{arenas}}};"
+            yield from (f"  ts_row_band_run(&{self.names[call]}_band, arenas);", "}")
             return
         if self.form.layer_argument and not any(
             isinstance(one, Buffer) for one in [*call.args, *call.fields.values()]

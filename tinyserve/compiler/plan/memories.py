@@ -17,7 +17,6 @@ from tinyserve.compiler.plan.packing import Problem, good_orders, lowest_offset
 from tinyserve.compiler.plan.planner import check, lifetimes, problem_of, solve
 from tinyserve.compiler.program import (
     ArenaPart,
-    BandCall,
     Buffer,
     Constant,
     Memories,
@@ -93,26 +92,16 @@ def _cycles(
 
 @dataclass(frozen=True)
 class _Layout:
-    """The buffers by number, as the packing knows them. ``words``: that each of them moves. ``groups``: what
-    must lie in one memory with each, since a band's driver knows one."""
+    """The buffers by number, as the packing knows them. ``words``: that each of them moves."""
 
     buffers: Sequence[Buffer]
     problem: Problem
     words: Sequence[float]
-    groups: Sequence[frozenset[int]]
 
     @classmethod
     def of(cls, program: Program, plan: MemoryPlan, moved: Mapping[Buffer | Constant, float]) -> _Layout:
-        number = {buffer: index for index, buffer in enumerate(program.buffers)}
-        groups = [frozenset((index,)) for index in range(len(number))]
-        for call in program.calls:
-            if isinstance(call, BandCall):
-                own = {number[buffer] for buffer in (*call.reads, *call.writes)}
-                joined = frozenset().union(*(groups[index] for index in own))
-                for index in joined:
-                    groups[index] = joined
         words = [moved.get(buffer, 0.0) for buffer in program.buffers]
-        return cls(program.buffers, problem_of(program, plan.lifetimes, program.buffers), words, groups)
+        return cls(program.buffers, problem_of(program, plan.lifetimes, program.buffers), words)
 
 
 @dataclass(frozen=True)
@@ -169,38 +158,23 @@ def _spread(
     order: Sequence[int],
     memories: Sequence[MemoryRegion],
 ) -> _Spread | None:
-    """Each buffer, with those that must be beside it, at the lowest offsets of the first memory that still
-    has the room; None where none has."""
+    """Each buffer at the lowest offset of the first memory that still has the room; None where none has."""
     problem = layout.problem
     offsets = [[-1] * len(problem.sizes) for _ in memories]
     members: list[list[int]] = [[] for _ in memories]
-    cycles, done = 0.0, set[int]()
+    cycles = 0.0
     for piece in order:
-        if piece in done:
-            continue
-        group = layout.groups[piece]
         for number, memory in enumerate(memories):
-            if _fill(problem, offsets[number], [one for one in order if one in group], memory.nbytes):
-                members[number] += group
-                cycles += sum(layout.words[one] for one in group) * memory.word_cycles
+            offset = lowest_offset(problem, offsets[number], piece)
+            if offset + problem.sizes[piece] <= memory.nbytes:
+                offsets[number][piece] = offset
+                members[number].append(piece)
+                cycles += layout.words[piece] * memory.word_cycles
                 break
         else:
             return None
-        done |= group
     chosen = (tuple(layout.buffers[piece] for piece in sorted(one)) for one in members)
     return _Spread(tuple(chosen), cycles)
-
-
-def _fill(problem: Problem, offsets: list[int], group: Sequence[int], nbytes: int) -> bool:
-    """Places the pieces of a group beside the placed ones; where they do not all fit, none is."""
-    for count, piece in enumerate(group):
-        offset = lowest_offset(problem, offsets, piece)
-        if offset + problem.sizes[piece] > nbytes:
-            for placed in group[:count]:
-                offsets[placed] = -1
-            return False
-        offsets[piece] = offset
-    return True
 
 
 def _packed(
