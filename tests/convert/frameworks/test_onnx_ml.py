@@ -50,6 +50,8 @@ LAYERS: dict[str, tuple[Any, Any]] = {
     "MLP of two classes": (make_pipeline(MinMaxScaler(), MLPClassifier((4,), max_iter=20)), TWO),
     "SVR": (SVR(), Y),
     "SVR of another kernel": (SVR(kernel="poly", degree=2), Y),
+    "SVC": (make_pipeline(StandardScaler(), SVC()), Y),
+    "SVC of two classes": (SVC(kernel="poly", degree=2), TWO),
 }
 TREES: dict[str, tuple[Any, Any]] = {
     "tree": (DecisionTreeClassifier(max_depth=3, random_state=0), Y),
@@ -111,8 +113,8 @@ def test_classes_are_labels_and_the_label_output_is_named_as_left_out(tmp_path: 
 
 
 def test_what_has_no_form_names_its_node(tmp_path: Path) -> None:
-    path = exported(SVC(), Y, tmp_path / "m.onnx")
-    with pytest.raises(UnsupportedError, match=r"m\.onnx: SVMClassifier '\w+': SVMClassifier has no form"):
+    path = exported(SVC(probability=True), Y, tmp_path / "m.onnx")
+    with pytest.raises(UnsupportedError, match=r"m\.onnx: SVMClassifier '\w+': an SVM with probabilities"):
         loaded(path)
 
 

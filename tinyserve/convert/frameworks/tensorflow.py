@@ -52,6 +52,7 @@ def static_shapes(
 def _static_shape(
     name: str, shape: tuple[int | None, ...], given: tuple[int, ...] | None, where: str
 ) -> tuple[int, ...]:
+    example = "x".join("N" if extent is None else str(extent) for extent in shape[1:])
     if given is not None:
         full = given if len(given) == len(shape) else (1, *given)
         fits = (
@@ -62,12 +63,13 @@ def _static_shape(
         if not fits:
             raise UsageError(
                 f"{where}: input '{name}' has shape {shape}, not {given}",
-                "correct --input-shape (the batch is 1)",
+                f"give `convert` --input-shape {example}"
+                + (" with numbers" if None in shape[1:] else "")
+                + ": in the order of axes that the model itself has, with or without a batch of 1",
             )
         return (1, *full[1:])
     fixed = tuple(extent for extent in shape[1:] if extent is not None)
     if len(fixed) != len(shape[1:]):
-        example = "x".join("N" if extent is None else str(extent) for extent in shape[1:])
         raise UsageError(
             f"{where}: input '{name}' has open dimensions {shape}; a microcontroller needs a fixed shape",
             f"give `convert` --input-shape {example} with numbers",

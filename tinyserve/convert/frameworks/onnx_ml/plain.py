@@ -225,6 +225,29 @@ def _svm_regressor(made: _Rewriting) -> None:
     made.add("Add", y, rho, output=made.node.output[0])
 
 
+def _svm_classifier(made: _Rewriting) -> None:
+    """A decision per pair of classes, positive for the first of them; of two classes a score for each."""
+    read, x = made.attributes, made.floats()
+    counts = read.integers("vectors_per_class")
+    if read.floats("prob_a").size or read.text("post_transform", "NONE") != "NONE" or len(counts) < 2:
+        raise refusal(made.node, "an SVM with probabilities, or without support vectors, has no form here")
+    total, classes = int(counts.sum()), len(counts)
+    coefficients = read.floats("coefficients").reshape(classes - 1, total)
+    vectors = read.floats("support_vectors").reshape(total, -1)
+    ends = np.concatenate([[0], np.cumsum(counts)])
+    pairs = [(i, j) for i in range(classes) for j in range(i + 1, classes)]
+    weights = np.zeros((total, len(pairs)), np.float32)
+    for column, (first, second) in enumerate(pairs):
+        for own, row in ((first, second - 1), (second, first)):
+            place = slice(ends[own], ends[own + 1])
+            weights[place, column] = coefficients[row, place]
+    bias = read.floats("rho")[: len(pairs)]
+    if classes == 2:
+        weights, bias = np.concatenate([-weights, weights], 1), np.concatenate([-bias, bias])
+    product = made.add("MatMul", _kernel(made, x, vectors), made.constant(weights))
+    made.add("Add", product, made.constant(bias), output=made.node.output[1])
+
+
 def _kernel(made: _Rewriting, x: str, vectors: Any) -> str:
     """(1, support vectors)."""
     kind = made.attributes.text("kernel_type", "LINEAR")
@@ -254,4 +277,5 @@ _REWRITES: dict[str, Callable[[_Rewriting], None]] = {
     "ArrayFeatureExtractor": _feature_extractor,
     "FeatureVectorizer": _feature_vectorizer,
     "SVMRegressor": _svm_regressor,
+    "SVMClassifier": _svm_classifier,
 }
