@@ -19,8 +19,8 @@ case "$*" in
   --version) echo "arm-none-eabi-gcc (Arm GNU Toolchain) {version}" ;;
   -dumpfullversion) echo {version} ;;
   -Wl,--help) echo "  --gc-sections  Remove unused sections"; {help} ;;
-  *stdint.h*) [ {headers} = 1 ] || {{ echo "fatal error: stdint.h: No such file" >&2; exit 1; }} ;;
   *cortex-m85*) [ {m85} = 1 ] || {{ echo "gcc: error: unrecognized -mcpu target: m85" >&2; exit 1; }} ;;
+  *stdint.h*) [ {headers} = 1 ] || {{ echo "fatal error: stdint.h: No such file" >&2; exit 1; }} ;;
 esac
 """
 NEW_LINKER = 'echo "  --warn-rwx-segments  --no-warn-rwx-segments"'

@@ -177,9 +177,9 @@ def _gcc(core: Core) -> Toolchain:
 def _check_core(path: str, target: tuple[str, ...], core: str) -> None:
     """Raises ToolError where the compiler is too old for the core: it is asked, so that no table of versions
     has to be right; and where it came without C's headers, as Debian packages it."""
-    command = [path, *target, "-x", "c", "-E", os.devnull]
+    command = [path, *target, "-x", "c", "-E", "-include", "stdint.h", os.devnull]
     finished = run(command, Path.cwd(), VERSION_TIMEOUT_S)
-    if not finished.status and run([*command, "-include", "stdint.h"], Path.cwd(), VERSION_TIMEOUT_S).status:
+    if finished.status and "stdint.h" in finished.output:
         raise ToolError(
             f"{Path(path).name} {_number(path)} has no stdint.h: its C library is not installed",
             "apt install libnewlib-arm-none-eabi (picolibc for RISC-V: picolibc-riscv64-unknown-elf),"

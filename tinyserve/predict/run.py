@@ -16,6 +16,7 @@ import numpy as np
 
 from tinyserve import __version__, workflow
 from tinyserve.bench.accuracy.batches import Work
+from tinyserve.bench.scenarios.outputs import alike
 from tinyserve.bundle import Bundle
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
@@ -142,7 +143,6 @@ class _Verifier:
     def __init__(self, made: Bundle, settings: Settings) -> None:
         self._compiled = compile_model(made.model_bytes(), PORTABLE, "model")
         self._model = HostModel(self._compiled)
-        self._info = made.manifest.outputs[settings.output]
         self._place = settings.output
         self._every = max(1, round(1 / settings.verify))
         self.count = 0
@@ -159,12 +159,7 @@ class _Verifier:
         ]
         expected = self._model.run_batch(inputs)[self._place].reshape(len(chosen), -1)
         got = computed.output[chosen].reshape(len(chosen), -1)
-        same = (
-            np.isclose(got, expected, rtol=1e-3, atol=1e-4)
-            if self._info.dtype == "float32"
-            else got == expected
-        )
-        wrong = np.flatnonzero(~same.all(axis=1))
+        wrong = np.flatnonzero(~alike(got, expected).all(axis=1))
         if len(wrong):
             sample = computed.first + int(chosen[wrong[0]])
             raise BudgetError(

@@ -46,7 +46,7 @@ class UnavailableError(TinyserveError):
         self.retry_after_s = retry_after_s
 
 
-class RefusedError(UnavailableError):
+class AdmissionError(UnavailableError):
     """Refused at admission: the queue is full, or the deadline can't be met. ``retry_after_s``: when the same
     request would have been admitted, as things stand."""
 

@@ -114,17 +114,21 @@ class Gateway:
         self.is_draining = True
         await asyncio.gather(*(self.unload(name) for name in self._models))
 
+    def check_batch(self, samples: int) -> None:
+        """Raises TooLargeError for more samples than one request may have."""
+        most = self.config.limits.batch
+        if samples > most:
+            raise TooLargeError(
+                f"{samples} samples in one request, {most} at most", "send them in several requests"
+            )
+
     async def infer(self, request: InferRequest, protocol: str) -> InferAnswer:
         """The answer of the model's members. Raises RequestError and UnavailableError."""
         begin_s = time.perf_counter()
         pool, tracing = None, self.tracing
         try:
             pool = self.pool(request.model, request.version)
-            if len(request.samples) > self.config.limits.batch:
-                raise TooLargeError(
-                    f"{len(request.samples)} samples in one request, {self.config.limits.batch} at most",
-                    "send them in several requests",
-                )
+            self.check_batch(len(request.samples))
             done = await pool.infer(request)
             answer = served.answer(pool.model, done, request.wanted, request.real)
         except (RequestError, UnavailableError) as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from tinyserve.errors import TinyserveError
 from tinyserve.serve.admission import DEFAULT_PRIORITY, Plan, Refusal, Ticket
-from tinyserve.serve.errors import RefusedError, SequenceError, UnavailableError
+from tinyserve.serve.errors import AdmissionError, SequenceError, UnavailableError
 from tinyserve.serve.member import Member, Work
 from tinyserve.serve.observer import Observer
 from tinyserve.serve.request import Done, InferRequest, Ran, Sample, SequenceStep
@@ -110,8 +110,8 @@ class Pool:
     async def infer(self, request: InferRequest) -> list[Done]:
         """The samples' answers, in their order. All are admitted, or none.
 
-        Raises RefusedError at once where they can't all be on time; UnavailableError where no member serves,
-        or one failed and the others can't make it; SequenceError.
+        Raises AdmissionError at once where they can't all be on time; UnavailableError where no member
+        serves, or one failed and the others can't make it; SequenceError.
         """
         now_s = time.monotonic()
         if not self._is_open:
@@ -188,7 +188,7 @@ class Pool:
         fastest_s = min((m.bound_s for m in self.members.values() if m.state == "ready"), default=0.0)
         wait_s = refusal.retry_after_s
         hint = f"retry in {wait_s:.3f} s; one inference takes {fastest_s * 1e3:.1f} ms on the fastest member"
-        return RefusedError(message, hint, reason=refusal.reason, retry_after_s=refusal.retry_after_s)
+        return AdmissionError(message, hint, reason=refusal.reason, retry_after_s=refusal.retry_after_s)
 
     def _withdraw(self, waiting: Sequence[_Waiting]) -> None:
         """Nobody wants the answers: what waits is not computed."""
@@ -281,7 +281,7 @@ class Pool:
             member = next((name for name in plan.members if plan.reserve(name)), None)
             if member is None:
                 self._observer.refused(self.model.name, "sequences")
-                raise RefusedError(
+                raise AdmissionError(
                     f"{self.model.name}: each member that serves has a sequence, or is busy",
                     "end sequences (sequence_end)", reason="sequences", retry_after_s=1.0,
                 )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinyserve import bundle, workflow
+from tinyserve.bench.scenarios.outputs import alike
 from tinyserve.bundle import Bundle, TensorInfo
 from tinyserve.errors import DataError, ModelError, TinyserveError
 from tinyserve.progress import Progress
@@ -204,6 +205,4 @@ def _classified(array: Array, info: TensorInfo, count: int, model: Served) -> Ar
 
 
 def _close(got: bytes, wanted: bytes) -> bool:
-    return bool(
-        np.allclose(np.frombuffer(got, np.float32), np.frombuffer(wanted, np.float32), rtol=1e-3, atol=1e-4)
-    )
+    return bool(alike(np.frombuffer(got, np.float32), np.frombuffer(wanted, np.float32)).all())

@@ -18,7 +18,7 @@ from tinyserve.convert import Options, convert, sources
 from tinyserve.convert.check import debug
 from tinyserve.convert.check.quality import LayerQuality
 from tinyserve.convert.quantize import auto
-from tinyserve.convert.quantize.schemes import Judge, Outcome, Score, Variant, ladder
+from tinyserve.convert.quantize.schemes import Judge, Outcome, Variant, VariantScore, ladder
 from tinyserve.convert.session import Session, opened
 from tinyserve.convert.tflite.facts import inspect
 from tinyserve.datasets import readers
@@ -55,7 +55,7 @@ LADDER = [
 ]
 
 
-def choose(values: dict[str, float], wanted: float, original: Score) -> tuple[str, list[str]]:
+def choose(values: dict[str, float], wanted: float, original: VariantScore) -> tuple[str, list[str]]:
     """The name of what was taken, and of all that was made."""
 
     def make(variant: Variant, place: str) -> Outcome:
@@ -67,14 +67,14 @@ def choose(values: dict[str, float], wanted: float, original: Score) -> tuple[st
 
 def test_auto_takes_the_first_that_holds_and_makes_no_other_of_its_scheme() -> None:
     values = {"a": 0.9, "b": 0.99, "c": 1.0, "d": 1.0}
-    assert choose(values, 0.98, Score("agreement", 1.0)) == ("b", ["a", "b", "d"])
+    assert choose(values, 0.98, VariantScore("agreement", 1.0)) == ("b", ["a", "b", "d"])
 
 
 def test_auto_measures_accuracy_against_the_originals_own() -> None:
     values = dict.fromkeys("abcd", 0.79)
-    assert choose(values, 0.98, Score("accuracy", 0.80))[0] == "a"
+    assert choose(values, 0.98, VariantScore("accuracy", 0.80))[0] == "a"
     with pytest.raises(DataError, match=r"no variant reaches 0\.98 of the original \(accuracy 0\.9000\)"):
-        choose(values, 0.98, Score("accuracy", 0.90))
+        choose(values, 0.98, VariantScore("accuracy", 0.90))
 
 
 def test_auto_says_why_a_variant_could_not_be_made() -> None:
@@ -82,7 +82,7 @@ def test_auto_says_why_a_variant_could_not_be_made() -> None:
         return Outcome(variant, Tried(name=variant.name, options="", failed="no kernel"))
 
     with pytest.raises(DataError, match="d: no kernel"):
-        auto.choose(LADDER, fail, 0.5, Score("agreement", 1.0))
+        auto.choose(LADDER, fail, 0.5, VariantScore("agreement", 1.0))
 
 
 def test_auto_converts_and_records_what_it_tried(models: Path, images: Path, tmp_path: Path) -> None:

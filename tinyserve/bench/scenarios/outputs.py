@@ -13,6 +13,14 @@ FLOAT_TOLERANCE = 1e-4
 """Of float32 values, as a part of the largest expected one."""
 
 
+def alike(got: npt.NDArray[Any], expected: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which values of two engines agree: integers that are equal, float32 within a thousandth, since engines
+    sum in different orders."""
+    if expected.dtype != np.float32:
+        return np.asarray(got == expected)
+    return np.asarray(np.isclose(got, expected, rtol=1e-3, atol=1e-4))
+
+
 def difference(got: Sequence[bytes], expected: Sequence[npt.NDArray[Any]]) -> str:
     """Where the outputs of a sample first differ from what they should be; '' where they don't.
 

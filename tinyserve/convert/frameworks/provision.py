@@ -23,7 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
-from tinyserve import locks, platforms
+from tinyserve import locks, platforms, programs
 from tinyserve.cache import cache_directory
 from tinyserve.convert.frameworks import interpreters
 from tinyserve.errors import FileSystemError, ToolError, UsageError
@@ -196,11 +196,8 @@ def _cpu_index(frontend: Frontend) -> list[str]:
     Left out where pip is configured with an index of the user's own."""
     if frontend.name != "pytorch" or not platforms.here().accelerator_wheels:
         return []
-    told = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"],
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", timeout=60, check=False,
-    ).stdout  # fmt: skip
-    if any(word in told for word in ("index", "find-links")):
+    configured = programs.ask([sys.executable, "-m", "pip", "config", "list"], 60).stdout
+    if any(word in configured for word in ("index", "find-links")):
         return []
     return ["--extra-index-url", _CPU_WHEELS]
 

@@ -6,12 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from tinyserve.bundle import Tried
-from tinyserve.convert.quantize.schemes import AGREEMENT, FIT, Outcome, Score, Variant
+from tinyserve.convert.quantize.schemes import AGREEMENT, FIT, Outcome, Variant, VariantScore
 from tinyserve.errors import DataError
 
 
 def choose(
-    variants: Sequence[Variant], make: Callable[[Variant, str], Outcome], wanted: float, original: Score
+    variants: Sequence[Variant],
+    make: Callable[[Variant, str], Outcome],
+    wanted: float,
+    original: VariantScore,
 ) -> tuple[Outcome, list[Outcome]]:
     """The first variant whose score holds, from the cheapest on, and all that were made.
 
@@ -55,7 +58,7 @@ def _costs(tried: Tried) -> str:
     return f"{memory}, {cost.instructions:,} instructions on {cost.board}"
 
 
-def _relative(tried: Tried, original: Score) -> float:
+def _relative(tried: Tried, original: VariantScore) -> float:
     """The share of the original's score; below any that is wanted where there is none."""
     if tried.score is None:
         return -1.0

@@ -33,7 +33,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Score:
+class VariantScore:
     """How good a variant is on the held-out samples; 1 is best.
 
     With labels ``kind`` is the task's own metric (accuracy, R², mean IoU, AUC). Without them it is the
@@ -110,7 +110,7 @@ class Judge:
             failed = error.message.splitlines()[0]
             return Outcome(variant, Tried(name=variant.name, options=variant.advice, failed=failed))
 
-    def original_score(self) -> Score:
+    def original_score(self) -> VariantScore:
         """The original's own score: its accuracy where there are labels."""
         return self._score(self._reference)
 
@@ -149,19 +149,19 @@ class Judge:
             notes.append(f"not measured on a board: {error.message.splitlines()[0]}")
             return None
 
-    def _score(self, outputs: list[Array]) -> Score:
+    def _score(self, outputs: list[Array]) -> VariantScore:
         """Of the worst output. Labels say nothing of which of several outputs they are of."""
         found = comparison.score(self._task, outputs[0], self._held) if self._task is not None else []
         if found and found[0].better == "higher":
-            return Score(found[0].metric, found[0].value)
+            return VariantScore(found[0].metric, found[0].value)
         scores = [self._closeness(index, got) for index, got in enumerate(outputs)]
         return min(scores, key=lambda score: score.value)
 
-    def _closeness(self, index: int, got: Array) -> Score:
+    def _closeness(self, index: int, got: Array) -> VariantScore:
         """One output beside the original's."""
         wanted, original = self._reference[index], self._session.original
         task = self._task.name if self._task is not None else ""
         if fidelity.has_classes(original.outputs[index], original.inputs, wanted, task):
-            return Score(AGREEMENT, fidelity.top1_agreement(wanted, got))
+            return VariantScore(AGREEMENT, fidelity.top1_agreement(wanted, got))
         error = fidelity.error_sigma(wanted, got)
-        return Score(FIT, 1.0 if error is None else max(0.0, 1.0 - error**2))
+        return VariantScore(FIT, 1.0 if error is None else max(0.0, 1.0 - error**2))

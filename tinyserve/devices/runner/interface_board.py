@@ -19,8 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve import platforms
+from tinyserve.devices.client.exchange import MOST_LINES, READY
 from tinyserve.devices.device import Device
-from tinyserve.errors import FileSystemError
+from tinyserve.errors import DeviceError, FileSystemError
 from tinyserve.escapes import visible
 
 NAME = "tinyML Enhanced Interface Board"
@@ -172,16 +173,20 @@ class InterfaceBoard:
 
     def _passed_on(self, command: str) -> Iterator[str]:
         yield f"m-dut-passthrough({command})"
-        yield "m-ready"
-        yield from (f"[dut]: {line}" for line in (*self._ask(command), "m-ready"))
+        yield READY
+        yield from (f"[dut]: {line}" for line in (*self._ask(command), READY))
 
     def _ask(self, command: str) -> list[str]:
-        """The device's answer, without its m-ready."""
+        """The device's answer, without its m-ready; what it refuses is passed on as it is. Raises DeviceError
+        for an answer without end."""
         self._link.write(f"{command}%".encode())
         lines: list[str] = []
-        while not lines or lines[-1] != "m-ready":
-            lines.append(self._link.read_line(_ANSWER_TIMEOUT_S))
-        return lines[:-1]
+        while len(lines) < MOST_LINES:
+            line = self._link.read_line(_ANSWER_TIMEOUT_S)
+            if line == READY:
+                return lines
+            lines.append(line)
+        raise DeviceError(f"{self._link.name}: no end of the answer to {command[:40]}", "reset the device")
 
     def _say(self, line: str) -> None:
         """A line that nobody reads is lost, as on a wire."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from tinyserve.databases import is_url
 from tinyserve.errors import FileSystemError, TinyserveError
 from tinyserve.serve.config import Jobs as Settings
-from tinyserve.serve.errors import NotFoundError, RefusedError, RequestError, UnavailableError
+from tinyserve.serve.errors import AdmissionError, NotFoundError, RequestError, UnavailableError
 from tinyserve.serve.gateway import Gateway
 from tinyserve.serve.jobs import push
 from tinyserve.serve.jobs.store import Job, Store, Submitted
@@ -70,15 +70,14 @@ class Jobs:
     async def submit(self, body: bytes, header_length: str | None, model: str, version: str, key: str) -> Job:
         """Accepts a request, or returns the job that ``key`` (idempotency; "": none) was given for.
 
-        Raises RequestError for a request that could not be computed, RefusedError where too many wait,
+        Raises RequestError for a request that could not be computed, AdmissionError where too many wait,
         UnavailableError where the database can't be used.
         """
         pool = self._gateway.pool(model, version)
         asked, parsed = oip.decode(body, header_length, version, pool.model)
         if asked.sequence is not None:
             raise RequestError("a step of a sequence can't be a job: somebody else's would come between")
-        if len(asked.samples) > self._gateway.config.limits.batch:
-            raise RequestError(f"{len(asked.samples)} samples in one job", "send them in several")
+        self._gateway.check_batch(len(asked.samples))
         callback = self._callback(parsed.parameters.get("callback", ""))
         if len(key) > _LONGEST_KEY:
             raise RequestError(f"an idempotency key of {len(key)} characters, {_LONGEST_KEY} at most")
@@ -88,7 +87,7 @@ class Jobs:
         )  # fmt: skip
         job = await self._stored(lambda: self._store.add(submitted, time.time(), self._settings.waiting))
         if job is None:
-            raise RefusedError(
+            raise AdmissionError(
                 f"{self._settings.waiting} jobs wait already", reason="jobs", retry_after_s=5.0
             )
         if job.id != submitted.id and not await self._stored(lambda: self._store.same(job, submitted)):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.convert.frameworks.onnx_import.naming import describe
+from tinyserve.convert.frameworks.onnx_import.naming import describe, opset
 from tinyserve.errors import UnsupportedError
 
 Array = npt.NDArray[Any]
@@ -175,9 +175,8 @@ def _stacked(model: Any, node: Any, parts: list[str]) -> tuple[list[Any], str]:
     """The nodes that join what each turn gives along a new first axis, and the result's name."""
     onnx = importlib.import_module("onnx")
     first = f"{parts[0]}/rows"
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     made, rows = [], [f"{part}/row" for part in parts]
-    axes = _constant(model, f"{first}/axes", np.array([0], np.int64)) if max(versions) >= 13 else ""
+    axes = _constant(model, f"{first}/axes", np.array([0], np.int64)) if opset(model) >= 13 else ""
     for part, row in zip(parts, rows, strict=True):
         how = {} if axes else {"axes": [0]}
         given = [part, axes] if axes else [part]

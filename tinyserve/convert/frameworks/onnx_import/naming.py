@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes of an ONNX model as messages name them."""
+"""Nodes of an ONNX model as messages name them, and the operator set that they are of."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def module_path(scopes: str) -> str:
     if not parts:
         return ""
     return parts[0] if len(parts) == 1 else f"{parts[-2]}.{parts[-1]}"
+
+
+def opset(model: Any) -> int:
+    """The newest version of ONNX's own operators that a model uses; 0 where it names none."""
+    return max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)

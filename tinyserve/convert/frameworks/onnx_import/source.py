@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyserve.convert.frameworks.onnx_import.naming import describe
+from tinyserve.convert.frameworks.onnx_import.naming import describe, opset
 from tinyserve.convert.frameworks.onnx_import.node import HANDLERS
 from tinyserve.convert.frameworks.onnx_ml import plain
 from tinyserve.convert.frameworks.onnx_ml.attributes import classic_nodes
@@ -82,9 +82,8 @@ def read(path: Path, input_shapes: Sequence[Sequence[int]]) -> OnnxSource:
     for value, shape in zip(values, shapes, strict=True):
         _fix_shape(value, shape)
     del model.graph.value_info[:]
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
     outputs = [value.name for value in model.graph.output]
-    return OnnxSource(model, names, shapes, outputs, max(versions, default=1), notes, labels)
+    return OnnxSource(model, names, shapes, outputs, opset(model) or 1, notes, labels)
 
 
 def _spelled_out(onnx: Any, model: Any) -> Any:
@@ -187,7 +186,7 @@ def _check_operators(onnx: Any, model: Any, path: Path) -> None:
             "export it without custom or runtime-specific operators (no fusion by onnxruntime)",
         )
     newest = onnx.defs.onnx_opset_version()
-    found = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
+    found = opset(model)
     if 0 < found < _OLDEST_OPSET and not any(classic_nodes(model)):
         raise UnsupportedError(
             f"{path}: operator set {found}, the oldest that is known here is {_OLDEST_OPSET}",

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyserve.convert.frameworks.onnx_import.naming import describe
+from tinyserve.convert.frameworks.onnx_import.naming import describe, opset
 from tinyserve.convert.frameworks.onnx_ml.attributes import CLASSIFIERS, Attributes, classic_nodes, is_classic
 from tinyserve.errors import UnsupportedError
 
@@ -49,7 +49,7 @@ def prune(model: Any) -> list[str]:
     del graph.output[:]
     graph.output.extend(kept)
     _drop_unread(graph)
-    if not any(entry.domain in ("", "ai.onnx") for entry in model.opset_import):
+    if not opset(model):
         model.opset_import.append(onnx.helper.make_opsetid("", _OPSET))
     names = ", ".join(f"'{name}'" for name in dropped)
     return [f"the label ({names}) is left out: it is the class of the largest output"] if dropped else []
@@ -188,8 +188,7 @@ def _normalizer(made: _Rewriting) -> None:
     if norm not in ("L1", "L2"):
         raise refusal(made.node, f"the norm {norm} has no form here")
     size = made.add("Abs", x) if norm == "L1" else made.add("Mul", x, x)
-    newest = max(e.version for e in made.model.opset_import if e.domain in ("", "ai.onnx"))
-    if newest >= 13:
+    if opset(made.model) >= 13:
         total = made.add("ReduceSum", size, made.constant(np.array([1])), keepdims=1)
     else:
         total = made.add("ReduceSum", size, keepdims=1, axes=[1])
