@@ -4,11 +4,13 @@
 #include "port.h"
 #include "protocol.h"
 #include "serving.h"
+#include "slots_port.h"
 #include "smp_frame.h"
 
 int main(void)
 {
     port_init();
+    port_watch_faults();
     smp_frame_reset();
     serving_start();
     protocol_start();

@@ -69,3 +69,8 @@ int port_random(uint8_t *to, uint32_t count)
     }
     return 0;
 }
+
+void port_watch_faults(void)
+{
+    /* the vector table's handlers do so from the start */
+}

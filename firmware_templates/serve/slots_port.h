@@ -16,5 +16,6 @@ void port_reset(void) __attribute__((noreturn));
 int port_baud(uint32_t rate);                 /* of the line, when all that was sent has left; 0 on success */
 int port_random(uint8_t *to, uint32_t count); /* that nobody can foresee; 0 on success, 1 where there is no source */
 port_reset_cause port_why_reset(void);        /* this start */
+void port_watch_faults(void);                 /* from now on a fault goes to serving_fault */
 
 #endif

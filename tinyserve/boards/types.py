@@ -121,6 +121,16 @@ class PlatformIO(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     build_unflags: list[str] = []
 
 
+class SlotFlash(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How firmware with slots writes the board's flash: by which port, in which sectors (what one erase
+    takes) and units (what is programmed at once), and what its own code is given."""
+
+    port: Literal["mbed", "rp2"]
+    firmware_bytes: Annotated[int, Meta(ge=65536, le=1 << 24)]
+    sector_bytes: Annotated[int, Meta(ge=1024, le=1 << 18)]
+    unit_bytes: Literal[4, 8, 16, 32]
+
+
 class Usb(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """USB vendor and product ids that the board's serial port shows.
 
@@ -172,6 +182,7 @@ class Board(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arduino: str = ""
     energy_uart: str = ""
     power: Power | None = None
+    slots: SlotFlash | None = None
     usb: list[Usb] = []
     touch_1200: bool = False
     flash_wait_states: int = 0

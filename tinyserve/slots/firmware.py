@@ -49,11 +49,12 @@ _PORTS: dict[Port, tuple[str, ...]] = {
     "cortex_m": ("cortex_m/port.c", "cortex_m/startup.c"),
     "riscv": ("riscv/port.c", "riscv/startup.c"),
 }
+_REAL_PORTS = {"mbed": "slots_ports/mbed.cpp", "rp2": "slots_ports/rp2.c"}
 _SLOTS = (
     "slots/ed25519.c", "slots/ed25519.h", "slots/image.c", "slots/image.h", "slots/sha2.c", "slots/sha2.h",
     "slots/slots.c", "slots/slots.h",
-    "serve/cbor.c", "serve/cbor.h", "serve/health.c", "serve/health.h", "serve/main_slots.c",
-    "serve/line_rate.c", "serve/line_rate.h", "serve/model_io.h", "serve/model_table.h", "serve/port_twin.c",
+    "serve/cbor.c", "serve/cbor.h", "serve/health.c", "serve/health.h",
+    "serve/line_rate.c", "serve/line_rate.h", "serve/model_io.h", "serve/model_table.h",
     "serve/secure.c", "serve/secure.h", "serve/serving.c", "serve/serving.h", "serve/slots_config.h",
     "serve/slots_port.h", "serve/smp.c", "serve/smp.h", "serve/smp_frame.c", "serve/smp_frame.h",
     "serve/smp_image.c", "serve/smp_line.c", "serve/smp_model.c",
@@ -86,32 +87,44 @@ def memory_for(compiled: Compiled) -> int:
 
 
 def render_slots(
-    compiled: Compiled, board: Board, settings: Settings, directory: Path, *, board_name: str = ""
+    compiled: Compiled,
+    board: Board,
+    settings: Settings,
+    directory: Path,
+    *,
+    board_name: str = "",
+    emulate: bool = True,
 ) -> Project:
-    """Writes the firmware project of a twin with slots for models like ``compiled`` into ``directory``.
+    """Writes the firmware project with slots for models like ``compiled`` into ``directory``: the board's
+    twin's, or PlatformIO's for the board itself.
 
-    ``board_name``: by which commands find the board again. Raises UsageError for a board without a twin,
-    FitError for one with too little flash.
+    ``board_name``: by which commands find the board again. Raises UsageError for a board without a twin or
+    without a port, FitError for one with too little flash.
     """
     layout = layout_of(board)
-    port = _port(board)
+    port = _port(board) if emulate else _real_port(board)
     placed = msgspec.structs.replace(board, flash=layout.firmware)
     model = interface_of(compiled)
     base = firmware_context(
         placed, port, engine="aot", model_id="slots", firmware_id=firmware_id(settings.key), mlperf=Exchange()
     )
-    context = base | _slots_context(board, layout, settings)
+    tick_hz = base["tick_hz"]
+    assert isinstance(tick_hz, int)
+    context = base | _slots_context(board, layout, settings, tick_hz or board.clock_hz)
     contents = Contents(context)
     for name in _COMMON:
         contents.add_part(f"common/{name}", "firmware")
     for name in _SLOTS:
         contents.add_part(name, "firmware")
     contents.add_event_type()
-    for template in _PORTS[port]:
+    for template in _port_files(board, port):
         contents.add_part(template, "startup" if template.endswith("startup.c") else "firmware")
-    contents.add_runtime(SHIM)
-    contents.files[LINKER_SCRIPT] = linker_script(placed, STACK_BYTES)
-    contents.files[DEVICE_FILE] = msgspec.json.encode(DeviceFacts(board_name or board.id))
+    if port == "arduino":
+        contents.add_platformio(defines={}, lib_deps="", baud=BAUD)
+    else:
+        contents.add_runtime(SHIM)
+        contents.files[LINKER_SCRIPT] = linker_script(placed, STACK_BYTES)
+        contents.files[DEVICE_FILE] = msgspec.json.encode(DeviceFacts(board_name or board.id))
     write_project(directory, contents.files)
     return Project(
         directory=directory,
@@ -142,13 +155,14 @@ def device_facts(directory: Path) -> DeviceFacts:
 def firmware_id(key: Ed25519PublicKey) -> str:
     """16 hex digits that tell this firmware from one of other code or for another key."""
     total = hashlib.sha256(key_bytes(key))
-    for folder in ("common", "serve", "slots"):
+    for folder in ("common", "serve", "slots", "slots_ports"):
         for path in sorted((data_directory("firmware_templates") / folder).iterdir()):
             total.update(path.name.encode() + b"\0" + path.read_bytes())
     return total.hexdigest()[:16]
 
 
-def _slots_context(board: Board, layout: Layout, settings: Settings) -> dict[str, object]:
+def _slots_context(board: Board, layout: Layout, settings: Settings, ticks_s: int) -> dict[str, object]:
+    """``ticks_s``: of the port in a second; on a twin an instruction is taken for a clock."""
     return {
         "slots": True,
         "layout": layout,
@@ -156,14 +170,14 @@ def _slots_context(board: Board, layout: Layout, settings: Settings) -> dict[str
         "memory_bytes": settings.memory,
         "least_counter": settings.least_counter,
         "key_bytes": _bytes(settings.key),
-        "watchdog_ticks": min(board.clock_hz * WATCHDOG_S, 0xFFFFFFFF),
+        "watchdog_ticks": min(ticks_s * WATCHDOG_S, 0xFFFFFFFF),
         "health": settings.health,
         "controller": controller_address(board.core),
         "baud": BAUD,
         "most_baud": most_baud(board),
         "secure": settings.line_key is not None,
         "line_key_bytes": _bytes(settings.line_key) if settings.line_key else [],
-        "session_ticks": min(board.clock_hz * SESSION_S, 0xFFFFFFFF),
+        "session_ticks": min(ticks_s * SESSION_S, 0xFFFFFFFF),
     }
 
 
@@ -174,6 +188,22 @@ def most_baud(board: Board) -> int:
 
 def _bytes(key: Ed25519PublicKey) -> list[str]:
     return [f"0x{byte:02x}" for byte in key_bytes(key)]
+
+
+def _port_files(board: Board, port: Port) -> tuple[str, ...]:
+    if port != "arduino":
+        return ("serve/main_slots.c", "serve/port_twin.c", *_PORTS[port])
+    assert board.slots is not None
+    return ("slots_ports/sketch.cpp", "arduino/port.cpp", _REAL_PORTS[board.slots.port])
+
+
+def _real_port(board: Board) -> Port:
+    if board.slots is None or board.platformio is None:
+        raise UsageError(
+            f"{board.id}: there is no port of firmware with slots for it",
+            "add --emulate for its twin; docs/guide/update.md says what a port of your own needs",
+        )
+    return "arduino"
 
 
 def _port(board: Board) -> Port:

@@ -11,17 +11,17 @@ from tinyserve.errors import FitError, UsageError
 
 SLOT_COUNT = 2
 SECTOR_BYTES = 4096
-"""What one erase takes: nRF52, RP2040 and the twins."""
+"""What one erase takes, where the board does not say."""
 UNIT_BYTES = 4
-"""What is programmed at once."""
+"""What is programmed at once, where the board does not say."""
 FIRMWARE_BYTES = 64 * 1024
-"""Flash that the firmware keeps for itself: without a model it needs half of it."""
+"""Flash that the firmware keeps for itself, where the board does not say: a twin's needs half of it."""
 MOST_SLOT_BYTES = 512 * 1024
 STACK_BYTES = 8192
 MODEL_STACK_BYTES = 6144
 """What of the firmware's stack an inference may take: verifying takes 2,000 bytes, the way to a model 600."""
 _JOURNAL_SECTORS = 2
-_LEAST_SLOT_SECTORS = 4
+_LEAST_SLOT_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True)
@@ -51,19 +51,28 @@ def layout_of(board: Board) -> Layout:
     flash = board.flash
     if flash is None or board.core.port not in ("cortex_m", "riscv"):
         raise UsageError(f"{board.id}: no flash that could hold slots", "name a microcontroller: cortex-m4")
-    journal = _up(flash.origin + FIRMWARE_BYTES)
-    first = journal + _JOURNAL_SECTORS * SECTOR_BYTES
+    own = board.slots
+    sector = own.sector_bytes if own else SECTOR_BYTES
+    firmware_bytes = own.firmware_bytes if own else FIRMWARE_BYTES
+    journal = _up(flash.origin + firmware_bytes, sector)
+    first = journal + _JOURNAL_SECTORS * sector
     left = flash.origin + flash.bytes - first
-    slot_bytes = min(left // SLOT_COUNT // SECTOR_BYTES * SECTOR_BYTES, MOST_SLOT_BYTES)
-    if slot_bytes < _LEAST_SLOT_SECTORS * SECTOR_BYTES:
-        least = FIRMWARE_BYTES + (_JOURNAL_SECTORS + SLOT_COUNT * _LEAST_SLOT_SECTORS) * SECTOR_BYTES
+    slot_bytes = min(left // SLOT_COUNT // sector * sector, MOST_SLOT_BYTES)
+    if slot_bytes < _LEAST_SLOT_BYTES:
+        least = firmware_bytes + _JOURNAL_SECTORS * sector + SLOT_COUNT * _up(_LEAST_SLOT_BYTES, sector)
         raise FitError(
             f"{board.id}: {flash.bytes:,} bytes of flash are too few for firmware and two slots",
             f"take a board with at least {least:,} bytes of flash",
         )
-    firmware = Region(flash.origin, FIRMWARE_BYTES, flash.kind)
-    return Layout(firmware, (journal, journal + SECTOR_BYTES), (first, first + slot_bytes), slot_bytes)
+    return Layout(
+        Region(flash.origin, firmware_bytes, flash.kind),
+        (journal, journal + sector),
+        (first, first + slot_bytes),
+        slot_bytes,
+        sector,
+        own.unit_bytes if own else UNIT_BYTES,
+    )
 
 
-def _up(address: int) -> int:
-    return -(-address // SECTOR_BYTES) * SECTOR_BYTES
+def _up(address: int, sector: int) -> int:
+    return -(-address // sector) * sector

@@ -71,7 +71,7 @@ def test_a_refusal_is_one_message_and_status_10(place: Path, capsys: pytest.Capt
             "held-out samples",
         ),
         (["sign", "BUNDLE", "--board", "host", "--key", "KEY"], 2, "no flash"),
-        (["build", "BUNDLE", "--board", "nano33", "--slots", "KEY.pub"], 2, "add --emulate"),
+        (["build", "BUNDLE", "--board", "nucleo-f446re", "--slots", "KEY.pub"], 2, "add --emulate"),
         (["build", "BUNDLE", "--board", "cortex-m55", "--slots", "KEY.pub"], 2, "Unicorn"),
         (["build", "BUNDLE", "--board", "cortex-m0", "--no-health"], 2, "add --slots"),
     ],
@@ -103,3 +103,13 @@ def test_a_file_that_is_no_image_is_refused_before_any_device_is_asked(
         path.write_bytes(content)
         assert main(["update", str(path), "--emulate", str(place / "twin")]) == 4
         assert "is no model image" in capsys.readouterr().err
+
+
+def test_a_board_s_own_project_says_that_it_has_not_run(
+    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["build", str(place / "tiny.bundle"), "--board", "nano33", "--slots", str(place / "key.pem.pub")]
+    assert main([*asked, "-o", str(tmp_path / "p")]) == 0
+    assert "this port has not run on a board" in capsys.readouterr().out
+    assert (tmp_path / "p" / "platformio.ini").is_file()
+    assert (tmp_path / "p" / "src" / "mbed.cpp").is_file()

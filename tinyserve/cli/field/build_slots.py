@@ -29,7 +29,6 @@ def build_slots(
     """Builds firmware for models like ``source``, and says where it is. Raises UsageError for a board."""
     from tinyserve import workflow
     from tinyserve.cli.progress import progress
-    from tinyserve.errors import UsageError
     from tinyserve.firmware.build import build
     from tinyserve.locks import alone
     from tinyserve.report.text.firmware import firmware_panel
@@ -37,10 +36,7 @@ def build_slots(
     from tinyserve.slots.body import compile_for_slots
     from tinyserve.slots.firmware import Settings, memory_for, render_slots
 
-    if not emulate and board.is_real:
-        raise UsageError(
-            f"{board.id}: firmware with slots is built for its twin so far", "add --emulate for the twin"
-        )
+    real = board.is_real and not emulate
     public = keys.public(key)
     line_key = keys.public(secure) if secure is not None else None
     conversion = making.converting.conversion()
@@ -54,7 +50,12 @@ def build_slots(
             settings = Settings(
                 key=public, memory=memory or memory_for(compiled), health=health, line_key=line_key
             )
-            project = render_slots(compiled, board, settings, directory, board_name=board_name)
+            project = render_slots(
+                compiled, board, settings, directory, board_name=board_name, emulate=not real
+            )
+            if real:
+                echo(f"{directory}: pio run -d {directory} -t upload (this port has not run on a board)")
+                return
             firmware = build(project, making.toolchain, optimize="-Os")
     stdout().print(firmware_panel("slots", firmware, project.board))
     echo(f"{directory}: tinyserve update IMAGE --emulate {directory}")

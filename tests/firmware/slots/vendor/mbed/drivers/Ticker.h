@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STAND_IN_TICKER_H
+#define STAND_IN_TICKER_H
+
+#include <chrono>
+
+namespace mbed
+{
+
+template <typename F> class Callback;
+
+template <typename R, typename... Arguments> class Callback<R(Arguments...)>
+{
+  public:
+    Callback(R (*func)(Arguments...)) : _func(func)
+    {
+    }
+
+    R (*function() const)(Arguments...) /* the stand-in's own */
+    {
+        return _func;
+    }
+
+  private:
+    R (*_func)(Arguments...);
+};
+
+class Ticker
+{
+  public:
+    void attach(Callback<void()> func, std::chrono::microseconds t);
+    void detach();
+};
+
+} // namespace mbed
+
+#endif
