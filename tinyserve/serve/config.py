@@ -87,17 +87,21 @@ class Jobs(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Mqtt(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[mqtt]: the broker to which results go. ``broker``: mqtt://HOST[:PORT] or mqtts://…; ``authority``:
-    the certificate that the broker's is checked by, where it is none that this computer knows."""
+    """[mqtt]: the broker to which results go. ``broker``: mqtt://HOST[:PORT] or mqtts://…; ``events``: what
+    the topics of models' events begin with ("": they are not published); ``authority``: the certificate that
+    the broker's is checked by, where it is none that this computer knows."""
 
     broker: str = ""
+    events: str = ""
     user: str = ""
     password_file: str = ""
     authority: str = ""
 
 
 class ModelTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """[models.NAME]: ``source`` is a bundle, a .tflite or a trained model, relative to the file."""
+    """[models.NAME]: ``source`` is a bundle, a .tflite or a trained model, relative to the file.
+    ``escalate``: by the names of events that ask for another model, the model of this file that answers, or
+    the URL of one on another endpoint (http://HOST/v2/models/NAME)."""
 
     source: str
     version: Identifier = "1"
@@ -105,6 +109,7 @@ class ModelTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
     quantize: Quantize = "int8"
     queue: Positive | None = None
     deadline_ms: Milliseconds | None = None
+    escalate: dict[Identifier, str] = {}
 
 
 class GroupTable(_Table, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -312,6 +317,7 @@ def _check_server(config: FleetConfig, path: Path) -> None:
             "name a token_file or a client_ca, or leave host at 127.0.0.1 behind a proxy",
         )
     _check_callbacks(config, path)
+    _check_events(config, path)
 
 
 def _check_callbacks(config: FleetConfig, path: Path) -> None:
@@ -335,6 +341,25 @@ def _check_callbacks(config: FleetConfig, path: Path) -> None:
             f"{path}: [mqtt] broker {visible(config.mqtt.broker)!r}: not the address of a broker",
             'for example "mqtts://broker.example.com:8883"; user and password_file are keys of their own',
         )
+
+
+def _check_events(config: FleetConfig, path: Path) -> None:
+    prefix = config.mqtt.events
+    if prefix and not config.mqtt.broker:
+        raise UsageError(f"{path}: [mqtt] events without broker", 'broker = "mqtt://…"')
+    if prefix and not re.fullmatch(r"[^+#\x00-\x1f\x7f]{1,200}", prefix):
+        raise UsageError(
+            f"{path}: [mqtt] events {visible(prefix)!r} is no topic", 'for example "plant/events"'
+        )
+    for name, table in config.models.items():
+        for event, target in table.escalate.items():
+            if target in config.models or re.fullmatch(r"https?://[^/\s]+/v2/models/[^/\s]+", target):
+                continue
+            raise UsageError(
+                f"{path}: [models.{name}] escalate.{event}: {visible(target)!r} is neither a model of this"
+                " file nor the URL of one",
+                f'escalate.{event} = "MODEL", or "http://HOST:8000/v2/models/MODEL"',
+            )
 
 
 def _explain(error: str) -> str:

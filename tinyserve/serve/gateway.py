@@ -15,10 +15,13 @@ from tinyserve.serve import served
 from tinyserve.serve.config import FleetConfig, MemberSpec, ModelTable
 from tinyserve.serve.engines import Firmwares, open_engine
 from tinyserve.serve.errors import NotFoundError, RequestError, TooLargeError, UnavailableError
+from tinyserve.serve.events import happened
+from tinyserve.serve.events.escalation import Escalation
+from tinyserve.serve.events.hub import Hub
 from tinyserve.serve.member import Member, OpenEngine
 from tinyserve.serve.observer import Observer
 from tinyserve.serve.pool import Pool
-from tinyserve.serve.request import InferAnswer, InferRequest
+from tinyserve.serve.request import Done, InferAnswer, InferRequest
 from tinyserve.serve.served import Served
 
 if TYPE_CHECKING:
@@ -69,6 +72,10 @@ class Gateway:
         self.observer = Observer()
         self.is_draining = False
         self.tracing: Tracing | None = None
+        self.hub = Hub()
+        self.hub.listen(lambda event: self.observer.event(event.model, event.name, event.kind))
+        routes = {name: table.escalate for name, table in config.models.items()}
+        self._escalation = Escalation(routes, lambda name: self.pool(name).model, self.infer, self.hub)
         self._options = options
         self._open_engine = open_with or partial(open_engine, firmwares=Firmwares())
         self._models = {name: _Model() for name in config.models}
@@ -112,6 +119,7 @@ class Gateway:
     async def drain(self) -> None:
         """Takes no more requests, answers those that were admitted (at most ``drain_s`` long), closes all."""
         self.is_draining = True
+        await self._escalation.stop()
         await asyncio.gather(*(self.unload(name) for name in self._models))
 
     def check_batch(self, samples: int) -> None:
@@ -141,7 +149,17 @@ class Gateway:
         self.observer.answered(request.model, protocol, time.perf_counter() - begin_s)
         if tracing is not None:
             tracing.answered(request, protocol, begin_s, done)
+        if pool.model.has_events:
+            self._tell(pool.model, request, done)
         return answer
+
+    def _tell(self, model: Served, request: InferRequest, done: list[Done]) -> None:
+        """What happened in these inferences, to subscribers; and asks for what is asked for in them."""
+        for one in done:
+            for event in one.ran.events:
+                data = happened.described(event, model, request, one)
+                number = self.hub.publish(model.name, event.name, "happened", data)
+                self._escalation.ask(model.name, event, number)
 
     def pool(self, name: str, version: str = "") -> Pool:
         """The pool of a loaded model. Raises NotFoundError, UnavailableError."""

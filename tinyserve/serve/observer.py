@@ -61,6 +61,8 @@ class Observer:
         self._refusals = self._counter("refusals", "Requests refused.", "model", "reason")
         self._late = self._counter("late", "Samples answered after their deadline.", "model")
         self._moved = self._counter("moved", "Samples given to another member after a fault.", "model")
+        self._events = self._counter("events", "Events of models.", "model", "name", "kind")
+        self._lost_events = self._counter("events_lost", "Events that a broker never got.", "reason")
         self._requests = self._counter(
             "requests", "Requests, by protocol and outcome.", "protocol", "outcome"
         )
@@ -105,6 +107,14 @@ class Observer:
     def moved(self, model: str) -> None:
         """A sample went from a member that failed to another."""
         self._moved.labels(model).inc()
+
+    def event(self, model: str, name: str, kind: str) -> None:
+        """Something happened in an inference, or what it asked for was answered, or failed."""
+        self._events.labels(model, name, kind).inc()
+
+    def event_lost(self, reason: str) -> None:
+        """An event that will not reach the broker."""
+        self._lost_events.labels(reason).inc()
 
     def cache(self, model: str, hit: bool) -> None:
         """A request was looked up among known answers."""

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.compiler.events import Event
+
 Array = npt.NDArray[Any]
 Sample = tuple[bytes, ...]
 """The bytes of each input (or output) of one inference, as the model has them."""
@@ -54,12 +56,14 @@ class InferRequest:
 
 @dataclass(frozen=True)
 class Ran:
-    """One inference on a member. ``ticks`` are the device's own, of ``tick_unit`` ("" on this computer)."""
+    """One inference on a member. ``ticks`` are the device's own, of ``tick_unit`` ("" on this computer);
+    ``events`` what happened in it."""
 
     outputs: Sample
     link_s: float = 0.0
     compute_s: float = 0.0
     ticks: int = 0
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True)

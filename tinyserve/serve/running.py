@@ -23,6 +23,7 @@ from tinyserve.serve.rest import app, patience
 
 if TYPE_CHECKING:
     from tinyserve.serve.credentials import Credentials
+    from tinyserve.serve.events.publishing import Publisher
     from tinyserve.serve.jobs.jobs import Jobs
     from tinyserve.serve.jobs.mqtt import Broker
     from tinyserve.serve.rpc.server import RpcServer
@@ -51,6 +52,7 @@ class Running:
         self._credentials = credential_files.load(config)
         self.gateway.tracing = self._made_tracing()
         self._broker = self._made_broker()
+        self._publisher = self._made_publisher()
         self._jobs = self._made_jobs()
         self._rest = _Rest(_uvicorn(self.gateway, self._credentials, self._jobs))
         self._rpc: RpcServer | None = None
@@ -71,6 +73,8 @@ class Running:
             await self._rpc.start()
         if self._broker is not None:
             self._broker.start()
+        if self._publisher is not None:
+            self._publisher.start()
         if self._jobs is not None:
             self._jobs.start()
         return self._addresses()
@@ -80,6 +84,9 @@ class Running:
         if self._jobs is not None:
             await self._jobs.stop()
         await self.gateway.drain()
+        self.gateway.hub.close()
+        if self._publisher is not None:
+            await self._publisher.stop()
         if self._rpc is not None:
             await self._rpc.stop(_GRACE_S)
         self._rest.should_exit = True
@@ -103,6 +110,14 @@ class Running:
         from tinyserve.serve.jobs.mqtt import Broker
 
         return Broker(self._config.mqtt, self._config.directory)
+
+    def _made_publisher(self) -> Publisher | None:
+        prefix = self._config.mqtt.events
+        if self._broker is None or not prefix:
+            return None
+        from tinyserve.serve.events.publishing import Publisher
+
+        return Publisher(self.gateway.hub, self._broker, prefix, self.gateway.observer)
 
     def _made_jobs(self) -> Jobs | None:
         settings = self._config.jobs

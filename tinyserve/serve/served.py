@@ -68,6 +68,11 @@ class Served:
         return any(buffer.kind == "state" for buffer in self._compiled.program.buffers)
 
     @cached_property
+    def has_events(self) -> bool:
+        """Whether its inferences say what happened in them."""
+        return bool(self._compiled.program.events.sources)
+
+    @cached_property
     def _compiled(self) -> Compiled:
         from tinyserve.compiler.compile import compile_model
         from tinyserve.compiler.host.model import FAST

@@ -78,6 +78,11 @@ class HostModel:
         finally:
             self._runner.listen(None)
 
+    def listen(self, heard: Callable[[Event], None]) -> None:
+        """Calls ``heard`` with each event of the inferences from now on. Raises ToolError as ``events``
+        does."""
+        self._runner.listen(heard)
+
     def trace(self, inputs: Sequence[Array]) -> dict[int, Array]:
         """One inference layer by layer: the value of every tensor that a layer computed, by its index in the
         file, read right after its layer."""

@@ -59,11 +59,12 @@ class DeviceEngine(Engine):
         loaded_s = time.perf_counter()
         ticks = self._client.infer(1)[0]
         computed_s = time.perf_counter()
+        events = tuple(self._client.events)
         outputs = tuple(self._client.outputs())
         total_s = time.perf_counter() - begin_s
         # A board's own clock knows better than a line that answers in pieces.
         compute_s = ticks / self._tick_hz if self._tick_hz else computed_s - loaded_s
-        return Ran(outputs, link_s=max(0.0, total_s - compute_s), compute_s=compute_s, ticks=ticks)
+        return Ran(outputs, max(0.0, total_s - compute_s), compute_s, ticks, events)
 
     def close(self) -> None:
         self._close()

@@ -8,6 +8,7 @@ from typing import IO, TypeVar
 
 import msgspec
 
+from tinyserve.compiler.events import Event
 from tinyserve.serve.config import MemberSpec
 from tinyserve.serve.engines.base import Identity
 from tinyserve.serve.request import Sample
@@ -38,6 +39,7 @@ class Answered(msgspec.Struct, frozen=True):
     link_s: float = 0.0
     compute_s: float = 0.0
     ticks: int = 0
+    events: tuple[Event, ...] = ()
     error: str = ""
     hint: str = ""
 

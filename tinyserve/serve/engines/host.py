@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 
+from tinyserve.compiler.events import Event
 from tinyserve.serve.engines.base import Engine, Identity
 from tinyserve.serve.request import Ran, Sample
 from tinyserve.serve.served import Served
@@ -18,6 +19,9 @@ class HostEngine(Engine):
 
     def __init__(self, model: Served) -> None:
         self._model = model.host_model()
+        self._heard: list[Event] = []
+        if model.has_events:
+            self._model.listen(self._heard.append)
         self.identity = Identity("this computer")
 
     @property
@@ -28,8 +32,9 @@ class HostEngine(Engine):
         begin_s = time.perf_counter()
         if fresh:
             self._model.reset()
+        self._heard.clear()
         outputs = tuple(self._model.run_bytes(sample))
-        return Ran(outputs, compute_s=time.perf_counter() - begin_s)
+        return Ran(outputs, compute_s=time.perf_counter() - begin_s, events=tuple(self._heard))
 
     def close(self) -> None:
         pass

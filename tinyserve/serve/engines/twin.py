@@ -33,7 +33,7 @@ class TwinEngine(Engine):
 
     def run(self, sample: Sample, fresh: bool) -> Ran:
         answer = self._ask(frames.Asked(sample, fresh))
-        return Ran(answer.outputs, answer.link_s, answer.compute_s, answer.ticks)
+        return Ran(answer.outputs, answer.link_s, answer.compute_s, answer.ticks, answer.events)
 
     def interrupt(self) -> None:
         self._process.kill()

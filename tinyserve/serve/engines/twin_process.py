@@ -55,7 +55,7 @@ def _serve(engine: DeviceEngine, asked: IO[bytes], answered: IO[bytes]) -> None:
         except TinyserveError as error:
             frames.write(answered, frames.Answered(error=error.message, hint=error.hint))
             continue
-        frames.write(answered, frames.Answered(ran.outputs, ran.link_s, ran.compute_s, ran.ticks))
+        frames.write(answered, frames.Answered(ran.outputs, ran.link_s, ran.compute_s, ran.ticks, ran.events))
 
 
 if __name__ == "__main__":

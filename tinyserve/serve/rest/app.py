@@ -22,8 +22,8 @@ from tinyserve.serve import extensions
 from tinyserve.serve.errors import RequestError
 from tinyserve.serve.gateway import Gateway
 from tinyserve.serve.jobs.jobs import Jobs
+from tinyserve.serve.rest import events, oip, pages, tfserving
 from tinyserve.serve.rest import jobs as job_routes
-from tinyserve.serve.rest import oip, pages, tfserving
 from tinyserve.serve.rest.guard import Guard, error_response, on_bug, on_expected, read_body
 from tinyserve.serve.rest.replies import as_json, inferred, named
 
@@ -39,6 +39,7 @@ def build(gateway: Gateway, token: str = "", jobs: Jobs | None = None) -> Starle
             *endpoints.routes(),
             *tfserving.routes(gateway),
             *pages.routes(gateway),
+            *events.routes(gateway.hub),
             *(job_routes.routes(jobs) if jobs is not None else []),
         ],
         middleware=[Middleware(Guard, server=gateway.config.server, token=token)],

@@ -94,6 +94,7 @@ _OPERATIONS = (
     ("delete", "/v2/jobs/{job}", "Forgets a job", "", "Any"),
     ("get", "/v2/jobs/{job}/result", "A job's answer; 202 while there is none", "", "InferResponse"),
     ("post", "/v2/jobs/{job}/redeliver", "Sends a job's result to its callback again", "", "Any"),
+    ("get", "/v2/events", "Models' events as they come (server-sent events); ?model=, ?name=", "", "Any"),
     ("get", "/fleet", "Models and members, their state and figures", "", "Any"),
     ("post", "/fleet/{name}/reset", "Opens a member or a group anew", "", "Any"),
 )

@@ -15,6 +15,7 @@ from tinyserve.errors import UsageError
 from tinyserve.serve.config import Limits
 from tinyserve.serve.credentials import Credentials
 from tinyserve.serve.gateway import Gateway
+from tinyserve.serve.rpc import events
 from tinyserve.serve.rpc.messages import POOL, SERVICE
 from tinyserve.serve.rpc.service import Service, TokenInterceptor
 
@@ -65,7 +66,8 @@ class RpcServer:
                 ("grpc.so_reuseport", 0),
             ],
         )
-        server.add_generic_rpc_handlers((Service(self._gateway).handlers(),))
+        handlers = Service(self._gateway).handlers(), events.handlers(self._gateway.hub)
+        server.add_generic_rpc_handlers(handlers)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server, pool=_Both())
