@@ -3,19 +3,21 @@
 
 from __future__ import annotations
 
+import tempfile
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
-import tomllib
 
+from benchmarks.image_models import mobilenet_v2
 from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.tflm import Tflm
 from tinyserve import boards, workflow
 from tinyserve.boards.fit import estimate, fit
-from tinyserve.boards.types import Board
+from tinyserve.boards.types import Board, Memory
 from tinyserve.compiler.compile import Compiled, compile_model, placed
 from tinyserve.compiler.program import ONE_MEMORY
 from tinyserve.devices import open_device
@@ -101,7 +103,6 @@ def board_with(directory: Path, core: str, ram: int, further: dict[str, tuple[in
         origin += 1 << 20
     path = directory / "two-banks.toml"
     path.write_text("\n".join(lines))
-    assert tomllib.loads(path.read_text())
     return boards.load_file(path)
 
 
@@ -110,17 +111,19 @@ def compiled_for(board: Board) -> Compiled:
     return compile_model(residual_model(), workflow.target(board, "speed"), "model")
 
 
-def outputs_on_twin(compiled: Compiled, board: Board, directory: Path, sample: bytes) -> list[bytes]:
+def outputs_on_twin(
+    compiled: Compiled, board: Board, directory: Path, sample: bytes, runs: int = 2
+) -> list[bytes]:
     firmware = build(render(compiled, board, directory, emulate=True))
     with open_device(SimpleNamespace(elf=firmware.elf), board, "unicorn") as device:
         client = Client(device.link)
         client.identify()
         client.load(sample, 0)
-        client.infer(2, 0)
+        client.infer(runs, 0)
         return [bytes(output) for output in client.outputs()]
 
 
-@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m0", "cortex-m33", "rv32imc"])
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m33", "rv32imc"])
 def test_a_model_that_fits_in_no_memory_alone_runs_with_tflms_bytes(core: str, tmp_path: Path) -> None:
     whole = compiled_for(boards.load(core)).plan.arena_bytes
     board = board_with(tmp_path, core, 26 * 1024, {"fast": (10 * 1024, 1), "slow": (10 * 1024, 5)})
@@ -215,4 +218,20 @@ def test_a_teensy_keeps_in_flash_what_its_ram_has_no_room_for(tmp_path: Path) ->
     assert fit(estimate(compile_model(model, alone)), board) == "too large"
     sample = np.random.default_rng(3).integers(-128, 128, (8, 1024)).astype(np.int8)
     ours = outputs_on_twin(compiled, board, tmp_path, sample.tobytes())
+    assert ours == tflms_output(model, sample)
+
+
+def test_mobilenet_v2_of_224_pixels_runs_whole_on_a_portenta() -> None:
+    """TFLM's arena for it is 1.5 MB. Weights that on-chip flash has no room for lie in the board's other one,
+    which is left to its product unless a board file says that it is mapped."""
+    board = boards.load("portenta-h7")
+    mapped = Memory("qspi", "external-flash", 0x90000000, 1 << 24, holds=["weights"])
+    board = msgspec.structs.replace(board, memory=[*board.memory, mapped])
+    model = mobilenet_v2(1.0, 224)
+    compiled = compile_model(model, workflow.target(board, "balanced"), "model")
+    assert compiled.plan.arena_bytes < 330_000
+    assert compiled.plan.parts[0].memory.name == "dtcm"
+    sample = np.random.default_rng(1).integers(-128, 128, (1, 224, 224, 3)).astype(np.int8)
+    with tempfile.TemporaryDirectory() as directory:  # tens of megabytes, which pytest would keep
+        ours = outputs_on_twin(compiled, board, Path(directory), sample.tobytes(), runs=1)
     assert ours == tflms_output(model, sample)
