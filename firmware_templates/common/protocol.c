@@ -642,6 +642,27 @@ static void command_ts_profile(char *args)
     has_result = 1;
 }
 
+#ifdef model_step
+static void command_ts_steps(char *args)
+{
+    (void)args;
+    if (!inputs_complete()) {
+        return;
+    }
+    say("ts-started");
+    const uint64_t cost = clock_cost();
+    int done = 0;
+    give_inputs_to_model();
+    while (!done) {
+        const uint64_t start = port_ticks();
+        done = model_step(1);
+        const uint64_t end = port_ticks();
+        say_number("ts-part-[", without(end - start, cost), "]");
+    }
+    has_result = 1;
+}
+#endif
+
 static void command_ts_output(char *args)
 {
     uint32_t index;
@@ -895,6 +916,9 @@ static const struct {
     {"ts-output", command_ts_output, "ts-output I: bytes of output I"},
     {"ts-memory", command_ts_memory, "ts-memory: arena and stack in bytes"},
     {"ts-profile", command_ts_profile, "ts-profile: ticks per layer"},
+#ifdef model_step
+    {"ts-steps", command_ts_steps, "ts-steps: ticks per step"},
+#endif
 #if CONFIG_STREAM_FRAME_BYTES > 0u
     {"start", command_start, "start: begins to stream"},
     {"stop", command_stop, "stop: ends it; activations of the wake word"},

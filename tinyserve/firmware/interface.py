@@ -11,6 +11,7 @@ import numpy as np
 
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.graph.types import Tensor
+from tinyserve.compiler.program import BandCall
 
 _UNSIGNED = ("uint8", "uint16", "uint32", "bool")
 
@@ -40,6 +41,7 @@ class ModelInterface:
     """A compiled model from outside. ``name`` is the one in its C identifiers, ``header`` declares them.
 
     ``stateful``: an inference depends on those before it. ``events``: how many it may give at most.
+    ``by_rows``: layers are computed by rows, so that steps of an inference are more than layers.
     """
 
     name: str
@@ -51,6 +53,7 @@ class ModelInterface:
     outputs: tuple[TensorInterface, ...]
     stateful: bool = False
     events: int = 0
+    by_rows: bool = False
 
     @property
     def input_bytes(self) -> int:
@@ -70,6 +73,7 @@ def interface_of(compiled: Compiled) -> ModelInterface:
         outputs=tuple(_tensor(t) for t in program.output_tensors),
         stateful=_is_stateful(compiled),
         events=len(program.events.sources),
+        by_rows=any(isinstance(call, BandCall) for call in program.calls),
     )
 
 

@@ -121,12 +121,11 @@ static inline void ts_row_band_step(const ts_row_band *band, const ts_row_band_s
     rows->written = (uint16_t)(rows->written + count);
 }
 
-/* From the first row to the last. */
-static inline void ts_row_band_run(const ts_row_band *band, uint8_t *const *arenas)
+/* No row is computed yet. */
+static inline void ts_row_band_begin(const ts_row_band *band, uint8_t *const *arenas)
 {
     ts_row_band_rows *const rows = (void *)(arenas[band->notes_arena] + band->notes);
     uint32_t *const steps = (void *)(rows + band->window_count);
-    int32_t number = band->stage_count - 1;
 
     for (int32_t i = 0; i < band->window_count; i++) {
         rows[i].written = band->windows[i].given ? band->windows[i].height : 0;
@@ -135,16 +134,42 @@ static inline void ts_row_band_run(const ts_row_band *band, uint8_t *const *aren
     for (int32_t i = 0; i < band->stage_count; i++) {
         steps[i] = 0;
     }
-    while (number >= 0) {
-        const ts_row_band_stage *const stage = &band->stages[number];
-        if (ts_row_band_is_ready(band, stage, steps[number], rows)) {
-            ts_row_band_step(band, stage, steps[number], rows, steps, arenas);
-            steps[number]++;
-            number = stage->wake;
-        } else {
-            number--;
-        }
+}
+
+/* Takes a step of the last stage, from `number` downwards, whose rows are there; which one, -1 where there is none. */
+static inline int32_t ts_row_band_next(const ts_row_band *band, uint8_t *const *arenas, int32_t number)
+{
+    ts_row_band_rows *const rows = (void *)(arenas[band->notes_arena] + band->notes);
+    uint32_t *const steps = (void *)(rows + band->window_count);
+
+    while (number >= 0 && !ts_row_band_is_ready(band, &band->stages[number], steps[number], rows)) {
+        number--;
     }
+    if (number >= 0) {
+        ts_row_band_step(band, &band->stages[number], steps[number], rows, steps, arenas);
+        steps[number]++;
+    }
+    return number;
+}
+
+/* From the first row to the last. */
+static inline void ts_row_band_run(const ts_row_band *band, uint8_t *const *arenas)
+{
+    int32_t number = band->stage_count - 1;
+
+    ts_row_band_begin(band, arenas);
+    while ((number = ts_row_band_next(band, arenas, number)) >= 0) {
+        number = band->stages[number].wake;
+    }
+}
+
+/* One step of it; 0 where there is none left. */
+static inline int ts_row_band_more(const ts_row_band *band, uint8_t *const *arenas, int begin)
+{
+    if (begin != 0) {
+        ts_row_band_begin(band, arenas);
+    }
+    return ts_row_band_next(band, arenas, band->stage_count - 1) >= 0;
 }
 
 #endif

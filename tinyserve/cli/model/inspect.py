@@ -149,7 +149,7 @@ def _forecast(source: Path, chosen: Sequence[Board], optimize: Optimize, convers
 def _steps(source: Path, board: Board | None, optimize: Optimize, conversion: Conversion) -> None:
     from tinyserve import workflow
     from tinyserve.bench.counts import profiling
-    from tinyserve.bench.counts.steps import worst_steps
+    from tinyserve.bench.counts.steps import BUDGETS, BUDGETS_BY_ROWS, single_steps, worst_steps
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
     from tinyserve.errors import UsageError
@@ -164,4 +164,7 @@ def _steps(source: Path, board: Board | None, optimize: Optimize, conversion: Co
         compiled = workflow.to_compiled(made, board, build, report)
         firmware = workflow.to_firmware(made, compiled, board, build, report)
         profile = profiling.run(made, firmware, kind, optimize, report)
-    stdout().print(steps_view(profile, worst_steps(profile)))
+        ticks = single_steps(profile, made, firmware, kind)
+    by_rows = firmware.project.model.by_rows
+    found = worst_steps(ticks, BUDGETS_BY_ROWS if by_rows else BUDGETS)
+    stdout().print(steps_view(profile, found, by_rows))

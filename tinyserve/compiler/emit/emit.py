@@ -99,6 +99,11 @@ class _Emitter:
             if isinstance(call, BandCall)
             for stage in call.stages
         }
+        self.by_rows = {
+            call: names.take(f"{self.names[call]}_some_rows")
+            for call in program.calls
+            if isinstance(call, BandCall)
+        }
         blocks = [block for call in self.calls if isinstance(call, ControlCall) for block in call.blocks]
         self.blocks = {block: names.take(f"run_{block.name}") for block in blocks}
         others = [name for name in (self.shared.models if self.shared else ()) if name != program.name]
@@ -106,7 +111,7 @@ class _Emitter:
         self.places = arena_places(program, plan, self.form.arena)
         self.interface = InterfaceText(
             program, self.form, self.prefix, self.macro, self.alignment, ", ".join(others),
-            self.names, self.argument, self.places.__getitem__, self.events,
+            self.names, self.argument, self.places.__getitem__, self.events, self.by_rows,
         )  # fmt: skip
 
     def sources(self) -> Sources:
@@ -332,15 +337,28 @@ class _Emitter:
             yield from (*control_call(call, blocks, self), "}")
             return
         if isinstance(call, BandCall):
-            arenas = ", ".join(arena_names(self.plan, self.form.arena))
-            yield f"  uint8_t *const arenas[] = {{{arenas}}};"
+            yield self.arenas()
             yield from (f"  ts_row_band_run(&{self.names[call]}_band, arenas);", "}")
+            if call in self.by_rows:
+                yield from self.interface.stepped(*self.rows_of(call))
             return
         if self.form.layer_argument and not any(
             isinstance(one, Buffer) for one in [*call.args, *call.fields.values()]
         ):
             yield f"  (void){self.form.layer_argument};"
         yield from (*kernel_call(call, self), "}")
+
+    def rows_of(self, call: BandCall) -> Iterator[str]:
+        """A band one step at a time, for inferences in steps."""
+        band, given = self.names[call], self.form.layer_parameter
+        parameters = "int begin" if given == "void" else f"{given}, int begin"
+        yield f"static int {self.by_rows[call]}({parameters}) {{"
+        yield self.arenas()
+        yield from (f"  return ts_row_band_more(&{band}_band, arenas, begin);", "}")
+
+    def arenas(self) -> str:
+        """All arenas, for what finds its values by the numbers of theirs."""
+        return f"  uint8_t *const arenas[] = {{{', '.join(arena_names(self.plan, self.form.arena))}}};"
 
     def block(self, block: Block, region: Buffer) -> Iterator[str]:
         """A subgraph: its part of the arena's map, its layers, and the function that runs them."""

@@ -11,13 +11,15 @@ from tinyserve.compiler.program import Instance
 @dataclass(frozen=True)
 class Form:
     """How functions take the context: as parameters of the interface (``only`` parameter, or before others),
-    and as parameter and argument of a layer."""
+    and as parameter and argument of a layer. ``next_layer`` and ``in_rows`` say where an inference in
+    steps is: at which layer, and whether some of its rows are done."""
 
     instance: Instance
     only: str
     first: str
     arena: str
     next_layer: str
+    in_rows: str
     layer_parameter: str
     layer_argument: str
 
@@ -25,6 +27,8 @@ class Form:
 def form(instance: Instance, prefix: str, arena: str) -> Form:
     """The form of a model's functions. ``arena`` is the name of the static arena."""
     if instance == "static":
-        return Form(instance, "void", "", arena, f"{prefix}next", "void", "")
+        return Form(instance, "void", "", arena, f"{prefix}next", f"{prefix}in_rows", "void", "")
     context = f"{prefix.rstrip('_')} *self"
-    return Form(instance, context, f"{context}, ", "arena", "self->next", "uint8_t *arena", "arena")
+    return Form(
+        instance, context, f"{context}, ", "arena", "self->next", "self->in_rows", "uint8_t *arena", "arena"
+    )

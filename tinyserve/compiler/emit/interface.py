@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from tinyserve.compiler.emit.events import EventsText
 from tinyserve.compiler.emit.form import Form
-from tinyserve.compiler.program import Buffer, KernelCall, Operand, Program
+from tinyserve.compiler.program import BandCall, Buffer, KernelCall, Operand, Program
 
 _REENTRANT = (
     "/* Re-entrant: nothing here is static but constants. Threads may run at one time, each with a context",
@@ -31,6 +31,9 @@ _STEP = (
     "/* Runs at most that many layers of an inference. Returns 1 when it is done, 0 when there is more to",
     "   do: while (!step(1)) { others run }. Between steps, inputs and outputs are not to be touched. */",
 )
+_STEP_OF_ROWS = (
+    "/* Layers that are computed by rows count as many as they take steps, of some rows of one of them. */",
+)
 _RESET = (
     "/* Sets what the model remembers between inferences back to its initial values, and abandons an",
     "   inference in steps. */",
@@ -40,7 +43,8 @@ _RESET = (
 @dataclass(frozen=True)
 class InterfaceText:
     """Writes the interface of one program. ``layers`` are its functions by call; ``argument`` gives an
-    operand's address, ``arena`` the arena that a buffer lies in."""
+    operand's address, ``arena`` the arena that a buffer lies in, ``by_rows`` the functions that take a step
+    of a layer by rows."""
 
     program: Program
     form: Form
@@ -52,6 +56,7 @@ class InterfaceText:
     argument: Callable[[Operand], str]
     arena: Callable[[Buffer], str]
     events: EventsText
+    by_rows: Mapping[BandCall, str]
 
     # --- NAME.h
 
@@ -76,7 +81,8 @@ class InterfaceText:
         yield f"void *{p}input({first}uint32_t index);"
         yield "/* Runs the model once. Returns 0 on success. */"
         yield f"int {p}invoke({only});"
-        yield from self.stepped(*_STEP, f"int {p}step({first}uint32_t layers);")
+        about = (*_STEP, *_STEP_OF_ROWS) if self.by_rows else _STEP
+        yield from self.stepped(*about, f"int {p}step({first}uint32_t layers);")
         yield "/* Where to read an output (NULL: none such). Valid until inputs are written again. */"
         yield f"const void *{p}output({first}uint32_t index);"
         yield from _RESET
@@ -94,6 +100,8 @@ class InterfaceText:
         yield f"typedef struct {self.name} {{"
         yield "  uint8_t *arena;"
         yield "  uint32_t next; /* the layer that a stepped inference comes to */"
+        if self.by_rows:
+            yield "  int in_rows; /* some rows of it are done */"
         yield from self.events.fields()
         yield from (f"}} {self.name};", "")
 
@@ -104,7 +112,8 @@ class InterfaceText:
         p, only, first = self.prefix, self.form.only, self.form.first
         if not self.caller:
             next_layer = ("/* The layer that a stepped inference comes to. */", f"static uint32_t {p}next;")
-            yield from ("", *self.stepped(*next_layer))
+            in_rows = [f"static int {p}in_rows; /* some rows of it are done */"] * bool(self.by_rows)
+            yield from ("", *self.stepped(*next_layer, *in_rows))
         yield from self.events.variables()
         yield from self.init()
         yield from ("", f"void {p}reset({only}) {{", *self.local_arena(self.has_state), *self.reset_state())
@@ -129,7 +138,8 @@ class InterfaceText:
 
     def begin_anew(self) -> Iterator[str]:
         """No inference is begun."""
-        yield from self.stepped(f"  {self.form.next_layer} = 0;")
+        in_rows = [f"  {self.form.in_rows} = 0;"] * bool(self.by_rows)
+        yield from self.stepped(f"  {self.form.next_layer} = 0;", *in_rows)
 
     def init(self) -> Iterator[str]:
         p = self.prefix
@@ -164,6 +174,7 @@ class InterfaceText:
             return
         yield from self.local_arena(True)
         yield f"  for (; layers > 0u && {at} < {count}; layers--) {{"
+        yield from self.step_of_rows() if self.by_rows else ()
         yield f"    layer_functions[{at}]({self.form.layer_argument});"
         yield f"    {at}++;"
         for index, call in enumerate(self.program.calls):
@@ -179,7 +190,26 @@ class InterfaceText:
         yield f"  if ({at} < {count}) {{ return 0; }}"
         yield from (f"  {at} = 0;", *self.events.end(True), "  return 1;", "}")
 
+    def step_of_rows(self) -> Iterator[str]:
+        """A layer by rows counts as many as it has steps; finding that it has no more counts nothing."""
+        at, within = self.form.next_layer, self.form.in_rows
+        first = f"{self.form.layer_argument}, " if self.form.layer_argument else ""
+        yield f"    if (layer_rows[{at}] != NULL) {{"
+        yield f"      if (layer_rows[{at}]({first}{within} == 0) != 0) {{ {within} = 1; continue; }}"
+        yield from (f"      {within} = 0;", f"      {at}++;", "      layers++;", "      continue;", "    }")
+
     def table(self) -> Iterator[str]:
+        if self.by_rows:
+            given = self.form.layer_parameter
+            parameter = "int begin" if given == "void" else f"{given}, int begin"
+            yield from self.stepped(
+                f"static int (*const layer_rows[])({parameter}) = {{",
+                *(
+                    f"    {self.by_rows[call]}," if isinstance(call, BandCall) else "    NULL,"
+                    for call in self.program.calls
+                ),
+                "};",
+            )
         if self.program.calls:
             yield from ("", f"#if !defined({self.macro}NO_STEP) || defined({self.macro}PROFILE)")
             yield f"static void (*const layer_functions[])({self.form.layer_parameter}) = {{"

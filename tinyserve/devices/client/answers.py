@@ -151,6 +151,14 @@ def parse_profile(lines: list[str]) -> list[LayerTicks]:
     return layers
 
 
+def parse_steps(lines: list[str]) -> list[int]:
+    """From the lines of ``ts-steps%``."""
+    try:
+        return [whole(text) for text in bracketed(lines, "ts-part-")]
+    except ValueError as error:
+        raise malformed("ts-steps", lines) from error
+
+
 def parse_events(lines: list[str], output_bytes: tuple[int, ...]) -> list[Event]:
     """From the lines of ``ts-infer%``: events, and what each brings of the outputs that it names.
 

@@ -175,6 +175,13 @@ class Client:
         lines = self._exchange.ask("ts-profile", patience)
         return answers.parse_profile(lines)
 
+    def steps(self, most: int) -> list[int]:
+        """Ticks of each step of one inference, of which there are ``most`` at most; for firmware whose layers
+        are computed by rows."""
+        self.connect()
+        patience = Patience(self.inference_timeout_s, self._started_s, most + OTHER_LINES)
+        return answers.parse_steps(self._exchange.ask("ts-steps", patience))
+
     def reset(self) -> None:
         """The model's state to its initial values."""
         self.connect()
