@@ -97,7 +97,7 @@ def count(
             _kernels(program),
             _reason(program),
             instructions,
-            _units(program),
+            _units(layer, program),
             sum(tensor.elements for tensor in program.input_tensors),
             sum(tensor.elements for tensor in program.output_tensors),
         )
@@ -135,10 +135,10 @@ def _reason(program: Program) -> str:
     return "; ".join(filter(None, program.refusals.values()))
 
 
-def _units(program: Program) -> int:
+def _units(layer: Layer, program: Program) -> int:
     macs = sum(call.macs for call in program.calls)
     tensors = [*program.input_tensors, *program.output_tensors]
-    return macs or max(tensor.elements for tensor in tensors)
+    return macs or max(layer.operations(), *(tensor.elements for tensor in tensors))
 
 
 # --- building

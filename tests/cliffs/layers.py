@@ -45,6 +45,10 @@ class Layer:
         """Whether there is such a layer."""
         return True
 
+    def operations(self) -> int:
+        """What a layer without products does, where that is more than to go over its elements."""
+        return 0
+
     def build(self, graph: GraphBuilder, r: Random) -> tuple[list[TensorRef], list[TensorRef]]:
         raise NotImplementedError
 
@@ -552,9 +556,17 @@ class Pool(Layer):
         inside = self.taps[0] <= self.height and self.taps[1] <= self.width
         return inside and self.height * self.width * self.channels < 8000
 
-    def build(self, graph: GraphBuilder, r: Random) -> tuple[list[TensorRef], list[TensorRef]]:
+    def sizes(self) -> list[int]:
+        """Height and width of the output."""
         given = zip((self.height, self.width), self.taps, self.stride, strict=True)
-        sizes = [-(-n // s) if self.same else (n - t) // s + 1 for n, t, s in given]
+        return [-(-n // s) if self.same else (n - t) // s + 1 for n, t, s in given]
+
+    def operations(self) -> int:
+        rows, columns = self.sizes()
+        return self.batch * rows * columns * self.channels * self.taps[0] * self.taps[1]
+
+    def build(self, graph: GraphBuilder, r: Random) -> tuple[list[TensorRef], list[TensorRef]]:
+        sizes = self.sizes()
         x = _activation(graph, (self.batch, self.height, self.width, self.channels), self.dtype, True)
         y = _activation(graph, (self.batch, *sizes, self.channels), self.dtype, False)
         graph.op(

@@ -52,6 +52,12 @@ def test_dsp_bytes_equal_the_portable_kernels(make: Callable[[int], Case], tmp_p
     core_cases.check(cases, tmp_path, "cortex-m4", FEATURES, variant="dsp", at_least=COUNT * 3 // 4)
 
 
+def test_products_on_armv6m_equal_the_portable_kernel(tmp_path: Path) -> None:
+    cases = [mul_case(seed) for seed in range(COUNT)]
+    features = frozenset({"thumb1"})
+    core_cases.check(cases, tmp_path, "cortex-m0", features, variant="thumb1", at_least=COUNT // 2)
+
+
 @pytest.mark.skipif(shutil.which(m55.QEMU) is None, reason="needs qemu-system-arm")
 @pytest.mark.parametrize("make", [pool_case, mul_case])
 def test_mve_bytes_equal_the_portable_kernels(make: Callable[[int], Case], tmp_path: Path) -> None:
