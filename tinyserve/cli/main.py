@@ -42,8 +42,8 @@ class Listed(NamedTuple):
 SECTIONS: dict[str, dict[str, Listed]] = {
     "Workflow": {
         "convert": Listed("model", "Quantize a trained model and check it: makes a bundle."),
-        "features": Listed("model", "Raw samples to what a model takes: show, apply, fit, check."),
-        "accuracy": Listed("model", "Top-1 accuracy: float, compiled, and on the device."),
+        "features": Listed("model", "Turn raw samples into what a model takes: show, apply, fit, check."),
+        "accuracy": Listed("model", "Measure accuracy: float, compiled, and on the device."),
         "debug": Listed("model", "Find the layer that loses accuracy, and what would help."),
         "inspect": Listed("model", "Show layers, shapes, MACs, the arena, flash, and the boards it fits."),
         "compile": Listed("model", "Write standalone C for your own firmware."),
@@ -62,8 +62,8 @@ SECTIONS: dict[str, dict[str, Listed]] = {
     },
     "Fleet": {
         "serve": Listed("serving", "Serve boards, twins and this computer over the Open Inference Protocol."),
-        "predict": Listed("serving", "Predictions of a data set into a database or Parquet files."),
-        "fleet": Listed("serving", "Show what a server's members do, or open them anew."),
+        "predict": Listed("serving", "Write predictions of a data set to a database or Parquet files."),
+        "fleet": Listed("serving", "Show what a server's members do, or restart them."),
     },
     "Devices in the field": {
         "keys": Listed("field", "Make and show the keys that model images are signed with."),
@@ -76,7 +76,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "compare": Listed("measure", "Compare two bench results."),
         "tune": Listed("measure", "Find the fastest kernel variant of each layer by counting."),
         "profile": Listed("measure", "Count instructions per layer and per function."),
-        "energy": Listed("measure", "Record a current trace with a meter; energy per inference of one."),
+        "energy": Listed("measure", "Record a current trace with a meter; report energy per inference."),
     },
 }
 

@@ -276,7 +276,8 @@ def reading(function: F) -> F:
             help="The column with the time of each row (CSV, Parquet): windows end at gaps.",
         ),
         click.option(
-            "--entity", default="", metavar="COLUMN", help="The column that says whose row it is.",
+            "--entity", default="", metavar="COLUMN",
+            help="The column that names each row's source: no window mixes two.",
         ),
     )(function)  # fmt: skip
 

@@ -15,7 +15,7 @@ from tinyserve.cli.completion import BOARD
 def command(*, board: str | None, emulate: bool, as_json: bool) -> int:
     """Show what this machine has, what is missing, and the command that installs each.
 
-    Ends in exit status 6 where something needed is missing.
+    Exits with status 6 where something needed is missing.
     """
     from tinyserve import boards, doctor
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def command(*, board: str | None, frontends: tuple[str, ...]) -> None:
     """Make PlatformIO's private core directory, and install what a board or a front end needs.
 
-    Nothing outside the cache directory is changed: what takes apt or root is said.
+    Nothing outside the cache directory is changed: commands that need apt or root are printed.
     """
     from tinyserve import boards, doctor
     from tinyserve.cli.progress import progress

@@ -34,16 +34,16 @@ def connection(function: Callable[..., Any]) -> Callable[..., Any]:
     return chain(
         click.option(
             "--emulate", type=PATH, metavar="DIR",
-            help="The twin of the firmware in DIR (tinyserve build --slots); what it keeps lies there, too.",
+            help="The twin of the firmware in DIR (tinyserve build --slots); its flash is kept there.",
         ),
         click.option("--port", metavar="PORT", help="A board's serial port; 'auto' finds it."),
         click.option("--board", type=BOARD, help="The board at the port."),
         click.option(
             "--baud", type=click.IntRange(9600, 10_000_000), default=115200, show_default=True,
-            help="Bits per second to move the line to, as far as the board takes it.",
+            help="Baud rate to switch to, up to what the board supports.",
         ),
         click.option(
             "--line-key", type=PATH, metavar="FILE",
-            help="Private key that opens the line of firmware built with --secure.",
+            help="Private key that unlocks firmware built with --secure.",
         ),
     )(command)  # fmt: skip

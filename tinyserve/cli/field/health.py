@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 @click.option("--fleet", type=PATH, metavar="TOML", help="Read all devices of this file, and their sum.")
 @click.option(
     "--audit", "audited", type=click.IntRange(1, 100_000), metavar="N",
-    help="Have the device compute N inputs, and this computer, too: other bytes are a fault of the hardware.",
+    help="Compute N inputs on the device and on this computer: differing bytes are a hardware fault.",
 )  # fmt: skip
-@click.option("--clear", is_flag=True, help="The device starts to count anew, after it was read.")
+@click.option("--clear", is_flag=True, help="Reset the device's counters after reading them.")
 @click.option(
     "--min-count", type=click.IntRange(min=0), default=0, show_default=True, metavar="K",
     help="Leave counts below K out of the files, for privacy.",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(name="slots")
-@click.option("--confirm", is_flag=True, help="The model on trial stays.")
+@click.option("--confirm", is_flag=True, help="Keep the model on trial for good.")
 @click.option("--revert", is_flag=True, help="End the trial, and go back to the model before.")
 @click.option("--erase", is_flag=True, help="Empty the slot that does not serve.")
 @click.option("--pty", is_flag=True, help="Keep the twin on a pseudo-terminal, for smpmgr and others.")

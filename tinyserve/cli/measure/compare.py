@@ -17,7 +17,7 @@ from tinyserve.cli.options import PATH
     "--tolerance", "tolerances", multiple=True, metavar="METRIC=PERCENT",
     help="Tolerance of a metric; repeatable.  [default: 0 for counts and sizes]",
 )  # fmt: skip
-@click.option("--strict", is_flag=True, help="End in exit status 3 where something got worse.")
+@click.option("--strict", is_flag=True, help="Exit with status 3 where something got worse.")
 def command(*, before: Path, after: Path, tolerances: tuple[str, ...], strict: bool) -> None:
     """Compare two results that `bench --json` wrote: what changed, and by how much."""
     from tinyserve.bench import result

@@ -68,7 +68,7 @@ def command(
     compare: bool,
     converting: Converting,
 ) -> None:
-    """The task's metrics: float, quantized, compiled, and with --board on the device.
+    """Measure the task's metrics: float, quantized, compiled, and with --board on the device.
 
     Classification has accuracy and top-k, regression R², RMSE and MAE, segmentation the mean IoU,
     reconstruction the error and with labels of anomalies the AUC.

@@ -33,7 +33,7 @@ def _data(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.group(name="features")
 def command() -> None:
-    """Raw samples to what a model takes: see the steps, apply them, fit them, find skew.
+    """Turn raw samples into what a model takes: see the steps, apply them, fit them, find skew.
 
     SPEC is a features.toml. `tinyserve convert --features SPEC` puts the steps into the model.
     """

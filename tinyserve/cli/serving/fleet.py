@@ -23,7 +23,7 @@ _server = chain(
 
 @click.group(name="fleet")
 def command() -> None:
-    """Show what the members of a running server do, or open them anew."""
+    """Show what the members of a running server do, or restart them."""
 
 
 @command.command()
@@ -53,7 +53,7 @@ def status(*, as_json: bool, url: str, token_file: Path | None, authority: Path 
 @click.argument("name")
 @_server
 def reset(*, name: str, url: str, token_file: Path | None, authority: Path | None) -> None:
-    """Open the member NAME, or each member of the group NAME, anew: what it computes goes to others."""
+    """Restart the member NAME, or each member of the group NAME; others take over what it computes."""
     from tinyserve.serve.asking import Server
 
     Server(url, token_file, authority).reset(name)

@@ -96,7 +96,7 @@ def command(
     piece: int,
     converting: Converting,
 ) -> None:
-    """Predictions of all samples of DATA into a database or Parquet files.
+    """Write predictions of all samples of DATA to a database or Parquet files.
 
     Each sample is there exactly once, however often this is run and whatever ended it before: run again, it
     goes on where it was. All become visible at once, when all are there and as --expect wants them (else

@@ -20,7 +20,7 @@ from tinyserve.cli.options import PATH
     "--cache", type=click.IntRange(min=0, max=10_000_000), default=0, metavar="N",
     help="Keep the last N answers per model, by the input's bytes.",
 )  # fmt: skip
-@click.option("--check", is_flag=True, help="Read FLEET and the models, and end.")
+@click.option("--check", is_flag=True, help="Read FLEET and the models, then exit.")
 def command(*, fleet: Path, spill: str | None, cache: int, check: bool) -> None:
     """Serve the boards, twins and hosts of FLEET (a fleet.toml) over the Open Inference Protocol.
 
