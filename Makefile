@@ -14,7 +14,7 @@ CLANG_FORMAT ?= $(shell command -v clang-format-14 || command -v clang-format)
 C_FILES := git ls-files '*.c' '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-serve demo-update test test-fast lint format fuzz soak soak-hostile package audit test-warnings snapshots bench-kernels bench-layers bench-batch bench-serve clean
+.PHONY: help install demo demo-serve demo-update test test-fast lint format fuzz soak soak-hostile package audit test-warnings snapshots bench-kernels bench-layers bench-memory bench-batch bench-serve clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -108,6 +108,9 @@ bench-kernels: $(VENV)/.test ## instructions per inference of the MLPerf Tiny mo
 
 bench-layers: $(VENV)/.test ## instructions of single layers on each core and compiler; TINYSERVE_SWEEP=directory of models
 	$(BIN)/python benchmarks/layers.py
+
+bench-memory: $(VENV)/.test ## bytes of arena of image models with and without layers by rows; CORE=cortex-m0 for another core
+	$(BIN)/python benchmarks/memory.py --core $(or $(CORE),cortex-m4)
 
 bench-batch: $(VENV)/.test ## microseconds per sample of runs over data sets, beside TFLM's interpreter
 	$(BIN)/python benchmarks/batch_speed.py

@@ -35,11 +35,11 @@ def operator(node: Node) -> OpDef:
     return ops.registry()[node.name]
 
 
-def image_graph(seed: int, samples: int = 2) -> Case:
+def image_graph(seed: int, samples: int = 2, floats: bool = True) -> Case:
     """Layers of images with enough rows that bands move them: chains, skips, branches, several outputs."""
     r = Random(seed, 900)
     model = ModelBuilder()
-    g = Grower(r, model.graph(), floats=seed % 4 == 0)
+    g = Grower(r, model.graph(), floats=floats and seed % 4 == 0)
     shape = (1, r.integer(7, 24), r.choice((4, 8, 12)), r.integer(1, 6))
     g.input(shape, r.choice(("int8", "int8", "int8", "int16")))
     wanted = r.integer(3, 10)

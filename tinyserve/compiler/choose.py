@@ -8,14 +8,14 @@ from dataclasses import replace
 
 from tinyserve.compiler import ops, passes
 from tinyserve.compiler.bands.search import Search, Selection
-from tinyserve.compiler.bands.stages import Band
+from tinyserve.compiler.bands.stages import Band, refusal
 from tinyserve.compiler.graph.types import Model
 from tinyserve.compiler.lower import kernel_costs, lower
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.plan.moves import relocate
 from tinyserve.compiler.plan.planner import plan
 from tinyserve.compiler.plan.views import with_views
-from tinyserve.compiler.program import Choice, ControlCall, KernelCall, MemoryPlan, Program, Target
+from tinyserve.compiler.program import Choice, ControlCall, KernelCall, MemoryPlan, Program, RowsNote, Target
 from tinyserve.errors import UsageError
 
 _WORTH = 0.01  # of the arena: what another kernel must save at least
@@ -39,11 +39,27 @@ def program_for(model: Model, target: Target, name: str, by_rows: bool = True) -
     program, memory = _planned(model, target, name)
     _check(target, program)
     bands: tuple[Band, ...] = ()
+    whole_bytes = memory.arena_bytes
     if by_rows:
         bands, program, memory = _banded(model, target, name, program, memory)
     if target.optimize == "ram":
-        return _smallest(model, target, program, memory, bands)
-    return program, memory
+        program, memory = _smallest(model, target, program, memory, bands)
+    note = RowsNote(whole_bytes, _reasons(model, target, bands, by_rows))
+    return replace(program, rows=note), memory
+
+
+def _reasons(model: Model, target: Target, bands: Sequence[Band], by_rows: bool) -> dict[str, str]:
+    """Of each layer that is in no band why it is not."""
+    registry = ops.registry(target.operators)
+    inside = {index for band in bands for index in range(band.first, band.end)}
+    otherwise = "saves too little of the arena, or adds too many instructions"
+    if not by_rows or target.optimize not in _BAND_BUDGETS:
+        otherwise = f"--optimize {target.optimize} keeps tensors whole" if by_rows else "tensors are kept"
+    return {
+        short_name(node.outputs[0].name): refusal(node, registry[node.name]) or otherwise
+        for index, node in enumerate(model.main.nodes)
+        if index not in inside and node.outputs
+    }
 
 
 def offers(data: bytes, target: Target) -> dict[str, tuple[str, ...]]:

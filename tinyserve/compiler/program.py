@@ -348,6 +348,15 @@ def every_call(calls: Iterable[KernelCall]) -> Iterator[KernelCall]:
         yield call
 
 
+@dataclass(frozen=True)
+class RowsNote:
+    """What bands do for a program: the arena's bytes where every tensor is whole, and by layer why it is not
+    computed by rows."""
+
+    whole_bytes: int
+    reasons: dict[str, str]
+
+
 @dataclass(frozen=True, eq=False)
 class Program:
     """Calls in order over buffers. Inputs and outputs are buffers or, for folded models, constants.
@@ -374,6 +383,7 @@ class Program:
     values: dict[Tensor, Operand] = field(default_factory=dict)
     offers: dict[str, tuple[str, ...]] = field(default_factory=dict)
     refusals: dict[str, str] = field(default_factory=dict)
+    rows: RowsNote | None = None
     input_names: list[str] = field(default_factory=list)
     output_names: list[str] = field(default_factory=list)
     events: Events = NO_EVENTS

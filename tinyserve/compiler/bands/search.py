@@ -17,7 +17,16 @@ from dataclasses import dataclass, field
 
 from tinyserve.compiler.bands.build import kinds_of
 from tinyserve.compiler.bands.schedule import ImpossibleError
-from tinyserve.compiler.bands.stages import Band, Costs, Registry, Shape, needed_after, refusal, shape_of
+from tinyserve.compiler.bands.stages import (
+    Band,
+    Costs,
+    Registry,
+    Shape,
+    needed_after,
+    refusal,
+    shape_of,
+    slabs_of,
+)
 from tinyserve.compiler.graph.rows import Slab, height, row_bytes, slab_node
 from tinyserve.compiler.graph.types import Graph, Node, Tensor
 from tinyserve.compiler.plan.planner import lifetimes
@@ -184,7 +193,9 @@ class Search:
                 for other, count in readers
                 if (rule := self.registry(other).rows(other)) is not None
             ]
-            counts[index] = min(height(node.output), min(wanted, default=rows), most)
+            own = self.registry(node).rows(node)
+            up = own.up if own is not None else 1
+            counts[index] = min(height(node.output), -(-min(min(wanted, default=rows), most) // up) * up)
         return tuple(max(1, count) for count in counts)
 
     def weigh(self, band: Band, most: float) -> list[Run]:
@@ -194,13 +205,15 @@ class Search:
         steps = sum(-(-height(node.output) // count) for node, count in zip(nodes, band.rows, strict=True))
         if steps > _MOST_EVENTS:
             raise ImpossibleError("too many steps")
-        kept = needed_after(band, self.graph, self.plain.values)
-        shape = shape_of(nodes, band.rows, kept, self.registry)
         extra = _STEP * steps
         for number, (node, count) in enumerate(zip(nodes, band.rows, strict=True)):
-            extra += self._extra(band.first + number, node, count, shape.slabs[number])
+            rule = self.registry(node).rows(node)
+            assert rule is not None
+            extra += self._extra(band.first + number, node, count, slabs_of(node, rule, count))
         if extra > most:
             return []
+        kept = needed_after(band, self.graph, self.plain.values)
+        shape = shape_of(nodes, band.rows, kept, self.registry)
         schedule = shape.simulate()
         extra += _MOVED_BYTE * schedule.moved_bytes
         return [Run(band, schedule.load + self._beside(band, shape), extra)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tinyserve.compiler.bands.schedule import ImpossibleError, Schedule, Stage, Window, simulate
 from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows, height, row_bytes, takes_rows
@@ -101,7 +102,7 @@ def shape_of(
         )
         steps = -(-height(node.output) // count)
         stages.append(Stage(taken, numbers[node.output], count, steps))
-        slabs.append(tuple(_slab(node, rule, step, count) for step in range(steps)))
+        slabs.append(slabs_of(node, rule, count))
     if len(windows) > MOST_WINDOWS:
         raise ImpossibleError("too many tensors")
     return Shape(tuple(numbers), tuple(windows), tuple(stages), tuple(slabs))
@@ -118,12 +119,20 @@ def _taken(rule: RowRule, rows: int, window: int) -> RowsTaken:
     return RowsTaken(window, rows * rule.stride // rule.up, first, end)
 
 
-def _slab(node: Node, rule: RowRule, step: int, rows: int) -> Slab:
-    first = step * rows
-    count = min(rows, height(node.output) - first)
-    start, end = rule.span(first, count)
+def slabs_of(node: Node, rule: RowRule, rows: int) -> tuple[Slab, ...]:
+    """The slabs of an operator's steps. Raises ImpossibleError where a step would read padding alone."""
     source = next(tensor for tensor in takes_rows(node) if tensor is not None)
-    inside = max(0, start), min(height(source), end)
-    if inside[0] >= inside[1]:
-        raise ImpossibleError("rows of padding alone")
-    return Slab(inside[1] - inside[0], count, inside[0] - start, end - inside[1])
+    return _slabs(height(node.output), height(source), rule, rows)
+
+
+@lru_cache(maxsize=2048)
+def _slabs(outputs: int, inputs: int, rule: RowRule, rows: int) -> tuple[Slab, ...]:
+    found = []
+    for first in range(0, outputs, rows):
+        count = min(rows, outputs - first)
+        start, end = rule.span(first, count)
+        inside = max(0, start), min(inputs, end)
+        if inside[0] >= inside[1]:
+            raise ImpossibleError("rows of padding alone")
+        found.append(Slab(inside[1] - inside[0], count, inside[0] - start, end - inside[1]))
+    return tuple(found)

@@ -21,7 +21,14 @@ from tinyserve.compiler.graph.types import Tensor
 from tinyserve.convert.tflite import facts
 from tinyserve.pipeline.make import Description
 from tinyserve.report import figures
-from tinyserve.report.text.program import constant_bytes, layer_name, layer_table, open_loops, pass_table
+from tinyserve.report.text.program import (
+    constant_bytes,
+    layer_name,
+    layer_table,
+    open_loops,
+    pass_table,
+    rows_lines,
+)
 from tinyserve.report.text.weights import weights_table
 
 
@@ -113,6 +120,7 @@ def _memory(compiled: Compiled) -> RenderableType:
         Text(f"arena      {figures.size(plan.arena_bytes)} for {figures.size(separate)} of buffers"),
         *(Text(f"         {line}") for line in places(plan)),
         Text(f"constants  {figures.size(constant_bytes(compiled))} in flash"),
+        *(Text(line) for line in rows_lines(compiled)),
     )
 
 

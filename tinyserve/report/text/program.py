@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -13,9 +14,11 @@ from tinyserve.bench.result import Layer
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.passes import PassReport
-from tinyserve.compiler.program import Buffer, KernelCall
+from tinyserve.compiler.program import BandCall, Buffer, KernelCall
 from tinyserve.compiler.together import Together
 from tinyserve.report import figures, layer_groups
+
+_NAMED = 4  # layers that are whole for one reason
 
 
 def compiled_summary(compiled: Compiled, directory: Path) -> RenderableType:
@@ -59,6 +62,27 @@ def together_summary(together: Together, directory: Path) -> RenderableType:
 def constant_bytes(compiled: Compiled) -> int:
     """Bytes of weights and tables in flash."""
     return sum(constant.nbytes for constant in compiled.program.constants)
+
+
+def rows_lines(compiled: Compiled) -> Iterator[str]:
+    """A line per band, the arena without them, and a line per reason for layers whose outputs are whole."""
+    note = compiled.program.rows
+    if note is None:
+        return
+    bands = [call for call in compiled.program.calls if isinstance(call, BandCall)]
+    for band in bands:
+        first, last = (short_name(stage.layer) for stage in (band.stages[0], band.stages[-1]))
+        rows = sorted({stage.rows for stage in band.stages})
+        counts = f"{rows[0]}" if len(rows) == 1 else f"{rows[0]} to {rows[-1]}"
+        yield f"by rows    {len(band.stages)} layers, {first} to {last}, {counts} rows at a time"
+    if bands:
+        yield f"           with whole tensors the arena would be {figures.size(note.whole_bytes)}"
+    by_reason: dict[str, list[str]] = {}
+    for layer, reason in note.reasons.items():
+        by_reason.setdefault(reason, []).append(layer)
+    for reason, layers in by_reason.items():
+        more = f" and {len(layers) - _NAMED} more" if len(layers) > _NAMED else ""
+        yield f"whole      {', '.join(layers[:_NAMED])}{more}: {reason}"
 
 
 def layer_table(compiled: Compiled) -> Table:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.compiler.graph.rows import RowRule
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.movement.slice import integers
 from tinyserve.compiler.ops.support import checks
@@ -134,6 +135,16 @@ class ResizeNearestNeighbor(_Resize):
     name = "RESIZE_NEAREST_NEIGHBOR"
     inputs = ("input", "size")
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
+
+    def rows(self, node: Node) -> RowRule | None:
+        """Where rows are repeated, by a factor whose reciprocal is exact."""
+        extent, size = node.input("input").shape[1], node.output.shape[1]
+        factor = size // max(1, extent)
+        if factor * extent != size or factor & (factor - 1) or not node.input("size").is_constant:
+            return None
+        repeated = np.array_equal(nearest(extent, size, node.attributes), np.arange(size) // factor)
+        aligned = node.attributes.align_corners
+        return RowRule(up=factor) if repeated and not aligned else None
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output = node.input("input"), node.output

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bands on emulated cores, with the kernels of their instruction sets and the bands that are worth it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import image_models
+from tests.support.bands import band_calls, banded, image_graph
+from tests.support.differential import Array, Case, run_tflm
+from tests.support.merge import merge
+from tinyserve import boards
+from tinyserve.compiler.compile import Compiled, compile_model
+from tinyserve.compiler.host.model import HostModel
+from tinyserve.compiler.program import Target
+from tinyserve.devices import open_device, select_emulator
+from tinyserve.devices.client import Client
+from tinyserve.firmware.build import build
+from tinyserve.firmware.render import render
+from tinyserve.workflow import target
+
+CASES = 8
+Expected = list[tuple[Case, list[list[Array]]]]
+
+
+def on_twin(compiled: Compiled, core: str, inputs: list[bytes], directory: Path) -> list[bytes]:
+    board = boards.load(core)
+    if select_emulator(board).kind == "qemu" and shutil.which("qemu-system-arm") is None:
+        pytest.skip("needs QEMU")
+    firmware = build(render(compiled, board, directory, emulate=True))
+    with open_device(firmware, board) as device:
+        client = Client(device.link)
+        client.identify()
+        for index, data in enumerate(inputs):
+            client.load(data, index)
+        client.infer(1, 0)
+        return [bytes(output) for output in client.outputs()]
+
+
+@pytest.fixture(scope="module")
+def cases() -> Expected:
+    made = [image_graph(seed, floats=False) for seed in range(300, 300 + CASES)]
+    return [(case, g) for case, g in zip(made, run_tflm(made), strict=True) if not isinstance(g, str)]
+
+
+@pytest.mark.parametrize("core", ["cortex-m0", "cortex-m4", "cortex-m55", "rv32imc"])
+def test_images_by_rows_give_tflm_s_bytes(core: str, cases: Expected, tmp_path: Path) -> None:
+    compiled = banded(merge([case.model for case, _ in cases]), target(boards.load(core), "balanced"), 1)
+    assert len(band_calls(compiled)) >= 3
+    inputs = [array.tobytes() for case, _ in cases for array in case.samples[0]]
+    got = on_twin(compiled, core, inputs, tmp_path)
+    wanted = [(case.label, array) for case, given in cases for array in given[0]]
+    for (label, expected), output in zip(wanted, got, strict=True):
+        assert output == np.ascontiguousarray(expected).tobytes(), label
+
+
+def test_mobilenet_runs_by_rows_in_a_fraction_of_the_memory() -> None:
+    data = image_models.mobilenet_v2(0.35, 96)
+    whole = compile_model(data, Target(frozenset({"host"}), "speed"))
+    small = compile_model(data, Target(frozenset({"dsp"})))
+    assert small.program.rows is not None and small.program.rows.whole_bytes > 130_000
+    assert small.plan.arena_bytes < 48_000
+    smallest = compile_model(data, Target(frozenset(), "ram"))
+    assert smallest.plan.arena_bytes <= 36_000
+    image = np.random.default_rng(3).integers(-128, 128, (1, 96, 96, 3)).astype(np.int8)
+    assert not band_calls(whole) and band_calls(smallest)
+    assert np.array_equal(
+        HostModel(smallest, sanitize=True).run([image])[0], HostModel(whole).run([image])[0]
+    )
+
+
+def test_speed_and_size_keep_tensors_whole() -> None:
+    data = image_models.mobilenet_v2(0.35, 64)
+    assert not band_calls(compile_model(data, Target(frozenset({"dsp"}), "speed")))
+    assert not band_calls(compile_model(data, Target(frozenset({"dsp"}), "size")))
+    kept = compile_model(data, Target(frozenset({"dsp"})), optimize_graph=False)
+    assert not band_calls(kept) and kept.program.rows is not None
+    assert set(kept.program.rows.reasons.values()) >= {"tensors are kept"}
