@@ -30,9 +30,10 @@ from tinyserve.cli.main import main
 from tinyserve.errors import BudgetError, DataError, FileSystemError, UsageError
 from tinyserve.predict import engines, gate
 from tinyserve.predict.engines import Computed, Devices, Endpoint, Host
-from tinyserve.predict.run import Settings, predict
+from tinyserve.predict.run import Settings, Summary, predict
 from tinyserve.predict.sinks import open_sink
 from tinyserve.predict.sinks.base import Job
+from tinyserve.predict.watch import watch
 from tinyserve.progress import silent
 
 SAMPLES = 500
@@ -186,6 +187,33 @@ def test_twins_and_endpoints_give_the_same(shapes: Bundle, tmp_path: Path) -> No
         for name, runner in runners.items():
             predict(shapes, few, out=tmp_path / name, runner=runner, settings=Settings(piece=8))
             assert np.array_equal(read(tmp_path / name)[1], scores)
+
+
+def test_files_that_come_one_by_one_are_jobs_of_their_own(
+    shapes: Bundle, out: Path | str, tmp_path: Path
+) -> None:
+    incoming = tmp_path / "incoming"
+    incoming.mkdir()
+
+    def of(path: Path, place: str) -> Summary:
+        return predict(shapes, path, out=place, runner=Host(shapes))
+
+    outcomes = watch(incoming, str(out), of, 0.01)
+    write(incoming / "first night.npz", 5)
+    (incoming / ".hidden.npz").write_bytes(b"")
+    (incoming / "half.npz.part").write_bytes(b"")
+    path, summary = next(outcomes)
+    assert path.name == "first night.npz" and isinstance(summary, Summary) and summary.manifest.count == 5
+    (incoming / "bad.npz").write_bytes(b"no archive")
+    write(incoming / "second.npz", 7)
+    found = dict(sorted(((path.name, one) for path, one in (next(outcomes), next(outcomes)))))
+    assert isinstance(found["bad.npz"], DataError)
+    assert isinstance(found["second.npz"], Summary)
+    if isinstance(out, str) or out.suffix:
+        assert sorted(read(out)[0]) == sorted([*range(5), *range(7)])
+    else:
+        table = pyarrow.parquet.read_table(out).to_pydict()
+        assert sorted(set(table["data"])) == ["first night.npz", "second.npz"] and len(table["sample"]) == 12
 
 
 def test_what_is_in_the_way_is_named(shapes: Bundle, data: Path, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
 if TYPE_CHECKING:
     from tinyserve.bundle import Bundle
     from tinyserve.predict.engines import Runner
+    from tinyserve.predict.run import Summary
+    from tinyserve.predict.watch import Predict
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,10 @@ class Place:
     show_default=True,
     help="Samples written at once.",
 )
+@click.option(
+    "--watch", "every_s", type=click.FloatRange(0.05, 86_400), metavar="SECONDS",
+    help="Look for files in the directory DATA that often, without end; each is a job of its own.",
+)  # fmt: skip
 @options.conversion
 def command(
     *,
@@ -94,6 +100,7 @@ def command(
     verify: str,
     expects: tuple[str, ...],
     piece: int,
+    every_s: float | None,
     converting: Converting,
 ) -> None:
     """Write predictions of all samples of DATA to a database or Parquet files.
@@ -105,10 +112,13 @@ def command(
     from tinyserve import workflow
     from tinyserve.bench.accuracy.dataset import output_place
     from tinyserve.cli.progress import progress
+    from tinyserve.errors import UsageError
     from tinyserve.predict import gate
     from tinyserve.predict.run import Settings, predict
     from tinyserve.report.serving import predict as text
 
+    if every_s is not None and query:
+        raise UsageError("--watch looks for files, --query asks a database", "give one of them")
     wanted = tuple(gate.parse(one) for one in expects)
     share = _share(verify)
     with progress() as report:
@@ -117,10 +127,31 @@ def command(
         settings = Settings(
             output_place(made.manifest, output), piece, converting.settings().reading, share, wanted
         )
+
+        def of(samples: Path, place: str) -> Summary:
+            return predict(made, samples, out=place, runner=runner, settings=settings, progress=report)
+
+        if every_s is not None:
+            _watch(data, out, of, every_s)
         with _data(data, query, made) as samples:
-            summary = predict(made, samples, out=out, runner=runner, settings=settings, progress=report)
+            summary = of(samples, out)
     for line in text.lines(summary, out):
         echo(line)
+
+
+def _watch(data: str, out: str, predict: Predict, every_s: float) -> None:
+    """Until Ctrl-C or SIGTERM."""
+    from tinyserve.errors import TinyserveError
+    from tinyserve.predict.watch import place_of, watch
+    from tinyserve.report.serving import predict as text
+
+    for path, outcome in watch(Path(data), out, predict, every_s):
+        if isinstance(outcome, TinyserveError):
+            echo(f"{path}: {outcome}", err=True)
+            continue
+        echo(f"{path}:")
+        for line in text.lines(outcome, place_of(out, path)):
+            echo(line)
 
 
 @contextmanager
