@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.cliffs.layers import Binary, Layer, Pool
 from tests.compiler.ops.generate import Random, case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
 from tinyserve.compiler.choose import program_for
@@ -47,3 +48,28 @@ def test_what_else_is_refused() -> None:
     assert reason_of(DSP) == "" and reason_of(DSP, batches=3) == ""
     assert reason_of(THUMB1, batches=3) == ""
     assert "strides 5 and 5" in reason_of(DSP, stride=5)
+
+
+def test_other_operators_name_what_they_lack() -> None:
+    def portable(features: frozenset[str], layer: Layer) -> str:
+        program, _ = program_for(load(layer.model()), Target(features), "model")
+        return next((call.reason for call in program.calls if call.variant == "portable"), "")
+
+    fields = {"shape": (4, 4, 12), "constant": False, "relu": False, "swapped": False, "alike": True}
+    repeated = Binary(name="ADD", repeated=(0, 1), dtype="int8", **fields)  # type: ignore[arg-type]
+    assert "an input is repeated" in portable(MVE, repeated)
+    floats = Binary(name="MUL", repeated=(), dtype="float32", **fields)  # type: ignore[arg-type]
+    assert portable(DSP, floats) == "float32: kernels of this core take int8"
+    pool = Pool(
+        height=4,
+        width=4,
+        channels=3,
+        taps=(2, 2),
+        stride=(1, 1),
+        same=True,
+        average=False,
+        batch=1,
+        dtype="int16",
+    )
+    assert portable(DSP, pool) == "int16: kernels of this core take int8"
+    assert portable(THUMB1, pool) == "no kernel with the core's own instructions for this operator"

@@ -81,7 +81,7 @@ def lower_cheapest(name: str, node: Node, lowering: Lowering) -> bool:
     portable = _helper("portable").cost(name, node, lowering.target.features) if found else 0.0
     cheaper = [one.variant for one in found if one.cost <= portable]
     names = [*dict.fromkeys([*cheaper, PORTABLE_VARIANT, *(one.variant for one in found)])]
-    lowering.offer(node, names, "" if cheaper else _refusal(name, node, found))
+    lowering.offer(node, names, "" if cheaper else _refusal(name, node, lowering, found))
     layer = short_name(node.output.name)
     chosen = lowering.target.choice(layer) or names[0]
     if chosen not in names:
@@ -92,8 +92,10 @@ def lower_cheapest(name: str, node: Node, lowering: Lowering) -> bool:
     return False
 
 
-def _refusal(name: str, node: Node, found: list[Candidate]) -> str:
+def _refusal(name: str, node: Node, lowering: Lowering, found: list[Candidate]) -> str:
     """Why the portable kernel takes the layer."""
+    if all(_module(feature, name) is None for feature in (*lowering.target.features, _COMPOSED)):
+        return "no kernel with the core's own instructions for this operator"
     if found:
         return f"{found[0].variant} would take more instructions: few outputs for what it gathers and copies"
     return str(_helper("refusals").reason(name, node))
