@@ -25,6 +25,7 @@ from tinyserve.convert.quantize import (
     lstm_16_bits,
     ranges,
     same_scale,
+    sums,
 )
 from tinyserve.convert.tflite import sequence_lstm, signature, state
 from tinyserve.convert.tflite.signature import Signature
@@ -106,6 +107,8 @@ def _integers(data: bytes, samples: Arrays, request: Quantize, say: Say, anew: b
     if _is_mixed(request):
         return edge_quantizer.quantize(data, samples, request.keep_float, say, anew)
     tf = tensorflow.load()
+    if request.scheme == "int16x8":
+        data = sums.as_means(data)
     calibrator = importlib.import_module("tensorflow.lite.python.optimize.calibrator")
     try:
         model = _plain(calibrator.add_intermediate_tensors(data))
