@@ -14,7 +14,7 @@ CLANG_FORMAT ?= $(shell command -v clang-format-14 || command -v clang-format)
 C_FILES := git ls-files '*.c' '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-serve demo-update test test-fast lint format fuzz soak soak-hostile package audit test-warnings snapshots bench-kernels bench-layers bench-memory bench-batch bench-serve clean
+.PHONY: help install demo demo-serve demo-update test test-fast lint format fuzz soak soak-hostile package audit test-warnings test-pytorch snapshots bench-kernels bench-layers bench-memory bench-batch bench-serve clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -102,6 +102,10 @@ audit: $(VENV)/.test ## known vulnerabilities of what is installed (asks the pac
 test-warnings: $(VENV)/.test ## tests that need no front end, with every warning an error
 	$(BIN)/python -W error -m pytest -q -n $(JOBS) -W error -m 'not slow' tests/boards tests/report tests/platforms \
 	  tests/compiler/graph tests/compiler/plan tests/devices/client
+
+test-pytorch: $(VENV)/.test ## tests of PyTorch's front end, which it installs first (about 1 GB)
+	$(BIN)/tinyserve --plain setup --frontend pytorch
+	$(BIN)/python -m pytest -q -n $(JOBS) tests/convert/frameworks/test_pytorch.py
 
 bench-kernels: $(VENV)/.test ## instructions per inference of the MLPerf Tiny models beside the peers'
 	$(BIN)/python benchmarks/kernels.py
