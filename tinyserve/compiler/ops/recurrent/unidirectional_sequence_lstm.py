@@ -42,6 +42,7 @@ _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32"}
 _BIAS_TYPE = {DType.INT8: DType.INT32, DType.INT16: DType.INT64, DType.FLOAT32: DType.FLOAT32}
 _GATE_SCALE = 2.0**-12  # Q3.12, before an activation
 _ACTIVATED_SCALE = 2.0**-15  # Q0.15, after it
+_FROM_SOURCE = "give `convert` the model that the file was made of (.keras, .onnx, .pt2)"
 _LEAST_POWER = -27  # of the cell's scale: less is no value of int16 beside 1
 
 
@@ -177,7 +178,7 @@ class UnidirectionalSequenceLstm(OpDef):
         for state in (hidden, cell):
             checks.elements(node, state, batches * units, "a state")
             if not state.is_variable:
-                raise unsupported(node, "a state that is no variable", "export the model again")
+                raise unsupported(node, "a state that is no variable", _FROM_SOURCE)
         for gate in range(len(_GATES)):
             _check_gate(node, gate, input.shape[2], units)
         if input.dtype is DType.FLOAT32:
@@ -268,7 +269,7 @@ def _computed(node: Node) -> bool:
 
 def _check_variant(node: Node) -> None:
     if len(node.inputs) != len(_INPUTS):
-        raise unsupported(node, f"{len(node.inputs)} inputs, not {len(_INPUTS)}", "export the model again")
+        raise unsupported(node, f"{len(node.inputs)} inputs, not {len(_INPUTS)}", _FROM_SOURCE)
     for name, part in _UNUSED.items():
         if node.optional(name) is not None:
             raise unsupported(node, f"an LSTM with {part}", "use a plain LSTM layer")
