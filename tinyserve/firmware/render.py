@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Literal
 
@@ -33,6 +33,7 @@ LINK_TEMPLATE = "common/link.ld"
 ELF_FILE = "firmware.elf"
 RENDERED_FILE = ".rendered"
 DEFAULT_STACK_BYTES = 4096
+_APART, _APART_BYTES = 0x8000_0000, 0x0400_0000
 BAUD = 115200
 ENERGY_BAUD = 9600
 """Of a real board's serial line; MLPerf Tiny's runner speaks at the lower rate in energy mode."""
@@ -363,8 +364,16 @@ def linker_script(
             "stack_bytes": stack_bytes,
             "flash": Region(0x1000_0000, 0x1000_0000) if roomy else board.flash,
             "ram": Region(0x2000_0000, 0x4000_0000) if roomy else board.ram,
-            "places": places,
+            "places": _apart(places) if roomy else places,
         },
+    )
+
+
+def _apart(places: tuple[Place, ...]) -> tuple[Place, ...]:
+    """Further memories where a roomy link's flash and RAM are not, of any size."""
+    return tuple(
+        replace(place, origin=_APART + index * _APART_BYTES, bytes=_APART_BYTES)
+        for index, place in enumerate(places)
     )
 
 

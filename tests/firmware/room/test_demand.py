@@ -69,7 +69,7 @@ MODELS: dict[str, Callable[[], bytes]] = {
     **{f"integers {seed}": partial(_random, seed, floats=False) for seed in (1, 2)},
     **{f"floats {seed}": partial(_random, seed, floats=True) for seed in (3, 4, 5)},
 }
-BOARDS = ["nano33", "pico", "cortex-m55", "esp32-c3", "bluepill", "teensy41", "xiao-rp2350", "hifive1-revb"]
+BOARDS = ["nano33", "pico", "cortex-m55", "esp32-c3", "bluepill", "teensy41", "xiao-rp2350", "nucleo-h743zi"]
 
 
 def compiled_for(data: bytes, board: str) -> Compiled:
