@@ -100,6 +100,14 @@ def test_a_teensys_constants_stay_in_flash_where_ram_has_no_room() -> None:
     assert (ram.name, flash.section) == ("ram", ".progmem") and ram.word_cycles < flash.word_cycles
 
 
+def test_psram_is_for_arenas_that_ram_has_no_room_for() -> None:
+    """Where the vendor's linker script has a section for it: the ESP32s' PSRAM is a heap."""
+    ram, psram = memories_of(boards.load("pico-plus-2")).arena
+    assert psram.section == ".psram" and psram.nbytes > 8_000_000
+    assert psram.word_cycles > ram.word_cycles
+    assert memories_of(boards.load("xiao-esp32s3")) == ONE_MEMORY
+
+
 def test_memories_of_one_board_do_not_overlap() -> None:
     for board in boards.all_boards():
         spans = sorted((one.origin, one.origin + one.bytes) for one in board.memory if one.holds)

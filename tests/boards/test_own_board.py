@@ -92,7 +92,7 @@ POWER = (
         ("touch_1200 = true", "flash_wait_states = -1", "flash_wait_states: -1 is not from 0 to 31"),
         ("touch_1200 = true", "flash_wait_states = 5000", "flash_wait_states: 5,000 is not"),
         ("bytes = 983_040", "bytes = 960", "flash.bytes: 960 is not from 1,024"),
-        ("bytes = 262_144", "bytes = 256", "ram.bytes: 256 is not from 1,024"),
+        ("\nbytes = 262_144", "\nbytes = 256", "ram.bytes: 256 is not from 1,024"),
         ("pid = 0x805a", "pid = 0x1_0000", "usb[0].pid: Expected `int` <= 65535"),
         ("pid = 0x805a", "pid = -1", "usb[0].pid: Expected `int` >= 0"),
         ("vid = 0x2341\npid = 0x805a", "vid = 0\npid = 0x805a", "usb[0].vid: Expected `int` >= 1"),
