@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 
 from tests.support.places import CHECKOUT
+from tinyserve.bench.matrix import execute
+from tinyserve.bench.matrix.cell import Cell
+from tinyserve.compiler.compile import compile_model
+from tinyserve.compiler.host.model import HostModel
 from tinyserve.convert import Options, convert
+from tinyserve.features import spec
+from tinyserve.progress import silent
+from tinyserve.workflow import Build, Conversion, to_bundle
 
 EXAMPLES = CHECKOUT / "examples"
 REFERENCE = {  # MLPerf Tiny's id, and the MACs of its reference model
@@ -91,3 +98,34 @@ def test_the_forest_trains_and_keeps_its_answers_in_eight_bits(tmp_path: Path) -
     assert made.manifest.ops == {"TreeEnsemble": 1}
     agreement = made.manifest.accuracy[0].top1_agreement
     assert agreement is not None and agreement >= 0.95
+
+
+@pytest.mark.slow
+def test_the_cascade_hears_every_word_once_on_the_twin(tmp_path: Path) -> None:
+    assert "words of hops right" in run("cascade/train.py", tmp_path)
+    for name in ("wake", "verify"):
+        convert(
+            tmp_path / f"{name}.joblib",
+            representative=tmp_path / f"{name}.npz",
+            output=tmp_path / f"{name}.bundle",
+            options=Options(trust=True, features=spec.load(tmp_path / f"{name}.toml")),
+        )
+    conversion = Conversion(output=tmp_path / "pipeline.bundle")
+    made = to_bundle(tmp_path / "pipeline.toml", conversion, silent)
+    with np.load(tmp_path / "test.npz") as test:
+        sound, words = test["x"][:, None], test["y"]
+    _, events = HostModel(compile_model(made.model_bytes())).events([sound])
+    begins = np.flatnonzero((words[1:] != words[:-1]) & (words[1:] != 0)) + 1
+    assert [event.class_number for event in events] == words[begins].tolist()
+    found = [event.inference - begin for event, begin in zip(events, begins, strict=True)]
+    assert all(-6 <= late <= 6 for late in found)
+    cell = Cell(
+        tmp_path / "pipeline.toml", "nano33", conversion=conversion,
+        build=Build(emulate=True), dataset=tmp_path / "test.npz", limit=400,
+    )  # fmt: skip
+    result = execute.run(cell, silent)
+    assert result.check is not None and result.check.passed
+    assert result.events is not None
+    assert sum(count.count for count in result.events.counts) == sum(
+        event.inference < 400 for event in events
+    )

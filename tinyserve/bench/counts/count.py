@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from tinyserve import boards, workflow
 from tinyserve.bundle import Cost
@@ -38,6 +41,19 @@ def cost(model: bytes, board: str = "cortex-m4", operators: tuple[Path, ...] = (
             arena_bytes=firmware.project.compiled.plan.arena_bytes,
             instructions=int(client.infer(1, 1)[0]),
         )
+
+
+def counts_of(model: bytes, board: str, inputs: Sequence[npt.NDArray[Any]]) -> list[int]:
+    """The instructions of each of some samples (N, ...) in the model's own types, one after the other, state
+    kept. Raises as ``cost`` does."""
+    counts = []
+    with _running(model, board, ()) as (_, client):
+        client.reset()
+        for sample in zip(*inputs, strict=True):
+            for number, array in enumerate(sample):
+                client.load(array.tobytes(), number)
+            counts.append(client.infer(1)[0])
+    return counts
 
 
 def float_share(model: bytes, board: str = "cortex-m4", operators: tuple[Path, ...] = ()) -> FloatShare:

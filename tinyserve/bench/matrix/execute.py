@@ -65,7 +65,7 @@ def run(cell: Cell, progress: Progress) -> BenchResult:
         result = single_stream.run(made, firmware, options, progress)
         if result.pipeline is not None and emulator in _COUNTING:
             progress("count the pipeline's bound")
-            asked = rival.Asked(cell.dataset, cell.limit, cell.wanted)
+            asked = rival.Asked(data, cell.dataset, cell.limit, cell.wanted)
             result = rival.held_against(result, made, board, _baseline(cell), asked)
         if cell.scenario != "single-stream":
             progress(cell.scenario)
