@@ -81,6 +81,7 @@ soak: $(VENV)/.test ## long runs: random networks (MODELS, default 500) through 
 	$(BIN)/python -m tests.sweep --models $${SWEEP:-cover}
 	$(BIN)/python -m tests.cliffs
 	$(BIN)/python -m tests.slots.power_cuts
+	$(BIN)/python -m tests.features.soak --windows $${WINDOWS:-1000000}
 	$(BIN)/python -m tests.serve.soak --seconds $${SERVE_SECONDS:-3600}
 	$(MAKE) soak-hostile
 
