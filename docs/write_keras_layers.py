@@ -38,8 +38,9 @@ TAIL = """
 - **Lambda** layers are code in a file, and are refused: write a layer class and name it with
   `--custom module:Name`.
 - **Dropout**, **GaussianNoise** and the like vanish: they do nothing at inference.
-- **Recurrent layers** need a fixed number of time steps. `stateful=True` keeps its state across
-  inferences; `ts_NAME_reset()` clears it.
+- **Recurrent layers** need a fixed number of time steps. An LSTM that begins with zeros is one operator,
+  however many there are; the steps of others, of masked LSTMs and of a SavedModel's are laid out one after
+  the other. `stateful=True` keeps its state across inferences; `ts_NAME_reset()` clears it.
 - **Regression**: any of these layers; read SQNR and the largest error, not agreement.
 - **Several inputs and outputs** keep the model's order and names.
 - A layer that is not here: `tinyserve convert` says whether it converts, and what to use instead.
