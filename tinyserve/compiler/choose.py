@@ -23,7 +23,7 @@ _SLOWER_VARIANT = 0.05  # how much a variant loses, where the portable kernel lo
 _LEAST_BYTES = 1024  # an arena that bands are not looked for in
 _BAND_BUDGETS = {"balanced": (0.03, 3), "ram": (2.0, 10)}
 """What bands may add of the instructions, and how many selections are lowered and planned."""
-_COUNTED = {"mve": 1.6, "thumb1": 1.5, "dsp": 1.4}
+_COUNTED = {"mve": 1.6, "thumb1": 2.5, "dsp": 1.25}
 """Instructions that bands were counted to add, over the estimates, at most; 1 where it is not said."""
 _LEAST_SAVED = {"balanced": 0.05}  # of the arena
 _MOST_TRIALS = 60  # lowerings; each takes up to a quarter of a second

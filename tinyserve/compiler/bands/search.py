@@ -39,7 +39,8 @@ _MOST_EVENTS = 20_000
 _STEP, _MOVED_BYTE = 250.0, 0.8
 """Estimated instructions of the driver per step, and per byte that it moves."""
 _READ_AGAIN = 4.0
-"""Per byte of the rows that two steps read: kernels widen and pad what they read once per call."""
+"""Per byte of the rows that two steps read: convolutions widen and pad what they read once per call. What
+depthwise kernels do per call is in their own estimates."""
 _SMALL = 0.1
 """Of the largest layer: layers that need less are left alone where they are at an end, and bands end where
 less passes on."""
@@ -236,7 +237,8 @@ class Search:
                 self._known[key] = 0.0
             source = node.operands()[0]
             again = sum(one.inputs for one in slabs) - height(source)
-            self._known[key] += _READ_AGAIN * max(0, again) * row_bytes(source)
+            if node.name == "CONV_2D":
+                self._known[key] += _READ_AGAIN * max(0, again) * row_bytes(source)
         return self._known[key]
 
     def _beside(self, band: Band, shape: Shape) -> int:
