@@ -35,7 +35,8 @@ REPRESENTATIVE_HELP = (
 )
 QUANTIZE_HELP = "int8, int16x8, float32, or auto: the cheapest that is good enough."
 SOURCE_HELP = (
-    "SOURCE is a trained model (.keras, .h5, SavedModel, .onnx, .pt2, .joblib), a .tflite, or a bundle."
+    "SOURCE is a trained model (.keras, .h5, SavedModel, .onnx, .pt2, .joblib), a .tflite, a bundle, or the "
+    ".toml of a pipeline."
 )
 
 
