@@ -18,7 +18,8 @@ from tests.compiler.ops.generate import Random
 from tinyserve import boards, workflow
 
 JUMP = 2.0
-"""Instructions per unit of work that neighbours may differ by."""
+"""Instructions per unit of work that neighbours may differ by: integers, of which a core does several at a
+time; floats may by twice as much."""
 SLOWER = 1.5
 """Times the cheapest kernel's instructions that the chosen one's may be."""
 _OUTPUT, _INPUT, _LAYER = 8.0, 4.0, 500.0
@@ -34,7 +35,8 @@ class Jump:
 
     @property
     def size(self) -> float:
-        return per_work(self.slow) - per_work(self.fast)
+        difference = per_work(self.slow) - per_work(self.fast)
+        return difference / 2 if "float32" in vars(self.slow.layer).values() else difference
 
     def __str__(self) -> str:
         changed = [

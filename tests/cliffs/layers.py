@@ -883,6 +883,10 @@ class Resize(Layer):
             "dtype": ("int8", "float32"),
         }
 
+    def operations(self) -> int:
+        """Four products of each output where it lies between inputs."""
+        return self.to[0] * self.to[1] * self.shape[2] * (4 if self.name == "RESIZE_BILINEAR" else 1)
+
     def build(self, graph: GraphBuilder, r: Random) -> tuple[list[TensorRef], list[TensorRef]]:
         x = _activation(graph, (1, *self.shape), self.dtype, True)
         y = _activation(graph, (1, *self.to, self.shape[2]), self.dtype, False)
