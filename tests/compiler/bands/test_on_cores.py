@@ -14,6 +14,7 @@ from tests.support.bands import band_calls, banded, image_graph
 from tests.support.differential import Array, Case, run_tflm
 from tests.support.merge import merge
 from tinyserve import boards
+from tinyserve.bench.counts.layers import arena_blocks
 from tinyserve.compiler.compile import Compiled, compile_model
 from tinyserve.compiler.host.model import HostModel
 from tinyserve.compiler.program import Target
@@ -71,6 +72,15 @@ def test_mobilenet_runs_by_rows_in_a_fraction_of_the_memory() -> None:
     assert np.array_equal(
         HostModel(smallest, sanitize=True).run([image])[0], HostModel(whole).run([image])[0]
     )
+
+
+def test_the_arena_s_picture_shows_what_are_rows() -> None:
+    compiled = compile_model(image_models.mobilenet_v2(0.35, 64), Target(frozenset({"dsp"})))
+    (band, *_) = band_calls(compiled)
+    rows = {block.name for block in arena_blocks(compiled) if block.kind == "rows"}
+    whole = [window.given or window.keeper is None for window in band.windows]
+    assert len(rows) >= max(1, whole.count(False))
+    assert all(name.endswith("_rows") for name in rows)
 
 
 def test_speed_and_size_keep_tensors_whole() -> None:

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Protocol
 
 from tinyserve.bench.result import ArenaBlock, Layer
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.names import short_name
-from tinyserve.compiler.program import Constant, KernelCall
+from tinyserve.compiler.program import BandCall, Buffer, Constant, ControlCall, KernelCall, every_call
 from tinyserve.errors import DeviceError
 
 
@@ -49,20 +49,28 @@ def layers_of(compiled: Compiled, ticks: Sequence[LayerTicks]) -> list[Layer]:
 
 def _bytes_read(call: KernelCall) -> int:
     """Inputs and constants, each once: what a kernel with perfect reuse would read."""
-    operands = [*call.args, *call.fields.values()]
+    inner = [call] if isinstance(call, ControlCall) else every_call([call])
+    operands = [item for one in inner for item in (*one.args, *one.fields.values())]
     constants = {id(item): item.nbytes for item in operands if isinstance(item, Constant)}
     buffers = sum(buffer.nbytes for buffer in call.reads if buffer.kind != "scratch")
     return buffers + sum(constants.values())
 
 
 def arena_blocks(compiled: Compiled) -> list[ArenaBlock]:
-    """The memory plan as blocks over time, lowest offset first."""
+    """The memory plan as blocks over time, lowest offset first. Of kind "rows" are a few rows of a tensor."""
     plan = compiled.plan
+    bands = [call for call in compiled.program.calls if isinstance(call, BandCall)]
+    rows = {id(arg) for band in bands for arg in band.args[: len(band.windows)]}
     blocks = [
         ArenaBlock(
-            short_name(buffer.name), buffer.kind, offset, buffer.nbytes,
+            short_name(buffer.name), "rows" if _is_rows(buffer, rows) else buffer.kind, offset, buffer.nbytes,
             plan.lifetimes[buffer].first, plan.lifetimes[buffer].last,
         )
         for buffer, offset in plan.offsets.items()
     ]  # fmt: skip
     return sorted(blocks, key=lambda block: (block.offset, block.first, block.name))
+
+
+def _is_rows(buffer: Buffer, windows: Container[int]) -> bool:
+    """Whether it is the window of a tensor that is never whole."""
+    return buffer.kind == "scratch" and id(buffer) in windows

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FORMATS = (".png", ".svg", ".pdf")
 _COLORS = {
     "input": "#2a9d76", "activation": "#6f9bf0", "output": "#e39a57", "scratch": "#aab2bb",
-    "state": "#b48be0",
+    "state": "#b48be0", "rows": "#8fd0c0",
 }  # fmt: skip
 _POINTS_PER_INCH = 72
 _GLYPH_ASPECT = 0.58  # width of a character by its height

@@ -75,7 +75,9 @@ def overlaid(reference: Sequence[int], seen: Sequence[int], places: Sequence[str
     return _svg(height, "Reference and devices", parts)
 
 
-_KIND_CLASS = {"input": "c2", "output": "c3", "activation": "c1", "scratch": "c4", "state": "c5"}
+_KIND_CLASS = {
+    "input": "c2", "output": "c3", "activation": "c1", "scratch": "c4", "state": "c5", "rows": "c1",
+}  # fmt: skip
 
 
 def arena(blocks: Sequence[ArenaBlock], layers: Sequence[str] = ()) -> str:
