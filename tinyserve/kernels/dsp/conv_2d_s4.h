@@ -7,6 +7,6 @@
 #include "../by_dots/conv_2d_s4.h"
 #include "dots.h"
 
-TS_CONV_2D_S4_BY_DOTS(ts_conv_2d_dsp_dots_s4, ts_dsp_dots_s8)
+TS_CONV_2D_S4_BY_DOTS(ts_dsp_conv_2d_dots_s4, ts_dsp_dots_s8)
 
 #endif

@@ -7,20 +7,20 @@
 #include "scaled.h"
 
 /* Products are below 2^17: no shift to the left by up to 12 takes them out of ts_dsp_scaled's range. */
-static inline int32_t ts_mul_dsp_element(const ts_mul_quantized_params *p, int32_t a, int32_t b)
+static inline int32_t ts_dsp_mul_element(const ts_mul_quantized_params *p, int32_t a, int32_t b)
 {
     const int32_t product = (a + p->offset1) * (b + p->offset2);
     return ts_activate(p->activation, ts_dsp_scaled(product, p->factor) + p->output_offset);
 }
 
-#define TS_MUL_DSP_S8(p, a, b) (int8_t) ts_mul_dsp_element(p, a, b)
+#define TS_DSP_MUL_S8(p, a, b) (int8_t) ts_dsp_mul_element(p, a, b)
 
-static inline void ts_mul_dsp_s8(const ts_mul_quantized_params *p, const int8_t *input1, const int8_t *input2,
+static inline void ts_dsp_mul_s8(const ts_mul_quantized_params *p, const int8_t *input1, const int8_t *input2,
                                  int8_t *output)
 {
-    TS_BROADCAST_FOR_EACH(int8_t, int8_t, TS_MUL_DSP_S8)
+    TS_BROADCAST_FOR_EACH(int8_t, int8_t, TS_DSP_MUL_S8)
 }
 
-#undef TS_MUL_DSP_S8
+#undef TS_DSP_MUL_S8
 
 #endif

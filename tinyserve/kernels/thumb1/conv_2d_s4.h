@@ -6,6 +6,6 @@
 #include "../by_dots/conv_2d_s4.h"
 #include "dots.h"
 
-TS_CONV_2D_S4_BY_DOTS(ts_conv_2d_thumb1_dots_s4, ts_thumb1_dots_s8)
+TS_CONV_2D_S4_BY_DOTS(ts_thumb1_conv_2d_dots_s4, ts_thumb1_dots_s8)
 
 #endif

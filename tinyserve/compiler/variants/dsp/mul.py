@@ -9,7 +9,7 @@ from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import Kernel
 from tinyserve.compiler.variants import Candidate
 
-_KERNEL = Kernel("ts_mul_dsp_s8", "dsp/mul.h", "dsp", "scaled by the high half of one product")
+_KERNEL = Kernel("ts_dsp_mul_s8", "dsp/mul.h", "dsp", "scaled by the high half of one product")
 _MOST_LEFT = 12  # bits that a product of 17 may be shifted by
 
 

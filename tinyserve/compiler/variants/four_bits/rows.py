@@ -40,7 +40,7 @@ def candidates(layer: Layer, lowering: Lowering) -> list[Candidate]:
 
 def _candidate(layer: Layer, lowering: Lowering, one: dots.Dots) -> Candidate:
     kernel = Kernel(
-        f"ts_conv_2d_{one.feature}_dots_s4",
+        f"ts_{one.feature}_conv_2d_dots_s4",
         f"{one.feature}/conv_2d_s4.h",
         f"{one.variant}-4bit",
         f"{one.reason}; weights of four bits, unpacked by rows",
