@@ -112,7 +112,7 @@ class Dots:
 
 DSP = Dots("dsp", 1.6, 2.6, 48.0, "SMLAD on four taps x 4 rows")
 THUMB1 = Dots("thumb1", 3.6, 4.6, 95.0, "four rows share each input")
-MVE = Dots("mve", 0.2, 0.35, 30.0, "VMLADAV on 16 taps x 4 rows")
+MVE = Dots("mve", 0.2, 0.35, 45.0, "VMLADAV on 16 taps x 4 rows")
 
 
 def fully_connected(node: Node, lowering: Lowering, dots: Dots) -> list[Candidate]:

@@ -34,7 +34,10 @@ def _sum(node: Node) -> str:
 
 
 def _product(node: Node) -> str:
-    return _type_of(node.output) or "the factor from product to output is one or more"
+    return (
+        _type_of(node.output)
+        or "the factor from product to output is a power of two, or more than the kernel holds"
+    )
 
 
 def _pool(node: Node) -> str:

@@ -52,7 +52,7 @@ def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
 def _cost(view: Window, channels: int, taps: int) -> float:
     """Instructions: dot products and requantization, and of each patch its rows, more at the edges."""
     blocks = packing.LANES * -(-taps // packing.LANES)
-    dots = view.pixels * channels * (0.16 * blocks + 3.5)
+    dots = layers.rounded_up(view.pixels, PIXELS) * channels * (0.16 * blocks + 3.5)
     if _is_pointwise(view):
         return dots
     return (

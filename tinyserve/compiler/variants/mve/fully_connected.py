@@ -42,7 +42,7 @@ def _cost(node: Node) -> float:
     matrix = matrix_of(node)
     vectors, groups = -(-matrix.depth // packing.LANES), -(-matrix.channels // 4)
     copy = 4.0 * vectors if matrix.depth % packing.LANES else 0.0
-    return 60.0 + matrix.batches * (groups * (11.0 * vectors + 45) + copy + 60)
+    return 30.0 + matrix.batches * (groups * (14.0 * vectors + 35) + copy + 30)
 
 
 def _lower(node: Node, lowering: Lowering) -> None:
