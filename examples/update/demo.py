@@ -26,7 +26,7 @@ from tinyserve.devices.link import LinkClosed
 from tinyserve.devices.smp.client import SmpClient
 from tinyserve.devices.smp.commands import SmpDevice
 from tinyserve.slots import keys, update
-from tinyserve.slots.connection import KEPT_FILE, connect, open_twin
+from tinyserve.slots.connection import KEPT_FILE, Target, connect, open_twin
 from tinyserve.slots.image import Facts, Golden, sign
 
 BOARD = "nano33"
@@ -106,7 +106,7 @@ def feed(twin: Path, made: Path, images: np.ndarray, wanted: np.ndarray | None =
     """Inferences of a bundle's model on the device; says how many are right."""
     codes = bundle.quantize(images, bundle.load(made).manifest.inputs[0])
     right = 0
-    with connect(None, twin) as device:
+    with connect(Target(twin=twin)) as device:
         for index, values in enumerate(codes):
             device.load(values.tobytes())
             device.infer()
@@ -120,7 +120,7 @@ def refusals(out: Path, twin: Path, key: Path) -> None:
     """Three images, three reasons."""
     first = out / "digits1.bundle"
     run("sign", first, "--board", BOARD, "--key", key, "--counter", 3, "-o", out / "third")
-    with connect(None, twin) as device:
+    with connect(Target(twin=twin)) as device:
         slot = update.free_slot(device.slots())
     third = out / "third" / f"slot{slot}.img"
     say("a byte of it is changed on its way")
