@@ -84,10 +84,13 @@ class Build:
     cycles_per_instruction: float = 1.0
     operators: tuple[Path, ...] = ()
     tflm: str = ""
+    is_exported: bool = False
+    """Whether others link it: then where arena and constants lie is theirs to say."""
 
     def target(self, board: Board | None) -> Target:
         """What the compiler may use on a board; the portable kernels without one."""
-        return target(board, self.optimize, self.choices, self.operators)
+        chosen = product_target if self.is_exported else target
+        return chosen(board, self.optimize, self.choices, self.operators)
 
 
 class _Done(msgspec.Struct):

@@ -12,6 +12,7 @@ from tinyserve import boards
 from tinyserve.boards.memories import WORD_CYCLES, memories_of, section_of, word_cycles
 from tinyserve.compiler.program import ONE_MEMORY
 from tinyserve.errors import UsageError
+from tinyserve.workflow import Build, product_target
 
 BOARD = """
 name = "A board"
@@ -98,6 +99,13 @@ def test_boards_with_tightly_coupled_memory_offer_it_to_arenas(name: str) -> Non
 def test_a_teensys_constants_stay_in_flash_where_ram_has_no_room() -> None:
     ram, flash = memories_of(boards.load("teensy41")).weights
     assert (ram.name, flash.section) == ("ram", ".progmem") and ram.word_cycles < flash.word_cycles
+
+
+def test_code_that_others_link_has_one_arena() -> None:
+    board = boards.load("nucleo-h743zi2")
+    assert len(Build().target(board).memories.arena) == 4
+    assert Build(is_exported=True).target(board).memories == ONE_MEMORY
+    assert product_target(board, "balanced").features == Build().target(board).features
 
 
 def test_psram_is_for_arenas_that_ram_has_no_room_for() -> None:

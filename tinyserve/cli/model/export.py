@@ -163,7 +163,7 @@ def _project(
     chosen = boards.load(board or "host")
     made = workflow.to_bundle(source, conversion, report)
     compiled = workflow.to_compiled(
-        made, chosen, workflow.Build(optimize, operators=conversion.operators), report
+        made, chosen, workflow.Build(optimize, operators=conversion.operators, is_exported=True), report
     )
     identity = made.manifest.mlperf_id or made.manifest.name
     report("writing the project")
