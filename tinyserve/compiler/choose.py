@@ -20,7 +20,9 @@ from tinyserve.errors import UsageError
 
 _WORTH = 0.01  # of the arena: what another kernel must save at least
 _SLOWER_VARIANT = 0.05  # how much a variant loses, where the portable kernel loses 1
-_LEAST_BYTES = 1024  # an arena that bands are not looked for in
+_LEAST_BYTES = {"balanced": 16 * 1024, "ram": 1024}
+"""An arena that bands are not looked for in. Rows of small images take few instructions beside what each step
+costs, which estimates hit badly there: blocks of 3 KB were counted to take up to half as many again."""
 _BAND_BUDGETS = {"balanced": (0.03, 3), "ram": (2.0, 10)}
 """What bands may add of the instructions, and how many selections are lowered and planned."""
 _COUNTED = {"mve": 1.6, "thumb1": 2.5, "dsp": 1.25}
@@ -87,7 +89,7 @@ def _promising(model: Model, target: Target, program: Program, memory: MemoryPla
     """The selections of bands that may make the arena smaller, the smallest first."""
     share, trials = _BAND_BUDGETS.get(target.optimize, (0.0, 0))
     has_control = any(isinstance(call, ControlCall) for call in program.calls)
-    if memory.arena_bytes < _LEAST_BYTES or has_control or not trials:
+    if memory.arena_bytes < _LEAST_BYTES.get(target.optimize, 0) or has_control or not trials:
         return []
     registry = ops.registry(target.operators)
     search = Search(model.main, program, lambda node: registry[node.name], kernel_costs(model, target))
