@@ -47,7 +47,7 @@ SECTIONS: dict[str, dict[str, Listed]] = {
         "debug": Listed("model", "Find the layer that loses accuracy, and what would help."),
         "inspect": Listed("model", "Show layers, shapes, MACs, the arena, flash, and the boards it fits."),
         "compile": Listed("model", "Write standalone C for your own firmware."),
-        "export": Listed("model", "Write a PlatformIO, Arduino, CMake or Zephyr stand-alone project."),
+        "export": Listed("model", "Write a library or a stand-alone project for another build system."),
         "build": Listed("board", "Build the firmware for a board, with a size report."),
         "flash": Listed("board", "Build with PlatformIO, upload to the board, and check that it answers."),
         "bench": Listed("measure", "Measure latency, memory, energy and accuracy on a board or its twin."),

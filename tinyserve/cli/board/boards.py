@@ -33,9 +33,9 @@ def command(
 ) -> None:
     """List the boards: core, clock, memory, and what emulates them.
 
-    With --fits the model is compiled for each core, and its firmware is built where that decides.
-    With --check one file is checked for what a contribution needs: two documents per fact, a way
-    to get firmware onto the board, ids by which its port is found.
+    With --fits the model is compiled for each core, and its firmware is built where the exact size
+    decides. With --check one file is checked for what a contribution needs: two documents per fact,
+    a way to get firmware onto the board, USB ids by which its port is found.
 
     Your own board is a .toml file: give its path wherever a board's name goes.
     """

@@ -32,7 +32,7 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Making
     "--slots",
     type=PATH,
     metavar="KEY",
-    help="Firmware without a model of its own, that takes images signed with KEY (a .pub); for twins.",
+    help="Firmware without a model, which takes images signed with KEY (a .pub): twins, boards with [slots].",
 )
 @click.option(
     "--slot-memory",

@@ -51,13 +51,14 @@ def command(
 ) -> int:
     """Run MLCommons' MLPerf Tiny runner, unmodified, on a board or its twin.
 
-    DIRECTORY is benchmark/runner of a checkout of mlcommons/tiny; ARGUMENTS are the runner's own. It takes
-    ports from a scan of USB devices: the board's, or the twin's pseudo-terminal, is offered under the id of
-    the first dut in its devices.yaml. The exit status is the runner's, or 128 and the number of the signal
-    that ended it. With a twin that hears (sww01) it finds an interface board as well, which plays recordings
-    into it.
+    DIRECTORY is benchmark/runner of a checkout of mlcommons/tiny; ARGUMENTS are the runner's own. The
+    runner scans USB devices for ports: the board's port, or the twin's pseudo-terminal, is offered under the
+    id of the first dut in its devices.yaml. The exit status is the runner's, or 128 plus the number of the
+    signal that ended it. For the twin of a streaming model (sww01) it also finds an interface board, which
+    plays recordings into the twin.
 
-    A twin's time stamps are estimates of a cycle model, and what the runner prints of them is no measurement.
+    A twin's time stamps are estimates of a cycle model; figures that the runner derives from them are no
+    measurements.
     """
     from tinyserve import boards
     from tinyserve.devices.runner import Runner

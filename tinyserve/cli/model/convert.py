@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     "--mlperf-id",
     default="",
     metavar="ID",
-    help="The MLPerf Tiny benchmark (ad01, kws01, ic01, vww01), where it cannot be derived.",
+    help="The MLPerf Tiny benchmark (ad01, kws01, ic01, ic02, vww01, sww01), if it cannot be derived.",
 )
 def command(
     *,
