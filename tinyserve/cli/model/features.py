@@ -99,7 +99,11 @@ def fit(*, spec: Path, output: Path, **data: Any) -> None:
 @click.argument("spec", type=PATH)
 @_data
 @click.option(
-    "--prepared", required=True, type=PATH, metavar="FILE", help="The features used in training: .npz (x) or .npy."
+    "--prepared",
+    required=True,
+    type=PATH,
+    metavar="FILE",
+    help="Features used in training: .npz (x) or .npy.",
 )
 def check(*, spec: Path, prepared: Path, **data: Any) -> None:
     """Compare features made elsewhere with ours, and say what explains a difference.
