@@ -110,13 +110,19 @@ class Session:
         elif steps := scaling_front.standardizations(self.original.model, calibration.inputs, scheme):
             data = self._quantize_standardized(steps, calibration, scheme, options)
         else:
-            for info, values in zip(self.original.inputs, calibration.inputs, strict=True):
-                self._note(scaling_front.note(values, info.name, scheme))
             data = self._quantize(self.original.data, calibration.inputs, scheme, options)
         made = facts.inspect(data, "the quantized model")
+        if not front and not steps:
+            self._note_blurred(made, calibration, scheme)
         forms = [[info.form for info in infos] for infos in (self.original.inputs, self.original.outputs)]
         made = facts.with_dtypes(made, [info.source_dtype for info in self.original.inputs])
         return facts.with_forms(made, *forms)
+
+    def _note_blurred(self, made: Inspected, calibration: Dataset, scheme: str) -> None:
+        """Features that one scale blurs; those of trees have one each."""
+        for info, after, values in zip(self.original.inputs, made.inputs, calibration.inputs, strict=True):
+            if not after.scales:
+                self._note(scaling_front.note(values, info.name, scheme))
 
     def _quantize(self, data: bytes, inputs: list[Array], scheme: str, options: Options) -> bytes:
         kept = [name for layer in options.keep_float for name in tensors_of(self.original.model, layer)]

@@ -272,6 +272,7 @@ def test_a_pipeline_becomes_a_bundle_that_benches(
     assert "emlearn" in made.manifest.tools
     assert made.manifest.accuracy[0].top1_agreement == 1.0
     assert (len(made.manifest.inputs[0].scales), len(made.manifest.inputs[0].zero_points)) == (13, 13)
+    assert not [note for note in made.manifest.notes if "blurred" in note]  # a scale each: nothing to scale
     for board in ("cortex-m0", "rv32imc"):
         assert main(["bench", "b", "--board", board, "--dataset", str(data), "--limit", "20"]) == 0
         assert "equal byte for byte" in capsys.readouterr().out

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from tests.firmware.room.test_demand import unrolled
+from tests.support.flatbuffer_builder import ModelBuilder
 from tinyserve import boards
 from tinyserve.boards.fit import Demand, estimate
 from tinyserve.compiler.compile import Compiled, compile_model
@@ -43,6 +44,21 @@ def test_layers_of_an_unrolled_network_are_a_few_rows_and_lose_no_macs(recurrent
     dense = next(line for line in rows if "FULLY_CONNECTED" in line)
     assert f"{STEPS * 256:,}" in dense
     assert f"and {STEPS - 1} more" in dense
+
+
+def test_inputs_and_outputs_have_the_names_of_the_model_not_of_its_tensors() -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((2,), "float32", name="serving_default_x:0")
+    y = graph.tensor((2,), "float32", name="PartitionedCall:0")
+    graph.op("RELU", [x], [y])
+    graph.output(y)
+    model.signature("serving_default", {"image": x}, {"scores": y})
+    text = shown(compile_model(model.build()), needs(Demand(100_000, 10_000)))
+    assert [line.split()[:2] for line in text.splitlines() if line.startswith(("input", "output"))] == [
+        ["input", "image"],
+        ["output", "scores"],
+    ]
 
 
 def test_linked_sizes_are_said_beside_what_the_board_has(recurrent: Compiled) -> None:

@@ -157,6 +157,7 @@ def _compare(
 
 def _input(tensor: Tensor, wanted: Array, got: Array, scheme: str) -> LayerQuality:
     ratio = fidelity.sqnr_db(wanted, got)
+    one_scale = tensor.quantization is None or not tensor.quantization.per_channel
     return LayerQuality(
         index=INPUT,
         op="input",
@@ -167,7 +168,7 @@ def _input(tensor: Tensor, wanted: Array, got: Array, scheme: str) -> LayerQuali
         saturated=_saturated(tensor, wanted),
         loss_db=None if ratio is None else _EXACT_DB - ratio,
         levels=_levels(tensor, wanted),
-        blurred=scaling_front.note(wanted, tensor.name, scheme),
+        blurred=scaling_front.note(wanted, tensor.name, scheme) if one_scale else "",
     )
 
 

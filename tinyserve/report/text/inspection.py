@@ -92,10 +92,14 @@ def _tensors(compiled: Compiled) -> Table:
     for column in ("", "name", "shape", "type", "quantization"):
         table.add_column(column)
     program = compiled.program
-    for kind, tensors in (("input", program.input_tensors), ("output", program.output_tensors)):
-        for tensor in tensors:
+    sides = (
+        ("input", program.input_names, program.input_tensors),
+        ("output", program.output_names, program.output_tensors),
+    )
+    for kind, names, tensors in sides:
+        for name, tensor in zip(names, tensors, strict=True):
             shape = "×".join(map(str, tensor.shape))
-            table.add_row(kind, tensor.name, shape, tensor.dtype.value, _quantization(tensor))
+            table.add_row(kind, name, shape, tensor.dtype.value, _quantization(tensor))
     return table
 
 
