@@ -82,8 +82,8 @@ def test_features_that_are_alike_stay_integers_from_the_start(tmp_path: Path) ->
 
 
 def test_sixteen_bits_have_levels_for_more(tmp_path: Path) -> None:
-    samples = np.random.default_rng(4).normal(0, [100, 1, 1, 1], (80, 4)).astype(np.float32)
-    model = read(network())
+    samples = np.random.default_rng(4).normal(0, [100] + 7 * [1], (80, 8)).astype(np.float32)
+    model = read(dense_behind(None, np.random.default_rng(6).normal(0, 0.2, (4, 8)).astype(np.float32)))
     assert standardizations(model, [samples], "int8")
     assert not standardizations(model, [samples], "int16x8")
     assert not standardizations(model, [samples], "float32")
@@ -160,3 +160,45 @@ def test_images_and_a_single_feature_are_left_alone() -> None:
     pixels = np.random.default_rng(4).integers(0, 256, (20, 8, 8, 3)).astype(np.float32)
     assert scaling_front.blurred(pixels, "int8") == []
     assert scaling_front.blurred(np.full((5, 1), 7.0), "int8") == []
+
+
+def sparse_pixels(samples: int = 200) -> Floats:
+    """Counts from 0 to 16 of which three are the same in all samples."""
+    values = np.random.default_rng(5).integers(0, 17, (samples, 8)).astype(np.float32)
+    values[:, :3] = 0
+    return values
+
+
+def dense_behind(factors: Floats | None, weights: Floats) -> bytes:
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, 8), "float32", name="pixels")
+    if factors is not None:
+        scaled = graph.tensor((1, 8), "float32", name="scaled")
+        graph.op("MUL", [x, graph.constant(factors[None])], [scaled])
+        x = scaled
+    y = graph.tensor((1, len(weights)), "float32", name="scores")
+    graph.op("FULLY_CONNECTED", [x, graph.constant(weights), None], [y])
+    graph.output(y)
+    return model.build()
+
+
+@pytest.mark.parametrize("where", ["a multiplication", "weights"])
+def test_features_that_never_varied_in_training_do_not_cost_the_others_their_digits(
+    where: str, tmp_path: Path
+) -> None:
+    """Normalization divides them by 1e-7; a scaler folded into weights makes theirs outliers."""
+    weights = np.random.default_rng(6).normal(0, 0.2, (4, 8)).astype(np.float32)
+    factors = np.where(np.arange(8) < 3, 1e7, 0.2).astype(np.float32)
+    outliers = weights * np.where(np.arange(8) < 3, 100, 1).astype(np.float32)
+    data = dense_behind(factors, weights) if where == "a multiplication" else dense_behind(None, outliers)
+    made = quantized(tmp_path, data, sparse_pixels())
+    assert made.manifest.accuracy[0].sqnr_db is not None
+    assert made.manifest.accuracy[0].sqnr_db > 35
+
+
+def test_alike_weights_and_factors_need_no_step_in_front() -> None:
+    weights = np.random.default_rng(6).normal(0, 0.2, (4, 8)).astype(np.float32)
+    alike = np.linspace(0.1, 0.3, 8, dtype=np.float32)
+    for data in (dense_behind(None, weights), dense_behind(alike, weights)):
+        assert standardizations(read(data), [sparse_pixels()], "int8") == []

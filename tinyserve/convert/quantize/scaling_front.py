@@ -25,6 +25,7 @@ STANDARDIZED = "/standardized"
 
 _LEVELS = {"int8": 255, "int16x8": 65535}
 _LEAST_LEVELS = 8  # in a standard deviation: rounding then adds 0.1 % to its variance
+_LEAST_DB = 30.0  # of what constants give once they are int8; alike ones give over 40
 _ROUNDING = 1e-6  # of a value: what varies by less is a constant that was computed in float32
 _ARITHMETIC = {
     "ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "DIV": np.divide,
@@ -108,13 +109,17 @@ def _standardization(tensor: Tensor, values: Array, model: Model, scheme: str) -
         return None
     if any(edge is output for output in model.main.outputs):
         return None
-    if not blurred(values, scheme) and not blurred(reached, scheme):
-        return None
     features = _features(reached)
+    blurs = blurred(values, scheme) or blurred(reached, scheme)
+    weights = np.concatenate([_weights(node) for node in readers])
+    unlike = scheme in _LEVELS and min(_kept_db(row, features) for row in weights) < _LEAST_DB
+    if not blurs and not unlike and not _unlike_factors(tensor, values, model, scheme):
+        return None
     # Not the deviation alone: a feature that is rarely other than zero would reach far beyond its neighbours.
     spread = np.maximum(features.std(axis=0), np.ptp(features, axis=0) / 16)
     varies = spread > _ROUNDING * np.abs(features).max(axis=0)
     factor = np.exp2(-np.round(np.log2(np.where(varies, spread, 1))))
+    factor = np.where(varies, factor, _unseen(np.abs(weights).max(axis=0), factor, varies))
     return Standardization(
         [node.index for node in readers],
         [float(value) for value in features.mean(axis=0).astype(np.float32)],
@@ -137,6 +142,52 @@ def _through_arithmetic(tensor: Tensor, values: Array, model: Model) -> tuple[Te
             return tensor, values
         operands = (values, other.data) if node.inputs[0] is tensor else (other.data, values)
         tensor, values = node.outputs[0], _ARITHMETIC[node.name](*operands)
+
+
+def _weights(node: Node) -> Array:
+    """(outputs, features) of a dense layer."""
+    assert node.inputs[1] is not None
+    return np.asarray(node.inputs[1].data, np.float64).reshape(-1, node.inputs[1].shape[-1])
+
+
+def _unseen(largest: Array, factor: Array, varies: npt.NDArray[np.bool_]) -> Array:
+    """Factors for features that were always the same: their weights, which may be anything, become no larger
+    than the others'."""
+    if not varies.any():
+        return factor
+    others = (largest / factor)[varies].max()
+    return np.exp2(np.ceil(np.log2(np.maximum(largest / others, 1)))) if others > 0 else factor
+
+
+def _unlike_factors(tensor: Tensor, values: Array, model: Model, scheme: str) -> bool:
+    """Whether the model multiplies the features by a constant whose one scale leaves most factors no digits:
+    a Normalization divides a feature that was the same in all of the training by next to nothing."""
+    if scheme not in _LEVELS:
+        return False
+    while True:
+        readers = [node for node in model.main.nodes if any(t is tensor for t in node.inputs)]
+        node = readers[0] if len(readers) == 1 else None
+        if node is None or node.name not in ("ADD", "SUB", "MUL") or len(node.inputs) != 2:
+            return False
+        other = node.inputs[1] if node.inputs[0] is tensor else node.inputs[0]
+        if other is None or other.data is None or node.outputs[0].shape != tensor.shape:
+            return False
+        if node.name == "MUL" and _kept_db(np.asarray(other.data, np.float64), _features(values)) < _LEAST_DB:
+            return True
+        operands = (values, other.data) if node.inputs[0] is tensor else (other.data, values)
+        tensor, values = node.outputs[0], _ARITHMETIC[node.name](*operands)
+
+
+def _kept_db(factors: Array, features: Array) -> float:
+    """Signal over error, in dB, of features times factors that are int8 with one scale."""
+    spread = features.std(axis=0)
+    step = np.abs(factors).max() / 127
+    if step == 0 or factors.size != spread.size:
+        return float("inf")
+    factors = factors.reshape(-1)
+    error = (np.rint(factors / step) * step - factors) * spread
+    signal, noise = np.square(factors * spread).sum(), np.square(error).sum()
+    return float(10 * np.log10(signal / noise)) if min(noise, signal) > 0 else float("inf")
 
 
 def _is_dense(node: Node, edge: Tensor) -> bool:
