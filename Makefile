@@ -14,7 +14,7 @@ CLANG_FORMAT ?= $(shell command -v clang-format-14 || command -v clang-format)
 C_FILES := git ls-files '*.c' '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-serve demo-update test test-fast lint format fuzz soak soak-hostile package audit test-warnings test-pytorch snapshots bench-kernels bench-layers bench-memory bench-batch bench-serve clean
+.PHONY: help install demo demo-serve demo-update test test-fast lint format fuzz soak soak-hostile package audit test-warnings test-pytorch snapshots bench-kernels bench-layers bench-memory bench-batch bench-serve bench-drift clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -123,6 +123,9 @@ bench-batch: $(VENV)/.test ## microseconds per sample of runs over data sets, be
 bench-serve: $(VENV)/.test ## requests per second and overhead of the gateway; MODEL=file: 16 twins at four times what they can do
 	$(BIN)/python benchmarks/serving.py --json benchmarks/serving.json
 	test -z "$(MODEL)" || $(BIN)/python benchmarks/overload.py $(MODEL)
+
+bench-drift: $(VENV)/.test ## false alarms and detection of the verdict on a device's health, simulated (ten minutes)
+	$(BIN)/python benchmarks/drift.py --json benchmarks/drift.json
 
 clean: ## remove what builds leave (not .venv)
 	rm -rf build out dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

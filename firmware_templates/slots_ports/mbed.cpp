@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Flash, watchdog, reset, randomness and the line's rate of Mbed OS 6 (Arduino's mbed cores: nRF52840, STM32H7,
- * RP2040). Compiled against headers with Mbed's signatures, not run on a board. */
+/* Flash, watchdog, reset, randomness and the line's rate of Mbed OS 6 (Arduino's mbed cores: nRF52840,
+ * STM32H7). Compiled against headers with Mbed's signatures, not run on a board. */
 #include <Arduino.h>
 #include <drivers/FlashIAP.h>
 #include <drivers/ResetReason.h>
@@ -16,6 +16,10 @@ extern "C" {
 #include "serving.h"
 #include "slots_port.h"
 }
+
+#if !DEVICE_FLASH || !DEVICE_WATCHDOG || !DEVICE_RESET_REASON
+#error "firmware with slots needs a target whose device_has lists FLASH, WATCHDOG and RESET_REASON"
+#endif
 
 #if DEVICE_TRNG
 #include <hal/trng_api.h>

@@ -10,9 +10,9 @@ import pytest
 
 from tests.health.devices import Array, counted
 from tinyserve.health.counters import merged
-from tinyserve.health.distance import chi_square_tail, distance
-from tinyserve.health.profile import profile_of
-from tinyserve.health.verdict import judge
+from tinyserve.health.distance import chi_square_tail, distance, distances, weighted_tail
+from tinyserve.health.profile import BINS, CODES, bins_of, profile_of
+from tinyserve.health.verdict import FALSE_ALARM_RATE, LEAST_PSI, clusters, judge
 
 
 def walk(rng: np.random.Generator, count: int, length: int = 64) -> Array:
@@ -70,6 +70,42 @@ def test_each_kind_of_drift_has_its_words(change: Callable[[Array], Array], what
     assert found[what].startswith(words)
 
 
+def crowded(rng: np.random.Generator, count: int) -> Array:
+    """One channel, half of whose values lie at the least code already."""
+    return np.clip(rng.normal(-128, 60, (count, 64)), -128, 127).astype(np.int8)
+
+
+def test_saturation_at_one_end_is_named_where_the_other_is_full_already() -> None:
+    rng = np.random.default_rng(15)
+    reference = profile_of(crowded(rng, 400), scores(rng, 400))
+    changed = np.clip(crowded(rng, 200).astype(np.int32) + 200, -128, 127).astype(np.int8)
+    words = judge(reference, counted(changed, scores(rng, 200))).findings[0].words
+    assert words.startswith("saturates: ")
+    assert "greatest value" in words
+    assert "least value" not in words
+
+
+def test_a_gain_that_also_saturates_is_still_a_gain() -> None:
+    rng = np.random.default_rng(16)
+    reference = profile_of(walk(rng, 400), scores(rng, 400))
+    changed = np.clip(walk(rng, 200).astype(np.int32) * 4, -128, 127).astype(np.int8)
+    found = {f.what: f.words for f in judge(reference, counted(changed, scores(rng, 200))).findings}
+    assert found["input 0 channel 1"].startswith("has another gain: ")
+    assert found["input 0 channel 0"].startswith("has another gain: ")
+    assert ", and saturates: " in found["input 0 channel 0"]
+
+
+def test_channels_are_swapped_by_a_reference_of_few_samples_too() -> None:
+    """Whose own chance makes histograms differ by more than what matters."""
+    rng = np.random.default_rng(17)
+    reference = profile_of(walk(rng, 75, length=1), scores(rng, 75))
+    verdict = judge(reference, counted(swapped(walk(rng, 200, length=1)), scores(rng, 200)))
+    assert {f.what: f.words for f in verdict.findings} == {
+        "input 0 channel 0": "is swapped with channel 1",
+        "input 0 channel 1": "is swapped with channel 0",
+    }
+
+
 def test_a_class_that_comes_more_often_is_named() -> None:
     rng = np.random.default_rng(6)
     reference = profile_of(walk(rng, 400), scores(rng, 400))
@@ -118,6 +154,52 @@ def test_counters_of_two_devices_are_those_of_one_that_saw_both() -> None:
     assert both.codes == [
         [x + y for x, y in zip(a, b, strict=True)] for a, b in zip(one.codes, two.codes, strict=True)
     ]
+
+
+def loudness(rng: np.random.Generator, count: int) -> Array:
+    """Spectrograms whose codes hang together: a level for all of an input's."""
+    return np.clip(rng.normal(-20, 25, (count, 1)) + rng.normal(0, 12, (count, 64)), -128, 127).astype(
+        np.int8
+    )
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["of the population", "of 300 samples"])
+def test_codes_that_hang_together_raise_no_alarm_in_tens_of_thousands_of_windows(is_own: bool) -> None:
+    """By the mean of their variances alone they raised 4 in 10,000, and 30 where the profile was of few."""
+    rng = np.random.default_rng(18)
+    inputs = loudness(rng, 500)
+    bins = np.sum(np.eye(BINS, dtype=np.int64)[bins_of(inputs[:, :CODES])], axis=1)
+    alarms = 0
+    for _ in range(20):
+        known = profile_of(inputs if is_own else loudness(rng, 300), np.zeros((0, 4), np.int8))
+        if not is_own:
+            inputs = loudness(rng, 500)
+            bins = np.sum(np.eye(BINS, dtype=np.int64)[bins_of(inputs[:, :CODES])], axis=1)
+        seen = rng.multinomial(200, np.full(500, 1 / 500), size=1000) @ bins
+        apart = distances(known.codes[0].counts, seen, clusters(known.codes[0], known.samples, 200))
+        alarms += int(np.sum((apart.p_value < FALSE_ALARM_RATE / 3) & (apart.psi >= LEAST_PSI)))
+    assert alarms == 0
+
+
+def test_each_window_is_judged_as_it_is_alone() -> None:
+    rng = np.random.default_rng(19)
+    known = profile_of(loudness(rng, 100), np.zeros((0, 4), np.int8))
+    together = clusters(known.codes[0], known.samples, 50)
+    seen = rng.multinomial(800, np.full(BINS, 1 / BINS), size=20)
+    seen[3] = 0
+    many = distances(known.codes[0].counts, seen, together)
+    for at, row in enumerate(seen):
+        alone = distance(known.codes[0].counts, [int(count) for count in row], together)
+        assert (alone.psi, alone.p_value) == pytest.approx((many.psi[at], many.p_value[at]), rel=1e-12)
+
+
+@pytest.mark.parametrize("statistic", [6.0, 20.0, 60.0, 120.0])
+def test_the_tail_of_a_weighted_sum(statistic: float) -> None:
+    """Two pairs of weights: the sum of two exponential variables, whose tail is known."""
+    a, b = 4.0, 1.0
+    exact = (a * np.exp(-statistic / (2 * a)) - b * np.exp(-statistic / (2 * b))) / (a - b)
+    found = weighted_tail(np.array([statistic]), np.array([[a, a, b, b, 0.0]]))
+    assert found[0] == pytest.approx(exact, rel=0.1)
 
 
 @pytest.mark.parametrize(

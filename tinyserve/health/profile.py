@@ -23,16 +23,17 @@ MOST_CLASSES = 16
 CODES = 16
 """That a device counts of an input it looks at."""
 _LEAST_LOOKS = 8
+"""Samples that covariances are taken of."""
 Array = npt.NDArray[Any]
 Integers = npt.NDArray[np.int64]
 
 
 class Histogram(msgspec.Struct, frozen=True):
-    """Counts per bin of the reference. ``design_effect``: by how much the counts of one inference vary more
-    than independent ones would, since an input's codes belong together."""
+    """Counts per bin of the reference. ``between``: covariance over samples of the shares of the bins (bins,
+    bins), since an input's codes belong together; empty where too few samples are known to tell."""
 
     counts: list[int]
-    design_effect: float = 1.0
+    between: list[list[float]] = []
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -96,20 +97,10 @@ def _histogram(codes: Integers) -> Histogram:
     """Of bins (samples, places)."""
     per_sample = np.stack([np.sum(codes == bin_, axis=1) for bin_ in range(BINS)], axis=1)
     counts = [int(count) for count in per_sample.sum(axis=0)]
-    return Histogram(counts, _design_effect(per_sample / codes.shape[1], min(codes.shape[1], CODES)))
-
-
-def _design_effect(shares: npt.NDArray[np.float64], looked: int) -> float:
-    """Variance of a device's counts per inference over that of independent codes (Rao and Scott, 1981). A
-    device counts ``looked`` codes of an input: between inputs the shares vary, within one the choice of
-    codes."""
-    if len(shares) < _LEAST_LOOKS:
-        return float(looked)  # nothing is known: as if all codes of an inference were one
-    mean = shares.mean(axis=0)
-    independent = float(np.sum(mean * (1 - mean))) / looked
-    between = float(np.sum(shares.var(axis=0, ddof=1)))
-    within = float(np.sum(np.mean(shares * (1 - shares), axis=0))) / looked
-    return max(1.0, (between + within) / independent) if independent > 0 else 1.0
+    if len(codes) < _LEAST_LOOKS:
+        return Histogram(counts)
+    between = np.cov(per_sample / codes.shape[1], rowvar=False)
+    return Histogram(counts, [[round(float(value), 9) for value in row] for row in between])
 
 
 def _scores(outputs: Array) -> tuple[list[int], list[int]]:

@@ -10,15 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.health.counters import Counters
-from tinyserve.health.distance import Distance, distance
-from tinyserve.health.profile import BINS, Profile
+from tinyserve.health.distance import Clusters, Distance, distance
+from tinyserve.health.profile import BINS, Histogram, Profile
 
 FALSE_ALARM_RATE = 1e-5
-"""Of one verdict, shared by its tests: nominal, by the chi-square distribution."""
+"""Of one verdict, shared by its tests; benchmarks/drift.py measures what comes of it."""
 LEAST_LOOKS = 30
 LEAST_PSI = 0.05
 """Below it a difference is real, perhaps, but no matter."""
 _SAME_PSI = 0.05
+_SAME_CHANCE = 1e-3
 _STUCK_SHARE = 0.99
 _CLIPPED_MORE = 0.02
 _OTHER_SPREAD = 1.4
@@ -70,11 +71,20 @@ def judge(reference: Profile, seen: Counters, labels: Sequence[str] = ()) -> Ver
 def _compared(reference: Profile, seen: Counters) -> Iterator[tuple[str, Distance]]:
     if len(reference.codes) == len(seen.codes):
         for group, (histogram, counts) in enumerate(zip(reference.codes, seen.codes, strict=True)):
-            yield _name(group, len(seen.codes)), distance(histogram.counts, counts, histogram.design_effect)
+            known = clusters(histogram, reference.samples, seen.looked_at)
+            yield _name(group, len(seen.codes)), distance(histogram.counts, counts, known)
     if reference.confidence and seen.confidence:
         yield "confidence", distance(reference.confidence, seen.confidence)
     if reference.classes and len(reference.classes) == len(seen.classes):
         yield "classes", distance(reference.classes, seen.classes)
+
+
+def clusters(histogram: Histogram, samples: int, looks: int) -> Clusters:
+    """How codes of one input belong together; where that is not known, as if they were all the same."""
+    if histogram.between:
+        return Clusters(np.array(histogram.between), samples, looks)
+    share = _shares(histogram.counts)
+    return Clusters(np.diag(share) - np.outer(share, share), samples, looks)
 
 
 def _name(group: int, groups: int) -> str:
@@ -106,28 +116,31 @@ def _input_words(reference: Profile, seen: Counters, group: int) -> str:
     p, q = _shares(before), _shares(after)
     if q.max() >= _STUCK_SHARE and p.max() < q.max() - _CLIPPED_MORE:
         return f"is stuck: {q.max():.0%} of its codes lie in bin {int(q.argmax())} of {BINS}"
-    total = sum(map(sum, seen.codes))
-    clipped = (seen.clipped_low + seen.clipped_high) / max(total, 1)
-    if clipped > sum(reference.clipped) + _CLIPPED_MORE and q[0] + q[-1] > p[0] + p[-1] + _CLIPPED_MORE:
-        ends = " and ".join(
-            name
-            for name, count, share in (
-                ("least", seen.clipped_low, reference.clipped[0]),
-                ("greatest", seen.clipped_high, reference.clipped[1]),
-            )
-            if count / max(total, 1) > share + _CLIPPED_MORE / 2
-        )
-        return (
-            f"saturates: {clipped:.0%} of its codes are the {ends or 'extreme'} value, "
-            f"{sum(reference.clipped):.0%} in the reference"
-        )
     ratio = _spread(after) / max(_spread(before), 1e-6)
+    gain = f"has another gain: its values spread {ratio:.1f} times as far"
+    saturates = _saturation(reference, seen, q - p)
+    if saturates:
+        return f"{gain}, and saturates: {saturates}" if ratio > _OTHER_SPREAD else f"saturates: {saturates}"
     if ratio > _OTHER_SPREAD or ratio < 1 / _OTHER_SPREAD:
-        return f"has another gain: its values spread {ratio:.1f} times as far"
+        return gain
     moved = (_mean(after) - _mean(before)) / BINS
     if abs(moved) >= _MOVED:
         return f"has moved {'up' if moved > 0 else 'down'} by {abs(moved):.0%} of its range"
     return "has values of another distribution"
+
+
+def _saturation(reference: Profile, seen: Counters, more: npt.NDArray[np.float64]) -> str:
+    """The ends of the range at which more codes lie; ``more``: shares of the histogram's bins."""
+    total = max(sum(map(sum, seen.codes)), 1)
+    ends = (
+        ("least", seen.clipped_low / total, reference.clipped[0], more[0]),
+        ("greatest", seen.clipped_high / total, reference.clipped[1], more[-1]),
+    )
+    return " and ".join(
+        f"{share:.0%} of its codes are the {name} value, {before:.0%} in the reference"
+        for name, share, before, in_bin in ends
+        if share > before + _CLIPPED_MORE / 2 and in_bin > _CLIPPED_MORE
+    )
 
 
 def _swapped(reference: Profile, seen: Counters, moved: list[str]) -> dict[str, str]:
@@ -137,14 +150,21 @@ def _swapped(reference: Profile, seen: Counters, moved: list[str]) -> dict[str, 
     for a in range(count):
         for b in range(a + 1, count):
             names = _name(a, count), _name(b, count)
-            crossed = (
-                distance(reference.codes[b].counts, seen.codes[a]).psi,
-                distance(reference.codes[a].counts, seen.codes[b]).psi,
-            )
-            if set(names) <= set(moved) and max(crossed) < _SAME_PSI:
+            if (
+                set(names) <= set(moved)
+                and _looks_like(reference, seen, a, b)
+                and _looks_like(reference, seen, b, a)
+            ):
                 found[names[0]] = f"is swapped with channel {b}"
                 found[names[1]] = f"is swapped with channel {a}"
     return found
+
+
+def _looks_like(reference: Profile, seen: Counters, channel: int, other: int) -> bool:
+    """A channel as another's reference: no difference that matters, or none that chance would not make."""
+    known = reference.codes[other]
+    apart = distance(known.counts, seen.codes[channel], clusters(known, reference.samples, seen.looked_at))
+    return apart.psi < _SAME_PSI or apart.p_value > _SAME_CHANCE
 
 
 def _shares(counts: Sequence[int]) -> npt.NDArray[np.float64]:

@@ -33,7 +33,7 @@ def health_lines(seen: Counters, verdict: Verdict) -> Iterator[str]:
     if verdict.state == "too few":
         yield f"no verdict: {verdict.looked_at} inferences were looked at, {LEAST_LOOKS} are needed"
     elif verdict.state == "ok":
-        yield f"no drift (false-alarm rate {verdict.false_alarm_rate:g}, nominal)"
+        yield f"no drift (false-alarm rate at most {verdict.false_alarm_rate:g})"
     for finding in verdict.findings:
         yield (
             f"drift: {finding.what} {finding.words} "

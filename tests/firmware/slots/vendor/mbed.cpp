@@ -56,7 +56,10 @@ static void tick()
 {
     ticked();
 }
-void mbed::Ticker::attach(Callback<void()> func, std::chrono::microseconds t)
+mbed::Ticker::Ticker()
+{
+}
+void mbed::TickerBase::attach(Callback<void()> func, std::chrono::microseconds t)
 {
     ticked = func.function();
     stand_in_timer(tick, static_cast<uint32_t>(t.count() / 1000));

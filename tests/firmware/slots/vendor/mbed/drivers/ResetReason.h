@@ -2,6 +2,8 @@
 #ifndef STAND_IN_RESETREASON_H
 #define STAND_IN_RESETREASON_H
 
+#include <stdint.h>
+
 typedef enum {
     RESET_REASON_POWER_ON,
     RESET_REASON_PIN_RESET,
@@ -24,6 +26,7 @@ class ResetReason
 {
   public:
     static reset_reason_t get();
+    static uint32_t get_raw();
 };
 
 } // namespace mbed

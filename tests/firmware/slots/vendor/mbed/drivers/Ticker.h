@@ -25,11 +25,18 @@ template <typename R, typename... Arguments> class Callback<R(Arguments...)>
     R (*_func)(Arguments...);
 };
 
-class Ticker
+class TickerBase
 {
   public:
+    template <typename F> void attach(F &&func, float t); /* deprecated: seconds */
     void attach(Callback<void()> func, std::chrono::microseconds t);
     void detach();
+};
+
+class Ticker : public TickerBase
+{
+  public:
+    Ticker();
 };
 
 } // namespace mbed

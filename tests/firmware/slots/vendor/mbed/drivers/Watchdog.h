@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include <chrono>
+
 namespace mbed
 {
 
@@ -13,6 +15,7 @@ class Watchdog
     static Watchdog &get_instance();
     bool start();
     bool start(uint32_t timeout);
+    bool start(std::chrono::milliseconds timeout);
     bool stop();
     uint32_t get_timeout() const;
     uint32_t get_max_timeout() const;

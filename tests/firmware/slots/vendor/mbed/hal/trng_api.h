@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct trng_s {
+struct trng_s { /* the target's own */
     uint32_t unused;
 };
 typedef struct trng_s trng_t;

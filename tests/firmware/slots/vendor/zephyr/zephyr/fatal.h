@@ -6,9 +6,10 @@
 
 #if defined(CONFIG_RISCV)
 struct arch_esf {
-    unsigned long ra, t0, t1, t2, a0, a1, a2, a3, a4, a5, a6, a7, t3, t4, t5, t6;
+    unsigned long ra, t0, t1, t2, t3, t4, t5, t6, a0, a1, a2, a3, a4, a5, a6, a7;
     unsigned long mepc;
     unsigned long mstatus;
+    unsigned long s0;
 };
 #else
 struct arch_esf {

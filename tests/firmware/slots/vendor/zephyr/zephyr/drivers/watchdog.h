@@ -4,8 +4,8 @@
 
 #include <zephyr/device.h>
 
-#define WDT_OPT_PAUSE_HALTED_BY_DBG (1U << 1)
-#define WDT_FLAG_RESET_SOC (2U << 0)
+#define WDT_OPT_PAUSE_HALTED_BY_DBG (1UL << 1)
+#define WDT_FLAG_RESET_SOC (2 << 0)
 
 struct wdt_window {
     uint32_t min;

@@ -5,6 +5,6 @@
 #define SYS_REBOOT_WARM 0
 #define SYS_REBOOT_COLD 1
 
-void sys_reboot(int type);
+extern void sys_reboot(int type) __attribute__((noreturn));
 
 #endif
