@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tinyserve.health.profile import BINS, profile_of
+from tinyserve.errors import ModelError
+from tinyserve.health.profile import BINS, PROFILE_FILE, load, profile_of
 
 Array = npt.NDArray[Any]
 
@@ -52,3 +56,28 @@ def test_scores_of_some_classes_are_counted_and_nothing_else(outputs: Array, cla
     assert len(profile.classes) == classes
     assert sum(profile.confidence) == (len(outputs) if classes else 0)
     assert len(profile.confidence) == (BINS if classes else 0)
+
+
+@pytest.mark.parametrize(
+    "histogram",
+    [
+        {"counts": [1] * 15},
+        {"counts": [-1] * BINS},
+        {"counts": [1] * BINS, "between": [[0.0] * BINS] * 3},
+        {"counts": [1] * BINS, "between": [[0.0] * 2] * BINS},
+        {"counts": [1] * BINS, "between": [[1e400] * BINS] * BINS},
+    ],
+)
+def test_a_profile_whose_histograms_are_no_devices_is_refused(histogram: Any, tmp_path: Path) -> None:
+    profile = {"samples": 9, "codes": [histogram], "clipped": [0, 0], "confidence": [], "classes": []}
+    (tmp_path / PROFILE_FILE).write_text(json.dumps(profile), encoding="utf-8")
+    with pytest.raises(ModelError, match=PROFILE_FILE):
+        load(tmp_path)
+
+
+def test_a_profile_is_read_as_it_was_made(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    made = profile_of(rng.integers(-128, 128, (20, 8, 3)).astype(np.int8), np.zeros((20, 3), np.int8))
+    (tmp_path / PROFILE_FILE).write_bytes(msgspec.json.encode(made))
+    assert load(tmp_path) == made
+    assert [len(histogram.between) for histogram in made.codes] == [BINS] * 3

@@ -66,11 +66,26 @@ def load(bundle: Path) -> Profile | None:
     if not path.exists():
         return None
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Profile)
+        return _checked(msgspec.json.decode(path.read_bytes(), type=Profile), path)
     except OSError as error:
         raise FileSystemError(f"{path}: {error.strerror}", "convert again") from error
     except msgspec.DecodeError as error:
         raise ModelError(f"{path}: {error}", "convert again with this version") from error
+
+
+def _checked(profile: Profile, path: Path) -> Profile:
+    """A profile whose histograms have as many bins as a device's. Raises ModelError."""
+    for histogram in profile.codes:
+        rows = [histogram.counts, *histogram.between]
+        if {len(row) for row in rows} != {BINS} or len(rows) not in {1, 1 + BINS}:
+            raise ModelError(
+                f"{path}: a histogram of other than {BINS} bins", "convert again with this version"
+            )
+        if not np.all(np.isfinite(rows)) or min(histogram.counts) < 0:
+            raise ModelError(
+                f"{path}: a histogram with values that can't be", "convert again with this version"
+            )
+    return profile
 
 
 def _codes(inputs: Array) -> Integers | None:
