@@ -76,7 +76,7 @@ def load(bundle: Path) -> Profile | None:
 def _checked(profile: Profile, path: Path) -> Profile:
     """A profile whose histograms have as many bins as a device's. Raises ModelError."""
     for histogram in profile.codes:
-        rows = [histogram.counts, *histogram.between]
+        rows: list[list[float]] = [[float(count) for count in histogram.counts], *histogram.between]
         if {len(row) for row in rows} != {BINS} or len(rows) not in {1, 1 + BINS}:
             raise ModelError(
                 f"{path}: a histogram of other than {BINS} bins", "convert again with this version"
