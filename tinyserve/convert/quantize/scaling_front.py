@@ -112,7 +112,7 @@ def _standardization(tensor: Tensor, values: Array, model: Model, scheme: str) -
     features = _features(reached)
     blurs = blurred(values, scheme) or blurred(reached, scheme)
     weights = np.concatenate([_weights(node) for node in readers])
-    unlike = scheme in _LEVELS and min(_kept_db(row, features) for row in weights) < _LEAST_DB
+    unlike = scheme in _LEVELS and _kept_db(weights, features) < _LEAST_DB
     if not blurs and not unlike and not _unlike_factors(tensor, values, model, scheme):
         return None
     # Not the deviation alone: a feature that is rarely other than zero would reach far beyond its neighbours.
@@ -179,14 +179,15 @@ def _unlike_factors(tensor: Tensor, values: Array, model: Model, scheme: str) ->
 
 
 def _kept_db(factors: Array, features: Array) -> float:
-    """Signal over error, in dB, of features times factors that are int8 with one scale."""
+    """Signal over error, in dB, of features times rows of factors that are int8 with a scale per row."""
     spread = features.std(axis=0)
-    step = np.abs(factors).max() / 127
-    if step == 0 or factors.size != spread.size:
+    if factors.size % spread.size:
         return float("inf")
-    factors = factors.reshape(-1)
-    error = (np.rint(factors / step) * step - factors) * spread
-    signal, noise = np.square(factors * spread).sum(), np.square(error).sum()
+    rows = factors.reshape(-1, spread.size)
+    largest = np.abs(rows).max(axis=1, keepdims=True)
+    step = np.where(largest > 0, largest, 1) / 127
+    error = (np.rint(rows / step) * step - rows) * spread
+    signal, noise = np.square(rows * spread).sum(), np.square(error).sum()
     return float(10 * np.log10(signal / noise)) if min(noise, signal) > 0 else float("inf")
 
 
