@@ -38,4 +38,7 @@
 #define __QSUB8(a, b) ((uint32_t)__qsub8((int32_t)(a), (int32_t)(b)))
 #define __PKHBT(a, b, n) ((((uint32_t)(a)) & 0xffffu) | (((uint32_t)(b) << (n)) & 0xffff0000u))
 #define __PKHTB(a, b, n) ((((uint32_t)(a)) & 0xffff0000u) | (((uint32_t)((int32_t)(b) >> (n))) & 0xffffu))
-static inline int32_t __SMMLA(int32_t a, int32_t b, int32_t c) { return c + (int32_t)(((int64_t)a * b) >> 32); }
+static inline int32_t __SMMLA(int32_t a, int32_t b, int32_t c)
+{
+    return c + (int32_t)(((int64_t)a * b) >> 32);
+}

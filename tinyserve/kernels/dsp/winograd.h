@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CONV_2D int8, 3x3, stride 1, by Winograd's minimal filtering: winograd.S. Padded on the left and right to the width of
- * the input, above by pad_top rows and below by as many as the output takes.
+/* CONV_2D int8, 3x3, stride 1, by Winograd's minimal filtering: winograd.S. Padded on the left and right to the width
+ * of the input, above by pad_top rows and below by as many as the output takes.
  *
  * Input [input_height][width][input_channels], output [height][width][output_channels], batch 1; height even, width and
  * channels multiples of 4. Bytes equal those of ts_conv_2d_s8; all of the output's range must be allowed (activation
