@@ -5,17 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any, Literal
-from urllib.parse import quote
-
-import msgspec
 
 from tinyserve.serve.errors import AdmissionError
+from tinyserve.serve.events import cloud_event
 
 KEPT = 1000
 """Events that a subscriber which comes back can have sent again."""
@@ -96,7 +94,10 @@ class Hub:
         """Tells of an event; returns its id."""
         self._count += 1
         number = f"{self._run}-{self._count}"
-        event = Happened(number, model, name, kind, _cloud_event(number, model, name, kind, data))
+        content = cloud_event.encoded(
+            number, model, f"event.{kind}", at_s=time.time(), data=data, subject=name
+        )
+        event = Happened(number, model, name, kind, content)
         self._kept.append(event)
         for subscription in self._subscriptions:
             subscription.put(event)
@@ -131,19 +132,3 @@ class Hub:
     def _since(self, last_id: str) -> list[Happened]:
         known = [event.id for event in self._kept]
         return list(self._kept)[known.index(last_id) + 1 :][-MOST_BEHIND:] if last_id in known else []
-
-
-def _cloud_event(number: str, model: str, name: str, kind: Kind, data: dict[str, Any]) -> bytes:
-    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-    return msgspec.json.encode(
-        {
-            "specversion": "1.0",
-            "id": number,
-            "source": f"/v2/models/{quote(model, safe='')}",
-            "type": f"tinyserve.event.{kind}",
-            "subject": name,
-            "time": now.replace("+00:00", "Z"),
-            "datacontenttype": "application/json",
-            "data": data,
-        }
-    )

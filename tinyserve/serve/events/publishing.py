@@ -7,9 +7,9 @@ import asyncio
 import logging
 
 from tinyserve.errors import TinyserveError
+from tinyserve.serve.events.cloud_event import CONTENT_TYPE
 from tinyserve.serve.events.hub import Happened, Hub
 from tinyserve.serve.jobs.mqtt import Broker
-from tinyserve.serve.jobs.push import EVENT_TYPE
 from tinyserve.serve.observer import Observer
 
 MOST_WAITING = 10_000
@@ -55,7 +55,7 @@ class Publisher:
     async def _published(self, event: Happened) -> bool:
         topic = f"{self._prefix}/{event.model}/{event.name}"
         try:
-            await asyncio.to_thread(self._broker.publish, topic, event.content, EVENT_TYPE)
+            await asyncio.to_thread(self._broker.publish, topic, event.content, CONTENT_TYPE)
         except TinyserveError as error:
             _log.error("events: %s", error.message)
             return False

@@ -9,15 +9,15 @@ import binascii
 import hashlib
 import hmac
 import http.client
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
 from tinyserve import __version__
 from tinyserve.errors import FileSystemError, TinyserveError, UsageError
+from tinyserve.serve.events import cloud_event
 from tinyserve.serve.jobs.store import Job
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 TIMEOUT_S = 10.0
 PREFIX = "whsec_"
 TOPIC = "mqtt:"
-EVENT_TYPE = "application/cloudevents+json"
 _LEAST_SECRET = 24
 _GONE = 410
 
@@ -65,25 +64,15 @@ def signature(secret: bytes, message_id: str, timestamp: int, body: bytes) -> st
 def event(job: Job, result: bytes) -> bytes:
     """The CloudEvent of a job that is done (``result``: its answer as JSON) or failed. The same for each
     try."""
-    done = job.state == "done"
-    finished = datetime.fromtimestamp(job.finished or 0.0, timezone.utc)
-    return msgspec.json.encode(
-        {
-            "specversion": "1.0",
-            "id": job.id,
-            "source": f"/v2/models/{quote(job.model, safe='')}",
-            "type": f"tinyserve.inference.{job.state}",
-            "time": finished.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-            "datacontenttype": "application/json",
-            "data": msgspec.Raw(result) if done else {"error": job.error},
-        }
-    )
+    data = msgspec.Raw(result) if job.state == "done" else {"error": job.error}
+    kind = f"inference.{job.state}"
+    return cloud_event.encoded(job.id, job.model, kind, at_s=job.finished or 0.0, data=data)
 
 
 def publish(job: Job, result: bytes, broker: Broker) -> None:
     """Publishes it once, under the topic that its callback names. Raises NotDelivered."""
     try:
-        broker.publish(job.callback.removeprefix(TOPIC), event(job, result), EVENT_TYPE)
+        broker.publish(job.callback.removeprefix(TOPIC), event(job, result), cloud_event.CONTENT_TYPE)
     except TinyserveError as error:
         raise NotDelivered(error.message) from error
 
@@ -93,7 +82,7 @@ def send(job: Job, result: bytes, secret: bytes, now: float) -> None:
     body = event(job, result)
     timestamp = int(now)
     headers = {
-        "content-type": EVENT_TYPE,
+        "content-type": cloud_event.CONTENT_TYPE,
         "user-agent": f"tinyserve/{__version__}",
         "webhook-id": job.id,
         "webhook-timestamp": str(timestamp),
