@@ -24,9 +24,10 @@ from tinyserve.bench.accuracy.batches import Work, execute, quantized
 from tinyserve.bundle import Bundle
 from tinyserve.errors import DataError, DeviceError, UsageError
 from tinyserve.serve.config import MemberSpec
-from tinyserve.serve.connecting import authorization, connect
+from tinyserve.serve.connecting import authorization, complaint, connect
 from tinyserve.serve.engines import Engine, Firmwares, open_engine
 from tinyserve.serve.request import Sample
+from tinyserve.serve.rest.oip import HEADER_LENGTH
 from tinyserve.serve.served import DATATYPES, Served, samples_of
 
 Array = npt.NDArray[Any]
@@ -147,7 +148,6 @@ def _shaped(raw: bytes, info: Any, count: int) -> Array:
 class _Answer(msgspec.Struct):
     parameters: dict[str, bool | int | float | str] = {}
     retry_after_ms: int = 1000
-    error: str = ""
 
 
 @dataclass(frozen=True)
@@ -200,19 +200,18 @@ class Endpoint(Runner):
         head, tail = _body(inputs, model, output)
         path = f"/v2/models/{quote(self.model, safe='')}/infer"
         deadline = time.monotonic() + self.patience_s
-        sent = {**headers, "Inference-Header-Content-Length": str(len(head))}
+        sent = {**headers, HEADER_LENGTH: str(len(head))}
         connection = idle.get()
         try:
             while True:
                 status, length, body = self._post(connection, path, head + tail, sent)
                 if status == 200:
                     return self._checked(body, length, model)
-                said = _parsed(body)
                 if status != 503 or time.monotonic() > deadline:
                     raise DeviceError(
-                        f"{self.url} answered {status}: {said.error[:500]}", "see to the endpoint"
+                        f"{self.url} answered {status}: {complaint(body)}", "see to the endpoint"
                     )
-                time.sleep(min(max(said.retry_after_ms, 5), 5000) / 1e3)
+                time.sleep(min(max(_parsed(body).retry_after_ms, 5), 5000) / 1e3)
         finally:
             idle.put(connection)
 
@@ -228,7 +227,7 @@ class Endpoint(Runner):
             raise DeviceError(
                 f"{self.url} does not answer: {error}", "run it again: it goes on where it ended"
             ) from error
-        return reply.status, int(reply.getheader("inference-header-content-length") or len(content)), content
+        return reply.status, int(reply.getheader(HEADER_LENGTH) or len(content)), content
 
     def _checked(self, body: bytes, length: int, model: Served) -> bytes:
         answer = _parsed(body[:length])
@@ -259,4 +258,4 @@ def _parsed(body: bytes) -> _Answer:
     try:
         return msgspec.json.decode(body, type=_Answer)
     except msgspec.DecodeError:
-        return _Answer(error=body[:200].decode("utf-8", errors="replace"))
+        return _Answer()

@@ -12,8 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from tinyserve.errors import DeviceError, UsageError
-from tinyserve.escapes import visible
-from tinyserve.serve.connecting import authorization, connect
+from tinyserve.serve.connecting import authorization, complaint, connect
 from tinyserve.serve.status import FleetStatus
 
 TIMEOUT_S = 10.0
@@ -57,18 +56,7 @@ class Server:
                 if reply.status == 401
                 else "`tinyserve fleet status` lists them"
             )
-            raise UsageError(f"{self.url}: {_error(body)}", hint)
+            raise UsageError(f"{self.url}: {complaint(body)}", hint)
         if reply.status != 200:
-            raise DeviceError(f"{self.url} answered {reply.status}: {_error(body)}")
+            raise DeviceError(f"{self.url} answered {reply.status}: {complaint(body)}")
         return body
-
-
-class _Error(msgspec.Struct):
-    error: str
-
-
-def _error(body: bytes) -> str:
-    try:
-        return visible(msgspec.json.decode(body, type=_Error).error)[:1000]
-    except msgspec.DecodeError:
-        return visible(body[:200].decode("utf-8", errors="replace"))

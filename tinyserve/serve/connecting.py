@@ -8,7 +8,10 @@ import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import msgspec
+
 from tinyserve.errors import FileSystemError, UsageError
+from tinyserve.escapes import visible
 
 
 def connect(
@@ -35,6 +38,19 @@ def _place(url: str) -> tuple[str, str | None, int | None]:
         return parts.scheme, parts.hostname, parts.port
     except ValueError:
         return "", None, None
+
+
+def complaint(body: bytes) -> str:
+    """What an endpoint says of the request that it did not answer: the protocol's {"error": "..."}, or the
+    beginning of anything else."""
+    try:
+        return visible(msgspec.json.decode(body, type=_Error).error)[:1000]
+    except msgspec.DecodeError:
+        return visible(body[:200].decode("utf-8", errors="replace"))
+
+
+class _Error(msgspec.Struct):
+    error: str
 
 
 def authorization(token_file: Path | None) -> dict[str, str]:

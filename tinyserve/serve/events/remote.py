@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from tinyserve.errors import DeviceError
+from tinyserve.serve.connecting import complaint, connect
 from tinyserve.serve.rest.oip import HEADER_LENGTH
 
 TIMEOUT_S = 30.0
@@ -36,20 +38,16 @@ class Remote:
 
     def infer(self, payload: Sequence[bytes]) -> dict[str, Any]:
         """Its answer's ``outputs`` and ``parameters``; each of ``payload`` is an input, in its order. Raises
-        DeviceError."""
-        parts = urlsplit(self.url)
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        DeviceError, and UsageError for a URL that names no server."""
+        path = urlsplit(self.url).path
         try:
-            connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
-            try:
-                metadata = msgspec.json.decode(self._asked(connection, "GET", parts.path), type=_Metadata)
+            with closing(connect(self.url, "escalate", TIMEOUT_S)) as connection:
+                metadata = msgspec.json.decode(self._asked(connection, "GET", path), type=_Metadata)
                 head = msgspec.json.encode({"inputs": self._tensors(metadata, payload)})
                 body = self._asked(
-                    connection, "POST", f"{parts.path}/infer", head + b"".join(payload),
+                    connection, "POST", f"{path}/infer", head + b"".join(payload),
                     {HEADER_LENGTH: str(len(head))},
                 )  # fmt: skip
-            finally:
-                connection.close()
             answer = msgspec.json.decode(body, type=dict[str, Any])
         except (OSError, http.client.HTTPException, ValueError, msgspec.MsgspecError) as error:
             raise DeviceError(f"{self.url}: {error}"[:300], "see to the endpoint") from error
@@ -77,6 +75,7 @@ class Remote:
         reply = connection.getresponse()
         content = reply.read(MOST_BYTES)
         if reply.status != http.client.OK:
-            said = content[:200].decode("utf-8", errors="replace")
-            raise DeviceError(f"{self.url} answered {reply.status}: {said}", "see to the endpoint")
+            raise DeviceError(
+                f"{self.url} answered {reply.status}: {complaint(content)}", "see to the endpoint"
+            )
         return content

@@ -9,6 +9,7 @@ import binascii
 import hashlib
 import hmac
 import http.client
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ import msgspec
 
 from tinyserve import __version__
 from tinyserve.errors import FileSystemError, TinyserveError, UsageError
+from tinyserve.serve.connecting import connect
 from tinyserve.serve.events import cloud_event
 from tinyserve.serve.jobs.store import Job
 
@@ -88,16 +90,14 @@ def send(job: Job, result: bytes, secret: bytes, now: float) -> None:
         "webhook-timestamp": str(timestamp),
         "webhook-signature": signature(secret, job.id, timestamp, body),
     }
-    parts = urlsplit(job.callback)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    path = parts.path + (f"?{parts.query}" if parts.query else "")
     try:
-        connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_S)
-        try:
+        with closing(connect(job.callback, "callback", TIMEOUT_S)) as connection:
+            parts = urlsplit(job.callback)
+            path = parts.path + (f"?{parts.query}" if parts.query else "")
             connection.request("POST", path, body, headers)
             status = connection.getresponse().status
-        finally:
-            connection.close()
+    except TinyserveError as error:
+        raise NotDelivered(error.message) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise NotDelivered(f"{type(error).__name__}: {error}"[:300]) from error
     if not 200 <= status < 300:
