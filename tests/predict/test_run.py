@@ -33,7 +33,7 @@ from tinyserve.predict.engines import Computed, Devices, Endpoint, Host
 from tinyserve.predict.run import Settings, Summary, predict
 from tinyserve.predict.sinks import open_sink
 from tinyserve.predict.sinks.base import Job
-from tinyserve.predict.watch import watch
+from tinyserve.predict.watch import place_of, watch
 from tinyserve.progress import silent
 
 SAMPLES = 500
@@ -214,6 +214,14 @@ def test_files_that_come_one_by_one_are_jobs_of_their_own(
     else:
         table = pyarrow.parquet.read_table(out).to_pydict()
         assert sorted(set(table["data"])) == ["first night.npz", "second.npz"] and len(table["sample"]) == 12
+
+
+def test_a_place_of_no_known_kind_is_no_directory() -> None:
+    assert place_of("night", Path("a.npz")) == str(Path("night", "data=a%2Enpz"))
+    assert place_of("night.db", Path("a.npz")) == "night.db"
+    for place in ("s3://bucket/night", "night.csv"):
+        with pytest.raises(UsageError, match="no kind of sink"):
+            place_of(place, Path("a.npz"))
 
 
 def test_what_is_in_the_way_is_named(shapes: Bundle, data: Path, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
-from tinyserve.databases import is_url
 from tinyserve.errors import DataError, TinyserveError
 from tinyserve.predict.run import Summary
+from tinyserve.predict.sinks import ParquetSink, kind_of
 
 _INCOMPLETE = (".part", ".partial", ".tmp", ".crdownload")
 Predict = Callable[[Path, str], Summary]
@@ -40,8 +40,11 @@ def watch(folder: Path, out: str, predict: Predict, every_s: float) -> Iterator[
 
 
 def place_of(out: str, path: Path) -> str:
-    """Where the predictions of a file go: a database holds them all; in Parquet each has a partition."""
-    if is_url(out) or Path(out).suffix.lower() not in ("", ".parquet"):
+    """Where the predictions of a file go: a database holds them all; in Parquet each has a partition.
+
+    Raises UsageError for a place of no known kind.
+    """
+    if kind_of(out) is not ParquetSink:
         return out
     name = quote(path.name, safe=" ").replace(".", "%2E")  # no suffix, by which kinds of places are known
     return str(Path(out) / f"data={name}")

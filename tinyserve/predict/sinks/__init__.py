@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 
 from tinyserve.databases import is_url
@@ -25,16 +25,16 @@ def open_sink(out: str, job_id: str, job: Job, progress: Progress) -> Iterator[S
 
     Raises UsageError for other suffixes, and what opening the sink raises.
     """
-    kind = _kind(out)
-    if is_url(out):  # the server holds the job
-        with closing(kind(out, job_id, job)) as sink:
-            yield sink
-        return
-    with alone(Path(out), progress), closing(kind(out, job_id, job)) as sink:
+    kind = kind_of(out)
+    held: AbstractContextManager[object] = nullcontext()  # the server holds the job
+    if not is_url(out):
+        held = alone(Path(out), progress)
+    with held, closing(kind(out, job_id, job)) as sink:
         yield sink
 
 
-def _kind(out: str) -> type[Sink]:
+def kind_of(out: str) -> type[Sink]:
+    """What ``out`` names. Raises UsageError for other suffixes and URLs."""
     suffix = Path(out).suffix.lower()
     if is_url(out) or suffix in _DATABASES:
         return DatabaseSink
@@ -46,4 +46,4 @@ def _kind(out: str) -> type[Sink]:
     )
 
 
-__all__ = ["DatabaseSink", "ParquetSink", "Sink", "open_sink"]
+__all__ = ["DatabaseSink", "ParquetSink", "Sink", "kind_of", "open_sink"]
