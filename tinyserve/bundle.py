@@ -35,6 +35,7 @@ import numpy.typing as npt
 from msgspec import Meta
 
 from tinyserve import npz, platforms
+from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, ModelError, UsageError
 from tinyserve.escapes import visible
 
@@ -297,7 +298,7 @@ def load(path: Path) -> Bundle:
             f"{path} is not a bundle: {error.strerror}: {manifest_path}", "run `tinyserve convert` first"
         ) from error
     try:
-        manifest = msgspec.json.decode(raw, type=Manifest)
+        manifest = from_json(raw, Manifest)
     except msgspec.DecodeError as error:
         raise ModelError(f"{manifest_path}: {error}", "convert again with this version") from error
     if manifest.name != visible(manifest.name):

@@ -24,6 +24,7 @@ from tinyserve.compiler.names import identifier
 from tinyserve.compiler.ops.support import external
 from tinyserve.compiler.program import Choice, Optimize, Target
 from tinyserve.compiler.reserved import why_not
+from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, ModelError, UsageError
 from tinyserve.files import refuse_any_link, refuse_links, write
 from tinyserve.locks import alone
@@ -507,7 +508,7 @@ def _models_of(source: Path) -> list[Path]:
 
 def _done_key(directory: Path) -> str:
     try:
-        return msgspec.json.decode((directory / STEPS_FILE).read_bytes(), type=_Done).key
+        return from_json((directory / STEPS_FILE).read_bytes(), _Done).key
     except (OSError, msgspec.DecodeError):
         return ""
 

@@ -15,6 +15,7 @@ import msgspec
 
 from tinyserve.bench.scenarios.statistics import Statistics
 from tinyserve.bundle import TaskScores
+from tinyserve.documents import from_json
 from tinyserve.errors import DataError, FileSystemError
 from tinyserve.quality.limits import Quality
 
@@ -327,13 +328,13 @@ def load(path: Path) -> BenchReport:
         raise FileSystemError(f"{path}: {error.strerror}", "check the path of the bench result") from error
     hint = "write it with `tinyserve bench --json`"
     try:
-        schema = msgspec.json.decode(raw, type=_Versioned).schema
+        schema = from_json(raw, _Versioned).schema
         if schema != SCHEMA:
             raise DataError(
                 f"{path}: schema {schema}, but this version reads {SCHEMA}",
                 "run the bench again with this version",
             )
-        return msgspec.json.decode(raw, type=BenchReport)
+        return from_json(raw, BenchReport)
     except msgspec.DecodeError as error:
         raise DataError(f"{path} is not a bench result: {error}", hint) from error
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -15,13 +14,9 @@ import msgspec
 
 from tinyserve import escapes
 from tinyserve.boards.types import Board, Core, Memory, Region, Sources
+from tinyserve.documents import from_toml
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.resources import data_directory
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 CORES_FILE = "cores.toml"
 _CLOCK_HZ = (1_000_000, 2_000_000_000)
@@ -122,14 +117,13 @@ def _read_toml(path: Path) -> dict[str, Any]:
             raw = file.read(_MOST_BYTES + 1)
         if len(raw) > _MOST_BYTES:
             raise UsageError(f"{path}: over {_MOST_BYTES:,} bytes", "a board's file is a few kilobytes")
-        fields: dict[str, Any] = tomllib.loads(raw.decode())
+        return from_toml(raw)
     except OSError as error:
         raise FileSystemError(f"{path}: {error.strerror}", "check the path") from error
-    except (ValueError, RecursionError) as error:  # of which TOML's and UTF-8's own are
+    except ValueError as error:
         raise UsageError(
             f"{path}: not valid TOML: {error}", "correct the line that the message names"
         ) from error
-    return fields
 
 
 def _key_and_reason(error: msgspec.ValidationError) -> tuple[str, str]:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from tinyserve.compiler.graph.types import DType, Model
+from tinyserve.documents import from_json
 from tinyserve.errors import ModelError
 
 METADATA = "tinyserve.events"
@@ -66,7 +67,7 @@ def events_of(model: Model) -> Events:
     if raw is None:
         return NO_EVENTS
     try:
-        found = msgspec.json.decode(raw, type=Events)
+        found = from_json(raw, Events)
     except (msgspec.DecodeError, ValueError) as error:
         raise ModelError(f'metadata "{METADATA}": {error}', _HINT) from error
     outputs = model.main.outputs

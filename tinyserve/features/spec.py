@@ -22,20 +22,15 @@ Each step works on what the one before gives, or on the step that its ``input`` 
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
+from tinyserve.documents import from_json, from_toml
 from tinyserve.errors import DataError, FileSystemError
 from tinyserve.escapes import visible
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
 _LARGEST_FILE = 1 << 22
 Whole = Annotated[int, Meta(ge=1, le=1 << 20)]
@@ -397,8 +392,8 @@ def parse(raw: bytes, where: str, *, json: bool = False) -> Spec:
     """A specification from its text. Raises DataError."""
     try:
         if json:
-            return msgspec.json.decode(raw, type=Spec)
-        return msgspec.convert(tomllib.loads(raw.decode()), Spec)
+            return from_json(raw, Spec)
+        return msgspec.convert(from_toml(raw), Spec)
     except (msgspec.DecodeError, msgspec.ValidationError, ValueError) as error:
         said = "it is no text" if isinstance(error, UnicodeDecodeError) else visible(str(error))
         raise DataError(f"{where}: {said}", _hint(said)) from error

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, ModelError
 
 PROFILE_FILE = "profile.json"
@@ -66,7 +67,7 @@ def load(bundle: Path) -> Profile | None:
     if not path.exists():
         return None
     try:
-        return _checked(msgspec.json.decode(path.read_bytes(), type=Profile), path)
+        return _checked(from_json(path.read_bytes(), Profile), path)
     except OSError as error:
         raise FileSystemError(f"{path}: {error.strerror}", "convert again") from error
     except msgspec.DecodeError as error:

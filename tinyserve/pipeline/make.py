@@ -23,6 +23,7 @@ from tinyserve.convert.worker.child import Worker
 from tinyserve.datasets import readers, stream, synthetic
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.named import AS_IT_IS, Reading
+from tinyserve.documents import from_json
 from tinyserve.errors import DataError
 from tinyserve.escapes import visible
 from tinyserve.pipeline import compose as composing
@@ -116,7 +117,7 @@ def described(made: Bundle) -> Description | None:
     if not path.is_file():
         return None
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Description)
+        return from_json(path.read_bytes(), Description)
     except (OSError, msgspec.DecodeError) as error:
         raise DataError(f"{path}: {error}", "make the bundle again") from error
 

@@ -18,21 +18,16 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
+from tinyserve.documents import from_toml
 from tinyserve.errors import DataError, FileSystemError
 from tinyserve.escapes import visible
 from tinyserve.features.spec import Decision, Finite, NotNegative
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover
-    import tomli as tomllib
 
 _LARGEST_FILE = 1 << 20
 _HINT = "docs/guide/pipelines.md has the fields of [[nodes]] and [outputs]"
@@ -127,12 +122,12 @@ def load(path: Path) -> Pipeline:
 def parse(raw: bytes, where: str) -> Pipeline:
     """A description from its text. Raises DataError."""
     try:
-        tables = tomllib.loads(raw.decode())
+        tables = from_toml(raw)
         for node in tables.get("nodes", ()):
             if isinstance(node, dict):
                 node.setdefault("kind", "model")
         found = msgspec.convert(tables, Pipeline)
-    except (msgspec.ValidationError, ValueError, RecursionError, AttributeError, TypeError) as error:
+    except (msgspec.ValidationError, ValueError, TypeError) as error:
         said = "it is no text" if isinstance(error, UnicodeDecodeError) else visible(str(error))
         raise DataError(f"{where}: {said}", _HINT) from error
     _check_names(found, where)

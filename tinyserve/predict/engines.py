@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from tinyserve.bench.accuracy.batches import Work, execute, quantized
 from tinyserve.bundle import Bundle
+from tinyserve.documents import from_json
 from tinyserve.errors import DataError, DeviceError, UsageError
 from tinyserve.serve.config import MemberSpec
 from tinyserve.serve.connecting import authorization, complaint, connect
@@ -256,6 +257,6 @@ def _body(inputs: list[Array], model: Served, output: str) -> tuple[bytes, bytes
 
 def _parsed(body: bytes) -> _Answer:
     try:
-        return msgspec.json.decode(body, type=_Answer)
+        return from_json(body, _Answer)
     except msgspec.DecodeError:
         return _Answer()

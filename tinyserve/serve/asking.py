@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from tinyserve.documents import from_json
 from tinyserve.errors import DeviceError, UsageError
 from tinyserve.serve.connecting import authorization, complaint, connect
 from tinyserve.serve.status import FleetStatus
@@ -31,7 +32,7 @@ class Server:
     def status(self) -> FleetStatus:
         """What its members do. Raises DeviceError where it does not answer, or is no server of ours."""
         try:
-            return msgspec.json.decode(self._ask("GET", "/fleet"), type=FleetStatus)
+            return from_json(self._ask("GET", "/fleet"), FleetStatus)
         except msgspec.DecodeError as error:
             raise DeviceError(f"{self.url} is no tinyserve server: {error}", "check --url") from error
 

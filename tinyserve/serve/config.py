@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,13 +11,9 @@ import msgspec
 from msgspec import Meta
 
 from tinyserve import boards
+from tinyserve.documents import from_toml
 from tinyserve.errors import FileSystemError, TinyserveError, UsageError
 from tinyserve.escapes import visible
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}\Z")]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -209,8 +204,8 @@ def load(path: Path) -> FleetConfig:
 def parse(text: str, path: Path) -> FleetConfig:
     """As ``load``, for the text of the file at ``path``."""
     try:
-        tables = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        tables = from_toml(text)
+    except ValueError as error:
         raise UsageError(f"{path}: is not TOML: {error}", "correct that line") from error
     try:
         file = msgspec.convert(tables, _File)

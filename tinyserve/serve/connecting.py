@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.escapes import visible
 
@@ -44,7 +45,7 @@ def complaint(body: bytes) -> str:
     """What an endpoint says of the request that it did not answer: the protocol's {"error": "..."}, or the
     beginning of anything else."""
     try:
-        return visible(msgspec.json.decode(body, type=_Error).error)[:1000]
+        return visible(from_json(body, _Error).error)[:1000]
     except msgspec.DecodeError:
         return visible(body[:200].decode("utf-8", errors="replace"))
 

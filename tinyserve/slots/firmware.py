@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tinyserve.boards.types import Board
 from tinyserve.compiler.compile import Compiled
 from tinyserve.devices.emulators.controller import controller_address
+from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, ModelError, UsageError
 from tinyserve.firmware.interface import interface_of
 from tinyserve.firmware.mlperf import Exchange
@@ -142,7 +143,7 @@ def device_facts(directory: Path) -> DeviceFacts:
     """What ``render_slots`` left beside the firmware. Raises FileSystemError and ModelError."""
     path = directory / DEVICE_FILE
     try:
-        return msgspec.json.decode(path.read_bytes(), type=DeviceFacts)
+        return from_json(path.read_bytes(), DeviceFacts)
     except OSError as error:
         raise FileSystemError(
             f"{directory} holds no firmware with slots: {error.strerror}: {path}",

@@ -22,6 +22,7 @@ from tinyserve.bundle import SAMPLES_FILE, Bundle
 from tinyserve.cache import cache_directory, keep_newest
 from tinyserve.compiler.choose import offers
 from tinyserve.compiler.program import Choice
+from tinyserve.documents import from_json
 from tinyserve.errors import DataError
 from tinyserve.files import write
 from tinyserve.progress import Progress
@@ -66,7 +67,7 @@ def run(bundle: Bundle, board: Board, build: workflow.Build, emulator: str, prog
     """
     cached = _cache_path(bundle, board, build, emulator)
     if cached.is_file():
-        return msgspec.json.decode(cached.read_bytes(), type=Tuning)
+        return from_json(cached.read_bytes(), Tuning)
     tuning = _measured(bundle, board, build, emulator, progress)
     write(cached, msgspec.json.encode(tuning))
     keep_newest(cached.parent, CACHED_TUNINGS)
@@ -76,7 +77,7 @@ def run(bundle: Bundle, board: Board, build: workflow.Build, emulator: str, prog
 def load(path: Path, model_sha256: str) -> Tuning:
     """Reads what was written. Raises DataError for anything else, and for the tuning of another model."""
     try:
-        tuning = msgspec.json.decode(path.read_bytes(), type=Tuning)
+        tuning = from_json(path.read_bytes(), Tuning)
     except (OSError, msgspec.DecodeError) as error:
         raise DataError(f"{path}: not a tuning: {error}", "make one with `tinyserve tune`") from error
     if tuning.format != _FORMAT:

@@ -16,7 +16,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +23,8 @@ from typing import Any
 
 from tinyserve.bench.judge.metrics import METRICS, Metric, named
 from tinyserve.bench.result import BenchResult
+from tinyserve.documents import from_toml
 from tinyserve.errors import FileSystemError, UsageError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 @dataclass(frozen=True)
@@ -95,10 +90,10 @@ class Budget:
 def load(path: Path) -> Budget:
     """Reads a budget file. Raises FileSystemError, or UsageError naming file, key and reason."""
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = from_toml(path.read_bytes())
     except OSError as error:
         raise FileSystemError(f"{path}: {error.strerror}", "check the path of the budget file") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise UsageError(
             f"{path} is not TOML: {error}", "see docs/guide/budgets.md for the format"
         ) from error

@@ -22,6 +22,7 @@ from tinyserve.bench.setup import board_digest, tool_versions
 from tinyserve.boards.types import Board
 from tinyserve.bundle import MODEL_FILE, SAMPLES_FILE, Bundle
 from tinyserve.cache import cache_directory, keep_newest
+from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, TinyserveError
 from tinyserve.files import write
 from tinyserve.firmware.toolchain import toolchain_for
@@ -101,7 +102,7 @@ def _is_exact(cell: Cell, emulator: str | None) -> bool:
 def _kept(path: Path) -> BenchResult | None:
     """The result that is kept there; None where there is none, or one that is damaged."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=BenchResult)
+        return from_json(path.read_bytes(), BenchResult)
     except (OSError, msgspec.DecodeError):
         return None
 

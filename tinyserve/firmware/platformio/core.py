@@ -18,6 +18,7 @@ import msgspec
 
 from tinyserve import __version__, boards
 from tinyserve.cache import cache_directory
+from tinyserve.documents import from_json
 from tinyserve.errors import ToolError
 from tinyserve.files import write
 from tinyserve.firmware.platformio import platform
@@ -151,7 +152,7 @@ def _write_once(path: Path, content: bytes) -> None:
 
 def _version_of_state(path: Path) -> str:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=_Version).last_version
+        return from_json(path.read_bytes(), _Version).last_version
     except (OSError, msgspec.MsgspecError):
         return ""
 

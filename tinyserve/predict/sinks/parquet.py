@@ -17,6 +17,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from tinyserve import platforms
+from tinyserve.documents import from_json
 from tinyserve.errors import FileSystemError, ToolError
 from tinyserve.escapes import visible
 from tinyserve.files import write
@@ -48,7 +49,7 @@ class ParquetSink(Sink):
     def published(self) -> Manifest | None:
         if not self._is_published:
             return None
-        return msgspec.json.decode((self._out / MANIFEST_FILE).read_bytes(), type=Manifest)
+        return from_json((self._out / MANIFEST_FILE).read_bytes(), Manifest)
 
     def save(self, rows: Rows) -> None:
         arrow = self._arrow
@@ -123,7 +124,7 @@ class ParquetSink(Sink):
 def _unlike(known: bytes, job: bytes) -> str:
     """What makes the predictions that are there another job's."""
     try:
-        old, new = msgspec.json.decode(known, type=Job), msgspec.json.decode(job, type=Job)
+        old, new = from_json(known, Job), from_json(job, Job)
     except msgspec.DecodeError:
         return "no predictions"
     if replace(old, piece=new.piece) == new:

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
+from tinyserve.documents import from_json
 from tinyserve.errors import DataError, FileSystemError
 from tinyserve.escapes import visible
 from tinyserve.health.counters import Counters
@@ -33,7 +34,7 @@ def as_json(seen: Counters, verdict: Verdict) -> bytes:
 def read_json(path: Path) -> Counters:
     """The counters in a file that ``as_json`` made. Raises FileSystemError and DataError."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=HealthReport).counters
+        return from_json(path.read_bytes(), HealthReport).counters
     except OSError as error:
         raise FileSystemError(f"{path}: {error.strerror}", _HINT) from error
     except msgspec.DecodeError as error:

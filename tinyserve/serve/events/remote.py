@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from tinyserve.documents import from_json
 from tinyserve.errors import DeviceError
 from tinyserve.serve.connecting import complaint, connect
 from tinyserve.serve.rest.oip import HEADER_LENGTH
@@ -42,13 +43,13 @@ class Remote:
         path = urlsplit(self.url).path
         try:
             with closing(connect(self.url, "escalate", TIMEOUT_S)) as connection:
-                metadata = msgspec.json.decode(self._asked(connection, "GET", path), type=_Metadata)
+                metadata = from_json(self._asked(connection, "GET", path), _Metadata)
                 head = msgspec.json.encode({"inputs": self._tensors(metadata, payload)})
                 body = self._asked(
                     connection, "POST", f"{path}/infer", head + b"".join(payload),
                     {HEADER_LENGTH: str(len(head))},
                 )  # fmt: skip
-            answer = msgspec.json.decode(body, type=dict[str, Any])
+            answer = from_json(body, dict[str, Any])
         except (OSError, http.client.HTTPException, ValueError, msgspec.MsgspecError) as error:
             raise DeviceError(f"{self.url}: {error}"[:300], "see to the endpoint") from error
         return {key: answer.get(key) for key in ("outputs", "parameters")}

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tinyserve.documents import from_json
 from tinyserve.errors import TinyserveError
 from tinyserve.serve import extensions
 from tinyserve.serve.errors import RequestError
@@ -179,6 +180,6 @@ class _Repository(msgspec.Struct):
 
 def _decoded(body: bytes, kind: type[T]) -> T:
     try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return from_json(body, kind)
+    except msgspec.DecodeError as error:
         raise RequestError(f"the body is malformed: {error}") from error

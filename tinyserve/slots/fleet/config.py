@@ -15,7 +15,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -24,14 +23,10 @@ import msgspec
 from msgspec import Meta
 
 from tinyserve import boards
+from tinyserve.documents import from_toml
 from tinyserve.errors import FileSystemError, UsageError
 from tinyserve.firmware.render import BAUD
 from tinyserve.slots.connection import Target
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _MOST_BYTES = 4 << 20
 _HINT = 'for example [devices.kitchen] port = "/dev/ttyACM0", board = "nano33"'
@@ -68,12 +63,12 @@ def load(path: Path) -> list[Device]:
             raw = file.read(_MOST_BYTES + 1)
         if len(raw) > _MOST_BYTES:
             raise UsageError(f"{path}: over {_MOST_BYTES:,} bytes", _HINT)
-        read = msgspec.convert(tomllib.loads(raw.decode()), _File)
+        read = msgspec.convert(from_toml(raw), _File)
     except OSError as error:
         raise FileSystemError(f"{path}: {error.strerror}", "check the path") from error
     except msgspec.ValidationError as error:
         raise UsageError(f"{path}: {error}", _HINT) from error
-    except (ValueError, RecursionError) as error:  # of which TOML's and UTF-8's own are
+    except ValueError as error:
         raise UsageError(f"{path}: not valid TOML: {error}", "correct the line that it names") from error
     if not read.devices:
         raise UsageError(f"{path}: there is no device in it", _HINT)

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from tinyserve.documents import from_json
 from tinyserve.errors import DataError, FileSystemError
 
 Event = Literal["on trial", "confirmed", "refused", "reverted", "drift", "taken back", "unreachable"]
@@ -45,8 +46,8 @@ class Record:
         whole, _, rest = raw.rpartition(b"\n")
         for number, line in enumerate(whole.split(b"\n") if whole else [], 1):
             try:
-                entry = msgspec.json.decode(line, type=Entry)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                entry = from_json(line, Entry)
+            except msgspec.DecodeError as error:
                 raise DataError(f"{path}: line {number} is no entry of a record: {error}", _HINT) from error
             if entry.model == model:
                 self.entries.append(entry)
