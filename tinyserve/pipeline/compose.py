@@ -438,7 +438,7 @@ class _Composer:
         samples = spans[0] if spans else shapes[0][0] if shapes and shapes[0] else 1
         return wanted or next(iter(rates), 0.0), any(part.stream for part in parts), samples
 
-    def _mainplaces_of(self) -> list[str]:
+    def _main_places(self) -> list[str]:
         if self.pipeline.outputs:
             return listed(next(iter(self.pipeline.outputs.values())))
         scored = [
@@ -451,12 +451,12 @@ class _Composer:
         return [scored[-1]]
 
     def _main_node(self) -> str:
-        return self._mainplaces_of()[0].partition(".")[0]
+        return node_of(self._main_places()[0])
 
     def _outputs(self) -> list[tuple[str, Value]]:
         wanted = self.pipeline.outputs
         if not wanted:
-            (place,) = self._mainplaces_of()
+            (place,) = self._main_places()
             wanted = {
                 "scores" if place not in self.parts else plain(self.parts[place].output_names[0]): place
             }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tinyserve.errors import DataError
 from tinyserve.pipeline.condition import Both, Comparison, Condition, Either, Operand, Ran
-from tinyserve.pipeline.values import FLOATS, Desk, Kind, Value
+from tinyserve.pipeline.values import Desk, Kind, Value
 
 FLAG = Kind((1,), "bool")
 TO_LOW, TO_HIGH = "when_low", "when_high"
@@ -100,19 +100,15 @@ class Flags:
         if operand.function == "value":
             return self._entry(flat, self._place(operand, count)) if count > 1 or operand.entry else flat
         if operand.function == "argmax":
-            return self._argmax(flat)
+            return self._desk.argmax(flat)
         if operand.function == "margin":
             return self._margin(flat, operand)
-        exact = flat if flat.kind.is_real and operand.function != "mean" else self._desk.real(flat)
+        exact = flat if flat.kind.is_real and operand.function == "max" else self._desk.real(flat)
         op = {"max": "REDUCE_MAX", "min": "REDUCE_MIN", "mean": "MEAN"}[operand.function]
-        if op == "REDUCE_MIN" and exact.kind.dtype != FLOATS:
-            exact = self._desk.real(flat)
-        return self._replaced(op, "ReducerOptions", exact, [self._desk.constant([0], "int32")], keep=True)
+        axis = self._desk.constant([0], "int32")
+        return self._replaced(op, "ReducerOptions", exact, [axis], keepDims=True)
 
-    def _replaced(
-        self, op: str, options: str, value: Value, others: Sequence[int], keep: bool = False
-    ) -> Value:
-        fields: dict[str, float] = {"keepDims": True} if keep else {}
+    def _replaced(self, op: str, options: str, value: Value, others: Sequence[int], **fields: float) -> Value:
         kind = replace(value.kind, shape=(1,))
         made = self._desk.builtin(op, options, [value.tensor, *others], kind, "", **fields)
         return replace(value, tensor=made, kind=kind)
@@ -120,14 +116,6 @@ class Flags:
     def _entry(self, flat: Value, place: int) -> Value:
         bounds = [self._desk.constant([number], "int32") for number in (place, 1)]
         return self._replaced("SLICE", "SliceOptions", flat, bounds)
-
-    def _argmax(self, flat: Value) -> Value:
-        known = flat if flat.kind.dtype in (FLOATS, "int8") and flat.kind.is_real else self._desk.real(flat)
-        row = self._desk.reshaped(known, (1, flat.kind.elements))
-        kind = Kind((1,), "int32")
-        axis = self._desk.constant(1, "int32")
-        made = self._desk.builtin("ARG_MAX", "ArgMaxOptions", [row.tensor, axis], kind, outputType=_INT32)
-        return replace(flat, tensor=made, kind=kind)
 
     def _margin(self, flat: Value, operand: Operand) -> Value:
         """The greatest less the second."""
@@ -178,6 +166,3 @@ class Flags:
 
     def _error(self, reason: str, hint: str) -> DataError:
         return DataError(f"{self._where}: when: {reason}", hint)
-
-
-_INT32 = 2  # of the schema's TensorType

@@ -9,8 +9,6 @@ from dataclasses import dataclass, replace
 from tinyserve.errors import DataError
 from tinyserve.pipeline.values import FLOATS, Desk, Kind, Value
 
-_INT32 = 2  # of the schema's TensorType
-
 
 @dataclass(frozen=True)
 class Voice:
@@ -46,16 +44,10 @@ def _check(voices: Sequence[Voice]) -> None:
 
 def _ballot(desk: Desk, value: Value) -> Value:
     """1 for the greatest, 0 for the others."""
-    known = value if value.kind.dtype in (FLOATS, "int8") and value.kind.is_real else desk.real(value)
-    classes = value.kind.elements
-    row = desk.reshaped(known, (1, classes))
-    axis = desk.constant(1, "int32")
-    best = desk.builtin(
-        "ARG_MAX", "ArgMaxOptions", [row.tensor, axis], Kind((1,), "int32"), outputType=_INT32
-    )
+    classes, best = value.kind.elements, desk.argmax(value)
     constants = [desk.constant(classes, "int32"), desk.constant(1.0), desk.constant(0.0)]
     kind = Kind((1, classes), FLOATS)
-    made = desk.builtin("ONE_HOT", "OneHotOptions", [best, *constants], kind, axis=-1)
+    made = desk.builtin("ONE_HOT", "OneHotOptions", [best.tensor, *constants], kind, axis=-1)
     return desk.reshaped(Value(made, kind, value.what), value.kind.shape)
 
 

@@ -19,7 +19,9 @@ from tinyserve.errors import DataError
 Array = npt.NDArray[Any]
 PREFIX = "pipeline/"
 """How the names of all tensors begin that belong to no node's features."""
-_REAL = ("float32", "int8", "uint8", "int16")
+FLOATS = "float32"
+_REAL = (FLOATS, "int8", "uint8", "int16")
+_INT32 = 2  # of the schema's TensorType
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Kind:
     @property
     def is_real(self) -> bool:
         """Whether it stands for real numbers: floats, or integers with a scale."""
-        return self.dtype == "float32" or (self.dtype in _REAL and self.quantization is not None)
+        return self.dtype == FLOATS or (self.dtype in _REAL and self.quantization is not None)
 
     @property
     def zero(self) -> int:
@@ -55,13 +57,10 @@ class Kind:
 
 def kind_of(tensor: Tensor) -> Kind:
     """Of a tensor in a file."""
-    quantization = tensor.quantization if tensor.dtype.value != "float32" else None
+    quantization = tensor.quantization if tensor.dtype.value != FLOATS else None
     if quantization is not None and quantization.problem:
         quantization = None
     return Kind(tuple(tensor.shape), tensor.dtype.value, quantization)
-
-
-FLOATS = "float32"
 
 
 @dataclass(frozen=True)
@@ -126,6 +125,14 @@ class Desk:
         made = self.builtin("QUANTIZE", "", [shaped.tensor], wanted)
         return replace(shaped, tensor=made, kind=wanted)
 
+    def argmax(self, value: Value) -> Value:
+        """The number of the greatest of all values, of equal ones the first: int32 [1]."""
+        known = value if value.kind.dtype in (FLOATS, "int8") and value.kind.is_real else self.real(value)
+        row = self.reshaped(known, (1, value.kind.elements))
+        kind, axis = Kind((1,), "int32"), self.constant(1, "int32")
+        made = self.builtin("ARG_MAX", "ArgMaxOptions", [row.tensor, axis], kind, outputType=_INT32)
+        return replace(value, tensor=made, kind=kind)
+
     def joined(self, values: Sequence[Value]) -> Value:
         """Side by side on the last axis, in float32 unless all are of one type and scale."""
         first = values[0].kind
@@ -147,8 +154,7 @@ class Desk:
 
     def nothing(self, value: Value) -> int:
         """A constant of the value's type that stands for nothing."""
-        dtype = "bool" if value.kind.dtype == "bool" else value.kind.dtype
-        filled = np.full(value.kind.shape, value.nothing, dtype)
+        filled = np.full(value.kind.shape, value.nothing, value.kind.dtype)
         return self.writer.constant(self._name("nothing"), filled, value.kind.quantization)
 
     def _name(self, what: str) -> str:
