@@ -21,7 +21,7 @@ from tinyserve.pipeline.mixing import Voice, averaged, voted
 from tinyserve.pipeline.parts import Part, entry_of, opened
 from tinyserve.pipeline.places import listed, node_of, places_of, plain, renamed
 from tinyserve.pipeline.sharing import Shared
-from tinyserve.pipeline.spec import AverageNode, DecisionNode, ModelNode, Node, Pipeline, VoteNode
+from tinyserve.pipeline.spec import AverageNode, DecisionNode, MixNode, ModelNode, Node, Pipeline
 from tinyserve.pipeline.values import Desk, Kind, Value, kind_of
 
 RAN = "ran"
@@ -164,7 +164,7 @@ class _Composer:
         """The names of the classes that a place has scores of."""
         name = node_of(place)
         node = self.nodes.get(name)
-        if isinstance(node, (AverageNode, VoteNode)):
+        if isinstance(node, MixNode):
             return self.labels(node.input[0])
         if isinstance(node, DecisionNode):
             return self.labels(node.input)
@@ -192,7 +192,7 @@ class _Composer:
             return
         places = places_of(node)
         there = [self.ran[node_of(place)] for place in places if self.value(place)]
-        reached = flags.any(there) if isinstance(node, (AverageNode, VoteNode)) else flags.all(there)
+        reached = flags.any(there) if isinstance(node, MixNode) else flags.all(there)
         self.ran[node.name] = flags.all([own, reached])
         if isinstance(node, DecisionNode):
             self._decide(node, desk)
@@ -393,7 +393,7 @@ class _Composer:
 
         def work(desk: Desk, entered: dict[int, int]) -> list[int]:
             event = decisions.write(
-                desk.writer, node.decision, entered[scores.tensor], shape=known.shape, dtype=known.dtype,
+                desk.writer, node, entered[scores.tensor], shape=known.shape, dtype=known.dtype,
                 quantization=known.quantization, name=node.name,
             )  # fmt: skip
             return [event]
@@ -406,7 +406,7 @@ class _Composer:
         self.values[node.name] = [value]
         self.events.append((EventSource(node.name, 0), [value]))
 
-    def _mix(self, node: AverageNode | VoteNode, desk: Desk, flags: Sequence[int | None]) -> None:
+    def _mix(self, node: MixNode, desk: Desk, flags: Sequence[int | None]) -> None:
         weights = node.weights or [1.0] * len(node.input)
         if len(weights) != len(node.input) or not sum(weights):
             raise DataError(

@@ -27,7 +27,7 @@ from msgspec import Meta
 from tinyserve.documents import from_toml
 from tinyserve.errors import DataError, FileSystemError
 from tinyserve.escapes import visible
-from tinyserve.features.spec import Decision, Finite, NotNegative
+from tinyserve.features.spec import Decision, NotNegative
 
 _LARGEST_FILE = 1 << 20
 _HINT = "docs/guide/pipelines.md has the fields of [[nodes]] and [outputs]"
@@ -61,37 +61,27 @@ class ModelNode(_Node, frozen=True, tag="model"):
     where: Literal["device", "gateway"] = "device"
 
 
-class AverageNode(_Node, frozen=True, tag="average"):
-    """The mean of the values of several places (of those that ran), with a weight each (1)."""
+class MixNode(_Node, frozen=True):
+    """What several places give (of those that ran) as one, with a weight each (1)."""
 
     input: Places
     weights: list[NotNegative] | None = None
 
 
-class VoteNode(_Node, frozen=True, tag="vote"):
-    """Of each class the share of places (of those that ran) where it is the greatest, with a weight each."""
-
-    input: Places
-    weights: list[NotNegative] | None = None
+class AverageNode(MixNode, frozen=True, tag="average"):
+    """The mean of the values."""
 
 
-class DecisionNode(_Node, frozen=True, tag="decision"):
+class VoteNode(MixNode, frozen=True, tag="vote"):
+    """Of each class the share of places where it is the greatest."""
+
+
+class DecisionNode(Decision, frozen=True, kw_only=True, tag_field="kind", tag="decision"):
     """When scores over time are an event, as ``[decision]`` of a features.toml says it."""
 
+    name: NodeName
+    when: Condition | None = None
     input: Place
-    enter: Finite
-    leave: Finite | None = None
-    margin: NotNegative = 0.0
-    smoothing: Annotated[int, Meta(ge=1, le=1 << 20)] = 1
-    hold: Annotated[int, Meta(ge=1, le=1 << 20)] = 1
-    refractory: Annotated[int, Meta(ge=0, le=1 << 20)] = 0
-    ignore: list[Annotated[int, Meta(ge=0)]] = []
-
-    @property
-    def decision(self) -> Decision:
-        return Decision(
-            self.enter, self.leave, self.margin, self.smoothing, self.hold, self.refractory, self.ignore
-        )
 
 
 Node = ModelNode | AverageNode | VoteNode | DecisionNode
