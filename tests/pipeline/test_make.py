@@ -71,6 +71,15 @@ def test_it_knows_its_nodes(directory: Path) -> None:
     assert "held-out samples are those of node 'small'" in made.manifest.notes
 
 
+def test_what_nodes_take_is_called_as_the_pipeline_calls_it(directory: Path) -> None:
+    (directory / "large.tflite").write_bytes(classifier(2, 40, "dense_input:0"))
+    made = made_of(directory)
+    found = described(made)
+    assert found is not None
+    assert [node.takes for node in found.nodes] == [["x"], ["dense_input_0"]]
+    assert [one.name for one in made.manifest.inputs] == ["x", "dense_input_0"]
+
+
 def test_a_model_that_changed_changes_the_pipeline(directory: Path) -> None:
     first = made_of(directory).manifest.model_sha256
     stamp = (directory / "out.bundle" / "model.tflite").stat().st_mtime_ns

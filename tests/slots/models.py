@@ -13,11 +13,11 @@ from tinyserve.bundle import Bundle
 from tinyserve.progress import silent
 
 
-def classifier(seed: int = 1, hidden: int = 8) -> bytes:
+def classifier(seed: int = 1, hidden: int = 8, entry: str = "x") -> bytes:
     rng = np.random.default_rng(seed)
     model = ModelBuilder()
     graph = model.graph()
-    x = graph.input((1, 16), "int8", 0.05, 0, name="x")
+    x = graph.input((1, 16), "int8", 0.05, 0, name=entry)
     h = graph.tensor((1, hidden), "int8", 0.05, -128, name="h")
     y = graph.tensor((1, 4), "int8", 0.1, 0, name="y")
     p = graph.tensor((1, 4), "int8", 1 / 256, -128, name="p")

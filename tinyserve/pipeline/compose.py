@@ -18,7 +18,7 @@ from tinyserve.pipeline import front
 from tinyserve.pipeline.branches import run_if
 from tinyserve.pipeline.flags import Flags, Scope
 from tinyserve.pipeline.mixing import Voice, averaged, voted
-from tinyserve.pipeline.parts import Part, entry_of, opened
+from tinyserve.pipeline.parts import Part, entry_of, opened, sources_of
 from tinyserve.pipeline.places import listed, node_of, places_of, plain, renamed
 from tinyserve.pipeline.sharing import Shared
 from tinyserve.pipeline.spec import AverageNode, DecisionNode, MixNode, ModelNode, Node, Pipeline
@@ -203,25 +203,10 @@ class _Composer:
         return {node_of(place) for place in places_of(node)}
 
     def _sources(self, part: Part) -> list[list[Value]]:
-        """Where each of a model's inputs comes from."""
-        given = part.node.input
-        names = part.input_names
-        if isinstance(given, dict):
-            unknown = [name for name in given if name not in names]
-            if unknown:
-                raise DataError(f"its model has no input '{unknown[0]}'", f"it has: {', '.join(names)}")
-            table = given
-        elif given is None:
-            table = {}
-        elif len(names) == 1:
-            table = {names[0]: given}
-        else:
-            raise DataError(
-                f"its model has {len(names)} inputs", f'input = {{ {names[0]} = "...", {names[1]} = "..." }}'
-            )
+        """What each of a model's inputs is made of."""
         return [
-            [self._source(place, part, index) for place in listed(table.get(name, plain(name)))]
-            for index, name in enumerate(names)
+            [self._source(place, part, index) for place in places]
+            for index, places in enumerate(sources_of(part))
         ]
 
     def _source(self, place: str, part: Part, index: int) -> Value:

@@ -29,8 +29,8 @@ from tinyserve.escapes import visible
 from tinyserve.pipeline import compose as composing
 from tinyserve.pipeline import spec
 from tinyserve.pipeline.compose import Composed
-from tinyserve.pipeline.parts import Part
-from tinyserve.pipeline.places import listed, places_of, plain
+from tinyserve.pipeline.parts import Part, sources_of
+from tinyserve.pipeline.places import listed, places_of
 from tinyserve.progress import Progress, silent
 
 Array = npt.NDArray[Any]
@@ -173,22 +173,15 @@ def _giver(composed: Composed) -> Part | None:
 
 def _place(part: Part, entry: str) -> int:
     """Which input of the part is the pipeline's input of this name; -1: none."""
-    names = part.input_names
-    given = part.node.input
-    if isinstance(given, dict):
-        found = [index for index, name in enumerate(names) if given.get(name, plain(name)) == entry]
-    elif given is None:
-        found = [index for index, name in enumerate(names) if plain(name) == entry]
-    else:
-        found = [0] if given in (entry, [entry]) else []
-    return found[0] if found else -1
+    sources = sources_of(part)
+    return sources.index([entry]) if [entry] in sources else -1
 
 
 def _description(pipeline: spec.Pipeline, composed: Composed) -> Description:
     nodes = []
     for node in pipeline.nodes:
         part = composed.parts.get(node.name)
-        places = places_of(node) or (list(part.input_names) if part is not None else [])
+        places = [place for places in sources_of(part) for place in places] if part else places_of(node)
         nodes.append(
             Stage(
                 node.name,

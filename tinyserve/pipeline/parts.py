@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tinyserve.compiler.graph.types import Model, Node, Tensor
 from tinyserve.compiler.passes.load import load, parse_attributes
 from tinyserve.errors import DataError, FileSystemError, TinyserveError, UnsupportedError
 from tinyserve.features.flow import PREFIX
+from tinyserve.pipeline.places import listed, plain
 from tinyserve.pipeline.spec import ModelNode
 
 _REMEMBER = frozenset(
@@ -62,7 +62,7 @@ class Part:
 
     @property
     def sha256(self) -> str:
-        return hashlib.sha256(self.data).hexdigest()
+        return self.model.sha256
 
 
 def opened(node: ModelNode, directory: Path) -> Part:
@@ -122,6 +122,25 @@ def entry_of(part: Part, name: str) -> int:
     raise DataError(
         f"node '{part.node.name}' has no output '{name}'", f"it has: {', '.join(part.output_names)}"
     )
+
+
+def sources_of(part: Part) -> list[list[str]]:
+    """Of each input of a node's model the places that it takes values from. Where the description names none
+    it is an input of the pipeline, called as the model's. Raises DataError where they don't fit the model."""
+    given, names = part.node.input, part.input_names
+    table: dict[str, str | list[str]] = {}
+    if isinstance(given, dict):
+        unknown = [name for name in given if name not in names]
+        if unknown:
+            raise DataError(f"its model has no input '{unknown[0]}'", f"it has: {', '.join(names)}")
+        table = given
+    elif given is not None:
+        if len(names) != 1:
+            raise DataError(
+                f"its model has {len(names)} inputs", f'input = {{ {names[0]} = "...", {names[1]} = "..." }}'
+            )
+        table = {names[0]: given}
+    return [listed(table.get(name, plain(name))) for name in names]
 
 
 def is_feature(node: Node) -> bool:
