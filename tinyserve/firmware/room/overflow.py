@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.program import MemoryPlan, Program
 from tinyserve.errors import FitError
 from tinyserve.firmware.render import Project
+from tinyserve.firmware.room.peak import peak_call
 from tinyserve.firmware.room.remedies import Excess, Measure, remedies
 from tinyserve.firmware.sizes import Sizes
 
@@ -41,28 +40,6 @@ def overflow_error(project: Project, sizes: Sizes, measure: Measure | None) -> F
 
 def _copied(sizes: Sizes) -> str:
     return f", copied from flash at start {sizes.copied_bytes:,}" if sizes.copied_bytes else ""
-
-
-def peak_call(program: Program, plan: MemoryPlan) -> tuple[int, int] | None:
-    """The kernel call during which the most of the arena is in use, and how many bytes are."""
-    live = [
-        _covered(
-            (plan.offsets[buffer], plan.offsets[buffer] + buffer.nbytes)
-            for buffer, life in plan.lifetimes.items()
-            if life.first <= index <= life.last
-        )
-        for index in range(len(program.calls))
-    ]
-    return max(enumerate(live), key=lambda item: item[1]) if live else None
-
-
-def _covered(intervals: Iterable[tuple[int, int]]) -> int:
-    """Bytes that the intervals cover: buffers that share bytes (in-place operators) count once."""
-    total = reached = 0
-    for start, end in sorted(intervals):
-        total += max(0, end - max(start, reached))
-        reached = max(reached, end)
-    return total
 
 
 def _peak(program: Program, plan: MemoryPlan) -> list[str]:

@@ -17,6 +17,7 @@ from tinyserve.compiler.names import short_name
 from tinyserve.compiler.plan.memories import place
 from tinyserve.compiler.program import ONE_MEMORY, Buffer, Optimize
 from tinyserve.errors import TinyserveError
+from tinyserve.firmware.room.peak import live, peak_call
 
 NAMED_BOARDS = 4
 _TRIED: tuple[Optimize, ...] = ("size", "ram")
@@ -142,13 +143,9 @@ def _smaller_input(compiled: Compiled, excess: Excess) -> str:
 
 def _live_at_peak(compiled: Compiled) -> tuple[int, int]:
     """Bytes of images, and of all else, where the most of the arena is in use."""
-    plan, calls = compiled.plan, range(len(compiled.program.calls))
-
-    def live(call: int) -> list[Buffer]:
-        return [one for one, life in plan.lifetimes.items() if life.first <= call <= life.last]
-
-    peak = max((live(call) for call in calls), key=lambda alive: sum(one.nbytes for one in alive), default=[])
-    others = sum(one.nbytes for one in peak if not _is_image(one))
+    plan, peak = compiled.plan, peak_call(compiled.program, compiled.plan)
+    alive = live(plan, peak[0]) if peak is not None else []
+    others = sum(one.nbytes for one in alive if not _is_image(one))
     return plan.arena_bytes - others, others  # images may share bytes
 
 
@@ -182,8 +179,10 @@ def _boards_that_fit(compiled: Compiled, board: Board, around: Excess) -> list[s
         features = frozenset(one.core.features)
         if features not in known:
             known[features] = _compiled_with(features, compiled)
-        if len(found) < NAMED_BOARDS and fit(_more(_demand(known[features], one), around), one) == "fits":
+        if fit(_more(_demand(known[features], one), around), one) == "fits":
             found.append(one.id)
+            if len(found) == NAMED_BOARDS:
+                break
     return found
 
 
