@@ -14,6 +14,7 @@ from tests.slots.uart import Uart, joined
 from tinyserve import boards
 from tinyserve.cli.main import main
 from tinyserve.devices.serial import SerialLink
+from tinyserve.devices.smp import commands
 from tinyserve.devices.smp.client import SmpClient
 from tinyserve.devices.smp.commands import SmpDevice
 from tinyserve.errors import DeviceError
@@ -21,6 +22,12 @@ from tinyserve.health.profile import PROFILE_FILE, profile_of
 from tinyserve.slots.connection import Target, connect
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs ptys")
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hosts wait for as long as a busy machine's twin needs; a board answers at once."""
+    monkeypatch.setattr(commands, "_NEW_RATE_TIMEOUT_S", 60.0)
 
 
 def on(uart: Uart, *more: str) -> list[str]:
@@ -53,6 +60,7 @@ def test_a_model_is_updated_and_watched_over_a_port(m0: Workshop, capsys: pytest
         assert "confirmed" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("patient")
 def test_the_line_is_moved_to_what_is_asked_for_and_back(m0: Workshop) -> None:
     device = m0.device()
     with joined(device) as uart:
@@ -64,6 +72,7 @@ def test_the_line_is_moved_to_what_is_asked_for_and_back(m0: Workshop) -> None:
         assert main(["slots", *on(uart)]) == 0
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_board_takes_its_most_where_more_is_asked_for(m0: Workshop) -> None:
     device = m0.device()
     said: list[str] = []
@@ -91,6 +100,7 @@ def test_both_sides_go_back_where_the_cable_is_too_slow(m0: Workshop) -> None:
         assert uart.rates == {115_200, 921_600}
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_host_that_left_a_fast_line_keeps_nobody_out(m0: Workshop) -> None:
     """Killed in the middle: the next one begins at the rate that devices start with."""
     device = m0.device()
