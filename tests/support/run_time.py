@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turns constants of a test's model into inputs: the same generators make cases of run-time operands."""
+"""Turns constants of a test's model into inputs, and back: the same generators make cases of run-time
+operands, and of constant ones."""
 
 from __future__ import annotations
 
@@ -46,9 +47,26 @@ def at_run_time(
         graph.inputs = [*graph.inputs, number]
         for sample in samples:
             sample.append(value if vary is None else vary(index, value))
+    return Case(f"{case.label}, {list(operands)} at run time", _packed(model), samples)
+
+
+def without_inputs(case: Case) -> bytes:
+    """The case's model with the first sample's values as constants in place of its inputs."""
+    model = schema.ModelT.InitFromPackedBuf(case.model, 0)
+    (graph,) = model.subgraphs
+    for number, value in zip(graph.inputs, case.samples[0], strict=True):
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(np.ascontiguousarray(value).tobytes(), np.uint8)
+        model.buffers.append(buffer)
+        graph.tensors[number].buffer = len(model.buffers) - 1
+    graph.inputs = []
+    return _packed(model)
+
+
+def _packed(model: Any) -> bytes:
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
-    return Case(f"{case.label}, {list(operands)} at run time", bytes(builder.Output()), samples)
+    return bytes(builder.Output())
 
 
 def computed_weights(case: Case, index: int, *, weights: int = 1, bias: int = 2) -> Case:

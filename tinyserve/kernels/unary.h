@@ -17,11 +17,13 @@ typedef struct {
     const uint8_t *table;
 } ts_lookup_8_params;
 
-/* Any function of 8-bit values to 8-bit values, tabulated at compile time as TFLM would compute it. */
-static inline void ts_lookup_8(const ts_lookup_8_params *p, const uint8_t *input, uint8_t *output)
+/* Any function of 8-bit values to 8-bit values, signed or not, tabulated at compile time as TFLM would compute it. */
+static inline void ts_lookup_8(const ts_lookup_8_params *p, const void *input, void *output)
 {
+    const uint8_t *const from = input;
+    uint8_t *const to = output;
     for (int32_t i = 0; i < p->elements; i++) {
-        output[i] = p->table[input[i]];
+        to[i] = p->table[from[i]];
     }
 }
 

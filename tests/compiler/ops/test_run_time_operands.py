@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What TFLM takes as a value of run time compiles, too: each constant of each differential case is tried."""
+"""What TFLM takes as a value of run time compiles, too, and so do constants in place of values of run time:
+each of each differential case is tried."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.compiler.emit.test_emit import STRICT, compiles
 from tests.compiler.ops.test_declarations import cases_of, modules
 from tests.support.differential import Case, run_tflm
-from tests.support.run_time import at_run_time
+from tests.support.merge import merge
+from tests.support.run_time import at_run_time, without_inputs
+from tinyserve.compiler.compile import compile_model, write
 from tinyserve.compiler.graph import reader
 from tinyserve.compiler.graph.types import DType
 from tinyserve.compiler.lower import lower
@@ -32,7 +37,7 @@ def operands(case: Case) -> Iterator[tuple[str, int, DType, DType]]:
                 yield operator.name, index, tensor.dtype, operator.outputs[0].dtype
 
 
-def compiles(case: Case) -> bool:
+def lowers(case: Case) -> bool:
     try:
         lower(load(case.model), PORTABLE, "case")
     except TinyserveError:
@@ -40,9 +45,13 @@ def compiles(case: Case) -> bool:
     return True
 
 
-def test_operands_that_tflm_takes_at_run_time_compile() -> None:
+@pytest.fixture(scope="module")
+def cases() -> list[Case]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        cases = [case for module in modules() for case in cases_of(module, monkeypatch)]
+        return [case for module in modules() for case in cases_of(module, monkeypatch)]
+
+
+def test_operands_that_tflm_takes_at_run_time_compile(cases: list[Case]) -> None:
     tried: dict[tuple[str, int, DType, DType], int] = defaultdict(int)
     refused: dict[tuple[str, int], str] = {}
     for case in cases:
@@ -50,7 +59,23 @@ def test_operands_that_tflm_takes_at_run_time_compile() -> None:
             tried[operand] += 1
             if tried[operand] <= ENOUGH:
                 given = at_run_time(case, [operand[1]])
-                if not compiles(given) and not isinstance(run_tflm([given])[0], str):
+                if not lowers(given) and not isinstance(run_tflm([given])[0], str):
                     refused[operand[:2]] = given.label
     assert len(tried) > 100
     assert not refused
+
+
+def test_constants_in_place_of_values_of_run_time_compile_without_a_warning(
+    cases: list[Case], tmp_path: Path
+) -> None:
+    chosen: dict[tuple[object, ...], bytes] = {}
+    for case in cases:
+        graphs = reader.read(case.model).graphs
+        if len(graphs) == 1 and len(graphs[0].nodes) == 1:
+            (operator,) = graphs[0].nodes
+            types = [tensor.dtype for tensor in (*operator.operands(), *operator.outputs)]
+            chosen.setdefault((operator.name, *types), without_inputs(case))
+    compiled = compile_model(merge([*chosen.values()]))
+    assert len(compiled.program.calls) > 200  # the others are folded
+    write(compiled, tmp_path)
+    compiles("gcc", [*STRICT, "-fsyntax-only", *compiled.sources.compile], tmp_path)
