@@ -10,8 +10,11 @@ import pytest
 from tests.compiler.bands.machine import BandMachine
 from tests.support.bands import band_calls, banded, image_graph
 from tests.support.differential import run_tflm
+from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.graphs.random_graph import random_graph
 from tests.support.merge import merge
+from tinyserve.compiler.bands.stages import MOST_INPUTS
+from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
 from tinyserve.compiler.program import Target
 
@@ -63,3 +66,24 @@ def test_nor_with_the_kernels_of_any_instruction_set(feature: str) -> None:
             BandMachine(call, compiled.plan).run()
             found += 1
     assert found >= 3
+
+
+@pytest.mark.parametrize("count", [MOST_INPUTS, MOST_INPUTS + 1])
+def test_a_layer_has_as_many_inputs_as_the_driver_takes(count: int) -> None:
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, 16, 4, 1), "int8", 0.5)
+    parts = [graph.tensor((1, 16, 4, 1), "int8", 0.5) for _ in range(count)]
+    for rows, part in enumerate(parts, 2):
+        options = {"stride_w": 1, "stride_h": 1, "filter_width": 1, "filter_height": rows}
+        graph.op("MAX_POOL_2D", [x], [part], padding="SAME", **options)
+    joined = graph.tensor((1, 16, 4, count), "int8", 0.5)
+    graph.op("CONCATENATION", parts, [joined], axis=3)
+    graph.output(joined)
+    compiled = banded(model.build())
+    stages = [stage for call in band_calls(compiled) for stage in call.stages]
+    assert ("CONCATENATION" in [stage.op for stage in stages]) == (count == MOST_INPUTS)
+    values = np.random.default_rng(0).integers(-128, 128, (1, 16, 4, 1)).astype(np.int8)
+    (got,) = HostModel(compiled, sanitize=True).run([values])
+    (wanted,) = HostModel(compile_model(model.build())).run([values])
+    assert np.array_equal(got, wanted)

@@ -17,6 +17,8 @@ Registry = Callable[[Node], OpDef]
 Costs = Callable[[Node, Node], Mapping[str, float]]
 """Of some rows of an operator, and of the whole of it: estimated instructions by kernel variant."""
 MOST_WINDOWS = 250
+MOST_INPUTS = 8
+"""Of a layer, read row by row: TS_ROW_BAND_INPUTS of ``kernels/row_band.h``."""
 _MOST_ROWS = 1 << 14
 
 
@@ -63,6 +65,8 @@ def _unfit_inputs(node: Node) -> str:
         return "its weights of four bits are unpacked for each call"
     if not read:
         return "all of its inputs are constants"
+    if len(read) > MOST_INPUTS:
+        return f"it has {len(read)} inputs, the driver takes {MOST_INPUTS}"
     if any(not has_rows(tensor) for tensor in read) or len({height(tensor) for tensor in read}) > 1:
         return "its inputs are not images of one height"
     return ""
