@@ -89,6 +89,7 @@ def candidates(node: Node, lowering: Lowering, kernel: Kernel) -> list[Candidate
 def _factors(node: Node) -> _Factors | None:
     """None where a factor is so large or small that the kernels' one product does not hold it."""
     input, weights, output = node.input("input"), node.input("weights"), node.output
+    assert weights.data is not None
     every = convolution_requantization(node, input, weights, output).per_channel(output.shape[3])
     multipliers, shifts = every.multipliers.astype(np.int64), every.shifts.astype(np.int64)
     start = biases.bias(node, output.shape[3], np.int64)
@@ -97,19 +98,11 @@ def _factors(node: Node) -> _Factors | None:
     # ts_requantize_s64 rounds multipliers to 16 bits and shifts by 15 - shift: the high half of one product.
     reduced = np.where(multipliers < 0x7FFF0000, (multipliers + (1 << 15)) >> 16, 0x7FFF)
     total = 15 - shifts
-    constant = _bounds(node, start) * reduced < np.int64(1) << (total - 1).clip(0, 62)
+    constant = biases.largest_s16_sums(node, weights.data) * reduced < np.int64(1) << (total - 1).clip(0, 62)
     reduced, total = np.where(constant, 0, reduced), np.where(constant, 32, total)
     if np.any((total < 17) | (total > 32)):
         return None
     return _Factors(start, reduced << (32 - total), total)
-
-
-def _bounds(node: Node, bias: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Per channel, what the magnitude of a sum cannot exceed."""
-    weights = node.input("weights").data
-    assert weights is not None
-    rows = np.abs(weights.reshape(len(bias), -1).astype(np.int64)).sum(axis=1)
-    return np.asarray((rows << 15) + np.abs(bias))
 
 
 def _lower(node: Node, lowering: Lowering, kernel: Kernel, factors: _Factors) -> None:

@@ -14,6 +14,7 @@ from tinyserve.compiler.ops.linear import conv_2d_s4
 from tinyserve.compiler.ops.linear.conv_2d_s4 import ConvShape
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
+from tinyserve.compiler.ops.support.biases import largest_s16_sums
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import (
@@ -348,9 +349,7 @@ def fits_32_bits(node: Node) -> bool:
     weights, bias = node.input("weights"), node.optional("bias")
     if weights.data is None or (bias is not None and bias.data is None):
         return False
-    magnitudes = np.abs(weights.data.astype(np.int64).reshape(weights.shape[0], -1)).sum(axis=1) << 15
-    start = 0 if bias is None or bias.data is None else np.abs(bias.data.reshape(-1).astype(np.float64))
-    return bool(np.all(magnitudes + start < float(1 << 31)))
+    return bool(np.all(largest_s16_sums(node, weights.data) < float(1 << 31)))
 
 
 def computed_operands(node: Node) -> bool:

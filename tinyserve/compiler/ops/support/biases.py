@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bias of a layer, and with the input's zero point in it."""
+"""The bias of a layer, with the input's zero point in it, and what sums with it can come to."""
 
 from __future__ import annotations
 
@@ -29,6 +29,15 @@ def exact_folded_bias(node: Node, taps: npt.NDArray[np.int8]) -> IntArray:
     """
     sums = taps.reshape(taps.shape[0], -1).astype(np.int64).sum(axis=1)
     return np.asarray(bias(node, len(sums), np.int64) - node.input("input").zero_point * sums)
+
+
+def largest_s16_sums(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.float64]:
+    """Of each output channel what no sum over int16 activations, with the bias, exceeds in magnitude.
+
+    ``taps`` has the output channels first. Floats, since a bias may have 64 bits.
+    """
+    magnitudes = np.abs(taps.reshape(taps.shape[0], -1).astype(np.int64)).sum(axis=1)
+    return np.asarray((magnitudes << 15) + np.abs(bias(node, len(magnitudes), np.float64)))
 
 
 def folded_bias(node: Node, taps: npt.NDArray[np.int8]) -> npt.NDArray[np.int32]:

@@ -19,6 +19,7 @@ from tinyserve.compiler.graph.types import DType, Node, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import Conv2D
 from tinyserve.compiler.ops.linear.depthwise_conv_2d import DepthwiseConv2D
 from tinyserve.compiler.ops.support.base import Lowering
+from tinyserve.compiler.ops.support.biases import largest_s16_sums
 from tinyserve.compiler.ops.support.quantize_params import convolution_requantization
 from tinyserve.compiler.variants import Candidate, portable
 from tinyserve.compiler.variants.composed import parts
@@ -46,7 +47,7 @@ _KINDS = {
 
 def candidates(name: str, node: Node, lowering: Lowering) -> list[Candidate]:
     """One candidate where at most half of the channels are exceptions, and the core has a kernel for the
-    others. ``name``: conv_2d (ungrouped) or depthwise_conv_2d."""
+    others. ``name``: conv_2d (ungrouped) or depthwise_conv_2d, of what ``parts.is_integer`` takes."""
     kind = _KINDS[name]
     channels = _exceptional(node, kind)
     if not 0 < len(channels) <= _MOST * node.output.shape[3]:
@@ -67,22 +68,12 @@ def _exceptional(node: Node, kind: _Kind) -> IntArray:
     """Channels whose factor or sums the kernels do not hold."""
     input, weights, output = node.input("input"), node.input("weights"), node.output
     count = output.shape[3]
-    if weights.data is None or input.dtype not in _LEAST_SHIFT or weights.dtype is not DType.INT8:
-        return np.zeros(0, np.int64)
+    assert weights.data is not None
     factors = convolution_requantization(node, input, weights, output).per_channel(count)
     found = -factors.shifts.astype(np.int64) < _LEAST_SHIFT[input.dtype]
     if input.dtype is DType.INT16:
-        rows = np.moveaxis(weights.data, kind.axis, 0).reshape(count, -1).astype(np.int64)
-        found |= (np.abs(rows).sum(axis=1) << 15) + np.abs(_bias(node)) >= 1 << 31
+        found |= largest_s16_sums(node, np.moveaxis(weights.data, kind.axis, 0)) >= float(1 << 31)
     return np.flatnonzero(found).astype(np.int64)
-
-
-def _bias(node: Node) -> IntArray:
-    bias = node.optional("bias")
-    if bias is None:
-        return np.zeros(node.output.shape[3], np.int64)
-    assert bias.data is not None
-    return np.asarray(bias.data.reshape(-1), np.int64)
 
 
 def _without(node: Node, kind: _Kind, channels: IntArray) -> Node:
