@@ -12,7 +12,7 @@ from tinyserve.compiler.graph.rows import RowRule, Slab
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.linear import conv_2d_s4
 from tinyserve.compiler.ops.linear.conv_2d_s4 import ConvShape
-from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support import checks, four_bits
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.biases import largest_s16_sums
 from tinyserve.compiler.ops.support.calls import add_call
@@ -30,6 +30,7 @@ from tinyserve.compiler.ops.support.records import (
     FloatClamp,
     float_clamp,
     quantized_clamp,
+    stored_factors,
 )
 from tinyserve.compiler.ops.support.window import ExplicitPads, Window, read_padding, window
 from tinyserve.compiler.program import Constant, Operand, Params
@@ -231,7 +232,7 @@ def takes_four_bits(node: Node, lowering: Lowering) -> bool:
         and not computed_operands(node)
         and weights.data is not None
         and weights.dtype is node.input("input").dtype is DType.INT8
-        and conv_2d_s4.fits(weights.data)
+        and four_bits.fits(weights.data)
     )
 
 
@@ -322,13 +323,7 @@ def int16_weights(node: Node, lowering: Lowering, requantization: Requantization
     bounds = quantized_clamp(node)
     operands = _stored_operands(node, lowering)
     found = requantization or convolution_requantization(node, node.input("input"), weights, node.output)
-    multipliers = lowering.constant(
-        f"{weights.name}_multipliers", found.multipliers, "scales of input x weights / output, Q0.31"
-    )
-    shifts = lowering.constant(
-        f"{weights.name}_shifts", found.shifts, "to the left, of the products with the multipliers"
-    )
-    return LayerS16(bounds, *operands, Factors(found.step, multipliers, shifts))
+    return LayerS16(bounds, *operands, stored_factors(lowering, weights.name, found))
 
 
 def int8_weights(node: Node, lowering: Lowering, requantization: Requantization | None = None) -> LayerS8:

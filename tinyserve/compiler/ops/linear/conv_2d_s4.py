@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.support import four_bits
@@ -16,7 +15,7 @@ from tinyserve.compiler.ops.support.biases import folded_bias
 from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.ops.support.overlap import IntArray, lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import Requantization
-from tinyserve.compiler.ops.support.records import Clamp, Factors, quantized_clamp
+from tinyserve.compiler.ops.support.records import Clamp, Factors, quantized_clamp, stored_factors
 from tinyserve.compiler.ops.support.window import Window
 from tinyserve.compiler.program import Constant, Params
 
@@ -111,7 +110,7 @@ def add(
         gathers=tiling.gathers,
         weights=lowering.constant(f"{weights.name}_4bit", four_bits.packed(rows), "eight weights in a word"),
         bias=bias,
-        requantization=_factors(lowering, weights.name, factors),
+        requantization=stored_factors(lowering, weights.name, factors),
     )
     source, target = lowering.operand(input), lowering.buffer(output)
     size = f"TS_CONV_2D_S4_SCRATCH({tiling.depth}, {tiling.pixels}, {int(tiling.gathers)})"
@@ -121,21 +120,6 @@ def add(
         overlaps=overlaps(source, target, _lead(shape, tiling)),
         macs=macs, sources=tuple(sources), variant=kernel.variant, reason=kernel.reason,
     )  # fmt: skip
-
-
-def fits(weights: npt.NDArray[np.int8]) -> bool:
-    """Whether all are values of four bits: passes may have made others of them."""
-    return bool(np.all(weights >= four_bits.LOW) and np.all(weights <= four_bits.HIGH))
-
-
-def _factors(lowering: Lowering, name: str, found: Requantization) -> Factors:
-    multipliers = lowering.constant(
-        f"{name}_multipliers", found.multipliers, "scales of input x weights / output, Q0.31"
-    )
-    shifts = lowering.constant(
-        f"{name}_shifts", found.shifts, "to the left, of the products with the multipliers"
-    )
-    return Factors(found.step, multipliers, shifts)
 
 
 def _lead(shape: ConvShape, tiling: Tiling) -> int:

@@ -137,7 +137,7 @@ def _unpack(constant: Constant, call: KernelCall, lowering: Lowering) -> KernelC
 def _all_values(constant: Constant, lowering: Lowering) -> tuple[Params, str, int] | None:
     """Where each byte is a value of four bits."""
     values = np.ascontiguousarray(constant.values)
-    if values.dtype != np.int8 or not _fits(values):
+    if values.dtype != np.int8 or not fits(values):
         return None
     words = packed(values.reshape(1, -1)).reshape(-1)
     stored = lowering.constant(f"{constant.name}_4bit", words, constant.comment or "weights of four bits")
@@ -169,7 +169,8 @@ def _records(constant: Constant, lowering: Lowering) -> tuple[Params, str, int] 
     return params, "ts_unpack_records", rows.size
 
 
-def _fits(values: npt.NDArray[np.int8]) -> bool:
+def fits(values: npt.NDArray[np.int8]) -> bool:
+    """Whether all are values of four bits: passes may have made others of them."""
     return bool(np.all(values >= LOW) and np.all(values <= HIGH))
 
 

@@ -6,8 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tinyserve.compiler.graph.types import DType, Node
+from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.quantize_params import (
     Activation,
+    Requantization,
     activation_range,
     float_range,
     int32_range,
@@ -65,3 +67,14 @@ class Factors(Params, c_type="ts_requantization"):
     step: int
     multipliers: Constant
     shifts: Constant
+
+
+def stored_factors(lowering: Lowering, name: str, found: Requantization) -> Factors:
+    """The factors of a layer, with those of its channels as constants. ``name``: of the layer's weights."""
+    multipliers = lowering.constant(
+        f"{name}_multipliers", found.multipliers, "scales of input x weights / output, Q0.31"
+    )
+    shifts = lowering.constant(
+        f"{name}_shifts", found.shifts, "to the left, of the products with the multipliers"
+    )
+    return Factors(found.step, multipliers, shifts)

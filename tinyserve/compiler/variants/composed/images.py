@@ -7,9 +7,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tinyserve.compiler.graph.types import Node, Tensor
-from tinyserve.compiler.ops.linear.conv_2d import conv_window
+from tinyserve.compiler.ops.linear.conv_2d import conv_window, right_pad
 from tinyserve.compiler.ops.support.base import Lowering
-from tinyserve.compiler.ops.support.strided_copy import Walk, add_copy, dense, dense_strides
+from tinyserve.compiler.ops.support.strided_copy import Walk, add_copy, dense_strides
 from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.composed import parts
 
@@ -43,13 +43,9 @@ def _part(node: Node, merged: int) -> Node:
     input, output = (_image(tensor, merged) for tensor in (node.input("input"), node.output))
     attributes = node.attributes
     if merged > 1:  # SAME padding of a higher image along columns is what it was
-        after = (
-            (view.output_width - 1) * view.stride_width + view.dilation_width * (view.filter_width - 1) + 1
-        )
         attributes = replace(
-            attributes, pad_top=0, pad_bottom=0, pad_left=view.pad_left,
-            pad_right=max(0, after - view.input_width - view.pad_left),
-        )  # fmt: skip
+            attributes, pad_top=0, pad_bottom=0, pad_left=view.pad_left, pad_right=right_pad(view)
+        )
     inputs = [input, node.input("weights"), node.optional("bias")]
     return parts.part(node, node.name, inputs, output, attributes)
 
@@ -76,11 +72,7 @@ def _lower_each(node: Node, lowering: Lowering, part: Node, found: Candidate) ->
 def _copy(node: Node, lowering: Lowering, source: tuple[Tensor, int], target: tuple[Tensor, int]) -> None:
     """An image, by its number at both ends."""
     (origin, first), (goal, at) = source, target
+    strides = dense_strides(origin.shape)  # all images are of one shape
+    walks = [Walk(number * strides[0], strides) for number in (first, at)]
     shape = (1, *origin.shape[1:])
-    each = dense(shape)
-    walks = [
-        replace(each, start=number * dense_strides(tensor.shape)[0])
-        for tensor, number in ((origin, first), (goal, at))
-    ]
-    assert all(isinstance(walk, Walk) for walk in walks)
     add_copy(node, lowering, origin, goal, shape=shape, source=walks[0], target=walks[1])

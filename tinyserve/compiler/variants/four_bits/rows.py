@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import DType, Node
+from tinyserve.compiler.graph.types import Node
 from tinyserve.compiler.ops.linear import conv_2d_s4
 from tinyserve.compiler.ops.linear.conv_2d_s4 import ConvShape, Tiling
+from tinyserve.compiler.ops.support import four_bits
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import Kernel
 from tinyserve.compiler.ops.support.quantize_params import Requantization
@@ -30,9 +31,9 @@ class Layer:
 
 
 def candidates(layer: Layer, lowering: Lowering) -> list[Candidate]:
-    """One for each instruction set of the target that has dot products of rows."""
+    """For int8 activations, one for each instruction set of the target that has dot products of rows."""
     weights = layer.node.input("weights").data
-    if layer.node.input("input").dtype is not DType.INT8 or weights is None or not conv_2d_s4.fits(weights):
+    if weights is None or not four_bits.fits(weights):
         return []
     every = (dots.DSP, dots.THUMB1, dots.MVE)
     return [_candidate(layer, lowering, one) for one in every if one.feature in lowering.target.features]
