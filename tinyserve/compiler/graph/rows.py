@@ -62,6 +62,11 @@ def takes_rows(node: Node) -> list[Tensor | None]:
     return [None if tensor is None or tensor.is_constant else tensor for tensor in node.inputs]
 
 
+def rows_of_elementwise(node: Node) -> RowRule | None:
+    """Of an operator that goes through the elements of its ``input``: row by row, unless it changes shape."""
+    return SAME_ROWS if node.input("input").shape == node.output.shape else None
+
+
 def differs_by_row(constant: Tensor) -> bool:
     """Whether a constant that is broadcast to an image has rows of its own."""
     return len(constant.shape) >= 3 and constant.shape[-3] > 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tinyserve.compiler.graph.rows import SAME_ROWS, RowRule
+from tinyserve.compiler.graph.rows import RowRule, rows_of_elementwise
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.unary import add_lookup
 from tinyserve.compiler.ops.support import checks
@@ -37,7 +37,7 @@ class LookupTable(OpDef):
             raise unsupported(node, "a table that is not there", "convert the model again")
 
     def rows(self, node: Node) -> RowRule | None:
-        return SAME_ROWS if node.input("input").shape == node.output.shape else None
+        return rows_of_elementwise(node)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         add_lookup(node, lowering, np.frombuffer(node.attributes.table, np.uint8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.rows import SAME_ROWS, RowRule
+from tinyserve.compiler.graph.rows import RowRule, rows_of_elementwise
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.elementwise.unary import add_elementwise, add_lookup, byte_table
 from tinyserve.compiler.ops.support import checks, fixed_point
@@ -73,7 +73,7 @@ class Quantize(OpDef):
             _factor(node)
 
     def rows(self, node: Node) -> RowRule | None:
-        return SAME_ROWS if node.input("input").shape == node.output.shape else None
+        return rows_of_elementwise(node)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output = node.input("input"), node.output
@@ -119,7 +119,7 @@ class Dequantize(OpDef):
         checks.per_tensor(node, input)
 
     def rows(self, node: Node) -> RowRule | None:
-        return SAME_ROWS if node.input("input").shape == node.output.shape else None
+        return rows_of_elementwise(node)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         input = node.input("input")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.rows import SAME_ROWS, RowRule
+from tinyserve.compiler.graph.rows import RowRule, rows_of_elementwise
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks, fixed_point
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
@@ -164,7 +164,7 @@ class Unary(OpDef):
         raise NotImplementedError
 
     def rows(self, node: Node) -> RowRule | None:
-        return SAME_ROWS if node.input("input").shape == node.output.shape else None
+        return rows_of_elementwise(node)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         dtype = node.output.dtype
