@@ -33,7 +33,7 @@ def united(calibrated: bytes) -> bytes:
     model = objects.unpack(calibrated)
     groups: dict[str, list[object]] = {}
     for tensor in model.subgraphs[0].tensors:
-        name = role(tensor.name.decode() if isinstance(tensor.name, bytes) else tensor.name or "")
+        name = role(objects.text(tensor.name))
         if name and _has_range(tensor):
             groups.setdefault(name, []).append(tensor.quantization)
     if not any(len(group) > 1 for group in groups.values()):

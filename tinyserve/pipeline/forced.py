@@ -18,8 +18,7 @@ def all_holding(data: bytes) -> bytes:
     no inference of the pipeline itself takes more."""
     model = objects.unpack(data)
     for tensor in model.subgraphs[0].tensors:
-        name = tensor.name.decode() if isinstance(tensor.name, bytes) else str(tensor.name)
-        low = _bound(name)
+        low = _bound(objects.text(tensor.name))
         if low is not None:
             tensor.buffer = objects.buffer(
                 model, np.full(tensor.shape, -_BEYOND if low else _BEYOND, np.float32)

@@ -97,12 +97,15 @@ def set_metadata(model: Any, name: str, data: bytes) -> None:
     entry = generated.MetadataT()
     entry.name = name
     entry.buffer = buffer(model, np.frombuffer(data, np.uint8))
-    others = [old for old in model.metadata or () if _text(old.name) != name]
+    others = [old for old in model.metadata or () if text(old.name) != name]
     model.metadata = [*others, entry]
 
 
-def _text(name: Any) -> str:
-    return name.decode() if isinstance(name, bytes) else str(name)
+def text(name: Any) -> str:
+    """A name of the file, which is bytes, or one that was just given; empty where there is none."""
+    if name is None:
+        return ""
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def drop_tensors(model: Any, graph: Any, dropped: Collection[int]) -> None:

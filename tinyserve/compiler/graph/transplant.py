@@ -8,8 +8,6 @@ import copy
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from tinyserve.compiler.graph import objects
 from tinyserve.compiler.graph.writer import GraphWriter
 
@@ -43,11 +41,7 @@ class Transplant:
         for number in operators:
             operator = copy.copy(source.operators[number])
             for field in ("inputs", "outputs", "intermediates"):
-                given = getattr(operator, field)
-                moved = [
-                    self._place(writer, source, int(i), places) for i in (() if given is None else given)
-                ]
-                setattr(operator, field, moved)
+                setattr(operator, field, self._moved(writer, source, getattr(operator, field), places))
             operator.builtinOptions = self._options(writer, operator.builtinOptions)
             code = self._model.operatorCodes[int(operator.opcodeIndex)]
             writer.adopt_operator(operator, copy.copy(code))
@@ -56,12 +50,16 @@ class Transplant:
         """The number there of a tensor of the main graph here, which comes along where it is not there."""
         return self._place(writer, self.main, index, places)
 
+    def _moved(self, writer: GraphWriter, source: Any, numbers: Any, places: dict[int, int]) -> list[int]:
+        """The numbers there of a list of tensors here, which the file may leave out."""
+        return [self._place(writer, source, int(i), places) for i in (() if numbers is None else numbers)]
+
     def _place(self, writer: GraphWriter, source: Any, index: int, places: dict[int, int]) -> int:
         if index < 0:
             return -1
         if index not in places:
             tensor = copy.copy(source.tensors[index])
-            tensor.name = self._renamed(_text(tensor.name))
+            tensor.name = self._renamed(objects.text(tensor.name))
             tensor.buffer = self._buffer(writer, int(tensor.buffer))
             places[index] = writer.adopt_tensor(tensor)
         return places[index]
@@ -81,27 +79,18 @@ class Transplant:
             if hasattr(made, field):
                 setattr(made, field, self._graph(writer, int(getattr(made, field))))
         if hasattr(made, "sharedName"):
-            made.sharedName = f"{self._scope}/{_text(made.sharedName or '')}"
+            made.sharedName = f"{self._scope}/{objects.text(made.sharedName)}"
         return made
 
     def _graph(self, writer: GraphWriter, number: int) -> int:
         if number not in self._graphs:
             source = self._model.subgraphs[number]
-            made, inner = writer.subgraph(f"{self._scope}_{_text(source.name or f'graph_{number}')}")
+            made, inner = writer.subgraph(f"{self._scope}_{objects.text(source.name or f'graph_{number}')}")
             self._graphs[number] = made
             places: dict[int, int] = {}
             self.put(inner, range(len(source.operators)), places, number)
-            ends = [[self._place(inner, source, int(i), places) for i in ids] for ids in _ends(source)]
-            inner.finish(*ends)
+            inner.finish(
+                self._moved(inner, source, source.inputs, places),
+                self._moved(inner, source, source.outputs, places),
+            )
         return self._graphs[number]
-
-
-def _ends(graph: Any) -> tuple[Any, Any]:
-    empty = np.array([], np.int32)
-    return (empty if graph.inputs is None else graph.inputs), (
-        empty if graph.outputs is None else graph.outputs
-    )
-
-
-def _text(name: Any) -> str:
-    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)

@@ -81,7 +81,7 @@ def _is_float(model: Any, graph: Any, operator: Any) -> bool:
 
 
 def _name(graph: Any, operator: Any) -> str:
-    return sequence_lstm.text(graph.tensors[int(operator.outputs[0])].name)
+    return objects.text(graph.tensors[int(operator.outputs[0])].name)
 
 
 def _values(
@@ -144,7 +144,7 @@ def _in_integers(model: Any, graph: Any, place: int, reach: float, conversion: s
     tensor = graph.tensors[place]
     if tensor.type != objects.module().TensorType.FLOAT32:
         return place
-    name = sequence_lstm.text(tensor.name)
+    name = objects.text(tensor.name)
     shape, scale = [int(extent) for extent in tensor.shape], max(reach, 1e-9) / _MOST
     made = _activation(graph, f"{name}_integers", shape, _scaled(scale))
     ends = [place, made] if conversion == "QUANTIZE" else [made, place]
@@ -155,7 +155,7 @@ def _in_integers(model: Any, graph: Any, place: int, reach: float, conversion: s
 def _integer(model: Any, graph: Any, layer: Layer, source: int, target: int) -> Any:
     """The operator with 8-bit weights, one scale each, and 64-bit biases in the scale of their products."""
     given, made = graph.tensors[source], graph.tensors[target]
-    prefix = sequence_lstm.text(made.name)
+    prefix = objects.text(made.name)
     operator = objects.operator(model, sequence_lstm.NAME, [-1] * len(layer.operator.inputs), [target])
     operator.builtinOptionsType = layer.operator.builtinOptionsType
     operator.builtinOptions = layer.operator.builtinOptions

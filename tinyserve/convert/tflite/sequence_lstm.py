@@ -168,7 +168,7 @@ def renewed(data: bytes) -> bytes:
     graph, operators = model.subgraphs[0], list[Any]()
     for operator in graph.operators:
         if objects.is_operator(model, operator, NAME):
-            layer = text(graph.tensors[int(operator.outputs[0])].name)
+            layer = objects.text(graph.tensors[int(operator.outputs[0])].name)
             for place, kind in ((HIDDEN, "hidden"), (CELL, "cell")):
                 state = int(operator.inputs[place])
                 graph.tensors[state].name = f"{layer}/{kind}"  # quantizers call it anything
@@ -176,11 +176,6 @@ def renewed(data: bytes) -> bytes:
         operators.append(operator)
     graph.operators = operators
     return objects.pack(model)
-
-
-def text(name: Any) -> str:
-    """A name of the file, or one that was just given."""
-    return name.decode() if isinstance(name, bytes) else str(name)
 
 
 def _renewal(model: Any, graph: Any, state: int, name: str) -> Any:

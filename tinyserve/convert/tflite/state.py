@@ -206,7 +206,10 @@ class _Writer:
 
     def _tensor(self, like: Any, suffix: str, buffer: int) -> Any:
         tensor = self._schema.TensorT()
-        name = like.name.decode() if isinstance(like.name, bytes) else str(like.name)
-        tensor.name, tensor.shape, tensor.type = f"{name}_{suffix}", list(like.shape), like.type
+        tensor.name, tensor.shape, tensor.type = (
+            f"{objects.text(like.name)}_{suffix}",
+            list(like.shape),
+            like.type,
+        )
         tensor.buffer, tensor.quantization = buffer, like.quantization
         return tensor
