@@ -350,11 +350,9 @@ class _Emitter:
 
     def rows_of(self, call: BandCall) -> Iterator[str]:
         """A band one step at a time, for inferences in steps."""
-        band, given = self.names[call], self.form.layer_parameter
-        parameters = "int begin" if given == "void" else f"{given}, int begin"
-        yield f"static int {self.by_rows[call]}({parameters}) {{"
+        yield f"static int {self.by_rows[call]}({self.form.rows_parameters}) {{"
         yield self.arenas()
-        yield from (f"  return ts_row_band_more(&{band}_band, arenas, begin);", "}")
+        yield from (f"  return ts_row_band_more(&{self.names[call]}_band, arenas, begin);", "}")
 
     def arenas(self) -> str:
         """All arenas, for what finds its values by the numbers of theirs."""

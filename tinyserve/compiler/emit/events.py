@@ -69,11 +69,7 @@ class EventsText:
         yield from ("", f"void {self.prefix}on_event({self.form.first}ts_event_callback callback) {{")
         yield from (f"  {self._own('callback')} = callback;", "}", "")
         yield "/* An inference has ended: counts it, and calls back for each event in it. */"
-        yield (
-            f"static void end_of_inference({self._parameter()}, int report) {{"
-            if self._parameter()
-            else ("static void end_of_inference(int report) {")
-        )
+        yield f"static void end_of_inference({self.form.first}int report) {{"
         yield from self._body()
         yield "}"
 
@@ -85,7 +81,7 @@ class EventsText:
     def end(self, report: bool, indent: str = "  ") -> Iterator[str]:
         """Where an inference ends. Without ``report`` outputs are those of the last whole one."""
         if self:
-            yield f"{indent}end_of_inference({'self, ' if self._parameter() else ''}{int(report)});"
+            yield f"{indent}end_of_inference({'self, ' if self.form.first else ''}{int(report)});"
 
     def clear(self) -> Iterator[str]:
         """Of init, where the context is the caller's and may hold anything."""
@@ -110,9 +106,6 @@ class EventsText:
             yield f"      if (happened >= 0) {{ {callback}(&event); }}"
             yield "    }"
         yield from ("  }", f"  {inference}++;")
-
-    def _parameter(self) -> str:
-        return self.form.only if self.form.instance == "caller" else ""
 
     def _own(self, name: str) -> str:
         return f"self->{name}" if self.form.instance == "caller" else f"{self.prefix}{name}"

@@ -23,6 +23,11 @@ class Form:
     layer_parameter: str
     layer_argument: str
 
+    @property
+    def rows_parameters(self) -> str:
+        """The parameters of a function that takes a step of a layer by rows."""
+        return f"{self.layer_parameter}, int begin" if self.layer_argument else "int begin"
+
 
 def form(instance: Instance, prefix: str, arena: str) -> Form:
     """The form of a model's functions. ``arena`` is the name of the static arena."""

@@ -200,10 +200,8 @@ class InterfaceText:
 
     def table(self) -> Iterator[str]:
         if self.by_rows:
-            given = self.form.layer_parameter
-            parameter = "int begin" if given == "void" else f"{given}, int begin"
             yield from self.stepped(
-                f"static int (*const layer_rows[])({parameter}) = {{",
+                f"static int (*const layer_rows[])({self.form.rows_parameters}) = {{",
                 *(
                     f"    {self.by_rows[call]}," if isinstance(call, BandCall) else "    NULL,"
                     for call in self.program.calls
