@@ -76,10 +76,10 @@ def _banded(
 ) -> tuple[tuple[Band, ...], Program, MemoryPlan]:
     """The bands with which the arena is smallest, and the program with them; none where none helps."""
     best: tuple[tuple[Band, ...], Program, MemoryPlan] = ((), program, memory)
-    least = min(_LEAST_SAVED.get(target.optimize, 0.0) * memory.arena_bytes, memory.arena_bytes)
+    least = max(1, _LEAST_SAVED.get(target.optimize, 0.0) * memory.arena_bytes)
     for selection in _promising(model, target, program, memory):
         planned = _planned(model, target, name, selection.bands)
-        saves = memory.arena_bytes - planned[1].arena_bytes >= max(1, least)
+        saves = memory.arena_bytes - planned[1].arena_bytes >= least
         if saves and planned[1].arena_bytes < best[2].arena_bytes:
             best = (selection.bands, *planned)
     return best

@@ -178,14 +178,12 @@ def _unified(
     """The calls with one working buffer where each kind of step brought its own, and those buffers."""
     alike = len({tuple(_form(call, places) for call in calls) for calls in records}) == 1
     groups: dict[object, list[Buffer]] = {}
+    seen = set(places)
     for kind, calls in enumerate(records):
         for index, call in enumerate(calls):
             for at, arg in enumerate(call.args):
-                if (
-                    isinstance(arg, Buffer)
-                    and arg not in places
-                    and not any(arg in g for g in groups.values())
-                ):
+                if isinstance(arg, Buffer) and arg not in seen:
+                    seen.add(arg)
                     groups.setdefault((index, at) if alike else (kind, index, at), []).append(arg)
     now: dict[Buffer, Buffer] = {}
     for members in groups.values():

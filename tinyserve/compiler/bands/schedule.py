@@ -67,6 +67,7 @@ class Schedule:
 
     ``low`` and ``high`` [windows][moments]: which bytes of each window are needed, from its start.
     ``read`` [events][inputs] and ``written`` [events]: at which bytes of their windows steps read and write.
+    ``moved_bytes``: in all.
     """
 
     events: list[Event]
@@ -77,19 +78,13 @@ class Schedule:
     high: Ints
     read: list[tuple[int, ...]]
     written: list[int]
-
-    @property
-    def moved_bytes(self) -> int:
-        """Bytes that are moved in all."""
-        return self._moved
+    moved_bytes: int
 
     @property
     def load(self) -> int:
         """The most bytes that windows need at one moment: no arena can be smaller."""
         sizes = np.maximum(self.high - self.low, 0)
         return int(sizes.sum(axis=0).max())
-
-    _moved: int = 0
 
 
 def simulate(stages: Sequence[Stage], windows: Sequence[Window]) -> Schedule:

@@ -76,6 +76,7 @@ class Search:
     plain: Program
     registry: Registry
     costs: Costs
+    _wholes: dict[int, float | None] = field(default_factory=dict)
     _known: dict[tuple[int, int], float] = field(default_factory=dict)
 
     @property
@@ -102,12 +103,15 @@ class Search:
         return sum(self._plain_cost(index) for index in range(len(self.nodes)))
 
     def _plain_cost(self, index: int) -> float:
-        key = (index, 0)
-        if key not in self._known:
+        known = self._whole_cost(index)
+        return self._portable(self.nodes[index]) if known is None else known
+
+    def _whole_cost(self, index: int) -> float | None:
+        """Of a layer at once, by the cheapest of its kernel variants; None where only one kernel takes it."""
+        if index not in self._wholes:
             node = self.nodes[index]
-            offers = self._offers(node, node)
-            self._known[key] = min(offers.values()) if offers else self._portable(node)
-        return self._known[key]
+            self._wholes[index] = min(self._offers(node, node).values(), default=None)
+        return self._wholes[index]
 
     def _offers(self, node: Node, whole: Node) -> Mapping[str, float]:
         return self.costs(node, whole) if self.registry(node).by_rows else {}
@@ -227,18 +231,17 @@ class Search:
             slab = kinds[top]
             operator = self.registry(node)
             small = slab_node(node, slab, operator.slab_attributes(node, slab))
-            whole = self._offers(node, node)
-            offers = self._offers(small, node)
-            each = height(node.output) / slab.outputs
-            if whole:
+            whole = self._whole_cost(index)
+            extra = 0.0
+            if whole is not None:
+                offers = self._offers(small, node)
                 cost = min(offers.values()) if offers else self._portable(small)
-                self._known[key] = cost * each - min(whole.values())
-            else:
-                self._known[key] = 0.0
-            source = node.operands()[0]
-            again = sum(one.inputs for one in slabs) - height(source)
+                extra = cost * (height(node.output) / slab.outputs) - whole
             if node.name == "CONV_2D":
-                self._known[key] += _READ_AGAIN * max(0, again) * row_bytes(source)
+                source = node.operands()[0]
+                again = sum(one.inputs for one in slabs) - height(source)
+                extra += _READ_AGAIN * max(0, again) * row_bytes(source)
+            self._known[key] = extra
         return self._known[key]
 
     def _beside(self, band: Band, shape: Shape) -> int:
