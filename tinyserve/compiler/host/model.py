@@ -89,8 +89,9 @@ class HostModel:
         raw = [_raw(value, tensor, ()) for value, tensor in self._paired(inputs)]
         arenas = self._runner.arenas(raw)
         program, plan = self._compiled.program, self._compiled.plan
-        written = {buffer: index for index, call in enumerate(program.calls) for buffer in call.writes}
-        written |= {program.whole(buffer): index for buffer, index in written.items()}
+        written = {
+            program.whole(buffer): index for index, call in enumerate(program.calls) for buffer in call.writes
+        }
         written |= {part: written[view.root] for part, view in program.views.items() if view.root in written}
         values: dict[int, Array] = {}
         for tensor, operand in program.values.items():

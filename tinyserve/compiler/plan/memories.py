@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from tinyserve.compiler.plan import traffic
 from tinyserve.compiler.plan.packing import Problem, good_orders, lowest_offset
-from tinyserve.compiler.plan.planner import check, lifetimes, problem_of, solve
+from tinyserve.compiler.plan.planner import check, problem_of, solve
 from tinyserve.compiler.program import (
     ArenaPart,
     Buffer,
@@ -25,6 +25,8 @@ from tinyserve.compiler.program import (
     Program,
 )
 
+Traffic = Mapping[Buffer | Constant, float]
+"""Words that an inference moves of each."""
 _WORTH = 0.02
 """Of the cycles that reads and writes take: what parts must save against an arena in one piece."""
 _MOST_ORDERS = 300
@@ -33,10 +35,13 @@ _MOST_ORDERS = 300
 
 def place(program: Program, plan: MemoryPlan, memories: Memories) -> MemoryPlan:
     """The plan with the arena's parts and the constants in the memories of a board."""
-    placed = _arena(program, plan, _beside(program, memories.arena))
+    if max(len(memories.arena), len(memories.weights)) < 2:
+        return plan  # nothing to choose
+    moved = traffic.words(program)
+    placed = _arena(program, plan, _beside(program, memories.arena), moved)
     taken = _taken(placed, memories.arena)
     left = [replace(one, nbytes=one.nbytes - taken.get(one.name, 0)) for one in memories.weights]
-    weights = _weights(program, left)
+    weights = _weights(program, left, moved)
     return replace(placed, weights=weights) if weights else placed
 
 
@@ -60,11 +65,12 @@ def _taken(plan: MemoryPlan, memories: Sequence[MemoryRegion]) -> dict[str, int]
 # --- the arena
 
 
-def _arena(program: Program, plan: MemoryPlan, memories: Sequence[MemoryRegion]) -> MemoryPlan:
+def _arena(
+    program: Program, plan: MemoryPlan, memories: Sequence[MemoryRegion], moved: Traffic
+) -> MemoryPlan:
     reach = max((at + buffer.nbytes for buffer, at in plan.offsets.items()), default=0)
     if len(memories) < 2 or not reach or reach + plan.alignment <= plan.arena_bytes:
         return plan  # the last: an arena that holds more than these buffers, as an interpreter's does
-    moved = traffic.words(program)
     whole = min(
         (one for one in memories if one.nbytes >= plan.arena_bytes),
         key=lambda one: one.word_cycles,
@@ -84,9 +90,7 @@ def _in_one(plan: MemoryPlan, memory: MemoryRegion) -> MemoryPlan:
     return replace(plan, parts=(ArenaPart(memory, 0, plan.arena_bytes),))
 
 
-def _cycles(
-    moved: Mapping[Buffer | Constant, float], buffers: Sequence[Buffer], memory: MemoryRegion
-) -> float:
+def _cycles(moved: Traffic, buffers: Sequence[Buffer], memory: MemoryRegion) -> float:
     return sum(moved.get(buffer, 0.0) for buffer in buffers) * memory.word_cycles
 
 
@@ -99,7 +103,7 @@ class _Layout:
     words: Sequence[float]
 
     @classmethod
-    def of(cls, program: Program, plan: MemoryPlan, moved: Mapping[Buffer | Constant, float]) -> _Layout:
+    def of(cls, program: Program, plan: MemoryPlan, moved: Traffic) -> _Layout:
         words = [moved.get(buffer, 0.0) for buffer in program.buffers]
         return cls(program.buffers, problem_of(program, plan.lifetimes, program.buffers), words)
 
@@ -116,7 +120,7 @@ def _in_parts(
     program: Program,
     plan: MemoryPlan,
     memories: Sequence[MemoryRegion],
-    moved: Mapping[Buffer | Constant, float],
+    moved: Traffic,
     most: float,
 ) -> MemoryPlan | None:
     """Parts that cost at most so many cycles, or None: the cheapest of what orders give."""
@@ -181,13 +185,12 @@ def _packed(
     program: Program, plan: MemoryPlan, memories: Sequence[MemoryRegion], spread: _Spread
 ) -> MemoryPlan:
     """Each part packed again by itself, as small as it gets, one after the other in the plan's offsets."""
-    lives = lifetimes(program)
     offsets: dict[Buffer, int] = {}
     parts, start = [], 0
     for memory, members in zip(memories, spread.members, strict=True):
         if not members:
             continue
-        packing = solve(program, lives, buffers=members)
+        packing = solve(program, plan.lifetimes, buffers=members)
         offsets |= {buffer: start + at for buffer, at in zip(members, packing.offsets, strict=True)}
         parts.append(ArenaPart(memory, start, packing.total))
         start = -(-(start + packing.total) // plan.alignment) * plan.alignment
@@ -202,12 +205,13 @@ def _packed(
 # --- constants
 
 
-def _weights(program: Program, memories: Sequence[MemoryRegion]) -> dict[Constant, MemoryRegion]:
+def _weights(
+    program: Program, memories: Sequence[MemoryRegion], moved: Traffic
+) -> dict[Constant, MemoryRegion]:
     """Constants that do not lie in the first memory, which is theirs by default: those that are read most per
     byte get the fast ones."""
     if len(memories) < 2:
         return {}
-    moved = traffic.words(program)
     room = {memory.name: memory.nbytes for memory in memories}
     found = {}
     fast_first = sorted(memories, key=lambda one: one.word_cycles)
@@ -220,5 +224,5 @@ def _weights(program: Program, memories: Sequence[MemoryRegion]) -> dict[Constan
     return found
 
 
-def _heat(constant: Constant, moved: Mapping[Buffer | Constant, float]) -> float:
+def _heat(constant: Constant, moved: Traffic) -> float:
     return moved.get(constant, 0.0) / max(1, constant.nbytes)

@@ -76,10 +76,10 @@ def permissions(program: Program, lives: dict[Buffer, Lifetime]) -> dict[tuple[B
     """
     found: dict[tuple[Buffer, Buffer], Overlap] = {}
     for index, call in enumerate(program.calls):
+        viewed = {program.whole(buffer) for buffer in call.reads if buffer in program.views}
         for overlap in call.overlaps:
             pair = (overlap.output, overlap.input)
-            parts = [buffer for buffer in call.reads if buffer in program.views]
-            if any(buffer in program.views or buffer in map(program.whole, parts) for buffer in pair):
+            if any(buffer in program.views or buffer in viewed for buffer in pair):
                 continue
             if overlap.output is overlap.input or not _counts(overlap, index, lives):
                 continue
