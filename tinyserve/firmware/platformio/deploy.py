@@ -24,16 +24,14 @@ def check_board(board: Board, name: str, emulate: bool, engine: str = "aot") -> 
     if board.is_real and board.platformio is None and not emulate:
         raise UsageError(
             f"{board.id}: PlatformIO does not build for it",
-            f"tinyserve export --as {board.export_kind}"
+            f"tinyserve export --as {board.export_kind} --board {name}"
             + (f"; its notes: {board.notes}" if board.notes else ""),
         )  # fmt: skip
     twin = emulate or board.platformio is None
     if twin and not is_emulated(board):
         raise UsageError(
             f"{board.id}: PlatformIO has nothing to upload to",
-            "tinyserve bench runs models on this computer"
-            if board.core.port == "host"
-            else f"without --emulate: a {board.core.name} can't be emulated",
+            _instead_of_a_twin(board),
         )
     if twin and name.endswith(".toml"):
         raise UsageError(
@@ -46,6 +44,14 @@ def check_board(board: Board, name: str, emulate: bool, engine: str = "aot") -> 
             f"tinyserve bench --board {name} --emulate --engine {engine}",
         )
     return twin
+
+
+def _instead_of_a_twin(board: Board) -> str:
+    if board.core.port == "host":
+        return "tinyserve bench runs models on this computer"
+    if not board.core.port:
+        return f"without --emulate: a {board.core.name} can't be emulated"
+    return f"no emulator has its memory: count on the generic core, --board {board.core.name}"
 
 
 def require(board: Board, port: str, progress: Progress = silent) -> None:

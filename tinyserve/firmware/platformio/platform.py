@@ -60,8 +60,8 @@ class BoardFile(msgspec.Struct):
 
 
 def is_emulated(board: Board) -> bool:
-    """Whether the platform has the board: bare-metal cores that an emulator runs."""
-    return board.core.port in ("cortex_m", "riscv")
+    """Whether the platform has the board: a bare-metal core, and memory that an emulator has."""
+    return board.core.port in ("cortex_m", "riscv") and bool(board.emulators or board.core.unicorn_cpu)
 
 
 def platform_files(boards: Iterable[Board], name: str = NAME) -> dict[str, bytes]:

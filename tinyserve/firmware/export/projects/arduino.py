@@ -6,7 +6,7 @@ from __future__ import annotations
 from tinyserve.errors import UsageError
 from tinyserve.firmware.export.kind import Kind
 from tinyserve.firmware.export.libraries.arduino import check_sketch_name
-from tinyserve.firmware.export.projects.source import Request, rendered
+from tinyserve.firmware.export.projects.source import Request, instead, rendered
 from tinyserve.firmware.platformio.pio import PLATFORMIO_FILE
 from tinyserve.templates import render_template
 
@@ -15,7 +15,7 @@ def files(request: Request) -> dict[str, bytes]:
     """The sketch's files; the directory's name is the sketch's. Raises UsageError where it can't be."""
     board = request.board
     if board.platformio is None and not board.arduino:
-        raise UsageError(f"{board.id} has no Arduino core", "choose a real board: `tinyserve boards`")
+        raise UsageError(f"{board.id} has no Arduino core", instead(board))
     check_sketch_name(request.name)
     source = rendered(request, board)
     project = source.project

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tinyserve.errors import UsageError
 from tinyserve.firmware.export.kind import Kind
-from tinyserve.firmware.export.projects.source import Request, rendered
+from tinyserve.firmware.export.projects.source import Request, instead, rendered
 from tinyserve.firmware.toolchain import gcc_flags, gcc_names
 from tinyserve.templates import render_template
 
@@ -14,7 +14,7 @@ def files(request: Request) -> dict[str, bytes]:
     """The project's files. Raises UsageError for a core that only its vendor's compiler knows."""
     board = request.board
     if board.core.port == "":
-        raise UsageError(f"{board.id}: no GCC for a {board.core.name} is known", "export --as platformio")
+        raise UsageError(f"{board.id}: no GCC for a {board.core.name} is known", instead(board))
     bare = board.core.port != "host"
     source = rendered(request, board, emulate=True)
     project = source.project

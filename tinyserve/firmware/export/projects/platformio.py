@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tinyserve.errors import UsageError
 from tinyserve.firmware.export.kind import Kind
-from tinyserve.firmware.export.projects.source import Request, rendered
+from tinyserve.firmware.export.projects.source import Request, instead, rendered
 from tinyserve.firmware.platformio.pio import PLATFORMIO_FILE
 from tinyserve.firmware.platformio.platform import is_emulated, platform_files
 from tinyserve.templates import render_template
@@ -16,7 +16,7 @@ def files(request: Request) -> dict[str, bytes]:
     board = request.board
     emulated = board.platformio is None
     if emulated and not is_emulated(board):
-        raise UsageError(f"{board.id}: PlatformIO has no part in it", "export --as cmake for this computer")
+        raise UsageError(f"{board.id}: PlatformIO has no part in it", instead(board))
     # Not just "platform": PlatformIO keeps one link per name.
     platform = f"tinyserve-{board.id}"
     source = rendered(request, board)

@@ -38,6 +38,11 @@ class Source:
         return any(source.path.endswith(".S") for source in self.project.sources)
 
 
+def instead(board: Board) -> str:
+    """What to try where a kind of export has no part in a board."""
+    return f"export --as {'platformio' if board.platformio else board.export_kind}"
+
+
 def rendered(request: Request, board: Board, emulate: bool = False) -> Source:
     """The files that `render` writes for a board. Raises as that does."""
     with tempfile.TemporaryDirectory(prefix="tinyserve-") as name:
