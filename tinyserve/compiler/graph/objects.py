@@ -6,7 +6,7 @@ schema generates come with LiteRT, or with TensorFlow.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from tinyserve.errors import ToolError
 
+Array = npt.NDArray[Any]
 _SCHEMAS = ("ai_edge_litert.schema_py_generated", "tensorflow.lite.python.schema_py_generated")
 
 
@@ -82,7 +83,59 @@ def set_options(operator: Any, options: str) -> None:
         operator.builtinOptions = getattr(generated, f"{options}T")()
 
 
-def buffer(model: Any, values: npt.NDArray[Any]) -> int:
+def tensor(
+    graph: Any,
+    name: str | bytes,
+    shape: Sequence[int] | None,
+    dtype: str,
+    quantization: Any = None,
+    *,
+    buffer: int = 0,
+    variable: bool = False,
+) -> int:
+    """The index of a new tensor of a ``SubGraphT``. ``shape`` may be None, as files have it of scalars;
+    ``dtype`` is the schema's name of its type in small letters, which is NumPy's where both have the type;
+    ``quantization`` is a ``QuantizationParametersT``."""
+    generated = module()
+    made = generated.TensorT()
+    made.name, made.shape, made.buffer = name, list(() if shape is None else shape), buffer
+    made.type = getattr(generated.TensorType, dtype.upper())
+    made.quantization, made.isVariable = quantization, variable
+    graph.tensors.append(made)
+    return len(graph.tensors) - 1
+
+
+def constant(model: Any, graph: Any, name: str | bytes, values: Array, quantization: Any = None) -> int:
+    """The index of a new tensor that holds the values, of their type and shape."""
+    return tensor(graph, name, values.shape, values.dtype.name, quantization, buffer=buffer(model, values))
+
+
+def is_constant(model: Any, tensor: Any) -> bool:
+    """Whether the file holds the values of a ``TensorT``."""
+    data = model.buffers[tensor.buffer].data
+    return data is not None and len(data) > 0
+
+
+def values(model: Any, tensor: Any) -> Array | None:
+    """What a constant holds, in its own type and shape; None for a tensor that is no constant."""
+    if not is_constant(model, tensor):
+        return None
+    raw = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
+    shape = () if tensor.shape is None else [int(extent) for extent in tensor.shape]
+    return np.frombuffer(raw, np.dtype(dtype_of(tensor)).newbyteorder("<")).reshape(shape)
+
+
+def dtype_of(tensor: Any) -> str:
+    """The type of a ``TensorT`` as ``tensor`` takes it."""
+    return _types()[int(tensor.type)]
+
+
+@cache
+def _types() -> dict[int, str]:
+    return {number: name.lower() for name, number in vars(module().TensorType).items() if name.isupper()}
+
+
+def buffer(model: Any, values: Array) -> int:
     """The index of a new buffer, which holds the values little-endian."""
     made = module().BufferT()
     little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))

@@ -87,27 +87,20 @@ class GraphWriter:
         variable: bool = False,
     ) -> int:
         """A value that is computed, an input, or a variable (state that starts as zeros)."""
-        tensor = self._schema.TensorT()
-        tensor.name, tensor.shape, tensor.buffer = name, list(shape), 0
-        tensor.type = getattr(self._schema.TensorType, dtype.upper())
-        tensor.isVariable = variable
-        if quantization is not None:
-            stored = self._schema.QuantizationParametersT()
-            stored.scale, stored.zeroPoint = list(quantization.scales), list(quantization.zero_points)
-            stored.quantizedDimension = quantization.axis
-            tensor.quantization = stored
-        self._graph.tensors.append(tensor)
-        return len(self._graph.tensors) - 1
+        stored = self._stored(quantization)
+        return objects.tensor(self._graph, name, shape, dtype, stored, variable=variable)
 
     def constant(self, name: str, values: Array, quantization: Quantization | None = None) -> int:
         """A tensor that is known, of the array's type."""
-        buffer = self._schema.BufferT()
-        little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-        buffer.data = np.frombuffer(little.tobytes(), np.uint8)
-        self._model.buffers.append(buffer)
-        index = self.tensor(name, values.shape, values.dtype.name, quantization)
-        self._graph.tensors[index].buffer = len(self._model.buffers) - 1
-        return index
+        return objects.constant(self._model, self._graph, name, values, self._stored(quantization))
+
+    def _stored(self, quantization: Quantization | None) -> Any:
+        if quantization is None:
+            return None
+        stored = self._schema.QuantizationParametersT()
+        stored.scale, stored.zeroPoint = list(quantization.scales), list(quantization.zero_points)
+        stored.quantizedDimension = quantization.axis
+        return stored
 
     def builtin(
         self, name: str, options: str, inputs: Sequence[int], output: int | Sequence[int], **fields: float

@@ -103,6 +103,6 @@ def _replaced(data: bytes, values: dict[int, float]) -> bytes:
     graph = model.subgraphs[0]
     for index, value in values.items():
         tensor = graph.tensors[index]
-        old = np.frombuffer(bytes(model.buffers[tensor.buffer].data), np.float32)
+        old = np.asarray(objects.values(model, tensor))
         tensor.buffer = objects.buffer(model, np.where(old <= _HIDDEN, np.float32(value), old))
     return objects.pack(model)

@@ -37,6 +37,12 @@ class Layer:
     given: float
     cell: float
 
+    @property
+    def state_shape(self) -> tuple[int, int]:
+        """(batch, units)"""
+        batch = self.outputs.shape[2 if self.operator.builtinOptions.timeMajor else 1]
+        return batch, self.outputs.shape[-1]
+
 
 def taken_out(
     data: bytes, samples: Arrays, kept: Collection[str], say: Say, anew: bool
@@ -77,7 +83,7 @@ def put_back(data: bytes, layers: list[Layer]) -> bytes:
 def _is_float(model: Any, graph: Any, operator: Any) -> bool:
     if not objects.is_operator(model, operator, sequence_lstm.NAME):
         return False
-    return bool(graph.tensors[int(operator.inputs[0])].type == objects.module().TensorType.FLOAT32)
+    return objects.dtype_of(graph.tensors[int(operator.inputs[0])]) == "float32"
 
 
 def _name(graph: Any, operator: Any) -> str:
@@ -103,17 +109,12 @@ def _values(
 def _layer(model: Any, graph: Any, operator: Any, values: tuple[Array, Array], anew: bool) -> Layer:
     given, made = values
     constants = {
-        place: _data(model, graph.tensors[int(operator.inputs[place])])
+        place: np.asarray(objects.values(model, graph.tensors[int(operator.inputs[place])]))
         for place in (*range(_WEIGHTS, _WEIGHTS + 2 * _GATES), *range(_BIASES, _BIASES + _GATES))
     }
     time_major = bool(operator.builtinOptions.timeMajor)
     cell = _greatest_cell(constants, given, made, time_major, anew)
     return Layer(operator, constants, made, float(np.abs(given).max()), cell)
-
-
-def _data(model: Any, tensor: Any) -> Array:
-    raw = np.asarray(model.buffers[tensor.buffer].data, np.uint8).tobytes()
-    return np.frombuffer(raw, np.float32).reshape([int(extent) for extent in tensor.shape])
 
 
 def _greatest_cell(
@@ -142,11 +143,10 @@ def _greatest_cell(
 def _in_integers(model: Any, graph: Any, place: int, reach: float, conversion: str) -> int:
     """The tensor itself; where the quantizer has left it in float, one of integers in its place."""
     tensor = graph.tensors[place]
-    if tensor.type != objects.module().TensorType.FLOAT32:
+    if objects.dtype_of(tensor) != "float32":
         return place
-    name = objects.text(tensor.name)
-    shape, scale = [int(extent) for extent in tensor.shape], max(reach, 1e-9) / _MOST
-    made = _activation(graph, f"{name}_integers", shape, _scaled(scale))
+    scale = _scaled(max(reach, 1e-9) / _MOST)
+    made = objects.tensor(graph, f"{objects.text(tensor.name)}_integers", tensor.shape, "int16", scale)
     ends = [place, made] if conversion == "QUANTIZE" else [made, place]
     graph.operators.append(objects.operator(model, conversion, ends[:1], ends[1:]))
     return made
@@ -164,49 +164,23 @@ def _integer(model: Any, graph: Any, layer: Layer, source: int, target: int) -> 
         if place < _BIASES:
             scale = max(float(np.abs(values).max()), 1e-9) / 127
             stored = np.clip(np.round(values / scale), -127, 127).astype(np.int8)
-            operator.inputs[place] = _constant(model, graph, f"{prefix}/{place}", stored, scale)
+            operator.inputs[place] = objects.constant(
+                model, graph, f"{prefix}/{place}", stored, _scaled(scale)
+            )
     for gate in range(_GATES):
         weights = graph.tensors[operator.inputs[_WEIGHTS + gate]]
         scale = float(given.quantization.scale[0]) * float(weights.quantization.scale[0])
         stored = np.round(layer.constants[_BIASES + gate] / scale).astype(np.int64)
         place = _BIASES + gate
-        operator.inputs[place] = _constant(model, graph, f"{prefix}/{place}", stored, scale)
-    units = layer.constants[_BIASES].size
-    shape = [layer.outputs.size // layer.outputs.shape[0] // _steps(layer) // units, units]
+        operator.inputs[place] = objects.constant(model, graph, f"{prefix}/{place}", stored, _scaled(scale))
     power = int(np.ceil(np.log2(max(layer.cell, 2.0**-12))))
-    operator.inputs[sequence_lstm.HIDDEN] = _state(graph, f"{prefix}/hidden", shape, made.quantization)
-    cell = _scaled(2.0 ** (power - 15))
-    operator.inputs[sequence_lstm.CELL] = _state(graph, f"{prefix}/cell", shape, cell)
+    states = ((sequence_lstm.HIDDEN, "hidden", made.quantization),
+              (sequence_lstm.CELL, "cell", _scaled(2.0 ** (power - 15))))  # fmt: skip
+    for place, kind, scaled in states:
+        operator.inputs[place] = objects.tensor(
+            graph, f"{prefix}/{kind}", layer.state_shape, "int16", scaled, variable=True
+        )
     return operator
-
-
-def _steps(layer: Layer) -> int:
-    return int(layer.outputs.shape[1 if layer.operator.builtinOptions.timeMajor else 2])
-
-
-def _constant(model: Any, graph: Any, name: str, values: Array, scale: float) -> int:
-    generated = objects.module()
-    tensor = generated.TensorT()
-    tensor.name, tensor.shape, tensor.buffer = name, list(values.shape), objects.buffer(model, values)
-    tensor.type = getattr(generated.TensorType, values.dtype.name.upper())
-    tensor.quantization = _scaled(scale)
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _activation(graph: Any, name: str, shape: list[int], quantization: Any) -> int:
-    generated = objects.module()
-    tensor = generated.TensorT()
-    tensor.name, tensor.shape, tensor.buffer = name, shape, 0
-    tensor.type, tensor.quantization = generated.TensorType.INT16, quantization
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _state(graph: Any, name: str, shape: list[int], quantization: Any) -> int:
-    place = _activation(graph, name, shape, quantization)
-    graph.tensors[place].isVariable = True
-    return place
 
 
 def _scaled(scale: float) -> Any:

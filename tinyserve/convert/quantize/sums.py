@@ -35,23 +35,18 @@ def _count(model: Any, graph: Any, operator: Any) -> int:
     if not objects.is_operator(model, operator, "SUM"):
         return 0
     source, axes = (graph.tensors[int(i)] for i in operator.inputs)
-    raw = model.buffers[axes.buffer].data
-    if source.type != objects.module().TensorType.FLOAT32 or raw is None:
+    places = objects.values(model, axes)
+    if objects.dtype_of(source) != "float32" or places is None:
         return 0
-    places = np.frombuffer(np.asarray(raw, np.uint8).tobytes(), np.int32)
-    return int(np.prod([int(source.shape[place]) for place in places]))
+    return int(np.prod([int(source.shape[place]) for place in places.reshape(-1)]))
 
 
 def _multiplied(model: Any, graph: Any, operator: Any, count: int) -> Any:
     """Makes the operator a MEAN into a tensor of its own; the MUL that gives the sum."""
-    generated, target = objects.module(), int(operator.outputs[0])
+    target = int(operator.outputs[0])
     output = graph.tensors[target]
-    mean, factor = generated.TensorT(), generated.TensorT()
-    mean.name, mean.shape, mean.type, mean.buffer = output.name + b"/mean", output.shape, output.type, 0
-    factor.name, factor.shape, factor.type = output.name + b"/count", [1], output.type
-    factor.buffer = objects.buffer(model, np.array([count], np.float32))
-    graph.tensors += [mean, factor]
-    place = len(graph.tensors) - 2
+    mean = objects.tensor(graph, output.name + b"/mean", output.shape, "float32")
+    factor = objects.constant(model, graph, output.name + b"/count", np.array([count], np.float32))
     operator.opcodeIndex = objects.operator_code(model, "MEAN", 2)
-    operator.outputs = [place]
-    return objects.operator(model, "MUL", [place, place + 1], [target], "MulOptions")
+    operator.outputs = [mean]
+    return objects.operator(model, "MUL", [mean, factor], [target], "MulOptions")

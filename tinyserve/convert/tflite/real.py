@@ -19,12 +19,12 @@ def dequantized(data: bytes) -> bytes:
     model = objects.unpack(data)
     generated = objects.module()
     kinds = generated.TensorType
-    integers = {kinds.UINT8: np.uint8, kinds.INT8: np.int8, kinds.INT16: np.int16, kinds.INT32: np.int32}
+    integers = (kinds.UINT8, kinds.INT8, kinds.INT16, kinds.INT32)
     for graph in model.subgraphs:
         for tensor in graph.tensors:
             stored = tensor.quantization
             if tensor.type in integers and stored is not None and stored.scale is not None:
-                _make_real(generated, model, tensor, integers[tensor.type])
+                _make_real(generated, model, tensor)
         _drop_conversions(generated, model, graph)
     for operator in (operator for graph in model.subgraphs for operator in graph.operators):
         if hasattr(operator.builtinOptions, "asymmetricQuantizeInputs"):
@@ -33,14 +33,12 @@ def dequantized(data: bytes) -> bytes:
     return objects.pack(model)
 
 
-def _make_real(generated: Any, model: Any, tensor: Any, dtype: Any) -> None:
+def _make_real(generated: Any, model: Any, tensor: Any) -> None:
     """Constants are computed, in a buffer of their own; the others change their type alone."""
-    stored = tensor.quantization
+    stored, values = tensor.quantization, objects.values(model, tensor)
     tensor.quantization, tensor.type = None, generated.TensorType.FLOAT32
-    raw = model.buffers[tensor.buffer].data
-    if raw is None or len(raw) == 0:
+    if values is None:
         return
-    values = np.frombuffer(bytes(raw), dtype).reshape(tensor.shape).astype(np.float64)
     shape = [1] * values.ndim
     if len(stored.scale) > 1:
         shape[int(stored.quantizedDimension)] = -1

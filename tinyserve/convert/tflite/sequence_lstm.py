@@ -88,39 +88,18 @@ def inserted(data: bytes, places: Sequence[Place]) -> bytes:
 def _operator(model: Any, graph: Any, place: Place) -> Any:
     graph.tensors[place.target].name = place.name
     constants = [
-        _tensor(model, graph, f"{place.name}/{name}", values)
+        objects.constant(model, graph, f"{place.name}/{name}", values)
         for name, values in place.cell.constants().items()
     ]
-    states = [_state(model, graph, f"{place.name}/{name}", place.cell.units) for name in ("hidden", "cell")]
+    states = [
+        objects.tensor(graph, f"{place.name}/{name}", (1, place.cell.units), "float32", variable=True)
+        for name in ("hidden", "cell")
+    ]
     inputs = operands(place.source, constants, states)
     made = objects.operator(model, NAME, inputs, [place.target], "UnidirectionalSequenceLSTMOptions")
     for field, value in OPTIONS.items():
         setattr(made.builtinOptions, field, value)
     return made
-
-
-def _tensor(model: Any, graph: Any, name: str, values: Array, like: Any = None) -> int:
-    """A new constant; ``like`` is a tensor that has its type and scale."""
-    generated = objects.module()
-    tensor = generated.TensorT()
-    tensor.name, tensor.shape, tensor.buffer = name, list(values.shape), objects.buffer(model, values)
-    tensor.type = like.type if like is not None else _kinds()[values.dtype.name]
-    tensor.quantization = like.quantization if like is not None else None
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
-
-
-def _kinds() -> dict[str, int]:
-    kinds = objects.module().TensorType
-    return {name: getattr(kinds, name.upper()) for name in ("float32", "int8", "int16", "int32")}
-
-
-def _state(model: Any, graph: Any, name: str, units: int) -> int:
-    tensor = objects.module().TensorT()
-    tensor.name, tensor.shape, tensor.buffer, tensor.isVariable = name, [1, units], 0, True
-    tensor.type = _kinds()["float32"]
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
 
 
 def sort(graph: Any) -> None:
@@ -185,8 +164,8 @@ def _renewal(model: Any, graph: Any, state: int, name: str) -> Any:
     quantization = tensor.quantization
     given = quantization is not None and quantization.zeroPoint is not None
     zero = int(quantization.zeroPoint[0]) if given and len(quantization.zeroPoint) else 0
-    dtype = next(name for name, kind in _kinds().items() if kind == tensor.type)
-    zeros = _tensor(model, graph, f"{name}_zeros", np.full(shape, zero, dtype), tensor)
-    begin = _tensor(model, graph, f"{name}_begin", np.zeros(len(shape), np.int32))
-    size = _tensor(model, graph, f"{name}_size", np.asarray(shape, np.int32))
+    whole = np.full(shape, zero, objects.dtype_of(tensor))
+    zeros = objects.constant(model, graph, f"{name}_zeros", whole, quantization)
+    begin = objects.constant(model, graph, f"{name}_begin", np.zeros(len(shape), np.int32))
+    size = objects.constant(model, graph, f"{name}_size", np.asarray(shape, np.int32))
     return objects.operator(model, "SLICE", [zeros, begin, size], [state], "SliceOptions")

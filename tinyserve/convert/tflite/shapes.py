@@ -16,8 +16,7 @@ def inferred(data: bytes) -> bytes:
     found = runtimes.shapes(data)
     model = objects.unpack(data)
     for index, tensor in enumerate(model.subgraphs[0].tensors):
-        raw = model.buffers[tensor.buffer].data
-        if index in found and (raw is None or len(raw) == 0):
+        if index in found and not objects.is_constant(model, tensor):
             tensor.shape = list(found[index])
             tensor.shapeSignature = None
     return objects.pack(model)

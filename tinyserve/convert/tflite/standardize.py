@@ -24,15 +24,15 @@ def standardized(data: bytes, steps: list[Standardization]) -> bytes:
         readers = [operators[index] for index in step.readers]
         middle, factor = np.asarray(step.middle, np.float64), np.asarray(step.factor, np.float64)
         edge = int(readers[0].inputs[0])
-        centred = _tensor(model, edge, graph.tensors[edge].name + b"/centred")
-        scaled = _tensor(model, edge, graph.tensors[edge].name + STANDARDIZED.encode())
+        centred = _tensor(graph, graph.tensors[edge], "/centred")
+        scaled = _tensor(graph, graph.tensors[edge], STANDARDIZED)
         at = graph.operators.index(readers[0])
         graph.operators[at:at] = [
             objects.operator(
-                model, "SUB", [edge, _constant(model, middle, b"middle")], [centred], "SubOptions"
+                model, "SUB", [edge, _constant(model, middle, "middle")], [centred], "SubOptions"
             ),
             objects.operator(
-                model, "MUL", [centred, _constant(model, factor, b"factor")], [scaled], "MulOptions"
+                model, "MUL", [centred, _constant(model, factor, "factor")], [scaled], "MulOptions"
             ),
         ]
         for reader in readers:
@@ -44,34 +44,25 @@ def standardized(data: bytes, steps: list[Standardization]) -> bytes:
 
 def _take_back(model: Any, reader: Any, middle: Array, factor: Array) -> None:
     inputs = [*map(int, reader.inputs), -1][:3]
-    weights = _values(model, inputs[1]).astype(np.float64)
-    bias = _values(model, inputs[2]).astype(np.float64) if inputs[2] >= 0 else np.zeros(len(weights))
-    inputs[1] = _constant(model, weights / factor, b"weights")
-    inputs[2] = _constant(model, bias + weights @ middle, b"bias")
+    weights = _values(model, inputs[1])
+    bias = _values(model, inputs[2]) if inputs[2] >= 0 else np.zeros(len(weights))
+    inputs[1] = _constant(model, weights / factor, "weights")
+    inputs[2] = _constant(model, bias + weights @ middle, "bias")
     reader.inputs = inputs
 
 
 def _values(model: Any, index: int) -> Array:
-    tensor = model.subgraphs[0].tensors[index]
-    data = np.asarray(model.buffers[tensor.buffer].data, np.uint8)
-    return data.view(np.float32).reshape([int(extent) for extent in tensor.shape])
+    values = objects.values(model, model.subgraphs[0].tensors[index])
+    assert values is not None, "readers have constant weights"
+    return values.astype(np.float64)
 
 
-def _constant(model: Any, values: Array, name: bytes) -> int:
-    index = _tensor(model, None, b"standardize/" + name)
-    tensor = model.subgraphs[0].tensors[index]
-    tensor.shape, tensor.buffer = list(values.shape), objects.buffer(model, values.astype(np.float32))
+def _constant(model: Any, values: Array, name: str) -> int:
+    return objects.constant(model, model.subgraphs[0], f"standardize/{name}", values.astype(np.float32))
+
+
+def _tensor(graph: Any, edge: Any, ending: str) -> int:
+    """A new float tensor, of the shape of ``edge``."""
+    index = objects.tensor(graph, objects.text(edge.name) + ending, edge.shape, "float32")
+    graph.tensors[index].shapeSignature = edge.shapeSignature
     return index
-
-
-def _tensor(model: Any, like: int | None, name: bytes) -> int:
-    """A new float tensor, of the shape of ``like``."""
-    generated = objects.module()
-    graph = model.subgraphs[0]
-    tensor = generated.TensorT()
-    tensor.type, tensor.name, tensor.buffer = generated.TensorType.FLOAT32, name, 0
-    tensor.shape = [] if like is None else list(graph.tensors[like].shape)
-    if like is not None:
-        tensor.shapeSignature = graph.tensors[like].shapeSignature
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1

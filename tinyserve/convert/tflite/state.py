@@ -184,32 +184,21 @@ class _Writer:
         return objects.operator(self._model, name, inputs, outputs, options)
 
     def handle(self, graph: Any, operators: list[Any], variable: Variable) -> int:
-        tensor = self._schema.TensorT()
-        tensor.name, tensor.shape, tensor.buffer = f"{variable.name}_handle", [], 0
-        tensor.type = self._schema.TensorType.RESOURCE
-        graph.tensors.append(tensor)
-        index = len(graph.tensors) - 1
+        index = objects.tensor(graph, f"{variable.name}_handle", (), "resource")
         made = self.operator("VAR_HANDLE", [], [index], "VarHandleOptions")
         made.builtinOptions.container, made.builtinOptions.sharedName = variable.container, variable.name
         operators.append(made)
         return index
 
     def constant(self, graph: Any, like: Any, value: Array) -> int:
-        graph.tensors.append(self._tensor(like, "initial", objects.buffer(self._model, value)))
-        return len(graph.tensors) - 1
+        """``value``, which is of the type and scale of ``like``."""
+        name = f"{objects.text(like.name)}_initial"
+        return objects.constant(self._model, graph, name, value, like.quantization)
 
     def requantized(self, graph: Any, operators: list[Any], like: int, value: int) -> int:
         """``value`` in the type and scale of ``like``."""
-        graph.tensors.append(self._tensor(graph.tensors[like], "next", 0))
-        operators.append(self.operator("QUANTIZE", [value], [len(graph.tensors) - 1]))
-        return len(graph.tensors) - 1
-
-    def _tensor(self, like: Any, suffix: str, buffer: int) -> Any:
-        tensor = self._schema.TensorT()
-        tensor.name, tensor.shape, tensor.type = (
-            f"{objects.text(like.name)}_{suffix}",
-            list(like.shape),
-            like.type,
-        )
-        tensor.buffer, tensor.quantization = buffer, like.quantization
-        return tensor
+        tensor = graph.tensors[like]
+        name, dtype = f"{objects.text(tensor.name)}_next", objects.dtype_of(tensor)
+        index = objects.tensor(graph, name, tensor.shape, dtype, tensor.quantization)
+        operators.append(self.operator("QUANTIZE", [value], [index]))
+        return index

@@ -101,18 +101,13 @@ def _edge(model: Any, second: list[Any]) -> list[int]:
     for operator in second:
         for index in map(int, operator.inputs):
             tensor = model.subgraphs[0].tensors[index] if index >= 0 else None
-            if tensor is not None and index not in written and not _is_constant(model, tensor):
+            if tensor is not None and index not in written and not objects.is_constant(model, tensor):
                 found[index] = None
     return list(found)
 
 
 def _written(operators: list[Any]) -> set[int]:
     return {int(index) for operator in operators for index in operator.outputs}
-
-
-def _is_constant(model: Any, tensor: Any) -> bool:
-    data = model.buffers[tensor.buffer].data
-    return data is not None and len(data) > 0
 
 
 def _part(model: Any, operators: list[Any], inputs: list[int], outputs: list[int]) -> bytes:

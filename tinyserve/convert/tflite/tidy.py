@@ -50,11 +50,10 @@ def _slices_backwards(model: Any, graph: Any) -> None:
         if not objects.is_operator(model, operator, "REVERSE_V2"):
             continue
         source, axes = (graph.tensors[int(i)] for i in operator.inputs)
-        raw = model.buffers[axes.buffer].data
-        rank = len(source.shape)
-        if raw is None or not 0 < rank <= _MOST_AXES:
+        places, rank = objects.values(model, axes), len(source.shape)
+        if places is None or not 0 < rank <= _MOST_AXES:
             continue
-        turned = {int(axis) % rank for axis in np.frombuffer(np.asarray(raw, np.uint8).tobytes(), np.int32)}
+        turned = {int(axis) % rank for axis in places.reshape(-1)}
         begins = [int(n) - 1 if axis in turned else 0 for axis, n in enumerate(source.shape)]
         ends = [0 if axis in turned else int(n) for axis, n in enumerate(source.shape)]
         steps = [-1 if axis in turned else 1 for axis in range(rank)]
@@ -102,19 +101,12 @@ def _integer_input(model: Any, graph: Any, index: int) -> None:
 def _whole_constant(model: Any, graph: Any, operator: Any, index: int) -> npt.NDArray[np.int32] | None:
     """What a comparison compares the input with, if that is constant and has no fraction."""
     others = [graph.tensors[int(i)] for i in operator.inputs if int(i) != index]
-    if len(others) != 1 or others[0].buffer == 0 or model.buffers[others[0].buffer].data is None:
+    values = objects.values(model, others[0]) if len(others) == 1 else None
+    if values is None:
         return None
-    raw = np.asarray(model.buffers[others[0].buffer].data, np.uint8).tobytes()
-    shape = [] if others[0].shape is None else [int(extent) for extent in others[0].shape]
-    values = np.frombuffer(raw, np.float32).reshape(shape)
     whole = np.isfinite(values).all() and (values == np.round(values)).all() and (abs(values) < 2**31).all()
     return values.astype(np.int32) if whole else None
 
 
 def _integer_constant(model: Any, graph: Any, values: Any) -> int:
-    generated = objects.module()
-    tensor = generated.TensorT()
-    tensor.name, tensor.shape = f"whole_{len(graph.tensors)}", list(values.shape)
-    tensor.type, tensor.buffer = generated.TensorType.INT32, objects.buffer(model, values)
-    graph.tensors.append(tensor)
-    return len(graph.tensors) - 1
+    return objects.constant(model, graph, f"whole_{len(graph.tensors)}", values)

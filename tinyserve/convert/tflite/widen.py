@@ -40,14 +40,12 @@ def widened(data: bytes) -> bytes:
 
 
 def _is_half_constant(generated: Any, model: Any, tensor: Any) -> bool:
-    data = model.buffers[tensor.buffer].data
-    return tensor.type == generated.TensorType.FLOAT16 and data is not None and len(data) > 0
+    return tensor.type == generated.TensorType.FLOAT16 and objects.is_constant(model, tensor)
 
 
 def _widen(generated: Any, model: Any, tensor: Any) -> None:
     """In a buffer of its own: others may share the old one."""
-    halves = np.frombuffer(bytes(model.buffers[tensor.buffer].data), "<f2")
-    tensor.buffer = objects.buffer(model, halves.astype(np.float32))
+    tensor.buffer = objects.buffer(model, np.asarray(objects.values(model, tensor), np.float32))
     tensor.type = generated.TensorType.FLOAT32
 
 
