@@ -6,6 +6,7 @@ from __future__ import annotations
 from tinyserve.compiler import ops
 from tinyserve.compiler.graph.types import DType, Model, Node
 from tinyserve.compiler.passes import real_functions
+from tinyserve.convert.quantize.scaling_front import ARITHMETIC
 from tinyserve.convert.quantize.signal_front import ancestors
 from tinyserve.convert.settings import Options
 from tinyserve.convert.tflite import facts
@@ -13,7 +14,6 @@ from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.errors import DeviceError, FitError, ToolError, UsageError
 
 MOST_NAMED = 6
-_ARITHMETIC = ("ADD", "SUB", "MUL", "DIV", "MAXIMUM", "MINIMUM")
 _FRONT = "it brings features to one scale in front of the integers: data that come scaled spare it"
 _INT8 = "--quantize int8 computes {} in integers"
 _NONE = "no integers compute {}: a model without it is faster"
@@ -43,7 +43,7 @@ def _remedies(model: Model, nodes: list[Node], scheme: str, options: Options) ->
 
 
 def _remedy(model: Model, node: Node, scheme: str, options: Options) -> str:
-    if node.name in _ARITHMETIC and _is_in_front(model, node):
+    if node.name in ARITHMETIC and _is_in_front(model, node):
         return _FRONT
     known = ops.registry(options.operators).get(node.name)
     in_int8 = known is not None and (not known.types or DType.INT8 in known.types)
@@ -56,7 +56,7 @@ def _is_in_front(model: Model, node: Node) -> bool:
     """Whether it computes with the model's inputs alone, before anything was an integer."""
     nodes = model.main.nodes
     before = ancestors(nodes, [node]) if node in nodes else []
-    return bool(before) and all(one.name in _ARITHMETIC for one in nodes if one.index in before)
+    return bool(before) and all(one.name in ARITHMETIC for one in nodes if one.index in before)
 
 
 def _costs(data: bytes, options: Options) -> list[str]:

@@ -9,8 +9,9 @@ It does not matter whether a scaler stood there before: converters fold scalers 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -27,10 +28,11 @@ _LEVELS = {"int8": 255, "int16x8": 65535}
 _LEAST_LEVELS = 8  # in a standard deviation: rounding then adds 0.1 % to its variance
 _LEAST_DB = 30.0  # of what constants give once they are int8; alike ones give over 40
 _ROUNDING = 1e-6  # of a value: what varies by less is a constant that was computed in float32
-_ARITHMETIC = {
+ARITHMETIC = {
     "ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "DIV": np.divide,
     "MAXIMUM": np.maximum, "MINIMUM": np.minimum,
 }  # fmt: skip
+"""Operators with two operands that may stand in front of a first layer."""
 _LIMITS = {"RELU": (0, None), "RELU6": (0, 6), "RELU_0_TO_1": (0, 1), "RELU_N1_TO_1": (-1, 1)}
 """What the converter makes of MAXIMUM and MINIMUM with constants that are the same for all features."""
 
@@ -85,7 +87,7 @@ def standardizations(model: Model, inputs: Sequence[Array], scheme: str) -> list
     Args:
         inputs: representative data per input, samples first, raw.
     """
-    if len(model.graphs) > 1:
+    if len(model.graphs) > 1 or scheme not in _LEVELS:
         return []
     made = (
         _standardization(tensor, values, model, scheme)
@@ -103,7 +105,8 @@ def operators_of(model: Model) -> list[int]:
 
 
 def _standardization(tensor: Tensor, values: Array, model: Model, scheme: str) -> Standardization | None:
-    edge, reached = _through_arithmetic(tensor, np.asarray(values, np.float64), model)
+    steps = list(_arithmetic(tensor, np.asarray(values, np.float64), model))
+    edge, reached = (steps[-1].node.outputs[0], steps[-1].made) if steps else (tensor, values)
     readers = [node for node in model.main.nodes if any(t is edge for t in node.inputs)]
     if not readers or not all(_is_dense(node, edge) for node in readers):
         return None
@@ -112,8 +115,7 @@ def _standardization(tensor: Tensor, values: Array, model: Model, scheme: str) -
     features = _features(reached)
     blurs = blurred(values, scheme) or blurred(reached, scheme)
     weights = np.concatenate([_weights(node) for node in readers])
-    unlike = scheme in _LEVELS and _kept_db(weights, features) < _LEAST_DB
-    if not blurs and not unlike and not _unlike_factors(tensor, values, model, scheme):
+    if not blurs and _kept_db(weights, features) >= _LEAST_DB and not _unlike_factors(steps):
         return None
     # Not the deviation alone: a feature that is rarely other than zero would reach far beyond its neighbours.
     spread = np.maximum(features.std(axis=0), np.ptp(features, axis=0) / 16)
@@ -127,21 +129,37 @@ def _standardization(tensor: Tensor, values: Array, model: Model, scheme: str) -
     )
 
 
-def _through_arithmetic(tensor: Tensor, values: Array, model: Model) -> tuple[Tensor, Array]:
-    """Behind the arithmetic with constants that an input goes through first."""
+@dataclass(frozen=True)
+class _Step:
+    """A node that makes ``made`` of ``given``, with a constant, or with limits of its own."""
+
+    node: Node
+    given: Array
+    made: Array
+    constant: Array | None
+
+
+def _arithmetic(tensor: Tensor, values: Array, model: Model) -> Iterator[_Step]:
+    """The arithmetic with constants that an input goes through first."""
     while True:
         readers = [node for node in model.main.nodes if any(t is tensor for t in node.inputs)]
-        node = readers[0] if len(readers) == 1 else None
-        if node is not None and node.name in _LIMITS:
-            tensor, values = node.outputs[0], np.clip(values, *_LIMITS[node.name])
-            continue
-        if node is None or node.name not in _ARITHMETIC or len(node.inputs) != 2:
-            return tensor, values
-        other = node.inputs[1] if node.inputs[0] is tensor else node.inputs[0]
-        if other is None or other.data is None or node.outputs[0].shape != tensor.shape:
-            return tensor, values
-        operands = (values, other.data) if node.inputs[0] is tensor else (other.data, values)
-        tensor, values = node.outputs[0], _ARITHMETIC[node.name](*operands)
+        step = _step(readers[0], tensor, values) if len(readers) == 1 else None
+        if step is None:
+            return
+        yield step
+        tensor, values = step.node.outputs[0], step.made
+
+
+def _step(node: Node, tensor: Tensor, values: Array) -> _Step | None:
+    if node.name in _LIMITS:
+        return _Step(node, values, np.clip(values, *_LIMITS[node.name]), None)
+    if node.name not in ARITHMETIC or len(node.inputs) != 2:
+        return None
+    other = node.inputs[1] if node.inputs[0] is tensor else node.inputs[0]
+    if other is None or other.data is None or node.outputs[0].shape != tensor.shape:
+        return None
+    operands = (values, other.data) if node.inputs[0] is tensor else (other.data, values)
+    return _Step(node, values, ARITHMETIC[node.name](*operands), other.data)
 
 
 def _weights(node: Node) -> Array:
@@ -159,23 +177,15 @@ def _unseen(largest: Array, factor: Array, varies: npt.NDArray[np.bool_]) -> Arr
     return np.exp2(np.ceil(np.log2(np.maximum(largest / others, 1)))) if others > 0 else factor
 
 
-def _unlike_factors(tensor: Tensor, values: Array, model: Model, scheme: str) -> bool:
+def _unlike_factors(steps: Sequence[_Step]) -> bool:
     """Whether the model multiplies the features by a constant whose one scale leaves most factors no digits:
     a Normalization divides a feature that was the same in all of the training by next to nothing."""
-    if scheme not in _LEVELS:
-        return False
-    while True:
-        readers = [node for node in model.main.nodes if any(t is tensor for t in node.inputs)]
-        node = readers[0] if len(readers) == 1 else None
-        if node is None or node.name not in ("ADD", "SUB", "MUL") or len(node.inputs) != 2:
-            return False
-        other = node.inputs[1] if node.inputs[0] is tensor else node.inputs[0]
-        if other is None or other.data is None or node.outputs[0].shape != tensor.shape:
-            return False
-        if node.name == "MUL" and _kept_db(np.asarray(other.data, np.float64), _features(values)) < _LEAST_DB:
-            return True
-        operands = (values, other.data) if node.inputs[0] is tensor else (other.data, values)
-        tensor, values = node.outputs[0], _ARITHMETIC[node.name](*operands)
+    linear = takewhile(lambda step: step.node.name in ("ADD", "SUB", "MUL"), steps)
+    return any(
+        _kept_db(np.asarray(step.constant, np.float64), _features(step.given)) < _LEAST_DB
+        for step in linear
+        if step.node.name == "MUL"
+    )
 
 
 def _kept_db(factors: Array, features: Array) -> float:
