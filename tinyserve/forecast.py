@@ -89,7 +89,7 @@ def _schemes(source: Path, options: Options, progress: Progress) -> Iterator[tup
 
 def _forecast(scheme: str, sizing: workflow.Sizing, boards: Sequence[Board], progress: Progress) -> Forecast:
     try:
-        portable = sizing.compiled_for(workflow.target(None, sizing.optimize, (), sizing.operators))
+        portable = sizing.compiled(None)
         if len(boards) == 1:
             needs = {boards[0].id: sizing.linked(boards[0])}
         else:

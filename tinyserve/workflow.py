@@ -11,7 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -243,36 +243,42 @@ def boards_that_fit(
 
 @dataclass(frozen=True)
 class Sizing:
-    """Flash and RAM of a model's bench firmware, board by board. ``name`` is what the model is called."""
+    """Flash and RAM of a model's bench firmware, board by board, compiled once for each instruction set.
+    ``name`` is what the model is called."""
 
     name: str
     compiled_for: Callable[[Target], Compiled]
     optimize: Optimize
     operators: tuple[Path, ...] = ()
+    _compiled: dict[Target, Compiled] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def compiled(self, board: Board | None) -> Compiled:
+        """The model for a board; with the portable kernels without one."""
+        from tinyserve.compiler.compile import placed
+        from tinyserve.compiler.program import ONE_MEMORY
+
+        chosen = target(board, self.optimize, (), self.operators)
+        plain = replace(chosen, memories=ONE_MEMORY)
+        if plain not in self._compiled:
+            self._compiled[plain] = self.compiled_for(plain)
+        return placed(self._compiled[plain], chosen.memories)
 
     def linked(self, board: Board) -> Demand:
         """What it needs of a board, as ``build`` would have it."""
         from tinyserve.firmware.room.demand import demand
 
-        compiled = self.compiled_for(target(board, self.optimize, (), self.operators))
+        compiled = self.compiled(board)
         return demand(compiled, board, identity(compiled, self.name))
 
     def on(self, boards: Sequence[Board], progress: Progress) -> dict[str, Demand]:
-        """What it needs of each board, by the board's id: compiled once for each instruction set, and built
-        where an estimate does not tell whether it fits."""
-        from tinyserve.compiler.compile import placed
-        from tinyserve.compiler.program import ONE_MEMORY
+        """What it needs of each board, by the board's id: built where an estimate does not tell whether it
+        fits."""
         from tinyserve.firmware.room.demand import demand_in_doubt
 
-        compiled: dict[Target, Compiled] = {}
         needs = {}
         for index, board in enumerate(boards):
-            chosen = target(board, self.optimize, (), self.operators)
             progress("sizes on each board", index + 1, len(boards))
-            plain = replace(chosen, memories=ONE_MEMORY)
-            if plain not in compiled:
-                compiled[plain] = self.compiled_for(plain)
-            made = placed(compiled[plain], chosen.memories)
+            made = self.compiled(board)
             needs[board.id] = demand_in_doubt(made, board, identity(made, self.name))
         return needs
 

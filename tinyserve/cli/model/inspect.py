@@ -91,10 +91,10 @@ def command(
         data, name = workflow.model_bytes(source, conversion, report)
         nodes = _nodes(source, conversion, report)
         report("compiling")
-        compiled = compile_model(data, workflow.target(chosen, optimize, (), converting.operators), "model")
         sizing = workflow.Sizing(
             name, lambda target: compile_model(data, target), optimize, converting.operators
         )
+        compiled = sizing.compiled(chosen)
         needs = None if stage or picture else _needs(sizing, chosen, report)
     if picture is not None:
         if nodes is not None:
