@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tinyserve.compiler.program import Choice, Optimize, Program
     from tinyserve.convert.settings import FloatShare
     from tinyserve.convert.settings import Options as Settings
+    from tinyserve.datasets.named import Reading
     from tinyserve.firmware.build import Firmware
     from tinyserve.firmware.toolchain import Name as ToolchainName
     from tinyserve.progress import Progress
@@ -64,16 +65,11 @@ class Converting:
     custom: tuple[str, ...]
     trust: bool
     keep_layout: bool
-    pixel_range: tuple[float, float] | None
-    stride: int
-    sample_rate: int
-    time: str
-    entity: str
+    reading: Reading
 
     def settings(self, measure: Callable[[bytes], Cost] | None = None) -> Settings:
         """How the source is loaded and data are read. Raises UsageError."""
         from tinyserve.convert.settings import Options as Settings
-        from tinyserve.datasets.named import Reading
 
         return Settings(
             input_shapes=tuple(shape(text) for text in self.shapes),
@@ -83,9 +79,7 @@ class Converting:
             keep_layout=self.keep_layout,
             operators=self.operators,
             measure=measure,
-            reading=Reading(
-                self.pixel_range, self.stride, self.sample_rate, time=self.time, entity=self.entity
-            ),
+            reading=self.reading,
         )
 
     def conversion(self, engine: str = "aot", measure: Callable[[bytes], Cost] | None = None) -> Conversion:
@@ -257,8 +251,18 @@ def shape(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in parts)
 
 
-def reading(function: F) -> F:
-    """--pixel-range, --stride, --sample-rate: how samples are made of images, CSV and audio."""
+def reading(function: Callable[..., Any]) -> Callable[..., Any]:
+    """--pixel-range, --stride, --sample-rate, --time, --entity: how samples are made of images, tables and
+    audio, as one argument ``reading``."""
+    names = ("pixel_range", "stride", "sample_rate", "time", "entity")
+
+    @wraps(function)
+    def command(**arguments: Any) -> Any:
+        from tinyserve.datasets.named import Reading
+
+        chosen = Reading(**{name: arguments.pop(name) for name in names})
+        return function(**arguments, reading=chosen)
+
     return chain(
         click.option(
             "--pixel-range", type=float, nargs=2, metavar="LOW HIGH",
@@ -280,7 +284,7 @@ def reading(function: F) -> F:
             "--entity", default="", metavar="COLUMN",
             help="The column that names each row's source: no window mixes two.",
         ),
-    )(function)  # fmt: skip
+    )(command)  # fmt: skip
 
 
 def measure_on(board: str, operators: tuple[Path, ...] = ()) -> Callable[[bytes], Cost]:

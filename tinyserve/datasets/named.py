@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,14 @@ class Reading:
     missing: bool = False
     time: str = ""
     entity: str = ""
+
+    def at(self, rate_hz: float) -> Reading:
+        """With this sampling rate, where none was given."""
+        return self if self.sample_rate else replace(self, sample_rate=round(rate_hz))
+
+    def in_front_of_features(self, rate_hz: float) -> Reading:
+        """At the rate of the features that take the samples, and know what to take for a missing value."""
+        return replace(self.at(rate_hz), missing=True)
 
 
 AS_IT_IS = Reading()

@@ -109,9 +109,7 @@ def run(
     """
     place = output_place(made.manifest, output)
     piece = piece or piece_samples(made.manifest.inputs)
-    if not reading.sample_rate:
-        reading = replace(reading, sample_rate=round(made.manifest.rate_hz))
-    stream = open_stream(dataset, made.manifest.inputs, piece, reading)
+    stream = open_stream(dataset, made.manifest.inputs, piece, reading.at(made.manifest.rate_hz))
     task, pieces = _task(made.manifest, place, stream.pieces, wanted)
     store = None
     if predictions is not None:

@@ -13,7 +13,7 @@ from tinyserve.cli.completion import BOARD, SCHEME, SOURCE
 from tinyserve.cli.options import PATH, QUANTIZE_HELP, REPRESENTATIVE_HELP, SOURCE_HELP
 
 if TYPE_CHECKING:
-    from tinyserve.features.spec import Spec
+    from tinyserve.datasets.named import Reading
     from tinyserve.quality.gates import Gates
 
 
@@ -109,11 +109,7 @@ def command(
     keep_layout: bool,
     features: Path | None,
     operators: tuple[Path, ...],
-    pixel_range: tuple[float, float] | None,
-    stride: int,
-    sample_rate: int,
-    time: str,
-    entity: str,
+    reading: Reading,
     mlperf_id: str,
 ) -> None:
     """Quantize a trained model, check it against the original, and write a bundle."""
@@ -121,7 +117,6 @@ def command(
     from tinyserve.cli.console import stdout
     from tinyserve.cli.progress import progress
     from tinyserve.convert.settings import Options
-    from tinyserve.datasets.named import Reading
     from tinyserve.errors import BudgetError
     from tinyserve.features import spec
     from tinyserve.quality.limits import of_bundle
@@ -145,14 +140,7 @@ def command(
         labels=options.read_labels(labels) if labels else (),
         measure=options.measure_on(board, operators),
         float_share=options.floats_on(board, operators),
-        reading=Reading(
-            pixel_range,
-            stride,
-            sample_rate or _rate(given),
-            missing=given is not None,
-            time=time,
-            entity=entity,
-        ),
+        reading=reading if given is None else reading.in_front_of_features(given.input.rate_hz),
     )
     conversion = workflow.Conversion(
         representative, quantize, output, name, samples, settings, operators=operators
@@ -165,11 +153,6 @@ def command(
         raise BudgetError(
             "; ".join(broken), f"{made.path} is written; `tinyserve debug` shows what would help"
         )
-
-
-def _rate(given: Spec | None) -> int:
-    """That raw samples must have: the specification's."""
-    return round(given.input.rate_hz) if given is not None else 0
 
 
 def _kept(text: str) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _PIECE_BYTES = 16 << 20
 
 
-def _data(function: Callable[..., None]) -> Callable[..., None]:
+def _data(function: Callable[..., Any]) -> Callable[..., Any]:
     """--data, and how samples are made of it."""
     data = click.option(
         "--data", required=True, metavar="DATA", help="Raw samples: arrays, Parquet, CSV, WAV, images."
@@ -58,7 +58,7 @@ def show(*, spec: Path) -> None:
 @click.option(
     "-o", "--output", type=PATH, required=True, metavar="FILE", help="The features, as .npz (x, y)."
 )
-def apply(*, spec: Path, output: Path, **data: Any) -> None:
+def apply(*, spec: Path, output: Path, data: str, reading: Reading) -> None:
     """Compute the features of raw samples, for training."""
     from tinyserve import files, npz
     from tinyserve.cli.console import echo
@@ -66,7 +66,7 @@ def apply(*, spec: Path, output: Path, **data: Any) -> None:
     from tinyserve.features.run import FeatureRunner
 
     given = specs.load(spec)
-    raw, labels = _raw(given, **data)
+    raw, labels = _raw(given, data, reading)
     made = FeatureRunner(given).run(raw)
     files.write(output, npz.packed({"x": made} if labels is None else {"x": made, "y": labels}))
     echo(f"{output}: {' × '.join(map(str, made.shape))} float32")
@@ -78,7 +78,7 @@ def apply(*, spec: Path, output: Path, **data: Any) -> None:
 @click.option(
     "-o", "--output", type=PATH, required=True, metavar="FILE", help="The specification with numbers (.json)."
 )
-def fit(*, spec: Path, output: Path, **data: Any) -> None:
+def fit(*, spec: Path, output: Path, data: str, reading: Reading) -> None:
     """Take the numbers of steps with `fit` from training data."""
     from tinyserve import files
     from tinyserve.cli.console import echo
@@ -89,7 +89,7 @@ def fit(*, spec: Path, output: Path, **data: Any) -> None:
     if output.suffix != ".json":
         raise UsageError(f"-o {output}: a fitted specification is JSON", f"-o {output.with_suffix('.json')}")
     given = specs.load(spec)
-    found = fitted_to(given, lambda: _pieces(given, **data))
+    found = fitted_to(given, lambda: _pieces(given, data, reading))
     assert found.fitted is not None
     files.write(output, specs.encode(found))
     echo(f"{output}: fitted to {found.fitted.samples:,} samples")
@@ -105,7 +105,7 @@ def fit(*, spec: Path, output: Path, **data: Any) -> None:
     metavar="FILE",
     help="Features used in training: .npz (x) or .npy.",
 )
-def check(*, spec: Path, prepared: Path, **data: Any) -> None:
+def check(*, spec: Path, prepared: Path, data: str, reading: Reading) -> None:
     """Compare features made elsewhere with ours, and say what explains a difference.
 
     Exit status 3 where they differ.
@@ -117,32 +117,33 @@ def check(*, spec: Path, prepared: Path, **data: Any) -> None:
     from tinyserve.report.text.features import skew_table
 
     given = specs.load(spec)
-    raw, _ = _raw(given, **data)
+    raw, _ = _raw(given, data, reading)
     skew = compared(given, raw, _prepared(prepared))
     stdout().print(skew_table(skew))
     if not skew.is_same:
         raise BudgetError("what was trained with is not what the device computes", skew.explanation)
 
 
-def _raw(spec: Spec, *, data: str, **reading: Any) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+def _raw(spec: Spec, data: str, reading: Reading) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
     """Raw samples as the specification's input takes them, and their labels. Raises DataError."""
     from tinyserve.datasets import stream
 
-    read = stream.load(data, [_input(spec)], _reading(spec, **reading))
+    read = stream.load(data, [_input(spec)], reading.in_front_of_features(spec.input.rate_hz))
     return read.inputs[0], read.labels
 
 
-def _pieces(spec: Spec, *, data: str, **reading: Any) -> Iterator[npt.NDArray[Any]]:
+def _pieces(spec: Spec, data: str, reading: Reading) -> Iterator[npt.NDArray[Any]]:
     """Raw samples a piece at a time; as ``_raw`` else."""
     from tinyserve.datasets import generator, stream
     from tinyserve.datasets.readers import RANDOM
 
     if data == RANDOM or generator.is_name(data):
-        yield _raw(spec, data=data, **reading)[0]
+        yield _raw(spec, data, reading)[0]
         return
     info = _input(spec)
     samples = max(1, _PIECE_BYTES // (8 * math.prod(info.shape)))
-    for part in stream.open_stream(Path(data), [info], samples, _reading(spec, **reading)).pieces:
+    how = reading.in_front_of_features(spec.input.rate_hz)
+    for part in stream.open_stream(Path(data), [info], samples, how).pieces:
         yield part.read().inputs[0]
 
 
@@ -150,21 +151,6 @@ def _input(spec: Spec) -> TensorInfo:
     from tinyserve.bundle import TensorInfo
 
     return TensorInfo(spec.input.name or "samples", [1, *spec.input.shape], spec.input.type)
-
-
-def _reading(
-    spec: Spec,
-    *,
-    pixel_range: tuple[float, float] | None,
-    stride: int,
-    sample_rate: int,
-    time: str,
-    entity: str,
-) -> Reading:
-    from tinyserve.datasets.named import Reading
-
-    rate = sample_rate or round(spec.input.rate_hz)
-    return Reading(pixel_range, stride, rate, missing=True, time=time, entity=entity)
 
 
 def _prepared(path: Path) -> npt.NDArray[Any]:
