@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tinyserve.bench.result import ArenaBlock
-from tinyserve.errors import ToolError, UsageError
 from tinyserve.report.html.arena_labels import clear_span, short_name
+from tinyserve.report.html.picture import picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FORMATS = (".png", ".svg", ".pdf")
 _COLORS = {
     "input": "#2a9d76", "activation": "#6f9bf0", "output": "#e39a57", "scratch": "#aab2bb",
     "state": "#b48be0", "rows": "#8fd0c0",
@@ -28,29 +27,15 @@ _LABEL_POINTS = (8.0, 6.5, 5.0)  # what is tried, largest first
 def draw(
     blocks: Sequence[ArenaBlock], layers: Sequence[str], arena_bytes: int, path: Path, title: str
 ) -> None:
-    """Draws the memory plan to ``path``; its suffix chooses the format.
-
-    Raises UsageError for another format and ToolError without matplotlib.
-    """
-    if path.suffix not in FORMATS:
-        raise UsageError(f"{path}: pictures are {', '.join(FORMATS)}", "choose one of these suffixes")
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolError("pictures need matplotlib", "pip install 'tinyserve[report]'") from error
-    # No dates and no random ids: the same plan is the same file.
-    with mpl.rc_context({"svg.hashsalt": "tinyserve", "svg.fonttype": "none"}):
-        width = min(max(8.0, 0.42 * len(layers) + 2.5), 26.0)
-        figure = Figure(figsize=(width, 6.5), layout="constrained")
+    """Draws the memory plan to ``path``. Raises as ``picture`` does."""
+    width = min(max(8.0, 0.42 * len(layers) + 2.5), 26.0)
+    with picture(path, width, 6.5) as figure:
         axes = figure.add_subplot()
         _draw_blocks(axes, blocks)
         _draw_axes(axes, layers, arena_bytes)
         axes.set_title(title)
         figure.draw_without_rendering()
         _label_blocks(axes, blocks)
-        metadata = {"Date": None} if path.suffix == ".svg" else None
-        figure.savefig(path, dpi=150, metadata=metadata)
 
 
 def _draw_blocks(axes: Axes, blocks: Sequence[ArenaBlock]) -> None:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tinyserve.errors import ToolError, UsageError
 from tinyserve.pipeline import condition
 from tinyserve.pipeline.make import Description, Stage
 from tinyserve.pipeline.places import node_of
-from tinyserve.report.html.arena_picture import FORMATS
+from tinyserve.report.html.picture import picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,23 +32,11 @@ class _Box:
 
 
 def draw(description: Description, path: Path, title: str) -> None:
-    """Draws the nodes to ``path``; its suffix chooses the format.
-
-    Raises UsageError for another format and ToolError without matplotlib.
-    """
-    if path.suffix not in FORMATS:
-        raise UsageError(f"{path}: pictures are {', '.join(FORMATS)}", "choose one of these suffixes")
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ToolError("pictures need matplotlib", "pip install 'tinyserve[report]'") from error
+    """Draws the nodes to ``path``. Raises as ``picture`` does."""
     boxes, edges = laid_out(description)
     columns = 1 + max(box.column for box in boxes.values())
     rows = 1 + max(box.row for box in boxes.values())
-    # No dates and no random ids: the same pipeline is the same file.
-    with mpl.rc_context({"svg.hashsalt": "tinyserve", "svg.fonttype": "none"}):
-        figure = Figure(figsize=(0.6 + _ACROSS * columns, 1.6 + _DOWN * rows), layout="constrained")
+    with picture(path, 0.6 + _ACROSS * columns, 1.6 + _DOWN * rows) as figure:
         axes = figure.add_subplot()
         for source, target, is_condition in edges:
             _arrow(axes, boxes[source], boxes[target], is_condition)
@@ -61,8 +48,6 @@ def draw(description: Description, path: Path, title: str) -> None:
         axes.set_ylim(-_DOWN * (rows - 1) - 0.9, 1.1)
         axes.set_axis_off()
         axes.set_title(title, parse_math=False)
-        metadata = {"Date": None} if path.suffix == ".svg" else None
-        figure.savefig(path, dpi=150, metadata=metadata)
 
 
 def laid_out(description: Description) -> tuple[dict[str, _Box], list[tuple[str, str, bool]]]:
