@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import postgres
+from tests.support import postgres, warm_worker
+from tinyserve.convert.worker import child
 
 TESTS = Path(__file__).parent
 # A type, a board or a compiler more is seconds more: `make test-fast` runs each of these tests once, `make
@@ -66,6 +67,19 @@ def _wants_tensorflow(found: pytest.ExceptionInfo[BaseException] | None, shown: 
     if found is None or FRONTENDS["tensorflow"].suits_this_python:
         return False
     return any(words in shown for words in _MISSING)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm_workers() -> Iterator[None]:
+    """Converter processes are forks of one that has imported TensorFlow."""
+    with warm_worker.started():
+        yield
+
+
+@pytest.fixture
+def cold_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Converter processes are started as users have them."""
+    monkeypatch.setattr(child.Worker, "_start", warm_worker.COLD_START)
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,7 @@ def check_sound(made: Bundle) -> None:
     assert read.manifest.expected_from.startswith("tflite-micro")
 
 
+@pytest.mark.usefixtures("cold_workers")
 def test_a_keras_model_becomes_a_checked_int8_bundle(models: Path, images: Path, tmp_path: Path) -> None:
     stages: list[str] = []
     made = convert(
@@ -95,6 +96,7 @@ def test_a_keras_model_becomes_a_checked_int8_bundle(models: Path, images: Path,
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", ["cnn.h5", "cnn_saved"])
+@pytest.mark.usefixtures("cold_workers")
 def test_other_keepings_of_the_same_model_give_the_same_answers(
     models: Path, images: Path, tmp_path: Path, source: str
 ) -> None:

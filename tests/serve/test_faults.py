@@ -58,15 +58,15 @@ def ask(served: Served, samples: int = 1, **parameters: Any) -> Reply:
 
 
 def test_what_can_not_be_on_time_is_refused_at_once(shapes: Bundle, tmp_path: Path) -> None:
-    script = Script(seconds=0.2)
+    script = Script(claimed_s=20.0)
+    script.gate.clear()  # not even one inference can be waited for
     with serving(fleet(shapes), tmp_path, open_with=script.open, members=2) as served:
-        begin = time.monotonic()
-        reply = ask(served, timeout=50_000)
+        reply = ask(served, timeout=5_000_000)
         assert reply.status == 503 and reply.json["reason"] == "deadline" and reply.json["retry_after_ms"] > 0
         assert int(reply.headers["retry-after"]) >= 1
-        assert time.monotonic() - begin < 0.15  # not even one inference was waited for
-        assert ask(served, 2, timeout=400_000).status == 200
-        assert ask(served, 5, timeout=400_000).json["reason"] == "deadline"
+        script.gate.set()
+        assert ask(served, 2, timeout=40_000_000).status == 200
+        assert ask(served, 5, timeout=40_000_000).json["reason"] == "deadline"
         assert len(script.ran) == 2
 
 
@@ -89,7 +89,8 @@ def test_what_a_failing_member_computed_is_computed_by_another(shapes: Bundle, t
     with serving(fleet(shapes), tmp_path, open_with=script.open, members=2) as served:
         with ThreadPoolExecutor(4) as threads:
             replies = [threads.submit(ask, served) for _ in range(4)]
-            time.sleep(0.2)
+            pool = served.running.gateway.pool("shapes")
+            _until(lambda: served.inside(lambda: pool.waiting) == 2)  # and each member has one
             script.broken["a"] = "unplugged"
             script.gate.set()
             answers = [reply.result() for reply in replies]
@@ -141,12 +142,12 @@ def test_a_member_whose_first_answer_is_wrong_never_serves(shapes: Bundle, tmp_p
 
 
 def test_this_computer_answers_what_members_can_not(shapes: Bundle, tmp_path: Path) -> None:
-    script = Script(seconds=0.2)
+    script = Script(claimed_s=20.0)
     with serving(fleet(shapes), tmp_path, Options(spill=True), script.open, members=3) as served:
-        script.seconds = 0.01
+        script.claimed_s = 0.01
         served.inside(lambda: served.running.gateway.reset("spill-shapes"))
         _until(lambda: _members(served)["spill-shapes"].bound_s < 0.1)
-        reply = ask(served, timeout=100_000)
+        reply = ask(served, timeout=10_000_000)
         assert reply.status == 200 and reply.json["parameters"]["member"] == "spill-shapes"
 
 
@@ -207,9 +208,9 @@ def test_one_slow_inference_refuses_later_requests_for_a_minute_at_most(
     script = Script(seconds=0.01)
     with serving(fleet(shapes), tmp_path, open_with=script.open, members=2) as served:
         script.seconds = 1.5
-        assert ask(served, samples=2, timeout=9_000_000).status == 200
+        assert ask(served, samples=2, timeout=60_000_000).status == 200
         script.seconds = 0.01
-        assert ask(served, timeout=500_000).status == 503
+        assert ask(served, timeout=1_500_000).status == 503
         monkeypatch.setattr(estimate, "REMEMBERED_S", 0.1)  # the minute is over
         time.sleep(0.2)
-        assert ask(served, timeout=500_000).status == 200
+        assert ask(served, timeout=1_500_000).status == 200

@@ -93,7 +93,11 @@ def test_twins_and_boards_answer_with_tflms_bytes_and_come_and_go(
         assert ran_on(served, shapes, 2) == {"twin"}
         with plugged_in(shapes, port):
             served.wait_ready(2)
-            assert ran_on(served, shapes, 12) == {"twin", "desk"}
+            found: set[str] = set()
+            deadline = time.monotonic() + 60
+            while found != {"twin", "desk"} and time.monotonic() < deadline:  # by the times that each took
+                found |= ran_on(served, shapes, 12)
+            assert found == {"twin", "desk"}
             desk = next(m for m in served.inside(served.running.gateway.members) if m.name == "desk")
             assert desk.identity is not None and desk.identity.port == str(port)
         deadline = time.monotonic() + 30

@@ -8,21 +8,45 @@ import select
 import threading
 import time
 import tty
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import islice
 from types import TracebackType
 
-ARRIVAL_S = 0.1  # the kernel hands on what was written to a pty later, on a busy machine
+import pytest
+import serial
+
+from tinyserve.bench.energy.meter import Recording
+
+_PATIENCE_S = 60.0
+_taken: Counter[str] = Counter()
+"""Bytes that programs have read, by port."""
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notes what programs read of their ports: the kernel hands on what was written to a pty when it finds
+    the time."""
+    read = serial.Serial.read
+
+    def counting(port: serial.Serial, size: int = 1) -> bytes:
+        data = bytes(read(port, size))
+        _taken[port.port] += len(data)
+        return data
+
+    monkeypatch.setattr(serial.Serial, "read", counting)
 
 
 class PtyInstrument:
     """A program on the far side of a serial port. ``answer`` turns received bytes into an answer; while
-    ``streaming`` is set, ``stream`` gives bytes to send."""
+    ``streaming`` is set, ``stream`` gives bytes to send; ``done`` is set when it has no more."""
 
     def __init__(self) -> None:
+        self.done = threading.Event()
+        self._sent = 0
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)
+        _taken[self.port] = 0
         self.received = b""
         self.streaming = threading.Event()
         self._over = threading.Event()
@@ -33,6 +57,14 @@ class PtyInstrument:
 
     def stream(self) -> bytes:
         raise NotImplementedError
+
+    def wait_recorded(self, recording: Recording) -> None:
+        """Until it has sent all that it has and the recording has taken that, or has failed. Needs
+        ``count_reads``."""
+        deadline_s = time.monotonic() + _PATIENCE_S
+        while not recording.failed() and not (self.done.is_set() and _taken[self.port] == self._sent):
+            assert time.monotonic() < deadline_s, f"{_taken[self.port]} of {self._sent} bytes were read"
+            time.sleep(0.001)
 
     def unplug(self) -> None:
         """The cable is pulled: reads and writes of the other side fail from now on."""
@@ -59,9 +91,19 @@ class PtyInstrument:
             if readable:
                 data = os.read(self._master, 4096)
                 self.received += data
-                os.write(self._master, self.answer(data))
+                self._write(self.answer(data))
             if self.streaming.is_set():
-                os.write(self._master, self.stream())
+                data = self.stream()
+                self._write(data)
+                if not data:
+                    self.streaming.clear()
+                    self.done.set()
+
+    def _write(self, data: bytes) -> None:
+        while data:
+            sent = os.write(self._master, data)
+            self._sent += sent
+            data = data[sent:]
 
 
 class LineInstrument(PtyInstrument):
@@ -70,7 +112,6 @@ class LineInstrument(PtyInstrument):
     def __init__(self, lines: Iterator[str]) -> None:
         super().__init__()
         self._lines = lines
-        self.done = threading.Event()
 
     def answer(self, data: bytes) -> bytes:
         if b"start" in data:
@@ -80,12 +121,7 @@ class LineInstrument(PtyInstrument):
         return b""
 
     def stream(self) -> bytes:
-        chunk = list(islice(self._lines, 20))
-        if not chunk:
-            self.streaming.clear()
-            time.sleep(ARRIVAL_S)
-            self.done.set()
-        return "".join(f"{line}\r\n" for line in chunk).encode()
+        return "".join(f"{line}\r\n" for line in islice(self._lines, 20)).encode()
 
 
 class Ppk2Instrument(PtyInstrument):
@@ -100,7 +136,6 @@ class Ppk2Instrument(PtyInstrument):
     def __init__(self, words: Iterator[int]) -> None:
         super().__init__()
         self._words = words
-        self.done = threading.Event()
 
     def answer(self, data: bytes) -> bytes:
         if b"\x06" in data and data != b"\x0d\x06":
@@ -110,11 +145,7 @@ class Ppk2Instrument(PtyInstrument):
         return self.METADATA if b"\x19" in data else b""
 
     def stream(self) -> bytes:
-        chunk = list(islice(self._words, 250))
-        if not chunk:
-            self.streaming.clear()
-            self.done.set()
-        return b"".join(word.to_bytes(4, "little") for word in chunk)
+        return b"".join(word.to_bytes(4, "little") for word in islice(self._words, 250))
 
 
 class Lpm01aInstrument(PtyInstrument):
@@ -125,7 +156,6 @@ class Lpm01aInstrument(PtyInstrument):
         self._lines = lines
         self._refuse = refuse
         self.commands: list[str] = []
-        self.done = threading.Event()
 
     def answer(self, data: bytes) -> bytes:
         return b"".join(self._one(line) for line in data.decode().split("\r\n") if line)
@@ -146,11 +176,7 @@ class Lpm01aInstrument(PtyInstrument):
         return f"PowerShield > ack {command}{extra}\r\n".encode()
 
     def stream(self) -> bytes:
-        chunk = list(islice(self._lines, 10))
-        if not chunk:
-            self.streaming.clear()
-            self.done.set()
-        return "".join(f"{line}\r\n" for line in chunk).encode()
+        return "".join(f"{line}\r\n" for line in islice(self._lines, 10)).encode()
 
 
 Pattern = Callable[[int], float]

@@ -4,19 +4,23 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 
-from tests.bench.energy.fakes import LineInstrument, Lpm01aInstrument, Ppk2Instrument, square
+from tests.bench.energy.fakes import LineInstrument, Lpm01aInstrument, Ppk2Instrument, count_reads, square
 from tinyserve.bench.energy import open_meter
 from tinyserve.bench.energy.analysis import measure
 from tinyserve.bench.energy.meter import Recording
 from tinyserve.errors import DeviceError, UsageError
 
 SAMPLES = 1000
+
+
+@pytest.fixture(autouse=True)
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    count_reads(monkeypatch)
 
 
 def lines(marker: bool = True, start_us: int = 0, step_us: int = 100) -> Iterator[str]:
@@ -29,7 +33,7 @@ def test_the_line_protocol_gives_every_sample_with_its_marker() -> None:
     with LineInstrument(lines()) as fake:
         meter = open_meter(f"serial:{fake.port}", 3.0)
         with Recording(meter) as recording:
-            assert fake.done.wait(20)
+            fake.wait_recorded(recording)
         meter.close()
     trace = recording.trace
     assert len(trace) == SAMPLES
@@ -45,7 +49,7 @@ def test_lost_samples_overranges_and_comments_of_the_line_protocol_are_counted()
     with LineInstrument(iter(text)) as fake:
         meter = open_meter(f"serial:{fake.port}")
         with Recording(meter) as recording:
-            assert fake.done.wait(20)
+            fake.wait_recorded(recording)
         meter.close()
     trace = recording.trace
     assert trace.time_us.tolist() == [0, 10, 40, 50]
@@ -56,7 +60,7 @@ def test_a_clock_of_32_bits_that_wraps_goes_on() -> None:
     with LineInstrument(lines(start_us=2**32 - 20_000)) as fake:
         meter = open_meter(f"serial:{fake.port}")
         with Recording(meter) as recording:
-            assert fake.done.wait(20)
+            fake.wait_recorded(recording)
         meter.close()
     assert np.diff(recording.trace.time_us).tolist() == [100.0] * (SAMPLES - 1)
 
@@ -64,24 +68,24 @@ def test_a_clock_of_32_bits_that_wraps_goes_on() -> None:
 def test_a_port_that_sends_other_text_is_not_taken_for_a_meter() -> None:
     with LineInstrument(itertools.repeat("m-ready", 100)) as fake:
         meter = open_meter(f"serial:{fake.port}")
-        with pytest.raises(DeviceError, match="m-ready"), Recording(meter):
-            assert fake.done.wait(20)
+        with pytest.raises(DeviceError, match="m-ready"), Recording(meter) as recording:
+            fake.wait_recorded(recording)
         meter.close()
 
 
 def test_a_silent_meter_is_named() -> None:
     with LineInstrument(iter(())) as fake:
         meter = open_meter(f"serial:{fake.port}")
-        with pytest.raises(DeviceError, match="sent no samples"), Recording(meter):
-            assert fake.done.wait(20)
+        with pytest.raises(DeviceError, match="sent no samples"), Recording(meter) as recording:
+            fake.wait_recorded(recording)
         meter.close()
 
 
 def test_a_meter_that_is_unplugged_in_a_recording_is_an_error_and_not_a_hang() -> None:
     with LineInstrument(lines()) as fake:
         meter = open_meter(f"serial:{fake.port}")
-        with pytest.raises(DeviceError, match=r"vanished|sent no samples"), Recording(meter):
-            assert fake.done.wait(20)
+        with pytest.raises(DeviceError, match=r"vanished|sent no samples"), Recording(meter) as recording:
+            fake.wait_recorded(recording)
             fake.unplug()
         meter.close()
 
@@ -103,7 +107,7 @@ def test_the_ppk2_gives_currents_of_its_calibration_and_d0_as_marker() -> None:
     with Ppk2Instrument(samples) as fake:
         meter = open_meter(f"ppk2:{fake.port}", 3.0)
         with Recording(meter) as recording:
-            assert fake.done.wait(20)
+            fake.wait_recorded(recording)
         meter.close()
         trace = recording.trace
         assert fake.received.startswith(b"\x19")
@@ -122,7 +126,7 @@ def test_samples_that_the_ppk2_lost_leave_a_gap_in_time() -> None:
     with Ppk2Instrument(word(1000, i) for i in kept) as fake:
         meter = open_meter(f"ppk2:{fake.port}")
         with Recording(meter) as recording:
-            assert fake.done.wait(20)
+            fake.wait_recorded(recording)
         meter.close()
     # And three samples on either side of the gap: bytes of theirs may be lost, too.
     assert recording.trace.dropped == 16
@@ -135,7 +139,7 @@ def test_the_end_of_the_ppk2s_largest_range_is_counted_as_overrange() -> None:
     with Ppk2Instrument(iter(full)) as fake:
         meter = open_meter(f"ppk2:{fake.port}")
         with Recording(meter) as recording:
-            assert fake.done.wait(20)
+            fake.wait_recorded(recording)
         meter.close()
     assert recording.trace.overrange == 10
 
@@ -158,7 +162,7 @@ def test_the_lpm01a_is_configured_and_its_samples_decoded() -> None:
     with Lpm01aInstrument(shield_lines()) as fake:
         meter = open_meter(f"lpm01a:{fake.port}", 3.0)
         with Recording(meter) as recording:
-            assert fake.done.wait(20)
+            fake.wait_recorded(recording)
         meter.close()
         assert fake.commands[:4] == ["htc", "powershield", "volt 3000m", "freq 10k"]
     trace = recording.trace
@@ -180,7 +184,7 @@ def test_time_stamps_of_the_lpm01a_tell_what_was_lost() -> None:
     with Lpm01aInstrument(iter(text)) as fake:
         meter = open_meter(f"lpm01a:{fake.port}")
         with Recording(meter) as recording:
-            assert fake.done.wait(20)
+            fake.wait_recorded(recording)
         meter.close()
     assert recording.trace.dropped == 1000
     assert recording.trace.time_us[100] == 110_000
@@ -210,8 +214,7 @@ def test_times_that_leap_for_one_line_are_damaged_lines_and_not_wraps() -> None:
     with LineInstrument(iter(text)) as fake:
         meter = open_meter(f"serial:{fake.port}")
         with Recording(meter) as recording:
-            assert fake.done.wait(20)
-            time.sleep(0.3)  # a pty takes a while on a busy machine
+            fake.wait_recorded(recording)
         meter.close()
     assert recording.trace.time_us.tolist() == [0, 10, 30, 50, 70]
     assert recording.trace.dropped == 4
@@ -220,9 +223,8 @@ def test_times_that_leap_for_one_line_are_damaged_lines_and_not_wraps() -> None:
 def test_a_meter_that_never_ends_its_line_is_an_error() -> None:
     with LineInstrument(iter(["0" * 5000] * 3)) as fake:
         meter = open_meter(f"serial:{fake.port}")
-        with pytest.raises(DeviceError, match="without a line end"), Recording(meter):
-            assert fake.done.wait(20)
-            time.sleep(0.3)  # a pty takes a while on a busy machine
+        with pytest.raises(DeviceError, match="without a line end"), Recording(meter) as recording:
+            fake.wait_recorded(recording)
         meter.close()
 
 
@@ -233,8 +235,7 @@ def test_a_line_of_the_lpm01a_that_lost_a_character_gives_no_other_current(lost:
     with Lpm01aInstrument(iter(text)) as fake:
         meter = open_meter(f"lpm01a:{fake.port}")
         with Recording(meter) as recording:
-            assert fake.done.wait(20)
-            time.sleep(0.3)  # a pty takes a while on a busy machine
+            fake.wait_recorded(recording)
         meter.close()
     assert np.allclose(recording.trace.current_ua, 1000.0)
     assert (len(recording.trace), recording.trace.dropped) == (6, 6)
@@ -248,8 +249,7 @@ def test_a_ppk2_stream_that_loses_a_byte_keeps_its_currents() -> None:
     with Ppk2Instrument(iter(np.frombuffer(damaged, "<u4").tolist())) as fake:
         meter = open_meter(f"ppk2:{fake.port}", 3.0)
         with Recording(meter) as recording:
-            assert fake.done.wait(20)
-            time.sleep(0.3)  # a pty takes a while on a busy machine
+            fake.wait_recorded(recording)
         meter.close()
     trace = recording.trace
     assert np.ptp(trace.current_ua) < 1.0

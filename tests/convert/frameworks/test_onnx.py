@@ -80,6 +80,7 @@ def check_close(made: Bundle, least_db: float) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("cold_workers")
 def test_layouts_are_known_where_no_shape_tells(cube: Path, tmp_path: Path) -> None:
     made = convert(cube, representative=data_for(tmp_path / "d.npz", image=(6, 6, 6)), output=tmp_path / "b")
     check_close(made, 28)

@@ -77,6 +77,7 @@ def test_layers_answer_as_the_pipeline_does(name: str, iris: Path) -> None:
     assert made.manifest.accuracy[0].max_error < 1e-3
 
 
+@pytest.mark.usefixtures("cold_workers")
 def test_an_int8_classifier_keeps_its_classes(iris: Path) -> None:
     made = converted(make_pipeline(StandardScaler(), LogisticRegression()).fit(X, Y), iris, "int8")
     assert made.manifest.inputs[0].dtype == "int8"

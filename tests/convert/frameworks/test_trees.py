@@ -259,6 +259,7 @@ def saved(directory: Path, model: Any, samples: Array, labels: Array) -> tuple[P
     return directory / "m.joblib", directory / "data.npz"
 
 
+@pytest.mark.usefixtures("cold_workers")
 def test_a_pipeline_becomes_a_bundle_that_benches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
