@@ -78,6 +78,7 @@ soak: $(VENV)/.test ## long runs: random networks (MODELS, default 500) through 
 	$(BIN)/python -m tests.convert.frameworks.networks.soak --models $${MODELS:-500} --framework pytorch
 	$(BIN)/python -m tests.convert.frameworks.networks.architectures_soak
 	$(BIN)/python -m tests.convert.first_models
+	$(BIN)/python -m tests.compiler.graph.soak --models $${DAMAGED:-50000}
 	$(BIN)/python -m tests.sweep --models $${SWEEP:-cover}
 	$(BIN)/python -m tests.cliffs
 	$(BIN)/python -m tests.slots.power_cuts

@@ -9,9 +9,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import postgres, warm_worker
 from tinyserve.convert.worker import child
+
+# Hypothesis times examples by the clock on the wall, which goes on while a busy machine does something else.
+settings.register_profile("tinyserve", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tinyserve")
 
 TESTS = Path(__file__).parent
 # A type, a board or a compiler more is seconds more: `make test-fast` runs each of these tests once, `make

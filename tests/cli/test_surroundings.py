@@ -81,13 +81,16 @@ def test_files_that_find_no_room_in_mid_command_leave_nothing(
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
     env = {"TINYSERVE_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path), "MARK": mark}
+    # Python up to 3.12 keeps bytecode that was cut off: whatever imports the module then, here or in another
+    # test, ends in "marshal data too short".
+    env["PYTHONDONTWRITEBYTECODE"] = "1"
     done = run(*arguments, preexec_fn=limit, cwd=tmp_path, env=env)
     said = [line for line in done.stderr.splitlines() if not line.startswith("…")]
     assert done.returncode == 9, done.stderr
     assert len(said) == 2 and "File too large" in said[0] and said[1].startswith("  try: "), done.stderr
     assert not (tmp_path / result).exists()
     assert {path.name for path in tmp_path.iterdir()} <= {"m.tflite", "cache", "build"}
-    assert marked(mark) == []
+    assert_gone(mark)
 
 
 @pytest.mark.parametrize("arguments", [("bench", "--board", "host"), ("accuracy", "--dataset", "d.npz")])
@@ -168,10 +171,15 @@ def test_a_matrix_whose_parent_is_killed_leaves_no_process(tmp_path: Path) -> No
         assert len(marked(mark)) >= 4
         process.kill()
         process.wait(30)
-        deadline = time.monotonic() + 30
-        while marked(mark) and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert marked(mark) == []
+        assert_gone(mark)
+
+
+def assert_gone(mark: str) -> None:
+    """Who was killed, or reads the end of a pipe, ends when the machine gets to it."""
+    deadline = time.monotonic() + 60
+    while marked(mark) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert marked(mark) == []
 
 
 def marked(mark: str) -> list[int]:

@@ -57,7 +57,7 @@ def _named(name: str) -> Compiled:
     return replace(made, program=replace(program, input_tensors=tensors))
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(name=names, tensor=names, board_name=names, kind=st.sampled_from(["twin", "board", "pio", *KINDS]))
 def test_hostile_names_change_nothing_that_is_acted_on(
     tmp_path_factory: pytest.TempPathFactory, name: str, tensor: str, board_name: str, kind: str

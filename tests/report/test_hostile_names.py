@@ -66,7 +66,7 @@ def _printed() -> Iterator[io.StringIO]:
         yield stream
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(names.filter(str.strip))
 def test_the_terminal_shows_names_and_obeys_none(name: str) -> None:
     report = report_of(name)
@@ -88,14 +88,14 @@ def test_square_brackets_are_no_markup_and_colons_no_pictures() -> None:
 
 # JSON is for programs, which get every name as it is.
 @pytest.mark.parametrize("form", [form for form in FORMS if form != "json"])
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(name=names.filter(str.strip))
 def test_every_form_is_text_without_control_characters(form: str, name: str) -> None:
     text = encode(form, report_of(name), [], None).decode("utf-8")
     assert not [c for c in text if unicodedata.category(c) == "Cc" and c not in "\n\t"]
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(names.filter(str.strip))
 def test_junit_is_well_formed(name: str) -> None:
     report = report_of(name)
@@ -104,7 +104,7 @@ def test_junit_is_well_formed(name: str) -> None:
     assert [element.tag for element in root.iter()] == [element.tag for element in plain.iter()]
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(names.filter(str.strip))
 def test_markdown_keeps_its_table_and_has_no_markup_of_others(name: str) -> None:
     text = markdown.encode(report_of(name), [], None)
@@ -130,7 +130,7 @@ class _Tags(HTMLParser):
         self.found.append((tag, [name for name, _ in attrs]))
 
 
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(names.filter(str.strip))
 def test_html_has_the_elements_that_it_has_with_any_name(name: str) -> None:
     page = html.encode(report_of(name), [], None)

@@ -176,7 +176,7 @@ ANY = st.recursive(
 KEYS = st.sampled_from(["name", "datatype", "shape", "data", "parameters"])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.dictionaries(KEYS, ANY, max_size=3), st.binary(max_size=8), st.integers(0, 400) | st.none())
 def test_any_change_of_a_request_is_read_or_refused(
     shapes: Bundle, changes: dict[str, Any], tail: bytes, length: int | None
@@ -190,7 +190,7 @@ def test_any_change_of_a_request_is_read_or_refused(
     assert all([len(data) for data in sample] == [64] for sample in request.samples)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.binary(max_size=200), st.text(max_size=10) | st.none())
 def test_any_bytes_are_refused(shapes: Bundle, content: bytes, length: str | None) -> None:
     with pytest.raises(RequestError):

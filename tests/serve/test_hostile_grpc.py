@@ -97,7 +97,7 @@ def test_a_deadline_that_can_not_be_met_is_refused(call: Any) -> None:
 NUMBERS = st.lists(st.integers(-(2**40), 2**40), max_size=5)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     NUMBERS,
     st.sampled_from(["INT8", "FP32", "INT64", "BOOL", "x"]),

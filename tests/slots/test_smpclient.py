@@ -33,9 +33,9 @@ def port(m0: Workshop) -> Iterator[str]:
     paths: Queue[str] = Queue()
     thread = threading.Thread(target=serve, args=(device, paths.put, over.is_set), daemon=True)
     thread.start()
-    yield paths.get(timeout=10)
+    yield paths.get(timeout=60)
     over.set()
-    thread.join(10)
+    thread.join(60)
 
 
 def test_smpclient_uploads_tests_resets_and_confirms(port: str, m0: Workshop) -> None:

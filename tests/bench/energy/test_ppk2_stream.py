@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tinyserve.bench.energy.ppk2_stream import align
@@ -40,7 +40,6 @@ def test_lost_samples_leave_a_gap() -> None:
     assert (sent[found.place] == found.words).all()
 
 
-@settings(deadline=None)
 @given(
     at=st.lists(st.integers(200, 3999), min_size=1, max_size=6),
     kind=st.sampled_from(["lost", "inserted"]),

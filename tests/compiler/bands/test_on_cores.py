@@ -59,6 +59,7 @@ def test_images_by_rows_give_tflm_s_bytes(core: str, cases: Expected, tmp_path: 
         assert output == np.ascontiguousarray(expected).tobytes(), label
 
 
+@pytest.mark.slow
 def test_mobilenet_runs_by_rows_in_a_fraction_of_the_memory() -> None:
     data = image_models.mobilenet_v2(0.35, 96)
     whole = compile_model(data, Target(frozenset({"host"}), "speed"))

@@ -63,6 +63,7 @@ def generated(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return {rule: place for rule, place in found.items() if not place.startswith("kernels/")}
 
 
+@pytest.mark.slow
 def test_portable_kernels_deviate_from_no_rule_but_those_in_the_record(kernels: dict[str, str]) -> None:
     assert kernels
     unrecorded = {rule: place for rule, place in kernels.items() if rule not in recorded()}

@@ -104,8 +104,8 @@ def fuzz(
 
 
 def test_thousands_of_damaged_models() -> None:
-    accepted = fuzz(small_models(), 0, 4000, emit=True)
-    assert 100 < accepted < 3900
+    accepted = fuzz(small_models(), 0, 3000, emit=True)
+    assert 100 < accepted < 2900
 
 
 def test_a_model_that_takes_too_long_is_found() -> None:
@@ -156,12 +156,3 @@ def _kernels(program: Program) -> str:
 def test_damaged_real_models() -> None:
     accepted = fuzz([model_bytes(name) for name in sorted(INT8_CRC)], 0, 300, emit=False)
     assert 0 < accepted < 300
-
-
-@pytest.mark.slow
-@pytest.mark.models
-@pytest.mark.timeout(1800)
-def test_fifty_thousand_damaged_models() -> None:
-    assert fuzz(small_models(), 10_000, 40_000, emit=True, timeout_s=800) > 1000
-    real = [model_bytes(name) for name in sorted(INT8_CRC)]
-    assert fuzz(real, 50_000, 10_000, emit=False, timeout_s=800) > 1000

@@ -24,7 +24,7 @@ def in_memories(one: Program, *memories: MemoryRegion) -> MemoryPlan:
     return place(one, plan(one), Memories(arena=memories))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(programs(), st.lists(st.integers(1, 70), min_size=2, max_size=3), st.randoms())
 def test_parts_hold_every_buffer_for_its_life(one: Program, sizes: list[int], chance: object) -> None:
     whole = plan(one)

@@ -28,7 +28,7 @@ def creeping(optimize: Optimize, macs: int = 10_000_000) -> Program:
     return replace(program(calls, values[:1], values[-1:]), target=Target(optimize=optimize))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(programs(), st.data())
 def test_a_program_with_any_moves_has_a_plan_that_runs(random_program: Program, data: st.DataObject) -> None:
     candidates = _candidates(random_program)

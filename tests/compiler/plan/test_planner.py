@@ -17,7 +17,7 @@ from tinyserve.compiler.plan.planner import check, plan, solve
 from tinyserve.compiler.program import MemoryPlan, Overlap, Program
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(programs())
 def test_a_plan_lets_every_kernel_read_what_was_written(random_program: Program) -> None:
     made = plan(random_program)
@@ -25,7 +25,7 @@ def test_a_plan_lets_every_kernel_read_what_was_written(random_program: Program)
     Machine(random_program, made).run()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(programs(), st.data())
 def test_check_refuses_whatever_the_machine_refuses(random_program: Program, data: st.DataObject) -> None:
     made = plan(random_program)
@@ -38,7 +38,7 @@ def test_check_refuses_whatever_the_machine_refuses(random_program: Program, dat
         assert check(random_program, broken)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(programs(most_calls=5))
 def test_small_programs_get_the_best_of_all_orders(random_program: Program) -> None:
     assume(len(random_program.buffers) <= 6)

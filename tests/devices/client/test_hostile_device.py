@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.hostile import names
@@ -87,7 +87,6 @@ lines = st.one_of(
 )
 
 
-@settings(deadline=2000)
 @given(
     changed=st.dictionaries(st.sampled_from([*INFO, "clock_hz", "input_1_bytes"]), numbers, max_size=2),
     said=st.lists(st.lists(lines, max_size=6), min_size=12, max_size=40),
@@ -105,7 +104,9 @@ def test_answers_from_a_grammar_end_in_values_or_errors(
         text = "".join(f"{line}\r\n" for line in next(answers, []))
         yield text.encode(errors="replace") + (b"m-ready\r\n" if ready else b"")
 
+    begin = time.thread_time()
     ask_everything(Client(Device(say)))
+    assert time.thread_time() - begin < 2
 
 
 ENDLESS = {
@@ -128,15 +129,18 @@ def test_an_answer_without_end_is_ended(what: str, monkeypatch: pytest.MonkeyPat
 
     client = Client(Device(say))
     client.identify()
-    begin = time.monotonic()
+    begin = time.thread_time()  # it never waits
     with pytest.raises(DeviceError):
         client.infer(3)
-    assert time.monotonic() - begin < 5
+    assert time.thread_time() - begin < 5
 
 
 def test_a_line_that_drips_is_given_up_when_its_time_is_over() -> None:
+    dripped = 0
+
     def drip() -> Iterator[bytes]:
-        while True:
+        nonlocal dripped
+        for dripped in itertools.count(1):  # noqa: B007
             time.sleep(0.01)
             yield b"m"
 
@@ -144,10 +148,9 @@ def test_a_line_that_drips_is_given_up_when_its_time_is_over() -> None:
     link.read_line(1)
     link.read_line(1)
     link.write(b"name%")
-    begin = time.monotonic()
     with pytest.raises(DeviceError, match="no answer within"):
         link.read_line(0.2)
-    assert time.monotonic() - begin < 2
+    assert dripped <= 0.2 / 0.01 + 1
     assert len(link.partial_line) < MAX_LINE_BYTES
 
 

@@ -282,5 +282,5 @@ def test_a_runner_that_does_not_read_stops_nothing(tmp_path: Path, monkeypatch: 
         begun = time.monotonic()
         while time.monotonic() - begun < 0.1:
             board.poll()
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 60  # and not as long as nobody reads
         os.close(asking)

@@ -270,7 +270,7 @@ USES = {
 STEPS = ["challenge", "unlock", "replay", "stranger", "without the label", "lock", "reset", *USES]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from([*STEPS, "challenge", "unlock", "unlock"]), max_size=30))
 def test_the_line_is_open_for_who_has_signed_the_last_number_alone(secure: Path, steps: list[str]) -> None:
     line = Line()

@@ -74,7 +74,7 @@ def test_vectors_of_rfc_8032(library: ctypes.CDLL, number: int) -> None:
     message=st.binary(max_size=200),
     bit=st.integers(0, 64 * 8 - 1),
 )
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_signature_holds_and_one_with_a_flipped_bit_does_not(
     library: ctypes.CDLL, secret: bytes, message: bytes, bit: int
 ) -> None:
@@ -89,7 +89,7 @@ def test_a_signature_holds_and_one_with_a_flipped_bit_does_not(
 
 
 @given(key=st.binary(min_size=32, max_size=32), signature=st.binary(min_size=64, max_size=64))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_random_bytes_are_no_signature(library: ctypes.CDLL, key: bytes, signature: bytes) -> None:
     assert not verify(library, signature, key, b"message")
 

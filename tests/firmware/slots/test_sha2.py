@@ -34,6 +34,6 @@ def test_every_length_up_to_three_blocks(library: ctypes.CDLL, name: str) -> Non
 
 @pytest.mark.parametrize("name", ["sha256", "sha512"])
 @given(pieces=st.lists(st.binary(max_size=300), max_size=8))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_pieces_hash_as_what_they_join_to(library: ctypes.CDLL, name: str, pieces: list[bytes]) -> None:
     assert digest(library, name, pieces) == hashlib.new(name, b"".join(pieces)).digest()

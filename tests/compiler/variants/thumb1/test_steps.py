@@ -35,7 +35,7 @@ def computed(found: Scaling, accumulators: np.ndarray) -> np.ndarray:
     return (scaled + found.offset) >> found.shift
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(channels)
 def test_every_accumulator_gives_what_tflm_gives(channel: Channel) -> None:
     found = scaling(channel)
