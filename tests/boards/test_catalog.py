@@ -77,6 +77,7 @@ def test_a_path_to_a_toml_file_loads_a_board_of_ones_own(tmp_path: Path) -> None
         ('pid = 0x805a', 'pid = "805a"', "usb", "Expected `int`"),
         ('kind = "sram"', 'kind = "ram"', "ram.kind", "Invalid enum value"),
         ('role = "bootloader"', 'role = "boot"', "usb", "Invalid enum value"),
+        ('= "nano33ble"', '= "nano33ble"\nwhole = ["rom"]', "platformio.whole", "Invalid enum value"),
         ('= "nano33ble"', '= "nano33ble"\nframework = "espidf"', "platformio.framework", "Arduino"),
     ],
 )  # fmt: skip

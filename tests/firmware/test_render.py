@@ -49,6 +49,18 @@ def test_every_real_board_renders_as_an_arduino_project(board: Board, tmp_path: 
     assert not (tmp_path / "src" / "main.c").exists()
 
 
+def test_a_region_of_which_platformio_knows_a_part_is_stated_whole(tmp_path: Path) -> None:
+    for name, option in [("nucleo-g0b1re", "maximum_size"), ("b-u585i-iot02a", "maximum_ram_size")]:
+        board = ALL[name]
+        render(tiny_model(), board, tmp_path / name)
+        ini = configparser.ConfigParser()
+        ini.read(tmp_path / name / "platformio.ini")
+        stated = {key: value for key, value in ini[f"env:{name}"].items() if key.startswith("board_upload.")}
+        region = board.flash if option == "maximum_size" else board.ram
+        assert region is not None
+        assert stated == {f"board_upload.{option}": str(region.bytes)}
+
+
 def test_boards_without_platformio_are_always_emulated_and_real_ones_on_request() -> None:
     assert port_of(ALL["cortex-m4"], emulate=False) == "cortex_m"
     assert port_of(ALL["nano33"], emulate=False) == "arduino"

@@ -239,6 +239,9 @@ def _check_text(path: Path, board: Board) -> None:
         checks += [(f"platformio.{key}", text, escapes.ini_value) for key, text in values]
         if not all(flag.startswith("-") for flag in named.build_flags):
             raise _bad(path, "platformio.build_flags", "each begins with -")
+        for key in named.whole:
+            if getattr(board, key) is None:
+                raise _bad(path, "platformio.whole", f"the board has no {key}")
     for key, text, escape in checks:
         try:
             escape(text)

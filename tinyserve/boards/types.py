@@ -111,7 +111,10 @@ class Power(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlatformIO(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How PlatformIO names the board."""
+    """How PlatformIO names the board.
+
+    ``whole`` names the regions of which PlatformIO's own board file states a part: the project states them.
+    """
 
     platform: str
     board: str
@@ -119,6 +122,7 @@ class PlatformIO(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     upload_protocol: str = ""
     build_flags: list[str] = []
     build_unflags: list[str] = []
+    whole: list[Literal["flash", "ram"]] = []
 
 
 class SlotFlash(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -111,38 +111,74 @@ def test_cmake_builds_for_this_computer_and_for_a_core(board: str, tmp_path: Pat
         converse(project / "build" / "firmware", board)
 
 
-def test_a_zephyr_application_compiles_and_answers_on_its_console(tmp_path: Path) -> None:
-    """As Zephyr builds it: the listed sources, with its configuration's macros seen by each of them."""
-    application = make("zephyr", "nano33", tmp_path / "kws")
-    lists = (application / "CMakeLists.txt").read_text()
-    sources = re.findall(r"^  (src/\S+\.[cS])$", lists, re.MULTILINE)
-    defines = [f"-D{one}" for one in re.findall(r"^  (\w+=\w+)$", lists, re.MULTILINE)]
-    assert sorted(sources) == sorted(str(p.relative_to(application)) for p in application.rglob("*.c"))
-    autoconf = tmp_path / "autoconf.h"
-    autoconf.write_text('#define CONFIG_BOARD "arduino_nano_33_ble"\n#define CONFIG_SERIAL 1\n')
-    for source in [*sources, str(ZEPHYR_STUB / "zephyr.c")]:
-        flags = [] if "tiny" in source else WARNINGS
+ZEPHYR_CHIPS = {
+    "DWT": (["-DCONFIG_CORTEX_M_DWT=1"], [], 480_000_000),
+    "mcycle": (["-DCONFIG_RISCV=1"], ["-DCPU_MHZ=16u"], 16_000_000),
+    "SysTick": (["-DCONFIG_CORTEX_M_SYSTICK=1"], ["-DTIMER_MASK=0xffffffffu"], 16_000_000),
+    "a timer of the chip": ([], ["-DTIMER_MASK=0xffffffffu"], 0),
+}
+"""Chips by their counter: Zephyr's configuration, what the stub does, the processor's clock (0: unknown)."""
+
+
+class ZephyrApplication:
+    """What the export lists, compiled as Zephyr does: its configuration's macros are seen by each source."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = make("zephyr", "nano33", directory / "kws")
+        lists = (self.directory / "CMakeLists.txt").read_text()
+        self.sources = re.findall(r"^  (src/\S+\.[cS])$", lists, re.MULTILINE)
+        autoconf = directory / "autoconf.h"
+        autoconf.write_text('#define CONFIG_BOARD "arduino_nano_33_ble"\n#define CONFIG_SERIAL 1\n')
+        defines = [f"-D{one}" for one in re.findall(r"^  (\w+=\w+)$", lists, re.MULTILINE)]
         includes = ["-Isrc", "-Isrc/model", f"-I{ZEPHYR_STUB}", "-imacros", str(autoconf)]
+        self._flags = ["-std=c11", "-O1", *defines, *includes]
+        self._objects = [self.compiled(source) for source in self.sources if source != "src/port.c"]
+
+    def compiled(self, source: str, *flags: str) -> str:
+        """The object of a source."""
+        warnings = [] if "tiny" in source else WARNINGS
         name = f"{Path(source).stem}.o"
-        run("gcc", "-std=c11", "-O1", *flags, *defines, *includes, "-c", source, "-o", name, cwd=application)
-    objects = [path.name for path in application.glob("*.o")]
-    run("gcc", *objects, "-o", "program", cwd=application)
-    converse(application / "program", "nano33")
-    # A run that takes longer than the cycle counter's turn of 8.9 s: nothing of it is lost.
-    run("gcc", "-DSLOW_READING=18", f"-I{ZEPHYR_STUB}", "-c", str(ZEPHYR_STUB / "zephyr.c"), "-o", "slow.o",
-        cwd=application)  # fmt: skip
-    slow = ["slow.o" if name == "zephyr.o" else name for name in objects]
-    run("gcc", *slow, "-o", "slow", cwd=application)
-    with Conversation(application / "slow") as device:
+        run("gcc", *self._flags, *warnings, *flags, "-c", source, "-o", name, cwd=self.directory)
+        return name
+
+    def program(self, configuration: list[str], stub: list[str]) -> Path:
+        """The program on a chip with this configuration."""
+        port = self.compiled("src/port.c", *configuration)
+        kernel = self.compiled(str(ZEPHYR_STUB / "zephyr.c"), *stub)
+        run("gcc", *self._objects, port, kernel, "-o", "program", cwd=self.directory)
+        return self.directory / "program"
+
+
+@pytest.fixture(scope="module")
+def zephyr(tmp_path_factory: pytest.TempPathFactory) -> ZephyrApplication:
+    return ZephyrApplication(tmp_path_factory.mktemp("zephyr"))
+
+
+def test_a_zephyr_application_compiles_and_answers_on_its_console(zephyr: ZephyrApplication) -> None:
+    listed = sorted(str(path.relative_to(zephyr.directory)) for path in zephyr.directory.rglob("*.c"))
+    assert sorted(zephyr.sources) == listed
+    converse(zephyr.program(*ZEPHYR_CHIPS["DWT"][:2]), "nano33")
+    settings = (zephyr.directory / "prj.conf").read_text()
+    assert "CONFIG_FPU=y" in settings
+    assert "CONFIG_PRINTK=n" in settings
+
+
+@pytest.mark.parametrize("chip", ZEPHYR_CHIPS)
+def test_zephyr_s_times_are_right_whatever_a_chip_counts_and_however_long_it_runs(
+    zephyr: ZephyrApplication, chip: str
+) -> None:
+    """A run of 400 s: 45 turns of the counter, and more cycles than nanoseconds can be multiplied out of."""
+    configuration, stub, clock_hz = ZEPHYR_CHIPS[chip]
+    slow = ["-DSLOW_READING=20", "-DSLOW_US=400000000u"]
+    with Conversation(zephyr.program(configuration, [*stub, *slow])) as device:
         device.read_answer()
         device.ask("db load 8")
         device.ask("db 0102030405060708")
-        assert "ts-info-[clock_hz=480000000]" in device.ask("ts-info")
+        said = re.findall(r"ts-info-\[clock_hz=(\d+)\]", " ".join(device.ask("ts-info")))
+        assert [int(hz) for hz in said] == ([pytest.approx(clock_hz, rel=1e-3)] if clock_hz else [])
         _, ticks = device.ask("ts-infer 1 0")
-        assert round(int(ticks.removeprefix("ts-ticks-[").rstrip("]")) / 1e9, 3) == 20  # seconds
-    settings = (application / "prj.conf").read_text()
-    assert "CONFIG_FPU=y" in settings
-    assert "CONFIG_PRINTK=n" in settings
+        seconds = int(ticks.removeprefix("ts-ticks-[").rstrip("]")) / 1e9
+        assert seconds == pytest.approx(400, rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Cycles of the processor: a counter of 32 bits that turns, and how fast it is. */
+/* The chip's own timing functions, and those of the architecture. */
 #ifndef ZEPHYR_TIMING_H
 #define ZEPHYR_TIMING_H
 
@@ -11,6 +11,9 @@ void timing_init(void);
 void timing_start(void);
 timing_t timing_counter_get(void);
 uint64_t timing_freq_get(void);
-uint64_t timing_cycles_to_ns(uint64_t cycles);
+
+void arch_timing_init(void);
+void arch_timing_start(void);
+timing_t arch_timing_counter_get(void);
 
 #endif
