@@ -238,3 +238,33 @@ def add_case(seed: int) -> Case:
         return inputs, [y]
 
     return case(f"add #{seed}", r, build)
+
+
+def repeated_case(seed: int) -> Case:
+    """ADD, SUB and MUL of int8 and int16 with axes along which either input, or each, is repeated."""
+    r = Random(seed, 181)
+    dtype = r.choice(("int8", "int16"))
+    shape = tuple(r.choice((1, 2, 3, 4, 5, 7)) for _ in range(r.integer(0, 3)))
+    shape = (*shape, r.choice((1, 2, 3, 4, 5, 7, 8, 31, 32, 33)))
+    scales = [r.scale(0.01, 0.2), r.scale(0.01, 0.2)]
+    small = [
+        tuple(1 if r.chance(share) else n for n in shape)
+        for share in r.choice(((0, 0.5), (0.5, 0), (0.3, 0.3)))
+    ]
+    whole = tuple(int(n) for n in np.broadcast_shapes(*small))
+    zeros = [r.zero_point(dtype) for _ in range(3)]
+    name = r.choice(("ADD", "SUB", "MUL"))
+    largest = scales[0] * scales[1] * 60 if name == "MUL" else max(scales)
+
+    def build(graph: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
+        inputs = [
+            graph.input(one, dtype, scale=s, zero_point=z)
+            for one, s, z in zip(small, scales, zeros[:2], strict=True)
+        ]
+        y = graph.tensor(
+            whole, dtype, scale=float(np.float32(largest * r.choice((0.6, 1.0, 2.0)))), zero_point=zeros[2]
+        )
+        graph.op(name, inputs, [y], activation=r.choice(("NONE", "RELU")))
+        return inputs, [y]
+
+    return case(f"{name} repeated #{seed}", r, build)

@@ -35,6 +35,10 @@ def test_bytes_equal_the_portable_kernel(
     m55.check(cases, tmp_path, variant, at_least)
 
 
+def test_repeated_inputs_equal_the_portable_kernel(tmp_path: Path) -> None:
+    m55.check([layers.repeated_case(seed) for seed in range(16)], tmp_path, "mve", 16)
+
+
 def test_what_gcc_runs_in_assembly(tmp_path: Path) -> None:
     """Clang keeps the convolutions' sums in registers by itself; here it takes GCC's function."""
     cases = [layers.conv_case(seed) for seed in range(50)]
