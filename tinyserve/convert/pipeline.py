@@ -333,12 +333,14 @@ def _reference(
 ) -> list[npt.NDArray[Any]]:
     """The original's outputs. Beyond the held-out samples those of the .tflite that the front end made, which
     are known to be the same, and come faster; not where the converted model always is that .tflite, which
-    would be compared with itself. A model with state sees all samples in one sequence, as the converted one
-    does: the second half would begin without what the first left behind."""
+    would be compared with itself (it came quantized, or stays in float). A model with state sees all samples
+    in one sequence, as the converted one does: the second half would begin without what the first left
+    behind."""
     if extra is None:
         return session.reference(held.inputs)
     custom = session.front.has_original and signal_front.custom_operators(session.original.model)
-    if custom or session.front.float_only or session.in_order:
+    stays = session.front.float_only or session.original.scheme != "float32"
+    if custom or stays or session.in_order:
         return session.reference(seen.inputs)
     own, others = session.reference(held.inputs), session.float_outputs(extra.inputs)
     return [np.concatenate([a, b.reshape(len(b), *a.shape[1:])]) for a, b in zip(own, others, strict=True)]

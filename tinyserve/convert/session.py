@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy.typing as npt
 
-from tinyserve.bundle import dequantize, from_source_layout, quantize, sample_shape, to_source_layout
+from tinyserve.bundle import (
+    TensorInfo,
+    dequantize,
+    from_source_layout,
+    quantize,
+    sample_shape,
+    to_source_layout,
+)
 from tinyserve.convert.check import expectation
 from tinyserve.convert.frameworks import front_ends
 from tinyserve.convert.frameworks.trees import has_trees
@@ -211,9 +218,12 @@ class Session:
         return self.float_outputs(inputs)
 
     def float_outputs(self, inputs: list[Array]) -> list[Array]:
-        """What the .tflite that the front end made gives, from LiteRT (see ``reference``)."""
+        """What the .tflite that the front end made gives, from LiteRT (see ``reference``): real units in and
+        out, where it came quantized, too."""
+        taken, given = self.original.inputs, self.original.outputs
         try:
-            return self._from_litert(inputs)
+            outputs = self._from_litert([_typed(a, info) for a, info in zip(inputs, taken, strict=True)])
+            return [_real(a, info) for a, info in zip(outputs, given, strict=True)]
         except ModelError:
             custom = sorted(
                 {op.name for graph in self.original.model.graphs for op in graph.nodes if op.custom}
@@ -248,6 +258,14 @@ class Session:
         given = [quantize(a, info) for a, info in zip(inputs, model.inputs, strict=True)]
         outputs, _ = self.expected(model, given)
         return [dequantize(a, info) for a, info in zip(outputs, model.outputs, strict=True)]
+
+
+def _typed(values: Array, info: TensorInfo) -> Array:
+    return quantize(values, info) if info.scale else values
+
+
+def _real(values: Array, info: TensorInfo) -> Array:
+    return dequantize(values, info) if info.scale else values
 
 
 def _checked_labels(labels: tuple[str, ...], model: Inspected) -> list[str]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.bundle import TensorInfo, dequantize, quantize, to_source_layout
+from tinyserve.bundle import TensorInfo, to_source_layout
 from tinyserve.convert.check.fidelity import sqnr_db
 from tinyserve.convert.session import Session
 from tinyserve.convert.worker import messages
@@ -101,11 +101,8 @@ def _decided(session: Session, wanted: list[Array], got: list[Array]) -> tuple[l
 
 def _verify_integers(session: Session, inputs: list[Array]) -> list[OutputDifference]:
     """Both sides round sums of products in their own ways: by single steps of the output's scale."""
-    infos = session.original.inputs
-    wanted = session.reference(inputs)
-    raw = session.float_outputs([quantize(a, info) for a, info in zip(inputs, infos, strict=True)])
+    wanted, got = session.reference(inputs), session.float_outputs(inputs)
     outputs = session.original.outputs
-    got = [dequantize(a, info) for a, info in zip(raw, outputs, strict=True)]
     found = [difference(info, a, b) for info, a, b in zip(outputs, wanted, got, strict=True)]
     steps = max(_steps(info, a, b) for info, a, b in zip(outputs, wanted, got, strict=True))
     wrong = [one for one in found if one.sqnr_db is not None and one.sqnr_db < _INTEGER_DB]

@@ -16,6 +16,7 @@ from tests.convert.frameworks.networks.reference import imported
 from tinyserve.bundle import dequantize, quantize
 from tinyserve.compiler.passes import optimize
 from tinyserve.compiler.passes.load import load
+from tinyserve.convert import convert
 from tinyserve.convert.frameworks.onnx_import import trace
 from tinyserve.convert.tflite import facts
 from tinyserve.convert.worker import runtimes
@@ -94,6 +95,19 @@ def test_scales_are_kept_and_outputs_are_within_two_steps(
         (got,) = run([quantize(array.transpose(0, 2, 3, 1), inspected.inputs[0])])
         steps = np.abs(dequantize(got, inspected.outputs[0]) - wanted) / inspected.outputs[0].scale
         assert steps.max() < 2.01
+
+
+def test_the_report_compares_real_units_on_all_samples(tmp_path: Path) -> None:
+    """With more data than are held out: the others count, too, and are the original's, not the file's own."""
+    int8, random = q.QuantType.QInt8, np.random.default_rng(7)
+    onnx.save(quantized(tmp_path, activation_type=int8, weight_type=int8), tmp_path / "m.onnx")
+    np.savez(tmp_path / "d.npz", x=random.normal(size=(80, *_SHAPE[1:])).astype(np.float32))
+    made = convert(tmp_path / "m.onnx", representative=tmp_path / "d.npz", output=tmp_path / "b")
+    (output,) = made.manifest.accuracy
+    assert made.manifest.compared > made.manifest.samples
+    assert output.sqnr_db is None or output.sqnr_db > 25
+    assert output.max_error <= 2.01 * made.manifest.outputs[0].scale
+    assert output.sqnr_db is not None or output.max_error == 0
 
 
 @pytest.mark.parametrize("gate", ["HardSigmoid", "Softplus", "Elu", "Softsign"])
