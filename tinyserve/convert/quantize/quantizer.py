@@ -20,6 +20,7 @@ from tinyserve.convert import alike
 from tinyserve.convert.frameworks import tensorflow, trees
 from tinyserve.convert.quantize import (
     activations,
+    early_reshapes,
     edge_quantizer,
     hidden_scores,
     lstm_16_bits,
@@ -66,7 +67,7 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
     if state.has_state(read):
         data, variables = state.lifted(data)
         samples = [*samples, *_states(data, samples, variables)]
-    data = hidden_scores.near(data, samples, request.scheme)
+    data = early_reshapes.in_front(hidden_scores.near(data, samples, request.scheme))
     anew = sequence_lstm.renews(data)
     if anew:
         data = sequence_lstm.going_on(data)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small random ONNX networks: every operator that the import knows, random shapes, one or two inputs and
-outputs, opsets from 9 to the newest. The same seed gives the same network.
+outputs, opsets from 7 to the newest. The same seed gives the same network.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from onnx import helper, numpy_helper
 from tinyserve.convert.frameworks.onnx_import import branches
 
 Array = npt.NDArray[Any]
-OPSETS = tuple(range(9, onnx.defs.onnx_opset_version() + 1))
+OPSETS = tuple(range(7, onnx.defs.onnx_opset_version() + 1))
 _IR = 8
 onnxruntime.set_default_logger_severity(4)
 

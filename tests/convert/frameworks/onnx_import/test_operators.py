@@ -232,6 +232,32 @@ def _is_exact(one: object) -> bool:
     return (decibels is None or decibels >= _LEAST_DB) and agreement in (None, 1.0)
 
 
+def test_the_value_of_a_border_is_a_scalar(tmp_path: Path) -> None:
+    """TensorFlow's quantizer refuses a whole model for a PADV2 with a list of one value."""
+    border = "y = Pad(x, p, v)"
+    source = model("float[1,4] x", "float[a,b] y", border, "int64[4] p = {0, 1, 0, 2}, float v = {0.5}")
+    made, _ = imported(source, tmp_path)
+    (node,) = reader.read(made.tflite).main.nodes
+    assert node.name == "PADV2" and node.inputs[2] is not None and node.inputs[2].shape == ()
+    assert all(_is_exact(one) for one in differences(source, tmp_path))
+
+
+@pytest.mark.parametrize(("ratio", "training", "refused"), [(0.5, 1, True), (0.0, 1, False), (0.5, 0, False)])
+def test_what_drops_out_in_each_call_is_refused_by_name(
+    ratio: float, training: int, refused: bool, tmp_path: Path
+) -> None:
+    source = model(
+        "float[1,4] x", "float[a,b] y", "w = Dropout(x, r, t) y = Neg(w)",
+        f"float r = {{{ratio}}}, bool t = {{{training}}}",
+    )  # fmt: skip
+    if not refused:
+        assert all(_is_exact(one) for one in differences(source, tmp_path))
+        return
+    with pytest.raises(UnsupportedError, match=r"Dropout 'w'.*training mode") as caught:
+        imported(source, tmp_path)
+    assert "eval()" in caught.value.hint
+
+
 def test_an_lstm_with_projected_states_is_named(tmp_path: Path) -> None:
     nodes = "all, h, c = LSTM<hidden_size = 4>(x, w, r) y = Neg(h)"
     source = model("float[3,1,2] x", "float[a,b,c] y", nodes, "float[1,16,2] w = {0}, float[1,16,3] r = {0}")

@@ -74,6 +74,33 @@ def test_an_lstm_that_gives_no_cells_is_one_operator(
     assert len(names) < 20
 
 
+@pytest.mark.parametrize("direction", ["forward", "bidirectional"])
+@pytest.mark.parametrize("functions", [
+    ["Affine"], ["LeakyRelu"], ["ThresholdedRelu"], ["ScaledTanh"], ["HardSigmoid"], ["Elu"], ["Softsign"],
+    ["Softplus"], ["Relu"],
+])  # fmt: skip
+def test_functions_take_their_parameters_in_order(
+    functions: list[str], direction: str, tmp_path: Path
+) -> None:
+    """A list has an entry for each function that takes one, of both directions."""
+    takes = {"Affine": (1, 1), "LeakyRelu": (1, 0), "ThresholdedRelu": (1, 0), "ScaledTanh": (1, 1),
+             "HardSigmoid": (1, 1), "Elu": (1, 0)}.get(functions[0], (0, 0))  # fmt: skip
+    names, alphas, betas = list(functions), [0.3] * takes[0], [0.6] * takes[1]
+    if direction == "bidirectional":
+        names = ["Sigmoid", *functions]
+    given = {"activation_alpha": alphas, "activation_beta": betas}
+    given = {name: values for name, values in given.items() if values}
+    found = differences(model("RNN", direction=direction, activations=names, **given), tmp_path)
+    assert all(one.sqnr_db is None or one.sqnr_db > 100 for one in found), list(map(str, found))
+
+
+def test_gates_of_other_functions(tmp_path: Path) -> None:
+    names = ["HardSigmoid", "Softsign", "LeakyRelu"]
+    proto = model("LSTM", activations=names, activation_alpha=[0.25, 0.1], activation_beta=[0.4])
+    found = differences(proto, tmp_path)
+    assert all(one.sqnr_db is None or one.sqnr_db > 100 for one in found), list(map(str, found))
+
+
 def test_peepholes(tmp_path: Path) -> None:
     found = differences(model("LSTM", peepholes=True, states=True), tmp_path)
     assert all(one.sqnr_db is None or one.sqnr_db > 100 for one in found)

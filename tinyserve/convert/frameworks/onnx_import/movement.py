@@ -145,7 +145,7 @@ def pad(ctx: Context, x: Value, before: Sequence[int], after: Sequence[int], val
     shape = [n + b + a for n, b, a in zip(x.shape, before, after, strict=True)]
     inputs, name = [x.forms[form], pairs], "PAD"
     if value:
-        inputs.append(ctx.draft.constant(f"{ctx.scope}/value", np.array([value], x.dtype)))
+        inputs.append(ctx.draft.constant(f"{ctx.scope}/value", np.array(value, x.dtype)))
         name = "PADV2"
     made = ctx.emit(name, inputs, permuted(shape, form), x.dtype)
     result = ctx.computed(made, shape, form, like=x)

@@ -26,7 +26,7 @@ INSTALL = "pip install 'tinyserve[onnx]'"
 _OWN = ("", "ai.onnx", "ai.onnx.ml")
 _QUANTIZED = ("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize", "QGemm", "QAttention")
 _MOST_NODES = 20_000
-_OLDEST_OPSET = 9
+_OLDEST_OPSET = 7
 _EXPORT_QDQ = (
     "export it as QDQ (onnxruntime: quantize_static with quant_format=QuantFormat.QDQ, activation_type and "
     "weight_type QInt8), or give the float model with --representative DATA"

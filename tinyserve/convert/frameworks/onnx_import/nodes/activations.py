@@ -167,14 +167,22 @@ def _mish(ctx: Context, node: Node) -> Value:
 
 @handles("Softsign")
 def _softsign(ctx: Context, node: Node) -> Value:
-    x = node.input(0)
+    return softsign(ctx, node.input(0))
+
+
+def softsign(ctx: Context, x: Value) -> Value:
+    """x / (1 + |x|)."""
     return divide(ctx, x, add(ctx, unary(ctx, "ABS", x), ctx.scalar(1)))
 
 
 @handles("ThresholdedRelu")
 def _thresholded_relu(ctx: Context, node: Node) -> Value:
-    x = node.input(0)
-    above = arithmetic.binary(ctx, "GREATER", x, ctx.scalar(node.attribute("alpha", 1.0)))
+    return thresholded_relu(ctx, node.input(0), node.attribute("alpha", 1.0))
+
+
+def thresholded_relu(ctx: Context, x: Value, alpha: float) -> Value:
+    """x above ``alpha``, else 0."""
+    above = arithmetic.binary(ctx, "GREATER", x, ctx.scalar(alpha))
     return arithmetic.select(ctx, above, x, ctx.scalar(0))
 
 

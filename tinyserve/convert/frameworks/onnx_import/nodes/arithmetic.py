@@ -189,6 +189,18 @@ def _cast_like(ctx: Context, node: Node) -> Value:
     return arithmetic.cast(ctx, node.input(0), node.input(1).dtype)
 
 
-@handles("Identity", "Dropout")
+@handles("Identity")
 def _identity(ctx: Context, node: Node) -> Value:
+    return node.input(0)
+
+
+@handles("Dropout")
+def _dropout(ctx: Context, node: Node) -> Value:
+    """Nothing in inference."""
+    ratio, training = node.optional(1), node.optional(2)
+    drops = ratio is None or ratio.data is None or bool(ratio.data.any())
+    if training is not None and drops and (training.data is None or training.data.any()):
+        raise node.refusal(
+            "in training mode", "call model.eval() before torch.export.export (torch.onnx.export)"
+        )
     return node.input(0)

@@ -27,14 +27,24 @@ from tinyserve.convert.frameworks.onnx_import.arithmetic import (
 )
 from tinyserve.convert.frameworks.onnx_import.context import Context
 from tinyserve.convert.frameworks.onnx_import.node import Node, handles
-from tinyserve.convert.frameworks.onnx_import.nodes.activations import hard_sigmoid
+from tinyserve.convert.frameworks.onnx_import.nodes import activations
 from tinyserve.convert.frameworks.onnx_import.values import Value
 from tinyserve.convert.tflite import sequence_lstm
 from tinyserve.convert.tflite.sequence_lstm import Cell
+from tinyserve.escapes import visible
 
 Array = npt.NDArray[Any]
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 _DEFAULTS = {"LSTM": ["Sigmoid", "Tanh", "Tanh"], "GRU": ["Sigmoid", "Tanh"], "RNN": ["Tanh"]}
+
+Activation = Callable[[Context, Value], Value]
+_FUNCTIONS: dict[str, dict[str, float]] = {
+    "sigmoid": {}, "tanh": {}, "relu": {}, "softsign": {}, "softplus": {},
+    "affine": {"alpha": 1.0, "beta": 0.0}, "scaledtanh": {"alpha": 1.0, "beta": 1.0},
+    "hardsigmoid": {"alpha": 0.2, "beta": 0.5},
+    "leakyrelu": {"alpha": 0.01}, "thresholdedrelu": {"alpha": 1.0}, "elu": {"alpha": 1.0},
+}  # fmt: skip
+"""The parameters that each takes, and what they are where none are given."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class Layer:
     recurrent: Array
     bias: Array
     state_bias: Array
-    activations: list[Callable[[Context, Value], Value]]
+    activations: list[Activation]
     peepholes: Array | None
     clip: float
     plain: bool  # activations are the operator's own
@@ -154,32 +164,65 @@ def _layer(node: Node, index: int) -> Layer:
         else node.constant(3, "biases")[index]
     )
     both = biases.reshape(2, gates, units).astype(np.float32)
-    names = node.attribute("activations") or []
-    names = [name.decode() if isinstance(name, bytes) else name for name in names]
-    own = _DEFAULTS[node.op]
-    names = (names or own * (index + 1))[index * len(own) : (index + 1) * len(own)]
+    names, functions = _activations(node, index)
     peepholes = node.constant(7, "peepholes")[index] if node.optional(7) is not None else None
     return Layer(
         weights=weights.reshape(gates, units, -1),
         recurrent=recurrent.reshape(gates, units, units),
         bias=both[0],
         state_bias=both[1],
-        activations=[_activation(node, name, index) for name in names],
+        activations=functions,
         peepholes=None if peepholes is None else peepholes.reshape(3, units).astype(np.float32),
         clip=float(node.attribute("clip", 0.0) or 0.0),
-        plain=[name.lower() for name in names] == ["sigmoid", "tanh", "tanh"],
+        plain=names == ["sigmoid", "tanh", "tanh"],
     )
 
 
-def _activation(node: Node, name: str, index: int) -> Callable[[Context, Value], Value]:
-    simple = {"sigmoid": "LOGISTIC", "tanh": "TANH", "relu": "RELU"}
-    if name.lower() in simple:
-        return lambda ctx, x: unary(ctx, simple[name.lower()], x)
-    if name.lower() == "hardsigmoid":
-        return lambda ctx, x: hard_sigmoid(ctx, x, 0.2, 0.5)
-    if name.lower() == "affine" or name.lower() == "identity":
-        return lambda ctx, x: x
-    raise node.refusal(f"with the activation {name}")
+def _activations(node: Node, index: int) -> tuple[list[str], list[Activation]]:
+    """The names and the functions of one direction. The lists of parameters have an entry for each function
+    that takes one, of all directions."""
+    count = len(_DEFAULTS[node.op])
+    names = [
+        _text(name).lower() for name in node.attribute("activations") or _DEFAULTS[node.op] * (index + 1)
+    ]
+    given = {key: list(node.attribute(f"activation_{key}") or []) for key in ("alpha", "beta")}
+    made = []
+    for name in names[: (index + 1) * count]:
+        if name not in _FUNCTIONS:
+            raise node.refusal(f"with the activation {visible(name)}")
+        values = dict(_FUNCTIONS[name])
+        for key in values:
+            if given[key]:
+                values[key] = float(given[key].pop(0))
+        made.append(_activation(name, values))
+    return names[index * count :][:count], made[index * count :]
+
+
+def _text(name: str | bytes) -> str:
+    return name.decode(errors="replace") if isinstance(name, bytes) else name
+
+
+def _activation(name: str, values: dict[str, float]) -> Activation:
+    alpha, beta = values.get("alpha", 1.0), values.get("beta", 0.0)
+    functions: dict[str, Activation] = {
+        "sigmoid": lambda ctx, x: unary(ctx, "LOGISTIC", x),
+        "tanh": lambda ctx, x: unary(ctx, "TANH", x),
+        "relu": lambda ctx, x: unary(ctx, "RELU", x),
+        "softsign": activations.softsign,
+        "softplus": activations.softplus,
+        "affine": lambda ctx, x: _line(ctx, x, alpha, beta),
+        "scaledtanh": lambda ctx, x: _line(ctx, unary(ctx, "TANH", _line(ctx, x, beta)), alpha),
+        "hardsigmoid": lambda ctx, x: activations.hard_sigmoid(ctx, x, alpha, beta),
+        "leakyrelu": lambda ctx, x: unary(ctx, "LEAKY_RELU", x, alpha=alpha),
+        "thresholdedrelu": lambda ctx, x: activations.thresholded_relu(ctx, x, alpha),
+        "elu": lambda ctx, x: activations.elu(ctx, x, alpha, 1.0),
+    }
+    return functions[name]
+
+
+def _line(ctx: Context, x: Value, slope: float, shift: float = 0.0) -> Value:
+    scaled = x if slope == 1 else multiply(ctx, x, ctx.scalar(slope))
+    return scaled if shift == 0 else add(ctx, scaled, ctx.scalar(shift))
 
 
 def _states(ctx: Context, node: Node, index: int, batch: int, batch_first: bool) -> list[Value | None]:

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reshapes stand right behind what they reshape, and change no value; nothing stays in float behind them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.flatbuffer_builder import ModelBuilder
+from tinyserve.compiler.graph.reader import read
+from tinyserve.convert import convert
+from tinyserve.convert.quantize.early_reshapes import in_front
+from tinyserve.convert.tflite import facts
+from tinyserve.convert.worker import runtimes
+
+
+def _joined_and_reshaped(*, first: bool = False) -> bytes:
+    """y = relu(x) and x side by side; z = 2 * the relu's result, in another shape, and in another still."""
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, 6), "float32")
+    h = graph.tensor((1, 6), "float32")
+    y = graph.tensor((1, 12), "float32")
+    shapes = [(1, 2, 3), (3, 2), (6, 1)]
+    made = [graph.tensor(shape, "float32") for shape in shapes]
+    targets = [graph.constant(np.array(shape, np.int32)) for shape in shapes]
+    z = graph.tensor((3, 2), "float32")
+    graph.op("RELU", [x], [h])
+    if first:
+        graph.op("RESHAPE", [h, targets[0]], [made[0]])
+        graph.op("RESHAPE", [made[0], targets[1]], [made[1]])
+        graph.op("RESHAPE", [x, targets[2]], [made[2]])
+    graph.op("CONCATENATION", [h, x], [y], axis=1)
+    if not first:
+        graph.op("RESHAPE", [h, targets[0]], [made[0]])
+        graph.op("RESHAPE", [made[0], targets[1]], [made[1]])
+        graph.op("RESHAPE", [x, targets[2]], [made[2]])
+    graph.op("MUL", [made[1], graph.constant(np.array(2, np.float32))], [z])
+    graph.output(y)
+    graph.output(z)
+    graph.output(made[2])
+    return model.build()
+
+
+def test_they_come_before_what_else_reads_the_value() -> None:
+    data = _joined_and_reshaped()
+    moved = in_front(data)
+    names = [node.name for node in read(moved).main.nodes]
+    assert names == ["RESHAPE", "RELU", "RESHAPE", "RESHAPE", "CONCATENATION", "MUL"]
+    sample = [np.linspace(-1, 1, 6, dtype=np.float32).reshape(1, 6)]
+    for wanted, got in zip(*(runtimes.runner("litert", one)(sample) for one in (data, moved)), strict=True):
+        np.testing.assert_array_equal(wanted, got)
+
+
+def test_a_model_in_this_order_is_left_alone() -> None:
+    data = in_front(_joined_and_reshaped(first=True))
+    assert in_front(data) is data
+
+
+@pytest.mark.slow
+def test_nothing_behind_them_stays_in_float(tmp_path: Path) -> None:
+    """As it is where the last state of a recurrent layer, or a skip connection, goes into a head."""
+    (tmp_path / "m.tflite").write_bytes(_joined_and_reshaped())
+    np.savez(tmp_path / "d.npz", x=np.random.default_rng(3).normal(size=(60, 6)).astype(np.float32))
+    made = convert(tmp_path / "m.tflite", representative=tmp_path / "d.npz", output=tmp_path / "out")
+    assert facts.left_in_float(facts.as_compiled(made.model_bytes())) == []
