@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import random
 from collections.abc import Sequence
 
@@ -11,13 +13,14 @@ from tests.support.differential import Case
 from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.graphs.grower import Grower, SkipLayer
 from tests.support.graphs.random_graph import LAYERS, _outputs, _values
+from tests.support.graphs.weighted import ACTIVATIONS
 from tinyserve.compiler import ops, passes
 from tinyserve.compiler.bands.build import kinds_of
 from tinyserve.compiler.bands.schedule import ImpossibleError
 from tinyserve.compiler.bands.stages import Band, needed_after, refusal, shape_of
 from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.emit.emit import emit
-from tinyserve.compiler.graph.rows import height
+from tinyserve.compiler.graph.rows import lines
 from tinyserve.compiler.graph.types import Model, Node
 from tinyserve.compiler.lower import lower
 from tinyserve.compiler.ops.support.base import OpDef
@@ -50,9 +53,51 @@ def image_graph(seed: int, samples: int = 2, floats: bool = True) -> Case:
             continue
         if sum(g.drawn.values()) >= wanted:
             break
+    if r.chance(0.6):
+        with contextlib.suppress(SkipLayer):
+            _gathers(g, r.choice(_GATHERING))
     g.graph.output(*_outputs(g))
     drawn = [[_values(r, ref) for ref in g.inputs] for _ in range(samples)]
     return Case(f"image seed {seed}: {' '.join(g.drawn.elements())}", model.build(), drawn)
+
+
+_GATHERING = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN")
+
+
+def reductions() -> list[Case]:
+    """A model for each reduction that takes rows in, of few pixels and of more than 16 bits can sum."""
+    cases = []
+    shapes = ((1, 5, 5, 3), (1, 15, 17, 8), (1, 24, 12, 9), (1, 19, 16, 6), (1, 40, 2, 16))
+    for number, (name, dtype) in enumerate(itertools.product(_GATHERING, ("int8", "int16", "int8"))):
+        r = Random(number, 901)
+        model = ModelBuilder()
+        g = Grower(r, model.graph(), floats=False)
+        g.input(shapes[number % len(shapes)], dtype)
+        with contextlib.suppress(SkipLayer):
+            _gathers(g, name)
+            g.graph.output(*_outputs(g))
+            drawn = [[_values(r, ref) for ref in g.inputs] for _ in range(2)]
+            cases.append(Case(f"reduction {number}: {name} of {dtype}", model.build(), drawn))
+    return cases
+
+
+def _gathers(g: Grower, name: str) -> None:
+    """A reduction that takes in all rows of an image: a pool of all of it, or one over chosen axes."""
+    x = g.pick("int8", "int8", "int16", "float32", low=4, fits=lambda ref: ref.shape[1] > 1)
+    height, width, channels = x.shape[1:]
+    if name.endswith("POOL_2D"):
+        size = {"filter_height": height, "filter_width": width, "stride_h": height, "stride_w": width}
+        y = g.like(x, (1, 1, 1, channels))
+        g.add(name, [x], y, padding=g.r.choice(("SAME", "VALID")), activation=g.r.choice(ACTIVATIONS), **size)
+        return
+    axes = g.r.choice(((1,), (1, 2), (2, 1), (1, 3), (-3, -2)))
+    keep = g.r.chance(0.5)
+    gone = {axis % 4 for axis in axes}
+    shape = [1 if axis in gone else n for axis, n in enumerate(x.shape) if keep or axis not in gone]
+    if x.dtype != "int8" and name.startswith("REDUCE"):
+        raise SkipLayer  # TFLM has int8 alone
+    y = g.tensor(shape, x.dtype) if name in ("MEAN", "SUM") and g.r.chance(0.5) else g.like(x, shape)
+    g.add(name, [x, g.integers(*axes)], y, keep_dims=keep)
 
 
 def all_bands(model: Model, chance: random.Random) -> list[Band]:
@@ -77,8 +122,9 @@ def all_bands(model: Model, chance: random.Random) -> list[Band]:
 
 
 def _rows(node: Node, chance: random.Random) -> int:
-    up = max(1, getattr(operator(node).rows(node), "up", 1))
-    return min(height(node.output), up * chance.choice((1, 1, 2, 3, 4)))
+    rule = operator(node).rows(node)
+    assert rule is not None
+    return min(lines(node, rule), rule.up * chance.choice((1, 1, 2, 3, 4)))
 
 
 def _possible(band: Band, nodes: Sequence[Node], kept: set) -> bool:  # type: ignore[type-arg]

@@ -443,6 +443,12 @@ class _SlabLowering(GraphLowering):
     def call(self, call: KernelCall) -> None:
         self._calls.append(call)
 
+    def _new_buffer(self, tensor: Tensor, kind: BufferKind) -> Buffer:
+        """While costs are asked for, one that takes no name."""
+        if self._costs is None:
+            return super()._new_buffer(tensor, kind)
+        return Buffer(short_name(tensor.name), tensor.nbytes, tensor.dtype, kind, _alignment(tensor), tensor)
+
     def offer(self, node: Node, variants: Sequence[str], refusal: str = "") -> None:
         """A step has the variants that the band chooses from."""
 

@@ -296,7 +296,8 @@ class RowStage:
     ``records`` are the kernel calls of a step, by the kind of step: the first ``top`` steps have one each,
     then there is one for all steps between, then one for each of the last ones. Their operands ``places``
     (of the inputs, then of the output) stand for the rows that the step reads and writes. ``wake`` is the
-    last stage that reads what this one writes.
+    last stage that reads what this one writes; ``reader`` is the only one, and its input, for which no rows
+    are computed in advance.
     """
 
     layer: str
@@ -309,6 +310,7 @@ class RowStage:
     records: tuple[tuple[KernelCall, ...], ...]
     places: tuple[Buffer, ...]
     wake: int
+    reader: tuple[int, int] | None = None
 
     def kind(self, step: int) -> int:
         """Which of the records a step takes."""

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs layers row by row, so that the tensors between them need a few rows each.
  *
- * Of the stages whose rows are there, the last takes its next step; where none has them, the band is done. Rows of a
- * tensor lie one behind the other in its window. Where the next ones do not fit, those that are still read are moved to
- * the front first. The compiler has run the same steps, so that it knows that no row is overwritten too early. */
+ * Of the stages whose rows are there, and whose only reader waits for more, the last takes its next step; where there
+ * is no such stage, the band is done. Rows of a tensor lie one behind the other in its window. Where the next ones do
+ * not fit, those that are still read are moved to the front first. The compiler has run the same steps, so that it
+ * knows that no row is overwritten too early. */
 #ifndef TS_ROW_BAND_H
 #define TS_ROW_BAND_H
 
@@ -28,14 +29,16 @@ typedef struct {
     int16_t window, advance, first, end;
 } ts_row_band_input;
 
-/* run takes a step: at has the rows of each input and of the output. kinds: of steps; the first `top` ones have a kind
- * each, all that follow one, but for those at the end. wake: the last stage that reads the output. */
+/* run takes a step: at has the rows of each input and of the output. rows: of the output that a step makes; 0 where the
+ * output is one row, which is there after the last step. kinds: of steps; the first `top` ones have a kind each, all
+ * that follow one, but for those at the end. wake: the last stage that reads the output. reader: the only one, and
+ * which of its inputs; -1 where there are several. */
 typedef struct {
     void (*run)(uint8_t *const *arenas, uint32_t kind, uint8_t *const *at);
     const ts_row_band_input *inputs;
     int16_t input_count, output;
     uint16_t rows, steps;
-    int16_t top, kinds, wake;
+    int16_t top, kinds, wake, reader, reader_input;
 } ts_row_band_stage;
 
 /* notes: where ts_row_band_rows of all windows and then the steps that each stage has taken (uint32_t) lie, in the
@@ -57,16 +60,30 @@ static inline int32_t ts_row_band_cut(int32_t row, int32_t height)
     return row < 0 ? 0 : row < height ? row : height;
 }
 
-static inline int ts_row_band_is_ready(const ts_row_band *band, const ts_row_band_stage *stage, uint32_t step,
+/* Whether the rows of a window that a stage's next step reads are all there. */
+static inline int ts_row_band_has(const ts_row_band *band, const ts_row_band_input *input, uint32_t step,
+                                  const ts_row_band_rows *rows)
+{
+    const int32_t end = input->end + (int32_t)step * input->advance;
+    return rows[input->window].written >= ts_row_band_cut(end, band->windows[input->window].height);
+}
+
+static inline int ts_row_band_is_ready(const ts_row_band *band, const ts_row_band_stage *stage, const uint32_t *steps,
                                        const ts_row_band_rows *rows)
 {
+    const uint32_t step = steps[stage - band->stages];
     if (step == stage->steps) {
         return 0;
     }
+    if (stage->reader >= 0) {
+        const ts_row_band_stage *const reader = &band->stages[stage->reader];
+        const uint32_t reading = steps[stage->reader];
+        if (reading == reader->steps || ts_row_band_has(band, &reader->inputs[stage->reader_input], reading, rows)) {
+            return 0;
+        }
+    }
     for (int32_t i = 0; i < stage->input_count; i++) {
-        const ts_row_band_input *const input = &stage->inputs[i];
-        const int32_t end = input->end + (int32_t)step * input->advance;
-        if (rows[input->window].written < ts_row_band_cut(end, band->windows[input->window].height)) {
+        if (!ts_row_band_has(band, &stage->inputs[i], step, rows)) {
             return 0;
         }
     }
@@ -96,7 +113,9 @@ static inline void ts_row_band_step(const ts_row_band *band, const ts_row_band_s
 {
     const ts_row_band_window *const output = &band->windows[stage->output];
     ts_row_band_rows *const rows = &all[stage->output];
-    const int32_t left = output->height - rows->written, count = left < stage->rows ? left : stage->rows;
+    const int32_t left = output->height - rows->written;
+    const int32_t made = stage->rows != 0 ? stage->rows : step + 1 == stage->steps;
+    const int32_t count = left < made ? left : made;
     uint8_t *at[TS_ROW_BAND_INPUTS + 1];
 
     if (output->keeper >= 0 && rows->written + count - rows->first > output->rows) {
@@ -142,7 +161,7 @@ static inline int32_t ts_row_band_next(const ts_row_band *band, uint8_t *const *
     ts_row_band_rows *const rows = (void *)(arenas[band->notes_arena] + band->notes);
     uint32_t *const steps = (void *)(rows + band->window_count);
 
-    while (number >= 0 && !ts_row_band_is_ready(band, &band->stages[number], steps[number], rows)) {
+    while (number >= 0 && !ts_row_band_is_ready(band, &band->stages[number], steps, rows)) {
         number--;
     }
     if (number >= 0) {

@@ -20,6 +20,8 @@ class BandMachine:
         self.written = [window.height if window.given else 0 for window in call.windows]
         self.first = [0] * len(call.windows)
         self.steps = [0] * len(call.stages)
+        self.running: set[Buffer] = set()
+        """What reductions keep from one step to the next."""
 
     def run(self) -> None:
         for number, window in enumerate(self.call.windows):
@@ -40,11 +42,18 @@ class BandMachine:
             if window.keeper is None and not window.given:
                 assert self.written[number] == window.height
                 self.expect(number, 0, window.height)
-        self.check_notes()
+        self.check_kept()
 
     def is_ready(self, stage: RowStage, step: int) -> bool:
         if step == stage.steps:
             return False
+        if stage.reader is not None:
+            other, place = self.call.stages[stage.reader[0]], stage.reader[1]
+            at = self.steps[stage.reader[0]]
+            wanted = other.inputs[place].end + at * other.inputs[place].advance
+            wanted = min(self.call.windows[stage.output].height, wanted)
+            if at == other.steps or self.written[stage.output] >= wanted:
+                return False
         return all(
             self.written[taken.window]
             >= max(0, min(self.call.windows[taken.window].height, taken.end + step * taken.advance))
@@ -55,6 +64,8 @@ class BandMachine:
         stage, step = self.call.stages[number], self.steps[number]
         window = self.call.windows[stage.output]
         count = min(stage.rows, window.height - self.written[stage.output])
+        if stage.rows == 0:
+            count = int(step + 1 == stage.steps)
         if (
             window.keeper is not None
             and self.written[stage.output] + count - self.first[stage.output] > window.rows
@@ -67,6 +78,8 @@ class BandMachine:
             self.expect(taken.window, start, min(end, self.written[taken.window]))
         kept = self.snapshot(stage, step)
         working = {b for call in calls for b in call.writes if b not in stage.places}
+        if stage.rows == 0:
+            self.running |= working
         for buffer in working:
             self.mark(buffer)
         self.fill(stage.output, self.written[stage.output], self.written[stage.output] + count)
@@ -74,7 +87,9 @@ class BandMachine:
         for window_number, start, end in kept:
             self.expect(window_number, start, end)
         self.expect(stage.output, self.written[stage.output] - count, self.written[stage.output])
-        self.check_notes()
+        self.check_kept()
+        if stage.rows == 0 and count:
+            self.running -= working
 
     def snapshot(self, stage: RowStage, step: int) -> list[tuple[int, int, int]]:
         """The rows that this step must leave: what any stage, after it, still reads."""
@@ -128,7 +143,10 @@ class BandMachine:
         start = self.plan.offsets[buffer]
         self.memory[start : start + buffer.nbytes] = [buffer] * buffer.nbytes
 
-    def check_notes(self) -> None:
+    def check_kept(self) -> None:
         notes = self.call.notes
         start = self.plan.offsets[notes]
         assert all(found is notes for found in self.memory[start : start + notes.nbytes])
+        for kept in self.running:
+            start = self.plan.offsets[kept]
+            assert all(found is kept for found in self.memory[start : start + kept.nbytes])

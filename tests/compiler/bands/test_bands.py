@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.compiler.bands.machine import BandMachine
-from tests.support.bands import band_calls, banded, image_graph
+from tests.support.bands import band_calls, banded, image_graph, reductions
 from tests.support.differential import run_tflm
 from tests.support.flatbuffer_builder import ModelBuilder
 from tests.support.graphs.random_graph import random_graph
@@ -44,6 +44,11 @@ def _check(cases: list, compiled_seed: int, optimize: bool = True) -> int:  # ty
 def test_images_by_rows_give_tflm_s_bytes(block: int) -> None:
     seeds = range(block * IMAGES // 2, (block + 1) * IMAGES // 2)
     assert _check([image_graph(seed) for seed in seeds], block) >= 10
+
+
+def test_sums_and_maxima_that_go_on_from_row_to_row_give_tflm_s_bytes() -> None:
+    cases = reductions()
+    assert len(cases) >= 14 and _check(cases, 5) >= 10
 
 
 def test_graphs_of_all_operators_by_rows_give_tflm_s_bytes() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import image_models
-from tests.support.bands import band_calls, banded, image_graph
+from tests.support.bands import band_calls, banded, image_graph, reductions
 from tests.support.differential import Array, Case, run_tflm
 from tests.support.merge import merge
 from tinyserve import boards
@@ -44,7 +44,7 @@ def on_twin(compiled: Compiled, core: str, inputs: list[bytes], directory: Path)
 
 @pytest.fixture(scope="module")
 def cases() -> Expected:
-    made = [image_graph(seed, floats=False) for seed in range(300, 300 + CASES)]
+    made = [image_graph(seed, floats=False) for seed in range(300, 300 + CASES)] + reductions()
     return [(case, g) for case, g in zip(made, run_tflm(made), strict=True) if not isinstance(g, str)]
 
 

@@ -15,9 +15,10 @@ from typing import Protocol
 from tinyserve.compiler.bands.distances import overlaps
 from tinyserve.compiler.bands.schedule import ImpossibleError, Schedule
 from tinyserve.compiler.bands.stages import Band, Registry, Shape, shape_of
-from tinyserve.compiler.graph.rows import Slab, slab_node, takes_rows
+from tinyserve.compiler.graph.rows import Share, Slab, height, share_node, slab_node, takes_rows
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.names import short_name
+from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.program import (
     BandCall,
     Buffer,
@@ -56,17 +57,19 @@ def band_call(
     shape = shape_of(nodes, band.rows, kept, registry)
     schedule = shape.simulate()
     buffers = [_buffer(shape, schedule, number, lowering) for number in range(len(shape.tensors))]
-    stages, scratch = [], []
-    for number, (node, wake) in enumerate(zip(nodes, schedule.wakes, strict=True)):
+    stages, scratch, running = [], [], []
+    for number, node in enumerate(nodes):
         records, working = _records(node, shape.slabs[number], registry, lowering)
-        stages.append(_stage(node, shape, number, records, wake))
+        stages.append(_stage(node, shape, schedule, number, records))
         scratch.append(working)
+        running.append(records.running)
     name = short_name(nodes[-1].output.name)
     size = _NOTES_PER_WINDOW * len(buffers) + _NOTES_PER_STAGE * len(stages)
     notes = lowering.scratch(f"{name}_steps", size)
     given = [b for b, window in zip(buffers, schedule.windows, strict=True) if window.given]
     made = [b for b, window in zip(buffers, schedule.windows, strict=True) if not window.given]
-    working_buffers = sorted(set().union(*scratch), key=lambda one: one.name)
+    used = set().union(*scratch) | {one for one in running if one is not None}
+    working_buffers = sorted(used, key=lambda one: one.name)
     return BandCall(
         function="ts_row_band_run",
         header="row_band.h",
@@ -78,7 +81,7 @@ def band_call(
         op="BAND",
         comment=f"{len(stages)} layers by rows, from {short_name(nodes[0].output.name)} on",
         macs=sum(_macs(stage) for stage in stages),
-        overlaps=overlaps(schedule, stages, buffers, scratch),
+        overlaps=overlaps(schedule, stages, buffers, scratch, running),
         variant="rows",
         reason=f"{len(stages)} layers, {len(schedule.events)} steps",
         windows=tuple(
@@ -104,18 +107,20 @@ def _buffer(shape: Shape, schedule: Schedule, number: int, lowering: BandLowerin
 
 @dataclass(frozen=True)
 class _Records:
-    """The calls of a layer by the kind of step, how many kinds come first, and where its rows are."""
+    """The calls of a layer by the kind of step, how many kinds come first, where its rows are, and what it
+    keeps from its first step to its last."""
 
     calls: tuple[tuple[KernelCall, ...], ...]
     top: int
     places: tuple[Buffer, ...]
+    running: Buffer | None
 
 
-def _stage(node: Node, shape: Shape, number: int, records: _Records, wake: int) -> RowStage:
+def _stage(node: Node, shape: Shape, schedule: Schedule, number: int, records: _Records) -> RowStage:
     stage = shape.stages[number]
     return RowStage(
         node.output.name, node.name, stage.inputs, stage.output, stage.rows, stage.steps, records.top,
-        records.calls, records.places, wake,
+        records.calls, records.places, schedule.wakes[number], schedule.waiting[number],
     )  # fmt: skip
 
 
@@ -129,11 +134,34 @@ def _records(
         for tensor in (*(t for t in takes_rows(node) if t is not None), node.output)
     )
     operator = registry(node)
-    small = [slab_node(node, slab, operator.slab_attributes(node, slab)) for slab in kinds]
-    variant = _variant(node, small, [slabs.count(kind) for kind in kinds], lowering)
-    records = [lowering.slab_calls(one, _at_places(node, one, places), variant) for one in small]
-    unified, working = _unified(records, places, short_name(node.output.name), lowering)
-    return _Records(unified, top, places), working
+    kept, running = _running(node, slabs, operator, lowering)
+    small = [small_node(node, slab, operator, kept) for slab in kinds]
+    variant = _variant(node, small, [slabs.count(kind) for kind in kinds], kept is not None, lowering)
+    around: dict[Tensor, Operand] = {} if kept is None or running is None else {kept: running}
+    records = [lowering.slab_calls(one, _at_places(node, one, places) | around, variant) for one in small]
+    known = places if running is None else (*places, running)
+    unified, working = _unified(records, known, short_name(node.output.name), lowering)
+    return _Records(unified, top, places, running), working
+
+
+def _running(
+    node: Node, slabs: Sequence[Slab], operator: OpDef, lowering: BandLowering
+) -> tuple[Tensor | None, Buffer | None]:
+    """What a layer that gathers rows keeps between its steps, and where."""
+    if not slabs[0].begins:
+        return None, None
+    kept = operator.running(node)
+    name = f"{short_name(node.output.name)}_running"
+    return kept, lowering.scratch(name, kept.nbytes, max(4, kept.dtype.itemsize))
+
+
+def small_node(node: Node, slab: Slab, operator: OpDef, running: Tensor | None) -> Node:
+    """The operator on some rows. ``running``: what it keeps between steps where it gathers rows."""
+    if running is None:
+        return slab_node(node, slab, operator.slab_attributes(node, slab))
+    source = next(tensor for tensor in takes_rows(node) if tensor is not None)
+    share = Share(slab.begins, slab.ends, height(source), running)
+    return share_node(node, slab, operator.share_attributes(node, share))
 
 
 def _at_places(node: Node, small: Node, places: Sequence[Buffer]) -> dict[Tensor, Operand]:
@@ -160,11 +188,13 @@ def kinds_of(slabs: Sequence[Slab]) -> tuple[list[Slab], int]:
     return [*slabs[:top], middle, *slabs[end:]], top
 
 
-def _variant(whole: Node, small: Sequence[Node], times: Sequence[int], lowering: BandLowering) -> str | None:
+def _variant(
+    whole: Node, small: Sequence[Node], times: Sequence[int], gathers: bool, lowering: BandLowering
+) -> str | None:
     """The kernel variant that takes all kinds of steps and costs least, None where there are none."""
     total: dict[str, float] | None = None
     for node, count in zip(small, times, strict=True):
-        costs = lowering.slab_costs(node, whole)
+        costs = lowering.slab_costs(node, node if gathers else whole)
         if total is None:
             total = {variant: count * cost for variant, cost in costs.items()}
         else:

@@ -12,12 +12,19 @@ from tinyserve.compiler.program import Buffer, KernelCall, Overlap, RowStage
 
 
 def overlaps(
-    schedule: Schedule, stages: Sequence[RowStage], windows: Sequence[Buffer], scratch: Sequence[set[Buffer]]
+    schedule: Schedule,
+    stages: Sequence[RowStage],
+    windows: Sequence[Buffer],
+    scratch: Sequence[set[Buffer]],
+    running: Sequence[Buffer | None],
 ) -> list[Overlap]:
     """For each two buffers of a band how far the one that lies higher must start behind the other.
-    ``scratch``: of each stage, what its kernels work in."""
-    pieces = [*windows, *dict.fromkeys(one for buffers in scratch for one in sorted(buffers, key=_name))]
+    Of each stage ``scratch`` is what its kernels work in, ``running`` what they keep from the first step to
+    the last."""
+    working = dict.fromkeys(one for buffers in scratch for one in sorted(buffers, key=_name))
+    pieces = [*windows, *working, *(one for one in running if one is not None)]
     low, high = _lives(schedule, pieces, len(windows), scratch)
+    _keep(schedule, pieces, running, low, high)
     shared = _shared(schedule, stages)
     found = []
     for a, below in enumerate(pieces):
@@ -51,6 +58,18 @@ def _lives(
         busy = working & np.isin(stage_of, users)
         low[number, busy], high[number, busy] = 0, pieces[number].nbytes
     return low, high
+
+
+def _keep(
+    schedule: Schedule, pieces: Sequence[Buffer], running: Sequence[Buffer | None], low: Ints, high: Ints
+) -> None:
+    """Notes that what a stage keeps is needed between its steps."""
+    for stage, kept in enumerate(running):
+        if kept is not None:
+            taken = [index for index, event in enumerate(schedule.events) if event.stage == stage]
+            busy = slice(MOMENTS * taken[0] + 1, MOMENTS * taken[-1] + 2)
+            number = pieces.index(kept)
+            low[number, busy], high[number, busy] = 0, kept.nbytes
 
 
 def _shared(schedule: Schedule, stages: Sequence[RowStage]) -> dict[tuple[int, int], list[int]]:

@@ -2,7 +2,8 @@
 """The order in which a band's stages take their steps, and which rows lie where at each moment.
 
 The driver in ``kernels/row_band.h`` follows the same rule at run time: of the stages whose rows are there,
-the last takes its next step. So all that the compiler says of a band's memory follows from this simulation.
+and whose only reader waits for more, the last takes its next step. So all that the compiler says of a band's
+memory follows from this simulation.
 """
 
 from __future__ import annotations
@@ -35,12 +36,17 @@ class Window:
 
 @dataclass(frozen=True)
 class Stage:
-    """A layer: what it takes of each of its inputs, its output's window, rows per step."""
+    """A layer: what it takes of each of its inputs, its output's window, rows per step: 0 where the output is
+    one row that is there after the last step."""
 
     inputs: tuple[RowsTaken, ...]
     output: int
     rows: int
     steps: int
+
+    def made(self, step: int, left: int) -> int:
+        """Rows that a step makes, of those that are left."""
+        return min(left, self.rows) if self.rows else int(step + 1 == self.steps)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ MOMENTS = 3
 @dataclass(frozen=True)
 class Schedule:
     """Events in order; windows with their places; of each window the stage (and its input) that says which
-    rows are kept; of each stage the last one that reads what it writes.
+    rows are kept; of each stage the last one that reads what it writes, and the only one (and its input).
 
     ``low`` and ``high`` [windows][moments]: which bytes of each window are needed, from its start.
     ``read`` [events][inputs] and ``written`` [events]: at which bytes of their windows steps read and write.
@@ -74,6 +80,7 @@ class Schedule:
     windows: tuple[Window, ...]
     keepers: tuple[tuple[int, int] | None, ...]
     wakes: tuple[int, ...]
+    waiting: tuple[tuple[int, int] | None, ...]
     low: Ints
     high: Ints
     read: list[tuple[int, ...]]
@@ -110,6 +117,22 @@ def wakes(stages: Sequence[Stage]) -> tuple[int, ...]:
     )
 
 
+def only_readers(stages: Sequence[Stage], windows: Sequence[Window]) -> tuple[tuple[int, int] | None, ...]:
+    """Of each stage the one (and its input) that is alone in reading what it writes. It computes no rows
+    ahead of that: where its own input is there early, as in the shorter branch of a residual block, they
+    would only wait."""
+    found: list[tuple[int, int] | None] = []
+    for stage in stages:
+        readers = [
+            (number, place)
+            for number, other in enumerate(stages)
+            for place, taken in enumerate(other.inputs)
+            if taken.window == stage.output
+        ]
+        found.append(readers[0] if len(readers) == 1 and not windows[stage.output].kept else None)
+    return tuple(found)
+
+
 def _reads(stage: Stage, window: int) -> bool:
     return any(taken.window == window for taken in stage.inputs)
 
@@ -125,6 +148,7 @@ class _Run:
     ) -> None:
         self.stages, self.windows, self._keepers = stages, windows, keepers
         self.wakes = wakes(stages)
+        self.waiting = only_readers(stages, windows)
         self.readers: list[list[tuple[int, int]]] = [
             [(s, i) for s, stage in enumerate(stages) for i, t in enumerate(stage.inputs) if t.window == w]
             for w in range(len(windows))
@@ -158,12 +182,22 @@ class _Run:
 
     def _ready(self, number: int) -> bool:
         stage = self.stages[number]
-        if self.step[number] == stage.steps:
+        if self.step[number] == stage.steps or not self._is_waited_for(number):
             return False
         return all(
             self.produced[taken.window] >= taken.span(self.step[number], self.windows[taken.window].height)[1]
             for taken in stage.inputs
         )
+
+    def _is_waited_for(self, number: int) -> bool:
+        """Whether the only reader of a stage's output lacks rows for its next step."""
+        reader = self.waiting[number]
+        if reader is None:
+            return True
+        window = self.stages[number].output
+        stage, step = self.stages[reader[0]], self.step[reader[0]]
+        end = stage.inputs[reader[1]].span(step, self.windows[window].height)[1]
+        return step < stage.steps and self.produced[window] < end
 
     def _first_kept(self, window: int) -> int:
         """The first row that something still needs."""
@@ -181,10 +215,11 @@ class _Run:
         stage, step = self.stages[number], self.step[number]
         window = stage.output
         spec = self.windows[window]
-        moved = self._make_place(window, min(stage.rows, spec.height - self.produced[window]))
+        count = stage.made(step, spec.height - self.produced[window])
+        moved = self._make_place(window, count)
         first = self.produced[window]
-        end = min(spec.height, first + stage.rows)
-        if not spec.kept:
+        end = first + count
+        if not spec.kept and count:
             self.most[window] = max(self.most[window], end - min(first, self._first_kept(window)))
         self.produced[window] = end
         self._note(number, step, first, moved)
@@ -235,7 +270,7 @@ class _Run:
         output = self.windows[stage.output]
         low = (min(first, self._first_kept(stage.output)) - self.start[stage.output]) * output.row_bytes
         high = (self.produced[stage.output] - self.start[stage.output]) * output.row_bytes
-        self._snapshot((stage.output, low, high))
+        self._snapshot((stage.output, low, high) if low < high else None)
 
     def _snapshot(self, special: tuple[int, int, int] | None = None) -> None:
         """Notes which bytes are needed now; ``special``: of one window others than the rows that are kept."""
@@ -281,7 +316,7 @@ class _Run:
     def schedule(self) -> Schedule:
         assert self._keepers is not None
         return Schedule(
-            self.events, tuple(self.windows), tuple(self._keepers), self.wakes,
+            self.events, tuple(self.windows), tuple(self._keepers), self.wakes, self.waiting,
             np.array(self.low, np.int32).T, np.array(self.high, np.int32).T, self.read, self.written,
             self.moved_bytes,
         )  # fmt: skip

@@ -27,7 +27,7 @@ from tinyserve.compiler.bands.stages import (
     shape_of,
     slabs_of,
 )
-from tinyserve.compiler.graph.rows import Slab, height, row_bytes, slab_node
+from tinyserve.compiler.graph.rows import Slab, height, lines, row_bytes, slab_node
 from tinyserve.compiler.graph.types import Graph, Node, Tensor
 from tinyserve.compiler.plan.planner import lifetimes
 from tinyserve.compiler.program import Program
@@ -44,6 +44,8 @@ depthwise kernels do per call is in their own estimates."""
 _SMALL = 0.1
 """Of the largest layer: layers that need less are left alone where they are at an end, and bands end where
 less passes on."""
+_HARDLY = 0.03
+"""Of a layer's instructions: what it may take more with fewer rows per step."""
 _PER_MAC, _PER_OUTPUT = 12.0, 60.0
 """Estimated instructions of portable kernels."""
 
@@ -174,16 +176,34 @@ class Search:
     def _weighed(self, first: int, last: int, most: float) -> list[Run]:
         found: list[Run] = []
         seen = set()
-        for rows, most_rows in itertools.product(ROWS, (1, 4)):
-            band = Band(first, self.rows_per_step(first, last, rows, max(rows, most_rows)))
+        thrifty = [self._thrifty(index) for index in range(first, last)]
+        for rows, most_rows, least in itertools.product(ROWS, (1, 4), (None, thrifty)):
+            band = Band(first, self.rows_per_step(first, last, rows, max(rows, most_rows), least))
             if band.rows not in seen:
                 seen.add(band.rows)
                 with contextlib.suppress(ImpossibleError):
                     found += self.weigh(band, most)
         return found
 
-    def rows_per_step(self, first: int, last: int, rows: int, most: int) -> tuple[int, ...]:
-        """Of each layer: as many as the layers that read it take in a step of ``rows``, ``most`` at most."""
+    def _thrifty(self, index: int) -> int:
+        """The fewest rows per step with which a layer takes hardly more instructions than with any: two where
+        its kernel makes two at a time."""
+        node = self.nodes[index]
+        rule = self.registry(node).rows(node)
+        if rule is None or rule.gathers:
+            return 1
+        extra: dict[int, float] = {}
+        for rows in ROWS:
+            with contextlib.suppress(ImpossibleError):
+                extra[rows] = self._extra(index, node, rows, slabs_of(node, rule, rows))
+        most = min(extra.values(), default=0.0) + _HARDLY * self._plain_cost(index)
+        return min((rows for rows, more in extra.items() if more <= most), default=1)
+
+    def rows_per_step(
+        self, first: int, last: int, rows: int, most: int, least: Sequence[int] | None = None
+    ) -> tuple[int, ...]:
+        """Of each layer: as many as the layers that read it take in a step of ``rows``, ``most`` at most, and
+        those of ``least`` at least."""
         nodes = self.nodes[first:last]
         counts = [1] * len(nodes)
         for index in reversed(range(len(nodes))):
@@ -199,22 +219,26 @@ class Search:
                 if (rule := self.registry(other).rows(other)) is not None
             ]
             own = self.registry(node).rows(node)
-            up = own.up if own is not None else 1
-            counts[index] = min(height(node.output), -(-min(min(wanted, default=rows), most) // up) * up)
+            up, all_rows = (own.up, lines(node, own)) if own is not None else (1, height(node.output))
+            count = max(min(min(wanted, default=rows), most), 1 if least is None else least[index])
+            counts[index] = min(all_rows, -(-count // up) * up)
         return tuple(max(1, count) for count in counts)
 
     def weigh(self, band: Band, most: float) -> list[Run]:
         """The band, unless it adds more than ``most`` instructions. Raises ImpossibleError where there can
         be no such band."""
         nodes = self.nodes[band.first : band.end]
-        steps = sum(-(-height(node.output) // count) for node, count in zip(nodes, band.rows, strict=True))
-        if steps > _MOST_EVENTS:
-            raise ImpossibleError("too many steps")
-        extra = _STEP * steps
+        extra, steps = 0.0, 0
         for number, (node, count) in enumerate(zip(nodes, band.rows, strict=True)):
             rule = self.registry(node).rows(node)
             assert rule is not None
-            extra += self._extra(band.first + number, node, count, slabs_of(node, rule, count))
+            slabs = slabs_of(node, rule, count)
+            steps += len(slabs)
+            extra += _STEP * len(slabs)
+            if not rule.gathers:
+                extra += self._extra(band.first + number, node, count, slabs)
+        if steps > _MOST_EVENTS:
+            raise ImpossibleError("too many steps")
         if extra > most:
             return []
         kept = needed_after(band, self.graph, self.plain.values)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tinyserve.compiler.bands.schedule import ImpossibleError, Schedule, Stage, Window, simulate
-from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows, height, row_bytes, takes_rows
+from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows, height, lines, row_bytes, takes_rows
 from tinyserve.compiler.graph.types import DType, Graph, Node, Tensor
 from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.program import Operand, RowsTaken
@@ -24,7 +24,8 @@ _MOST_ROWS = 1 << 14
 
 @dataclass(frozen=True)
 class Band:
-    """Layers ``first`` and on of the main graph, one for each of ``rows``: how many rows a step makes."""
+    """Layers ``first`` and on of the main graph, one for each of ``rows``: how many rows a step makes, or
+    takes in where it gathers them."""
 
     first: int
     rows: tuple[int, ...]
@@ -50,12 +51,14 @@ class Shape:
 
 def refusal(node: Node, definition: OpDef) -> str:
     """Why a layer can't be part of a band; empty where it can."""
-    if len(node.outputs) != 1 or not has_rows(node.output):
+    rule = definition.rows(node) if len(node.outputs) == 1 and node.output.elements else None
+    gathers = rule is not None and rule.gathers
+    if len(node.outputs) != 1 or not (gathers or has_rows(node.output)):
         return "its output is not one image"
-    if height(node.output) > _MOST_ROWS:
-        return "it has too many rows"
-    if definition.rows(node) is None:
+    if rule is None:
         return "its inputs are not alike" if definition.by_rows else f"{node.name} needs its whole input"
+    if lines(node, rule) > _MOST_ROWS:
+        return "it has too many rows"
     return _unfit_inputs(node)
 
 
@@ -95,25 +98,27 @@ def shape_of(
     made = {node.output for node in nodes}
     stages, slabs = [], []
     for node, count in zip(nodes, rows, strict=True):
+        rule = registry(node).rows(node)
+        assert rule is not None
         for tensor in (*(t for t in takes_rows(node) if t is not None), node.output):
             if tensor not in numbers:
                 numbers[tensor] = len(windows)
-                windows.append(_window(tensor, given=tensor not in made, kept=tensor in kept))
-        rule = registry(node).rows(node)
-        assert rule is not None
+                in_one = rule.gathers and tensor is node.output
+                windows.append(_window(tensor, given=tensor not in made, kept=tensor in kept, in_one=in_one))
         taken = tuple(
             _taken(rule, count, numbers[tensor]) for tensor in takes_rows(node) if tensor is not None
         )
-        steps = -(-height(node.output) // count)
-        stages.append(Stage(taken, numbers[node.output], count, steps))
+        steps = -(-lines(node, rule) // count)
+        stages.append(Stage(taken, numbers[node.output], 0 if rule.gathers else count, steps))
         slabs.append(slabs_of(node, rule, count))
     if len(windows) > MOST_WINDOWS:
         raise ImpossibleError("too many tensors")
     return Shape(tuple(numbers), tuple(windows), tuple(stages), tuple(slabs))
 
 
-def _window(tensor: Tensor, *, given: bool, kept: bool) -> Window:
-    return Window(height(tensor), row_bytes(tensor), given, kept, alignment=max(4, tensor.dtype.itemsize))
+def _window(tensor: Tensor, *, given: bool, kept: bool, in_one: bool) -> Window:
+    rows, size = (1, tensor.nbytes) if in_one else (height(tensor), row_bytes(tensor))
+    return Window(rows, size, given, kept, alignment=max(4, tensor.dtype.itemsize))
 
 
 def _taken(rule: RowRule, rows: int, window: int) -> RowsTaken:
@@ -126,6 +131,8 @@ def _taken(rule: RowRule, rows: int, window: int) -> RowsTaken:
 def slabs_of(node: Node, rule: RowRule, rows: int) -> tuple[Slab, ...]:
     """The slabs of an operator's steps. Raises ImpossibleError where a step would read padding alone."""
     source = next(tensor for tensor in takes_rows(node) if tensor is not None)
+    if rule.gathers:
+        return _shares(height(source), rows)
     return _slabs(height(node.output), height(source), rule, rows)
 
 
@@ -140,3 +147,10 @@ def _slabs(outputs: int, inputs: int, rule: RowRule, rows: int) -> tuple[Slab, .
             raise ImpossibleError("rows of padding alone")
         found.append(Slab(inside[1] - inside[0], count, inside[0] - start, end - inside[1]))
     return tuple(found)
+
+
+def _shares(inputs: int, rows: int) -> tuple[Slab, ...]:
+    return tuple(
+        Slab(min(rows, inputs - first), 1, begins=first == 0, ends=first + rows >= inputs)
+        for first in range(0, inputs, rows)
+    )

@@ -105,9 +105,11 @@ def band_tables(
         yield f"static const ts_row_band_input {name}_inputs_{number}[] = {{{rows}}};"
     yield f"static const ts_row_band_stage {name}_stages[] = {{"
     for number, stage in enumerate(call.stages):
+        reader, place = stage.reader or (-1, 0)
         yield (
             f"    {{{functions[stage]}, {name}_inputs_{number}, {len(stage.inputs)}, {stage.output}, "
-            f"{stage.rows}, {stage.steps}, {stage.top}, {len(stage.records)}, {stage.wake}}},"
+            f"{stage.rows}, {stage.steps}, {stage.top}, {len(stage.records)}, {stage.wake}, "
+            f"{reader}, {place}}},"
         )
     yield "};"
     yield (

@@ -13,12 +13,14 @@ from tinyserve.compiler.graph.types import Node, Tensor
 class RowRule:
     """Output row y reads ``reach`` input rows from ``y * stride // up - pad`` on; those outside of the input
     are padding. ``up``: output rows per input row where an operator makes more of them; first rows of a step
-    are multiples of it then."""
+    are multiples of it then. ``gathers``: a step takes input rows in, and the only output row is there
+    after the last one."""
 
     reach: int = 1
     stride: int = 1
     pad: int = 0
     up: int = 1
+    gathers: bool = False
 
     def span(self, first: int, count: int) -> tuple[int, int]:
         """The input rows that so many output rows read, not cut at the input's edges: start and end."""
@@ -30,21 +32,41 @@ class RowRule:
 class Slab:
     """Some rows of an operator's output, and the rows of its inputs that they need.
 
-    ``inputs`` are as many as lie inside; ``above`` and ``below`` are rows of padding around them.
+    ``inputs`` are as many as lie inside; ``above`` and ``below`` are rows of padding around them. Where rows
+    are gathered, ``begins`` and ``ends`` say whether they are the first and the last.
     """
 
     inputs: int
     outputs: int
-    above: int
-    below: int
+    above: int = 0
+    below: int = 0
+    begins: bool = False
+    ends: bool = False
+
+
+@dataclass(frozen=True)
+class Share:
+    """Some of the ``height`` rows that a reduction takes in: whether they are the first and the last, and
+    what it keeps from one step to the next."""
+
+    begins: bool
+    ends: bool
+    height: int
+    running: Tensor
 
 
 SAME_ROWS = RowRule()
+GATHERED = RowRule(gathers=True)
 
 
 def height(tensor: Tensor) -> int:
     """Rows of a tensor [1][rows][columns][channels]."""
     return tensor.shape[1]
+
+
+def lines(node: Node, rule: RowRule) -> int:
+    """The rows that steps of an operator count: of its output, or, where it gathers them, of its input."""
+    return height(node.inputs[0] or node.output) if rule.gathers else height(node.output)
 
 
 def row_bytes(tensor: Tensor) -> int:
@@ -79,8 +101,21 @@ def with_rows(tensor: Tensor, rows: int) -> Tensor:
 
 def slab_node(node: Node, slab: Slab, attributes: Any) -> Node:
     """The operator on some rows."""
-    inputs = [
+    return replace(
+        node,
+        inputs=_cut_inputs(node, slab),
+        outputs=[with_rows(node.output, slab.outputs)],
+        attributes=attributes,
+    )
+
+
+def share_node(node: Node, slab: Slab, attributes: Any) -> Node:
+    """The operator that takes some rows in."""
+    return replace(node, inputs=_cut_inputs(node, slab), attributes=attributes)
+
+
+def _cut_inputs(node: Node, slab: Slab) -> list[Tensor | None]:
+    return [
         tensor if rows is None or tensor is None else with_rows(tensor, slab.inputs)
         for tensor, rows in zip(node.inputs, takes_rows(node), strict=True)
     ]
-    return replace(node, inputs=inputs, outputs=[with_rows(node.output, slab.outputs)], attributes=attributes)

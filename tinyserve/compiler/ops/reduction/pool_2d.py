@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from tinyserve.compiler.graph.rows import RowRule, Slab
-from tinyserve.compiler.graph.types import DType, Node, Options
+from tinyserve.compiler.graph.rows import GATHERED, RowRule, Share, Slab
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import right_pad, suffix, window_rows
 from tinyserve.compiler.ops.linear.depthwise_conv_2d import channelwise_lead
-from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.ops.support import checks, running
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.ops.support.overlap import overlaps
@@ -33,7 +33,7 @@ _SCALE_TOLERANCE = 1e-6  # TFLM's PoolingPrepare
 
 @dataclass(frozen=True)
 class Pool2DAttributes:
-    """``pads`` override ``padding`` where the pool is one of some rows."""
+    """``pads`` override ``padding`` where the pool is one of some rows; ``share``: of one window's rows."""
 
     padding: str = "VALID"
     stride_height: int = 1
@@ -42,6 +42,7 @@ class Pool2DAttributes:
     filter_width: int = 1
     activation: Activation = Activation.NONE
     pads: ExplicitPads | None = None
+    share: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Pool2D(OpDef):
     """SAME and VALID windows always hold at least one element. Kernel ``ts_<kernel>_<type>``."""
 
     kernel: str
+    step: str = ""
+    """Of a window that is the whole image: the kernel that takes rows of it in, where there is one."""
     types: Collection[DType] = (DType.INT8, DType.INT16, DType.FLOAT32)
     limits = "input and output quantized alike"
 
@@ -89,14 +92,33 @@ class Pool2D(OpDef):
         _window(node)
 
     def rows(self, node: Node) -> RowRule:
-        return window_rows(_window(node))
+        view = _window(node)
+        return GATHERED if self.step and _is_global(view) else window_rows(view)
 
     def slab_attributes(self, node: Node, slab: Slab) -> Pool2DAttributes:
         view, attributes = _window(node), node.attributes
         assert isinstance(attributes, Pool2DAttributes)
         return replace(attributes, pads=ExplicitPads(slab.above, slab.below, view.pad_left, right_pad(view)))
 
+    def share_attributes(self, node: Node, share: Share) -> Pool2DAttributes:
+        attributes = node.attributes
+        assert isinstance(attributes, Pool2DAttributes)
+        return replace(attributes, share=share)
+
+    def finish(self, node: Node) -> running.Finish:
+        """What makes the output of a window's running sums or maxima."""
+        raise NotImplementedError
+
+    def taken(self, node: Node) -> running.Rows:
+        """The rows that a share of the operator takes in."""
+        _, height, width, channels = node.input("input").shape
+        shape = running.ReduceShape.pixels(height * width, channels)
+        return running.Rows(node, node.attributes.share, shape, self.step)
+
     def lower(self, node: Node, lowering: Lowering) -> None:
+        if node.attributes.share is not None:
+            running.lower(self.taken(node), self.finish(node), lowering)
+            return
         if lowering.lower_variant("pool_2d", node):
             return
         input = node.input("input")
@@ -137,14 +159,46 @@ def _window(node: Node) -> Window:
     )
 
 
+def _is_global(view: Window) -> bool:
+    """Whether there is one window, which all of the image is in."""
+    inside = view.filter_height - view.pad_top >= view.input_height and (
+        view.filter_width - view.pad_left >= view.input_width
+    )
+    return inside and (view.batches, view.output_height, view.output_width) == (1, 1, 1)
+
+
 class AveragePool2D(Pool2D):
     name = "AVERAGE_POOL_2D"
     kernel = "average_pool_2d"
+    step = "sum"
+
+    def running(self, node: Node) -> Tensor:
+        _, height, width, _ = node.input("input").shape
+        return running.sums_of(node, height * width)
+
+    def finish(self, node: Node) -> running.Finish:
+        outputs = node.output.elements
+        count = node.attributes.share.height * node.input("input").shape[2]
+        if node.output.dtype is DType.FLOAT32:
+            activation = float_clamp(node.attributes.activation)
+            return running.Finish("mean", running.RunningMeanF32Params(outputs, float(count), activation))
+        return running.Finish("mean", running.RunningMeanParams(outputs, count, quantized_clamp(node)))
 
 
 class MaxPool2D(Pool2D):
     name = "MAX_POOL_2D"
     kernel = "max_pool_2d"
+    step = "max"
+
+    def running(self, node: Node) -> Tensor:
+        return running.greatest_of(node)
+
+    def finish(self, node: Node) -> running.Finish:
+        outputs = node.output.elements
+        if node.output.dtype is DType.FLOAT32:
+            activation = float_clamp(node.attributes.activation)
+            return running.Finish("clamp", running.RunningClampF32Params(outputs, activation))
+        return running.Finish("clamp", running.RunningClampParams(outputs, quantized_clamp(node)))
 
 
 class L2Pool2D(Pool2D):

@@ -4,18 +4,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Node, Options
-from tinyserve.compiler.ops.support import checks
+from tinyserve.compiler.graph.rows import GATHERED, RowRule, Share, has_rows
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
+from tinyserve.compiler.ops.support import checks, running
 from tinyserve.compiler.ops.support.axis import AxisFields
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
-from tinyserve.compiler.ops.support.quantize_params import ratio, requantization
-from tinyserve.compiler.ops.support.records import Factor
+from tinyserve.compiler.ops.support.quantize_params import INTEGER_RANGE, ratio, requantization
+from tinyserve.compiler.ops.support.records import Clamp, Factor
+from tinyserve.compiler.ops.support.running import ReduceShape
 from tinyserve.compiler.program import Params
 
 _MAX_RANK = 6
@@ -24,17 +26,10 @@ _SUFFIX = {DType.INT8: "s8", DType.INT16: "s16", DType.FLOAT32: "f32", DType.BOO
 
 @dataclass(frozen=True)
 class ReduceAttributes:
+    """``share`` says which of the rows these are, where they are taken in one after the other."""
+
     keep_dims: bool = False
-
-
-@dataclass(frozen=True)
-class ReduceShape(Params, c_type="ts_reduce_shape"):
-    """Kept and reduced dimensions, which the kernel sets where the axes are computed."""
-
-    kept: tuple[int, ...]
-    kept_strides: tuple[int, ...]
-    reduced: tuple[int, ...]
-    reduced_strides: tuple[int, ...]
+    share: Share | None = None
 
 
 _COMPUTED = ReduceShape(*((0,) * 3,) * 4)
@@ -135,7 +130,39 @@ class _Reduce(OpDef):
         """Its parameters; ``count`` values make one output."""
         return ReduceParams(dimensions)
 
+    step: str = ""
+    """The kernel that takes in rows that come one after the other, where there is one."""
+
+    def rows(self, node: Node) -> RowRule | None:
+        """Where rows are what is reduced, alone or with others."""
+        if not (self.step and node.input("axis").is_constant and has_rows(node.input("input"))):
+            return None
+        return GATHERED if 1 in reduced_axes(node) and self.finish(node, 1) is not None else None
+
+    def share_attributes(self, node: Node, share: Share) -> ReduceAttributes:
+        attributes = node.attributes
+        assert isinstance(attributes, ReduceAttributes)
+        return replace(attributes, share=share)
+
+    def finish(self, node: Node, count: int) -> running.Finish | None:
+        """What makes the output of what was kept of ``count`` values; None where nothing does."""
+        return None
+
+    def _lower_share(self, node: Node, lowering: Lowering) -> None:
+        share, input = node.attributes.share, node.input("input")
+        count = _count(node) * share.height // input.shape[1]
+        finish = self.finish(node, count)
+        assert finish is not None
+        running.lower(self.taken(node), finish, lowering)
+
+    def taken(self, node: Node) -> running.Rows:
+        """The rows that a share of the operator takes in."""
+        return running.Rows(node, node.attributes.share, reduction_of(node).fields(), self.step)
+
     def lower(self, node: Node, lowering: Lowering) -> None:
+        if node.attributes.share is not None:
+            self._lower_share(node, lowering)
+            return
         if lowering.lower_variant("reduce", node):
             return
         if not node.input("axis").is_constant:
@@ -181,6 +208,19 @@ class Mean(_Reduce):
 
     name = "MEAN"
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    step = "sum"
+
+    def running(self, node: Node) -> Tensor:
+        return running.sums_of(node, _count(node))
+
+    def finish(self, node: Node, count: int) -> running.Finish:
+        outputs = node.output.elements
+        params = self.params(node, _COMPUTED, count)
+        if isinstance(params, ReduceSumF32Params):
+            return running.Finish("divide", running.RunningDivideF32Params(outputs, params.divisor))
+        assert isinstance(params, ReduceSumParams)
+        scale = running.RunningScaleParams(outputs, params.sum_offset, params.output_offset, params.factor)
+        return running.Finish("scale", scale)
 
     def check_quantized(self, node: Node) -> None:
         checks.per_tensor(node, node.input("input"), node.output)
@@ -215,11 +255,22 @@ class ReduceMax(_Reduce):
 
     name = "REDUCE_MAX"
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    step = "max"
+
+    def running(self, node: Node) -> Tensor:
+        return running.greatest_of(node)
+
+    def finish(self, node: Node, count: int) -> running.Finish | None:
+        """Integers alone: bounds would change an infinity."""
+        if node.output.dtype not in INTEGER_RANGE:
+            return None
+        bounds = Clamp(*INTEGER_RANGE[node.output.dtype])
+        return running.Finish("clamp", running.RunningClampParams(node.output.elements, bounds))
 
 
-class ReduceMin(_Reduce):
+class ReduceMin(ReduceMax):
     name = "REDUCE_MIN"
-    types = (DType.INT8, DType.INT16, DType.FLOAT32)
+    step = "min"
 
 
 class ReduceAll(_Reduce):

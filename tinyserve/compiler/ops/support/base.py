@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.rows import RowRule, Slab
+from tinyserve.compiler.graph.rows import RowRule, Share, Slab
 from tinyserve.compiler.graph.types import DType, Node, Options, Signature, Tensor
 from tinyserve.compiler.program import Block, Buffer, Constant, KernelCall, Operand, Target
 from tinyserve.errors import UnsupportedError
@@ -144,6 +144,14 @@ class OpDef:
     def slab_attributes(self, node: Node, slab: Slab) -> Any:
         """The attributes of the operator on some rows: padding above and below is the slab's."""
         return node.attributes
+
+    def running(self, node: Node) -> Tensor:
+        """What an operator that gathers rows keeps between them (``RowRule.gathers``)."""
+        raise NotImplementedError
+
+    def share_attributes(self, node: Node, share: Share) -> Any:
+        """The attributes of the operator that takes in ``share`` of its rows."""
+        raise NotImplementedError
 
 
 def unsupported(node: Node, reason: str, hint: str) -> UnsupportedError:
