@@ -16,13 +16,13 @@ from tests.support.merge import merge
 from tinyserve.compiler.bands.stages import MOST_INPUTS
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
-from tinyserve.compiler.program import Target
+from tinyserve.compiler.program import BandCall, Target
 
 IMAGES = 40
 
 
-def _check(cases: list, compiled_seed: int, optimize: bool = True) -> int:  # type: ignore[type-arg]
-    """Compares all cases, as one model, with TFLM; how many bands there were."""
+def _check(cases: list, compiled_seed: int, optimize: bool = True) -> list[BandCall]:  # type: ignore[type-arg]
+    """Compares all cases, as one model, with TFLM; the bands that there were."""
     ran = [(case, g) for case, g in zip(cases, run_tflm(cases), strict=True) if not isinstance(g, str)]
     assert len(ran) >= 0.9 * len(cases)
     compiled = banded(merge([case.model for case, _ in ran]), seed=compiled_seed, optimize=optimize)
@@ -37,22 +37,22 @@ def _check(cases: list, compiled_seed: int, optimize: bool = True) -> int:  # ty
                 else (np.array_equal(expected, got))
             )
             assert same, label
-    return len(band_calls(compiled))
+    return band_calls(compiled)
 
 
 @pytest.mark.parametrize("block", range(2))
 def test_images_by_rows_give_tflm_s_bytes(block: int) -> None:
     seeds = range(block * IMAGES // 2, (block + 1) * IMAGES // 2)
-    assert _check([image_graph(seed) for seed in seeds], block) >= 10
+    assert len(_check([image_graph(seed) for seed in seeds], block)) >= 10
 
 
 def test_sums_and_maxima_that_go_on_from_row_to_row_give_tflm_s_bytes() -> None:
-    cases = reductions()
-    assert len(cases) >= 14 and _check(cases, 5) >= 10
+    stages = [stage for call in _check(reductions(), 5) for stage in call.stages]
+    assert sum(stage.rows == 0 for stage in stages) >= 14
 
 
 def test_graphs_of_all_operators_by_rows_give_tflm_s_bytes() -> None:
-    assert _check([random_graph(seed, floats=False).case for seed in range(5000, 5024)], 3) >= 3
+    assert len(_check([random_graph(seed, floats=False).case for seed in range(5000, 5024)], 3)) >= 3
 
 
 @pytest.mark.parametrize("seed", range(30))
