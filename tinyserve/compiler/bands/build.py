@@ -150,7 +150,7 @@ def _running(
     """What a layer that gathers rows keeps between its steps, and where."""
     if not slabs[0].begins:
         return None, None
-    kept = operator.running(node)
+    kept = operator.kept_between(node)
     name = f"{short_name(node.output.name)}_running"
     return kept, lowering.scratch(name, kept.nbytes, max(4, kept.dtype.itemsize))
 

@@ -172,7 +172,7 @@ class AveragePool2D(Pool2D):
     kernel = "average_pool_2d"
     step = "sum"
 
-    def running(self, node: Node) -> Tensor:
+    def kept_between(self, node: Node) -> Tensor:
         _, height, width, _ = node.input("input").shape
         return running.sums_of(node, height * width)
 
@@ -190,7 +190,7 @@ class MaxPool2D(Pool2D):
     kernel = "max_pool_2d"
     step = "max"
 
-    def running(self, node: Node) -> Tensor:
+    def kept_between(self, node: Node) -> Tensor:
         return running.greatest_of(node)
 
     def finish(self, node: Node) -> running.Finish:

@@ -210,7 +210,7 @@ class Mean(_Reduce):
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     step = "sum"
 
-    def running(self, node: Node) -> Tensor:
+    def kept_between(self, node: Node) -> Tensor:
         return running.sums_of(node, _count(node))
 
     def finish(self, node: Node, count: int) -> running.Finish:
@@ -257,7 +257,7 @@ class ReduceMax(_Reduce):
     types = (DType.INT8, DType.INT16, DType.FLOAT32)
     step = "max"
 
-    def running(self, node: Node) -> Tensor:
+    def kept_between(self, node: Node) -> Tensor:
         return running.greatest_of(node)
 
     def finish(self, node: Node, count: int) -> running.Finish | None:

@@ -145,7 +145,7 @@ class OpDef:
         """The attributes of the operator on some rows: padding above and below is the slab's."""
         return node.attributes
 
-    def running(self, node: Node) -> Tensor:
+    def kept_between(self, node: Node) -> Tensor:
         """What an operator that gathers rows keeps between them (``RowRule.gathers``)."""
         raise NotImplementedError
 
