@@ -4,8 +4,7 @@
 from __future__ import annotations
 
 from tinyserve.compiler.graph.types import DType, Node
-from tinyserve.compiler.ops.reduction import pool_2d, reduce
-from tinyserve.compiler.ops.support import running
+from tinyserve.compiler.ops.reduction import pool_2d, reduce, running
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import Kernel
 from tinyserve.compiler.variants import Candidate

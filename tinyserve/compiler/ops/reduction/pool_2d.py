@@ -10,7 +10,8 @@ from tinyserve.compiler.graph.rows import GATHERED, RowRule, Share, Slab
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.linear.conv_2d import right_pad, suffix, window_rows
 from tinyserve.compiler.ops.linear.depthwise_conv_2d import channelwise_lead
-from tinyserve.compiler.ops.support import checks, running
+from tinyserve.compiler.ops.reduction import running
+from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
 from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.ops.support.overlap import overlaps

@@ -10,14 +10,15 @@ import numpy as np
 
 from tinyserve.compiler.graph.rows import GATHERED, RowRule, Share, has_rows
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
-from tinyserve.compiler.ops.support import checks, running
+from tinyserve.compiler.ops.reduction import running
+from tinyserve.compiler.ops.reduction.running import ReduceShape
+from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.axis import AxisFields
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
 from tinyserve.compiler.ops.support.calls import add_call
 from tinyserve.compiler.ops.support.overlap import lead_bytes, overlaps
 from tinyserve.compiler.ops.support.quantize_params import INTEGER_RANGE, ratio, requantization
 from tinyserve.compiler.ops.support.records import Clamp, Factor
-from tinyserve.compiler.ops.support.running import ReduceShape
 from tinyserve.compiler.program import Params
 
 _MAX_RANK = 6
