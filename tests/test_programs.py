@@ -44,5 +44,7 @@ def test_zig_gets_a_place_to_write_where_the_home_directory_is_none(
     (tmp_path / "file").touch()
     monkeypatch.setenv("HOME", str(tmp_path / "file"))
     assert programs.environment()["ZIG_GLOBAL_CACHE_DIR"] == str(tmp_path / "cache" / "zig")
+    monkeypatch.delenv("HOME")  # this user has one, by the system's list of users: zig does not look there
+    assert programs.environment()["ZIG_GLOBAL_CACHE_DIR"] == str(tmp_path / "cache" / "zig")
     monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", "/elsewhere")
     assert programs.environment()["ZIG_GLOBAL_CACHE_DIR"] == "/elsewhere"

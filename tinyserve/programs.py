@@ -12,6 +12,7 @@ from tinyserve import platforms
 from tinyserve.cache import cache_directory
 
 _ZIG_CACHE = "ZIG_GLOBAL_CACHE_DIR"
+_HOMES = ("XDG_CACHE_HOME", "HOME", "LOCALAPPDATA")
 
 
 def ask(
@@ -38,11 +39,11 @@ def environment() -> dict[str, str]:
 
 
 def _zig_cache() -> Path | None:
-    """Where zig keeps what it builds, unless it is named another place."""
-    try:
-        return platforms.here().cache_base() / "zig"
-    except RuntimeError:  # no HOME, and no user of this number
+    """Where zig keeps what it builds, unless it is named another place. It finds a home in its environment
+    alone: what Python looks up in the system's list of users (a service, a cron job), zig does not."""
+    if not any(os.environ.get(name) for name in _HOMES):
         return None
+    return platforms.here().cache_base() / "zig"
 
 
 def _can_write(place: Path | None) -> bool:

@@ -52,13 +52,29 @@ def test_an_error_that_nobody_can_read_still_has_its_status() -> None:
     assert run("inspect", "gone.tflite", shell='"$@" 2> /dev/full').returncode == 9
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
-def test_a_console_without_our_characters_shows_what_it_can(encoding: str, tmp_path: Path) -> None:
+CONSOLES = {
+    **{encoding: {"PYTHONIOENCODING": encoding} for encoding in ("ascii", "latin-1", "cp437")},
+    # Where Python may not take UTF-8 instead, it writes what names of files have and ASCII lacks, no more.
+    "the C locale": {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0"},
+}
+
+
+@pytest.mark.parametrize("console", CONSOLES)
+def test_a_console_without_our_characters_shows_what_it_can(console: str, tmp_path: Path) -> None:
     model = write_classifier(tmp_path / "größe.tflite")
-    done = run("inspect", str(model), env={"PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"})
+    done = run("inspect", str(model), env={**CONSOLES[console], "PYTHONUTF8": "0"})
     assert done.returncode == 0, done.stderr
     # Nothing but a line per stage, the ellipsis in front of it or what stands for it.
     assert all(line.startswith(("…", "\\u2026", "?")) for line in done.stderr.splitlines()), done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="names of files are UTF-8 in every locale")
+def test_a_locale_that_lacks_a_name_s_characters_is_said_in_one_line(tmp_path: Path) -> None:
+    write_classifier(tmp_path / "größe.tflite")
+    env = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = run("bench", "größe.tflite", "--board", "host", cwd=tmp_path, env=env)
+    said = [line for line in done.stderr.splitlines() if not line.startswith("?")]
+    assert done.returncode == 9 and len(said) == 2 and "PYTHONUTF8=1" in said[1], done.stderr
 
 
 @pytest.mark.parametrize(

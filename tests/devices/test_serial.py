@@ -16,7 +16,7 @@ import pytest
 from tinyserve import boards
 from tinyserve.devices import serial as ports
 from tinyserve.devices.link import LinkClosed
-from tinyserve.errors import DeviceError
+from tinyserve.errors import DeviceError, UsageError
 from tinyserve.platforms.windows import Windows
 
 NANO33 = boards.load("nano33")
@@ -64,6 +64,20 @@ def test_no_board_names_the_id_and_what_is_there() -> None:
         ports.find_port(NANO33, listing(OTHER, LEGACY))
     with pytest.raises(DeviceError, match="ports seen: none"):
         ports.find_port(NANO33, listing())
+
+
+def test_two_ports_of_one_board_are_no_two_boards() -> None:
+    """As a debug probe has them that carries the lines of two cores."""
+    two = [FakePort(f"/dev/ttyACM{i}", *ids(), serial_number="SN0") for i in range(2)]
+    with pytest.raises(DeviceError, match="2 ports of one device could be it") as caught:
+        ports.find_port(NANO33, listing(*two))
+    assert "monitor" in caught.value.hint
+
+
+def test_an_empty_name_is_no_port() -> None:
+    """As a script's unset variable gives it."""
+    with pytest.raises(UsageError, match="--port is empty"):
+        ports.require_port(NANO33, " ")
 
 
 def test_a_board_without_ids_takes_no_port_that_merely_exists() -> None:

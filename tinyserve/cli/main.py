@@ -180,7 +180,7 @@ def _make_streams_safe() -> None:
         stream = getattr(sys, name)
         if stream is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for good
-        elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+        elif isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="replace")
 
 
@@ -206,6 +206,8 @@ def _explain(error: BaseException, verbose: bool) -> int:
         status = _report(error, verbose)
     elif isinstance(error, OSError):
         status = _report(_file_system_error(error), verbose)
+    elif isinstance(error, UnicodeEncodeError) and error.encoding.replace("-", "") not in ("utf8", "utf_8"):
+        status = _report(_encoding_error(error), verbose)
     elif _is_out_of_memory(error):
         status = _report(_out_of_memory(error), verbose)
     elif isinstance(error, ModuleNotFoundError) and (missing := missing_package(error)):
@@ -275,6 +277,17 @@ def _file_system_error(error: OSError) -> FileSystemError:
     where = f"{error.filename}: " if error.filename is not None else ""
     message = f"{where}{error.strerror or error}"
     converted = FileSystemError(message, _OS_HINTS.get(error.errno or 0, ""))
+    converted.__cause__ = error
+    return converted
+
+
+def _encoding_error(error: UnicodeEncodeError) -> FileSystemError:
+    """Text of ours is UTF-8 wherever it goes: what is left are names of files, which the locale encodes."""
+    lacking = error.object[error.start : error.end]
+    converted = FileSystemError(
+        f"names of files have no {lacking!r} here: this locale is {error.encoding}",
+        "set PYTHONUTF8=1, or LC_ALL to a locale of UTF-8",
+    )
     converted.__cause__ = error
     return converted
 

@@ -17,7 +17,7 @@ from tinyserve.devices.device import Device
 from tinyserve.devices.link import Link, LinkClosed, NoAnswer
 from tinyserve.devices.ports import ListPorts, Port, checked, is_url
 from tinyserve.devices.symbols import Symbols
-from tinyserve.errors import DeviceError
+from tinyserve.errors import DeviceError, UsageError
 
 BAUD = 115200
 WRITE_TIMEOUT_S = 10.0
@@ -87,10 +87,13 @@ class SerialDevice(Device):
 def require_port(board: Board, port: str) -> str:
     """The name of ``port`` ("auto": of the board's own), or its URL. Nothing is opened.
 
-    Raises DeviceError where it is not there, and UsageError for a URL that leads to no board.
+    Raises DeviceError where it is not there, and UsageError for an empty name or a URL that leads to no
+    board.
     """
     if port == "auto":
         return find_port(board)
+    if not port.strip():
+        raise UsageError("--port is empty", "name the port, or pass --port auto")
     if is_url(port):
         return checked(port)
     if platforms.here().lacks_port(port):
@@ -116,9 +119,12 @@ def find_port(board: Board, ports: ListPorts = list_ports.comports, role: str = 
     if len(matches) == 1:
         return matches[0].device
     if matches:
+        one = len({port.serial_number for port in matches}) == 1 and bool(matches[0].serial_number)
+        ports_seen = f"{len(matches)} ports of one device" if one else f"{len(matches)} ports"
         raise DeviceError(
-            f"{board.id}: {len(matches)} ports could be it: {_describe(matches)}",
-            f"choose one: --port {matches[0].device}",
+            f"{board.id}: {ports_seen} could be it: {_describe(matches)}",
+            f"choose one: --port {matches[0].device}"
+            + ("; `tinyserve monitor` shows which of them speaks" if one else ""),
         )
     wanted = ", ".join(f"{usb.vid:04x}:{usb.pid:04x}" for usb in ids)
     raise DeviceError(
