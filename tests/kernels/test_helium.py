@@ -27,7 +27,7 @@ void twice(int8_t *to, int8x16_t all, int8x16_t some, uint32_t count)
 
 def test_kernels_store_lanes_by_the_macro_alone() -> None:
     texts = {path: path.read_text() for path in KERNELS.rglob("*.h") if path.name != "helium.h"}
-    assert sum("TS_STORE_LANES(" in text for text in texts.values()) >= 10
+    assert sum("TS_STORE_LANES(" in text for text in texts.values()) >= 8
     bare = {
         path.name: found
         for path, text in texts.items()

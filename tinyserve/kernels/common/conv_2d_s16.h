@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fixed_point.h"
 #include "params.h"
 #include "window.h"
 
@@ -65,23 +66,49 @@ static inline void ts_finish_s16(const ts_conv_2d_s16_patches_params *p, const i
 #endif
 }
 
+/* Taps of each of a filter's rows that lie before the image, in it and behind it. */
+typedef struct {
+    int32_t before, inside, after;
+} ts_runs_s16;
+
+/* Of a filter whose taps lie side by side, the first in column `left`. */
+static inline ts_runs_s16 ts_runs_at_s16(const ts_sliding_window *window, int32_t left)
+{
+    const int32_t taps = window->filter_width, before = ts_min(ts_max(-left, 0), taps);
+    const int32_t inside = ts_clamp(window->input_width - left - before, 0, taps - before);
+    return (ts_runs_s16){before, inside, taps - before - inside};
+}
+
 /* Calls put(patch, steps, pixel, tap, source, count) for every run of a pixel's taps; source is NULL outside of the
  * image. */
 #define TS_PATCH_S16(p, input, top, left, patch, pixel, put)                                                           \
     do {                                                                                                               \
         const int32_t channels_ = (p)->window.input_channels, row_ = (p)->window.input_width * channels_;              \
-        const int32_t reach_ = (left) + ((p)->window.filter_width - 1) * (p)->window.dilation_width;                   \
-        const bool whole_ = (p)->window.dilation_width == 1 && (left) >= 0 && reach_ < (p)->window.input_width;        \
-        const int32_t run_ = whole_ ? (p)->window.filter_width : 1;                                                    \
-        int32_t tap_ = 0;                                                                                              \
-        for (int32_t fy_ = 0; fy_ < (p)->window.filter_height; fy_++) {                                                \
-            const int32_t y_ = (top) + fy_ * (p)->window.dilation_height;                                              \
-            const bool inside_ = y_ >= 0 && y_ < (p)->window.input_height;                                             \
-            for (int32_t fx_ = 0; fx_ < (p)->window.filter_width; fx_ += run_) {                                       \
-                const int32_t x_ = (left) + fx_ * (p)->window.dilation_width;                                          \
-                const bool there_ = inside_ && x_ >= 0 && x_ < (p)->window.input_width;                                \
-                put(patch, (p)->steps, pixel, tap_, there_ ? (input) + y_ *row_ + x_ *channels_ : 0, run_ *channels_); \
-                tap_ += run_ * channels_;                                                                              \
+        const int32_t width_ = (p)->window.filter_width, dilation_ = (p)->window.dilation_width;                       \
+        const ts_runs_s16 runs_ = ts_runs_at_s16(&(p)->window, left);                                                  \
+        for (int32_t fy_ = 0, tap_ = 0; fy_ < (p)->window.filter_height; fy_++, tap_ += width_ * channels_) {          \
+            const int32_t y_ = (top) + fy_ * (p)->window.dilation_height, at_ = y_ * row_ + (left)*channels_;          \
+            if (y_ < 0 || y_ >= (p)->window.input_height) {                                                            \
+                put(patch, (p)->steps, pixel, tap_, 0, width_ *channels_);                                             \
+            } else if (dilation_ == 1 && runs_.inside == width_) {                                                     \
+                put(patch, (p)->steps, pixel, tap_, (input) + at_, width_ * channels_);                                \
+            } else if (dilation_ == 1) {                                                                               \
+                const int32_t before_ = runs_.before * channels_, inside_ = runs_.inside * channels_;                  \
+                if (runs_.before > 0) {                                                                                \
+                    put(patch, (p)->steps, pixel, tap_, 0, before_);                                                   \
+                }                                                                                                      \
+                if (runs_.inside > 0) {                                                                                \
+                    put(patch, (p)->steps, pixel, tap_ + before_, (input) + at_ + before_, inside_);                   \
+                }                                                                                                      \
+                if (runs_.after > 0) {                                                                                 \
+                    put(patch, (p)->steps, pixel, tap_ + before_ + inside_, 0, runs_.after * channels_);               \
+                }                                                                                                      \
+            } else {                                                                                                   \
+                for (int32_t fx_ = 0, x_ = (left); fx_ < width_; fx_++, x_ += dilation_) {                             \
+                    const bool there_ = x_ >= 0 && x_ < (p)->window.input_width;                                       \
+                    put(patch, (p)->steps, pixel, tap_ + fx_ * channels_,                                              \
+                        there_ ? (input) + at_ + fx_ * dilation_ * channels_ : 0, channels_);                          \
+                }                                                                                                      \
             }                                                                                                          \
         }                                                                                                              \
     } while (0)

@@ -11,6 +11,8 @@
 #ifndef TS_KERNELS_MVE_CONV_2D_H
 #define TS_KERNELS_MVE_CONV_2D_H
 
+#include <stdbool.h>
+
 #include "../common/params.h"
 #include "../common/window.h"
 #include "matmul.h"
@@ -26,12 +28,11 @@ typedef struct {
 
 #define TS_MVE_PATCH_SLACK 16
 
-TS_MVE_INLINE void ts_mve_fill(int8_t *to, int8_t value, int32_t count)
+/* `count` bytes, a multiple of 16. */
+TS_MVE_INLINE void ts_mve_copy_vectors(int8_t *to, const int8_t *from, int32_t count)
 {
-    const int8x16_t values = vdupq_n_s8(value);
-    for (int32_t left = count; left > 0; left -= 16) {
-        TS_STORE_LANES(vstrbq_p_s8, to, values, vctp8q((uint32_t)left));
-        to += 16;
+    for (; count > 0; count -= 16, to += 16, from += 16) {
+        vstrbq_s8(to, vldrbq_s8(from));
     }
 }
 
@@ -65,33 +66,54 @@ TS_MVE_INLINE void ts_mve_patch_row(const ts_mve_conv_2d_params *p, const int8_t
     }
 }
 
-/* A patch that touches no border and whose kernel rows are neighbours in memory. A row of fewer than 16 bytes is copied
- * with what follows it, which the next row or patch overwrites: see TS_MVE_PATCH_SLACK. */
-TS_MVE_INLINE void ts_mve_patch_inside(const int8_t *from, int32_t filter_height, int32_t row_bytes, int32_t step,
-                                       int8_t *patch)
+/* `runs` of a patch that touches no border, `step` apart. One of fewer than 16 bytes is copied with what follows it,
+ * which the next run or patch overwrites: see TS_MVE_PATCH_SLACK. */
+TS_MVE_INLINE void ts_mve_patch_inside(const int8_t *from, int32_t runs, int32_t run_bytes, int32_t step, int8_t *patch)
 {
-    if (row_bytes % 16 == 0) {
+    if (run_bytes % 16 == 0) {
         do {
-            for (int32_t left = row_bytes; left > 0; left -= 16) {
-                vstrbq_s8(patch, vldrbq_s8(from));
-                patch += 16;
-                from += 16;
-            }
-            from += step - row_bytes;
-        } while (--filter_height > 0);
-    } else if (row_bytes < 16) {
+            ts_mve_copy_vectors(patch, from, run_bytes);
+            patch += run_bytes;
+            from += step;
+        } while (--runs > 0);
+    } else if (run_bytes < 16) {
         do {
             vstrbq_s8(patch, vldrbq_s8(from));
-            patch += row_bytes;
+            patch += run_bytes;
             from += step;
-        } while (--filter_height > 0);
+        } while (--runs > 0);
     } else {
         do {
-            ts_mve_copy(patch, from, row_bytes);
-            patch += row_bytes;
+            ts_mve_copy(patch, from, run_bytes);
+            patch += run_bytes;
             from += step;
-        } while (--filter_height > 0);
+        } while (--runs > 0);
     }
+}
+
+/* The inputs of a pixel inside of the image, as runs that are neighbours in memory: the rows of its filter or, where
+ * its columns are dilated, the taps of each row. */
+typedef struct {
+    int32_t lines, line_step, line_bytes, runs, run_bytes, run_step;
+    int32_t last_row, last_left; /* what lies there and before is inside */
+} ts_mve_inside;
+
+TS_MVE_INLINE ts_mve_inside ts_mve_inside_of(const ts_sliding_window *window)
+{
+    const int32_t channels = window->input_channels, bytes = window->filter_width * channels;
+    const int32_t step = window->dilation_height * window->input_width * channels;
+    const int32_t reach = (window->filter_width - 1) * window->dilation_width + 1;
+    const bool dilated = window->dilation_width != 1;
+    ts_mve_inside inside = {1, 0, 0, window->filter_height, bytes, step, 0, window->input_width - reach};
+    if (dilated) {
+        inside = (ts_mve_inside){
+            window->filter_height, step, bytes, window->filter_width, channels, window->dilation_width * channels, 0,
+            inside.last_left};
+    }
+    /* Short runs are read as whole vectors: not from the last rows, behind which may be nothing. */
+    const int32_t behind = inside.run_bytes < 16 ? 1 + 15 / (window->input_width * channels) : 0;
+    inside.last_row = window->input_height - 1 - behind;
+    return inside;
 }
 
 /* Any patch: filter_height x filter_width x input_channels, from row `top` and column `left` of the input on. */
@@ -139,22 +161,22 @@ TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const 
 {
     const int8_t *const row[3] = {patches, patches + blocks * 16, patches + blocks * 32};
     const int32_t channels = p->window.input_channels;
-    const int32_t row_bytes = p->window.filter_width * channels;
-    const int32_t step = p->window.dilation_height * p->window.input_width * channels;
-    const int32_t last_row = row_bytes < 16 ? p->window.input_height - 1 : p->window.input_height;
-    const int32_t last_left = p->window.dilation_width == 1 ? p->window.input_width - p->window.filter_width : -1;
+    const ts_mve_inside inside = ts_mve_inside_of(&p->window);
     int32_t acc[TS_MVE_ACC_WORDS] __attribute__((aligned(16)));
     int32_t filled = 0;
     int32_t top = -p->window.pad_top;
     for (int32_t y = 0; y < p->window.output_height; ++y) {
         const int32_t rows_inside =
-            top >= 0 && top + (p->window.filter_height - 1) * p->window.dilation_height < last_row;
+            top >= 0 && top + (p->window.filter_height - 1) * p->window.dilation_height <= inside.last_row;
         int32_t left = -p->window.pad_left;
         for (int32_t x = 0; x < p->window.output_width; ++x) {
             int8_t *patch = patches + filled * blocks * 16;
-            if (rows_inside && left >= 0 && left <= last_left) {
-                ts_mve_patch_inside(input + (top * p->window.input_width + left) * channels, p->window.filter_height,
-                                    row_bytes, step, patch);
+            if (rows_inside && left >= 0 && left <= inside.last_left) {
+                const int8_t *from = input + (top * p->window.input_width + left) * channels;
+                for (int32_t line = 0; line < inside.lines; ++line, from += inside.line_step) {
+                    ts_mve_patch_inside(from, inside.runs, inside.run_bytes, inside.run_step,
+                                        patch + line * inside.line_bytes);
+                }
             } else {
                 ts_mve_patch_border(p, input, top, left, patch);
             }

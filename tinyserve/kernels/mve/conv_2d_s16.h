@@ -21,15 +21,11 @@ void ts_mve_conv_dots_s16(const int8_t *weights, const int16_t *patch, int32_t s
 TS_MVE_INLINE void ts_mve_put_s16(int16_t *patch, int32_t steps, int32_t pixel, int32_t tap, const int16_t *source,
                                   int32_t count)
 {
-    int16_t *to = patch + pixel * steps * 8 + tap;
-    for (; count > 0; count -= 8, to += 8) {
-        const mve_pred16_t lanes = vctp16q((uint32_t)count);
-        if (source != 0) {
-            TS_STORE_LANES(vstrhq_p_s16, to, vldrhq_z_s16(source, lanes), lanes);
-            source += 8;
-        } else {
-            TS_STORE_LANES(vstrhq_p_s16, to, vdupq_n_s16(0), lanes);
-        }
+    int8_t *const to = (int8_t *)(patch + pixel * steps * 8 + tap);
+    if (source != 0) {
+        ts_mve_copy(to, (const int8_t *)source, 2 * count);
+    } else {
+        ts_mve_fill(to, 0, 2 * count);
     }
 }
 

@@ -34,14 +34,33 @@ typedef struct {
     ts_activation activation;
 } ts_mve_output;
 
+/* Copies, 16 bytes at a time, the last as many as are left. In assembly, as GCC moves each vector's predicate through a
+ * register, and clang is kept from such loops (docs/architecture.md). */
 TS_MVE_INLINE void ts_mve_copy(int8_t *to, const int8_t *from, int32_t count)
 {
-    for (int32_t left = count; left > 0; left -= 16) {
-        const mve_pred16_t lanes = vctp8q((uint32_t)left);
-        TS_STORE_LANES(vstrbq_p_s8, to, vldrbq_z_s8(from, lanes), lanes);
-        to += 16;
-        from += 16;
-    }
+    __asm volatile("wlstp.8 lr, %[count], 1f\n\t"
+                   "0:\n\t"
+                   "vldrb.u8 q0, [%[from]], #16\n\t"
+                   "vstrb.8 q0, [%[to]], #16\n\t"
+                   "letp lr, 0b\n\t"
+                   "1:"
+                   : [to] "+l"(to), [from] "+l"(from)
+                   : [count] "r"(count)
+                   : "lr", "q0", "memory");
+}
+
+/* As ts_mve_copy, of one value. */
+TS_MVE_INLINE void ts_mve_fill(int8_t *to, int8_t value, int32_t count)
+{
+    __asm volatile("vdup.8 q0, %[value]\n\t"
+                   "wlstp.8 lr, %[count], 1f\n\t"
+                   "0:\n\t"
+                   "vstrb.8 q0, [%[to]], #16\n\t"
+                   "letp lr, 0b\n\t"
+                   "1:"
+                   : [to] "+l"(to)
+                   : [count] "r"(count), [value] "r"(value)
+                   : "lr", "q0", "memory");
 }
 
 /* Requantizes four channels of one pixel and stores them as int8. */
