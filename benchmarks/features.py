@@ -9,6 +9,8 @@ of the same noise. The logarithm that CMSIS-DSP calls is ours, and its square ro
 
 - MFCC: 16 kHz, windows of 30 ms every 20 ms, an FFT of 512, 40 mel bands, 10 coefficients.
 - TFLM's micro front end: windows of 30 ms every 10 ms, 40 channels, noise reduction, automatic gain.
+
+``--boards``: ours on emulated boards, too, built as ``bench`` builds (zig).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support.core import CoreImage
+from tinyserve.bench.counts.count import counts_of
 from tinyserve.compiler.compile import compile_model, write
 from tinyserve.compiler.program import Target
 from tinyserve.features import design, spec
@@ -141,6 +144,12 @@ def ours(text: str, hop: int) -> tuple[int, bytes]:
     return count, image.read(image.result, compiled.program.output_tensors[0].nbytes)
 
 
+def on_board(text: str, hop: int, board: str) -> int:
+    """Instructions of the last frame in the firmware that ``bench`` runs."""
+    data = written(spec.parse(text.encode(), "spec"))[0]
+    return counts_of(data, board, [noise(hop * FRAMES).reshape(FRAMES, 1, hop)])[-1]
+
+
 def cmsis(root: Path) -> dict[str, int]:
     """Instructions of CMSIS-DSP's MFCC of the same frame, in float32 and q15."""
     bands = design.mel_bands(BANDS, 20, RATE / 2, rate_hz=RATE, fft_length=FFT, scale="htk", area=False)
@@ -214,6 +223,7 @@ def main() -> None:
     )
     parser.add_argument("--cmsis-dsp", type=Path)
     parser.add_argument("--frontend", type=Path)
+    parser.add_argument("--boards", nargs="*", default=[], metavar="BOARD")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     found: dict[str, int] = {}
@@ -224,8 +234,11 @@ def main() -> None:
         found |= {f"mfcc CMSIS-DSP {kind}": count for kind, count in cmsis(given.cmsis_dsp).items()}
     if given.frontend:
         found["frontend TFLM"] = frontend(given.frontend)
+    for board in given.boards:
+        found[f"mfcc ours {board}"] = on_board(MFCC, HOP, board)
+        found[f"frontend ours {board}"] = on_board(FRONTEND, 160, board)
     for name, count in found.items():
-        print(f"{name:24} {count:>10,} instructions, {count / found[name.split()[0] + ' ours']:.2f} of ours")
+        print(f"{name:28} {count:>10,} instructions, {count / found[name.split()[0] + ' ours']:.2f} of ours")
     if given.json:
         given.json.write_text(json.dumps(found, indent=2) + "\n")
 

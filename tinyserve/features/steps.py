@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinyserve.compiler.ops.features.spectrum import LONGEST, SHORTEST
 from tinyserve.compiler.ops.features.statistics import KINDS
+from tinyserve.errors import DataError
 from tinyserve.features import design, micro_frontend, spec
 from tinyserve.features.flow import Flow, Value
 
 Array = npt.NDArray[Any]
-_LONGEST_FFT = 1 << 16
 _NEEDS_RATE = "give [input] its rate_hz"
 
 
@@ -169,20 +170,16 @@ def _spectrum(step: spec.Spectrum, value: Value, flow: Flow) -> Value:
         windows = flow.transposed(windows, (0, 2, 1))
     length = windows.shape[-1]
     fft_length = step.fft_length or max(4, 1 << (length - 1).bit_length())
-    if fft_length < length or fft_length & (fft_length - 1) or not 4 <= fft_length <= _LONGEST_FFT:
+    if fft_length < length or fft_length & (fft_length - 1) or not SHORTEST <= fft_length <= LONGEST:
         raise flow.error(
             f"an FFT of {fft_length} for windows of {length}",
-            f"a power of two from 4 to {_LONGEST_FFT} that holds the window",
+            f"a power of two from {SHORTEST} to {LONGEST} that holds the window",
         )
-    shaped = flow.floats(windows)
-    if step.window != "none":
-        weights = flow.constant(design.window(step.window, length))
-        shaped = flow.builtin("MUL", "MulOptions", shaped, [weights], shaped.shape)
-    rows, bins = windows.shape[:-1], fft_length // 2 + 1
-    complex_bins = flow.custom("SignalRfft", shaped, [], (*rows, 2 * bins), fft_length=fft_length)
+    others = [] if step.window == "none" else [flow.constant(design.window(step.window, length))]
     made = flow.custom(
-        "FeaturePower", complex_bins, [], (*rows, bins), magnitude=int(step.output == "magnitude")
-    )
+        "FeatureSpectrum", flow.floats(windows), others, (*windows.shape[:-1], fft_length // 2 + 1),
+        fft_length=fft_length, magnitude=int(step.output == "magnitude"),
+    )  # fmt: skip
     return replace(made, fft_length=fft_length)
 
 
@@ -266,10 +263,7 @@ def banded(matrix: Any, value: Value, flow: Flow) -> Value:
 def _scale(step: spec.Scale, value: Value, flow: Flow) -> Value:
     if spec.is_open(step):
         raise flow.error(f'fit = "{step.fit}" has no numbers yet', "tinyserve features fit SPEC --data DATA")
-    made = flow.floats(value)
-    for op, options, given in (("SUB", "SubOptions", step.offset), ("MUL", "MulOptions", step.factor)):
-        if given is not None:
-            made = flow.builtin(op, options, made, [_per_feature(given, value, flow)], value.shape)
+    made = flow.floats(value) if step.offset is None and step.factor is None else _shifted(step, value, flow)
     if step.clip is not None:
         low, high = step.clip
         if low >= high:
@@ -277,6 +271,17 @@ def _scale(step: spec.Scale, value: Value, flow: Flow) -> Value:
         made = flow.builtin("MAXIMUM", "", made, [flow.constant(low)], value.shape)
         made = flow.builtin("MINIMUM", "", made, [flow.constant(high)], value.shape)
     return made
+
+
+def _shifted(step: spec.Scale, value: Value, flow: Flow) -> Value:
+    """(x - offset) * factor in float32."""
+    offsets, factors = step.offset or [0.0], step.factor or [1.0]
+    for given in (offsets, factors):
+        if len(given) not in (1, value.shape[-1]):
+            raise _not_one_each(given, value, flow)
+    width = max(len(offsets), len(factors))
+    constants = [flow.constant(np.resize(given, width)) for given in (offsets, factors)]
+    return flow.custom("FeatureScale", replace(value, dtype="float32"), constants, value.shape)
 
 
 @build.register
@@ -370,5 +375,9 @@ def _extent(samples: int | None, ms: float | None, name: str, value: Value, flow
 def _per_feature(given: Sequence[float], value: Value, flow: Flow) -> int:
     """A constant for all features, or one for each."""
     if len(given) not in (1, value.shape[-1]):
-        raise flow.error(f"{len(given)} values for {value.shape[-1]} features", "one, or one for each")
+        raise _not_one_each(given, value, flow)
     return flow.constant(given)
+
+
+def _not_one_each(given: Sequence[float], value: Value, flow: Flow) -> DataError:
+    return flow.error(f"{len(given)} values for {value.shape[-1]} features", "one, or one for each")

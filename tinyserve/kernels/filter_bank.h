@@ -6,18 +6,9 @@
 
 #include <stdint.h>
 
+#include "common/bits.h"
+#include "common/compiler.h"
 #include "common/fixed_point.h"
-
-/* Number of bits up to the most significant 1. */
-static inline int32_t ts_bit_length(uint64_t value)
-{
-    int32_t bits = 0;
-    while (value) {
-        value >>= 1;
-        bits++;
-    }
-    return bits;
-}
 
 typedef struct {
     int32_t count, start, end;
@@ -32,21 +23,25 @@ static inline void ts_energy(const ts_energy_params *p, const int16_t *input, ui
     }
 }
 
+/* Weights of at least 0. */
 typedef struct {
     int32_t channels;
     const int16_t *weights, *unweights;
     const int16_t *frequency_starts, *weight_starts, *widths; /* [channels + 1] */
 } ts_filter_bank_params;
 
-/* Adds the width frequencies of channel c to its sum and to that of the next one. */
-static inline void ts_filter_bank_channel(const ts_filter_bank_params *p, int32_t c, int32_t width,
-                                          const uint32_t *input, uint64_t *sum, uint64_t *next)
+/* Adds width frequencies to a channel's sum and to that of the next one. */
+static TS_ALWAYS_INLINE void ts_filter_bank_channel(const uint32_t *input, const int16_t *weights,
+                                                    const int16_t *unweights, int32_t width, int is_signed,
+                                                    uint64_t *sum, uint64_t *next)
 {
-    for (int32_t i = 0; i < width; i++) {
-        const uint32_t in = input[p->frequency_starts[c] + i];
-        *sum += (uint64_t)(int64_t)p->weights[p->weight_starts[c] + i] * in;
-        *next += (uint64_t)(int64_t)p->unweights[p->weight_starts[c] + i] * in;
+    uint64_t own = *sum, after = *next;
+    for (const uint32_t *const end = input + width; input < end; input++, weights++, unweights++) {
+        own += (is_signed ? (uint64_t)(int64_t)*weights : (uint32_t)(uint16_t)*weights) * (uint64_t)*input;
+        after += (is_signed ? (uint64_t)(int64_t)*unweights : (uint32_t)(uint16_t)*unweights) * (uint64_t)*input;
     }
+    *sum = own;
+    *next = after;
 }
 
 /* Triangles: each frequency counts to a channel by its weight and to the next by its unweight. What lies below the
@@ -55,8 +50,10 @@ static inline void ts_filter_bank(const ts_filter_bank_params *p, const uint32_t
 {
     uint64_t sum = 0;
     for (int32_t c = 0; c <= p->channels; c++) {
+        const int32_t weight = p->weight_starts[c];
         uint64_t next = 0;
-        ts_filter_bank_channel(p, c, p->widths[c], input, &sum, &next);
+        ts_filter_bank_channel(input + p->frequency_starts[c], p->weights + weight, p->unweights + weight, p->widths[c],
+                               0, &sum, &next);
         if (c > 0) {
             output[c - 1] = sum;
         }
@@ -64,7 +61,8 @@ static inline void ts_filter_bank(const ts_filter_bank_params *p, const uint32_t
     }
 }
 
-/* The tables are computed at run time. A channel that reaches beyond the spectrum or the weights adds nothing. */
+/* The tables are computed at run time, or have weights below 0. A channel that reaches beyond the spectrum or the
+ * weights adds nothing. */
 typedef struct {
     int32_t channels, frequencies, weights; /* how many there are */
 } ts_filter_bank_computed_params;
@@ -74,16 +72,15 @@ static inline void ts_filter_bank_computed(const ts_filter_bank_computed_params 
                                            const int16_t *frequency_starts, const int16_t *weight_starts,
                                            const int16_t *widths, uint64_t *output)
 {
-    const ts_filter_bank_params tables = {
-        p->channels, weights, unweights, frequency_starts, weight_starts, widths,
-    };
     uint64_t sum = 0;
     for (int32_t c = 0; c <= p->channels; c++) {
         const int32_t frequency = frequency_starts[c], weight = weight_starts[c], width = widths[c];
         const int inside =
             frequency >= 0 && weight >= 0 && frequency + width <= p->frequencies && weight + width <= p->weights;
         uint64_t next = 0;
-        ts_filter_bank_channel(&tables, c, inside ? width : 0, input, &sum, &next);
+        if (inside) {
+            ts_filter_bank_channel(input + frequency, weights + weight, unweights + weight, width, 1, &sum, &next);
+        }
         if (c > 0) {
             output[c - 1] = sum;
         }
@@ -94,20 +91,10 @@ static inline void ts_filter_bank_computed(const ts_filter_bank_computed_params 
 /* The nearest integer to the root; 16 bits at most for arguments of up to 32 bits. */
 static inline uint32_t ts_square_root(uint64_t value)
 {
-    const uint64_t limit = value >> 32 ? UINT32_MAX : UINT16_MAX;
-    uint64_t root = 0, bit = (uint64_t)1 << 62;
-    while (bit > value) {
-        bit >>= 2;
-    }
-    for (; bit; bit >>= 2) {
-        if (value >= root + bit) {
-            value -= root + bit;
-            root = (root >> 1) + bit;
-        } else {
-            root >>= 1;
-        }
-    }
-    return (uint32_t)(value > root && root < limit ? root + 1 : root);
+    const uint32_t limit = value >> 32 ? UINT32_MAX : UINT16_MAX;
+    uint64_t rest;
+    const uint32_t root = ts_root_u64(value, &rest);
+    return rest > root && root < limit ? root + 1 : root;
 }
 
 typedef struct {
@@ -162,7 +149,7 @@ static inline int16_t ts_pcan_gain(const int16_t *gains, uint32_t noise)
     if (noise <= 2) {
         return gains[noise];
     }
-    const int32_t bits = ts_bit_length(noise);
+    const int32_t bits = 32 - ts_leading_zeros(noise);
     const int16_t *parabola = gains + 4 * bits - 6;
     const int32_t rest = (int32_t)((bits < 11 ? noise << (11 - bits) : noise >> (bits - 11)) & 0x3ff);
     int32_t value = (parabola[2] * rest) >> 5;
@@ -203,7 +190,7 @@ typedef struct {
 /* output_scale * ln(value), of 16 fractional bits before the scale. */
 static inline uint32_t ts_filter_bank_ln(const ts_filter_bank_log_params *p, uint32_t value)
 {
-    const int32_t whole = ts_bit_length(value) - 1;
+    const int32_t whole = 31 - ts_leading_zeros(value);
     const uint32_t rest = value - ((uint32_t)1 << whole);
     const int32_t fraction = (int32_t)(whole < 16 ? rest << (16 - whole) : rest >> (whole - 16));
     const int32_t segment = fraction >> 9;

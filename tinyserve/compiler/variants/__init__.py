@@ -2,9 +2,10 @@
 """Faster kernels per instruction-set feature, offered to an operator's ``lower`` as candidates.
 
 ``compiler/variants/<feature>/<op>.py`` defines ``candidates(node, lowering) -> list[Candidate]`` for the
-operator module of the same name: an empty list where the variant does not apply (shape, type, a bound that
-the weights break). A feature without a package and a package without the operator's module are fine: the
-portable kernel stays. ``composed`` is consulted for every feature: operators from the kernels of others.
+operator module of the same name (``signal``: for its family): an empty list where the variant does not apply
+(shape, type, a bound that the weights break). A feature without a package and a package without the
+operator's module are fine: the portable kernel stays. ``composed`` is consulted for every feature: operators
+from the kernels of others.
 """
 
 from __future__ import annotations

@@ -54,7 +54,8 @@ def filter_bank(r: Random, count: int) -> tuple[bytes, list[list[Any]]]:
     total = max(1, int(widths.sum()))
 
     def build(g: GraphBuilder) -> tuple[list[TensorRef], list[TensorRef]]:
-        tables = [r.rng.integers(0, 4097, total).astype(np.int16) for _ in range(2)]
+        lowest = -4096 if r.chance(0.2) else 0
+        tables = [r.rng.integers(lowest, 4097, total).astype(np.int16) for _ in range(2)]
         constants = [g.constant(table) for table in (*tables, starts, places, widths)]
         return [g.input((count,), "uint32"), *constants], [g.tensor((channels,), "uint64")]
 

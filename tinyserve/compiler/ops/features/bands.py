@@ -28,6 +28,7 @@ class Bands(FeatureOp):
     inputs = ("input", "starts", "counts", "weights")
     kernel = "ts_bands"
     header = "bands.h"
+    variants = "bands"
 
     def params(self, node: Node) -> BandsParams:
         width, bands = node.input("input").shape[-1], node.input("starts").elements

@@ -12,9 +12,9 @@ import numpy.typing as npt
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
-from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.ops.support.custom_options import CustomAttributes, read_attributes
-from tinyserve.compiler.program import Buffer, Operand, Params
+from tinyserve.compiler.program import Buffer, Operand, Overlap, Params
 
 MOST = 1 << 20  # samples, taps, bands
 
@@ -26,6 +26,8 @@ class FeatureOp(OpDef):
     types: Collection[DType] = (DType.FLOAT32,)
     kernel = ""
     header = ""
+    variants = ""
+    """The module of kernels for single instruction sets, where there are any."""
 
     def attributes(self, options: Options) -> CustomAttributes:
         return read_attributes(options)
@@ -49,20 +51,33 @@ class FeatureOp(OpDef):
         """State and scratch, in the order in which the kernel takes them."""
         return ()
 
+    def overlaps(self, node: Node, lowering: Lowering) -> Sequence[Overlap]:
+        """Where the output may lie over the input."""
+        return ()
+
     def function(self, node: Node) -> str:
         """The kernel's name."""
         return self.kernel
 
     def lower(self, node: Node, lowering: Lowering) -> None:
+        if not (self.variants and lowering.lower_variant(self.variants, node)):
+            self.add(node, lowering, Kernel(self.function(node), self.header))
+
+    def add(self, node: Node, lowering: Lowering, kernel: Kernel, sources: tuple[str, ...] = ()) -> None:
+        """The call of a kernel that takes what the portable one takes."""
         add_call(
             node,
             lowering,
-            self.function(node),
-            self.header,
+            kernel.function,
+            kernel.header,
             params=self.params(node),
             inputs=self.operands(node, lowering),
             outputs=[lowering.buffer(node.output)],
             scratch=self.working(node, lowering),
+            overlaps=self.overlaps(node, lowering),
+            variant=kernel.variant,
+            reason=kernel.reason,
+            sources=sources,
         )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
-from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.ops.support.custom_options import CustomAttributes, option, read_attributes
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.program import Constant, Params
@@ -120,7 +120,11 @@ class Energy(_Signal):
         return EnergyParams(count, option(node, "start_index", 0, end), end)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        _add(node, lowering, "ts_energy", self.check_values(node), [node.input("input")])
+        if not lowering.lower_variant("signal", node):
+            self.add(node, lowering, _portable("ts_energy"))
+
+    def add(self, node: Node, lowering: Lowering, kernel: Kernel) -> None:
+        _add(node, lowering, kernel, self.check_values(node), [node.input("input")])
 
 
 class FilterBank(_Signal):
@@ -152,15 +156,17 @@ class FilterBank(_Signal):
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         sizes = self.check_values(node)
-        if self._computed(node):
-            _add(node, lowering, "ts_filter_bank_computed", sizes, node.operands(), in_place=False)
+        if self._computed(node) or any(
+            (np.asarray(node.input(name).data) < 0).any() for name in ("weights", "unweights")
+        ):
+            _add(node, lowering, _portable("ts_filter_bank_computed"), sizes, node.operands(), in_place=False)
             return
         tables = []
         for name in self.inputs[1:]:
             tensor = node.input(name)
             tables.append(lowering.constant(tensor.name, np.asarray(tensor.data), f"{node.name} {name}"))
         params = FilterBankParams(sizes.channels, *tables)
-        _add(node, lowering, "ts_filter_bank", params, [node.input("input")], in_place=False)
+        _add(node, lowering, _portable("ts_filter_bank"), params, [node.input("input")], in_place=False)
 
 
 class FilterBankSquareRoot(_Signal):
@@ -177,7 +183,9 @@ class FilterBankSquareRoot(_Signal):
         return SquareRootParams(node.output.elements)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        _add(node, lowering, "ts_filter_bank_square_root", self.check_values(node), node.operands())
+        _add(
+            node, lowering, _portable("ts_filter_bank_square_root"), self.check_values(node), node.operands()
+        )
 
 
 class FilterBankSpectralSubtraction(_Signal):
@@ -241,11 +249,11 @@ class Pcan(_Signal):
     def lower(self, node: Node, lowering: Lowering) -> None:
         table, params = node.input("gains"), self.check_values(node)
         if not table.is_constant:
-            _add(node, lowering, "ts_pcan_computed", params, node.operands())
+            _add(node, lowering, _portable("ts_pcan_computed"), params, node.operands())
             return
         gains = lowering.constant(table.name, np.asarray(table.data), "PCAN's gains")
         params = replace(params, gains=gains)
-        _add(node, lowering, "ts_pcan", params, [node.input("input"), node.input("noise")])
+        _add(node, lowering, _portable("ts_pcan"), params, [node.input("input"), node.input("noise")])
 
 
 class FilterBankLog(_Signal):
@@ -265,13 +273,17 @@ class FilterBankLog(_Signal):
             "log2_correction", np.array(table, dtype=np.uint16), "log2(1 + i / 128) - i / 128, Q0.16"
         )
         params = LogParams(node.output.elements, *self.check_values(node), correction)
-        _add(node, lowering, "ts_filter_bank_log", params, [node.input("input")])
+        _add(node, lowering, _portable("ts_filter_bank_log"), params, [node.input("input")])
+
+
+def _portable(function: str) -> Kernel:
+    return Kernel(function, "filter_bank.h")
 
 
 def _add(
     node: Node,
     lowering: Lowering,
-    kernel: str,
+    kernel: Kernel,
     params: Params,
     inputs: list[Tensor],
     *,
@@ -283,12 +295,14 @@ def _add(
     add_call(
         node,
         lowering,
-        kernel,
-        "filter_bank.h",
+        kernel.function,
+        kernel.header,
         params=params,
         inputs=sources,
         outputs=[target],
         overlaps=overlaps(sources[0], target, 0) if in_place else [],
+        variant=kernel.variant,
+        reason=kernel.reason,
     )
 
 

@@ -13,12 +13,13 @@ import numpy as np
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
-from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.ops.support.custom_options import CustomAttributes, option, read_attributes
 from tinyserve.compiler.ops.support.overlap import overlaps
 from tinyserve.compiler.program import Buffer, Params
 
 _MOST = 1 << 20  # samples
+_HEADER = "framing.h"
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,16 @@ class Window(_Framing):
         return WindowParams(input.elements // length, length, option(node, "shift", 0, 31))
 
     def lower(self, node: Node, lowering: Lowering) -> None:
+        if not lowering.lower_variant("signal", node):
+            self.add(node, lowering, Kernel("ts_window", _HEADER))
+
+    def add(self, node: Node, lowering: Lowering, kernel: Kernel) -> None:
         inputs = [lowering.operand(tensor) for tensor in node.operands()]
         target = lowering.buffer(node.output)
         add_call(
-            node, lowering, "ts_window", "framing.h", params=self.params(node), inputs=inputs,
-            outputs=[target], overlaps=overlaps(inputs[0], target, 0),
+            node, lowering, kernel.function, kernel.header, params=self.params(node), inputs=inputs,
+            outputs=[target], overlaps=overlaps(inputs[0], target, 0), variant=kernel.variant,
+            reason=kernel.reason,
         )  # fmt: skip
 
 
@@ -123,7 +129,11 @@ class FftAutoScale(_Framing):
         return FftAutoScaleParams(count)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
-        _add(node, lowering, "ts_fft_auto_scale", self.params(node))
+        if not lowering.lower_variant("signal", node):
+            self.add(node, lowering, Kernel("ts_fft_auto_scale", _HEADER))
+
+    def add(self, node: Node, lowering: Lowering, kernel: Kernel) -> None:
+        _add(node, lowering, kernel, self.params(node))
 
 
 class Framer(_Framing):
@@ -157,7 +167,7 @@ class Framer(_Framing):
             lowering.state(f"{name}_samples", 2 * params.rows * params.capacity),
             lowering.state(f"{name}_lengths", 4 * params.rows, lengths),
         ]
-        _add(node, lowering, "ts_framer", params, *state)
+        _add(node, lowering, Kernel("ts_framer", _HEADER), params, *state)
 
 
 class Stacker(_Framing):
@@ -179,7 +189,7 @@ class Stacker(_Framing):
     def lower(self, node: Node, lowering: Lowering) -> None:
         name = node.output.name
         state = [lowering.state(f"{name}_frames", node.output.nbytes), lowering.state(f"{name}_state", 8)]
-        _add(node, lowering, "ts_stacker", self.params(node), *state)
+        _add(node, lowering, Kernel("ts_stacker", _HEADER), self.params(node), *state)
 
 
 class Delay(_Framing):
@@ -198,7 +208,7 @@ class Delay(_Framing):
         input = node.input("input")
         nbytes = 2 * input.elements // input.shape[-1] * int(node.attributes.get("delay_length"))
         state = lowering.state(f"{node.output.name}_state", max(2, nbytes))
-        _add(node, lowering, "ts_delay", self.params(node), state)
+        _add(node, lowering, Kernel("ts_delay", _HEADER), self.params(node), state)
 
 
 class OverlapAdd(_Framing):
@@ -227,7 +237,7 @@ class OverlapAdd(_Framing):
         input = node.input("input")
         state = lowering.state(f"{node.output.name}_state", input.nbytes // input.shape[-2])
         kind = "f32" if input.dtype is DType.FLOAT32 else "s16"
-        _add(node, lowering, f"ts_overlap_add_{kind}", self.params(node), state)
+        _add(node, lowering, Kernel(f"ts_overlap_add_{kind}", _HEADER), self.params(node), state)
 
 
 def _check_valid(node: Node) -> None:
@@ -238,19 +248,21 @@ def _check_valid(node: Node) -> None:
 def _add(
     node: Node,
     lowering: Lowering,
-    kernel: str,
+    kernel: Kernel,
     params: Params,
     *state: Buffer,
 ) -> None:
     add_call(
         node,
         lowering,
-        kernel,
-        "framing.h",
+        kernel.function,
+        kernel.header,
         params=params,
         inputs=[lowering.operand(node.input("input"))],
         outputs=[lowering.buffer(output) for output in node.outputs],
         scratch=state,
+        variant=kernel.variant,
+        reason=kernel.reason,
     )
 
 

@@ -14,7 +14,7 @@ from tinyserve.compiler.graph.flexbuffer import read_map
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
-from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.program import Constant, Params
 
 _SUFFIX = {DType.INT16: "s16", DType.INT32: "s32", DType.FLOAT32: "f32"}
@@ -95,6 +95,11 @@ class Rfft(OpDef):
             checks.shape(node, output, (*rows, frequencies), "output")
 
     def lower(self, node: Node, lowering: Lowering) -> None:
+        if self.inverse or not lowering.lower_variant("signal", node):
+            self.add(node, lowering, Kernel(f"ts_{self.kernel}_{_SUFFIX[node.output.dtype]}", "rfft.h"))
+
+    def add(self, node: Node, lowering: Lowering, kernel: Kernel) -> None:
+        """The call of a kernel with the portable one's parameters, tables and scratch."""
         input, output, length = node.input("input"), node.output, node.attributes.fft_length
         tables = fft_tables(length, input.dtype, self.inverse)
         radices = tables.radices
@@ -110,17 +115,18 @@ class Rfft(OpDef):
             super_twiddles=lowering.constant(f"{name}_super", tables.super_twiddles, "re, im"),
             scale=1.0 / length,
         )
-        kind = _SUFFIX[input.dtype]
         size = f"TS_FFT_SCRATCH_BYTES({length}, {input.dtype.c_type})"
         add_call(
             node,
             lowering,
-            f"ts_{self.kernel}_{kind}",
-            "rfft.h",
+            kernel.function,
+            kernel.header,
             params=params,
             inputs=[lowering.operand(input)],
             outputs=[lowering.buffer(output)],
             scratch=[lowering.scratch(f"{name}_work", length * input.dtype.itemsize, size=size)],
+            variant=kernel.variant,
+            reason=kernel.reason,
         )
 
 
