@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tinyserve import platforms
 from tinyserve.cli import main as cli
 from tinyserve.errors import BudgetError, DeviceError, FitError, Terminated, TinyserveError
 
@@ -43,6 +44,18 @@ def test_every_command_of_the_table_exists_and_has_help(
 ) -> None:
     assert cli.main([name, "--help"]) == 0
     assert f"Usage: tinyserve {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("available", "status"), [(1 << 20, 9), (1 << 34, 1), (None, 1)])
+def test_a_library_that_fails_without_a_word_where_memory_is_short_had_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], available: int | None, status: int
+) -> None:
+    monkeypatch.setattr(type(platforms.here()), "available_bytes", lambda self: available)
+    failing(monkeypatch, SystemError("error return without exception set"))
+    assert cli.main(["boards"]) == status
+    shown = capsys.readouterr().err
+    assert ("error: not enough memory" in shown) == (status == 9)
+    assert ("internal error" in shown) == (status == 1)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import shared
 from tinyserve.cache import cache_directory
 
 
@@ -22,8 +23,8 @@ def use(patch: pytest.MonkeyPatch, directory: Path) -> None:
 
 @contextmanager
 def own(factory: pytest.TempPathFactory) -> Iterator[pytest.MonkeyPatch]:
-    """Until the end of the block builds share what they compile with each other, but not with the user's
-    cache."""
+    """Until the end of the block builds share what they compile with all of this run's, but not with the
+    user's cache."""
     with pytest.MonkeyPatch.context() as patch:
-        use(patch, factory.mktemp("cache"))
+        use(patch, shared.directory(factory) / "cache")
         yield patch

@@ -232,13 +232,18 @@ def _abandon_broken_streams() -> None:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+_LITTLE_BYTES = 256 << 20
 _MEMORY_WORDS = ("Cannot allocate memory", "failed to map segment from shared object")
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    """Also where a library says it of itself while it is loaded."""
+    """Also where a library says it of itself while it is loaded, or fails without a word: Python calls that
+    a SystemError."""
     if isinstance(error, MemoryError):
         return True
+    if isinstance(error, SystemError):
+        available = platforms.here().available_bytes()
+        return available is not None and available < _LITTLE_BYTES
     said = f"{error} {error.__cause__} {error.__context__}"
     return isinstance(error, ImportError) and any(words in said for words in _MEMORY_WORDS)
 

@@ -25,7 +25,8 @@ from tinyserve.firmware.render import render
 
 @pytest.fixture(scope="session", autouse=True)
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with cache.own(tmp_path_factory) as patch:
+    with pytest.MonkeyPatch.context() as patch:
+        cache.use(patch, tmp_path_factory.mktemp("cache"))  # PlatformIO's core directory is one process's
         patch.delenv(cores.CORE_VARIABLE, raising=False)
         yield
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from tinyserve.errors import DeviceError
 
-TIMEOUT_S = 2.0
+TIMEOUT_S = 10.0
+"""A busy machine gives QEMU seconds of pause."""
 
 
 class Qmp:
