@@ -28,6 +28,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs ptys")
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hosts wait for as long as a busy machine's twin needs; a board answers at once."""
     monkeypatch.setattr(commands, "_NEW_RATE_TIMEOUT_S", 60.0)
+    monkeypatch.setattr(commands, "_NEW_RATE_TRIES", 240)
 
 
 def on(uart: Uart, *more: str) -> list[str]:

@@ -42,8 +42,10 @@ _BAUD = Command(MODEL, 11, "baud")
 LINE_LABEL = b"tinyserve-line-1"
 """Before the number that a device draws, in what a host signs: no signature of an image can stand for it."""
 _NONCE_BYTES = 32
-_NEW_RATE_TIMEOUT_S, _NEW_RATE_TRIES = 1.0, 2
-_FALL_BACK_TRIES = 8
+_NEW_RATE_TIMEOUT_S = 1.0
+_NEW_RATE_ASK_S, _NEW_RATE_TRIES = 0.25, 8
+"""Often: the first question may come while the device still changes its rate. A late answer to it counts."""
+_FALL_BACK_TRIES = 32
 _NOT_SUPPORTED = 8
 VERIFY_TIMEOUT_S = 120.0
 """A signature takes a second, an erase of a slot some more, a proof as long as an inference."""
@@ -212,10 +214,10 @@ class SmpDevice:
             return before
         self._client.write(_BAUD, {"baud": rate}, _NEW_RATE_TIMEOUT_S)
         self._client.link.set_baud(rate)
-        if self._client.answers(_BAUD, _NEW_RATE_TIMEOUT_S, _NEW_RATE_TRIES):
+        if self._client.answers(_BAUD, _NEW_RATE_ASK_S, _NEW_RATE_TRIES):
             return rate
         self._client.link.set_baud(before)
-        if self._client.answers(_BAUD, _NEW_RATE_TIMEOUT_S, _FALL_BACK_TRIES):
+        if self._client.answers(_BAUD, _NEW_RATE_ASK_S, _FALL_BACK_TRIES):
             return before
         raise DeviceError(
             f"the device answers at neither {rate:,} nor {before:,} bit/s", "reset it, and leave --baud out"
