@@ -14,7 +14,7 @@ CLANG_FORMAT ?= $(shell command -v clang-format-14 || command -v clang-format)
 C_FILES := git ls-files '*.c' '*.h' '*.cpp'
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-serve demo-update test test-fast lint format fuzz soak soak-hostile package audit test-warnings test-pytorch snapshots bench-kernels bench-layers bench-memory bench-batch bench-serve bench-drift clean
+.PHONY: help install demo demo-serve demo-update test test-fast slow-tests lint format fuzz soak soak-hostile package audit test-warnings test-pytorch snapshots bench-kernels bench-layers bench-memory bench-batch bench-serve bench-drift clean
 
 help: ## show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -51,8 +51,13 @@ demo-update: $(VENV)/.demo ## update an emulated nano33 by signed models: power 
 test: $(VENV)/.test lint ## lint, types and the whole test suite
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
-test-fast: $(VENV)/.test ## the tests that take under five minutes together
+test-fast: $(VENV)/.test ## the tests that take under a second each, and under five minutes together
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m 'not slow'
+
+slow-tests: $(VENV)/.test ## measure the CPU time of all tests, and write tests/slow_tests.txt, which test-fast leaves out
+	rm -f build/cpu-times.txt; mkdir -p build
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -p tests.support.cpu_times --cpu-times $(CURDIR)/build/cpu-times.txt
+	$(BIN)/python -m tests.slow_tests build/cpu-times.txt
 
 lint: $(VENV)/.test ## ruff, mypy, the oldest Python that the code runs on, and clang-format
 	$(BIN)/ruff check .

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is fast: of tests whose parameters cost seconds each, the first case; the others are slow. And what is
-skipped on a Python that TensorFlow has no wheels for."""
+"""What is slow: the tests of slow_tests.txt, and of those whose many parameters cost half a second each all
+but the first case. And what is skipped on a Python that TensorFlow has no wheels for."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import slow_tests
 from tests.support import postgres, warm_worker
 from tinyserve.convert.worker import child
 
@@ -41,7 +42,10 @@ COSTLY = tuple(
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     seen: set[str] = set()
+    slow = slow_tests.listed()
     for item in items:
+        if item.nodeid in slow:
+            item.add_marker(pytest.mark.slow)
         if not any(item.path.is_relative_to(place) for place in COSTLY):
             continue
         function = item.nodeid.partition("[")[0]
