@@ -23,6 +23,7 @@ from tinyserve.compiler.compile import compile_model
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client, client, exchange
 from tinyserve.devices.client.exchange import Garbage
+from tinyserve.devices.client.strangers import recognise
 from tinyserve.devices.link import LinkClosed, NoAnswer
 from tinyserve.devices.serial import SerialLink
 from tinyserve.errors import DeviceError
@@ -250,6 +251,7 @@ def large_input(directory: Path) -> tuple[Firmware, Board]:
             lambda data: b"name%" + data if data.startswith(b"m-name") else data,
             "the line echoes what is sent",
         ),
+        (lambda data: b"name%" * bool(data), "the line echoes what is sent"),
     ],
     ids=[
         "rate",
@@ -259,6 +261,7 @@ def large_input(directory: Path) -> tuple[Firmware, Board]:
         "restart",
         "boot loader",
         "echo",
+        "TX wired to RX",
     ],
 )
 def test_what_is_wrong_on_a_line_is_named(
@@ -269,6 +272,11 @@ def test_what_is_wrong_on_a_line_is_named(
         with pytest.raises(DeviceError, match=said) as caught:
             made.name()
         assert caught.value.hint
+
+
+@pytest.mark.parametrize("line", ["ts-info-[inputs=99999999999]", "ts-infer-[1]", "ts-information"])
+def test_an_answer_that_begins_with_its_command_s_name_is_no_echo(line: str) -> None:
+    assert "echo" not in recognise(line, "ts-info").what
 
 
 class Lines:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tinyserve.devices.client.strangers import is_greeting, is_noise, is_restart, recognise
+from tinyserve.devices.client.strangers import is_echo, is_greeting, is_noise, is_restart, recognise
 from tinyserve.devices.link import Link, NoAnswer
 from tinyserve.errors import DeviceError
 
@@ -127,7 +127,7 @@ class Exchange:
             try:
                 line = self._link.read_line(min(max(0.0, left_s), patience.next_s(not lines)))
             except NoAnswer as error:
-                raise self._silence(error) from error
+                raise self._silence(error, "" if command == START_UP else command) from error
             if line == READY:
                 break
             if len(lines) >= patience.most_lines or left_s <= 0:
@@ -186,12 +186,13 @@ class Exchange:
             "a supply or cable that is too weak, a watchdog, or a crash: look with `tinyserve monitor`",
         )
 
-    def _silence(self, error: NoAnswer) -> NoAnswer:
-        """Bytes without a line's end that are no text: a wrong rate seldom makes a line feed."""
-        text = self._link.partial_line.decode("ascii", errors="backslashreplace")
-        if not is_noise(text):
+    def _silence(self, error: NoAnswer, command: str) -> NoAnswer:
+        """What bytes without a line's end are: a wrong rate seldom makes a line feed, and an echo of a
+        command has none."""
+        text = self._link.partial_line.decode("ascii", errors="backslashreplace").lstrip("%")
+        if not (is_noise(text) or is_echo(text, command)):
             return error
-        found = recognise(text, "")
+        found = recognise(text, command)
         return NoAnswer(f"{self._link.name}: {found.what}", found.hint)
 
 

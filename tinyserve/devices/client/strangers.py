@@ -42,7 +42,7 @@ def is_restart(line: str) -> bool:
 
 def recognise(line: str, command: str) -> Stranger:
     """``line`` came where an answer to ``command`` was due; bytes that are no text are ``\\xNN`` in it."""
-    if command and line.startswith((f"{command}%", command)):
+    if is_echo(line, command):
         return Stranger(
             "the line echoes what is sent",
             "turn the echo off (of a modem or an adapter); connect TX to RX crosswise, not to itself",
@@ -62,6 +62,12 @@ def recognise(line: str, command: str) -> Stranger:
         f"the device sent what is not the protocol: {_short(line)!r}",
         "check that the port is the board's, and flash the board with `tinyserve flash`",
     )
+
+
+def is_echo(text: str, command: str) -> bool:
+    """Whether the command comes back: with the character that ends it, which an adapter may have made a line
+    end of. Answers may begin with its name."""
+    return bool(command) and (text == command or text.startswith(f"{command}%"))
 
 
 def is_noise(text: str) -> bool:

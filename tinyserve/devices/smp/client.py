@@ -142,7 +142,10 @@ class SmpClient:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise NoAnswer(self.link.describe(f"no whole answer within {timeout_s:g} s"))
-            line = self.link.read_line(left)
+            try:
+                line = self.link.read_line(left)
+            except NoAnswer:
+                continue  # what was left is over: the message has the whole time
             packet = assembler.feed(line.encode("latin-1", errors="replace"))
             if packet is None or len(packet) < _HEADER.size:
                 continue
