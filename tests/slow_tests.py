@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps slow_tests.txt, the tests that take over a second of CPU: ``python -m tests.slow_tests FILE...``.
 
-The files are those of ``tests.support.cpu_times``; tests that they do not name stay as they are. `make
+The files are those of ``tests.support.cpu_times``; tests that they do not name stay as they are,
+unless they are gone. `make
 test-fast` leaves out the tests of the list, and those that are marked `slow`.
 """
 
@@ -10,6 +11,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from tests.support.places import CHECKOUT
 
 LIST = Path(__file__).with_name("slow_tests.txt")
 _SLOW_S = 1.0
@@ -34,9 +37,18 @@ def updated(known: Iterable[str], measured: Iterable[str]) -> list[str]:
     return sorted(slow)
 
 
+def is_there(name: str) -> bool:
+    """Whether the test's function is still in its file."""
+    file, _, test = name.partition("::")
+    function = test.partition("[")[0].rpartition("::")[2]
+    path = CHECKOUT / file
+    return path.is_file() and f"def {function}(" in path.read_text(encoding="utf-8")
+
+
 def main(files: Sequence[str]) -> None:
     measured = [line for file in files for line in Path(file).read_text(encoding="utf-8").splitlines()]
-    LIST.write_text("".join(f"{name}\n" for name in updated(listed(), measured)), encoding="utf-8")
+    slow = updated(filter(is_there, listed()), measured)
+    LIST.write_text("".join(f"{name}\n" for name in slow), encoding="utf-8")
 
 
 if __name__ == "__main__":

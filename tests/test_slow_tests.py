@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The list of slow tests names tests that there are, and follows a measurement."""
+"""The list of slow tests follows a measurement."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from tests import slow_tests
 from tests.slow_tests import listed, updated
-from tests.support.places import CHECKOUT
 
 
-def test_every_listed_test_is_there() -> None:
-    functions = {name.partition("[")[0] for name in listed()}
-    for file in {function.partition("::")[0] for function in functions}:
-        assert (CHECKOUT / file).is_file(), f"{file} is gone: take its lines out of tests/slow_tests.txt"
-        text = (CHECKOUT / file).read_text(encoding="utf-8")
-        for function in (one for one in functions if one.startswith(f"{file}::")):
-            assert f"def {function.rpartition('::')[2]}(" in text, f"{function} is gone from its file"
+def test_what_is_gone_leaves_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    here = "tests/test_slow_tests.py::test_what_is_gone_leaves_the_list"
+    names = [here, f"{here}[a b]", f"{here}_s", "tests/test_gone.py::test_it"]
+    (tmp_path / "slow.txt").write_text("".join(f"{name}\n" for name in names))
+    monkeypatch.setattr(slow_tests, "LIST", tmp_path / "slow.txt")
+    (tmp_path / "times.txt").write_text("2.50 tests/test_new.py::test_it[x: y]\n")
+    slow_tests.main([str(tmp_path / "times.txt")])
+    assert listed() == {here, f"{here}[a b]", "tests/test_new.py::test_it[x: y]"}
 
 
 @pytest.mark.parametrize(
