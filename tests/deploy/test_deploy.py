@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -172,13 +173,15 @@ def test_the_health_check_sees_whether_the_gateway_lives(status: int | None, exp
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        port = server.server_port if status else mosquitto.free_port()
-        done = subprocess.run(
-            [sys.executable, DEPLOY / "healthcheck.py"],
-            env={"TINYSERVE_PORT": str(port)},
-            timeout=60,
-            check=False,
-        )
+        with socket.socket() as silent:
+            silent.bind(("127.0.0.1", 0))  # and does not listen: whoever connects is refused
+            port = server.server_port if status else silent.getsockname()[1]
+            done = subprocess.run(
+                [sys.executable, DEPLOY / "healthcheck.py"],
+                env={"TINYSERVE_PORT": str(port)},
+                timeout=60,
+                check=False,
+            )
         assert done.returncode == expected
     finally:
         server.shutdown()

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from paho.mqtt.client import Client, MQTTMessage
@@ -24,11 +25,14 @@ def program() -> str | None:
 
 
 def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+    """A port that nothing listens on, below those that the system gives to whoever connects: it stays free
+    until a program takes it."""
+    chance = random.SystemRandom()  # tests of several workers begin with the same seed
+    while True:
+        port = chance.randrange(20_000, 32_000)
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_for(port: int) -> None:
