@@ -12,6 +12,7 @@ from tinyserve.compiler.bands.stages import Band, refusal
 from tinyserve.compiler.graph.types import Model
 from tinyserve.compiler.lower import kernel_costs, lower
 from tinyserve.compiler.names import short_name
+from tinyserve.compiler.plan.histories import with_histories
 from tinyserve.compiler.plan.moves import relocate
 from tinyserve.compiler.plan.planner import plan
 from tinyserve.compiler.plan.views import with_views
@@ -104,7 +105,7 @@ def _planned(
     program = lower(model, target, name, bands)
     calls = [replace(call, reason=call.reason or _why_portable(call, program)) for call in program.calls]
     program = replace(program, calls=calls)
-    return with_views(*relocate(program, plan(program)))
+    return with_histories(*with_views(*relocate(program, plan(program))))
 
 
 def _why_portable(call: KernelCall, program: Program) -> str:
