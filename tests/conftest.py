@@ -26,15 +26,21 @@ COSTLY = tuple(
     TESTS / place
     for place in (
         "bench/test_determinism.py",
+        "compiler/emit/test_parameters.py",
         "compiler/ops",
+        "compiler/tflm/test_trees.py",
         "compiler/variants",
         "convert/frameworks/test_sklearn.py",
         "convert/quantize",
         "convert/test_pipeline.py",
+        "features/test_on_emulated_cores.py",
         "firmware/platformio/test_platform.py",
+        "firmware/room",
         "firmware/test_arduino.py",
         "firmware/test_build.py",
+        "slots/test_power_cuts.py",
         "sweep",
+        "test_extras.py",
     )
 )
 

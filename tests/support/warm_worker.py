@@ -63,7 +63,8 @@ class WarmWorkers:
                 env=self._environment,
             )  # fmt: skip
             assert self._process.stdout is not None
-            assert self._process.stdout.readline() == b"ready\n"
+            started = self._process.stdout.readline()
+            assert started == b"ready\n", f"`python -m {__name__} SOCKET` does not start"
         settings = json.dumps({name: self._environment.get(name) for name in _READ_ON_IMPORT})
         return [sys.executable, "-I", "-S", str(_CLIENT), self._place, settings]
 
@@ -76,7 +77,11 @@ class WarmWorkers:
 
 @contextlib.contextmanager
 def started() -> Iterator[None]:
-    """Until the end of the block workers that are started as by default are forks."""
+    """Until the end of the block workers that are started as by default are forks, on Linux: elsewhere
+    libraries do not bear it, or there are none."""
+    if sys.platform != "linux":
+        yield
+        return
     warm = WarmWorkers()
     cold = child.Worker(lambda *step: None).command
 
