@@ -14,7 +14,7 @@ from tinyserve.compiler.lower import kernel_costs, lower
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.plan.histories import with_histories
 from tinyserve.compiler.plan.moves import relocate
-from tinyserve.compiler.plan.planner import plan
+from tinyserve.compiler.plan.order import in_order
 from tinyserve.compiler.plan.views import with_views
 from tinyserve.compiler.program import Choice, ControlCall, KernelCall, MemoryPlan, Program, RowsNote, Target
 from tinyserve.errors import UsageError
@@ -105,7 +105,7 @@ def _planned(
     program = lower(model, target, name, bands)
     calls = [replace(call, reason=call.reason or _why_portable(call, program)) for call in program.calls]
     program = replace(program, calls=calls)
-    return with_histories(*with_views(*relocate(program, plan(program))))
+    return with_histories(*with_views(*relocate(*in_order(program))))
 
 
 def _why_portable(call: KernelCall, program: Program) -> str:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from tinyserve.compiler.events import events_of
 from tinyserve.compiler.graph.types import DType, Graph, Model, Node, Tensor
 from tinyserve.compiler.names import UniqueNames, constant_name, identifier, short_name
 from tinyserve.compiler.ops.support import absent, four_bits
-from tinyserve.compiler.ops.support.base import OpDef
+from tinyserve.compiler.ops.support.base import Kin, Lowering, OpDef
 from tinyserve.compiler.ops.support.move import move
 from tinyserve.compiler.plan.planner import plan
 from tinyserve.compiler.program import (
@@ -33,6 +33,7 @@ from tinyserve.compiler.program import (
     Target,
     every_call,
 )
+from tinyserve.compiler.variants.flash import kin_of
 from tinyserve.errors import ModelError, UnsupportedError
 
 _C_TYPE = {
@@ -100,6 +101,7 @@ class GraphLowering:
         self._foreign_writes: list[Buffer] = []
         self._bytes: dict[Tensor, Tensor] = {}
         self._packs = False
+        self._kin: Mapping[Node, Kin] | None = None
         self._is_main = bound is None
         if self._is_main:
             for tensor in graph.inputs:
@@ -254,6 +256,19 @@ class GraphLowering:
     def lower_variant(self, name: str, node: Node) -> bool:
         """Lowers ``node`` with the cheapest variant, or the one that was chosen, where one applies."""
         return variants.lower_cheapest(name, node, self)
+
+    def kin(self, node: Node) -> Kin:
+        """The operators of the graph that may share what a kernel stores for ``node``, itself included."""
+        if self._kin is None:
+            self._kin = kin_of(self._graph.nodes)
+        return self._kin.get(node) or Kin((node,))
+
+    def stored_by(self, lower: Callable[[Lowering], None]) -> Mapping[object, int]:
+        """The constants that lowering an operator stores, in bytes by what tells them apart. Adds nothing."""
+        probe = GraphLowering(self._graph, _Shared(self._shared.model, self.target), self._values)
+        lower(probe)
+        used = set(map(id, probe._used_constants([])))
+        return {key: one.nbytes for key, one in probe._shared.stored.items() if id(one) in used}
 
     def block(self, subgraph: int, inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Block:
         """Lowers a subgraph: it reads ``inputs`` where they are, its outputs are copied to ``results``."""

@@ -35,8 +35,8 @@ class Device(ABC):
         raise ToolError("this device counts no functions", "--emulator unicorn")
 
     def layer_counts(self, names: Sequence[str]) -> list[int] | None:
-        """Instructions of each layer in the last inference, by the names of their functions; one that the
-        compiler has merged with an equal one counts there. None where only its ticks are known."""
+        """Instructions of each layer in the last inference, by the names of their functions; layers of one
+        function have equal parts of it. None where only their ticks are known."""
         return None
 
     @abstractmethod

@@ -4,13 +4,17 @@ computer (where layers are times without valgrind)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from tinyserve.bench.counts.layers import layers_of
 from tinyserve.bench.result import Layer, ModelIdentity, Setup
 from tinyserve.bench.setup import model_identity, setup_of
 from tinyserve.bundle import Bundle
+from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.emit.kernel_files import unversioned
+from tinyserve.compiler.emit.sharing import sharing
 from tinyserve.devices import open_device
 from tinyserve.devices.client import Client
 from tinyserve.devices.client.answers import LayerTicks
@@ -64,7 +68,7 @@ def run(bundle: Bundle, firmware: Firmware, emulator: str, optimize: str, progre
         functions, note = _functions(device)
         ticks = client.profile()
         unit = device.tick_unit or client.identify().tick_unit
-        counts = device.layer_counts([layer.name for layer in ticks])
+        counts = device.layer_counts(_layer_functions(compiled, [layer.name for layer in ticks]))
     if counts is not None:
         total = sum(one.instructions for one in functions)
         unit = HOST_INSTRUCTIONS
@@ -78,6 +82,13 @@ def run(bundle: Bundle, firmware: Firmware, emulator: str, optimize: str, progre
         functions=functions,
         note=note,
     )
+
+
+def _layer_functions(compiled: Compiled, names: Sequence[str]) -> list[str]:
+    """Of each layer the function that it is: layers that do the same with the same bytes are one."""
+    calls = compiled.program.calls
+    shared, own = sharing(compiled.program, compiled.plan), dict(zip(calls, names, strict=True))
+    return [own[shared.function(call)] for call in calls]
 
 
 def _functions(device: Device) -> tuple[list[FunctionCount], str]:

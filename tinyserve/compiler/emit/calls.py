@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from tinyserve.compiler.emit.ctext import number
@@ -41,6 +42,38 @@ def kernel_call(call: KernelCall, places: Places) -> Iterator[str]:
         if isinstance(one, Buffer) and one.size:
             yield f'  _Static_assert({one.size} == {one.nbytes}, "{one.kind} of {call.function}");'
     yield f"  {call.function}({', '.join(arguments)});"
+
+
+@dataclass(frozen=True)
+class _Given:
+    """Where a kernel that layers share finds its values: buffers where it is told."""
+
+    around: Places
+    names: Mapping[int, str]
+
+    def buffer(self, buffer: Buffer) -> str:
+        return self.names[id(buffer)]
+
+    def constant(self, constant: Constant) -> str:
+        return self.around.constant(constant)
+
+
+def _buffers(call: KernelCall) -> list[Buffer]:
+    return [arg for arg in call.args if isinstance(arg, Buffer)]
+
+
+def shared_kernel(call: KernelCall, name: str, places: Places) -> Iterator[str]:
+    """A function that calls the kernel with a layer's parameters, for buffers that are given in the order of
+    the call's arguments."""
+    names = {id(buffer): f"at_{index}" for index, buffer in enumerate(_buffers(call))}
+    parameters = ", ".join(f"void *at_{index}" for index, _ in enumerate(_buffers(call)))
+    yield f"TS_LAYER {name}({parameters}) {{"
+    yield from (*kernel_call(call, _Given(places, names)), "}")
+
+
+def shared_call(call: KernelCall, name: str, places: Places) -> str:
+    """The statement that calls such a function."""
+    return f"  {name}({', '.join(places.buffer(buffer) for buffer in _buffers(call))});"
 
 
 def initialisers(call: KernelCall, places: Places, indent: str) -> Iterator[str]:

@@ -22,7 +22,7 @@ from tinyserve.compiler.emit.arenas import (
     section_macro,
 )
 from tinyserve.compiler.emit.bands import band_tables, stage_function
-from tinyserve.compiler.emit.calls import control_call, kernel_call, place
+from tinyserve.compiler.emit.calls import control_call, kernel_call, place, shared_call, shared_kernel
 from tinyserve.compiler.emit.cpp import wrapper
 from tinyserve.compiler.emit.ctext import array_lines, number, shape_text
 from tinyserve.compiler.emit.events import EventsText
@@ -30,6 +30,7 @@ from tinyserve.compiler.emit.form import form
 from tinyserve.compiler.emit.interface import InterfaceText
 from tinyserve.compiler.emit.kernel_files import KERNEL_DIRECTORY, collect
 from tinyserve.compiler.emit.parameters import misfit, missing, structs, unknown
+from tinyserve.compiler.emit.sharing import sharing
 from tinyserve.compiler.emit.values import header as values_header
 from tinyserve.compiler.graph.types import Tensor
 from tinyserve.compiler.names import UniqueNames, short_name
@@ -104,6 +105,11 @@ class _Emitter:
             for call in program.calls
             if isinstance(call, BandCall)
         }
+        self.sharing = sharing(program, plan)
+        self.kernels = {
+            call: names.take(f"{self.names[call]}_kernel")
+            for call in dict.fromkeys(self.sharing.kernels.values())
+        }
         blocks = [block for call in self.calls if isinstance(call, ControlCall) for block in call.blocks]
         self.blocks = {block: names.take(f"run_{block.name}") for block in blocks}
         others = [name for name in (self.shared.models if self.shared else ()) if name != program.name]
@@ -111,7 +117,7 @@ class _Emitter:
         self.places = arena_places(program, plan, self.form.arena)
         self.interface = InterfaceText(
             program, self.form, self.prefix, self.macro, self.alignment, ", ".join(others),
-            self.names, self.argument, self.places.__getitem__, self.events, self.by_rows,
+            self.names, self.argument, self.places.__getitem__, self.events, self.by_rows, self.sharing,
         )  # fmt: skip
 
     def sources(self) -> Sources:
@@ -329,6 +335,12 @@ class _Emitter:
             for stage in call.stages:
                 yield from stage_function(stage, self.stages[stage], self, self.plan.part)
             yield from band_tables(call, self.names[call], self.stages, self.plan.part)
+        if call in self.sharing.same:
+            yield from ("", f"/* {self.names[call]} is {self.names[self.sharing.same[call]]} once more. */")
+            return
+        if call in self.kernels:
+            yield from ("", "/* What several layers do, each with its own values. */")
+            yield from shared_kernel(call, self.kernels[call], self)
         yield from ("", *call.code)
         yield f"/* {_comment(call.op + (': ' + call.comment if call.comment else ''))}{_work(call)} */"
         yield f"TS_LAYER {self.names[call]}({self.form.layer_parameter}) {{"
@@ -346,6 +358,9 @@ class _Emitter:
             isinstance(one, Buffer) for one in [*call.args, *call.fields.values()]
         ):
             yield f"  (void){self.form.layer_argument};"
+        if call in self.sharing.kernels:
+            yield from (shared_call(call, self.kernels[self.sharing.kernels[call]], self), "}")
+            return
         yield from (*kernel_call(call, self), "}")
 
     def rows_of(self, call: BandCall) -> Iterator[str]:

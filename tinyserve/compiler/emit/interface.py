@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from tinyserve.compiler.emit.events import EventsText
 from tinyserve.compiler.emit.form import Form
+from tinyserve.compiler.emit.sharing import Sharing
 from tinyserve.compiler.program import BandCall, Buffer, KernelCall, Operand, Program
 
 _REENTRANT = (
@@ -57,6 +58,7 @@ class InterfaceText:
     arena: Callable[[Buffer], str]
     events: EventsText
     by_rows: Mapping[BandCall, str]
+    sharing: Sharing
 
     # --- NAME.h
 
@@ -160,7 +162,7 @@ class InterfaceText:
 
     def run(self, call: KernelCall) -> Iterator[str]:
         """A layer, and the end of the inference where it says so."""
-        yield f"  {self.layers[call]}({self.form.layer_argument});"
+        yield f"  {self.function(call)}({self.form.layer_argument});"
         if call.continues is not None:
             yield f"  if (!{self.flag(call.continues)}) {{"
             yield from (*self.begin_anew(), *self.events.end(False, "    "), "    return 0;", "  }")
@@ -211,7 +213,7 @@ class InterfaceText:
         if self.program.calls:
             yield from ("", f"#if !defined({self.macro}NO_STEP) || defined({self.macro}PROFILE)")
             yield f"static void (*const layer_functions[])({self.form.layer_parameter}) = {{"
-            yield from (f"    {self.layers[call]}," for call in self.program.calls)
+            yield from (f"    {self.function(call)}," for call in self.program.calls)
             yield from ("};", "#endif")
 
     def profile(self) -> Iterator[str]:
@@ -249,6 +251,10 @@ class InterfaceText:
         return f"{'self->arena' if self.caller else self.arena(operand)} + at_{operand.name}"
 
     # --- pieces
+
+    def function(self, call: KernelCall) -> str:
+        """The function of a layer: its own, or an earlier layer's that does the same."""
+        return self.layers[self.sharing.function(call)]
 
     @property
     def caller(self) -> bool:

@@ -13,8 +13,8 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from types import ModuleType
 
 from tinyserve.compiler.graph.types import Node
@@ -67,6 +67,21 @@ def candidates(name: str, node: Node, lowering: Lowering) -> list[Candidate]:
     return sorted(found, key=lambda candidate: (candidate.cost, candidate.variant))
 
 
+def _by_price(name: str, node: Node, lowering: Lowering) -> list[Candidate]:
+    """As ``candidates``, with what they store beyond the model's own constants in their costs."""
+    found = candidates(name, node, lowering)
+    rate = _helper("flash").INSTRUCTIONS_PER_BYTE[lowering.target.optimize]
+    if not found or not rate:
+        return found
+    extra = _helper("flash").extra_bytes(node, lowering, partial(candidates, name))
+    priced = (
+        [replace(one, cost=one.cost + rate * nbytes) for one, nbytes in zip(found, extra, strict=True)]
+        if extra
+        else found
+    )
+    return sorted(priced, key=lambda candidate: (candidate.cost, candidate.variant))
+
+
 def _helper(module: str) -> ModuleType:
     """A module of this package that needs it."""
     return importlib.import_module(f"{__name__}.{module}")
@@ -78,7 +93,7 @@ def lower_cheapest(name: str, node: Node, lowering: Lowering) -> bool:
     False where the portable kernel is cheaper, none other applies or the choice is "portable". Raises
     UsageError for a choice that does not apply.
     """
-    found = candidates(name, node, lowering)
+    found = _by_price(name, node, lowering)
     portable = _helper("portable").cost(name, node, lowering.target.features) if found else 0.0
     cheaper = [one.variant for one in found if one.cost <= portable]
     names = [*dict.fromkeys([*cheaper, PORTABLE_VARIANT, *(one.variant for one in found)])]

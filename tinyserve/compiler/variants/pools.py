@@ -10,6 +10,7 @@ from tinyserve.compiler.ops.reduction.pool_2d import AveragePool2D, MaxPool2D, P
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.calls import Kernel
 from tinyserve.compiler.variants import Candidate
+from tinyserve.words import counted
 
 _MOST_TAPS = 255
 """Of an average: sums in 16 bits, and exact reciprocals."""
@@ -32,7 +33,7 @@ def candidates(node: Node, lowering: Lowering, feature: str, lanes: Mapping[str,
         f"ts_{feature}_{pool.kernel}_s8",
         f"{feature}/pool_2d.h",
         feature,
-        f"{lanes[node.name]} channels at a time",
+        f"{counted(lanes[node.name], 'channel')} at a time",
     )
     cost = groups * (_TAP[feature] * taps + _GROUP[feature])
     return [Candidate(feature, cost, kernel.reason, lambda: pool.add(node, lowering, kernel))]

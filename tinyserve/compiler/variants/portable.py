@@ -46,6 +46,8 @@ _INTEGERS: dict[tuple[str, DType], dict[str, _Rates]] = {
     ("depthwise_conv_2d", DType.INT8): _DEPTHWISE,
     ("batch_matmul", DType.INT8): _MATRICES,
 }
+_SUM = {"dsp": 46.0, "thumb1": 75.0, "rv32m": 58.0}
+"""Instructions per element of an int8 sum; Helium's kernels store nothing that would be to be weighed."""
 _MACS: dict[str, Callable[[Node], int]] = {
     "conv_2d": Conv2D().macs,
     "depthwise_conv_2d": DepthwiseConv2D().macs,
@@ -58,6 +60,9 @@ def cost(name: str, node: Node, features: frozenset[str]) -> float:
 
     ``name``: the operator's module.
     """
+    if name == "add" and node.output.dtype is DType.INT8 and "mve" not in features:
+        rate = next((_SUM[feature] for feature in _SUM if feature in features), UNKNOWN)
+        return rate * node.output.elements
     first, second = node.inputs[:2] if name in _MACS else (None, None)
     if first is None or second is None or second.dtype is not DType.INT8:
         return UNKNOWN

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from tinyserve.compiler.graph import objects, reader
-from tinyserve.convert import alike
 from tinyserve.convert.frameworks import tensorflow, trees
 from tinyserve.convert.quantize import (
     activations,
@@ -27,6 +26,7 @@ from tinyserve.convert.quantize import (
     ranges,
     same_scale,
     sums,
+    turns,
 )
 from tinyserve.convert.tflite import sequence_lstm, signature, state
 from tinyserve.convert.tflite.signature import Signature
@@ -126,7 +126,7 @@ def _integers(data: bytes, samples: Arrays, request: Quantize, say: Say, anew: b
         if request.clip:
             values = ranges.observe(model, samples, say, anew)
             calibrated = ranges.clipped(calibrated, values, request.clip)
-        return _int8(tf, alike.united(calibrated), request, kept)
+        return _int8(tf, turns.united(calibrated), request, kept)
     except (RuntimeError, ValueError) as error:
         if request.scheme == "int16x8":
             kept = activations.tensors(reader.read(data), activations.ODD_IN_16_BITS)

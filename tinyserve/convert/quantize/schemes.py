@@ -16,6 +16,7 @@ from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.named import Array
 from tinyserve.errors import DataError, DeviceError, FitError, ModelError, ToolError
+from tinyserve.words import counted
 
 AGREEMENT = "agreement"
 FIT = "fit"
@@ -71,7 +72,10 @@ def suggestions(options: Options, worst: Sequence[str], calibration: int) -> lis
     layers in float, one more of them each time."""
     found = ladder(options)
     half = max(1, calibration // 2)
-    found.insert(1, Variant(f"int8, {half} samples", "fewer --representative samples", "int8", options, half))
+    found.insert(
+        1,
+        Variant(f"int8, {counted(half, 'sample')}", "fewer --representative samples", "int8", options, half),
+    )
     for count in range(1, len(worst) + 1):
         names = [short_name(tensor) for tensor in worst[:count]]
         found.append(

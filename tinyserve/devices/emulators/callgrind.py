@@ -61,8 +61,9 @@ class CallgrindDevice(HostDevice):
         return self._last().functions
 
     def layer_counts(self, names: Sequence[str]) -> list[int]:
-        calls = self._last().calls
-        return [calls.get((self._invoke, name), 0) for name in names]
+        calls, times = self._last().calls, Counter(names)
+        costs = {name: calls.get((self._invoke, name), 0) for name in times}
+        return [costs[name] // times[name] for name in names]
 
     def close(self) -> None:
         super().close()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -197,19 +198,8 @@ class _Sigmoidal(Unary):
 
     def table(self, node: Node) -> Table:
         input = node.input("input")
-        multiplier, shift = quantize_multiplier(input.scale * (1 << (31 - self.integer_bits)))
-        radius = fixed_point.input_radius(self.integer_bits, shift)
-
-        def value(quantized: int) -> int:
-            centered = quantized - input.zero_point
-            if centered <= -radius:
-                return -128
-            if centered >= radius:
-                return 127
-            raw = fixed_point.requantize(centered, multiplier, shift)
-            return saturate(self.output(self.function(raw)))
-
-        return byte_table(DType.INT8, value)
+        scaled = quantize_multiplier(input.scale * (1 << (31 - self.integer_bits)))
+        return _sigmoidal_table(self, *scaled, input.zero_point)
 
     def check_s16(self, node: Node) -> None:
         if round(math.log2(node.output.scale), 3) != -15:
@@ -221,6 +211,23 @@ class _Sigmoidal(Unary):
         table = lowering.constant("sigmoid", sigmoid_table(), "logistic(i / 24), Q0.16")
         params = SigmoidS16Params(node.output.elements, *scaling, table)
         add_elementwise(node, lowering, f"ts_{self.name.lower()}_s16", params)
+
+
+@cache
+def _sigmoidal_table(definition: _Sigmoidal, multiplier: int, shift: int, zero_point: int) -> Table:
+    """The same for all turns of an unrolled layer, whose inputs have one scale."""
+    radius = fixed_point.input_radius(definition.integer_bits, shift)
+
+    def value(quantized: int) -> int:
+        centered = quantized - zero_point
+        if centered <= -radius:
+            return -128
+        if centered >= radius:
+            return 127
+        raw = fixed_point.requantize(centered, multiplier, shift)
+        return saturate(definition.output(definition.function(raw)))
+
+    return byte_table(DType.INT8, value)
 
 
 class Logistic(_Sigmoidal):

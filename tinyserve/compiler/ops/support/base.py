@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy.typing as npt
@@ -12,6 +13,15 @@ from tinyserve.compiler.graph.rows import RowRule, Share, Slab
 from tinyserve.compiler.graph.types import DType, Node, Options, Signature, Tensor
 from tinyserve.compiler.program import Block, Buffer, Constant, KernelCall, Operand, Target
 from tinyserve.errors import UnsupportedError
+
+
+@dataclass(frozen=True, eq=False)
+class Kin:
+    """Operators that may share what a kernel stores. ``extra``: what each kernel stores beyond the model's
+    own constants, in bytes by the names of the kernels, once that is known."""
+
+    nodes: tuple[Node, ...]
+    extra: dict[tuple[str, ...], list[float]] = field(default_factory=dict)
 
 
 class Lowering(Protocol):
@@ -69,6 +79,14 @@ class Lowering(Protocol):
         ``name`` is the operator's module. False: the portable kernel is the operator's own business.
         Raises UsageError where the target's choices name a variant that does not apply.
         """
+        ...
+
+    def kin(self, node: Node) -> Kin:
+        """The operators of the graph that may share what a kernel stores for ``node``, itself included."""
+        ...
+
+    def stored_by(self, lower: Callable[[Lowering], None]) -> Mapping[object, int]:
+        """The constants that lowering an operator stores, in bytes by what tells them apart. Adds nothing."""
         ...
 
     def block(self, subgraph: int, inputs: Sequence[Tensor], results: Sequence[Tensor]) -> Block:

@@ -16,7 +16,6 @@ from tinyserve.compiler.variants.rv32m.packing import Rv32mChannel
 from tinyserve.compiler.variants.sums import SumFactors, factors_for
 
 REASON = "one input by a shift, the other by a table of 1 KB"
-_TABLE_PAYS_FROM = 1024  # elements: below, the table is more flash than the time is worth
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,9 @@ class Rv32mAddParams(Params, c_type="ts_rv32m_add_params"):
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
-    """One candidate for int8 inputs of one shape, large enough for a table."""
+    """One candidate for int8 inputs of one shape."""
     elements = node.output.elements
-    pays = elements >= _TABLE_PAYS_FROM or lowering.target.optimize == "speed"
-    factors = factors_for(node) if pays else None
+    factors = factors_for(node)
     if factors is None:
         return []
     return [Candidate("rv32m", elements * 27.0, REASON, lambda: _lower(node, lowering, factors))]

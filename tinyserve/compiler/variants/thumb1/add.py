@@ -19,7 +19,6 @@ from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate
 
 REASON = "scaled inputs looked up in two tables of 1 KB"
-_TABLE_PAYS_FROM = 2048  # elements: below, two tables are more flash than the time is worth
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,9 @@ class Thumb1AddParams(Params, c_type="ts_thumb1_add_params"):
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
-    """One candidate for int8 inputs of one shape, large enough for its tables."""
+    """One candidate for int8 inputs of one shape."""
     input1, input2, output = node.input("input1"), node.input("input2"), node.output
     if output.dtype is not DType.INT8 or input1.shape != output.shape or input2.shape != output.shape:
-        return []
-    if output.elements < _TABLE_PAYS_FROM and lowering.target.optimize != "speed":
         return []
     return [Candidate("thumb1", output.elements * 45.0, REASON, lambda: _lower(node, lowering))]
 
