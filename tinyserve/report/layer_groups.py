@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tinyserve.bench.counts.profiling import FunctionCount
 from tinyserve.bench.result import Layer
+from tinyserve.words import counted
 
 MOST_ROWS = 40
 _NUMBERS = re.compile(r"[_\d]*\d+")
@@ -55,9 +57,34 @@ def rows(layers: Sequence[Layer], most: int = MOST_ROWS) -> list[Row]:
     return found if len(found) <= most else _made(layers, [layer.op for layer in layers])
 
 
+def functions(counted: Sequence[FunctionCount], layers: Sequence[Layer]) -> list[FunctionCount]:
+    """The heaviest first; beyond ``MOST_ROWS`` those of layers with one operator and kernel are one row, and
+    those of one name but for numbers in it."""
+    if len(counted) <= MOST_ROWS:
+        return list(counted)
+    known = {layer.name: layer for layer in layers}
+    groups: dict[str, list[FunctionCount]] = {}
+    for one in counted:
+        layer = known.get(one.name)
+        stem = f"{layer.op} {layer.variant}" if layer is not None else _NUMBERS.sub("", one.name)
+        groups.setdefault(stem, []).append(one)
+    made = [
+        FunctionCount(_title(group, known.get(group[0].name)), sum(one.instructions for one in group))
+        for group in groups.values()
+    ]
+    return sorted(made, key=lambda one: -one.instructions)
+
+
+def _title(group: Sequence[FunctionCount], layer: Layer | None) -> str:
+    if len(group) == 1:
+        return group[0].name
+    kind = f" ({layer.op})" if layer is not None else ""
+    return f"{group[0].name} and {len(group) - 1} more{kind}"
+
+
 def grouped_note(layers: int, shown: int) -> str:
     """Says that rows stand for several layers; empty where each has its own."""
-    return f"{layers} layers, alike ones in one row" if shown < layers else ""
+    return f"{counted(layers, 'layer')}, alike ones in one row" if shown < layers else ""
 
 
 def heaviest(found: Sequence[Row], most: int = 8) -> list[Row]:

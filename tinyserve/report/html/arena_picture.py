@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -21,6 +22,7 @@ _COLORS = {
 }  # fmt: skip
 _POINTS_PER_INCH = 72
 _GLYPH_ASPECT = 0.58  # width of a character by its height
+_NAME_POINTS = 7.0  # of layers, below
 _LABEL_POINTS = (8.0, 6.5, 5.0)  # what is tried, largest first
 
 
@@ -64,9 +66,12 @@ def _draw_axes(axes: Axes, layers: Sequence[str], arena_bytes: int) -> None:
         textcoords="offset points",
         color="#c62f3b",
     )
-    places = [-0.5, *(index + 0.5 for index in range(len(layers))), len(layers) + 0.5]
-    names = ["(before)", *layers, "(after)"]
-    axes.set_xticks(places, [name if len(name) < 24 else name[:22] + "…" for name in names], fontsize=7)
+    names = named_columns(layers, axes.get_window_extent().width / axes.figure.dpi * _POINTS_PER_INCH)
+    axes.set_xticks(
+        [index + 0.5 for index, _ in names],
+        [name if len(name) < 24 else name[:22] + "…" for _, name in names],
+        fontsize=_NAME_POINTS,
+    )
     axes.tick_params(axis="x", rotation=60, length=0)
     for label in axes.get_xticklabels():
         label.set_horizontalalignment("right")
@@ -75,6 +80,15 @@ def _draw_axes(axes: Axes, layers: Sequence[str], arena_bytes: int) -> None:
     axes.set_ylabel("offset in the arena, bytes")
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
+
+
+def named_columns(layers: Sequence[str], points: float) -> list[tuple[int, str]]:
+    """The columns whose names stand below a picture of this width, with the names: all, or of too many every
+    so many-th, with its number."""
+    step = math.ceil((len(layers) + 2) * _NAME_POINTS * 1.9 / points)
+    if step <= 1:
+        return [(-1, "(before)"), *enumerate(layers), (len(layers), "(after)")]
+    return [(index, f"{index}  {layers[index]}") for index in range(0, len(layers), step)]
 
 
 def _label_blocks(axes: Axes, blocks: Sequence[ArenaBlock]) -> None:

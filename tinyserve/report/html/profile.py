@@ -11,7 +11,8 @@ from tinyserve.report.text.profile import HOST_WORDS, column_title
 
 def encode(profile: Profile) -> str:
     """The page as text: layers in order, functions by weight."""
-    functions = html.shares([one.instructions for one in profile.functions])
+    functions = layer_groups.functions(profile.functions, profile.layers)
+    parts = html.shares([one.instructions for one in functions])
     return html.page("profile.html.j2").render(
         title=f"{profile.model.name} on {profile.setup.board}",
         profile=profile,
@@ -20,6 +21,6 @@ def encode(profile: Profile) -> str:
         words=HOST_WORDS if profile.unit == HOST_INSTRUCTIONS else "",
         macs=sum(layer.macs for layer in profile.layers),
         rows=layer_groups.rows(profile.layers),
-        functions=[(one, *part) for one, part in zip(profile.functions, functions, strict=True)],
+        functions=[(one, *part) for one, part in zip(functions, parts, strict=True)],
         text=figures,
     )

@@ -42,7 +42,7 @@ def profile_view(profile: Profile) -> RenderableType:
             parts.append(Text(f"{note}; --json has each", style="dim"))
         parts += [Text(), _reason_table(profile.layers), Text()]
     if profile.functions:
-        parts.append(_function_table(profile.functions))
+        parts.append(_function_table(layer_groups.functions(profile.functions, profile.layers)))
     if profile.note:
         parts.append(Text(f"functions: {profile.note}", style="dim"))
     if profile.unit == HOST_INSTRUCTIONS:
