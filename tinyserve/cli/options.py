@@ -14,6 +14,7 @@ import click
 
 from tinyserve.cli.completion import EMULATOR, SCHEME
 from tinyserve.report.forms import FORMS
+from tinyserve.words import counted
 
 if TYPE_CHECKING:
     from tinyserve.boards.types import Board
@@ -206,7 +207,7 @@ def check_labels(program: Program, path: Path, labels: Sequence[str]) -> None:
     counts = [str(tensor.elements) for tensor in program.output_tensors]
     have = f"output has {counts[0]}" if len(counts) == 1 else f"outputs have {', '.join(counts)}"
     raise DataError(
-        f"{path} names {len(labels)} classes, the model's {have} values",
+        f"{path} names {counted(len(labels), 'class', 'classes')}, the model's {have} values",
         "write one class name per line, as many as one output has scores, in their order",
     )
 

@@ -15,6 +15,7 @@ from tinyserve.compiler.names import short_name
 from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.program import Buffer, Constant, ControlCall, KernelCall, MemoryPlan
 from tinyserve.errors import UsageError
+from tinyserve.words import counted
 
 _MAP_WIDTH = 72
 
@@ -31,7 +32,7 @@ def graph_text(compiled: Compiled) -> str:
     parts = []
     registry = ops.registry(compiled.program.target.operators)
     for graph in compiled.model.graphs:
-        header = [f"{graph.name or 'main'}: {len(graph.nodes)} operators"]
+        header = [f"{graph.name or 'main'}: {counted(len(graph.nodes), 'operator')}"]
         header += [f"  input   {_tensor(tensor)}" for tensor in graph.inputs]
         header += [f"  output  {_tensor(tensor)}" for tensor in graph.outputs]
         rows = [_operator_row(number, node, registry) for number, node in enumerate(graph.nodes)]

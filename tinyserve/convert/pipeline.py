@@ -42,6 +42,7 @@ from tinyserve.escapes import visible
 from tinyserve.features.spec import Decision
 from tinyserve.health.profile import PROFILE_FILE, Profile, profile_of
 from tinyserve.progress import Progress, silent
+from tinyserve.words import counted
 
 AUTO = "auto"
 SCHEMES = ("int8", "int16x8", "float32", AUTO)
@@ -202,7 +203,9 @@ def _split(
         return None, synthetic.pattern(inputs)
     calibration, held = (readers.split_stream if stream else readers.split)(dataset, most)
     if calibration is held:
-        notes.append(f"checked with the {len(held)} samples it was calibrated with: too few to hold any out")
+        notes.append(
+            f"checked with the {counted(len(held), 'sample')} it was calibrated with: too few to hold any out"
+        )
     return calibration, held
 
 

@@ -35,6 +35,7 @@ from tinyserve.errors import ModelError, UsageError
 from tinyserve.features.run import FeatureRunner
 from tinyserve.features.spec import Decision
 from tinyserve.progress import Progress
+from tinyserve.words import counted
 
 Array = npt.NDArray[Any]
 
@@ -76,7 +77,9 @@ class Session:
         model = facts.inspect(joined.read_bytes(), f"{self.name} with its features")
         model = facts.with_forms(model, [[]], [info.form for info in self._network.outputs])
         self.front = replace(self.front, model=model)
-        self._note(f"takes raw samples: {len(spec.steps)} steps of features are in front of the model")
+        self._note(
+            f"takes raw samples: {counted(len(spec.steps), 'step')} of features are in front of the model"
+        )
         return FeatureRunner(spec, tuple(self._network.inputs[0].shape))
 
     def with_decision(self, model: Inspected, decision: Decision) -> Inspected:
@@ -274,7 +277,8 @@ def _checked_labels(labels: tuple[str, ...], model: Inspected) -> list[str]:
     if len(labels) not in counts:
         listed = " and ".join(map(str, counts))
         raise UsageError(
-            f"--labels names {len(labels)} classes, the model's outputs have {listed} values",
+            f"--labels names {counted(len(labels), 'class', 'classes')}, the model's outputs "
+            f"have {listed} values",
             "write one name per line, in the order of the outputs",
         )
     return list(labels)

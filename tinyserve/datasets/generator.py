@@ -16,6 +16,7 @@ import numpy as np
 from tinyserve.bundle import TensorInfo
 from tinyserve.datasets.named import Named
 from tinyserve.errors import DataError
+from tinyserve.words import counted
 
 MOST = 10_000
 
@@ -39,7 +40,8 @@ def read(where: str, inputs: Sequence[TensorInfo]) -> Named:
         raise
     except Exception as error:  # whatever the user's code raises
         raise DataError(
-            f"{where}: failed after {len(rows)} samples: {type(error).__name__}: {error}", "fix the function"
+            f"{where}: failed after {counted(len(rows), 'sample')}: {type(error).__name__}: {error}",
+            "fix the function",
         ) from error
     if not rows:
         raise DataError(f"{where}: yielded no sample", "yield at least 100 typical inputs")
@@ -77,7 +79,7 @@ def _row(where: str, index: int, sample: Any, inputs: Sequence[TensorInfo]) -> d
     values = list(sample) if isinstance(sample, tuple | list) else [sample]
     if len(values) != len(inputs):
         raise DataError(
-            f"{where}: sample {index} has {len(values)} arrays, the model {len(inputs)} inputs",
+            f"{where}: sample {index} has {len(values)} arrays, the model {counted(len(inputs), 'input')}",
             "yield one array per input, without labels",
         )
     return {info.name: value for info, value in zip(inputs, values, strict=True)}

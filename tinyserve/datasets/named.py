@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from tinyserve.bundle import TensorInfo
 from tinyserve.errors import DataError
+from tinyserve.words import counted
 
 Array = npt.NDArray[Any]
 
@@ -27,7 +28,7 @@ def only_input(path: Path, inputs: Sequence[TensorInfo]) -> TensorInfo:
     """The input of a model that has one. Raises DataError for others: such files can't tell inputs apart."""
     if len(inputs) != 1:
         raise DataError(
-            f"{path}: one kind of sample for a model with {len(inputs)} inputs",
+            f"{path}: one kind of sample for a model with {counted(len(inputs), 'input')}",
             "give a .npz with an array each",
         )
     return inputs[0]

@@ -14,6 +14,7 @@ from tinyserve.bundle import TensorInfo
 from tinyserve.databases import open_database
 from tinyserve.datasets.named import Array, is_label, only_input
 from tinyserve.errors import DataError
+from tinyserve.words import counted
 
 ROWS = 8192
 _HINT = "check the query in the database's own shell"
@@ -56,7 +57,8 @@ def _row(cells: Sequence[Any], elements: int, where: str, info: TensorInfo) -> A
     flat = [one for cell in cells for one in (cell if isinstance(cell, list) else [cell])]
     if len(flat) != elements:
         raise DataError(
-            f"{where} has {len(flat)} values, the input '{info.name}' takes {elements} {info.shape}",
+            f"{where} has {counted(len(flat), 'value')}, the input '{info.name}' takes "
+            f"{elements} {info.shape}",
             "select the columns that the model was trained with, in that order; name a label column 'label'",
         )
     try:

@@ -17,6 +17,7 @@ from tinyserve.datasets import arrays, audio, generator, images, synthetic, tabl
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.named import AS_IT_IS, Array, Named, Reading
 from tinyserve.errors import DataError
+from tinyserve.words import counted
 
 RANDOM = "random"
 _KINDS = "give a .npz, .npy, .csv or .wav, a directory of them or of images, or module:function"
@@ -254,7 +255,8 @@ def _check_finite(array: Array, where: str) -> None:
         bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
         if bad.any():
             raise DataError(
-                f"{where} is not finite: {int(bad.sum())} of {len(array)} samples hold NaN or infinity, "
+                f"{where} is not finite: {int(bad.sum())} of "
+                f"{counted(len(array), 'sample holds', 'samples hold')} NaN or infinity, "
                 f"the first is sample {int(np.argmax(bad))}",
                 "remove these samples, or fix the preprocessing that made them",
             )
@@ -291,7 +293,7 @@ def _fit_labels(named: Named, samples: int) -> Array | None:
         return None
     if labels.shape[:1] != (samples,):
         raise DataError(
-            f"{named.origin}: {labels.shape} labels for {samples} samples",
+            f"{named.origin}: {labels.shape} labels for {counted(samples, 'sample')}",
             "give one label per sample, in order",
         )
     if _is_one_hot(labels):

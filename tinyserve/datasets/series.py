@@ -21,6 +21,7 @@ from tinyserve.datasets import columns
 from tinyserve.datasets.named import Array, Named, Reading, is_label, only_input
 from tinyserve.errors import DataError
 from tinyserve.escapes import visible
+from tinyserve.words import counted
 
 SUFFIXES = (".parquet", ".csv")
 _ROWS = 1 << 14  # of CSV at a time
@@ -196,7 +197,8 @@ def opened(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Series
     elements = math.prod(sample_shape(info))
     if not values or elements % len(values):
         raise DataError(
-            f"{path}: {len(values)} columns of values do not fit the input '{info.name}' {info.shape}",
+            f"{path}: {counted(len(values), 'column')} of values do not fit the input "
+            f"'{info.name}' {info.shape}",
             "keep the columns that the model was trained with, in that order; name a label column 'label'",
         )
     if path.suffix.lower() == ".parquet":

@@ -14,6 +14,7 @@ from tinyserve.bundle import TensorInfo
 from tinyserve.datasets.named import Array, Named, Reading, is_label, only_input
 from tinyserve.errors import DataError
 from tinyserve.files import with_ending
+from tinyserve.words import counted
 
 SUFFIXES = frozenset({".csv"})
 
@@ -48,7 +49,8 @@ def _window(file: Path, columns: int, info: TensorInfo) -> int:
     elements = int(np.prod(bundle.sample_shape(info)))
     if elements % columns:
         raise DataError(
-            f"{file}: {columns} columns of values do not fit the input '{info.name}' of shape {info.shape}",
+            f"{file}: {counted(columns, 'column')} of values do not fit the input "
+            f"'{info.name}' of shape {info.shape}",
             "keep the columns that the model was trained with, in that order; name a label column 'label'",
         )
     return elements // columns

@@ -12,6 +12,7 @@ import numpy as np
 from tinyserve.features import spec
 from tinyserve.features.flow import Flow, Value
 from tinyserve.features.steps import banded, build, selected
+from tinyserve.words import counted
 
 _MOST_COMBINATIONS = 1 << 24  # whole numbers that float32 has all of
 _MOST_TABLE = 1 << 20
@@ -25,7 +26,7 @@ TIMES = (*_WHOLE, *(f"{name}_{wave}" for name in _CYCLES for wave in ("sin", "co
 @build.register
 def _cross(step: spec.Cross, value: Value, flow: Flow) -> Value:
     if len(step.columns) != len(step.sizes):
-        raise flow.error(f"{len(step.sizes)} sizes for {len(step.columns)} columns", "one each")
+        raise flow.error(f"{len(step.sizes)} sizes for {counted(len(step.columns), 'column')}", "one each")
     total = math.prod(step.sizes)
     if total > _MOST_COMBINATIONS:
         raise flow.error(f"{total:,} combinations", f"up to {_MOST_COMBINATIONS:,}")
@@ -38,7 +39,7 @@ def _cross(step: spec.Cross, value: Value, flow: Flow) -> Value:
 def _embedding(step: spec.Embedding, value: Value, flow: Flow) -> Value:
     width = len(step.table[0])
     if any(len(row) != width for row in step.table):
-        raise flow.error("rows of the table differ in length", f"{width} values each")
+        raise flow.error("rows of the table differ in length", f"{counted(width, 'value')} each")
     if len(step.table) * width > _MOST_TABLE:
         raise flow.error(f"a table of {len(step.table) * width:,} values", f"up to {_MOST_TABLE:,}")
     rows = flow.integers(_whole(flow.floats(value), [len(step.table) - 1], flow))

@@ -14,6 +14,7 @@ from tinyserve.compiler.ops.features.decision import MOST_SCORES
 from tinyserve.errors import DataError, UnsupportedError
 from tinyserve.features.flow import PREFIX
 from tinyserve.features.spec import Decision
+from tinyserve.words import counted
 
 MOST_CLASSES = 1 << 12
 _FLOATS = "float32"
@@ -55,14 +56,18 @@ def check(decision: Decision, *, shape: Sequence[int], dtype: str, quantization:
     classes = math.prod(shape)
     if not 1 <= classes <= MOST_CLASSES:
         raise UnsupportedError(
-            f"a decision on an output of {classes} values", "decisions are made on one output of class scores"
+            f"a decision on an output of {counted(classes, 'value')}",
+            "decisions are made on one output of class scores",
         )
     if any(number >= classes for number in decision.ignore):
         raise DataError(
             f"[decision] ignores class {max(decision.ignore)} of {classes}", f"0 to {classes - 1}"
         )
     if set(range(classes)) <= set(decision.ignore):
-        raise DataError(f"[decision] ignores all {classes} classes", "leave those out that are to be events")
+        raise DataError(
+            f"[decision] ignores all {counted(classes, 'class', 'classes')}",
+            "leave those out that are to be events",
+        )
     if decision.leave is not None and decision.leave > decision.enter:
         raise DataError(
             f"[decision] leave = {decision.leave:g} is above enter = {decision.enter:g}: no event would last",
@@ -70,7 +75,7 @@ def check(decision: Decision, *, shape: Sequence[int], dtype: str, quantization:
         )
     if decision.smoothing * classes > MOST_SCORES:
         raise DataError(
-            f"[decision] smoothing = {decision.smoothing} of {classes} classes",
+            f"[decision] smoothing = {decision.smoothing} of {counted(classes, 'class', 'classes')}",
             f"{MOST_SCORES // classes} at most",
         )
     if quantization is not None and dtype != _FLOATS:

@@ -7,6 +7,7 @@ from tinyserve.compiler.ops.features.pixels import FORMS
 from tinyserve.features import spec
 from tinyserve.features.flow import Flow, Value
 from tinyserve.features.steps import banded, build
+from tinyserve.words import counted
 
 _LUMINANCE = (0.299, 0.587, 0.114)
 
@@ -40,7 +41,7 @@ def _resize(step: spec.Resize, value: Value, flow: Flow) -> Value:
 def _grey(_: spec.Grey, value: Value, flow: Flow) -> Value:
     height, width, channels = _image(value, flow)
     if channels != 3:
-        raise flow.error(f"{channels} channels are no RGB", "three of them")
+        raise flow.error(f"{counted(channels, 'channel is', 'channels are')} no RGB", "three of them")
     if value.dtype == "uint8":
         return flow.custom("FeaturePixels", value, [], (height, width, 1), form=FORMS.index("grey"))
     return banded([_LUMINANCE], flow.floats(value), flow)

@@ -17,6 +17,7 @@ from tinyserve.compiler.ops.features.statistics import KINDS
 from tinyserve.errors import DataError
 from tinyserve.features import design, micro_frontend, spec
 from tinyserve.features.flow import Flow, Value
+from tinyserve.words import counted
 
 Array = npt.NDArray[Any]
 _NEEDS_RATE = "give [input] its rate_hz"
@@ -43,7 +44,7 @@ def _window(step: spec.Window, value: Value, flow: Flow) -> Value:
         raise flow.error(f"a window of {length} samples is longer than the {samples} that there are")
     if flow.stream and samples % hop:
         raise flow.error(
-            f"{samples} samples per inference are no multiple of the hop {hop}",
+            f"{counted(samples, 'sample')} per inference are no multiple of the hop {hop}",
             "choose [input] shape so that whole hops arrive, or stream = false",
         )
     count = 1 + (samples + kept - length) // hop
@@ -62,7 +63,7 @@ def _stack(step: spec.Stack, value: Value, flow: Flow) -> Value:
         raise flow.error(f"there are no rows in {list(value.shape)}")
     rows, width = value.shape[0], math.prod(value.shape[1:])
     if step.rows <= rows:
-        raise flow.error(f"each inference has {rows} rows already", f"rows above {rows}")
+        raise flow.error(f"each inference has {counted(rows, 'row')} already", f"rows above {rows}")
     return flow.custom(
         "FeatureFrames", value, [], (step.rows, *value.shape[1:]), width=width, length=step.rows, hop=rows,
         history=int(flow.stream),
@@ -111,7 +112,9 @@ def _difference(_: spec.Difference, value: Value, flow: Flow) -> Value:
 def _decimate(step: spec.Decimate, value: Value, flow: Flow) -> Value:
     samples, _ = _samples(value, flow)
     if samples % step.factor:
-        raise flow.error(f"{samples} samples are no multiple of the factor {step.factor}")
+        raise flow.error(
+            f"{counted(samples, 'sample is', 'samples are')} no multiple of the factor {step.factor}"
+        )
     return _filtered(design.antialias(step.factor), step.factor, value, flow)
 
 
@@ -221,7 +224,7 @@ def _log(step: spec.Log, value: Value, flow: Flow) -> Value:
 def _dct(step: spec.Dct, value: Value, flow: Flow) -> Value:
     width = value.shape[-1]
     if step.coefficients > width:
-        raise flow.error(f"{step.coefficients} coefficients of {width} values", f"up to {width}")
+        raise flow.error(f"{step.coefficients} coefficients of {counted(width, 'value')}", f"up to {width}")
     return banded(design.cosines(step.coefficients, width), flow.floats(value), flow)
 
 
@@ -335,7 +338,7 @@ def _spread(op: str, constants: Sequence[float], value: Value, flow: Flow) -> Va
 @build.register
 def _reshape(step: spec.Reshape, value: Value, flow: Flow) -> Value:
     if math.prod(step.shape) != value.elements:
-        raise flow.error(f"{value.elements} values do not fill {step.shape}")
+        raise flow.error(f"{counted(value.elements, 'value')} do not fill {step.shape}")
     return replace(flow.reshaped(value, step.shape), fft_length=0, bin_rate_hz=0.0, windows=False)
 
 
@@ -380,4 +383,5 @@ def _per_feature(given: Sequence[float], value: Value, flow: Flow) -> int:
 
 
 def _not_one_each(given: Sequence[float], value: Value, flow: Flow) -> DataError:
-    return flow.error(f"{len(given)} values for {value.shape[-1]} features", "one, or one for each")
+    counts = f"{counted(len(given), 'value')} for {counted(value.shape[-1], 'feature')}"
+    return flow.error(counts, "one, or one for each")

@@ -23,6 +23,7 @@ from tinyserve.pipeline.places import listed, node_of, places_of, plain, renamed
 from tinyserve.pipeline.sharing import Shared
 from tinyserve.pipeline.spec import AverageNode, DecisionNode, MixNode, ModelNode, Node, Pipeline
 from tinyserve.pipeline.values import Desk, Kind, Value, kind_of
+from tinyserve.words import counted
 
 RAN = "ran"
 """The output that says of each node whether it ran (was asked for), int32 [1, nodes]."""
@@ -395,7 +396,8 @@ class _Composer:
         weights = node.weights or [1.0] * len(node.input)
         if len(weights) != len(node.input) or not sum(weights):
             raise DataError(
-                f"{len(weights)} weights for {len(node.input)} places", "one each, not all of them 0"
+                f"{counted(len(weights), 'weight')} for {len(node.input)} places",
+                "one each, not all of them 0",
             )
         voices = [
             Voice(self.value(place), weight, flag)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from tinyserve.errors import DataError
 from tinyserve.pipeline.condition import Both, Comparison, Condition, Either, Operand, Ran
 from tinyserve.pipeline.values import Desk, Kind, Value
+from tinyserve.words import counted
 
 FLAG = Kind((1,), "bool")
 TO_LOW, TO_HIGH = "when_low", "when_high"
@@ -136,7 +137,7 @@ class Flags:
             return self._label(operand.place, entry)
         if entry is None:
             raise self._error(
-                f"{operand.place} has {count} values", f"{operand.place}[0], max({operand.place})"
+                f"{operand.place} has {counted(count, 'value')}", f"{operand.place}[0], max({operand.place})"
             )
         if entry >= count:
             raise self._error(f"{operand.place} has no value {entry}", f"0 to {count - 1}")

@@ -16,6 +16,7 @@ from tinyserve.errors import DataError, FileSystemError, TinyserveError, Unsuppo
 from tinyserve.features.flow import PREFIX
 from tinyserve.pipeline.places import listed, plain
 from tinyserve.pipeline.spec import ModelNode
+from tinyserve.words import counted
 
 _REMEMBER = frozenset(
     {
@@ -137,7 +138,8 @@ def sources_of(part: Part) -> list[list[str]]:
     elif given is not None:
         if len(names) != 1:
             raise DataError(
-                f"its model has {len(names)} inputs", f'input = {{ {names[0]} = "...", {names[1]} = "..." }}'
+                f"its model has {counted(len(names), 'input')}",
+                f'input = {{ {names[0]} = "...", {names[1]} = "..." }}',
             )
         table = {names[0]: given}
     return [listed(table.get(name, plain(name))) for name in names]

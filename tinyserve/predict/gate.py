@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tinyserve.errors import UsageError
+from tinyserve.words import counted
 
 _SHARE = r"(\d+(?:\.\d+)?)\s*%"
 _EXPECT = re.compile(rf"(.+)={_SHARE}\.\.{_SHARE}")
@@ -49,7 +50,7 @@ def violations(expects: Sequence[Expect], labels: Sequence[str], counts: Counter
         share = counts[place(expect, labels)] / total if total else 0.0
         if not expect.least <= share <= expect.most:
             found.append(
-                f"{expect.name}: {share:.2%} of {total:,} samples, expected {expect.least:.2%} to"
+                f"{expect.name}: {share:.2%} of {counted(total, 'sample')}, expected {expect.least:.2%} to"
                 f" {expect.most:.2%}"
             )
     return found

@@ -30,6 +30,7 @@ from tinyserve.predict.gate import Expect
 from tinyserve.predict.sinks import Sink, open_sink
 from tinyserve.predict.sinks.base import Job, Manifest
 from tinyserve.progress import Progress, silent
+from tinyserve.words import counted
 
 PIECE = 8192
 VERIFIED_BY = "portable kernels on this computer"
@@ -185,7 +186,8 @@ def _checked(sink: Sink, job: Job, settings: Settings) -> Counter[int]:
     count, classes = _check(settings.expects, job.labels, sink)
     if count != job.samples:
         raise FileSystemError(
-            f"{count:,} predictions of {job.samples:,} samples are there: one of them has changed",
+            f"{counted(count, 'prediction')} of "
+            f"{counted(job.samples, 'sample is', 'samples are')} there: one of them has changed",
             "remove the output, and run it again",
         )
     return classes

@@ -14,6 +14,7 @@ from typing import Literal
 import msgspec
 
 from tinyserve.bundle import Manifest, OutputAccuracy, Score, TaskScores
+from tinyserve.words import counted
 
 Grade = Literal["good", "fair", "poor"]
 COLORS: dict[Grade, str] = {"good": "green", "fair": "yellow", "poor": "red"}
@@ -144,7 +145,7 @@ def _of_drop(before: Score, after: Score, samples: int) -> tuple[Grade, str]:
     )
     return (
         grade,
-        f"{after.metric} {spelled(before)} → {spelled(after)} ({change}) on {samples:,} samples",
+        f"{after.metric} {spelled(before)} → {spelled(after)} ({change}) on {counted(samples, 'sample')}",
     )
 
 
@@ -158,7 +159,8 @@ def _of_output(one: OutputAccuracy, samples: int, no_metric: bool, named: bool) 
             grade = _not_poor(grade)
         if no_metric:
             text = (
-                f"same class as the float model in {100 * one.top1_agreement:.1f} % of {samples} samples{of}"
+                f"same class as the float model in {100 * one.top1_agreement:.1f} % of "
+                f"{counted(samples, 'sample')}{of}"
             )
             found.append((grade, text))
     if one.error_sigma is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from tinyserve.bench.result import BenchResult, Check, Estimate
 from tinyserve.bench.scenarios.statistics import Statistics
 from tinyserve.quality.limits import spelled
+from tinyserve.words import counted
 
 _UNITS = {"instructions": "instructions", "cycles": "cycles", "us": "µs", "ns": "ns", "uJ": "µJ", "ms": "ms"}
 
@@ -102,13 +103,16 @@ def scenario(result: BenchResult) -> str:
 def outputs(check: Check) -> str:
     """How the outputs compare with the expected ones, and where they first differ."""
     if not check.passed:
-        return f"{check.samples - check.equal} of {check.samples} samples differ: {check.first_difference}"
+        return (
+            f"{check.samples - check.equal} of "
+            f"{counted(check.samples, 'sample differs', 'samples differ')}: {check.first_difference}"
+        )
     how_well = (
         f"within {check.float_tolerance:g} of the largest value"
         if check.float_tolerance
         else "equal byte for byte"
     )
-    return f"{check.samples} of {check.samples} samples {how_well}"
+    return f"{check.samples} of {counted(check.samples, 'sample')} {how_well}"
 
 
 def accuracy(result: BenchResult) -> str:

@@ -9,12 +9,13 @@ from rich.text import Text
 
 from tinyserve.bench.result import PipelineCost
 from tinyserve.report import figures, quality
+from tinyserve.words import counted
 
 
 def pipeline_view(cost: PipelineCost) -> RenderableType:
     """A row per path, the average by their shares, the bound, and the single model beside them."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column(f"paths of {cost.samples:,} inferences")
+    table.add_column(f"paths of {counted(cost.samples, 'inference')}")
     for column in ("share", "least", "mean", "most"):
         table.add_column(column, justify="right")
     for path in cost.paths:

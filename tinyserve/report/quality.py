@@ -7,6 +7,7 @@ from rich.text import Text
 
 from tinyserve.bundle import TaskScores
 from tinyserve.quality.limits import COLORS, Quality, spelled
+from tinyserve.words import counted
 
 UNKNOWN = "not known: no float original to compare with"
 _MARKS = {"good": "✓", "fair": "!", "poor": "✗"}
@@ -35,4 +36,4 @@ def scores(found: TaskScores) -> str:
     """'accuracy 97.3 %, top-5 accuracy 99.9 % on 1,000 samples (float model 97.5 %)'."""
     metrics = ", ".join(f"{score.metric} {spelled(score)}" for score in found.converted)
     before = f" (float model: {spelled(found.original[0])})" if found.original else ""
-    return f"{metrics} on {found.samples:,} samples{before}"
+    return f"{metrics} on {counted(found.samples, 'sample')}{before}"

@@ -17,6 +17,7 @@ from tinyserve.errors import DataError
 from tinyserve.serve.errors import RequestError
 from tinyserve.serve.request import Array, InferRequest, Sample, SequenceStep, Wanted
 from tinyserve.serve.served import DATATYPES, Served, samples_of
+from tinyserve.words import counted
 
 NUMPY = {datatype: np.dtype(ours).newbyteorder("<") for ours, datatype in DATATYPES.items()}
 MOST_DIMENSIONS = 16
@@ -132,7 +133,8 @@ def _from_numbers(tensor: Given, dtype: np.dtype[Any], count: int) -> Array:
     flat: list[Any] = _flat(tensor.values, tensor.name)
     if len(flat) != count:
         raise RequestError(
-            f"input {tensor.name} has {len(flat)} values, its shape {list(tensor.shape)} takes {count}"
+            f"input {tensor.name} has {counted(len(flat), 'value')}, its shape "
+            f"{list(tensor.shape)} takes {count}"
         )
     kinds: tuple[type, ...] = {"f": (int, float), "b": (bool,)}.get(dtype.kind, (int,))
     if not all(type(value) in kinds for value in flat):

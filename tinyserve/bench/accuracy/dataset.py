@@ -20,6 +20,7 @@ from tinyserve.quality.classification import Classification
 from tinyserve.quality.reconstruction import Reconstruction
 from tinyserve.quality.rows import Tally, Task
 from tinyserve.quality.tasks import ANY, Wanted, choose
+from tinyserve.words import counted
 
 Array = npt.NDArray[Any]
 
@@ -113,7 +114,7 @@ def output_place(manifest: Manifest, name: str) -> int:
             return 0
         if len(names) > 1:
             raise DataError(
-                f"the model has {len(names)} outputs ({', '.join(names)}), and labels are of one",
+                f"the model has {counted(len(names), 'output')} ({', '.join(names)}), and labels are of one",
                 f"name it: --output {names[0]}",
             )
         return 0

@@ -11,6 +11,7 @@ from tinyserve.compiler.compile import Compiled
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.program import BandCall, Buffer, Constant, ControlCall, KernelCall, every_call
 from tinyserve.errors import DeviceError
+from tinyserve.words import counted
 
 
 class LayerTicks(Protocol):
@@ -29,7 +30,8 @@ def layers_of(compiled: Compiled, ticks: Sequence[LayerTicks]) -> list[Layer]:
     calls = compiled.program.calls
     if len(ticks) != len(calls):
         raise DeviceError(
-            f"the device reports {len(ticks)} layers, the model has {len(calls)}", "build and flash it again"
+            f"the device reports {counted(len(ticks), 'layer')}, the model has {len(calls)}",
+            "build and flash it again",
         )
     return [
         Layer(

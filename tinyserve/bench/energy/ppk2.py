@@ -18,6 +18,7 @@ from tinyserve import platforms
 from tinyserve.bench.energy.ppk2_stream import WORD_BYTES, align
 from tinyserve.bench.energy.trace import Trace
 from tinyserve.errors import DeviceError, ToolError, UsageError
+from tinyserve.words import counted
 
 SAMPLE_US = 10.0
 _LEAST_USABLE = 0.5
@@ -80,7 +81,8 @@ class Ppk2Meter:
         words = stream.words
         if WORD_BYTES * len(words) < _LEAST_USABLE * len(data):
             raise DeviceError(
-                f"PPK2 at {self._port}: only {len(words):,} of {len(data) // WORD_BYTES:,} samples are sound;"
+                f"PPK2 at {self._port}: only {len(words):,} of "
+                f"{counted(len(data) // WORD_BYTES, 'sample is', 'samples are')} sound;"
                 f" the stream broke off {stream.torn:,} times",
                 "connect it to another USB port, without a hub, and close other programs that use it",
             )

@@ -11,6 +11,7 @@ from typing import Literal
 from tinyserve.bench.judge.metrics import METRICS, Metric, named
 from tinyserve.bench.result import BenchReport, BenchResult, Setup
 from tinyserve.errors import UsageError
+from tinyserve.words import counted
 
 Verdict = Literal["equal", "better", "worse", "within tolerance", "missing"]
 
@@ -152,7 +153,7 @@ def _data_set(result: BenchResult) -> str:
     """Two files of one name are two data sets."""
     accuracy = result.accuracy
     return (
-        f"{accuracy.dataset} ({accuracy.dataset_sha256[:12]}, {accuracy.samples} samples)"
+        f"{accuracy.dataset} ({accuracy.dataset_sha256[:12]}, {counted(accuracy.samples, 'sample')})"
         if accuracy
         else "none"
     )

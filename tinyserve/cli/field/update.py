@@ -14,6 +14,7 @@ from tinyserve.cli.completion import BUNDLE
 from tinyserve.cli.console import echo
 from tinyserve.cli.field.connect import connection
 from tinyserve.cli.options import PATH
+from tinyserve.words import counted
 
 if TYPE_CHECKING:
     from tinyserve.health.profile import Profile
@@ -118,7 +119,10 @@ def _update_fleet(image: Path, fleet: Path, target: Target, staging: Staging) ->
     if absent:
         echo(f"not reached: {', '.join(absent)}; run the same command again for them", err=True)
         return 8
-    echo(f"{len(devices[: plan.sizes[-1]])} of {len(devices)} devices have {offered[0].path.parent}")
+    echo(
+        f"{len(devices[: plan.sizes[-1]])} of "
+        f"{counted(len(devices), 'device has', 'devices have')} {offered[0].path.parent}"
+    )
     return 0
 
 

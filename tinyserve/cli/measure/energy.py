@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from tinyserve.cli.options import PATH
+from tinyserve.words import counted
 
 _METER_HELP = "ppk2[:PORT], joulescope, lpm01a:PORT, serial:PORT or file:TRACE.csv."
 
@@ -58,7 +59,7 @@ def record(meter: str, output: Path, seconds: float, supply_v: float | None) -> 
             except KeyboardInterrupt:
                 click.echo("stopped early", err=True)
         trace.save(recording.trace, output)
-    click.echo(f"{output}: {len(recording.trace):,} samples, {recording.trace.dropped:,} dropped")
+    click.echo(f"{output}: {counted(len(recording.trace), 'sample')}, {recording.trace.dropped:,} dropped")
 
 
 @command.command()

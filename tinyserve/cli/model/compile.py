@@ -11,6 +11,7 @@ import click
 from tinyserve.cli import options
 from tinyserve.cli.completion import BOARD, SOURCE
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
+from tinyserve.words import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -116,7 +117,7 @@ def _check(
 
     if names and len(names) != len(sources):
         raise UsageError(
-            f"{len(names)} names for {len(sources)} models",
+            f"{counted(len(names), 'name')} for {counted(len(sources), 'model')}",
             "give --name once per source, or none",
         )
     if keep and not share_arena:

@@ -12,6 +12,7 @@ from tinyserve.cli import options
 from tinyserve.cli.completion import BOARD, SOURCE
 from tinyserve.cli.console import echo
 from tinyserve.cli.options import PATH, SOURCE_HELP, Converting
+from tinyserve.words import counted
 
 if TYPE_CHECKING:
     from tinyserve.compiler.program import Instance, Optimize
@@ -100,7 +101,7 @@ def command(
                 source=source, kind=kind, board=board, output=output, optimize=optimize,
                 conversion=conversion, report=report,
             )  # fmt: skip
-    echo(f"{output}: {len(files)} files; how to build them: {output / 'README.md'}")
+    echo(f"{output}: {counted(len(files), 'file')}; how to build them: {output / 'README.md'}")
 
 
 def _refuse_for_firmware(name: bool, instance: bool, labels: bool) -> None:

@@ -12,6 +12,7 @@ import click
 
 from tinyserve.cli import options
 from tinyserve.cli.options import PATH
+from tinyserve.words import counted
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -92,7 +93,7 @@ def fit(*, spec: Path, output: Path, data: str, reading: Reading) -> None:
     found = fitted_to(given, lambda: _pieces(given, data, reading))
     assert found.fitted is not None
     files.write(output, specs.encode(found))
-    echo(f"{output}: fitted to {found.fitted.samples:,} samples")
+    echo(f"{output}: fitted to {counted(found.fitted.samples, 'sample')}")
 
 
 @command.command(name="check")

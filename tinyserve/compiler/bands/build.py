@@ -27,6 +27,7 @@ from tinyserve.compiler.program import (
     RowStage,
     RowWindow,
 )
+from tinyserve.words import counted
 
 MOST_KINDS = 16
 _NOTES_PER_WINDOW, _NOTES_PER_STAGE = 4, 4  # bytes: ts_row_band_rows, ts_row_band_step
@@ -79,11 +80,11 @@ def band_call(
         writes=[*made, *working_buffers, notes],
         layer=name,
         op="BAND",
-        comment=f"{len(stages)} layers by rows, from {short_name(nodes[0].output.name)} on",
+        comment=f"{counted(len(stages), 'layer')} by rows, from {short_name(nodes[0].output.name)} on",
         macs=sum(_macs(stage) for stage in stages),
         overlaps=overlaps(schedule, stages, buffers, scratch, running),
         variant="rows",
-        reason=f"{len(stages)} layers, {len(schedule.events)} steps",
+        reason=f"{counted(len(stages), 'layer')}, {counted(len(schedule.events), 'step')}",
         windows=tuple(
             RowWindow(window.height, window.row_bytes, window.places, window.given, keeper)
             for window, keeper in zip(schedule.windows, schedule.keepers, strict=True)

@@ -12,6 +12,7 @@ from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows, height, lines
 from tinyserve.compiler.graph.types import DType, Graph, Node, Tensor
 from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.program import Operand, RowsTaken
+from tinyserve.words import counted
 
 Registry = Callable[[Node], OpDef]
 Costs = Callable[[Node, Node], Mapping[str, float]]
@@ -69,7 +70,7 @@ def _unfit_inputs(node: Node) -> str:
     if not read:
         return "all of its inputs are constants"
     if len(read) > MOST_INPUTS:
-        return f"it has {len(read)} inputs, the driver takes {MOST_INPUTS}"
+        return f"it has {counted(len(read), 'input')}, the driver takes {MOST_INPUTS}"
     if any(not has_rows(tensor) for tensor in read) or len({height(tensor) for tensor in read}) > 1:
         return "its inputs are not images of one height"
     return ""
@@ -123,7 +124,7 @@ def _window(tensor: Tensor, *, given: bool, kept: bool, in_one: bool) -> Window:
 
 def _taken(rule: RowRule, rows: int, window: int) -> RowsTaken:
     if rows % rule.up or rows * rule.stride % rule.up:
-        raise ImpossibleError(f"steps of {rows} rows where {rule.up} are made of one")
+        raise ImpossibleError(f"steps of {counted(rows, 'row')} where {rule.up} are made of one")
     first, end = rule.span(0, rows)
     return RowsTaken(window, rows * rule.stride // rule.up, first, end)
 

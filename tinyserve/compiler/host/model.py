@@ -25,6 +25,7 @@ from tinyserve.compiler.host.build import build
 from tinyserve.compiler.ops.support import external
 from tinyserve.compiler.program import Buffer, Target, every_call
 from tinyserve.errors import DataError, ToolError
+from tinyserve.words import counted
 
 Array = npt.NDArray[Any]
 RUN_TIMEOUT_S = 600
@@ -108,7 +109,9 @@ class HostModel:
     def _paired(self, inputs: Sequence[Array]) -> list[tuple[Array, Tensor]]:
         tensors = self._compiled.program.input_tensors
         if len(inputs) != len(tensors):
-            raise DataError(f"{len(inputs)} inputs for a model that has {len(tensors)}", "pass one per input")
+            raise DataError(
+                f"{counted(len(inputs), 'input')} for a model that has {len(tensors)}", "pass one per input"
+            )
         return list(zip(inputs, tensors, strict=True))
 
     def _decoded(self, raw: list[bytes], batch: tuple[int, ...]) -> list[Array]:

@@ -24,6 +24,7 @@ from tinyserve.compiler.passes.channels.state import channel_count
 from tinyserve.compiler.passes.edit import all_nodes
 from tinyserve.compiler.passes.report import PassReport, PassResult
 from tinyserve.compiler.passes.work.macs import macs, open_loops
+from tinyserve.words import counted
 
 _PASSES = (
     constant_folding,
@@ -118,7 +119,7 @@ def _gone(before: list[_Before], model: Model) -> list[str]:
             lines.append(node.location)
         elif node.outputs and channel_count(node.output) < was.channels:
             removed = was.channels - channel_count(node.output)
-            lines.append(f"{node.location}: {removed} of {was.channels} channels")
+            lines.append(f"{node.location}: {removed} of {counted(was.channels, 'channel')}")
     return lines
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from tinyserve.bundle import TensorInfo
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.datasets.named import Array
+from tinyserve.words import counted
 
 _FEW = 20
 _BEYOND = 0.001
@@ -22,7 +23,10 @@ def about(dataset: Dataset, inputs: Sequence[TensorInfo]) -> list[str]:
         return []
     notes = []
     if len(dataset) < _FEW:
-        notes.append(f"{len(dataset)} samples are few to learn ranges from: 100 to 500 are usual")
+        notes.append(
+            f"{counted(len(dataset), 'sample is', 'samples are')} few to learn ranges from: "
+            f"100 to 500 are usual"
+        )
     for info, array in zip(inputs, dataset.inputs, strict=True):
         if array.min() == array.max():
             notes.append(

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinyserve.errors import UnsupportedError
+from tinyserve.words import counted
 
 Array = npt.NDArray[Any]
 KINDS = (
@@ -69,7 +70,7 @@ def of(pipeline: Any, estimator: Any, where: str) -> Distances:
 def _check_size(vectors: Array, what: str, where: str, hint: str) -> None:
     if vectors.size > MOST_VALUES:
         raise UnsupportedError(
-            f"{where}: it keeps {len(vectors):,} {what} of {vectors.shape[1]} features, "
+            f"{where}: it keeps {len(vectors):,} {what} of {counted(vectors.shape[1], 'feature')}, "
             f"{vectors.size * 4:,} bytes in flash; up to {MOST_VALUES * 4:,} are converted",
             hint,
         )

@@ -21,6 +21,7 @@ from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.worker.loaded import Arrays, Loaded, Say
 from tinyserve.convert.worker.messages import LoadModel
 from tinyserve.errors import UnsupportedError
+from tinyserve.words import counted
 
 Array = npt.NDArray[Any]
 _ACTIVATIONS = {"identity": "", "relu": "relu", "tanh": "tanh", "logistic": "sigmoid"}
@@ -223,7 +224,7 @@ def _check_link(estimator: Any, where: str) -> None:
     one_by_one = several == "ovr" or getattr(estimator, "solver", "") == "liblinear"
     if name in _LOGISTIC and ((classes > 2 and one_by_one) or (classes == 2 and several == "multinomial")):
         raise UnsupportedError(
-            f"{where}: {name} of {classes} classes with multi_class={several!r} and "
+            f"{where}: {name} of {counted(classes, 'class', 'classes')} with multi_class={several!r} and "
             f"solver={estimator.solver!r} has no form",
             "train it with solver='lbfgs' and without multi_class=",
         )

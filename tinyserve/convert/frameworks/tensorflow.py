@@ -13,6 +13,7 @@ from tinyserve.convert.tflite import signature, tidy
 from tinyserve.convert.tflite.signature import Signature
 from tinyserve.convert.worker.loaded import Arrays
 from tinyserve.errors import ModelError, ToolError, UnsupportedError, UsageError
+from tinyserve.words import counted
 
 
 def load() -> Any:
@@ -39,7 +40,8 @@ def static_shapes(
     """
     if wanted and len(wanted) != len(shapes):
         raise UsageError(
-            f"{where}: {len(wanted)} input shapes given for {len(shapes)} inputs ({', '.join(names)})",
+            f"{where}: {len(wanted)} input shapes given for {counted(len(shapes), 'input')} "
+            f"({', '.join(names)})",
             "give `convert` --input-shape once per input, in this order",
         )
     result = []

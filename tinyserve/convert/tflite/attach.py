@@ -11,6 +11,7 @@ from tinyserve.errors import UnsupportedError
 from tinyserve.features import decision as decisions
 from tinyserve.features.model import written
 from tinyserve.features.spec import Decision, Spec
+from tinyserve.words import counted
 
 
 def decided(decision: Decision, model: bytes, samples: int = 1) -> bytes:
@@ -23,7 +24,7 @@ def decided(decision: Decision, model: bytes, samples: int = 1) -> bytes:
     outputs = reader.read(model).main.outputs
     if len(outputs) != 1:
         raise UnsupportedError(
-            f"a decision on a model of {len(outputs)} outputs",
+            f"a decision on a model of {counted(len(outputs), 'output')}",
             "decisions are made on one output of class scores",
         )
     scores = outputs[0]
@@ -49,7 +50,8 @@ def attached(spec: Spec, network: bytes) -> bytes:
     model = reader.read(network)
     if len(model.main.inputs) != 1 or len(model.graphs) > 1:
         raise UnsupportedError(
-            f"a model of {len(model.main.inputs)} inputs and {len(model.graphs)} graphs behind features",
+            f"a model of {counted(len(model.main.inputs), 'input')} and {len(model.graphs)} "
+            f"graphs behind features",
             "features go in front of models of one input without loops",
         )
     taken = model.main.inputs[0]

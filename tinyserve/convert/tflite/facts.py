@@ -21,6 +21,7 @@ from tinyserve.compiler.passes import dead_code, lookup_tables
 from tinyserve.compiler.passes.load import load, parse_attributes
 from tinyserve.convert.quantize.signal_front import is_feature
 from tinyserve.errors import ModelError, UnsupportedError
+from tinyserve.words import counted
 
 Scheme = Literal["float32", "int8", "int16x8"]
 _WEIGHTS = (DType.FLOAT32, DType.INT8, DType.INT16, DType.INT4, DType.UINT8)
@@ -227,7 +228,8 @@ def _check_finite(model: Model, where: str) -> None:
             ):
                 bad = int(np.count_nonzero(~np.isfinite(tensor.data)))
                 raise ModelError(
-                    f'{where}: the weights "{tensor.name}" hold {bad} values that are NaN or infinite',
+                    f'{where}: the weights "{tensor.name}" hold {counted(bad, "value")} that '
+                    f"are NaN or infinite",
                     "training diverged: take an earlier checkpoint, or train with a lower learning rate",
                 )
 
@@ -238,7 +240,8 @@ def _refuse_half_precision(model: Model, where: str) -> None:
     ]
     if halves:
         raise UnsupportedError(
-            f'{where}: {len(halves)} tensors are of half precision, first "{halves[0].name}"; '
+            f"{where}: {counted(len(halves), 'tensor is', 'tensors are')} of half precision, "
+            f'first "{halves[0].name}"; '
             "microcontroller kernels compute in float32 or integers",
             "convert the original model, or export it again without the float16 optimization",
         )
@@ -248,7 +251,8 @@ def _refuse_hybrid(model: Model, where: str) -> None:
     hybrid = [node for graph in model.graphs for node in graph.nodes if _is_hybrid(node)]
     if hybrid:
         raise UnsupportedError(
-            f"{where}: dynamic-range quantized: {len(hybrid)} operators have integer weights but float "
+            f"{where}: dynamic-range quantized: "
+            f"{counted(len(hybrid), 'operator has', 'operators have')} integer weights but float "
             f"activations, first {hybrid[0].location}. Such a model quantizes its activations again in every "
             "inference, which microcontroller kernels do not do",
             "convert the original model again with --representative DATA for full-integer int8",

@@ -21,6 +21,7 @@ from tinyserve.devices.client.exchange import (
 )
 from tinyserve.devices.link import Link, NoAnswer
 from tinyserve.errors import DeviceError, UsageError
+from tinyserve.words import counted
 
 ANSWER_TIMEOUT_S = 10.0
 WIRE_ANSWER_S = 3.0  # of what takes no inference: a command that got lost is noticed soon
@@ -115,7 +116,9 @@ class Client:
         """Sends an input's bytes. Raises UsageError when the input has another size."""
         info = self.identify()
         if not 0 <= index < len(info.input_bytes):
-            raise UsageError(f"the model has {len(info.input_bytes)} inputs, there is no input {index}")
+            raise UsageError(
+                f"the model has {counted(len(info.input_bytes), 'input')}, there is no input {index}"
+            )
         if len(data) != info.input_bytes[index]:
             raise UsageError(f"input {index} has {info.input_bytes[index]} bytes, {len(data)} were given")
         self._load(data, info.line_bytes, index)

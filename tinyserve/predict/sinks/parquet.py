@@ -23,6 +23,7 @@ from tinyserve.escapes import visible
 from tinyserve.files import write
 from tinyserve.predict.rows import Rows
 from tinyserve.predict.sinks.base import Job, Manifest, Sink
+from tinyserve.words import counted
 
 JOB_FILE = "_job.json"  # readers of Parquet directories pass over names that begin so
 MANIFEST_FILE = "_manifest.json"
@@ -128,7 +129,7 @@ def _unlike(known: bytes, job: bytes) -> str:
     except msgspec.DecodeError:
         return "no predictions"
     if replace(old, piece=new.piece) == new:
-        return f"the same job in pieces of {old.piece:,} samples (--piece {old.piece})"
+        return f"the same job in pieces of {counted(old.piece, 'sample')} (--piece {old.piece})"
     if replace(old, output=new.output, labels=new.labels) == new:
         return f"the predictions of the output {visible(old.output)}"
     return "the predictions of another model, or on other data"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from tinyserve.escapes import visible
 from tinyserve.serve.status import FleetStatus, MemberStatus
+from tinyserve.words import counted
 
 
 def lines(fleet: FleetStatus) -> Iterator[str]:
@@ -25,7 +26,7 @@ def _member(one: MemberStatus, width: int) -> str:
     place = "this computer" if one.kind == "host" else f"{one.kind} {visible(one.board)}"
     if one.kind == "board":
         place += f" at {visible(one.link)}"
-    text = f"  {visible(one.name):{width}}  {one.state:8}  {place}, {one.inferences:,} inferences"
+    text = f"  {visible(one.name):{width}}  {one.state:8}  {place}, {counted(one.inferences, 'inference')}"
     if one.bound_ms:
         text += f", at most {one.bound_ms:.4g} ms"
     if one.firmware:

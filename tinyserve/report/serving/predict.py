@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from tinyserve.databases import is_url, without_password
 from tinyserve.escapes import visible
 from tinyserve.predict.run import Summary
+from tinyserve.words import counted
 
 _SHOWN = 12
 
@@ -31,4 +32,4 @@ def lines(summary: Summary, out: str) -> Iterator[str]:
     for name, count in ranked[:_SHOWN]:
         yield f"  {visible(name)}: {count:,} ({count / manifest.count:.1%})"
     if len(ranked) > _SHOWN:
-        yield f"  and {len(ranked) - _SHOWN} classes more"
+        yield f"  and {counted(len(ranked) - _SHOWN, 'class', 'classes')} more"

@@ -17,6 +17,7 @@ from tinyserve.bench.result import BenchResult
 from tinyserve.bundle import Bundle, Score
 from tinyserve.quality.limits import Quality, spelled
 from tinyserve.report import figures, quality
+from tinyserve.words import counted
 
 _MATRIX_CLASSES = 12  # as many columns as a terminal has room for
 _MIXED_UP = 5
@@ -73,7 +74,7 @@ def _table(name: str, rows: list[tuple[str, list[Score], int]]) -> Table:
 def _run(summary: Summary) -> str:
     notes = [
         f"{summary.task.name} ({summary.task.why})",
-        f"{summary.samples:,} samples, {figures.number(summary.samples_per_second)} per second",
+        f"{counted(summary.samples, 'sample')}, {figures.number(summary.samples_per_second)} per second",
     ]
     if summary.resumed:
         notes.append(f"{summary.resumed:,} of them from an earlier run")

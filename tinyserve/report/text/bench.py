@@ -14,6 +14,7 @@ from tinyserve.bench.result import BenchReport, BenchResult, EventCount, Events,
 from tinyserve.bench.scenarios.statistics import Statistics
 from tinyserve.report import figures, quality
 from tinyserve.report.paths import pipeline_view
+from tinyserve.words import counted
 
 _BAR_CELLS = 12
 
@@ -187,7 +188,7 @@ def _verdicts(result: BenchResult) -> RenderableType:
 def _events(events: Events) -> str:
     """What happened on the device: "events in 60 inferences: yes 3 times, large 2 times"."""
     named = [f"{_event(count)} {count.count:,} ×" for count in events.counts]
-    return f"events in {events.inferences:,} inferences: {', '.join(named) or 'none'}"
+    return f"events in {counted(events.inferences, 'inference')}: {', '.join(named) or 'none'}"
 
 
 def _event(count: EventCount) -> str:

@@ -13,6 +13,7 @@ from tinyserve.quality.limits import of_bundle
 from tinyserve.report import figures, quality
 from tinyserve.report.text.schemes import variants_table
 from tinyserve.report.text.weights import weights_table
+from tinyserve.words import counted
 
 
 def bundle_panel(bundle: Bundle) -> RenderableType:
@@ -24,7 +25,7 @@ def bundle_panel(bundle: Bundle) -> RenderableType:
         _tensors(manifest),
         Text(),
         Text(
-            f"{sum(manifest.ops.values())} operators, {manifest.macs:,} MACs, "
+            f"{counted(sum(manifest.ops.values()), 'operator')}, {manifest.macs:,} MACs, "
             f"arena {figures.size(manifest.arena_bytes)}, {manifest.samples} held-out samples"
         ),
     ]

@@ -14,6 +14,7 @@ from tinyserve.convert.check.debug import Diagnosis, cause
 from tinyserve.convert.check.quality import INPUT, LayerQuality
 from tinyserve.report.layer_groups import MOST_ROWS
 from tinyserve.report.text.schemes import variants_table
+from tinyserve.words import counted
 
 
 def diagnosis_view(diagnosis: Diagnosis) -> RenderableType:
@@ -54,7 +55,7 @@ def _layers(layers: Sequence[LayerQuality], suspects: Sequence[LayerQuality]) ->
     left_out = [layer for layer in layers if layer not in shown]
     if left_out:
         least = min((one.sqnr_db for one in left_out if one.sqnr_db is not None), default=None)
-        table.caption = f"and {len(left_out)} layers that lose less, {_decibels(least)} or more"
+        table.caption = f"and {counted(len(left_out), 'layer')} that lose less, {_decibels(least)} or more"
         table.caption_justify = "left"
     return table
 

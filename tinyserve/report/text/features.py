@@ -9,6 +9,7 @@ from rich.text import Text
 
 from tinyserve.features.graph import Features
 from tinyserve.features.skew import SAME_DB, Skew
+from tinyserve.words import counted
 
 _MOST_COLUMNS = 20
 
@@ -28,7 +29,11 @@ def steps_table(made: Features) -> RenderableType:
 def skew_table(skew: Skew) -> RenderableType:
     """The features that differ, the worst first, and what would explain it."""
     if skew.is_same:
-        return Text(f"✓ all {len(skew.columns)} features are the same ({skew.sqnr_db:.1f} dB)", style="green")
+        return Text(
+            f"✓ all {counted(len(skew.columns), 'feature is', 'features are')} the same "
+            f"({skew.sqnr_db:.1f} dB)",
+            style="green",
+        )
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("feature", "SQNR", "largest difference"):
         table.add_column(title, justify="right", no_wrap=True)
@@ -36,7 +41,11 @@ def skew_table(skew: Skew) -> RenderableType:
     for column in differing[:_MOST_COLUMNS]:
         table.add_row(str(column.index), f"{column.sqnr_db:.1f} dB", f"{column.largest:.4g}")
     parts: list[RenderableType] = [
-        Text(f"✗ {len(differing)} of {len(skew.columns)} features differ: below {SAME_DB:g} dB", style="red"),
+        Text(
+            f"✗ {len(differing)} of "
+            f"{counted(len(skew.columns), 'feature differs', 'features differ')}: below {SAME_DB:g} dB",
+            style="red",
+        ),
         table,
     ]
     if len(differing) > _MOST_COLUMNS:

@@ -10,6 +10,7 @@ from tinyserve.health.verdict import LEAST_LOOKS, Verdict
 from tinyserve.slots.audit import Audit
 from tinyserve.slots.fleet.watch import Reading
 from tinyserve.slots.reasons import Reason
+from tinyserve.words import counted
 
 _SHOWN = 5
 
@@ -19,7 +20,7 @@ _RESETS: dict[int, str] = {Reason.FAULT: "a fault", Reason.TIME_OUT: "the watchd
 def health_lines(seen: Counters, verdict: Verdict) -> Iterator[str]:
     """What was counted, then what moved."""
     model = seen.model_sha256[:16]
-    yield f"{seen.inferences:,} inferences, {seen.looked_at:,} of them looked at, model {model}"
+    yield f"{counted(seen.inferences, 'inference')}, {seen.looked_at:,} of them looked at, model {model}"
     if seen.inferences:
         mean = seen.ticks_sum / seen.inferences
         yield f"ticks: {seen.ticks_min:,} to {seen.ticks_max:,}, mean {mean:,.0f}"
@@ -31,7 +32,9 @@ def health_lines(seen: Counters, verdict: Verdict) -> Iterator[str]:
     for what, psi in verdict.distances.items():
         yield f"{what}: PSI {psi:.3f}"
     if verdict.state == "too few":
-        yield f"no verdict: {verdict.looked_at} inferences were looked at, {LEAST_LOOKS} are needed"
+        yield (
+            f"no verdict: {counted(verdict.looked_at, 'inference')} were looked at, {LEAST_LOOKS} are needed"
+        )
     elif verdict.state == "ok":
         yield f"no drift (false-alarm rate at most {verdict.false_alarm_rate:g})"
     for finding in verdict.findings:
@@ -59,4 +62,4 @@ def reading_line(reading: Reading, verdict: Verdict | None) -> str:
         return f"{reading.name}: {reading.failure}"
     moved = "; ".join(f"{finding.what} {finding.words}" for finding in verdict.findings)
     state = {"too few": "too few to tell", "ok": "no drift"}.get(verdict.state, f"drift: {moved}")
-    return f"{reading.name}: {reading.counters.inferences:,} inferences, {state}"
+    return f"{reading.name}: {counted(reading.counters.inferences, 'inference')}, {state}"

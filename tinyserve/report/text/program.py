@@ -17,6 +17,7 @@ from tinyserve.compiler.passes import PassReport
 from tinyserve.compiler.program import BandCall, Buffer, KernelCall
 from tinyserve.compiler.together import Together
 from tinyserve.report import figures, layer_groups
+from tinyserve.words import counted
 
 _NAMED = 4  # layers that are whole for one reason
 
@@ -31,7 +32,7 @@ def compiled_summary(compiled: Compiled, directory: Path) -> RenderableType:
         Text(
             f"arena {figures.size(compiled.plan.arena_bytes)}, "
             f"constants {figures.size(constant_bytes(compiled))}, "
-            f"{len(compiled.program.calls)} layers, "
+            f"{counted(len(compiled.program.calls), 'layer')}, "
             f"{compiled.report.macs_after:,} MACs{open_loops(compiled.report)}"
         ),
     )
@@ -74,7 +75,7 @@ def rows_lines(compiled: Compiled) -> Iterator[str]:
         first, last = (short_name(stage.layer) for stage in (band.stages[0], band.stages[-1]))
         rows = sorted({stage.rows for stage in band.stages})
         counts = f"{rows[0]}" if len(rows) == 1 else f"{rows[0]} to {rows[-1]}"
-        yield f"by rows    {len(band.stages)} layers, {first} to {last}, {counts} rows at a time"
+        yield (f"by rows    {counted(len(band.stages), 'layer')}, {first} to {last}, {counts} rows at a time")
     if bands:
         yield f"           with whole tensors the arena would be {figures.size(note.whole_bytes)}"
     by_reason: dict[str, list[str]] = {}

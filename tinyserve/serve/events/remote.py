@@ -16,6 +16,7 @@ from tinyserve.documents import from_json
 from tinyserve.errors import DeviceError
 from tinyserve.serve.connecting import complaint, connect
 from tinyserve.serve.rest.oip import HEADER_LENGTH
+from tinyserve.words import counted
 
 TIMEOUT_S = 30.0
 MOST_BYTES = 4 << 20
@@ -57,7 +58,7 @@ class Remote:
     def _tensors(self, metadata: _Metadata, payload: Sequence[bytes]) -> list[dict[str, Any]]:
         if len(metadata.inputs) != len(payload):
             raise DeviceError(
-                f"{self.url} takes {len(metadata.inputs)} inputs, the event gives {len(payload)}",
+                f"{self.url} takes {counted(len(metadata.inputs), 'input')}, the event gives {len(payload)}",
                 "name the model that the pipeline's node was made for",
             )
         return [

@@ -23,6 +23,7 @@ from tinyserve.serve.gateway import Gateway
 from tinyserve.serve.jobs import push
 from tinyserve.serve.jobs.store import Job, Store, Submitted
 from tinyserve.serve.rest import oip
+from tinyserve.words import counted
 
 if TYPE_CHECKING:
     from tinyserve.serve.jobs.mqtt import Broker
@@ -88,7 +89,9 @@ class Jobs:
         job = await self._stored(lambda: self._store.add(submitted, time.time(), self._settings.waiting))
         if job is None:
             raise AdmissionError(
-                f"{self._settings.waiting} jobs wait already", reason="jobs", retry_after_s=5.0
+                f"{counted(self._settings.waiting, 'job waits', 'jobs wait')} already",
+                reason="jobs",
+                retry_after_s=5.0,
             )
         if job.id != submitted.id and not await self._stored(lambda: self._store.same(job, submitted)):
             raise RequestError("the idempotency key was given for another request", "use a new key for each")

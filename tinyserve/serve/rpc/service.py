@@ -23,6 +23,7 @@ from tinyserve.serve.rest import oip
 from tinyserve.serve.rpc.messages import POOL, SERVICE, message
 from tinyserve.serve.served import Served
 from tinyserve.serve.tensors import Asked, Given, Parameter, check_datatype, classes_of, to_request
+from tinyserve.words import counted
 
 _log = logging.getLogger(__name__)
 Context = Any
@@ -192,7 +193,9 @@ def _guarded(
 def _decode(request: Any, model: Served, left_s: float | None) -> InferRequest:
     raw = request.raw_input_contents
     if raw and len(raw) != len(request.inputs):
-        raise RequestError(f"{len(raw)} raw_input_contents for {len(request.inputs)} inputs", "one for each")
+        raise RequestError(
+            f"{len(raw)} raw_input_contents for {counted(len(request.inputs), 'input')}", "one for each"
+        )
     tensors = [_given(one, raw[index] if raw else None) for index, one in enumerate(request.inputs)]
     wanted = tuple(
         Wanted(one.name, classes_of(one.name, _parameters(one.parameters))) for one in request.outputs

@@ -21,6 +21,7 @@ from tinyserve.slots.fleet.record import ENDED, Entry, Event, Record
 from tinyserve.slots.read import ImageFile
 from tinyserve.slots.reasons import words
 from tinyserve.slots.update import NO_SLOT, update
+from tinyserve.words import counted
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Rollout:
                 self._take_back(tried)
                 raise
         if tried and self.plan.wait_s:
-            self.progress(f"watching {len(tried)} devices")
+            self.progress(f"watching {counted(len(tried), 'device')}")
             self.sleep(self.plan.wait_s)
         confirmed: list[Device] = []
         for index, device in enumerate(tried):

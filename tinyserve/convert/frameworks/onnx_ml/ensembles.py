@@ -19,6 +19,7 @@ from tinyserve.convert.frameworks.onnx_import.naming import describe
 from tinyserve.convert.frameworks.onnx_ml.attributes import Attributes, classic_nodes, is_classic
 from tinyserve.convert.frameworks.onnx_ml.plain import TREES, refusal
 from tinyserve.errors import ModelError
+from tinyserve.words import counted
 
 Array = npt.NDArray[Any]
 _LEFT = {"BRANCH_LEQ": (False, False), "BRANCH_LT": (True, False),
@@ -61,7 +62,7 @@ def _output(model: Any, node: Any) -> str:
             raise refusal(readers[0] if readers else node, "what comes behind trees has no form here")
         value = readers[0].output[0]
     if len(outputs) > 1:
-        raise refusal(node, f"the model has {len(outputs)} outputs beside its label")
+        raise refusal(node, f"the model has {counted(len(outputs), 'output')} beside its label")
     return str(value)
 
 
@@ -157,7 +158,7 @@ def _base(node: Any, read: Attributes, made: _Tables, outputs: _Outputs) -> Arra
     """Base values, and what trees without a split add."""
     base, values = np.zeros(outputs.count), read.floats("base_values").astype(np.float64)
     if values.size > outputs.count:
-        raise _damaged(node, f"{values.size} base values for {outputs.count} outputs")
+        raise _damaged(node, f"{values.size} base values for {counted(outputs.count, 'output')}")
     np.add.at(base, outputs.columns(np.arange(values.size)), values)
     share = 1 / made.count if read.text("aggregate_function", "SUM") == "AVERAGE" else 1.0
     for number, weight in made.constants:

@@ -17,6 +17,7 @@ import numpy as np
 from tinyserve.convert.frameworks.onnx_import.naming import describe, opset
 from tinyserve.convert.frameworks.onnx_ml.attributes import CLASSIFIERS, Attributes, classic_nodes, is_classic
 from tinyserve.errors import UnsupportedError
+from tinyserve.words import counted
 
 HINT = "give the .joblib that scikit-learn's model was saved to, with --trust"
 _OPSET = 13
@@ -138,7 +139,7 @@ class _Rewriting:
 
     def linear(self, x: str, coefficients: Any, outputs: int) -> str:
         if outputs < 1 or not coefficients.size or coefficients.size % outputs:
-            raise refusal(self.node, f"{coefficients.size} coefficients for {outputs} outputs")
+            raise refusal(self.node, f"{coefficients.size} coefficients for {counted(outputs, 'output')}")
         y = self.add("MatMul", x, self.constant(coefficients.reshape(outputs, -1).T.copy()))
         intercepts = self.attributes.floats("intercepts")
         return self.add("Add", y, self.constant(intercepts)) if intercepts.size else y
