@@ -23,7 +23,7 @@ def test_counts_and_their_nouns_agree(given: tuple[int, str], text: str) -> None
 
 
 def test_lengths_in_messages_are_counted() -> None:
-    """"{len(layers)} layers" would say "1 layers"."""
+    """ "{len(layers)} layers" would say "1 layers"."""
     plural = re.compile(rf"\{{(?:len|sum)\([^{{}}]*\)(?::,)?\}} (?:{_COUNTED})\b")
     found = [
         f"{path.name}: {line.strip()}"

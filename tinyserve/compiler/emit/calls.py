@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from tinyserve.compiler.emit.ctext import number
@@ -31,31 +30,20 @@ def place(operand: Operand | None, places: Places) -> str:
 
 def kernel_call(call: KernelCall, places: Places) -> Iterator[str]:
     """The parameters and the call."""
-    arguments = [place(arg, places) for arg in call.args]
+    yield from _statements(call, [place(arg, places) for arg in call.args], places)
+
+
+def _statements(call: KernelCall, arguments: list[str], places: Places) -> Iterator[str]:
     if call.params is not None:
         storage = "" if any(isinstance(value, Buffer) for value in call.fields.values()) else "static "
         yield f"  {storage}const {call.params.c_type} params = {{"
         yield from initialisers(call, places, "      ")
         yield "  };"
-        arguments.insert(0, "&params")
+        arguments = ["&params", *arguments]
     for one in call.args:
         if isinstance(one, Buffer) and one.size:
             yield f'  _Static_assert({one.size} == {one.nbytes}, "{one.kind} of {call.function}");'
     yield f"  {call.function}({', '.join(arguments)});"
-
-
-@dataclass(frozen=True)
-class _Given:
-    """Where a kernel that layers share finds its values: buffers where it is told."""
-
-    around: Places
-    names: Mapping[int, str]
-
-    def buffer(self, buffer: Buffer) -> str:
-        return self.names[id(buffer)]
-
-    def constant(self, constant: Constant) -> str:
-        return self.around.constant(constant)
 
 
 def _buffers(call: KernelCall) -> list[Buffer]:
@@ -65,10 +53,11 @@ def _buffers(call: KernelCall) -> list[Buffer]:
 def shared_kernel(call: KernelCall, name: str, places: Places) -> Iterator[str]:
     """A function that calls the kernel with a layer's parameters, for buffers that are given in the order of
     the call's arguments."""
-    names = {id(buffer): f"at_{index}" for index, buffer in enumerate(_buffers(call))}
-    parameters = ", ".join(f"void *at_{index}" for index, _ in enumerate(_buffers(call)))
-    yield f"TS_LAYER {name}({parameters}) {{"
-    yield from (*kernel_call(call, _Given(places, names)), "}")
+    given = [f"at_{number}" for number, _ in enumerate(_buffers(call))]
+    following = iter(given)
+    arguments = [next(following) if isinstance(arg, Buffer) else place(arg, places) for arg in call.args]
+    yield f"TS_LAYER {name}({', '.join(f'void *{one}' for one in given)}) {{"
+    yield from (*_statements(call, arguments, places), "}")
 
 
 def shared_call(call: KernelCall, name: str, places: Places) -> str:
