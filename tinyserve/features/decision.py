@@ -10,7 +10,7 @@ import numpy as np
 
 from tinyserve.compiler.graph.types import Quantization
 from tinyserve.compiler.graph.writer import GraphWriter
-from tinyserve.compiler.ops.features.decision import MOST_SCORES
+from tinyserve.compiler.ops.features.decision import MOST_SCORES, MOST_VOTES
 from tinyserve.errors import DataError, UnsupportedError
 from tinyserve.features.flow import PREFIX
 from tinyserve.features.spec import Decision
@@ -46,7 +46,12 @@ def write(
     levels = np.array([decision.enter, leave, decision.margin], np.float32)
     constants = [writer.constant(f"{place}/ignored", ignored), writer.constant(f"{place}/levels", levels)]
     event = writer.tensor(name or "event", (1, 2), "int32")
-    options = {"smoothing": decision.smoothing, "hold": decision.hold, "refractory": decision.refractory}
+    options = {
+        "smoothing": decision.smoothing,
+        "hold": decision.hold,
+        "within": decision.within or 0,
+        "refractory": decision.refractory,
+    }
     writer.custom("FeatureDecision", [real, *constants], event, options)
     return event
 
@@ -72,6 +77,11 @@ def check(decision: Decision, *, shape: Sequence[int], dtype: str, quantization:
         raise DataError(
             f"[decision] leave = {decision.leave:g} is above enter = {decision.enter:g}: no event would last",
             "leave = at most enter",
+        )
+    if decision.within is not None and not decision.hold <= decision.within <= MOST_VOTES:
+        raise DataError(
+            f"[decision] hold = {decision.hold} of within = {decision.within} inferences",
+            f"within = {decision.hold} to {MOST_VOTES}",
         )
     if decision.smoothing * classes > MOST_SCORES:
         raise DataError(

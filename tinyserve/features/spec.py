@@ -351,9 +351,9 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a model's scores are an event: a second output of it, int32 [event, active class], -1 for none.
 
     ``enter``: what the mean of the last ``smoothing`` scores of a class must reach, ``margin`` above the
-    second, in ``hold`` consecutive inferences. It stays active until below ``leave`` (``enter``, without it).
-    After an event there is none for ``refractory`` inferences. ``ignore``: classes that are never an event,
-    by number.
+    second, in ``hold`` of the last ``within`` inferences (consecutive ones, without it). It stays active
+    until below ``leave`` (``enter``, without it). After an event there is none for ``refractory`` inferences.
+    ``ignore``: classes that are never an event, by number.
     """
 
     enter: Finite
@@ -361,6 +361,7 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     margin: NotNegative = 0.0
     smoothing: Whole = 1
     hold: Whole = 1
+    within: Whole | None = None
     refractory: Annotated[int, Meta(ge=0, le=1 << 20)] = 0
     ignore: list[Annotated[int, Meta(ge=0)]] = []
 

@@ -7,10 +7,10 @@
 
 #define TS_NO_CLASS (-1)
 
-/* smoothing: inferences that are averaged; hold: consecutive ones that must agree; refractory: ones without an event
- * after an event. */
+/* smoothing: inferences that are averaged; hold: how many of the last within must agree, consecutive ones where both
+ * are equal; refractory: ones without an event after an event. */
 typedef struct {
-    int32_t classes, smoothing, hold, refractory;
+    int32_t classes, smoothing, hold, within, refractory;
     float enter, leave, margin;
 } ts_decision_params;
 
@@ -22,6 +22,7 @@ enum {
     TS_DECISION_CANDIDATE,
     TS_DECISION_HELD,
     TS_DECISION_QUIET,
+    TS_DECISION_VOTE, /* where in votes the next one goes */
     TS_DECISION_STATE
 };
 
@@ -55,10 +56,31 @@ static inline int32_t ts_decision_candidate(const ts_decision_params *p, const f
     return highest >= p->enter && far && !ignored[best] ? best : TS_NO_CLASS;
 }
 
-/* input [classes] to output [event, active class], -1 for none. State: scores [smoothing][classes] and
- * state [TS_DECISION_STATE]. */
+/* Keeps how many inferences in a row had this candidate, hold at most. */
+static inline int32_t ts_decision_in_a_row(const ts_decision_params *p, int32_t candidate, int32_t *state)
+{
+    const int32_t again = candidate + 1 == state[TS_DECISION_CANDIDATE] ? state[TS_DECISION_HELD] + 1 : 1;
+    state[TS_DECISION_HELD] = again < p->hold ? again : p->hold;
+    state[TS_DECISION_CANDIDATE] = candidate + 1;
+    return state[TS_DECISION_HELD];
+}
+
+/* Keeps the candidate among the votes; how many of them are for it. */
+static inline int32_t ts_decision_votes(const ts_decision_params *p, int32_t candidate, int32_t *state, int32_t *votes)
+{
+    votes[state[TS_DECISION_VOTE]] = candidate + 1;
+    state[TS_DECISION_VOTE] = state[TS_DECISION_VOTE] + 1 == p->within ? 0 : state[TS_DECISION_VOTE] + 1;
+    int32_t count = 0;
+    for (int32_t i = 0; i < p->within; i++) {
+        count += votes[i] == candidate + 1;
+    }
+    return count;
+}
+
+/* input [classes] to output [event, active class], -1 for none. State: scores [smoothing][classes], state
+ * [TS_DECISION_STATE], and votes [within] where within is above hold. */
 static inline void ts_decision(const ts_decision_params *p, const float *input, const int32_t *ignored, int32_t *output,
-                               float *scores, int32_t *state)
+                               float *scores, int32_t *state, int32_t *votes)
 {
     for (int32_t c = 0; c < p->classes; c++) {
         scores[state[TS_DECISION_NEXT] * p->classes + c] = input[c];
@@ -73,13 +95,12 @@ static inline void ts_decision(const ts_decision_params *p, const float *input, 
         active = TS_NO_CLASS;
     }
     const int32_t candidate = ts_decision_candidate(p, scores, filled, ignored);
-    state[TS_DECISION_HELD] = candidate + 1 == state[TS_DECISION_CANDIDATE] ? state[TS_DECISION_HELD] + 1 : 1;
-    state[TS_DECISION_HELD] = state[TS_DECISION_HELD] < p->hold ? state[TS_DECISION_HELD] : p->hold;
-    state[TS_DECISION_CANDIDATE] = candidate + 1;
+    const int32_t agree =
+        p->within > p->hold ? ts_decision_votes(p, candidate, state, votes) : ts_decision_in_a_row(p, candidate, state);
     int32_t event = TS_NO_CLASS;
     if (state[TS_DECISION_QUIET] > 0) {
         state[TS_DECISION_QUIET]--;
-    } else if (candidate >= 0 && candidate != active && state[TS_DECISION_HELD] >= p->hold) {
+    } else if (candidate >= 0 && candidate != active && agree >= p->hold) {
         event = active = candidate;
         state[TS_DECISION_QUIET] = p->refractory;
     }

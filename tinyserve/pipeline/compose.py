@@ -14,14 +14,14 @@ from tinyserve.compiler.graph.writer import GraphWriter
 from tinyserve.errors import DataError, TinyserveError, UnsupportedError
 from tinyserve.features import decision as decisions
 from tinyserve.pipeline import condition as conditions
-from tinyserve.pipeline import front
+from tinyserve.pipeline import front, policies
 from tinyserve.pipeline.branches import run_if
 from tinyserve.pipeline.flags import Flags, Scope
 from tinyserve.pipeline.mixing import Voice, averaged, voted
 from tinyserve.pipeline.parts import Part, entry_of, opened, sources_of
 from tinyserve.pipeline.places import listed, node_of, places_of, plain, renamed
 from tinyserve.pipeline.sharing import Shared
-from tinyserve.pipeline.spec import AverageNode, DecisionNode, MixNode, ModelNode, Node, Pipeline
+from tinyserve.pipeline.spec import AverageNode, DecisionNode, GuardNode, MixNode, ModelNode, Node, Pipeline
 from tinyserve.pipeline.values import Desk, Kind, Value, kind_of
 from tinyserve.words import counted
 
@@ -156,10 +156,16 @@ class _Composer:
             return values[0]
         if name in self.parts:
             return values[entry_of(self.parts[name], output)]
-        known = "event" if isinstance(self.nodes[name], DecisionNode) else "scores"
-        if output not in (known, "0"):
-            raise DataError(f"node '{name}' has no output '{output}'", f"it has: {known}")
-        return values[0]
+        node = self.nodes[name]
+        known = _outputs_of(node)
+        if output not in (*known, *map(str, range(len(known)))):
+            raise DataError(f"node '{name}' has no output '{output}'", f"it has: {', '.join(known)}")
+        return values[known.index(output) if output in known else int(output)]
+
+    def known(self, place: str) -> Value:
+        """What a place gives that may be an input of the pipeline which a node before has taken."""
+        given = self.inputs.get(place)
+        return given.value if given is not None and node_of(place) not in self.nodes else self.value(place)
 
     def labels(self, place: str) -> Sequence[str]:
         """The names of the classes that a place has scores of."""
@@ -167,7 +173,7 @@ class _Composer:
         node = self.nodes.get(name)
         if isinstance(node, MixNode):
             return self.labels(node.input[0])
-        if isinstance(node, DecisionNode):
+        if isinstance(node, (DecisionNode, GuardNode)):
             return self.labels(node.input)
         return self.parts[name].labels if name in self.parts else ()
 
@@ -192,13 +198,15 @@ class _Composer:
                 self._run(node, desk, sources)
             return
         places = places_of(node)
-        there = [self.ran[node_of(place)] for place in places if self.value(place)]
+        there = [self.ran.get(node_of(place)) for place in places if self.known(place)]
         reached = flags.any(there) if isinstance(node, MixNode) else flags.all(there)
         self.ran[node.name] = flags.all([own, reached])
         if isinstance(node, DecisionNode):
             self._decide(node, desk)
-        else:
+        elif isinstance(node, MixNode):
             self._mix(node, desk, there)
+        else:
+            self._apply(node, desk, [self.known(place) for place in places])
 
     def _fed(self, node: Node) -> set[str]:
         return {node_of(place) for place in places_of(node)}
@@ -406,6 +414,16 @@ class _Composer:
         made = (averaged if isinstance(node, AverageNode) else voted)(desk, voices)
         self.values[node.name] = [replace(made, what=f"'{node.name}.scores'")]
 
+    def _apply(self, node: policies.Policy, desk: Desk, given: list[Value]) -> None:
+        results, flag = policies.described(node, given), self.ran[node.name]
+        work = policies.work(node, given)
+        if flag is None:
+            tensors = work(desk, {value.tensor: value.tensor for value in given})
+            results = [replace(one, tensor=tensor) for one, tensor in zip(results, tensors, strict=True)]
+        else:
+            results = run_if(self.writer, flag, node.name, given, results, work=work)
+        self.values[node.name] = results
+
     # --- the pipeline's own
 
     def _time(self) -> tuple[float, bool, int]:
@@ -498,6 +516,13 @@ class _Composer:
         shaped = desk.reshaped(Value(joined, row, RAN), (1, len(flags)))
         kind = Kind((1, len(flags)), "int32")
         return Value(desk.builtin("CAST", "CastOptions", [shaped.tensor], kind, name="nodes"), kind, RAN)
+
+
+def _outputs_of(node: Node) -> tuple[str, ...]:
+    """The names of what a node without a model gives."""
+    if isinstance(node, DecisionNode):
+        return ("event",)
+    return policies.OUTPUTS[type(node)] if isinstance(node, policies.Policy) else ("scores",)
 
 
 def _taken(desk: Desk, given: list[Value], wanted: Kind, name: str) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from tinyserve.compiler.names import short_name
 from tinyserve.features.flow import PREFIX as FEATURES
-from tinyserve.pipeline.spec import Node
+from tinyserve.pipeline.spec import AnomalyNode, Node
 from tinyserve.pipeline.values import PREFIX
 
 
@@ -26,6 +26,8 @@ def places_of(node: Node) -> list[str]:
         return []
     if isinstance(given, dict):
         return [place for places in given.values() for place in listed(places)]
+    if isinstance(node, AnomalyNode) and node.against is not None:
+        return [node.input, node.against]
     return listed(given)
 
 

@@ -27,7 +27,7 @@ from msgspec import Meta
 from tinyserve.documents import from_toml
 from tinyserve.errors import DataError, FileSystemError
 from tinyserve.escapes import visible
-from tinyserve.features.spec import Decision, NotNegative
+from tinyserve.features.spec import Decision, Finite, NotNegative, Whole
 
 _LARGEST_FILE = 1 << 20
 _HINT = "docs/guide/pipelines.md has the fields of [[nodes]] and [outputs]"
@@ -76,6 +76,36 @@ class VoteNode(MixNode, frozen=True, tag="vote"):
     """Of each class the share of places where it is the greatest."""
 
 
+class GuardNode(_Node, frozen=True, tag="guard"):
+    """Values within limits, one for all or one for each of the last axis. What lies outside (and what is no
+    number) becomes ``instead``, or else the limit; the second output, ``ok``, is 1 where nothing did."""
+
+    input: Place
+    low: Finite | list[Finite] | None = None
+    high: Finite | list[Finite] | None = None
+    instead: Finite | list[Finite] | None = None
+
+
+class TopNode(_Node, frozen=True, tag="top"):
+    """The ``count`` best classes and their scores; -1 for a class below ``least``, and for all where the best
+    is not ``margin`` above the second: an abstention."""
+
+    input: Place
+    count: Whole = 1
+    least: Finite | None = None
+    margin: NotNegative = 0.0
+
+
+class AnomalyNode(_Node, frozen=True, tag="anomaly"):
+    """How unusual values are: the mean squared difference from those ``against`` (what an autoencoder was
+    given), or the distance from the nearest of some centroids, each value by its scale."""
+
+    input: Place
+    against: Place | None = None
+    centroids: Annotated[list[list[Finite]], Meta(min_length=1, max_length=256)] | None = None
+    scales: list[Finite] | None = None
+
+
 class DecisionNode(Decision, frozen=True, kw_only=True, tag_field="kind", tag="decision"):
     """When scores over time are an event, as ``[decision]`` of a features.toml says it."""
 
@@ -84,7 +114,7 @@ class DecisionNode(Decision, frozen=True, kw_only=True, tag_field="kind", tag="d
     input: Place
 
 
-Node = ModelNode | AverageNode | VoteNode | DecisionNode
+Node = ModelNode | AverageNode | VoteNode | GuardNode | TopNode | AnomalyNode | DecisionNode
 
 
 class Pipeline(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -28,7 +28,7 @@ def model(classes: int, levels: Array, ignored: Array, **options: int) -> bytes:
 
 
 def decided(
-    stream: Array, levels: Array, ignored: Array, *, smoothing: int, hold: int, refractory: int
+    stream: Array, levels: Array, ignored: Array, *, smoothing: int, hold: int, within: int, refractory: int
 ) -> list[list[int]]:
     """In Python, with the whole stream at hand."""
     enter, leave, margin = levels
@@ -41,7 +41,7 @@ def decided(
         best = int(np.argmax(mean))
         far = len(mean) == 1 or ranked[0] - ranked[1] >= margin
         candidates.append(best if mean[best] >= enter and far and not ignored[best] else -1)
-        agreed = len(candidates) >= hold and len(set(candidates[-hold:])) == 1
+        agreed = candidates[-max(hold, within) :].count(candidates[-1]) >= hold
         event = -1
         if quiet:
             quiet -= 1
@@ -58,6 +58,7 @@ def test_events_of_random_streams_are_those_of_the_definition(tmp_path: Path) ->
         r = Random(index, 46)
         classes, length = r.integer(1, 5), 60
         options = {"smoothing": r.integer(1, 5), "hold": r.integer(1, 4), "refractory": r.integer(0, 6)}
+        options["within"] = options["hold"] + r.integer(0, 4) if r.chance(0.6) else 0
         # Between the quotients of quarters, so that no rounding decides.
         levels = np.array([r.choice((0.26, 0.51, 0.76)), r.choice((-1.0, 0.27, 0.52)), r.choice((0.0, 0.23))])
         ignored = np.array([r.chance(0.2) for _ in range(classes)])
@@ -71,7 +72,15 @@ def test_events_of_random_streams_are_those_of_the_definition(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "options", [{"smoothing": 0}, {"hold": 0}, {"refractory": -1}, {"smoothing": 1 << 20}]
+    "options",
+    [
+        {"smoothing": 0},
+        {"hold": 0},
+        {"refractory": -1},
+        {"smoothing": 1 << 20},
+        {"within": 2, "hold": 3},
+        {"within": 1 << 20},
+    ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, int]) -> None:
     whole = {"smoothing": 1, "hold": 1, "refractory": 0} | options
