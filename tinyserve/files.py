@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tinyserve import platforms
@@ -73,17 +74,27 @@ def refuse_any_link(root: Path) -> None:
 
 def write(path: Path, content: bytes) -> None:
     """Writes a file in one step, with the directories above it. Raises FileSystemError."""
+    with staged(path) as place:
+        place.write_bytes(content)
+
+
+@contextmanager
+def staged(path: Path) -> Iterator[Path]:
+    """An empty file beside ``path``, which takes its place at the end; after an error nothing is left.
+
+    Raises FileSystemError, for whatever the system refuses meanwhile.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        staged = Path(name)
+        os.close(descriptor)
+        place = Path(name)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-            staged.chmod(0o644)
-            platforms.here().replace(staged, path)
+            yield place
+            place.chmod(0o644)
+            platforms.here().replace(place, path)
         finally:
-            staged.unlink(missing_ok=True)
+            place.unlink(missing_ok=True)
     except OSError as error:
         raise FileSystemError(
             f"cannot write {path}: {error.strerror or error}", "check permissions and free space"

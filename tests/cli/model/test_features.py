@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,28 @@ def test_apply_writes_features_and_labels(speech: Path) -> None:
     assert main(["features", "apply", "speech.toml", "--data", "raw.npz", "-o", "prepared.npz"]) == 0
     with np.load(speech / "prepared.npz") as made:
         assert made["x"].shape == (6, 11, 10) and made["y"].tolist() == [0, 1, 0, 1, 0, 1]
+
+
+def test_apply_writes_parquet_with_the_same_features(speech: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    for name in ("prepared.npz", "prepared.parquet"):
+        assert main(["features", "apply", "speech.toml", "--data", "raw.npz", "-o", name]) == 0
+    table = parquet.read_table(speech / "prepared.parquet")
+    with np.load(speech / "prepared.npz") as made:
+        assert json.loads(table.schema.metadata[b"shape"]) == [11, 10]
+        rows = np.array(table.column("x").to_pylist(), np.float32)
+        assert np.array_equal(rows.reshape(-1, 11, 10), made["x"])
+        assert table.column("y").to_pylist() == made["y"].tolist()
+
+
+def test_what_fails_half_way_leaves_no_parquet(speech: Path) -> None:
+    pytest.importorskip("pyarrow")
+    (speech / "parts").mkdir()
+    np.savez(speech / "parts" / "0.npz", x=np.zeros((40, 1600), np.int16))
+    np.savez(speech / "parts" / "1.npz", x=np.zeros((2, 1599), np.int16))
+    before = set(speech.iterdir())
+    assert main(["features", "apply", "speech.toml", "--data", "parts", "-o", "out.parquet"]) == 5
+    assert set(speech.iterdir()) == before
 
 
 def test_check_exits_3_and_names_the_parameter(speech: Path, capsys: pytest.CaptureFixture[str]) -> None:

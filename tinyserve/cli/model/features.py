@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tinyserve.bundle import TensorInfo
     from tinyserve.datasets.named import Reading
+    from tinyserve.features.prepared import Piece
     from tinyserve.features.spec import Spec
 
 _PIECE_BYTES = 16 << 20
@@ -57,20 +58,26 @@ def show(*, spec: Path) -> None:
 @click.argument("spec", type=PATH)
 @_data
 @click.option(
-    "-o", "--output", type=PATH, required=True, metavar="FILE", help="The features, as .npz (x, y)."
+    "-o", "--output", type=PATH, required=True, metavar="FILE", help="The features: .npz or .parquet (x, y)."
 )
 def apply(*, spec: Path, output: Path, data: str, reading: Reading) -> None:
     """Compute the features of raw samples, for training."""
     from tinyserve import files, npz
     from tinyserve.cli.console import echo
+    from tinyserve.features import prepared
     from tinyserve.features import spec as specs
     from tinyserve.features.run import FeatureRunner
 
     given = specs.load(spec)
-    raw, labels = _raw(given, data, reading)
-    made = FeatureRunner(given).run(raw)
-    files.write(output, npz.packed({"x": made} if labels is None else {"x": made, "y": labels}))
-    echo(f"{output}: {' × '.join(map(str, made.shape))} float32")
+    files.check_writable(output)
+    if output.suffix.lower() == ".parquet":
+        shape = prepared.write(output, _features(given, data, reading))
+    else:
+        raw, labels = _raw(given, data, reading)
+        made = FeatureRunner(given).run(raw)
+        shape = made.shape
+        files.write(output, npz.packed({"x": made} if labels is None else {"x": made, "y": labels}))
+    echo(f"{output}: {' × '.join(map(str, shape))} float32")
 
 
 @command.command(name="fit")
@@ -133,19 +140,46 @@ def _raw(spec: Spec, data: str, reading: Reading) -> tuple[npt.NDArray[Any], npt
     return read.inputs[0], read.labels
 
 
+def _features(spec: Spec, data: str, reading: Reading) -> Iterator[Piece]:
+    """Features and labels of some samples at a time, in order."""
+    import numpy as np
+
+    from tinyserve.features.run import FeatureRunner
+
+    known: list[Any] = []
+    labelled = True
+
+    def raw() -> Iterator[npt.NDArray[Any]]:
+        nonlocal labelled
+        for samples, labels in _parts(spec, data, reading):
+            labelled = labelled and labels is not None
+            known.extend([] if labels is None else labels)
+            yield samples
+
+    for made in FeatureRunner(spec).pieces(raw()):
+        yield made, np.asarray(known[: len(made)]) if labelled else None
+        del known[: len(made)]
+
+
 def _pieces(spec: Spec, data: str, reading: Reading) -> Iterator[npt.NDArray[Any]]:
     """Raw samples a piece at a time; as ``_raw`` else."""
+    return (samples for samples, _ in _parts(spec, data, reading))
+
+
+def _parts(spec: Spec, data: str, reading: Reading) -> Iterator[Piece]:
+    """Raw samples and their labels a piece at a time; as ``_raw`` else."""
     from tinyserve.datasets import generator, stream
     from tinyserve.datasets.readers import RANDOM
 
     if data == RANDOM or generator.is_name(data):
-        yield _raw(spec, data, reading)[0]
+        yield _raw(spec, data, reading)
         return
     info = _input(spec)
     samples = max(1, _PIECE_BYTES // (8 * math.prod(info.shape)))
     how = reading.in_front_of_features(spec.input.rate_hz)
     for part in stream.open_stream(Path(data), [info], samples, how).pieces:
-        yield part.read().inputs[0]
+        read = part.read()
+        yield read.inputs[0], read.labels
 
 
 def _input(spec: Spec) -> TensorInfo:

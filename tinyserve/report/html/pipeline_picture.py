@@ -16,7 +16,10 @@ from tinyserve.report.html.picture import picture
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_COLORS = {"model": "#6f9bf0", "average": "#b48be0", "vote": "#b48be0", "decision": "#e39a57"}
+_COLORS = {
+    "model": "#6f9bf0", "average": "#b48be0", "vote": "#b48be0", "decision": "#e39a57", "guard": "#5fb3a1",
+    "top": "#5fb3a1", "anomaly": "#5fb3a1",
+}  # fmt: skip
 _INPUT, _GATEWAY, _INK = "#2a9d76", "#aab2bb", "#1b1f24"
 _WIDE, _HIGH, _ACROSS, _DOWN = 1.5, 0.62, 2.5, 1.35  # of a box, and from one to the next
 _CHARACTERS = 30
