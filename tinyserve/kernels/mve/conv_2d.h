@@ -66,8 +66,7 @@ TS_MVE_INLINE void ts_mve_patch_row(const ts_mve_conv_2d_params *p, const int8_t
     }
 }
 
-/* `runs` of a patch that touches no border, `step` apart. One of fewer than 16 bytes is copied with what follows it,
- * which the next run or patch overwrites: see TS_MVE_PATCH_SLACK. */
+/* `runs` of a patch that touches no border, `step` apart. */
 TS_MVE_INLINE void ts_mve_patch_inside(const int8_t *from, int32_t runs, int32_t run_bytes, int32_t step, int8_t *patch)
 {
     if (run_bytes % 16 == 0) {
@@ -77,8 +76,9 @@ TS_MVE_INLINE void ts_mve_patch_inside(const int8_t *from, int32_t runs, int32_t
             from += step;
         } while (--runs > 0);
     } else if (run_bytes < 16) {
+        const mve_pred16_t lanes = vctp8q((uint32_t)run_bytes);
         do {
-            vstrbq_s8(patch, vldrbq_s8(from));
+            TS_STORE_LANES(vstrbq_p_s8, patch, vldrbq_z_s8(from, lanes), lanes);
             patch += run_bytes;
             from += step;
         } while (--runs > 0);
@@ -110,9 +110,7 @@ TS_MVE_INLINE ts_mve_inside ts_mve_inside_of(const ts_sliding_window *window)
             window->filter_height, step, bytes, window->filter_width, channels, window->dilation_width * channels, 0,
             inside.last_left};
     }
-    /* Short runs are read as whole vectors: not from the last rows, behind which may be nothing. */
-    const int32_t behind = inside.run_bytes < 16 ? 1 + 15 / (window->input_width * channels) : 0;
-    inside.last_row = window->input_height - 1 - behind;
+    inside.last_row = window->input_height - 1;
     return inside;
 }
 
@@ -151,11 +149,21 @@ TS_MVE_KERNEL void ts_mve_conv_2d_rest(const ts_mve_conv_2d_params *p, const int
     }
 }
 
+/* Two pixels that are left: computed with the one before them once more, whose patch is still there. */
+TS_MVE_KERNEL void ts_mve_conv_2d_last_two(const ts_mve_conv_2d_params *p, const int8_t *patches, int32_t *acc,
+                                           int8_t *output)
+{
+    const int32_t blocks = (p->window.filter_height * p->window.filter_width * p->window.input_channels + 15) / 16;
+    const int8_t *const row[3] = {patches + blocks * 32, patches, patches + blocks * 16};
+    ts_mve_pixels(row, p->weights, blocks, p->output_channels, p->requant, p->output,
+                  p->output.activation.min < p->output.zero_point, acc, output - p->output_channels);
+}
+
 /* Bytes of scratch. */
 #define TS_MVE_CONV_2D_SCRATCH_BYTES(taps) (3 * (((taps) + 15) / 16 * 16) + TS_MVE_PATCH_SLACK)
 
 /* Any kernel: each pixel's inputs are gathered into a patch. `patches` is scratch of 3 x blocks x 16 bytes and
- * TS_MVE_PATCH_SLACK. The last row of the input is left to the border's copy, which never reads beyond it. */
+ * TS_MVE_PATCH_SLACK. */
 TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const int8_t *input, int8_t *output,
                                           int8_t *patches, const int32_t blocks, const int32_t exact_ties)
 {
@@ -189,6 +197,10 @@ TS_MVE_INLINE void ts_mve_conv_2d_patches(const ts_mve_conv_2d_params *p, const 
             }
         }
         top += p->window.stride_height;
+    }
+    if (filled == 2 && p->window.output_height * p->window.output_width > 2) {
+        ts_mve_conv_2d_last_two(p, patches, acc, output);
+        return;
     }
     ts_mve_conv_2d_rest(p, patches, filled, acc, output);
 }
