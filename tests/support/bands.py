@@ -30,7 +30,7 @@ from tinyserve.compiler.program import PORTABLE, BandCall, Target
 _IMAGE_LAYERS = (
     "CONV_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "DEPTHWISE_CONV_2D", "MAX_POOL_2D", "AVERAGE_POOL_2D", "ADD",
     "ADD", "MUL", "SUB", "MAXIMUM", "CONCATENATION", "RELU", "LOGISTIC", "QUANTIZE", "PRELU", "PAD",
-    "RESIZE_NEAREST_NEIGHBOR", "TRANSPOSE_CONV",
+    "RESIZE_NEAREST_NEIGHBOR", "TRANSPOSE_CONV", "BILINEAR", "BILINEAR",
 )  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def image_graph(seed: int, samples: int = 2, floats: bool = True) -> Case:
     wanted = r.integer(3, 10)
     for _ in range(60):
         try:
-            LAYERS[r.choice(_IMAGE_LAYERS)](g)
+            _layer(g, r.choice(_IMAGE_LAYERS))
         except SkipLayer:
             continue
         if sum(g.drawn.values()) >= wanted:
@@ -59,6 +59,23 @@ def image_graph(seed: int, samples: int = 2, floats: bool = True) -> Case:
     g.graph.output(*_outputs(g))
     drawn = [[_values(r, ref) for ref in g.inputs] for _ in range(samples)]
     return Case(f"image seed {seed}: {' '.join(g.drawn.elements())}", model.build(), drawn)
+
+
+def _layer(g: Grower, name: str) -> None:
+    if name != "BILINEAR":
+        LAYERS[name](g)
+        return
+    x = g.pick("int8", "float32", low=4)
+    size = [g.r.choice((1, 2, 2, 3, 4)) * extent for extent in x.shape[1:3]]
+    half = g.r.chance(0.5)
+    y = g.like(x, (x.shape[0], *size, x.shape[3]))
+    g.add(
+        "RESIZE_BILINEAR",
+        [x, g.integers(*size)],
+        y,
+        half_pixel_centers=half,
+        align_corners=g.r.chance(0.1) and not half,
+    )
 
 
 _GATHERING = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN")

@@ -145,7 +145,10 @@ def _slabs(outputs: int, inputs: int, rule: RowRule, rows: int) -> tuple[Slab, .
         start, end = rule.span(first, count)
         inside = max(0, start), min(inputs, end)
         if inside[0] >= inside[1]:
-            raise ImpossibleError("rows of padding alone")
+            if not rule.fills:
+                raise ImpossibleError("rows of padding alone")
+            found.append(Slab(0, count, count if end <= 0 else 0, 0 if end <= 0 else count))
+            continue
         found.append(Slab(inside[1] - inside[0], count, inside[0] - start, end - inside[1]))
     return tuple(found)
 

@@ -14,13 +14,14 @@ class RowRule:
     """Output row y reads ``reach`` input rows from ``y * stride // up - pad`` on; those outside of the input
     are padding. ``up``: output rows per input row where an operator makes more of them; first rows of a step
     are multiples of it then. ``gathers``: a step takes input rows in, and the only output row is there
-    after the last one."""
+    after the last one. ``fills``: rows may be of padding alone."""
 
     reach: int = 1
     stride: int = 1
     pad: int = 0
     up: int = 1
     gathers: bool = False
+    fills: bool = False
 
     def span(self, first: int, count: int) -> tuple[int, int]:
         """The input rows that so many output rows read, not cut at the input's edges: start and end."""

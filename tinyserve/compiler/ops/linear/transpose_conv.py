@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.linear.conv_2d import (
     Conv2D,
@@ -31,10 +32,14 @@ from tinyserve.compiler.program import Params
 
 @dataclass(frozen=True)
 class TransposeConvAttributes:
+    """``top``: rows that the first output row lies behind the first that the first input row reaches, where
+    the operator makes some rows of an image."""
+
     padding: str = "VALID"
     stride_height: int = 1
     stride_width: int = 1
     activation: Activation = Activation.NONE
+    top: int | None = None
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,19 @@ class TransposeConv(OpDef):
         check_convolution(
             as_convolution(node), axis=0, channels=channels, s16_bias=(DType.INT64, DType.INT16)
         )
+
+    def rows(self, node: Node) -> RowRule | None:
+        """Steps make as many rows as the stride, or a multiple of it."""
+        if not has_rows(node.input("input")) or computed_operands(as_convolution(node)):
+            return None
+        stride, top = node.attributes.stride_height, transposed_padding(node, 1)
+        before = _rows_before(node)
+        return RowRule(reach=before + (stride - 1 + top) // stride + 1, pad=before, up=stride)
+
+    def slab_attributes(self, node: Node, slab: Slab) -> TransposeConvAttributes:
+        attributes: TransposeConvAttributes = node.attributes
+        skipped = attributes.stride_height * (_rows_before(node) - slab.above)
+        return replace(attributes, top=transposed_padding(node, 1) + skipped)
 
     def macs(self, node: Node) -> int:
         weights, input = node.input("weights"), node.input("input")
@@ -158,11 +176,19 @@ def as_convolution(node: Node) -> Node:
 def transposed_padding(node: Node, axis: int) -> int:
     """Padding of the convolution that this one transposes, whose input is this one's output."""
     attributes: TransposeConvAttributes = node.attributes
+    if axis == 1 and attributes.top is not None:
+        return attributes.top
     if attributes.padding == "VALID":
         return 0
     extent, taps = node.output.shape[axis], node.input("weights").shape[axis]
     stride = attributes.stride_height if axis == 1 else attributes.stride_width
     return max((-(-extent // stride) - 1) * stride + taps - extent, 0) // 2
+
+
+def _rows_before(node: Node) -> int:
+    """Input rows before row n that still reach output row n times the stride."""
+    taps = node.input("weights").shape[1]
+    return (taps - 1 - transposed_padding(node, 1)) // int(node.attributes.stride_height)
 
 
 def _first_sources(node: Node, axis: int) -> IntArray:

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from tinyserve.compiler.graph.types import DType, Node, Tensor
+from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows
+from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.elementwise.add import SUFFIX
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
@@ -19,6 +21,13 @@ from tinyserve.compiler.program import Params
 
 _RANK = 6  # TS_PAD_RANK
 _LIMIT = 1 << 24
+
+
+@dataclass(frozen=True)
+class PadAttributes:
+    """``rows``: padding above and below, where the operator is on some rows."""
+
+    rows: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +56,20 @@ class Pad(OpDef):
     inputs = ("input", "paddings", "value?")
     types = SUFFIX
     limits = "up to 6 dimensions; constant paddings"
+
+    def attributes(self, options: Options) -> Any:
+        return PadAttributes()
+
+    def rows(self, node: Node) -> RowRule | None:
+        """Of one image that stays one, with a value that is known."""
+        value = node.optional("value")
+        if not has_rows(node.input("input")) or (value is not None and not value.is_constant):
+            return None
+        before, after = paddings(node)
+        return RowRule(pad=before[1], fills=True) if before[0] == after[0] == 0 else None
+
+    def slab_attributes(self, node: Node, slab: Slab) -> PadAttributes:
+        return PadAttributes((slab.above, slab.below))
 
     def check(self, node: Node) -> None:
         input, table, output = node.input("input"), node.input("paddings"), node.output
@@ -103,6 +126,9 @@ class PadV2(Pad):
 def paddings(node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Elements before and after, per dimension."""
     data = np.asarray(node.input("paddings").data).reshape(-1, 2)
+    if isinstance(node.attributes, PadAttributes) and node.attributes.rows is not None:
+        data = data.copy()
+        data[1] = node.attributes.rows
     return tuple(int(row[0]) for row in data), tuple(int(row[1]) for row in data)
 
 

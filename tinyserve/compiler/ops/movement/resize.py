@@ -7,13 +7,14 @@ Which input pixels an output pixel is made of depends on shapes alone, so it is 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.rows import RowRule
+from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.movement.slice import integers
 from tinyserve.compiler.ops.support import checks
@@ -28,9 +29,23 @@ _LIMIT = 1 << 15
 
 
 @dataclass(frozen=True)
+class RowsOf:
+    """Some rows of an image of ``extent`` rows that becomes one of ``size``: the first that is made, and the
+    first that is there."""
+
+    extent: int
+    size: int
+    first: int
+    start: int
+
+
+@dataclass(frozen=True)
 class ResizeAttributes:
+    """``part``: which rows of an image the operator makes, where it does not make all."""
+
     align_corners: bool = False
     half_pixel_centers: bool = False
+    part: RowsOf | None = None
 
 
 @dataclass(frozen=True)
@@ -177,11 +192,38 @@ class ResizeBilinear(_Resize):
         # Fields 0 and 1 of the schema's table are deprecated sizes.
         return options.boolean("align_corners"), options.boolean("half_pixel_centers")
 
+    def rows(self, node: Node) -> RowRule | None:
+        """Where an integer number of rows is made between two, always in the same way but for the edges."""
+        extent, size = node.input("input").shape[1], node.output.shape[1]
+        if not has_rows(node.input("input")) or not node.input("size").is_constant or size % extent:
+            return None
+        axis, factor = _between(node)(extent, size, node.attributes), size // extent
+        blocks = np.arange(size, dtype=np.int64) // factor
+        low, high = axis.low - blocks, axis.high - blocks
+        middle = slice(extent // 2 * factor, (extent // 2 + 1) * factor)
+        before, after = -int(low[middle].min()), int(high[middle].max())
+        inside = (blocks >= before) & (blocks < extent - after)
+        values = np.stack([low, high, axis.fraction], axis=1)[inside].reshape(-1, factor, 3)
+        if before < 0 or after < 0 or not values.size or (values != values[:1]).any():
+            return None
+        if (low < -before).any() or (high > after).any():
+            return None
+        return RowRule(reach=before + after + 1, pad=before, up=factor)
+
+    def slab_attributes(self, node: Node, slab: Slab) -> ResizeAttributes:
+        rule = self.rows(node)
+        assert rule is not None
+        extent, size = node.input("input").shape[1], node.output.shape[1]
+        at_end = slab.below and not slab.above
+        first = size - slab.outputs if at_end else (rule.pad - slab.above) * rule.up
+        part = RowsOf(extent, size, first, max(0, first // rule.up - rule.pad))
+        return replace(node.attributes, part=part)
+
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output = node.input("input"), node.output
         is_float = input.dtype is DType.FLOAT32
-        between = between_float if is_float else between_fixed
-        rows = between(input.shape[1], output.shape[1], node.attributes)
+        between = _between(node)
+        rows = _rows_between(node)
         columns = between(input.shape[2], output.shape[2], node.attributes)
         record = ResizeBilinearF32Params if is_float else ResizeBilinearFixedParams
         params = record(
@@ -198,6 +240,20 @@ class ResizeBilinear(_Resize):
         lead = _lead(node, first_rows, first_columns)
         function = f"ts_resize_bilinear_{_SUFFIX[input.dtype]}"
         self.add(node, lowering, function, params, lead=lead)
+
+
+def _between(node: Node) -> Callable[[int, int, ResizeAttributes], Axis]:
+    return between_float if node.output.dtype is DType.FLOAT32 else between_fixed
+
+
+def _rows_between(node: Node) -> Axis:
+    """Of the image's rows, or of those that the operator makes."""
+    part, between = node.attributes.part, _between(node)
+    if part is None:
+        return between(node.input("input").shape[1], node.output.shape[1], node.attributes)
+    whole = between(part.extent, part.size, node.attributes)
+    made = slice(part.first, part.first + node.output.shape[1])
+    return Axis(whole.low[made] - part.start, whole.high[made] - part.start, whole.fraction[made])
 
 
 def nearest(extent: int, size: int, attributes: ResizeAttributes) -> npt.NDArray[np.uint16]:
