@@ -38,12 +38,15 @@ def operator(node: Node) -> OpDef:
     return ops.registry()[node.name]
 
 
-def image_graph(seed: int, samples: int = 2, floats: bool = True) -> Case:
-    """Layers of images with enough rows that bands move them: chains, skips, branches, several outputs."""
+def image_graph(seed: int, samples: int = 2, floats: bool = True, lines: bool = False) -> Case:
+    """Layers of images with enough rows that bands move them: chains, skips, branches, several outputs.
+    ``lines``: images of one row, as 1-D models have them."""
     r = Random(seed, 900)
     model = ModelBuilder()
     g = Grower(r, model.graph(), floats=floats and seed % 4 == 0)
     shape = (1, r.integer(7, 24), r.choice((4, 8, 12)), r.integer(1, 6))
+    if lines:
+        shape = (1, 1, r.integer(16, 60), r.integer(1, 8))
     g.input(shape, r.choice(("int8", "int8", "int8", "int16")))
     wanted = r.integer(3, 10)
     for _ in range(60):
@@ -100,7 +103,7 @@ def reductions() -> list[Case]:
 
 def _gathers(g: Grower, name: str) -> None:
     """A reduction that takes in all rows of an image: a pool of all of it, or one over chosen axes."""
-    x = g.pick("int8", "int8", "int16", "float32", low=4, fits=lambda ref: ref.shape[1] > 1)
+    x = g.pick("int8", "int8", "int16", "float32", low=4, fits=lambda ref: ref.shape[0] == 1)
     height, width, channels = x.shape[1:]
     if name.endswith("POOL_2D"):
         size = {"filter_height": height, "filter_width": width, "stride_h": height, "stride_w": width}

@@ -46,6 +46,11 @@ def test_images_by_rows_give_tflm_s_bytes(block: int) -> None:
     assert len(_check([image_graph(seed) for seed in seeds], block)) >= 10
 
 
+def test_images_of_one_row_by_columns_give_tflm_s_bytes() -> None:
+    bands = _check([image_graph(seed, lines=True) for seed in range(900, 924)], 7)
+    assert sum(len(call.stages) > 1 for call in bands) >= 8
+
+
 def test_sums_and_maxima_that_go_on_from_row_to_row_give_tflm_s_bytes() -> None:
     stages = [stage for call in _check(reductions(), 5) for stage in call.stages]
     assert sum(stage.rows == 0 for stage in stages) >= 14

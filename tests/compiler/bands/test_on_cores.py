@@ -45,6 +45,7 @@ def on_twin(compiled: Compiled, core: str, inputs: list[bytes], directory: Path)
 @pytest.fixture(scope="module")
 def cases() -> Expected:
     made = [image_graph(seed, floats=False) for seed in range(300, 300 + CASES)] + reductions()
+    made += [image_graph(seed, floats=False, lines=True) for seed in range(950, 954)]
     return [(case, g) for case, g in zip(made, run_tflm(made), strict=True) if not isinstance(g, str)]
 
 

@@ -15,7 +15,7 @@ from typing import Protocol
 from tinyserve.compiler.bands.distances import overlaps
 from tinyserve.compiler.bands.schedule import ImpossibleError, Schedule
 from tinyserve.compiler.bands.stages import Band, Registry, Shape, shape_of
-from tinyserve.compiler.graph.rows import Share, Slab, height, share_node, slab_node, takes_rows
+from tinyserve.compiler.graph.rows import Share, Slab, height, row_axis, share_node, slab_node, takes_rows
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.ops.support.base import OpDef
@@ -161,7 +161,7 @@ def small_node(node: Node, slab: Slab, operator: OpDef, running: Tensor | None) 
     if running is None:
         return slab_node(node, slab, operator.slab_attributes(node, slab))
     source = next(tensor for tensor in takes_rows(node) if tensor is not None)
-    share = Share(slab.begins, slab.ends, height(source), running)
+    share = Share(slab.begins, slab.ends, height(source), row_axis(source), running)
     return share_node(node, slab, operator.share_attributes(node, share))
 
 

@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from tinyserve.compiler.bands.schedule import ImpossibleError, Schedule, Stage, Window, simulate
-from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows, height, lines, row_bytes, takes_rows
+from tinyserve.compiler.graph.rows import (
+    RowRule,
+    Slab,
+    along_one_axis,
+    has_rows,
+    height,
+    lines,
+    row_bytes,
+    takes_rows,
+)
 from tinyserve.compiler.graph.types import DType, Graph, Node, Tensor
 from tinyserve.compiler.ops.support.base import OpDef
 from tinyserve.compiler.program import Operand, RowsTaken
@@ -57,9 +66,16 @@ def refusal(node: Node, definition: OpDef) -> str:
     if len(node.outputs) != 1 or not (gathers or has_rows(node.output)):
         return "its output is not one image"
     if rule is None:
-        return "its inputs are not alike" if definition.by_rows else f"{node.name} needs its whole input"
+        return (
+            "its rows do not follow from its input's alike"
+            if definition.by_rows
+            else f"{node.name} needs its whole input"
+        )
     if lines(node, rule) > _MOST_ROWS:
         return "it has too many rows"
+    images = [tensor for tensor in takes_rows(node) if tensor is not None and has_rows(tensor)]
+    if not along_one_axis(images if gathers else [*images, node.output]):
+        return "it makes an image of one row of one that has several, or the other way round"
     return _unfit_inputs(node)
 
 
@@ -98,13 +114,17 @@ def shape_of(
     windows: list[Window] = []
     made = {node.output for node in nodes}
     stages, slabs = [], []
+    gathered: set[Tensor] = set()
     for node, count in zip(nodes, rows, strict=True):
         rule = registry(node).rows(node)
         assert rule is not None
         for tensor in (*(t for t in takes_rows(node) if t is not None), node.output):
+            if tensor in gathered and height(tensor) > 1:
+                raise ImpossibleError("rows of what is there at once")
             if tensor not in numbers:
                 numbers[tensor] = len(windows)
                 in_one = rule.gathers and tensor is node.output
+                gathered |= {tensor} if in_one else set()
                 windows.append(_window(tensor, given=tensor not in made, kept=tensor in kept, in_one=in_one))
         taken = tuple(
             _taken(rule, count, numbers[tensor]) for tensor in takes_rows(node) if tensor is not None

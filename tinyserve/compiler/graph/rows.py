@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How rows of an operator's output depend on rows of its inputs: what bands of layers need to know of it."""
+"""How rows of an operator's output depend on rows of its inputs: what bands of layers need to know of it.
+
+Of an image of one row (signals, text: 1-D models) the columns are taken for rows.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,12 +51,13 @@ class Slab:
 
 @dataclass(frozen=True)
 class Share:
-    """Some of the ``height`` rows that a reduction takes in: whether they are the first and the last, and
-    what it keeps from one step to the next."""
+    """Some of the ``height`` rows, along ``axis``, that a reduction takes in: whether they are the first and
+    the last, and what it keeps from one step to the next."""
 
     begins: bool
     ends: bool
     height: int
+    axis: int
     running: Tensor
 
 
@@ -60,9 +65,29 @@ SAME_ROWS = RowRule()
 GATHERED = RowRule(gathers=True)
 
 
+ROWS, COLUMNS = 1, 2
+
+
+def row_axis(tensor: Tensor) -> int:
+    """Along which axis of a whole tensor its rows are counted."""
+    one_row = len(tensor.shape) == 4 and tensor.shape[ROWS] == 1 and tensor.shape[COLUMNS] > 1
+    return COLUMNS if one_row else ROWS
+
+
+def is_line(node: Node) -> bool:
+    """Whether an operator of whole images works on images of one row."""
+    images = [tensor for tensor in (*takes_rows(node), node.output) if tensor is not None]
+    return any(row_axis(tensor) == COLUMNS for tensor in images)
+
+
+def along_one_axis(images: Iterable[Tensor]) -> bool:
+    """Whether the rows of all of these are counted along one axis."""
+    return len({row_axis(tensor) for tensor in images if height(tensor) > 1}) <= 1
+
+
 def height(tensor: Tensor) -> int:
-    """Rows of a tensor [1][rows][columns][channels]."""
-    return tensor.shape[1]
+    """Rows of a whole tensor [1][rows][columns][channels], or columns of one that has one row."""
+    return tensor.shape[row_axis(tensor)]
 
 
 def lines(node: Node, rule: RowRule) -> int:
@@ -90,14 +115,17 @@ def rows_of_elementwise(node: Node) -> RowRule | None:
     return SAME_ROWS if node.input("input").shape == node.output.shape else None
 
 
-def differs_by_row(constant: Tensor) -> bool:
+def differs_by_row(constant: Tensor, image: Tensor) -> bool:
     """Whether a constant that is broadcast to an image has rows of its own."""
-    return len(constant.shape) >= 3 and constant.shape[-3] > 1
+    from_end = len(image.shape) - row_axis(image)
+    return len(constant.shape) >= from_end and constant.shape[-from_end] > 1
 
 
 def with_rows(tensor: Tensor, rows: int) -> Tensor:
-    """The tensor cut to so many rows."""
-    return replace(tensor, shape=(1, rows, *tensor.shape[2:]))
+    """The whole tensor cut to so many rows."""
+    shape = list(tensor.shape)
+    shape[row_axis(tensor)] = rows
+    return replace(tensor, shape=tuple(shape))
 
 
 def slab_node(node: Node, slab: Slab, attributes: Any) -> Node:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyserve.compiler.graph.rows import RowRule, Slab
+from tinyserve.compiler.graph.rows import RowRule, Slab, is_line
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.linear import conv_2d_s4
 from tinyserve.compiler.ops.linear.conv_2d_s4 import ConvShape
@@ -139,15 +139,15 @@ class Convolution(OpDef):
         )
 
     def rows(self, node: Node) -> RowRule | None:
-        return None if computed_operands(node) else window_rows(conv_window(node))
+        return None if computed_operands(node) else window_rows(node, conv_window(node))
 
     def slab_attributes(self, node: Node, slab: Slab) -> Conv2DAttributes:
-        view, attributes = conv_window(node), node.attributes
+        attributes = node.attributes
         assert isinstance(attributes, Conv2DAttributes)
+        pads = slab_pads(node, conv_window(node), slab)
         return replace(
-            attributes,
-            pad_top=slab.above, pad_bottom=slab.below, pad_left=view.pad_left, pad_right=right_pad(view),
-        )  # fmt: skip
+            attributes, pad_top=pads.top, pad_bottom=pads.bottom, pad_left=pads.left, pad_right=pads.right
+        )
 
 
 class Conv2D(Convolution):
@@ -236,9 +236,20 @@ def takes_four_bits(node: Node, lowering: Lowering) -> bool:
     )
 
 
-def window_rows(view: Window) -> RowRule:
-    """The rows that a window reads."""
+def window_rows(node: Node, view: Window) -> RowRule:
+    """The rows that the window of an operator reads."""
+    if is_line(node):
+        return RowRule((view.filter_width - 1) * view.dilation_width + 1, view.stride_width, view.pad_left)
     return RowRule((view.filter_height - 1) * view.dilation_height + 1, view.stride_height, view.pad_top)
+
+
+def slab_pads(node: Node, view: Window, slab: Slab) -> ExplicitPads:
+    """The padding of an operator on some rows, whose whole window is ``view``."""
+    if is_line(node):
+        reach = (view.filter_height - 1) * view.dilation_height + 1
+        below = (view.output_height - 1) * view.stride_height - view.pad_top + reach - view.input_height
+        return ExplicitPads(view.pad_top, max(0, below), slab.above, slab.below)
+    return ExplicitPads(slab.above, slab.below, view.pad_left, right_pad(view))
 
 
 def right_pad(view: Window) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows
+from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows, is_line
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.linear.conv_2d import (
     Conv2D,
@@ -102,7 +102,7 @@ class TransposeConv(OpDef):
 
     def rows(self, node: Node) -> RowRule | None:
         """Steps make as many rows as the stride, or a multiple of it."""
-        if not has_rows(node.input("input")) or computed_operands(as_convolution(node)):
+        if not has_rows(node.input("input")) or computed_operands(as_convolution(node)) or is_line(node):
             return None
         stride, top = node.attributes.stride_height, transposed_padding(node, 1)
         before = _rows_before(node)

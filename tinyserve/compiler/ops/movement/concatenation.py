@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.rows import SAME_ROWS, RowRule, has_rows
+from tinyserve.compiler.graph.rows import SAME_ROWS, RowRule, has_rows, row_axis
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef, unsupported
@@ -44,8 +44,8 @@ class Concatenation(OpDef):
             raise checks.invalid(node, f"inputs do not add up to {list(output.shape)} along axis {axis}")
 
     def rows(self, node: Node) -> RowRule | None:
-        """Along columns or channels."""
-        inside = _axis(node, len(node.output.shape)) >= 2 and has_rows(node.output)
+        """Along what a row consists of."""
+        inside = has_rows(node.output) and _axis(node, len(node.output.shape)) > row_axis(node.output)
         return SAME_ROWS if inside and not any(tensor.is_constant for tensor in node.operands()) else None
 
     def lower(self, node: Node, lowering: Lowering) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows
+from tinyserve.compiler.graph.rows import COLUMNS, ROWS, RowRule, Slab, has_rows, is_line
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.elementwise.add import SUFFIX
 from tinyserve.compiler.ops.support import checks
@@ -25,9 +25,10 @@ _LIMIT = 1 << 24
 
 @dataclass(frozen=True)
 class PadAttributes:
-    """``rows``: padding above and below, where the operator is on some rows."""
+    """``rows``: padding above and below, along ``axis``, where the operator is on some rows."""
 
     rows: tuple[int, int] | None = None
+    axis: int = 1
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,10 @@ class Pad(OpDef):
         if not has_rows(node.input("input")) or (value is not None and not value.is_constant):
             return None
         before, after = paddings(node)
-        return RowRule(pad=before[1], fills=True) if before[0] == after[0] == 0 else None
+        return RowRule(pad=before[_axis(node)], fills=True) if before[0] == after[0] == 0 else None
 
     def slab_attributes(self, node: Node, slab: Slab) -> PadAttributes:
-        return PadAttributes((slab.above, slab.below))
+        return PadAttributes((slab.above, slab.below), _axis(node))
 
     def check(self, node: Node) -> None:
         input, table, output = node.input("input"), node.input("paddings"), node.output
@@ -123,12 +124,16 @@ class PadV2(Pad):
     name = "PADV2"
 
 
+def _axis(node: Node) -> int:
+    return COLUMNS if is_line(node) else ROWS
+
+
 def paddings(node: Node) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Elements before and after, per dimension."""
     data = np.asarray(node.input("paddings").data).reshape(-1, 2)
     if isinstance(node.attributes, PadAttributes) and node.attributes.rows is not None:
         data = data.copy()
-        data[1] = node.attributes.rows
+        data[node.attributes.axis] = node.attributes.rows
     return tuple(int(row[0]) for row in data), tuple(int(row[1]) for row in data)
 
 

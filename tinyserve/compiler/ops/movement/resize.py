@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows
+from tinyserve.compiler.graph.rows import RowRule, Slab, has_rows, is_line
 from tinyserve.compiler.graph.types import DType, Node, Options
 from tinyserve.compiler.ops.movement.slice import integers
 from tinyserve.compiler.ops.support import checks
@@ -157,6 +157,8 @@ class ResizeNearestNeighbor(_Resize):
         factor = size // max(1, extent)
         if factor * extent != size or factor & (factor - 1) or not node.input("size").is_constant:
             return None
+        if is_line(node):
+            return None
         repeated = np.array_equal(nearest(extent, size, node.attributes), np.arange(size) // factor)
         aligned = node.attributes.align_corners
         return RowRule(up=factor) if repeated and not aligned else None
@@ -196,6 +198,8 @@ class ResizeBilinear(_Resize):
         """Where an integer number of rows is made between two, always in the same way but for the edges."""
         extent, size = node.input("input").shape[1], node.output.shape[1]
         if not has_rows(node.input("input")) or not node.input("size").is_constant or size % extent:
+            return None
+        if is_line(node):
             return None
         axis, factor = _between(node)(extent, size, node.attributes), size // extent
         blocks = np.arange(size, dtype=np.int64) // factor

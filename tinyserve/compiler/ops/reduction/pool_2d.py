@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tinyserve.compiler.graph.rows import GATHERED, RowRule, Share, Slab
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
-from tinyserve.compiler.ops.linear.conv_2d import right_pad, suffix, window_rows
+from tinyserve.compiler.ops.linear.conv_2d import slab_pads, suffix, window_rows
 from tinyserve.compiler.ops.linear.depthwise_conv_2d import channelwise_lead
 from tinyserve.compiler.ops.reduction import running
 from tinyserve.compiler.ops.support import checks
@@ -94,12 +94,12 @@ class Pool2D(OpDef):
 
     def rows(self, node: Node) -> RowRule:
         view = _window(node)
-        return GATHERED if self.step and _is_global(view) else window_rows(view)
+        return GATHERED if self.step and _is_global(view) else window_rows(node, view)
 
     def slab_attributes(self, node: Node, slab: Slab) -> Pool2DAttributes:
-        view, attributes = _window(node), node.attributes
+        attributes = node.attributes
         assert isinstance(attributes, Pool2DAttributes)
-        return replace(attributes, pads=ExplicitPads(slab.above, slab.below, view.pad_left, right_pad(view)))
+        return replace(attributes, pads=slab_pads(node, _window(node), slab))
 
     def share_attributes(self, node: Node, share: Share) -> Pool2DAttributes:
         attributes = node.attributes
@@ -178,8 +178,9 @@ class AveragePool2D(Pool2D):
         return running.sums_of(node, height * width)
 
     def finish(self, node: Node) -> running.Finish:
-        outputs = node.output.elements
-        count = node.attributes.share.height * node.input("input").shape[2]
+        outputs, share = node.output.elements, node.attributes.share
+        _, height, width, _ = node.input("input").shape
+        count = share.height * height * width // (height, width)[share.axis - 1]
         if node.output.dtype is DType.FLOAT32:
             activation = float_clamp(node.attributes.activation)
             return running.Finish("mean", running.RunningMeanF32Params(outputs, float(count), activation))

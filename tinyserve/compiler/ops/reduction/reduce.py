@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinyserve.compiler.graph.rows import GATHERED, RowRule, Share, has_rows
+from tinyserve.compiler.graph.rows import GATHERED, RowRule, Share, has_rows, row_axis
 from tinyserve.compiler.graph.types import DType, Node, Options, Tensor
 from tinyserve.compiler.ops.reduction import running
 from tinyserve.compiler.ops.reduction.running import ReduceShape
@@ -138,7 +138,8 @@ class _Reduce(OpDef):
         """Where rows are what is reduced, alone or with others."""
         if not (self.step and node.input("axis").is_constant and has_rows(node.input("input"))):
             return None
-        return GATHERED if 1 in reduced_axes(node) and self.finish(node, 1) is not None else None
+        axis = row_axis(node.input("input"))
+        return GATHERED if axis in reduced_axes(node) and self.finish(node, 1) is not None else None
 
     def share_attributes(self, node: Node, share: Share) -> ReduceAttributes:
         attributes = node.attributes
@@ -151,7 +152,7 @@ class _Reduce(OpDef):
 
     def _lower_share(self, node: Node, lowering: Lowering) -> None:
         share, input = node.attributes.share, node.input("input")
-        count = _count(node) * share.height // input.shape[1]
+        count = _count(node) * share.height // input.shape[share.axis]
         finish = self.finish(node, count)
         assert finish is not None
         running.lower(self.taken(node), finish, lowering)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinyserve.compiler.graph.rows import SAME_ROWS, RowRule, differs_by_row, has_rows
+from tinyserve.compiler.graph.rows import SAME_ROWS, RowRule, differs_by_row, has_rows, row_axis
 from tinyserve.compiler.graph.types import DType, Node
 from tinyserve.compiler.ops.support import checks
 from tinyserve.compiler.ops.support.base import Lowering, OpDef
@@ -39,10 +39,11 @@ class Binary(OpDef):
 
     def rows(self, node: Node) -> RowRule | None:
         """Where what is computed has the output's rows, and constants are the same for all rows."""
+        axis = row_axis(node.output)
         same = all(
-            not differs_by_row(tensor)
+            not differs_by_row(tensor, node.output)
             if tensor.is_constant
-            else has_rows(tensor) and tensor.shape[1] == node.output.shape[1]
+            else has_rows(tensor) and tensor.shape[axis] == node.output.shape[axis]
             for tensor in node.operands()
         )
         return SAME_ROWS if same else None
