@@ -159,8 +159,14 @@ class Net:
 
     def mean(self) -> TensorRef:
         """MEAN over height and width, quantized otherwise than its input."""
-        y = self.tensor((1, self.x.shape[3]), self.x.dtype)
-        self.graph.op("MEAN", [self.x, self.graph.constant(np.array([1, 2], np.int32))], [y], keep_dims=False)
+        return self.mean_over(1, 2)
+
+    def mean_over(self, *axes: int) -> TensorRef:
+        """MEAN over these axes, likewise."""
+        rank = len(self.x.shape)
+        gone = {axis % rank for axis in axes}
+        y = self.tensor(tuple(n for axis, n in enumerate(self.x.shape) if axis not in gone), self.x.dtype)
+        self.graph.op("MEAN", [self.x, self.graph.constant(np.array(axes, np.int32))], [y], keep_dims=False)
         self.x = y
         return y
 

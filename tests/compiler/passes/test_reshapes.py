@@ -63,6 +63,25 @@ def test_random_chains_keep_their_bytes(tmp_path: Path, dtype: str) -> None:
     assert sum(changes) > 60
 
 
+@pytest.mark.parametrize("axes", [(1,), (-2,), (2,), (1, 2), (0, 1)])
+def test_reductions_read_the_image_whose_row_was_taken_away(axes: tuple[int, ...], tmp_path: Path) -> None:
+    net = Net(np.random.default_rng(5))
+    net.input((1, 1, 9, 4))
+    net.unary("RELU")
+    net.reshape((1, 9, 4))
+    net.mean_over(*axes)
+    case = net.case(f"mean over {axes}")
+    prepare, changes = applying(reshapes.run, dead_code.run)
+    differential.check([case], tmp_path, at_least=1, prepare=prepare)
+    assert changes == [2]
+    model = load(case.model)
+    prepare(model)
+    assert [(op.name, op.inputs[0].shape) for op in model.main.nodes if op.inputs[0]][-1] == (
+        "MEAN",
+        (1, 1, 9, 4),
+    )
+
+
 def test_transposes_compose_in_the_right_order() -> None:
     net = Net(np.random.default_rng(2))
     net.input((2, 3, 4, 5))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Merges chains of RESHAPE, SQUEEZE and EXPAND_DIMS, and chains of TRANSPOSE; a TRANSPOSE that moves no data
-becomes a RESHAPE."""
+becomes a RESHAPE. A reduction of an image of one row whose row was taken away reads the image, so that it can
+take its columns in as they are made."""
 
 from __future__ import annotations
 
@@ -18,6 +19,9 @@ NAME = "reshapes"
 _RESHAPES = frozenset({"RESHAPE", "SQUEEZE", "EXPAND_DIMS"})
 
 
+_REDUCTIONS = frozenset({"MEAN", "SUM", "REDUCE_MAX", "REDUCE_MIN"})
+
+
 def run(graph: Graph, model: Model) -> int:
     """Returns the number of operators that were rewritten. What nobody reads any more is dead code."""
     changes = 0
@@ -26,6 +30,8 @@ def run(graph: Graph, model: Model) -> int:
             continue
         if node.name in _RESHAPES:
             changes += _skip_reshape(graph, node)
+        elif node.name in _REDUCTIONS:
+            changes += _reduce_image(graph, node)
         elif node.name == "TRANSPOSE" and _permutation(node) is not None:
             changes += _merge_transpose(graph, node)
             if _keeps_order(node):
@@ -42,6 +48,20 @@ def _skip_reshape(graph: Graph, node: Node) -> int:
     if earlier is None or earlier.custom or earlier.name not in _RESHAPES:
         return 0
     node.set_input("input", earlier.input("input"))
+    return 1
+
+
+def _reduce_image(graph: Graph, node: Node) -> int:
+    """From [1][columns][channels] to [1][1][columns][channels]."""
+    earlier, axes = producer(graph, node.input("input")), node.input("axis")
+    if earlier is None or earlier.custom or earlier.name not in _RESHAPES or axes.data is None:
+        return 0
+    image, shape = earlier.input("input"), node.input("input").shape
+    if image.is_constant or len(shape) != 3 or image.shape != (1, *shape) or shape[0] != 1:
+        return 0
+    moved = np.where(np.asarray(axes.data) % 3 == 0, 0, np.asarray(axes.data) % 3 + 1)
+    node.set_input("input", image)
+    node.set_input("axis", replace(axes, index=-1, data=moved.astype(axes.dtype.numpy)))
     return 1
 
 
