@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "../common/copy.h"
 #include "../common/window.h"
 #include "matmul.h"
 
@@ -44,7 +45,7 @@ TS_DSP_SHARED void ts_dsp_conv_2d_1x1_s8(const ts_dsp_conv_2d_1x1_s8_params *p, 
 }
 
 /* Any filter, stride, dilation and padding. After the patch, scratch holds a row of padding and, where taps lie side
- * by side, a row for each of 4 windows: row_words each. */
+ * by side, a row for each window of a block that the image's sides cut off: row_words each. */
 typedef struct {
     ts_dsp_matmul matmul;
     ts_dsp_matmul_function *multiply_4, *multiply_1;
@@ -61,15 +62,27 @@ typedef struct {
     int32_t y, x, offset;
 } ts_dsp_window;
 
+/* Bytes of padding. */
+static inline void ts_dsp_fill_taps(int8_t *to, int32_t bytes, int32_t zero_point)
+{
+    const uint32_t word = (uint32_t)(zero_point & 0xff) * 0x01010101u;
+    for (; bytes >= 4; bytes -= 4, to += 4) {
+        __builtin_memcpy(to, &word, sizeof word);
+    }
+    for (; bytes > 0; bytes--) {
+        *to++ = (int8_t)zero_point;
+    }
+}
+
 /* A copy of a row of taps with padding in place of what is outside. */
 TS_DSP_SMALL const int8_t *ts_dsp_padded_row(const ts_dsp_conv_2d_s8_params *p, const int8_t *source, int32_t x,
                                              int8_t *row)
 {
-    const int32_t first = -x * p->window.input_channels;
-    const int32_t last = (p->window.input_width - x) * p->window.input_channels;
-    for (int32_t i = 0; i < p->window.filter_width * p->window.input_channels; i++) {
-        row[i] = i >= first && i < last ? source[i] : (int8_t)p->input_zero_point;
-    }
+    const int32_t channels = p->window.input_channels, taps = p->window.filter_width;
+    const int32_t begin = x < 0 ? -x : 0, end = p->window.input_width - x < taps ? p->window.input_width - x : taps;
+    ts_dsp_fill_taps(row, begin * channels, p->input_zero_point);
+    ts_copy_bytes(row + begin * channels, source + begin * channels, (end - begin) * channels);
+    ts_dsp_fill_taps(row + end * channels, (taps - end) * channels, p->input_zero_point);
     return row;
 }
 
@@ -109,13 +122,15 @@ TS_DSP_SMALL void ts_dsp_patch_rows(const ts_dsp_conv_2d_s8_params *p, const int
     for (int32_t fy = 0; fy < p->window.filter_height; fy++) {
         for (int32_t fx = 0; fx < p->window.filter_width; fx += taps) {
             const int8_t *runs[4];
+            int32_t *copy = padding;
             for (int32_t i = 0; i < pixels; i++) {
                 const int32_t y = at[i].y + fy * p->window.dilation_height, x = at[i].x + fx * p->window.dilation_width;
                 const int8_t *source = input + y * row_bytes + x * p->window.input_channels;
                 if (y < 0 || y >= p->window.input_height || x <= -taps || x >= p->window.input_width) {
                     source = (int8_t *)padding;
                 } else if (x < 0 || x + taps > p->window.input_width) {
-                    source = ts_dsp_padded_row(p, source, x, (int8_t *)(padding + (i + 1) * p->row_words));
+                    copy += p->row_words;
+                    source = ts_dsp_padded_row(p, source, x, (int8_t *)copy);
                 }
                 runs[i] = source;
             }
@@ -190,10 +205,7 @@ TS_DSP_SHARED void ts_dsp_conv_2d_s8(const ts_dsp_conv_2d_s8_params *p, const in
     /* Blocks of 4 pixels in a row that start between these are inside. */
     const int32_t last_x = p->window.input_width - p->window.filter_width - 3 * p->window.stride_width;
     const int32_t last_y = p->window.input_height - 1 - (p->window.filter_height - 1) * p->window.dilation_height;
-    int8_t *const padding = (int8_t *)(scratch + p->patch_words);
-    for (int32_t i = 0; i < 4 * p->row_words; i++) {
-        padding[i] = (int8_t)p->input_zero_point;
-    }
+    ts_dsp_fill_taps((int8_t *)(scratch + p->patch_words), 4 * p->row_words, p->input_zero_point);
     for (int32_t b = 0; b < p->window.batches; b++, input += p->window.input_height * row_bytes) {
         int32_t left = p->window.output_height * p->window.output_width, ox = 0;
         ts_dsp_window next = {-p->window.pad_top, -p->window.pad_left,

@@ -165,7 +165,7 @@ def _lower(node: Node, lowering: Lowering, packed: packing.Matmul, pixels: int =
         patch_words=patch_words,
         row_words=row_words,
     )
-    rows = 1 + pixels if _is_cut(view) else 1
+    rows = 1 + _most_cut(view, pixels)
     size = f"TS_DSP_CONV_2D_SCRATCH_BYTES({patch_words}, {row_words}, {rows})"
     patch = lowering.scratch(f"{output.name}_patch", 4 * (patch_words + row_words * rows), size=size)
     lead = _lead(view, input.shape[3], output.shape[3], pixels)
@@ -230,10 +230,16 @@ def _call(
     clamp.add_clamp(node, lowering)
 
 
-def _is_cut(view: Window) -> bool:
-    """Whether rows of taps reach over the left or right edge (dilated taps are gathered one by one)."""
-    reach = (view.output_width - 1) * view.stride_width - view.pad_left + view.filter_width
-    return view.dilation_width == 1 and (view.pad_left > 0 or reach > view.input_width)
+def _most_cut(view: Window, block: int) -> int:
+    """How many windows of a block of pixels reach over the left or right edge at most (dilated taps are
+    gathered one by one)."""
+    if view.dilation_width != 1:
+        return 0
+    left = np.arange(view.output_width, dtype=np.int64) * view.stride_width - view.pad_left
+    cut = np.tile((left < 0) | (left + view.filter_width > view.input_width), view.output_height)
+    whole = len(cut) - len(cut) % block
+    in_blocks = cut[:whole].reshape(-1, block).sum(axis=1)
+    return int(max(in_blocks.max(initial=0), cut[whole:].max(initial=False)))
 
 
 def _lead(view: Window, input_channels: int, output_channels: int, block: int) -> int:
