@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tinyserve.compiler import ops, passes
-from tinyserve.compiler.bands.search import Search, Selection
+from tinyserve.compiler.bands.search import Rates, Search, Selection
 from tinyserve.compiler.bands.stages import Band, refusal
 from tinyserve.compiler.graph.types import Model
 from tinyserve.compiler.lower import kernel_costs, lower
@@ -26,7 +26,9 @@ _LEAST_BYTES = {"balanced": 16 * 1024, "ram": 1024}
 costs, which estimates hit badly there: blocks of 3 KB were counted to take up to half as many again."""
 _BAND_BUDGETS = {"balanced": (0.03, 3), "ram": (2.0, 10)}
 """What bands may add of the instructions, and how many selections are lowered and planned."""
-_COUNTED = {"mve": 1.6, "thumb1": 2.5, "dsp": 1.25}
+_RATES = {"mve": Rates(380.0, 0.3, 35.0)}
+"""Of cores whose vectors copy rows. Those of others were counted on Cortex-M4 and fit M0 and RV32, too."""
+_COUNTED = {"mve": 1.1, "thumb1": 2.5, "dsp": 1.25}
 """Instructions that bands were counted to add, over the estimates, at most; 1 where it is not said."""
 _LEAST_SAVED = {"balanced": 0.05}  # of the arena
 _MOST_TRIALS = 60  # lowerings; each takes up to a quarter of a second
@@ -93,7 +95,8 @@ def _promising(model: Model, target: Target, program: Program, memory: MemoryPla
     if memory.arena_bytes < _LEAST_BYTES.get(target.optimize, 0) or has_control or not trials:
         return []
     registry = ops.registry(target.operators)
-    search = Search(model.main, program, lambda node: registry[node.name], kernel_costs(model, target))
+    rates = next((_RATES[feature] for feature in sorted(target.features) if feature in _RATES), Rates())
+    search = Search(model.main, program, lambda node: registry[node.name], kernel_costs(model, target), rates)
     counted = max([1.0, *(_COUNTED.get(feature, 1.0) for feature in target.features)])
     found = search.selections(share * search.instructions() / counted)
     return [one for one in found[::-1] if one.nbytes < memory.arena_bytes][:trials]

@@ -36,11 +36,22 @@ ROWS = (1, 2, 3, 4)
 """Rows per step of a band's last layers; layers before a stride make more."""
 _MOST_CUTS = 26
 _MOST_EVENTS = 20_000
-_STEP, _MOVED_BYTE = 250.0, 0.8
-"""Estimated instructions of the driver per step, and per byte that it moves."""
-_READ_AGAIN = 4.0
-"""Per byte of the rows that two steps read: convolutions widen and pad what they read once per call. What
-depthwise kernels do per call is in their own estimates."""
+_MOVED_BYTE = 0.8
+"""Estimated instructions per byte that the driver moves."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Estimated instructions of a core: of the driver per step, and per byte of rows that two steps read,
+    which convolutions widen and pad once per call, and of a convolution per pixel, where compilers fold less
+    into a kernel that several kinds of steps call. What depthwise kernels do per call is in their own
+    estimates."""
+
+    step: float = 450.0
+    read_again: float = 2.0
+    pixel: float = 0.0
+
+
 _SMALL = 0.1
 """Of the largest layer: layers that need less are left alone where they are at an end, and bands end where
 less passes on."""
@@ -72,12 +83,13 @@ class Selection:
 @dataclass(eq=False)
 class Search:
     """The search over one graph. ``plain`` is its program without bands, ``costs`` the estimated instructions
-    of an operator by kernel variant."""
+    of an operator by kernel variant, ``rates`` those of what is around kernels."""
 
     graph: Graph
     plain: Program
     registry: Registry
     costs: Costs
+    rates: Rates = Rates()
     _wholes: dict[int, float | None] = field(default_factory=dict)
     _known: dict[tuple[int, int], float] = field(default_factory=dict)
 
@@ -234,7 +246,7 @@ class Search:
             assert rule is not None
             slabs = slabs_of(node, rule, count)
             steps += len(slabs)
-            extra += _STEP * len(slabs)
+            extra += self.rates.step * len(slabs)
             if not rule.gathers:
                 extra += self._extra(band.first + number, node, count, slabs)
         if steps > _MOST_EVENTS:
@@ -264,7 +276,8 @@ class Search:
             if node.name == "CONV_2D":
                 source = node.operands()[0]
                 again = sum(one.inputs for one in slabs) - height(source)
-                extra += _READ_AGAIN * max(0, again) * row_bytes(source)
+                extra += self.rates.read_again * max(0, again) * row_bytes(source)
+                extra += self.rates.pixel * node.output.elements / node.output.shape[-1]
             self._known[key] = extra
         return self._known[key]
 

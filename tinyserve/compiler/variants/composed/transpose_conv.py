@@ -139,8 +139,10 @@ def _phase_weights(
 
 
 def _is_direct(node: Node, phases: list[_Phase]) -> bool:
-    """Whether the only phase gives the output's bytes as they are."""
+    """Whether the only phase gives the output's bytes as they are. In a band they have a place already."""
     (only, *others) = phases
+    if node.attributes.top is not None:
+        return False
     given = only.convolution.outputs[0]
     return not others and given.elements == node.output.elements and transposed_padding(node, 2) == 0
 
