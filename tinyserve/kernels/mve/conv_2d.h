@@ -69,7 +69,16 @@ TS_MVE_INLINE void ts_mve_patch_row(const ts_mve_conv_2d_params *p, const int8_t
 /* `runs` of a patch that touches no border, `step` apart. */
 TS_MVE_INLINE void ts_mve_patch_inside(const int8_t *from, int32_t runs, int32_t run_bytes, int32_t step, int8_t *patch)
 {
-    if (run_bytes % 16 == 0) {
+    if (run_bytes == 48) {
+        do {
+            const int8x16_t first = vldrbq_s8(from), second = vldrbq_s8(from + 16), third = vldrbq_s8(from + 32);
+            vstrbq_s8(patch, first);
+            vstrbq_s8(patch + 16, second);
+            vstrbq_s8(patch + 32, third);
+            patch += 48;
+            from += step;
+        } while (--runs > 0);
+    } else if (run_bytes % 16 == 0) {
         do {
             ts_mve_copy_vectors(patch, from, run_bytes);
             patch += run_bytes;
