@@ -221,7 +221,8 @@ class ResizeBilinear(_Resize):
         at_end = slab.below and not slab.above
         first = size - slab.outputs if at_end else (rule.pad - slab.above) * rule.up
         part = RowsOf(extent, size, first, max(0, first // rule.up - rule.pad))
-        return replace(node.attributes, part=part)
+        attributes: ResizeAttributes = node.attributes
+        return replace(attributes, part=part)
 
     def lower(self, node: Node, lowering: Lowering) -> None:
         input, output = node.input("input"), node.output
