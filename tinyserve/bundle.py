@@ -122,7 +122,8 @@ class Score(msgspec.Struct, frozen=True):
 
 class TaskScores(msgspec.Struct, frozen=True, kw_only=True):
     """The task's metrics on ``samples`` labelled samples, the main one first, of the converted model and of
-    the float original (empty where that was not run). ``why`` says how the task is known."""
+    the float original (empty where that was not run). ``why`` says how the task is known, ``doubt`` why
+    labels seem to mean other classes than the model's."""
 
     task: str
     why: str
@@ -130,6 +131,7 @@ class TaskScores(msgspec.Struct, frozen=True, kw_only=True):
     samples: int
     converted: list[Score]
     original: list[Score] = []
+    doubt: str = ""
 
 
 class InputStatistics(msgspec.Struct, frozen=True):

@@ -160,7 +160,9 @@ def test_a_matrix_with_a_broken_cell_shows_the_others_and_ends_in_its_status(
 
 
 def test_profile_shows_layers_and_functions(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["profile", "shapes.tflite", "--board", "cortex-m4", "--json", "profile.json"]) == 0
+    assert (
+        main(["profile", "shapes.tflite", "--emulate", "--board", "cortex-m4", "--json", "profile.json"]) == 0
+    )
     shown = capsys.readouterr().out
     assert "SOFTMAX" in shown
     profile = json.loads(Path("profile.json").read_text())

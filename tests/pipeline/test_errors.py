@@ -103,7 +103,7 @@ CASES = {
         ],
         "does not come back",
     ),
-    "weights": ([A, B, 'name = "m", kind = "average", input = ["a", "b"], weights = [1]'], "1 weights for 2"),
+    "weights": ([A, B, 'name = "m", kind = "average", input = ["a", "b"], weights = [1]'], "1 weight for 2"),
     "weights of nothing": (
         [A, B, 'name = "m", kind = "vote", input = ["a", "b"], weights = [0, 0]'],
         "not all of them 0",

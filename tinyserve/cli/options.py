@@ -485,6 +485,12 @@ def making(function: Callable[..., Any]) -> Callable[..., Any]:
     return chain(optimize, choices, engine, toolchain, conversion)(command)
 
 
+def twin_anyway(function: F) -> F:
+    """--emulate, for commands that count instructions: only twins can, so that it changes nothing."""
+    help = "The board's twin, which counts in any case."
+    return click.option("--emulate", is_flag=True, expose_value=False, help=help)(function)
+
+
 def device(function: F) -> F:
     """--emulate, --emulator, --port: what runs the firmware."""
     return chain(

@@ -50,20 +50,29 @@ class Classification:
                 "give one class index per sample, or rows of zeros with a single one",
             )
         if labels.dtype.kind in "USO":
-            return self._named(labels, first)
+            numbers = None if self.names else _numbers(labels)
+            if numbers is None:
+                return self._named(labels, first)
+            labels = numbers
         if labels.dtype.kind not in "fiub":
             raise DataError(f"labels are {labels.dtype}", "give class indices from 0, or class names")
         with np.errstate(invalid="ignore"):
             whole = labels.astype(np.int64)
         bad = (whole != labels) | (whole < 0) | (whole >= self.classes)
+        if len(self.names) == self.classes and _are_numbers(self.names):
+            known = set(self.names)
+            if bad.any() or all(_name(label) in known for label in labels.tolist()):
+                return self._named(labels, first)
         if not bad.any():
             return whole
-        if len(self.names) == self.classes and _are_numbers(self.names):
-            return self._named(labels, first)
         place = int(np.argmax(bad))
+        low, high = labels.min(), labels.max()
+        hint = "give class indices from 0; for a model that tells no classes apart, name its task: --task"
+        if low == 1 and high == self.classes:
+            hint = f"labels count from 1 to {self.classes} here: subtract 1 from each"
         raise DataError(
             f"the label of sample {first + place} is {labels[place]!s}, classes are 0 to {self.classes - 1}",
-            "give class indices from 0; for a model that tells no classes apart, name its task: --task",
+            hint,
         )
 
     def _named(self, labels: Array, first: int) -> npt.NDArray[np.int64]:
@@ -76,9 +85,11 @@ class Classification:
         found = np.array([places.get(_name(label), UNKNOWN) for label in labels], np.int64)
         if (found < 0).any():
             place = int(np.argmax(found < 0))
+            alike = {_plain(name): name for name in self.names}.get(_plain(_name(labels[place])))
+            hint = f"its classes are {', '.join(self.names[:20])}"
             raise DataError(
                 f"the label of sample {first + place} is '{labels[place]!s}', which is no class of the model",
-                f"its classes are {', '.join(self.names[:20])}",
+                f"write '{alike}', as --labels does; {hint}" if alike else hint,
             )
         return found
 
@@ -132,6 +143,17 @@ def _name(label: object) -> str:
     if isinstance(label, bytes):
         return label.decode(errors="replace")
     return f"{label:g}" if isinstance(label, float | np.floating) else str(label)
+
+
+def _plain(name: str) -> str:
+    """Without case, and without what separates words."""
+    return "".join(character for character in name.casefold() if character.isalnum())
+
+
+def _numbers(labels: Array) -> Array | None:
+    """Texts that are all whole numbers as numbers."""
+    texts = [_name(label).strip() for label in labels.tolist()]
+    return np.array([int(text) for text in texts], np.int64) if _are_numbers(texts) else None
 
 
 def _are_numbers(names: Sequence[str]) -> bool:

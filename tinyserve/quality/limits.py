@@ -101,6 +101,8 @@ def judge(
     found: list[tuple[Grade, str]] = []
     if scores is not None and main is not None:
         found.append(_of_drop(*main, scores.samples))
+    if scores is not None and scores.doubt:
+        found.append(("poor", scores.doubt))
     for one in outputs:
         found += _of_output(one, samples, main is None, len(outputs) > 1)
     if not found:

@@ -36,4 +36,5 @@ def scores(found: TaskScores) -> str:
     """'accuracy 97.3 %, top-5 accuracy 99.9 % on 1,000 samples (float model 97.5 %)'."""
     metrics = ", ".join(f"{score.metric} {spelled(score)}" for score in found.converted)
     before = f" (float model: {spelled(found.original[0])})" if found.original else ""
-    return f"{metrics} on {counted(found.samples, 'sample')}{before}"
+    doubt = f"; {found.doubt}" if found.doubt else ""
+    return f"{metrics} on {counted(found.samples, 'sample')}{before}{doubt}"

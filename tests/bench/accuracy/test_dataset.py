@@ -6,6 +6,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -14,6 +15,8 @@ from tinyserve import bundle
 from tinyserve.bench.accuracy import dataset
 from tinyserve.bundle import ORIGINAL_FILE, Bundle
 from tinyserve.errors import DataError
+from tinyserve.quality.limits import judge
+from tinyserve.report.quality import scores
 
 
 def save(path: Path, **arrays: np.ndarray) -> Path:
@@ -64,6 +67,36 @@ def test_whole_float_labels_and_one_hot_rows_are_class_indices(classifier: Bundl
     for labels in (np.array([0.0, 1.0, 2.0, 1.0]), np.eye(3)[[0, 1, 2, 1]]):
         path = save(tmp_path / "d.npz", x=IMAGES, y=labels)
         assert np.asarray(dataset.load(path, classifier.manifest).labels).tolist() == [0, 1, 2, 1]
+
+
+def test_labels_that_count_from_1_make_the_verdict_poor(classifier: Bundle, tmp_path: Path) -> None:
+    predicted = np.resize([0, 1], 60)
+    images = np.zeros((60, 8, 8, 1), np.float32)
+    data = dataset.load(save(tmp_path / "d.npz", x=images, y=predicted + 1), classifier.manifest)
+    found = dataset.measured(
+        data, list(np.eye(3, dtype=np.int8)[predicted][:, None]), classifier.manifest, []
+    )
+    assert found.correct == 0 and found.scores is not None
+    assert "subtract 1 from each (accuracy 100.0 % instead of 0.0 %)" in found.scores.doubt
+    verdict = judge([], msgspec.structs.replace(found.scores, original=found.scores.converted), 60)
+    assert verdict is not None and verdict.grade == "poor" and "subtract 1" in verdict.reasons[0]
+    assert "subtract 1" in scores(found.scores)
+
+
+def test_labels_from_1_to_the_number_of_classes_are_refused_with_what_to_do(
+    classifier: Bundle, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError) as caught:
+        dataset.load(save(tmp_path / "d.npz", x=IMAGES, y=np.array([1, 2, 3, 1])), classifier.manifest)
+    assert "subtract 1 from each" in caught.value.hint
+
+
+def test_numbers_as_text_are_class_indices(classifier: Bundle, tmp_path: Path) -> None:
+    data = dataset.load(
+        save(tmp_path / "d.npz", x=IMAGES, y=np.array(["0", "2", "1", "0"])), classifier.manifest
+    )
+    rows = data.task.rows(0, np.eye(3)[[0, 2, 1, 1]], data.labels, [])
+    assert rows.label.tolist() == [0, 2, 1, 0]
 
 
 def test_the_float_originals_accuracy_is_that_of_its_outputs(classifier: Bundle, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tinyserve.cli.options import PATH, SOURCE_HELP, Making
 @click.command(name="profile", epilog=SOURCE_HELP)
 @click.argument("source", type=SOURCE)
 @click.option("--board", required=True, type=BOARD, help="The board, or its twin for a real one.")
+@options.twin_anyway
 @click.option("--emulator", type=EMULATOR, help="The emulator: unicorn, qemu, renode or host.")
 @click.option("--json", "as_json", type=PATH, metavar="FILE", help="Write the profile as JSON.")
 @click.option("--html", "as_html", type=PATH, metavar="FILE", help="Write the profile as an HTML page.")

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 @click.command(name="tune", epilog=SOURCE_HELP)
 @click.argument("source", type=SOURCE)
 @click.option("--board", required=True, type=BOARD, help="The board, or its twin for a real one.")
+@options.twin_anyway
 @click.option(
     "--emulator",
     type=EMULATOR,

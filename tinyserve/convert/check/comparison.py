@@ -13,7 +13,8 @@ from tinyserve.convert.settings import Record
 from tinyserve.convert.tflite.facts import Inspected
 from tinyserve.datasets.dataset import Dataset
 from tinyserve.errors import DataError, UsageError
-from tinyserve.quality.rows import Task
+from tinyserve.quality.orders import doubt
+from tinyserve.quality.rows import Tally, Task
 from tinyserve.quality.tasks import choose
 
 Array = npt.NDArray[Any]
@@ -28,14 +29,22 @@ def task_scores(
     if task is None or seen.labels is None:
         return None
     try:
-        before, after = (score(task, outputs[0], seen) for outputs in (reference, real))
+        before = score(task, reference[0], seen)
+        tally = _tallied(task, real[0], seen)
     except DataError as error:
         record.notes.append(f"labels were not used: {error.message.splitlines()[0]}")
         return None
+    after = tally.scores()
     if not after:
         return None
     return TaskScores(
-        task=task.name, why=task.why, output=output.name, samples=len(seen), converted=after, original=before
+        task=task.name,
+        why=task.why,
+        output=output.name,
+        samples=len(seen),
+        converted=after,
+        original=before,
+        doubt=doubt(tally.confusion, record.labels) if task.name == "classification" else "",
     )
 
 
@@ -54,6 +63,10 @@ def task_of(
 
 def score(task: Task, outputs: Array, data: Dataset) -> list[Score]:
     """The task's metrics of outputs (N, ...) in real units. Raises DataError for labels that do not fit."""
+    return _tallied(task, outputs, data).scores()
+
+
+def _tallied(task: Task, outputs: Array, data: Dataset) -> Tally:
     tally = task.tally()
     tally.add(task.rows(0, outputs, data.labels, data.inputs))
-    return tally.scores()
+    return tally

@@ -16,6 +16,7 @@ from tinyserve.bench.accuracy.run import Summary
 from tinyserve.bench.result import BenchResult
 from tinyserve.bundle import Bundle, Score
 from tinyserve.quality.limits import Quality, spelled
+from tinyserve.quality.orders import doubt
 from tinyserve.report import figures, quality
 from tinyserve.words import counted
 
@@ -47,6 +48,9 @@ def accuracy_view(
     if wrong:
         parts.append(Text(wrong, style="bold red"))
     parts.append(quality.line(verdict))
+    mismatch = summary.task.name == "classification" and doubt(summary.confusion, bundle.manifest.labels)
+    if mismatch:
+        parts.append(Text(f"✗ {mismatch}", style="bold red"))
     if summary.confusion is not None:
         known = bundle.manifest.labels
         names = (

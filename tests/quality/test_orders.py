@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Labels that mean other classes than the model's are found, in whichever way they differ; a model that is
+only bad raises no alarm."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from tests.compiler.ops.generate import Random
+from tinyserve.errors import DataError
+from tinyserve.quality.classification import Classification
+from tinyserve.quality.orders import doubt
+
+Ints = npt.NDArray[np.int64]
+NAMES = ("walk", "run", "sit", "climb", "lie")
+
+
+def matrix(labels: Ints, predicted: Ints, classes: int) -> Ints:
+    found = np.zeros((classes, classes), np.int64)
+    inside = (labels >= 0) & (labels < classes)
+    np.add.at(found, (labels[inside], predicted[inside]), 1)
+    return found
+
+
+def answers(r: Random, classes: int, samples: int, right: float) -> tuple[Ints, Ints]:
+    """True classes, and what a model says that is right so often."""
+    truth = r.rng.integers(0, classes, samples)
+    wrong = r.rng.random(samples) > right
+    return truth, np.where(wrong, r.rng.integers(0, classes, samples), truth)
+
+
+READINGS = {
+    "count from 1": lambda truth: truth + 1,
+    "one too low": lambda truth: truth - 1,
+    "alphabetical": lambda truth: np.argsort(np.argsort(NAMES))[truth],
+    "last class": lambda truth: len(NAMES) - 1 - truth,
+    "another order": lambda truth: np.array([2, 0, 4, 1, 3])[truth],
+}
+
+
+@pytest.mark.parametrize("words", READINGS)
+@pytest.mark.parametrize("right", [0.7, 0.98])
+def test_each_way_to_number_classes_is_named(words: str, right: float) -> None:
+    truth, predicted = answers(Random(17, 5), len(NAMES), 300, right)
+    text = doubt(matrix(READINGS[words](truth), predicted, len(NAMES)), NAMES)
+    assert words in text and "accuracy" in text
+    assert doubt(matrix(truth, predicted, len(NAMES)), NAMES) == ""
+
+
+def test_any_permutation_is_found() -> None:
+    r = Random(17, 6)
+    for _ in range(50):
+        classes = r.integer(2, 12)
+        order = r.rng.permutation(classes)
+        truth, predicted = answers(r, classes, 400, 0.9)
+        text = doubt(matrix(order[truth], predicted, classes))
+        moved = float(np.mean(order != np.arange(classes)))
+        assert text or moved < 0.4
+        assert doubt(matrix(truth, predicted, classes)) == ""
+
+
+def test_numbers_sorted_as_text_are_found() -> None:
+    truth, predicted = answers(Random(17, 7), 12, 400, 0.95)
+    place = {int(text): at for at, text in enumerate(sorted(map(str, range(12))))}
+    labels = np.array([place[int(one)] for one in truth])
+    assert "sorted as text" in doubt(matrix(labels, predicted, 12))
+
+
+@pytest.mark.parametrize("kind", ["random", "always one", "unbalanced", "few samples", "one class"])
+def test_bad_models_raise_no_alarm(kind: str) -> None:
+    r = Random(17, 8)
+    for _ in range(60):
+        classes = r.integer(2, 8)
+        truth, predicted = answers(r, classes, 200, 0.0)
+        if kind == "always one":
+            predicted = np.full_like(truth, r.integer(0, classes - 1))
+        elif kind == "unbalanced":
+            truth = np.where(r.rng.random(200) < 0.9, 1, truth)
+            predicted = np.zeros_like(truth)
+        elif kind == "few samples":
+            truth, predicted = truth[:12], predicted[:12]
+        elif kind == "one class":
+            truth, predicted = np.ones_like(truth), np.zeros_like(truth)
+        assert doubt(matrix(truth, predicted, classes)) == ""
+
+
+def test_a_name_written_otherwise_is_named() -> None:
+    task = Classification(2, "", ("Left turn", "right"))
+    with pytest.raises(DataError) as caught:
+        task.indices(np.array(["left_turn", "right"]), 2)
+    assert "write 'Left turn'" in caught.value.hint
+
+
+def test_numbers_that_are_names_of_classes_are_names() -> None:
+    task = Classification(3, "", ("1", "2", "3"))
+    assert task.indices(np.array([1, 2, 2]), 3).tolist() == [0, 1, 1]
+
+
+def test_two_classes_the_wrong_way_round() -> None:
+    truth, predicted = answers(Random(17, 9), 2, 100, 0.95)
+    assert "wrong way round" in doubt(matrix(1 - truth, predicted, 2))
