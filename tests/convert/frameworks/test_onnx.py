@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tests.convert.frameworks.networks.reference import differences, imported
 from tinyserve.bundle import Bundle
 from tinyserve.convert import Options, convert
+from tinyserve.convert.check.debug import diagnose
 from tinyserve.errors import DataError, ModelError, UnsupportedError, UsageError
 
 
@@ -97,6 +98,19 @@ def test_layouts_are_known_where_no_shape_tells(cube: Path, tmp_path: Path) -> N
     check_close(kept, 100)
     assert kept.manifest.inputs[0].form == []
     assert kept.manifest.input_layout == "NHWC"
+
+
+@pytest.mark.slow
+def test_debug_takes_the_data_that_the_conversion_took(tmp_path: Path) -> None:
+    """In the source's layout, though the float original in the bundle has the device's."""
+    node = helper.make_node("Conv", ["x", "w"], ["y"])
+    model = model_of([node], {"x": (1, 3, 6, 5)}, {"y": (1, 2, 4, 3)}, {"w": weights(2, 3, 3, 3)})
+    data = data_for(tmp_path / "d.npz", x=(3, 6, 5))
+    made = convert(saved(model, tmp_path / "m.onnx"), representative=data, output=tmp_path / "b")
+    found = diagnose(made, data, samples=4)
+    sqnr = made.manifest.accuracy[0].sqnr_db
+    assert sqnr is not None and sqnr > 25
+    assert found.outcomes[0].tried.score > 0.99
 
 
 def test_data_of_another_shape_is_refused_with_both_layouts(tmp_path: Path) -> None:

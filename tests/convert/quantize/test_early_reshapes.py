@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reshapes stand right behind what they reshape, and change no value; nothing stays in float behind them."""
+"""Reshapes stand right behind what they reshape, and behind the arithmetic of a value with itself; no value
+changes, nothing stays in float, and the quantizer takes it.
+"""
 
 from __future__ import annotations
 
@@ -57,6 +59,49 @@ def test_they_come_before_what_else_reads_the_value() -> None:
 def test_a_model_in_this_order_is_left_alone() -> None:
     data = in_front(_joined_and_reshaped(first=True))
     assert in_front(data) is data
+
+
+def _squared(parts: bool) -> bytes:
+    """The square of a value in another shape, or the product of two parts of it."""
+    model = ModelBuilder()
+    graph = model.graph()
+    x = graph.input((1, 8), "float32")
+    halves = [graph.tensor((1, 4), "float32") for _ in range(2)]
+    graph.op("SPLIT", [graph.constant(np.array(1, np.int32)), x], halves, num_splits=2)
+    reshaped = [graph.tensor((2, 2), "float32") for _ in range(2)]
+    again = graph.tensor((1, 2, 2), "float32")
+    target = graph.constant(np.array([2, 2], np.int32))
+    for half, made in zip(halves, reshaped, strict=True):
+        graph.op("RESHAPE", [half, target], [made])
+    y, z = graph.tensor((2, 2), "float32"), graph.tensor((1, 2, 2), "float32")
+    graph.op("RESHAPE", [reshaped[0], graph.constant(np.array([1, 2, 2], np.int32))], [again])
+    graph.op("MUL", [reshaped[0], reshaped[1 if parts else 0]], [y])
+    graph.op("MUL", [again, again], [z])
+    graph.output(y)
+    graph.output(z)
+    return model.build()
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_arithmetic_of_a_value_with_itself_is_in_front_of_them(parts: bool) -> None:
+    data = _squared(parts)
+    moved = in_front(data)
+    makers = {out.name: node.name for node in read(moved).main.nodes for out in node.outputs}
+    for node in read(moved).main.nodes:
+        if node.name == "MUL":
+            assert {makers[one.name] for one in node.inputs if one is not None} == {"SPLIT"}
+    sample = [np.linspace(-1, 1, 8, dtype=np.float32).reshape(1, 8)]
+    for wanted, got in zip(*(runtimes.runner("litert", one)(sample) for one in (data, moved)), strict=True):
+        np.testing.assert_array_equal(wanted, got)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parts", [False, True])
+def test_the_quantizer_takes_squares_of_reshaped_values(parts: bool, tmp_path: Path) -> None:
+    (tmp_path / "m.tflite").write_bytes(_squared(parts))
+    np.savez(tmp_path / "d.npz", x=np.random.default_rng(3).normal(size=(60, 8)).astype(np.float32))
+    made = convert(tmp_path / "m.tflite", representative=tmp_path / "d.npz", output=tmp_path / "out")
+    assert all(one.sqnr_db is not None and one.sqnr_db > 25 for one in made.manifest.accuracy)
 
 
 @pytest.mark.slow

@@ -6,13 +6,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from tinyserve.bundle import Bundle
+from msgspec.structs import replace
+
+from tinyserve.bundle import Bundle, TensorInfo
 from tinyserve.compiler.ops.trees.tree_ensemble import NAME as TREES
 from tinyserve.convert import sources
 from tinyserve.convert.check import quality
 from tinyserve.convert.check.quality import INPUT, LayerQuality
 from tinyserve.convert.quantize.schemes import Judge, Outcome, suggestions
-from tinyserve.convert.session import opened
+from tinyserve.convert.session import Session, opened
 from tinyserve.convert.settings import Options
 from tinyserve.datasets import readers, stream
 from tinyserve.errors import UnsupportedError, UsageError
@@ -89,6 +91,18 @@ def _is_poor(layer: LayerQuality) -> bool:
     return layer.sqnr_db is not None and layer.sqnr_db < _GOOD_DB
 
 
+def _as_converted(made: Bundle, session: Session) -> list[TensorInfo]:
+    """The inputs of the float original, which data may reach in the source's layout, as when it was
+    converted."""
+    kept = {info.name: info for info in made.manifest.inputs}
+    return [
+        replace(info, form=kept[info.name].form, source_dtype=kept[info.name].source_dtype)
+        if info.name in kept
+        else info
+        for info in session.original.inputs
+    ]
+
+
 def _try(
     made: Bundle,
     representative: Path | str,
@@ -100,7 +114,7 @@ def _try(
     if path is None:
         raise UsageError(f"{made.path}: has no float original", "convert from the float model")
     with opened(sources.identify(path), options, progress) as session:
-        dataset = stream.load(representative, session.original.inputs, options.reading)
+        dataset = stream.load(representative, _as_converted(made, session), options.reading)
         calibration, held = readers.split(dataset, options.held_samples)
         judge = Judge(session, calibration, held)
         worst = [layer.tensor for layer in suspects if layer.index != INPUT]

@@ -157,8 +157,9 @@ def assigns(function: Any) -> bool:
     return any(node.op.startswith("Assign") for node in nodes)
 
 
-def conversion_error(error: Exception) -> ModelError:
-    """The converter's exception in a sentence: the operators it has no equivalent for, or its first line."""
+def conversion_error(error: Exception, hint: str = "") -> ModelError:
+    """The converter's exception in a sentence: the operators it has no equivalent for, or its first line with
+    ``hint``."""
     text = str(error)
     missing = sorted(set(re.findall(r"tf\.([A-Za-z0-9]+)\(", text)))
     if "Flex ops" in text or "custom op" in text or missing:
@@ -173,4 +174,7 @@ def conversion_error(error: Exception) -> ModelError:
             "convert the Keras model or SavedModel itself: its variables become constants",
         )
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return ModelError(f"TensorFlow's converter refused the model: {lines[0][:300] if lines else error!r}")
+    return ModelError(
+        f"TensorFlow's converter refused the model: {lines[0][:300] if lines else 'it does not say why'}",
+        hint,
+    )

@@ -36,6 +36,7 @@ from tinyserve.convert.worker.loaded import Arrays, Say
 from tinyserve.convert.worker.messages import Quantize
 
 _KEEP_CONSTANTS = b"keep_stablehlo_constant"
+_REFUSED = "--quantize float32 takes the model as it is; please report it, so that it can be quantized"
 
 
 def tools(request: Quantize) -> dict[str, str]:
@@ -131,7 +132,7 @@ def _integers(data: bytes, samples: Arrays, request: Quantize, say: Say, anew: b
         if request.scheme == "int16x8":
             kept = activations.tensors(reader.read(data), activations.ODD_IN_16_BITS)
             return edge_quantizer.quantize(data, samples, kept, say, anew)
-        raise tensorflow.conversion_error(error) from error
+        raise tensorflow.conversion_error(error, _REFUSED) from error
 
 
 def _is_mixed(request: Quantize) -> bool:

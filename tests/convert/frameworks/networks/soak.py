@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``make soak``: random networks through the front ends, counted: converted, refused, wrong."""
+"""``make soak``: random networks through the front ends, counted: converted, refused, wrong (another network,
+or one that the quantizer does not take).
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,20 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 from tests.convert.frameworks.networks import onnx_networks
-from tests.convert.frameworks.networks.reference import differences
+from tests.convert.frameworks.networks.reference import differences, imported
+from tinyserve.compiler.graph import reader
 from tinyserve.convert.check import stage
 from tinyserve.convert.frameworks import front_ends, provision
+from tinyserve.convert.quantize import quantizer
 from tinyserve.convert.session import Session
 from tinyserve.convert.settings import Options
 from tinyserve.convert.sources import identify
+from tinyserve.convert.tflite import tidy
 from tinyserve.convert.worker.child import Worker
+from tinyserve.convert.worker.messages import Quantize
 from tinyserve.datasets import synthetic
 from tinyserve.errors import ModelError, TinyserveError
 from tinyserve.progress import silent
@@ -56,13 +64,35 @@ def main() -> int:
 def onnx(first: int, count: int, directory: Path) -> Iterator[Outcome]:
     """In this process."""
     for seed in range(first, first + count):
+        network = onnx_networks.network(seed)
         try:
-            found = differences(onnx_networks.network(seed), directory)
+            found = differences(network, directory)
+            made = imported(network, directory)[0].tflite
         except TinyserveError as error:
             yield seed, "refused", error.message[:160]
             continue
         wrong = [str(one) for one in found if not one.is_right]
+        wrong += _not_quantized(made, seed, directory)
         yield seed, "wrong" if wrong else "converted", "; ".join(wrong)
+
+
+def _not_quantized(made: bytes, seed: int, directory: Path) -> list[str]:
+    """Why the quantizer refuses it, where it does."""
+    source = directory / "float.tflite"
+    source.write_bytes(tidy.tidied(made))
+    random = np.random.default_rng(seed)
+    samples = [
+        random.normal(size=(8, *tensor.shape)).astype(tensor.dtype.numpy)
+        for tensor in reader.read(source.read_bytes()).main.inputs
+    ]
+    request = Quantize(
+        source=source, output=source, samples=source, scheme="int8", per_channel=True, keep_float=[], clip=""
+    )
+    try:
+        quantizer.quantize(request, samples, silent)
+    except TinyserveError as error:
+        return [error.message]
+    return []
 
 
 def pytorch(first: int, count: int, directory: Path) -> Iterator[Outcome]:
