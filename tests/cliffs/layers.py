@@ -160,13 +160,16 @@ class Window(Layer):
             (4, 4),
             (5, 5),
             (7, 7),
+            (2, 7),
+            (6, 3),
+            (1, 16),
         )
         return {
             "height": _SIZES,
             "width": _SIZES,
             "inputs": _CHANNELS,
             "taps": taps,
-            "stride": ((1, 1), (1, 1), (2, 2), (1, 2), (2, 1), (3, 3)),
+            "stride": ((1, 1), (1, 1), (2, 2), (1, 2), (2, 1), (3, 3), (4, 4), (1, 5)),
             "dilation": ((1, 1), (1, 1), (1, 1), (2, 2), (1, 3)),
             "same": _FLAG,
             "factors": ("plain", *_FACTORS),
@@ -769,6 +772,87 @@ class Join(Layer):
 
 
 @dataclass(frozen=True)
+class JoinMany(Layer):
+    """CONCATENATION of several, each with other extents along the axis."""
+
+    shape: tuple[int, int, int]
+    axis: int
+    parts: int
+    dtype: str
+
+    @classmethod
+    def steps(cls) -> Steps:
+        return {
+            "shape": _IMAGES,
+            "axis": (1, 2, 3),
+            "parts": (3, 4, 6, 9),
+            "dtype": ("int8", "int8", "int16", "float32"),
+        }
+
+    def build(self, graph: GraphBuilder, r: Random) -> tuple[list[TensorRef], list[TensorRef]]:
+        extents = [self.shape[self.axis - 1] // (1 + part % 3) or 1 for part in range(self.parts)]
+        inputs = [_activation(graph, self._with(extent), self.dtype, True) for extent in extents]
+        y = _activation(graph, self._with(sum(extents)), self.dtype, False)
+        graph.op("CONCATENATION", inputs, [y], axis=self.axis, activation="NONE")
+        return inputs, [y]
+
+    def _with(self, extent: int) -> tuple[int, ...]:
+        return tuple(extent if a == self.axis else n for a, n in enumerate((1, *self.shape)))
+
+
+@dataclass(frozen=True)
+class Scores(Layer):
+    """SOFTMAX and LOG_SOFTMAX of rows of any length."""
+
+    name: str
+    rows: int
+    depth: int
+    dtype: str
+
+    @classmethod
+    def steps(cls) -> Steps:
+        return {
+            "name": ("SOFTMAX", "SOFTMAX", "LOG_SOFTMAX"),
+            "rows": (1, 1, 2, 7, 16),
+            "depth": (2, 3, 5, 10, 11, 12, 23, 40, 101),
+            "dtype": ("int8", "int8", "int16", "float32"),
+        }
+
+    def valid(self) -> bool:
+        return self.name == "SOFTMAX" or self.dtype == "float32"
+
+    def build(self, graph: GraphBuilder, r: Random) -> tuple[list[TensorRef], list[TensorRef]]:
+        shape = (self.rows, self.depth)
+        x = _activation(graph, shape, self.dtype, True)
+        scales = {"int8": (1 / 256, -128), "int16": (1 / 32768, 0)}
+        y = graph.tensor(shape, self.dtype, *scales.get(self.dtype, ()))
+        graph.op(self.name, [x], [y], **({"beta": 1.0} if self.name == "SOFTMAX" else {}))
+        return [x], [y]
+
+
+@dataclass(frozen=True)
+class Slopes(Layer):
+    """PRELU, with a slope per channel or per element."""
+
+    shape: tuple[int, int, int]
+    shared: bool
+    dtype: str
+
+    @classmethod
+    def steps(cls) -> Steps:
+        return {"shape": _IMAGES, "shared": _FLAG, "dtype": ("int8", "int8", "float32")}
+
+    def build(self, graph: GraphBuilder, r: Random) -> tuple[list[TensorRef], list[TensorRef]]:
+        x = _activation(graph, (1, *self.shape), self.dtype, True)
+        slopes = (1, 1, self.shape[2]) if self.shared else self.shape
+        known = {} if self.dtype == "float32" else {"scale": 0.004, "zero_point": 1}
+        alpha = graph.constant(r.values(slopes, self.dtype), **known)
+        y = _activation(graph, (1, *self.shape), self.dtype, False)
+        graph.op("PRELU", [x, alpha], [y])
+        return [x], [y]
+
+
+@dataclass(frozen=True)
 class Cut(Layer):
     """STRIDED_SLICE and SPLIT."""
 
@@ -949,6 +1033,9 @@ KINDS: tuple[type[Layer], ...] = (
     Binary,
     Unary,
     Join,
+    JoinMany,
+    Scores,
+    Slopes,
     Cut,
     Pad,
     Transpose,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""DEPTHWISE_CONV_2D on Helium with few outputs per channel: four channels side by side, tap by tap."""
+"""DEPTHWISE_CONV_2D on Helium with few outputs or taps per channel: four channels side by side."""
 
 from __future__ import annotations
 
@@ -22,27 +22,32 @@ from tinyserve.compiler.variants.mve import packing
 REASON = "four channels side by side, tap by tap"
 VARIANT = "mve-lanes"
 _LANES = 4
+_MOST = 1 << 16
+"""Output channels times multiplier: as far as the kernel's division by the multiplier is exact."""
 
 
 @dataclass(frozen=True)
 class LanesParams(Params, c_type="ts_mve_depthwise_lanes_params"):
     packed: layers.PackedWeights
     window: Window
+    depth_multiplier: int
     input_zero_point: int
     output: packing.MveOutput
 
 
 def candidate(node: Node, lowering: Lowering) -> Candidate | None:
-    """For int8 layers of multiplier 1 whose factors are below one; None of others."""
+    """For int8 layers whose factors are below one; None of others."""
     input, weights, output = node.input("input"), node.input("weights"), node.output
-    if not layers.int8_only(node) or input.shape[3] != output.shape[3]:
+    multiplier = output.shape[3] // input.shape[3]
+    if not layers.int8_only(node) or output.shape[3] * multiplier >= _MOST:
         return None
     if not packing.rounding_applies(node, convolution_requantization(node, input, weights, output)):
         return None
     groups = -(-output.shape[3] // _LANES)
     pixels = output.elements // output.shape[3]
     taps = weights.elements // output.shape[3]
-    cost = pixels * (groups * (8.0 * taps + 25) + 30)
+    each = 25 if multiplier == 1 else 29
+    cost = pixels * (groups * (8.0 * taps + each) + 30)
     return Candidate(VARIANT, cost, REASON, lambda: _lower(node, lowering))
 
 
@@ -56,7 +61,7 @@ def _lower(node: Node, lowering: Lowering) -> None:
     assert isinstance(packed, Constant)
     requant = lowering.constant(f"{weights.name}_requant", table.reshape(-1), "bias, multiplier, shift")
     params = LanesParams(
-        layers.PackedWeights(packed, requant), view, input.zero_point,
+        layers.PackedWeights(packed, requant), view, output.shape[3] // input.shape[3], input.zero_point,
         packing.MveOutput.of(node),
     )  # fmt: skip
     add_call(
