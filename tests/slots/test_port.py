@@ -92,7 +92,10 @@ def replaced(target: Target, uart: Uart) -> Target:
     return Target(uart.terminal.name, board=target.board, baud=target.baud)
 
 
-def test_both_sides_go_back_where_the_cable_is_too_slow(m0: Workshop) -> None:
+def test_both_sides_go_back_where_the_cable_is_too_slow(
+    m0: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "_FALL_BACK_TRIES", 240)
     device = m0.device()
     with joined(device, most=500_000) as uart:
         with connect(Target(uart.terminal.name, board="cortex-m0", baud=921_600)) as board:
