@@ -128,7 +128,7 @@ def all_bands(model: Model, chance: random.Random) -> list[Band]:
     first = 0
     while first < len(nodes):
         end = first
-        while end < len(nodes) and not refusal(nodes[end], operator(nodes[end])):
+        while end < len(nodes) and not refusal(nodes[end], operator(nodes[end]), PORTABLE):
             end += 1
         for last in range(end, first, -1):
             rows = tuple(_rows(node, chance) for node in nodes[first:last])

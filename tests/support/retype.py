@@ -77,13 +77,31 @@ def with_four_bits(case: Case, weights: int = 1) -> Case:
     """The case with int4 weights: the upper halves of its int8 ones, and scales that make up for it."""
     model = schema.ModelT.InitFromPackedBuf(case.model, 0)
     (graph,) = model.subgraphs
-    number = int(graph.operators[-1].inputs[weights])
-    tensor = graph.tensors[number]
+    _pack(model, int(graph.operators[-1].inputs[weights]))
+    return _case(case, model)
+
+
+def with_all_in_four_bits(case: Case, name: str) -> Case:
+    """The case with int4 weights in all operators of this name."""
+    model = schema.ModelT.InitFromPackedBuf(case.model, 0)
+    (graph,) = model.subgraphs
+    code = getattr(schema.BuiltinOperator, name)
+    for operator in graph.operators:
+        if model.operatorCodes[operator.opcodeIndex].builtinCode == code:
+            _pack(model, int(operator.inputs[1]))
+    return _case(case, model)
+
+
+def _pack(model: Any, number: int) -> None:
+    tensor = model.subgraphs[0].tensors[number]
     values = np.frombuffer(bytes(model.buffers[tensor.buffer].data), np.int8)
     model.buffers.append(schema.BufferT())
     model.buffers[-1].data = np.frombuffer(int4_bytes(values >> 4), np.uint8)
     tensor.buffer, tensor.type = len(model.buffers) - 1, schema.TensorType.INT4
     tensor.quantization.scale = np.asarray(tensor.quantization.scale, np.float32) * np.float32(16)
+
+
+def _case(case: Case, model: Any) -> Case:
     builder = flatbuffers.Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return Case(f"{case.label}, four bits", bytes(builder.Output()), case.samples)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tinyserve.compiler import ops, passes
+from tinyserve.compiler.bands.schedule import ImpossibleError
 from tinyserve.compiler.bands.search import Rates, Search, Selection
 from tinyserve.compiler.bands.stages import Band, refusal
 from tinyserve.compiler.graph.types import Model
@@ -61,7 +62,7 @@ def _reasons(model: Model, target: Target, bands: Sequence[Band], by_rows: bool)
     if not by_rows or target.optimize not in _BAND_BUDGETS:
         otherwise = f"--optimize {target.optimize} keeps tensors whole" if by_rows else "tensors are kept"
     return {
-        short_name(node.outputs[0].name): refusal(node, registry[node.name]) or otherwise
+        short_name(node.outputs[0].name): refusal(node, registry[node.name], target) or otherwise
         for index, node in enumerate(model.main.nodes)
         if index not in inside and node.outputs
     }
@@ -81,7 +82,10 @@ def _banded(
     best: tuple[tuple[Band, ...], Program, MemoryPlan] = ((), program, memory)
     least = max(1, _LEAST_SAVED.get(target.optimize, 0.0) * memory.arena_bytes)
     for selection in _promising(model, target, program, memory):
-        planned = _planned(model, target, name, selection.bands)
+        try:
+            planned = _planned(model, target, name, selection.bands)
+        except ImpossibleError:  # a kind of steps at an edge has no kernel
+            continue
         saves = memory.arena_bytes - planned[1].arena_bytes >= least
         if saves and planned[1].arena_bytes < best[2].arena_bytes:
             best = (selection.bands, *planned)

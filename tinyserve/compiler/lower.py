@@ -438,12 +438,12 @@ class _SlabLowering(GraphLowering):
         """Estimated instructions by variant."""
         lower = ops.registry(self.target.operators)[node.name].lower
         self._costs = {}
-        lower(whole, self)
+        lower(self._seen(whole), self)
         if node is whole:
             return self._costs
         possible, self._costs = self._costs, {}
         self._is_part = True
-        lower(node, self)
+        lower(self._seen(node), self)
         return {variant: cost for variant, cost in self._costs.items() if variant in possible}
 
     def lowered(self, node: Node) -> list[KernelCall]:
@@ -452,8 +452,14 @@ class _SlabLowering(GraphLowering):
         description = ops.registry(self.target.operators)[node.name]
         if description.names_constants:
             self._name_constants(node)
-        description.lower(node, self)
+        description.lower(self._seen(node), self)
         return self._calls
+
+    def _seen(self, node: Node) -> Node:
+        """The operator as its module sees it, with weights of four bits as bytes."""
+        seen = four_bits.with_bytes(node, self._bytes)
+        self._packs = self.target.optimize != "speed" and seen is not node
+        return seen
 
     def call(self, call: KernelCall) -> None:
         self._calls.append(call)

@@ -10,9 +10,14 @@ import numpy as np
 import pytest
 
 from benchmarks import image_models
+from tests.compiler.ops.generate import Random
 from tests.support.bands import band_calls, banded, image_graph, reductions
 from tests.support.differential import Array, Case, run_tflm
+from tests.support.flatbuffer_builder import ModelBuilder
+from tests.support.graphs.grower import Grower
+from tests.support.graphs.weighted import _weights
 from tests.support.merge import merge
+from tests.support.retype import with_all_in_four_bits
 from tinyserve import boards
 from tinyserve.bench.counts.layers import arena_blocks
 from tinyserve.compiler.compile import Compiled, compile_model
@@ -92,3 +97,26 @@ def test_speed_and_size_keep_tensors_whole() -> None:
     kept = compile_model(data, Target(frozenset({"dsp"})), optimize_graph=False)
     assert not band_calls(kept) and kept.program.rows is not None
     assert set(kept.program.rows.reasons.values()) >= {"tensors are kept"}
+
+
+@pytest.mark.parametrize("core", ["cortex-m4", "cortex-m0"])
+def test_weights_of_four_bits_stay_that_in_bands(core: str, tmp_path: Path) -> None:
+    r, model = Random(7, 5), ModelBuilder()
+    g = Grower(r, model.graph(), floats=False)
+    x = g.input((1, 31, 6, 8), "int8")
+    for channels in (16, 16, 16):
+        y = g.tensor((1, 31, 6, channels), "int8")
+        operands = _weights(g, x, g.scale(y), (channels, 3, 3, x.shape[3]), 0)
+        g.add("CONV_2D", [x, *operands], y, padding="SAME", stride_h=1, stride_w=1)
+        x = y
+    y = g.tensor((1, 16), "int8")
+    g.add("MEAN", [x, g.integers(1, 2)], y, keep_dims=False)
+    g.graph.output(y)
+    values = r.values((1, 31, 6, 8), "int8")
+    case = with_all_in_four_bits(Case("four bits", model.build(), [[values]]), "CONV_2D")
+    ((expected,),) = run_tflm([case])
+    compiled = compile_model(case.model, target(boards.load(core), "ram"))
+    (band,) = band_calls(compiled)
+    assert [stage.op for stage in band.stages] == ["CONV_2D"] * 3 + ["MEAN"]
+    assert all("s4" in stage.records[0][0].function for stage in band.stages[:3])
+    assert on_twin(compiled, core, [values.tobytes()], tmp_path) == [expected[0].tobytes()]

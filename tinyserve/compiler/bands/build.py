@@ -19,6 +19,7 @@ from tinyserve.compiler.graph.rows import Share, Slab, height, row_axis, share_n
 from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.names import short_name
 from tinyserve.compiler.ops.support.base import OpDef
+from tinyserve.compiler.ops.support.four_bits import has_four_bits
 from tinyserve.compiler.program import (
     BandCall,
     Buffer,
@@ -138,6 +139,8 @@ def _records(
     kept, running = _running(node, slabs, operator, lowering)
     small = [small_node(node, slab, operator, kept) for slab in kinds]
     variant = _variant(node, small, [slabs.count(kind) for kind in kinds], kept is not None, lowering)
+    if variant is None and has_four_bits(node):
+        raise ImpossibleError("its weights of four bits are unpacked for each call")
     around: dict[Tensor, Operand] = {} if kept is None or running is None else {kept: running}
     records = [lowering.slab_calls(one, _at_places(node, one, places) | around, variant) for one in small]
     known = places if running is None else (*places, running)

@@ -29,6 +29,7 @@ from tinyserve.compiler.bands.stages import (
 )
 from tinyserve.compiler.graph.rows import Slab, height, lines, row_bytes, slab_node
 from tinyserve.compiler.graph.types import Graph, Node, Tensor
+from tinyserve.compiler.ops.support.four_bits import has_four_bits
 from tinyserve.compiler.plan.planner import lifetimes
 from tinyserve.compiler.program import Program
 
@@ -172,7 +173,7 @@ class Search:
         """Every band between two cuts that is possible, for each number of rows per step."""
         largest = max(alone, default=0)
         busy = [index for index, need in enumerate(alone) if need >= _SMALL * largest]
-        fit = [not refusal(node, self.registry(node)) for node in self.nodes]
+        fit = [not refusal(node, self.registry(node), self.plain.target) for node in self.nodes]
         crossing = self._crossing()
         found: list[Run] = []
         for start, end in _stretches(fit):
@@ -269,8 +270,10 @@ class Search:
             small = slab_node(node, slab, operator.slab_attributes(node, slab))
             whole = self._whole_cost(index)
             extra = 0.0
+            offers = {} if whole is None else self._offers(small, node)
+            if has_four_bits(node) and not offers:
+                raise ImpossibleError("its weights of four bits are unpacked for each call")
             if whole is not None:
-                offers = self._offers(small, node)
                 cost = min(offers.values()) if offers else self._portable(small)
                 extra = cost * (height(node.output) / slab.outputs) - whole
             if node.name == "CONV_2D":

@@ -18,9 +18,10 @@ from tinyserve.compiler.graph.rows import (
     row_bytes,
     takes_rows,
 )
-from tinyserve.compiler.graph.types import DType, Graph, Node, Tensor
+from tinyserve.compiler.graph.types import Graph, Node, Tensor
 from tinyserve.compiler.ops.support.base import OpDef
-from tinyserve.compiler.program import Operand, RowsTaken
+from tinyserve.compiler.ops.support.four_bits import has_four_bits
+from tinyserve.compiler.program import Operand, RowsTaken, Target
 from tinyserve.words import counted
 
 Registry = Callable[[Node], OpDef]
@@ -59,17 +60,17 @@ class Shape:
         return simulate(self.stages, self.windows)
 
 
-def refusal(node: Node, definition: OpDef) -> str:
+def refusal(node: Node, definition: OpDef, target: Target) -> str:
     """Why a layer can't be part of a band; empty where it can."""
+    if has_four_bits(node) and not (definition.reads_four_bits and target.features):
+        return "its weights of four bits are unpacked for each call"
     rule = definition.rows(node) if len(node.outputs) == 1 and node.output.elements else None
     gathers = rule is not None and rule.gathers
     if len(node.outputs) != 1 or not (gathers or has_rows(node.output)):
         return "its output is not one image"
     if rule is None:
         return (
-            "its rows do not follow from its input's alike"
-            if definition.by_rows
-            else f"{node.name} needs its whole input"
+            "its rows are not all made alike" if definition.by_rows else f"{node.name} needs its input whole"
         )
     if lines(node, rule) > _MOST_ROWS:
         return "it has too many rows"
@@ -81,8 +82,6 @@ def refusal(node: Node, definition: OpDef) -> str:
 
 def _unfit_inputs(node: Node) -> str:
     read = [tensor for tensor in takes_rows(node) if tensor is not None]
-    if any(tensor.dtype is DType.INT4 for tensor in node.operands()):
-        return "its weights of four bits are unpacked for each call"
     if not read:
         return "all of its inputs are constants"
     if len(read) > MOST_INPUTS:

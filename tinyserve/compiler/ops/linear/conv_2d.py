@@ -156,6 +156,7 @@ class Conv2D(Convolution):
     """
 
     name = "CONV_2D"
+    reads_four_bits = True
 
     def check(self, node: Node) -> None:
         input, weights, output = node.input("input"), node.input("weights"), node.output

@@ -116,6 +116,8 @@ class OpDef:
     outputs: tuple[str, ...] = ("output",)
     """What inputs and outputs are called, see ``graph.types.Signature``: how many there are is checked before
     ``check`` is called, and ``node.input(name)`` finds them."""
+    reads_four_bits: bool = False
+    """Whether cores have kernels that read weights of four bits as they are."""
     names_constants: bool = False
     """Whether constants are named after layer and input in the generated C, not as in the file."""
 
