@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 from tinyserve import boards
+from tinyserve.boards import catalog
+from tinyserve.boards.types import Core
 from tinyserve.errors import ToolError
-from tinyserve.firmware.toolchain import toolchain_for
+from tinyserve.firmware import build
+from tinyserve.firmware.toolchain import gcc_flags, toolchain_for
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="the stand-ins are shell scripts")
 
@@ -69,6 +72,33 @@ def test_a_compiler_without_a_c_library_is_named_with_the_package_that_brings_on
     with pytest.raises(ToolError, match=r"gcc 15\.3\.1 has no stdint\.h") as caught:
         toolchain_for(boards.load("cortex-m4").core, "gcc")
     assert "libnewlib-arm-none-eabi" in caught.value.hint
+
+
+RISCV = [core for core in catalog.cores().values() if core.port == "riscv"]
+
+
+@pytest.mark.parametrize("core", RISCV, ids=lambda core: core.name)
+def test_gcc_for_riscv_knows_csrs_and_finds_libraries_of_32_bits(core: Core) -> None:
+    """From 12 on GCC has csrr in an extension, and it has libraries for the base architectures alone."""
+    flags = gcc_flags(core)
+    assert "-misa-spec=2.2" in flags.target
+    linked = [flag for flag in (*flags.target, *flags.link) if flag.startswith("-march=")][-1]
+    assert linked in {"-march=rv32imc", "-march=rv32imac", "-march=rv32imafc"}
+
+
+@pytest.mark.parametrize(
+    ("said", "is_known"),
+    [
+        ("undefined reference to `__lshrdi3'", True),
+        ("undefined reference to `__clzsi2'", True),
+        ("undefined reference to `__divsf3'", True),
+        ("ld.lld: undefined symbol: __aeabi_fmul", True),
+        ("undefined reference to `ts_kws_invoke'", False),
+        ("region `FLASH' overflowed by 16 bytes", False),
+    ],
+)
+def test_what_a_compiler_s_own_library_has_is_linked_in_a_second_try(said: str, is_known: bool) -> None:
+    assert bool(build._RUNTIME.search(said)) == is_known
 
 
 CC = """#!/bin/sh

@@ -39,8 +39,8 @@ CACHED_FIRMWARES = 60
 STACK_MARGIN_BYTES = 64  # an exception's frame
 STACK_STEP_BYTES = 256
 _INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]+"([^"]+)"', re.MULTILINE)
-# Our own runtime has no floating point.
-_FLOATS = re.compile(r"undefined (symbol: |reference to [`'])(__(aeabi_\w+|\w*[sd]f\w*)|sqrtf?\b)")
+# Our own runtime has no floating point, and of integers what was met: at -Os compilers call for shifts.
+_RUNTIME = re.compile(r"undefined (symbol: |reference to [`'])(__(aeabi_\w+|\w*[sd][fi]\w*)|sqrtf?\b)")
 _OVERFLOW = re.compile(r"overflowed by")
 
 # What surrounds the model is built for size.
@@ -290,7 +290,7 @@ def _link(command: list[str], tools: Toolchain, project: Project, stored: Path, 
         made = Path(scratch) / ELF_FILE
         script = ["-T", LINKER_SCRIPT] if project.port != "host" else []
         finished = run([*command, *script, "-o", str(made)], project.directory, timeout_s)
-        if finished.status != 0 and _FLOATS.search(finished.output):
+        if finished.status != 0 and _RUNTIME.search(finished.output):
             command = [*command, tools.runtime]
             finished = run([*command, *script, "-o", str(made)], project.directory, timeout_s)
         if finished.status != 0 and _OVERFLOW.search(finished.output):

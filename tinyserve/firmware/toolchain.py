@@ -105,18 +105,27 @@ def zig_flags(core: Core) -> Flags:
 
 
 def gcc_flags(core: Core) -> Flags:
-    """For a bare-metal GCC of any version."""
+    """For a bare-metal GCC of any version: from 11 on for RISC-V, where later ones count the instructions of
+    CSRs among the extensions unless they are told the older specification."""
     return Flags(
         target=tuple(core.gcc_flags),
         compile=(*_COMMON, *_BARE, "-fno-tree-loop-distribute-patterns", *_GCC),
-        link=("-nostdlib", "-Wl,--gc-sections"),
+        link=(*_of_libraries(core), "-nostdlib", "-Wl,--gc-sections"),
+    )
+
+
+def _of_libraries(core: Core) -> tuple[str, ...]:
+    """The architecture without its small extensions, for which no toolchain has libraries: GCC would link
+    those of 64 bits."""
+    return tuple(
+        flag.partition("_")[0] for flag in core.gcc_flags if flag.startswith("-march=rv") and "_" in flag
     )
 
 
 def gcc_names(core: Core) -> tuple[str, ...]:
     """The names under which a bare-metal GCC for the core is looked for."""
     if core.port == "riscv":
-        return ("riscv64-unknown-elf-gcc", "riscv-none-elf-gcc")
+        return ("riscv64-unknown-elf-gcc", "riscv-none-elf-gcc", "riscv32-unknown-elf-gcc")
     return ("arm-none-eabi-gcc",)
 
 
@@ -177,7 +186,7 @@ def _gcc(core: Core) -> Toolchain:
 def _check_core(path: str, target: tuple[str, ...], core: str) -> None:
     """Raises ToolError where the compiler is too old for the core: it is asked, so that no table of versions
     has to be right; and where it came without C's headers, as Debian packages it."""
-    command = [path, *target, "-x", "c", "-E", "-include", "stdint.h", os.devnull]
+    command = [path, *target, "-ffreestanding", "-x", "c", "-E", "-include", "stdint.h", os.devnull]
     finished = run(command, Path.cwd(), VERSION_TIMEOUT_S)
     if finished.status and "stdint.h" in finished.output:
         raise ToolError(

@@ -21,6 +21,7 @@ from tinyserve.firmware.platformio import core as cores
 from tinyserve.firmware.platformio.pio import Pio
 from tinyserve.firmware.platformio.project import render_project
 from tinyserve.firmware.platformio.self_check import self_check
+from tinyserve.firmware.toolchain import gcc_names
 
 ARDUINO_STUB = CHECKOUT / "tests/firmware/arduino_stub"
 ZEPHYR_STUB = Path(__file__).parent / "zephyr_stub"
@@ -97,11 +98,12 @@ def test_an_arduino_sketch_compiles_as_the_ide_does_it(board: str, tmp_path: Pat
     converse(sketch / "program", board)
 
 
-@pytest.mark.parametrize("board", ["host", "nano33", "cortex-m0"])
+@pytest.mark.parametrize("board", ["host", "nano33", "cortex-m0", "rv32imc", "rv32imafc", "hazard3"])
 def test_cmake_builds_for_this_computer_and_for_a_core(board: str, tmp_path: Path) -> None:
     bare = board != "host"
-    if not shutil.which("cmake") or (bare and not shutil.which("arm-none-eabi-gcc")):
-        pytest.skip("cmake or arm-none-eabi-gcc is not installed")
+    compilers = gcc_names(boards.load(board).core) if bare else ("cc",)
+    if not shutil.which("cmake") or not any(map(shutil.which, compilers)):
+        pytest.skip(f"cmake or {compilers[0]} is not installed")
     project = make("cmake", board, tmp_path / "kws")
     run("cmake", "-S", ".", "-B", "build", cwd=project)
     run("cmake", "--build", "build", cwd=project)
