@@ -91,6 +91,24 @@ def test_windows_are_of_rows_of_one_machine_without_a_gap(
             assert label == known
 
 
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+@pytest.mark.parametrize("label", ["label", ""])
+def test_y_beside_x_and_z_is_an_axis_and_no_label(ending: str, label: str, tmp_path: Path) -> None:
+    rows: dict[str, list] = {"t": [i / 10 for i in range(8)]}
+    rows |= {axis: [float(10 * place + i) for i in range(8)] for place, axis in enumerate("xyz")}
+    rows |= {label: [1.0] * 8} if label else {}
+    info = [TensorInfo("samples", [1, 4, 3], "float32")]
+    path = tmp_path / f"rows{ending}"
+    if ending == ".parquet":
+        pq.write_table(pa.table(rows), path)
+    else:
+        lines = [",".join(map(str, values)) for values in zip(*rows.values(), strict=True)]
+        path.write_text("\n".join([",".join(rows), *lines]) + "\n")
+    found = load(path, info, Reading(sample_rate=10, time="t"))
+    assert found.inputs[0][0].tolist() == [[i, 10 + i, 20 + i] for i in range(4)]
+    assert (found.labels is None) == (label == "") and (not label or (found.labels == 1).all())
+
+
 def test_without_entities_all_rows_are_one_series(tmp_path: Path) -> None:
     path = tmp_path / "one.parquet"
     pq.write_table(pa.table({"t": np.arange(20) / 50, "x": np.arange(20.0), "z": np.zeros(20)}), path)

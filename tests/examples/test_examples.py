@@ -9,14 +9,20 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from tests.support.places import CHECKOUT
+from tinyserve import bundle as bundles
 from tinyserve.bench.matrix import execute
 from tinyserve.bench.matrix.cell import Cell
+from tinyserve.bundle import TensorInfo
+from tinyserve.cli.main import main
 from tinyserve.compiler.compile import compile_model
 from tinyserve.compiler.host.model import HostModel
 from tinyserve.convert import Options, convert
+from tinyserve.datasets import stream
+from tinyserve.datasets.named import Reading
 from tinyserve.features import spec
 from tinyserve.progress import silent
 from tinyserve.workflow import Build, Conversion, to_bundle
@@ -129,3 +135,48 @@ def test_the_cascade_hears_every_word_once_on_the_twin(tmp_path: Path) -> None:
     assert sum(count.count for count in result.events.counts) == sum(
         event.inference < 400 for event in events
     )
+
+
+def converted(name: str, tmp_path: Path, *options: str) -> None:
+    """As the README's ``convert`` does, with features in front."""
+    source, features = tmp_path / f"{name}.joblib", tmp_path / "features.toml"
+    command = ["convert", str(source), "--trust", "--features", str(features), *options]
+    assert main([*command, "-o", str(tmp_path / f"{name}.bundle")]) == 0
+
+
+def right(bundle: Path, samples: npt.NDArray[np.generic], labels: npt.NDArray[np.generic]) -> float:
+    """The share of samples whose greatest score is their label's."""
+    model = HostModel(compile_model(bundles.load(bundle).model_bytes()))
+    scores = model.run_batch([samples[:, None]])[0].reshape(len(samples), -1)
+    return float((scores.argmax(axis=1) == labels).mean())
+
+
+@pytest.mark.slow
+def test_gestures_are_told_apart_by_windows_of_the_table(tmp_path: Path) -> None:
+    assert "test windows right" in run("gestures/train.py", tmp_path)
+    rows = ["--time", "time", "--entity", "person"]
+    converted("gestures", tmp_path, "--representative", str(tmp_path / "train.csv"), *rows)
+    how = Reading(time="time", entity="person", sample_rate=50)
+    held = stream.load(tmp_path / "test.csv", [TensorInfo("samples", [1, 100, 3], "float32")], how)
+    assert held.labels is not None and len(held.labels) == 80
+    assert right(tmp_path / "gestures.bundle", held.inputs[0], held.labels) >= 0.95
+
+
+@pytest.mark.slow
+def test_the_camera_sees_the_colour_of_a_ball_in_rgb565(tmp_path: Path) -> None:
+    assert "test frames right" in run("camera/train.py", tmp_path)
+    converted("camera", tmp_path, "--representative", str(tmp_path / "train.npz"))
+    with np.load(tmp_path / "test.npz") as test:
+        assert test["x"].shape == (200, 40, 60, 2) and test["x"].dtype == np.uint8
+        assert right(tmp_path / "camera.bundle", test["x"], test["y"]) >= 0.95
+
+
+def test_a_failing_bearing_is_an_alarm_and_a_good_one_is_none(tmp_path: Path) -> None:
+    assert "of windows with a failing bearing" in run("vibration/train.py", tmp_path)
+    made = to_bundle(tmp_path / "pipeline.toml", Conversion(output=tmp_path / "pipeline.bundle"), silent)
+    with np.load(tmp_path / "test.npz") as test, np.load(tmp_path / "faults.npz") as known:
+        windows, faults = test["x"][:, None], known["y"]
+    _, events = HostModel(compile_model(made.model_bytes())).events([windows])
+    begins = int(np.argmax(faults))
+    assert events and all(event.name == "alarm" for event in events)
+    assert begins <= events[0].inference <= begins + 5

@@ -24,6 +24,13 @@ def is_label(name: str) -> bool:
     return name.strip().lower() in _LABELS
 
 
+def label_columns(names: Sequence[str]) -> list[str]:
+    """Those of a table's columns that hold labels. ``y`` beside ``x`` and ``z`` is an axis of a sensor."""
+    plain = {name.strip().lower() for name in names}
+    axes = {"x", "y", "z"}
+    return [name for name in names if is_label(name) and not (axes <= plain and name.strip().lower() in axes)]
+
+
 def only_input(path: Path, inputs: Sequence[TensorInfo]) -> TensorInfo:
     """The input of a model that has one. Raises DataError for others: such files can't tell inputs apart."""
     if len(inputs) != 1:

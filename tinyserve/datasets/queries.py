@@ -12,7 +12,7 @@ import numpy as np
 from tinyserve import bundle
 from tinyserve.bundle import TensorInfo
 from tinyserve.databases import open_database
-from tinyserve.datasets.named import Array, is_label, only_input
+from tinyserve.datasets.named import Array, label_columns, only_input
 from tinyserve.errors import DataError
 from tinyserve.words import counted
 
@@ -33,7 +33,8 @@ def save(place: str, query: str, inputs: Sequence[TensorInfo], folder: Path) -> 
     database = open_database(place, (), _HINT, synchronous="NORMAL", busy_s=10)
     try:
         for columns, rows in database.stream(query, ROWS):
-            labels = {index for index, name in enumerate(columns) if is_label(name)}
+            named = label_columns(columns)
+            labels = {index for index, name in enumerate(columns) if name in named}
             np.savez(folder / f"rows-{count:012d}.npz", x=_samples(rows, labels, info, count))
             count += len(rows)
     finally:

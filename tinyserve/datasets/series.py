@@ -18,7 +18,7 @@ import numpy as np
 
 from tinyserve.bundle import TensorInfo, sample_shape
 from tinyserve.datasets import columns
-from tinyserve.datasets.named import Array, Named, Reading, is_label, only_input
+from tinyserve.datasets.named import Array, Named, Reading, label_columns, only_input
 from tinyserve.errors import DataError
 from tinyserve.escapes import visible
 from tinyserve.words import counted
@@ -192,7 +192,7 @@ def opened(path: Path, inputs: Sequence[TensorInfo], reading: Reading) -> Series
             raise DataError(
                 f"{path}: has no column '{visible(name)}'", f"it has: {', '.join(map(visible, names))}"
             )
-    label = next((name for name in names if is_label(name)), None)
+    label = next(iter(label_columns(names)), None)
     values = [name for name in names if name not in (reading.time, reading.entity, label)]
     elements = math.prod(sample_shape(info))
     if not values or elements % len(values):

@@ -23,7 +23,7 @@ from tinyserve import npz
 from tinyserve.bundle import TensorInfo
 from tinyserve.datasets import columns, images, readers, series
 from tinyserve.datasets.dataset import Dataset
-from tinyserve.datasets.named import AS_IT_IS, Array, Named, Reading, is_label
+from tinyserve.datasets.named import AS_IT_IS, Array, Named, Reading, is_label, label_columns
 from tinyserve.errors import DataError
 from tinyserve.files import with_ending
 
@@ -226,7 +226,7 @@ def _parquet(path: Path, inputs: Sequence[TensorInfo], piece: int) -> tuple[int,
     as an input is that input; otherwise all other columns together are the one input, in order."""
     file = columns.open_file(path)
     names = file.schema_arrow.names
-    label = next((name for name in names if is_label(name)), None)
+    label = next(iter(label_columns(names)), None)
     features = [name for name in names if name != label]
     if not features:
         raise DataError(f"{path}: no column but the label '{label}'", "add the inputs, named as the model's")

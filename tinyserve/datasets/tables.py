@@ -11,7 +11,7 @@ import numpy as np
 
 from tinyserve import bundle
 from tinyserve.bundle import TensorInfo
-from tinyserve.datasets.named import Array, Named, Reading, is_label, only_input
+from tinyserve.datasets.named import Array, Named, Reading, label_columns, only_input
 from tinyserve.errors import DataError
 from tinyserve.files import with_ending
 from tinyserve.words import counted
@@ -80,7 +80,8 @@ def _table(file: Path, reading: Reading) -> tuple[Array, Array | None]:
             ) from None
     if header is None:
         return values, None
-    marked = [index for index, name in enumerate(header) if is_label(name)]
+    labels = label_columns(header)
+    marked = [index for index, name in enumerate(header) if name in labels]
     return np.delete(values, marked, axis=1), values[:, marked[0]] if marked else None
 
 
