@@ -20,9 +20,13 @@ _FAST_AGAIN_S = 0.7
 """Below that a test leaves the list: one that takes a second would come and go."""
 
 
+_HEAD = "# SPDX-License-Identifier: Apache-2.0\n# Written by `make slow-tests`.\n"
+
+
 def listed() -> frozenset[str]:
     """Their names, as pytest writes them."""
-    return frozenset(LIST.read_text(encoding="utf-8").splitlines())
+    lines = LIST.read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if not line.startswith("# "))
 
 
 def updated(known: Iterable[str], measured: Iterable[str]) -> list[str]:
@@ -48,7 +52,7 @@ def is_there(name: str) -> bool:
 def main(files: Sequence[str]) -> None:
     measured = [line for file in files for line in Path(file).read_text(encoding="utf-8").splitlines()]
     slow = updated(filter(is_there, listed()), measured)
-    LIST.write_text("".join(f"{name}\n" for name in slow), encoding="utf-8")
+    LIST.write_text(_HEAD + "".join(f"{name}\n" for name in slow), encoding="utf-8")
 
 
 if __name__ == "__main__":
