@@ -22,6 +22,7 @@ from tinyserve.convert.quantize import (
     early_reshapes,
     edge_quantizer,
     hidden_scores,
+    joined,
     lstm_16_bits,
     ranges,
     same_scale,
@@ -76,7 +77,8 @@ def quantize(request: Quantize, samples: Arrays, say: Say) -> bytes:
     places = Signature(
         signature.numbered(len(found.inputs), "in_"), signature.numbered(len(found.outputs), "out_")
     )
-    made = same_scale.repaired(_integers(signature.named(data, places), samples, request, say, anew))
+    made = _integers(signature.named(data, places), samples, request, say, anew)
+    made = same_scale.repaired(joined.as_integers(made, request.keep_float))
     made = signature.ordered(sequence_lstm.renewed(made) if anew else made, places, places)
     return signature.named(state.lowered(made, variables) if variables else made, own)
 
