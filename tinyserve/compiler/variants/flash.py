@@ -14,7 +14,7 @@ from tinyserve.compiler.graph.types import Node, Tensor
 from tinyserve.compiler.ops.support.base import Kin, Lowering
 from tinyserve.compiler.program import Optimize
 
-INSTRUCTIONS_PER_BYTE: dict[Optimize, float] = {"speed": 0.0, "balanced": 20.0, "ram": 20.0, "size": 100.0}
+INSTRUCTIONS_PER_BYTE: dict[Optimize, float] = {"speed": 0.0, "balanced": 10.0, "ram": 10.0, "size": 100.0}
 """Of one inference, that a byte of flash is to save."""
 
 

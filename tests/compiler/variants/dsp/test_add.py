@@ -10,6 +10,7 @@ import pytest
 
 from tests.compiler.ops.generate import Random, case
 from tests.compiler.variants.dsp.layers import FEATURES
+from tests.compiler.variants.layers import repeated_case
 from tests.support.core_cases import check
 from tests.support.differential import Case
 from tests.support.flatbuffer_builder import GraphBuilder, TensorRef
@@ -39,3 +40,12 @@ def test_bytes_equal_the_portable_kernel(cpu: str, tmp_path: Path) -> None:
     count = 60 if cpu == "cortex-m4" else 15
     cases = [add_case(first + seed) for seed in range(count)]
     check(cases, tmp_path, cpu, FEATURES, variant="dsp", at_least=count * 3 // 4)
+
+
+@pytest.mark.parametrize("cpu", ["cortex-m4", "cortex-m33"])
+def test_without_a_table_bytes_equal_the_portable_kernel_whatever_is_repeated(
+    cpu: str, tmp_path: Path
+) -> None:
+    first, count = {"cortex-m4": (3000, 40), "cortex-m33": (4000, 12)}[cpu]
+    cases = [make(first + seed) for seed in range(count) for make in (add_case, repeated_case)]
+    check(cases, tmp_path, cpu, FEATURES, variant="dsp-scaled", at_least=count)

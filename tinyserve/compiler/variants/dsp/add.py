@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""ADD and SUB: one input by a shift, the other by a table."""
+"""ADD and SUB: one input by a shift, the other by a table; or both by high halves of products."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tinyserve.compiler.graph.types import Node
+from tinyserve.compiler.graph.types import DType, Node
+from tinyserve.compiler.ops.elementwise.add import Add
 from tinyserve.compiler.ops.support.base import Lowering
 from tinyserve.compiler.ops.support.broadcast import broadcast_overlaps
-from tinyserve.compiler.ops.support.calls import add_call
+from tinyserve.compiler.ops.support.calls import Kernel, add_call
 from tinyserve.compiler.ops.support.quantize_params import activation_range
 from tinyserve.compiler.program import Constant, Params
 from tinyserve.compiler.variants import Candidate
 from tinyserve.compiler.variants.sums import SumFactors, factors_for
 
+_SCALED = Kernel(
+    "ts_dsp_add_scaled_s8", "dsp/add_scaled.h", "dsp-scaled", "scaled by the high halves of products"
+)
 REASON = "one input by shifts, the other by a table of 1 KB"
 
 
@@ -27,12 +31,18 @@ class DspAddParams(Params, c_type="ts_dsp_add_params"):
 
 
 def candidates(node: Node, lowering: Lowering) -> list[Candidate]:
-    """One candidate for int8 inputs of one shape and outputs that may be all of int8."""
+    """For int8, whatever is broadcast; a table for inputs of one shape and outputs that may be any int8."""
     output = node.output
+    if output.dtype is not DType.INT8:
+        return []
+    scaled = Candidate(
+        _SCALED.variant, output.elements * 26.0, _SCALED.reason, lambda: Add().add(node, lowering, _SCALED)
+    )
     factors = factors_for(node)
     if factors is None or activation_range(node, node.attributes.activation, output) != (-128, 127):
-        return []
-    return [Candidate("dsp", output.elements * 10.0, REASON, lambda: _lower(node, lowering, factors))]
+        return [scaled]
+    table = Candidate("dsp", output.elements * 10.0, REASON, lambda: _lower(node, lowering, factors))
+    return [table, scaled]
 
 
 def _lower(node: Node, lowering: Lowering, factors: SumFactors) -> None:
